@@ -11,7 +11,7 @@ import { openLoopWatches } from "./kernel/sys/loop-watches.ts";
 import { adoptStream } from "./kernel/sys/streams.ts";
 import { openSys } from "./kernel/sys/sys.ts";
 import { watchedMounts } from "./kernel/sys/watched-mounts.ts";
-import { mayHang } from "./kernel/wait/limited-calls.ts";
+import { runLimited } from "./kernel/wait/limited-calls.ts";
 import { agentUpgrades } from "./main/bundle/agent-upgrades.ts";
 import { confineAgent, refuseModules } from "./main/confine/confine.ts";
 import { keepConsoleShell } from "./main/console-shell.ts";
@@ -129,7 +129,7 @@ async function main(): Promise<void> {
   const trace = tracing?.startTracing(options.serverAddress, VERSION, log);
   const metrics = new GuestMetrics({
     readText: (path) => realFiles.readText(path),
-    statfs: (path) => mayHang(path, () => realFiles.statfs(path)),
+    statfs: (path) => runLimited(path, () => realFiles.statfs(path)),
     pid: process.pid,
     restarts: generation - 1,
     launches: launchCount,

@@ -3,7 +3,7 @@ import type { Files } from "../kernel/files.ts";
 import { makeBundle, removeBundle } from "./bundle.ts";
 import { testSpec } from "./testing/test-spec.ts";
 
-test("config.json has the spec under its OCI names", () => {
+test("config.json contains the spec under its OCI names", () => {
   const written: string[] = [];
   const files = { makeDirectory: () => undefined, replace: (...args: string[]) => void written.push(...args) };
   makeBundle(files as unknown as Files, "c1", testSpec());
@@ -12,7 +12,7 @@ test("config.json has the spec under its OCI names", () => {
   expect(written[1]).not.toContain("unsupported");
 });
 
-test("what others have in the bundle's directory stays", () => {
+test("removing a bundle keeps other files in its directory", () => {
   const removed: string[] = [];
   const files = {
     removeTree: (path: string) => void removed.push(path),

@@ -49,7 +49,7 @@ async function create(options: InitDoubleOptions & { readonly files?: Partial<Fi
   return { kernel, container, child: (index: number) => kernel.init.children[index] as ChildDouble };
 }
 
-/** The init process obeys; execs do what the test says. */
+/** Makes the init process report that it is ready; `exec` plays the execs. */
 const only = (exec: (child: ChildDouble) => void) => ({
   play: (child: ChildDouble) =>
     child.request.keep.release === undefined ? exec(child) : child.report({ kind: "ready" }),
@@ -59,7 +59,7 @@ const tick = () => new Promise((resolve) => setTimeout(resolve, 5));
 test.each([
   ["its own", "", false],
   ["the pod's", "/proc/self/ns/pid", true],
-])("a container with %s pid namespace whose first process has ended may trace: %s", async (_, path, may) => {
+])("a container with %s pid namespace, once its init process has ended, may trace: %s", async (_, path, may) => {
   const { container, child } = await create();
   const bounding = ["CAP_SYS_PTRACE"];
   const process = { ...container.spec.process, capabilities: { ...NO_CAPABILITIES, bounding } };
@@ -75,8 +75,8 @@ test.each([
   await container.remove(AbortSignal.timeout(1000));
 });
 
-describe("starting", () => {
-  test("writes the byte that the init process waits for, and is over when it has executed", async () => {
+describe("start", () => {
+  test("writes the byte that the init process waits for, and resolves after its execve", async () => {
     const { kernel, container, child } = await create();
     const started = container.start();
     const release =
@@ -91,7 +91,7 @@ describe("starting", () => {
     await container.remove(never);
   });
 
-  test("goes past a report of readiness that an agent before this one left unread", async () => {
+  test("skips a readiness report that an earlier agent left unread", async () => {
     const { container, child } = await create({
       play: (child) => {
         child.report({ kind: "ready" });
@@ -104,7 +104,7 @@ describe("starting", () => {
     await container.remove(never);
   });
 
-  test("of a container whose init process was killed says so", async () => {
+  test("rejects if the init process was killed", async () => {
     const { container, child } = await create();
     child(0).end({ code: 137, signal: 9 });
     await container.init.exit;
@@ -112,7 +112,7 @@ describe("starting", () => {
     await container.remove(never);
   });
 
-  test("that hangs is ended by a removal", async () => {
+  test("is cancelled by a removal if it hangs", async () => {
     const { container } = await create();
     const started = container.start();
     await tick();
@@ -122,7 +122,7 @@ describe("starting", () => {
 });
 
 describe("an exec", () => {
-  test("that hangs before execve holds up neither another exec nor the removal", async () => {
+  test("that hangs before execve delays neither another exec nor the removal", async () => {
     const hanging = new Set(["1"]);
     const { container, kernel } = await create(
       only((child) => !hanging.has(JSON.parse(child.request.label).exec) && child.executed()),
@@ -134,7 +134,7 @@ describe("an exec", () => {
     expect(kernel.signals.map(([, signal]) => signal)).toEqual([9, 9, 9]);
   });
 
-  test("whose caller gives up before execve is killed and forgotten", async () => {
+  test("whose caller cancels before execve is killed and forgotten", async () => {
     const { container, kernel } = await create(only(() => {}));
     const patience = new AbortController();
     const stuck = container.exec("1", sleep, patience.signal);
@@ -146,7 +146,7 @@ describe("an exec", () => {
     await container.remove(never);
   });
 
-  test("that may trace others is launched when those are done that trusted in that nobody may", async () => {
+  test("that may trace others is launched once launches that assumed no tracer have finished", async () => {
     const { container, child, kernel } = await create(only(() => {}));
     const forks = (index: number) => child(index).request.plan.some(({ op }) => op === "fork");
     const trusting = container.exec("1", sleep);
@@ -165,7 +165,7 @@ describe("an exec", () => {
     await container.remove(never);
   });
 
-  test("takes an id only once, also while it is being launched", async () => {
+  test("reserves its id from the beginning of its launch", async () => {
     const { container, child } = await create(only(() => {}));
     const first = container.exec("1", sleep);
     await expect(container.exec("1", sleep)).rejects.toThrow('exec process: the exec id "1" already exists');
@@ -175,7 +175,7 @@ describe("an exec", () => {
     await container.remove(never);
   });
 
-  test("may have the id of one that was waited for", async () => {
+  test("may reuse the id of one that was waited for", async () => {
     const { container, child } = await create();
     const first = await container.exec("1", sleep);
     child(1).end();
@@ -186,7 +186,7 @@ describe("an exec", () => {
     await container.remove(never);
   });
 
-  test("that fails leaves no descriptor, wherever it fails", async () => {
+  test("that fails leaves no descriptor open, at whichever step", async () => {
     const { container, kernel } = await create();
     kernel.init.refuse(new Error("refused"));
     await expect(container.exec("1", sleep)).rejects.toThrow("refused");
@@ -205,7 +205,7 @@ describe("an exec", () => {
     await container.remove(never);
   });
 
-  test("that fails because the init process is just ending says so, and keeps the cause", async () => {
+  test("that fails because the init process is ending names that reason, and keeps the cause", async () => {
     const { container, kernel } = await create({
       files: { readText: () => "1 (sleep) S 0 0 0 0 0 4" },
     });
@@ -218,7 +218,7 @@ describe("an exec", () => {
     await container.remove(never);
   });
 
-  test("that nobody waits for is dropped when there are a thousand such", async () => {
+  test("is dropped, even if it was never waited for, once a thousand newer ones have ended", async () => {
     const { container, child } = await create();
     for (let i = 1; i <= 1030; i++) {
       const exec = await container.exec(String(i), sleep);
@@ -230,7 +230,7 @@ describe("an exec", () => {
     await container.remove(never);
   });
 
-  test("that nobody has waited for yet outlives a thousand that were waited for", async () => {
+  test("that was never waited for outlives a thousand that were", async () => {
     const { container, child } = await create();
     for (let i = 1; i <= 1030; i++) {
       const exec = await container.exec(String(i), sleep);
@@ -245,14 +245,14 @@ describe("an exec", () => {
   });
 });
 
-describe("removing", () => {
-  test("twice at once waits for the end both times", async () => {
+describe("remove", () => {
+  test("waits for the end in each of two concurrent calls", async () => {
     const { container } = await create();
     await Promise.all([container.remove(never), container.remove(never)]);
     expect(container.init.status?.code).toBe(137);
   });
 
-  test("gives up when its caller does, and may be asked again", async () => {
+  test("is cancelled with its caller, and may be called again", async () => {
     const { container, kernel, child } = await create();
     const signal = kernel.sys.signal;
     kernel.sys.signal = () => {};
@@ -263,7 +263,7 @@ describe("removing", () => {
     expect(child(0).slots.every((fd) => fd === -1)).toBe(true);
   });
 
-  test("whose caller gives up does not hold up a second one", async () => {
+  test("does not delay a second call when the first is cancelled", async () => {
     const { container, kernel, child } = await create();
     kernel.sys.signal = () => {};
     const patient = container.remove(never);

@@ -23,39 +23,42 @@ import type { ContainerOptions, ContainerTraceGuard, Runtime } from "./runtime/r
 import { waitsPrivileged } from "./runtime/runtime-profile.ts";
 import type { ProcessSpec, Spec } from "./spec.ts";
 
-/** Ended execs that are remembered, so that a late wait still gets its status. */
+/** Ended execs to keep, so that a late WaitProcess still gets the status. */
 const MAX_ENDED = 1024;
 
-/** Why its calls are aborted: one for all containers, as each error records a stack. `#removedOr` makes it the container's own. */
+/**
+ * Abort reason of a removal. All containers share it, because every error records a stack; `#removedOr` replaces it
+ * with an error that names the container.
+ */
 const REMOVED = new AgentError("internal", "the container is being removed");
 
-/** A container from its creation to its removal: the init process, and execs by id. */
+/** A container from creation to removal: its init process, and its execs by id. */
 export class Container {
   readonly id: string;
   readonly cgroup: string;
-  /** An update of its resources changes it. */
+  /** Replaced when an update changes the resources. */
   spec: Spec;
   readonly #kernel: Kernel;
   readonly #runtime: Runtime;
   readonly #lock = new Lock();
-  /** Of its processes, for a pause and for a TraceGuard. */
+  /** Freezes its processes for a pause or for a TraceGuard. */
   readonly freezer: Freezer;
   readonly #execs = new Map<string, Process>();
-  /** Execs that have not executed yet, by id. */
+  /** Execs that have not passed execve yet, by id. */
   readonly #launching = new Map<string, Promise<Process>>();
-  /** Aborts when it is to be removed: ends what waits for a launch. */
+  /** Aborted when the removal begins: cancels every wait for a launch. */
   readonly #removal = new AbortController();
   readonly #init: Process;
   #paused = false;
-  /** Inode of its pid namespace; undefined when its init process had ended before this agent began. */
+  /** Inode of its pid namespace; undefined if its init process ended before this agent started. */
   readonly pidNamespace: number | undefined;
   readonly #traceGuard: ContainerTraceGuard | undefined;
-  /** Launches that trust in that nobody can trace what is born in its pid namespace. */
+  /** Launches in progress that assumed no process in this pid namespace can trace them. */
   readonly #exposed = new Set<Promise<unknown>>();
   #mayTrace: boolean;
-  /** A process that may trace runs in it, or is about to. */
+  /** True if a process that may trace others runs in it, or is about to. */
   #traces = false;
-  /** Its spec, or an exec of this agent's time, has what it takes to trace. */
+  /** True if its spec, or an exec launched by this agent, has the capability to trace. */
   #isKnownTracer: boolean;
 
   private constructor(kernel: Kernel, options: ContainerOptions, runtime: Runtime, init: Process) {
@@ -71,13 +74,13 @@ export class Container {
     this.pidNamespace = init.status === undefined ? inodeOf(`/proc/${init.pid}/ns/pid`) : undefined;
   }
 
-  /** The process is made and blocked before execve when this resolves; `signal` gives the creation up. */
+  /** Creates a container; resolves when its init process is blocked before execve. `signal` cancels the creation. */
   static async create(kernel: Kernel, options: ContainerOptions, signal?: AbortSignal): Promise<Container> {
     const runtime = chooseRuntime(kernel, options);
     return new Container(kernel, options, runtime, await runtime.create(signal));
   }
 
-  /** After a restart of the agent, from what init kept. */
+  /** Restores a container after a restart of the agent, from the state that init kept. */
   static restore(
     kernel: Kernel,
     options: ContainerOptions,
@@ -88,7 +91,7 @@ export class Container {
     const container = new Container(kernel, options, chooseRuntime(kernel, options), init);
     for (const exec of execs) container.#execs.set(exec.execId, exec);
     container.#paused = !held && isFrozen(kernel.files, options.cgroup);
-    container.#mayTrace = container.#traces = !container.#inUser; // nobody knows what its execs were given
+    container.#mayTrace = container.#traces = !container.#inUser; // the capabilities of its execs are unknown
     return container;
   }
 
@@ -100,27 +103,29 @@ export class Container {
     return [this.#init, ...this.#execs.values()];
   }
 
-  /** One of its processes may trace what init makes, or may come to that. */
+  /** True if one of its processes may trace the processes that init launches, now or later. */
   get mayTrace(): boolean {
     return this.#mayTrace && !this.#hasEnded;
   }
 
-  /** All its processes have ended: the kernel kills what is in a pid namespace with its first process. */
+  /**
+   * True once all its processes have ended: the kernel kills a pid namespace's processes together with its first one.
+   */
   get #hasEnded(): boolean {
     return this.#init.status !== undefined && sortNamespaces(this.spec.linux.namespaces).newPid;
   }
 
-  /** One of them runs, or is about to. Set at the moment in which it asks for `ContainerTraceGuard.settled`. */
+  /** True if such a process runs, or is about to. Set right before the call of `ContainerTraceGuard.settled`. */
   get traces(): boolean {
     return this.#traces && !this.#hasEnded;
   }
 
-  /** True where it is known, not only possible, that it may trace: what `mayTrace` says after a restart is a guess. */
+  /** True if it certainly may trace; after a restart of the agent `mayTrace` is only a guess. */
   get isKnownTracer(): boolean {
     return this.#isKnownTracer && !this.#hasEnded;
   }
 
-  /** Its process waits for `start`, and has more than the container will. */
+  /** True if its init process waits for `start` with more privileges than the container will have. */
   get waitsPrivileged(): boolean {
     const { release, status } = this.#init;
     return release !== undefined && status === undefined && waitsPrivileged(this.spec.annotations);
@@ -131,18 +136,21 @@ export class Container {
     return this.#exposed;
   }
 
-  /** Its processes are frozen, or about to be: a new one would not run. */
+  /** True if its processes are frozen or about to be: a new process would not run. */
   get paused(): boolean {
     return this.#paused;
   }
 
-  /** Freezes all its processes; resolves when they are. Started or not; one that has ended or is paused is refused. */
+  /**
+   * Freezes all its processes; resolves once they are frozen. The container may be created or running; rejects if it
+   * has ended or is paused.
+   */
   pause(signal: AbortSignal): Promise<void> {
     return this.#lock.run(async () => {
       if (this.#paused || this.#init.status !== undefined) throw this.#wrongState("pause");
       this.#paused = true;
       try {
-        // Else their callers would wait until somebody resumes it.
+        // Otherwise their callers would wait until the container is resumed.
         await waitUntil(Promise.allSettled(this.#launching.values()), signal);
         await this.freezer.set(true, signal);
       } catch (error) {
@@ -152,7 +160,7 @@ export class Container {
     });
   }
 
-  /** Thaws what `pause` froze. */
+  /** Thaws the processes that `pause` froze. */
   resume(signal: AbortSignal): Promise<void> {
     return this.#lock.run(async () => {
       if (!this.#paused) throw this.#wrongState("resume");
@@ -166,8 +174,8 @@ export class Container {
   }
 
   /**
-   * Releases the init process; resolves when its execve has succeeded and its poststart hooks have ended. `again`: an agent that
-   * was killed may have come to that. `onExecuted`: it has succeeded, and hooks follow.
+   * Releases the init process; resolves when its execve has succeeded and its poststart hooks have ended. `again`: a
+   * killed agent may have released it already. `onExecuted` is called between execve and the hooks.
    */
   start(again = false, onExecuted?: () => void): Promise<void> {
     return this.#lock.run(async () => {
@@ -189,12 +197,15 @@ export class Container {
     });
   }
 
-  /** What follows `onExecuted`, for an agent that was killed meanwhile. */
+  /** Does the part of `start` that follows `onExecuted`, if the agent was killed in between. */
   afterStart(): Promise<void> {
     return this.#lock.run(() => this.#runtime.afterStart(this.#init, this.#removal.signal));
   }
 
-  /** Resolves when its execve has succeeded. The id of an exec that was waited for is free again. `signal` gives it up. */
+  /**
+   * Launches an exec; resolves when its execve has succeeded. The id of an exec that was waited for can be reused.
+   * `signal` cancels the launch.
+   */
   async exec(execId: string, process: ProcessSpec, signal?: AbortSignal, passed?: PassedStdio): Promise<Process> {
     checkProcess(process);
     this.checkFree(execId);
@@ -202,19 +213,19 @@ export class Container {
     if (removal.aborted) throw this.#removedOr(removal.reason);
     if (this.#init.status !== undefined) throw this.#refusal("exec in container", "its init process has ended");
     if (this.#paused) throw this.#refusal("exec in container", "it is paused; resume it first");
-    const givenUp = signal === undefined ? removal : AbortSignal.any([signal, removal]);
-    const asked = inherit(this.spec.process, process);
-    const tracer = this.#isTracer(asked);
+    const cancelled = signal === undefined ? removal : AbortSignal.any([signal, removal]);
+    const inherited = inherit(this.spec.process, process);
+    const tracer = this.#isTracer(inherited);
     this.#mayTrace ||= tracer;
     this.#traces ||= tracer;
     this.#isKnownTracer ||= tracer;
     const options = { passed, bornLast: this.#traceGuard?.mayBeTraced() ?? false };
     const launching = tracedStep("launch process", async () => {
       if (tracer) {
-        await this.#untilSettled(givenUp);
+        await this.#untilSettled(cancelled);
         this.#traceGuard?.refuseTracer();
       }
-      return await this.#runtime.exec(this.#init, execId, asked, givenUp, options);
+      return await this.#runtime.exec(this.#init, execId, inherited, cancelled, options);
     });
     this.#launching.set(execId, launching);
     if (!options.bornLast) this.#exposed.add(launching);
@@ -225,7 +236,7 @@ export class Container {
       this.#dropEnded();
       return started;
     } catch (error) {
-      if (givenUp.aborted || !isEnding(this.#kernel.files, this.#init.pid)) throw this.#removedOr(error, signal);
+      if (cancelled.aborted || !isEnding(this.#kernel.files, this.#init.pid)) throw this.#removedOr(error, signal);
       throw this.#refusal("exec in container", "its init process has ended", error);
     } finally {
       this.#launching.delete(execId);
@@ -233,7 +244,10 @@ export class Container {
     }
   }
 
-  /** Nobody in a user namespace can trace what the guest's root has made and is not dumpable. */
+  /**
+   * True if the process may trace others. From a user namespace it can't trace a non-dumpable process of the guest's
+   * root.
+   */
   #isTracer({ capabilities }: ProcessSpec): boolean {
     return !this.#inUser && mayTrace(capabilities);
   }
@@ -242,23 +256,23 @@ export class Container {
     return hasUserNamespace(this.spec.linux.namespaces);
   }
 
-  /** Before a process runs that may trace others. */
+  /** Waits until no exposed launch is in progress; called before a process runs that may trace others. */
   async #untilSettled(signal: AbortSignal): Promise<void> {
     if (this.#traceGuard !== undefined) await waitUntil(this.#traceGuard.settled(), signal);
   }
 
-  /** After a restart: whether the process that an agent before has launched stands ready for its start. */
+  /** True if the init process, launched before the agent restarted, is ready for its start. */
   isReady(signal: AbortSignal): Promise<boolean> {
     return isReady(this.#kernel.sys, this.#init, signal);
   }
 
-  /** After a restart: whether an exec that an agent before has launched executes its program, or has. */
+  /** True if an exec, launched before the agent restarted, has passed execve. */
   async hasExecuted(execId: string, signal: AbortSignal): Promise<boolean> {
     const exec = this.#execs.get(execId);
     return exec !== undefined && hasExecuted(exec, signal);
   }
 
-  /** Throws for an id that is in use: INTERNAL by contract. */
+  /** Throws if the id is in use: INTERNAL by contract. */
   checkFree(execId: string): void {
     if (!this.has(execId)) return;
     throw new AgentError("internal", `exec process: the exec id ${JSON.stringify(execId)} already exists`);
@@ -269,7 +283,7 @@ export class Container {
     return this.#execs.get(execId)?.waited === false;
   }
 
-  /** `""` and the container's own id are the init process. */
+  /** Returns the init process for `""` and the container's own id, otherwise the exec. */
   find(execId: string): Process {
     const process = execId === "" || execId === this.id ? this.#init : this.#execs.get(execId);
     if (process === undefined) {
@@ -279,10 +293,11 @@ export class Container {
   }
 
   /**
-   * KILL with an empty id reaches all processes; TERM becomes KILL for an init process that would not notice it; 0 asks
-   * whether there is such a process. `about` is called when one is about to be sent that must not be sent twice.
+   * Sends a signal. SIGKILL with an empty id kills all processes; SIGTERM becomes SIGKILL for an init process that
+   * would not notice it; 0 only checks that the process exists. `beforeSend` is called right before a signal that
+   * must not be repeated.
    */
-  async signal(execId: string, signal: number, about: () => void = () => undefined): Promise<void> {
+  async signal(execId: string, signal: number, beforeSend: () => void = () => undefined): Promise<void> {
     if (execId === "" && signal === SIGKILL) {
       killCgroup(this.#kernel.files, this.cgroup);
       this.#init.kill();
@@ -291,18 +306,18 @@ export class Container {
     const process = this.find(execId);
     if (process.waited) throw process.gone("ESRCH: No such process");
     if (signal === 0) return;
-    about();
+    beforeSend();
     await this.#runtime.signal(process, signal, process === this.#init);
   }
 
-  /** Its pid namespace, as a descriptor that the caller closes. */
+  /** Opens its pid namespace. The caller closes the descriptor. */
   openPidNamespace(): Fd {
     return openForReading(`/proc/${this.#init.pid}/ns/pid`);
   }
 
   /**
-   * Kills everything and waits for the end of what init tracks; then lets go of all descriptors. When `signal` ends the
-   * wait it may be asked again, and several may ask at once.
+   * Kills all its processes, waits until those that init tracks have ended, and closes all descriptors. Can be called
+   * again after `signal` has cancelled the wait, and by several callers at once.
    */
   async remove(signal: AbortSignal): Promise<void> {
     this.#removal.abort(REMOVED);
@@ -315,7 +330,7 @@ export class Container {
     await this.#runtime.remove();
   }
 
-  /** First those that nobody can ask more of than their status; of them and of the others the oldest, unread output and all. */
+  /** Drops the oldest ended execs, with any unread output: fully read ones first, then those already waited for. */
   #dropEnded(): void {
     if (this.#execs.size <= MAX_ENDED) return;
     const ended = [...this.#execs.values()].filter(({ status }) => status !== undefined);
@@ -328,13 +343,13 @@ export class Container {
     }
   }
 
-  /** A removal is why all else fails, unless the caller has given up. */
+  /** Replaces an error during a removal with one that names the removal, unless the caller has cancelled. */
   #removedOr(error: unknown, caller?: AbortSignal): unknown {
     const { signal } = this.#removal;
     return signal.aborted && caller?.aborted !== true ? this.#refusal("", "is being removed") : error;
   }
 
-  /** As the reference agent says it, and with its code. */
+  /** Error with the reference agent's text and code. */
   #wrongState(call: string): AgentError {
     const { status, release } = this.#init;
     const state =
@@ -351,7 +366,7 @@ export class Container {
   }
 }
 
-/** Undefined for a process that has just ended. */
+/** Returns undefined if the process has just ended. */
 function inodeOf(path: string): number | undefined {
   try {
     return statSync(path).ino;

@@ -30,12 +30,12 @@ const spec = (parts: Partial<Spec["linux"]> = {}, root = join(directory, "rootfs
 const create = (what: Spec, cgroup = join(directory, "cgroup"), kernel = testKernel()) =>
   createInit(kernel, { id: "c1", spec: what, cgroup, pipeSize: 0 });
 
-test("a missing rootfs is told by its path and errno", async () => {
+test("a missing rootfs is reported with its path and errno", async () => {
   const missing = join(directory, "missing");
   await expect(create(spec({}, missing))).rejects.toThrow(`open ${missing}: ENOENT (no such file or directory)`);
 });
 
-test("a missing cgroup or namespace is told in the same way", async () => {
+test("a missing cgroup or namespace is reported with its path and errno", async () => {
   const missing = join(directory, "missing");
   await expect(create(spec(), missing)).rejects.toThrow(`open ${missing}: ENOENT`);
   const namespaces = [
@@ -45,7 +45,7 @@ test("a missing cgroup or namespace is told in the same way", async () => {
   await expect(create(spec({ namespaces }))).rejects.toThrow(`open ${missing}: ENOENT`);
 });
 
-test("a fifo in the place of a namespace does not hold the agent", async () => {
+test("a fifo in place of a namespace does not block the agent", async () => {
   const path = join(directory, "fifo");
   execFileSync("mkfifo", [path]);
   const kernel = testKernel();
@@ -58,7 +58,7 @@ test("a fifo in the place of a namespace does not hold the agent", async () => {
   kernel.init.children[0]?.end();
 });
 
-test("the child's slots and kept descriptors are those that the plan names", async () => {
+test("the child gets the slots and kept descriptors that the plan names", async () => {
   const kernel = testKernel();
   const { process, plan } = await create(spec(), undefined, kernel);
   const { request } = kernel.init.children[0] ?? {};
@@ -77,7 +77,7 @@ describe("a bind mount whose source does not exist", () => {
   });
   const missing = new SystemError("bind /x", 2, "");
 
-  test("is created with a directory as its source, by a second launch", async () => {
+  test("gets a new directory as its source, and the container is launched again", async () => {
     const kernel = testKernel();
     kernel.init.refuse(missing);
     const { process } = await create(bind(join(directory, "a/b")), undefined, kernel);
@@ -87,7 +87,7 @@ describe("a bind mount whose source does not exist", () => {
     kernel.init.children[0]?.end();
   });
 
-  test("is not launched again when the failure has another cause", async () => {
+  test("causes no second launch if the failure has another cause", async () => {
     const kernel = testKernel();
     kernel.init.refuse(new SystemError("pivot_root", 2, ""));
     await expect(create(bind(join(directory, "a/b")), undefined, kernel)).rejects.toThrow("pivot_root");
@@ -95,7 +95,7 @@ describe("a bind mount whose source does not exist", () => {
     expect(kernel.init.children).toHaveLength(0);
   });
 
-  test("fails with the first launch's error when a second one fails too", async () => {
+  test("fails with the first launch's error if the second one fails too", async () => {
     const kernel = testKernel();
     kernel.init.refuse(missing);
     kernel.init.refuse(missing);

@@ -1,7 +1,7 @@
 import { realpathSync } from "node:fs";
 import type { Fd, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
 import { plainPath } from "../kernel/plain-path.ts";
-import { untilAnswering } from "../kernel/wait/file-system-answers.ts";
+import { fileSystemAnswers } from "../kernel/wait/file-system-answers.ts";
 import { delegateCgroup } from "./cgroup/delegate-cgroup.ts";
 import { openForReading, openRoot, readTextInside } from "./files-in-root.ts";
 import { hasCreateHooks } from "./hooks/hooks.ts";
@@ -21,13 +21,13 @@ import type { LaunchPlan } from "./plan/plan-builder.ts";
 import { withHome } from "./process/home.ts";
 import { Process } from "./process/process.ts";
 import { securityModules } from "./process/security-labels.ts";
-import { giveStdio } from "./process/stdio-owner.ts";
+import { chownStdio } from "./process/stdio-owner.ts";
 import { openFirstTerminal } from "./process/terminal.ts";
 import type { ContainerOptions } from "./runtime/runtime.ts";
 import { seccompFilter } from "./seccomp/seccomp-filter.ts";
 import type { MountSpec, Spec } from "./spec.ts";
 
-/** Launches the init process of a container up to its release. On failure nothing is left behind. */
+/** Launches a container's init process up to where it waits for its release. Rolls back on failure. */
 export async function createInit(
   kernel: Kernel,
   options: ContainerOptions,
@@ -35,7 +35,7 @@ export async function createInit(
 ): Promise<{ readonly process: Process; readonly plan: LaunchPlan }> {
   const { id } = options;
   const spec = withPlainPaths(options.spec);
-  await untilAnswering(kernel.files, spec.root.path, signal);
+  await fileSystemAnswers(kernel.files, spec.root.path, signal);
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
   const passwd = () => readTextInside(kernel.sys, spec.root.path, "/etc/passwd", signal);
   const env = await withHome(spec.process.env, spec.process.user.uid, passwd);
@@ -49,7 +49,7 @@ export async function createInit(
   return { process: Process.take(kernel, id, launched, fds.own, true, options.passed), plan };
 }
 
-/** What the plan opens in the guest, which it does without following a link. */
+/** Resolves links in the guest paths that the plan opens, because init opens them without following links. */
 function withPlainPaths(spec: Spec): Spec {
   const plain = (mount: MountSpec) => (isBind(mount) ? { ...mount, source: plainPath(mount.source) } : mount);
   return { ...spec, root: { ...spec.root, path: plainPath(spec.root.path) }, mounts: spec.mounts.map(plain) };
@@ -70,7 +70,7 @@ async function launchInit(
     const devpts = slots.get(mountSlot(spec.mounts.findIndex(isDevpts)));
     const terminal = spec.process.terminal ? openFirstTerminal(kernel, spec.process, devpts) : undefined;
     const fds = openLaunchFds(kernel, { release: true, pipeSize, ...(terminal === undefined ? {} : { terminal }) });
-    giveStdio(kernel.sys, fds, spec.process, spec.linux);
+    chownStdio(kernel.sys, fds, spec.process, spec.linux);
     const hooks = ({ pid, pidfd }: LaunchedProcess) => runCreateHooks(kernel, { id, spec, cgroup, pid, pidfd }, signal);
     const atPause = hasCreateHooks(spec.hooks) ? hooks : undefined;
     const label = { container: id, exec: id, ...namesOf(passed) };

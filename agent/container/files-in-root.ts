@@ -4,16 +4,16 @@ import { readContained } from "../kernel/contained-files.ts";
 import { SystemError } from "../kernel/error.ts";
 import type { Fd, Sys } from "../kernel/kernel.ts";
 
-/** Largest /etc/passwd that is read. */
+/** Largest file that is read, in bytes. */
 const MAX_TEXT = 1024 * 1024;
 const O_NONBLOCK = 0o4000;
 
-/** A descriptor (O_PATH) of a rootfs directory, or of a running container's root by `/proc/<pid>/root`. Closed by the caller. */
+/** Opens (O_PATH) a rootfs directory, or a running container's root by `/proc/<pid>/root`. The caller closes it. */
 export function openRoot(path: string): Fd {
   return openPath(path, O_PATH | O_DIRECTORY);
 }
 
-/** A path of the guest itself for reading; a fifo there does not hold the caller. Throws SystemError. Closed by the caller. */
+/** Opens a guest path for reading, without blocking on a fifo. Throws SystemError. The caller closes the descriptor. */
 export function openForReading(path: string): Fd {
   return openPath(path, O_NONBLOCK);
 }
@@ -28,8 +28,8 @@ function openPath(path: string, flags: number): Fd {
 }
 
 /**
- * Text of a regular file inside a root, by the root's path; its content is hostile (contained-files.ts). Undefined when there
- * is none that can be read; throws for a root that is not there.
+ * Reads a regular file inside a root; its content is untrusted (contained-files.ts). Resolves with undefined if there
+ * is no such file that can be read; rejects if the root doesn't exist.
  */
 export async function readTextInside(
   sys: Sys,

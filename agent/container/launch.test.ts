@@ -20,7 +20,7 @@ const STDIO = ["stdin", "stdout", "stderr"];
 const { sys } = testKernel();
 const label = { container: "c", exec: "x" };
 
-/** A launch that is to fail, over pipes; the child's copies are closed by the kill. */
+/** Runs a launch over pipes that must fail; the kill closes the child's copies. */
 async function fail(options: InitDoubleOptions, names = STDIO, release = false, signal?: AbortSignal) {
   const kernel = testKernel(options);
   const fds = openLaunchFds(kernel, { release, pipeSize: 0 });
@@ -38,7 +38,7 @@ describe("a launch", () => {
     for (const fd of [pidfd, ...Object.values(fds.own)]) kernel.sys.close(fd);
   });
 
-  test("whose child says what failed leaves nothing and says it in one line", async () => {
+  test("whose child reports a failure leaves nothing behind and reports it in one line", async () => {
     const { kernel, message } = await fail({
       play: (child) => child.report({ kind: "failed", index: 0, errno: 2, text: "" }),
     });
@@ -46,7 +46,7 @@ describe("a launch", () => {
     expect(kernel.init.calls).toEqual([["forget", expect.any(Number)]]);
   });
 
-  test("that does not come to its fork is given up", async () => {
+  test("that does not reach its fork is cancelled", async () => {
     const kernel = testKernel();
     const waiting: Init["launch"] = (_, signal) =>
       new Promise((_resolve, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
@@ -57,28 +57,28 @@ describe("a launch", () => {
     await expect(launched).rejects.toThrow("timeout");
   });
 
-  test("of a container that dies before it is ready says so", async () => {
+  test("of a container that dies before it is ready reports that", async () => {
     const { message } = await fail({ play: (child) => child.executed() }, [...STDIO, "release"], true);
     expect(message).toBe("launch: the process was killed before it was ready");
   });
 
-  test("with a slot that has no descriptor leaves nothing", async () => {
+  test("with a slot that has no descriptor leaves nothing behind", async () => {
     expect((await fail({}, ["stdin", "missing"])).message).toBe('launch: no descriptor for the slot "missing"');
   });
 
-  test("whose report is none kills what it launched", async () => {
+  test("that gets an invalid report kills its process", async () => {
     const { kernel, message } = await fail({ play: (child) => void sys.write(child.slots[0] ?? -1, Buffer.from("x")) });
-    expect(message).toMatch(/^read report on fd \d+: not a report of a launch/);
+    expect(message).toMatch(/^read report on fd \d+: not a launch report/);
     expect(kernel.signals).toEqual([[5000, 9]]);
   });
 
-  test("that is given up is killed", async () => {
+  test("that is cancelled kills its process", async () => {
     const { kernel, message } = await fail({ play: () => undefined }, STDIO, false, AbortSignal.timeout(10));
     expect(message).toMatch(/timeout/);
     expect(kernel.signals).toEqual([[5000, 9]]);
   });
 
-  test("that can't have its pipes closes the terminal that it was given", () => {
+  test("that fails to open its pipes closes the given terminal", () => {
     const refuse = () => {
       throw new Error("EMFILE");
     };
@@ -89,14 +89,14 @@ describe("a launch", () => {
   });
 });
 
-describe("the text of a failed launch", () => {
+describe("the error of a failed launch", () => {
   const failed = (index: number, errno: number, ...ops: PlanOp[]) => {
     const steps = ops.map((op) => ({ op, reason: "process.args" }));
     return launchError({ steps, slots: [] }, { index, errno, text: "" }).message;
   };
   const exec = (name: string) => ({ op: "exec", args: [name], env: ["SECRET=x"] }) as const;
 
-  test("says which executable was not found, and where", () => {
+  test("names the executable that was not found, and where it was searched", () => {
     const find = { op: "find", candidates: ["/bin/nope", "/usr/bin/nope"] } as const;
     expect(failed(0, 2, find, exec("nope"))).toBe(
       'exec "nope": executable file not found in $PATH (/bin/nope, /usr/bin/nope)',
@@ -108,17 +108,17 @@ describe("the text of a failed launch", () => {
     expect(failed(0, 13, find, exec("/etc/passwd"))).toBe('exec "/etc/passwd": not executable, EACCES');
   });
 
-  test("shows no environment", () => {
+  test("contains no environment values", () => {
     expect(failed(0, 7, exec("sh"))).toBe("execve sh: E2BIG (argument list too long), from process.args");
   });
 
-  test("has the kernel's own words for a mount", () => {
+  test("contains the kernel's own message for a mount", () => {
     const steps = [{ op: { op: "fsconfig", key: "size", value: "lots" }, reason: "mounts[1]" } as const];
     const error = launchError({ steps, slots: [] }, { index: 0, errno: 22, text: "tmpfs: Bad value for 'size'" });
     expect(error.message).toBe("mount option size=lots: EINVAL (tmpfs: Bad value for 'size'), from mounts[1]");
   });
 
-  test("is still one line for an operation that is not in the plan", () => {
+  test("is one line even for an operation that is not in the plan", () => {
     expect(failed(9, 1)).toBe("launch: EPERM (operation not permitted)");
   });
 });

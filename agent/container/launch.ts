@@ -6,15 +6,15 @@ import { describeOp } from "./explain/describe-op.ts";
 import type { CompiledPlan, LaunchPlan } from "./plan/plan-builder.ts";
 import type { ProcessLabel } from "./process/process.ts";
 
-/** Descriptors made for one launch. `own` stay with the agent and init; `child` are closed once the child has them. */
+/** Descriptors for one launch. The agent and init keep `own`; the agent closes `child` once the child has copies. */
 export interface LaunchFds {
-  /** With the report only if there is a release: the start of a container reads it, if need be in the next agent. */
+  /** Includes the report only if there is a release: StartContainer reads it, possibly in a restarted agent. */
   readonly own: KeptFds;
   readonly child: ReadonlyMap<string, Fd>;
   readonly report: Fd;
 }
 
-/** Pipes for stdio, or the given pty; a report pipe; for a container a release pipe as well. */
+/** Opens a report pipe, for a container a release pipe, and pipes for stdio unless a pty is given. */
 export function openLaunchFds(
   kernel: Kernel,
   options: {
@@ -55,27 +55,28 @@ export function openLaunchFds(
 let nextLaunchId = 0;
 let launches = 0;
 
-/** Processes that this agent has had forked. */
+/** Returns how many processes this agent has launched. */
 export function launchCount(): number {
   return launches;
 }
 
-/** For what init is to know by a number of its own. */
+/** Returns a new id under which init can keep something. */
 export function newLaunchId(): number {
   return ++nextLaunchId;
 }
 
-/** Launch ids go on after those that a restarted agent found. */
+/** Makes new ids start after those that a restarted agent found in use. */
 export function reserveLaunchIds(used: number): void {
   nextLaunchId = Math.max(nextLaunchId, used);
 }
 
 /**
- * Has init fork the plan and waits for the child's first report: "ready" of a container, execve of an exec.
- * Takes over all of `fds`: on failure, and when `signal` aborts before the report, every descriptor is closed, the
- * process killed and forgotten. `slots` are borrowed.
+ * Has init fork a child that runs the plan, and waits for its first report: "ready" of a container, execve of an
+ * exec. Takes ownership of `fds`: on failure, or if `signal` aborts before the report, every descriptor is closed and
+ * the process is killed and forgotten. `slots` are borrowed.
  *
- * With `atPause` the plan has one `wait` more: what it does comes before the byte that lets the child go on to the next.
+ * With `atPause` the plan has one more `wait`: `atPause` runs while the child waits there, and then the child is
+ * released.
  */
 export async function launch(
   kernel: Kernel,
@@ -131,7 +132,7 @@ export async function launch(
   }
 }
 
-/** Throws what a report says went wrong, in one line. */
+/** Throws a one-line error if the next report is one of failure. */
 async function firstReport(kernel: Kernel, plan: CompiledPlan, fds: LaunchFds, signal?: AbortSignal): Promise<void> {
   const report = await new ReportReader(kernel.sys, fds.report).next(signal);
   if (report.kind === "failed") throw launchError(plan, report);
@@ -140,7 +141,7 @@ async function firstReport(kernel: Kernel, plan: CompiledPlan, fds: LaunchFds, s
   }
 }
 
-/** A child that was killed meanwhile is told by its report pipe. */
+/** Lets the child continue. If it was killed meanwhile, its report pipe shows that. */
 function release({ sys }: Kernel, fd: Fd | undefined): void {
   try {
     if (fd !== undefined) sys.write(fd, Uint8Array.of(1));
@@ -149,12 +150,12 @@ function release({ sys }: Kernel, fd: Fd | undefined): void {
   }
 }
 
-/** It has failed or is not wanted any more; most have ended by themselves. */
+/** Kills a child that has failed or is no longer wanted; most have already ended. */
 function kill({ sys }: Kernel, pidfd: Fd): void {
   try {
     sys.signal(pidfd, SIGKILL);
   } catch {
-    // It is gone.
+    // It has ended.
   }
 }
 

@@ -7,7 +7,7 @@ const mount = { name: "m", source: "c1", sourcePath: "/srv dir/", path: "/there"
 const [source, target] = ["c1", "c2"].map((id) => ({ id, pid: 7, pidfd: 1 })) as [never, never];
 const table = (text: string | undefined) => ({ files: { readAtMost: async () => text } });
 
-test("a mount that is there, by the kernel's name for it, is taken from one to the other by a plan", async () => {
+test("an existing mount, by its escaped name in the mount table, is taken from one container to the other by a plan", async () => {
   const before = openDescriptors();
   const files = table("22 1 0:5 / /srv\\040dir rw - tmpfs t rw\n");
   const kernel = testKernel({ ...files, play: (child) => child.end() });
@@ -26,7 +26,7 @@ test("a mount that is there, by the kernel's name for it, is taken from one to t
   expect(openDescriptors(), "descriptors left open").toBe(before);
 });
 
-test("one that does not come is told, with the container and the time", async () => {
+test("a mount that does not appear in time is reported with its container and the limit", async () => {
   const sharing = shareMount(
     testKernel(table("22 1 0:5 / /srv rw - tmpfs t rw\n")),
     mount,
@@ -36,21 +36,21 @@ test("one that does not come is told, with the container and the time", async ()
     150,
   );
   await expect(sharing).rejects.toThrow(
-    "shared mount m: nothing is mounted on /srv dir/ of container c1 within 0.15 s",
+    "shared mount m: nothing was mounted on /srv dir/ in container c1 within 0.15 s",
   );
 });
 
-test("a mount table that the container has made too long is not waited for", async () => {
+test("a mount table that the container has made too long fails at once", async () => {
   const sharing = shareMount(testKernel(table(undefined)), mount, source, target);
   await expect(sharing).rejects.toThrow("shared mount m: the mount table of container c1 is longer than 1048576 bytes");
 });
 
-test("a container is named by its id or by its name in the pod", () => {
+test("a container can be named by its id or by its name in the pod", () => {
   expect(isNamed("c1", {}, "c1")).toBe(true);
   expect(isNamed("c1", { "io.kubernetes.cri.container-name": "web" }, "web")).toBe(true);
   expect(isNamed("c1", { other: "web" }, "web")).toBe(false);
 });
 
-test("a path that none can have is refused", () => {
+test("an invalid path is refused", () => {
   expect(() => checkSharedMounts([{ ...mount, path: "there" }])).toThrow('path "there" is not an absolute path');
 });

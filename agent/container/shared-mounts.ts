@@ -9,10 +9,10 @@ import { launch } from "./launch.ts";
 import { type CompiledPlan, PlanBuilder } from "./plan/plan-builder.ts";
 import { dropCapabilities } from "./process/drop-capabilities.ts";
 
-/** What is mounted in one container, to be seen in another as well. */
+/** A mount in one container that another container shall see as well. */
 export interface SharedMount {
   readonly name: string;
-  /** Id of the container that has it, or its name in the pod. */
+  /** Id of the container that has the mount, or its name in the pod. */
   readonly source: string;
   readonly sourcePath: string;
   readonly path: string;
@@ -32,15 +32,15 @@ const NAMES = [
 ] as const;
 const LIMIT_MS = 10_000;
 const PAUSE_MS = 100;
-/** The mount table of a container, which makes it as long as it likes, is looked through up to that many bytes. */
+/** Longest mount table that is searched, in bytes; the container controls its length. */
 const MAX_TABLE = 1 << 20;
 
-/** The container has this id, or this name in its pod. */
+/** True if the container has this id, or this name in its pod. */
 export function isNamed(id: string, annotations: Readonly<Record<string, string>>, name: string): boolean {
   return id === name || NAMES.some((key) => annotations[key] === name);
 }
 
-/** Throws for paths that none can have. */
+/** Throws if a path is invalid. */
 export function checkSharedMounts(mounts: readonly SharedMount[]): void {
   for (const { name, sourcePath, path } of mounts) {
     guestPath(`shared mount ${name}: path`, sourcePath);
@@ -49,8 +49,8 @@ export function checkSharedMounts(mounts: readonly SharedMount[]): void {
 }
 
 /**
- * Shows what `source` has mounted, with all below, in `target` too. A mount that is not there yet, for a process in the
- * container makes it, is waited for.
+ * Makes a mount of `source`, with everything mounted below it, visible in `target` too. Waits up to `limitMs` for a
+ * mount that doesn't exist yet, because a process in the container creates it.
  */
 export async function shareMount(
   kernel: Kernel,
@@ -67,18 +67,18 @@ export async function shareMount(
     if (table === undefined) throw fail(`the mount table of container ${source.id} is longer than ${MAX_TABLE} bytes`);
     if (isMounted(table, sourcePath)) break;
     if (waited >= limitMs) {
-      throw fail(`nothing is mounted on ${sourcePath} of container ${source.id} within ${limitMs / 1000} s`);
+      throw fail(`nothing was mounted on ${sourcePath} in container ${source.id} within ${limitMs / 1000} s`);
     }
     await sleep(PAUSE_MS, undefined, { signal });
   }
   try {
-    await run(kernel, sharePlan(mount), source, target, signal);
+    await runPlan(kernel, sharePlan(mount), source, target, signal);
   } catch (error) {
     throw fail(error instanceof Error ? error.message : String(error), error);
   }
 }
 
-async function run(
+async function runPlan(
   kernel: Kernel,
   plan: CompiledPlan,
   source: MountOwner,
@@ -98,7 +98,7 @@ async function run(
   }
 }
 
-/** Paths are resolved within each container's root. */
+/** Plan that takes the mount from `source` to `target`; resolves each path within its container's root. */
 function sharePlan({ name, sourcePath, path }: SharedMount): CompiledPlan {
   const plan = new PlanBuilder();
   plan.slot("report");
@@ -115,14 +115,14 @@ function sharePlan({ name, sourcePath, path }: SharedMount): CompiledPlan {
   return dropCapabilities(plan.finish());
 }
 
-/** The mount table of a process names what is mounted by paths of its own root. */
+/** True if the table has a mount on this path. A process's mount table lists paths as seen from its own root. */
 function isMounted(table: string, path: string): boolean {
   const wanted = path.length > 1 ? path.replace(/\/+$/, "") : path;
   const escaped = wanted.replace(/[ \t\n\\]/g, (byte) => `\\${byte.charCodeAt(0).toString(8).padStart(3, "0")}`);
   return table.split("\n").some((line) => line.split(" ")[4] === escaped);
 }
 
-/** Empty for a process that has ended; undefined for a table that is too long. */
+/** Reads a process's mount table: empty if the process has ended, undefined if the table is too long. */
 async function mountTable(files: Pick<Files, "readAtMost">, pid: number): Promise<string | undefined> {
   return files.readAtMost(`/proc/${pid}/mountinfo`, MAX_TABLE).catch(() => "");
 }

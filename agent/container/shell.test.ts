@@ -8,7 +8,7 @@ import { testKernel } from "./testing/test-kernel.ts";
 const sys = openSys();
 leavesNoDescriptors();
 
-test("a shell on the console has it as stdin, stdout and stderr, and takes it as its terminal", async () => {
+test("a shell on the console uses it as stdin, stdout, stderr and controlling terminal", async () => {
   const kernel = testKernel();
   const shell = await launchConsoleShell(kernel, "/dev/null");
   const [child] = kernel.init.children;
@@ -27,11 +27,11 @@ test("a shell on the console has it as stdin, stdout and stderr, and takes it as
   shell.destroy();
 });
 
-test("a console that is not there is told by its name", async () => {
+test("a missing console is reported by its name", async () => {
   await expect(async () => launchConsoleShell(testKernel(), "/dev/none")).rejects.toThrow("open /dev/none: ENOENT");
 });
 
-test("the next agent finds it, and takes no other process for it", async () => {
+test("a restarted agent finds the console shell, and takes no other process for it", async () => {
   const exit = Promise.resolve({ code: 0, signal: 0, userMicros: 0, systemMicros: 0, maxRssKib: 0 });
   const process = (id: number, exec: string) => {
     const label = JSON.stringify({ container: "", exec });

@@ -6,7 +6,7 @@ import { PlanBuilder } from "./plan/plan-builder.ts";
 import { Process, type ProcessLabel, readLabel } from "./process/process.ts";
 import { openTerminalIn } from "./process/terminal.ts";
 
-/** The first that exists is the shell. */
+/** Candidates for the shell; the first that exists is used. */
 const SHELLS = ["/run/kata-extensions/devkit/bin/sh", "/bin/bash", "/bin/sh"];
 const ENV = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux"];
 const CONSOLE = "/dev/console";
@@ -15,13 +15,18 @@ const O_NOCTTY = 0o400;
 
 let count = 0;
 
-/** A root shell of the guest itself, in no container, on a new pty. Rejects when the image has no shell. */
+/**
+ * Launches a root shell in the guest itself, outside of any container, on a new pty. Rejects if the image has no
+ * shell.
+ */
 export function launchShell(kernel: Kernel): Promise<Process> {
   const terminal = openTerminalIn(kernel, "/dev/pts");
-  return launchOn(kernel, `console-${++count}`, openLaunchFds(kernel, { terminal, release: false, pipeSize: 0 }));
+  return launchShellOn(kernel, `console-${++count}`, openLaunchFds(kernel, { terminal, release: false, pipeSize: 0 }));
 }
 
-/** The same on the guest's console, whose controlling process it becomes. It goes on when the agent is killed. */
+/**
+ * Launches such a shell on the guest's console, as its controlling process. It keeps running if the agent is killed.
+ */
 export function launchConsoleShell(kernel: Kernel, path = CONSOLE): Promise<Process> {
   const terminal = openConsole(path);
   const { read, write } = kernel.sys.pipe();
@@ -29,10 +34,10 @@ export function launchConsoleShell(kernel: Kernel, path = CONSOLE): Promise<Proc
     ["report", write],
     ["terminal", terminal],
   ]);
-  return launchOn(kernel, CONSOLE, { own: {}, child, report: read });
+  return launchShellOn(kernel, CONSOLE, { own: {}, child, report: read });
 }
 
-/** That of an agent before. */
+/** Restores the console shell that an earlier agent launched, if there is one. */
 export function restoreConsoleShell(kernel: Kernel): Process | undefined {
   const found = kernel.init.greeting.processes.find(({ label }) => isConsoleShell(readLabel(label)));
   return found && Process.restore(kernel, CONSOLE, found);
@@ -42,7 +47,7 @@ export function isConsoleShell(label: ProcessLabel | undefined): boolean {
   return label?.container === "" && label.exec === CONSOLE;
 }
 
-async function launchOn(kernel: Kernel, name: string, fds: LaunchFds): Promise<Process> {
+async function launchShellOn(kernel: Kernel, name: string, fds: LaunchFds): Promise<Process> {
   const plan = new PlanBuilder();
   plan.slot("report");
   const terminal = plan.slot("terminal");
@@ -56,7 +61,7 @@ async function launchOn(kernel: Kernel, name: string, fds: LaunchFds): Promise<P
     { op: "exec", args: ["sh"], env: ENV },
   );
   const launched = await launch(kernel, plan.finish(), fds, new Map(), { container: "", exec: name });
-  // Its output goes to a socket that ends with the agent, or nowhere through the agent.
+  // No output journal: the output goes to a socket that ends with the agent, or doesn't pass through the agent at all.
   const { sys, init, files } = kernel;
   const process = Process.take({ sys, init, files }, name, launched, fds.own);
   process.closeStartFds();

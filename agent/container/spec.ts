@@ -2,7 +2,7 @@ import type { ResourcesSpec } from "./cgroup/resources-spec.ts";
 import type { HooksSpec } from "./hooks/hooks.ts";
 import type { SeccompSpec } from "./seccomp/seccomp-spec.ts";
 
-/** The part of the OCI runtime spec (names of its config.json) that reaches the compiler; absent lists are empty. */
+/** The part of the OCI runtime spec that the compiler uses, under the names of config.json; absent lists are empty. */
 export interface Spec {
   readonly process: ProcessSpec;
   readonly root: { readonly path: string; readonly readonly: boolean };
@@ -11,11 +11,10 @@ export interface Spec {
   readonly mounts: readonly MountSpec[];
   readonly annotations: Readonly<Record<string, string>>;
   readonly linux: LinuxSpec;
-  /** Absent: none. */
   readonly hooks?: HooksSpec;
-  /** Names of fields that were given and that nothing here carries; check-spec refuses them by name. */
+  /** Names of given fields that are unsupported; check-spec refuses them by name. */
   readonly unsupported: readonly string[];
-  /** Who put something into the spec that the host did not, by its field, as "mounts[7]". */
+  /** Origins of parts of the spec that the host did not send, by field, such as "mounts[7]". */
   readonly origins?: Readonly<Record<string, string>>;
 }
 
@@ -26,13 +25,13 @@ export interface ProcessSpec {
     readonly uid: number;
     readonly gid: number;
     readonly additionalGids: readonly number[];
-    /** Absent: 022, or what the container has. */
+    /** Default: 022, and for an exec the container's. */
     readonly umask?: number;
   };
   readonly args: readonly string[];
   readonly env: readonly string[];
   readonly cwd: string;
-  /** Absent: what the container has; for its first process none. */
+  /** Default: none, and for an exec the container's. */
   readonly capabilities?: CapabilitySets;
   readonly rlimits: readonly {
     readonly type: string;
@@ -41,16 +40,16 @@ export interface ProcessSpec {
   }[];
   readonly noNewPrivileges: boolean;
   readonly oomScoreAdj: number;
-  // Absent: what the kernel gives, or for an exec what the container has.
+  // Default of the rest: the kernel's, and for an exec the container's.
   readonly scheduler?: SchedulerSpec;
   readonly ioPriority?: { readonly class: string; readonly priority: number };
-  /** Lists of processors, "0-3,7"; empty is not given. Not for the first process. */
+  /** Processor lists such as "0-3,7"; an empty list is not set. Only for execs. */
   readonly execCPUAffinity?: { readonly initial: string; readonly final: string };
   readonly apparmorProfile?: string;
   readonly selinuxLabel?: string;
 }
 
-/** Times in nanoseconds, for SCHED_DEADLINE. */
+/** Scheduler settings. `runtime`, `deadline` and `period` are in nanoseconds, for SCHED_DEADLINE. */
 export interface SchedulerSpec {
   readonly policy: string;
   readonly nice: number;
@@ -74,12 +73,12 @@ export interface MountSpec {
   readonly source: string;
   readonly type: string;
   readonly options: readonly string[];
-  /** Of an idmapped mount; absent: what the container's user namespace has. */
+  /** Mappings of an idmapped mount. Default: those of the container's user namespace. */
   readonly uidMappings?: readonly IdMapping[];
   readonly gidMappings?: readonly IdMapping[];
 }
 
-/** `size` ids from `containerID` on, as they are inside, are those from `hostID` on outside. */
+/** Maps `size` ids from `containerID` on, inside the namespace, to those from `hostID` on outside. */
 export interface IdMapping {
   readonly containerID: number;
   readonly hostID: number;
@@ -93,19 +92,19 @@ export interface TimeOffset {
 
 export interface NamespaceSpec {
   readonly type: string;
-  /** Empty: a new one. */
+  /** Empty for a new namespace. */
   readonly path: string;
 }
 
-/** A node to be made in the container. */
+/** A device node to create in the container. */
 export interface DeviceSpec {
   readonly path: string;
-  /** c, b, u (the same as c) or p. */
+  /** One of c, b, u (the same as c) and p. */
   readonly type: string;
-  /** Not looked at for p. */
+  /** Ignored for p. */
   readonly major: number;
   readonly minor: number;
-  /** Permission bits, exact: no umask. */
+  /** Permission bits, to which no umask is applied. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
@@ -114,12 +113,12 @@ export interface DeviceSpec {
 export interface LinuxSpec {
   readonly namespaces: readonly NamespaceSpec[];
   readonly devices: readonly DeviceSpec[];
-  /** Of a new user namespace. */
+  /** Mappings of a new user namespace. */
   readonly uidMappings?: readonly IdMapping[];
   readonly gidMappings?: readonly IdMapping[];
-  /** Of a new time namespace, by clock: monotonic, boottime. */
+  /** Offsets of a new time namespace, by clock: monotonic, boottime. */
   readonly timeOffsets?: Readonly<Record<string, TimeOffset>>;
-  /** slave, private, shared, unbindable, or one of them with an `r` before it. */
+  /** One of slave, private, shared and unbindable, or one of them with the prefix `r`. */
   readonly rootfsPropagation: string;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];

@@ -32,7 +32,7 @@ function read(mounts: readonly MountSpec[] = [], path: string | undefined = "/de
 }
 const write = (path: string, content: string | Buffer) => writeFileSync(join(directory, path), content);
 
-test("the file that is bound there, below a mount, or in the root is read", async () => {
+test("the file is read from its own bind mount, below another mount, or in the rootfs", async () => {
   write("rootfs/dev/termination-log", "in the root");
   expect(await read()).toBe("in the root");
   write("log", "bound");
@@ -43,14 +43,14 @@ test("the file that is bound there, below a mount, or in the root is read", asyn
   expect(await read([bind("/dev/", "dir")])).toBe("below");
 });
 
-test("what is missing, or went with the container, is empty", async () => {
+test("a message that is missing, or disappeared with the container, is empty", async () => {
   write("rootfs/dev/termination-log", "covered");
   expect(await read([{ destination: "/dev", source: "tmpfs", type: "tmpfs", options: [] }])).toBe("");
   expect(await read([], "/dev/none")).toBe("");
   expect(await read([bind("/dev/termination-log", "none")])).toBe("");
 });
 
-test("of a long one the end comes, never more than 4096 bytes of UTF-8", async () => {
+test("a long message is cut to its end, never more than 4096 bytes of UTF-8", async () => {
   write("rootfs/dev/termination-log", `${"x".repeat(5000)}end`);
   expect(await read()).toBe(`${"x".repeat(4093)}end`);
   write("rootfs/dev/termination-log", Buffer.alloc(9000, 0xff));
@@ -60,7 +60,7 @@ test("of a long one the end comes, never more than 4096 bytes of UTF-8", async (
   expect(await read()).toMatch(/€$/);
 });
 
-test("what the container made of the path leads nowhere else", async () => {
+test("links that the container put into the path lead nowhere else", async () => {
   write("secret", "of the guest");
   symlinkSync(join(directory, "secret"), join(directory, "rootfs/dev/absolute"));
   symlinkSync("../../secret", join(directory, "rootfs/dev/relative"));
@@ -74,6 +74,6 @@ test("what the container made of the path leads nowhere else", async () => {
   expect(await read([bind("/dev/termination-log", "link")])).toBe("");
 });
 
-test("a container that names no file is told", async () => {
+test("a container without the annotation is refused", async () => {
   await expect(read([], "")).rejects.toThrow("has no annotation io.kubernetes.container.terminationMessagePath");
 });

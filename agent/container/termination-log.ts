@@ -7,30 +7,31 @@ import { cleanTarget, isBind } from "./mounts/mount-kind.ts";
 import type { Spec } from "./spec.ts";
 
 const ANNOTATION = "io.kubernetes.container.terminationMessagePath";
-/** As much as a kubelet takes, from the end of the file. */
+/** Bytes that a kubelet reads, from the end of the file. */
 const MAX_BYTES = 4096;
-/** It is not there, or no file that is read. */
+/** Error codes of a file that doesn't exist or isn't a regular one. */
 const NONE = ["ENOENT", "ENOTDIR", "ENXIO", "ELOOP", "EINVAL", "ENOTSUP"];
 
 type LogSys = Pick<Sys, "openInside" | "copyInside" | "read" | "dup" | "close">;
 
 /**
- * What a container left in its file for a last message, which its annotations name; "" when there is none. It need not run
- * any more: the file is read where the guest has it. Its content, and links in its root, are the container's.
+ * Reads a container's termination message from the file that its annotation names; resolves with "" if there is none.
+ * The container may have ended: the file is read through the guest's mounts. Its content, and links in the rootfs,
+ * are untrusted.
  */
 export async function readTerminationLog(sys: LogSys, spec: Spec, signal?: AbortSignal): Promise<string> {
   const given = spec.annotations[ANNOTATION];
   if (given === undefined || !given.startsWith("/")) {
     throw new AgentError("invalid-argument", `termination log: the container has no annotation ${ANNOTATION}`);
   }
-  const place = placeOf(spec, cleanTarget(given));
+  const place = locate(spec, cleanTarget(given));
   if (place === undefined) return "";
   try {
     const root = await openPlain(sys, place.source);
     try {
       const bytes = await readContained(sys, root, place.below, { limit: MAX_BYTES, tail: true }, signal);
       const text = bytes.toString("utf8");
-      return Buffer.byteLength(text) <= MAX_BYTES ? text : cut(text);
+      return Buffer.byteLength(text) <= MAX_BYTES ? text : keepEnd(text);
     } finally {
       sys.close(root);
     }
@@ -40,8 +41,11 @@ export async function readTerminationLog(sys: LogSys, spec: Spec, signal?: Abort
   }
 }
 
-/** Where the guest has the file: what is bound there, or above, or the root. Undefined on a mount that went with the container. */
-function placeOf(spec: Spec, path: string): { readonly source: string; readonly below: string } | undefined {
+/**
+ * Locates the file in the guest: in the source of a bind mount on it or above it, otherwise in the rootfs. Returns
+ * undefined if it was on a mount that disappeared with the container.
+ */
+function locate(spec: Spec, path: string): { readonly source: string; readonly below: string } | undefined {
   const above = spec.mounts
     .map((mount) => ({ mount, target: cleanTarget(mount.destination) }))
     .filter(({ target }) => target !== "/" && (path === target || path.startsWith(`${target}/`)))
@@ -52,8 +56,8 @@ function placeOf(spec: Spec, path: string): { readonly source: string; readonly 
   return { source: mount.source, below: posix.relative(target, path) };
 }
 
-/** Bytes that are no UTF-8 have become longer. */
-function cut(text: string): string {
+/** Keeps the last MAX_BYTES, from the start of a character: invalid UTF-8 has become longer by decoding. */
+function keepEnd(text: string): string {
   const bytes = Buffer.from(text).subarray(-MAX_BYTES);
   const start = bytes.findIndex((byte) => (byte & 0xc0) !== 0x80);
   return bytes.toString("utf8", start);

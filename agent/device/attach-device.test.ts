@@ -32,7 +32,7 @@ test.each([
   ]);
 });
 
-test("a function that a driver of the guest keeps only has another address", async () => {
+test("a function that a guest driver keeps only gets another address", async () => {
   const { tree, devices } = machine();
   tree.pci("0000:00:05.0");
   const options = ["0000:3B:00.1=05"];
@@ -41,7 +41,7 @@ test("a function that a driver of the guest keeps only has another address", asy
   ]);
 });
 
-/** A function in a group; its driver is what `drivers_probe` finds: the tree itself does nothing. */
+/** A function in a group. `drivers_probe` binds it to `drivers`: the tree itself does nothing. */
 function vfioFunction(tree: TestTree, address: string, group: string, driver: string): void {
   tree.pci(address);
   tree.file(`/sys/kernel/iommu_groups/${group}/name`);
@@ -50,7 +50,7 @@ function vfioFunction(tree: TestTree, address: string, group: string, driver: st
   tree.link(`${DEVICES}/${address}/driver`, `/sys/bus/pci/drivers/${driver}`);
 }
 
-test("a function that vfio-pci has is given by the node of its group", async () => {
+test("a function bound to vfio-pci is passed as the node of its group", async () => {
   const { tree, devices } = machine();
   vfioFunction(tree, "0000:00:05.0", "3", "vfio-pci");
   tree.file("/sys/class/vfio/3/dev", "240:0\n");
@@ -69,7 +69,7 @@ test("a function that vfio-pci has is given by the node of its group", async () 
 
 const asked = request({ type: "vfio-pci", id: "x", options: ["3b:00.1=05"] });
 
-test("one that another driver has is taken from it, and given back when vfio-pci does not take it", async () => {
+test("a function is taken from another driver, and given back if vfio-pci doesn't accept it", async () => {
   const { tree, devices } = machine();
   vfioFunction(tree, "0000:00:05.0", "3", "e1000e");
   tree.file("/sys/bus/pci/drivers/vfio-pci/bind");
@@ -79,7 +79,9 @@ test("one that another driver has is taken from it, and given back when vfio-pci
     wrote.push(`${path.slice("/sys/bus/pci/".length)} ${text}`);
     return write(path, text);
   };
-  await expect(devices.attach([asked])).rejects.toThrow("VFIO device 0000:00:05.0: not given to vfio-pci: it did not");
+  await expect(devices.attach([asked])).rejects.toThrow(
+    "VFIO device 0000:00:05.0: can't bind it to vfio-pci: the driver did not",
+  );
   const steps = (override: string) => [
     `devices/0000:00:05.0/driver_override ${override}`,
     "devices/0000:00:05.0/driver/unbind 0000:00:05.0",
@@ -88,7 +90,7 @@ test("one that another driver has is taken from it, and given back when vfio-pci
   expect(wrote).toEqual([...steps("vfio-pci"), ...steps("\n")]);
 });
 
-test("without vfio-pci in the kernel, and in two groups, nothing is taken from its driver", async () => {
+test("no function is taken from its driver if the kernel lacks vfio-pci or there are two groups", async () => {
   const { tree, devices } = machine();
   vfioFunction(tree, "0000:00:05.0", "3", "e1000e");
   vfioFunction(tree, "0000:00:06.0", "4", "e1000e");
@@ -96,18 +98,18 @@ test("without vfio-pci in the kernel, and in two groups, nothing is taken from i
     "VFIO device 0000:00:05.0: this kernel has no driver vfio-pci; kernel_modules of CreateSandbox can load vfio_pci",
   );
   const both = devices.attach([{ ...asked, options: ["3b:00.1=05", "3b:00.2=06"] }]);
-  await expect(both).rejects.toThrow("VFIO device /dev/x: its functions are in groups 3, 4");
+  await expect(both).rejects.toThrow("VFIO device /dev/x: its functions are in different IOMMU groups: 3, 4");
   for (const address of ["0000:00:05.0", "0000:00:06.0"])
     expect(tree.exists(`${DEVICES}/${address}/driver_override`)).toBe(false);
 });
 
-test("one without an IOMMU group is told", async () => {
+test("a function without an IOMMU group is refused", async () => {
   const { tree, devices } = machine();
   tree.pci("0000:00:05.0");
   await expect(devices.attach([asked])).rejects.toThrow("VFIO device 0000:00:05.0: it is in no IOMMU group; the guest");
 });
 
-test("nodes of InfiniBand come with a VFIO device", async () => {
+test("InfiniBand nodes come with a VFIO device", async () => {
   const { tree, devices } = machine();
   tree.pci("0000:00:05.0");
   const nodes = [
@@ -129,11 +131,11 @@ test("nodes of InfiniBand come with a VFIO device", async () => {
 test.each([
   ["no type", { type: "", id: "02" }, 'device "/dev/x": it has no type'],
   ["no name", {}, 'device "/dev/x": it has neither an id nor a vm_path'],
-  ["no path", { id: "02", containerPath: "" }, 'device "": that is no absolute path'],
-  ["an unknown type", { type: "floppy", id: "0" }, 'device type "floppy" is not known; known are blk, mmioblk,'],
+  ["no path", { id: "02", containerPath: "" }, 'device "": the container path is not absolute'],
+  ["an unknown type", { type: "floppy", id: "0" }, 'device type "floppy" is unknown; supported: blk, mmioblk,'],
   ["a bad option", { type: "vfio-pci", id: "x", options: ["05"] }, '"05" is not HOST-ADDRESS=PCI-PATH'],
   ["no function", { type: "vfio-pci", id: "x" }, "VFIO device /dev/x: it names no function"],
-])("%s is refused", async (_, parts, message) => {
+])("a request with %s is refused", async (_, parts, message) => {
   const { devices } = machine();
   await expect((async () => devices.attach([request(parts)]))()).rejects.toMatchObject({
     kind: "invalid-argument",

@@ -1,8 +1,8 @@
-import { AgentError } from "../kernel/error.ts";
+import { invalidArgument, quoted } from "../kernel/invalid-argument.ts";
 import { present, readNumbers, type Sysfs } from "./sysfs.ts";
 import type { Uevent } from "./uevent.ts";
 
-/** A device of the guest that has a node. */
+/** A device node of the guest. */
 export interface DeviceNode {
   readonly path: string;
   readonly type: "b" | "c";
@@ -12,7 +12,7 @@ export interface DeviceNode {
 
 const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 
-/** The disk or partition of a kernel name, when both sysfs and /dev have it. */
+/** Returns the node of a disk or partition once both sysfs and /dev have it. */
 export function blockNode(sysfs: Sysfs, name: string): DeviceNode | undefined {
   const numbers = readNumbers(sysfs, `/sys/class/block/${name}/dev`);
   const path = `/dev/${name}`;
@@ -27,9 +27,9 @@ export function presentDisks(sysfs: Sysfs): string {
   return present(sysfs, "disks", "/sys/block");
 }
 
-/** The name in a path like /dev/vda. */
+/** Returns the name in a path like /dev/vda. */
 export function diskName(path: string): string {
   const name = path.startsWith("/dev/") ? path.slice("/dev/".length) : "";
   if (NAME.test(name)) return name;
-  throw new AgentError("invalid-argument", `disk ${JSON.stringify(path.slice(0, 100))} is not /dev/ and a name`);
+  throw invalidArgument(`disk ${quoted(path)} is not /dev/NAME`);
 }

@@ -5,7 +5,7 @@ import { Uevents } from "./uevents.ts";
 
 const BLOCK = ueventMessage("add", "/devices/x/block/vda", "block");
 
-/** With a bridge in slot 2. */
+/** A tree with a bridge in slot 2. */
 function machine(timeoutMs = 5000) {
   const tree = new TestTree();
   tree.pci("0000:00:02.0", "0000:01");
@@ -15,13 +15,13 @@ function machine(timeoutMs = 5000) {
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
 
-test("a disk that was there before the agent is found without any event", async () => {
+test("a disk that came before the agent is found without an event", async () => {
   const { tree, devices } = machine();
   tree.disk(`${tree.pci("0000:01:01.0")}/virtio3`, "vdb", "254:16");
   expect(await devices.disk("blk", "02/01")).toEqual({ path: "/dev/vdb", type: "b", major: 254, minor: 16 });
 });
 
-test("one that is plugged in is found by the event, in the slot that is meant", async () => {
+test("a plugged-in disk is found by its event, in the right slot", async () => {
   const { tree, uevents, devices } = machine();
   const rescanned = Promise.withResolvers<void>();
   const { write } = tree;
@@ -35,7 +35,7 @@ test("one that is plugged in is found by the event, in the slot that is meant", 
   uevents.take(BLOCK);
   await rescanned.promise;
   await pause();
-  tree.file("/dev/vdb"); // its node comes after its directory in sysfs
+  tree.file("/dev/vdb"); // the node appears after the directory in sysfs
   uevents.take(ueventMessage("add", "/devices/x/net/eth0", "net"));
   uevents.take(ueventMessage("remove", "/devices/x/block/vda", "block"));
   await pause();
@@ -44,7 +44,7 @@ test("one that is plugged in is found by the event, in the slot that is meant", 
   expect((await found).path).toBe("/dev/vdb");
 });
 
-test("events that were lost are as good as one", async () => {
+test("lost events cause a new look", async () => {
   const { tree, uevents, devices } = machine();
   const found = devices.disk("mmioblk", "/dev/vda");
   tree.disk("/sys/devices/platform/virtio-mmio.0/virtio0", "vda", "254:0");
@@ -52,14 +52,14 @@ test("events that were lost are as good as one", async () => {
   expect((await found).minor).toBe(0);
 });
 
-test("a bus is looked through for a device that is not there at first", async () => {
+test("the bus is rescanned for a device that is missing at first", async () => {
   const { tree, devices } = machine(50);
   tree.file("/sys/bus/pci/rescan");
   await expect(devices.disk("blk", "03")).rejects.toThrow();
   expect(tree.readText("/sys/bus/pci/rescan")).toBe("1");
 });
 
-test("a SCSI disk is found by id and number of the unit, on a virtio controller first; all controllers are asked", async () => {
+test("a SCSI disk is found by ID and LUN, on a virtio controller first, and all controllers are scanned", async () => {
   const { tree, devices } = machine(50);
   tree.scsiHost(0, "ahci");
   tree.scsiHost(1, "virtio_scsi");
@@ -69,8 +69,8 @@ test("a SCSI disk is found by id and number of the unit, on a virtio controller 
   expect((await devices.disk("scsi", "1:2")).path).toBe("/dev/sdb");
   expect((await devices.disk("scsi", "7:0")).path).toBe("/dev/sdc");
   await expect(devices.disk("scsi", "1:12")).rejects.toThrow(
-    "disk at SCSI address 1:12: not there after 50 ms; SCSI devices that are: 0:0:1:2, 0:0:7:0, 1:0:1:2; " +
-      "disks that are: sda, sdb, sdc",
+    "disk at SCSI address 1:12: still missing after 50 ms; SCSI devices present: 0:0:1:2, 0:0:7:0, 1:0:1:2; " +
+      "disks present: sda, sdb, sdc",
   );
   for (const host of ["host0", "host1"]) expect(tree.readText(`/sys/class/scsi_host/${host}/scan`)).toBe("0 1 12");
 });
@@ -79,13 +79,13 @@ test.each([
   [
     "blk",
     "02/01",
-    "disk at PCI path 02/01: not there after 20 ms; PCI devices that are: 0000:00:02.0, 0000:00:04.0; disks",
+    "disk at PCI path 02/01: still missing after 20 ms; PCI devices present: 0000:00:02.0, 0000:00:04.0; disks",
   ],
-  ["blk", "04", "the device there, /sys/bus/pci/devices/0000:00:04.0, has no virtio disk; disks that are: pmem0"],
-  ["blk", "/dev/vdz", "disk /dev/vdz: not there after 20 ms; disks that are: pmem0"],
-  ["nvdimm", "/dev/pmem1", "disk /dev/pmem1: not there after 20 ms; disks that are: pmem0"],
-  ["scsi", "0:0", "there is no SCSI controller; disks that are: pmem0"],
-] as const)("what is waited for in vain is told with what is there: %s %s", async (kind, address, message) => {
+  ["blk", "04", "the device there, /sys/bus/pci/devices/0000:00:04.0, has no virtio disk; disks present: pmem0"],
+  ["blk", "/dev/vdz", "disk /dev/vdz: still missing after 20 ms; disks present: pmem0"],
+  ["nvdimm", "/dev/pmem1", "disk /dev/pmem1: still missing after 20 ms; disks present: pmem0"],
+  ["scsi", "0:0", "there is no SCSI controller; disks present: pmem0"],
+] as const)("a missing disk is reported with what is present: %s %s", async (kind, address, message) => {
   const { tree, devices } = machine(20);
   tree.pci("0000:00:04.0");
   tree.disk("/sys/devices/ndbus0/region0/namespace0.0", "pmem0", "259:0");
@@ -95,9 +95,9 @@ test.each([
 test.each([
   ["blk", "../../etc", 'PCI path "../../etc"'],
   ["blk", "", 'PCI path ""'],
-  ["blk", "/dev/../etc/passwd", "is not /dev/ and a name"],
-  ["nvdimm", "/dev/", "is not /dev/ and a name"],
-  ["nvdimm", "pmem0", "is not /dev/ and a name"],
+  ["blk", "/dev/../etc/passwd", "is not /dev/NAME"],
+  ["nvdimm", "/dev/", "is not /dev/NAME"],
+  ["nvdimm", "pmem0", "is not /dev/NAME"],
   ["scsi", "1:2:3", "is not ID:LUN in decimal"],
   ["scsi", "0x1:2", "is not ID:LUN in decimal"],
 ] as const)("an address that none can have is refused at once: %s %j", async (kind, address, message) => {
@@ -117,13 +117,13 @@ test("a network device is found by its event, below a virtio device or on the fu
   expect(await devices.netDevice("02/01")).toBe("eth2");
 });
 
-test("a network device that does not come is told with what is there", async () => {
+test("a missing network device is reported with the devices that are present", async () => {
   await expect(machine(20).devices.netDevice("02/00")).rejects.toThrow(
-    "network device at PCI path 02/00: not there after 20 ms; PCI devices that are: 0000:00:02.0",
+    "network device at PCI path 02/00: still missing after 20 ms; PCI devices present: 0000:00:02.0",
   );
 });
 
-test("who is called off waits no longer", async () => {
+test("waiting ends when the signal aborts", async () => {
   const { devices } = machine();
   const stop = new AbortController();
   const waiting = devices.disk("blk", "02", stop.signal);

@@ -12,9 +12,9 @@ import { bindToVfio, iommuGroup, parseVfioOption, pciFunction, type VfioFunction
 import { virtioDisk } from "./virtio-disk.ts";
 import { type Wanted, waitForDevice } from "./wait-for-device.ts";
 
-/** How a host names a disk, by the word that it uses for devices and storages alike. */
+/** Disks by how the host addresses them. Devices and storages use the same words. */
 const DISKS = {
-  /** The PCI path of a virtio-blk function, or its name in /dev. */
+  /** A PCI path of a virtio-blk function, or the disk's name in /dev. */
   blk: (sysfs, address) => (address.startsWith("/") ? namedDisk(sysfs, address) : virtioDisk(sysfs, address)),
   mmioblk: namedDisk,
   scsi: scsiDisk,
@@ -27,17 +27,17 @@ function isDiskKind(word: string): word is DiskKind {
   return Object.hasOwn(DISKS, word);
 }
 
-/** The types of devices that a container can be given. */
+/** Device types that a container can be given. */
 export const deviceTypes: readonly string[] = [...Object.keys(DISKS), "vfio-pci", "vfio-pci-gk"];
 
 export interface DevicesOptions {
   readonly uevents?: Uevents;
-  /** How long what was plugged in is waited for; 3 s when left out. */
+  /** How long to wait for a device that was plugged in; 3 s by default. */
   readonly timeoutMs?: number;
   readonly sysfs?: Sysfs;
 }
 
-/** The guest's devices, found by the names that hosts have for them. */
+/** Finds the guest's devices by the addresses that hosts use. */
 export class Devices {
   readonly #uevents: Uevents;
   readonly #timeoutMs: number;
@@ -49,22 +49,25 @@ export class Devices {
     this.#sysfs = sysfs;
   }
 
-  /** Throws for an address that none can have; rejects when there is no such disk after the timeout. */
+  /** Throws for an invalid address. Rejects if the disk doesn't appear within the timeout. */
   async disk(kind: DiskKind, address: string, signal?: AbortSignal): Promise<DeviceNode> {
     return this.#wait(DISKS[kind](this.#sysfs, address), signal);
   }
 
-  /** A partition of a disk, by its number; `path` is the disk's in /dev. */
+  /** Finds a disk's partition by its number; `path` is the disk's path in /dev. */
   async partition(path: string, number: number, signal?: AbortSignal): Promise<DeviceNode> {
     return this.#wait(partition(this.#sysfs, path, number), signal);
   }
 
-  /** The name of the network device at a PCI path. */
+  /** Returns the name of the network device at a PCI path. */
   async netDevice(pciPath: string, signal?: AbortSignal): Promise<string> {
     return this.#wait(netDevice(this.#sysfs, pciPath), signal);
   }
 
-  /** What containers get of the devices that a host names for one, in their order; all are waited for at once. */
+  /**
+   * Finds the devices that a host requests for a container, all in parallel. Returns what the container gets, in the
+   * order of the requests.
+   */
   attach(requests: readonly DeviceRequest[], signal?: AbortSignal): Promise<AttachedDevice[]> {
     for (const request of requests) checkDevice(request);
     return Promise.all(requests.map((request) => this.#attach(request, signal)));
@@ -78,7 +81,7 @@ export class Devices {
       return { containerPath, node: await this.disk(type, address, signal), pci: {} };
     }
     if (type === "vfio-pci" || type === "vfio-pci-gk") return this.#attachVfio(request, signal);
-    throw new AgentError("invalid-argument", `device type "${type}" is not known; known are ${deviceTypes.join(", ")}`);
+    throw new AgentError("invalid-argument", `device type "${type}" is unknown; supported: ${deviceTypes.join(", ")}`);
   }
 
   async #attachVfio({ type, containerPath, options }: DeviceRequest, signal?: AbortSignal): Promise<AttachedDevice> {
@@ -92,7 +95,9 @@ export class Devices {
     const [group, ...more] = groups;
     if (group === undefined || more.length > 0) {
       const why =
-        group === undefined ? "it names no function" : `its functions are in groups ${[...groups].join(", ")}`;
+        group === undefined
+          ? "it names no function"
+          : `its functions are in different IOMMU groups: ${[...groups].join(", ")}`;
       throw new AgentError("invalid-argument", `VFIO device ${containerPath}: ${why}`);
     }
     for (const [, address] of found) await bindToVfio(this.#sysfs, address);

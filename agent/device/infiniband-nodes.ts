@@ -3,10 +3,10 @@ import type { AttachedDevice } from "./attach-device.ts";
 import { readNumbers, type Sysfs } from "./sysfs.ts";
 
 const NODES = "/dev/infiniband";
-/** uverbs; umad and issm; rdma_cm. */
+/** Classes of uverbs; of umad and issm; of rdma_cm. */
 const CLASSES = ["infiniband_verbs", "infiniband_mad", "misc"];
 
-/** What the guest's drivers of InfiniBand and RoCE have for programs. */
+/** Returns the nodes that the guest's InfiniBand and RoCE drivers provide to programs. */
 export function infinibandNodes(sysfs: Sysfs): NonNullable<AttachedDevice["beside"]> {
   return namesIn(sysfs, NODES)
     .sort()

@@ -2,7 +2,10 @@ import { blockNode, type DeviceNode, diskName, isNewDisk, presentDisks } from ".
 import type { Sysfs } from "./sysfs.ts";
 import type { Wanted } from "./wait-for-device.ts";
 
-/** A disk whose name in the guest the host knows: virtio-mmio, pmem, or a virtio-blk that it counted itself. */
+/**
+ * Finds a disk by its name in the guest, which the host knows: virtio-mmio, pmem, or a virtio-blk disk that the host
+ * counted itself.
+ */
 export function namedDisk(sysfs: Sysfs, path: string): Wanted<DeviceNode> {
   const name = diskName(path);
   return {

@@ -2,7 +2,7 @@ import { findPciDevice, namesIn, parsePciPath } from "../kernel/pci-path.ts";
 import { present, type Sysfs } from "./sysfs.ts";
 import type { Wanted } from "./wait-for-device.ts";
 
-/** The name of the network device of a PCI function, or of the virtio device that the function carries. */
+/** Finds the name of the network device of a PCI function, or of the virtio device on it. */
 export function netDevice(sysfs: Sysfs, pciPath: string): Wanted<string> {
   const path = parsePciPath(pciPath);
   return {

@@ -5,14 +5,14 @@ import { TestTree } from "./testing/test-tree.ts";
 const block = (name: string) => `/devices/system/memory/${name}`;
 const event = (name: string, action = "add") => ({ action, devpath: block(name), subsystem: "memory" });
 
-test("a block of memory that comes is brought online", async () => {
+test("a plugged-in memory block is brought online", async () => {
   const tree = new TestTree();
   tree.file(`/sys${block("memory40")}/online`, "0\n");
   await onlineMemoryBlock(event("memory40"), tree);
   expect(tree.readText(`/sys${block("memory40")}/online`)).toBe("1");
 });
 
-test("what goes, what is online and what is no block are left as they are", async () => {
+test("removed blocks, blocks that are online and other devices are left alone", async () => {
   const tree = new TestTree();
   const names = ["memory1", "memory2", "memoryx"];
   for (const name of names) tree.file(`/sys${block(name)}/online`, name === "memory2" ? "1\n" : "0\n");

@@ -19,7 +19,7 @@ test("a partition is found by its number, whatever its name", async () => {
   expect(await devices.partition("/dev/vdb", 11)).toEqual({ path: "/dev/vdb11", type: "b", major: 254, minor: 27 });
 });
 
-test("one that the kernel has not read yet is waited for", async () => {
+test("a partition that the kernel has not read yet is waited for", async () => {
   const { tree, uevents, devices } = machine();
   const found = devices.partition("/dev/vdb", 2);
   tree.partition(DISK, "vdb", 2, "254:18");
@@ -27,10 +27,10 @@ test("one that the kernel has not read yet is waited for", async () => {
   expect((await found).path).toBe("/dev/vdb2");
 });
 
-test("one that is not there is told with those that are", async () => {
+test("a missing partition is reported with the partitions that are present", async () => {
   const { tree, devices } = machine(20);
   tree.partition(DISK, "vdb", 1, "254:17");
   await expect(devices.partition("/dev/vdb", 2)).rejects.toThrow(
-    "partition 2 of /dev/vdb: not there after 20 ms; partitions that are: vdb1",
+    "partition 2 of /dev/vdb: still missing after 20 ms; partitions present: vdb1",
   );
 });

@@ -3,7 +3,10 @@ import { blockNode, type DeviceNode, diskName, isNewDisk } from "./block-node.ts
 import { readIfThere, type Sysfs } from "./sysfs.ts";
 import type { Wanted } from "./wait-for-device.ts";
 
-/** A partition of a disk that is there, by its number. The kernel reads the disk's table after it has announced the disk. */
+/**
+ * Finds a partition by its number on a disk that exists. The kernel announces a disk before it reads its partition
+ * table.
+ */
 export function partition(sysfs: Sysfs, disk: string, number: number): Wanted<DeviceNode> {
   const directory = `/sys/class/block/${diskName(disk)}`;
   const numberOf = (name: string) => readIfThere(sysfs, `${directory}/${name}/partition`)?.trim();
@@ -16,7 +19,7 @@ export function partition(sysfs: Sysfs, disk: string, number: number): Wanted<De
     wakes: isNewDisk,
     present() {
       const names = namesIn(sysfs, directory).filter((one) => numberOf(one) !== undefined);
-      return `partitions that are: ${names.sort().join(", ") || "none"}`;
+      return `partitions present: ${names.sort().join(", ") || "none"}`;
     },
   };
 }

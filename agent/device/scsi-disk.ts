@@ -1,4 +1,4 @@
-import { AgentError } from "../kernel/error.ts";
+import { invalidArgument, quoted } from "../kernel/invalid-argument.ts";
 import { namesIn } from "../kernel/pci-path.ts";
 import { blockNode, type DeviceNode, isNewDisk, presentDisks } from "./block-node.ts";
 import { present, readIfThere, type Sysfs } from "./sysfs.ts";
@@ -8,12 +8,11 @@ const ADDRESS = /^(\d{1,3}):(\d{1,5})$/;
 const DEVICES = "/sys/bus/scsi/devices";
 const HOSTS = "/sys/class/scsi_host";
 
-/** A disk of a SCSI controller, by "ID:LUN". Channel 0; of several controllers a virtio one is looked at first. */
+/** Finds a SCSI disk by "ID:LUN" on channel 0. Looks at virtio controllers first. */
 export function scsiDisk(sysfs: Sysfs, address: string): Wanted<DeviceNode> {
   const [, id, lun] = (ADDRESS.exec(address) ?? []).map(Number);
   if (id === undefined || lun === undefined) {
-    const shown = JSON.stringify(address.slice(0, 100));
-    throw new AgentError("invalid-argument", `SCSI address ${shown} is not ID:LUN in decimal`);
+    throw invalidArgument(`SCSI address ${quoted(address)} is not ID:LUN in decimal`);
   }
   const hosts = () => namesIn(sysfs, HOSTS);
   const isVirtio = (host: string) => readIfThere(sysfs, `${HOSTS}/${host}/proc_name`)?.startsWith("virtio") === true;

@@ -5,19 +5,19 @@ import { namesIn } from "../kernel/pci-path.ts";
 
 const PERMISSIONS = 0o7777;
 
-/** /sys and /dev of the guest; tests have trees of their own. */
+/** The guest's /sys and /dev. Tests use their own trees. */
 export interface Sysfs extends Pick<Files, "exists" | "list" | "readText"> {
-  /** Off the main thread: buses take their time to look through. */
+  /** Writes off the main thread, because scanning a bus takes time. */
   write(path: string, text: string): Promise<void>;
-  /** Undefined for what is no link. */
+  /** Undefined if the path is not a link. */
   linkTarget(path: string): string | undefined;
-  /** Permission bits; undefined for what is not there. */
+  /** Permission bits; undefined if the file doesn't exist. */
   mode(path: string): number | undefined;
 }
 
 export const realSysfs: Sysfs = {
   ...realFiles,
-  // not "r+": sysfs opens what can only be written (rescan, unbind) for nothing else, not for root either
+  // Not "r+": sysfs allows no reading of files that are only for writing (rescan, unbind), not even for root.
   write: (path, text) => writeFile(path, text, { flag: constants.O_WRONLY }),
   linkTarget(path) {
     try {
@@ -32,7 +32,7 @@ export const realSysfs: Sysfs = {
   },
 };
 
-/** Undefined for a file that is not there, or not any more. */
+/** Returns undefined if the file doesn't exist or is removed meanwhile. */
 export function readIfThere(sysfs: Sysfs, path: string): string | undefined {
   try {
     return sysfs.readText(path);
@@ -41,7 +41,7 @@ export function readIfThere(sysfs: Sysfs, path: string): string | undefined {
   }
 }
 
-/** Of a file `dev`: "254:16". */
+/** Reads device numbers from a file `dev`: "254:16". */
 export function readNumbers(
   sysfs: Sysfs,
   path: string,
@@ -50,8 +50,8 @@ export function readNumbers(
   return major === undefined ? undefined : { major: Number(major), minor: Number(minor) };
 }
 
-/** For errors. */
+/** Lists what is present, for error messages. */
 export function present(sysfs: Sysfs, what: string, directory: string, matches = /./): string {
   const names = namesIn(sysfs, directory).filter((name) => matches.test(name));
-  return `${what} that are: ${names.sort().join(", ") || "none"}`;
+  return `${what} present: ${names.sort().join(", ") || "none"}`;
 }

@@ -5,28 +5,28 @@ import { parseUevent } from "./uevent.ts";
 const DISK = "/devices/pci0000:00/0000:00:02.0/virtio1/block/vda";
 const message = (...words: string[]) => Buffer.from(words.map((word) => `${word}\0`).join(""));
 
-test("the kernel's message about a disk is understood", () => {
+test("the kernel's message about a disk is parsed", () => {
   const words = ["ACTION=add", `DEVPATH=${DISK}`, "SUBSYSTEM=block", "MAJOR=254", "DEVNAME=vda", "SEQNUM=1234"];
   expect(parseUevent(message(`add@${DISK}`, ...words))).toEqual({ action: "add", devpath: DISK, subsystem: "block" });
 });
 
 test.each([
-  ["one that udev passes on", message("libudev", "ACTION=add", `DEVPATH=${DISK}`, "SUBSYSTEM=block")],
-  ["an empty one", message()],
-  ["one without a subsystem", message(`add@${DISK}`, "ACTION=add", `DEVPATH=${DISK}`)],
+  ["a message that udev passes on", message("libudev", "ACTION=add", `DEVPATH=${DISK}`, "SUBSYSTEM=block")],
+  ["an empty message", message()],
+  ["a message without a subsystem", message(`add@${DISK}`, "ACTION=add", `DEVPATH=${DISK}`)],
   ["a header that contradicts its fields", message(`add@${DISK}`, "ACTION=add", "DEVPATH=/x", "SUBSYSTEM=block")],
   ["a path that leads out", message("add@/a/../b", "ACTION=add", "DEVPATH=/a/../b", "SUBSYSTEM=block")],
   ["a relative path", message("add@a", "ACTION=add", "DEVPATH=a", "SUBSYSTEM=block")],
   ["a subsystem with a slash", message("add@/a", "ACTION=add", "DEVPATH=/a", "SUBSYSTEM=x/y")],
-  ["one that is cut off", message("add@/a", "ACTION=add", "DEVPATH=/a", "SUBSYSTEM=block").subarray(0, -1)],
-  ["bytes that are no UTF-8", Buffer.concat([message("add@/a"), Buffer.from([0xff, 0])])],
-])("%s is none", (_, bytes) => {
+  ["a message that is cut off", message("add@/a", "ACTION=add", "DEVPATH=/a", "SUBSYSTEM=block").subarray(0, -1)],
+  ["bytes that are not UTF-8", Buffer.concat([message("add@/a"), Buffer.from([0xff, 0])])],
+])("%s is not an event", (_, bytes) => {
   expect(parseUevent(bytes)).toBeUndefined();
 });
 
 const name = fc.stringMatching(/^[\w:@#,-]{1,20}$/);
 
-test("any message that the kernel can make comes back as it was", () => {
+test("any message that the kernel can send is parsed", () => {
   const event = fc.record({
     action: fc.constantFrom("add", "remove", "change", "move", "online", "offline", "bind", "unbind"),
     devpath: fc.array(name, { minLength: 1, maxLength: 12 }).map((names) => `/${names.join("/")}`),
@@ -43,7 +43,7 @@ test("any message that the kernel can make comes back as it was", () => {
   );
 });
 
-test("whatever bytes come, a path that is given is one below /sys", () => {
+test("any bytes give either no event or a path below /sys", () => {
   const byte = fc.oneof(
     fc.constantFrom(...Buffer.from("add@/.\0ACTION=DEVPATHSUBYM")),
     fc.integer({ min: 0, max: 255 }),

@@ -1,8 +1,8 @@
-/** What the kernel says of one device. */
+/** A kernel event about one device. */
 export interface Uevent {
-  /** add, remove, change, bind … */
+  /** For example add, remove, change or bind. */
   readonly action: string;
-  /** Below /sys, with a slash in front. */
+  /** Path below /sys, with a leading slash. */
   readonly devpath: string;
   readonly subsystem: string;
 }
@@ -12,7 +12,10 @@ const ACTION = /^[a-z]+$/;
 const DEVPATH = /^(\/[^/\0]+)+$/;
 const SUBSYSTEM = /^[^/\0]+$/;
 
-/** A message is `action@devpath`, then KEY=VALUE words, each with a NUL at its end. Undefined for what is none. */
+/**
+ * Parses a message: `action@devpath`, then KEY=VALUE words, each terminated by a NUL. Returns undefined for anything
+ * else.
+ */
 export function parseUevent(message: Uint8Array): Uevent | undefined {
   const text = decode(message);
   if (text === undefined || !text.endsWith("\0")) return undefined;

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { AgentError } from "../kernel/error.ts";
+import { invalidArgument, quoted } from "../kernel/invalid-argument.ts";
 import { findPciDevice, type PciPath, parsePciPath } from "../kernel/pci-path.ts";
 import type { DeviceNode } from "./block-node.ts";
 import { present, readNumbers, type Sysfs } from "./sysfs.ts";
@@ -9,23 +10,22 @@ const DEVICES = "/sys/bus/pci/devices";
 const DRIVER = "vfio-pci";
 const ADDRESS = /^([0-9a-f]{4}:)?[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/i;
 
-/** One function of a VFIO group: its address on the host, with the domain, and where it is in the guest. */
+/** A function of a VFIO group: its address on the host, including the domain, and its PCI path in the guest. */
 export interface VfioFunction {
   readonly host: string;
   readonly path: PciPath;
 }
 
-/** "0000:3b:00.1=02/01" */
+/** Parses "0000:3b:00.1=02/01". */
 export function parseVfioOption(option: string): VfioFunction {
   const [host = "", path = "", ...more] = option.split("=");
   if (!ADDRESS.test(host) || path === "" || more.length > 0) {
-    const shown = JSON.stringify(option.slice(0, 100));
-    throw new AgentError("invalid-argument", `VFIO device option ${shown} is not HOST-ADDRESS=PCI-PATH`);
+    throw invalidArgument(`VFIO device option ${quoted(option)} is not HOST-ADDRESS=PCI-PATH`);
   }
   return { host: (host.length > 7 ? host : `0000:${host}`).toLowerCase(), path: parsePciPath(path) };
 }
 
-/** The address in the guest of a PCI function. */
+/** Finds a PCI function's address in the guest. */
 export function pciFunction(sysfs: Sysfs, path: PciPath): Wanted<string> {
   return {
     what: `device at PCI path ${path.text}`,
@@ -39,14 +39,14 @@ export function pciFunction(sysfs: Sysfs, path: PciPath): Wanted<string> {
   };
 }
 
-/** The number of the IOMMU group that a function is in. */
+/** Returns the number of the function's IOMMU group. */
 export function iommuGroup(sysfs: Sysfs, address: string): string {
   const group = sysfs.linkTarget(`${DEVICES}/${address}/iommu_group`);
   if (group === undefined) throw failure(address, "it is in no IOMMU group; the guest has no IOMMU");
   return basename(group);
 }
 
-/** Takes a function from its driver and gives it to vfio-pci; when that fails, its own driver has it again. */
+/** Moves a function from its driver to vfio-pci. Gives it back to its own driver on failure. */
 export async function bindToVfio(sysfs: Sysfs, address: string): Promise<void> {
   const device = `${DEVICES}/${address}`;
   const driver = () => basename(sysfs.linkTarget(`${device}/driver`) ?? "");
@@ -61,10 +61,10 @@ export async function bindToVfio(sysfs: Sysfs, address: string): Promise<void> {
   };
   try {
     await bind(DRIVER);
-    if (driver() !== DRIVER) throw new Error("it did not take it");
+    if (driver() !== DRIVER) throw new Error("the driver did not accept it");
   } catch (error) {
     await bind("\n").catch(() => undefined);
-    throw failure(address, `not given to ${DRIVER}: ${error instanceof Error ? error.message : error}`);
+    throw failure(address, `can't bind it to ${DRIVER}: ${error instanceof Error ? error.message : error}`);
   }
 }
 
@@ -72,7 +72,7 @@ function failure(address: string, why: string): AgentError {
   return new AgentError("internal", `VFIO device ${address}: ${why}`);
 }
 
-/** The node of a group. */
+/** Finds the device node of a VFIO group. */
 export function vfioGroup(sysfs: Sysfs, group: string): Wanted<DeviceNode> {
   const path = `/dev/vfio/${group}`;
   return {

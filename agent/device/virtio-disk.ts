@@ -3,7 +3,7 @@ import { blockNode, type DeviceNode, isNewDisk, presentDisks } from "./block-nod
 import { present, type Sysfs } from "./sysfs.ts";
 import type { Wanted } from "./wait-for-device.ts";
 
-/** A virtio-blk disk by the PCI path of its function. */
+/** Finds a virtio-blk disk by the PCI path of its function. */
 export function virtioDisk(sysfs: Sysfs, pciPath: string): Wanted<DeviceNode> {
   const path = parsePciPath(pciPath);
   return {
@@ -22,7 +22,7 @@ export function virtioDisk(sysfs: Sysfs, pciPath: string): Wanted<DeviceNode> {
       const why = device === undefined ? seen : `the device there, ${device}, has no virtio disk`;
       return `${why}; ${presentDisks(sysfs)}`;
     },
-    // Finds what was plugged into a bus whose bridge told the kernel nothing.
+    // Finds devices on a bus whose bridge did not announce them.
     rescan: () => sysfs.write("/sys/bus/pci/rescan", "1"),
   };
 }

@@ -3,15 +3,15 @@ import type { Uevent } from "./uevent.ts";
 import type { Uevents } from "./uevents.ts";
 
 export interface Wanted<Found> {
-  /** For the error: "disk at PCI path 02/01". */
+  /** Names the device in errors: "disk at PCI path 02/01". */
   readonly what: string;
-  /** In sysfs, where it stands whether it came before or after the agent. Undefined: not yet. */
+  /** Looks in sysfs, so it also finds a device that came before the agent started. Undefined: not there yet. */
   look(): Found | undefined;
-  /** After this event it is worth looking again. */
+  /** True if it is worth looking again after this event. */
   wakes(event: Uevent): boolean;
-  /** What is there instead, for the error. */
+  /** Lists what is present instead, for the error. */
   present(): string;
-  /** Has the bus looked through when it isn't there at first; its failure is no more than "not there". */
+  /** Rescans the bus if the device isn't there at first. A failure only means that it isn't found. */
   rescan?(): Promise<void>;
 }
 
@@ -21,7 +21,7 @@ export interface Waiting {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Looks, and looks again after each event that matters, until the device is there or the time is over. */
+/** Looks again after each event that matters, until the device appears or the time is over. */
 export function waitForDevice<Found>(wanted: Wanted<Found>, waiting: Waiting): Promise<Found> {
   const { uevents, timeoutMs, signal } = waiting;
   const { promise, resolve, reject } = Promise.withResolvers<Found>();
@@ -43,9 +43,9 @@ export function waitForDevice<Found>(wanted: Wanted<Found>, waiting: Waiting): P
   };
   const abort = () => settle(() => reject(signal?.reason));
   const late = () => {
-    if (!look()) settle(() => reject(notThere(wanted, timeoutMs)));
+    if (!look()) settle(() => reject(notFound(wanted, timeoutMs)));
   };
-  // Before the first look, so that nothing comes unnoticed between the two.
+  // Subscribed before the first look, so that no event is missed in between.
   const unsubscribe = uevents.subscribe((event) => {
     if (event === undefined || wanted.wakes(event)) look();
   });
@@ -58,6 +58,6 @@ export function waitForDevice<Found>(wanted: Wanted<Found>, waiting: Waiting): P
   return promise;
 }
 
-function notThere({ what, present }: Wanted<unknown>, timeoutMs: number): AgentError {
-  return new AgentError("internal", `${what}: not there after ${timeoutMs} ms; ${present()}`);
+function notFound({ what, present }: Wanted<unknown>, timeoutMs: number): AgentError {
+  return new AgentError("internal", `${what}: still missing after ${timeoutMs} ms; ${present()}`);
 }

@@ -1,20 +1,21 @@
-/** More than any memory holds. */
+/** More than any memory can hold. */
 const MOST = "2147483647";
 
 /**
- * Limits that the kernel counts for a uid, or for the whole guest, and that containers therefore share with each other and with
- * the agent. Those whose objects are charged to the memory of the container that makes them end nowhere: the container's own limit
- * ends what it takes. What is not charged keeps a limit, or gets a lower one: docs/shared-resources.md.
+ * Limits that the kernel counts for a uid or for the whole guest, so that containers share them with each other and
+ * with the agent. Where objects are charged to the creating container's memory, the limit is lifted, because the
+ * container's own limit applies. Where they aren't, a limit stays or becomes lower: docs/shared-resources.md.
  */
 export const GUEST_QUOTAS: readonly (readonly [name: string, value: string])[] = [
   ["fs.epoll.max_user_watches", MOST],
   ["fs.file-max", MOST],
-  ["fs.pipe-user-pages-soft", "0"], // none
+  ["fs.pipe-user-pages-soft", "0"], // no soft limit
   ["kernel.keys.root_maxbytes", "4194304"],
   ["kernel.keys.root_maxkeys", "20000"],
   ["kernel.pid_max", "4194304"],
   ["kernel.pty.max", "65536"],
-  // Left for those that containers mount themselves: 1024, 23 MiB. The ones of the agent are bounded each (open-devpts.ts).
+  // Reserved for devpts instances that containers mount themselves: leaves them 1024 ptys, 23 MiB. The agent's
+  // instances have a limit each (open-devpts.ts).
   ["kernel.pty.reserve", "64512"],
   ["user.max_cgroup_namespaces", MOST],
   ["user.max_fanotify_groups", MOST],

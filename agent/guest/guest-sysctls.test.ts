@@ -3,7 +3,7 @@ import { GUEST_SYSCTLS, lockKernelModules, setSysctls } from "./guest-sysctls.ts
 
 const failing = (code: string) => Object.assign(new Error(code), { code });
 
-/** A /proc/sys that has what `files` says; an error is thrown. */
+/** A fake /proc/sys with the given files. An entry that is an error is thrown. */
 function tree(files: Readonly<Record<string, Error | undefined>> = {}) {
   const written = new Map<string, string>();
   return {
@@ -17,14 +17,14 @@ function tree(files: Readonly<Record<string, Error | undefined>> = {}) {
 }
 
 describe("the guest's sysctls", () => {
-  test("are all written, each to its file", () => {
+  test("are written to one file each", () => {
     const { written, ...files } = tree();
     expect(setSysctls(files, GUEST_SYSCTLS)).toEqual({ missing: [], refused: [] });
     expect(written.size).toBe(GUEST_SYSCTLS.length);
     expect(written.get("/proc/sys/kernel/kptr_restrict")).toBe("2");
   });
 
-  test("that a kernel does not have or take are told, and the others set all the same", () => {
+  test("are set even if the kernel lacks or refuses others, which are reported", () => {
     const { written, ...files } = tree({
       "/proc/sys/dev/tty/legacy_tiocsti": failing("ENOENT"),
       "/proc/sys/kernel/sysrq": failing("EPERM"),
@@ -40,13 +40,13 @@ describe("the guest's sysctls", () => {
 describe("kernel modules", () => {
   const file = "/proc/sys/kernel/modules_disabled";
 
-  test("are locked by one file", () => {
+  test("are locked with one write", () => {
     const { written, ...files } = tree();
     lockKernelModules(files);
     expect([...written]).toEqual([[file, "1"]]);
   });
 
-  test("are nothing to lock for a kernel without them, and a refusal is an error", () => {
+  test("need no lock on a kernel without them, and a refusal is an error", () => {
     const without = tree({ [file]: undefined });
     lockKernelModules(without);
     expect(without.written.size).toBe(0);

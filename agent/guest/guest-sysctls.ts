@@ -2,8 +2,9 @@ import { readlinkSync } from "node:fs";
 import type { Files } from "../kernel/files.ts";
 
 /**
- * What a guest for strangers' code wants, by the names of sysctl(8). None of them takes anything from init or the agent, which
- * have all capabilities, or from a container with the capability that the kernel asks for then. Some stay until the guest goes.
+ * Settings for a guest that runs untrusted code, by sysctl(8) name. They restrict neither init and the agent, which
+ * have all capabilities, nor a container with the capability that the kernel then requires. Some can't be changed back
+ * until the guest ends.
  */
 export const GUEST_SYSCTLS: readonly (readonly [name: string, value: string])[] = [
   ["dev.tty.ldisc_autoload", "0"],
@@ -16,7 +17,7 @@ export const GUEST_SYSCTLS: readonly (readonly [name: string, value: string])[] 
   ["kernel.dmesg_restrict", "1"],
   ["kernel.kexec_load_disabled", "1"],
   ["kernel.kptr_restrict", "2"],
-  ["kernel.perf_event_paranoid", "3"], // Debian's; 2 elsewhere, which 3 comes to
+  ["kernel.perf_event_paranoid", "3"], // Debian's value; other kernels treat it as 2
   ["kernel.randomize_va_space", "2"],
   ["kernel.sysrq", "0"],
   ["kernel.unprivileged_bpf_disabled", "1"],
@@ -25,17 +26,17 @@ export const GUEST_SYSCTLS: readonly (readonly [name: string, value: string])[] 
 ];
 
 const MODULES_DISABLED = "/proc/sys/kernel/modules_disabled";
-/** The inode of the kernel's first pid namespace; it is fixed. */
+/** Inode number of the kernel's first pid namespace, which is constant. */
 const FIRST_PID_NAMESPACE = "pid:[4026531836]";
 
 export interface SysctlResult {
-  /** Those that this kernel does not have. */
+  /** Sysctls that this kernel lacks. */
   readonly missing: readonly string[];
-  /** Those that it did not take, each with why. */
+  /** Sysctls that the kernel refused, each with the reason. */
   readonly refused: readonly string[];
 }
 
-/** Sets each of them; one that fails does not keep the others from being set. */
+/** Sets all sysctls, also after one has failed. */
 export function setSysctls(
   { writeText }: Pick<Files, "writeText">,
   sysctls: readonly (readonly [name: string, value: string])[],
@@ -54,12 +55,12 @@ export function setSysctls(
   return { missing, refused };
 }
 
-/** From now on the kernel loads no module, and none is removed. A kernel without modules has nothing to lock. */
+/** Stops the kernel from loading or removing modules. Does nothing on a kernel without modules. */
 export function lockKernelModules({ exists, writeText }: Pick<Files, "exists" | "writeText">): void {
   if (exists(MODULES_DISABLED)) writeText(MODULES_DISABLED, "1");
 }
 
-/** Is the kernel this guest's alone? It is not in the pid namespaces of tests, nor in a container. */
+/** True if this guest has the kernel to itself. False in the pid namespaces of tests and in a container. */
 export function ownsKernel(): boolean {
   return readlinkSync("/proc/self/ns/pid") === FIRST_PID_NAMESPACE;
 }

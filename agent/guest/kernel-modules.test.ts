@@ -12,13 +12,13 @@ const recorder = (fail?: string) => {
 };
 const module = (name: string, ...parameters: string[]) => ({ name, parameters });
 
-test("modprobe gets each name with its parameters, in order", async () => {
+test("passes each module's name and parameters to modprobe, in order", async () => {
   const { calls, run } = recorder();
   await loadKernelModules([module("dummy", "numdummies=2", "debug"), module("nf-tables")], run);
   expect(calls).toEqual(["/sbin/modprobe -v dummy numdummies=2 debug", "/sbin/modprobe -v nf-tables"]);
 });
 
-test("the first that fails ends it, by its name", async () => {
+test("stops at the first module that fails and names it", async () => {
   const { calls, run } = recorder("b");
   const loading = loadKernelModules([module("a"), module("b"), module("c")], run);
   await expect(loading).rejects.toThrow("kernel module b: /sbin/modprobe: not found");
@@ -26,12 +26,12 @@ test("the first that fails ends it, by its name", async () => {
 });
 
 test.each([
-  ["an option for a name", module("-C"), '"-C" is no name of a module'],
-  ["a path", module("../x"), '"../x" is no name of a module'],
-  ["nothing", module(""), '"" is no name of a module'],
-  ["an option for a parameter", module("a", "--config=x"), 'a: "--config=x" is no parameter'],
-  ["two lines", module("a", "x=1\n2"), 'a: "x=1\\n2" is no parameter'],
-])("%s is refused before anything is loaded", async (_, wrong, why) => {
+  ["an option for a name", module("-C"), '"-C": not a valid module name'],
+  ["a path", module("../x"), '"../x": not a valid module name'],
+  ["nothing", module(""), '"": not a valid module name'],
+  ["an option for a parameter", module("a", "--config=x"), 'a: "--config=x" is not a parameter'],
+  ["two lines", module("a", "x=1\n2"), 'a: "x=1\\n2" is not a parameter'],
+])("refuses %s before anything is loaded", async (_, wrong, why) => {
   const { calls, run } = recorder();
   await expect(loadKernelModules([module("good"), wrong], run)).rejects.toThrow(`kernel module ${why}`);
   expect(calls).toEqual([]);

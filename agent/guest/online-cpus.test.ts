@@ -22,22 +22,22 @@ const state = (index: number) => readFileSync(join(directory, `cpu${index}/onlin
 const online = (count: number, wait = true, parts: object = {}) => onlineCpus({ count, wait, ...parts }, directory);
 
 test.each([
-  ["so many more", 2],
-  ["so many in all", 3],
-])("all that were plugged in come online, asked for as %s", async (_, count) => {
+  ["that many more", 2],
+  ["that many in total", 3],
+])("brings all plugged-in processors online, requested as %s", async (_, count) => {
   plugIn(1);
   plugIn(2);
   await online(count);
   expect([state(1), state(2)]).toEqual(["1", "1"]);
 });
 
-test("none asked for is nothing to do", async () => {
+test("does nothing if none is requested", async () => {
   plugIn(1);
   await online(0);
   expect(state(1)).toBe("0");
 });
 
-test("one that comes late is waited for", async () => {
+test("waits for a processor that appears late", async () => {
   const done = online(1);
   await sleep(120);
   plugIn(1);
@@ -45,17 +45,21 @@ test("one that comes late is waited for", async () => {
   expect(state(1)).toBe("1");
 });
 
-test("who does not wait is answered, and told later what did not come", { timeout: 20_000 }, async () => {
+test("answers a call without `wait` at once and warns later about missing processors", {
+  timeout: 20_000,
+}, async () => {
   const warn = vi.fn();
   await online(3, false, { warn });
   expect(warn).not.toHaveBeenCalled();
   plugIn(1);
   await vi.waitFor(() => expect(warn).toHaveBeenCalledOnce(), 15_000);
-  expect(warn.mock.calls[0]?.[0]).toBe("online processors: 3 asked for, 1 brought online within 5 s, 2 are");
+  expect(warn.mock.calls[0]?.[0]).toBe(
+    "online processors: 3 requested, 1 brought online within 5 s, 2 online in total",
+  );
   expect(state(1)).toBe("1");
 });
 
-test("who does not wait, when there are as many as asked for in all, is answered without a warning", async () => {
+test("answers a call without `wait` without a warning if the requested total is online", async () => {
   plugIn(1, "1\n");
   const warn = vi.fn();
   await online(2, false, { warn });
@@ -63,6 +67,6 @@ test("who does not wait, when there are as many as asked for in all, is answered
   expect(warn).not.toHaveBeenCalled();
 });
 
-test("a wait ends with its signal", async () => {
+test("stops waiting when its signal aborts", async () => {
   await expect(online(1, true, { signal: AbortSignal.timeout(60) })).rejects.toThrow("aborted");
 });

@@ -5,23 +5,26 @@ import { AgentError } from "../kernel/error.ts";
 const CPUS = "/sys/devices/system/cpu";
 const TRIES = 100;
 const PAUSE_MS = 50;
-/** How long one who does not wait is kept, ms: what was plugged in just now is there by then. */
+/** How long a call without `wait` is held, ms. A processor that was just plugged in appears within that time. */
 const GRACE_MS = 200;
 
 export interface OnlineCpus {
   /**
-   * How many are asked for. The Go shim means so many more, runtime-rs so many in all: either is enough, and whatever is
-   * plugged in comes online.
+   * Requested number. The Go shim means that many more, runtime-rs that many in total: either suffices, and every
+   * plugged-in processor comes online.
    */
   readonly count: number;
-  /** Answer when they are there, and fail after 5 s; else answer soon and go on looking. */
+  /**
+   * If true, the call answers once the processors are online and fails after 5 s. Otherwise it answers soon and the
+   * work continues.
+   */
   readonly wait: boolean;
   readonly signal?: AbortSignal;
-  /** Told what did not come after an answer was given. */
+  /** Called if processors are missing after the answer was given. */
   readonly warn?: (line: string) => void;
 }
 
-/** Brings processors that were plugged in online. */
+/** Brings plugged-in processors online. */
 export async function onlineCpus({ count, wait, signal, warn }: OnlineCpus, directory = CPUS): Promise<void> {
   if (count === 0) return;
   if (wait) return bringOnline(directory, count, TRIES, signal);
@@ -30,7 +33,7 @@ export async function onlineCpus({ count, wait, signal, warn }: OnlineCpus, dire
   await Promise.race([work, sleep(GRACE_MS, undefined, { signal, ref: false })]);
 }
 
-/** `settled`: after so many tries it is enough that there are as many in all, none of which came by this call. */
+/** After `settled` attempts, the requested total suffices even if this call brought none online. */
 async function bringOnline(directory: string, count: number, settled: number, signal?: AbortSignal): Promise<void> {
   let brought = 0;
   for (let tries = 1; ; tries++) {
@@ -38,7 +41,7 @@ async function bringOnline(directory: string, count: number, settled: number, si
     brought += changed;
     if (brought >= count || (total >= count && (brought > 0 || tries >= settled))) return;
     if (tries >= TRIES) {
-      const what = `${count} asked for, ${brought} brought online within ${(TRIES * PAUSE_MS) / 1000} s, ${total} are`;
+      const what = `${count} requested, ${brought} brought online within ${(TRIES * PAUSE_MS) / 1000} s, ${total} online in total`;
       throw new AgentError("internal", `online processors: ${what}${problem === undefined ? "" : `; ${problem}`}`);
     }
     await sleep(PAUSE_MS, undefined, { signal });
@@ -47,7 +50,7 @@ async function bringOnline(directory: string, count: number, settled: number, si
 
 interface Round {
   readonly changed: number;
-  /** Online after it. */
+  /** Processors online after the round. */
   readonly total: number;
   readonly problem: string | undefined;
 }
@@ -71,7 +74,7 @@ async function onlineAll(directory: string): Promise<Round> {
   return { changed, total, problem };
 }
 
-/** The first processor of most machines can't be taken off and has no such file. */
+/** The first processor of most machines can't go offline and lacks this file. */
 async function isOffline(file: string): Promise<boolean> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return "1";

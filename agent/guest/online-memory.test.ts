@@ -16,7 +16,7 @@ const block = (index: number, online: string) => {
 };
 const text = (path: string) => readFileSync(join(directory, path), "utf8");
 
-test("blocks that are offline come online, the others stay", async () => {
+test("brings offline blocks online and leaves the others alone", async () => {
   block(0, "1\n");
   block(32, "0\n");
   mkdirSync(join(directory, "power"));
@@ -24,10 +24,10 @@ test("blocks that are offline come online, the others stay", async () => {
   expect([text("memory0/online"), text("memory32/online")]).toEqual(["1\n", "1\n"]);
 });
 
-test("a block that can't come online keeps the others from nothing, and is named", async () => {
+test("tries the other blocks after one fails, and names the failed one", async () => {
   block(1, "0");
   mkdirSync(join(directory, "memory2/online"), { recursive: true });
-  mkdirSync(join(directory, "memory3")); // it went meanwhile
+  mkdirSync(join(directory, "memory3")); // unplugged meanwhile
   block(4, "0");
   await expect(onlineMemory(directory)).rejects.toThrow(
     "online memory block memory2: EISDIR; 0 more failed, 2 came online",
@@ -35,7 +35,7 @@ test("a block that can't come online keeps the others from nothing, and is named
   expect([text("memory1/online"), text("memory4/online")]).toEqual(["1", "1"]);
 });
 
-test("a kernel without memory hot-plug has nothing to do", async () => {
+test("does nothing on a kernel without memory hotplug", async () => {
   await onlineMemory(join(directory, "none"));
 });
 
@@ -51,25 +51,25 @@ const zones = (pages: number) => {
 
 test("reads no block when the zones hold more pages than all blocks but one", async () => {
   block(0, "1\n");
-  block(1, "0\n"); // which can't be: it shows that it was not read
+  block(1, "0\n"); // impossible here: shows that the block was not read
   await onlineMemory(directory, zones(2 * 32768 - 4096));
   expect(text("memory1/online")).toBe("0\n");
 });
 
-test("reads the blocks when as many pages as a block has are in no zone", async () => {
+test("reads the blocks when the zones lack as many pages as a block has", async () => {
   block(0, "1\n");
   block(1, "0\n");
   await onlineMemory(directory, zones(32768 - 3998));
   expect(text("memory1/online")).toBe("1\n");
 });
 
-test("addresses go to the probe file in hexadecimal", async () => {
+test("writes addresses to the probe file in hexadecimal", async () => {
   writeFileSync(join(directory, "probe"), "");
   await probeMemory([0x1_4000_0000], directory);
   expect(text("probe")).toBe("0x140000000");
 });
 
-test("a kernel without a probe file, and an address beyond all memory, are told", async () => {
+test("reports a missing probe file and an address that is too large", async () => {
   await probeMemory([], directory);
   await expect(probeMemory([1], directory)).rejects.toThrow(`probe memory: this kernel has no ${directory}/probe`);
   await expect(probeMemory([2 ** 64], directory)).rejects.toMatchObject({ kind: "invalid-argument" });

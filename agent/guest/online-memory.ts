@@ -6,7 +6,7 @@ const MEMORY = "/sys/devices/system/memory";
 const ZONES = "/proc/zoneinfo";
 const PAGE = 4096;
 
-/** Brings every block of memory that was plugged in online; tries all, then throws for the first that can't be. */
+/** Brings every plugged-in memory block online. Tries all of them, then throws for the first that failed. */
 export async function onlineMemory(directory = MEMORY, zones = ZONES): Promise<void> {
   const blocks = listBlocks(directory);
   if (allPresent(blocks.length, directory, zones)) return;
@@ -20,7 +20,7 @@ export async function onlineMemory(directory = MEMORY, zones = ZONES): Promise<v
       changed += 1;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code !== "ENOENT") failed.push(`${name}: ${code}`); // else it went meanwhile
+      if (code !== "ENOENT") failed.push(`${name}: ${code}`); // otherwise unplugged meanwhile
     }
   }
   if (failed.length === 0) return;
@@ -32,14 +32,14 @@ function listBlocks(directory: string): string[] {
   try {
     return readdirSync(directory).filter((one) => /^memory\d+$/.test(one));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // a kernel without memory hot-plug
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // a kernel without memory hotplug
     throw error;
   }
 }
 
 /**
- * True if the zones have so many pages that no block can be offline, since such a block's pages are in no zone. False
- * says nothing: memory that the machine started with has holes, seldom of a block's size, and pages may be larger.
+ * True if the zones hold so many pages that no block can be offline, since an offline block's pages are in no zone.
+ * False proves nothing: boot memory has holes, though seldom of a block's size, and pages may be larger.
  */
 function allPresent(blocks: number, directory: string, zones: string): boolean {
   try {
@@ -52,18 +52,18 @@ function allPresent(blocks: number, directory: string, zones: string): boolean {
   }
 }
 
-/** Tells the kernel of memory at these addresses, for machines that don't tell it themselves. */
+/** Announces memory at these addresses to the kernel, on machines that don't announce it themselves. */
 export async function probeMemory(addresses: readonly number[], directory = MEMORY): Promise<void> {
   const file = `${directory}/probe`;
   if (!addresses.every(Number.isSafeInteger)) {
-    throw new AgentError("invalid-argument", "probe memory: an address is beyond all memory");
+    throw new AgentError("invalid-argument", "probe memory: an address is larger than 2^53 - 1");
   }
   for (const [index, address] of addresses.entries()) {
     const hex = `0x${address.toString(16)}`;
     await writeFile(file, hex, { flag: constants.O_WRONLY }).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") throw new AgentError("internal", `probe memory: this kernel has no ${file}`);
-      const told = index === 0 ? "" : `; ${index} before it are known to the kernel now`;
-      throw new SystemError("probe memory at", -(error.errno ?? -5), hex, `the kernel refused it${told}`);
+      const accepted = index === 0 ? "" : `; the kernel has accepted the ${index} before it`;
+      throw new SystemError("probe memory at", -(error.errno ?? -5), hex, `the kernel refused it${accepted}`);
     });
   }
 }

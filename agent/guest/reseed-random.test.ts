@@ -3,7 +3,7 @@ import { openSys } from "../kernel/sys/sys.ts";
 import { createSysDouble } from "../kernel/testing/sys-double.ts";
 import { reseedRandom } from "./reseed-random.ts";
 
-test("all bytes are written, credited, and taken", () => {
+test("writes all bytes, credits them and reseeds", () => {
   const sys = createSysDouble();
   sys.script("write", 2);
   reseedRandom(sys, Uint8Array.of(1, 2, 3), "/dev/null");
@@ -16,14 +16,14 @@ test("all bytes are written, credited, and taken", () => {
   ]);
 });
 
-test("no data is refused", () => {
+test("refuses empty data", () => {
   expect(() => reseedRandom(createSysDouble(), new Uint8Array(), "/dev/null")).toThrow("reseed random: no data");
 });
 
-test.runIf(process.getuid?.() === 0)("the kernel takes it (needs root)", () => {
+test.runIf(process.getuid?.() === 0)("works with the real kernel (needs root)", () => {
   reseedRandom(openSys(), Buffer.alloc(512, "seed"));
 });
 
-test("a device that is none is told", () => {
+test("reports a missing device", () => {
   expect(() => reseedRandom(openSys(), Uint8Array.of(1), "/dev/null")).toThrow(/ioctl RNDADDTOENTCNT fd \d+: ENOTTY/);
 });

@@ -2,7 +2,10 @@ import { closeSync, constants, openSync } from "node:fs";
 import { AgentError } from "../kernel/error.ts";
 import type { Sys } from "../kernel/kernel.ts";
 
-/** Mixes `data` into the kernel's pool, credits all its bits, and has the generator take them: guests of one template differ. */
+/**
+ * Mixes `data` into the kernel's entropy pool, credits all its bits and reseeds the generator, so that guests started
+ * from one template differ.
+ */
 export function reseedRandom(
   sys: Pick<Sys, "write" | "creditEntropy" | "reseedRandom">,
   data: Uint8Array,

@@ -1,4 +1,4 @@
-/** Numbers of the Linux ABI that more than one file needs (x86_64 and arm64 agree on all of them). */
+/** Constants of the Linux ABI used by more than one file; x86_64 and arm64 agree on all of them. */
 export const CLONE_NEWTIME = 0x80;
 export const CLONE_NEWNS = 0x20000;
 export const CLONE_NEWCGROUP = 0x2000000;
@@ -36,7 +36,7 @@ export const MOUNT_ATTR_RDONLY = 0x1;
 export const MOUNT_ATTR_NOSUID = 0x2;
 export const MOUNT_ATTR_NODEV = 0x4;
 export const MOUNT_ATTR_NOEXEC = 0x8;
-/** A field of three bits: relatime 0, noatime 0x10, strictatime 0x20. */
+/** Three-bit field: relatime 0, noatime 0x10, strictatime 0x20. */
 export const MOUNT_ATTR__ATIME = 0x70;
 export const MOUNT_ATTR_NOATIME = 0x10;
 export const MOUNT_ATTR_STRICTATIME = 0x20;

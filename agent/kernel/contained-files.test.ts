@@ -26,7 +26,7 @@ afterEach(() => {
 });
 
 describe("a container's file", () => {
-  test("is read whole up to the limit, and refused beyond", async () => {
+  test("is read completely up to the limit and refused beyond it", async () => {
     writeFileSync(at("file"), "x".repeat(LIMIT));
     expect((await read("/file")).length).toBe(LIMIT);
     writeFileSync(at("file"), "x".repeat(LIMIT + 1));
@@ -35,14 +35,14 @@ describe("a container's file", () => {
     expect(String(await read("/file", true))).toBe(`${"x".repeat(LIMIT - 3)}end`);
   });
 
-  test("of a size that no memory holds is refused, and its end can be read", async () => {
+  test("is refused if it is larger than memory, but its tail can be read", async () => {
     writeFileSync(at("sparse"), "");
     truncateSync(at("sparse"), 2 ** 40);
     await expect(read("/sparse")).rejects.toMatchObject({ code: "EFBIG" });
     expect((await read("/sparse", true)).length).toBe(LIMIT);
   });
 
-  test("that grows and shrinks all the time is never more than the limit", async () => {
+  test("never yields more than the limit while it grows and shrinks", async () => {
     writeFileSync(at("growing"), "");
     const line = `while :; do truncate -s 0 growing; truncate -s 64M growing; truncate -s 1 growing; done`;
     const writer = spawn("/bin/sh", ["-c", line], { cwd: directory, stdio: "ignore" });
@@ -61,7 +61,7 @@ describe("a container's file", () => {
     }
   });
 
-  test("by a link leads nowhere else", async () => {
+  test("is never reached through a link that leaves the root", async () => {
     mkdirSync(at("etc"));
     writeFileSync(at("etc/inside"), "inside");
     symlinkSync("/etc/inside", at("absolute"));
@@ -70,14 +70,14 @@ describe("a container's file", () => {
     await expect(read("/etc/out")).rejects.toMatchObject({ code: "ENOENT" });
   });
 
-  test("that is a fifo, a directory or a device is none", async () => {
+  test("is refused if it is a fifo or a directory", async () => {
     execFileSync("mkfifo", [at("fifo")]);
     for (const path of ["/fifo", "/"]) await expect(read(path), path).rejects.toMatchObject({ code: "EINVAL" });
   });
 });
 
 test.each(["/proc/self/pagemap", "/proc/self/mem", "/sys/kernel/notes"])(
-  "%s is on a file system whose content the kernel makes up",
+  "%s is refused because the kernel generates its content",
   async (path) => {
     const guest = openSync("/", O_PATH | O_DIRECTORY);
     try {
@@ -89,7 +89,7 @@ test.each(["/proc/self/pagemap", "/proc/self/mem", "/sys/kernel/notes"])(
   },
 );
 
-test("a caller that gives up leaves nothing open", async () => {
+test("a read that is aborted leaves nothing open", async () => {
   writeFileSync(at("file"), "x");
   const reading = readContained(sys, root, "/file", { limit: LIMIT }, AbortSignal.abort(new Error("enough")));
   await expect(reading).rejects.toThrow("enough");

@@ -1,15 +1,15 @@
 import { O_DIRECTORY, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from "./constants.ts";
 import type { Fd, FilePart, Sys } from "./kernel.ts";
-import { HangingCalls } from "./wait/limited-calls.ts";
+import { LimitedCalls } from "./wait/limited-calls.ts";
 import { waitUntil } from "./wait/wait-until.ts";
 
-/** Below a root that a container can write to: links stay in it, and those of /proc lead nowhere. */
+/** Resolution below a root that a container can write to: links stay inside it, and magic links of /proc fail. */
 const INSIDE = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
 
 /**
- * Magic numbers of the file systems whose files are read: those that keep what was written to them, in memory, on a disk or
- * with the host. The kernel makes up the content of all others (proc, sysfs, cgroup2, debugfs, tracefs, …) as it is read,
- * without a size and at its own cost; a list of those would never be complete.
+ * Magic numbers of the file systems that may be read: they store what was written to them, in memory, on a disk or on the
+ * host. All others (proc, sysfs, cgroup2, debugfs, tracefs, …) generate content on each read, of no known size and at the
+ * kernel's expense; a list of those would never be complete.
  */
 const KEEPING: readonly number[] = [
   0x01021994, // tmpfs
@@ -27,22 +27,22 @@ const KEEPING: readonly number[] = [
   0x01021997, // 9p
   0x00006969, // nfs
 ];
-/** Where a copy is read in pieces. */
+/** Read buffer for copies, shared by all reads. */
 const scratch = Buffer.allocUnsafeSlow(16 * 1024);
 const DEVPTS: readonly number[] = [0x00001cd1];
 
 /**
- * Looks at what containers may have put somebody else in charge of. One at a time: of libuv's four threads, two are for
- * file systems of the host (may-hang.ts), and one stays free.
+ * Limits access to files that a container may have placed on a server of its own choosing. One call at a time: of libuv's
+ * four threads, two are for file systems of the host (limited-calls.ts), and one stays free.
  */
-const looks = new HangingCalls(1);
+const calls = new LimitedCalls(1);
 
 type InsideSys = Pick<Sys, "openInside" | "copyInside" | "read" | "dup" | "close">;
 
 /**
- * Content of a regular file below `root`, whose content and links a container decides. Off the main thread, and never more
- * than the limit. Throws SystemError: EFBIG for a longer one, EINVAL for what is no regular file, ENOTSUP on another file
- * system; or `unavailable` while others don't answer.
+ * Returns the content of a regular file below `root`, where a container controls content and links. Reads off the main
+ * thread and never beyond the limit. Throws SystemError: EFBIG if the file is longer, EINVAL if it isn't a regular file,
+ * ENOTSUP if its file system may not be read; AgentError "unavailable" while too many earlier calls hang.
  */
 export async function readContained(
   sys: InsideSys,
@@ -52,13 +52,13 @@ export async function readContained(
   signal?: AbortSignal,
 ): Promise<Buffer> {
   const { resolve = INSIDE } = part;
-  const copy = await look(sys, root, path, (dir) => sys.copyInside(dir, path, resolve, KEEPING, part), signal);
+  const copy = await openLimited(sys, root, path, (dir) => sys.copyInside(dir, path, resolve, KEEPING, part), signal);
   try {
     const pieces: Buffer[] = [];
     for (;;) {
       const count = sys.read(copy, scratch);
       if (count > 0) pieces.push(Buffer.from(scratch.subarray(0, count)));
-      // A memory file that nobody writes to gives all that was asked for, or ends.
+      // The copy is sealed: a short read means its end.
       if (count < scratch.length)
         return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
     }
@@ -67,9 +67,9 @@ export async function readContained(
   }
 }
 
-/** A container's own directory of terminals, O_PATH. Off the main thread. Closed by the caller. */
+/** Opens a container's /dev/pts (O_PATH), off the main thread. The caller closes the descriptor. */
 export function openTerminals(sys: InsideSys, root: Fd, signal?: AbortSignal): Promise<Fd> {
-  return look(
+  return openLimited(
     sys,
     root,
     "/dev/pts",
@@ -78,8 +78,8 @@ export function openTerminals(sys: InsideSys, root: Fd, signal?: AbortSignal): P
   );
 }
 
-/** The caller may give up and close `root` at any time: what comes after that is closed. */
-async function look(
+/** Lets the caller abort and close `root` at any time; a descriptor opened after that is closed. */
+async function openLimited(
   sys: InsideSys,
   root: Fd,
   path: string,
@@ -87,7 +87,7 @@ async function look(
   signal: AbortSignal | undefined,
 ): Promise<Fd> {
   const dir = sys.dup(root);
-  const opening = looks.run(path, () => open(dir)).finally(() => sys.close(dir));
+  const opening = calls.run(path, () => open(dir)).finally(() => sys.close(dir));
   if (signal === undefined) return await opening;
   try {
     return await waitUntil(opening, signal);

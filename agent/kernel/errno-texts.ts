@@ -1,4 +1,4 @@
-/** Names and texts of Linux error numbers that Node's own table lacks; x86_64 and arm64 agree on all of them. */
+/** Names and texts of the Linux error numbers missing from Node's table; x86_64 and arm64 agree on all of them. */
 export const ERRNO_TEXTS: ReadonlyMap<number, readonly [code: string, text: string]> = new Map([
   [10, ["ECHILD", "no child processes"]],
   [15, ["ENOTBLK", "block device required"]],

@@ -2,7 +2,7 @@ import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
 import { ERRNO_TEXTS } from "./errno-texts.ts";
 
-/** Error kinds, near the gRPC codes; the mapping to a status stands in service/status.ts alone. */
+/** Kinds of error, close to the gRPC codes; only service/status.ts maps them to a status. */
 export type ErrorKind =
   | "canceled"
   | "invalid-argument"
@@ -16,7 +16,7 @@ export type ErrorKind =
   | "internal"
   | "unavailable";
 
-/** The one error class. `message` is one line: what failed, on what, why, and where it helps what to do. */
+/** The agent's one error class. `message` is one line: the operation, the object, the reason and, where it helps, the remedy. */
 export class AgentError extends Error {
   override readonly name = "AgentError";
   readonly kind: ErrorKind;
@@ -29,7 +29,7 @@ export class AgentError extends Error {
   }
 }
 
-/** A system call that failed: `call on object: ECODE (what the code means)`. */
+/** A failed system call: `call object: ECODE (what the code means)`. */
 export class SystemError extends AgentError {
   readonly call: string;
   /** Positive errno. */
@@ -48,7 +48,7 @@ export class SystemError extends AgentError {
   }
 }
 
-/** Name and text of a positive errno: Node's own, else the kernel's name for it. */
+/** Returns the name and text of a positive errno: Node's if it has one, otherwise the kernel's. */
 export function describeErrno(errno: number): { code: string; text: string } {
   const [code, text] = getSystemErrorMap().get(-errno) ??
     ERRNO_TEXTS.get(errno) ?? [nameInConstants(errno) ?? `errno ${errno}`, "unknown error"];

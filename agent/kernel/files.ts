@@ -12,29 +12,29 @@ import { open, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { SystemError } from "./error.ts";
 
-/** Small files of the guest itself: /proc, /sys, cgroups, /run. Never a path inside a container's rootfs. */
+/** Small files of the guest itself: /proc, /sys, cgroups, /run. Never for a path inside a container's rootfs. */
 export interface Files {
   /** Throws Node's own error (code ENOENT …). */
   readText(path: string): string;
-  /** Text that a container decides the length of; undefined for a longer one than `limit` bytes. Off the main thread. */
+  /** Reads text whose length a container controls, off the main thread; undefined if it is longer than `limit` bytes. */
   readAtMost(path: string, limit: number): Promise<string | undefined>;
-  /** One write(2) to an existing file, as cgroup and sysctl files want it. */
+  /** Writes to an existing file in one write(2), as cgroup and sysctl files require. */
   writeText(path: string, text: string): void;
   /**
-   * Replaces the file whole: a temporary name beside it, then rename. A SystemError names the file; nothing is left then. The
-   * agent's user alone may read it, unless `mode` says more.
+   * Replaces a file atomically: writes a temporary file beside it, then renames it. On failure throws a SystemError that names
+   * the file, and leaves no temporary file. Readable by the agent's user only, unless `mode` allows more.
    */
   replace(path: string, text: string, mode?: number): void;
   exists(path: string): boolean;
-  /** /proc/self/mounts; the agent's is as old as this turn of the event loop (watched-mounts.ts). */
+  /** Returns /proc/self/mounts; the agent caches it until the kernel reports a change (watched-mounts.ts). */
   mounts(): string;
   list(path: string): string[];
-  /** With those above that are missing; one that is there is fine. */
+  /** Creates a directory with any missing parents; succeeds if it exists. */
   makeDirectory(path: string, mode?: number): void;
   removeDirectory(path: string): void;
-  /** rm -rf; a missing path is fine. Does not cross into mounts on purpose: a busy directory throws. */
+  /** Removes like rm -rf; a missing path is fine. Throws at a busy directory: mounts below it are left alone. */
   removeTree(path: string): void;
-  /** Sizes in bytes, counts of inodes. Off the main thread. */
+  /** Returns sizes in bytes and counts of inodes. Off the main thread. */
   statfs(path: string): Promise<{
     total: number;
     free: number;
@@ -67,7 +67,7 @@ export const realFiles: Files = {
       renameSync(temporary, path);
     } catch (error) {
       rmSync(temporary, { force: true });
-      // Node's own names no file when it is the write that fails.
+      // If the write fails, Node's error names no file.
       const { errno } = error as NodeJS.ErrnoException;
       throw errno === undefined ? error : new SystemError("write", -errno, path);
     }
@@ -95,7 +95,7 @@ function makeDirectory(path: string, mode = 0o755): void {
     mkdirSync(path, { recursive: true, mode });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    // Node says so whatever it is that keeps it from making a directory above: EROFS on a share.
+    // Node reports ENOENT whatever prevented it from creating a parent, such as EROFS on a share.
     const above = dirname(path);
     if (above !== path && !existsSync(above)) makeDirectory(above, mode);
     mkdirSync(path, { mode });

@@ -1,8 +1,7 @@
-/** More of them tell nobody more. */
-const MOST = 16;
+const MAX_LINES = 16;
 
-/** Lines for the log of which a host decides how many there are: the first, and how many more there were. */
+/** Caps warnings whose number the host controls: the first 16, and a line that counts the rest. */
 export function firstLines(lines: readonly string[]): readonly string[] {
-  if (lines.length <= MOST) return lines;
-  return [...lines.slice(0, MOST), `${lines.length - MOST} more of such lines are left out`];
+  if (lines.length <= MAX_LINES) return lines;
+  return [...lines.slice(0, MAX_LINES), `${lines.length - MAX_LINES} more lines like these omitted`];
 }

@@ -2,7 +2,7 @@ import { AgentError } from "./error.ts";
 
 const MAX_PATH = 4095;
 
-/** A path of the guest that a host names, as it is. Throws, with `what` it is, for one that no call could mean. */
+/** Returns a guest path sent by the host unchanged. Throws, naming it as `what`, if it is relative, too long or contains NUL. */
 export function guestPath(what: string, path: string): string {
   const refuse = (why: string) =>
     new AgentError("invalid-argument", `${what} ${JSON.stringify(path.slice(0, 200))} ${why}`);

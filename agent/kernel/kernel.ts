@@ -2,10 +2,10 @@ import type { Files } from "./files.ts";
 import type { LaunchReport, PlanOp } from "./init/plan.ts";
 import type { OutputJournal } from "./journal/output-journal.ts";
 
-/** An open descriptor, as a number. Whoever opened it closes it, unless a docstring says otherwise. */
+/** Number of an open descriptor. Whoever opened it closes it, unless a comment says otherwise. */
 export type Fd = number;
 
-/** Descriptors that init keeps for a process by role, so that they outlive the agent. */
+/** Descriptors that init keeps for a process, by role, so that they outlive the agent. */
 export interface KeptFds {
   /** Write end of the stdin pipe. */
   readonly stdin?: Fd;
@@ -16,49 +16,49 @@ export interface KeptFds {
   readonly terminal?: Fd;
   /** Read end of the report pipe. */
   readonly report?: Fd;
-  /** Write end of the pipe that releases a created container. */
+  /** Write end of the pipe that starts a created container. */
   readonly release?: Fd;
 }
 
 export type KeptRole = keyof KeptFds;
 
 export interface LaunchRequest {
-  /** Chosen by the agent, unique for the life of init; up to 2^53-1. */
+  /** Chosen by the agent, unique for init's lifetime; up to 2^53-1. */
   readonly id: number;
   readonly plan: readonly PlanOp[];
-  /** Descriptors that the plan's slots name. They stay the caller's; init gets copies. */
+  /** Descriptors that the plan's slots refer to. The caller keeps owning them; init gets copies. */
   readonly slots: readonly Fd[];
-  /** Slot of the write end of the report pipe. */
+  /** Slot that holds the write end of the report pipe. */
   readonly reportSlot: number;
-  /** CLONE_NEWPID for a new pid namespace. */
+  /** Creates the child in a new pid namespace (CLONE_NEWPID). */
   readonly newPidNamespace: boolean;
-  /** Slot whose pid namespace (file or pidfd) the child is born in. */
+  /** Slot of the pid namespace (file or pidfd) that the child is created in. */
   readonly pidNamespaceSlot?: number;
-  /** Slot of a cgroup directory that the child is born in. */
+  /** Slot of the cgroup directory that the child is created in. */
   readonly cgroupSlot?: number;
-  /** Kept by init until `forget`; copies, the caller still owns its own. */
+  /** Descriptors to keep until `forget`. Init gets copies; the caller still owns its own. */
   readonly keep: KeptFds;
-  /** Opaque to init, at most 1024 bytes; comes back with the process after a restart of the agent. */
+  /** Opaque to init, at most 1024 bytes; returned with the process after the agent restarts. */
   readonly label: string;
 }
 
-/** A process that another one than init forked, and that is init's child because its parent has ended. */
+/** A process that init didn't fork, but that became init's child when its parent ended. */
 export interface AdoptRequest extends Pick<LaunchRequest, "id" | "keep" | "label"> {
-  /** In init's pid namespace. */
+  /** Pid in init's pid namespace. */
   readonly pid: number;
 }
 
-/** How much of a file is read. */
+/** The part of a file to read. */
 export interface FilePart {
-  /** Bytes. */
+  /** Most bytes to read. */
   readonly limit: number;
-  /** The end of a longer file, which is refused otherwise. */
+  /** Reads the end of a longer file instead of refusing it. */
   readonly tail?: boolean;
 }
 
-/** How a process ended: an exit code, or the signal that killed it. */
+/** Exit status and resource usage of an ended process. */
 export interface ExitStatus {
-  /** 0–255; 128 + signal for a killed one. */
+  /** 0–255; 128 + signal if a signal killed it. */
   readonly code: number;
   readonly signal: number;
   readonly userMicros: number;
@@ -69,11 +69,11 @@ export interface ExitStatus {
 /** A process that init forked or adopted. */
 export interface AdoptedProcess {
   readonly id: number;
-  /** In init's pid namespace. */
+  /** Pid in init's pid namespace. */
   readonly pid: number;
   /** Owned by the receiver. Undefined if the process had ended before init adopted it. */
   readonly pidfd: Fd | undefined;
-  /** Resolves when init reports the end, at once for a process that a restarted agent finds ended. Never after `forget`. */
+  /** Resolves when init reports the exit, at once if the process ended before the agent restarted. Never after `forget`. */
   readonly exit: Promise<ExitStatus>;
 }
 
@@ -82,23 +82,23 @@ export interface LaunchedProcess extends AdoptedProcess {
   readonly pidfd: Fd;
 }
 
-/** A process as a restarted agent gets it back. `kept` are fresh descriptors, owned by the receiver. */
+/** A process that init returns to a restarted agent. `kept` are new descriptors, owned by the receiver. */
 export interface RestoredProcess extends AdoptedProcess {
   readonly label: string;
   readonly kept: KeptFds;
-  /** It had ended before this agent was started. */
+  /** Set if it ended before this agent started. */
   readonly exited?: ExitStatus;
 }
 
-/** What init hands to an agent at its start, before anything else. */
+/** Everything init sends to an agent at its start, before any other message. */
 export interface InitGreeting {
   /** 1 for the first agent since boot. */
   readonly generation: number;
-  /** CLOCK_MONOTONIC, microseconds: when init began, and when this agent was executed. */
+  /** Microseconds of CLOCK_MONOTONIC: when init started, and when it executed this agent. */
   readonly initStartMicros: number;
   readonly agentExecMicros: number;
   readonly processes: readonly RestoredProcess[];
-  /** Descriptors deposited by `deposit`. */
+  /** Descriptors that an agent handed to `deposit`, by name. */
   readonly deposits: ReadonlyMap<string, Fd>;
 }
 
@@ -106,145 +106,148 @@ export interface InitGreeting {
 export interface Init {
   readonly greeting: InitGreeting;
   /**
-   * Forks a child that runs the plan. Rejects with SystemError when init refused it; the child's own failures come on the
-   * report. Rejects with the reason of `signal` when that aborts first: the child is killed and forgotten then.
+   * Forks a child that runs the plan. Rejects with SystemError if init refuses it; the child reports its own failures on the
+   * report pipe. Rejects with the reason of `signal` if it aborts first; the child is then killed and forgotten.
    */
   launch(request: LaunchRequest, signal?: AbortSignal): Promise<LaunchedProcess>;
   /**
-   * Makes an orphan one of init's processes, one that has ended already as well (among the last 4096 processes). Rejects
-   * with ESRCH for what is no child of init.
+   * Adopts an orphan as one of init's processes, even if it has already ended (init remembers the last 4096). Rejects with
+   * ESRCH if it isn't a child of init.
    */
   adopt(request: AdoptRequest): Promise<AdoptedProcess>;
-  /** Closes one kept descriptor of a process (CloseStdin); its report goes with its release. */
+  /** Closes one kept descriptor of a process (CloseStdin). Closing `release` closes `report` too. */
   closeKept(id: number, role: KeptRole): void;
-  /** Init forgets the process, closes what it kept, and reports no exit any more. */
+  /** Makes init forget the process: closes its kept descriptors and never reports its exit. */
   forget(id: number): void;
-  /** Keep a descriptor under a name (≤ 100 bytes) until `withdraw`; a later deposit of the same name replaces it. */
+  /** Keeps a descriptor under a name (≤ 100 bytes) until `withdraw`; a later deposit of the same name replaces it. */
   deposit(name: string, fd: Fd): void;
   withdraw(name: string): void;
   /**
-   * Has init kill and replace this agent unless the next call comes within `limitMs`; 0 ends that. Does nothing under an
-   * init that is too old for it.
+   * Makes init kill and replace this agent unless the next call comes within `limitMs`; 0 ends the supervision. Does nothing
+   * if init is too old to know it.
    */
   heartbeat(limitMs: number): void;
-  /** sync, then power off or reboot; in a pid namespace on a host: the namespace ends. A service exits with 0, or 1 for reboot. */
+  /**
+   * Syncs, then powers off or reboots; in a pid namespace on a host, ends the namespace. A service exits with 0, or 1 for
+   * reboot.
+   */
   power(action: "off" | "reboot"): void;
 }
 
-/** Reads reports of a launch until end of file. */
+/** Reads the reports of a launch until end of file. */
 export interface ReportReader {
-  /** The next report, or "executed" at end of file. */
+  /** Resolves with the next report, or "executed" at end of file. */
   next(signal?: AbortSignal): Promise<LaunchReport | { readonly kind: "executed" }>;
 }
 
-/** The system calls that Node lacks. Each throws SystemError; none blocks but those that return a promise. */
+/** The system calls that Node lacks. Each throws SystemError on failure; calls that may block return a promise. */
 export interface Sys {
   pipe(options?: { readonly sizeBytes?: number }): { read: Fd; write: Fd };
-  /** Non-blocking on this open file description. */
+  /** Sets O_NONBLOCK on the open file description. */
   setNonBlocking(fd: Fd): void;
-  /** F_DUPFD_CLOEXEC. */
+  /** Duplicates with F_DUPFD_CLOEXEC. */
   dup(fd: Fd): Fd;
   close(fd: Fd): void;
-  /** Bytes read, 0 at end of file (EIO of a pty included), -1 when it would block. */
+  /** Returns bytes read, 0 at end of file (including EIO of a pty), -1 if it would block. */
   read(fd: Fd, into: Uint8Array): number;
-  /** Bytes written, -1 when it would block. */
+  /** Returns bytes written, -1 if it would block. */
   write(fd: Fd, from: Uint8Array): number;
   /**
-   * Moves bytes within the kernel, up to `length`; one of the two is a pipe. Bytes moved, 0 at the end of `from`, -1 when it
-   * would block: nothing to read, or no room.
+   * Moves up to `length` bytes within the kernel; one end must be a pipe. Returns bytes moved, 0 at the end of `from`, -1 if
+   * it would block: nothing to read, or no room.
    */
   splice(from: Fd, to: Fd, length: number): number;
-  /** FIONREAD. */
+  /** Returns the bytes available to read (FIONREAD). */
   readable(fd: Fd): number;
-  /** Resolves when the descriptor is ready for reading or writing, hung up or in error. */
+  /** Resolves when the descriptor is ready, hung up or in error. */
   poll(fd: Fd, events: "read" | "write", signal?: AbortSignal): Promise<void>;
-  /** openat2; `resolve` is a set of RESOLVE_* bits. Always O_CLOEXEC. */
+  /** Opens with openat2(2) and O_CLOEXEC; `resolve` holds RESOLVE_* bits. */
   openat2(dir: Fd, path: string, flags: number, resolve: number): Fd;
   /**
-   * As openat2 off the main thread, on a file system of one of the types (statfs magic numbers; none: any). `dir` may be
-   * closed meanwhile; "" is `dir` itself.
+   * Opens like openat2, off the main thread, on a file system of one of `types` (statfs magic numbers; empty allows any).
+   * `dir` may be closed meanwhile; "" is `dir` itself.
    */
   openInside(dir: Fd, path: string, flags: number, resolve: number, types: readonly number[]): Promise<Fd>;
   /**
-   * A memory file with the content of a regular file, opened as by openInside. A file of more than `limit` bytes is EFBIG;
-   * with `tail` its last bytes are copied. Never reads more than one byte beyond the limit.
+   * Copies a regular file, opened like openInside, into a memory file. A file of more than `limit` bytes fails with EFBIG,
+   * or with `tail` its last bytes are copied. Never reads more than one byte beyond the limit.
    */
   copyInside(dir: Fd, path: string, resolve: number, types: readonly number[], part: FilePart): Promise<Fd>;
-  /** A unix stream socket that listens on a path of the guest. */
+  /** Listens on a guest path with a unix stream socket. */
   listenUnix(path: string): Fd;
-  /** The first descriptor that the next peer of a listening unix socket sends. */
+  /** Resolves with the first descriptor sent by the next peer of a listening unix socket. */
   acceptDescriptor(listener: Fd, signal?: AbortSignal): Promise<Fd>;
-  /** Ends a connection both ways, whoever has copies of the descriptor; one that is gone is ended. */
+  /** Shuts a connection down both ways, even if other processes hold copies; a lost connection is fine. */
   endConnection(fd: Fd): void;
   unshare(flags: number): void;
   setns(fd: Fd, flags: number): void;
   sethostname(name: string): void;
-  /** Off the main thread. */
+  /** Mounts off the main thread, like `umount`. */
   mount(source: string, target: string, type: string, flags: number, data: string): Promise<void>;
   umount(target: string, flags: number): Promise<void>;
-  /** A detached mount of a new file system (fsopen … fsmount): tmpfs, devpts. */
+  /** Creates a detached mount of a new file system (fsopen … fsmount), such as tmpfs or devpts. */
   detachedMount(type: string, options: readonly (readonly [string, string?])[], attributes: number): Fd;
-  /** A detached clone of what is mounted at a path of the guest (open_tree). Off the main thread. */
+  /** Clones the mount at a guest path as a detached mount (open_tree), off the main thread. */
   openTree(path: string, recursive: boolean): Promise<Fd>;
-  /** Maps the ids of a detached mount by a user namespace; `path` is for the error. */
+  /** Maps a detached mount's ids by a user namespace; `path` is used in errors. */
   idmapMount(mount: Fd, userns: Fd, recursive: boolean, path: string): void;
-  /** Master of a new pty of the devpts instance that `dir` (its directory) belongs to; refuses what is no devpts. */
+  /** Opens the master of a new pty in the devpts instance whose directory is `dir`; refuses other file systems. */
   openTerminal(dir: Fd): Fd;
-  /** TIOCGPTPEER, O_NOCTTY. */
+  /** Opens the slave of a pty (TIOCGPTPEER) with O_NOCTTY. */
   terminalPeer(master: Fd): Fd;
   terminalNumber(master: Fd): number;
   setWindowSize(fd: Fd, rows: number, columns: number): void;
-  /** pidfd_send_signal; ESRCH is thrown like any other. */
+  /** Sends a signal with pidfd_send_signal; throws ESRCH if the process is gone. */
   signal(pidfd: Fd, signal: number): void;
-  /** A program that filters the use of devices in a cgroup; the kernel checks it. */
+  /** Loads a BPF program that filters device access in a cgroup; the kernel verifies it. */
   loadDeviceFilter(instructions: Uint8Array): Fd;
-  /** `cgroup` is a directory of cgroup2; a filter that it, or one above or below it, has stays in force as well. */
+  /** Attaches a filter to a cgroup2 directory; filters on it, above it and below it stay in force. */
   attachDeviceFilter(cgroup: Fd, program: Fd): void;
-  /** In place of a program that is attached to it; at no moment is there none. */
+  /** Replaces an attached filter atomically. */
   replaceDeviceFilter(cgroup: Fd, program: Fd, replaced: Fd): void;
-  /** The program that was attached to it first. */
+  /** Returns the filter that was attached first. */
   attachedDeviceFilter(cgroup: Fd): Fd | undefined;
-  /** {total, free, available} in bytes and inodes, and the magic number of the type. */
+  /** Returns the magic number of the file system type. */
   statfsType(fd: Fd): number;
-  /** A named pipe or a device, `mode` with its type, in a directory that is open; what is there is not replaced. */
+  /** Creates a named pipe or a device in an open directory; `mode` includes the type. Fails with EEXIST, never replaces. */
   makeNode(dir: Fd, name: string, mode: number, major: number, minor: number): void;
-  /** Of an open file or directory. */
+  /** Sets an extended attribute of an open file or directory. */
   setXattr(fd: Fd, name: string, value: Uint8Array): void;
-  /** memfd with `content`, sealed against every change, offset 0. */
+  /** Creates a memfd with `content`, sealed against every change, at offset 0. */
   memoryFile(name: string, content: Uint8Array): Fd;
-  /** SIGKILL to a process group, by the pid of its leader, which the caller knows to be alive. One that is gone is fine. */
+  /** Kills a process group by the pid of its leader, which the caller knows to be alive. A vanished group is fine. */
   killGroup(leader: number): void;
-  /** settimeofday: seconds since the epoch, and 0–999999 microseconds. */
+  /** Sets the clock (settimeofday): seconds since the epoch, and 0–999999 microseconds. */
   setTime(seconds: number, micros: number): void;
-  /** What was written to this /dev/random counts for so many bits. */
+  /** Credits the bytes written to this /dev/random with so many bits of entropy. */
   creditEntropy(fd: Fd, bits: number): void;
-  /** Has the kernel's generator take what its pool holds now. `fd` is a /dev/random. */
+  /** Reseeds the kernel's generator from its pool. `fd` is a /dev/random. */
   reseedRandom(fd: Fd): void;
-  /** Off the main thread. */
+  /** Enables swap off the main thread. */
   swapOn(path: string): Promise<void>;
-  /** Of a mounted file system that `fd` is in, to so many of its blocks. Off the main thread. */
+  /** Grows the mounted file system of `fd` to `blocks` of its blocks, off the main thread. */
   growFileSystem(fd: Fd, type: "ext4" | "xfs", blocks: number): Promise<void>;
-  /** A read-only device that the device mapper makes; its path in /dev. Off the main thread, like the next. */
+  /** Creates a read-only device-mapper device and resolves with its path in /dev. Off the main thread, like `unmapDevice`. */
   mapDevice(name: string, target: MappedTarget): Promise<string>;
-  /** One that is in use goes with its last user; one that is not there is fine. */
+  /** Removes a device; one in use disappears with its last user. A missing device is fine. */
   unmapDevice(name: string): Promise<void>;
 }
 
-/** What a device of the device mapper is made of. */
+/** The target of a device-mapper device. */
 export interface MappedTarget {
-  /** "verity". */
+  /** Type of the target: "verity". */
   readonly type: string;
-  /** Of 512 bytes. */
+  /** Length in sectors of 512 bytes. */
   readonly sectors: number;
-  /** As the target's documentation has them. */
+  /** Parameters, in the format of the target's kernel documentation. */
   readonly params: string;
 }
 
-/** All that the agent may ask of the machine; tests hand in a recording double. */
+/** Everything the agent may ask of the machine; tests pass in a recording double. */
 export interface Kernel {
   readonly sys: Sys;
   readonly init: Init;
   readonly files: Files;
-  /** Where output is on its way to hosts; without it what was taken from a pipe ends with the agent. */
+  /** Keeps output on its way to hosts; without it, output read from a pipe is lost if the agent dies. */
   readonly outputs?: OutputJournal;
 }

@@ -8,7 +8,7 @@ describe("a PCI path", () => {
     ["20/00", 0, undefined],
     ["20/01/00", 0x20, ["1.0", "0.0"]],
     ["1.1/2/3", 0, ["1.1", "2.0", "3.0"]],
-  ])("%s is read", (text, rootBus, steps) => {
+  ])("%s is parsed", (text, rootBus, steps) => {
     if (steps === undefined) {
       expect(() => parsePciPath(text)).toThrow(`PCI path "${text}": slot 20 is over 1f`);
       return;
@@ -18,7 +18,7 @@ describe("a PCI path", () => {
   });
 
   test.each(["", "/", "02/", "g", "02.8", "002", "../02", "02/..", `02${"/02".repeat(16)}`])(
-    'that is "%s" is refused',
+    '"%s" is refused',
     (text) => expect(() => parsePciPath(text)).toThrow(/^PCI path ".{0,80}": /),
   );
 });
@@ -49,7 +49,7 @@ describe("a device in sysfs", () => {
     ["02/04", undefined],
     ["03/00", undefined],
     ["02/03/00", undefined],
-  ])("at %s is found by the bus behind each bridge: %s", (path, name) => {
+  ])("at %s is found through the bus behind each bridge: %s", (path, name) => {
     const found = findPciDevice(files, parsePciPath(path));
     expect(found).toBe(name === undefined ? undefined : `${devices}/${name}`);
   });

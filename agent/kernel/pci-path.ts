@@ -1,10 +1,10 @@
 import { AgentError } from "./error.ts";
 import type { Files } from "./files.ts";
 
-/** A slot behind each bridge on the way, and the function in it: "02/03" or "1.1/00". */
+/** A device's PCI path: the slot behind each bridge, with an optional function: "02/03" or "1.1/00". */
 export interface PciPath {
   readonly text: string;
-  /** Number of the root bus: 0, or that of a PCI expander bridge. */
+  /** Number of the root bus: 0, or the bus of a PCI expander bridge. */
   readonly rootBus: number;
   readonly steps: readonly { readonly slot: number; readonly function: number }[];
 }
@@ -12,17 +12,17 @@ export interface PciPath {
 const DEVICES = "/sys/bus/pci/devices";
 const MAX_STEPS = 16;
 const MAX_SLOT = 31;
-/** Lowest number that a host gives to an expander bridge; of a path of three steps or more it is the first. */
+/** Lowest bus number that hosts give to an expander bridge; it may begin a path of three or more steps. */
 const FIRST_EXPANDER_BUS = 0x20;
 const SHORTEST_WITH_EXPANDER = 3;
 
-/** Throws invalid-argument, naming what is wrong. Numbers are hexadecimal. */
+/** Parses a PCI path; numbers are hexadecimal. Throws AgentError "invalid-argument" naming the faulty part. */
 export function parsePciPath(text: string): PciPath {
   const words = text.split("/");
   const bad = (why: string) => new AgentError("invalid-argument", `PCI path "${text.slice(0, 80)}": ${why}`);
   if (words.length > MAX_STEPS) throw bad(`more than ${MAX_STEPS} steps`);
   const wrong = words.find((word) => !/^[0-9a-f]{1,2}(\.[0-7])?$/i.test(word));
-  if (wrong !== undefined) throw bad(`"${wrong}" is no slot, as in 1f or 1f.7`);
+  if (wrong !== undefined) throw bad(`"${wrong}" isn't a slot such as 1f or 1f.7`);
   const [first = ""] = words;
   const bus = Number.parseInt(first, 16);
   const expander = words.length >= SHORTEST_WITH_EXPANDER && bus >= FIRST_EXPANDER_BUS && !first.includes(".");
@@ -35,7 +35,7 @@ export function parsePciPath(text: string): PciPath {
   return { text, rootBus: expander ? bus : 0, steps };
 }
 
-/** The device's directory in sysfs; undefined when it, or a bridge on the way, is not there now. */
+/** Returns the device's directory in sysfs; undefined if it or a bridge before it doesn't exist now. */
 export function findPciDevice(files: Pick<Files, "exists" | "list">, path: PciPath): string | undefined {
   let bus = `0000:${hex(path.rootBus)}`;
   for (const [index, step] of path.steps.entries()) {
@@ -49,7 +49,7 @@ export function findPciDevice(files: Pick<Files, "exists" | "list">, path: PciPa
   return undefined;
 }
 
-/** Empty for a directory that is not there. */
+/** Lists a directory; empty if it doesn't exist. */
 export function namesIn(files: Pick<Files, "list">, directory: string): string[] {
   try {
     return files.list(directory);

@@ -3,15 +3,15 @@ import { O_PATH, RESOLVE_NO_SYMLINKS } from "./constants.ts";
 import { SystemError } from "./error.ts";
 import type { Fd, Sys } from "./kernel.ts";
 
-/** Directories of the guest itself: a container that can write there has the guest anyway. */
+/** Directories whose links the guest itself created: a container that can write there controls the guest anyway. */
 const OWN = /^\/(var|etc(\/.+)?|usr(\/.+)?)?$/;
 const MAX_LINKS = 40;
 const ELOOP = 40;
 
 /**
- * A path of the guest without the links that the guest itself has made: those directly in / and /var, and anywhere below /etc
- * and /usr, such as /var/run. Any other link may be a container's: it stays in the path, to be refused by who opens it with
- * RESOLVE_NO_SYMLINKS. Throws SystemError for a loop.
+ * Resolves the links in a guest path that the guest itself created, such as /var/run: those directly in / and /var, and
+ * anywhere below /etc and /usr. Any other link may be a container's and stays in the path, so that opening it with
+ * RESOLVE_NO_SYMLINKS fails. Throws SystemError for a loop.
  */
 export function plainPath(path: string): string {
   const ahead = path.split("/").toReversed();
@@ -36,10 +36,10 @@ function isLink(path: string): boolean {
 }
 
 /**
- * Opens (O_PATH) what a path of the guest names, following no link but the guest's own. Off the main thread; throws
- * SystemError, ELOOP for a link that a container may have made. Closed by the caller.
+ * Opens a guest path (O_PATH) off the main thread, following only the guest's own links. Throws SystemError, ELOOP for a
+ * link that a container may have created. The caller closes the descriptor.
  */
 export async function openPlain(sys: Pick<Sys, "openInside">, path: string): Promise<Fd> {
-  // Descriptor 0 counts for nothing, as the path is absolute.
+  // The directory descriptor is ignored: the path is absolute.
   return sys.openInside(0, plainPath(path), O_PATH, RESOLVE_NO_SYMLINKS, []);
 }

@@ -9,16 +9,16 @@ const MAX_LINE = 300;
 const ENV = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
 
 export interface ProgramOptions {
-  /** Written to its stdin; without it stdin is empty. */
+  /** Content of stdin; empty by default. */
   readonly input?: string | Uint8Array;
   readonly signal?: AbortSignal;
-  /** 30 s when left out. */
+  /** Defaults to 30 s. */
   readonly limitMs?: number;
 }
 
 /**
- * Runs a program of the guest to its end and gives what it wrote to stdout, at most 4 MiB. Rejects with one line that has
- * the last line of its stderr; all of that is the field `stderr`. It is killed when `signal` aborts or the time is over.
+ * Runs a guest program to its end and resolves with its stdout, at most 4 MiB. Rejects with one line that contains the last
+ * line of its stderr; the whole stderr is in the error's field `stderr`. Kills the program if `signal` aborts or time runs out.
  */
 export function runProgram(path: string, args: readonly string[], options: ProgramOptions = {}): Promise<Buffer> {
   const { input = "", signal, limitMs = LIMIT_MS } = options;
@@ -30,12 +30,12 @@ export function runProgram(path: string, args: readonly string[], options: Progr
       else if (signal?.aborted) reject(signal.reason);
       else reject(failure(`${path}: ${reasonOf(error, stderr, limitMs)}`, error, stderr));
     });
-    // The agent's own score spares it; it may have ended already.
+    // It inherits the agent's protected OOM score. The write fails if it has already ended.
     if (child.pid !== undefined) writeFile(`/proc/${child.pid}/oom_score_adj`, "0", { flag: "r+" }, () => undefined);
-    child.stdin?.on("error", () => undefined); // it has ended without reading all
+    child.stdin?.on("error", () => undefined); // it ended without reading all of its input
     if (!reserveWatches([child.stdin, child.stdout, child.stderr])) {
       child.kill("SIGKILL");
-      reject(new AgentError("resource-exhausted", `${path}: the kernel refuses a watch for its output`));
+      reject(new AgentError("resource-exhausted", `${path}: the kernel refused to watch its output`));
       return;
     }
     child.stdin?.end(input);
@@ -49,7 +49,7 @@ function failure(line: string, cause: Error, stderr: Buffer): AgentError {
 function reasonOf(error: Error & { code?: unknown; killed?: unknown }, stderr: Buffer, limitMs: number): string {
   if (error.code === "ENOENT") return "the image has no such program";
   if (error.code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER") return `it wrote more than ${MAX_OUTPUT} bytes`;
-  if (error.killed === true) return `it has not ended within ${limitMs} ms`;
+  if (error.killed === true) return `it didn't finish within ${limitMs} ms`;
   const line = stderr.toString().trim().split("\n").at(-1)?.trim() ?? "";
   const how = typeof error.code === "number" ? `exit code ${error.code}` : error.message;
   return line === "" ? how : `${line.slice(0, MAX_LINE)} (${how})`;

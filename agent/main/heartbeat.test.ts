@@ -35,7 +35,7 @@ it("sends nothing when it is switched off", () => {
 it("survives an init that does not read", () => {
   const init = {
     heartbeat: () => {
-      throw new Error("1024 messages wait already");
+      throw new Error("1024 messages are queued");
     },
   };
   startHeartbeat(init, 1000).listening();

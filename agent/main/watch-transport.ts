@@ -1,5 +1,5 @@
 import { AgentError } from "../kernel/error.ts";
-import { seldom } from "../kernel/seldom.ts";
+import { throttle } from "../kernel/throttle.ts";
 import { CallDurations } from "../metrics/call-durations.ts";
 import {
   type BrokenEvent,
@@ -18,7 +18,7 @@ const MAX_ERROR = 4096;
 /** Turns what transport tells into log lines: failed calls with their cause at info, everything else at debug. */
 export function logTransport(log: Log): void {
   // Any container may connect, as often as it likes.
-  const refused = seldom(({ peer, reason }: RefusedEvent, leftOut) => {
+  const refused = throttle(({ peer, reason }: RefusedEvent, leftOut) => {
     log.warn({ peer, reason, ...(leftOut > 0 && { leftOut }) }, "connection refused");
   });
   diagnostics.refused.subscribe((message) => refused(message as RefusedEvent));

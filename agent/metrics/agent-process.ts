@@ -1,7 +1,7 @@
 import { itemSamples, type MetricFamily, plainGauge } from "./metric-family.ts";
 import { parseKeyLines, type ReadText, toNumber, tryRead } from "./proc-text.ts";
 
-/** USER_HZ, the unit of times in /proc on every architecture we ship for. */
+/** USER_HZ, the unit of times in /proc on every architecture that guestd supports. */
 export const TICKS_PER_SECOND = 100;
 
 const statusItems = [
@@ -27,7 +27,10 @@ const statusItems = [
 
 const ioItems = ["rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes", "cancelled_write_bytes"];
 
-/** The agent's own process, from /proc/<pid>. Times in seconds (total_time) or ticks (proc_stat), sizes in bytes (total_*) or KiB (proc_status). */
+/**
+ * Metrics of the agent's own process, from /proc/<pid>. Times are in seconds (total_time) or ticks (proc_stat), sizes
+ * in bytes (total_*) or KiB (proc_status).
+ */
 export function agentProcess(readText: ReadText, pid: number): MetricFamily[] {
   const status = tryRead(readText, `/proc/${pid}/status`);
   const io = tryRead(readText, `/proc/${pid}/io`);
@@ -71,7 +74,10 @@ function pick(text: string, keys: readonly string[]): (readonly [string, number]
   return keys.map((key) => [key.toLowerCase(), entries.get(key)?.value ?? 0]);
 }
 
-/** The command name (field 2) may hold spaces and parentheses: fields are counted from the last ")". */
+/**
+ * Parses /proc/<pid>/stat. The command name (field 2) may contain spaces and parentheses, so fields are counted from
+ * the last ")".
+ */
 function parseStat(text: string) {
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const field = (number: number) => toNumber(fields[number - 3]) ?? 0;

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { CallDurations } from "./call-durations.ts";
 import { formatMetrics } from "./format-metrics.ts";
 
-test("buckets count what took no longer, and the last one all", () => {
+test("each bucket counts calls up to its bound, and the last counts all", () => {
   const durations = new CallDurations();
   for (const seconds of [0.0005, 0.001, 0.3, 60]) durations.note("Check", seconds);
   expect(formatMetrics([durations.family()]).split("\n").slice(1)).toEqual([
@@ -22,11 +22,11 @@ test("buckets count what took no longer, and the last one all", () => {
   ]);
 });
 
-test("before the first call there is nothing", () => {
+test("there is no histogram before the first call", () => {
   expect(formatMetrics([new CallDurations().family()])).toBe("");
 });
 
-test("buckets never fall and end with the count", () => {
+test("bucket counts never fall and end at the total", () => {
   fc.assert(
     fc.property(fc.array(fc.double({ min: 0, max: 100, noNaN: true })), (all) => {
       const durations = new CallDurations();

@@ -1,19 +1,19 @@
 import type { MetricFamily, Sample } from "./metric-family.ts";
 
-/** Upper bounds in seconds: what is quick, what a person notices, what a host's time-out may end. */
+/** Upper bounds in seconds: fast calls, calls a person notices, calls near a host's timeout. */
 const BOUNDS = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
 
 interface Histogram {
-  /** Of each bound alone, then those over all. */
+  /** Counts within each bound alone, then those above all bounds. */
   readonly counts: number[];
   sum: number;
 }
 
-/** How long answered calls took, by method, as a Prometheus histogram. Calls that wait for something are among them. */
+/** Durations of answered calls by method, as a Prometheus histogram. Includes calls that wait for an event. */
 export class CallDurations {
   readonly #methods = new Map<string, Histogram>();
 
-  /** `method` is one of the service table, so their number is bounded. */
+  /** `method` comes from the service table, so the number of series is bounded. */
   note(method: string, seconds: number): void {
     let histogram = this.#methods.get(method);
     if (histogram === undefined) {

@@ -8,7 +8,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("nothing is timed before the first take", () => {
+test("no timer runs before the first take", () => {
   const lag = new EventLoopLag();
   expect(vi.getTimerCount()).toBe(0);
   expect(lag.take()).toBeUndefined();
@@ -30,7 +30,7 @@ test("the worst lag since the last take is reported once", () => {
   lag.close();
 });
 
-test("a timer that is overdue and has not run counts already", () => {
+test("a timer that is overdue counts before it has fired", () => {
   let now = 0;
   const lag = new EventLoopLag(() => now);
   lag.take();

@@ -1,7 +1,9 @@
-/** How often the lag is sampled; monitorEventLoopDelay would wake an idle guest a hundred times a second. */
+/** Sampling interval. monitorEventLoopDelay would wake an idle guest a hundred times a second. */
 const PERIOD_MS = 1000;
 
-/** Watches how late a timer fires. It starts with the first `take`, so an agent that nobody scrapes never wakes for it. */
+/**
+ * Measures how late a timer fires. Starts with the first `take`, so an agent that is never scraped never wakes for it.
+ */
 export class EventLoopLag {
   readonly #now: () => number;
   #timer: NodeJS.Timeout | undefined;
@@ -13,7 +15,9 @@ export class EventLoopLag {
     this.#now = now;
   }
 
-  /** The worst lag since the last call, in seconds; undefined on the first. A timer that is overdue counts already. */
+  /**
+   * Returns the worst lag since the last call in seconds, undefined on the first call. A timer that is overdue counts.
+   */
   take(): number | undefined {
     if (this.#timer === undefined) {
       this.#start();

@@ -10,7 +10,7 @@ const family = (samples: MetricFamily["samples"], help = "Help."): MetricFamily 
   samples,
 });
 
-test("a family prints help, type and its samples", () => {
+test("a family prints its help, its type and its samples", () => {
   const text = formatMetrics([
     family([
       { labels: {}, value: 1.5 },
@@ -26,16 +26,16 @@ test("a family without samples prints nothing", () => {
   expect(formatMetrics([family([])])).toBe("");
 });
 
-test("infinite and undefined numbers have Prometheus names", () => {
+test("infinities and NaN have Prometheus names", () => {
   const text = formatMetrics([family([Infinity, -Infinity, NaN].map((value) => ({ labels: {}, value })))]);
   expect(text.match(/[^ \n]+$/gm)).toEqual(["Help.", "gauge", "+Inf", "-Inf", "NaN"]);
 });
 
-test("help text stays one line", () => {
+test("help text stays on one line", () => {
   expect(formatMetrics([family([{ labels: {}, value: 0 }], "a\\b\nc")])).toContain("# HELP a_metric a\\\\b\\nc\n");
 });
 
-test("any label value survives a round trip through the escaping", () => {
+test("any label value survives escaping and parsing", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), (value) => {
       const line = formatMetrics([family([{ labels: { l: value }, value: 0 }])]).split("\n")[2] ?? "";

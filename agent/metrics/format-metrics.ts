@@ -1,6 +1,6 @@
 import type { Labels, MetricFamily } from "./metric-family.ts";
 
-/** The Prometheus text format 0.0.4: HELP, TYPE, then a line for each sample. */
+/** Formats families as Prometheus text 0.0.4: HELP, TYPE, then one line for each sample. */
 export function formatMetrics(families: Iterable<MetricFamily>): string {
   let text = "";
   for (const { name, type, help, samples } of families) {

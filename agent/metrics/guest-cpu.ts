@@ -4,7 +4,7 @@ import { type ReadText, tryRead, zipColumns } from "./proc-text.ts";
 
 const items = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice"];
 
-/** Times of /proc/stat in milliseconds: cpu "total", then each one by its number. */
+/** CPU times from /proc/stat in milliseconds: cpu "total", then one for each CPU number. */
 export function guestCpu(readText: ReadText): MetricFamily[] {
   const samples = [];
   for (const line of (tryRead(readText, "/proc/stat") ?? "").split("\n")) {

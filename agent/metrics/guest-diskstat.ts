@@ -21,7 +21,7 @@ const items = [
   "time_flushing",
 ];
 
-/** Counters of /proc/diskstats: sectors of 512 bytes, times in milliseconds. */
+/** Counters from /proc/diskstats: sectors of 512 bytes, times in milliseconds. */
 export function guestDiskstat(readText: ReadText): MetricFamily[] {
   const samples = [];
   for (const line of linesOf(tryRead(readText, "/proc/diskstats") ?? "")) {

@@ -29,23 +29,23 @@ test("a process name with spaces and parentheses does not shift the fields of st
   });
 });
 
-test("an offline processor leaves the numbers of the others as they are", () => {
+test("an offline CPU leaves the numbers of the others unchanged", () => {
   const families = guestCpu(() => "cpu  1 2 3\ncpu0 1 2 3\ncpu2 1 2 3\nintr 5\n");
   expect(new Set(labels(families).map((l) => l["cpu"]))).toEqual(new Set(["total", "0", "2"]));
 });
 
-test("columns that an old kernel does not have are 0", () => {
+test("columns that an old kernel lacks are 0", () => {
   const samples = guestDiskstat(() => "   8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n")[0]?.samples ?? [];
   expect(samples).toHaveLength(17);
   expect(samples.at(-1)).toEqual({ labels: { disk: "sda", item: "time_flushing" }, value: 0 });
 });
 
-test("an interface alias with a colon keeps its name, and numbers may touch the colon", () => {
+test("an interface alias keeps its colon, and numbers may follow the colon without a space", () => {
   const families = guestNetdev(() => `a\nb\neth0:1:99 ${"0 ".repeat(15)}\n`);
   expect(families[0]?.samples[0]).toEqual({ labels: { interface: "eth0:1", item: "recv_bytes" }, value: 99 });
 });
 
-test("only writable local file systems are asked, each block device once", async () => {
+test("only writable local file systems are queried, each block device once", async () => {
   const asked: string[] = [];
   const mounts = [
     "/dev/vda / ext4 rw,relatime 0 0",
@@ -67,7 +67,7 @@ test("only writable local file systems are asked, each block device once", async
 const TWO = () => "/dev/vda / ext4 rw 0 0\n/dev/vdb /b ext4 rw 0 0\n";
 const mountsOf = (families: MetricFamily[]) => new Set(labels(families).map((label) => label["mount"]));
 
-test("a mount that is gone when it is asked is left out", async () => {
+test("a mount that is removed before it is queried is left out", async () => {
   const filesystems = new GuestFilesystems(async (path) => {
     if (path === "/") throw new Error("ENOENT");
     return room;
@@ -75,7 +75,7 @@ test("a mount that is gone when it is asked is left out", async () => {
   expect(mountsOf(await filesystems.families(TWO))).toEqual(new Set(["/b"]));
 });
 
-test("a mount that does not answer is left out, asked once, and there again when it has answered", async () => {
+test("a mount that hangs is left out, queried once, and included again after it has answered", async () => {
   const asked: string[] = [];
   const hang = Promise.withResolvers<typeof room>();
   const filesystems = new GuestFilesystems((path) => {

@@ -1,7 +1,7 @@
 import { itemSamples, type MetricFamily, type Sample } from "./metric-family.ts";
 import { linesOf, type ReadText, tryRead } from "./proc-text.ts";
 
-/** Sizes in bytes, counts of inodes; `available` is what an ordinary user may take. */
+/** Sizes in bytes and inode counts. `available` is what unprivileged users may use. */
 interface Room {
   readonly total: number;
   readonly free: number;
@@ -10,20 +10,23 @@ interface Room {
   readonly filesFree: number;
 }
 
-/** Rejects when the path can't be asked. May take for ever: another file system may lie over the path, or below an overlay. */
+/**
+ * Rejects if statfs fails. May never settle: a file system that hangs may be mounted over the path or be a layer of an
+ * overlay.
+ */
 export type Statfs = (path: string) => Promise<Room>;
 
-/** Types whose statfs answers from memory, as a rule. */
+/** File system types whose statfs usually answers from memory. */
 const types = new Set(["ext4", "xfs", "btrfs", "vfat", "overlay"]);
 
-/** For a scrape, in ms: what has not answered by then is left out. */
+/** Time limit of one scrape, ms. File systems that have not answered by then are left out. */
 const PATIENCE_MS = 200;
 
-/** Asks for the room on the guest's file systems, without being held up by one that does not answer. */
+/** Queries free space on the guest's file systems without waiting for one that hangs. */
 export class GuestFilesystems {
   readonly #statfs: Statfs;
   readonly #patienceMs: number;
-  /** Mount points that have not answered yet: they are not asked again. */
+  /** Mount points that have not answered yet. They are not queried again meanwhile. */
   readonly #asked = new Set<string>();
 
   constructor(statfs: Statfs, patienceMs = PATIENCE_MS) {
@@ -31,7 +34,7 @@ export class GuestFilesystems {
     this.#patienceMs = patienceMs;
   }
 
-  /** Of the writable ones; a block device that is mounted twice counts once, at its first mount. */
+  /** Metrics of writable file systems. A block device that is mounted twice counts once, at its first mount. */
   async families(readText: ReadText): Promise<MetricFamily[]> {
     const mounts = [...writableMounts(tryRead(readText, "/proc/self/mounts") ?? "")];
     const { promise: late, resolve } = Promise.withResolvers<undefined>();
@@ -43,7 +46,7 @@ export class GuestFilesystems {
     );
   }
 
-  /** Undefined for one that is gone since the list was read, or that has not answered an earlier scrape. */
+  /** Undefined if the mount is gone, or has not answered an earlier scrape. */
   async #ask(mount: string): Promise<Room | undefined> {
     if (this.#asked.has(mount)) return undefined;
     this.#asked.add(mount);
@@ -106,7 +109,7 @@ function* writableMounts(text: string): Generator<Mount> {
   }
 }
 
-/** The kernel writes space, tab, newline and backslash as three octal digits. */
+/** Decodes the three octal digits with which the kernel writes space, tab, newline and backslash. */
 function unescapeMount(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }

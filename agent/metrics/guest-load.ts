@@ -1,7 +1,7 @@
 import { itemSamples, type MetricFamily } from "./metric-family.ts";
 import { type ReadText, toNumber, tryRead } from "./proc-text.ts";
 
-/** Load averages and numbers of tasks: `0.10 0.20 0.30 2/113 4711` in /proc/loadavg. */
+/** Load averages and task counts from /proc/loadavg: `0.10 0.20 0.30 2/113 4711`. */
 export function guestLoad(readText: ReadText): MetricFamily[] {
   const text = tryRead(readText, "/proc/loadavg") ?? "";
   const [load1, load5, load15, tasks = ""] = text.split(" ");

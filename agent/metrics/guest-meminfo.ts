@@ -1,7 +1,7 @@
 import { itemSamples, type MetricFamily } from "./metric-family.ts";
 import { parseKeyLines, type ReadText, tryRead } from "./proc-text.ts";
 
-/** Item names as hosts know them, with the kernel's own. */
+/** The kernel's item names by those that hosts know. */
 const items: Readonly<Record<string, string>> = {
   mem_total: "MemTotal",
   mem_free: "MemFree",
@@ -63,7 +63,10 @@ const items: Readonly<Record<string, string>> = {
   k_reclaimable: "KReclaimable",
 };
 
-/** /proc/meminfo in bytes (pages for hugepages_*). An item that this kernel lacks is 0, as hosts expect every one. */
+/**
+ * Metrics from /proc/meminfo in bytes (pages for hugepages_*). Hosts expect every item, so one that this kernel lacks
+ * is 0.
+ */
 export function guestMeminfo(readText: ReadText): MetricFamily[] {
   const text = tryRead(readText, "/proc/meminfo");
   const entries = parseKeyLines(text ?? "");

@@ -5,10 +5,10 @@ const received = ["bytes", "packets", "errs", "drop", "fifo", "frame", "compress
 const sent = ["bytes", "packets", "errs", "drop", "fifo", "colls", "carrier", "compressed"];
 const items = [...received.map((item) => `recv_${item}`), ...sent.map((item) => `sent_${item}`)];
 
-/** Counters of /proc/net/dev of the agent's network namespace, which is the guest's. */
+/** Counters from /proc/net/dev in the agent's network namespace, which is the guest's. */
 export function guestNetdev(readText: ReadText): MetricFamily[] {
   const samples = [];
-  // Two header lines; then `name: numbers`, and a name may hold a colon itself (aliases).
+  // Two header lines, then `name: numbers`. A name may itself contain a colon (aliases).
   for (const line of linesOf(tryRead(readText, "/proc/net/dev") ?? "").slice(2)) {
     const colon = line.lastIndexOf(":");
     if (colon < 0) continue;

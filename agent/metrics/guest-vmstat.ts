@@ -1,7 +1,7 @@
 import { itemSamples, type MetricFamily } from "./metric-family.ts";
 import { linesOf, type ReadText, toNumber, tryRead } from "./proc-text.ts";
 
-/** Every key of /proc/vmstat as it stands. */
+/** Metrics for every key of /proc/vmstat. */
 export function guestVmstat(readText: ReadText): MetricFamily[] {
   const entries: (readonly [string, number])[] = [];
   for (const line of linesOf(tryRead(readText, "/proc/vmstat") ?? "")) {

@@ -1,7 +1,7 @@
-/** Gives the text of a file, or throws. */
+/** Returns a file's text or throws. */
 export type ReadText = (path: string) => string;
 
-/** The text, or undefined when the file can't be read: its metrics are left out then. */
+/** Returns the text, or undefined if the file can't be read; its metrics are then left out. */
 export function tryRead(readText: ReadText, path: string): string | undefined {
   try {
     return readText(path);
@@ -10,17 +10,20 @@ export function tryRead(readText: ReadText, path: string): string | undefined {
   }
 }
 
-/** Lines that say something. */
+/** Returns the lines that are not empty. */
 export function linesOf(text: string): string[] {
   return text.split("\n").filter((line) => line.trim() !== "");
 }
 
-/** A decimal number, or undefined for anything else. Above 2^53 it is rounded, as Prometheus itself would. */
+/** Parses a decimal number; undefined for anything else. Rounds numbers above 2^53, as Prometheus does. */
 export function toNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : undefined;
 }
 
-/** `Key: 12 kB` lines, as in /proc/meminfo, status and io: the key as written, the bare number and its unit ("" or "kB"). */
+/**
+ * Parses `Key: 12 kB` lines, as in /proc/meminfo, status and io, into the key as written, the number and its unit (""
+ * or "kB").
+ */
 export function parseKeyLines(text: string): Map<string, { readonly value: number; readonly unit: string }> {
   const entries = new Map<string, { value: number; unit: string }>();
   for (const line of text.split("\n")) {
@@ -36,7 +39,7 @@ export function parseKeyLines(text: string): Map<string, { readonly value: numbe
   return entries;
 }
 
-/** Pairs each name with the number in the same column; columns that an older kernel lacks count as 0. */
+/** Pairs each name with the number in the same column. Columns that an older kernel lacks count as 0. */
 export function zipColumns(names: readonly string[], columns: readonly string[]): (readonly [string, number])[] {
   return names.map((name, index) => [name, toNumber(columns[index]) ?? 0]);
 }

@@ -18,11 +18,11 @@ function metrics(options: Partial<GuestMetricsOptions> = {}): GuestMetrics {
   return new GuestMetrics({ readText: captured, statfs, pid: 42, ...fixed, ...options });
 }
 
-test("a scrape of captured files is the golden text", async () => {
+test("a scrape of captured files equals the golden text", async () => {
   await expect(await metrics().scrape()).toMatchFileSnapshot(join(testdata, "metrics.txt"));
 });
 
-test("the scrape counter grows and the lag appears from the second scrape on", async () => {
+test("the scrape counter grows, and the lag appears from the second scrape on", async () => {
   const subject = metrics();
   expect(await subject.scrape()).not.toContain("guestd_event_loop_lag_seconds");
   const second = parseMetrics(await subject.scrape());
@@ -32,19 +32,19 @@ test("the scrape counter grows and the lag appears from the second scrape on", a
   subject.close();
 });
 
-test("series whose files are missing are left out and nothing is thrown", async () => {
+test("series whose files are missing are left out, and nothing is thrown", async () => {
   const subject = new GuestMetrics({ readText: nothing, statfs: nothing, pid: 42, heapBytes: () => 1 });
   expect([...parseMetrics(await subject.scrape()).keys()]).toEqual(["kata_agent_scrape_count", "guestd_heap_bytes"]);
   subject.close();
 });
 
-test("one missing file takes only its own series along", async () => {
+test("one missing file removes only its own series", async () => {
   const text = await metrics({ readText: (p) => (p === "/proc/vmstat" ? nothing(p) : captured(p)) }).scrape();
   expect(text).not.toContain("kata_guest_vm_stat");
   expect(text).toContain("kata_guest_meminfo");
 });
 
-test("values that hosts compute with have the reference's units", async () => {
+test("values that hosts calculate with have the reference agent's units", async () => {
   const series = parseMetrics(await metrics().scrape());
   const kib = Number(/^MemTotal: +(\d+) kB/m.exec(captured("proc/meminfo"))?.[1]);
   expect(series.get('kata_guest_meminfo{item="mem_total"}')).toBe(kib * 1024);
@@ -56,12 +56,12 @@ test("values that hosts compute with have the reference's units", async () => {
   expect(series.get("kata_agent_total_time")).toBe(0.03);
 });
 
-test("every name is there with its type, its labels and its items, and no other", async () => {
+test("a scrape has exactly the contract's names, types, labels and items", async () => {
   const found = metricShapes(await metrics().scrape(), "kata_");
   expect(found).toEqual(contractMetrics(captured("/proc/vmstat")));
 });
 
-test("the items of vm_stat come in the order of /proc/vmstat", async () => {
+test("the items of vm_stat keep the order of /proc/vmstat", async () => {
   const keys = [...captured("proc/vmstat").matchAll(/^(\w+) /gm)].map(([, key]) => key);
   const items = [...(await metrics().scrape()).matchAll(/^kata_guest_vm_stat\{item="(\w+)"\}/gm)].map(
     ([, item]) => item,
@@ -69,7 +69,7 @@ test("the items of vm_stat come in the order of /proc/vmstat", async () => {
   expect(items).toEqual(keys);
 });
 
-test("a scrape of this machine's own /proc parses strictly and takes no more than a few milliseconds", async () => {
+test("a scrape of this machine's /proc parses strictly and takes a few milliseconds", async () => {
   const subject = new GuestMetrics({ readText: realFiles.readText, statfs: realFiles.statfs, pid: process.pid });
   const times: number[] = [];
   for (let count = 0; count < 20; count++) {

@@ -16,21 +16,21 @@ import type { ReadText } from "./proc-text.ts";
 export interface GuestMetricsOptions {
   readonly readText: ReadText;
   readonly statfs: Statfs;
-  /** Of the agent. */
+  /** The agent's process id. */
   readonly pid: number;
-  /** How often init had to start the agent again since boot. */
+  /** Number of times init has restarted the agent since boot. */
   readonly restarts?: number;
-  /** Processes that this agent has launched. */
+  /** Processes launched by this agent. */
   readonly launches?: () => number;
-  /** Bytes of the JavaScript heap in use. */
+  /** JavaScript heap in use, bytes. */
   readonly heapBytes?: () => number;
   readonly lag?: EventLoopLag;
   readonly calls?: CallDurations;
-  /** Spans that were sent, and that found no room; only where calls are traced. */
+  /** Spans sent, and spans dropped for lack of room. Set only if calls are traced. */
   readonly spans?: { readonly sent: number; readonly dropped: number } | undefined;
 }
 
-/** The answer to GetMetrics. `close` stops its one timer, which never keeps the process alive. */
+/** Answers GetMetrics. `close` stops its only timer, which never keeps the process alive. */
 export class GuestMetrics {
   readonly #options: GuestMetricsOptions;
   readonly #lag: EventLoopLag;
@@ -43,7 +43,7 @@ export class GuestMetrics {
     this.#filesystems = new GuestFilesystems(options.statfs);
   }
 
-  /** Prometheus text. Never throws: the series of a file that can't be read are left out. */
+  /** Returns Prometheus text. Never throws: if a file can't be read, its series are left out. */
   async scrape(): Promise<string> {
     this.#scrapes += 1;
     const filesystems = await this.#filesystems.families(this.#options.readText);
@@ -83,10 +83,10 @@ export class GuestMetrics {
       lag,
     );
     yield plainGauge("guestd_heap_bytes", "JavaScript heap of the agent in use, in bytes.", heapBytes());
-    yield counter("guestd_agent_restarts", "Times that init started the agent again.", restarts);
+    yield counter("guestd_agent_restarts", "Times that init restarted the agent.", restarts);
     yield counter("guestd_launches_total", "Processes launched by this agent.", launches?.());
-    yield counter("guestd_trace_spans_total", "Spans given to the trace collector.", spans?.sent);
-    yield counter("guestd_trace_spans_dropped_total", "Spans that found no room on their way to it.", spans?.dropped);
+    yield counter("guestd_trace_spans_total", "Spans sent to the trace collector.", spans?.sent);
+    yield counter("guestd_trace_spans_dropped_total", "Spans dropped for lack of room in the queue.", spans?.dropped);
     if (calls !== undefined) yield calls.family();
   }
 }

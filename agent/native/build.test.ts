@@ -11,12 +11,12 @@ const addons = [
   ["seccomp.node", buildSeccomp],
 ] as const;
 
-test.each(addons)("%s is the same, byte for byte, when built twice", (_, build) => {
+test.each(addons)("%s is identical, byte for byte, when built twice", (_, build) => {
   const first = readFileSync(build());
   expect(readFileSync(build()).equals(first)).toBe(true);
 });
 
-test.each(addons)("%s exports its registration alone, and needs nothing but the C library and Node", (_, build) => {
+test.each(addons)("%s exports only its registration, and needs only the C library and Node", (_, build) => {
   const path = build();
   const defined = output("nm", "-D", "--defined-only", "--format=just-symbols", path);
   expect(defined.trim().split("\n").sort()).toEqual(["napi_register_module_v1", "node_api_module_get_api_version_v1"]);
@@ -24,12 +24,12 @@ test.each(addons)("%s exports its registration alone, and needs nothing but the 
   expect(needed.map((line) => line.replace(/.*\[(.*)\]/, "$1"))).toEqual(["libc.so.6"]);
 });
 
-test("only the addon for tests can be made to fail", () => {
+test("only the addon for tests can inject failures", () => {
   const [ships, faulty] = [buildSys(), buildFaultySys()].map((path) => readFileSync(path).includes("GUESTD_FAULTS"));
   expect([ships, faulty]).toEqual([false, true]);
 });
 
-test("every system call of the addon goes through the one that can fail", () => {
+test("every system call of the addon for tests goes through a wrapper that can fail", () => {
   const undefinedIn = (path: string) =>
     output("nm", "-D", "--undefined-only", "--format=just-symbols", path)
       .split("\n")
@@ -48,7 +48,7 @@ test("the addon loads when built with the sanitizer for undefined behaviour", ()
   expect(output(process.execPath, "-e", script)).toBe("0 1 1\n");
 });
 
-test("pause ends by itself never, and when it is told to at once", async () => {
+test("pause never ends by itself, and ends at once on a signal", async () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const pause = spawn(buildPause(), { stdio: "ignore" });
     const exit = once(pause, "exit");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 const root = join(import.meta.dirname, "../..");
 const output = join(root, "build/native");
 
-/** Warnings are errors, the output depends only on the sources, and bounds that the compiler can see are checked. */
+/** Flags of all builds: warnings are errors, visible bounds are checked, and the output depends only on the sources. */
 const WARNINGS = ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
 const HARDENING = ["-O2", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2", `-ffile-prefix-map=${root}=.`];
 
@@ -17,7 +17,7 @@ export function buildSys(options: { readonly sanitize?: "undefined" } = {}): str
 }
 
 /**
- * Builds build/native/sys-faults.node, for tests: the same sources, with each system call going through
+ * Builds build/native/sys-faults.node, for tests: the same sources, but every system call goes through
  * sys-faults/faults.c, where a test can make it fail. Returns its path.
  */
 export function buildFaultySys(): string {
@@ -25,7 +25,7 @@ export function buildFaultySys(): string {
   const wrapped = [...readFileSync(source, "utf8").matchAll(/\b__wrap_(\w+)\(.*;|^FAULT\(.*?, .*?, (\w+),/gm)];
   const names = new Set(wrapped.map(([, own, made]) => own ?? made));
   const wrap = Array.from(names, (name) => `-Wl,--wrap=${name}`);
-  // With -fno-builtin the compiler does not turn these calls into others.
+  // -fno-builtin keeps the compiler from replacing these calls with others.
   return buildAddon("sys", "sys-faults.node", ["-g", "-fno-builtin"], [source, ...wrap]);
 }
 
@@ -40,7 +40,7 @@ function buildAddon(name: string, file: string, flags: readonly string[], librar
   const headers = join(root, `node_modules/node-linux-${process.arch}/include/node`);
   const link = ["-fPIC", "-shared", "-fvisibility=hidden", "-Wl,-z,relro,-z,now", "-Wl,--build-id=none"];
   const files = readdirSync(sources).filter((source) => source.endsWith(".c"));
-  // Renamed into place, so that a process keeps the old file it has mapped.
+  // Renamed into place, so that a process that has mapped the old file keeps it.
   const fresh = `${out}.${process.pid}`;
   const all = [...WARNINGS, ...HARDENING, ...flags, ...link, `-I${headers}`, ...files.sort(), ...libraries];
   compile("gcc", [...all, "-o", fresh], sources);
@@ -49,8 +49,8 @@ function buildAddon(name: string, file: string, flags: readonly string[], librar
 }
 
 /**
- * Builds build/native/init, a static program at a random address; with `sanitize` build/native/init-asan, which is dynamic,
- * has ASan and UBSan, and aborts on failed assertions. Returns its path.
+ * Builds build/native/init, a static program at a random address; with `sanitize` build/native/init-asan, which is
+ * dynamic, has ASan and UBSan, and aborts on failed assertions. Returns its path.
  */
 export function buildInit(options: { readonly sanitize?: boolean } = {}): string {
   const sources = join(import.meta.dirname, "init");
@@ -70,7 +70,7 @@ export function buildInit(options: { readonly sanitize?: boolean } = {}): string
   return out;
 }
 
-/** Builds build/native/pause, the program of a pause container if the guest fetches images itself. Returns its path. */
+/** Builds build/native/pause, the program of the pause container in guests that pull images. Returns its path. */
 export function buildPause(): string {
   const out = join(output, "pause");
   const fresh = `${out}.${process.pid}`;
@@ -81,8 +81,9 @@ export function buildPause(): string {
 }
 
 /**
- * Compiler and flags of a static program without assertions that the kernel loads at a random address. musl is preferred
- * to glibc: its programs are smaller, and a smaller program forks faster. musl-gcc links no static PIE by itself.
+ * Returns compiler and flags for a static program without assertions that the kernel loads at a random address.
+ * Prefers musl to glibc: its programs are smaller, and a smaller program forks faster. musl-gcc can't link a static
+ * PIE by itself.
  */
 function staticPie(): { readonly compiler: string; readonly flags: readonly string[] } {
   const flags = [...HARDENING, "-DNDEBUG", "-s", "-Wl,--build-id=none"];

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { addNeighbors, type Neighbor, neighborWarnings } from "./add-neighbors.ts";
-import { testNetwork } from "./test-network.ts";
+import { testNetwork } from "./testing/test-network.ts";
 
 const signal = new AbortController().signal;
 const devices = [{ name: "eth0" }];
@@ -12,7 +12,7 @@ const plain: Neighbor = {
   flags: 0,
 };
 
-test("neighbours become entries, permanent unless a state is given", async () => {
+test("adds neighbours as permanent entries unless a state is requested", async () => {
   const network = testNetwork({ devices });
   const others = [
     { ...plain, state: 0 },
@@ -30,15 +30,15 @@ test("neighbours become entries, permanent unless a state is given", async () =>
   ]);
 });
 
-test("flags that are not set are passed over, and told", async () => {
+test("ignores unsupported flags and returns a warning for each neighbour that has them", async () => {
   const network = testNetwork({ devices });
   const neighbors = [plain, { ...plain, flags: 0x02 }, { ...plain, flags: 0x88 }, { ...plain, flags: -1 }];
   await addNeighbors(network, neighbors, signal);
   const line = "neigh replace 10.99.0.77 lladdr 02:00:00:00:00:77 dev eth0 nud 128";
   expect(network.batches).toEqual([[line, line, `${line} router`, `${line} extern_learn router`]]);
-  const told = (index: number, others: number) =>
-    `ARPNeighbors[${index}].flags: ${others} is passed over, only router (128) and external (16) are set`;
-  expect(neighborWarnings(neighbors)).toEqual([told(1, 2), told(2, 8), told(3, -1 & ~0x90)]);
+  const warning = (index: number, others: number) =>
+    `ARPNeighbors[${index}].flags: ${others} is ignored; only router (128) and external (16) are supported`;
+  expect(neighborWarnings(neighbors)).toEqual([warning(1, 2), warning(2, 8), warning(3, -1 & ~0x90)]);
 });
 
 test.each<[Partial<Neighbor>, string]>([
@@ -48,15 +48,15 @@ test.each<[Partial<Neighbor>, string]>([
   [{ hardwareAddress: "77" }, "ARPNeighbors[1].lladdr"],
   [{ state: -1 }, "ARPNeighbors[1].state"],
   [{ state: 256 }, "ARPNeighbors[1].state"],
-])("one as in %j is refused, and nothing is run", async (neighbor, why) => {
+])("refuses a neighbour with %j and runs nothing", async (neighbor, why) => {
   const network = testNetwork({ devices });
   await expect(addNeighbors(network, [plain, { ...plain, ...neighbor }], signal)).rejects.toThrow(why);
   expect(network.runs).toEqual([]);
 });
 
-test("one of a device that is not there is told", async () => {
+test("refuses a neighbour on a device that does not exist", async () => {
   const network = testNetwork({ devices });
   await expect(addNeighbors(network, [{ ...plain, device: "eth7" }], signal)).rejects.toThrow(
-    "add neighbours: Link not found (Name: eth7); there are eth0",
+    "add neighbours: Link not found (Name: eth7); present: eth0",
   );
 });

@@ -1,17 +1,18 @@
-import { checkAddress, checkHardwareAddress, checkName, refuse } from "./check.ts";
+import { invalidArgument } from "../kernel/invalid-argument.ts";
+import { checkAddress, checkHardwareAddress, checkName } from "./check.ts";
 import { ipBatch } from "./ip.ts";
 import { requireNetDevices } from "./net-devices.ts";
 import type { Network } from "./network.ts";
 
-/** Who has an address on a link. */
+/** A neighbour: the hardware address behind an IP address on a link. */
 export interface Neighbor {
   readonly address: string;
   readonly device: string;
-  /** "" for none. */
+  /** Empty if unknown. */
   readonly hardwareAddress: string;
-  /** NUD_* bits; 0 is permanent. */
+  /** NUD_* bits; 0 means permanent. */
   readonly state: number;
-  /** NTF_* bits; those that only the kernel or a bridge has a use for are passed over. */
+  /** NTF_* bits. Bits that only the kernel or a bridge uses are ignored. */
   readonly flags: number;
 }
 
@@ -23,7 +24,7 @@ const FLAGS = [
 ] as const;
 const KNOWN_FLAGS = FLAGS.reduce((bits, [bit]) => bits | bit, 0);
 
-/** Adds them, or puts them in the place of those of the same address and device. */
+/** Adds neighbour entries, replacing entries with the same address and device. */
 export async function addNeighbors(
   network: Network,
   neighbors: readonly Neighbor[],
@@ -37,22 +38,23 @@ export async function addNeighbors(
   });
 }
 
-/** What is left out of them: a line each, for the log. */
+/** Returns one line for the log for each neighbour with flags that are ignored. */
 export function neighborWarnings(neighbors: readonly Neighbor[]): string[] {
   return neighbors.flatMap(({ flags }, index) => {
     const others = flags & ~KNOWN_FLAGS;
     if (others === 0) return [];
-    return [`ARPNeighbors[${index}].flags: ${others} is passed over, only router (128) and external (16) are set`];
+    return [`ARPNeighbors[${index}].flags: ${others} is ignored; only router (128) and external (16) are supported`];
   });
 }
 
-/** Lines for `ip -batch`. Throws invalid-argument for the first neighbour that can't be. */
+/** Returns lines for `ip -batch`. Throws invalid-argument for the first invalid neighbour. */
 function neighborLines(neighbors: readonly Neighbor[]): string[] {
   return neighbors.map(({ address, device, hardwareAddress, state, flags }, index) => {
     const what = `add neighbours: ARPNeighbors[${index}]`;
     checkAddress(`${what}.toIPAddress`, address);
     checkName(`${what}.device`, device);
-    if (state < 0 || state > MAX_STATE) throw refuse(`${what}.state: ${state}, 0 to ${MAX_STATE} can be`);
+    if (state < 0 || state > MAX_STATE)
+      throw invalidArgument(`${what}.state: ${state} is out of range, use 0 to ${MAX_STATE}`);
     return [
       `neigh replace ${address}`,
       ...(hardwareAddress === "" ? [] : [`lladdr ${checkHardwareAddress(`${what}.lladdr`, hardwareAddress)}`]),

@@ -4,7 +4,7 @@ import { programOf } from "./program-of.ts";
 
 const PROGRAMS = ["/usr/sbin/ip", "/usr/bin/ip", "/sbin/ip", "/bin/ip"] as const;
 
-/** What `ip -json` prints, parsed. `-N`: numbers in place of names for scopes and types. */
+/** Runs `ip -json` and parses its output. `-N` prints scopes and types as numbers. */
 export async function ipJson<T>(network: Network, args: readonly string[], signal: AbortSignal): Promise<T[]> {
   const output = await network.run(programOf(network, PROGRAMS), ["-json", "-N", ...args], { signal });
   return parse(output);
@@ -15,7 +15,7 @@ function parse<T>(output: Buffer): T[] {
   return text === "" ? [] : (JSON.parse(text) as T[]);
 }
 
-/** One line of a batch that failed; those before it are done, those after it are not. */
+/** A batch stopped at a line that failed. Earlier lines took effect, later ones were not run. */
 export class BatchError extends AgentError {
   readonly line: number;
   readonly reason: string;
@@ -27,7 +27,10 @@ export class BatchError extends AgentError {
   }
 }
 
-/** Runs the lines in one process, up to the first that fails. Gives what the one of them that shows something prints, parsed. */
+/**
+ * Runs lines in one `ip` process, up to the first that fails. Returns the parsed output of the line that shows
+ * something.
+ */
 export async function ipBatch<T>(network: Network, lines: readonly string[], signal: AbortSignal): Promise<T[]> {
   const input = lines.map((line) => `${line}\n`).join("");
   try {
@@ -38,7 +41,7 @@ export async function ipBatch<T>(network: Network, lines: readonly string[], sig
   }
 }
 
-/** What `ip` says before "Command failed -:3" is the reason. */
+/** Extracts the reason: `ip` prints it before "Command failed -:3". */
 function batchError(lines: readonly string[], error: unknown): BatchError | undefined {
   const stderr = error instanceof AgentError ? String(error.fields["stderr"] ?? "") : "";
   const failed = /^Command failed -:(\d+)$/m.exec(stderr);

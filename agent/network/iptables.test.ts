@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { getIptables, setIptables } from "./iptables.ts";
-import { testNetwork } from "./test-network.ts";
+import { testNetwork } from "./testing/test-network.ts";
 
 const signal = new AbortController().signal;
 
-test("tables are read and set by the program of their family, in /usr/sbin where it is there", async () => {
+test("reads and sets tables with the program of their IP family, from /usr/sbin if it is there", async () => {
   const network = testNetwork({ files: { "/usr/sbin/iptables-save": "", "/sbin/ip6tables-restore": "" } });
   await getIptables(network, "v4", signal);
   await getIptables(network, "v6", signal);
@@ -36,10 +36,12 @@ test.each([
   "[0:0]--modprobe=/x",
   '[1 "2:3]--mo /x',
   "[]-M/x",
-])("a line that names a program to run is refused: %j", async (line) => {
+])("refuses a line that names a program to run: %j", async (line) => {
   const network = testNetwork();
   const text = Buffer.from(`*filter\n-A INPUT -m mark --mark 1 -j MARK\n${line}\nCOMMIT\n`);
-  await expect(setIptables(network, "v4", text, signal)).rejects.toThrow("line 3: the option --modprobe is not taken");
+  await expect(setIptables(network, "v4", text, signal)).rejects.toThrow(
+    "line 3: the option --modprobe is not allowed",
+  );
   expect(network.runs).toEqual([]);
 });
 
@@ -50,13 +52,13 @@ test.each([
   "[0:0] -A INPUT -j DROP",
   '[0:0]-A INPUT -m comment --comment "[0:0]-M" -j DROP',
   "-A MINE -jMARK -iM0 --mode=random --modular --m",
-])("one that does not is taken: %j", async (line) => {
+])("accepts a line that only looks like it: %j", async (line) => {
   const network = testNetwork({ files: { "/sbin/iptables-restore": "" } });
   await setIptables(network, "v4", Buffer.from(`*filter\n${line}\nCOMMIT\n`), signal);
   expect(network.runs).toHaveLength(1);
 });
 
-test("a line that iptables-restore would take for two is refused", async () => {
+test("refuses a line that iptables-restore would split in two", async () => {
   const network = testNetwork();
   const text = Buffer.from(`*filter\n#${"x".repeat(10_238)}-A INPUT -M /x\nCOMMIT\n`);
   await expect(setIptables(network, "v4", text, signal)).rejects.toThrow("line 2: longer than 10000 bytes");

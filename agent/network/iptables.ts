@@ -1,5 +1,6 @@
 import { AgentError } from "../kernel/error.ts";
-import { type Family, refuse } from "./check.ts";
+import { invalidArgument } from "../kernel/invalid-argument.ts";
+import type { Family } from "./check.ts";
 import type { Network } from "./network.ts";
 import { programOf } from "./program-of.ts";
 import { ruleWords } from "./rule-words.ts";
@@ -12,19 +13,19 @@ const RESTORE = {
   v4: ["/usr/sbin/iptables-restore", "/sbin/iptables-restore"],
   v6: ["/usr/sbin/ip6tables-restore", "/sbin/ip6tables-restore"],
 } as const;
-/** How long another who changes the tables is waited for. */
+/** How long to wait for another program that holds the xtables lock. */
 const WAIT_SECONDS = "5";
-/** iptables-restore reads 10,239 bytes at once, and takes what is beyond them for another line. */
+/** iptables-restore reads at most 10,239 bytes of a line and parses the rest as a new line. */
 const MAX_LINE = 10_000;
-/** Packets and bytes before a rule, which may begin right behind them. */
+/** Packet and byte counters in front of a rule. The rule may follow without a space. */
 const COUNTERS = /^\[[^\]]*\]/;
 
-/** All tables, as `iptables-save` prints them. */
+/** Returns all tables as `iptables-save` prints them. */
 export function getIptables(network: Network, family: Family, signal: AbortSignal): Promise<Buffer> {
   return network.run(programOf(network, SAVE[family]), [], { signal });
 }
 
-/** Puts the tables in `text` in the place of those of the same names; gives what `iptables-restore` prints. */
+/** Replaces the tables named in `text`. Resolves with the output of `iptables-restore`. */
 export async function setIptables(
   network: Network,
   family: Family,
@@ -41,7 +42,7 @@ export async function setIptables(
   });
 }
 
-/** Of what it says, without its name and without the hint at --help: what is wrong and in which line. */
+/** Extracts the reason and its line from stderr, without the program's name and the hint to try --help. */
 function restoreError(error: unknown): AgentError | undefined {
   const stderr = error instanceof AgentError ? String(error.fields["stderr"] ?? "") : "";
   const lines = stderr.split("\n").map((line) => line.replace(/^ip6?tables-restore( v\S+ \(\w+\))?: /, "").trim());
@@ -49,17 +50,19 @@ function restoreError(error: unknown): AgentError | undefined {
   return said === "" ? undefined : new AgentError("internal", `set iptables: ${said}`, { cause: error });
 }
 
-/** `-M` and `--modprobe` of a rule name a program that is run. */
+/** Refuses `-M` and `--modprobe`: they name a program to run. */
 function refuseModprobe(text: string): void {
   for (const [index, line] of text.split("\n").entries()) {
     const where = `set iptables: line ${index + 1}`;
-    if (line.length > MAX_LINE) throw refuse(`${where}: longer than ${MAX_LINE} bytes`);
+    if (line.length > MAX_LINE) throw invalidArgument(`${where}: longer than ${MAX_LINE} bytes`);
     if (ruleWords(line.replace(COUNTERS, "")).some(isModprobe))
-      throw refuse(`${where}: the option --modprobe is not taken`);
+      throw invalidArgument(`${where}: the option --modprobe is not allowed`);
   }
 }
 
-/** By any part of its name that no other option begins with; the short one also behind those that take no value. */
+/**
+ * True for every unambiguous abbreviation of --modprobe, and for -M, also grouped after short options without a value.
+ */
 function isModprobe(word: string): boolean {
   const [name = ""] = word.split("=", 1);
   if (name.startsWith("--")) return name.length >= "--mo".length && "--modprobe".startsWith(name);

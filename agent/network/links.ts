@@ -10,13 +10,13 @@ export interface LinkAddress {
 
 export interface Link {
   readonly name: string;
-  /** "" for a device without one. */
+  /** Empty for a device without one. */
   readonly hardwareAddress: string;
   readonly mtu: number;
   readonly addresses: readonly LinkAddress[];
 }
 
-/** As `ip -json address show` prints it. */
+/** One entry of the output of `ip -json address show`. */
 export interface IpLink {
   readonly ifname: string;
   readonly address?: string;
@@ -30,7 +30,7 @@ export interface IpLink {
 
 const FAMILIES: Readonly<Record<string, Family>> = { inet: "v4", inet6: "v6" };
 
-/** All network devices with their addresses, in the order of their numbers. */
+/** Returns all network devices with their addresses, by interface index. */
 export async function listLinks(network: Network, signal: AbortSignal): Promise<Link[]> {
   const links = await ipJson<IpLink>(network, ["address", "show"], signal);
   return links.map(toLink);

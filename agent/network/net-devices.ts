@@ -2,10 +2,10 @@ import { AgentError } from "../kernel/error.ts";
 import { namesIn } from "../kernel/pci-path.ts";
 import type { Network } from "./network.ts";
 
-/** What sysfs says of a network device: nothing is run for it. */
+/** A network device as sysfs describes it; no program is run. */
 export interface NetDevice {
   readonly name: string;
-  /** In lower case; "" for a device without one. */
+  /** In lower case; empty for a device without one. */
   readonly hardwareAddress: string;
   readonly up: boolean;
   readonly loopback: boolean;
@@ -26,15 +26,15 @@ export function netDevices(files: Files): NetDevice[] {
         const hardwareAddress = files.readText(`${DIRECTORY}/${name}/address`).trim().toLowerCase();
         return [{ name, hardwareAddress, up: (flags & IFF_UP) !== 0, loopback: (flags & IFF_LOOPBACK) !== 0 }];
       } catch {
-        return []; // just unplugged, or a file such as bonding_masters
+        return []; // unplugged meanwhile, or a file such as bonding_masters
       }
     });
 }
 
-/** Throws for the first name that no network device has. */
+/** Throws unless every name is that of a network device. */
 export function requireNetDevices(files: Files, what: string, names: readonly string[]): void {
   const there = namesIn(files, DIRECTORY);
   const missing = names.find((name) => !there.includes(name));
   if (missing === undefined) return;
-  throw new AgentError("internal", `${what}: Link not found (Name: ${missing}); there are ${there.sort().join(", ")}`);
+  throw new AgentError("internal", `${what}: Link not found (Name: ${missing}); present: ${there.sort().join(", ")}`);
 }

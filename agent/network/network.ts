@@ -2,13 +2,13 @@ import type { Files } from "../kernel/files.ts";
 import { runProgram } from "../kernel/run-program.ts";
 import { Lock } from "../kernel/wait/lock.ts";
 
-/** What the calls on the guest's network work with. */
+/** Everything that calls on the guest's network need. */
 export interface Network {
   readonly files: Pick<Files, "readText" | "exists" | "list">;
   readonly run: typeof runProgram;
-  /** One change at a time: names are swapped, and a route needs the address before it. */
+  /** Serialises changes: renames swap names, and a route needs its device's address first. */
   readonly lock: Lock;
-  /** The name of the device at a PCI path, which is waited for. */
+  /** Waits for the device at a PCI path and resolves with its name. */
   readonly deviceAt: (pciPath: string, signal: AbortSignal) => Promise<string>;
 }
 

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { listRoutes } from "./routes.ts";
-import { testNetwork } from "./test-network.ts";
+import { testNetwork } from "./testing/test-network.ts";
 
 const signal = new AbortController().signal;
 const none = { gateway: "", source: "", scope: 0, flags: 0, mtu: 0 };
 
-test("routes have their family, the default ones the names that hosts know; only unicast ones count", async () => {
+test("lists unicast routes with their family, and default routes by the names that hosts know", async () => {
   const network = testNetwork({
     routes: {
       v4: [
@@ -46,7 +46,7 @@ test("routes have their family, the default ones the names that hosts know; only
   ]);
 });
 
-test("without IPv6 in the kernel only IPv4 is asked for", async () => {
+test("lists only IPv4 routes on a kernel without IPv6", async () => {
   const network = testNetwork({ files: { "/proc/sys/net/ipv6/conf/all/disable_ipv6": "1" } });
   expect(await listRoutes(network, signal)).toEqual([]);
   expect(network.runs).toHaveLength(1);

@@ -3,14 +3,14 @@ import { hasIpv6 } from "./has-ipv6.ts";
 import { ipBatch, ipJson } from "./ip.ts";
 import type { Network } from "./network.ts";
 
-/** A route of the main table. Empty texts and 0 are what it does not have. */
+/** A route in the main table. Empty strings and 0 mean "not set". */
 export interface Route {
-  /** A prefix; the default route is "0.0.0.0", that of IPv6 "::1", as hosts know it. */
+  /** A prefix. Hosts know the default route as "0.0.0.0" in IPv4 and "::1" in IPv6. */
   readonly dest: string;
   readonly gateway: string;
   readonly device: string;
   readonly source: string;
-  /** RT_SCOPE_*; 0 for every route of IPv6. */
+  /** RT_SCOPE_*; 0 for IPv6 routes. */
   readonly scope: number;
   readonly family: Family;
   /** RTNH_F_*. */
@@ -20,13 +20,13 @@ export interface Route {
 
 interface IpHop {
   readonly gateway?: string;
-  /** A gateway of the other family. */
+  /** Set instead of `gateway` if the gateway's IP family differs from the route's. */
   readonly via?: { readonly host?: string };
   readonly dev?: string;
   readonly flags?: readonly string[];
 }
 
-/** As `ip -json -N -details route show` prints it. */
+/** One entry of the output of `ip -json -N -details route show`. */
 export interface IpRoute extends IpHop {
   readonly type?: string;
   readonly dst?: string;
@@ -39,7 +39,7 @@ export interface IpRoute extends IpHop {
 const RTN_UNICAST = "1";
 const DEFAULT: Readonly<Record<Family, string>> = { v4: "0.0.0.0", v6: "::1" };
 const BITS: Readonly<Record<Family, number>> = { v4: 32, v6: 128 };
-/** RTNH_F_* by the names of `ip`. */
+/** RTNH_F_* bits by the names that `ip` prints. */
 const HOP_FLAGS: Readonly<Record<string, number>> = {
   dead: 1,
   pervasive: 2,
@@ -50,17 +50,19 @@ const HOP_FLAGS: Readonly<Record<string, number>> = {
   trap: 64,
 };
 
-/** The line that shows the main table. */
 const SHOW = "route show table main";
 
-/** The unicast routes of the main table, IPv4 first. */
+/** Returns the unicast routes of the main table, IPv4 first. */
 export async function listRoutes(network: Network, signal: AbortSignal): Promise<Route[]> {
   const args = ["-details", "-4", ...SHOW.split(" ")];
   const [v4, v6] = await Promise.all([ipJson<IpRoute>(network, args, signal), listV6(network, signal)]);
   return [...v4.flatMap((route) => toRoutes(route, "v4")), ...v6];
 }
 
-/** The same after `changes`, lines for `ip -batch`, in the process that makes them. */
+/**
+ * Applies `changes`, lines for `ip -batch`, and returns the routes afterwards. The process that makes the changes also
+ * lists the IPv4 routes.
+ */
 export async function changeRoutes(
   network: Network,
   changes: readonly string[],
@@ -70,14 +72,14 @@ export async function changeRoutes(
   return [...v4.flatMap((route) => toRoutes(route, "v4")), ...(await listV6(network, signal))];
 }
 
-/** A batch is of one family, and shows IPv4. */
+/** Lists the IPv6 routes separately, because one batch has one family, here IPv4. */
 async function listV6(network: Network, signal: AbortSignal): Promise<Route[]> {
   if (!hasIpv6(network.files)) return [];
   const routes = await ipJson<IpRoute>(network, ["-details", "-6", ...SHOW.split(" ")], signal);
   return routes.flatMap((route) => toRoutes(route, "v6"));
 }
 
-/** One for each next hop. */
+/** Returns one route for each next hop. */
 function toRoutes(route: IpRoute, family: Family): Route[] {
   const { type = RTN_UNICAST, dst = "", scope = "0", prefsrc = "", metrics = [], nexthops } = route;
   if (type !== RTN_UNICAST) return [];
@@ -96,7 +98,7 @@ function toRoutes(route: IpRoute, family: Family): Route[] {
   }));
 }
 
-/** `ip` leaves the length out where it is all of the bits. */
+/** `ip` omits the prefix length of a full-length prefix. */
 function destination(dst: string, family: Family): string {
   if (dst === "default") return DEFAULT[family];
   return dst.includes("/") ? dst : `${dst}/${BITS[family]}`;

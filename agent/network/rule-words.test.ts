@@ -12,6 +12,6 @@ test.each([
   ["'a b' \\\\-M \\-M", ["'a", "b'", "\\\\-M", "\\-M"]],
   ["a\r-M", ["a\r-M"]],
   ["", []],
-])("%j is %j", (line, words) => {
+])("splits %j into %j", (line, words) => {
   expect(ruleWords(line)).toEqual(words);
 });

@@ -1,6 +1,6 @@
 /**
- * The words of a line as iptables-restore has them: between double quotes a space belongs to the word and a backslash
- * takes the next character as it is; the second quote ends the word. Nothing else quotes.
+ * Splits a line into words as iptables-restore does. Between double quotes, spaces belong to the word and a backslash
+ * escapes the next character. The closing quote ends the word. No other character quotes.
  */
 export function ruleWords(line: string): string[] {
   const parts = line.matchAll(/[^ \t"]*(?:"((?:[^"\\]|\\.)*)(?:"|\\?$)|(?=[ \t]|$))/gs);

@@ -1,26 +1,27 @@
 import { AgentError } from "../kernel/error.ts";
+import { invalidArgument } from "../kernel/invalid-argument.ts";
 import { parsePciPath } from "../kernel/pci-path.ts";
-import { checkAddress, checkHardwareAddress, checkLength, checkName, MAX_NAME, type Prefix, refuse } from "./check.ts";
+import { checkAddress, checkHardwareAddress, checkLength, checkName, MAX_NAME, type Prefix } from "./check.ts";
 import { hasIpv6 } from "./has-ipv6.ts";
 import { ipBatch } from "./ip.ts";
 import { type NetDevice, netDevices } from "./net-devices.ts";
 import type { Network } from "./network.ts";
 
-/** A network device as a host wants it. Empty texts and 0 are what was not given. */
+/** The requested state of a network device. Empty strings and 0 mean "not set". */
 export interface WantedInterface {
   readonly name: string;
   readonly hardwareAddress: string;
   readonly addresses: readonly { readonly address: string; readonly mask: string }[];
   readonly mtu: number;
   readonly pciPath: string;
-  /** IFF_* bits; IFF_NOARP counts. */
+  /** IFF_* bits. Only IFF_NOARP has an effect. */
   readonly flags: number;
 }
 
 const MIN_MTU = 68;
 const MAX_MTU = 65_535;
 const IFF_NOARP = 0x80;
-/** Longer IPv4 prefixes have no broadcast address. */
+/** IPv4 prefixes longer than this have no broadcast address. */
 const MOST_WITH_BROADCAST = 30;
 const TEMPORARY = "_temp";
 
@@ -29,8 +30,9 @@ interface CheckedInterface extends Omit<WantedInterface, "addresses"> {
 }
 
 /**
- * Gives a device its name, addresses, MTU and flags, and sets it up. It is found by its hardware address, else by its PCI
- * path or its name, and then gets that hardware address. A device that has the name already takes the other's.
+ * Sets a device's name, addresses, MTU and flags, and brings it up. The device is found by its hardware address,
+ * otherwise by its PCI path or its name, and then gets the requested hardware address. If another device has the name,
+ * the two swap names.
  */
 export async function updateInterface(network: Network, wanted: WantedInterface, signal: AbortSignal): Promise<void> {
   const checked = check(wanted);
@@ -41,7 +43,7 @@ export async function updateInterface(network: Network, wanted: WantedInterface,
   });
 }
 
-/** Lines for `ip -batch`. Throws "Link not found" when there is no such device. */
+/** Returns lines for `ip -batch`. Throws "Link not found" if the device doesn't exist. */
 function interfaceLines(
   wanted: CheckedInterface,
   devices: readonly NetDevice[],
@@ -65,7 +67,7 @@ function interfaceLines(
     ...(other?.up ? [`link set dev ${link.name} up`] : []),
     ...(mtu === 0 ? [] : [`link set dev ${name} mtu ${mtu}`]),
     `link set dev ${name} arp ${wanted.flags & IFF_NOARP ? "off" : "on"}`,
-    // without duplicate address detection: the address is usable at once, and the host has given it to nobody else
+    // No duplicate address detection: the address is usable at once, and the host assigned it to no other device.
     ...wanted.addresses
       .filter(({ family }) => family === "v4" || ipv6)
       .map(({ address, length, family }) => {
@@ -87,7 +89,7 @@ function findLink(
   if (found !== undefined) return found;
   const there = devices.map((link) => `${link.name} ${link.hardwareAddress}`).join(", ");
   const sought = hardwareAddress === "" ? `Name: ${name}` : `Address: ${hardwareAddress}`;
-  throw new AgentError("internal", `update interface: Link not found (${sought}); there are ${there}`);
+  throw new AgentError("internal", `update interface: Link not found (${sought}); present: ${there}`);
 }
 
 function check(wanted: WantedInterface): CheckedInterface {
@@ -96,10 +98,10 @@ function check(wanted: WantedInterface): CheckedInterface {
   if (name !== "") checkName(`${what}: name`, name);
   if (pciPath !== "") parsePciPath(pciPath);
   if (name === "" && hardwareAddress === "" && pciPath === "") {
-    throw refuse(`${what}: it has neither hwAddr nor name nor devicePath`);
+    throw invalidArgument(`${what}: hwAddr, name and devicePath are all empty; set one of them`);
   }
   if (mtu !== 0 && !(mtu >= MIN_MTU && mtu <= MAX_MTU)) {
-    throw refuse(`${what}: an mtu of ${mtu}, ${MIN_MTU} to ${MAX_MTU} can be`);
+    throw invalidArgument(`${what}: mtu ${mtu} is out of range, use ${MIN_MTU} to ${MAX_MTU}`);
   }
   return {
     ...wanted,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Route } from "./routes.ts";
-import { type TestNetworkOptions, testNetwork } from "./test-network.ts";
+import { type TestNetworkOptions, testNetwork } from "./testing/test-network.ts";
 import { updateRoutes } from "./update-routes.ts";
 
 const eth0: Route = { dest: "", gateway: "", device: "eth0", source: "", scope: 0, family: "v4", flags: 0, mtu: 0 };
@@ -18,7 +18,7 @@ async function lines(
   return network.batches.map((batch) => batch.filter((line) => line !== SHOW));
 }
 
-describe("routes", () => {
+describe("a route update", () => {
   test.each<[Partial<Route>, string]>([
     [{ gateway: "10.99.0.1" }, "route replace 0.0.0.0/0 via 10.99.0.1 dev eth0 proto boot scope 0"],
     [{ dest: "0.0.0.0/0", gateway: "10.99.0.1" }, "route replace 0.0.0.0/0 via 10.99.0.1 dev eth0 proto boot scope 0"],
@@ -37,13 +37,13 @@ describe("routes", () => {
       { dest: "10.0.0.0/8", gateway: "fe80::1", flags: 4 },
       "route replace 10.0.0.0/8 via inet6 fe80::1 dev eth0 proto boot scope 0 onlink",
     ],
-    // what a host copies from its own kernel: dead, offloaded, no carrier
+    // flags that a host copies from its own kernel: dead, offloaded, no carrier
     [{ dest: "10.0.0.0/8", flags: 1 | 8 | 16 | 2 }, "route replace 10.0.0.0/8 dev eth0 proto boot scope 0 pervasive"],
-  ])("%j", async (route, line) => {
+  ])("turns %j into one line for ip", async (route, line) => {
     expect(await lines([route])).toEqual([[line]]);
   });
 
-  test("without a gateway come first, and the order is kept among each", async () => {
+  test("adds routes without a gateway first and otherwise keeps the order", async () => {
     const given = ["a:10.1.0.0/16", ":10.2.0.0/16", "a:10.3.0.0/16", ":10.4.0.0/16"].map((text) => {
       const [gateway, dest = ""] = text.split(":");
       return { dest, gateway: gateway === "" ? "" : "10.2.0.1" };
@@ -57,7 +57,7 @@ describe("routes", () => {
     ]);
   });
 
-  test("that exist are passed over, and those after them are added", async () => {
+  test("skips routes that exist and adds those after them", async () => {
     const failures = ["RTNETLINK answers: File exists\nCommand failed -:2\n", undefined];
     const three = ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"].map((dest) => ({ dest }));
     const batches = await lines(three, { failures });
@@ -65,23 +65,23 @@ describe("routes", () => {
     expect(batches[1]?.[0]).toContain("10.3.0.0/16");
   });
 
-  test("that the kernel refuses end the call with the command and its reason", async () => {
+  test("reports the command and the reason when the kernel refuses a route", async () => {
     const failures = ["Error: Nexthop has invalid gateway.\nCommand failed -:1\n"];
     await expect(lines([{ gateway: "1.2.3.4" }], { failures })).rejects.toThrow(
       "ip route replace 0.0.0.0/0 via 1.2.3.4 dev eth0 proto boot scope 0: Nexthop has invalid gateway.",
     );
   });
 
-  test("of a device that is not there are told, and none is added", async () => {
+  test("refuses a route on a missing device and adds none", async () => {
     const network = testNetwork({ devices });
     const routes = [eth0, { ...eth0, device: "eth7" }];
     await expect(updateRoutes(network, routes, signal)).rejects.toThrow(
-      "update routes: Link not found (Name: eth7); there are eth0, eth1",
+      "update routes: Link not found (Name: eth7); present: eth0, eth1",
     );
     expect(network.batches).toEqual([]);
   });
 
-  test("none at all changes nothing, and all are shown", async () => {
+  test("changes nothing for an empty list and returns all routes", async () => {
     const network = testNetwork({ devices });
     await updateRoutes(network, [], signal);
     expect(network.batches).toEqual([[SHOW]]);
@@ -97,10 +97,10 @@ describe("routes", () => {
     [{ gateway: "10.0.0.1/8" }, "routes[1].gateway"],
     [{ source: "somewhere" }, "routes[1].source"],
     [{ scope: 256 }, "routes[1].scope"],
-    [{ dest: "fd00::/8", gateway: "10.0.0.1" }, "not of one IP family"],
-    [{ dest: "fd00::/8", source: "10.0.0.1" }, "not of one IP family"],
-    [{ dest: "10.0.0.0/8", family: "v6" }, "not of one IP family"],
-  ])("as in %j are refused, and nothing is run", async (route, why) => {
+    [{ dest: "fd00::/8", gateway: "10.0.0.1" }, "belong to different IP families"],
+    [{ dest: "fd00::/8", source: "10.0.0.1" }, "belong to different IP families"],
+    [{ dest: "10.0.0.0/8", family: "v6" }, "belong to different IP families"],
+  ])("refuses %j and runs nothing", async (route, why) => {
     const network = testNetwork({ devices });
     await expect(updateRoutes(network, [eth0, { ...eth0, ...route }], signal)).rejects.toThrow(why);
     expect(network.runs).toEqual([]);

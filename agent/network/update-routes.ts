@@ -1,4 +1,5 @@
-import { checkAddress, checkName, checkPrefix, type Family, type Prefix, refuse } from "./check.ts";
+import { invalidArgument } from "../kernel/invalid-argument.ts";
+import { checkAddress, checkName, checkPrefix, type Family, type Prefix } from "./check.ts";
 import { BatchError } from "./ip.ts";
 import { requireNetDevices } from "./net-devices.ts";
 import type { Network } from "./network.ts";
@@ -6,7 +7,7 @@ import { changeRoutes, type Route } from "./routes.ts";
 
 const MAX_ROUTES = 4096;
 const MAX_SCOPE = 255;
-/** RTNH_F_* that a host may set; the others are the kernel's to tell. */
+/** RTNH_F_* bits that a host may set. The kernel sets the others. */
 const SETTABLE = [
   [2, "pervasive"],
   [4, "onlink"],
@@ -14,8 +15,8 @@ const SETTABLE = [
 const EVERYTHING: Readonly<Record<Family, string>> = { v4: "0.0.0.0/0", v6: "::/0" };
 
 /**
- * Adds the routes to the main table, or puts them in the place of their like; no other is touched. Those without a gateway
- * come first: a gateway has to be reached by one of them. Gives all routes of the table.
+ * Adds routes to the main table, replacing routes with the same key, and leaves all others alone. Routes without a
+ * gateway come first, because they make the gateways reachable. Returns all routes of the table.
  */
 export async function updateRoutes(network: Network, routes: readonly Route[], signal: AbortSignal): Promise<Route[]> {
   const lines = routeLines(routes);
@@ -26,7 +27,7 @@ export async function updateRoutes(network: Network, routes: readonly Route[], s
   });
 }
 
-/** One that is there already counts as added. */
+/** Adds the routes in order. A route that exists already counts as added. */
 async function addAll(network: Network, lines: readonly string[], signal: AbortSignal): Promise<Route[]> {
   for (let rest = lines; ; ) {
     try {
@@ -38,9 +39,10 @@ async function addAll(network: Network, lines: readonly string[], signal: AbortS
   }
 }
 
-/** Lines for `ip -batch`. Throws invalid-argument for the first route that can't be. */
+/** Returns lines for `ip -batch`. Throws invalid-argument for the first invalid route. */
 function routeLines(routes: readonly Route[]): string[] {
-  if (routes.length > MAX_ROUTES) throw refuse(`update routes: ${routes.length} routes, ${MAX_ROUTES} can be`);
+  if (routes.length > MAX_ROUTES)
+    throw invalidArgument(`update routes: ${routes.length} routes, at most ${MAX_ROUTES} are allowed`);
   const lines = routes.map((route, index) => ({ gateway: route.gateway !== "", line: routeLine(route, index) }));
   return [...lines.filter(({ gateway }) => !gateway), ...lines.filter(({ gateway }) => gateway)].map(
     ({ line }) => line,
@@ -55,7 +57,7 @@ function routeLine(route: Route, index: number): string {
   const source = route.source === "" ? undefined : checkPrefix(`${what}.source`, route.source);
   const via = gateway === "" ? undefined : checkAddress(`${what}.gateway`, gateway);
   const family = familyOf(what, route, dest, source, via);
-  if (scope > MAX_SCOPE) throw refuse(`${what}.scope: ${scope}, at most ${MAX_SCOPE} can be`);
+  if (scope > MAX_SCOPE) throw invalidArgument(`${what}.scope: ${scope} is out of range, use 0 to ${MAX_SCOPE}`);
   const words = SETTABLE.filter(([bit]) => route.flags & bit).map(([, word]) => word);
   return [
     `route replace ${dest === undefined ? EVERYTHING[family] : `${dest.address}/${dest.length}`}`,
@@ -72,12 +74,17 @@ function isDefault(dest: string): boolean {
   return dest === "" || dest === "0.0.0.0" || dest === "::";
 }
 
-/** A whole address is the one that packets get; a prefix says which packets the route is for. */
+/**
+ * A full-length prefix is the source address for packets; a shorter one selects the packets that the route applies to.
+ */
 function sourceWords({ address, length, family }: Prefix): string {
   return length === (family === "v4" ? 32 : 128) ? `src ${address}` : `from ${address}/${length}`;
 }
 
-/** Of the addresses; the family that was said, which is IPv4 when nothing was, only where there are none. */
+/**
+ * Returns the family of the route's addresses. The requested family, IPv4 by default, decides only if the route has
+ * none.
+ */
 function familyOf(
   what: string,
   route: Route,
@@ -87,10 +94,10 @@ function familyOf(
 ): Family {
   const bare = route.dest === "" || dest !== undefined ? undefined : checkAddress(what, route.dest);
   const family = dest?.family ?? bare ?? source?.family ?? via ?? route.family;
-  // IPv4 behind a gateway of IPv6 is a route that can be
+  // An IPv4 route through an IPv6 gateway is valid.
   const apart = via === "v4" && family === "v6";
   if (apart || (source ?? { family }).family !== family || (route.family === "v6" && family === "v4")) {
-    throw refuse(`${what}: dest, source, gateway and family are not of one IP family`);
+    throw invalidArgument(`${what}: dest, source, gateway and family belong to different IP families`);
   }
   return family;
 }

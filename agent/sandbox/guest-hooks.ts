@@ -12,7 +12,7 @@ import {
 const EXECUTABLE = constants.S_IXUSR | constants.S_IXGRP | constants.S_IXOTH;
 
 /** What of a guest's hook directory was left out, and why: lines. */
-export const guestHookProblems = channel("guestd:guest-hooks:problem");
+export const guestHookProblems = channel("guestd.guest-hooks.problem");
 
 /**
  * The hooks of the guest itself, for every container: executable regular files in `<path>/<kind>/`, by name, each with its

@@ -2,7 +2,7 @@ import { makeBundle, removeBundle } from "../container/bundle.ts";
 import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
 import { Container } from "../container/container.ts";
 import { hasCreateHooks } from "../container/hooks/hooks.ts";
-import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
+import { runHooksIgnoringFailures } from "../container/hooks/run-hooks.ts";
 import { sortNamespaces } from "../container/namespaces/namespaces.ts";
 import { builtInHooks, clearRemains } from "../container/runtime/choose-runtime.ts";
 import type { ContainerTraceGuard } from "../container/runtime/runtime.ts";
@@ -15,7 +15,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { tracedStep } from "../kernel/wait/traced-step.ts";
 import { waitUntil } from "../kernel/wait/wait-until.ts";
 import { foldLayers } from "../storage/fold-layers.ts";
-import { mountPointOf } from "../storage/place-storage.ts";
+import { checkedMountPoint } from "../storage/place-storage.ts";
 import type { Storages } from "../storage/storages.ts";
 import { ContainerCgroups } from "./container-cgroups.ts";
 import { checkContainerId } from "./container-id.ts";
@@ -211,7 +211,7 @@ export class PodContainers {
     signal: AbortSignal | undefined,
   ): Promise<Container> {
     const { id } = request;
-    const names = this.#cdi.asked({ annotations: request.spec.annotations, env: request.spec.process.env });
+    const names = this.#cdi.requested({ annotations: request.spec.annotations, env: request.spec.process.env });
     const edits = names && (await tracedStep("find CDI devices", () => this.#cdi.find(names, signal)));
     const asked = podSpec(request, { hooks: pod.hooks, edits, pidPath });
     checkSharedMounts(request.sharedMounts);
@@ -219,7 +219,7 @@ export class PodContainers {
     if ([...this.#containers.values()].some(({ record }) => record.cgroup === cgroup)) {
       throw new AgentError("already-exists", `create container ${id}: the cgroup ${cgroup} is another container's`);
     }
-    const storages = foldLayers(request.storages).map(mountPointOf);
+    const storages = foldLayers(request.storages).map(checkedMountPoint);
     let record: ContainerRecord = { id, spec: asked, cgroup, storages, oomKills: 0 };
     const hooks = builtInHooks(asked);
     // More is done when its process is there.
@@ -290,7 +290,7 @@ export class PodContainers {
         await this.#storages.release(record.storages);
       } finally {
         if (builtInHooks(record.spec) !== undefined) {
-          if (how.refused !== true) await runHooksAnyway(this.#kernel, "poststop", record);
+          if (how.refused !== true) await runHooksIgnoringFailures(this.#kernel, "poststop", record);
           removeBundle(this.#kernel.files, record.id);
         }
         this.#state.removeContainer(record.id);

@@ -133,7 +133,7 @@ export class Sandbox {
       try {
         await loadKernelModules(request.kernelModules);
         await createSharedNamespaces(this.#kernel, hostname);
-        await this.#storages.removeLeft();
+        await this.#storages.removeLeftovers();
         const storages = await this.#storages.acquire(request.storages, "");
         const hooks = scanGuestHooks(request.guestHookPath);
         await setUpDns(this.#kernel, request.dns);

@@ -2,7 +2,7 @@ import { guestPath } from "../kernel/guest-path.ts";
 import { mountStorage } from "./mount-storage.ts";
 import type { StorageDriver } from "./storage.ts";
 
-/** A directory or file of the guest, shown at another place as well. */
+/** Bind-mounts a directory or file of the guest. */
 export const bind: StorageDriver = {
   name: "bind",
   mount(kernel, storage) {

@@ -35,7 +35,7 @@ afterEach(() => {
   rmSync(base, { recursive: true });
 });
 
-/** One piece that is all of a file, unless `parts` say otherwise. */
+/** Copies one chunk that is a complete file, unless `parts` say otherwise. */
 function copy(name: string, text: string | Uint8Array = "", parts: Partial<CopiedFile> = {}): void {
   const data = Buffer.from(text);
   const file = { path: `${root}/${name}`, mode: S_IFREG | 0o644, dirMode: 0o750, uid, gid, offset: 0, data };
@@ -44,10 +44,10 @@ function copy(name: string, text: string | Uint8Array = "", parts: Partial<Copie
 
 const text = (name: string) => readFileSync(join(root, name), "utf8");
 const modeOf = (name: string) => lstatSync(join(root, name)).mode & 0o7777;
-/** All that is below the root, and what the root is beside. */
+/** Lists all entries below the root and next to it. */
 const everything = () => execFileSync("find", [base, "-printf", "%P %y %m %s %l\n"], { encoding: "utf8" });
 
-test("a file comes with its mode, in place of what was there, and the directories that were missing have theirs", () => {
+test("a file gets its mode and replaces an existing one, and missing directories get theirs", () => {
   copy("x/y/file", "first");
   copy("x/y/file", "second", { mode: S_IFREG | 0o4711, dirMode: 0o700 });
   expect(text("x/y/file")).toBe("second");
@@ -55,12 +55,12 @@ test("a file comes with its mode, in place of what was there, and the directorie
   expect(readdirSync(join(root, "x/y"))).toEqual(["file"]);
 });
 
-test("a mode without a type is a file's, and an empty file is a file", () => {
+test("a mode without a type means a file, and an empty file is a file", () => {
   copy("file", "", { mode: 0o600 });
   expect([text("file"), modeOf("file")]).toEqual(["", 0o600]);
 });
 
-test("directories and links, to anywhere, are made; those that are there are changed", () => {
+test("directories and links to anywhere are created, and existing ones changed", () => {
   copy("dir", "", { mode: S_IFDIR | 0o700 });
   copy("dir/file", "x");
   copy("dir", "", { mode: S_IFDIR | 0o2755, fileSize: 4096 });
@@ -72,14 +72,14 @@ test("directories and links, to anywhere, are made; those that are there are cha
   expect(readdirSync(join(root, "dir")).toSorted()).toEqual(["..data", "file"]);
 });
 
-test("a link that stays below is followed on the way", () => {
+test("a link that stays below the root is followed", () => {
   copy("real/there", "x");
   copy("other/link", "../real", { mode: S_IFLNK });
   copy("other/link/file", "through it");
   expect(text("real/file")).toBe("through it");
 });
 
-test("what has a long name, or one that differs in its extension only, keeps to itself", () => {
+test("files with long names, or that differ only in their extension, don't interfere", () => {
   const names = ["a.conf", "a.yaml", "a", "n".repeat(255)];
   for (const name of names) copy(name, `${name}1`.slice(0, 1), { fileSize: 2 });
   expect(names.some((name) => existsSync(join(root, name)))).toBe(false);
@@ -87,7 +87,7 @@ test("what has a long name, or one that differs in its extension only, keeps to 
   expect(names.map(text)).toEqual(["a!", "a!", "a!", "n!"]);
 });
 
-describe("a file in pieces", () => {
+describe("a file in chunks", () => {
   const piece = (offset: number, data: string, parts: Partial<CopiedFile> = {}) =>
     copy("file", data, { fileSize: 9, offset, ...parts });
 
@@ -96,7 +96,7 @@ describe("a file in pieces", () => {
     ["backwards", [6, 3, 0]],
     ["in any order", [3, 0, 6]],
     ["some twice", [6, 3, 6, 3, 0]],
-  ])("is there, whole, when the last one has come: %s", (_, offsets) => {
+  ])("appears complete with its last chunk: %s", (_, offsets) => {
     copy("file", "old");
     for (const [index, offset] of offsets.entries()) {
       expect(text("file"), `before piece ${index}`).toBe("old");
@@ -106,7 +106,7 @@ describe("a file in pieces", () => {
     expect(readdirSync(root)).toEqual(["file"]);
   });
 
-  test("begins anew when its beginning comes again, or its length is another", () => {
+  test("restarts when its first chunk is repeated or its length changes", () => {
     piece(0, "old");
     piece(3, "old");
     piece(0, "new");
@@ -120,18 +120,18 @@ describe("a file in pieces", () => {
     expect(text("file")).toBe("abcd1234");
   });
 
-  test("is refused when it would never fit, or comes in too many places, and leaves nothing", () => {
+  test("is refused if it can't fit or its chunks are too scattered, and leaves nothing behind", () => {
     expect(() => copy("huge", "x", { fileSize: 2 ** 52 })).toThrow(
-      /huge": it has 4503599627370496 bytes, and \d+ are free$/,
+      /huge": it has 4503599627370496 bytes, only \d+ are free$/,
     );
     const scattered = () => {
       for (let offset = 1; offset < 1000; offset += 2) copy("s", "x", { fileSize: 1000, offset });
     };
-    expect(scattered).toThrow("its pieces come too scattered");
+    expect(scattered).toThrow("its chunks are too scattered");
     expect(readdirSync(root)).toEqual([]);
   });
 
-  test("goes on over what others have put under its temporary name", () => {
+  test("replaces whatever others have put under its temporary name", () => {
     piece(0, "abc");
     const [temporary = ""] = readdirSync(root);
     rmSync(join(root, temporary));
@@ -148,21 +148,21 @@ describe("a file in pieces", () => {
     expect(text("file")).toBe("abcdefghi");
   });
 
-  test("is refused where a directory has its temporary name, as is a link, and nothing in it is touched", () => {
+  test("is refused if a directory has its temporary name, as is a link, and the directory stays untouched", () => {
     piece(0, "abc");
     const [temporary = ""] = readdirSync(root);
     rmSync(join(root, temporary));
     mkdirSync(join(root, temporary));
     copy(`${temporary}/planted`);
     const earlier = everything();
-    const line = `: a directory is in its way: remove ${temporary}`;
+    const line = `: a directory is in the way, remove ${temporary}`;
     expect(() => piece(0, "abcdefghi")).toThrow(line);
     expect(() => copy("file", "target", { mode: S_IFLNK })).toThrow(line);
     expect(everything()).toBe(earlier);
   });
 });
 
-describe("what could harm is refused in one line, and changes nothing", () => {
+describe("a harmful request is refused in one line and changes nothing", () => {
   const outside = () => join(base, "outside");
   beforeEach(() => {
     mkdirSync(join(root, "dir"), { recursive: true });
@@ -177,36 +177,32 @@ describe("what could harm is refused in one line, and changes nothing", () => {
   });
 
   test.each<[string, Partial<CopiedFile>, RegExp]>([
-    ["..", { path: "ROOT/dir/../../outside/x" }, /has "\.\." in it$/],
-    ["another place", { path: "/etc/x" }, /"\/etc\/x" is not below /],
-    ["a place beside", { path: "ROOTx/y" }, /is not below /],
+    ["..", { path: "ROOT/dir/../../outside/x" }, /contains "\.\."$/],
+    ["a path elsewhere", { path: "/etc/x" }, /"\/etc\/x" is not below /],
+    ["a path next to the root", { path: "ROOTx/y" }, /is not below /],
     ["the root itself", { path: "ROOT/." }, /is not below /],
-    ["no absolute path", { path: "x" }, /is not below /],
-    ["a NUL byte", { path: "ROOT/x\0y" }, /has a NUL byte in it$/],
+    ["a relative path", { path: "x" }, /is not below /],
+    ["a NUL byte", { path: "ROOT/x\0y" }, /contains a NUL byte$/],
     ["a long path", { path: `ROOT/${"x/".repeat(2048)}x` }, /is longer than 4095 bytes$/],
     ["a long name", { path: `ROOT/new/${"x".repeat(256)}` }, /: ENAMETOOLONG \(/],
-    ["a link out, absolute", { path: "ROOT/absolute/x" }, /: a link on the way to "absolute" leads out$/],
-    ["a link out, relative", { path: "ROOT/relative/new/x" }, /: a link on the way to "relative\/new" leads out$/],
-    ["a link out and back", { path: "ROOT/out-and-back/x" }, /: a link on the way to "out-and-back" leads out$/],
-    ["a magic link", { path: "ROOT/magic/x" }, /leads out$/],
+    ["a link out, absolute", { path: "ROOT/absolute/x" }, /: a link on the way to "absolute" leads outside$/],
+    ["a link out, relative", { path: "ROOT/relative/new/x" }, /: a link on the way to "relative\/new" leads outside$/],
+    ["a link out and back", { path: "ROOT/out-and-back/x" }, /: a link on the way to "out-and-back" leads outside$/],
+    ["a magic link", { path: "ROOT/magic/x" }, /leads outside$/],
     ["a link to nowhere", { path: "ROOT/dangling/x" }, /: EEXIST \(/],
     ["a loop", { path: "ROOT/loop/x" }, /: ELOOP \(/],
     ["a file on the way", { path: "ROOT/file/x" }, /: ENOTDIR \(/],
-    ["a directory in the place of a file", { path: "ROOT/dir" }, /: a directory is there$/],
-    ["a directory in the place of a link", { path: "ROOT/dir", mode: S_IFLNK }, /: a directory is there$/],
-    ["a file in the place of a directory", { path: "ROOT/file", mode: S_IFDIR }, /other than a directory is there$/],
-    [
-      "a link in the place of a directory",
-      { path: "ROOT/relative", mode: S_IFDIR },
-      /other than a directory is there$/,
-    ],
-    ["a negative size", { fileSize: -1 }, /: a file_size of -1 can't be$/],
-    ["a negative offset", { offset: -1 }, /: an offset of -1 can't be$/],
-    ["an offset beyond numbers", { offset: 2 ** 63 }, /: an offset of 9223372036854776000 can't be$/],
-    ["data over the end", { fileSize: 3, offset: 1 }, /: 4 bytes at 1 reach over the file_size of 3$/],
-    ["a link to nothing", { mode: S_IFLNK, data: Buffer.alloc(0) }, /: the target of a link is empty/],
-    ["a link with a NUL byte", { mode: S_IFLNK, data: Buffer.from("a\0b") }, /or has a NUL byte in it$/],
-    ["a link to far away", { mode: S_IFLNK, data: Buffer.alloc(4096, "x") }, /is longer than 4095 bytes$/],
+    ["a directory in place of a file", { path: "ROOT/dir" }, /: a directory is in its place$/],
+    ["a directory in place of a link", { path: "ROOT/dir", mode: S_IFLNK }, /: a directory is in its place$/],
+    ["a file in place of a directory", { path: "ROOT/file", mode: S_IFDIR }, /is not a directory is in its place$/],
+    ["a link in place of a directory", { path: "ROOT/relative", mode: S_IFDIR }, /is not a directory is in its place$/],
+    ["a negative size", { fileSize: -1 }, /: file_size -1 is out of range$/],
+    ["a negative offset", { offset: -1 }, /: offset -1 is out of range$/],
+    ["an offset beyond numbers", { offset: 2 ** 63 }, /: offset 9223372036854776000 is out of range$/],
+    ["data beyond the end", { fileSize: 3, offset: 1 }, /: 4 bytes at offset 1 exceed the file_size of 3$/],
+    ["a link with an empty target", { mode: S_IFLNK, data: Buffer.alloc(0) }, /: the link target is empty/],
+    ["a link with a NUL byte", { mode: S_IFLNK, data: Buffer.from("a\0b") }, /or contains a NUL byte$/],
+    ["a link with a long target", { mode: S_IFLNK, data: Buffer.alloc(4096, "x") }, /is longer than 4095 bytes$/],
   ])("%s", (_, { path = "ROOT/new/x", ...parts }, line) => {
     const earlier = everything();
     const attempt = () => copy("", "data", { ...parts, path: path.replace("ROOT", root) });
@@ -216,7 +212,7 @@ describe("what could harm is refused in one line, and changes nothing", () => {
   });
 });
 
-test.skipIf(uid !== 0)("owners are the file's, and the last one's of missing directories (needs root)", () => {
+test.skipIf(uid !== 0)("the owner applies to the file and to the last missing directory (needs root)", () => {
   const owners = (name: string) => [lstatSync(join(root, name)).uid, lstatSync(join(root, name)).gid];
   const ids = { uid: 1000, gid: 4_294_967_294 };
   copy("a/b/file", "x", { ...ids, mode: S_IFREG | 0o4755 });
@@ -231,11 +227,11 @@ test.skipIf(uid !== 0)("owners are the file's, and the last one's of missing dir
   expect(modeOf("a/b/file")).toBe(0o4755);
 });
 
-describe("a piece that an agent put there which was killed before it could say so", () => {
+describe("a chunk repeated after the agent was killed", () => {
   const pieces = ["0123", "4567", "89"].map((text, index) => ({ text, parts: { fileSize: 10, offset: 4 * index } }));
   const put = (index: number, again = false) => copy("file", pieces[index]?.text, { ...pieces[index]?.parts, again });
 
-  test.each([0, 1, 2])("is the same when it comes again (%i)", (which) => {
+  test.each([0, 1, 2])("has no further effect (%i)", (which) => {
     for (const index of pieces.keys()) {
       put(index);
       if (index === which) put(index, true);
@@ -244,7 +240,7 @@ describe("a piece that an agent put there which was killed before it could say s
     expect(readdirSync(root)).toEqual(["file"]);
   });
 
-  test("ends the file when the agent was killed between the cut to its length and its name", () => {
+  test("completes the file if the agent was killed between truncating and renaming it", () => {
     put(0);
     put(1);
     const [temporary = ""] = readdirSync(root);
@@ -254,7 +250,7 @@ describe("a piece that an agent put there which was killed before it could say s
     expect(readdirSync(root)).toEqual(["file"]);
   });
 
-  test("waits for the others when it is the end of the file, came first, and was not noted", () => {
+  test("waits for the others if it is the last part, came first and was not recorded", () => {
     put(2);
     const [temporary = ""] = readdirSync(root);
     writeFileSync(join(root, temporary), Buffer.concat([Buffer.from("\0\0\0\0\0\0\0\x0089"), encodeTrailer(10, [])]));

@@ -11,27 +11,28 @@ import {
 } from "node:fs";
 import { O_PATH, S_IFDIR, S_IFLNK, S_IFMT } from "../kernel/constants.ts";
 import { AgentError, describeErrno } from "../kernel/error.ts";
+import { invalidArgument, quoted } from "../kernel/invalid-argument.ts";
 import type { Fd, Sys } from "../kernel/kernel.ts";
 import { clearTemporary, receiveChunk, temporaryName } from "./receive-chunk.ts";
 import { openSharedParent, pathOf } from "./shared-parent.ts";
 import { namesBelow, openBeneath, openSharedRoot, SHARED_ROOT } from "./shared-path.ts";
 
-/** A directory, a link, or a piece of a file, to be put below the shared root. */
+/** A directory, a link or one chunk of a file, to be put below the shared root. */
 export interface CopiedFile {
   readonly path: string;
-  /** S_IFMT says what it is: a directory, a link, anything else is a regular file. Then its permissions. */
+  /** S_IFMT selects a directory or a link; any other type means a regular file. The other bits are permissions. */
   readonly mode: number;
-  /** Permissions of the directories above that are missing. */
+  /** Permissions of missing parent directories. */
   readonly dirMode: number;
-  /** 4294967295 leaves it as it is. */
+  /** 4294967295 keeps the current owner. */
   readonly uid: number;
   readonly gid: number;
-  /** Of the whole file, bytes. */
+  /** Size of the whole file in bytes. */
   readonly fileSize: number;
   readonly offset: number;
-  /** Content from `offset` on; the target of a link. */
+  /** File content from `offset` on, or the target of a link. */
   readonly data: Uint8Array;
-  /** It may have been put there already, by an agent that was killed. */
+  /** True if an agent that was killed may already have stored this chunk. */
   readonly again?: boolean;
 }
 
@@ -41,26 +42,28 @@ const { O_DIRECTORY, O_NOFOLLOW } = constants;
 const PERMISSIONS = 0o7777;
 const MAX_TARGET = 4095;
 
-/** Puts it there, or throws one line and changes nothing. A file appears, whole, with its last piece, in whatever order they come. */
+/**
+ * Stores the entry, or throws one line and changes nothing. A file appears, complete, with its last chunk. Chunks may
+ * come in any order.
+ */
 export function copyFile(sys: CopySys, file: CopiedFile, root: string = SHARED_ROOT): void {
   try {
     const names = namesBelow(root, file.path);
     check(file);
     put(sys, file, root, names);
   } catch (error) {
-    throw told(file.path, error);
+    throw named(file.path, error);
   }
 }
 
 function check({ mode, fileSize, offset, data }: CopiedFile): void {
-  const refuse = (why: string) => new AgentError("invalid-argument", why);
-  if (!Number.isSafeInteger(fileSize) || fileSize < 0) throw refuse(`a file_size of ${fileSize} can't be`);
-  if (!Number.isSafeInteger(offset) || offset < 0) throw refuse(`an offset of ${offset} can't be`);
+  if (!Number.isSafeInteger(fileSize) || fileSize < 0) throw invalidArgument(`file_size ${fileSize} is out of range`);
+  if (!Number.isSafeInteger(offset) || offset < 0) throw invalidArgument(`offset ${offset} is out of range`);
   if ((mode & S_IFMT) === S_IFLNK) {
-    if (data.length === 0 || data.includes(0)) throw refuse("the target of a link is empty or has a NUL byte in it");
-    if (data.length > MAX_TARGET) throw refuse(`the target of a link is longer than ${MAX_TARGET} bytes`);
+    if (data.length === 0 || data.includes(0)) throw invalidArgument("the link target is empty or contains a NUL byte");
+    if (data.length > MAX_TARGET) throw invalidArgument(`the link target is longer than ${MAX_TARGET} bytes`);
   } else if ((mode & S_IFMT) !== S_IFDIR && offset + data.length > fileSize) {
-    throw refuse(`${data.length} bytes at ${offset} reach over the file_size of ${fileSize}`);
+    throw invalidArgument(`${data.length} bytes at offset ${offset} exceed the file_size of ${fileSize}`);
   }
 }
 
@@ -89,12 +92,12 @@ function put(sys: CopySys, file: CopiedFile, rootPath: string, names: readonly [
   }
 }
 
-/** One that is there gets the mode and the owner. */
+/** Creates a directory, or sets mode and owner of an existing one. */
 function putDirectory(sys: CopySys, parent: Fd, name: string, { mode, uid, gid }: CopiedFile): void {
   const path = `${pathOf(parent)}/${name}`;
   const there = typeOf(path);
   if (there !== undefined && there !== S_IFDIR) {
-    throw new AgentError("already-exists", "something other than a directory is there");
+    throw new AgentError("already-exists", "a file that is not a directory is in its place");
   }
   if (there === undefined) mkdirSync(path);
   try {
@@ -111,7 +114,7 @@ function putDirectory(sys: CopySys, parent: Fd, name: string, { mode, uid, gid }
   }
 }
 
-/** In place of a link or a file that is there, at no moment with none. */
+/** Replaces an existing link or file atomically. */
 function putLink(parent: Fd, name: string, { data, uid, gid }: CopiedFile): void {
   refuseDirectory(parent, name);
   const temporary = `${pathOf(parent)}/${temporaryName(name)}`;
@@ -127,18 +130,19 @@ function putLink(parent: Fd, name: string, { data, uid, gid }: CopiedFile): void
 }
 
 function refuseDirectory(parent: Fd, name: string): void {
-  if (typeOf(`${pathOf(parent)}/${name}`) === S_IFDIR) throw new AgentError("already-exists", "a directory is there");
+  if (typeOf(`${pathOf(parent)}/${name}`) === S_IFDIR)
+    throw new AgentError("already-exists", "a directory is in its place");
 }
 
-/** S_IFMT bits of what is there, links not followed. */
+/** S_IFMT bits of the entry itself; links are not followed. */
 function typeOf(path: string): number | undefined {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   return stat === undefined ? undefined : stat.mode & S_IFMT;
 }
 
-/** One line that names the file: Node's own errors name paths through descriptors. */
-function told(path: string, error: unknown): unknown {
-  const what = `copy file ${JSON.stringify(path.slice(0, 200))}`;
+/** Turns an error into one line with the file's path: Node's own errors show descriptor paths. */
+function named(path: string, error: unknown): unknown {
+  const what = `copy file ${quoted(path, 200)}`;
   if (error instanceof AgentError) {
     const message = error.message.startsWith("path ") ? `copy file: ${error.message}` : `${what}: ${error.message}`;
     return new AgentError(error.kind, message, { cause: error });

@@ -31,7 +31,7 @@ function machine() {
   };
 }
 
-test("a disk with hashes is mounted read-only through dm-verity, whose device goes with it", async () => {
+test("a disk with hashes is mounted read-only through a dm-verity device, which is removed with it", async () => {
   const { sys, mount, release } = machine();
   const disk = storage(["noatime", ...VERITY]);
   await mount(disk);
@@ -42,16 +42,16 @@ test("a disk with hashes is mounted read-only through dm-verity, whose device go
   expect(unmap).toEqual(["unmapDevice", map?.[1]]);
 });
 
-test("when it can't be mounted the device goes, and the line says what dm-verity does", async () => {
+test("the dm-verity device is removed if the mount fails, and the error explains what dm-verity does", async () => {
   const { sys, calls, mount } = machine();
   sys.script("mount", new SystemError("mount", 5, "/data"));
   await expect(mount(storage(VERITY))).rejects.toThrow(
-    "blk storage: ext4 on /dev/dm-0 with ro: mount /data: EIO (i/o error); dm-verity of /dev/vdb lets through only",
+    "blk storage: ext4 on /dev/dm-0 with ro: mount /data: EIO (i/o error); dm-verity of /dev/vdb blocks data that",
   );
   expect(calls().at(-1)).toMatch(/^unmapDevice kata-verity-/);
 });
 
-test("without hashes no device is made, and none removed", async () => {
+test("without hashes, no device is created or removed", async () => {
   const { calls, mount, release } = machine();
   await mount(storage([]));
   await release(storage([]));
@@ -59,11 +59,11 @@ test("without hashes no device is made, and none removed", async () => {
 });
 
 test.each<[string, PlacedStorage, string]>([
-  ["a layer's word", storage(["X-kata.partition-number=1"]), 'option "X-kata.partition-number" is for layers'],
-  ["a directory to be made", storage(["X-kata.mkdir.path=/x"]), 'option "X-kata.mkdir.path" is for layers'],
-  ["hashes that are not asked for", storage(VERITY.slice(1)), "without X-kata.dmverity-enabled=true"],
-  ["a file system to be made with hashes", storage(VERITY, ["create_filesystem"]), "with dm-verity is not made"],
-])("%s: refused, and nothing is done", async (_, one, why) => {
+  ["an option for layers", storage(["X-kata.partition-number=1"]), 'option "X-kata.partition-number" is for layers'],
+  ["a directory to create", storage(["X-kata.mkdir.path=/x"]), 'option "X-kata.mkdir.path" is for layers'],
+  ["hashes without dm-verity enabled", storage(VERITY.slice(1)), "needs X-kata.dmverity-enabled=true"],
+  ["a file system to create on a disk with hashes", storage(VERITY, ["create_filesystem"]), "with dm-verity"],
+])("%s: refuses the disk and does nothing", async (_, one, why) => {
   const { calls, mount } = machine();
   await expect(mount(one)).rejects.toThrow(why);
   expect(calls()).toEqual([]);

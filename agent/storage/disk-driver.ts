@@ -1,4 +1,5 @@
 import { AgentError } from "../kernel/error.ts";
+import { quoted } from "../kernel/invalid-argument.ts";
 import { type LayerWords, layerWords } from "./layer-words.ts";
 import { makeFileSystem } from "./make-file-system.ts";
 import { mountDisk } from "./mount-disk.ts";
@@ -10,8 +11,8 @@ import { mountVerified, verityDevice } from "./verity-disk.ts";
 const CREATE = "create_filesystem";
 
 /**
- * The driver of a disk that hosts name in this way. On an empty one it makes a file system when it is asked to; one with
- * hashes is read through dm-verity.
+ * Creates the driver for disks that hosts address in this way. It creates a file system on an empty disk if requested,
+ * and mounts a disk with hashes through dm-verity.
  */
 export function diskDriver(kind: DiskKind): StorageDriver {
   return {
@@ -32,6 +33,12 @@ export function diskDriver(kind: DiskKind): StorageDriver {
   };
 }
 
+/**
+ * Drivers for disks, by how hosts address them: virtio-blk by PCI path or /dev/NAME; virtio-blk without PCI (Firecracker) by
+ * /dev/NAME; SCSI by ID:LUN; persistent memory (NVDIMM, virtio-pmem) by /dev/pmemN.
+ */
+export const diskDrivers: readonly StorageDriver[] = (["blk", "mmioblk", "scsi", "nvdimm"] as const).map(diskDriver);
+
 function verityOf({ driver, options }: Storage): VerityTree | undefined {
   const words = layerWords(options);
   const layered = namesOf(words).find((name) => !name.startsWith("dmverity"));
@@ -48,8 +55,8 @@ function makesFileSystem({ driver, driverOptions, fstype }: Storage, verity: Ver
   const refuse = (why: string) => new AgentError("unimplemented", `${driver} storage: ${why}`);
   const [create, ...more] = driverOptions;
   if (create === undefined) return false;
-  if (create !== CREATE || more.length > 0) throw refuse(`driver option ${CREATE} stands alone`);
-  if (verity !== undefined) throw refuse("a file system with dm-verity is not made");
-  if (fstype !== "ext4") throw refuse(`a file system ${JSON.stringify(fstype)} can't be made, only ext4`);
+  if (create !== CREATE || more.length > 0) throw refuse(`driver option ${CREATE} can't be combined with others`);
+  if (verity !== undefined) throw refuse("can't create a file system with dm-verity");
+  if (fstype !== "ext4") throw refuse(`can't create a file system of type ${quoted(fstype)}, only ext4`);
   return true;
 }

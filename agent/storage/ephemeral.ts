@@ -3,7 +3,7 @@ import { hugePagesOf, releaseHugePages, reserveHugePages } from "./huge-pages.ts
 import { mountStorage } from "./mount-storage.ts";
 import type { PlacedStorage, StorageDriver } from "./storage.ts";
 
-/** Memory: a fresh tmpfs, or huge pages that are set aside for it and given back with it. */
+/** Memory: a new tmpfs, or huge pages that are reserved for the storage and released with it. */
 export const ephemeral: StorageDriver = {
   name: "ephemeral",
   async mount(kernel, storage) {

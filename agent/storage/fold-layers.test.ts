@@ -24,7 +24,7 @@ test("layers become one storage in the place of the first, in their order", () =
   ]);
 });
 
-test("what has no layers, and what is folded, stays as it is", () => {
+test("storages without layers, and folded ones, stay as they are", () => {
   const plain = [storage("a", [])];
   expect(foldLayers(plain)).toBe(plain);
   const folded = foldLayers([lower("02/01")]);
@@ -33,8 +33,8 @@ test("what has no layers, and what is folded, stays as it is", () => {
 
 test.each<[string, readonly Storage[], string]>([
   ["two mount points", [lower("a"), lower("b", { mountPoint: "/x" })], "layers have the mount points /root and /x"],
-  ["no lower one", [upper("a")], "/root has 0 lower layers, not 1 to 500"],
-  ["two upper ones", [upper("a"), upper("b"), lower("c")], "/root has 2 upper layers, not one"],
-])("%s: refused", (_, storages, why) => {
+  ["no lower layer", [upper("a")], "/root has 0 lower layers, use 1 to 500"],
+  ["two upper layers", [upper("a"), upper("b"), lower("c")], "/root has 2 upper layers, use at most one"],
+])("a root with %s is refused", (_, storages, why) => {
   expect(() => foldLayers(storages)).toThrow(why);
 });

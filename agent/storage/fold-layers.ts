@@ -1,25 +1,27 @@
 import { isLayer, MULTI_LAYER } from "./layer.ts";
-import { refuse } from "./layer-words.ts";
+import { invalidStorage } from "./layer-words.ts";
 import { parseLayer } from "./parse-layer.ts";
-import { mountPointOf } from "./place-storage.ts";
+import { checkedMountPoint } from "./place-storage.ts";
 import type { Storage } from "./storage.ts";
 
-/** Of an overlay of the kernel. */
+/** The kernel's limit for an overlay. */
 const MAX_LOWERS = 500;
 
-/** The storages of a call, with the layers of a container's root as one: they are mounted, counted and released together. */
+/** Combines the layers of a container's root into one storage, which is mounted, counted and released as a whole. */
 export function foldLayers(storages: readonly Storage[]): readonly Storage[] {
   const layered = storages.filter((storage) => isLayer(storage) && storage.layers === undefined);
   const [first] = layered;
   if (first === undefined) return storages;
-  const mountPoint = mountPointOf(first);
-  const other = layered.find((storage) => mountPointOf(storage) !== mountPoint);
-  if (other !== undefined) throw refuse(`layers have the mount points ${mountPoint} and ${mountPointOf(other)}`);
+  const mountPoint = checkedMountPoint(first);
+  const other = layered.find((storage) => checkedMountPoint(storage) !== mountPoint);
+  if (other !== undefined)
+    throw invalidStorage(`layers have the mount points ${mountPoint} and ${checkedMountPoint(other)}`);
   const layers = layered.map(parseLayer);
   const lowers = layers.filter(({ role }) => role === "lower").length;
   if (lowers === 0 || lowers > MAX_LOWERS)
-    throw refuse(`${mountPoint} has ${lowers} lower layers, not 1 to ${MAX_LOWERS}`);
-  if (layers.length - lowers > 1) throw refuse(`${mountPoint} has ${layers.length - lowers} upper layers, not one`);
+    throw invalidStorage(`${mountPoint} has ${lowers} lower layers, use 1 to ${MAX_LOWERS}`);
+  if (layers.length - lowers > 1)
+    throw invalidStorage(`${mountPoint} has ${layers.length - lowers} upper layers, use at most one`);
   const shared = layered.some((storage) => storage.shared);
   const nothing = { driverOptions: [], source: "", fstype: "overlay", options: [] };
   const whole = { ...nothing, driver: MULTI_LAYER, mountPoint, shared, layers };

@@ -41,17 +41,17 @@ describe.skipIf(!isRoot)(`the group of a volume${isRoot ? "" : " (skipped: needs
   };
   const all = ["", "a", "a/b", "a/b/file", "program"];
 
-  test("is refused for directories that are too deep in one another", async () => {
+  test("is refused for directories that are nested too deep", async () => {
     for (let depth = 0; depth < 600; depth++) {
       mkdirSync(join(volume, "around"));
       renameSync(join(volume, "a"), join(volume, "around/a"));
       renameSync(join(volume, "around"), join(volume, "a"));
     }
     const giving = applyFsGroup(volume, { gid: 2000, onRootMismatch: false }, false);
-    await expect(giving).rejects.toThrow("fs_group: the volume has more than 512 directories in one another");
+    await expect(giving).rejects.toThrow("fs_group: the volume's directories are nested deeper than 512");
   });
 
-  test("owns all of it, and what comes later; links are its own and lead nowhere", async () => {
+  test("owns all entries and later ones, and links are changed without being followed", async () => {
     await applyFsGroup(volume, { gid: 2000, onRootMismatch: false }, false);
     expect(all.map(look)).toEqual(["2000 2770", "2000 2770", "2000 2770", "2000 660", "2000 4771"]);
     expect(["link", "dangling"].map((name) => lstatSync(join(volume, name)).gid)).toEqual([2000, 2000]);
@@ -60,12 +60,12 @@ describe.skipIf(!isRoot)(`the group of a volume${isRoot ? "" : " (skipped: needs
     expect(look("later")).toMatch(/^2000 2/);
   });
 
-  test("may read only what is read only", async () => {
+  test("may only read a read-only volume", async () => {
     await applyFsGroup(volume, { gid: 2000, onRootMismatch: false }, true);
     expect(all.map(look)).toEqual(["2000 2750", "2000 2750", "2000 2750", "2000 640", "2000 4751"]);
   });
 
-  test("by the policy of the root stays out of a volume whose root is right", async () => {
+  test("leaves a volume alone if its root is right and only a mismatch counts", async () => {
     const policy = { gid: 2000, onRootMismatch: true };
     await applyFsGroup(volume, policy, false);
     writeFileSync(join(volume, "new"), "", { mode: 0o600 });
@@ -76,7 +76,7 @@ describe.skipIf(!isRoot)(`the group of a volume${isRoot ? "" : " (skipped: needs
     expect(look("new")).toBe("2000 660");
   });
 
-  test("touches nothing that has it already", async () => {
+  test("touches no entry that is already right", async () => {
     const group = { gid: 2000, onRootMismatch: false };
     await applyFsGroup(volume, group, false);
     const changes = () => all.map((name) => lstatSync(join(volume, name)).ctimeMs);
@@ -86,7 +86,7 @@ describe.skipIf(!isRoot)(`the group of a volume${isRoot ? "" : " (skipped: needs
     expect(changes()).toEqual(earlier);
   });
 
-  test("can be that of a file, and a missing volume is named", async () => {
+  test("can be set on a single file, and a missing volume is named", async () => {
     await applyFsGroup(join(volume, "a/b/file"), { gid: 7, onRootMismatch: true }, false);
     expect(look("a/b/file")).toBe("7 660");
     await expect(applyFsGroup(join(volume, "none"), { gid: 7, onRootMismatch: false }, false)).rejects.toThrow(

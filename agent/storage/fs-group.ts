@@ -3,14 +3,14 @@ import { chmod, chown, lchown, lstat, open, opendir, stat } from "node:fs/promis
 import { O_PATH, S_IFDIR, S_IFLNK, S_IFMT } from "../kernel/constants.ts";
 import { AgentError, SystemError } from "../kernel/error.ts";
 
-/** The group that is to own a volume. */
+/** The group that should own a volume. */
 export interface FsGroup {
   readonly gid: number;
-  /** Only when the root of the volume has another group or lacks permissions; else always all of it. */
+  /** If true, changes the volume only if its root has another group or lacks permissions. */
   readonly onRootMismatch: boolean;
 }
 
-/** What a group member may do: permissions of files; directories have ENTER and SETGID as well. */
+/** A group and its permissions on files. Directories get ENTER and SETGID too. */
 interface Grant {
   readonly gid: number;
   readonly bits: number;
@@ -22,13 +22,13 @@ const READ_ONLY = 0o440;
 const ENTER = 0o110;
 const KEEP = -1;
 const OPEN = O_PATH | constants.O_NOFOLLOW;
-/** Directories in one another: each is held open until all below it are done. */
+/** Maximum nesting of directories; each one is held open until all below it are done. */
 const MAX_DEPTH = 512;
 
 /**
- * Gives a mounted volume, all of it, to the group: its members may read, and write unless `readOnly`, and what is made in
- * its directories later is the group's too. Links are given, and not followed. What has it already is not touched, and a
- * volume that can't be written stays as it is.
+ * Gives a mounted volume to the group. Members may read, and write unless `readOnly`; files created later belong to the
+ * group too. Changes links themselves without following them. Skips entries that are already right, and read-only
+ * volumes.
  */
 export async function applyFsGroup(path: string, { gid, onRootMismatch }: FsGroup, readOnly: boolean): Promise<void> {
   const grant = { gid, bits: readOnly ? READ_ONLY : READ_WRITE };
@@ -38,7 +38,7 @@ export async function applyFsGroup(path: string, { gid, onRootMismatch }: FsGrou
   try {
     const own = pathOf(root.fd);
     const { mode } = await stat(own);
-    if (!isDirectory(mode)) return await give(own, grant); // a file that is bound
+    if (!isDirectory(mode)) return await give(own, grant); // a bind-mounted file
     if (onRootMismatch && isGiven(await stat(own), ofDirectory(grant))) return;
     await giveBelow(root.fd, grant);
     await give(own, ofDirectory(grant));
@@ -54,17 +54,17 @@ function named(path: string, error: unknown): unknown {
   return errno === undefined ? error : new SystemError("change the group of", -errno, path);
 }
 
-/** Through descriptors of the directories on the way: nobody can put a link in the place of one. */
+/** Goes through descriptors of the directories, so that no process can replace one with a link. */
 async function giveBelow(directory: number, grant: Grant, depth = 0): Promise<void> {
   if (depth === MAX_DEPTH) {
-    throw new AgentError("internal", `fs_group: the volume has more than ${MAX_DEPTH} directories in one another`);
+    throw new AgentError("internal", `fs_group: the volume's directories are nested deeper than ${MAX_DEPTH}`);
   }
-  // A few names at a time: containers may have left millions.
+  // Reads a few names at a time, because containers may have left millions.
   for await (const { name } of await opendir(pathOf(directory))) {
     try {
       await giveEntry(`${pathOf(directory)}/${name}`, grant, depth);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // it went meanwhile
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // removed meanwhile
     }
   }
 }
@@ -86,7 +86,7 @@ async function giveEntry(path: string, grant: Grant, depth: number): Promise<voi
   }
 }
 
-/** A path through a descriptor, which leads to what is open and nowhere else. */
+/** Takes a path through a descriptor, so it leads to the open file and nowhere else. */
 async function give(path: string, { gid, bits }: Grant): Promise<void> {
   const found = await stat(path);
   if (isGiven(found, { gid, bits })) return;

@@ -20,20 +20,20 @@ test.each([
   [["pagesize=2097152,size=4194304", "mode=0700"], MIB2, 4 << 20],
   [["pagesize=2Mi", "size=2MiB"], MIB2, MIB2],
   [["pagesize=1G", "size=1G"], 2 ** 30, 2 ** 30],
-])("%j", (options, pageSize, size) => {
+])("%j gives a page size and a size", (options, pageSize, size) => {
   expect(hugePagesOf(options)).toEqual({ pageSize, size });
 });
 
 test.each([
-  [["size=2M"], 'option pagesize="" is no number of bytes'],
-  [["pagesize=2M", "size=lots"], 'option size="lots" is no number of bytes'],
-  [["pagesize=2M", "size=3M"], "3145728 bytes are no whole number of pages of 2097152"],
-  [["pagesize=0", "size=0"], "0 bytes are no whole number of pages of 0"],
+  [["size=2M"], 'option pagesize="" is not a size in bytes'],
+  [["pagesize=2M", "size=lots"], 'option size="lots" is not a size in bytes'],
+  [["pagesize=2M", "size=3M"], "size 3145728 is not a multiple of the page size 2097152"],
+  [["pagesize=0", "size=0"], "size 0 is not a multiple of the page size 0"],
 ])("%j is refused", (options, why) => {
   expect(() => hugePagesOf(options)).toThrow(`huge pages: ${why}`);
 });
 
-test("pages are set aside besides those that are there, and given back", async () => {
+test("pages are reserved in addition to existing ones, and released", async () => {
   const pages = { pageSize: MIB2, size: 8 << 20 };
   await reserveHugePages(pages, directory);
   expect(count()).toBe("7");
@@ -41,7 +41,9 @@ test("pages are set aside besides those that are there, and given back", async (
   expect(count()).toBe("3");
 });
 
-test("a size that the kernel hasn't is told with those that it has", async () => {
+test("an unsupported page size is reported with the supported ones", async () => {
   const reserving = reserveHugePages({ pageSize: 2 ** 30, size: 2 ** 30 }, directory);
-  await expect(reserving).rejects.toThrow("huge pages: no pages of 1073741824 bytes; there are: hugepages-2048kB");
+  await expect(reserving).rejects.toThrow(
+    "huge pages: page size 1073741824 is not supported; supported: hugepages-2048kB",
+  );
 });

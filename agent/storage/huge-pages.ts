@@ -1,46 +1,49 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { AgentError } from "../kernel/error.ts";
+import { invalidArgument, quoted } from "../kernel/invalid-argument.ts";
 
 const HUGE_PAGES = "/sys/kernel/mm/hugepages";
 const UNITS: Readonly<Record<string, number>> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 
-/** Pages of one size for one file system. Bytes. */
+/** Huge pages of one size for one file system. Sizes in bytes. */
 export interface HugePages {
   readonly pageSize: number;
   readonly size: number;
 }
 
-/** From `pagesize=2M`, `size=64M`, one option each or both in one. Throws for what can't be. */
+/** Parses `pagesize=2M` and `size=64M`, as two options or in one. Throws for an invalid size. */
 export function hugePagesOf(options: readonly string[]): HugePages {
   const words = new Map(options.flatMap((option) => option.split(",")).map((word) => splitAt(word, "=")));
   const [pageSize, size] = [bytesOf("pagesize", words.get("pagesize")), bytesOf("size", words.get("size"))];
   if (pageSize < 1024 || size < pageSize || size % pageSize !== 0) {
-    throw refuse(`${size} bytes are no whole number of pages of ${pageSize}`);
+    throw invalidArgument(`huge pages: size ${size} is not a multiple of the page size ${pageSize}`);
   }
   return { pageSize, size };
 }
 
-/** Has the kernel set so many more aside. When it can't, none is. */
+/** Makes the kernel reserve this many additional pages. Reserves none on failure. */
 export async function reserveHugePages({ pageSize, size }: HugePages, directory = HUGE_PAGES): Promise<void> {
   const file = `${directory}/hugepages-${pageSize / 1024}kB/nr_hugepages`;
   const before = await readCount(file).catch(async () => {
     const known = await readdir(directory).catch(() => []);
-    throw refuse(`no pages of ${pageSize} bytes; there are: ${known.join(", ") || "none"}`);
+    throw invalidArgument(
+      `huge pages: page size ${pageSize} is not supported; supported: ${known.join(", ") || "none"}`,
+    );
   });
   const wanted = size / pageSize;
-  const asked = `huge pages: ${wanted} pages of ${pageSize} bytes asked for`;
-  // The kernel would drive everything else out of memory before it gives up.
+  const asked = `huge pages: ${wanted} pages of ${pageSize} bytes requested`;
+  // The kernel would evict everything else from memory before it fails.
   if (size > totalmem())
-    throw new AgentError("resource-exhausted", `${asked}, the guest has ${totalmem()} bytes in all`);
+    throw new AgentError("resource-exhausted", `${asked}, the guest has ${totalmem()} bytes in total`);
   await writeFile(file, String(before + wanted), { flag: "r+" });
   const got = (await readCount(file)) - before;
   if (got >= wanted) return;
   await writeFile(file, String(before), { flag: "r+" });
-  throw new AgentError("resource-exhausted", `${asked}, ${got} could be set aside`);
+  throw new AgentError("resource-exhausted", `${asked}, only ${got} available`);
 }
 
-/** Gives back what `reserveHugePages` took. */
+/** Releases the pages that `reserveHugePages` reserved. */
 export async function releaseHugePages({ pageSize, size }: HugePages, directory = HUGE_PAGES): Promise<void> {
   const file = `${directory}/hugepages-${pageSize / 1024}kB/nr_hugepages`;
   const now = await readCount(file);
@@ -55,14 +58,10 @@ function bytesOf(name: string, text = ""): number {
   const [, digits, unit = ""] = /^(\d{1,15})([kmg]?)i?b?$/i.exec(text) ?? [];
   const bytes = Number(digits) * (UNITS[unit.toLowerCase()] ?? Number.NaN);
   if (Number.isSafeInteger(bytes)) return bytes;
-  throw refuse(`option ${name}=${JSON.stringify(text.slice(0, 40))} is no number of bytes`);
+  throw invalidArgument(`huge pages: option ${name}=${quoted(text, 40)} is not a size in bytes`);
 }
 
 function splitAt(word: string, mark: string): [string, string] {
   const at = word.indexOf(mark);
   return at < 0 ? [word, ""] : [word.slice(0, at), word.slice(at + 1)];
-}
-
-function refuse(why: string): AgentError {
-  return new AgentError("invalid-argument", `huge pages: ${why}`);
 }

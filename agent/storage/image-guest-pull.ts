@@ -10,20 +10,20 @@ import { makePlace } from "./make-place.ts";
 import { parseStorageOptions } from "./mount-flags.ts";
 import type { PlacedStorage, StorageDriver } from "./storage.ts";
 
-/** Where images are unpacked. A disk that is mounted there has them, else the guest's memory. */
+/** Where images are unpacked: on a disk if one is mounted there, otherwise in memory. */
 const IMAGES = "/run/kata-containers/image";
 
-/** The files of an image that the guest gets itself, of the container's own: they may be changed, and go with the storage. */
+/** Pulls an image in the guest. The container gets its own writable copy, which is removed with the storage. */
 export const imageGuestPull: StorageDriver = {
   name: METADATA,
   options: [METADATA],
   async mount(kernel, storage, { images, signal }) {
     const { mountPoint, container } = storage;
-    if (container === "") throw new AgentError("invalid-argument", `${METADATA} storage: it is for containers only`);
+    if (container === "") throw new AgentError("invalid-argument", `${METADATA} storage: only containers can have it`);
     const options = pullOptions(storage);
     const { flags, data, propagation } = parseStorageOptions(options.mount);
     if (data !== "") {
-      throw new AgentError("invalid-argument", `${METADATA} storage: there is no option "${data.slice(0, 200)}"`);
+      throw new AgentError("invalid-argument", `${METADATA} storage: option "${data.slice(0, 200)}" is not supported`);
     }
     const place = placeOf(storage);
     const directory = `${place}/rootfs`;
@@ -32,7 +32,7 @@ export const imageGuestPull: StorageDriver = {
     try {
       const { pullImage } = await import("./image/pull-image.ts");
       await pullImage(kernel.sys, { ...options, directory }, images, signal);
-      // The mount point appears with the whole image, and without the flags that /run has.
+      // The mount point appears with the complete image, and without the mount flags of /run.
       await bind(kernel, directory, mountPoint, flags, propagation);
     } catch (error) {
       await remove(storage).catch(() => undefined);
@@ -60,12 +60,12 @@ async function bind(
   }
 }
 
-/** Found again from the storage alone, by the next agent as well. */
+/** Derived from the storage alone, so the next agent finds it again. */
 function placeOf({ mountPoint }: PlacedStorage): string {
   return `${IMAGES}/${crypto().createHash("sha256").update(mountPoint).digest("hex").slice(0, 32)}`;
 }
 
-/** The image, half an image of an agent that was killed, and directories on the way that are empty by now. */
+/** Removes the image, also an incomplete one from an agent that was killed, and parent directories that are empty. */
 async function remove(storage: PlacedStorage): Promise<void> {
   await removeTree(placeOf(storage));
   for (const directory of [storage.mountPoint, dirname(storage.mountPoint), IMAGES]) {

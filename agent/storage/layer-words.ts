@@ -1,4 +1,5 @@
 import { AgentError } from "../kernel/error.ts";
+import { invalidArgument, quoted } from "../kernel/invalid-argument.ts";
 
 const PREFIX = "X-kata.";
 const FLAGS = ["overlay-upper", "overlay-lower"];
@@ -10,16 +11,16 @@ const VALUES = [
 const MKDIR = "mkdir.path";
 const MAX_DIRECTORIES = 64;
 
-/** The words of a layer that begin with X-kata., without that. */
+/** Options of a layer that begin with X-kata., without that prefix. */
 export interface LayerWords {
-  /** Those without a value, and those that are `true`. */
+  /** Options without a value, and options set to `true`. */
   readonly flags: ReadonlySet<string>;
   readonly values: ReadonlyMap<string, string>;
-  /** Values of mkdir.path, the one word that may be there more than once. */
+  /** Values of mkdir.path, the only option that may be repeated. */
   readonly directories: readonly string[];
 }
 
-/** Throws for a word that is not known, and for one that is there twice. */
+/** Throws for an unknown option and for a repeated one. */
 export function layerWords(options: readonly string[]): LayerWords {
   const flags = new Set<string>();
   const values = new Map<string, string>();
@@ -35,28 +36,28 @@ export function layerWords(options: readonly string[]): LayerWords {
     else throw unsupported(`option "${option.slice(0, 100)}" is not supported`);
   }
   for (const [name, value] of values) if (SWITCHES.includes(name) && value === "true") flags.add(name);
-  if (directories.length > MAX_DIRECTORIES) throw refuse(`more than ${MAX_DIRECTORIES} directories to be made`);
+  if (directories.length > MAX_DIRECTORIES) throw invalidStorage(`more than ${MAX_DIRECTORIES} directories to create`);
   return { flags, values, directories };
 }
 
 function setOnce(values: Map<string, string>, name: string, value: string): void {
-  if (values.has(name)) throw refuse(`option "${PREFIX}${name}" is there twice`);
+  if (values.has(name)) throw invalidStorage(`option "${PREFIX}${name}" is repeated`);
   values.set(name, value);
 }
 
 export function numberOf(name: string, text: string, low: number, high: number): number {
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= low && value <= high) return value;
-  throw refuse(`${PREFIX}${name}=${JSON.stringify(text.slice(0, 60))} is no number from ${low} to ${high}`);
+  throw invalidStorage(`${PREFIX}${name}=${quoted(text, 60)} is out of range, use ${low} to ${high}`);
 }
 
 export function hexOf(name: string, text: string): string {
   if (/^([0-9a-f]{2}){1,256}$/i.test(text)) return text.toLowerCase();
-  throw refuse(`${PREFIX}${name}=${JSON.stringify(text.slice(0, 60))} is not hexadecimal`);
+  throw invalidStorage(`${PREFIX}${name}=${quoted(text, 60)} is not hexadecimal`);
 }
 
-export function refuse(why: string): AgentError {
-  return new AgentError("invalid-argument", `storage: ${why}`);
+export function invalidStorage(why: string): AgentError {
+  return invalidArgument(`storage: ${why}`);
 }
 
 export function unsupported(why: string): AgentError {

@@ -1,22 +1,22 @@
 import type { DiskKind, Storage } from "./storage.ts";
 import type { VerityTree } from "./verity.ts";
 
-/** One of the file systems that make up a container's root. */
+/** One of the file systems that form a container's root. */
 export interface Layer {
-  /** One is written to, those below it are read. */
+  /** The upper layer is writable, the lower ones are read-only. */
   readonly role: "upper" | "lower";
   readonly disk: DiskKind;
-  /** As the host names the disk; the path in /dev once it is found. */
+  /** The host's address of the disk; the path in /dev once it is found. */
   readonly source: string;
-  /** Of a GPT; without it the file system is on the whole disk. */
+  /** Partition number in a GPT. If absent, the file system covers the whole disk. */
   readonly partition?: number;
   readonly fstype: string;
-  /** For mount(2). */
+  /** Options for mount(2). */
   readonly options: readonly string[];
   readonly verity?: VerityTree;
-  /** The disk is empty: an ext4 is made on it first. */
+  /** Set if the disk is empty and an ext4 must be created first. */
   readonly make?: { readonly uuid?: string };
-  /** To be made on the upper one. */
+  /** Directories to create on the upper layer. */
   readonly directories: readonly LayerDirectory[];
 }
 
@@ -29,7 +29,7 @@ export interface LayerDirectory {
 
 export const MULTI_LAYER = "erofs.multi-layer";
 
-/** It is a layer of a container's root rather than something to be mounted on its own. */
+/** True for a layer of a container's root, false for a storage that is mounted by itself. */
 export function isLayer({ driver, options }: Storage): boolean {
   return driver === MULTI_LAYER || options.includes("X-kata.multi-layer=true");
 }

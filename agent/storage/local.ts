@@ -9,7 +9,10 @@ import { storageNotices } from "./storage-notices.ts";
 const DEFAULT_MODE = 0o755;
 const MODE = /^mode=(0?[0-7]{1,4})$/;
 
-/** A directory of the guest itself: an emptyDir. One that is there keeps its content. Nothing is mounted that could have more options. */
+/**
+ * Creates a directory in the guest, for an emptyDir. An existing one keeps its content. No mount is made, so other
+ * options are ignored.
+ */
 export const local: StorageDriver = {
   name: "local",
   async mount({ sys, files }, { mountPoint, options }) {
@@ -23,7 +26,7 @@ export const local: StorageDriver = {
       sys.close(fd);
     }
     const others = options.filter((option) => !option.startsWith("mode="));
-    const lines = others.map((option) => `option ${JSON.stringify(option.slice(0, 80))} is passed over`);
+    const lines = others.map((option) => `option ${JSON.stringify(option.slice(0, 80))} is ignored`);
     for (const line of firstLines(lines)) storageNotices.publish(`local storage on ${mountPoint}: ${line}`);
   },
 };

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { makeFileSystem } from "./make-file-system.ts";
 
-/** An empty disk of 8 MiB. */
+/** Creates an empty disk of 8 MiB. */
 function disk(content: string | Buffer = ""): string {
   const directory = mkdtempSync(join(tmpdir(), "guestd-mkfs-"));
   onTestFinished(() => rmSync(directory, { recursive: true }));
@@ -17,7 +17,7 @@ function disk(content: string | Buffer = ""): string {
 const describe = (path: string) =>
   execFileSync("/usr/sbin/dumpe2fs", ["-h", path], { encoding: "utf8", stdio: "pipe" });
 
-test("an ext4 is made on an empty disk, and left as it is when it is asked for again", async () => {
+test("an ext4 is created on an empty disk and kept when requested again", async () => {
   const path = disk();
   const uuid = "67756573-7464-4000-8000-000000000000";
   await makeFileSystem(path, uuid);
@@ -32,23 +32,23 @@ test.each([
   ["bytes at its beginning", () => disk("x")],
   ["bytes further in", () => disk(Buffer.concat([Buffer.alloc(65536), Buffer.from("_BHRfS_M")]))],
   [
-    "an ext4 of somebody else",
+    "an ext4 created elsewhere",
     () => {
       const path = disk();
       execFileSync("/usr/sbin/mkfs.ext4", ["-q", "-F", path]);
       return path;
     },
   ],
-])("a disk with %s is refused, and not touched", async (_, make) => {
+])("a disk with %s is refused, and left untouched", async (_, make) => {
   const path = make();
   const before = readFileSync(path);
   await expect(makeFileSystem(path)).rejects.toThrow(
-    `make file system on ${path}: it is not empty, and what is on it is not wiped`,
+    `make file system on ${path}: the disk is not empty and won't be overwritten`,
   );
   expect(readFileSync(path).equals(before)).toBe(true);
 });
 
-test("an image without the program says so", async () => {
+test("an image without mkfs.ext4 is reported", async () => {
   await expect(makeFileSystem(disk(), undefined, "/none/mkfs.ext4")).rejects.toThrow(
     "/none/mkfs.ext4: the image has no such program",
   );

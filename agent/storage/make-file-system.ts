@@ -3,27 +3,27 @@ import { AgentError } from "../kernel/error.ts";
 import { runProgram } from "../kernel/run-program.ts";
 
 const MKFS = "/usr/sbin/mkfs.ext4";
-/** What tells a file system that was made here from one that somebody has data on. */
+/** Label that marks file systems created here, to tell them from the user's. */
 const LABEL = "guestd";
-/** File systems, partition tables and volume managers all have their heads in it. */
+/** File systems, partition tables and volume managers all store their headers within it. */
 const HEAD = 128 << 10;
 const SUPERBLOCK = 1024;
 const EXT4_MAGIC = 0xef53;
 const MKFS_LIMIT_MS = 120_000;
 
 /**
- * An ext4 on an empty disk. One that was made here before stays as it is, with what is on it; a disk with anything else at
- * its beginning is refused and not touched.
+ * Creates an ext4 on an empty disk. Keeps one that was created here before, with its files. Refuses a disk with any
+ * other data at its beginning, without touching it.
  */
 export async function makeFileSystem(disk: string, uuid?: string, program = MKFS): Promise<void> {
   const head = await readHead(disk);
   if (head.every((byte) => byte === 0)) {
-    // No journal: what is on a disk that came empty goes with the pod.
+    // No journal: the contents of an initially empty disk are dropped with the pod.
     const id = uuid === undefined ? [] : ["-U", uuid];
     const options = ["-q", "-F", "-L", LABEL, "-m", "0", "-O", "^has_journal", ...id, disk];
     await runProgram(program, options, { limitMs: MKFS_LIMIT_MS });
   } else if (!isOurs(head)) {
-    const why = "it is not empty, and what is on it is not wiped";
+    const why = "the disk is not empty and won't be overwritten";
     throw new AgentError("failed-precondition", `make file system on ${disk}: ${why}`);
   }
 }

@@ -1,13 +1,13 @@
 import { AgentError } from "../kernel/error.ts";
 import type { Files } from "../kernel/files.ts";
 
-/** Makes the directory that a storage is mounted on or is, unless it is there. Throws one line. */
+/** Creates a storage's mount point or directory if it doesn't exist. Throws one line. */
 export function makePlace(files: Pick<Files, "makeDirectory">, driver: string, path: string): void {
   try {
     files.makeDirectory(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EROFS") throw error;
-    const why = "EROFS (read-only file system): on a share it is the host that makes it";
+    const why = "EROFS (read-only file system): on a share, the host must create it";
     throw new AgentError("internal", `${driver} storage: mkdir ${path}: ${why}`, { cause: error });
   }
 }

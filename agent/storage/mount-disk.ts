@@ -2,7 +2,7 @@ import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { type Mounted, mountStorage } from "./mount-storage.ts";
 
-/** The file system on a disk; `source` is the disk's path in /dev. */
+/** Mounts the file system of a disk; `source` is the disk's path in /dev. */
 export async function mountDisk(kernel: Pick<Kernel, "sys" | "files">, storage: Mounted): Promise<void> {
   const { driver, source, fstype, mountPoint, options } = storage;
   if (fstype === "") throw new AgentError("invalid-argument", `${driver} storage of ${mountPoint}: it has no fstype`);

@@ -32,18 +32,18 @@ const PROPAGATIONS = new Map(
   }).flatMap(([name, flag]) => [[name, flag] as const, [`r${name}`, flag | abi.MS_REC] as const]),
 );
 
-/** mount(2) takes one page of data, its end included. */
+/** mount(2) accepts one page of data including the terminating NUL. */
 export const MAX_DATA = 4095;
 
 export interface MountWords {
   readonly flags: number;
-  /** For the file system. */
+  /** Data for the file system. */
   readonly data: string;
-  /** MS_SHARED …, with MS_REC for all below; 0: as it is. */
+  /** MS_SHARED and the like, with MS_REC for all mounts below; 0 leaves the propagation unchanged. */
   readonly propagation: number;
 }
 
-/** Options of a storage as mount(2) wants them: known words are flags, the rest is data for the file system. */
+/** Splits a storage's options for mount(2): known words become flags, the rest is data for the file system. */
 export function parseStorageOptions(options: readonly string[]): MountWords {
   let [flags, propagation] = [0, 0];
   const words: string[] = [];
@@ -57,12 +57,12 @@ export function parseStorageOptions(options: readonly string[]): MountWords {
   }
   const data = words.join(",");
   if (data.includes("\0") || Buffer.byteLength(data) > MAX_DATA) {
-    throw new AgentError("invalid-argument", `storage options have a NUL byte or are longer than ${MAX_DATA} bytes`);
+    throw new AgentError("invalid-argument", `storage options contain a NUL byte or are longer than ${MAX_DATA} bytes`);
   }
   return { flags, data, propagation };
 }
 
-/** It is a flag of mount(2), not data for the file system. */
+/** True for a flag of mount(2), false for file system data. */
 export function isMountFlag(option: string): boolean {
   return FLAGS.has(option);
 }

@@ -10,22 +10,26 @@ import { isMountFlag, parseStorageOptions } from "./mount-flags.ts";
 import { mountedOn } from "./mounts.ts";
 import type { Storage } from "./storage.ts";
 
-/** What a mount needs to know of a storage. */
+/** The fields of a storage that a mount needs. */
 export type Mounted = Pick<Storage, "driver" | "source" | "fstype" | "mountPoint" | "options">;
 
 /**
- * Mounts a storage as its options say: a file system, or a directory or file of the guest when its type or an option is
- * `bind`. A bind keeps the flags of what it shows and gets its own; propagation is set last. On failure nothing is mounted.
+ * Mounts a storage as its options say: a file system, or a directory or file of the guest if the type or an option is
+ * `bind`. A bind mount keeps its source's flags and adds its own. Propagation is set last. Leaves nothing mounted on
+ * failure.
  */
 export async function mountStorage(kernel: Pick<Kernel, "sys" | "files">, storage: Mounted): Promise<void> {
   const { driver, source, fstype, mountPoint, options } = storage;
   const { flags, data, propagation } = parseStorageOptions(options);
   const isBind = fstype === "bind" || (flags & MS_BIND) !== 0;
   if (isBind && data !== "") {
-    throw new AgentError("invalid-argument", `${driver} storage: a bind mount has no option "${data.slice(0, 200)}"`);
+    throw new AgentError(
+      "invalid-argument",
+      `${driver} storage: a bind mount can't have option "${data.slice(0, 200)}"`,
+    );
   }
   const { sys, files } = kernel;
-  // By a descriptor: the source may lie where containers write.
+  // Through a descriptor, because containers may be able to change the source's path.
   const shown = isBind ? await openPlain(sys, source) : undefined;
   let undo: () => void = () => undefined;
   try {
@@ -52,7 +56,7 @@ export async function mountStorage(kernel: Pick<Kernel, "sys" | "files">, storag
   }
 }
 
-/** The directory, or empty file, to mount on. What comes back takes it away again if it was made here. */
+/** Creates the directory or empty file to mount on. Returns a function that removes it again if it was created here. */
 function makeTarget(files: Files, driver: string, path: string, isFile: boolean): () => void {
   if (files.exists(path)) return () => undefined;
   makePlace(files, driver, isFile ? dirname(path) : path);
@@ -62,7 +66,7 @@ function makeTarget(files: Files, driver: string, path: string, isFile: boolean)
       if (isFile) files.removeTree(path);
       else files.removeDirectory(path);
     } catch {
-      // It has content by now.
+      // It isn't empty any more.
     }
   };
 }

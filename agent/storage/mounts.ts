@@ -7,7 +7,7 @@ export interface MountEntry {
   readonly options: readonly string[];
 }
 
-/** /proc/self/mounts, in order; octal escapes resolved. */
+/** Lists /proc/self/mounts in order, with octal escapes decoded. */
 export function listMounts(files: Pick<Files, "readText">): MountEntry[] {
   return files
     .readText("/proc/self/mounts")
@@ -19,7 +19,7 @@ export function listMounts(files: Pick<Files, "readText">): MountEntry[] {
     });
 }
 
-/** What is mounted on a path now, on top. A trailing slash doesn't matter. */
+/** Returns the topmost mount on a path. Ignores trailing slashes. */
 export function mountedOn(files: Pick<Files, "readText">, path: string): MountEntry | undefined {
   const wanted = path.length > 1 ? path.replace(/\/+$/, "") : path;
   return listMounts(files).findLast((entry) => entry.mountPoint === wanted);

@@ -11,7 +11,7 @@ import type { Layer } from "./layer.ts";
 import { multiLayerIn } from "./multi-layer.ts";
 import type { PlacedStorage } from "./storage.ts";
 
-/** Mounts are noted only; `refuse` may throw for a type. Paths below the directory of the test are told without it. */
+/** Records mounts; `refuse` may throw for a file system type. Paths are shown relative to the test's directory. */
 function machine(refuse: (type: string) => void = () => undefined) {
   const directory = mkdtempSync(join(tmpdir(), "guestd-layers-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
@@ -52,7 +52,7 @@ const rootOf = (directory: string, layers: readonly Layer[], container = "c"): P
 });
 const VERITY = { rootHash: "ab".repeat(32), hashOffset: 8192, superblock: false };
 
-test("the upper one, the lower ones and their overlay are mounted, and go in reverse", async () => {
+test("the upper layer, the lower layers and their overlay are mounted, and unmounted in reverse", async () => {
   const { directory, calls, kernel, driver } = machine();
   const directories = [{ names: ["upper", "x"], mode: 0o701, uid: 0, gid: 0 }];
   const storage = rootOf(directory, [
@@ -81,7 +81,7 @@ test("the upper one, the lower ones and their overlay are mounted, and go in rev
   expect(existsSync(`${directory}/c`)).toBe(false);
 });
 
-test.each(["ext4", "erofs", "verity", "overlay"])("when %s fails nothing is left", async (failing) => {
+test.each(["ext4", "erofs", "verity", "overlay"])("nothing is left mounted when %s fails", async (failing) => {
   const { directory, calls, kernel, driver } = machine((type) => {
     if (type === failing) throw new SystemError("mount", 5, "x");
   });
@@ -102,7 +102,7 @@ test.each(["ext4", "erofs", "verity", "overlay"])("when %s fails nothing is left
   expect([existsSync(`${directory}/c`), existsSync(`${directory}/root`)]).toEqual([false, false]);
 });
 
-test("a failed mount behind dm-verity says what dm-verity does", async () => {
+test("a failed mount through dm-verity explains what dm-verity does", async () => {
   const { directory, kernel, driver } = machine(() => {
     throw new SystemError("mount", 5, "x");
   });
@@ -110,18 +110,18 @@ test("a failed mount behind dm-verity says what dm-verity does", async () => {
   await expect(
     driver.mount(verity, rootOf(directory, [layer("lower", "/dev/vdd", { verity: VERITY })])),
   ).rejects.toThrow(
-    "erofs on /dev/dm-5 with ro: mount x: EIO (i/o error); dm-verity of /dev/vdd lets through only what the root hash vouches for",
+    "erofs on /dev/dm-5 with ro: mount x: EIO (i/o error); dm-verity of /dev/vdd blocks data that doesn't match the root hash",
   );
 });
 
-test("without an upper one it is written to memory", async () => {
+test("without an upper layer, writes go to memory", async () => {
   const { directory, calls, kernel, driver } = machine();
   await driver.mount(kernel, rootOf(directory, [layer("lower", "/dev/vdc")]));
   expect(calls.map((call) => call.split(" ")[1])).toEqual(["erofs", "overlay"]);
   expect(existsSync(`${directory}/c/multi-layer/upper/upper`)).toBe(true);
 });
 
-test("more layers than a mount's options have room for go by a descriptor", async () => {
+test("layers that exceed a mount's data are passed through a descriptor", async () => {
   const { directory, calls, kernel, driver } = machine();
   const layers = Array.from({ length: 100 }, (_, index) => layer("lower", `/dev/vdb${index}`));
   await driver.mount(kernel, rootOf(directory, layers, "c".repeat(64)));
@@ -130,17 +130,17 @@ test("more layers than a mount's options have room for go by a descriptor", asyn
   expect(options.length).toBeLessThan(4096);
 });
 
-test("a link on the upper one leads nowhere else", async () => {
+test("a link on the upper layer leads nowhere else", async () => {
   const { directory, calls, kernel, driver } = machine();
   mkdirSync(`${directory}/c/multi-layer/upper`, { recursive: true });
   symlinkSync("/etc", `${directory}/c/multi-layer/upper/upper`);
   const storage = rootOf(directory, [layer("upper", "/dev/vdb"), layer("lower", "/dev/vdc")]);
-  await expect(driver.mount(kernel, storage)).rejects.toThrow('a link on the way to "upper" leads out');
+  await expect(driver.mount(kernel, storage)).rejects.toThrow('a link on the way to "upper" leads outside');
   expect(calls.at(-1)).toBe("umount c/multi-layer/upper");
 });
 
-test("layers of a sandbox are refused", async () => {
+test("layers for a sandbox are refused", async () => {
   const { directory, kernel, driver } = machine();
   const storage = rootOf(directory, [layer("lower", "/dev/vdc")], "");
-  await expect(driver.mount(kernel, storage)).rejects.toThrow("layers are for containers only");
+  await expect(driver.mount(kernel, storage)).rejects.toThrow("only containers can have layers");
 });

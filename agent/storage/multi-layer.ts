@@ -13,18 +13,18 @@ import { unmount } from "./unmount.ts";
 import { mountVerified, verityDevice } from "./verity-disk.ts";
 
 /**
- * A container's root of several file systems: read-only ones on top of each other, the first is the uppermost, and above
- * them one that is written to, on a disk or in memory. All go with the storage.
+ * Mounts a container's root from several file systems: read-only layers, uppermost first, below a writable one on a
+ * disk or in memory. All are unmounted with the storage.
  */
 export const multiLayer = multiLayerIn("/run/kata-containers");
 
-/** `directory`: of all containers. */
+/** `directory` holds the directories of all containers. */
 export function multiLayerIn(directory: string): StorageDriver {
   return {
     name: MULTI_LAYER,
     async mount(kernel, storage) {
       if (storage.container === "") {
-        throw new AgentError("invalid-argument", `${MULTI_LAYER} storage: layers are for containers only`);
+        throw new AgentError("invalid-argument", `${MULTI_LAYER} storage: only containers can have layers`);
       }
       const places = placesIn(directory, storage.container);
       try {
@@ -43,11 +43,13 @@ interface Places {
   readonly base: string;
   readonly upper: string;
   readonly lower: (index: number) => string;
-  /** Name of a lower layer's device with dm-verity. */
+  /** Name of a lower layer's dm-verity device. */
   readonly device: (index: number) => string;
 }
 
-/** Container ids are checked before: letters, digits, `_ . -`; too long for a device's name. */
+/**
+ * Paths for a container, whose id was checked earlier: letters, digits, `_ . -`. The id is too long for a device name.
+ */
 function placesIn(directory: string, id: string): Places {
   const container = `${directory}/${id}`;
   const base = `${container}/multi-layer`;
@@ -77,7 +79,7 @@ async function mountLayers(kernel: Kernel, storage: PlacedStorage, places: Place
   const overlay = { ...storage, source: "overlay" };
   const options = overlayOptions(places.base, lowers.length);
   if (Buffer.byteLength(options.join()) <= MAX_DATA) return mountStorage(kernel, { ...overlay, options });
-  // A descriptor's path is shorter than the container's.
+  // A descriptor's path is shorter than the container's directory.
   const base = openSync(places.base, O_PATH | constants.O_DIRECTORY);
   try {
     await mountStorage(kernel, { ...overlay, options: overlayOptions(pathOf(base), lowers.length) });
@@ -96,7 +98,7 @@ function mountOf({ role, source, fstype, options }: Layer) {
   return { driver: MULTI_LAYER, source, fstype, options: words };
 }
 
-/** On a file system that a host made: no link on it leads out. */
+/** Creates directories on a file system from the host. No link on it can lead outside. */
 function makeDirectories({ sys }: Kernel, root: string, directories: readonly LayerDirectory[]): void {
   const fd = openSync(root, O_PATH | constants.O_DIRECTORY);
   try {
@@ -106,7 +108,7 @@ function makeDirectories({ sys }: Kernel, root: string, directories: readonly La
   }
 }
 
-/** In the reverse order, all of them, also those that were never mounted; then throws the first error. */
+/** Unmounts in reverse order, including layers that were never mounted, then throws the first error. */
 async function unmountLayers(kernel: Kernel, storage: PlacedStorage, places: Places): Promise<void> {
   const { lowers } = layersOf(storage);
   const errors: unknown[] = [];
@@ -121,7 +123,7 @@ async function unmountLayers(kernel: Kernel, storage: PlacedStorage, places: Pla
   try {
     kernel.files.removeDirectory(places.container);
   } catch {
-    // There is more of the container in it.
+    // It holds other files of the container.
   }
 }
 

@@ -14,8 +14,8 @@ const LOWER = "lowerdir=";
 const CONTAINERS = "/run/kata-containers";
 
 /**
- * Layers on top of each other. An option has a writable one made for the container, in memory: it goes with the storage.
- * Driver options name directories to be made first.
+ * Mounts overlay layers. An option adds a writable layer in memory, which is removed with the storage. Driver options
+ * name directories to create first.
  */
 export const overlayfs: StorageDriver = {
   name: "overlayfs",
@@ -49,8 +49,8 @@ export const overlayfs: StorageDriver = {
 };
 
 /**
- * A share may say that a file system of its own begins at a lower layer. The kernel mounts it there when a path leads through,
- * and overlay takes none (EINVAL) where it has still to be mounted.
+ * Looks into the lower layers before they are mounted. A share can hold file systems that the kernel mounts only when a
+ * path leads through them, and overlay fails with EINVAL on a path that is still to be mounted.
  */
 async function lookInto(options: readonly string[]): Promise<void> {
   const lowers = options
@@ -64,16 +64,16 @@ interface Layer {
   readonly work: string;
 }
 
-/** Container ids are checked before: letters, digits, `_ . -`. */
+/** The container's id was checked earlier: letters, digits, `_ . -`. */
 function writableLayer({ options, container }: PlacedStorage): Layer | undefined {
   if (!options.includes(WRITABLE)) return undefined;
   if (container === "")
-    throw new AgentError("invalid-argument", `overlayfs storage: ${WRITABLE} is for containers only`);
+    throw new AgentError("invalid-argument", `overlayfs storage: ${WRITABLE} is only for containers`);
   const base = `${CONTAINERS}/${container}`;
   return { upper: `${base}/upper`, work: `${base}/work` };
 }
 
-/** What a container has put into it may be a million files, or directories deeper than any path. */
+/** Removes a writable layer. A container may have left a million files, or directories deeper than any path. */
 async function removeLayer(layer: Layer | undefined): Promise<void> {
   for (const directory of Object.values(layer ?? {})) await removeTree(directory);
 }

@@ -17,7 +17,7 @@ const storage = (options: readonly string[], parts: Partial<Storage> = {}): Stor
 const upper = (options: readonly string[], parts: Partial<Storage> = {}) =>
   storage([...UPPER, ...options], { fstype: "ext4", ...parts });
 
-test("a lower layer in a partition, with dm-verity, as runtime-rs sends it", () => {
+test("a lower layer in a partition with dm-verity is parsed as runtime-rs sends it", () => {
   const gpt = ["X-kata.gpt-partitioned=true", "X-kata.partition-number=2"];
   const layer = parseLayer(storage(["ro", ...LOWER, ...gpt, ...VERITY, "X-kata.dmverity.salt=00FF"]));
   expect(layer).toEqual({
@@ -26,7 +26,7 @@ test("a lower layer in a partition, with dm-verity, as runtime-rs sends it", () 
   });
 });
 
-test("an upper layer with directories to be made", () => {
+test("an upper layer with directories to create is parsed", () => {
   const paths = ["X-kata.mkdir.path={{ mount 0 }}/upper:0700:7:8", "X-kata.mkdir.path=/work/x"];
   const directories = [
     { names: ["upper"], mode: 0o700, uid: 7, gid: 8 },
@@ -40,7 +40,7 @@ test("an upper layer with directories to be made", () => {
   });
 });
 
-test("an upper layer that is made on an empty disk, in each of the ways to say so", () => {
+test("an upper layer to be created on an empty disk is parsed in every notation", () => {
   const uuid = "67756573-7464-4000-8000-000000000000";
   const wanted = ["X-kata.mkfs=true", "X-kata.mkfs.fs=ext4", "X-kata.mkfs.size=64M", `X-kata.mkfs.uuid=${uuid}`];
   expect(parseLayer(upper(wanted, { fstype: "" }))).toMatchObject({ fstype: "ext4", make: { uuid } });
@@ -48,59 +48,71 @@ test("an upper layer that is made on an empty disk, in each of the ways to say s
   expect(parseLayer(upper([], { driverOptions: ["create_filesystem"] }))).toMatchObject({ make: {} });
 });
 
-test("the driver erofs.multi-layer is a virtio-blk disk; the kind of file system says which layer it is", () => {
+test("the driver erofs.multi-layer means a virtio-blk disk, and the file system type selects the layer", () => {
   expect(parseLayer(storage([], { driver: "erofs.multi-layer" }))).toMatchObject({ disk: "blk", role: "lower" });
   const writable = { driver: "erofs.multi-layer", fstype: "ext4" };
   expect(parseLayer(storage([], writable))).toMatchObject({ role: "upper" });
 });
 
 test.each<[string, Storage, string]>([
-  ["a word that is not known", storage([...LOWER, "X-kata.new=1"]), 'option "X-kata.new=1" is not supported'],
-  ["a switch that is neither", storage([...LOWER, "X-kata.mkfs=yes"]), 'option "X-kata.mkfs=yes" is not supported'],
-  ["two root hashes", storage([...LOWER, ...VERITY, ...VERITY.slice(1, 2)]), 'dmverity.roothash" is there twice'],
+  ["an unknown option", storage([...LOWER, "X-kata.new=1"]), 'option "X-kata.new=1" is not supported'],
   [
-    "a root hash that is not asked for",
+    "a switch that is neither true nor false",
+    storage([...LOWER, "X-kata.mkfs=yes"]),
+    'option "X-kata.mkfs=yes" is not supported',
+  ],
+  ["two root hashes", storage([...LOWER, ...VERITY, ...VERITY.slice(1, 2)]), 'dmverity.roothash" is repeated'],
+  [
+    "a root hash without dm-verity enabled",
     storage([...LOWER, ...VERITY.slice(1)]),
-    "without X-kata.dmverity-enabled=true",
+    "needs X-kata.dmverity-enabled=true",
   ],
   ["dm-verity without a hash", storage([...LOWER, ...VERITY.slice(0, 1)]), "dm-verity needs X-kata.dmverity.roothash="],
   [
-    "a root hash with more",
+    "a root hash with trailing text",
     storage([...LOWER, VERITY[0] ?? "", "X-kata.dmverity.roothash=ab 1", VERITY[2] ?? ""]),
     "is not hexadecimal",
   ],
-  ["a partition number alone", storage([...LOWER, "X-kata.partition-number=1"]), "are for each other"],
+  ["a partition number alone", storage([...LOWER, "X-kata.partition-number=1"]), "need each other"],
   [
     "partition 0",
     storage([...LOWER, "X-kata.gpt-partitioned=true", "X-kata.partition-number=0"]),
-    "is no number from 1 to 128",
+    "is out of range, use 1 to 128",
   ],
-  ["both layers in one", storage([...LOWER, ...UPPER.slice(0, 1)]), "is the upper and a lower one"],
-  ["neither layer", storage(["X-kata.multi-layer=true"], { fstype: "xfs" }), "is neither the upper nor a lower one"],
-  ["a driver without disks", storage(LOWER, { driver: "virtio-fs" }), 'driver "virtio-fs" has no layers'],
+  ["a layer that is upper and lower", storage([...LOWER, ...UPPER.slice(0, 1)]), "can't be both upper and lower"],
+  [
+    "a layer that is neither upper nor lower",
+    storage(["X-kata.multi-layer=true"], { fstype: "xfs" }),
+    "must be either upper or lower",
+  ],
+  ["a driver without disks", storage(LOWER, { driver: "virtio-fs" }), 'driver "virtio-fs" can\'t have layers'],
   [
     "a driver option",
     storage(LOWER, { driverOptions: ["encryption_key=ephemeral"] }),
     'driver option "encryption_key=ephemeral" is not supported',
   ],
   ["a group", upper([], { fsGroup: { gid: 1, onRootMismatch: false } }), "fs_group of a layer is not supported"],
-  ["a lower one to be made", storage([...LOWER, "X-kata.mkdir.path=/x"]), "nothing is made on a lower layer"],
   [
-    "another file system to be made",
-    upper(["X-kata.mkfs=true", "X-kata.mkfs.fs=xfs"]),
-    '"xfs" can\'t be made, only ext4',
+    "a lower layer to be created",
+    storage([...LOWER, "X-kata.mkdir.path=/x"]),
+    "nothing can be created on a lower layer",
   ],
-  ["a UUID that is an option", upper(["X-kata.mkfs=true", "X-kata.mkfs.uuid=-E x"]), "is no UUID"],
+  [
+    "another file system to be created",
+    upper(["X-kata.mkfs=true", "X-kata.mkfs.fs=xfs"]),
+    "can't create a file system of type",
+  ],
+  ["a UUID that is an option", upper(["X-kata.mkfs=true", "X-kata.mkfs.uuid=-E x"]), "is not a UUID"],
   ["no fstype", storage(LOWER, { fstype: "" }), "has no fstype"],
-  ["a directory above", upper(["X-kata.mkdir.path={{ mount 0 }}/../x"]), "is no path on the upper layer"],
-  ["a directory on a lower one", upper(["X-kata.mkdir.path={{ mount 1 }}/x"]), "is not on the upper layer"],
-  ["the upper layer itself", upper(["X-kata.mkdir.path={{ mount 0 }}"]), "is no path on the upper layer"],
-  ["a directory's mode", upper(["X-kata.mkdir.path=/x:rwx"]), "is not PATH:MODE:UID:GID"],
+  ["a directory above", upper(["X-kata.mkdir.path={{ mount 0 }}/../x"]), "is not a path on the upper layer"],
+  ["a directory on a lower layer", upper(["X-kata.mkdir.path={{ mount 1 }}/x"]), "is not on the upper layer"],
+  ["the upper layer itself", upper(["X-kata.mkdir.path={{ mount 0 }}"]), "is not a path on the upper layer"],
+  ["a directory with an invalid mode", upper(["X-kata.mkdir.path=/x:rwx"]), "is not PATH:MODE:UID:GID"],
 ])("%s is refused", (_, one, why) => {
   expect(() => parseLayer(one)).toThrow(why);
 });
 
-test("whatever words a host sends, there is a layer whose parts are within bounds, or one line", () => {
+test("any options give either a layer within bounds or one line", () => {
   const names = ["partition-number", "gpt-partitioned", "mkdir.path", "mkfs", "mkfs.uuid", "dmverity.roothash", "x"];
   const value = fc.oneof(fc.string(), fc.constantFrom("true", "1", "{{ mount 0 }}/a/../b", "/a:0755:1:1"));
   const word = fc.tuple(fc.constantFrom(...names), value).map(([name, text]) => `X-kata.${name}=${text}`);

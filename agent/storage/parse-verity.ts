@@ -1,18 +1,18 @@
-import { hexOf, type LayerWords, numberOf, refuse } from "./layer-words.ts";
+import { hexOf, invalidStorage, type LayerWords, numberOf } from "./layer-words.ts";
 import type { VerityTree } from "./verity.ts";
 
-/** What the dmverity. words of a layer say; undefined for one that has none. */
+/** Parses the dmverity. options of a layer. Returns undefined if there are none. */
 export function parseVerity({ flags, values }: LayerWords): VerityTree | undefined {
   const rootHash = values.get("dmverity.roothash");
   if (!flags.has("dmverity-enabled")) {
-    // Mounted without what it asks for it would pass for checked.
+    // Without verification the disk would wrongly pass for verified.
     const given = [...values.keys()].find((name) => name.startsWith("dmverity."));
-    if (given !== undefined) throw refuse(`X-kata.${given} without X-kata.dmverity-enabled=true`);
+    if (given !== undefined) throw invalidStorage(`X-kata.${given} needs X-kata.dmverity-enabled=true`);
     return undefined;
   }
   const hashOffset = values.get("dmverity.hashoffset");
   if (rootHash === undefined || hashOffset === undefined) {
-    throw refuse(`dm-verity needs X-kata.dmverity.roothash= and X-kata.dmverity.hashoffset=`);
+    throw invalidStorage(`dm-verity needs X-kata.dmverity.roothash= and X-kata.dmverity.hashoffset=`);
   }
   const size = (name: string) => {
     const text = values.get(`dmverity.${name}`);

@@ -20,29 +20,29 @@ import type { Fd } from "../kernel/kernel.ts";
 import { decodeTrailer, encodeTrailer, type Range, TRAILER_BYTES, withRange } from "./received-ranges.ts";
 import { pathOf } from "./shared-parent.ts";
 
-/** A piece of a file that comes in several. */
+/** A chunk of a file. */
 interface Chunk {
   readonly fileSize: number;
   readonly offset: number;
   readonly data: Uint8Array;
-  /** Permissions, and the owner, of the file when it is whole. */
+  /** Permissions and owner of the complete file. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** It may have come already, to an agent that was killed. */
+  /** True if an agent that was killed may already have received it. */
   readonly again?: boolean;
 }
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
 
-/** What a file is called until it is whole: its own, and found again by the next agent. */
+/** Name of an incomplete file. It depends only on the file's own name, so the next agent finds it again. */
 export function temporaryName(name: string): string {
   return `.guestd-copy-${crypto().createHash("sha256").update(name).digest("hex").slice(0, 32)}`;
 }
 
 /**
- * Removes what others may have put under a temporary name. A directory is refused, as one under the file's own name is:
- * whoever planted it decides how much is in it.
+ * Removes whatever a container or the host may have put under a temporary name. Refuses a directory, as under the
+ * file's own name: whoever planted it controls how much it holds.
  */
 export function clearTemporary(path: string): void {
   try {
@@ -51,23 +51,23 @@ export function clearTemporary(path: string): void {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return;
     if (code !== "EISDIR") throw error;
-    throw new AgentError("already-exists", `a directory is in its way: remove ${basename(path)}`);
+    throw new AgentError("already-exists", `a directory is in the way, remove ${basename(path)}`);
   }
 }
 
 /**
- * Writes a piece of the file `name` in the directory. Once all are there the file gets its name. Which are there stands
- * behind the content until then, so an agent that is killed meanwhile changes nothing. A piece at the beginning for the
- * second time begins the file anew.
+ * Writes a chunk of the file `name`. Once all chunks have arrived, the file gets its name. Until then a trailer behind
+ * the content lists the received ranges, so nothing is lost if the agent is killed. A repeated first chunk restarts the
+ * file.
  */
 export function receiveChunk(dir: Fd, name: string, chunk: Chunk): void {
   const temporary = `${pathOf(dir)}/${temporaryName(name)}`;
-  // All pieces had come, and the file has its name.
+  // All chunks had arrived, and the file has its name.
   if (chunk.again === true && chunk.offset > 0 && !existsSync(temporary)) return;
   const fd = openTemporary(temporary);
   try {
-    const ranges = withRange(rangesToGoOn(fd, dir, chunk), [chunk.offset, chunk.offset + chunk.data.length]);
-    if (ranges === undefined) throw new AgentError("resource-exhausted", "its pieces come too scattered");
+    const ranges = withRange(rangesSoFar(fd, dir, chunk), [chunk.offset, chunk.offset + chunk.data.length]);
+    if (ranges === undefined) throw new AgentError("resource-exhausted", "its chunks are too scattered");
     writeAt(fd, chunk.data, chunk.offset);
     if (isWhole(ranges, chunk.fileSize)) {
       ftruncateSync(fd, chunk.fileSize);
@@ -90,7 +90,7 @@ function isWhole(ranges: readonly Range[], fileSize: number): boolean {
   return start === 0 && end === fileSize;
 }
 
-/** Opens the file, or makes it anew where something else, or a file with a second name, has its name. */
+/** Opens the file. Replaces an entry that is not a regular file, or that has a second name. */
 function openTemporary(path: string): Fd {
   const flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK;
   try {
@@ -99,25 +99,25 @@ function openTemporary(path: string): Fd {
     if (stat.isFile() && stat.nlink === 1) return fd;
     closeSync(fd);
   } catch {
-    // Not there, or no file.
+    // Missing, or not a file.
   }
   clearTemporary(path);
   return openSync(path, flags | O_CREAT | O_EXCL, 0o600);
 }
 
-/** The ranges that are there, or none of a file that begins, for which there must be room. */
-function rangesToGoOn(fd: Fd, dir: Fd, { fileSize, offset, again, data }: Chunk): readonly Range[] {
+/** Returns the ranges received so far, or none for a file that starts, for which there must be space. */
+function rangesSoFar(fd: Fd, dir: Fd, { fileSize, offset, again, data }: Chunk): readonly Range[] {
   const found = readTrailer(fd, fileSize);
   if (found !== undefined && (offset > 0 || again === true || found[0]?.[0] !== 0)) return found;
-  // All had come: the agent before was killed between the cut to the file's length and its name.
+  // All chunks had arrived: the agent was killed between truncating the file and renaming it.
   if (again === true && fileSize > 0 && fstatSync(fd).size === fileSize) return [[0, fileSize]];
   ftruncateSync(fd, 0);
   const { blocks, bavail, bsize } = statfsSync(pathOf(dir));
-  // A tmpfs without a limit says that it has no blocks at all.
+  // A tmpfs without a limit reports 0 blocks.
   if (blocks > 0 && fileSize > bavail * bsize) {
-    throw new AgentError("resource-exhausted", `it has ${fileSize} bytes, and ${bavail * bsize} are free`);
+    throw new AgentError("resource-exhausted", `it has ${fileSize} bytes, only ${bavail * bsize} are free`);
   }
-  // Before the content, so that a file of that length without a trailer has all pieces.
+  // Written before the content, so that a file of the full length without a trailer has all chunks.
   if (data.length < fileSize) writeAt(fd, encodeTrailer(fileSize, []), fileSize);
   return [];
 }

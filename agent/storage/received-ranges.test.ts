@@ -7,7 +7,7 @@ const range = fc
   .tuple(fc.integer({ min: 0, max: SIZE }), fc.integer({ min: 0, max: 20 }))
   .map(([start, length]): Range => [start, Math.min(start + length, SIZE)]);
 
-test("ranges are what was received, in order and apart, and come back from a trailer", () => {
+test("ranges are merged and sorted, and survive a trailer", () => {
   fc.assert(
     fc.property(fc.array(range), (received) => {
       let ranges: readonly Range[] = [];
@@ -24,7 +24,7 @@ test("ranges are what was received, in order and apart, and come back from a tra
   );
 });
 
-test("what is no trailer of this file is none", () => {
+test("a trailer that doesn't match the file is rejected", () => {
   const words = (...given: number[]) => {
     const trailer = Buffer.alloc(TRAILER_BYTES);
     for (const [index, word] of given.entries()) trailer.writeDoubleLE(word, index * 8);

@@ -1,14 +1,14 @@
-/** Bytes that are there, from `start` up to, and without, `end`. */
+/** Received bytes, from `start` up to but excluding `end`. */
 export type Range = readonly [start: number, end: number];
 
-/** What stands behind the content of a file whose chunks have not all come. */
+/** Size of the trailer behind the content of an incomplete file. */
 export const TRAILER_BYTES = 4096;
 const WORD = 8;
-/** Its first words: how long the file will be, and how many ranges follow. */
+/** The trailer begins with the final file size and the number of ranges. */
 const HEADER_WORDS = 2;
 const MAX_RANGES = (TRAILER_BYTES / WORD - HEADER_WORDS) / 2;
 
-/** In order, none touching another. Undefined when they are more than a trailer holds. */
+/** Adds a range. The result is sorted and no two ranges touch. Undefined if a trailer can't hold them all. */
 export function withRange(ranges: readonly Range[], [start, end]: Range): readonly Range[] | undefined {
   const touching = ranges.filter((range) => range[0] <= end && range[1] >= start);
   const joined = [
@@ -28,7 +28,7 @@ export function encodeTrailer(fileSize: number, ranges: readonly Range[]): Buffe
   return trailer;
 }
 
-/** Undefined for what is no trailer of a file of this length. */
+/** Returns undefined if this is not a valid trailer for a file of this size. */
 export function decodeTrailer(trailer: Buffer, fileSize: number): readonly Range[] | undefined {
   if (trailer.length !== TRAILER_BYTES || trailer.readDoubleLE(0) !== fileSize) return undefined;
   const count = trailer.readDoubleLE(WORD);

@@ -16,7 +16,7 @@ function hasCapability(number: number): boolean {
   return ((BigInt(`0x${held}`) >> BigInt(number)) & 1n) === 1n;
 }
 
-/** Why a test with such a file system can't run here; undefined: it can. */
+/** Returns the reason that tests with this file system can't run here, or undefined. */
 function whyNot(type: "ext4" | "xfs"): string | undefined {
   if (process.getuid?.() !== 0) return "needs root";
   if (!existsSync("/dev/loop-control")) return "needs loop devices";
@@ -62,7 +62,7 @@ describe.each([
     rmSync(directory, { recursive: true });
   });
 
-  test.skipIf(why !== undefined)(`${name}, in use, to what is asked for, then to all that the device has`, async () => {
+  test.skipIf(why !== undefined)(`${name} to the requested size while in use, then to the whole device`, async () => {
     writeFileSync(join(volume(), "file"), "kept");
     const before = bytes();
     enlarge(2 * size);
@@ -75,21 +75,21 @@ describe.each([
     expect(realFiles.readText(join(volume(), "file"))).toBe("kept");
   });
 
-  test.skipIf(why !== undefined)(`${name} never beyond its device, nor down`, async () => {
+  test.skipIf(why !== undefined)(`${name} neither beyond its device nor down`, async () => {
     const before = bytes();
     await expect(resizeVolume(kernel, volume(), 2 * size)).rejects.toThrow(
-      `${device} has ${size} bytes, not the ${2 * size} that are asked for`,
+      `${device} has ${size} bytes, fewer than the requested ${2 * size}`,
     );
-    await expect(resizeVolume(kernel, volume(), size / 2)).rejects.toThrow("can't be made smaller");
+    await expect(resizeVolume(kernel, volume(), size / 2)).rejects.toThrow("can't shrink");
     expect(bytes()).toBe(before);
   });
 });
 
 test.each([
-  ["/proc", 0, "unimplemented", "resize volume /proc: proc can't be resized, only ext4 and xfs can"],
-  ["/proc/self", 0, "invalid-argument", "resize volume /proc/self: nothing is mounted there"],
-  ["/proc", 2 ** 64, "invalid-argument", "resize volume /proc: a size of 18446744073709552000 can't be"],
+  ["/proc", 0, "unimplemented", "resize volume /proc: proc is not supported, use ext4 or xfs"],
+  ["/proc/self", 0, "invalid-argument", "resize volume /proc/self: it is not a mount point"],
+  ["/proc", 2 ** 64, "invalid-argument", "resize volume /proc: size 18446744073709552000 is out of range"],
   ["x", 0, "invalid-argument", 'volume path "x" is not an absolute path'],
-])("%s to %d is refused", async (path, size, kind, message) => {
+])("resizing %s to %d is refused", async (path, size, kind, message) => {
   await expect(resizeVolume(kernel, path, size)).rejects.toMatchObject({ kind, message });
 });

@@ -1,27 +1,27 @@
 import { lstat, readdir, readlink } from "node:fs/promises";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../kernel/constants.ts";
 
-/** What stands at a path below a directory. */
+/** An entry at a path below a directory. */
 export interface TreeEntry {
   readonly kind: "directory" | "file" | "link";
-  /** With the bits of the type. */
+  /** Includes the file type bits. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
   readonly size: number;
-  /** Of a link. */
+  /** Target of a link. */
   readonly target: string;
-  /** Another one when content or traits have changed. */
+  /** Differs if content or attributes have changed. */
   readonly version: string;
 }
 
 export interface TreeLimits {
   readonly files: number;
-  /** Of all files together. */
+  /** Sum over all files. */
   readonly bytes: number;
 }
 
-/** More directories and links than that are no volume of settings. */
+/** Most directories and links. No volume of settings has more. */
 const MAX_OTHERS = 4096;
 
 const KINDS = new Map<number, TreeEntry["kind"]>([
@@ -30,7 +30,9 @@ const KINDS = new Map<number, TreeEntry["kind"]>([
   [S_IFLNK, "link"],
 ]);
 
-/** All directories, files and links below a directory, by relative path; undefined when there is more than the limits allow. */
+/**
+ * Returns all directories, files and links below a directory by relative path, or undefined if they exceed the limits.
+ */
 export async function scanTree(root: string, limits: TreeLimits): Promise<Map<string, TreeEntry> | undefined> {
   const found = new Map<string, TreeEntry>();
   let [files, bytes] = [0, 0];

@@ -6,26 +6,29 @@ import { openBeneath } from "./shared-path.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
 
-/** Of directories that are made on the way: all get the mode, the last one the owner as well. */
+/** Attributes of directories that are created on the way. All get the mode; the last one gets the owner too. */
 export interface DirectoryTraits {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
 }
 
-/** A directory that is open, and what was made to have it. */
+/** An open directory, and the directories that were created to reach it. */
 export interface SharedParent {
   /** O_PATH. */
   readonly fd: Fd;
-  /** Removes the directories that were made, as far as they are empty. Before `close`. */
+  /** Removes the created directories that are still empty. To be called before `close`. */
   undo(): void;
   close(): void;
 }
 
-/** What an O_PATH descriptor stands for, as a path for calls that know no descriptors. */
+/** Returns a path to an O_PATH descriptor, for calls that don't take descriptors. */
 export const pathOf = (fd: Fd): string => `/proc/self/fd/${fd}`;
 
-/** Opens the directory `names` below `root`, making what is missing. Throws AgentError or Node's errors, and leaves nothing. */
+/**
+ * Opens the directory `names` below `root`, creating missing directories. Throws AgentError or Node's errors, and
+ * leaves nothing behind.
+ */
 export function openSharedParent(
   sys: Pick<Sys, "openat2" | "close">,
   root: Fd,
@@ -43,11 +46,11 @@ export function openSharedParent(
     close: () => opened.splice(0).forEach(sys.close),
   };
   try {
-    let fd = openThere(sys, root, names);
+    let fd = openExisting(sys, root, names);
     if (fd !== undefined) return { ...parent, fd: keep(fd) };
     fd = root;
     for (const [index, name] of names.entries()) {
-      const there = openThere(sys, root, names.slice(0, index + 1));
+      const there = openExisting(sys, root, names.slice(0, index + 1));
       if (there !== undefined) fd = keep(there);
       else {
         const path = `${pathOf(fd)}/${name}`;
@@ -66,7 +69,7 @@ export function openSharedParent(
   }
 }
 
-function openThere(sys: Pick<Sys, "openat2">, root: Fd, names: readonly string[]): Fd | undefined {
+function openExisting(sys: Pick<Sys, "openat2">, root: Fd, names: readonly string[]): Fd | undefined {
   try {
     return openBeneath(sys, root, names.length === 0 ? ["."] : names, O_PATH | O_DIRECTORY);
   } catch (error) {
@@ -79,6 +82,6 @@ function removeIfEmpty(path: string): void {
   try {
     rmdirSync(path);
   } catch {
-    // Somebody else has put something there.
+    // It isn't empty any more.
   }
 }

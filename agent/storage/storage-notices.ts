@@ -1,4 +1,4 @@
 import { channel } from "node:diagnostics_channel";
 
-/** What a host may want to know of a storage, and that ends no call: lines. */
-export const storageNotices = channel("guestd:storage:notice");
+/** Warnings about storages for the host's log, one line each. They end no call. */
+export const storageNotices = channel("guestd.storage.notice");

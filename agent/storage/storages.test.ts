@@ -49,7 +49,7 @@ const tmpfs = (mountPoint: string, parts: Partial<Storage> = {}): Storage => ({
   ...parts,
 });
 
-test("the first user mounts, the last one's release unmounts", async () => {
+test("the first user mounts, the last release unmounts", async () => {
   const { calls, storages } = machine();
   await storages.acquire([tmpfs("/a")], "");
   await storages.acquire([tmpfs("/a")], "");
@@ -59,10 +59,10 @@ test("the first user mounts, the last one's release unmounts", async () => {
   expect(calls.at(-1)).toBe("umount /a");
 });
 
-test("when one can't be mounted, those before it are released", async () => {
+test("if one can't be mounted, those before it are released", async () => {
   const { calls, storages } = machine();
   await expect(storages.acquire([tmpfs("/a"), tmpfs("/b", { driver: "nope" })], "")).rejects.toThrow(
-    'storage driver "nope" is not known; known are virtio-fs, ephemeral, local',
+    'storage driver "nope" is unknown; supported: virtio-fs, ephemeral, local',
   );
   expect(calls).toEqual([]);
   await expect(storages.acquire([tmpfs("/a"), tmpfs("/b", { fstype: "ext4" })], "")).rejects.toThrow("not supported");
@@ -70,7 +70,7 @@ test("when one can't be mounted, those before it are released", async () => {
   expect(storages.mountPoints).toEqual([]);
 });
 
-test("a shared one stays until the sandbox ends", async () => {
+test("a shared storage stays until the sandbox ends", async () => {
   const { calls, storages } = machine();
   await storages.acquire([tmpfs("/a", { shared: true })], "");
   await storages.release(["/a"]);
@@ -81,23 +81,35 @@ test("a shared one stays until the sandbox ends", async () => {
 
 test.each([
   ["a relative mount point", tmpfs("a"), "is not an absolute path"],
-  ["a mount point with ..", tmpfs("/run/../proc"), 'has ".." or a NUL byte in it'],
+  ["a mount point with ..", tmpfs("/run/../proc"), 'contains ".." or a NUL byte'],
   ["the root", tmpfs("//"), "belongs to the guest itself"],
   ["/proc", tmpfs("/proc/"), "belongs to the guest itself"],
-  ["a place below /sys", tmpfs("/sys/fs/cgroup"), "belongs to the guest itself"],
+  ["a mount point below /sys", tmpfs("/sys/fs/cgroup"), "belongs to the guest itself"],
   ["the agent's state", tmpfs("/run/guestd/containers"), "belongs to the guest itself"],
   [
     "a driver option of a driver that has others",
     tmpfs("/a", { driver: "overlayfs", driverOptions: ["x=1"] }),
     'driver option "x=1" is not supported',
   ],
-  ["a group that is none", tmpfs("/a", { options: ["fsgid=x"] }), 'fsgid="x" is no group'],
+  ["an invalid group", tmpfs("/a", { options: ["fsgid=x"] }), 'fsgid="x" is not a group id'],
   ["a loop option", tmpfs("/a", { options: ["loop"] }), '"loop" is not supported'],
   ["a file system other than tmpfs", tmpfs("/a", { fstype: "ext4" }), '"ext4" is not supported'],
-  ["a local one with a bad mode", tmpfs("/a", { driver: "local", options: ["mode=x"] }), '"mode=x" is not mode=OCTAL'],
-  ["a bind of a relative source", tmpfs("/a", { driver: "bind", source: "x" }), '"x" is not an absolute path'],
-  ["a bind of nothing", tmpfs("/a", { driver: "bind", source: "/none", options: [] }), "open /none: ENOENT"],
-  ["a bind with data", tmpfs("/a", { driver: "bind", source: "/" }), 'a bind mount has no option "size=1m"'],
+  [
+    "a local storage with a bad mode",
+    tmpfs("/a", { driver: "local", options: ["mode=x"] }),
+    '"mode=x" is not mode=OCTAL',
+  ],
+  ["a bind mount of a relative source", tmpfs("/a", { driver: "bind", source: "x" }), '"x" is not an absolute path'],
+  [
+    "a bind mount of a missing path",
+    tmpfs("/a", { driver: "bind", source: "/none", options: [] }),
+    "open /none: ENOENT",
+  ],
+  [
+    "a bind mount with file system options",
+    tmpfs("/a", { driver: "bind", source: "/" }),
+    'a bind mount can\'t have option "size=1m"',
+  ],
 ])("%s is refused", async (_, storage, message) => {
   await expect(machine().storages.acquire([storage], "")).rejects.toThrow(message);
 });
@@ -106,33 +118,33 @@ const share = (options: string[]) =>
   tmpfs("/share/", { driver: "virtio-fs", source: "kataShared", fstype: "virtiofs", options });
 
 async function noticesOf(work: () => Promise<unknown>): Promise<unknown[]> {
-  const told: unknown[] = [];
-  const note = (line: unknown) => told.push(line);
+  const warnings: unknown[] = [];
+  const note = (line: unknown) => warnings.push(line);
   storageNotices.subscribe(note);
   await work().finally(() => storageNotices.unsubscribe(note));
-  return told;
+  return warnings;
 }
 
-test("driver options of a driver that has none are passed over, and told", async () => {
+test("unsupported driver options of a driver without any are ignored with a warning", async () => {
   const { calls, storages } = machine();
-  const told = await noticesOf(() => storages.acquire([{ ...share([]), driverOptions: ["x=1", "y"] }], ""));
-  expect(told).toEqual([
-    'virtio-fs storage on /share: driver option "x=1" is passed over',
-    'virtio-fs storage on /share: driver option "y" is passed over',
+  const warnings = await noticesOf(() => storages.acquire([{ ...share([]), driverOptions: ["x=1", "y"] }], ""));
+  expect(warnings).toEqual([
+    'virtio-fs storage on /share: driver option "x=1" is ignored',
+    'virtio-fs storage on /share: driver option "y" is ignored',
   ]);
   expect(calls).toEqual(["mount virtiofs kataShared /share"]);
 });
 
-test("of many that are passed over the first are told, and how many more", async () => {
+test("many ignored driver options cause a few warnings and a count", async () => {
   const { storages } = machine();
   const driverOptions = Array.from({ length: 20_000 }, (_, index) => `x=${index}`);
-  const told = await noticesOf(() => storages.acquire([{ ...share([]), driverOptions }], ""));
-  expect(told).toHaveLength(17);
-  expect(told.at(-1)).toBe("virtio-fs storage on /share: 19984 more of such lines are left out");
+  const warnings = await noticesOf(() => storages.acquire([{ ...share([]), driverOptions }], ""));
+  expect(warnings).toHaveLength(17);
+  expect(warnings.at(-1)).toBe("virtio-fs storage on /share: 19984 more lines like these omitted");
 });
 
 test.each(["kataShared /share virtiofs", "tmpfs /share tmpfs", "/dev/vda1 /share ext4"])(
-  "a share whose mount point is a mount already (%s) is used as it is",
+  "a share that is already mounted (%s) is used as it is",
   async (mount) => {
     const { calls, storages } = machine(`${mount} rw 0 0\n`);
     await storages.acquire([share(["nodev", "dax"])], "");
@@ -140,23 +152,25 @@ test.each(["kataShared /share virtiofs", "tmpfs /share tmpfs", "/dev/vda1 /share
   },
 );
 
-test("dax that the machine hasn't is left out, and told", async () => {
+test("dax is left out with a warning if the machine doesn't support it", async () => {
   const { calls, storages } = machine("", (data) => {
     if (data.includes("dax")) throw new SystemError("mount", 22, "/share");
   });
-  const told = await noticesOf(() => storages.acquire([share(["nodev", "dax=always"])], ""));
-  expect(told).toEqual(["virtio-fs storage kataShared on /share: the machine has no DAX window, mounted without"]);
+  const warnings = await noticesOf(() => storages.acquire([share(["nodev", "dax=always"])], ""));
+  expect(warnings).toEqual([
+    "virtio-fs storage kataShared on /share: the machine has no DAX window, mounted without DAX",
+  ]);
   expect(calls).toEqual(["mount virtiofs kataShared /share"]);
 });
 
-test("a wrong tag is an error also without dax", async () => {
+test("a wrong tag fails without dax too", async () => {
   const refuse = () => {
     throw new SystemError("mount", 22, "/share");
   };
   await expect(machine("", refuse).storages.acquire([share(["dax"])], "")).rejects.toThrow("mount /share: EINVAL");
 });
 
-test("a mount point is the same one with a slash at its end", async () => {
+test("a mount point is the same with a trailing slash", async () => {
   const { calls, storages } = machine();
   await storages.acquire([tmpfs("/a/"), tmpfs("/a")], "");
   await storages.release(["/a"]);
@@ -164,7 +178,7 @@ test("a mount point is the same one with a slash at its end", async () => {
   expect(calls).toEqual(["mount tmpfs shm /a size=1m", "umount /a"]);
 });
 
-test("one that the host has unmounted already is released all the same", async () => {
+test("a storage that the host has already unmounted is released", async () => {
   const { storages } = machine("", undefined, () => {
     throw new SystemError("umount", 22, "/a");
   });
@@ -173,7 +187,7 @@ test("one that the host has unmounted already is released all the same", async (
   expect(storages.mountPoints).toEqual([]);
 });
 
-test("one that can't be unmounted keeps no other from its release", async () => {
+test("a failed unmount doesn't stop other releases", async () => {
   const { calls, storages } = machine("", undefined, (target) => {
     if (target === "/b") throw new SystemError("umount", 16, target);
   });
@@ -182,7 +196,7 @@ test("one that can't be unmounted keeps no other from its release", async () => 
   expect(calls.slice(3)).toEqual(["umount /c", "umount /a"]);
 });
 
-test("a restarted agent counts the users of each, and knows the shared ones", async () => {
+test("a restarted agent counts the users of each storage and knows the shared ones", async () => {
   const calls: string[] = [];
   const saved: string[][] = [];
   const sys = { umount: async (target: string) => void calls.push(target) };
@@ -200,7 +214,7 @@ test("a restarted agent counts the users of each, and knows the shared ones", as
   expect(saved).toEqual([["/b", "/a"], ["/b"]]);
 });
 
-test("one that takes its time holds up those who name the same, and nobody else", async () => {
+test("a slow storage delays only callers that use the same one", async () => {
   let go = () => {};
   const slow = new Promise<void>((resolve) => {
     go = resolve;
@@ -219,7 +233,7 @@ const disk = (parts: Partial<Storage> = {}) =>
   tmpfs("/disk", { driver: "blk", source: "02/01", fstype: "ext4", options: ["ro", "discard"], ...parts });
 
 test.each(["blk", "mmioblk", "scsi", "nvdimm"])(
-  "a %s storage is its file system on the disk that was found",
+  "a %s storage mounts the file system of the disk that was found",
   async (driver) => {
     const { calls, storages } = machine();
     await storages.acquire([disk({ driver, source: "x" })], "");
@@ -227,13 +241,13 @@ test.each(["blk", "mmioblk", "scsi", "nvdimm"])(
   },
 );
 
-test("nothing is mounted when one of the disks does not come", async () => {
+test("no storage is mounted if one of the disks doesn't appear", async () => {
   const { calls, storages } = machine();
   await expect(storages.acquire([tmpfs("/a"), disk({ source: "none" })], "")).rejects.toThrow("disk none: not there");
   expect([calls, storages.mountPoints]).toEqual([[], []]);
 });
 
-test("what the kernel says of a mount comes with the disk and the options", async () => {
+test("the kernel's error is reported with the disk and the options", async () => {
   const { storages } = machine("", () => {
     throw new SystemError("mount", 22, "/disk");
   });
@@ -242,7 +256,7 @@ test("what the kernel says of a mount comes with the disk and the options", asyn
   );
 });
 
-test.each([["without a file system's type", disk({ fstype: "" }), "/disk: it has no fstype"]])(
+test.each([["without a file system type", disk({ fstype: "" }), "/disk: it has no fstype"]])(
   "a disk %s is refused",
   async (_, storage, message) => {
     const { calls, storages } = machine();
@@ -253,8 +267,12 @@ test.each([["without a file system's type", disk({ fstype: "" }), "/disk: it has
 
 test.each<[string, Partial<Storage>, string]>([
   ["by encryption", { driverOptions: ["encryption_key=ephemeral"] }, '"encryption_key=ephemeral" is not supported'],
-  ["with a value", { driverOptions: ["create_filesystem=x"] }, "driver option create_filesystem stands alone"],
-  ["of another type", { driverOptions: ["create_filesystem"], fstype: "xfs" }, '"xfs" can\'t be made, only ext4'],
+  [
+    "with a value",
+    { driverOptions: ["create_filesystem=x"] },
+    "driver option create_filesystem can't be combined with others",
+  ],
+  ["of another type", { driverOptions: ["create_filesystem"], fstype: "xfs" }, "can't create a file system of type"],
   ["as one layer alone", { options: ["X-kata.overlay-upper"] }, '"X-kata.overlay-upper" is for layers'],
 ])("a disk %s is refused", async (_, parts, message) => {
   const { calls, storages } = machine();
@@ -262,7 +280,7 @@ test.each<[string, Partial<Storage>, string]>([
   expect(calls).toEqual([]);
 });
 
-test("layers of a root count as one storage, whose disks and partitions are all waited for", async () => {
+test("layers of a root count as one storage whose disks and partitions are all waited for", async () => {
   const waited: string[] = [];
   const find: FindDisk = async (kind, source, _signal, partition) => {
     waited.push(`${kind} ${source} ${partition}`);
@@ -280,7 +298,7 @@ test("layers of a root count as one storage, whose disks and partitions are all 
   expect(storages.mountPoints).toEqual([]);
 });
 
-test("a restarted agent takes a root of layers away in reverse, once nobody uses it", async () => {
+test("a restarted agent unmounts a root of layers in reverse, after its last user", async () => {
   const calls: string[] = [];
   const sys = {
     umount: async (target: string) => void calls.push(target),

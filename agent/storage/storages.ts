@@ -2,10 +2,10 @@ import { MS_RDONLY } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import { firstLines } from "../kernel/first-lines.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { untilAnswering } from "../kernel/wait/file-system-answers.ts";
+import { fileSystemAnswers } from "../kernel/wait/file-system-answers.ts";
 import { LockByName } from "../kernel/wait/lock.ts";
 import { bind } from "./bind.ts";
-import { blk } from "./blk.ts";
+import { diskDrivers } from "./disk-driver.ts";
 import { ephemeral } from "./ephemeral.ts";
 import { foldLayers } from "./fold-layers.ts";
 import { applyFsGroup } from "./fs-group.ts";
@@ -13,13 +13,10 @@ import { defaultImageSettings, type ImageSettings } from "./image/image-settings
 import { imageGuestPull } from "./image-guest-pull.ts";
 import type { Layer } from "./layer.ts";
 import { local } from "./local.ts";
-import { mmioBlk } from "./mmio-blk.ts";
 import { parseStorageOptions } from "./mount-flags.ts";
 import { multiLayer } from "./multi-layer.ts";
-import { nvdimm } from "./nvdimm.ts";
 import { overlayfs } from "./overlayfs.ts";
-import { mountPointOf, placeStorage } from "./place-storage.ts";
-import { scsi } from "./scsi.ts";
+import { checkedMountPoint, placeStorage } from "./place-storage.ts";
 import type { FindDisk, PlacedStorage, Storage, StorageDriver } from "./storage.ts";
 import { storageNotices } from "./storage-notices.ts";
 import { unmount } from "./unmount.ts";
@@ -29,16 +26,17 @@ import { watchableBind } from "./watchable-bind.ts";
 
 const DRIVERS: ReadonlyMap<string, StorageDriver> = new Map(
   [
-    ...[virtioFs, ephemeral, local, bind, watchableBind, overlayfs, blk, mmioBlk, scsi, nvdimm, imageGuestPull],
-    multiLayer,
+    ...[virtioFs, ephemeral, local, bind, watchableBind, overlayfs],
+    ...diskDrivers,
+    ...[imageGuestPull, multiLayer],
   ].map((driver) => [driver.name, driver]),
 );
 
 export const storageDrivers: readonly string[] = [...DRIVERS.keys()];
 
-/** What an agent finds of the storages of the one before it, and where it notes its own. */
+/** Storages left by the previous agent, and where to save the current ones. */
 export interface KeptStorages {
-  /** Mount points, each as often as it has users. */
+  /** Mount points, repeated once for each user. */
   readonly users: readonly string[];
   readonly known: readonly PlacedStorage[];
   readonly save: (known: readonly PlacedStorage[]) => void;
@@ -51,12 +49,12 @@ interface StorageRecord {
   watch?: { close(): void } | undefined;
 }
 
-/** The driver of a storage. Throws for one that is not known, and for options that it doesn't have where it has any. */
+/** Returns the storage's driver. Throws for an unknown driver and for an unsupported driver option. */
 function checkStorage({ driver: name, driverOptions }: Storage): StorageDriver {
   const driver = DRIVERS.get(name);
   if (driver === undefined) {
     const known = storageDrivers.join(", ");
-    throw new AgentError("invalid-argument", `storage driver "${name}" is not known; known are ${known}`);
+    throw new AgentError("invalid-argument", `storage driver "${name}" is unknown; supported: ${known}`);
   }
   const { options } = driver;
   const option = options && driverOptions.find((one) => !options.includes(one.split("=", 1)[0] ?? ""));
@@ -65,8 +63,8 @@ function checkStorage({ driver: name, driverOptions }: Storage): StorageDriver {
 }
 
 /**
- * The storages of a sandbox, counted by mount point: the first user mounts, the last one's release unmounts. What takes its
- * time with one holds up those alone who name the same.
+ * Mounts and counts a sandbox's storages by mount point: the first user mounts, the last release unmounts. A slow
+ * storage delays only callers that use the same one.
  */
 export class Storages {
   readonly #kernel: Kernel;
@@ -75,7 +73,7 @@ export class Storages {
   readonly #save: KeptStorages["save"];
   readonly #records = new Map<string, StorageRecord>();
   readonly #locks = new LockByName();
-  /** Mounted, or about to be, for a sandbox whose creation was cut off. */
+  /** Mount points from a sandbox whose creation was interrupted. */
   readonly #left: string[];
 
   constructor(kernel: Kernel, findDisk: FindDisk, kept?: KeptStorages, images: ImageSettings = defaultImageSettings) {
@@ -93,8 +91,8 @@ export class Storages {
     for (const record of this.#records.values()) this.#watch(record);
   }
 
-  /** Unmounts what the creation of a sandbox left that was cut off. */
-  async removeLeft(): Promise<void> {
+  /** Unmounts the storages of a sandbox whose creation was interrupted. */
+  async removeLeftovers(): Promise<void> {
     for (const mountPoint of this.#left.splice(0)) await unmount(this.#kernel, mountPoint).catch(() => undefined);
   }
 
@@ -103,11 +101,12 @@ export class Storages {
   }
 
   /**
-   * Mounts all, in order; when one fails, those before it are released again. Returns their mount points, layers of one root
-   * as one. Disks are waited for before the first is mounted, and nobody else waits meanwhile. `container`: "" is the sandbox.
+   * Mounts all storages in order and returns their mount points; the layers of a root count as one. If one fails,
+   * releases those before it. Waits for all disks before mounting the first, without delaying other callers.
+   * `container` "" is the sandbox.
    */
-  async acquire(asked: readonly Storage[], container: string, signal?: AbortSignal): Promise<string[]> {
-    const storages = foldLayers(asked);
+  async acquire(requested: readonly Storage[], container: string, signal?: AbortSignal): Promise<string[]> {
+    const storages = foldLayers(requested);
     for (const storage of storages) checkStorage(storage);
     const placed = storages.map((storage) => placeStorage(storage, container));
     const found = await Promise.all(placed.map((storage) => this.#withDisk(storage, signal)));
@@ -125,8 +124,8 @@ export class Storages {
   }
 
   /**
-   * Takes one user from each; what nobody uses is unmounted, and its mount point removed when it is empty. Goes through
-   * all of them, then throws the first error: none is to be released again.
+   * Removes one user from each storage. Unmounts a storage without users and removes its empty mount point. Continues
+   * after a failure, then throws the first error; no storage needs to be released again.
    */
   async release(mountPoints: readonly string[], force = false): Promise<void> {
     const errors: unknown[] = [];
@@ -137,12 +136,14 @@ export class Storages {
     if (errors.length > 0) throw errors[0];
   }
 
-  /** New options, a size above all, of mounted ephemeral storages of this sandbox: of all or, when it fails, of none. */
+  /**
+   * Sets new options, usually a size, on mounted ephemeral storages of this sandbox: on all, or on none if one fails.
+   */
   async updateEphemeral(storages: readonly Storage[]): Promise<void> {
-    const named = storages.map((storage) => ({ ...storage, mountPoint: mountPointOf(storage) }));
+    const named = storages.map((storage) => ({ ...storage, mountPoint: checkedMountPoint(storage) }));
     const unknown = named.find(({ mountPoint }) => !this.#records.has(mountPoint));
     if (unknown !== undefined) {
-      const which = `"${unknown.mountPoint}" is no storage of the sandbox`;
+      const which = `"${unknown.mountPoint}" is not a storage of this sandbox`;
       throw new AgentError("invalid-argument", `update ephemeral mounts: ${which}`);
     }
     await this.#locks.run("", () => updateEphemeral(this.#kernel, named));
@@ -172,17 +173,17 @@ export class Storages {
     this.#note();
     let mounted = false;
     try {
-      // Before the first look at any of them.
-      for (const path of pathsOf(storage)) await untilAnswering(this.#kernel.files, path, signal);
+      // Before the first access to any of them.
+      for (const path of pathsOf(storage)) await fileSystemAnswers(this.#kernel.files, path, signal);
       await checkStorage(storage).mount(this.#kernel, storage, { images: this.#images, signal });
       mounted = true;
       const readOnly = (parseStorageOptions(storage.options).flags & MS_RDONLY) !== 0;
       if (fsGroup !== undefined) await applyFsGroup(mountPoint, fsGroup, readOnly);
       this.#watch(record);
-      tellPassedOver(storage);
+      warnIgnored(storage);
     } catch (error) {
       this.#records.delete(mountPoint);
-      if (mounted) await this.#takeAway(record).catch(() => undefined);
+      if (mounted) await this.#remove(record).catch(() => undefined);
       this.#note();
       throw error;
     }
@@ -195,13 +196,13 @@ export class Storages {
     if (!force && (record.storage.shared || record.users > 0)) return;
     this.#records.delete(mountPoint);
     try {
-      await this.#takeAway(record);
+      await this.#remove(record);
     } finally {
       this.#note();
     }
   }
 
-  async #takeAway({ storage, watch }: StorageRecord): Promise<void> {
+  async #remove({ storage, watch }: StorageRecord): Promise<void> {
     watch?.close();
     await unmount(this.#kernel, storage.mountPoint);
     await DRIVERS.get(storage.driver)?.release?.(this.#kernel, storage);
@@ -220,20 +221,20 @@ function sharedOf(known: ReadonlyMap<string, PlacedStorage>): string[] {
   return [...known.values()].filter(({ shared }) => shared).map(({ mountPoint }) => mountPoint);
 }
 
-/** Driver options that its driver has no use for. */
-function tellPassedOver({ driver, driverOptions, mountPoint }: PlacedStorage): void {
+/** Warns about driver options that the driver ignores. */
+function warnIgnored({ driver, driverOptions, mountPoint }: PlacedStorage): void {
   if (DRIVERS.get(driver)?.options !== undefined) return;
-  const lines = driverOptions.map((option) => `driver option ${JSON.stringify(option.slice(0, 80))} is passed over`);
+  const lines = driverOptions.map((option) => `driver option ${JSON.stringify(option.slice(0, 80))} is ignored`);
   for (const line of firstLines(lines)) storageNotices.publish(`${driver} storage on ${mountPoint}: ${line}`);
 }
 
-/** Of an agent that kept mount points alone: it can be unmounted. */
+/** A storage of which only the mount point is known, from an older agent's state; enough to unmount it. */
 function unknownAt(mountPoint: string): PlacedStorage {
   const nothing = { driver: "", driverOptions: [], source: "", fstype: "", options: [] };
   return { ...nothing, mountPoint, shared: false, container: "" };
 }
 
-/** All that it names in the guest: the layers of an overlay are in its options. */
+/** Returns all guest paths in a storage, including an overlay's layers in its options. */
 function pathsOf({ source, mountPoint, options, driverOptions }: Storage): Set<string> {
   const given = [...options, ...driverOptions].flatMap((option) => option.split(/[=:]/));
   return new Set([source, mountPoint, ...given].filter((path) => path.startsWith("/")));

@@ -38,7 +38,7 @@ afterEach(() => {
 });
 
 const refresh = () => copy.refresh(LIMITS);
-/** A version of settings as a kubelet writes it: the files, then the switch, then the old ones go. */
+/** Writes a version of settings as a kubelet does: the files, then the switch, then removes the old files. */
 function publish(version: string, settings: Readonly<Record<string, string>>): void {
   const old = existsSync(source("..data")) ? readlinkSync(source("..data")) : undefined;
   mkdirSync(source(version));
@@ -54,7 +54,7 @@ function publish(version: string, settings: Readonly<Record<string, string>>): v
   if (old !== undefined) rmSync(source(old), { recursive: true });
 }
 
-test("settings that change are followed, and what went is gone", async () => {
+test("a copy follows changed settings and drops removed ones", async () => {
   publish("..1", { colour: "red", size: "1" });
   expect(await refresh()).toBe(true);
   expect([readFileSync(target("colour"), "utf8"), readlinkSync(target("colour"))]).toEqual(["red", "..data/colour"]);
@@ -64,7 +64,7 @@ test("settings that change are followed, and what went is gone", async () => {
   expect(readdirSync(target()).sort()).toEqual(["..2", "..data", "colour", "weight"]);
 });
 
-test("a file is replaced at once, with its mode, and one that did not change stays the same one", async () => {
+test("a file is replaced atomically with its mode, and an unchanged one is left alone", async () => {
   writeFileSync(source("a"), "one");
   writeFileSync(source("b"), "same");
   mkdirSync(source("dir/empty"), { recursive: true });
@@ -80,7 +80,7 @@ test("a file is replaced at once, with its mode, and one that did not change sta
   expect(existsSync(target("dir/empty"))).toBe(true);
 });
 
-test("the next agent goes on with a copy that is there, and writes only what is another", async () => {
+test("the next agent continues with an existing copy and writes only what differs", async () => {
   publish("..1", { colour: "red", size: "1" });
   await refresh();
   const same = lstatSync(target("..1/size")).ino;
@@ -93,7 +93,7 @@ test("the next agent goes on with a copy that is there, and writes only what is 
   expect(existsSync(target("left"))).toBe(false);
 });
 
-test("what becomes of another kind is that", async () => {
+test("an entry that changes its kind is replaced", async () => {
   writeFileSync(source("x"), "file");
   mkdirSync(source("y"));
   writeFileSync(source("y/below"), "");
@@ -116,7 +116,7 @@ test.each([
   expect(readdirSync(target())).toEqual([]);
 });
 
-describe("what a container has made of the copy", () => {
+describe("a copy that a container has changed", () => {
   const outside = (name = "") => join(base, "outside", name);
   beforeEach(async () => {
     mkdirSync(outside());
@@ -127,14 +127,14 @@ describe("what a container has made of the copy", () => {
     rmSync(target("dir"), { recursive: true });
   });
 
-  test("leads no write out of it", async () => {
+  test("leads no write outside", async () => {
     symlinkSync(outside(), target("dir"));
     writeFileSync(source("dir/victim"), "two");
-    await expect(refresh()).rejects.toThrow(/leads out$/);
+    await expect(refresh()).rejects.toThrow(/leads outside$/);
     expect(readFileSync(outside("victim"), "utf8")).toBe("of the guest");
   });
 
-  test("leads no removal out of it", async () => {
+  test("leads no removal outside", async () => {
     symlinkSync(outside(), target("dir"));
     rmSync(source("dir/victim"));
     await refresh().catch(() => undefined);

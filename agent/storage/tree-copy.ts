@@ -12,16 +12,16 @@ import { openBeneath, openSharedRoot } from "./shared-path.ts";
 
 type CopySys = Pick<Sys, "openat2" | "openInside" | "copyInside" | "read" | "dup" | "close">;
 
-/** What containers have put into a copy is looked at up to that many files; beyond, all is copied anew. */
+/** Limits for looking at what containers have put into a copy. Beyond these, everything is copied again. */
 const LEFT: TreeLimits = { files: 4096, bytes: Number.MAX_VALUE };
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
-/** The link by which a volume of settings goes from one version to the next, all files at once. */
+/** The link that switches a volume of settings to a new version, all files at once. */
 const SWITCH = "..data";
 
 /**
- * A copy of a small tree that follows its source. What is in the copy may have been changed by containers: it is written
- * and removed below its root and nowhere else.
+ * A copy of a small tree that follows its source. Containers may have changed the copy, so files are written and
+ * removed only below its root.
  */
 export class TreeCopy {
   readonly #sys: CopySys;
@@ -36,8 +36,8 @@ export class TreeCopy {
   }
 
   /**
-   * Brings the copy to what the source has now. False, and nothing done, when that is over the limits. Each file is
-   * replaced at once; new files are there before the links that lead to them, and old ones go after.
+   * Updates the copy from the source. Returns false and does nothing if the source exceeds the limits. Each file is
+   * replaced atomically. New files appear before the links that lead to them; old files are removed afterwards.
    */
   async refresh(limits: TreeLimits): Promise<boolean> {
     const now = await scanTree(this.#source, limits);
@@ -73,7 +73,7 @@ export class TreeCopy {
     copyFile(this.#sys, { ...parts, path: `${this.#target}/${path}` }, this.#target);
   }
 
-  /** No more than it had when it was looked at: a file that grows is copied the next time. */
+  /** Reads at most the size found by the scan. A file that grows is copied the next time. */
   async #read(path: string, { size }: TreeEntry): Promise<Buffer> {
     const handle = await open(`${this.#source}/${path}`, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     try {
@@ -85,7 +85,7 @@ export class TreeCopy {
     }
   }
 
-  /** The copy's file has this content. A container may have made it a longer one. */
+  /** True if the copy's file has this content. A container may have made the file longer. */
   async #holds(path: string, data: Buffer): Promise<boolean> {
     const root = openSharedRoot(this.#target);
     try {
@@ -98,7 +98,7 @@ export class TreeCopy {
     }
   }
 
-  /** A directory in which containers have left something stays. */
+  /** Removes an entry, except a directory in which containers have left files. */
   #remove(path: string, { kind }: TreeEntry): void {
     const names = path.split("/");
     const name = names.pop() ?? "";
@@ -128,12 +128,12 @@ export class TreeCopy {
   }
 }
 
-/** Throws for a scan during which the host switched to another version: the one that it found is going or has gone. */
+/** Throws if the host switched versions during the scan, so the version found is being removed. */
 function checkSwitches(found: ReadonlyMap<string, TreeEntry>): void {
   for (const [path, { kind, target }] of found) {
     if (kind !== "link" || !isSwitch(path) || target.startsWith("/")) continue;
     const version = posix.join(posix.dirname(path), target);
-    if (!found.has(version)) throw new Error(`${path} leads to ${target}, which is not there`);
+    if (!found.has(version)) throw new Error(`${path} leads to ${target}, which is missing`);
   }
 }
 
@@ -141,7 +141,7 @@ function isSwitch(path: string): boolean {
   return path === SWITCH || path.endsWith(`/${SWITCH}`);
 }
 
-/** Directories, then files, then the link that switches, then the others. */
+/** Order of writing: directories, files, the switching link, other links. */
 function rank(path: string, { kind }: TreeEntry): number {
   if (kind === "directory") return 0;
   if (kind === "file") return 1;

@@ -2,7 +2,7 @@ import { MNT_DETACH } from "../kernel/constants.ts";
 import { SystemError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 
-/** Takes a mount away, and what it was on when that is an empty directory. Nothing may be mounted there any more. */
+/** Unmounts a path, then removes the mount point if it is an empty directory. Succeeds if nothing is mounted there. */
 export async function unmount({ sys, files }: Pick<Kernel, "sys" | "files">, path: string): Promise<void> {
   try {
     await sys.umount(path, MNT_DETACH);
@@ -12,6 +12,6 @@ export async function unmount({ sys, files }: Pick<Kernel, "sys" | "files">, pat
   try {
     files.removeDirectory(path);
   } catch {
-    // Not empty, or not ours: it stays.
+    // Not empty, or not created here.
   }
 }

@@ -32,7 +32,7 @@ describe.skipIf(!isRoot)(`ephemeral storages${isRoot ? "" : " (skipped: needs ro
   });
   const optionsOf = (name: string) => (mountedOn(realFiles, join(directory, name))?.options ?? []).join(",");
 
-  test("get a new size and keep their content, flags and mode", async () => {
+  test("get a new size and keep content, flags and mode", async () => {
     writeFileSync(join(directory, "a/file"), "kept");
     await storages.updateEphemeral([storage("a", ["remount", "size=2097152", "fsgid=7"]), storage("b", [])]);
     expect(optionsOf("a")).toMatch(/^rw,nosuid,noexec,relatime,size=2048k(,.*)?$/);
@@ -42,7 +42,7 @@ describe.skipIf(!isRoot)(`ephemeral storages${isRoot ? "" : " (skipped: needs ro
     await storages.updateEphemeral([]);
   });
 
-  test("of which one can't be changed all stay as they were", async () => {
+  test("all keep their sizes if one can't be changed", async () => {
     const before = [optionsOf("a"), optionsOf("b")];
     writeFileSync(join(directory, "b/file"), Buffer.alloc(512 << 10));
     const changes = [storage("a", ["size=2m"]), storage("b", ["size=4k"])];
@@ -50,12 +50,12 @@ describe.skipIf(!isRoot)(`ephemeral storages${isRoot ? "" : " (skipped: needs ro
     expect([optionsOf("a"), optionsOf("b")]).toEqual(before);
   });
 
-  test("are refused before any is changed when they are of another driver, unknown, or unmounted", async () => {
+  test("are refused before any is changed if one has another driver, is unknown or is unmounted", async () => {
     const before = optionsOf("a");
     mkdirSync(join(directory, "c"));
     const refused: [Storage, string][] = [
       [storage("b", ["size=2m"], { driver: "local" }), 'has the driver "local", not ephemeral'],
-      [storage("c", ["size=2m"]), "is no storage of the sandbox"],
+      [storage("c", ["size=2m"]), "is not a storage of this sandbox"],
       [storage("b", ["size=2m"], { mountPoint: "/proc" }), "belongs to the guest itself"],
       [storage("b", ["loop"]), '"loop" is not supported'],
     ];

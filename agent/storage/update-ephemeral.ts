@@ -1,13 +1,13 @@
 import { MS_REMOUNT } from "../kernel/constants.ts";
-import { AgentError } from "../kernel/error.ts";
+import { invalidArgument, quoted } from "../kernel/invalid-argument.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { isMountFlag, parseStorageOptions } from "./mount-flags.ts";
 import { type MountEntry, mountedOn } from "./mounts.ts";
 import type { Storage } from "./storage.ts";
 
 /**
- * Gives mounted tmpfs storages new options, a size above all; flags that are not named stay. All are checked before the
- * first is changed, and when one fails those before it get their sizes back.
+ * Remounts tmpfs storages with new options, usually a size. Flags that are not named stay. Checks all before changing
+ * the first, and restores the sizes if one fails.
  */
 export async function updateEphemeral(kernel: Kernel, storages: readonly Storage[]): Promise<void> {
   const mounts = storages.map((storage) => ({ storage, present: presentMount(kernel, storage) }));
@@ -29,11 +29,10 @@ export async function updateEphemeral(kernel: Kernel, storages: readonly Storage
 }
 
 function presentMount({ files }: Kernel, { driver, mountPoint }: Storage): MountEntry {
-  const refuse = (why: string) =>
-    new AgentError("invalid-argument", `update ephemeral mounts: ${JSON.stringify(mountPoint.slice(0, 200))} ${why}`);
-  if (driver !== "ephemeral") throw refuse(`has the driver ${JSON.stringify(driver.slice(0, 40))}, not ephemeral`);
+  const refuse = (why: string) => invalidArgument(`update ephemeral mounts: ${quoted(mountPoint, 200)} ${why}`);
+  if (driver !== "ephemeral") throw refuse(`has the driver ${quoted(driver, 40)}, not ephemeral`);
   const present = mountedOn(files, mountPoint);
-  if (present?.type !== "tmpfs") throw refuse("is no mounted tmpfs");
+  if (present?.type !== "tmpfs") throw refuse("is not a mounted tmpfs");
   return present;
 }
 

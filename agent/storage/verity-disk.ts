@@ -5,7 +5,7 @@ import { mountDisk } from "./mount-disk.ts";
 import type { Mounted } from "./mount-storage.ts";
 import { openVerity, type VerityTree } from "./verity.ts";
 
-/** Mounts what is on a disk, read-only, through a device with dm-verity of this name. On failure there is neither. */
+/** Mounts a disk read-only through a dm-verity device with this name. Leaves neither on failure. */
 export async function mountVerified(
   kernel: Pick<Kernel, "sys" | "files">,
   device: string,
@@ -18,12 +18,12 @@ export async function mountVerified(
   } catch (error) {
     await kernel.sys.unmapDevice(device).catch(() => undefined);
     if (!(error instanceof AgentError)) throw error;
-    const why = `dm-verity of ${disk.source} lets through only what the root hash vouches for`;
+    const why = `dm-verity of ${disk.source} blocks data that doesn't match the root hash`;
     throw new AgentError(error.kind, `${error.message}; ${why}`, { cause: error });
   }
 }
 
-/** Of what a container or a mount point has; too long themselves for a device's name. */
+/** Returns the device name for a container id or mount point, which are too long themselves. */
 export function verityDevice(owner: string): string {
   return `kata-verity-${crypto().createHash("sha256").update(owner).digest("hex").slice(0, 32)}`;
 }

@@ -1,10 +1,11 @@
 import { open } from "node:fs/promises";
-import { AgentError } from "../kernel/error.ts";
+import type { AgentError } from "../kernel/error.ts";
+import { invalidArgument, quoted } from "../kernel/invalid-argument.ts";
 import type { MappedTarget, Sys } from "../kernel/kernel.ts";
 
-/** Hashes behind a file system on the same disk, as a host tells of them. */
+/** A dm-verity hash tree behind a file system on the same disk, as the host describes it. */
 export interface VerityTree {
-  /** Hexadecimal; what all that is read is checked by. */
+  /** Hexadecimal. All reads are checked against it. */
   readonly rootHash: string;
   /** Bytes. */
   readonly hashOffset: number;
@@ -12,11 +13,11 @@ export interface VerityTree {
   readonly hashBlockSize?: number;
   /** Hexadecimal. */
   readonly salt?: string;
-  /** A superblock stands before the hashes, as veritysetup writes it. */
+  /** A superblock as written by veritysetup precedes the hashes. */
   readonly superblock: boolean;
 }
 
-/** What the target of the device mapper has to be told besides the root hash. */
+/** Parameters of the device-mapper target besides the root hash. */
 interface VerityLayout {
   readonly hashType: number;
   readonly algorithm: string;
@@ -28,10 +29,10 @@ interface VerityLayout {
 
 const SUPERBLOCK_SIZE = 512;
 const SIGNATURE = "verity\0\0";
-/** Weaker ones are not taken: their root hash says little. */
+/** Supported hash algorithms. Weaker ones are refused, because their root hash proves little. */
 const HASH_BYTES: Readonly<Record<string, number>> = { sha256: 32, sha512: 64 };
 
-/** A device that gives what is on the disk as far as the root hash vouches for it; everything else is an I/O error. */
+/** Creates a device that reads verified blocks. A block that doesn't match the root hash is an I/O error. */
 export async function openVerity(
   sys: Pick<Sys, "mapDevice">,
   name: string,
@@ -52,9 +53,9 @@ async function readSuperblock(disk: string, offset: number): Promise<Buffer> {
   }
 }
 
-/** The table of the target. What a superblock says has to agree with what the host does. */
+/** Returns the device-mapper table. The superblock must agree with the host's values. */
 export function verityTarget(disk: string, tree: VerityTree, superblock?: Buffer): MappedTarget {
-  const fail = (why: string) => new AgentError("invalid-argument", `dm-verity of ${disk}: ${why}`);
+  const fail = (why: string) => invalidArgument(`dm-verity of ${disk}: ${why}`);
   const layout = superblock === undefined ? defaultLayout(tree) : parseSuperblock(superblock, fail);
   const { blockSize, hashBlockSize, blocks, algorithm, salt, hashType } = layout;
   for (const [name, said, found] of [
@@ -63,18 +64,19 @@ export function verityTarget(disk: string, tree: VerityTree, superblock?: Buffer
     ["salt", tree.salt, salt],
   ] as const) {
     if (said !== undefined && said !== found)
-      throw fail(`its superblock has the ${name} ${found}, the host says ${said}`);
+      throw fail(`its superblock has ${name} ${found}, the host requested ${said}`);
   }
   if (!isBlockSize(blockSize) || !isBlockSize(hashBlockSize))
-    throw fail(`blocks of ${blockSize} and ${hashBlockSize} bytes`);
-  if (HASH_BYTES[algorithm] === undefined) throw fail(`hashes by ${JSON.stringify(algorithm)}, not sha256 or sha512`);
+    throw fail(`unsupported block sizes ${blockSize} and ${hashBlockSize}`);
+  if (HASH_BYTES[algorithm] === undefined)
+    throw fail(`hash algorithm ${quoted(algorithm)} is not supported, use sha256 or sha512`);
   if (tree.rootHash.length !== 2 * HASH_BYTES[algorithm]) {
-    throw fail(`a root hash of ${tree.rootHash.length / 2} bytes is none of ${algorithm}`);
+    throw fail(`its root hash has ${tree.rootHash.length / 2} bytes, ${algorithm} needs ${HASH_BYTES[algorithm]}`);
   }
   if (tree.hashOffset % hashBlockSize !== 0)
-    throw fail(`its hashes begin at ${tree.hashOffset}, not at a block's border`);
+    throw fail(`hash offset ${tree.hashOffset} is not a multiple of the hash block size`);
   if (blocks < 1 || blocks * blockSize > tree.hashOffset) {
-    throw fail(`${blocks} blocks of ${blockSize} bytes do not end before the hashes at ${tree.hashOffset}`);
+    throw fail(`${blocks} blocks of ${blockSize} bytes overlap the hashes at ${tree.hashOffset}`);
   }
   const before = superblock === undefined ? 0 : Math.ceil(SUPERBLOCK_SIZE / hashBlockSize);
   const start = tree.hashOffset / hashBlockSize + before;
@@ -90,11 +92,11 @@ function defaultLayout({ hashOffset, blockSize = 4096, hashBlockSize = 4096, sal
 
 function parseSuperblock(bytes: Buffer, fail: (why: string) => AgentError): VerityLayout {
   if (bytes.length < SUPERBLOCK_SIZE || bytes.toString("latin1", 0, 8) !== SIGNATURE) {
-    throw fail("there is no superblock where the hashes are to begin");
+    throw fail("there is no superblock at the hash offset");
   }
   const [version, hashType] = [bytes.readUInt32LE(8), bytes.readUInt32LE(12)];
   const saltSize = bytes.readUInt16LE(80);
-  if (version !== 1 || hashType > 1 || saltSize > 256) throw fail("its superblock is of another version");
+  if (version !== 1 || hashType > 1 || saltSize > 256) throw fail("its superblock has an unsupported version");
   return {
     hashType,
     algorithm: bytes.toString("latin1", 32, 64).replace(/\0.*$/s, ""),

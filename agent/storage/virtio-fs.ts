@@ -7,12 +7,12 @@ import { storageNotices } from "./storage-notices.ts";
 const DAX = /^dax(=.*)?$/;
 const DAX_ALWAYS = /^dax(=always)?$/;
 
-/** A directory of the host, by its virtio-fs tag. DAX that the machine hasn't is left out: /proc/mounts says what is. */
+/** Mounts a directory of the host by its virtio-fs tag. Mounts without DAX if the machine doesn't support it. */
 export const virtioFs: StorageDriver = {
   name: "virtio-fs",
   async mount(kernel, storage) {
     const { source, mountPoint, options } = storage;
-    if (mountedOn(kernel.files, mountPoint) !== undefined) return; // a share that the host or the system put there
+    if (mountedOn(kernel.files, mountPoint) !== undefined) return; // mounted already, by the host or the system
     const share = { ...storage, fstype: "virtiofs" };
     try {
       await mountStorage(kernel, share);
@@ -22,11 +22,11 @@ export const virtioFs: StorageDriver = {
       if (!refused) throw error;
       await mountStorage(kernel, { ...share, options: without });
     }
-    // The kernel takes any option for a share that is mounted elsewhere already, and it counts for nothing.
+    // The kernel accepts any option for a share that is already mounted elsewhere, and ignores it.
     const has = mountedOn(kernel.files, mountPoint)?.options.some((option) => DAX.test(option)) === true;
     if (has || !options.some((option) => DAX_ALWAYS.test(option))) return;
     storageNotices.publish(
-      `virtio-fs storage ${source} on ${mountPoint}: the machine has no DAX window, mounted without`,
+      `virtio-fs storage ${source} on ${mountPoint}: the machine has no DAX window, mounted without DAX`,
     );
   },
 };

@@ -2,7 +2,7 @@ import { statfsSync } from "node:fs";
 import { expect, test } from "vitest";
 import { volumeStats } from "./volume-stats.ts";
 
-test("bytes and inodes are those of statfs", async () => {
+test("volume statistics equal those of statfs", async () => {
   const { bytes, inodes } = await volumeStats("/proc");
   expect([bytes, inodes].every(({ total, used }) => used <= total)).toBe(true);
   const root = await volumeStats("/");
@@ -12,7 +12,7 @@ test("bytes and inodes are those of statfs", async () => {
   expect(root.bytes.used + root.bytes.available).toBeLessThanOrEqual(root.bytes.total);
 });
 
-test("a path that is not there, or none, is named", async () => {
+test("a missing or invalid path is named", async () => {
   await expect(volumeStats("/nonexistent/volume")).rejects.toThrow("statfs /nonexistent/volume: ENOENT");
   await expect(volumeStats("volume")).rejects.toMatchObject({ kind: "invalid-argument" });
 });

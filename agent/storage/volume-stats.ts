@@ -1,16 +1,18 @@
 import { statfs } from "node:fs/promises";
 import { SystemError } from "../kernel/error.ts";
 import { guestPath } from "../kernel/guest-path.ts";
-import { mayHang } from "../kernel/wait/limited-calls.ts";
+import { runLimited } from "../kernel/wait/limited-calls.ts";
 
 export interface VolumeCounts {
   readonly total: number;
   readonly used: number;
-  /** To those who are not root. */
+  /** Available to users other than root. */
   readonly available: number;
 }
 
-/** Of the file system that holds `path`. Off the main thread: a share whose host side hangs holds nobody else up. */
+/**
+ * Statistics of the file system that holds `path`. Runs off the main thread, so a hanging share delays only this call.
+ */
 export async function volumeStats(
   path: string,
 ): Promise<{ readonly bytes: VolumeCounts; readonly inodes: VolumeCounts }> {
@@ -19,7 +21,7 @@ export async function volumeStats(
     statfs(path).catch((error: NodeJS.ErrnoException) => {
       throw new SystemError("statfs", -(error.errno ?? 0), path);
     });
-  const stat = await mayHang(path, ask);
+  const stat = await runLimited(path, ask);
   const { bsize, blocks, bfree, bavail, files, ffree } = stat;
   return {
     bytes: { total: blocks * bsize, used: (blocks - bfree) * bsize, available: bavail * bsize },

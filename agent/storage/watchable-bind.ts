@@ -3,7 +3,7 @@ import { MNT_DETACH } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import { guestPath } from "../kernel/guest-path.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { untilAnswering } from "../kernel/wait/file-system-answers.ts";
+import { fileSystemAnswers } from "../kernel/wait/file-system-answers.ts";
 import { mountStorage } from "./mount-storage.ts";
 import { mountedOn } from "./mounts.ts";
 import { scanTree, type TreeLimits } from "./scan-tree.ts";
@@ -12,20 +12,23 @@ import { storageNotices } from "./storage-notices.ts";
 import { TreeCopy } from "./tree-copy.ts";
 import { coverWatchable, uncoverWatchable } from "./watchable-place.ts";
 
-/** With the second for which a guest trusts what it knows of the share's names, a change arrives within 2 s. */
+/** Polling interval. The guest caches the share's names for one second, so a change arrives within 2 s. */
 const INTERVAL_MS = 500;
-/** After a look that failed: the host was changing files meanwhile. */
+/** Interval after a failed refresh, because the host was changing files. */
 const AGAIN_MS = 50;
-/** What is copied; more is bound as it is. */
+/** Larger directories are bind-mounted instead of copied. */
 const SMALL: TreeLimits = { files: 16, bytes: 1 << 20 };
-/** What a copy may grow to. */
+/** Limits up to which a copy may grow. */
 const GROWN: TreeLimits = { files: 1024, bytes: 4 << 20 };
-/** Old and new version side by side. The next agent reads the names of all, also of what containers have put there. */
+/**
+ * Holds the old and the new version side by side. The next agent reads all names, including those that containers have
+ * added.
+ */
 const TMPFS = "size=10m,nr_inodes=16k,mode=0755";
 
 /**
- * A directory on the share whose changes programs are to notice, which a share does not report: a copy in memory that
- * follows its source within 2 s. A file, and a directory that is not small, is bound as it is.
+ * Copies a directory from the share into memory and follows its source within 2 s, because a share doesn't report
+ * changes to programs that watch it. Bind-mounts a file, and a directory that is not small.
  */
 export const watchableBind: StorageDriver = {
   name: "watchable-bind",
@@ -59,7 +62,7 @@ async function mountCopy(kernel: Kernel, storage: PlacedStorage): Promise<void> 
     try {
       files.removeDirectory(mountPoint);
     } catch {
-      // It was there before.
+      // It existed before.
     }
     throw error;
   }
@@ -69,29 +72,29 @@ async function isSmallDirectory(source: string): Promise<boolean> {
   return (await stat(source)).isDirectory() && (await scanTree(source, SMALL)) !== undefined;
 }
 
-/** Looks after the copy until it is closed; nothing for a source that is bound. What goes wrong is told once. */
+/** Keeps the copy up to date until it is closed. Does nothing for a bind mount. Reports each problem once. */
 function watchSource(kernel: Kernel, storage: PlacedStorage): { close(): void } {
   const { source, mountPoint } = storage;
   if (mountedOn(kernel.files, mountPoint)?.type !== "tmpfs") return { close: () => undefined };
   const copy = new TreeCopy(kernel.sys, source, mountPoint);
-  let told = "";
+  let last = "";
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
   let failed = false;
-  const tell = (line: string) => {
-    if (line !== told && line !== "") storageNotices.publish(line);
-    told = line;
+  const report = (line: string) => {
+    if (line !== last && line !== "") storageNotices.publish(line);
+    last = line;
   };
   const look = async () => {
     const again = !failed;
     try {
-      await untilAnswering(kernel.files, source);
-      if (!closed) tell((await copy.refresh(GROWN)) ? "" : tooLarge(storage).message);
+      await fileSystemAnswers(kernel.files, source);
+      if (!closed) report((await copy.refresh(GROWN)) ? "" : tooLarge(storage).message);
       failed = false;
     } catch (error) {
       failed = true;
       const why = error instanceof Error ? error.message : String(error);
-      if (!again) tell(`watchable-bind storage ${source} on ${mountPoint}: ${why}`);
+      if (!again) report(`watchable-bind storage ${source} on ${mountPoint}: ${why}`);
     }
     if (!closed) timer = setTimeout(look, failed && again ? AGAIN_MS : INTERVAL_MS).unref();
   };
@@ -105,5 +108,5 @@ function watchSource(kernel: Kernel, storage: PlacedStorage): { close(): void } 
 }
 
 function tooLarge({ source }: PlacedStorage): AgentError {
-  return new AgentError("internal", `watchable-bind storage ${source}: it has grown too large to be copied`);
+  return new AgentError("internal", `watchable-bind storage ${source}: it has grown too large to copy`);
 }

@@ -8,16 +8,16 @@ import { SHARED_ROOT } from "./shared-path.ts";
 
 type PlaceKernel = Pick<Kernel, "sys" | "files">;
 
-/** The source that /proc/mounts shows for it. */
+/** The tmpfs's source in /proc/mounts. */
 const NAME = "watchable";
-/** It holds mount points only; each copy has a tmpfs of its own. */
+/** The tmpfs holds mount points only; each copy has its own tmpfs. */
 const TMPFS = "size=1m,mode=0755";
 
 const locks = new LockByName();
 
 /**
- * Hosts share a read-only directory, with an empty directory `watchable` in it for the agent's copies. The first storage whose
- * mount point is in there has a tmpfs mounted over it.
+ * Mounts a tmpfs over the directory `watchable` of the share, for the first storage with a mount point in it. Hosts
+ * share it read-only and empty, as the place for the agent's copies.
  */
 export async function coverWatchable({ sys, files }: PlaceKernel, mountPoint: string): Promise<void> {
   const place = placeOf(mountPoint);
@@ -29,7 +29,7 @@ export async function coverWatchable({ sys, files }: PlaceKernel, mountPoint: st
   });
 }
 
-/** Unmounts that tmpfs, unless another storage is in it. */
+/** Unmounts the tmpfs unless it holds another storage. */
 export async function uncoverWatchable({ sys, files }: PlaceKernel, mountPoint: string): Promise<void> {
   const place = placeOf(mountPoint);
   if (place === undefined) return;

@@ -2,7 +2,7 @@ import { cachedDataVersionTag } from "node:v8";
 import { expect, it, vi } from "vitest";
 import { BodyRoom, collectGarbage } from "./body-room.ts";
 
-it("asks for a collection each time that more than half of the room was given back", () => {
+it("a room asks for a collection each time more than half of it was given back", () => {
   const collect = vi.fn();
   const room = new BodyRoom(100, collect);
   for (const [bytes, asked] of [
@@ -18,7 +18,7 @@ it("asks for a collection each time that more than half of the room was given ba
   expect(room.left).toBe(100);
 });
 
-it("counts what was dropped beside it", () => {
+it("a room counts garbage that was never part of it", () => {
   const collect = vi.fn();
   const room = new BodyRoom(100, collect);
   room.dropped(50);
@@ -28,20 +28,20 @@ it("counts what was dropped beside it", () => {
   expect(room.left).toBe(100);
 });
 
-it("has nothing for more than is left, and keeps it for less", () => {
+it("a room refuses more than is left, and still accepts less", () => {
   const room = new BodyRoom(100, () => {});
   expect(room.take(60)).toBe(true);
   expect(room.take(41)).toBe(false);
   expect(room.take(40)).toBe(true);
 });
 
-it("collects without a change of what code caches are made for", async () => {
+it("collectGarbage leaves the version tag of code caches unchanged", async () => {
   const tag = cachedDataVersionTag();
   let bytes: Buffer | undefined = Buffer.alloc(8 << 20, 1);
   const before = process.memoryUsage().arrayBuffers;
   bytes = undefined;
   const freed = () => {
-    collectGarbage(); // a thread of V8's frees what the one before has found
+    collectGarbage(); // one of V8's threads frees what the previous collection found
     return before - process.memoryUsage().arrayBuffers;
   };
   await expect.poll(freed).toBeGreaterThanOrEqual(8 << 20);
@@ -49,7 +49,7 @@ it("collects without a change of what code caches are made for", async () => {
   expect(cachedDataVersionTag()).toBe(tag);
 });
 
-it("has seven eighths for bodies that come in pieces", () => {
+it("a room gives at most seven eighths to bodies that arrive in pieces", () => {
   const room = new BodyRoom(800, () => {});
   expect(room.takePiece(701)).toBe(false);
   expect(room.takePiece(700)).toBe(true);

@@ -3,15 +3,15 @@ import type { Room } from "../../proto/growing-body.ts";
 import { v8, vm } from "../kernel/builtin.ts";
 
 const MIB = 1 << 20;
-/** Of the guest's memory. */
+/** Share of the guest's memory that bodies may take. */
 const SHARE = 1 / 8;
-/** Of the room: what long bodies in pieces leave to others, so that no half-sent ones lock short requests out. */
+/** Share of the room that bodies arriving in pieces must leave free, so that half-sent requests can't lock out short ones. */
 const KEPT_SHARE = 1 / 8;
 
 /**
- * Memory for the bodies of requests, of all connections together: from their first byte until their handler has
- * returned. What finds no room is refused, not waited for: two halves would wait for each other. Bodies that were given
- * back are garbage: after half the room of it V8, which waits for 64 MiB, is asked to collect.
+ * Accounts for the memory of request bodies on all connections, from their first byte until their handler returns. A body
+ * without room is refused instead of queued, because two half-received bodies would wait for each other. Released bodies are
+ * garbage; once half the room is garbage, V8 is asked to collect it, because on its own it waits for 64 MiB.
  */
 export class BodyRoom implements Room {
   #left: number;
@@ -19,7 +19,7 @@ export class BodyRoom implements Room {
   readonly #bytes: number;
   readonly #collect: () => void;
 
-  /** Default: an eighth of the memory of this machine, from 8 to 256 MiB. */
+  /** `bytes` defaults to an eighth of this machine's memory, from 8 to 256 MiB. */
   constructor(
     bytes: number = Math.min(Math.max(totalmem() * SHARE, 8 * MIB), 256 * MIB),
     collect: () => void = collectGarbage,
@@ -48,7 +48,7 @@ export class BodyRoom implements Room {
     this.dropped(bytes);
   }
 
-  /** For memory beside the room that is garbage now. */
+  /** Counts garbage that was never part of the room. */
   dropped(bytes: number): void {
     this.#garbage += bytes;
     if (this.#garbage <= this.#bytes / 2) return;
@@ -59,7 +59,7 @@ export class BodyRoom implements Room {
 
 let collector: (() => void) | undefined;
 
-/** The flag only for this moment: of another set of flags the code cache is not taken. */
+/** Collects garbage. Sets V8's flag only for a moment: the code cache is rejected if flags differ. */
 export function collectGarbage(): void {
   if (collector === undefined) {
     v8().setFlagsFromString("--expose-gc");

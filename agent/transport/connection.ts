@@ -1,38 +1,38 @@
-/** A call that has not been answered: enough to answer it later, on the same connection, from another process. */
+/** An unanswered call, with everything needed to answer it later from another process, on the same connection. */
 export interface OpenCall {
   readonly streamId: number;
   readonly service: string;
   readonly method: string;
   readonly payload: Uint8Array;
-  /** Milliseconds since the epoch when the caller gives up. Absent: never. */
+  /** Time when the caller stops waiting, in milliseconds since the epoch. Absent: never. */
   readonly deadline?: number;
 }
 
 /** One accepted connection and the calls on it. */
 export interface Connection {
-  /** "unknown" until the first byte has come. */
+  /** "unknown" until the first byte arrives. */
   readonly protocol: "ttrpc" | "grpc" | "unknown";
-  /** For logs: "vsock:2", "unix". */
+  /** Name for logs: "vsock:2", "unix". */
   readonly peer: string;
-  /** Resolves when the socket is closed and every call on it has been settled or aborted. Never rejects. */
+  /** Resolves once the socket is closed and every call on it is settled or aborted. Never rejects. */
   readonly closed: Promise<void>;
   openCalls(): OpenCall[];
-  /** Answers what is open, refuses what is new, then closes; after `graceMs` destroys. Idempotent. */
+  /** Answers open calls, refuses new ones, then closes; destroys after `graceMs`. Idempotent. */
   close(graceMs?: number): Promise<void>;
-  /** Closes now; open calls are aborted. Idempotent. */
+  /** Closes now and aborts open calls. Idempotent. */
   destroy(): void;
 }
 
 export interface ConnectionOptions {
-  /** Handlers at work at once, those whose caller has gone included; more calls get RESOURCE_EXHAUSTED. */
+  /** Most handlers running at once, including those whose caller is gone; further calls get RESOURCE_EXHAUSTED. */
   readonly maxCalls?: number;
-  /** Nothing more is read while more than this waits to be written. Bytes. */
+  /** Bytes waiting to be written above which reading stops. */
   readonly maxUnwritten?: number;
-  /** How long the rest of a half-sent request may keep silent. */
+  /** How long a half-sent request may stay silent. */
   readonly quietMs?: number;
 }
 
 export const MAX_CALLS = 4096;
 export const MAX_UNWRITTEN = 4 << 20;
-/** What the reference agent gives its connections to end. */
+/** The grace period of the reference agent. */
 export const CLOSE_GRACE_MS = 5000;

@@ -1,69 +1,69 @@
 import { channel } from "node:diagnostics_channel";
 
-/** A connection that was not let in, or that nothing can be done with. */
+/** A connection that was refused or can't be served. */
 export interface RefusedEvent {
   readonly peer: string;
   /** One line. */
   readonly reason: string;
 }
 
-/** A connection that began or ended. */
+/** A connection that was opened or closed. */
 export interface ConnectionEvent {
   readonly peer: string;
   readonly protocol: string;
 }
 
-/** A call that was answered or lost. */
+/** A call that was answered, or lost with its connection. */
 export interface CallEvent {
   readonly peer: string;
   readonly service: string;
   readonly method: string;
-  /** gRPC code; undefined when the connection was lost first. */
+  /** gRPC code; undefined if the connection was lost first. */
   readonly code: number | undefined;
   readonly ms: number;
-  /** What it was about, unchecked; undefined for one that was not read. */
+  /** Ids that the call names, unchecked; undefined if its request wasn't decoded. */
   readonly container?: string | undefined;
   readonly exec?: string | undefined;
-  /** Of the caller's metadata, unchecked. */
+  /** From the caller's metadata, unchecked. */
   readonly traceparent?: string | undefined;
-  /** What the handler threw, with its cause; for the log only. */
+  /** Error of the handler with its cause; for the log only. */
   readonly error?: unknown;
 }
 
-/** A connection of an agent before that goes on, or that is closed because it is broken. */
+/** A connection of the previous agent that was resumed, or closed because it can't be. */
 export interface ResumedEvent {
   readonly peer: string;
-  /** Why it was closed. */
+  /** Reason why it was closed; undefined if it was resumed. */
   readonly broken: string | undefined;
-  /** Calls that were open. */
+  /** Number of open calls. */
   readonly open: number;
-  /** Calls that are made again or whose answer was kept, and calls that were answered as cut off. */
+  /** Calls that are repeated or had a kept answer; `cutOff` are calls answered with "the agent was restarted". */
   readonly repeated?: number;
   readonly cutOff?: number;
 }
 
-/** A connection that is closed because of an error here, not because of its peer. */
+/** An error of the agent, not of the peer, that broke a connection or a listener of a call. */
 export interface BrokenEvent {
   readonly error: unknown;
 }
 
 /**
- * What transport has to say, on node:diagnostics_channel, so that it needs no logger: main subscribes. Names are
- * "guestd.transport.…".
+ * Channels of node:diagnostics_channel for transport's events, so that transport needs no logger: main subscribes. Channels
+ * of the whole agent are named "guestd.<area>.<event>".
  */
 export const diagnostics = {
-  /** RefusedEvent. */
+  /** Publishes RefusedEvent. */
   refused: channel("guestd.transport.refused"),
-  /** ConnectionEvent. */
+  /** Publishes ConnectionEvent. */
   opened: channel("guestd.transport.opened"),
-  /** ConnectionEvent. */
+  /** Publishes ConnectionEvent. */
   closed: channel("guestd.transport.closed"),
-  /** BrokenEvent, of something that goes on without what failed. */
+  /** Publishes BrokenEvent for a failure that the connection survives. */
   defect: channel("guestd.transport.defect"),
-  /** BrokenEvent. */
+  /** Publishes BrokenEvent for a connection that is closed. */
   broken: channel("guestd.transport.broken"),
-  /** ResumedEvent. */
+  /** Publishes ResumedEvent. */
   resumed: channel("guestd.transport.resumed"),
-  /** CallEvent. */
+  /** Publishes CallEvent. */
   call: channel("guestd.transport.call"),
 } as const;

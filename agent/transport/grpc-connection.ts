@@ -16,6 +16,7 @@ import { AgentError } from "../kernel/error.ts";
 import { ANSWER_ROOM, type Handler, type ServiceTable } from "../service/dispatch.ts";
 import { status, toStatus } from "../service/status.ts";
 import type { BodyRoom } from "./body-room.ts";
+import { callQueue } from "./call-queue.ts";
 import {
   CLOSE_GRACE_MS,
   type Connection,
@@ -28,32 +29,31 @@ import { GrpcRequest, PREFIX_BYTES } from "./grpc-request.ts";
 import { QUIET_MS } from "./quiet-watch.ts";
 import { SentData } from "./sent-data.ts";
 import { ServerCall } from "./server-call.ts";
-import { turns } from "./turns.ts";
 import type { WireStream } from "./wire-stream.ts";
 
 type Definition = ServerMethodDefinition<Buffer, Uint8Array>;
 type UnaryCall = ServerUnaryCall<Buffer, Uint8Array>;
 
-/** Of what is read: the stream's own, and that of Node's HTTP/2. */
+/** Copies of every byte read: the stream's, and that of Node's HTTP/2. */
 const READ_COPIES = 2;
 
-/** A call before it is served. */
+/** A received call that isn't served yet. */
 interface Received {
   /** Id of its HTTP/2 stream. */
   readonly stream: number;
   readonly request: GrpcRequest;
 }
 
-/** An answer on its way. */
+/** An answer that isn't sent completely. */
 interface Unsent {
   readonly call: ServerCall;
-  /** Bytes that the kernel has not taken yet. */
+  /** Bytes that the kernel hasn't accepted yet. */
   left: number;
 }
 
 /**
- * gRPC on one accepted connection, by grpc-js: the same handlers as for ttRPC. This file is the only one of the agent
- * that loads grpc-js; import it when the first such connection is there. grpc-js keeps the deadlines.
+ * gRPC on one accepted connection, with the same handlers as ttRPC. Only this file of the agent loads grpc-js; import it when
+ * the first gRPC connection arrives. grpc-js enforces the deadlines.
  */
 export class GrpcConnection implements Connection {
   readonly protocol = "grpc";
@@ -67,13 +67,13 @@ export class GrpcConnection implements Connection {
   readonly #room: BodyRoom;
   readonly #injector: ReturnType<Server["createConnectionInjector"]>;
   readonly #calls = new Map<ServerCall, OpenCall>();
-  /** By their HTTP/2 streams. HTTP/2 itself says of answers that a broken connection has cut off that they were written. */
+  /** Unsent answers by HTTP/2 stream. Node's HTTP/2 reports answers cut off by a broken connection as written. */
   readonly #unsent = new Map<number, Unsent>();
   #unsentBytes = 0;
-  /** Begin calls that wait for their turn, or until the peer takes its answers. */
+  /** Functions that start the queued calls. They also wait until the peer takes its answers. */
   readonly #pending: (() => void)[] = [];
   #scheduled = false;
-  /** By the metadata object that both interceptor and handler see. */
+  /** Received calls by the metadata object that both interceptor and handler get. */
   readonly #received = new WeakMap<Metadata, Received>();
   #running = 0;
   #nextId = 1;
@@ -89,7 +89,7 @@ export class GrpcConnection implements Connection {
       "grpc.enable_channelz": 0,
       "grpc.max_receive_message_length": MAX_BODY_BYTES,
       "grpc.max_send_message_length": MAX_BODY_BYTES,
-      // Room for calls that have no request yet, and for those that are refused below.
+      // Twice as many, for calls without a request yet and for those that are refused below.
       "grpc.max_concurrent_streams": 2 * this.#maxCalls,
       interceptors: [(_method, call) => this.#intercept(call)],
     });
@@ -148,7 +148,8 @@ export class GrpcConnection implements Connection {
     respond: sendUnaryData<Uint8Array>,
   ): void {
     const received = this.#received.get(unary.metadata);
-    if (received === undefined) throw new AgentError("internal", "gRPC: a call that was not received");
+    if (received === undefined)
+      throw new AgentError("internal", "gRPC: grpc-js started a call whose request was never received");
     const held = received.request.serve();
     if (this.#running >= this.#maxCalls) {
       this.#room.give(held);
@@ -163,7 +164,7 @@ export class GrpcConnection implements Connection {
     const until = unary.getDeadline();
     const deadline = until === Number.POSITIVE_INFINITY ? {} : { deadline: Number(until) };
     this.#calls.set(call, { streamId: this.#nextId++, service, method, payload: unary.request, ...deadline });
-    // Also emitted at the end of a call that went well, when all of this is without effect.
+    // Also emitted at the end of a successful call, where it has no effect.
     unary.on("cancelled", () => this.#drop(call));
     this.#running++;
     const send = (answer: Uint8Array) => {
@@ -191,7 +192,7 @@ export class GrpcConnection implements Connection {
   #beginNext(): void {
     if (this.#scheduled || this.#pending.length === 0 || this.#unsentBytes > this.#maxUnwritten) return;
     this.#scheduled = true;
-    turns.run(() => {
+    callQueue.run(() => {
       this.#scheduled = false;
       this.#pending.shift()?.();
       this.#beginNext();
@@ -207,7 +208,7 @@ export class GrpcConnection implements Connection {
   ): Promise<void> {
     try {
       const answer = (await handler(payload, call)).subarray(ANSWER_ROOM);
-      await turns.next();
+      await callQueue.next();
       if (!this.#calls.delete(call)) return;
       if (answer.length > MAX_BODY_BYTES) {
         throw new AgentError("invalid-argument", `response of ${answer.length} bytes is over the limit of 4 MiB`);
@@ -215,7 +216,7 @@ export class GrpcConnection implements Connection {
       call.report(0);
       send(answer);
     } catch (error) {
-      await turns.next();
+      await callQueue.next();
       const { code, message } = toStatus(error);
       if (this.#calls.delete(call)) call.report(code, error);
       call.settle(false);
@@ -223,11 +224,16 @@ export class GrpcConnection implements Connection {
     }
   }
 
-  /** The caller has gone, or its deadline has passed. */
+  /** Aborts a call whose caller is gone or whose deadline has passed. */
   #drop(call: ServerCall): void {
     if (this.#calls.delete(call)) call.report(undefined);
     call.settle(false);
-    call.abort(new AgentError("canceled", `/${call.target.service}/${call.target.method} is no longer waited for`));
+    call.abort(
+      new AgentError(
+        "canceled",
+        `/${call.target.service}/${call.target.method} was cancelled or exceeded its deadline`,
+      ),
+    );
   }
 
   #lost(): void {
@@ -243,10 +249,11 @@ export class GrpcConnection implements Connection {
     if (unsent.left <= 0) unsent.call.settle(true);
   }
 
-  /** Reads the request before grpc-js does, which has its stream in a private part. */
+  /** Reads the request before grpc-js does; its stream is a private property. */
   #intercept(next: ServerInterceptingCallInterface): ServerInterceptingCall {
     const { stream } = next as { readonly stream?: ServerHttp2Stream };
-    if (stream?.id === undefined) throw new AgentError("internal", "gRPC: grpc-js tells no stream of a call");
+    if (stream?.id === undefined)
+      throw new AgentError("internal", "gRPC: this grpc-js doesn't expose the stream of a call");
     const id = stream.id;
     const request = new GrpcRequest(stream, this.#room, this.#quietMs, ({ code, message }) =>
       next.sendStatus({ code, details: message }),
@@ -273,13 +280,13 @@ export class GrpcConnection implements Connection {
 }
 
 /**
- * Ends a stream on which grpc-js throws. It answers calls of unknown methods and of other content types at once, which
- * throws where the peer has reset the stream already: from an event, where nobody would catch it.
+ * Closes a stream on which grpc-js throws. grpc-js answers calls of unknown methods and other content types at once, which
+ * throws if the peer has already reset the stream; it does so in an event handler, where the exception would be uncaught.
  */
 function guardStreams(server: Server): void {
   const inside = server as unknown as StreamHandling;
   const handle = inside._streamHandler;
-  if (typeof handle !== "function") throw new AgentError("internal", "gRPC: grpc-js serves streams in another way");
+  if (typeof handle !== "function") throw new AgentError("internal", "gRPC: this grpc-js has no _streamHandler");
   inside._streamHandler = (interceptors, stream, headers) => {
     try {
       handle.call(server, interceptors, stream, headers);
@@ -289,7 +296,7 @@ function guardStreams(server: Server): void {
   };
 }
 
-/** What is used of grpc-js's own. */
+/** The private part of grpc-js that is used. */
 interface StreamHandling {
   _streamHandler?: (interceptors: unknown, stream: ServerHttp2Stream, headers: unknown) => void;
 }
@@ -303,7 +310,7 @@ function byService(table: ServiceTable): Map<string, string[]> {
   return services;
 }
 
-/** Bytes through: handlers do their own coding. */
+/** Defines a method that passes bytes through: handlers encode and decode themselves. */
 function definition(path: string): Definition {
   return {
     path,

@@ -6,7 +6,7 @@ import { GrpcRequest } from "./grpc-request.ts";
 
 const ROOM = 1 << 20;
 
-/** A stream that grpc-js reads, and the request on it. */
+/** Opens a stream that grpc-js reads, with the request on it. */
 function open() {
   const room = new BodyRoom(ROOM, () => undefined);
   const stream = new EventEmitter();
@@ -24,7 +24,7 @@ test.each([5, 7, 8])("a stream that closes after %i bytes, before its call begin
   expect(room.left).toBe(ROOM);
 });
 
-test("the room of a request that is served is its caller's to give back", () => {
+test("a served request leaves its room to its caller to give back", () => {
   const { room, stream, request } = open();
   request.begin(10);
   stream.emit("data", Buffer.from(message));

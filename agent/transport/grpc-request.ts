@@ -5,15 +5,15 @@ import { AgentError } from "../kernel/error.ts";
 import { type RpcStatus, status } from "../service/status.ts";
 import { QuietWatch } from "./quiet-watch.ts";
 
-/** What gRPC puts before a message: whether it is compressed, u32 big endian length. */
+/** Size of gRPC's message prefix: a compression flag and a big-endian u32 length. */
 export const PREFIX_BYTES = 5;
 
 type Deliver = (bytes: Buffer) => void;
 
 /**
- * A request on its way: the content of an HTTP/2 stream before grpc-js gets it, which would keep it without a bound. grpc-js is
- * given the message when it is whole. Room is held for the headers, for what has come, and for 4 MiB while it is compressed.
- * One that goes silent before its end is refused.
+ * A request being received. Reads the HTTP/2 stream in place of grpc-js, which would buffer without a bound, and passes the
+ * message on once it is complete. Holds room for the headers, for the bytes received, and for 4 MiB until a compressed message
+ * is inflated. Refuses a request that goes silent before its end.
  */
 export class GrpcRequest {
   readonly #room: Room;
@@ -24,43 +24,43 @@ export class GrpcRequest {
   #prefixBytes = 0;
   readonly #body: GrowingBody;
   #bodyBytes = 0;
-  /** Room taken, but for that of the body as long as it is not whole. */
+  /** Room taken, without that of an incomplete body. */
   #held = 0;
   #state: "open" | "refused" | "served" = "open";
 
-  /** `refuse` ends the call with a status. Content is dropped from then on. */
+  /** `refuse` ends the call with a status; later content is dropped. */
   constructor(stream: ServerHttp2Stream, room: Room, quietMs: number, refuse: (status: RpcStatus) => void) {
     this.#room = room;
     this.#refuse = refuse;
     this.#body = new GrowingBody(room);
     this.#quiet = new QuietWatch(quietMs, () => {
-      this.#end(status("deadline-exceeded", "the rest of the request does not come"));
+      this.#end(status("deadline-exceeded", "the rest of the request didn't arrive in time"));
       stream.close(constants.NGHTTP2_NO_ERROR);
     });
     const [deliver, ...others] = stream.listeners("data");
     if (deliver === undefined || others.length > 0)
-      throw new AgentError("internal", "gRPC: grpc-js reads in another way");
+      throw new AgentError("internal", "gRPC: this grpc-js doesn't read by one data listener");
     this.#deliver = deliver as Deliver;
     stream.removeAllListeners("data");
     stream.on("data", (chunk: Buffer) => this.#take(chunk));
-    // grpc-js tells nothing of a call whose stream is gone before it begins.
+    // grpc-js doesn't report a call whose stream closes before the call begins.
     stream.once("close", () => this.drop());
   }
 
-  /** Takes room for the headers. False: refused. */
+  /** Takes room for the headers; returns false if the request was refused. */
   begin(headerBytes: number): boolean {
     this.#quiet.heard();
     return this.#hold(headerBytes, (bytes) => this.#room.take(bytes));
   }
 
-  /** The message as grpc-js decoded it. */
+  /** Corrects the held room once grpc-js has inflated the message to `bytes`. */
   decoded(bytes: number): void {
     if (this.#prefix[0] === 0 || this.#state !== "open") return;
     this.#room.give(MAX_BODY_BYTES + this.#length - bytes);
     this.#held += bytes - MAX_BODY_BYTES - this.#length;
   }
 
-  /** It is whole, and its caller gives its room back: so many bytes. */
+  /** Marks a complete request as served. Returns the bytes of room that the caller must give back. */
   serve(): number {
     this.#quiet.stop();
     if (this.#state === "open") this.#state = "served";
@@ -69,7 +69,7 @@ export class GrpcRequest {
     return held;
   }
 
-  /** Nobody waits for it any more. */
+  /** Drops the request and gives its room back. */
   drop(): void {
     this.#quiet.stop();
     if (this.#state === "open") this.#state = "refused";
@@ -96,7 +96,7 @@ export class GrpcRequest {
     if (start < chunk.length) this.#content(chunk.subarray(start));
   }
 
-  /** grpc-js gets the prefix, which it may find too long. */
+  /** Passes the prefix to grpc-js, which refuses a length over its limit. */
   #begun(): void {
     const inflated = this.#prefix[0] === 0 ? 0 : MAX_BODY_BYTES;
     if (!this.#hold(inflated, (bytes) => this.#room.takePiece(bytes))) return;
@@ -107,7 +107,7 @@ export class GrpcRequest {
   #content(piece: Buffer): void {
     this.#bodyBytes += piece.length;
     if (this.#bodyBytes > this.#length) {
-      this.#end(status("unimplemented", "a request of more than one message"));
+      this.#end(status("unimplemented", "the request has more than one message"));
     } else if (!this.#body.add(piece, this.#length)) this.#end(noRoom(this.#length));
     else if (this.#bodyBytes === this.#length) this.#whole();
   }
@@ -116,7 +116,7 @@ export class GrpcRequest {
     const bytes = this.#body.end();
     this.#held += bytes.length;
     this.#deliver(bytes);
-    bytes.buffer.transfer(0); // grpc-js has copied it
+    bytes.buffer.transfer(0); // frees the memory now: grpc-js has copied it
   }
 
   #hold(bytes: number, take: (bytes: number) => boolean): boolean {
@@ -135,4 +135,4 @@ export class GrpcRequest {
 }
 
 const noRoom = (bytes: number): RpcStatus =>
-  status("resource-exhausted", `request of ${bytes} bytes: others take all memory that is for requests`);
+  status("resource-exhausted", `request of ${bytes} bytes: all memory for requests is in use`);

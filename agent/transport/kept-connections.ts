@@ -4,7 +4,7 @@ import type { Fd, Init } from "../kernel/kernel.ts";
 
 const PREFIX = "conn:";
 
-/** Connections that outlive the agent: their descriptors are with init, their calls in the journal. */
+/** Connections that outlive the agent: init keeps their descriptors, the journal their calls. */
 export class KeptConnections {
   readonly journal: CallJournal;
   readonly #init: Pick<Init, "deposit" | "withdraw">;
@@ -16,7 +16,7 @@ export class KeptConnections {
     this.#init = init;
   }
 
-  /** The place of a connection from now on; undefined when the journal or init has none, and it ends with the agent. */
+  /** Gives a connection a place; undefined if the journal or init has none left: the connection then ends with the agent. */
   keep(fd: Fd, peerCid: number | undefined): number | undefined {
     const place = this.journal.openConnection(peerCid);
     if (place === undefined) return undefined;
@@ -32,17 +32,17 @@ export class KeptConnections {
     return place.index;
   }
 
-  /** Takes over one that an agent before kept. */
+  /** Takes over a connection of the previous agent. */
   adopt({ index, number }: FoundConnection): void {
     this.#names.set(index, `${PREFIX}${number}`);
   }
 
-  /** One that is with init and not in the journal. */
+  /** Withdraws a connection that init has but the journal doesn't. */
   discard(number: number): void {
     this.#init.withdraw(`${PREFIX}${number}`);
   }
 
-  /** The connection is closed, and so are its calls. */
+  /** Drops a closed connection, whose calls are closed too. */
   drop(index: number): void {
     const name = this.#names.get(index);
     if (name === undefined) return;
@@ -52,7 +52,7 @@ export class KeptConnections {
   }
 }
 
-/** The deposits that are connections: the descriptor by the connection's number. */
+/** Returns the descriptors of connections among the deposits, by connection number. */
 export function keptDescriptors(deposits: ReadonlyMap<string, Fd>): Map<number, Fd> {
   const kept = [...deposits].filter(([name]) => name.startsWith(PREFIX));
   return new Map(kept.map(([name, fd]) => [Number(name.slice(PREFIX.length)), fd]));

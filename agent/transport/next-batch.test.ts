@@ -8,11 +8,11 @@ const lengths = (...waiting: number[]) =>
   ).map(({ bytes }) => bytes.length);
 
 test.each([
-  ["all that fits", [1, 2, 3], [1, 2, 3]],
+  ["everything that fits", [1, 2, 3], [1, 2, 3]],
   ["as much as fits to the byte", [1, BATCH_BYTES - 1, 1], [1, BATCH_BYTES - 1]],
-  ["what comes before one that does not fit", [5, BATCH_BYTES, 1], [5]],
-  ["one alone that is longer", [BATCH_BYTES + 1, 1], [BATCH_BYTES + 1]],
-  ["nothing of nothing", [], []],
+  ["the items before one that doesn't fit", [5, BATCH_BYTES, 1], [5]],
+  ["a single item that is longer", [BATCH_BYTES + 1, 1], [BATCH_BYTES + 1]],
+  ["empty if nothing waits", [], []],
 ])("a batch is %s", (_, waiting, expected) => {
   expect(lengths(...waiting)).toEqual(expected);
 });

@@ -1,9 +1,9 @@
 import { WRITE_BYTES } from "../kernel/journal/journal-layout.ts";
 
-/** What is put together for one write, unless the first alone is longer. */
+/** Most bytes combined into one write, unless the first item alone is longer. */
 export const BATCH_BYTES = WRITE_BYTES;
 
-/** The first of those that wait, as many as one write takes at most. */
+/** Returns as many of the first items as fit one write, at least one. */
 export function nextBatch<T>(waiting: readonly T[], bytesOf: (it: T) => Uint8Array): readonly T[] {
   let bytes = 0;
   const end = waiting.findIndex((it) => {

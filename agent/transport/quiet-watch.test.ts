@@ -2,11 +2,11 @@ import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { QuietWatch } from "./quiet-watch.ts";
 
-describe("with a clock that runs evenly", () => {
+describe("a quiet watch on a steady clock", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it("tells once after the time without a word, and not before", () => {
+  it("calls back once after the whole silence, and not earlier", () => {
     const onQuiet = vi.fn();
     const watch = new QuietWatch(600, onQuiet);
     watch.heard();
@@ -16,7 +16,7 @@ describe("with a clock that runs evenly", () => {
     expect(onQuiet).toHaveBeenCalledTimes(1);
   });
 
-  it("begins anew with each word", () => {
+  it("restarts each time it hears something", () => {
     const onQuiet = vi.fn();
     const watch = new QuietWatch(600, onQuiet);
     for (let word = 0; word < 20; word++) {
@@ -28,7 +28,7 @@ describe("with a clock that runs evenly", () => {
     expect(onQuiet).toHaveBeenCalledTimes(1);
   });
 
-  it("tells nothing before the first word, and after it was stopped", () => {
+  it("doesn't call back before it first hears something, nor after it was stopped", () => {
     const onQuiet = vi.fn();
     const watch = new QuietWatch(600, onQuiet);
     vi.advanceTimersByTime(1000);
@@ -39,7 +39,7 @@ describe("with a clock that runs evenly", () => {
   });
 });
 
-it("takes a standstill of many times that time for one check", async () => {
+it("a quiet watch counts a long standstill as one check", async () => {
   const onQuiet = vi.fn();
   const watch = new QuietWatch(60, onQuiet);
   watch.heard();

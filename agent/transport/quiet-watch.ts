@@ -1,10 +1,10 @@
-/** How long the rest of a request may keep silent: what a client sends as a whole is never so late. */
+/** How long the rest of a request may stay silent; a client that sends a request in one go is never that late. */
 export const QUIET_MS = 30_000;
 const CHECKS = 6;
 
 /**
- * Tells when nothing was heard for a time. It counts its own checks rather than reads a clock: however long the guest stood
- * still, suspended or paused, that is one check, and what came meanwhile is heard before the next.
+ * Calls back when nothing was heard for a while. Counts its own checks instead of reading a clock: a guest that was suspended
+ * or paused, however long, loses one check, and whatever arrived meanwhile is heard before the next.
  */
 export class QuietWatch {
   readonly #everyMs: number;
@@ -17,7 +17,7 @@ export class QuietWatch {
     this.#onQuiet = onQuiet;
   }
 
-  /** Begins, or begins anew. */
+  /** Starts or restarts the watch. */
   heard(): void {
     this.#checks = 0;
     this.#timer ??= setInterval(() => this.#check(), this.#everyMs).unref();

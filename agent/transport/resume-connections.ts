@@ -9,19 +9,20 @@ import { readKept } from "./ttrpc-request.ts";
 import { statusFrame } from "./ttrpc-response.ts";
 
 /**
- * A call during whose beginning so many agents ended, one after the other, is the cause, and not made again. Two that were
- * killed for their silence count as many.
+ * Deaths of agents in a row, each while starting the same call, after which the call is held responsible and not repeated. An
+ * agent killed for its silence counts twice.
  */
-const MOST_DEATHS = 4;
+const MAX_DEATHS = 4;
 
 interface Resumption extends ServerParts {
   readonly deposits: ReadonlyMap<string, Fd>;
+  /** Resolves once the work that the previous agent left half done is rolled back. */
   readonly undone: Promise<unknown>;
   serve(fd: Fd, peerCid: number | undefined): ServedConnection;
   nameOf(peerCid: number | undefined): string;
 }
 
-/** Goes on with each connection of an agent before, or closes it and says why. */
+/** Resumes each connection of the previous agent, or closes it and publishes why. */
 export function resumeConnections(resumption: Resumption): void {
   const descriptors = keptDescriptors(resumption.deposits);
   for (const found of resumption.kept.journal.found) {
@@ -30,8 +31,8 @@ export function resumeConnections(resumption: Resumption): void {
     const broken = whyBroken(found, fd);
     resumption.kept.adopt(found);
     const calls = fd === undefined || broken !== undefined ? undefined : resumeOne(resumption, found, fd);
-    if (calls === undefined) giveUp(resumption, found, broken === undefined ? undefined : fd);
-    const why = broken ?? (calls === undefined ? "it can't be read any more" : undefined);
+    if (calls === undefined) discard(resumption, found, broken === undefined ? undefined : fd);
+    const why = broken ?? (calls === undefined ? "it can no longer be read" : undefined);
     const event: ResumedEvent = {
       peer: resumption.nameOf(found.peerCid),
       broken: why,
@@ -45,19 +46,19 @@ export function resumeConnections(resumption: Resumption): void {
     resumption.sys.close(fd);
     diagnostics.resumed.publish({
       peer: "unknown",
-      broken: "the journal does not know it",
+      broken: "it isn't in the journal",
       open: 0,
     } satisfies ResumedEvent);
   }
 }
 
 function whyBroken(found: FoundConnection, fd: Fd | undefined): string | undefined {
-  if (fd === undefined) return "its descriptor is not with init";
+  if (fd === undefined) return "init doesn't have its descriptor";
   return found.broken;
 }
 
-/** Closes the descriptor, unless the connection did, and forgets the calls. */
-function giveUp({ kept, sys }: Resumption, found: FoundConnection, fd: Fd | undefined): void {
+/** Closes the descriptor, unless the connection has, and forgets the calls. */
+function discard({ kept, sys }: Resumption, found: FoundConnection, fd: Fd | undefined): void {
   if (fd !== undefined) {
     sys.endConnection(fd);
     sys.close(fd);
@@ -66,7 +67,7 @@ function giveUp({ kept, sys }: Resumption, found: FoundConnection, fd: Fd | unde
   kept.drop(found.index);
 }
 
-/** Undefined when the connection broke at once; its descriptor is closed then. */
+/** Resumes one connection. Returns undefined if it broke at once; its descriptor is then closed. */
 function resumeOne(
   resumption: Resumption,
   found: FoundConnection,
@@ -76,12 +77,12 @@ function resumeOne(
   const counts = { repeated: 0, cutOff: 0 };
   const served = resumption.serve(fd, found.peerCid);
   try {
-    const goesOn = served.resume(found, (connection) => {
+    const isResumed = served.resume(found, (connection) => {
       for (const call of found.calls) counts[resumeCall(resumption, connection, call)]++;
-      // What was read last and not noted comes as if it were read now.
+      // Bytes of the last read that weren't recorded are processed as if they were read now.
       connection.onBytes(found.unparsed, known);
     });
-    if (!goesOn) return undefined;
+    if (!isResumed) return undefined;
   } catch (error) {
     diagnostics.broken.publish({ error } satisfies BrokenEvent);
     served.destroy();
@@ -99,18 +100,18 @@ function resumeCall(
     return "repeated";
   }
   const kept = readKept(body, deadline);
-  if (kept?.whole === true && deaths < MOST_DEATHS) {
+  if (kept?.whole === true && deaths < MAX_DEATHS) {
     const { request } = kept;
     const { service, method } = request;
     const serve = () => connection.serve({ streamId, place, request, held: 0 });
     const waits = table.mayGoOn(service, method);
     if (waits)
-      void undone.then(serve); // in the order of the calls
+      void undone.then(serve); // in call order
     else if (table.mayRepeat(service, method)) serve();
     if (waits || table.mayRepeat(service, method)) return "repeated";
   }
   const name = kept === undefined ? "the call" : `/${kept.request.service}/${kept.request.method}`;
-  const message = `${name}: the agent was restarted during the call, which may be done or not; look, then call again`;
+  const message = `${name}: the agent was restarted during the call, which may or may not have taken effect; check, then retry`;
   void undone.then(() => connection.answer(statusFrame(streamId, status("unavailable", message)), place));
   return "cutOff";
 }

@@ -12,17 +12,17 @@ import type { WireSys } from "./wire.ts";
 /** VMADDR_CID_HOST. */
 const HOST_CID = 2;
 
-/** What a server needs of the machine. */
+/** Everything a server needs from the machine. */
 export interface ServerKernel {
   readonly sys: WireSys;
   readonly init: Pick<Init, "deposit" | "withdraw">;
   readonly journal: CallJournal;
-  /** Default: by the first connection that needs it, for grpc-js costs 20 ms and 6 MiB. */
+  /** Loads gRPC for the first connection that needs it: grpc-js costs 20 ms and 6 MiB. */
   readonly loadGrpc?: ServerParts["loadGrpc"];
 }
 
 export interface ServerOptions extends ConnectionOptions {
-  /** Connections at once; more are refused. */
+  /** Most connections at once; more are refused. */
   readonly maxConnections?: number;
   readonly room?: BodyRoom;
 }
@@ -30,8 +30,8 @@ export interface ServerOptions extends ConnectionOptions {
 const MAX_CONNECTIONS = 8192;
 
 /**
- * Serves accepted connections, ttRPC or gRPC by their first byte. Listening is for others: whoever accepts hands the
- * descriptor over with `accept`.
+ * Serves accepted connections, ttRPC or gRPC according to their first byte. Doesn't listen itself: whoever accepts a
+ * connection passes its descriptor to `accept`.
  */
 export class RpcServer {
   readonly #parts: ServerParts;
@@ -55,9 +55,9 @@ export class RpcServer {
   }
 
   /**
-   * Takes over a connection. `peerCid` is the vsock CID of the other side, undefined for other sockets. vsock knows no
-   * namespaces, so containers reach the port as well: any peer but the host is refused, as are connections over the
-   * bound and those after `close`. Undefined when refused; the descriptor is closed then.
+   * Takes ownership of a connection and serves it. `peerCid` is the peer's vsock CID, undefined for other sockets. vsock has no
+   * namespaces, so containers can reach the port too: every peer except the host is refused, and so are connections over the
+   * limit and after `close`. Returns undefined if refused; the descriptor is then closed.
    */
   accept(fd: Fd, peerCid?: number): Connection | undefined {
     const peer = nameOf(peerCid);
@@ -71,8 +71,8 @@ export class RpcServer {
   }
 
   /**
-   * Goes on with the connections of an agent before, as far as they can: `deposits` are those of init's greeting. Calls
-   * that can't be made again are answered, once `undone`, that they were cut off.
+   * Resumes the previous agent's connections where possible; `deposits` are those of init's greeting. Calls that can't be
+   * repeated are answered as cut off, once `undone` resolves: the previous agent's half-done work is then rolled back.
    */
   resume(deposits: ReadonlyMap<string, Fd>, undone: Promise<unknown>): void {
     resumeConnections({ ...this.#parts, deposits, undone, serve: (fd, peerCid) => this.#serve(fd, peerCid), nameOf });
@@ -86,7 +86,7 @@ export class RpcServer {
     return Array.from(this.#connections).flatMap((connection) => connection.openCalls());
   }
 
-  /** Lets the open calls end, up to `graceMs`, and refuses all else. Resolves when every connection is closed. */
+  /** Waits for open calls for up to `graceMs` and refuses new ones. Resolves once every connection is closed. */
   async close(graceMs: number = CLOSE_GRACE_MS): Promise<void> {
     this.#closing = true;
     await Promise.all(Array.from(this.#connections, (connection) => connection.close(graceMs)));
@@ -109,7 +109,7 @@ export class RpcServer {
     if (peerCid !== undefined && peerCid !== HOST_CID) return `only the host (CID ${HOST_CID}) may call the agent`;
     if (this.#closing) return "the agent is shutting down";
     const most = this.#maxConnections;
-    return this.#connections.size >= most ? `${most} connections are open already` : undefined;
+    return this.#connections.size >= most ? `${most} connections are already open` : undefined;
   }
 }
 

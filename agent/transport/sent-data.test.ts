@@ -10,7 +10,7 @@ const frame = (type: number, stream: number, length: number) => {
   return bytes;
 };
 
-test("the content of DATA frames is counted by stream, however the bytes are cut", () => {
+test("the content of DATA frames is counted by stream, however the bytes are split", () => {
   const frames = fc.array(fc.tuple(fc.nat(3), fc.nat(4), fc.nat(50)), { maxLength: 8 });
   fc.assert(
     fc.property(frames, fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 20 }), (all, cuts) => {
@@ -31,7 +31,7 @@ test("the content of DATA frames is counted by stream, however the bytes are cut
   );
 });
 
-test("bytes count as soon as they have left, before the frame is whole", () => {
+test("bytes count as soon as they are sent, before the frame is complete", () => {
   const counts: number[][] = [];
   const sent = new SentData((...count) => counts.push(count));
   sent.take(frame(0, 7, 20).subarray(0, 14));

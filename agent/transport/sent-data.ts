@@ -1,13 +1,13 @@
 const HEADER_BYTES = 9;
 const DATA = 0;
 
-/** Finds in bytes of HTTP/2, as they leave piece by piece, how many are content of DATA frames, and of which stream. */
+/** Parses HTTP/2 bytes as they are sent, and counts the content of DATA frames by stream. */
 export class SentData {
   readonly #onData: (stream: number, count: number) => void;
   readonly #header = Buffer.alloc(HEADER_BYTES);
-  /** Bytes of the header that have come. */
+  /** Bytes of the frame header seen so far. */
   #begun = 0;
-  /** Bytes of the frame's content that are still to come. */
+  /** Bytes of the frame's content still to be sent. */
   #left = 0;
 
   constructor(onData: (stream: number, count: number) => void) {

@@ -12,10 +12,10 @@ import { WireStream } from "./wire-stream.ts";
 /** 'P' of "PRI * HTTP/2.0". As the first byte of ttRPC it would announce a body of over 1 GiB. */
 const HTTP2_FIRST_BYTE = 0x50;
 
-/** Connections of gRPC at once. Each costs some 20 KiB of V8's heap, of ttRPC 2. */
+/** Most gRPC connections at once. Each costs some 20 KiB of V8's heap, a ttRPC connection 2 KiB. */
 const MAX_GRPC = 512;
 
-/** What every connection works with. */
+/** Parts shared by all connections. */
 export interface ServerParts {
   readonly sys: WireSys;
   readonly kept: KeptConnections;
@@ -27,7 +27,7 @@ export interface ServerParts {
   loadGrpc(): Promise<Pick<typeof import("./grpc-connection.ts"), "GrpcConnection">>;
 }
 
-/** A connection from its first moment: silent at first, then of one protocol, by its first byte. */
+/** An accepted connection, whose first byte decides the protocol. */
 export class ServedConnection implements Connection {
   readonly peer: string;
   readonly closed: Promise<void>;
@@ -36,7 +36,7 @@ export class ServedConnection implements Connection {
   readonly #cid: number | undefined;
   readonly #end: () => void;
   #inner: Connection | undefined;
-  /** Of a connection that speaks gRPC, until that is loaded. */
+  /** Stream of a gRPC connection; used here until grpc-js is loaded. */
   #stream: WireStream | undefined;
 
   constructor(parts: ServerParts, fd: Fd, peer: string, peerCid: number | undefined) {
@@ -51,8 +51,8 @@ export class ServedConnection implements Connection {
   }
 
   /**
-   * A connection that an agent before kept; it makes the calls that are given. False when it
-   * is closed already, as this agent can't read it.
+   * Resumes a connection of the previous agent; `serve` answers or repeats its calls. Returns false if it is already closed
+   * because this agent can't read it.
    */
   resume({ index, begun }: FoundConnection, serve: (connection: TtrpcConnection) => void): boolean {
     if (this.#wire.closed) return false;
@@ -85,12 +85,12 @@ export class ServedConnection implements Connection {
     if (bytes[0] !== HTTP2_FIRST_BYTE) this.#ttrpc().onBytes(bytes);
     else if (this.#parts.grpc.size < MAX_GRPC) void this.#grpc(Buffer.from(bytes));
     else {
-      this.#tellRefused(`${MAX_GRPC} connections of gRPC are open already`);
+      this.#reportRefused(`${MAX_GRPC} gRPC connections are already open`);
       this.#wire.destroy();
     }
   }
 
-  #tellRefused(reason: string): void {
+  #reportRefused(reason: string): void {
     diagnostics.refused.publish({ peer: this.peer, reason } satisfies RefusedEvent);
   }
 
@@ -101,14 +101,14 @@ export class ServedConnection implements Connection {
     return inner;
   }
 
-  /** A connection that can't be served ends. */
+  /** Serves gRPC; closes a connection that can't be served. */
   async #grpc(first: Buffer): Promise<void> {
     this.#parts.grpc.add(this);
     void this.closed.then(() => this.#parts.grpc.delete(this));
     try {
       await this.#serveGrpc(first);
     } catch (error) {
-      this.#tellRefused(`gRPC can't be served: ${(error as Error).message}`);
+      this.#reportRefused(`gRPC can't be served: ${(error as Error).message}`);
       if (this.#stream === undefined) this.#end();
       else this.#stream.destroy();
     }

@@ -4,7 +4,7 @@ import { ServerCall } from "./server-call.ts";
 
 const call = (): ServerCall => new ServerCall({ service: "a.B", method: "C" }, "unix", new Map());
 
-test("the signal fires with the first reason, also when it is asked for late", () => {
+test("the signal aborts with the first reason, even if it is first used afterwards", () => {
   const early = call();
   const { signal } = early;
   early.abort("first");
@@ -17,7 +17,7 @@ test("the signal fires with the first reason, also when it is asked for late", (
   expect(late.signal).toBe(late.signal);
 });
 
-test("every listener is told once, by the first settling", () => {
+test("every listener is called once, with the first result", () => {
   const one = call();
   const told: string[] = [];
   one.onSettled((written) => told.push(`a ${written}`));
@@ -28,7 +28,7 @@ test("every listener is told once, by the first settling", () => {
   expect(told).toEqual(["a false", "b false", "c false"]);
 });
 
-test("a report names the call, its code and its time", () => {
+test("a report contains the call, its code and its duration", () => {
   const seen: CallEvent[] = [];
   const listen = (event: unknown): void => void seen.push(event as CallEvent);
   diagnostics.call.subscribe(listen);

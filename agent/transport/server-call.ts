@@ -3,25 +3,25 @@ import type { Call } from "../service/dispatch.ts";
 import type { BrokenEvent, CallEvent } from "./diagnostics.ts";
 import { diagnostics } from "./diagnostics.ts";
 
-/** Where a call was sent. */
+/** Service and method of a call. */
 export interface CallTarget {
   readonly service: string;
   readonly method: string;
 }
 
-/** The state of one call on the server, the same for both protocols. Ends with exactly one `settle`. */
+/** State of one call on the server, for both protocols. Ends with exactly one `settle`. */
 export class ServerCall implements Call {
   readonly metadata: ReadonlyMap<string, string>;
   readonly peer: string;
   readonly target: CallTarget;
   readonly place: number | undefined;
-  /** Its answer can be had again by the next agent, and only so. */
+  /** True if the next agent must repeat the call to get its answer, instead of keeping the answer. */
   repeated = false;
   container: string | undefined;
   exec: string | undefined;
   readonly #journal: CallJournal | undefined;
   readonly #began = performance.now();
-  /** Made when a handler asks for it: most do not. */
+  /** Created when a handler uses the signal; most don't. */
   #controller: AbortController | undefined;
   #abort: { readonly reason: unknown } | undefined;
   #settled: boolean | undefined;
@@ -59,26 +59,26 @@ export class ServerCall implements Call {
 
   onSettled(listener: (written: boolean) => void): void {
     if (this.#settled === undefined) this.#listeners.push(listener);
-    else this.#tell(listener, this.#settled);
+    else this.#notify(listener, this.#settled);
   }
 
-  /** Tells the handler that nobody waits; the first reason counts. */
+  /** Signals to the handler that its caller no longer waits; the first reason counts. */
   abort(reason: unknown): void {
     this.#abort ??= { reason };
     this.#controller?.abort(this.#abort.reason);
   }
 
-  /** The answer of the handler has been written, or will not be. Only the first call counts. */
+  /** Records whether the handler's answer was written. Only the first call counts. */
   settle(written: boolean): void {
     if (this.#settled !== undefined) return;
     this.#settled = written;
     const listeners = this.#listeners;
     this.#listeners = [];
-    for (const listener of listeners) this.#tell(listener, written);
+    for (const listener of listeners) this.#notify(listener, written);
   }
 
-  /** What one listener throws is neither for the others nor for the connection. */
-  #tell(listener: (written: boolean) => void, written: boolean): void {
+  /** Calls a listener. Its error affects neither the other listeners nor the connection. */
+  #notify(listener: (written: boolean) => void, written: boolean): void {
     try {
       listener(written);
     } catch (error) {
@@ -86,7 +86,7 @@ export class ServerCall implements Call {
     }
   }
 
-  /** Says how the call went to whoever listens. */
+  /** Publishes how the call ended. */
   report(code: number | undefined, error?: unknown): void {
     if (!diagnostics.call.hasSubscribers) return;
     const { peer, container, exec } = this;

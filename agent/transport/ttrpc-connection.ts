@@ -3,6 +3,7 @@ import { AgentError } from "../kernel/error.ts";
 import type { Handler, ServiceTable } from "../service/dispatch.ts";
 import { type RpcStatus, status, toStatus } from "../service/status.ts";
 import type { BodyRoom } from "./body-room.ts";
+import { callQueue } from "./call-queue.ts";
 import {
   CLOSE_GRACE_MS,
   type Connection,
@@ -17,16 +18,15 @@ import { QUIET_MS, QuietWatch } from "./quiet-watch.ts";
 import { ServerCall } from "./server-call.ts";
 import { type CallRequest, namesOf, readRequest } from "./ttrpc-request.ts";
 import { okFrame, statusFrame } from "./ttrpc-response.ts";
-import { turns } from "./turns.ts";
 import type { Wire, WireReader } from "./wire.ts";
 
-/** Longest delay of a timer, 24.8 days; callers who wait longer wait for ever. */
+/** Longest delay of a timer, 24.8 days; longer deadlines are not enforced. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Calls that wait for their turn; nothing more is read then. */
+/** Queued calls above which reading stops. */
 const MAX_PENDING = 256;
 
-/** A call that has not been answered. */
+/** An unanswered call. */
 interface Entry {
   readonly open: OpenCall;
   readonly call: ServerCall;
@@ -34,19 +34,19 @@ interface Entry {
   readonly held: number;
 }
 
-/** A request that was read and noted in the journal, or what is wrong with it. */
+/** A request that was recorded in the journal, or the status that refuses it. */
 export interface Noted {
   readonly streamId: number;
   readonly place: number | undefined;
   readonly request: CallRequest | RpcStatus;
-  /** Bytes of room that it holds. */
+  /** Bytes of room held. */
   readonly held: number;
 }
 
 /**
- * ttRPC on one accepted connection: unary calls, served at once and answered in any order. Owns the wire. When the peer
- * ends its side the connection counts as lost: calls are aborted, answers to them dropped. From its first bytes on the
- * connection is kept: it outlives the agent, and so do its open calls. One whose half-sent request goes silent is closed.
+ * ttRPC on one accepted connection: unary calls, served concurrently and answered in any order. Owns the wire. If the peer
+ * ends its side, the connection counts as lost: calls are aborted and their answers dropped. From its first bytes the
+ * connection and its open calls outlive the agent. A connection whose half-sent request goes silent is closed.
  */
 export class TtrpcConnection implements Connection, WireReader {
   readonly protocol = "ttrpc";
@@ -60,17 +60,17 @@ export class TtrpcConnection implements Connection, WireReader {
   readonly #maxUnwritten: number;
   readonly #room: BodyRoom;
   readonly #parser: FrameParser;
-  /** Runs while a frame is half read. */
+  /** Runs while a frame is incomplete. */
   readonly #quiet: QuietWatch;
   #unwrittenWhenQuiet = 0;
   readonly #calls = new Map<number, Entry>();
-  /** Calls that are in the journal and have not begun. */
+  /** Calls recorded in the journal that haven't started. */
   readonly #pending: Noted[] = [];
   #scheduled = false;
   readonly #end: () => void;
-  /** Handlers that have not returned, those of answered (timed out) calls included. */
+  /** Handlers that haven't returned, including those of calls that timed out. */
   #running = 0;
-  #asked = false;
+  #isPlaced = false;
   #closing = false;
   #idle: (() => void) | undefined;
 
@@ -120,10 +120,10 @@ export class TtrpcConnection implements Connection, WireReader {
     this.#wire.destroy();
   }
 
-  /** Notes all of a read, then serves it. `known`: stream ids of calls that are there already. */
+  /** Records all requests of a read, then serves them. `known` are stream ids of calls that already exist. */
   onBytes(bytes: Buffer, known?: ReadonlySet<number>): void {
-    if (!this.#asked) {
-      this.#asked = true;
+    if (!this.#isPlaced) {
+      this.#isPlaced = true;
       if (this.#wire.index === undefined) this.#wire.keep(this.#kept.keep(this.#wire.fd, this.#peerCid));
     }
     const noted: Noted[] = [];
@@ -145,7 +145,7 @@ export class TtrpcConnection implements Connection, WireReader {
     this.#idle?.();
     this.#parser.release();
     this.#quiet.stop();
-    const reason = new AgentError("canceled", `connection of ${this.peer} is closed`);
+    const reason = new AgentError("canceled", `the connection from ${this.peer} was closed`);
     for (const { call, timer } of entries) {
       clearTimeout(timer);
       call.report(undefined);
@@ -161,7 +161,7 @@ export class TtrpcConnection implements Connection, WireReader {
     this.#end();
   }
 
-  /** Serves a call that is in the journal when it is its turn, and the peer takes its answers. */
+  /** Queues a recorded call, which is served once the peer takes its answers. */
   serve(noted: Noted): void {
     if (this.#wire.closed) {
       this.#room.give(noted.held);
@@ -174,7 +174,7 @@ export class TtrpcConnection implements Connection, WireReader {
   #serveNext(): void {
     if (this.#scheduled || this.#pending.length === 0 || this.#wire.unwritten > this.#maxUnwritten) return;
     this.#scheduled = true;
-    turns.run(() => {
+    callQueue.run(() => {
       this.#scheduled = false;
       const noted = this.#pending.shift();
       if (noted !== undefined) this.#begin(noted);
@@ -194,28 +194,28 @@ export class TtrpcConnection implements Connection, WireReader {
     this.#start(openCall(streamId, call), { place, held }, admitted, call.metadata);
   }
 
-  /** Answers a call that is in the journal, and is no entry here, by a whole frame. */
+  /** Answers a recorded call that has no entry here with a whole frame. */
   answer(frame: Uint8Array, place: number | undefined): void {
     this.#write(frame, place, true);
   }
 
-  /** Of a frame that stays half sent nobody knows where it ends. It is not the peer who is silent while nothing is read. */
+  /** Closes a connection with a half-sent frame: its end is unknown. While reading is paused, the peer isn't to blame. */
   #silent(): void {
     const { paused, unwritten } = this.#wire;
-    const goesOn = paused && (this.#pending.length > 0 || unwritten !== this.#unwrittenWhenQuiet);
+    const isBusy = paused && (this.#pending.length > 0 || unwritten !== this.#unwrittenWhenQuiet);
     this.#unwrittenWhenQuiet = unwritten;
-    if (goesOn) {
+    if (isBusy) {
       this.#quiet.heard();
       return;
     }
     diagnostics.refused.publish({
       peer: this.peer,
-      reason: "the rest of a request does not come",
+      reason: "the rest of a request didn't arrive in time",
     } satisfies RefusedEvent);
     this.destroy();
   }
 
-  /** Reads on, unless calls or answers of this connection wait. */
+  /** Resumes reading, unless calls or answers of this connection wait. */
   #resume(): void {
     this.#serveNext();
     if (!this.#wire.paused || this.#pending.length > 0 || this.#wire.unwritten > this.#maxUnwritten) return;
@@ -239,7 +239,7 @@ export class TtrpcConnection implements Connection, WireReader {
     return { streamId, place, request, held };
   }
 
-  /** The handler of a call, or why there is none. The texts and codes are those of the Rust server. */
+  /** Returns the handler of a call, or the status that refuses it, with the codes and texts of the Rust server. */
   #admit(streamId: number, { service, method }: CallRequest): Handler | RpcStatus {
     if (this.#calls.has(streamId)) {
       return status("invalid-argument", `stream id ${streamId} is in use by an open call`);
@@ -281,7 +281,7 @@ export class TtrpcConnection implements Connection, WireReader {
   #returned({ held }: Entry, answer: () => void): void {
     this.#running--;
     this.#room.give(held);
-    turns.run(answer);
+    callQueue.run(answer);
   }
 
   #answer(entry: Entry, answer: Uint8Array): void {
@@ -297,7 +297,7 @@ export class TtrpcConnection implements Connection, WireReader {
     }
   }
 
-  /** Answers with an error; what the handler may have answered is lost. */
+  /** Answers with an error; an answer of the handler is dropped. */
   #fail(entry: Entry, answer: RpcStatus, error?: unknown): void {
     const { call, open } = entry;
     if (this.#remove(entry)) {
@@ -310,12 +310,12 @@ export class TtrpcConnection implements Connection, WireReader {
 
   #expire(entry: Entry): void {
     const { service, method } = entry.open;
-    const error = new AgentError("deadline-exceeded", `/${service}/${method} took longer than its caller waits`);
+    const error = new AgentError("deadline-exceeded", `/${service}/${method} exceeded its caller's deadline`);
     this.#fail(entry, toStatus(error));
     entry.call.abort(error);
   }
 
-  /** False when the call was answered before. */
+  /** Removes a call; returns false if it was already answered. */
   #remove(entry: Entry): boolean {
     if (this.#calls.get(entry.open.streamId) !== entry) return false;
     this.#calls.delete(entry.open.streamId);
@@ -349,7 +349,7 @@ function openCall(streamId: number, { service, method, payload, deadline }: Call
 
 const roomOf = (frame: Frame | OversizeFrame): number => (frame.kind === "frame" ? frame.body.length : 0);
 
-/** A handler that throws at once is a handler that rejects. */
+/** Runs a handler; a synchronous exception becomes a rejection. */
 function run(handler: Handler, payload: Uint8Array, call: ServerCall): Promise<Uint8Array> {
   try {
     return handler(payload, call);

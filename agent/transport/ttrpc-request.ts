@@ -3,30 +3,27 @@ import { ttrpc } from "../../proto/gen/messages.js";
 import type { Frame, OversizeFrame } from "../../proto/ttrpc-frame.ts";
 import { type RpcStatus, status } from "../service/status.ts";
 
-/** The timeout in a request of which only the names were kept; from a host it means no limit, as 0 does. */
+/** Timeout that marks a request of which only the names were kept; from a host it means no limit, like 0. */
 const NAMES_ONLY = -1;
 
-/** A call as a request frame asks for it. Nothing is a view of the chunk that it came in. */
+/** The call in a request frame. Nothing in it is a view of the chunk it was read from. */
 export interface CallRequest {
   readonly service: string;
   readonly method: string;
   readonly payload: Uint8Array;
-  /** Milliseconds since the epoch; 0: none. */
+  /** Deadline in milliseconds since the epoch; 0: none. */
   readonly deadline: number;
   readonly metadata: ReadonlyMap<string, string>;
-  /** Body of the frame. */
+  /** Body of the request frame. */
   readonly body: Buffer;
 }
 
-/** What a request frame asks for, or what is wrong with it. The texts and codes are those of the Rust server. */
+/** Decodes a request frame, or returns the status that refuses it, with the codes and texts of the Rust server. */
 export function readRequest(frame: Frame | OversizeFrame): CallRequest | RpcStatus {
   const { streamId } = frame;
   if (streamId % 2 === 0) return status("invalid-argument", `stream id ${streamId} must be odd`);
   if (frame.kind === "oversize" && frame.noRoom === true) {
-    return status(
-      "resource-exhausted",
-      `request of ${frame.length} bytes: others take all memory that is for requests`,
-    );
+    return status("resource-exhausted", `request of ${frame.length} bytes: all memory for requests is in use`);
   }
   if (frame.kind === "oversize") {
     return status("invalid-argument", `request of ${frame.length} bytes is over the limit of 4 MiB`);
@@ -39,12 +36,12 @@ export function readRequest(frame: Frame | OversizeFrame): CallRequest | RpcStat
   return { service, method, payload, deadline, metadata: metadataOf(request), body };
 }
 
-/** What the journal keeps of a request for which it has no room. */
+/** Encodes only the names of a request, for a journal without room for the rest. */
 export function namesOf({ service, method }: CallRequest): Uint8Array {
   return ttrpc.Request.encode({ service, method, timeout_nano: NAMES_ONLY }).finish(true);
 }
 
-/** A request that an agent before kept; `whole`: it can be made again. Undefined when nothing can be told of it. */
+/** Decodes a request kept by the previous agent; `whole` if it can be repeated. Undefined if it can't be decoded. */
 export function readKept(body: Buffer, deadline: number): { request: CallRequest; whole: boolean } | undefined {
   const request = body.length === 0 ? undefined : decode(body);
   if (request === undefined || request instanceof DecodeError) return undefined;

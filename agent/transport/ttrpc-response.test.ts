@@ -5,7 +5,7 @@ import { ANSWER_ROOM } from "../service/dispatch.ts";
 import { okFrame, statusFrame } from "./ttrpc-response.ts";
 
 test.each([0, 1, 127, 128, 2048, 2049, 16_383, 16_384, 2_097_151, 2_097_152, MAX_BODY_BYTES - 7])(
-  "a payload of %i bytes is a frame that decodes to it",
+  "a frame with a payload of %i bytes decodes to that payload",
   (length) => {
     const payload = Buffer.alloc(length, 0xa5);
     const frame = okFrame(5, Buffer.concat([Buffer.alloc(ANSWER_ROOM), payload]));
@@ -20,7 +20,7 @@ test.each([0, 1, 127, 128, 2048, 2049, 16_383, 16_384, 2_097_151, 2_097_152, MAX
   },
 );
 
-test("a response over the limit gives its length instead of a frame", () => {
+test("okFrame returns the length of a response over the limit instead of a frame", () => {
   expect(okFrame(5, Buffer.alloc(ANSWER_ROOM + MAX_BODY_BYTES - 6))).toBe(MAX_BODY_BYTES + 1);
 });
 

@@ -4,8 +4,8 @@ import { ANSWER_ROOM } from "../service/dispatch.ts";
 import type { RpcStatus } from "../service/status.ts";
 
 /**
- * The frame of a successful answer, made in the answer's own room, or its body's length when that is over the limit.
- * `status` is present and empty, as the Rust server writes it.
+ * Builds the frame of a successful answer in the room that the answer reserves, or returns the body's length if that is over
+ * the limit. `status` is present and empty, as the Rust server writes it.
  */
 export function okFrame(streamId: number, answer: Uint8Array): Uint8Array | number {
   const payload = answer.length - ANSWER_ROOM;
@@ -18,18 +18,18 @@ export function okFrame(streamId: number, answer: Uint8Array): Uint8Array | numb
   return frame;
 }
 
-/** The frame of a failed call. */
+/** Builds the frame of a failed call. */
 export function statusFrame(streamId: number, { code, message }: RpcStatus): Buffer {
   const body = ttrpc.Response.encode({ status: { code, message } }).finish(true);
   return Buffer.concat([encodeHeader(body.length, { streamId, type: FRAME_RESPONSE, flags: 0 }), body]);
 }
 
-/** Field 1, a message of no bytes. */
+/** Field 1, an empty message. */
 const EMPTY_STATUS = Uint8Array.of(0x0a, 0);
 
 const varintBytes = (value: number): number => (value < 0x80 ? 1 : 1 + varintBytes(value >>> 7));
 
-/** Field 2, bytes of this length. */
+/** Writes the tag of field 2, bytes of this length. */
 function writePayloadTag(frame: Uint8Array, at: number, length: number): void {
   frame[at++] = 0x12;
   for (; length > 127; length >>>= 7) frame[at++] = (length & 127) | 128;

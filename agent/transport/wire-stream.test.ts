@@ -22,7 +22,7 @@ function pair() {
   return { stream, peer, sent: () => sent };
 }
 
-/** What a peer finds, until it has so many bytes. */
+/** Reads `length` bytes on the peer's side, or up to end of file. */
 async function take(peer: number, length: number): Promise<Buffer> {
   const parts: Buffer[] = [];
   for (let have = 0; have < length; ) {
@@ -36,7 +36,7 @@ async function take(peer: number, length: number): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-test("bytes go both ways, more than a socket holds at once, and are told when the kernel has them", async () => {
+test("a stream passes more than a socket holds in both directions, and reports bytes once the kernel has them", async () => {
   const { stream, peer, sent } = pair();
   stream.cork();
   for (let at = 0; at < LARGE.length; at += 100_000) stream.write(LARGE.subarray(at, at + 100_000));
@@ -54,7 +54,7 @@ test("bytes go both ways, more than a socket holds at once, and are told when th
   sys.close(peer);
 });
 
-test("what a peer that dies has not room for is not told, and the write fails", async () => {
+test("a write fails if the peer dies, and bytes that the kernel didn't take are not reported", async () => {
   const { stream, peer, sent } = pair();
   const failed = once(stream, "error");
   const done: unknown[] = [];
@@ -66,7 +66,7 @@ test("what a peer that dies has not room for is not told, and the write fails", 
   expect(sent()).toBe(taken);
 });
 
-test("one that is destroyed while it waits writes nothing to whoever has its number next", async () => {
+test("a stream destroyed while it waits writes nothing to the next owner of its descriptor number", async () => {
   const { stream, peer, sent } = pair();
   stream.write(LARGE, () => undefined);
   stream.on("error", () => undefined);

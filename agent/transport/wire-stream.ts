@@ -8,16 +8,16 @@ const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 type Done = (error?: Error | null) => void;
 
 /**
- * An accepted connection as a stream, for HTTP/2. Tells of every byte that the kernel has taken: of libuv's streams nobody
- * learns how far a write came that failed. Owns the descriptor, which is non-blocking.
+ * An accepted connection as a stream, for HTTP/2. Reports every byte that the kernel accepts: libuv's streams don't say how far
+ * a failed write got. Owns the descriptor, which is non-blocking.
  */
 export class WireStream extends Duplex {
   readonly #sys: WireSys;
   readonly #fd: Fd;
   #unwatch: (() => void) | undefined;
-  /** Called with how many bytes were read. */
+  /** Called with the number of bytes read. */
   onReceived: (bytes: number) => void = () => undefined;
-  /** Called with what was written, before the write is done. */
+  /** Called with the bytes written, before the write completes. */
   onSent: (bytes: Uint8Array) => void = () => undefined;
 
   constructor(sys: WireSys, fd: Fd) {
@@ -80,7 +80,7 @@ export class WireStream extends Duplex {
   }
 
   #send(chunks: readonly Buffer[], done: Done): void {
-    if (this.destroyed) return; // while it waited: the descriptor may be another one by now
+    if (this.destroyed) return; // destroyed while it waited: the number may belong to another descriptor by now
     let waiting = chunks;
     try {
       while (waiting.length > 0) {

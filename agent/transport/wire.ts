@@ -4,7 +4,7 @@ import type { Fd, Sys } from "../kernel/kernel.ts";
 import { type BrokenEvent, diagnostics } from "./diagnostics.ts";
 import { nextBatch } from "./next-batch.ts";
 
-/** What connections ask of `openSys()`. */
+/** The part of `openSys()` that connections need. */
 export type WireSys = Pick<Sys, "read" | "write" | "poll" | "close" | "setNonBlocking"> & {
   receive: (fd: Fd, region: Uint8Array) => number;
   send: (fd: Fd, region: Uint8Array, length: number) => number;
@@ -12,28 +12,28 @@ export type WireSys = Pick<Sys, "read" | "write" | "poll" | "close" | "setNonBlo
   endConnection(fd: Fd): void;
 };
 
-/** Whoever takes the bytes of a wire. */
+/** Receiver of a wire's bytes. */
 export interface WireReader {
-  /** The bytes are gone when this returns. */
+  /** Called with bytes that are valid until it returns. */
   onBytes(bytes: Buffer): void;
-  /** Once: the peer has ended its side, or the connection is broken or destroyed. */
+  /** Called once: the peer ended its side, or the connection broke or was destroyed. */
   onClosed(): void;
 }
 
-/** An answer on its way. */
+/** An answer being sent. */
 export interface Sending {
   /** Whole frames. */
   readonly bytes: Uint8Array;
-  /** Where the journal has its call. */
+  /** Place of its call in the journal. */
   readonly place: number | undefined;
-  /** The journal keeps it while it waits; else the call is made again by the next agent. */
+  /** True if the journal keeps the answer while it waits; otherwise the next agent repeats the call. */
   readonly keep: boolean;
   readonly done: (written: boolean) => void;
 }
 
 /**
- * The bytes of one accepted connection, read and written so that the journal knows of every byte: libuv's streams would read
- * and write behind its back. Owns the descriptor.
+ * Reads and writes one accepted connection through the journal, so that it knows of every byte; libuv's streams would bypass it.
+ * Owns the descriptor.
  */
 export class Wire {
   readonly #sys: WireSys;
@@ -43,7 +43,7 @@ export class Wire {
   #index: number | undefined;
   #unwatch: (() => void) | undefined;
   #sending: Sending[] = [];
-  /** Bytes of the first that are written. */
+  /** Bytes of the first answer that are already written. */
   #begun = 0;
   #unwritten = 0;
   #scheduled = false;
@@ -64,12 +64,12 @@ export class Wire {
     }
   }
 
-  /** Place of the connection in the journal; undefined: it ends with the agent. */
+  /** Place of the connection in the journal; undefined if it ends with the agent. */
   get index(): number | undefined {
     return this.#index;
   }
 
-  /** Has its place from now on. `begun`: bytes of the first answer that an agent before has written. */
+  /** Sets the place in the journal. `begun` is the number of bytes of the first answer that the previous agent wrote. */
   keep(index: number | undefined, begun = 0): void {
     this.#index = index;
     this.#begun = begun;
@@ -83,7 +83,7 @@ export class Wire {
     return this.#closed;
   }
 
-  /** Bytes that wait to be written. */
+  /** Bytes waiting to be written. */
   get unwritten(): number {
     return this.#unwritten;
   }
@@ -97,7 +97,7 @@ export class Wire {
     this.#unwatch = undefined;
   }
 
-  /** A connection that can't be watched is closed. */
+  /** Resumes reading; closes a connection that can't be watched. */
   resume(): void {
     if (this.#closed) return;
     try {
@@ -111,7 +111,7 @@ export class Wire {
     }
   }
 
-  /** Writes a whole frame. Those of one turn of the event loop leave together. */
+  /** Writes a whole frame. All frames of one turn of the event loop are sent together. */
   write(sending: Sending): void {
     if (this.#closed) {
       this.#drop([sending]);
@@ -126,20 +126,20 @@ export class Wire {
     }
   }
 
-  /** Calls back when nothing waits to be written any more, or at once. */
+  /** Calls back once nothing waits to be written, or at once. */
   onDrained(drained: () => void): void {
     if (this.#sending.length === 0 || this.#closed) drained();
     else this.#drained.push(drained);
   }
 
-  /** Gives the descriptor up without closing it, before anything was written. */
+  /** Releases the descriptor without closing it; only allowed before anything was written. */
   release(): Fd {
     this.pause();
     this.#closed = true;
     return this.#fd;
   }
 
-  /** Closes what can't go on, and says why. */
+  /** Closes a connection after an error, and publishes the error. */
   #break(error: unknown): void {
     if (this.#closed) return;
     diagnostics.broken.publish({ error } satisfies BrokenEvent);
@@ -151,12 +151,12 @@ export class Wire {
     if (this.#closed) return;
     this.pause();
     this.#closed = true;
-    if (this.#index !== undefined) this.#sys.endConnection(this.#fd); // init has a copy
+    if (this.#index !== undefined) this.#sys.endConnection(this.#fd); // closing alone isn't enough: init has a copy
     this.#sys.close(this.#fd);
     const sending = this.#sending;
     this.#sending = [];
     this.#drop(sending);
-    this.#tellDrained();
+    this.#notifyDrained();
     this.reader.onClosed();
   }
 
@@ -171,7 +171,7 @@ export class Wire {
     for (const { keep, place, bytes } of sending) if (keep) this.#journal.keepAnswer(place, bytes);
   }
 
-  #tellDrained(): void {
+  #notifyDrained(): void {
     for (const drained of this.#drained.splice(0)) drained();
   }
 
@@ -217,10 +217,10 @@ export class Wire {
         return;
       }
     }
-    this.#tellDrained();
+    this.#notifyDrained();
   }
 
-  /** Takes what was written from the queue, and tells those whose answers went. */
+  /** Removes written answers from the queue and calls their `done`. */
   #account(count: number, batch: readonly Sending[]): void {
     let rest = this.#begun + count;
     let sent = 0;
@@ -245,7 +245,7 @@ export class Wire {
     try {
       await this.#sys.poll(this.#fd, "write");
     } catch (error) {
-      this.#break(error); // without effect when it was closed while it waited
+      this.#break(error); // without effect if it was closed while it waited
       return;
     }
     this.#waiting = false;

@@ -84,7 +84,7 @@ describeInNamespaces(
         agent.getVolumeStats({ volume_guest_path: place }).catch((error: Error) => ended.push(error.message));
       }
       await vi.waitFor(() => expect(ended).toHaveLength(others.length - 1), 20_000);
-      expect(ended[0]).toContain(`not asked, as other file systems do not answer: ${covered}, ${others[0]}`);
+      expect(ended[0]).toContain(`not accessed because other file systems don't respond: ${covered}, ${others[0]}`);
       // Mounts are made by threads too.
       const storages = [{ driver: "ephemeral", source: "tmpfs", fstype: "tmpfs", mount_point: "/run/beside" }];
       const OCI = ociSpec(machine.rootfs("beside"), ["true"]);

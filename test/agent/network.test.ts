@@ -27,7 +27,7 @@ describeInNamespaces("the network of an agent in namespaces", () => {
   it("a call that the death of an agent cut off while it waited for a device is made again by the next", async () => {
     await using client = await machine.connect();
     const waiting = client.agent.updateInterface({ interface: { name: "eth9", devicePath: "1f.7/00" } });
-    const refused = expect(waiting).rejects.toThrow("network device at PCI path 1f.7/00: not there after 3000 ms");
+    const refused = expect(waiting).rejects.toThrow("network device at PCI path 1f.7/00: still missing after 3000 ms");
     await client.agent.listInterfaces({});
     await sleep(200); // an agent that dies in the middle of an answer closes the connection
     await machine.killAgent();

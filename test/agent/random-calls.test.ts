@@ -36,7 +36,7 @@ const KNOWN = [
   /^(\w+: 5|write: 13 write stdin:) process not found: "\w+" \((it was waited for( and its output was read)?|ESRCH: No such process)\)$/,
   /^resize: 14 resize of \w+: it has no tty$/,
   /^std(out|err): 5 read: the process was removed$/,
-  /^write: 13 write to stdin: (it is closed|EPIPE \(nobody reads it any more\))$/,
+  /^write: 13 write to stdin: (it is closed|EPIPE \(the process no longer reads it\))$/,
 ];
 
 describeInNamespaces("calls in any order, many at once", () => {

@@ -71,7 +71,7 @@ describeInNamespaces("a share that is read-only, as hosts share it", () => {
     await client.agent.createSandbox({ sandbox_id: "pod" });
     const refused = (storage: object) =>
       client.agent.createContainer({ container_id: "none", OCI: ociSpec(rootfs, ["true"]), storages: [storage] });
-    const why = "EROFS (read-only file system): on a share it is the host that makes it";
+    const why = "EROFS (read-only file system): on a share, the host must create it";
     const mount_point = `${SHARED}/pause/volume`;
     const create = `io.katacontainers.volume.overlayfs.create_directory=${mount_point}`;
     const storages: [driver: string, path: string, storage: object][] = [

@@ -39,7 +39,7 @@ describeInNamespaces("a watchable-bind volume that grows", () => {
 
     writeFileSync(source("files", "more"), "");
     writeFileSync(source("bytes", "first"), "12");
-    const line = (name: string) => `watchable-bind storage ${source(name)}: it has grown too large to be copied`;
+    const line = (name: string) => `watchable-bind storage ${source(name)}: it has grown too large to copy`;
     for (const name of names) await expect.poll(machine.console, SOON).toContain(line(name));
     expect(await machine.shell(`ls ${copy("files")} | wc -l; cat ${copy("bytes", "first")}`)).toBe("1024\n1");
 

@@ -46,7 +46,7 @@ const SPECS: readonly (readonly [name: string, spec: Init<grpc.Spec>, refusal: s
         },
       },
     },
-    "is one too many: with those before, more than 4096 conditions",
+    "exceeds the limit of 4096 conditions",
   ],
 ];
 

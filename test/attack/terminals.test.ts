@@ -17,7 +17,7 @@ describeInNamespaces("a container that takes all the ptys it gets", () => {
     expect(greedy).toMatchObject({ taken: 256, error: "ENOSPC" });
     await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
     await expect(pod.exec(greedy.id, ["tty"], { Terminal: true })).rejects.toThrow(
-      "open a terminal: the container has as many ptys as its devpts allows",
+      "open terminal: all ptys that the container's devpts allows are in use",
     );
     await greedy.remove();
     await pod.client.close();

@@ -150,7 +150,7 @@ test("a SCSI disk that was unplugged is not there any more, and another takes it
   await unplug("unit");
   await gone("/dev/sda");
   await expect(rootedIn("scsi", "3:1")).rejects.toThrow(
-    /^disk at SCSI address 3:1: not there after 3000 ms; SCSI devices that are: none; disks that are: (?!.*sda)/,
+    /^disk at SCSI address 3:1: still missing after 3000 ms; SCSI devices present: none; disks present: (?!.*sda)/,
   );
   await plug("other", { driver: "scsi-hd", bus: "scsi.0", channel: 0, "scsi-id": 3, lun: 1 });
   expect(await rootedIn("scsi", "3:1")).toMatch(/^other\n\/dev\/sda \/ ext4/);
@@ -285,7 +285,7 @@ test("a device that the spec has not is refused", async () => {
 
 test("what does not come is told with what is there", async () => {
   await expect(rootedIn("blk", `${BRIDGE}/1f`)).rejects.toThrow(
-    /^disk at PCI path 14\/1f: not there after 3000 ms; PCI devices that are: 0000:00:00\.0, .*; disks that are: pmem0, .*vda/,
+    /^disk at PCI path 14\/1f: still missing after 3000 ms; PCI devices present: 0000:00:00\.0, .*; disks present: pmem0, .*vda/,
   );
 });
 

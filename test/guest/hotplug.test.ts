@@ -124,7 +124,7 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
     const line = await logLine(machine.guest, /no DAX window/);
     expect(JSON.parse(line)).toMatchObject({
       level: "WARN",
-      msg: `virtio-fs storage kataShared on ${mountPoint}: the machine has no DAX window, mounted without`,
+      msg: `virtio-fs storage kataShared on ${mountPoint}: the machine has no DAX window, mounted without DAX`,
     });
   });
 
@@ -182,7 +182,7 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
     const waiting = client.agent.onlineCPUMem({ wait: true, nb_cpus: 4, cpu_only: true });
     await expect(waiting).rejects.toMatchObject({
       kind: "internal",
-      message: "online processors: 4 asked for, 0 brought online within 5 s, 3 are",
+      message: "online processors: 4 requested, 0 brought online within 5 s, 3 online in total",
     });
   });
 
@@ -220,7 +220,7 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
     const before = await total();
     const resize = (bytes: number) => client.agent.resizeVolume({ volume_guest_path: "/run/volume", size: bytes });
     await expect(resize(2 * size)).rejects.toThrow(
-      `resize volume /run/volume: ${device} has ${size} bytes, not the ${2 * size} that are asked for`,
+      `resize volume /run/volume: ${device} has ${size} bytes, fewer than the requested ${2 * size}`,
     );
     await expect(resize(size / 2)).rejects.toMatchObject({ kind: "invalid-argument" });
     truncateSync(file, 2 * size);

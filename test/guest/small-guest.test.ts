@@ -56,7 +56,7 @@ describe(`a guest of ${MEMORY_MIB} MiB`, () => {
       for (const answer of answers) {
         expect(answer.status === "rejected" && answer.reason).toMatchObject({
           message: expect.stringMatching(
-            /others take all memory|more than \d+ fields|longer than|not found|Invalid container/i,
+            /all memory for requests is in use|more than \d+ fields|longer than|not found|Invalid container/i,
           ),
         });
       }

@@ -77,7 +77,7 @@ export function cdiScenarios(pod: () => Pod): void {
     const wrong = pod().create(["true"], { Annotations: { "cdi.k8s.io/a": "test.guestd/thing=9" } });
     await expect(wrong).rejects.toMatchObject({
       kind: "internal",
-      message: `CDI device test.guestd/thing=9: ${DIRECTORY}/thing.yaml has no such device, but 0`,
+      message: `CDI device test.guestd/thing=9: ${DIRECTORY}/thing.yaml has no such device; known: 0`,
     });
     const noName = pod().create(["true"], { Annotations: { "cdi.k8s.io/a": "thing" } });
     await expect(noName).rejects.toMatchObject({ kind: "invalid-argument" });

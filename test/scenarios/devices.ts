@@ -47,7 +47,7 @@ export function deviceScenarios(pod: () => Pod): void {
 
   it.each([
     [{ Path: "dev/x", Type: "c" }, "(dev/x) is not an absolute path"],
-    [{ Path: "/dev/x", Type: "q" }, '(/dev/x) type "q" is none of c, b, u, p'],
+    [{ Path: "/dev/x", Type: "q" }, '(/dev/x) type "q" is not one of c, b, u, p'],
     [{ Path: "/dev/x", Type: "b", Major: -1 }, "(/dev/x) major -1 is outside 0..4095"],
   ])("the device %j is refused by name", async (device, why) => {
     await expect(inside("true", [device])).rejects.toMatchObject({

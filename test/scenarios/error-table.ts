@@ -185,7 +185,7 @@ const ROWS: readonly Row[] = [
     situation: "ResizeVolume (UNIMPLEMENTED in the reference) of what is no mount",
     calls: [(agent) => agent.resizeVolume({ volume_guest_path: "/nowhere", size: 1 })],
     code: INVALID_ARGUMENT,
-    text: /\/nowhere.*nothing is mounted there$/,
+    text: /\/nowhere.*it is not a mount point$/,
   },
   {
     situation: "memory agent calls when it is off",

@@ -90,7 +90,7 @@ export function hookFailureScenarios(pod: () => Pod): void {
     await agent.signalProcess({ container_id: other, exec_id: "", signal: 9 });
     expect((await pod().finish(other, other)).status).toBe(137);
     expect(over, "they were served after the hook").toBe(false);
-    const late = `hook createRuntime[0] ${slow}: not ended within ${seconds} s, killed: waiting`;
+    const late = `hook createRuntime[0] ${slow}: timed out after ${seconds} s, killed: waiting`;
     await expect(creating).rejects.toThrow(late);
     expect(performance.now() - begun).toBeGreaterThanOrEqual(seconds * 1000);
     expect(await pod().machine.shell("ps -o args | grep -c '[s]leep 703' || true")).toBe("0\n");

@@ -51,7 +51,7 @@ export function iptablesScenarios(pod: () => Pod): void {
       "set iptables: Chain 'NOWHERE' does not exist, Error occurred at line: 3",
     );
     await expect(set(false, "*filter\n-A INPUT -M /bin/sh -j DROP\nCOMMIT\n")).rejects.toThrow(
-      "--modprobe is not taken",
+      "--modprobe is not allowed",
     );
     expect(await tables(false)).toContain("-A INPUT -p udp -j DROP");
     await set(false, empty);

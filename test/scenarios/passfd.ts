@@ -116,7 +116,7 @@ export function passfdEdgeScenarios(pod: () => Pod, open: OpenStream): void {
     await expect(agent.writeStdin({ ...ids, data: Buffer.from("x") })).rejects.toMatchObject({ code: INTERNAL });
     await expect(agent.readStdout({ ...ids, len: 10 })).rejects.toMatchObject({
       code: INTERNAL,
-      message: expect.stringMatching(/^cannot get stream reader: stdout of "x\d+" has a stream of its own, port \d+$/),
+      message: expect.stringMatching(/^cannot get stream reader: stdout of "x\d+" has its own stream, port \d+$/),
     });
     await agent.closeStdin(ids);
     expect(await wait(pod(), container_id, exec_id)).toBe(5);

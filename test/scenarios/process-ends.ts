@@ -154,7 +154,7 @@ export function processEndScenarios(pod: () => Pod): void {
     expect((await agent().waitProcess({ container_id, exec_id: "" })).status).toBe(137);
     const [start, write] = await Promise.all(held);
     expect(start).toMatch(/^hook startContainer\[0\]/);
-    expect(write).toMatch(/^write to stdin: (it is closed|EPIPE \(nobody reads it any more\))$/);
+    expect(write).toMatch(/^write to stdin: (it is closed|EPIPE \(the process no longer reads it\))$/);
     await pod().remove(container_id);
   });
 }

@@ -231,7 +231,7 @@ ln -s ../../outside from/dir/out; ln -s file from/dir/link; ln -s nowhere from/d
     await expect(withStorages([{ ...storage, options: ["pagesize=2M", "size=64G"] }], {})).rejects.toMatchObject({
       kind: "resource-exhausted",
       message: expect.stringMatching(
-        /^huge pages: 32768 pages of 2097152 bytes asked for, the guest has \d+ bytes in all$/,
+        /^huge pages: 32768 pages of 2097152 bytes requested, the guest has \d+ bytes in total$/,
       ),
     });
     expect(await free()).toBe("0");

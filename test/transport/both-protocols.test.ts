@@ -55,7 +55,7 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
       await until(() => served.table.running === 1);
       expect(await ask(other, "Echo", "x".repeat(200_000))).toMatchObject({
         code: 8,
-        message: expect.stringContaining("others take all memory that is for requests"),
+        message: expect.stringContaining("all memory for requests is in use"),
       });
       expect(await ask(other, "Echo", "small")).toBe("small");
       await client.close();

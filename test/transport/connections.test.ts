@@ -44,7 +44,7 @@ test("connections over the bound, and those after close, are refused", async () 
   await server.close();
   expect(first.closed()).toBe(true);
   expect(server.accept(silent().fd)).toBeUndefined();
-  expect(refused.map(({ reason }) => reason)).toEqual(["1 connections are open already", "the agent is shutting down"]);
+  expect(refused.map(({ reason }) => reason)).toEqual(["1 connections are already open", "the agent is shutting down"]);
 });
 
 test("a gRPC connection for which grpc-js can't be loaded is closed and told, and the next one may try again", async () => {

@@ -97,7 +97,7 @@ test("a connection whose frame stays half sent is closed, and why is told", asyn
     socket.write(bytes);
     await closed;
   }
-  expect(refused).toEqual(new Array(2).fill({ peer: "unix", reason: "the rest of a request does not come" }));
+  expect(refused).toEqual(new Array(2).fill({ peer: "unix", reason: "the rest of a request didn't arrive in time" }));
 });
 
 test("a half-sent request is kept while the agent reads nothing, for the answers are not read either", async () => {

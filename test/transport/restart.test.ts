@@ -208,7 +208,7 @@ describe("a call on a connection whose agent dies", () => {
     expect(said?.cutOff).toBeGreaterThan(0);
     await until(() => got.size === 1 + (said?.cutOff ?? 0));
     expect(got.get(1 + 2 * count)).toBe(
-      "14 /test.Echo/Deaf: the agent was restarted during the call, which may be done or not; look, then call again",
+      "14 /test.Echo/Deaf: the agent was restarted during the call, which may or may not have taken effect; check, then retry",
     );
   });
 
@@ -245,7 +245,7 @@ describe("a call on a connection whose agent dies", () => {
     await until(() => dying.table.running === 1);
     dying.dieNow();
     succeed();
-    await until(() => got.get(3) === "4 /test.Echo/Hang took longer than its caller waits");
+    await until(() => got.get(3) === "4 /test.Echo/Hang exceeded its caller's deadline");
   });
 
   test.each([
@@ -335,7 +335,7 @@ describe("a call on a connection whose agent dies", () => {
     socket.write(request(3, "Fill", String(1 << 20)));
     await until(() => dying.room === 0);
     dying.dieNow();
-    expect(succeed().said).toMatchObject([{ broken: "the rest of an answer found no room" }]);
+    expect(succeed().said).toMatchObject([{ broken: "no room to keep the rest of an answer" }]);
     await once(socket, "end");
   });
 });
@@ -366,8 +366,8 @@ test("a connection that init has and the journal does not, and the other way rou
   dying.deposits.set("conn:77", fd);
   dying.dieNow();
   expect(succeed().said.map(({ broken }) => broken)).toEqual([
-    "its descriptor is not with init",
-    "the journal does not know it",
+    "init doesn't have its descriptor",
+    "it isn't in the journal",
   ]);
   await once(socket, "end");
 });

@@ -92,7 +92,11 @@ describe("the ttRPC server", () => {
     const socket = await served.dial();
     socket.write(Buffer.concat([request(1, "Echo", "x".repeat(200_000)), request(3, "Echo", "next")]));
     expect(await answers(socket, 2)).toMatchObject([
-      { streamId: 1, code: 8, message: expect.stringMatching(/^request of 2000\d\d bytes: others take all memory/) },
+      {
+        streamId: 1,
+        code: 8,
+        message: expect.stringMatching(/^request of 2000\d\d bytes: all memory for requests is in use/),
+      },
       { streamId: 3, code: 0 },
     ]);
     half.destroy();

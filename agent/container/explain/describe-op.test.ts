@@ -5,14 +5,14 @@ import { arbitraryOps, arbitraryPlan } from "../../kernel/testing/plan-arbitrary
 import { describeOp } from "./describe-op.ts";
 import { detailOp } from "./detail-op.ts";
 
-test.each(Object.keys(arbitraryOps) as (keyof typeof arbitraryOps)[])("%s has words of its own", (name) => {
+test.each(Object.keys(arbitraryOps) as (keyof typeof arbitraryOps)[])("%s has its own description", (name) => {
   const [op] = fc.sample(arbitraryOps[name] as fc.Arbitrary<PlanOp>, 1);
   const { call, object } = describeOp(op as PlanOp);
   expect(call).toMatch(/^[a-z_0-9() -]+$/);
   expect(typeof object).toBe("string");
 });
 
-test("no operation shows an environment", () => {
+test("no operation shows environment values", () => {
   const secret = "SECRET-VALUE";
   fc.assert(
     fc.property(arbitraryPlan, (plan) => {
@@ -80,7 +80,7 @@ const TEXTS: [PlanOp, string, string?][] = [
   [{ op: "remount", path: "/", flags: 0x1001, data: "" }, "remount /", "/ ro bind"],
   [{ op: "remount", path: "/a", flags: 1, data: "size=1m" }, "remount /a with size=1m", "/a ro size=1m"],
   [{ op: "copy-up", path: "/a", mode: true, content: true }, "copy up /a"],
-  [{ op: "copy-up", path: "/a", mode: true, content: false }, "take mode of /a"],
+  [{ op: "copy-up", path: "/a", mode: true, content: false }, "copy mode of /a"],
   [{ op: "fork", flags: NEW_NAMESPACES }, "fork flags 0x20020000", "new mount pid"],
   [{ op: "fork", flags: 0 }, "fork flags 0x0", ""],
   [{ op: "pivot" }, "pivot "],

@@ -1,6 +1,6 @@
 import type { PlanOp } from "../../kernel/init/plan.ts";
 
-/** An operation as a person reads it: the call, and what it acts on. Environment values are never shown. */
+/** Describes an operation for people: the call, and what it acts on. Never shows environment values. */
 export function describeOp(op: PlanOp): {
   readonly call: string;
   readonly object: string;
@@ -41,7 +41,7 @@ export function describeOp(op: PlanOp): {
     case "setns-path":
       return { call: "setns", object: op.path };
     case "copy-up":
-      return { call: op.content ? "copy up" : "take mode of", object: op.path };
+      return { call: op.content ? "copy up" : "copy mode of", object: op.path };
     case "fork":
       return { call: "fork", object: `flags 0x${op.flags.toString(16)}` };
     case "root":

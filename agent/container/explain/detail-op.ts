@@ -11,8 +11,8 @@ const KINDS = new Map([
 ]);
 
 /**
- * All that an operation acts on, in words; undefined where `describeOp` has said it all. Never an environment value.
- * `slots` are the names of the plan's descriptors.
+ * Describes everything that an operation acts on; undefined if `describeOp` has said it all. Never shows environment
+ * values. `slots` are the names of the plan's descriptors.
  */
 export function detailOp(op: PlanOp, slots: readonly string[]): string | undefined {
   switch (op.op) {
@@ -87,7 +87,7 @@ function limit(value: bigint): string {
   return value === UNLIMITED ? "unlimited" : String(value);
 }
 
-/** As a shell would take it, or nearly. */
+/** Quotes arguments roughly as a shell needs them. */
 export function commandLine(args: readonly string[]): string {
   return args.map((arg) => (/^[\w./=:@%+-]+$/.test(arg) ? arg : JSON.stringify(arg))).join(" ");
 }

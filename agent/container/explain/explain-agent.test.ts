@@ -8,30 +8,30 @@ const explained = (parts: Partial<Spec>) =>
 
 const ids = [{ containerID: 0, hostID: 100_000, size: 10 }];
 
-test("an ordinary container has a devpts of the agent's, and nothing else", () => {
+test("for an ordinary container the agent mounts a devpts, and nothing else", () => {
   expect(explained({})).toEqual(["mount devpts (ptmxmode=0666, mode=0620, gid=5, max=256), as mount:2, mounts[2]"]);
   expect(explained({ mounts: [] })).toEqual([]);
 });
 
-test("a new user namespace is told with its maps, one by path is not made", () => {
+test("a new user namespace is explained with its maps, and one by path is not created", () => {
   const { linux } = testSpec();
   const inUser = (path: string) => ({
     mounts: [],
     linux: { ...linux, namespaces: [{ type: "user", path }], uidMappings: ids, gidMappings: ids },
   });
   expect(explained(inUser(""))).toEqual([
-    "unshare new user, in a process of its own, linux.namespaces",
+    "unshare new user, in a separate process, linux.namespaces",
     "write 0 100000 10 to uid_map, linux.uidMappings",
     "write 0 100000 10 to gid_map, linux.gidMappings",
   ]);
   expect(explained(inUser("/u"))).toEqual([]);
 });
 
-test("an idmapped mount is told with its own maps, or the container's", () => {
+test("an idmapped mount is explained with its own maps, or the container's", () => {
   const mount = { destination: "/m", source: "/s", type: "bind", options: ["rbind", "ridmap"] };
   expect(explained({ mounts: [{ ...mount, uidMappings: ids, gidMappings: ids }] })).toEqual([
     "bind (recursive) /s, as mount:0, mounts[0]",
-    "unshare new user, in a process of its own, mounts[0]",
+    "unshare new user, in a separate process, mounts[0]",
     "write 0 100000 10 to uid_map, mounts[0].uidMappings",
     "write 0 100000 10 to gid_map, mounts[0].gidMappings",
     "idmap mount:0 by that user namespace, recursively, mounts[0]",
@@ -41,7 +41,7 @@ test("an idmapped mount is told with its own maps, or the container's", () => {
   );
 });
 
-test("a terminal is told with its size", () => {
+test("a terminal is explained with its size", () => {
   const process = { ...testSpec().process, terminal: true, consoleSize: { height: 30, width: 100 } };
   const steps = explained({
     process,

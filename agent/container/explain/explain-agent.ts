@@ -5,7 +5,10 @@ import { sortNamespaces } from "../namespaces/namespaces.ts";
 import type { IdMapping, LinuxSpec, MountSpec, Spec } from "../spec.ts";
 import type { ExplainedStep } from "./explain.ts";
 
-/** What the agent makes itself for a launch: the user namespace, mounts that a root in there can't make, the terminal. */
+/**
+ * Returns the agent's own steps for a launch: the user namespace, mounts that root inside it can't create, the
+ * terminal.
+ */
 export function explainAgent(spec: Spec): ExplainedStep[] {
   const { user } = sortNamespaces(spec.linux.namespaces);
   return [
@@ -27,7 +30,7 @@ function explainUser(
     reason: `${before}${file.replace("_map", "Mappings")}`,
   });
   return [
-    { operation: "unshare", object: "new user, in a process of its own", reason },
+    { operation: "unshare", object: "new user, in a separate process", reason },
     write("uid_map", uids),
     write("gid_map", gids),
   ];

@@ -10,7 +10,7 @@ const explained = (linux: object) => {
 
 const DESCENDANTS = "write 512 to cgroup.max.descendants, every container";
 
-test("the cgroup, each limit and the device filter are told with their fields", () => {
+test("the cgroup, each limit and the device filter are explained with their fields", () => {
   const resources = { memory: { limit: 4096 }, unified: { "memory.oom.group": "1" } };
   expect(explained({ cgroupsPath: "system.slice:kata:c1", resources })).toEqual([
     "mkdir cgroup /system.slice/kata/c1, linux.cgroupsPath",
@@ -21,7 +21,7 @@ test("the cgroup, each limit and the device filter are told with their fields", 
   ]);
 });
 
-test("one that may use every device has no filter", () => {
+test("a container that may use every device has no filter", () => {
   const devices = [{ allow: true, type: "a", access: "rwm" }];
   expect(explained({ resources: { devices } })).toEqual(["mkdir cgroup /<id>, linux.cgroupsPath", DESCENDANTS]);
 });

@@ -5,7 +5,7 @@ import { MAX_DESCENDANTS } from "../cgroup/limit-descendants.ts";
 import type { Spec } from "../spec.ts";
 import type { ExplainedStep } from "./explain.ts";
 
-/** What is done to a container's cgroup before its first process is forked into it. */
+/** Returns the steps that set up a container's cgroup before init forks the first process into it. */
 export function explainCgroup({ linux }: Spec): ExplainedStep[] {
   const rules = deviceRules(linux);
   const filter = {

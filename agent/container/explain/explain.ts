@@ -14,14 +14,14 @@ import { commandLine, detailOp } from "./detail-op.ts";
 import { explainAgent } from "./explain-agent.ts";
 import { explainCgroup } from "./explain-cgroup.ts";
 
-/** One operation of a plan for a person to read: the call, what it acts on, the field of the spec that it comes from. */
+/** One operation of a plan, for people: the call, what it acts on, and the field of the spec that it comes from. */
 export interface ExplainedStep {
   readonly operation: string;
   readonly object: string;
   readonly reason: string;
 }
 
-/** The operations of a plan in order, hooks where they are run. No value of the environment is in them. */
+/** Returns the operations of a plan in order, with hooks where they run. Contains no environment values. */
 function explainPlan({ steps, slots }: CompiledPlan, hooks: HooksSpec | undefined): ExplainedStep[] {
   return steps.flatMap(({ op, reason }) => {
     const { call, object } = describeOp(op);
@@ -46,14 +46,15 @@ function hookLine({ path, args, timeout }: HookSpec): string {
 }
 
 /**
- * What CreateContainer does for a spec, up to execve. Throws the line that CreateContainer would give for a spec that can't be.
+ * Explains what CreateContainer does for a spec, up to execve. Throws the error that CreateContainer returns for an
+ * invalid spec.
  */
 export function explainSpec(given: Spec): ExplainedStep[] {
   const spec = withPrivilegedDevices(given);
   checkSpec(spec);
   const runtime = requestedRuntime(spec.annotations);
   if (runtime !== undefined) {
-    throw new AgentError("failed-precondition", `explain: the spec asks for ${runtime}, which has no launch plan`);
+    throw new AgentError("failed-precondition", `explain: the spec requests ${runtime}, which has no launch plan`);
   }
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
   const plan = compileCreate(spec, { env: spec.process.env, hasLabel: securityModules(realFiles), seccomp });

@@ -1,4 +1,4 @@
-/** Flags of the Linux ABI as words, for people. */
+/** Words for flags of the Linux ABI. */
 const CLONE = [
   [0x80, "time"],
   [0x20000, "mount"],

@@ -6,16 +6,17 @@ import type { HookedContainer } from "./hook-state.ts";
 import type { HookKind, HookSpec } from "./hooks.ts";
 
 /**
- * The plan of one hook. startContainer runs in the container and as its process would: same user, capabilities and
- * limits. createContainer runs in the container's namespaces before the pivot, so its path is the guest's; the others
- * run in the guest. Slots: report, stdio; for the two kinds inside also cgroup and init.
+ * Compiles the plan of one hook. startContainer runs in the container like its process: with the same user,
+ * capabilities and limits. createContainer runs in the container's namespaces before the pivot, so its path is a
+ * guest path. The others run in the guest. Slots: report, stdio; for the two kinds inside the container also cgroup
+ * and init.
  */
 export function compileHook(
   kind: HookKind,
   index: number,
   hook: HookSpec,
   container: HookedContainer,
-  /** Asked for by the kind startContainer only. */
+  /** Called only for the kind startContainer. */
   context: () => ExecContext,
 ): LaunchPlan {
   const { path, env } = hook;

@@ -1,12 +1,11 @@
 import type { Fd, Sys } from "../../kernel/kernel.ts";
 
-/** Longest line that is kept, in bytes. */
+/** Longest line to keep, in bytes. */
 const MAX_LINE = 512;
 const CHUNK = 65_536;
 
 /**
- * Takes everything from a pipe, so that its writer is never held up, and keeps the beginning. Owns the descriptor until
- * `close`.
+ * Reads a pipe to its end, so that its writer never blocks, and keeps the beginning. Owns the descriptor until `close`.
  */
 export class FirstLine {
   readonly #sys: Sys;
@@ -21,7 +20,7 @@ export class FirstLine {
     void this.#run();
   }
 
-  /** Ends the reading; gives the first line that isn't empty, without its end. */
+  /** Stops reading; returns the first line that isn't empty, without its line break. */
   close(): string {
     this.#take();
     this.#sys.close(this.#fd);
@@ -37,7 +36,7 @@ export class FirstLine {
     }
   }
 
-  /** Bytes taken; 0 at the end of file, -1 when there are none now. */
+  /** Returns the number of bytes read; 0 at the end of file, -1 if there are none now. */
   #take(): number {
     const count = this.#sys.read(this.#fd, this.#scratch);
     const room = Math.min(count, MAX_LINE - this.#kept.length);

@@ -3,11 +3,11 @@ import { bundlePath, OCI_VERSION } from "../bundle.ts";
 import type { Spec } from "../spec.ts";
 import type { HookKind } from "./hooks.ts";
 
-/** What a hook may know of its container. */
+/** The container's data that a hook may see. */
 export interface HookedContainer {
   readonly id: string;
   readonly spec: Spec;
-  /** Pid of its init process in the guest; absent after its end. */
+  /** Pid of its init process in the guest; absent after it has ended. */
   readonly pid?: number;
 }
 
@@ -20,7 +20,10 @@ const STATUS: { readonly [kind in HookKind]: string } = {
   poststop: "stopped",
 };
 
-/** The state that a hook reads on stdin, as JSON; `pid` as the hook sees it, absent when there is no process any more. */
+/**
+ * Returns the JSON state that a hook reads on stdin. `pid` is the one that the hook sees, and absent once the process
+ * has ended.
+ */
 export function hookState(files: Files, kind: HookKind, container: HookedContainer): string {
   const { id, spec } = container;
   const inside = kind === "createContainer" || kind === "startContainer";
@@ -35,7 +38,7 @@ export function hookState(files: Files, kind: HookKind, container: HookedContain
   });
 }
 
-/** In the pid namespace that the process itself is in: the last of its numbers. */
+/** Returns the pid in the process's own pid namespace: the last one of its list. */
 function pidInside(files: Files, pid: number | undefined): number | undefined {
   if (pid === undefined) return undefined;
   try {

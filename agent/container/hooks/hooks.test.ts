@@ -8,7 +8,7 @@ import { checkHooks, type HookKind, type HookSpec, hasCreateHooks, mergeHooks } 
 const hook = (parts: Partial<HookSpec> = {}): HookSpec => ({ path: "/h", args: [], env: [], timeout: 10, ...parts });
 
 describe("hooks", () => {
-  test("of the guest come after those of the spec, kind by kind", () => {
+  test("of the guest run after those of the spec, kind by kind", () => {
     const [a, b, c] = [hook({ path: "/a" }), hook({ path: "/b" }), hook({ path: "/c" })];
     expect(mergeHooks({ prestart: [a] }, { prestart: [b], poststop: [c] })).toEqual({
       prestart: [a, b],
@@ -18,7 +18,7 @@ describe("hooks", () => {
     expect(mergeHooks(undefined, undefined)).toBeUndefined();
   });
 
-  test("of the three early kinds, and only those, make a create pause", () => {
+  test("of the three early kinds, and only those, pause a create", () => {
     const pauses = (kind: HookKind) => {
       const { steps } = compileCreate(testSpec({ hooks: { [kind]: [hook()] } }), {
         env: [],
@@ -34,7 +34,7 @@ describe("hooks", () => {
     expect(hasCreateHooks(undefined)).toBe(false);
   });
 
-  test("make the pause after the mounts, before masked paths and the pivot", () => {
+  test("pause it after the mounts, before paths are masked and before the pivot", () => {
     const { steps } = compileCreate(testSpec({ hooks: { prestart: [hook()] } }), {
       env: [],
       hasLabel: () => false,
@@ -61,7 +61,7 @@ describe("the plan of a hook", () => {
   const names = (kind: HookKind) => plan(kind).steps.map(({ op }) => op.op);
 
   test.each(["prestart", "createRuntime", "poststart", "poststop"] as const)(
-    "of the kind %s joins no namespace and begins in the bundle",
+    "of the kind %s joins no namespace and starts in the bundle",
     (kind) => {
       expect(names(kind)).toEqual(["setsid", "stdio", "umask", "chdir", "find", "exec"]);
       expect(plan(kind).slots).toEqual(["report", "stdin", "stdout", "stderr"]);
@@ -69,13 +69,13 @@ describe("the plan of a hook", () => {
     },
   );
 
-  test("of the kind createContainer joins the container and begins in its root", () => {
+  test("of the kind createContainer joins the container and starts in its root", () => {
     expect(names("createContainer")).toEqual(["setsid", "setns", "stdio", "umask", "chdir", "find", "exec"]);
     expect(plan("createContainer").slots).toContain("cgroup");
     expect(plan("createContainer").steps[4]?.op).toEqual({ op: "chdir", path: container.spec.root.path });
   });
 
-  test("of the kind createContainer becomes root of the container's user namespace, where it has one", () => {
+  test("of the kind createContainer becomes root of the container's user namespace, if it has one", () => {
     const { linux } = testSpec();
     const namespaces = [...linux.namespaces, { type: "user", path: "" }];
     const inUser = { id: "c1", spec: testSpec({ linux: { ...linux, namespaces } }) };
@@ -92,7 +92,7 @@ describe("the plan of a hook", () => {
     ]);
   });
 
-  test("of the kind startContainer is that of the process, but for what it runs", () => {
+  test("of the kind startContainer equals the process's, except for the program", () => {
     const { steps } = plan("startContainer", { args: ["name", "x"], env: ["A=b"] });
     expect(steps.map(({ op }) => op.op)).toEqual(expect.arrayContaining(["bounding", "seccomp"]));
     expect(steps.map(({ op }) => op).filter(({ op }) => op === "find" || op === "exec")).toEqual([
@@ -101,7 +101,7 @@ describe("the plan of a hook", () => {
     ]);
   });
 
-  test("without arguments gives the path as the program's name", () => {
+  test("without arguments passes the path as the program's name", () => {
     expect(plan("prestart").steps.at(-1)?.op).toEqual({ op: "exec", args: ["/h"], env: [] });
   });
 });
@@ -117,7 +117,7 @@ describe("the state on a hook's stdin", () => {
     ["createContainer", "creating", 1],
     ["startContainer", "created", 1],
     ["poststart", "running", 812],
-  ])("of the kind %s says %s and has the pid that it sees", (kind, status, pid) => {
+  ])("of the kind %s contains the status %s and the pid that the hook sees", (kind, status, pid) => {
     expect(state(kind, 812)).toEqual({
       ociVersion: "1.2.0",
       id: "c1",
@@ -128,7 +128,7 @@ describe("the state on a hook's stdin", () => {
     });
   });
 
-  test("of poststop has no pid", () => {
+  test("of poststop contains no pid", () => {
     expect(state("poststop")).not.toHaveProperty("pid");
   });
 });

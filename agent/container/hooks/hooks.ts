@@ -1,6 +1,6 @@
 import { AgentError } from "../../kernel/error.ts";
 
-/** The kinds of the OCI runtime spec 1.2, in the order in which a container meets them. */
+/** Hook kinds of the OCI runtime spec 1.2, in the order in which they run. */
 export const HOOK_KINDS = [
   "prestart",
   "createRuntime",
@@ -11,29 +11,29 @@ export const HOOK_KINDS = [
 ] as const;
 export type HookKind = (typeof HOOK_KINDS)[number];
 
-/** Seconds, by contract. */
+/** Default timeout in seconds, by contract. */
 export const DEFAULT_HOOK_TIMEOUT = 10;
 
 export interface HookSpec {
   readonly path: string;
-  /** With the name that the program sees as its own; empty: the path. */
+  /** Arguments, beginning with the program's name. If empty, that name is the path. */
   readonly args: readonly string[];
   readonly env: readonly string[];
-  /** Seconds. */
+  /** In seconds. */
   readonly timeout: number;
 }
 
-/** A kind without hooks is absent. */
+/** Hooks by kind; a kind without hooks is absent. */
 export type HooksSpec = { readonly [kind in HookKind]?: readonly HookSpec[] };
 
-/** Those that run while CreateContainer is at work, in this order. */
+/** Kinds that run during CreateContainer, in this order. */
 export const CREATE_HOOKS = ["prestart", "createRuntime", "createContainer"] as const satisfies readonly HookKind[];
 
 export function hasCreateHooks(hooks: HooksSpec | undefined): boolean {
   return hooks !== undefined && CREATE_HOOKS.some((kind) => hooks[kind] !== undefined);
 }
 
-/** Both, those of `more` after those of `hooks`; undefined when there are none. */
+/** Appends the hooks of `more` to those of `hooks`, kind by kind; undefined if there are none. */
 export function mergeHooks(hooks: HooksSpec | undefined, more: HooksSpec | undefined): HooksSpec | undefined {
   if (hooks === undefined || more === undefined) return hooks ?? more;
   const merged: { [kind in HookKind]?: readonly HookSpec[] } = { ...hooks };
@@ -44,7 +44,7 @@ export function mergeHooks(hooks: HooksSpec | undefined, more: HooksSpec | undef
   return merged;
 }
 
-/** Throws one line that names the first hook that can't be run. */
+/** Throws a one-line error that names the first invalid hook. */
 export function checkHooks(hooks: HooksSpec | undefined): void {
   if (hooks === undefined) return;
   for (const kind of HOOK_KINDS) {

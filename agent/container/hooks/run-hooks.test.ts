@@ -5,17 +5,17 @@ import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.
 import { testKernel } from "../testing/test-kernel.ts";
 import { testSpec } from "../testing/test-spec.ts";
 import type { HookSpec } from "./hooks.ts";
-import { type HookFailure, hookFailures, runCreateHooks, runHooks, runHooksAnyway } from "./run-hooks.ts";
+import { type HookFailure, hookFailures, runCreateHooks, runHooks, runHooksIgnoringFailures } from "./run-hooks.ts";
 
 leavesNoDescriptors();
 const hook = (path: string, timeout = 10): HookSpec => ({ path, args: [], env: [], timeout });
 const target = (hooks: object) => ({ id: "c1", spec: testSpec({ hooks }), cgroup: "/", pid: 1 });
 
-/** What the slot of this name leads to. */
+/** Descriptor in the slot of this name. */
 const slot = (child: ChildDouble, name: "stdin" | "stderr") => child.slots[name === "stdin" ? 1 : 3] ?? -1;
 const path = (child: ChildDouble) => child.request.plan.flatMap((op) => (op.op === "find" ? op.candidates : []))[0];
 
-/** Children that execute and end with this code, saying this on stderr. */
+/** A kernel whose children execute, write `says` to stderr and end as the test decides. */
 function kernelWith(end: (child: ChildDouble) => { code?: number; signal?: number; says?: string } | undefined) {
   return testKernel({
     play: (child) => {
@@ -32,7 +32,7 @@ describe("hooks of a create", () => {
   test("run in the order prestart, createRuntime, createContainer, each with the state on stdin", async () => {
     const seen: string[] = [];
     const kernel = kernelWith((child) => {
-      // Opened afresh, the copy of the descriptor keeps its offset.
+      // Opened again, because a copy of the descriptor would share its offset.
       const fd = openSync(`/proc/self/fd/${slot(child, "stdin")}`, "r");
       seen.push(`${path(child)} ${(JSON.parse(readFileSync(fd, "utf8")) as { id: string }).id}`);
       closeSync(fd);
@@ -48,7 +48,7 @@ describe("hooks of a create", () => {
     [{ code: 3, says: "\n\n first \nsecond" }, "exit status 3: first"],
     [{ signal: 11, code: 139 }, "killed by signal 11"],
     [{ code: 1 }, "exit status 1"],
-  ])("that end as %j throw one line, and no other runs", async (how, why) => {
+  ])("that end as %j fail it with one line, and no other hook runs", async (how, why) => {
     const kernel = kernelWith(() => how);
     await expect(runCreateHooks(kernel, target({ prestart: [hook("/a"), hook("/b")] }))).rejects.toThrow(
       `hook prestart[0] /a: ${why}`,
@@ -56,31 +56,31 @@ describe("hooks of a create", () => {
     expect(kernel.init.children).toHaveLength(1);
   });
 
-  test("whose program is missing say so", async () => {
+  test("whose program is missing report that", async () => {
     const kernel = testKernel({ play: (child) => child.report({ kind: "failed", index: 4, errno: 2, text: "" }) });
     await expect(runHooks(kernel, "poststart", target({ poststart: [hook("/a")] }))).rejects.toThrow(
       "hook poststart[0] /a: executable file not found",
     );
   });
 
-  test("that take too long are killed with their group", async () => {
+  test("that time out are killed with their process group", async () => {
     const kernel = kernelWith(() => undefined);
     const running = runHooks(kernel, "prestart", target({ prestart: [hook("/a", 0.05)] }));
-    await expect(running).rejects.toThrow("hook prestart[0] /a: not ended within 0.05 s, killed");
+    await expect(running).rejects.toThrow("hook prestart[0] /a: timed out after 0.05 s, killed");
     expect(kernel.signals).toEqual([[-5000, 9]]);
   });
 
-  test("whose container ends are killed, and say why", async () => {
+  test("whose container ends are killed, and report that reason", async () => {
     const kernel = kernelWith(() => undefined);
     const container = new AbortController();
     const hooked = { ...target({ startContainer: [hook("/a")] }), pidfd: 9, ended: container.signal };
     const running = runHooks(kernel, "startContainer", hooked);
     setTimeout(() => container.abort(), 20);
-    await expect(running).rejects.toThrow("hook startContainer[0] /a: killed, because its container has ended");
+    await expect(running).rejects.toThrow("hook startContainer[0] /a: killed because its container has ended");
     expect(kernel.signals).toEqual([[-5000, 9]]);
   });
 
-  test("whose caller gives up are killed, and the caller's reason is what is thrown", async () => {
+  test("whose caller cancels are killed, and reject with the caller's reason", async () => {
     const kernel = kernelWith(() => undefined);
     const caller = new AbortController();
     const running = runHooks(kernel, "prestart", target({ prestart: [hook("/a")] }), caller.signal);
@@ -90,18 +90,18 @@ describe("hooks of a create", () => {
   });
 });
 
-test("of hooks whose failure stops nothing all run, and each failure is told", async () => {
+test("hooks whose failure is only reported all run, and each failure is reported", async () => {
   const told: HookFailure[] = [];
   const listen = (message: unknown) => void told.push(message as HookFailure);
   hookFailures.subscribe(listen);
   const kernel = kernelWith((child) => ({ code: path(child) === "/bad" ? 2 : 0 }));
-  await runHooksAnyway(kernel, "poststop", target({ poststop: [hook("/bad"), hook("/good")] }));
+  await runHooksIgnoringFailures(kernel, "poststop", target({ poststop: [hook("/bad"), hook("/good")] }));
   hookFailures.unsubscribe(listen);
   expect(told).toEqual([{ container: "c1", error: "hook poststop[0] /bad: exit status 2" }]);
   expect(kernel.init.children).toHaveLength(2);
 });
 
-test("no hooks cost nothing: nothing is launched or opened", async () => {
+test("a container without hooks launches and opens nothing for them", async () => {
   const kernel = kernelWith(() => ({}));
   await runCreateHooks(kernel, { ...target({}), spec: testSpec() });
   await runHooks(kernel, "startContainer", { ...target({}), spec: testSpec() });

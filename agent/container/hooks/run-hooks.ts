@@ -12,33 +12,35 @@ import { FirstLine } from "./first-line.ts";
 import { type HookedContainer, hookState } from "./hook-state.ts";
 import { CREATE_HOOKS, type HookKind, type HookSpec } from "./hooks.ts";
 
-/** Longest delay of a timer. */
+/** Longest delay of a timer, in ms. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Command in the label of a hook's process. */
 export const HOOK_COMMAND = "hook";
 
-/** A hook whose failure stops nothing. */
+/** Failure of a hook that is only reported. */
 export interface HookFailure {
   readonly container: string;
   readonly error: string;
 }
-export const hookFailures = channel("guestd:hook:failed");
+export const hookFailures = channel("guestd.hook.failed");
 
-/** What a hook inside needs besides: descriptors that stay the caller's. */
+/** A container with what hooks inside of it need. The caller keeps the descriptor. */
 export interface HookTarget extends HookedContainer {
   readonly cgroup: string;
   readonly pidfd?: Fd;
-  /** Aborts when the container ends, and its hooks with it. */
+  /** Aborts when the container ends, which kills its running hooks. */
   readonly ended?: AbortSignal;
 }
 
-/** prestart, createRuntime, createContainer: one after the other. Rejects with the line of the first that fails. */
+/**
+ * Runs the hooks of prestart, createRuntime and createContainer one after the other. Rejects with the first failure.
+ */
 export async function runCreateHooks(kernel: Kernel, target: HookTarget, signal?: AbortSignal): Promise<void> {
   for (const kind of CREATE_HOOKS) await runHooks(kernel, kind, target, signal);
 }
 
-/** Those of one kind, one after the other. Rejects with the line of the first that fails. */
+/** Runs the hooks of one kind one after the other. Rejects with the first failure. */
 export async function runHooks(
   kernel: Kernel,
   kind: HookKind,
@@ -50,8 +52,8 @@ export async function runHooks(
   }
 }
 
-/** All of one kind, whatever becomes of each; a failure is only told. */
-export async function runHooksAnyway(
+/** Runs all hooks of one kind, even if some fail; failures are only reported. */
+export async function runHooksIgnoringFailures(
   kernel: Kernel,
   kind: "poststart" | "poststop",
   target: HookTarget,
@@ -77,17 +79,17 @@ async function runHook(
   const { timeout: seconds } = hook;
   const limit = AbortSignal.timeout(Math.min(seconds * 1000, MAX_TIMER_MS));
   const { ended } = target;
-  const givenUp = AbortSignal.any([limit, signal, ended].filter((it) => it !== undefined));
+  const cancelled = AbortSignal.any([limit, signal, ended].filter((it) => it !== undefined));
   const plan = compileHook(kind, index, hook, target, () => execContext(kernel.files, target.spec));
   const run: HookRun = { kernel, plan, target, state: hookState(kernel.files, kind, target) };
   const said = { line: "" };
   let why: string | undefined;
   try {
-    why = failure(await execute(run, said, givenUp));
+    why = failure(await execute(run, said, cancelled));
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    if (ended?.aborted) why = "killed, because its container has ended";
-    else why = error === limit.reason ? `not ended within ${seconds} s, killed` : startFailure(error as Error);
+    if (ended?.aborted) why = "killed because its container has ended";
+    else why = error === limit.reason ? `timed out after ${seconds} s, killed` : startFailure(error as Error);
   }
   if (why === undefined) return;
   const line = said.line === "" ? "" : `: ${said.line}`;
@@ -98,11 +100,14 @@ interface HookRun {
   readonly kernel: Kernel;
   readonly plan: LaunchPlan;
   readonly target: HookTarget;
-  /** What it reads on stdin. */
+  /** JSON that it reads on stdin. */
   readonly state: string;
 }
 
-/** From its launch to its end; `said.line` is then the first line of its stderr. Killed with its group when `signal` aborts. */
+/**
+ * Runs a hook from launch to end; `said.line` is then the first line of its stderr. Kills its process group if
+ * `signal` aborts.
+ */
 async function execute(run: HookRun, said: { line: string }, signal: AbortSignal): Promise<ExitStatus> {
   const { kernel, plan, target } = run;
   const { sys, init } = kernel;
@@ -148,7 +153,7 @@ function failure({ code, signal }: ExitStatus): string | undefined {
   return code === 0 ? undefined : `exit status ${code}`;
 }
 
-/** The path stands in the message already. */
+/** Returns the reason without the path, which is in the message already. */
 function startFailure(error: Error): string {
   const { cause } = error;
   if (!(cause instanceof SystemError) || cause.call !== "find") return error.message;

@@ -1,7 +1,7 @@
 import { CLONE_NEWIPC, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID } from "../../kernel/constants.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
-import { untilAnswering } from "../../kernel/wait/file-system-answers.ts";
+import { fileSystemAnswers } from "../../kernel/wait/file-system-answers.ts";
 import { openForReading } from "../files-in-root.ts";
 import { openUserNamespace } from "../namespaces/user-namespace.ts";
 import type { MountSpec, Spec } from "../spec.ts";
@@ -22,7 +22,7 @@ export async function openOwnMounts(
   for (const [index, kind] of ownMounts(spec)) {
     const mount = spec.mounts[index];
     if (mount === undefined) continue;
-    if (kind === "bind") await untilAnswering(kernel.files, mount.source, signal);
+    if (kind === "bind") await fileSystemAnswers(kernel.files, mount.source, signal);
     slots.set(mountSlot(index), await open(kernel, spec, mount, kind, slots));
   }
 }

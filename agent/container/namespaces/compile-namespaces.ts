@@ -1,7 +1,7 @@
 import * as abi from "../../kernel/constants.ts";
 import type { PlanBuilder } from "../plan/plan-builder.ts";
 import { compileLimits } from "../process/compile-process.ts";
-import { compileSchedulingOfFork } from "../process/scheduling.ts";
+import { compileSchedulingAfterFork } from "../process/scheduling.ts";
 import type { Spec, TimeOffset } from "../spec.ts";
 import { sortNamespaces } from "./namespaces.ts";
 
@@ -29,7 +29,7 @@ export function compileNamespaces(plan: PlanBuilder, spec: Spec): void {
   if (user !== undefined && newPid) {
     plan.add(reason, { op: "fork", flags: abi.CLONE_NEWPID });
     plan.add("every process", { op: "setsid" });
-    compileSchedulingOfFork(plan, spec.process);
+    compileSchedulingAfterFork(plan, spec.process);
   }
   if (namespaces.newTime) addTime(plan, spec.linux.timeOffsets ?? {});
   plan.add(reason, { op: "unshare", flags: namespaces.create });

@@ -10,7 +10,7 @@ const mount = (options: string[], type = "tmpfs") => [{ destination: "/x", sourc
 const spaces = (...types: string[]) => ({ ...linux, namespaces: types.map((type) => ({ type, path: "" })) });
 
 describe("a spec", () => {
-  it("of an ordinary container passes", () => {
+  it("of an ordinary container is accepted", () => {
     expect(() => checkSpec(testSpec())).not.toThrow();
   });
 
@@ -46,12 +46,12 @@ describe("a spec", () => {
     expect(() => checkSpec(testSpec(parts))).toThrow(`OCI spec: ${field} `);
   });
 
-  it("is refused with more directories in PATH than anybody searches", () => {
+  it("is refused with too many directories in PATH", () => {
     const env = [`PATH=${":".repeat(5000)}`];
     expect(() => checkProcess({ ...process, args: ["sh"], env })).toThrow("OCI spec: process.env PATH has 5001");
   });
 
-  it("is refused with a NUL byte in an argument, which execve would cut", () => {
+  it("is refused with a NUL byte in an argument, where execve would cut it off", () => {
     expect(() => checkProcess({ ...process, args: ["a\0b"] })).toThrow("NUL byte");
   });
 });

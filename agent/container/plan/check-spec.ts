@@ -10,7 +10,7 @@ import { refuse, refuseNul } from "../refuse.ts";
 import type { Spec } from "../spec.ts";
 import { checkDevices } from "./compile-devices.ts";
 
-/** Throws one line that names the first field which is wrong or which the launch plan can't carry. */
+/** Throws a one-line error that names the first field that is invalid or unsupported. */
 export function checkSpec(spec: Spec): void {
   const [first] = spec.unsupported;
   if (first !== undefined) throw refuse(first, "is not supported");

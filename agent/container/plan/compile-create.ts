@@ -16,18 +16,18 @@ import { compileDevices } from "./compile-devices.ts";
 import { type LaunchPlan, PlanBuilder } from "./plan-builder.ts";
 
 /**
- * The plan that creates a container and blocks before execve until a byte comes through the slot "release".
+ * Compiles the plan that creates a container and blocks before execve until a byte arrives through the slot "release".
  * Slots: report, cgroup, pid, ns:<type>, mount:<index> (own-mounts.ts), stdin/stdout/stderr or terminal, release.
  */
 export function compileCreate(
   spec: Spec,
   context: {
-    /** The process's environment, complete with HOME. */
+    /** The process's environment, including HOME. */
     readonly env: readonly string[];
     readonly hasLabel: HasLabel;
-    /** Of linux.seccomp. */
+    /** Compiled from linux.seccomp. */
     readonly seccomp?: SeccompFilter | undefined;
-    /** Mount point of what the root file system lies on; asked for by a shared linux.rootfsPropagation only. */
+    /** Mount point of the file system that holds the rootfs; only a shared linux.rootfsPropagation needs it. */
     readonly under?: string | undefined;
   },
 ): LaunchPlan {
@@ -47,7 +47,7 @@ export function compileCreate(
   compileNamespaces(plan, spec);
   compileSysctls(plan, linux.sysctl ?? {});
   enterRoot(plan, spec, context.under ?? "/");
-  // Sources and root were opened as the guest's root, who may look anywhere; what is made is the container root's.
+  // The guest's root, who may access any path, opened sources and root; files are created as the container's root.
   if (inUser) plan.add("linux.uidMappings", { op: "user", uid: 0, gid: 0, groups: [] });
   const propagation = clonePropagation(linux.rootfsPropagation);
   const late = compileMounts(plan, spec.mounts, { own, root: spec.root.path, propagation, label });
@@ -57,7 +57,7 @@ export function compileCreate(
     plan.add("process.terminal", { op: "open-tree", from: "root", path, recursive: false });
     plan.add("process.terminal", { op: "attach", target: "/dev/console", overProc: false });
   }
-  // Hooks may still change what is masked or made read-only after them, as with runc.
+  // As with runc, hooks run before paths are masked or made read-only.
   if (hasCreateHooks(spec.hooks)) plan.add("hooks", { op: "wait", slot: plan.slot("release") });
   plan.add("process.cwd", { op: "mkdir", path: process.cwd, mode: 0o755 });
   for (const { op, reason } of late) plan.add(reason, op);

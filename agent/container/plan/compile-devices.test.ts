@@ -28,7 +28,7 @@ describe("devices of the spec", () => {
     ["u", 0o020640, 10, 200],
     ["b", 0o060640, 10, 200],
     ["p", 0o010640, 0, 0],
-  ])("of the type %s become nodes with exact mode and owner", (type, mode, major, minor) => {
+  ])("of type %s become nodes with the exact mode and owner", (type, mode, major, minor) => {
     const own = made([device({ type })]).at(-1);
     expect(own).toEqual({
       op: "mknod",
@@ -42,14 +42,14 @@ describe("devices of the spec", () => {
     });
   });
 
-  test("take the place of a default device or link of the same path", () => {
+  test("replace a default device or link of the same path", () => {
     const all = steps([device({ path: "/dev//./null", major: 1, minor: 3 }), device({ path: "/dev/core" })]);
     const nulls = all.flatMap(({ op }) => (op.op === "mknod" && op.path === "/dev/null" ? [op.mode] : []));
     expect(nulls).toEqual([0o020640]);
     expect(all.map(({ op }) => op.op === "symlink" && op.path)).not.toContain("/dev/core");
   });
 
-  test("are bound from the guest where mknod is forbidden, the default ones too", () => {
+  test("are bound from the guest if mknod is forbidden, default ones too", () => {
     const all = steps([device()], true);
     expect(all.map(({ op }) => op.op)).not.toContain("mknod");
     expect(all.map(({ op }) => op)).toContainEqual({ op: "attach", target: "/dev/null", overProc: false });
@@ -67,8 +67,8 @@ describe("devices of the spec", () => {
     [{ path: "/dev/.." }, "(/dev/..) names a directory"],
     [{ path: "/" }, "(/) names a directory"],
     [{ path: "/dev/a\0b" }, "(/dev/a\0b) has a NUL byte in it"],
-    [{ type: "x" }, '(/dev/own) type "x" is none of c, b, u, p'],
-    [{ type: "" }, '(/dev/own) type "" is none of c, b, u, p'],
+    [{ type: "x" }, '(/dev/own) type "x" is not one of c, b, u, p'],
+    [{ type: "" }, '(/dev/own) type "" is not one of c, b, u, p'],
     [{ major: -1 }, "(/dev/own) major -1 is outside 0..4095"],
     [{ major: 4096 }, "(/dev/own) major 4096 is outside 0..4095"],
     [{ minor: 2 ** 20 }, "(/dev/own) minor 1048576 is outside 0..1048575"],
@@ -76,7 +76,7 @@ describe("devices of the spec", () => {
     expect(() => checkDevices([device(), device(parts)])).toThrow(`OCI spec: linux.devices[1] ${why}`);
   });
 
-  test("of the type p need no numbers", () => {
+  test("of type p need no numbers", () => {
     expect(() => checkDevices([device({ type: "p", major: -1, minor: -1 })])).not.toThrow();
   });
 });

@@ -4,7 +4,7 @@ import { refuse } from "../refuse.ts";
 import type { DeviceSpec } from "../spec.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
 
-/** What every container has, whatever its spec says: name and number of character devices below /dev. */
+/** Character devices that every container has below /dev: name, major and minor number. */
 const DEVICES = [
   ["null", 1, 3],
   ["zero", 1, 5],
@@ -23,22 +23,23 @@ const LINKS = [
   ["pts/ptmx", "/dev/ptmx"],
 ] as const;
 
-/** File types by the letters of the OCI spec; `u` is an unbuffered character device, the same to Linux. */
+/** File types by the letters of the OCI spec; `u`, an unbuffered character device, is the same as `c` to Linux. */
 const TYPES = new Map([
   ["c", S_IFCHR],
   ["u", S_IFCHR],
   ["b", S_IFBLK],
   ["p", S_IFIFO],
 ]);
-/** The kernel's dev_t has 12 and 20 bits; it would cut a larger number. */
+/** The kernel's dev_t has 12 bits for the major and 20 for the minor number; larger numbers would be truncated. */
 const MAX_MAJOR = 2 ** 12 - 1;
 const MAX_MINOR = 2 ** 20 - 1;
 const PERMISSIONS = 0o7777;
 const MAX_DEVICES = 4096;
 
 /**
- * Nodes and links of /dev. A device of the spec stands anywhere in the container and takes the place of a default one of
- * the same path. `bind`: in a user namespace, where mknod is forbidden, the guest's own node of that path is bound instead.
+ * Adds the nodes and links of /dev. A device of the spec may have any path in the container and replaces a default
+ * one of the same path. With `bind`, in a user namespace where mknod is forbidden, binds the guest's node of that
+ * path instead.
  */
 export function compileDevices(plan: PlanBuilder, devices: readonly DeviceSpec[], bind = false): void {
   const given = new Set(devices.map(({ path }) => cleanPath(path)));
@@ -66,7 +67,7 @@ function addDevice(plan: PlanBuilder, reason: string, device: DeviceSpec, bind: 
   plan.add(reason, { op: "mknod", path, mode: type | (mode & PERMISSIONS), major, minor, uid, gid });
 }
 
-/** Throws one line that names the device that no node can be made of. */
+/** Throws a one-line error that names the first invalid device. */
 export function checkDevices(devices: readonly DeviceSpec[]): void {
   if (devices.length > MAX_DEVICES) {
     throw refuse("linux.devices", `has ${devices.length} entries, more than ${MAX_DEVICES}`);
@@ -78,7 +79,7 @@ export function checkDevices(devices: readonly DeviceSpec[]): void {
     if (path.includes("\0")) throw wrong("has a NUL byte in it");
     if (/\/(|\.|\.\.)$/.test(path)) throw wrong("names a directory");
     const kind = TYPES.get(type);
-    if (kind === undefined) throw wrong(`type "${type}" is none of c, b, u, p`);
+    if (kind === undefined) throw wrong(`type "${type}" is not one of c, b, u, p`);
     if (kind === S_IFIFO) continue;
     if (!isWithin(major, MAX_MAJOR)) throw wrong(`major ${major} is outside 0..${MAX_MAJOR}`);
     if (!isWithin(minor, MAX_MINOR)) throw wrong(`minor ${minor} is outside 0..${MAX_MINOR}`);
@@ -89,7 +90,7 @@ function isWithin(value: number, max: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= max;
 }
 
-/** `/dev//./null` is `/dev/null`; `..` stays, for only the kernel knows where that leads. */
+/** Turns `/dev//./null` into `/dev/null`; keeps `..`, because only the kernel knows where that leads. */
 function cleanPath(path: string): string {
   return path.replace(/\/(\.?\/)+/g, "/");
 }

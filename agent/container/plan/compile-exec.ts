@@ -10,21 +10,24 @@ import { type LaunchPlan, PlanBuilder } from "./plan-builder.ts";
 
 const JOIN = abi.CLONE_NEWNS | abi.CLONE_NEWUTS | abi.CLONE_NEWIPC | abi.CLONE_NEWNET | abi.CLONE_NEWCGROUP;
 
-/** CLONE_NEW* of what a further process joins in a container that has these namespaces; its pid namespace it is born in. */
+/**
+ * Returns CLONE_NEW* flags of the namespaces that an exec joins in such a container, without the pid namespace, in
+ * which it is born.
+ */
 export function joinFlags(namespaces: readonly NamespaceSpec[]): number {
   const time = namespaces.some(({ type }) => type === "time") ? abi.CLONE_NEWTIME : 0;
   return JOIN | time | (hasUserNamespace(namespaces) ? abi.CLONE_NEWUSER : 0);
 }
 
-/** Nobody can join the user namespace that he is in. */
+/** True if the container has its own user namespace; a process can't join the one that it is already in. */
 export function hasUserNamespace(namespaces: readonly NamespaceSpec[]): boolean {
   return sortNamespaces(namespaces).user !== undefined;
 }
 
 /**
- * The plan that runs a further process in a container that has these namespaces. Slots: report, cgroup, init (its pidfd),
- * stdio. With `bornLast` it joins the pid namespace as it does the others, and is born in it once it has given up what it will
- * not have; without, which takes one fork less, it is born there.
+ * Compiles the plan of an exec in a container with these namespaces. Slots: report, cgroup, init (its pidfd), stdio.
+ * The process is born in the pid namespace; with `bornLast`, which takes one more fork, it joins that namespace like
+ * the others and forks into it once it has dropped all privileges that it will not keep.
  */
 export function compileExec(
   process: ProcessSpec,
@@ -40,11 +43,11 @@ export function compileExec(
   plan.slot("cgroup");
   plan.add("process.oomScoreAdj", writeOomScore(process.oomScoreAdj));
   compileLabels(plan, process, context.hasLabel);
-  // Also where a `fork` comes: else that child would begin in the process group of init, and who traces it signals by that.
+  // Even before a `fork`: otherwise the child would begin in init's process group, which its tracer could signal.
   plan.add("every process", { op: "setsid" }, { op: "session-keyring" });
   if (inUser) compileLimits(plan, process, bornLast);
   const slot = plan.slot("init");
-  // It may belong to the guest's user namespace, which the next step leaves.
+  // The pid namespace may belong to the guest's user namespace, which the next step leaves.
   if (bornLast) plan.add("every exec", { op: "setns", slot, flags: abi.CLONE_NEWPID });
   plan.add("every exec", { op: "setns", slot, flags: joinFlags(context.namespaces) });
   compileExecAffinity(plan, process);

@@ -1,22 +1,22 @@
 import type { PlanOp, Slot } from "../../kernel/init/plan.ts";
 
-/** One operation of a plan and the field of the spec that it comes from. */
+/** One operation of a plan, and the field of the spec that it comes from. */
 export interface PlanStep {
   readonly op: PlanOp;
   readonly reason: string;
 }
 
-/** A compiled plan: its steps, and the names of the descriptors that its slots stand for, in order. */
+/** A compiled plan: its steps, and the descriptor names of its slots, in order. */
 export interface CompiledPlan {
   readonly steps: readonly PlanStep[];
   readonly slots: readonly string[];
 }
 
-/** With how its process is born. */
+/** A compiled plan, and how its process is born. */
 export interface LaunchPlan extends CompiledPlan {
-  /** In a new pid namespace. */
+  /** The process is born in a new pid namespace. */
   readonly newPidNamespace?: boolean;
-  /** Not in the pid namespace of the slot "init": it goes there later, by a `fork`. */
+  /** The process is born outside the pid namespace of the slot "init", and forks into it later. */
   readonly bornOutside?: boolean;
 }
 
@@ -26,7 +26,7 @@ export class PlanBuilder {
   readonly #slots = new Map<string, Slot>();
   readonly #origins: Readonly<Record<string, string>>;
 
-  /** `origins` of a spec: they follow the field in the reason. */
+  /** Takes a spec's `origins`, which are appended to the field in the reason. */
   constructor(origins: Readonly<Record<string, string>> = {}) {
     this.#origins = origins;
   }
@@ -36,7 +36,7 @@ export class PlanBuilder {
     for (const op of ops) this.#steps.push({ op, reason: reason + origin });
   }
 
-  /** The same name is the same slot. */
+  /** Returns the slot of a descriptor name, always the same for the same name. */
   slot(name: string): Slot {
     const slot = this.#slots.get(name) ?? this.#slots.size;
     this.#slots.set(name, slot);

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { capabilityMask, unknownCapabilities } from "./capabilities.ts";
 
-test("names count with the prefix and without it, in any order and case", () => {
+test("names are accepted with and without prefix, in any order and case", () => {
   expect(capabilityMask(["CAP_KILL", "chown"])).toBe(0x21n);
   expect(capabilityMask(["CHOWN", "CAP_KILL"])).toBe(0x21n);
   expect(capabilityMask([])).toBe(0n);
@@ -20,12 +20,12 @@ test.each([
   expect(capabilityMask([name])).toBe(1n << BigInt(number));
 });
 
-test("the list ends where this kernel's does, or before it", () => {
+test("the list does not go beyond this kernel's capabilities", () => {
   const last = BigInt(readFileSync("/proc/sys/kernel/cap_last_cap", "utf8").trim());
   expect(capabilityMask(["CHECKPOINT_RESTORE"])).toBeLessThanOrEqual(1n << last);
 });
 
-test("an unknown one is left out and named", () => {
+test("an unknown capability is ignored and listed", () => {
   expect(capabilityMask(["CAP_FLY", "CAP_CHOWN"])).toBe(1n);
   const none = { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] };
   expect(unknownCapabilities({ ...none, bounding: ["CAP_FLY", "KILL"], ambient: ["CAP_FLY"] })).toEqual(["CAP_FLY"]);

@@ -1,20 +1,20 @@
 import type { CapabilitySets } from "../spec.ts";
 
-/** Linux 6.x, in order of their numbers (include/uapi/linux/capability.h). */
+/** Capabilities of Linux 6.x, in the order of their numbers (include/uapi/linux/capability.h). */
 const NAMES =
   "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE".split(
     " ",
   );
 
-/** Every one that there is, as a mask. */
+/** Mask of all capabilities. */
 export const ALL_CAPABILITIES = (1n << BigInt(NAMES.length)) - 1n;
 
-/** Each as a mask of its own. */
+/** Mask of each capability, by its name with and without the `CAP_` prefix. */
 const MASKS = new Map(NAMES.flatMap((name, number) => [name, `CAP_${name}`].map((key) => [key, 1n << BigInt(number)])));
 
 /**
- * A 64-bit mask from names with or without the `CAP_` prefix (the Go shim sends it, runtime-rs doesn't). As the OCI spec
- * has it, and Kata and runc do, an unknown name is left out; `unknownCapabilities` tells them.
+ * Returns a 64-bit mask for names with or without the `CAP_` prefix (the Go shim sends it, runtime-rs doesn't). Ignores
+ * unknown names, like the OCI spec, Kata and runc; `unknownCapabilities` lists them.
  */
 export function capabilityMask(names: readonly string[]): bigint {
   const known = maskOfList.get(names);
@@ -25,10 +25,10 @@ export function capabilityMask(names: readonly string[]): bigint {
   return mask;
 }
 
-/** Masks of lists that were asked for: each is asked for several times by the call that brought it. */
+/** Masks by list: the call that brings a list needs its mask several times. */
 const maskOfList = new WeakMap<readonly string[], bigint>();
 
-/** Each name that no kernel has, once. */
+/** Returns each name that no kernel has, once. */
 export function unknownCapabilities(sets: CapabilitySets | undefined): string[] {
   if (sets === undefined) return [];
   const { bounding, effective, inheritable, permitted, ambient } = sets;
@@ -40,7 +40,7 @@ function maskOf(name: string): bigint | undefined {
   return MASKS.get(name) ?? MASKS.get(name.toUpperCase().replace(/^CAP_/, ""));
 }
 
-/** The names in a mask, without their prefix; "none" of an empty one. */
+/** Returns the names in a mask, without prefix; "none" for an empty mask. */
 export function capabilityNames(mask: bigint): string {
   const names = NAMES.filter((_, number) => ((mask >> BigInt(number)) & 1n) === 1n);
   return names.length === 0 ? "none" : names.join(" ");
@@ -48,7 +48,7 @@ export function capabilityNames(mask: bigint): string {
 
 const SYS_PTRACE = capabilityMask(["SYS_PTRACE"]);
 
-/** A process with these sets may trace others, now or by a program that it executes. */
+/** True if a process with these sets may trace others, now or after it executes another program. */
 export function mayTrace(sets: CapabilitySets | undefined): boolean {
   if (sets === undefined) return false;
   const { bounding, effective, inheritable, permitted, ambient } = sets;

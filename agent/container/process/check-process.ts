@@ -6,12 +6,12 @@ import { rlimitNumber } from "./rlimits.ts";
 import { checkScheduling } from "./scheduling.ts";
 import type { HasLabel } from "./security-labels.ts";
 
-/** Rows or columns: what TIOCSWINSZ takes. */
+/** Most rows or columns that TIOCSWINSZ accepts. */
 const MAX_CONSOLE = 65_535;
-/** Each is a candidate of the launch plan. */
+/** Most directories in PATH; each adds a candidate to the launch plan. */
 const MAX_SEARCHED = 1024;
 
-/** Throws one line that names the first field of a process which is wrong. */
+/** Throws a one-line error that names the first invalid field of a process. */
 export function checkProcess(process: ProcessSpec): void {
   if (process.args.length === 0 || process.args[0] === "") throw refuse("process.args", "is empty");
   if (!process.cwd.startsWith("/")) throw refuse("process.cwd", `"${process.cwd}" is not an absolute path`);
@@ -40,19 +40,20 @@ function checkRlimits(rlimits: ProcessSpec["rlimits"]): void {
   for (const { type, soft, hard } of rlimits) {
     const number = rlimitNumber(type);
     if (seen.has(number)) throw refuse("process.rlimits", `has ${type} twice`);
-    if (soft > hard) throw refuse(`process.rlimits ${type}`, `has a soft limit, ${soft}, above the hard one, ${hard}`);
+    if (soft > hard)
+      throw refuse(`process.rlimits ${type}`, `has a soft limit of ${soft}, above the hard limit of ${hard}`);
     seen.add(number);
   }
 }
 
-/** What is left out of a process, by contract: one line each, for the log. */
+/** Returns a line for the log for each part of a process that is ignored, by contract. */
 export function processWarnings(process: ProcessSpec, hasLabel: HasLabel): string[] {
   const warnings = unknownCapabilities(process.capabilities).map(
-    (name) => `OCI spec: process.capabilities "${name}" is not known and is left out`,
+    (name) => `OCI spec: process.capabilities "${name}" is unknown and is ignored`,
   );
   const { apparmorProfile: profile = "" } = process;
   if (profile !== "" && profile !== "unconfined" && !hasLabel("apparmor", profile)) {
-    warnings.push(`OCI spec: process.apparmorProfile "${profile}" is left out: it is not loaded in this guest`);
+    warnings.push(`OCI spec: process.apparmorProfile "${profile}" is ignored: it is not loaded in this guest`);
   }
   return warnings;
 }

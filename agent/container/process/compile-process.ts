@@ -3,29 +3,38 @@ import type { SeccompFilter } from "../seccomp/seccomp-filter.ts";
 import type { CapabilitySets, ProcessSpec } from "../spec.ts";
 import { capabilityMask } from "./capabilities.ts";
 import { rlimitNumber } from "./rlimits.ts";
-import { compileScheduling, compileSchedulingOfFork } from "./scheduling.ts";
+import { compileScheduling, compileSchedulingAfterFork } from "./scheduling.ts";
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/** To chown(2): a terminal stays with the group that its devpts has for it, by which others may write to it. */
+/**
+ * Group argument of chown(2) that changes nothing: a terminal keeps the group set by its devpts, whose members may
+ * write to it.
+ */
 const SAME_GROUP = 0xffffffff;
 
-/** Of a container whose spec says nothing of capabilities, as with runc and crun. */
+/** Capabilities of a container whose spec doesn't mention them, as with runc and crun. */
 const NONE: CapabilitySets = { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] };
 
-/** What the processes of a container have in common. */
+/** Settings that all processes of a container share. */
 export interface ProcessContext {
-  /** Complete with HOME. */
+  /** Environment, including HOME. */
   readonly env: readonly string[];
-  /** For personality(2). */
+  /** Argument of personality(2). */
   readonly persona?: number | undefined;
   readonly seccomp?: SeccompFilter | undefined;
-  /** In a user namespace, where limits and the owner of stdio were settled before. */
+  /** True in a user namespace, where limits and the owner of stdio were set before. */
   readonly inUser: boolean;
-  /** Who is in the pid namespace could trace what is born in it: it is to be born with no more than it will have. */
+  /**
+   * True if the process must fork into its pid namespace last, without excess privileges: processes there could trace
+   * it.
+   */
   readonly bornLast?: boolean;
 }
 
-/** Limits, identity and executable: what create and exec have in common. Runs inside the container's namespaces. */
+/**
+ * Adds the part that create and exec share: limits, identity and executable. It runs inside the container's
+ * namespaces.
+ */
 export function compileProcess(plan: PlanBuilder, process: ProcessSpec, context: ProcessContext): void {
   const { uid, gid, additionalGids: groups, umask = 0o022 } = process.user;
   compileStdio(plan, process, context);
@@ -36,28 +45,31 @@ export function compileProcess(plan: PlanBuilder, process: ProcessSpec, context:
   const { capabilities = NONE } = process;
   plan.add("process.capabilities.bounding", { op: "bounding", mask: capabilityMask(capabilities.bounding) });
   if (uid !== 0) plan.add("process.capabilities", { op: "keepcaps" });
-  // Without noNewPrivileges it needs CAP_SYS_ADMIN, which goes with the next step.
+  // Without noNewPrivileges it needs CAP_SYS_ADMIN, which the next step drops.
   if (!process.noNewPrivileges) compileSeccompFilter(plan, context);
   plan.add("process.user", { op: "user", uid, gid, groups });
   compileCapabilities(plan, capabilities);
   if (process.noNewPrivileges) plan.add("process.noNewPrivileges", { op: "no-new-privs" });
-  if (context.bornLast) compileBirth(plan, process, context);
+  if (context.bornLast) compileLateFork(plan, process, context);
   plan.add("process.args", {
     op: "find",
     candidates: candidates(process.args[0] ?? "", context.env),
   });
 }
 
-/** The process goes on in the pid namespace that it has joined, with what a `fork` does not leave it. */
-function compileBirth(plan: PlanBuilder, process: ProcessSpec, context: ProcessContext): void {
+/** Adds the fork into the pid namespace that the process has joined, and what a child doesn't inherit. */
+function compileLateFork(plan: PlanBuilder, process: ProcessSpec, context: ProcessContext): void {
   if (process.noNewPrivileges) compileSeccompFilter(plan, context);
   plan.add("every exec", { op: "fork", flags: 0 });
   plan.add("every process", { op: "setsid" });
   if (process.terminal) plan.add("process.terminal", { op: "ctty" });
-  compileSchedulingOfFork(plan, process);
+  compileSchedulingAfterFork(plan, process);
 }
 
-/** The end of every plan: under a filter that needs no privileges nothing but execve is called, if nobody could trace it. */
+/**
+ * Adds the end of every plan. A filter that needs no privileges comes right before execve, unless the process could
+ * be traced.
+ */
 export function compileExecve(plan: PlanBuilder, process: ProcessSpec, context: ProcessContext): void {
   if (process.noNewPrivileges && !context.bornLast) compileSeccompFilter(plan, context);
   plan.add("process.args", { op: "exec", args: process.args, env: context.env });
@@ -67,7 +79,7 @@ function compileSeccompFilter(plan: PlanBuilder, { seccomp }: ProcessContext): v
   if (seccomp !== undefined) plan.add("linux.seccomp", { op: "seccomp", ...seccomp });
 }
 
-/** What takes a capability of the guest's own to raise. `forks`: a `fork` comes after it. */
+/** Adds the limits that only a capability in the guest's user namespace can raise. `forks`: a `fork` follows. */
 export function compileLimits(plan: PlanBuilder, process: ProcessSpec, forks = false): void {
   for (const { type, soft, hard } of process.rlimits) {
     plan.add("process.rlimits", { op: "rlimit", resource: rlimitNumber(type), soft, hard });
@@ -95,12 +107,15 @@ function compileCapabilities(plan: PlanBuilder, sets: CapabilitySets): void {
     sets.ambient,
   ].map(capabilityMask) as [bigint, bigint, bigint, bigint];
   plan.add("process.capabilities", { op: "capset", effective, permitted, inheritable });
-  // init has no ambient ones, so there are none to clear.
+  // init has no ambient capabilities, so there is nothing to clear.
   const raised = ambient & permitted & inheritable;
   if (raised !== 0n) plan.add("process.capabilities.ambient", { op: "ambient", mask: raised });
 }
 
-/** What execvp would try: the name itself if it has a slash, else along PATH; an empty element is the current directory. */
+/**
+ * Returns the paths that execvp would try: the name itself if it has a slash, otherwise along PATH, where an empty
+ * element is the current directory.
+ */
 function candidates(name: string, env: readonly string[]): string[] {
   if (name.includes("/")) return [name];
   const path = searchPath(env);

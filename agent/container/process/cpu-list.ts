@@ -1,7 +1,7 @@
-/** More than any kernel is built for. */
+/** Highest processor number of any kernel. */
 const MAX_CPU = 8191;
 
-/** Numbers of processors from a list as in "0-3,7"; undefined when it is none. An empty text is an empty list. */
+/** Parses a processor list such as "0-3,7"; returns undefined if it is invalid. An empty text is an empty list. */
 export function parseCpuList(text: string): readonly number[] | undefined {
   const cpus = new Set<number>();
   for (const part of text.split(",")) {

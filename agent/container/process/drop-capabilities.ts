@@ -7,7 +7,7 @@ type Needs = bigint | "all";
 
 const cap = (...names: readonly string[]): bigint => capabilityMask(names);
 const NOTHING = 0n;
-/** To reach and make files of whatever owner. */
+/** Accesses and creates files of any owner. */
 const FILES = cap("DAC_OVERRIDE");
 const MOUNT = cap("SYS_ADMIN");
 const MOUNT_ON_FILES = MOUNT | FILES;
@@ -24,10 +24,13 @@ const TIME = cap("SYS_TIME");
 const NETWORK_FILES = FILES | cap("NET_ADMIN");
 const SYSCTL_FILES = FILES | cap("SYS_RESOURCE", "CHECKPOINT_RESTORE");
 
-/** They ask for nothing later. Others, such as overlay, go on with what the one who has mounted them had. */
+/**
+ * File systems that need no capabilities after the mount. Others, such as overlay, keep using their mounter's
+ * credentials.
+ */
 const PLAIN_TYPES = new Set(["proc", "sysfs", "devpts", "mqueue", "cgroup2", "tmpfs"]);
 
-/** What the kernel may ask for at each operation. */
+/** Capabilities that the kernel may require for each operation. */
 const NEEDS: {
   readonly [N in PlanOp["op"]]: (op: Extract<PlanOp, { readonly op: N }>, slots: readonly string[]) => Needs;
 } = {
@@ -85,9 +88,9 @@ const NEEDS: {
 };
 
 /**
- * The same plan, that begins by giving up what nothing in it needs, nor the process that it ends with: the bounding set
- * is that process's from the start. Anew in a user namespace, where a process has all capabilities again. A plan whose
- * program is to have what init has stays as it is.
+ * Returns the plan with a first step that drops all capabilities that neither its operations nor its final process
+ * need; the bounding set is the final one from the start. Another drop follows each step into a user namespace, where
+ * a process has all capabilities again. A plan whose program keeps init's capabilities is returned unchanged.
  */
 export function dropCapabilities<P extends CompiledPlan>(plan: P): P {
   const parts = partsOf(plan.steps);
@@ -97,7 +100,7 @@ export function dropCapabilities<P extends CompiledPlan>(plan: P): P {
   return { ...plan, steps: [...parts.flatMap((part) => [...dropOf(part, slots), ...part]), ...lastPart(last, slots)] };
 }
 
-/** Cut after each step into a user namespace. */
+/** Splits the steps after each one that enters a user namespace. */
 function partsOf(steps: readonly PlanStep[]): PlanStep[][] {
   const parts: PlanStep[][] = [[]];
   for (const step of steps) {
@@ -126,7 +129,7 @@ function dropOf(steps: readonly PlanStep[], slots: readonly string[]): PlanStep[
   return mask === ALL_CAPABILITIES ? [] : [{ op: { op: "drop", mask }, reason: "every process" }];
 }
 
-/** What comes after it has what the process has. */
+/** True for the step after which the process has its final capabilities. */
 function isFinal({ op }: PlanStep): boolean {
   return op.op === "capset";
 }
@@ -135,7 +138,7 @@ function entersUser(op: PlanOp): boolean {
   return (op.op === "setns" || op.op === "unshare") && (op.flags & CLONE_NEWUSER) !== 0;
 }
 
-/** The namespaces of a process, by its pidfd, are for those who may trace it. */
+/** Joining a process's namespaces by its pidfd requires permission to trace it. */
 function needsOfSetns({ slot, flags }: { slot: number; flags: number }, slots: readonly string[]): Needs {
   const needs = (flags & CLONE_NEWNS) === 0 ? MOUNT : MOUNT | CHROOT;
   return slots[slot]?.startsWith("ns:") ? needs : needs | TRACE;

@@ -5,7 +5,7 @@ import type { ProcessContext } from "./compile-process.ts";
 import { personaOf } from "./personality.ts";
 import { type HasLabel, securityModules } from "./security-labels.ts";
 
-/** What a further process has of its container rather than of its own description. */
+/** Settings that an exec takes from its container, not from its own request. */
 export type ExecContext = Omit<ProcessContext, "env" | "inUser"> & {
   readonly hasLabel: HasLabel;
   readonly namespaces: readonly NamespaceSpec[];

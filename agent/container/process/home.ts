@@ -1,6 +1,7 @@
 /**
- * The environment, each name once, with HOME: as given, else from the text of an /etc/passwd, else "/". Of several entries
- * with a name the last one counts, in the place of the first, as with runc and crun; getenv would find the first.
+ * Returns the environment with each name once, and with HOME: as given, otherwise from an /etc/passwd, otherwise "/".
+ * If a name is repeated the last entry wins, in the place of the first, as with runc and crun; getenv would find the
+ * first.
  */
 export async function withHome(
   env: readonly string[],
@@ -14,17 +15,17 @@ export async function withHome(
   return [...entries.values()];
 }
 
-/** With its "=", so that an entry that has none is not the same. */
+/** Returns an entry's name with its "=", to tell it from an entry without "=". */
 function nameOf(entry: string): string {
   return entry.slice(0, entry.indexOf("=") + 1) || entry;
 }
 
-/** By one pass over the text: a container may have made it a million lines, or one line of a million colons. */
+/** Searches in one pass: the container's file may have a million lines, or a line with a million colons. */
 function homeOf(passwd: string, uid: number): string | undefined {
   const wanted = String(uid);
   for (const [, id, home] of passwd.matchAll(ENTRY)) if (id === wanted) return home;
   return undefined;
 }
 
-/** Third and sixth field of a line. */
+/** Captures the third and sixth field of a line. */
 const ENTRY = /^[^:\n]*:[^:\n]*:([^:\n]*):[^:\n]*:[^:\n]*:(\/[^:\n]*)/gm;

@@ -14,12 +14,12 @@ const own = {
   selinuxLabel: "s",
 };
 
-it("an exec has of its container what it was not given", () => {
+it("an exec inherits missing fields from its container", () => {
   const given = { ...bare, rlimits: [], args: ["ls"] };
   expect(inherit(own, given)).toEqual({ ...own, args: ["ls"], user: { ...bare.user, umask: 0o77 } });
 });
 
-it("an exec keeps what it was given", () => {
+it("an exec keeps the fields of its request", () => {
   const given = {
     ...bare,
     user: { ...bare.user, umask: 0 },
@@ -39,6 +39,6 @@ it("an exec may gain privileges only where its container may", () => {
   expect(results).toEqual([false, true, true, true]);
 });
 
-it("nothing is made up where neither has it", () => {
+it("a field that neither has stays unset", () => {
   expect(inherit(bare, bare)).toEqual(bare);
 });

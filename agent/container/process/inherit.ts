@@ -1,8 +1,9 @@
 import type { ProcessSpec } from "../spec.ts";
 
 /**
- * The process of an exec: what was not given is the container's. A `noNewPrivileges` of false can't be told from none, so that of
- * the container holds. Capabilities and labels that are given count, even where they allow more: that is the host's to say.
+ * Returns an exec's process, with missing fields taken from the container. A `noNewPrivileges` of false can't be told
+ * from a missing one, so the container's applies. Given capabilities and labels apply even if they allow more: the
+ * host decides.
  */
 export function inherit(own: ProcessSpec, given: ProcessSpec): ProcessSpec {
   const umask = given.user.umask ?? own.user.umask;

@@ -10,7 +10,7 @@ const never = new AbortController().signal;
 const PIPE = 4096;
 leavesNoDescriptors();
 
-/** A small pipe: what the process at its other end reads is up to the test. */
+/** A small pipe, whose other end the test reads as the process would. */
 function pipe() {
   const { read, write } = sys.pipe({ sizeBytes: PIPE });
   for (const fd of [read, write]) sys.setNonBlocking(fd);
@@ -22,7 +22,7 @@ function pipe() {
   return { input: new InputStream(sys, write, false), take, hangUp: () => sys.close(read) };
 }
 
-test("writes what it is given, and its end is the process's end of input", async () => {
+test("an input stream writes all data, and ending it is the process's end of input", async () => {
   const { input, take, hangUp } = pipe();
   await input.write(Buffer.from("line\n"), never);
   await input.end(never);
@@ -30,7 +30,7 @@ test("writes what it is given, and its end is the process's end of input", async
   hangUp();
 });
 
-test("goes on with a write of an agent before from what that noted, and notes how far it comes", async () => {
+test("an input stream continues an earlier agent's write from its noted progress, and notes its own progress", async () => {
   const { input, take, hangUp } = pipe();
   const noted: number[] = [];
   const write = (progress: number) =>
@@ -39,14 +39,14 @@ test("goes on with a write of an agent before from what that noted, and notes ho
   expect([take(), noted.splice(0)]).toEqual(["0123456789", [2, 21]]);
   await write(2 * 4 + 1); // 4 bytes are written
   expect([take(), noted.splice(0)]).toEqual(["456789", [10, 21]]);
-  await write(2 * 4 + 2); // the rest may be: it counts as written
+  await write(2 * 4 + 2); // the rest may be written: it counts as written
   await write(21);
   expect([take(), noted]).toEqual([undefined, []]);
   input.close();
   hangUp();
 });
 
-test("waits while the pipe is full and goes on when there is room", async () => {
+test("a write waits while the pipe is full and continues when there is room", async () => {
   const { input, take, hangUp } = pipe();
   const writing = input.write(Buffer.alloc(PIPE + 10, "x"), never);
   await new Promise(setImmediate);
@@ -57,7 +57,7 @@ test("waits while the pipe is full and goes on when there is room", async () => 
   hangUp();
 });
 
-test("keeps the order of writes, however they are cut and whoever waits", async () => {
+test("writes keep their order, even if they are split or have to wait", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.string({ minLength: 1, maxLength: 3000 }), { maxLength: 8 }), async (texts) => {
       const { input, take, hangUp } = pipe();
@@ -88,7 +88,7 @@ test("the end of input comes after a write that still waits for room", async () 
   hangUp();
 });
 
-test("a writer that gives up lets the next one go on", async () => {
+test("a cancelled writer lets the next one continue", async () => {
   const { input, take, hangUp } = pipe();
   const patience = new AbortController();
   const first = input.write(Buffer.alloc(2 * PIPE, "a"), patience.signal);
@@ -103,7 +103,7 @@ test("a writer that gives up lets the next one go on", async () => {
   hangUp();
 });
 
-test("closing ends a write that waits, and later ones fail in one line", async () => {
+test("closing rejects a write that waits, and later writes fail in one line", async () => {
   const { input, hangUp } = pipe();
   const writing = input.write(Buffer.alloc(2 * PIPE), never);
   await new Promise(setImmediate);
@@ -113,16 +113,16 @@ test("closing ends a write that waits, and later ones fail in one line", async (
   hangUp();
 });
 
-test("a process that does not read any more is an error with its errno", async () => {
+test("a write to a process that no longer reads fails with the errno", async () => {
   const { input, hangUp } = pipe();
   hangUp();
   await expect(input.write(Buffer.from("x"), never)).rejects.toThrow(
-    "write to stdin: EPIPE (nobody reads it any more)",
+    "write to stdin: EPIPE (the process no longer reads it)",
   );
   input.close();
 });
 
-test("a terminal gets ^D for the end of input, and its descriptor is left to its owner", async () => {
+test("a terminal's input ends with ^D, and its descriptor stays open for the owner", async () => {
   const double = createSysDouble();
   const master = double.descriptor();
   const input = new InputStream(double, master, true);

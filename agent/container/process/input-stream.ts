@@ -4,15 +4,19 @@ import type { Fd, Sys } from "../../kernel/kernel.ts";
 const CLOSED = new AgentError("internal", "write to stdin: it is closed");
 
 /**
- * How far a write has come, for the agent after this one: odd when (progress - 1) / 2 bytes are written, even and not 0 when the
- * rest after progress / 2 - 1 bytes is being written: of that it can't be known whether it is in the pipe, and it counts as written.
+ * Progress of a write, for a restarted agent. An odd number: (progress - 1) / 2 bytes are written. An even number
+ * above 0: the rest after progress / 2 - 1 bytes is being written; whether it is in the pipe is unknown, so it counts
+ * as written.
  */
 interface WriteNotes {
   readonly progress?: number;
   note?(progress: number): void;
 }
 
-/** The stdin of a process, non-blocking: the write end of a pipe, which this object owns, or a pty master, which it only borrows. */
+/**
+ * A process's stdin, non-blocking: the write end of a pipe, which this object owns, or a pty master, which it
+ * borrows.
+ */
 export class InputStream {
   readonly #sys: Sys;
   readonly #terminal: boolean;
@@ -20,21 +24,21 @@ export class InputStream {
   #fd: Fd | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** Without a descriptor: it was closed before the agent was started again. */
+  /** `fd` is undefined if stdin was closed before the agent restarted. */
   constructor(sys: Sys, fd: Fd | undefined, terminal: boolean) {
     this.#sys = sys;
     this.#fd = fd;
     this.#terminal = terminal;
   }
 
-  /** Writes all of it, in order of the calls, and waits while the pipe is full. */
+  /** Writes all of `data`, in the order of the calls, and waits while the pipe is full. */
   write(data: Uint8Array, signal: AbortSignal, notes?: WriteNotes): Promise<void> {
     return this.#inTurn(() => this.#writeNow(data, signal, notes));
   }
 
   /**
-   * End of input, after the writes that were asked for before: a pipe is closed; a terminal gets its end-of-file
-   * character (^D), as a person would type it.
+   * Ends the input after all earlier writes: closes a pipe, or writes the end-of-file character (^D) to a terminal,
+   * as a person would type it.
    */
   end(signal: AbortSignal): Promise<void> {
     return this.#inTurn(async () => {
@@ -81,7 +85,7 @@ export class InputStream {
       return this.#sys.write(fd, data);
     } catch (error) {
       if (!(error instanceof SystemError && error.code === "EPIPE")) throw error;
-      throw new AgentError("internal", "write to stdin: EPIPE (nobody reads it any more)", { cause: error });
+      throw new AgentError("internal", "write to stdin: EPIPE (the process no longer reads it)", { cause: error });
     }
   }
 }

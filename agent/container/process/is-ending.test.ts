@@ -4,11 +4,11 @@ import { expect, test } from "vitest";
 import { realFiles } from "../../kernel/files.ts";
 import { isEnding } from "./is-ending.ts";
 
-test("one that lives is not ending", () => {
+test("a live process is not ending", () => {
   expect(isEnding(realFiles, process.pid)).toBe(false);
 });
 
-test("one that has ended is, as long as nobody has waited for it, and after", async () => {
+test("a process that has ended is ending, before and after it is reaped", async () => {
   // The shell is stopped before it can wait for its child.
   const shell = spawn("/bin/sh", ["-c", "sleep 0 & echo $!; kill -STOP $$; wait"], {
     stdio: ["ignore", "pipe", "ignore"],
@@ -26,12 +26,12 @@ test("one that has ended is, as long as nobody has waited for it, and after", as
   }
 });
 
-test("a name that looks like the rest of the line is skipped", () => {
+test("a process name that looks like the rest of the line is skipped", () => {
   const of = (flags: number) => ({ ...realFiles, readText: () => `7 (a) S 1 4 4 (b)) S 1 7 7 0 -1 ${flags} 0 0` });
   expect([isEnding(of(4_194_560), 7), isEnding(of(4_194_564), 7)]).toEqual([false, true]);
 });
 
-test("a file that can't be opened says nothing", () => {
+test("a stat file that can't be opened does not count as ending", () => {
   const readText = () => {
     throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
   };

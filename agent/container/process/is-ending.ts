@@ -1,11 +1,14 @@
 import type { Files } from "../../kernel/files.ts";
 
-/** Of a task's flags in the kernel: on its way out (include/linux/sched.h). */
+/** Kernel flag of a task that is exiting (include/linux/sched.h). */
 const PF_EXITING = 4;
-/** Place of the flags after the name, which may hold anything. */
+/** Index of the flags among the fields after the name, which may contain any character. */
 const FLAGS = 6;
 
-/** A process that is gone, or is just going: nobody can join its namespaces any more. init has not told of it yet. */
+/**
+ * True if a process has ended or is exiting: its namespaces can't be joined any more, even if init has not reported
+ * its end yet.
+ */
 export function isEnding(files: Files, pid: number): boolean {
   try {
     const fields = files

@@ -2,13 +2,13 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
 
-/** As much as the agent has; a list of the lines or fields of the text takes more. */
+/** The agent's heap; a list of the text's lines or fields would need more. */
 const HEAP_MB = 64;
-/** More than is read of a file, so that it shows. */
+/** More than is ever read of a file, so that the effect shows. */
 const BYTES = 16 << 20;
 const MODULES = new URL("./", import.meta.url);
 
-/** Runs `code` with `text`repeated, in a heap of that size. */
+/** Runs `code` in a heap of that size; its `passwd` is `text`, repeated. */
 async function inSmallHeap(text: string, code: string): Promise<unknown> {
   const lines = `const { workerData, parentPort } = require("node:worker_threads");
     const { base, text, repeat } = workerData;
@@ -24,7 +24,10 @@ async function inSmallHeap(text: string, code: string): Promise<unknown> {
   return result;
 }
 
-test.each(["\n", ":", "::0\n", "::::::::\n"])("HOME by a passwd of 16 MiB of %j takes little memory", async (text) => {
-  const code = `const { withHome } = await import(base + "home.ts"); return withHome([], 0, async () => passwd);`;
-  expect(await inSmallHeap(text, code)).toEqual(["HOME=/"]);
-});
+test.each(["\n", ":", "::0\n", "::::::::\n"])(
+  "looking up HOME in a passwd of 16 MiB of %j takes little memory",
+  async (text) => {
+    const code = `const { withHome } = await import(base + "home.ts"); return withHome([], 0, async () => passwd);`;
+    expect(await inSmallHeap(text, code)).toEqual(["HOME=/"]);
+  },
+);

@@ -26,16 +26,16 @@ afterEach(() => {
 const named = (uid: string, gid = "", ...additionalGids: string[]): NamedUser => ({ uid, gid, additionalGids });
 
 test.each([
-  ["a name has the group of its entry", named("ann"), [1001, 1002, []]],
+  ["a user name, with the group of its entry", named("ann"), [1001, 1002, []]],
   ["groups by name", named("ann", "staff", "audio", "root"), [1001, 50, [29, 0]]],
-  ["numbers, which need no entry", named("7", "8", "9"), [7, 8, [9]]],
-  ["a group alone", named("", "staff"), [0, 50, []]],
-  ["nothing", named(""), [0, 0, []]],
-])("%s", async (_, user, [uid, gid, additionalGids]) => {
+  ["numbers without an entry", named("7", "8", "9"), [7, 8, [9]]],
+  ["a group without a user", named("", "staff"), [0, 50, []]],
+  ["an empty user", named(""), [0, 0, []]],
+])("%s is resolved", async (_, user, [uid, gid, additionalGids]) => {
   expect(await resolveUser(sys, root, nobody, user)).toEqual({ uid, gid, additionalGids });
 });
 
-test("a spec that gives numbers keeps them, and its umask stays", async () => {
+test("numbers and umask of the spec take precedence", async () => {
   const given = { uid: 5, gid: 0, additionalGids: [] };
   expect(await resolveUser(sys, root, given, named("ann"))).toBe(given);
   expect(await resolveUser(sys, root, { ...nobody, umask: 7 }, named("ann"))).toMatchObject({ uid: 1001, umask: 7 });
@@ -45,14 +45,14 @@ test("a spec that gives numbers keeps them, and its umask stays", async () => {
 test.each([
   ["a missing user", named("bob"), `user "bob" is not in the container's /etc/passwd`],
   ["a missing group", named("ann", "wheel"), `group "wheel" is not in the container's /etc/group`],
-  ["an entry without a number", named("bad"), 'user "bad" has no number that can be'],
-  ["an entry without fields", named("cut"), 'user "cut" has no number that can be'],
-  ["a number that stands for none", named("4294967295"), 'user "4294967295" has no number that can be'],
+  ["an entry without a number", named("bad"), 'user "bad" has no valid number'],
+  ["an entry without fields", named("cut"), 'user "cut" has no valid number'],
+  ["the number that means no user", named("4294967295"), 'user "4294967295" has no valid number'],
 ])("%s is refused", async (_, user, message) => {
   await expect(resolveUser(sys, root, nobody, user)).rejects.toThrow(message);
 });
 
-test("links of the image lead nowhere else", async () => {
+test("links in the image can't lead out of it", async () => {
   rmSync(join(root, "etc/passwd"));
   symlinkSync("/../../../../../etc/passwd", join(root, "etc/passwd"));
   await expect(resolveUser(sys, root, nobody, named("daemon"))).rejects.toThrow(

@@ -3,7 +3,7 @@ import type { Sys } from "../../kernel/kernel.ts";
 import { readTextInside } from "../files-in-root.ts";
 import type { ProcessSpec } from "../spec.ts";
 
-/** A user and groups by name or in decimal, as an image has them; "" is not given. */
+/** A user and groups by name or decimal number, from an image; "" is not set. */
 export interface NamedUser {
   readonly uid: string;
   readonly gid: string;
@@ -15,8 +15,8 @@ type User = ProcessSpec["user"];
 const MAX_ID = 0xffff_fffe;
 
 /**
- * The numbers of a named user, by /etc/passwd and /etc/group below `root`, a directory of the guest. The group of a user
- * by name is the one of his entry unless another is given. A spec that gives numbers itself keeps them.
+ * Resolves a named user by /etc/passwd and /etc/group below `root`, a directory of the guest. The default group of a
+ * user name is the one in its passwd entry. Numbers in the spec take precedence.
  */
 export async function resolveUser(
   sys: Sys,
@@ -40,7 +40,7 @@ export async function resolveUser(
   };
 }
 
-/** The third and the fourth number of the line of that name; undefined for "". */
+/** Returns the numbers of the name's line, from the third field on; undefined for "". */
 async function entryOf(
   what: "user" | "group",
   name: string,
@@ -55,7 +55,10 @@ async function entryOf(
   return [number, ...more].map((text) => idOf(what, name, /^\d+$/.test(text) ? Number(text) : Number.NaN));
 }
 
-/** The first line of that name. By its place: an image may have made the text a million lines. */
+/**
+ * Returns the first line of that name. Searches the text without splitting it: an image's file may have a million
+ * lines.
+ */
 function lineOf(text: string, name: string): string | undefined {
   if (/[:\n]/.test(name)) return undefined;
   const lines = `\n${text}\n`;
@@ -64,7 +67,7 @@ function lineOf(text: string, name: string): string | undefined {
 }
 
 function idOf(what: string, name: string, id: number): number {
-  if (!(id <= MAX_ID)) throw refuse(what, name, "has no number that can be");
+  if (!(id <= MAX_ID)) throw refuse(what, name, "has no valid number");
   return id;
 }
 

@@ -17,7 +17,7 @@ async function drain(stream: OutputStream): Promise<number> {
   return total;
 }
 
-test("a grandchild that keeps the pipe delays the end by the grace only", async () => {
+test("a grandchild that holds the pipe delays the end by the grace period only", async () => {
   const { read, write } = sys.pipe();
   sys.setNonBlocking(read);
   const stream = new OutputStream(sys, read);
@@ -32,7 +32,7 @@ test("a grandchild that keeps the pipe delays the end by the grace only", async 
   sys.close(write);
 });
 
-test("what is in the pipe when the grace is over is read whole, and what a grandchild adds then is not", async () => {
+test("everything in the pipe at the end of the grace period is read, and nothing that a grandchild adds later", async () => {
   const { read, write } = sys.pipe();
   sys.setNonBlocking(read);
   const stream = new OutputStream(sys, read);
@@ -44,7 +44,7 @@ test("what is in the pipe when the grace is over is read whole, and what a grand
   sys.close(write);
 });
 
-test("an exit that comes after the end of the pipe changes nothing", async () => {
+test("an exit after the end of the pipe changes nothing", async () => {
   const { read, write } = sys.pipe();
   sys.setNonBlocking(read);
   const stream = new OutputStream(sys, read);
@@ -55,7 +55,7 @@ test("an exit that comes after the end of the pipe changes nothing", async () =>
 });
 
 describe.skipIf(!isRoot)(`a terminal${isRoot ? "" : " (skipped: a devpts instance needs root)"}`, () => {
-  const SIZE = 12_000; // three times what the line discipline holds, less than what the pty takes
+  const SIZE = 12_000; // three times the line discipline's buffer, less than the pty's
   const OPTIONS = [["newinstance"], ["ptmxmode", "0666"]] as const;
 
   function terminal() {
@@ -69,7 +69,7 @@ describe.skipIf(!isRoot)(`a terminal${isRoot ? "" : " (skipped: a devpts instanc
     return { stream: new OutputStream(sys, master, true), peer };
   }
 
-  test("gives all that was written before the end to a reader who comes after the grace", async () => {
+  test("returns everything written before the end to a reader who comes after the grace period", async () => {
     const { stream, peer } = terminal();
     sys.close(peer);
     stream.processExited();
@@ -77,7 +77,7 @@ describe.skipIf(!isRoot)(`a terminal${isRoot ? "" : " (skipped: a devpts instanc
     expect(await drain(stream)).toBe(SIZE);
   });
 
-  test("does so as well when a grandchild keeps it open", async () => {
+  test("does the same if a grandchild keeps it open", async () => {
     const { stream, peer } = terminal();
     stream.processExited();
     await sleep(600);

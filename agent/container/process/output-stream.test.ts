@@ -18,7 +18,7 @@ function pipe(): { stream: OutputStream; say: (text: string) => void; hangUp: ()
 
 const text = async (reading: Promise<Buffer>) => (await reading).toString();
 
-test("gives what is there, at most the length that was asked for", async () => {
+test("a read returns the available output, at most the requested length", async () => {
   const { stream, say, hangUp } = pipe();
   say("abcdef");
   expect(await text(stream.read(4, never))).toBe("abcd");
@@ -27,7 +27,7 @@ test("gives what is there, at most the length that was asked for", async () => {
   expect(await text(stream.read(4, never))).toBe("");
 });
 
-test("waits for output and gives it when it comes", async () => {
+test("a read waits for output and returns it on arrival", async () => {
   const { stream, say, hangUp } = pipe();
   const reading = text(stream.read(10, never));
   setTimeout(() => say("late"), 10);
@@ -36,7 +36,7 @@ test("waits for output and gives it when it comes", async () => {
   stream.close();
 });
 
-test("gives all that waits in a terminal, up to the length, though one read of it gives 4 KiB", async () => {
+test("a read returns all output of a terminal, up to the length, although the kernel returns 4 KiB at a time", async () => {
   const devpts = sys.openat2(0, "/dev/pts", O_DIRECTORY, 0);
   const master = sys.openTerminal(devpts);
   sys.setNonBlocking(master);
@@ -49,7 +49,7 @@ test("gives all that waits in a terminal, up to the length, though one read of i
   stream.close();
 });
 
-test("ends once, and tells that no writer is left", async () => {
+test("a stream ends once, and reports that no writer is left", async () => {
   const { stream, hangUp } = pipe();
   const ends: boolean[] = [];
   stream.onEnd = (writersGone) => ends.push(writersGone);
@@ -58,7 +58,7 @@ test("ends once, and tells that no writer is left", async () => {
   expect([ends, stream.ended]).toEqual([[true], true]);
 });
 
-test("serves readers in the order of their calls", async () => {
+test("readers are served in the order of their calls", async () => {
   const { stream, say, hangUp } = pipe();
   const readers = [stream.read(2, never), stream.read(2, never), stream.read(2, never)];
   say("aabbcc");
@@ -67,7 +67,7 @@ test("serves readers in the order of their calls", async () => {
   stream.close();
 });
 
-test("a reader that gives up takes nothing, and the next one goes on", async () => {
+test("a cancelled reader consumes nothing, and the next one continues", async () => {
   const { stream, say, hangUp } = pipe();
   const patience = new AbortController();
   const first = stream.read(10, patience.signal);
@@ -80,7 +80,7 @@ test("a reader that gives up takes nothing, and the next one goes on", async () 
   stream.close();
 });
 
-test("what is given back is read again, before all else and however small the pieces", async () => {
+test("an unsent answer is read again, before everything else and in pieces of any size", async () => {
   const { stream, say, hangUp } = pipe();
   say("abcdef");
   stream.unread(await stream.read(4, never));
@@ -92,7 +92,7 @@ test("what is given back is read again, before all else and however small the pi
   expect(await text(stream.read(3, never))).toBe("");
 });
 
-test("answers of several readers that are all given back keep their order", async () => {
+test("unsent answers of several readers keep their order", async () => {
   const { stream, say, hangUp } = pipe();
   say("aabbcc");
   const answers = await Promise.all([stream.read(2, never), stream.read(2, never), stream.read(2, never)]);
@@ -105,8 +105,8 @@ test("answers of several readers that are all given back keep their order", asyn
   stream.close();
 });
 
-test("every byte comes once and in order, whatever is asked for and given back", async () => {
-  // Each step asks several times and gets the answers at once; a lost one loses those behind it too.
+test("every byte is delivered once and in order, for any requests and unsent answers", async () => {
+  // Each step sends several requests and gets the answers at once; a lost answer loses those behind it too.
   const step = fc.record({ lengths: fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 4 }), kept: fc.nat(4) });
   await fc.assert(
     fc.asyncProperty(fc.string({ minLength: 1, maxLength: 300 }), fc.array(step), async (output, steps) => {
@@ -131,7 +131,7 @@ test("every byte comes once and in order, whatever is asked for and given back",
   );
 });
 
-test("a reader that waits when the stream is removed is told so", async () => {
+test("a reader that waits when the stream is removed gets an error that names the removal", async () => {
   const { stream, hangUp } = pipe();
   const reading = stream.read(1, never);
   await new Promise(setImmediate);
@@ -140,7 +140,7 @@ test("a reader that waits when the stream is removed is told so", async () => {
   hangUp();
 });
 
-test("settling lets go of an empty pipe without writers, and leaves one with output", async () => {
+test("settling closes an empty pipe without writers, and keeps one with output", async () => {
   const [empty, full] = [pipe(), pipe()];
   full.say("x");
   for (const { stream, hangUp } of [empty, full]) {

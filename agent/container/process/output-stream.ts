@@ -2,50 +2,56 @@ import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { OutputJournal, OutputKey, Piece } from "../../kernel/journal/output-journal.ts";
 import type { Fd, Sys } from "../../kernel/kernel.ts";
 
-/** How long a grandchild that still holds the pipe may delay the end of file, after the process has ended. */
+/**
+ * Longest time in ms for which a grandchild that holds the pipe can delay the end of file after the process has
+ * ended.
+ */
 export const GRACE_MS = 500;
-/** Most that one read gives, whatever the host asks for. */
+/** Most bytes that one read returns, whatever the host requests. */
 const MAX_READ = 1024 * 1024;
-/** Most that a terminal gives after the grace: FIONREAD tells of the line discipline only, some 20 KiB wait behind it. */
+/**
+ * Most bytes read from a terminal after the grace period: FIONREAD counts the line discipline only, and some 20 KiB
+ * wait behind it.
+ */
 export const MAX_LEFT_IN_TERMINAL = 64 * 1024;
 
 const scratch = Buffer.allocUnsafeSlow(MAX_READ);
 
-/** Where a stream keeps what was taken from its descriptor and has not reached the host. */
+/** Where a stream keeps output that was read from its descriptor and has not reached the host. */
 export interface KeptOutput {
   readonly journal: OutputJournal;
   readonly key: OutputKey;
 }
 
 /**
- * One output of a process: the read end of a pipe or a pty master, non-blocking, which this object owns.
+ * One output of a process: the read end of a pipe or a pty master, non-blocking, owned by this object.
  *
- * Bytes stay in the kernel's pipe until somebody asks, so a process that nobody reads is held back by its pipe, and a
- * killed agent loses nothing. A read that could not be answered is given back with `unread`; of one that was, `delivered`
- * is told.
+ * Bytes stay in the kernel's pipe until a host reads them. So the pipe slows down a process whose output isn't read,
+ * and a killed agent loses nothing. The caller passes every answer to `delivered` once it is sent, or to `unread` if
+ * it can't be.
  */
 export class OutputStream {
   readonly #sys: Sys;
   #closed = false;
-  /** A reader waits for the descriptor; closing that ends its wait. */
+  /** True while a reader waits for the descriptor; closing it ends the wait. */
   #waiting = false;
   #fd: Fd | undefined;
   readonly #terminal: boolean;
-  /** Answers that were given back, the oldest first. */
+  /** Answers that were returned unsent, oldest first. */
   #returned: Piece[] = [];
-  /** Answers that are with readers. By their offsets those that are given back find their order again. */
+  /** Answers that readers hold. Offsets restore the order of those that are returned unsent. */
   readonly #given = new WeakMap<Buffer, Piece>();
   readonly #kept: KeptOutput | undefined;
-  /** Bytes that were read from the descriptor. */
+  /** Bytes read from the descriptor so far. */
   #total = 0;
-  /** Bytes still to be read after the grace; undefined before it is over. */
+  /** Bytes left to read after the grace period; undefined before its end. */
   #budget: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #turn: Promise<unknown> = Promise.resolve();
-  /** Called once, when the end was reached and nothing is left to read; true when nobody can write any more. */
+  /** Called once at the end of the output. `writersGone`: no process can write any more. */
   onEnd: ((writersGone: boolean) => void) | undefined;
 
-  /** Without a descriptor: a stream that reached its end before the agent was started again. */
+  /** `fd` is undefined if the stream reached its end before the agent restarted. */
   constructor(sys: Sys, fd: Fd | undefined, terminal = false, kept?: KeptOutput) {
     this.#sys = sys;
     this.#fd = fd;
@@ -56,17 +62,20 @@ export class OutputStream {
     this.#total = last === undefined ? 0 : last.offset + last.data.length;
   }
 
-  /** Nothing is left: the end was reached and no answer was given back. */
+  /** True if the end was reached and no unsent answer is left. */
   get ended(): boolean {
     return this.#fd === undefined && this.#returned.length === 0;
   }
 
-  /** The descriptor is still open. */
+  /** True while the descriptor is open. */
   get open(): boolean {
     return this.#fd !== undefined;
   }
 
-  /** At least one byte, at most `length`; empty at the end. One reader at a time, in order of their calls. */
+  /**
+   * Returns between one and `length` bytes; none at the end. Serves one reader at a time, in the order of their
+   * calls.
+   */
   async read(length: number, signal: AbortSignal): Promise<Buffer> {
     const before = this.#turn;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -79,31 +88,34 @@ export class OutputStream {
     }
   }
 
-  /** Puts an answer that did not reach the host back where it was: before all that was taken later. */
+  /** Puts back an answer that did not reach the host, before everything that was read later. */
   unread(data: Buffer): void {
     const piece = this.#takeBack(data);
     if (piece !== undefined) this.#return(piece);
   }
 
-  /** The answer of this call holds `data`: see Call.place. */
+  /** Records which call's answer holds `data`: see Call.place. */
   link(data: Buffer, place: number | undefined): void {
     const block = this.#given.get(data)?.block;
     if (block !== undefined) this.#kept?.journal.link(block, place);
   }
 
-  /** An answer was written. */
+  /** Releases an answer that was sent. */
   delivered(data: Buffer): void {
     const piece = this.#takeBack(data);
     if (piece !== undefined) this.#release(piece);
   }
 
-  /** The process has ended: what is in the pipe is still read, then comes the end, after a grace at the latest. */
+  /**
+   * Called when the process has ended: the pipe's content is still read, and then, after a grace period at most,
+   * comes the end.
+   */
   processExited(): void {
     if (this.#fd === undefined || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => this.#graceIsOver(), GRACE_MS).unref();
   }
 
-  /** A reader that waits has read all there was, unless more has just come, which wakes it. */
+  /** Ends the grace period. A waiting reader has read everything, unless more has just arrived, which wakes it. */
   #graceIsOver(): void {
     if (this.#fd === undefined) return;
     const left = leftIn(this.#sys, this.#fd);
@@ -111,7 +123,7 @@ export class OutputStream {
     else this.#budget = this.#terminal ? MAX_LEFT_IN_TERMINAL : left;
   }
 
-  /** Reaches for the end where no reader waits for it: an empty pipe whose writers are gone is closed. */
+  /** Detects the end if no reader waits for it: closes an empty pipe without writers. */
   settle(): void {
     if (this.#fd === undefined || this.#waiting || this.#returned.length > 0) return;
     try {
@@ -120,7 +132,7 @@ export class OutputStream {
       if (piece === 0) this.#end(true);
       else if (typeof piece !== "number") this.#return(piece);
     } catch (error) {
-      if (!(error instanceof SystemError)) throw error; // a reader will see it, or the end
+      if (!(error instanceof SystemError)) throw error; // the next reader gets this error, or the end
     }
   }
 
@@ -150,7 +162,7 @@ export class OutputStream {
     }
   }
 
-  /** Until there is something to read, or the descriptor is closed; throws for the caller's signal. */
+  /** Waits until there is something to read or the descriptor is closed; rejects if the caller's signal aborts. */
   async #wait(fd: Fd, signal: AbortSignal): Promise<void> {
     this.#waiting = true;
     try {
@@ -163,7 +175,10 @@ export class OutputStream {
     if (this.#closed) throw new AgentError("not-found", "read: the process was removed");
   }
 
-  /** At least one byte, or what `read` of the descriptor gave instead. */
+  /**
+   * Reads at least one byte; otherwise returns the result of the failed `read`: 0 at the end, negative if it would
+   * block.
+   */
   #readPiece(fd: Fd, room: number): Piece | number {
     const read = (into: Uint8Array) => (this.#terminal ? readTerminal(this.#sys, fd, into) : this.#sys.read(fd, into));
     if (this.#kept === undefined) {
@@ -177,7 +192,7 @@ export class OutputStream {
     return piece;
   }
 
-  /** The first `length` bytes of a piece; the others stay. */
+  /** Returns the first `length` bytes of a piece and puts back the rest. */
   #cut(piece: Piece, length: number): Piece {
     const { data, offset, block } = piece;
     if (data.length <= length) return piece;
@@ -189,7 +204,7 @@ export class OutputStream {
     return first;
   }
 
-  /** Bytes that were read into memory of this process. */
+  /** Counts bytes that were read into this process's memory. */
   #take(data: Buffer): Piece {
     this.#total += data.length;
     return { data, offset: this.#total - data.length, block: undefined };
@@ -200,14 +215,14 @@ export class OutputStream {
     return piece.data;
   }
 
-  /** Undefined: it was given back or delivered before. */
+  /** Returns undefined for an answer that was returned or delivered before. */
   #takeBack(data: Buffer): Piece | undefined {
     const piece = this.#given.get(data);
     this.#given.delete(data);
     return piece;
   }
 
-  /** Where it was: before all that was taken later. */
+  /** Puts a piece back before everything that was read later. */
   #return(piece: Piece): void {
     if (this.#closed) {
       this.#release(piece);
@@ -231,7 +246,7 @@ export class OutputStream {
   }
 }
 
-/** Bytes in a pipe; where the kernel doesn't say, what a terminal may hold. */
+/** Returns how many bytes are in a pipe; if the kernel doesn't say, the most that a terminal may hold. */
 export function leftIn(sys: Pick<Sys, "readable">, fd: Fd): number {
   try {
     return sys.readable(fd);
@@ -240,7 +255,9 @@ export function leftIn(sys: Pick<Sys, "readable">, fd: Fd): number {
   }
 }
 
-/** A terminal gives 4 KiB at a time, however much waits: as much as there is, so that hosts need not ask for each. */
+/**
+ * Reads all that a terminal has, which returns at most 4 KiB at a time, so that the host need not request each part.
+ */
 function readTerminal(sys: Sys, fd: Fd, into: Uint8Array): number {
   let total = 0;
   while (total < into.length) {

@@ -6,12 +6,12 @@ const DOMAINS = new Map([
   ["LINUX32", 8],
 ]);
 
-/** The number for personality(2); undefined when none is asked for. Throws what names the field that can't be. */
+/** Returns the argument of personality(2); undefined if none is requested. Throws naming an unsupported field. */
 export function personaOf(personality: LinuxSpec["personality"]): number | undefined {
   if (personality === undefined) return undefined;
   const { domain, flags } = personality;
   const persona = DOMAINS.get(domain);
   if (persona === undefined) throw refuse("linux.personality.domain", `"${domain}" is not LINUX or LINUX32`);
-  if (flags.length > 0) throw refuse("linux.personality.flags", "has flags; the OCI spec knows none yet");
+  if (flags.length > 0) throw refuse("linux.personality.flags", "has flags, but the OCI spec defines none yet");
   return persona;
 }

@@ -14,7 +14,7 @@ const { sys, init } = kernel;
 const ENDED: ExitStatus = { code: 3, signal: 0, userMicros: 0, systemMicros: 0, maxRssKib: 0 };
 let ids = 100;
 
-/** A process with pipes of which the test holds the other ends. */
+/** A process with pipes whose other ends the test holds. */
 function start(roles: readonly (keyof KeptFds)[] = ["stdin", "stdout", "stderr"], of = kernel) {
   const id = ++ids;
   const fds: Record<string, Fd> = {};
@@ -35,7 +35,7 @@ function start(roles: readonly (keyof KeptFds)[] = ["stdin", "stdout", "stderr"]
 const callsOf = (id: number) =>
   init.calls.filter(([, of]) => of === id).map(([name, , role]) => [name, role].join(" ").trim());
 
-test("every waiter gets the status, also one that comes later", async () => {
+test("every waiter gets the status, even a late one", async () => {
   const { process, end, hangUp } = start();
   const early = [process.wait(never), process.wait(never)];
   end(ENDED);
@@ -44,7 +44,7 @@ test("every waiter gets the status, also one that comes later", async () => {
   hangUp();
 });
 
-test("a waiter that gives up leaves nothing behind and harms no other", async () => {
+test("a cancelled waiter leaves nothing behind and does not affect the others", async () => {
   const { process, end, hangUp } = start();
   const patience = new AbortController();
   const [impatient, patient] = [process.wait(patience.signal), process.wait(never)];
@@ -57,7 +57,7 @@ test("a waiter that gives up leaves nothing behind and harms no other", async ()
   hangUp();
 });
 
-test("init forgets it when it was waited for and its output was read, not before", async () => {
+test("init forgets a process once it was waited for and its output was read, not before", async () => {
   const { id, process, end, hangUp, others } = start();
   sys.write(others["stdout"] ?? -1, Buffer.from("rest"));
   end(ENDED);
@@ -71,7 +71,7 @@ test("init forgets it when it was waited for and its output was read, not before
   expect(() => process.output("stdout")).toThrow("process not found");
 });
 
-test("after it was waited for its stdin, its size and its signals are not found", async () => {
+test("after the wait, writing to stdin, resizing and signalling report that the process is not found", async () => {
   const { process, end, hangUp } = start();
   end(ENDED);
   await process.exit;
@@ -81,7 +81,7 @@ test("after it was waited for its stdin, its size and its signals are not found"
   expect(() => process.resize(1, 1)).toThrow("process not found");
 });
 
-test("one whose end init has seen and not told yet takes signals in silence, too", async () => {
+test("a process whose end init has not reported yet ignores signals silently", async () => {
   const signal = () => {
     throw new SystemError("send signal 15 to", 3, "pidfd 41");
   };
@@ -94,7 +94,7 @@ test("one whose end init has seen and not told yet takes signals in silence, too
   hangUp();
 });
 
-test("ignores signals to a process that had ended before init adopted it", async () => {
+test("a process that had ended before init adopted it ignores signals silently", async () => {
   const exit = Promise.withResolvers<ExitStatus>();
   const process = Process.take(kernel, "x", { id: ++ids, pid: 1, pidfd: undefined, exit: exit.promise }, {});
   process.signal(15);
@@ -105,7 +105,7 @@ test("ignores signals to a process that had ended before init adopted it", async
   process.destroy();
 });
 
-test("an ended process takes signals in silence and holds no pidfd", async () => {
+test("an ended process ignores signals silently and holds no pidfd", async () => {
   const before = openDescriptors();
   const { process, end, hangUp } = start([]);
   end(ENDED);
@@ -117,7 +117,7 @@ test("an ended process takes signals in silence and holds no pidfd", async () =>
   hangUp();
 });
 
-test("closing the input closes what init keeps as well", async () => {
+test("closing the input closes the copy that init keeps as well", async () => {
   const { id, process, hangUp, others, end } = start();
   await process.closeInput(never);
   expect(callsOf(id)).toEqual(["closeKept stdin"]);
@@ -127,7 +127,7 @@ test("closing the input closes what init keeps as well", async () => {
   hangUp();
 });
 
-test("tells init of both pipes of its start by one message", () => {
+test("closing both pipes of the start takes one message to init", () => {
   const { id, process, hangUp } = start(["release", "report"]);
   process.closeStartFds();
   expect(callsOf(id)).toEqual(["closeKept release"]);
@@ -135,7 +135,7 @@ test("tells init of both pipes of its start by one message", () => {
   hangUp();
 });
 
-test("an output whose grandchild goes on writing is closed in init's keeping too", async () => {
+test("an output to which a grandchild keeps writing is closed in init as well", async () => {
   const { id, process, end, hangUp } = start(["stdout"]);
   end(ENDED);
   expect(await process.output("stdout").read(1, never)).toHaveLength(0);
@@ -144,7 +144,7 @@ test("an output whose grandchild goes on writing is closed in init's keeping too
   hangUp();
 });
 
-test("destroying it twice closes everything once", () => {
+test("destroying a process twice closes everything once", () => {
   const { id, process, hangUp } = start(["stdin", "stdout", "stderr", "release", "report"]);
   process.destroy();
   process.destroy();
@@ -152,14 +152,14 @@ test("destroying it twice closes everything once", () => {
   hangUp();
 });
 
-test("no size can be set without a terminal", () => {
+test("a process without a terminal can't be resized", () => {
   const { process, hangUp } = start();
   expect(() => process.resize(1, 1)).toThrow("resize of x: it has no tty");
   process.destroy();
   hangUp();
 });
 
-test("one that ended before this agent was started has its status at once", async () => {
+test("a process that ended before this agent started has its status at once", async () => {
   const { read: pidfd, write } = sys.pipe();
   sys.close(write);
   const restored: RestoredProcess = {

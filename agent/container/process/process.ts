@@ -15,17 +15,17 @@ import { closeStreams, type PassedStdio, type StdioName, type StreamNames } from
 import { InputStream } from "./input-stream.ts";
 import { OutputStream } from "./output-stream.ts";
 
-/** What init keeps as a process's label, as JSON. */
+/** A process's label, which init keeps as JSON. */
 export interface ProcessLabel {
   readonly container: string;
   readonly exec: string;
-  /** It is no process of the container, but this command of its OCI runtime, or a hook. */
+  /** Set if this is not a process of the container, but this command of its OCI runtime, or a hook. */
   readonly command?: string;
-  /** Its stdio goes to these streams of the host. */
+  /** The host's streams that its stdio goes to. */
   readonly streams?: StreamNames;
 }
 
-/** Reads what init keeps as a label. Undefined for what no agent writes. */
+/** Parses a label that init kept. Returns undefined for one that no agent writes. */
 export function readLabel(text: string): ProcessLabel | undefined {
   try {
     const label = JSON.parse(text) as ProcessLabel | null;
@@ -54,12 +54,15 @@ export class Process {
   #release: Fd | undefined;
   #report: Fd | undefined;
   #pidfd: Fd | undefined;
-  /** It had ended before init adopted it; init reports the end next. */
+  /** True if it had ended before init adopted it; init reports the end next. */
   readonly #adoptedEnded: boolean;
   #status: ExitStatus | undefined;
   #waited = false;
   #forgotten = false;
-  /** For the first process of a container: init keeps it as long as there is the container, which lives on after its end. */
+  /**
+   * True for a container's init process: init keeps it until the container is removed, even after the process has
+   * ended.
+   */
   readonly #keptUntilRemoved: boolean;
 
   constructor(
@@ -82,7 +85,7 @@ export class Process {
     this.#release = fds.release;
     this.#report = fds.report;
     this.terminal = fds.terminal !== undefined;
-    // All of it before anything reads or writes: what fails here leaves the descriptors to whoever gave them.
+    // Before anything reads or writes: if this fails the caller still owns the descriptors.
     const stdio = [fds.terminal, fds.stdin, fds.stdout, fds.stderr];
     for (const fd of stdio) if (fd !== undefined) kernel.sys.setNonBlocking(fd);
     this.#stdout = this.#output(fds.terminal ?? fds.stdout, "stdout");
@@ -103,7 +106,7 @@ export class Process {
     return process;
   }
 
-  /** Takes a process that was launched, with its descriptors: it is killed and forgotten when it can't be served. */
+  /** Takes over a launched process with its descriptors; if that fails, kills and forgets it. */
   static take(...parts: ConstructorParameters<typeof Process>): Process {
     try {
       return new Process(...parts);
@@ -120,7 +123,7 @@ export class Process {
     }
   }
 
-  /** Resolves when it ends, with how. */
+  /** Resolves with the status when the process ends. */
   get exit(): Promise<ExitStatus> {
     return this.#exit;
   }
@@ -129,17 +132,17 @@ export class Process {
     return this.#status;
   }
 
-  /** Somebody was told how it ended. */
+  /** True once a host has received its status. */
   get waited(): boolean {
     return this.#waited;
   }
 
-  /** Waited for, and all its output read. */
+  /** True once it was waited for and all its output was read. */
   get finished(): boolean {
     return this.#waited && this.#stdout.ended && this.#stderr.ended;
   }
 
-  /** As long as it is blocked before execve: the end of the pipe that lets it go. */
+  /** Pipe end that releases it; set while it is blocked before execve. */
   get release(): Fd | undefined {
     return this.#release;
   }
@@ -166,17 +169,19 @@ export class Process {
     return this.#stdin;
   }
 
-  /** Of the streams of the host that it has. */
+  /** Names of the host's streams that it uses. */
   get streamNames(): string[] {
     return Object.values(this.#passed ?? {}).map(({ name }) => name);
   }
 
-  /** Resolves when the host has what was written to its streams, or takes nothing for a while; else at once. */
+  /**
+   * Resolves once the host has all output from its streams, or has read nothing for a while; at once if it has none.
+   */
   async drained(): Promise<void> {
     for (const output of [this.#stdout, this.#stderr]) if (output instanceof PassedOutput) await output.drained;
   }
 
-  /** Resolves with how it ended, any number of times. */
+  /** Resolves with its status; can be called any number of times. */
   async wait(signal: AbortSignal): Promise<ExitStatus> {
     if (this.#status !== undefined) return this.#status;
     signal.throwIfAborted();
@@ -192,7 +197,7 @@ export class Process {
     }
   }
 
-  /** The answer of a wait reached the host: keep the status and unread output, let go of the rest. */
+  /** Called when the answer of a wait has reached the host: keeps the status and unread output, releases the rest. */
   markWaited(): void {
     this.#waited = true;
     this.#stdin.close();
@@ -201,7 +206,7 @@ export class Process {
     if (this.finished && !this.#keptUntilRemoved) this.#forget();
   }
 
-  /** Does nothing to a process that has ended, even if init has not reported the end yet. */
+  /** Sends a signal; does nothing if the process has ended, even if init has not reported the end yet. */
   signal(number: number): void {
     if (this.#status !== undefined || this.#adoptedEnded) return;
     try {
@@ -221,7 +226,7 @@ export class Process {
     if (this.#stdout.open) this.#kernel.sys.setWindowSize(this.#master, rows, columns);
   }
 
-  /** Closes stdin for good, in init's keeping as well. */
+  /** Closes stdin for good, including the copy that init keeps. */
   async closeInput(signal: AbortSignal): Promise<void> {
     if (this.#stdin instanceof PassedInput) {
       this.#stdin.end();
@@ -231,13 +236,13 @@ export class Process {
     if (!this.terminal) this.#closeKept("stdin");
   }
 
-  /** It was released or is known to have failed: the two pipes of the start are not needed any more. */
+  /** Closes the two pipes of the start, once the process is released or known to have failed. */
   closeStartFds(): void {
     this.#closeFd("release");
     this.#closeFd("report");
   }
 
-  /** Closes all descriptors, here and in init. The process itself is not touched. */
+  /** Closes all descriptors, here and in init. Does not affect the process itself. */
   destroy(): void {
     this.#forget();
     this.#stdin.close();
@@ -265,8 +270,7 @@ export class Process {
 
   #isPassed(call: string, name: StdioName): AgentError {
     const port = this.#passed?.[name]?.port;
-    const where =
-      port === undefined ? "is thrown away, for no port was given" : `has a stream of its own, port ${port}`;
+    const where = port === undefined ? "is discarded because no port was given" : `has its own stream, port ${port}`;
     return new AgentError("internal", `${call}: ${name} of "${this.execId}" ${where}`);
   }
 
@@ -290,7 +294,7 @@ export class Process {
         : new PassedOutput(sys, fd, this.#passed[role], this.terminal);
     stream.onEnd = (writersGone) => {
       if (this.terminal) this.#stdin.close();
-      // A writer that is left must learn that nobody reads; without one init's copy goes when the process is forgotten.
+      // A remaining writer must get EPIPE; without one, init's copy is closed when the process is forgotten.
       if (this.terminal || !writersGone) this.#closeKept(this.terminal ? "terminal" : role);
       if (this.finished && !this.#keptUntilRemoved) this.#forget();
     };
@@ -304,7 +308,7 @@ export class Process {
     if (role === "release") this.#release = undefined;
     else if (role === "report") this.#report = undefined;
     else this.#pidfd = undefined;
-    // init closes its report with it.
+    // init closes its copy of the report at the same time.
     if (role === "release") this.#closeKept(role);
   }
 
@@ -312,7 +316,7 @@ export class Process {
     if (!this.#forgotten) this.#kernel.init.closeKept(this.launchId, role);
   }
 
-  /** init lets go of all that it keeps. */
+  /** Makes init release everything that it keeps for the process. */
   #forget(): void {
     if (!this.#forgotten) this.#kernel.init.forget(this.launchId);
     this.#forgotten = true;

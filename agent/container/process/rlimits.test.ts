@@ -13,11 +13,11 @@ test.each([
   expect(rlimitNumber(type)).toBe(number);
 });
 
-test("there are as many as this kernel shows of a process", () => {
+test("there are as many rlimits as this kernel shows for a process", () => {
   const shown = readFileSync("/proc/self/limits", "utf8").trim().split("\n").length - 1;
   expect(rlimitNumber("RLIMIT_RTTIME") + 1).toBe(shown);
 });
 
-test("an unknown one is refused by its name", () => {
+test("an unknown rlimit is refused by its name", () => {
   expect(() => rlimitNumber("NOFILE")).toThrow('process.rlimits has an unknown type "NOFILE"');
 });

@@ -16,7 +16,7 @@ function steps(parts: Partial<ProcessSpec>) {
 }
 
 describe("scheduling", () => {
-  it("that is not asked for is no step", () => {
+  it("adds no step if it is not requested", () => {
     expect(steps({})).toEqual([]);
     expect(steps({ execCPUAffinity: { initial: "", final: "" } })).toEqual([]);
   });
@@ -40,7 +40,7 @@ describe("scheduling", () => {
       { policy: "SCHED_DEADLINE", runtime: 1, deadline: 2, period: 3, flags: ["SCHED_FLAG_RECLAIM"] },
       { policy: 6, runtime: 1, deadline: 2, period: 3, flags: 2 },
     ],
-  ])("%j is one call", (given, expected) => {
+  ])("adds one call for %j", (given, expected) => {
     const [step, ...rest] = steps({ scheduler: { ...other, ...given } });
     expect(step).toMatchObject({ reason: "process.scheduler", op: { op: "scheduler", ...expected } });
     expect(rest).toEqual([]);
@@ -55,12 +55,12 @@ describe("scheduling", () => {
     ["runtime", { runtime: 1 }],
     ["period", { policy: "SCHED_FIFO", priority: 1, period: 5 }],
     ["deadline", { policy: "SCHED_DEADLINE", deadline: 2 ** 63 }],
-  ])("a wrong %s of %j is refused by name", (name, given) => {
+  ])("refuses a wrong %s, in %j, by name", (name, given) => {
     const check = () => checkScheduling({ ...process, scheduler: { ...other, ...given } });
     expect(check).toThrow(`OCI spec: process.scheduler.${name} `);
   });
 
-  it("has an I/O priority, of a class and a level", () => {
+  it("sets an I/O priority from a class and a level", () => {
     const [step] = steps({ ioPriority: { class: "IOPRIO_CLASS_BE", priority: 6 } });
     expect(step).toEqual({ reason: "process.ioPriority", op: { op: "io-priority", value: 0x4006 } });
     const check = (name: string, priority: number) => () =>
@@ -69,7 +69,7 @@ describe("scheduling", () => {
     expect(check("IOPRIO_CLASS_RT", 8)).toThrow("OCI spec: process.ioPriority.priority ");
   });
 
-  it("puts an exec on its final processors, or the initial ones", () => {
+  it("sets an exec's final processors, otherwise its initial ones", () => {
     const [both] = steps({ execCPUAffinity: { initial: "0", final: "1,3-4" } });
     expect(both).toEqual({
       reason: "process.execCPUAffinity.final",
@@ -92,6 +92,6 @@ it.each([
   ["1-", undefined],
   ["-1", undefined],
   ["0x1", undefined],
-])("the list of processors %j is %j", (text, expected) => {
+])("the processor list %j is parsed as %j", (text, expected) => {
   expect(parseCpuList(text)).toEqual(expected);
 });

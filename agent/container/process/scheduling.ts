@@ -4,7 +4,7 @@ import { refuse } from "../refuse.ts";
 import type { ProcessSpec, SchedulerSpec } from "../spec.ts";
 import { parseCpuList } from "./cpu-list.ts";
 
-/** Numbers of include/uapi/linux/sched.h. SCHED_ISO has one, and no implementation. */
+/** Numbers from include/uapi/linux/sched.h. SCHED_ISO has a number, but no implementation. */
 const POLICIES = new Map([
   ["SCHED_OTHER", 0],
   ["SCHED_FIFO", 1],
@@ -31,19 +31,22 @@ const IO_CLASSES = new Map([
 ]);
 const IO_CLASS_SHIFT = 13;
 
-/** Scheduler and I/O priority, of a plan with a `fork` after it what lasts. Throws what names the field that can't be. */
+/**
+ * Adds scheduler and I/O priority to a plan; before a `fork`, only the settings a child inherits. Throws naming an
+ * unsupported field.
+ */
 export function compileScheduling(plan: PlanBuilder, process: ProcessSpec, forks = false): void {
   const { ioPriority } = process;
   if (!forks || !endsWithFork(process)) compileScheduler(plan, process);
   if (ioPriority !== undefined) plan.add("process.ioPriority", ioPriorityOp(ioPriority));
 }
 
-/** After a `fork`: what a child doesn't have of its parent. */
-export function compileSchedulingOfFork(plan: PlanBuilder, process: ProcessSpec): void {
+/** Adds, after a `fork`, the settings that a child doesn't inherit. */
+export function compileSchedulingAfterFork(plan: PlanBuilder, process: ProcessSpec): void {
   if (endsWithFork(process)) compileScheduler(plan, process);
 }
 
-/** Its children begin anew, or it may have none. */
+/** True if children don't inherit the scheduler, or the process may not fork with it. */
 function endsWithFork({ scheduler }: ProcessSpec): boolean {
   if (scheduler === undefined) return false;
   return scheduler.policy === "SCHED_DEADLINE" || scheduler.flags.includes("SCHED_FLAG_RESET_ON_FORK");
@@ -54,8 +57,8 @@ function compileScheduler(plan: PlanBuilder, { scheduler }: ProcessSpec): void {
 }
 
 /**
- * What an exec runs on. `initial` is meant for the time before the process is in its cgroup; here it is born in it, and
- * keeps `initial` only where there is no `final`.
+ * Adds the processors that an exec runs on. `initial` is meant for the time before the process joins its cgroup; here
+ * the process is born in it, and uses `initial` only without a `final`.
  */
 export function compileExecAffinity(plan: PlanBuilder, { execCPUAffinity }: ProcessSpec): void {
   if (execCPUAffinity === undefined) return;
@@ -66,7 +69,7 @@ export function compileExecAffinity(plan: PlanBuilder, { execCPUAffinity }: Proc
   if (chosen.length > 0) plan.add(`process.execCPUAffinity.${name}`, { op: "cpu-affinity", cpus: chosen });
 }
 
-/** Throws what names the first field that can't be; makes nothing. */
+/** Throws naming the first invalid field; adds nothing. */
 export function checkScheduling(process: ProcessSpec): void {
   const { scheduler, ioPriority, execCPUAffinity } = process;
   if (scheduler !== undefined) schedulerOp(scheduler);
@@ -80,7 +83,7 @@ function schedulerOp(scheduler: SchedulerSpec): PlanOp {
   const field = "process.scheduler";
   const { policy, nice, priority, runtime, deadline, period } = scheduler;
   const number = POLICIES.get(policy);
-  if (number === undefined) throw refuse(`${field}.policy`, `"${policy}" is not one that Linux has`);
+  if (number === undefined) throw refuse(`${field}.policy`, `"${policy}" is not supported by Linux`);
   if (nice < -20 || nice > 19) throw refuse(`${field}.nice`, `${nice} is outside -20..19`);
   if (priority !== 0 && policy !== "SCHED_FIFO" && policy !== "SCHED_RR") {
     throw refuse(`${field}.priority`, `${priority} is for SCHED_FIFO and SCHED_RR, not ${policy}`);
@@ -94,7 +97,7 @@ function schedulerOp(scheduler: SchedulerSpec): PlanOp {
   let flags = 0;
   for (const flag of scheduler.flags) {
     const bit = FLAGS.get(flag);
-    if (bit === undefined) throw refuse(`${field}.flags`, `"${flag}" is not one that Linux has`);
+    if (bit === undefined) throw refuse(`${field}.flags`, `"${flag}" is not supported by Linux`);
     flags |= bit;
   }
   return { op: "scheduler", policy: number, flags, nice, priority, runtime, deadline, period };
@@ -102,7 +105,7 @@ function schedulerOp(scheduler: SchedulerSpec): PlanOp {
 
 function ioPriorityOp({ class: name, priority }: { readonly class: string; readonly priority: number }): PlanOp {
   const number = IO_CLASSES.get(name);
-  if (number === undefined) throw refuse("process.ioPriority.class", `"${name}" is not one that Linux has`);
+  if (number === undefined) throw refuse("process.ioPriority.class", `"${name}" is not supported by Linux`);
   if (priority < 0 || priority > 7) throw refuse("process.ioPriority.priority", `${priority} is outside 0..7`);
   return { op: "io-priority", value: (number << IO_CLASS_SHIFT) | priority };
 }

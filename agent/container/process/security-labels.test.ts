@@ -11,7 +11,7 @@ const context = (hasLabel: boolean) => ({ env, namespaces: [], hasLabel: () => h
 const labelled = { ...process, apparmorProfile: "profile", selinuxLabel: "u:r:t:s0" };
 
 describe("labels of security modules", () => {
-  it("are written while /proc is the guest's, before a create and an exec leave it", () => {
+  it("are written while /proc is still the guest's, by a create and an exec", () => {
     for (const plan of [
       compileCreate(testSpec({ process: labelled }), context(true)),
       compileExec(labelled, context(true)),
@@ -26,11 +26,11 @@ describe("labels of security modules", () => {
     }
   });
 
-  it("of AppArmor are left out without it, and the log says so", () => {
+  it("of AppArmor are ignored without it, with a warning", () => {
     const plan = compileExec({ ...process, apparmorProfile: "profile" }, context(false));
     expect(plan.steps.filter(({ reason }) => reason === "process.apparmorProfile")).toEqual([]);
     expect(processWarnings(labelled, () => false)).toEqual([
-      'OCI spec: process.apparmorProfile "profile" is left out: it is not loaded in this guest',
+      'OCI spec: process.apparmorProfile "profile" is ignored: it is not loaded in this guest',
     ]);
     expect(processWarnings(labelled, () => true)).toEqual([]);
   });
@@ -38,20 +38,20 @@ describe("labels of security modules", () => {
   it("of SELinux are refused without it", () => {
     const label = "u:r:t:s0";
     expect(() => compileExec({ ...process, selinuxLabel: label }, context(false))).toThrow(
-      `OCI spec: process.selinuxLabel "${label}" needs SELinux with a policy, which this guest has not`,
+      `OCI spec: process.selinuxLabel "${label}" needs SELinux with a policy, which this guest doesn't have`,
     );
     const spec = testSpec({ linux: { ...linux, mountLabel: label } });
     expect(() => compileCreate(spec, context(false))).toThrow(`OCI spec: linux.mountLabel "${label}" needs SELinux`);
   });
 
-  it("for mounts are the context of new file systems but the kernel's own", () => {
+  it("for mounts are the context of new file systems, except the kernel's own", () => {
     const plan = compileCreate(testSpec({ linux: { ...linux, mountLabel: "u:r:t:s0" } }), context(true));
     const given = plan.steps.filter(({ op }) => op.op === "fsconfig" && op.key === "context");
-    // proc has none, a bind has no file system of its own, and devpts is the agent's.
+    // proc has no context, a bind mount creates no file system, and the agent mounts devpts.
     expect(given.map(({ reason }) => reason)).toEqual(["mounts[1]"]);
   });
 
-  it("of AppArmor are there when they were loaded in this guest", () => {
+  it("of AppArmor are supported if they are loaded in this guest", () => {
     const files = (...there: string[]) => ({
       exists: (path: string) => there.some((part) => path.includes(part)),
       readText: () => "docker-default (enforce)\nname with spaces (complain)\n",
@@ -67,7 +67,7 @@ describe("labels of security modules", () => {
     ["without a policy", true, "kernel\0", false],
     ["off, where AppArmor answers", false, "unconfined\n", false],
     ["off, where names of profiles have colons", false, "a:b (enforce)\n", false],
-  ])("of SELinux are there when it has a policy: %s", (_, there, label, has) => {
+  ])("of SELinux are supported only if it has a policy: %s", (_, there, label, has) => {
     expect(securityModules({ exists: () => there, readText: () => label })("selinux", "x")).toBe(has);
   });
 });

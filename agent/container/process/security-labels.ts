@@ -3,21 +3,22 @@ import type { PlanBuilder } from "../plan/plan-builder.ts";
 import { refuse } from "../refuse.ts";
 import type { ProcessSpec } from "../spec.ts";
 
-/** Can this guest carry the label? */
+/** Returns true if this guest supports the label. */
 export type HasLabel = (module: "apparmor" | "selinux", label: string) => boolean;
 
 const PROFILES = "/sys/kernel/security/apparmor/profiles";
 const OWN_LABEL = "/proc/self/attr/current";
 
 /**
- * AppArmor has the profiles that were loaded in this guest, which takes a mounted securityfs. SELinux has labels once it has a
- * policy: before, the kernel takes any label and does nothing with it, and a process's own is the word "kernel".
+ * Finds the labels of this guest. AppArmor has the profiles that are loaded, which requires a mounted securityfs.
+ * SELinux has labels once it has a policy: before, the kernel accepts and ignores any label, and a process's own is
+ * "kernel".
  */
 export function securityModules(files: Pick<Files, "exists" | "readText">): HasLabel {
   return (module, label) => {
     if (module === "selinux") return files.exists("/sys/fs/selinux") && files.readText(OWN_LABEL).includes(":");
     if (!files.exists(PROFILES)) return false;
-    // A line for each: "name (enforce)".
+    // One line for each profile: "name (enforce)".
     return (
       label === "unconfined" ||
       files
@@ -28,15 +29,15 @@ export function securityModules(files: Pick<Files, "exists" | "readText">): HasL
   };
 }
 
-/** Refuses a label for mounts where it would do nothing. */
+/** Throws if a label for mounts would have no effect. */
 export function checkMountLabel(label: string, hasLabel: HasLabel): void {
   if (label !== "" && !hasLabel("selinux", label)) throw noSelinux(`linux.mountLabel "${label}"`);
 }
 
 /**
- * What the process becomes at execve; written while /proc is the guest's. Kata hosts send the profile of the host's
- * AppArmor, which their agent leaves out, and so is one that this guest does not have (and `processWarnings` says so). A label for
- * SELinux without SELinux is refused.
+ * Adds the labels that the process gets at execve, written while /proc is the guest's. Kata hosts send the profile of
+ * the host's AppArmor, which their agent ignores; a profile that this guest doesn't have is ignored too, with a line
+ * from `processWarnings`. A SELinux label without SELinux is refused.
  */
 export function compileLabels(plan: PlanBuilder, process: ProcessSpec, hasLabel: HasLabel): void {
   const { apparmorProfile: profile = "", selinuxLabel: label = "" } = guestLabels(process, hasLabel);
@@ -47,7 +48,7 @@ export function compileLabels(plan: PlanBuilder, process: ProcessSpec, hasLabel:
   if (label !== "") plan.add("process.selinuxLabel", { op: "write", path: "/proc/self/attr/exec", data: label });
 }
 
-/** The process with the labels that it gets in this guest. */
+/** Returns the process with the labels that it gets in this guest. */
 export function guestLabels(process: ProcessSpec, hasLabel: HasLabel): ProcessSpec {
   const { apparmorProfile: profile = "", ...rest } = process;
   const { selinuxLabel: label = "" } = process;
@@ -56,5 +57,5 @@ export function guestLabels(process: ProcessSpec, hasLabel: HasLabel): ProcessSp
 }
 
 function noSelinux(field: string): Error {
-  return refuse(field, "needs SELinux with a policy, which this guest has not");
+  return refuse(field, "needs SELinux with a policy, which this guest doesn't have");
 }

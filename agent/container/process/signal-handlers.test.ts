@@ -12,24 +12,24 @@ function status(parts: { blocked?: string; ignored?: string; caught?: string }):
   return { ...realFiles, readText: () => text };
 }
 
-test("a process that neither handles, blocks nor ignores it has no handler", () => {
+test("a process that neither handles, blocks nor ignores a signal has no handler", () => {
   expect(hasNoHandler(status({}), 1, SIGTERM)).toBe(true);
   expect(hasNoHandler(status({ caught: "1", ignored: "2" }), 1, SIGTERM)).toBe(true);
 });
 
-test.each(["blocked", "ignored", "caught"])("one that has it %s would notice", (where) => {
+test.each(["blocked", "ignored", "caught"])("a process that has the signal %s would notice it", (where) => {
   expect(hasNoHandler(status({ [where]: "4000" }), 1, SIGTERM)).toBe(false);
 });
 
-test("the highest signal is the highest bit", () => {
+test("the highest signal number is read from the highest bit", () => {
   expect(hasNoHandler(status({ caught: "8000000000000000" }), 1, RT_MAX)).toBe(false);
 });
 
-test("a process that is gone has no handler", () => {
+test("a process that has ended has no handler", () => {
   expect(hasNoHandler(realFiles, 2 ** 22 + 1, SIGTERM)).toBe(true);
 });
 
-test("a real status is read: Node leaves SIGSYS alone and ignores SIGPIPE", () => {
+test("the real status of Node shows no handler for SIGSYS, and that SIGPIPE is ignored", () => {
   const SIGSYS = 31;
   const SIGPIPE = 13;
   expect([hasNoHandler(realFiles, process.pid, SIGSYS), hasNoHandler(realFiles, process.pid, SIGPIPE)]).toEqual([

@@ -5,10 +5,10 @@ import { hostId } from "../namespaces/user-namespace.ts";
 import type { LinuxSpec, ProcessSpec } from "../spec.ts";
 
 /**
- * In a user namespace nobody can give stdio to the process's user, for the guest's root made it: the agent does so, by
- * the ids outside. Without maps (a namespace by path) it stays the guest's. On failure all of `fds` are closed.
+ * Gives stdio to the process's user by the ids outside its user namespace, from where it can't be changed, because the
+ * guest's root owns it. Without maps (a namespace by path) the owner stays. Closes all of `fds` on failure.
  */
-export function giveStdio(
+export function chownStdio(
   sys: Pick<Sys, "close">,
   fds: LaunchFds,
   { user }: ProcessSpec,
@@ -19,7 +19,7 @@ export function giveStdio(
   if (uid === undefined || gid === undefined) return;
   try {
     for (const [name, fd] of fds.child) {
-      // A terminal stays with the group that its devpts has for it.
+      // A terminal keeps the group set by its devpts.
       if (name !== "report" && name !== "release") fchownSync(fd, uid, name === "terminal" ? -1 : gid);
     }
   } catch (error) {

@@ -17,7 +17,7 @@ const failure = (errno: number): never => {
   throw new SystemError("ioctl", errno, "");
 };
 
-/** The calls on terminals and mounts are played with pipes, which count as descriptors of this process. */
+/** Plays calls on terminals and mounts with pipes, which count as descriptors of this process. */
 function machine(parts: Partial<Sys> = {}) {
   const calls: unknown[][] = [];
   const played =
@@ -64,7 +64,7 @@ test("a container's devpts has the options of its spec, and at most 256 ptys", (
   expect(calls).toEqual([["detachedMount", "devpts", options, 0xa]]);
 });
 
-test("a spec that names the number of ptys has its way", () => {
+test("a spec can set its own number of ptys", () => {
   const { kernel, calls } = machine();
   close(openDevptsOf(kernel, ["max=7"]));
   expect(calls[0]?.[2]).toEqual([
@@ -73,7 +73,7 @@ test("a spec that names the number of ptys has its way", () => {
   ]);
 });
 
-test("the first terminal is of the container's devpts, with its size", () => {
+test("the first terminal is in the container's devpts, with the requested size", () => {
   const { kernel, calls } = machine();
   const devpts = openDevptsOf(kernel, []);
   const terminal = openFirstTerminal(kernel, terminalProcess, devpts);
@@ -85,14 +85,14 @@ test("the first terminal is of the container's devpts, with its size", () => {
   close(terminal.master, terminal.peer, devpts);
 });
 
-test("the first terminal of a container without a devpts is one of the guest's", () => {
+test("the first terminal of a container without devpts is in the guest's", () => {
   const { kernel, calls } = machine();
   const terminal = openFirstTerminal(kernel, terminalProcess, undefined);
   expect(calls[0]?.[0]).toBe("openTerminal");
   close(terminal.master, terminal.peer);
 });
 
-test("an exec's is of the devpts that its container sees", async () => {
+test("an exec's terminal is in the devpts that its container sees", async () => {
   const { kernel, calls } = machine();
   const terminal = await openExecTerminal(kernel, process.pid, terminalProcess);
   expect(calls.map(([name]) => name)).toEqual(["openTerminal", "size", "terminalPeer"]);
@@ -100,14 +100,14 @@ test("an exec's is of the devpts that its container sees", async () => {
   close(terminal.master, terminal.peer);
 });
 
-test("an exec in a container without devpts gets one of the guest's", async () => {
+test("an exec in a container without devpts gets a terminal in the guest's", async () => {
   const { kernel, calls } = machine({ openInside: async () => failure(ENOTSUP) });
   const terminal = await openExecTerminal(kernel, process.pid, terminalProcess);
   expect(calls[0]?.[0]).toBe("openTerminal");
   close(terminal.master, terminal.peer);
 });
 
-test("an exec whose container can't be looked at now fails; it gets no pty that it can't see", async () => {
+test("an exec fails if its container's devpts can't be looked up, and gets no pty that it can't see", async () => {
   const { kernel, calls } = machine({
     openInside: async () => {
       throw new AgentError("unavailable", "/dev/pts: not asked");
@@ -117,15 +117,15 @@ test("an exec whose container can't be looked at now fails; it gets no pty that 
   expect(calls).toEqual([]);
 });
 
-test("a container that has used up its ptys gets an error, not a pty that it can't see", async () => {
+test("a container that has used up its ptys gets an error, not an invisible pty", async () => {
   const { kernel } = machine({ openTerminal: () => failure(ENOSPC) });
   await expect(openExecTerminal(kernel, process.pid, terminalProcess)).rejects.toThrow(
-    "open a terminal: the container has as many ptys as its devpts allows",
+    "open terminal: all ptys that the container's devpts allows are in use",
   );
 });
 
 test.each(["openTerminal", "setWindowSize", "terminalPeer"] as const)(
-  "nothing is left open when %s fails",
+  "no descriptor is left open if %s fails",
   async (name) => {
     const { kernel } = machine({ [name]: () => failure(EIO) });
     expect(() => openFirstTerminal(kernel, terminalProcess, undefined)).toThrow("EIO");

@@ -4,19 +4,22 @@ import type { Fd, Kernel } from "../../kernel/kernel.ts";
 import { openRoot } from "../files-in-root.ts";
 import type { ProcessSpec } from "../spec.ts";
 
-/** A new pty; both ends are the caller's. */
+/** A new pty; the caller owns both ends. */
 export interface Terminal {
   readonly master: Fd;
   readonly peer: Fd;
   readonly number: number;
 }
 
-/** The first pty of a container: of its own devpts, whose mount is not attached yet, or of the guest's where it has none. */
+/**
+ * Opens a container's first pty: in its own devpts, whose mount is not attached yet, or in the guest's if it has
+ * none.
+ */
 export function openFirstTerminal(kernel: Kernel, process: ProcessSpec, devpts: Fd | undefined): Terminal {
   return devpts === undefined ? openTerminalIn(kernel, "/dev/pts", process) : openTerminal(kernel, devpts, process);
 }
 
-/** A pty of a running container's devpts, or of the guest's where the container has none. */
+/** Opens a pty in a running container's devpts, or in the guest's if the container has none. */
 export async function openExecTerminal(
   kernel: Kernel,
   pid: number,
@@ -29,7 +32,7 @@ export async function openExecTerminal(
     return openTerminal(kernel, directory, process);
   } catch (error) {
     if (!(error instanceof SystemError && error.code === "ENOSPC")) throw error;
-    const line = "open a terminal: the container has as many ptys as its devpts allows";
+    const line = "open terminal: all ptys that the container's devpts allows are in use";
     throw new AgentError("resource-exhausted", line, { cause: error });
   } finally {
     kernel.sys.close(directory);
@@ -41,7 +44,7 @@ async function openDevptsOf({ sys }: Kernel, pid: number, signal: AbortSignal | 
   try {
     return await openTerminals(sys, root, signal);
   } catch (error) {
-    // No such directory, or one that is on another file system. That others hold up the look is no reason for another pty.
+    // The directory doesn't exist, or is on another file system. A lookup that hangs is no reason for another pty.
     if (error instanceof SystemError) return undefined;
     throw error;
   } finally {
@@ -49,7 +52,7 @@ async function openDevptsOf({ sys }: Kernel, pid: number, signal: AbortSignal | 
   }
 }
 
-/** A pty of the devpts that is mounted on a path of the guest. */
+/** Opens a pty in the devpts that is mounted on a guest path. */
 export function openTerminalIn(kernel: Kernel, path: string, process?: ProcessSpec): Terminal {
   const directory = openRoot(path);
   try {

@@ -2,22 +2,22 @@ import { AgentError, SystemError } from "../../kernel/error.ts";
 import { ReportReader } from "../../kernel/init/report.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
 import { EAGAIN } from "../../kernel/sys/sys-result.ts";
-import { untilAnswering } from "../../kernel/wait/file-system-answers.ts";
+import { fileSystemAnswers } from "../../kernel/wait/file-system-answers.ts";
 import { openLeafCgroup } from "../cgroup/leaf-cgroup.ts";
 import { createInit } from "../create-init.ts";
 import { openRoot, readTextInside } from "../files-in-root.ts";
-import { type HookTarget, runHooks, runHooksAnyway } from "../hooks/run-hooks.ts";
+import { type HookTarget, runHooks, runHooksIgnoringFailures } from "../hooks/run-hooks.ts";
 import { launch, launchError, openLaunchFds } from "../launch.ts";
 import { namesOf } from "../passfd/passed-stream.ts";
 import { compileExec } from "../plan/compile-exec.ts";
 import type { CompiledPlan } from "../plan/plan-builder.ts";
 import { execContext } from "../process/exec-context.ts";
-import { isInit } from "../process/has-executed.ts";
+import { runsInit } from "../process/has-executed.ts";
 import { withHome } from "../process/home.ts";
 import { isEnding } from "../process/is-ending.ts";
 import { Process } from "../process/process.ts";
 import { signalDirectly } from "../process/signal-handlers.ts";
-import { giveStdio } from "../process/stdio-owner.ts";
+import { chownStdio } from "../process/stdio-owner.ts";
 import { openExecTerminal } from "../process/terminal.ts";
 import type { ProcessSpec } from "../spec.ts";
 import type { ContainerOptions, ExecOptions, Runtime } from "./runtime.ts";
@@ -44,7 +44,7 @@ export class BuiltInRuntime implements Runtime {
   async start(init: Process, signal: AbortSignal, again = false, onExecuted?: () => void): Promise<void> {
     const { release, report } = init;
     if (release === undefined || report === undefined) return;
-    const isExecuted = again && !isInit(init.pid);
+    const isExecuted = again && !runsInit(init.pid);
     if (init.status === undefined && !isExecuted) await this.#startHooks(init, signal);
     this.#release(init, release, again);
     const reader = new ReportReader(this.#kernel.sys, report);
@@ -60,7 +60,7 @@ export class BuiltInRuntime implements Runtime {
   }
 
   afterStart(init: Process, signal: AbortSignal): Promise<void> {
-    return runHooksAnyway(this.#kernel, "poststart", this.#hooked(init), signal);
+    return runHooksIgnoringFailures(this.#kernel, "poststart", this.#hooked(init), signal);
   }
 
   /**
@@ -112,7 +112,7 @@ export class BuiltInRuntime implements Runtime {
   ): Promise<Process> {
     const { pid, pidfd } = init;
     const { spec, id, pipeSize } = this.#options;
-    await untilAnswering(this.#kernel.files, spec.root.path, signal);
+    await fileSystemAnswers(this.#kernel.files, spec.root.path, signal);
     const env = await withHome(process.env, process.user.uid, () => this.#passwd(pid, signal));
     const plan = compileExec(process, { env, ...execContext(this.#kernel.files, spec), bornLast });
     const label = { container: id, exec: execId, ...namesOf(passed) };
@@ -120,7 +120,7 @@ export class BuiltInRuntime implements Runtime {
       const terminal = process.terminal ? await openExecTerminal(this.#kernel, pid, process, signal) : undefined;
       const stdio = terminal === undefined ? {} : { terminal };
       const fds = openLaunchFds(this.#kernel, { release: false, pipeSize, ...stdio });
-      giveStdio(this.#kernel.sys, fds, process, spec.linux);
+      chownStdio(this.#kernel.sys, fds, process, spec.linux);
       const slots = new Map([
         ["cgroup", cgroup],
         ["init", pidfd],

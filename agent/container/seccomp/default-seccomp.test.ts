@@ -6,7 +6,7 @@ import { seccompFilter } from "./seccomp-filter.ts";
 const denied = (...capabilities: string[]) => defaultSeccomp(capabilities).syscalls.flatMap(({ names }) => names);
 
 describe("the default seccomp filter", () => {
-  it("is for a spec that has none", () => {
+  it("is added to a spec without a filter only", () => {
     const { seccomp } = withDefaultSeccomp(testSpec()).linux;
     expect(seccomp).toBe(defaultSeccomp(["CHOWN", "KILL"]));
     const own = { defaultAction: "SCMP_ACT_ALLOW", architectures: [], flags: [], syscalls: [] };
@@ -14,7 +14,7 @@ describe("the default seccomp filter", () => {
     expect(withDefaultSeccomp(spec)).toBe(spec);
   });
 
-  it("leaves to a capability what it is for, and to nobody what no capability is for", () => {
+  it("allows calls to holders of the right capability, and denies the rest to everyone", () => {
     expect(denied()).toEqual(expect.arrayContaining(["mount", "bpf", "reboot", "keyctl", "socket", "clone3"]));
     expect(denied("CAP_SYS_ADMIN")).not.toEqual(expect.arrayContaining(["mount"]));
     expect(denied("CAP_SYS_ADMIN")).toEqual(expect.arrayContaining(["reboot", "keyctl", "socket", "io_uring_setup"]));
@@ -22,7 +22,7 @@ describe("the default seccomp filter", () => {
     expect(denied("BPF")).not.toContain("bpf");
   });
 
-  it("compiles, with any capabilities", () => {
+  it("compiles with any capabilities", () => {
     for (const capabilities of [[], ["SYS_ADMIN"], ["SYS_ADMIN", "SYS_BOOT", "SYS_TIME", "SYS_NICE"]]) {
       const { program } = seccompFilter(defaultSeccomp(capabilities));
       expect(program.length).toBeGreaterThan(50);

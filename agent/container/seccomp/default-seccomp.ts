@@ -2,29 +2,33 @@ import { capabilityMask } from "../process/capabilities.ts";
 import type { Spec } from "../spec.ts";
 import type { SeccompRule, SeccompSpec } from "./seccomp-spec.ts";
 
-/** One group of calls that the default filter refuses, with the reason. */
+/** A group of calls that the default filter denies. */
 interface Denied {
-  /** Why; for people. */
+  /** Explains to people why. */
   readonly reason: string;
   readonly names: string;
-  /** A container that holds one of these capabilities may make the calls. None: nobody may. */
+  /** Capabilities, each of which allows the calls. Default: none does. */
   readonly unless?: readonly string[];
   readonly errnoRet?: number;
-  /** Any of these is enough; absent: always. */
+  /** Conditions, each of which denies the call. Default: it is always denied. */
   readonly args?: SeccompRule["args"];
 }
 
 const [AF_VSOCK, ENOSYS] = [40, 38];
 const LOW_32 = 0xffffffff;
-/** CLONE_NEWNS … CLONE_NEWNET. CLONE_NEWTIME is for unshare and clone3 alone: in clone its bit is of the exit signal. */
+/**
+ * CLONE_NEWNS … CLONE_NEWNET. CLONE_NEWTIME is only for unshare and clone3: in clone its bit is part of the exit
+ * signal.
+ */
 const CLONE_NEW = [0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000];
 const PER_LINUX32 = 3;
 const UNAME26 = 17;
 const TOP_BIT = 31;
 
 /**
- * What an ordinary program never does, and what was a way out of a container or into its kernel before. All else is
- * allowed: the kernel checks capabilities itself; this is the second wall, and makes the first one smaller.
+ * Calls that ordinary programs never make, or that were used to escape from a container or to attack its kernel. All
+ * others are allowed: the kernel checks capabilities itself, and this second barrier reduces the attack surface of
+ * the first.
  */
 const DENIED: readonly Denied[] = [
   {
@@ -40,7 +44,7 @@ const DENIED: readonly Denied[] = [
       "quotactl_fd fanotify_init",
     unless: ["SYS_ADMIN"],
   },
-  { reason: "namespaces open much of the kernel", names: "unshare setns", unless: ["SYS_ADMIN"] },
+  { reason: "namespaces expose much of the kernel", names: "unshare setns", unless: ["SYS_ADMIN"] },
   {
     reason: "new namespaces",
     names: "clone",
@@ -60,10 +64,10 @@ const DENIED: readonly Denied[] = [
   },
   { reason: "another kernel, or none", names: "kexec_load kexec_file_load reboot", unless: ["SYS_BOOT"] },
   { reason: "programs in the kernel", names: "bpf", unless: ["SYS_ADMIN", "BPF"] },
-  { reason: "sees other containers", names: "perf_event_open", unless: ["SYS_ADMIN", "PERFMON"] },
+  { reason: "observes other containers", names: "perf_event_open", unless: ["SYS_ADMIN", "PERFMON"] },
   { reason: "keyrings have no namespace", names: "add_key request_key keyctl" },
   { reason: "makes races in the kernel easy to win", names: "userfaultfd" },
-  { reason: "calls that no filter sees", names: "io_uring_setup io_uring_enter io_uring_register" },
+  { reason: "its operations bypass seccomp filters", names: "io_uring_setup io_uring_enter io_uring_register" },
   { reason: "files outside of the root", names: "open_by_handle_at", unless: ["DAC_READ_SEARCH"] },
   { reason: "swap and accounting of the guest", names: "swapon swapoff", unless: ["SYS_ADMIN"] },
   { reason: "accounting of the guest", names: "acct", unless: ["SYS_PACCT"] },
@@ -85,7 +89,7 @@ const DENIED: readonly Denied[] = [
     args: oddPersonas(),
   },
   {
-    reason: "nobody has used these for decades",
+    reason: "unused for decades",
     names: "_sysctl uselib ustat sysfs nfsservctl lookup_dcookie vm86 vm86old",
   },
 ];
@@ -97,13 +101,13 @@ const ARCHITECTURES: Readonly<Record<string, readonly string[]>> = {
 
 const byCapabilities = new Map<bigint, SeccompSpec>();
 
-/** The spec, with the default filter where it asks for none. */
+/** Returns the spec, with the default filter if it has none. */
 export function withDefaultSeccomp(spec: Spec): Spec {
   if (spec.linux.seccomp !== undefined) return spec;
   return { ...spec, linux: { ...spec.linux, seccomp: defaultSeccomp(spec.process.capabilities?.bounding ?? []) } };
 }
 
-/** The default filter for a container with these capabilities in its bounding set. */
+/** Returns the default filter for a container with these capabilities in its bounding set. */
 export function defaultSeccomp(capabilities: readonly string[]): SeccompSpec {
   const held = capabilityMask(capabilities);
   const known = byCapabilities.get(held);
@@ -125,14 +129,14 @@ export function defaultSeccomp(capabilities: readonly string[]): SeccompSpec {
   return filter;
 }
 
-/** (argument & mask) == value. */
+/** Condition that (argument & mask) == value. */
 function masked(index: number, mask: number, value: number): SeccompRule["args"][number] {
   return { index, value: String(mask), valueTwo: String(value), op: "SCMP_CMP_MASKED_EQ" };
 }
 
 /**
- * Every value of 32 bits but 0xffffffff, which asks, and those that have no other bits than PER_LINUX32's and UNAME26's:
- * another bit is set and the top one is not, or the top one is set and another is not.
+ * Matches every 32-bit value except 0xffffffff, which only queries, and those with no bits other than PER_LINUX32's and
+ * UNAME26's: another bit is set and the top one is not, or the top one is set and another is not.
  */
 function oddPersonas(): SeccompRule["args"] {
   const top = 2 ** TOP_BIT;

@@ -9,7 +9,7 @@ const filter = (parts: Partial<SeccompSpec>) => describeSeccomp({ ...base, ...pa
 const rules = (...syscalls: SeccompRule[]) => filter({ syscalls }).rules;
 
 describe("the description of a filter", () => {
-  it("has the default action, the architectures, and a rule for each system call", () => {
+  it("contains the default action, the architectures, and a rule for each system call", () => {
     const described = describeSeccomp({
       ...base,
       defaultAction: "SCMP_ACT_ERRNO",
@@ -52,7 +52,7 @@ describe("the description of a filter", () => {
     expect(rules({ ...rule, names: ["a b", "a\nread", "", "x".repeat(64)] })).toEqual([]);
   });
 
-  it("puts conditions on different arguments in one rule, and those on the same argument in several", () => {
+  it("puts conditions on different arguments into one rule, and those on the same argument into several", () => {
     const second = { ...argument, index: 1, value: "18446744073709551615", valueTwo: "3", op: "SCMP_CMP_MASKED_EQ" };
     const [equal, masked, unequal] = [
       { argument: 0, operator: 4, values: [1n, 0n] },

@@ -3,7 +3,7 @@ import { refuse } from "../refuse.ts";
 import type { SeccompRule, SeccompSpec } from "./seccomp-spec.ts";
 
 const EPERM = 1;
-/** SECCOMP_RET_*. Some have room for an errno, or for the number that a tracer gets. */
+/** SECCOMP_RET_*. Some carry an errno, or the number that a tracer gets. */
 const ACTIONS = new Map<string, { readonly code: number; readonly hasErrno?: boolean }>([
   ["SCMP_ACT_KILL", { code: 0 }],
   ["SCMP_ACT_KILL_THREAD", { code: 0 }],
@@ -15,26 +15,29 @@ const ACTIONS = new Map<string, { readonly code: number; readonly hasErrno?: boo
   ["SCMP_ACT_ALLOW", { code: 0x7fff0000 }],
 ]);
 
-/** enum scmp_compare. */
+/** Values of libseccomp's enum scmp_compare. */
 const OPERATORS = new Map(
   ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"].map((name, index) => [`SCMP_CMP_${name}`, index + 1]),
 );
 
 const MAX_ERRNO = 0xffff;
-/** For all architectures together. The kernel accepts as many instructions, and libseccomp's time grows faster than linearly. */
+/**
+ * Most conditions, for all architectures together. The kernel accepts as many instructions, and libseccomp's time
+ * grows faster than linearly.
+ */
 const MAX_CONDITIONS = 4096;
 const MAX_UINT64 = 2n ** 64n - 1n;
 
-/** A filter, and the fields of the spec that its entries come from: default action, architectures, rules. */
+/** A filter, and the spec's field of each of its entries: default action, architectures, rules. */
 export interface DescribedSeccomp {
   readonly filter: SeccompDescription;
   readonly fields: readonly string[];
 }
 
 /**
- * Translates a spec's filter as runc and crun do: a rule with the default action adds nothing, unknown system calls are
- * ignored, and all conditions of a rule must hold, or any one of them if two name the same argument. Throws naming a field
- * that is invalid.
+ * Translates a spec's filter as runc and crun do: a rule with the default action adds nothing, unknown system calls
+ * are ignored, and all conditions of a rule must hold, or any one of them if two name the same argument. Throws
+ * naming a field that is invalid.
  */
 export function describeSeccomp(spec: SeccompSpec): DescribedSeccomp {
   const architectures: string[] = [];
@@ -46,7 +49,7 @@ export function describeSeccomp(spec: SeccompSpec): DescribedSeccomp {
   for (const architecture of spec.architectures) {
     const field = `linux.seccomp.architectures "${architecture}"`;
     const [, name] = /^SCMP_ARCH_(\w{1,40})$/.exec(architecture) ?? [];
-    if (name === undefined) throw refuse(field, "is not one of libseccomp");
+    if (name === undefined) throw refuse(field, "is not an architecture of libseccomp");
     fields.push(field);
     architectures.push(name.toLowerCase());
   }
@@ -64,10 +67,7 @@ export function describeSeccomp(spec: SeccompSpec): DescribedSeccomp {
         known.add(key);
         count += conditions.length * Math.max(1, spec.architectures.length);
         if (count > MAX_CONDITIONS) {
-          throw refuse(
-            field,
-            `is one too many: with those before, more than ${MAX_CONDITIONS} conditions for all architectures`,
-          );
+          throw refuse(field, `exceeds the limit of ${MAX_CONDITIONS} conditions for all rules and architectures`);
         }
         fields.push(`${field} "${name}"`);
         rules.push({ action, name, conditions });
@@ -80,31 +80,31 @@ export function describeSeccomp(spec: SeccompSpec): DescribedSeccomp {
 function actionOf(field: string, name: string, errno: number | undefined): number {
   const action = ACTIONS.get(name);
   if (name === "SCMP_ACT_NOTIFY") throw refuse(`${field} "${name}"`, "is not supported: it needs a listener");
-  if (action === undefined) throw refuse(field, `"${name}" is not an action of seccomp`);
+  if (action === undefined) throw refuse(field, `"${name}" is not a seccomp action`);
   if (!action.hasErrno) {
-    if (errno !== undefined) throw refuse(field, `"${name}" takes no errno, and ${errno} was given`);
+    if (errno !== undefined) throw refuse(field, `"${name}" takes no errno, but ${errno} was given`);
     return action.code;
   }
-  if (errno !== undefined && errno > MAX_ERRNO) throw refuse(field, `has the errno ${errno}, more than ${MAX_ERRNO}`);
+  if (errno !== undefined && errno > MAX_ERRNO) throw refuse(field, `has the errno ${errno}, above ${MAX_ERRNO}`);
   return action.code | (errno ?? EPERM);
 }
 
 interface Alternative {
   readonly conditions: readonly SeccompCondition[];
-  /** Equal for equal conditions. */
+  /** Key of the conditions, for comparison. */
   readonly text: string;
 }
 
-/** The conditions of a rule as alternatives; within one, all must hold. */
+/** Returns the conditions of a rule as alternatives; within one, all must hold. */
 function conditionsOf(field: string, args: SeccompRule["args"]): readonly Alternative[] {
   const each = args.map(({ index, value, valueTwo, op }, at): Alternative => {
     const operator = OPERATORS.get(op);
     const name = `${field}.args[${at}]`;
-    if (operator === undefined) throw refuse(`${name}.op`, `"${op}" is not an operator of seccomp`);
+    if (operator === undefined) throw refuse(`${name}.op`, `"${op}" is not a seccomp operator`);
     if (!Number.isInteger(index) || index < 0 || index > 5) throw refuse(`${name}.index`, `${index} is outside 0..5`);
     for (const number of [value, valueTwo]) {
       if (!/^\d{1,20}$/.test(number) || BigInt(number) > MAX_UINT64)
-        throw refuse(name, `${number} is no 64-bit number`);
+        throw refuse(name, `${number} is not a 64-bit number`);
     }
     const conditions = [{ argument: index, operator, values: [BigInt(value), BigInt(valueTwo)] as const }];
     return { conditions, text: ` ${index} ${operator} ${value} ${valueTwo}` };

@@ -13,7 +13,7 @@ const spec: SeccompSpec = {
 };
 
 describe("a seccomp filter", () => {
-  it("is compiled once for one content", () => {
+  it("is compiled once for equal content", () => {
     const first = seccompFilter(spec);
     expect(first.program.length).toBeGreaterThan(3);
     expect(seccompFilter(spec)).toBe(first);
@@ -31,13 +31,13 @@ describe("a seccomp filter", () => {
     expect(() => flags("NEW_LISTENER")).toThrow('OCI spec: linux.seccomp.flags "SECCOMP_FILTER_FLAG_NEW_LISTENER" ');
   });
 
-  it("that libseccomp refuses is told by the field", () => {
+  it("that libseccomp rejects is reported by its field", () => {
     expect(() => seccompFilter({ ...spec, architectures: ["SCMP_ARCH_S390X"] })).toThrow(
-      'OCI spec: linux.seccomp.architectures "SCMP_ARCH_S390X" is refused by libseccomp: EDOM',
+      'OCI spec: linux.seccomp.architectures "SCMP_ARCH_S390X" is rejected by libseccomp: EDOM',
     );
   });
 
-  it.each([true, false])("has its place in a plan; no new privileges: %s", (noNewPrivileges) => {
+  it.each([true, false])("is installed at the right step of a plan; no new privileges: %s", (noNewPrivileges) => {
     const process = { ...testSpec().process, noNewPrivileges };
     const context = { env: ["PATH=/bin"], hasLabel: () => false, seccomp: seccompFilter(spec), namespaces: [] };
     const create = compileCreate(testSpec({ process }), context);

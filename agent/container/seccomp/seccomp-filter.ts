@@ -4,7 +4,7 @@ import { refuse } from "../refuse.ts";
 import { describeSeccomp } from "./describe-seccomp.ts";
 import type { SeccompSpec } from "./seccomp-spec.ts";
 
-/** What seccomp(2) takes. */
+/** Arguments of seccomp(2). */
 export interface SeccompFilter {
   /** SECCOMP_FILTER_FLAG_*. */
   readonly flags: number;
@@ -13,21 +13,24 @@ export interface SeccompFilter {
 
 const SPEC_ALLOW = 4;
 const FLAGS = new Map([
-  // One thread has the filter, and with TSYNC too.
+  // The process has one thread, so TSYNC changes nothing.
   ["SECCOMP_FILTER_FLAG_TSYNC", 0],
   ["SECCOMP_FILTER_FLAG_LOG", 2],
   ["SECCOMP_FILTER_FLAG_SPEC_ALLOW", SPEC_ALLOW],
-  // Is about a listener, and there is none; the kernel takes it with one only.
+  // Affects only a listener, which this agent never creates; without one the kernel rejects the flag.
   ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 0],
 ]);
 
-/** Programs by their packed description: a pod has few different ones, and all execs of a container share one. */
+/** Programs by packed description: a pod has few different ones, and all execs of a container share one. */
 const programs = new Map<string, BigUint64Array>();
 const MAX_PROGRAMS = 16;
-/** Filters that are known by the very object: an exec need not describe it again. */
+/** Filters by spec object, so that an exec need not describe it again. */
 const filters = new WeakMap<SeccompSpec, SeccompFilter>();
 
-/** The filter for a spec, compiled once. Without any flag it has SPEC_ALLOW, as with runc. Throws what names a field. */
+/**
+ * Returns the filter for a spec, compiled once. Without flags it has SPEC_ALLOW, as with runc. Throws naming an
+ * invalid field.
+ */
 export function seccompFilter(spec: SeccompSpec): SeccompFilter {
   const known = filters.get(spec);
   if (known !== undefined) return known;
@@ -46,7 +49,7 @@ function programOf(spec: SeccompSpec): BigUint64Array {
   if (!(program instanceof BigUint64Array)) {
     throw refuse(
       fields[program.entry] ?? "linux.seccomp",
-      `is refused by libseccomp: ${describeErrno(program.errno).code}`,
+      `is rejected by libseccomp: ${describeErrno(program.errno).code}`,
     );
   }
   const [oldest] = programs.keys();

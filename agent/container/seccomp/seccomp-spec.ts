@@ -2,7 +2,7 @@
 export interface SeccompSpec {
   readonly defaultAction: string;
   readonly defaultErrnoRet?: number;
-  /** The native one counts, listed or not. */
+  /** The native architecture applies even if it is not listed. */
   readonly architectures: readonly string[];
   readonly flags: readonly string[];
   readonly syscalls: readonly SeccompRule[];
@@ -14,7 +14,7 @@ export interface SeccompRule {
   readonly errnoRet?: number;
   readonly args: readonly {
     readonly index: number;
-    // 64 bits, as decimal text, which JSON keeps.
+    // 64-bit numbers as decimal text, which JSON preserves.
     readonly value: string;
     readonly valueTwo: string;
     readonly op: string;

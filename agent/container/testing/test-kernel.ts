@@ -8,13 +8,16 @@ import { createInitDouble, type InitDouble, type InitDoubleOptions } from "../..
 
 export interface TestKernel extends Kernel {
   readonly init: InitDouble;
-  /** Signals that were sent to children: pid (negative: to its group) and number. */
+  /** Signals that were sent to children: pid (negative for its group) and number. */
   readonly signals: [pid: number, signal: number][];
 }
 
 const ESRCH = 3;
 
-/** Real descriptors and files, children that the test plays. SIGKILL ends a child, and one that has ended is ESRCH. For tests. */
+/**
+ * Creates a kernel for tests with real descriptors and files, and children that the test plays. SIGKILL ends a child;
+ * signals to an ended one fail with ESRCH.
+ */
 export function testKernel(
   options: InitDoubleOptions & { readonly sys?: Partial<Sys>; readonly files?: Partial<Files> } = {},
 ): TestKernel {
@@ -28,14 +31,14 @@ export function testKernel(
     ended.add(pidfd);
     child.end({ code: 137, signal: SIGKILL });
   };
-  // Cgroups of tests are plain directories.
+  // In tests cgroups are plain directories.
   const filters = { loadDeviceFilter: () => -1, attachDeviceFilter: () => undefined };
   const killGroup = (leader: number) => {
     const child = init.children.find(({ pid }) => pid === leader);
     signals.push([-leader, SIGKILL]);
     child?.end({ code: 137, signal: SIGKILL });
   };
-  // What an ordinary user may not mount.
+  // An ordinary user may not mount.
   const mounts = { detachedMount: () => openSync("/dev/null", "r") };
   const sys = { ...openSys(), signal, killGroup, ...filters, ...mounts, ...options.sys };
   const init = createInitDouble(sys, options);
@@ -43,7 +46,7 @@ export function testKernel(
     init.children.some(({ pid }) => path === `/proc/${pid}/stat`)
       ? "1 (played) S 0 0 0 0 0 0"
       : realFiles.readText(path);
-  // The processes of the machine that runs the tests are none of its business.
+  // Hides the processes of the machine that runs the tests.
   const list = (path: string) =>
     path === "/proc" ? init.children.map(({ pid }) => String(pid)) : realFiles.list(path);
   return { sys, init, files: { ...realFiles, readText, list, ...options.files }, signals };

@@ -1,6 +1,6 @@
 import type { Spec } from "../spec.ts";
 
-/** What a Kata host sends for an ordinary container, under OCI names; parts may be replaced. For tests. */
+/** Returns, for tests, what a Kata host sends for an ordinary container, under OCI names. `parts` replaces fields. */
 export function testSpec(parts: Partial<Spec> = {}): Spec {
   return {
     process: {

@@ -26,16 +26,16 @@ const json = (env: string, more: object = {}) =>
   });
 const find = (names: string, timeoutMs = 20) => {
   const devices = new CdiDevices({ directories, timeoutMs });
-  const asked = devices.asked({ annotations: { "cdi.k8s.io/x": names }, env: [] });
+  const asked = devices.requested({ annotations: { "cdi.k8s.io/x": names }, env: [] });
   return devices.find(asked ?? []);
 };
 
-test("what a file changes for all of its devices comes once, before the first of them", async () => {
+test("edits for all devices of a file come once, before those of its first device", async () => {
   write("etc/a.json", json("A"));
   expect((await find("a.b/c=1,a.b/c=0")).env).toEqual(["A=common", "A1=own", "A0=own"]);
 });
 
-test("YAML is read as those who write these files mean it", async () => {
+test("YAML is read as the authors of these files expect", async () => {
   write(
     "run/a.yaml",
     `---
@@ -61,24 +61,24 @@ devices:
   expect(hooks).toMatchObject([{ kind: "createContainer", path: "/usr/bin/hook", from }]);
 });
 
-test("a later directory counts before an earlier one, and two files of one directory are a conflict", async () => {
+test("a later directory takes precedence, and two files in one directory conflict", async () => {
   write("etc/a.json", json("A"));
   write("run/b.json", json("B"));
   expect((await find("a.b/c=0")).env).toEqual(["B=common", "B0=own"]);
   write("run/c.json", json("C"));
   await expect(find("a.b/c=0", 60_000)).rejects.toThrow(
-    `CDI device a.b/c=0: both ${root}/run/b.json and ${root}/run/c.json have it`,
+    `CDI device a.b/c=0: both ${root}/run/b.json and ${root}/run/c.json define it`,
   );
 });
 
-test("a device that its kind does not have is not waited for", async () => {
+test("a device that its kind lacks is refused without waiting", async () => {
   write("etc/a.json", json("A"));
   await expect(find("a.b/c=7", 60_000)).rejects.toThrow(
-    `CDI device a.b/c=7: ${root}/etc/a.json has no such device, but 0, 1`,
+    `CDI device a.b/c=7: ${root}/etc/a.json has no such device; known: 0, 1`,
   );
 });
 
-test("files and nodes are waited for; the line says what there is instead", async () => {
+test("files and nodes are waited for, and the error lists what is present", async () => {
   const waiting = find("a.b/c=0", 5000);
   setTimeout(() => write("run/a.json", json("A", { deviceNodes: [{ path: join(root, "node") }] })), 50);
   setTimeout(() => symlinkSync("/dev/null", join(root, "node")), 100);
@@ -90,18 +90,18 @@ test("files and nodes are waited for; the line says what there is instead", asyn
   write("run/bad.json", "{");
   mkdirSync(join(root, "run/directory.yaml"));
   await expect(find("x.y/z=0")).rejects.toThrow(
-    /^CDI device x\.y\/z=0: no file in \S+ or \S+ has its kind; kinds that are: a\.b\/c; \S+\/bad\.json: Expected [^\n]*; \S+directory\.yaml: it is no regular file; waited for 20 ms$/,
+    /^CDI device x\.y\/z=0: no file in \S+ or \S+ has its kind; kinds present: a\.b\/c; \S+\/bad\.json: Expected [^\n]*; \S+directory\.yaml: it is not a regular file; waited for 20 ms$/,
   );
 });
 
-test("a node that is no device, or of another type, is named", async () => {
+test("a node that is not a device, or of another type, is named", async () => {
   write("etc/a.json", json("A", { deviceNodes: [{ path: "/etc" }] }));
-  await expect(find("a.b/c=0")).rejects.toThrow("CDI device a.b/c=0: /etc is no device; waited for 20 ms");
+  await expect(find("a.b/c=0")).rejects.toThrow("CDI device a.b/c=0: /etc is not a device; waited for 20 ms");
   write("etc/a.json", json("A", { deviceNodes: [{ path: "/dev/null", type: "b" }] }));
   await expect(find("a.b/c=0")).rejects.toThrow("/dev/null is of type c, not b");
 });
 
-test("numbers of the file count without a look at the guest", async () => {
+test("numbers in the file are used without a look at the guest", async () => {
   write("etc/a.json", json("A", { deviceNodes: [{ path: "/dev/none", type: "b", major: 8, minor: 300 }] }));
   expect((await find("a.b/c=0")).nodes).toMatchObject([{ type: "b", major: 8, minor: 300 }]);
   const { rdev } = statSync("/dev/urandom");
@@ -109,7 +109,7 @@ test("numbers of the file count without a look at the guest", async () => {
   expect((await find("a.b/c=0")).nodes).toMatchObject([{ type: "c", major: rdev >> 8, minor: rdev & 0xff }]);
 });
 
-test("few bytes of YAML don't become many", async () => {
+test("a small YAML file can't expand to much", async () => {
   const lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"];
   for (let at = 1; at < 9; at++)
     lines.push(
@@ -125,16 +125,16 @@ test("few bytes of YAML don't become many", async () => {
   write("etc/a.json", "");
   for (const [text, problem] of [
     [" ".repeat((128 << 10) + 1), "it has 131073 bytes, more than 131072"],
-    ["- a\n".repeat(32_000), "it has more than 64000 words and signs"],
-    ["[".repeat(100_000), "it has more than 64 brackets in one another"],
-    [`${"{a: ".repeat(65)}`, "it has more than 64 brackets in one another"],
+    ["- a\n".repeat(32_000), "it has more than 64000 YAML tokens"],
+    ["[".repeat(100_000), "its brackets are nested deeper than 64"],
+    [`${"{a: ".repeat(65)}`, "its brackets are nested deeper than 64"],
   ] as const) {
     write("etc/a.yaml", text);
     await expect(find("a.b/c=0")).rejects.toThrow(problem);
   }
 });
 
-test("a file is parsed once for a wait, and again when it has changed", async () => {
+test("a file is parsed once while waiting, and again after it changes", async () => {
   const parsed = vi.spyOn(JSON, "parse");
   const times = () => parsed.mock.calls.filter(([text]) => text.includes("x.y/z")).length;
   const waiting = find("a.b/c=0", 60_000);
@@ -150,18 +150,18 @@ test("a file is parsed once for a wait, and again when it has changed", async ()
   parsed.mockRestore();
 });
 
-test("a wait is given up with its call", async () => {
+test("waiting ends when the call is cancelled", async () => {
   const devices = new CdiDevices({ directories, timeoutMs: 60_000 });
-  const asked = devices.asked({ annotations: { "cdi.k8s.io/x": "a.b/c=0" }, env: [] });
+  const asked = devices.requested({ annotations: { "cdi.k8s.io/x": "a.b/c=0" }, env: [] });
   await expect(devices.find(asked ?? [], AbortSignal.timeout(20))).rejects.toThrow();
 });
 
-test("the pod's own container asks for none, and the environment only where that is an option", () => {
+test("the pod's own container requests no devices, and the environment counts only if enabled", () => {
   const env = ["VISIBLE_CDI_DEVICES=a.b/c=all"];
   const annotations = { "cdi.k8s.io/x": "a.b/c=0", "io.katacontainers.pkg.oci.container_type": "pod_sandbox" };
-  expect(new CdiDevices({ visible: true }).asked({ annotations, env })).toBeUndefined();
-  expect(new CdiDevices().asked({ annotations: {}, env })).toBeUndefined();
-  expect(new CdiDevices({ visible: true }).asked({ annotations: {}, env })?.map(({ text }) => text)).toEqual([
+  expect(new CdiDevices({ visible: true }).requested({ annotations, env })).toBeUndefined();
+  expect(new CdiDevices().requested({ annotations: {}, env })).toBeUndefined();
+  expect(new CdiDevices({ visible: true }).requested({ annotations: {}, env })?.map(({ text }) => text)).toEqual([
     "a.b/c=all",
   ]);
 });

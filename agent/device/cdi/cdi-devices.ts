@@ -6,11 +6,11 @@ import { type Choice, chooseEdits } from "./choose-edits.ts";
 import { type FilledNode, fillNode } from "./fill-node.ts";
 import { type KnownFiles, readCdiFiles } from "./read-cdi-files.ts";
 
-/** How often the files are looked at again, ms: they are made by programs of the guest, when a device has come. */
+/** Interval between two looks at the files, ms. Programs in the guest write them after a device has appeared. */
 const LOOK_MS = 250;
 const POD_SANDBOX = { key: "io.katacontainers.pkg.oci.container_type", value: "pod_sandbox" };
 
-/** What the devices that a container asks for change of it, each with the name of the device. */
+/** All edits for a container's requested devices, each with the device's name. */
 export interface FoundEdits {
   readonly env: readonly string[];
   readonly nodes: readonly (FilledNode & From)[];
@@ -24,15 +24,15 @@ interface From {
 }
 
 export interface CdiOptions {
-  /** Those of a later one count before those of an earlier one. */
+  /** Files in later directories take precedence. */
   readonly directories?: readonly string[];
-  /** How long files and nodes are waited for, ms. */
+  /** How long to wait for files and nodes, ms. */
   readonly timeoutMs?: number;
-  /** VISIBLE_CDI_DEVICES of the environment counts too. */
+  /** Also honours VISIBLE_CDI_DEVICES in the environment. */
   readonly visible?: boolean;
 }
 
-/** Devices that a container asks for by their names of the Container Device Interface; files of the guest say what they are. */
+/** Finds the devices that a container requests by Container Device Interface name. Files in the guest define them. */
 export class CdiDevices {
   readonly #directories: readonly string[];
   readonly #timeoutMs: number;
@@ -44,8 +44,10 @@ export class CdiDevices {
     this.#visible = visible;
   }
 
-  /** Undefined for a container that asks for none, as the pod's first one counts. Throws for what can't be a name. */
-  asked(container: {
+  /**
+   * Undefined if the container requests no devices; the pod's first container never does. Throws for an invalid name.
+   */
+  requested(container: {
     readonly annotations: Readonly<Record<string, string>>;
     readonly env: readonly string[];
   }): readonly CdiName[] | undefined {
@@ -55,7 +57,7 @@ export class CdiDevices {
     return names.length === 0 ? undefined : withoutDoubles(names);
   }
 
-  /** Waits until the files have all of them, and their nodes are there. */
+  /** Waits until files define all devices and the device nodes exist. */
   async find(names: readonly CdiName[], signal?: AbortSignal): Promise<FoundEdits> {
     const end = performance.now() + this.#timeoutMs;
     const known: KnownFiles = new Map();
@@ -69,7 +71,7 @@ export class CdiDevices {
     }
   }
 
-  /** A line that says what is not there yet. */
+  /** Returns all edits, or a line that says what is missing. */
   #collect(choice: Choice): FoundEdits | string {
     if ("missing" in choice) return choice.missing;
     const all = choice.edits;

@@ -9,7 +9,7 @@ const edits = (containerEdits: object) => ({
   devices: [{ name: "0", containerEdits }],
 });
 
-test("all that a device changes is read, what is absent has its default", () => {
+test("all edits of a device are decoded, and absent fields have their defaults", () => {
   const file = decodeCdiFile({
     cdiVersion: "1.1.0",
     kind: "nvidia.com/gpu",
@@ -55,29 +55,29 @@ test("all that a device changes is read, what is absent has its default", () => 
 
 test.each([
   [[], "the file is not an object"],
-  [{}, "cdiVersion is not given"],
-  [{ ...edits({}), cdiVersion: "2.0.0" }, 'cdiVersion "2.0.0" is not known'],
+  [{}, "cdiVersion is missing"],
+  [{ ...edits({}), cdiVersion: "2.0.0" }, 'cdiVersion "2.0.0" is unknown'],
   [{ ...edits({}), kind: "gpu" }, 'kind "gpu" is not VENDOR/CLASS'],
-  [{ ...edits({}), devices: [] }, "devices are not given"],
-  [{ ...edits({}), devices: [{ name: "0" }, { name: "0" }] }, 'device "0" is there twice'],
-  [{ ...edits({}), devices: [{ name: 0 }] }, "devices[0].name is not a text"],
+  [{ ...edits({}), devices: [] }, "the file has no devices"],
+  [{ ...edits({}), devices: [{ name: "0" }, { name: "0" }] }, 'device "0" is defined twice'],
+  [{ ...edits({}), devices: [{ name: 0 }] }, "devices[0].name is not a string"],
   [{ ...edits({}), more: 1 }, "more is not supported"],
   [edits({ intelRdt: {} }), "devices[0].containerEdits.intelRdt is not supported"],
   [edits({ netDevices: [] }), "devices[0].containerEdits.netDevices is not supported"],
   [edits({ env: ["A"] }), "devices[0].containerEdits.env[0] is not NAME=VALUE"],
-  [edits({ env: [1] }), "devices[0].containerEdits.env[0] is not a text"],
-  [edits({ deviceNodes: [{}] }), "devices[0].containerEdits.deviceNodes[0].path is not given"],
+  [edits({ env: [1] }), "devices[0].containerEdits.env[0] is not a string"],
+  [edits({ deviceNodes: [{}] }), "devices[0].containerEdits.deviceNodes[0].path is missing"],
   [edits({ deviceNodes: [{ path: "/a", major: -1 }] }), "deviceNodes[0].major is not a whole number"],
-  [edits({ deviceNodes: [{ path: "/a", permissions: "x" }] }), 'permissions "x" are not of r, w and m'],
-  [edits({ mounts: [{ hostPath: "/a" }] }), "mounts[0].containerPath is not given"],
+  [edits({ deviceNodes: [{ path: "/a", permissions: "x" }] }), 'permissions "x" may contain only r, w and m'],
+  [edits({ mounts: [{ hostPath: "/a" }] }), "mounts[0].containerPath is missing"],
   [edits({ mounts: {} }), "devices[0].containerEdits.mounts is not a list"],
-  [edits({ additionalGids: [-1] }), "additionalGids[0] is no group"],
-  [edits({ hooks: [{ hookName: "poststop", path: "/a\0" }] }), "hooks[0].path is not a text"],
+  [edits({ additionalGids: [-1] }), "additionalGids[0] is not a group id"],
+  [edits({ hooks: [{ hookName: "poststop", path: "/a\0" }] }), "hooks[0].path is not a string"],
 ])("%j is refused: %s", (value, line) => {
   expect(() => decodeCdiFile(value)).toThrow(line);
 });
 
-test("anything else is refused in one line too", () => {
+test("any other value is refused in one line", () => {
   fc.assert(
     fc.property(fc.anything(), fc.anything(), (value, inside) => {
       for (const one of [value, edits(inside as object), { ...edits({}), devices: inside }]) {

@@ -1,8 +1,9 @@
 import { AgentError } from "../../kernel/error.ts";
+import { quoted } from "../../kernel/invalid-argument.ts";
 import { isCdiDeviceName, isCdiKind } from "./cdi-name.ts";
 import { Fields } from "./fields.ts";
 
-/** A node for the container; what is absent is as at `hostPath` of the guest. */
+/** A node for the container. Absent fields are taken from `hostPath` in the guest. */
 export interface CdiNode {
   readonly path: string;
   readonly hostPath: string;
@@ -12,7 +13,7 @@ export interface CdiNode {
   readonly mode?: number | undefined;
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
-  /** Of r, w and m. */
+  /** Letters r, w and m. */
   readonly access: string;
 }
 
@@ -32,7 +33,7 @@ export interface CdiHook {
   readonly timeout?: number | undefined;
 }
 
-/** What a device changes of a container. */
+/** Changes to a container. */
 export interface CdiEdits {
   readonly env: readonly string[];
   readonly nodes: readonly CdiNode[];
@@ -44,39 +45,39 @@ export interface CdiEdits {
 export interface CdiFile {
   /** VENDOR/CLASS. */
   readonly kind: string;
-  /** With any of its devices. */
+  /** Apply with any of the file's devices. */
   readonly edits: CdiEdits;
   readonly devices: ReadonlyMap<string, CdiEdits>;
 }
 
-/** Without their last number, in which nothing changes. */
+/** Without the last number, which changes nothing for readers. */
 const VERSIONS = new Set(["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "1.0", "1.1"]);
 const NO_EDITS: CdiEdits = { env: [], nodes: [], mounts: [], hooks: [], gids: [] };
 
-/** A file of the Container Device Interface, up to version 1.1. Throws one line for what it can't be, or what nothing here carries. */
+/** Decodes a Container Device Interface file up to version 1.1. Throws one line for an invalid or unsupported field. */
 export function decodeCdiFile(value: unknown): CdiFile {
   const fields = new Fields(value, "");
   const version = fields.required("cdiVersion");
   if (!VERSIONS.has(version.split(".").slice(0, 2).join(".")))
-    throw refuse(`cdiVersion ${shown(version)} is not known`);
+    throw invalidFile(`cdiVersion ${quoted(version)} is unknown`);
   const kind = fields.required("kind");
-  if (!isCdiKind(kind)) throw refuse(`kind ${shown(kind)} is not VENDOR/CLASS`);
+  if (!isCdiKind(kind)) throw invalidFile(`kind ${quoted(kind)} is not VENDOR/CLASS`);
   fields.ignore("annotations");
   const devices = new Map<string, CdiEdits>();
   for (const [name, edits] of fields.list("devices", decodeDevice)) {
-    if (devices.has(name)) throw refuse(`device ${shown(name)} is there twice`);
+    if (devices.has(name)) throw invalidFile(`device ${quoted(name)} is defined twice`);
     devices.set(name, edits);
   }
   const edits = fields.object("containerEdits", decodeEdits) ?? NO_EDITS;
   fields.end();
-  if (devices.size === 0) throw refuse("devices are not given");
+  if (devices.size === 0) throw invalidFile("the file has no devices");
   return { kind, edits, devices };
 }
 
 function decodeDevice(value: unknown, where: string): readonly [string, CdiEdits] {
   const fields = new Fields(value, where);
   const name = fields.required("name");
-  if (!isCdiDeviceName(name)) throw refuse(`${where}.name ${shown(name)} is no name of a device`);
+  if (!isCdiDeviceName(name)) throw invalidFile(`${where}.name ${quoted(name)} is not a valid device name`);
   fields.ignore("annotations");
   const edits = fields.object("containerEdits", decodeEdits) ?? NO_EDITS;
   fields.end();
@@ -87,7 +88,7 @@ function decodeEdits(value: unknown, where: string): CdiEdits {
   const fields = new Fields(value, where);
   const env = fields.texts("env");
   const wrong = env.findIndex((line) => line.indexOf("=") < 1);
-  if (wrong >= 0) throw refuse(`${where}.env[${wrong}] is not NAME=VALUE`);
+  if (wrong >= 0) throw invalidFile(`${where}.env[${wrong}] is not NAME=VALUE`);
   const edits = {
     env,
     nodes: fields.list("deviceNodes", decodeNode),
@@ -103,7 +104,8 @@ function decodeNode(value: unknown, where: string): CdiNode {
   const fields = new Fields(value, where);
   const path = fields.required("path");
   const access = fields.text("permissions") || "rwm";
-  if (!/^[rwm]{1,3}$/.test(access)) throw refuse(`${where}.permissions ${shown(access)} are not of r, w and m`);
+  if (!/^[rwm]{1,3}$/.test(access))
+    throw invalidFile(`${where}.permissions ${quoted(access)} may contain only r, w and m`);
   const node = {
     path,
     access,
@@ -146,11 +148,9 @@ function decodeHook(value: unknown, where: string): CdiHook {
 
 function decodeGid(value: unknown, where: string): number {
   if (Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32) return value as number;
-  throw refuse(`${where} is no group`);
+  throw invalidFile(`${where} is not a group id`);
 }
 
-const shown = (text: string) => JSON.stringify(text.slice(0, 100));
-
-function refuse(why: string): AgentError {
+function invalidFile(why: string): AgentError {
   return new AgentError("internal", why);
 }

@@ -1,6 +1,6 @@
-import { AgentError } from "../../kernel/error.ts";
+import { invalidArgument, quoted } from "../../kernel/invalid-argument.ts";
 
-/** VENDOR/CLASS=NAME, as it is asked for. */
+/** A requested device: VENDOR/CLASS=NAME. */
 export interface CdiName {
   readonly text: string;
   /** VENDOR/CLASS. */
@@ -14,7 +14,7 @@ const MAX_KIND = 317;
 const MAX_NAME = 253;
 const PREFIX = "cdi.k8s.io/";
 const VARIABLE = "VISIBLE_CDI_DEVICES=";
-/** More than any machine has. */
+/** More devices than any machine has. */
 const MAX_DEVICES = 1024;
 
 export function isCdiKind(text: string): boolean {
@@ -25,21 +25,17 @@ export function isCdiDeviceName(text: string): boolean {
   return text.length <= MAX_NAME && NAME.test(text);
 }
 
-/** The devices that annotations ask for, each once, in the order of their keys. */
+/** Returns the devices that annotations request, in the order of the annotations' keys. */
 export function annotatedDevices(annotations: Readonly<Record<string, string>>): CdiName[] {
   const keys = Object.keys(annotations).filter((key) => key.startsWith(PREFIX));
   return keys
     .sort()
-    .flatMap((key) =>
-      (annotations[key] ?? "")
-        .split(",")
-        .map((text) => parseName(text, `annotation ${JSON.stringify(key.slice(0, 100))}`)),
-    );
+    .flatMap((key) => (annotations[key] ?? "").split(",").map((text) => parseName(text, `annotation ${quoted(key)}`)));
 }
 
 /**
- * Those of VISIBLE_CDI_DEVICES in an environment: KIND=DEVICES, several with ":" between them, where DEVICES is "all" or
- * numbers with "," between them. "", "none" and "void" are none.
+ * Returns the devices in VISIBLE_CDI_DEVICES: KIND=DEVICES entries separated by ":". DEVICES is "all" or numbers
+ * separated by ",". The values "", "none" and "void" mean no devices.
  */
 export function visibleDevices(env: readonly string[]): CdiName[] {
   const value =
@@ -53,29 +49,24 @@ export function visibleDevices(env: readonly string[]): CdiName[] {
     const names = list.split(",").map((name) => name.trim());
     const areNumbers = names.every((name) => /^\d{1,9}$/.test(name));
     if (more.length > 0 || !(areNumbers || list === "all")) {
-      throw refuse("VISIBLE_CDI_DEVICES", `${shown(entry)} is not KIND=all or KIND=NUMBER,…`);
+      throw invalidArgument(`VISIBLE_CDI_DEVICES: ${quoted(entry)} is not KIND=all or KIND=NUMBER,…`);
     }
     return names.map((name) => parseName(`${kind}=${areNumbers ? Number(name) : name}`, "VISIBLE_CDI_DEVICES"));
   });
 }
 
-/** Each once. Throws when there are more than can be meant. */
+/** Removes duplicates. Throws for more devices than any machine has. */
 export function withoutDoubles(names: readonly CdiName[]): CdiName[] {
   const unique = [...new Map(names.map((name) => [name.text, name])).values()];
   if (unique.length > MAX_DEVICES)
-    throw refuse("CDI devices", `${unique.length} are asked for, more than ${MAX_DEVICES}`);
+    throw invalidArgument(`CDI devices: ${unique.length} are requested, at most ${MAX_DEVICES} are allowed`);
   return unique;
 }
 
 function parseName(text: string, where: string): CdiName {
   const at = text.indexOf("=");
   const [kind, name] = [text.slice(0, Math.max(at, 0)), text.slice(at + 1)];
-  if (!isCdiKind(kind) || !isCdiDeviceName(name)) throw refuse(where, `${shown(text)} is not VENDOR/CLASS=NAME`);
+  if (!isCdiKind(kind) || !isCdiDeviceName(name))
+    throw invalidArgument(`${where}: ${quoted(text)} is not VENDOR/CLASS=NAME`);
   return { text, kind, name };
-}
-
-const shown = (text: string) => JSON.stringify(text.slice(0, 100));
-
-function refuse(where: string, why: string): AgentError {
-  return new AgentError("invalid-argument", `${where}: ${why}`);
 }

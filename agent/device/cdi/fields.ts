@@ -1,12 +1,15 @@
 import { AgentError } from "../../kernel/error.ts";
 
-/** An object that came from outside, read field by field. Each throws one line that names the field; `end` those that nobody read. */
+/**
+ * Reads an outside object field by field. Every error is one line that names the field; `end` refuses fields that were
+ * not read.
+ */
 export class Fields {
   readonly #where: string;
   readonly #values: Readonly<Record<string, unknown>>;
   readonly #left: Set<string>;
 
-  /** `where` is how the object is called: "devices[0]", or "" for the whole. */
+  /** `where` names the object: "devices[0]", or "" for the whole file. */
   constructor(value: unknown, where: string) {
     this.#where = where;
     if (typeof value !== "object" || value === null || Array.isArray(value)) throw this.#refuse("", "is not an object");
@@ -14,17 +17,17 @@ export class Fields {
     this.#left = new Set(Object.keys(value));
   }
 
-  /** Undefined where it isn't given, or null. */
+  /** Undefined if absent or null. */
   text(name: string): string | undefined {
     const value = this.#take(name);
     if (value === undefined) return undefined;
-    if (typeof value !== "string" || value.includes("\0")) throw this.#refuse(name, "is not a text");
+    if (typeof value !== "string" || value.includes("\0")) throw this.#refuse(name, "is not a string");
     return value;
   }
 
   required(name: string): string {
     const value = this.text(name) ?? "";
-    if (value === "") throw this.#refuse(name, "is not given");
+    if (value === "") throw this.#refuse(name, "is missing");
     return value;
   }
 
@@ -37,7 +40,8 @@ export class Fields {
 
   texts(name: string): string[] {
     return this.list(name, (value, where) => {
-      if (typeof value !== "string" || value.includes("\0")) throw new AgentError("internal", `${where} is not a text`);
+      if (typeof value !== "string" || value.includes("\0"))
+        throw new AgentError("internal", `${where} is not a string`);
       return value;
     });
   }
@@ -53,7 +57,7 @@ export class Fields {
     return value === undefined ? undefined : decode(value, this.#path(name));
   }
 
-  /** Of anything, which nothing here looks at. */
+  /** Accepts any value without reading it. */
   ignore(name: string): void {
     this.#take(name);
   }

@@ -2,31 +2,34 @@ import { closeSync, constants, openSync, readdirSync, readSync, type Stats, stat
 import { setImmediate } from "node:timers/promises";
 import { type CdiFile, decodeCdiFile } from "./cdi-file.ts";
 
-/** Bytes. YAML, whose parser takes hundreds for each of them, is short: a machine of eight cards has 60,000. */
+/**
+ * Bytes. The limit for YAML is lower, because its parser needs hundreds of bytes for each byte of text. A machine with
+ * eight cards has 60,000 bytes.
+ */
 const MAX_BYTES = { json: 1 << 20, yaml: 128 << 10 };
 const MAX_ALL = 4 << 20;
 const MAX_FILES = 256;
-/** Of YAML: lexemes, brackets in one another, and references, which are a way to make much out of little. */
+/** Limits for YAML: lexemes, nesting, and aliases, which can expand to much. */
 const MAX_LEXEMES = 64_000;
 const MAX_DEPTH = 64;
 const MAX_ALIASES = 100;
 
 export interface FoundFile extends CdiFile {
   readonly path: string;
-  /** Those of a later directory count instead of the same devices of an earlier one. */
+  /** Directory index. Later directories take precedence for the same device. */
   readonly rank: number;
 }
 
 export interface FoundFiles {
   readonly files: readonly FoundFile[];
-  /** A line for each file that can't be used. */
+  /** One line for each file that can't be used. */
   readonly problems: readonly string[];
 }
 
-/** By path: what a file was, or why it can't be used, while it was as `stamp` says. */
+/** File contents by path, or the reason that a file can't be used. Valid while its stat matches `stamp`. */
 export type KnownFiles = Map<string, { readonly stamp: string; readonly found: CdiFile | Error }>;
 
-/** The files of CDI in some directories of the guest; those that are not there have none. What did not change is in `known`. */
+/** Reads the CDI files in the given directories; a missing directory has none. Takes unchanged files from `known`. */
 export async function readCdiFiles(directories: readonly string[], known: KnownFiles): Promise<FoundFiles> {
   const files: FoundFile[] = [];
   const problems: string[] = [];
@@ -37,7 +40,7 @@ export async function readCdiFiles(directories: readonly string[], known: KnownF
       try {
         const stat = statSync(path);
         size += stat.size;
-        if (size > MAX_ALL) throw new Error(`with it the files have more than ${MAX_ALL} bytes`);
+        if (size > MAX_ALL) throw new Error(`this and the files before it have more than ${MAX_ALL} bytes`);
         files.push({ ...(await lookAt(path, stat, known)), path, rank });
       } catch (error) {
         const [line] = (error as Error).message.split("\n");
@@ -67,7 +70,7 @@ async function lookAt(path: string, stat: Stats, known: KnownFiles): Promise<Cdi
       .then(decodeCdiFile)
       .catch((error: Error) => error);
     known.set(path, { stamp, found });
-    // Each of many files may take a while, and others have their turn.
+    // Parsing many files takes long, so yield to the event loop after each.
     await setImmediate();
   }
   if (found instanceof Error) throw found;
@@ -75,13 +78,13 @@ async function lookAt(path: string, stat: Stats, known: KnownFiles): Promise<Cdi
 }
 
 function read(path: string, stat: Stats): string {
-  if (!stat.isFile()) throw new Error("it is no regular file");
+  if (!stat.isFile()) throw new Error("it is not a regular file");
   const most = path.endsWith(".json") ? MAX_BYTES.json : MAX_BYTES.yaml;
   if (stat.size > most) throw new Error(`it has ${stat.size} bytes, more than ${most}`);
   return readUpTo(path, most);
 }
 
-/** A file that grows meanwhile, or that has no size, gives no more either. */
+/** Reads at most `most` bytes, also of a file that grows or that reports no size. */
 function readUpTo(path: string, most: number): string {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
@@ -99,19 +102,19 @@ function readUpTo(path: string, most: number): string {
 
 export async function parseCdi(path: string, text: string): Promise<unknown> {
   if (path.endsWith(".json")) return JSON.parse(text);
-  // Loaded when there is such a file. Numbers like 0666 are octal in YAML 1.1, which those who write these files use.
+  // Loaded with the first YAML file. YAML 1.1 reads numbers like 0666 as octal, as authors of these files expect.
   const yaml = await import("yaml");
   checkYaml(new yaml.Lexer().lex(text));
   return yaml.parse(text, { version: "1.1", maxAliasCount: MAX_ALIASES, logLevel: "error" });
 }
 
-/** Throws for what would take the agent's memory. */
+/** Throws for YAML that would exhaust the agent's memory. */
 function checkYaml(lexemes: Iterable<string>): void {
   let [count, depth] = [0, 0];
   for (const lexeme of lexemes) {
-    if (++count > MAX_LEXEMES) throw new Error(`it has more than ${MAX_LEXEMES} words and signs`);
+    if (++count > MAX_LEXEMES) throw new Error(`it has more than ${MAX_LEXEMES} YAML tokens`);
     if (lexeme === "[" || lexeme === "{") depth += 1;
     if (lexeme === "]" || lexeme === "}") depth -= 1;
-    if (depth > MAX_DEPTH) throw new Error(`it has more than ${MAX_DEPTH} brackets in one another`);
+    if (depth > MAX_DEPTH) throw new Error(`its brackets are nested deeper than ${MAX_DEPTH}`);
   }
 }

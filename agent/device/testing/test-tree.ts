@@ -14,7 +14,7 @@ import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
 import { realSysfs, type Sysfs } from "../sysfs.ts";
 
-/** A /sys and a /dev of a machine's own, in a temporary directory; paths are those of the machine. */
+/** A machine's own /sys and /dev in a temporary directory. Paths are those of the machine. */
 export class TestTree implements Sysfs {
   readonly #root: string;
 
@@ -43,7 +43,7 @@ export class TestTree implements Sysfs {
     symlinkSync(join(this.#root, target), at);
   }
 
-  /** A device on a PCI bus; with the number of the bus behind it, it is a bridge. */
+  /** Adds a device on a PCI bus. With a secondary bus number, it is a bridge. */
   pci(address: string, bus?: string): string {
     const device = `/sys/devices/pci/${address}`;
     this.file(`${device}/${bus === undefined ? "vendor" : `pci_bus/${bus}/power`}`);
@@ -51,7 +51,7 @@ export class TestTree implements Sysfs {
     return device;
   }
 
-  /** A disk in the directory of the device that has it. */
+  /** Adds a disk below the device that has it. */
   disk(parent: string, name: string, numbers: string, node = true): void {
     const device = `${parent}/block/${name}`;
     this.file(`${device}/dev`, `${numbers}\n`);
@@ -60,7 +60,7 @@ export class TestTree implements Sysfs {
     if (node) this.file(`/dev/${name}`);
   }
 
-  /** A partition of a disk in the directory of a device. */
+  /** Adds a partition of a disk below a device. */
   partition(parent: string, disk: string, number: number, numbers: string): void {
     const device = `${parent}/block/${disk}/${disk}${number}`;
     this.file(`${device}/dev`, `${numbers}\n`);
@@ -69,13 +69,13 @@ export class TestTree implements Sysfs {
     this.file(`/dev/${disk}${number}`);
   }
 
-  /** A SCSI controller. */
+  /** Adds a SCSI controller. */
   scsiHost(number: number, driver: string): void {
     this.file(`/sys/class/scsi_host/host${number}/scan`);
     this.file(`/sys/class/scsi_host/host${number}/proc_name`, `${driver}\n`);
   }
 
-  /** A disk of a SCSI controller, at HOST:CHANNEL:ID:LUN. */
+  /** Adds a disk of a SCSI controller, at HOST:CHANNEL:ID:LUN. */
   unit(address: string, name: string, numbers: string): void {
     const device = `/sys/devices/scsi/${address}`;
     this.disk(device, name, numbers);
@@ -83,7 +83,7 @@ export class TestTree implements Sysfs {
   }
 }
 
-/** A message as the kernel sends it. */
+/** Returns a message as the kernel sends it. */
 export function ueventMessage(action: string, devpath: string, subsystem: string): Buffer {
   const words = [`${action}@${devpath}`, `ACTION=${action}`, `DEVPATH=${devpath}`, `SUBSYSTEM=${subsystem}`];
   return Buffer.from(`${words.join("\0")}\0`);

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { freeMemory, isToBeCompacted } from "./choose-compaction.ts";
+import { freeMemory, shouldCompact } from "./choose-compaction.ts";
 import { defaultCompact } from "./settings.ts";
 
 const PAGETYPEINFO = `Page block order: 9
@@ -21,28 +21,28 @@ const MEMINFO = "MemTotal:         491520 kB\nMemFree:          302120 kB\n";
 const free = (pages: number, smallPages: number) => ({ pages, smallPages });
 const settings = { ...defaultCompact, compactThreshold: 100 };
 
-test("pages of blocks below the order count, if they can be moved", () => {
+test("movable pages in blocks below the order count as small", () => {
   expect(freeMemory(MEMINFO, PAGETYPEINFO, 9)).toEqual(free(75_530, 5 + 6 + 8 + 8 + 256 + 100_000));
   expect(freeMemory(MEMINFO, PAGETYPEINFO, 2).smallPages).toBe(5 + 6 + 100_000);
   expect(freeMemory("", "", 9)).toEqual(free(0, 0));
 });
 
-test("what a kernel has said is read", () => {
+test("output of a real kernel is parsed", () => {
   const recorded = readFileSync(join(import.meta.dirname, "testdata/pagetypeinfo.txt"), "utf8");
   expect(freeMemory(MEMINFO, recorded, 9).smallPages).toBe(2 + 4 + 16 + 128);
 });
 
-test("more than the threshold in small blocks, or fewer free pages, is worth it", () => {
-  expect(isToBeCompacted(free(1000, 150), free(1000, 50), 0, settings)).toBe(false);
-  expect(isToBeCompacted(free(1000, 151), free(1000, 50), 0, settings)).toBe(true);
-  expect(isToBeCompacted(free(900, 0), free(1000, 50), 0, settings)).toBe(false);
-  expect(isToBeCompacted(free(899, 0), free(1000, 50), 0, settings)).toBe(true);
+test("compaction is worthwhile if small blocks hold more pages than the threshold, or fewer pages are free", () => {
+  expect(shouldCompact(free(1000, 150), free(1000, 50), 0, settings)).toBe(false);
+  expect(shouldCompact(free(1000, 151), free(1000, 50), 0, settings)).toBe(true);
+  expect(shouldCompact(free(900, 0), free(1000, 50), 0, settings)).toBe(false);
+  expect(shouldCompact(free(899, 0), free(1000, 50), 0, settings)).toBe(true);
 });
 
-test("after enough periods without, it is done anyway; by default never", () => {
+test("compaction runs anyway after enough skipped periods, by default never", () => {
   const same = free(1000, 50);
-  expect(isToBeCompacted(same, same, 2, { ...settings, compactForceTimes: 3 })).toBe(false);
-  expect(isToBeCompacted(same, same, 3, { ...settings, compactForceTimes: 3 })).toBe(true);
-  expect(isToBeCompacted(same, same, 0, { ...settings, compactForceTimes: 0 })).toBe(true);
-  expect(isToBeCompacted(same, same, Number.MAX_SAFE_INTEGER, settings)).toBe(false);
+  expect(shouldCompact(same, same, 2, { ...settings, compactForceTimes: 3 })).toBe(false);
+  expect(shouldCompact(same, same, 3, { ...settings, compactForceTimes: 3 })).toBe(true);
+  expect(shouldCompact(same, same, 0, { ...settings, compactForceTimes: 0 })).toBe(true);
+  expect(shouldCompact(same, same, Number.MAX_SAFE_INTEGER, settings)).toBe(false);
 });

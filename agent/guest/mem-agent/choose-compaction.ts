@@ -1,16 +1,16 @@
 import { type CompactSettings, NEVER } from "./settings.ts";
 
-/** Of the whole guest. */
+/** Free memory of the whole guest. */
 export interface FreeMemory {
   readonly pages: number;
-  /** Those that are in blocks below the order that is wanted, and can be moved together. */
+  /** Movable pages in blocks below the wanted order. */
   readonly smallPages: number;
 }
 
 const KIB_PER_PAGE = 4;
 const MOVABLE = /, type +Movable +(.*)$/gm;
 
-/** From /proc/meminfo and /proc/pagetypeinfo, where a count that the kernel gave up at is ">100000". */
+/** Reads /proc/meminfo and /proc/pagetypeinfo. The kernel prints ">100000" for a count at which it stopped. */
 export function freeMemory(meminfo: string, pagetypeinfo: string, order: number): FreeMemory {
   const kib = Number(/^MemFree: +(\d+) kB$/m.exec(meminfo)?.[1] ?? 0);
   let smallPages = 0;
@@ -22,8 +22,11 @@ export function freeMemory(meminfo: string, pagetypeinfo: string, order: number)
   return { pages: Math.floor(kib / KIB_PER_PAGE), smallPages };
 }
 
-/** Whether it is worth the work: `last` is after the last one, `without` how many periods have passed without. */
-export function isToBeCompacted(
+/**
+ * True if compaction is worthwhile. `last` is the state after the last compaction, `without` the number of periods
+ * since.
+ */
+export function shouldCompact(
   now: FreeMemory,
   last: FreeMemory,
   without: number,

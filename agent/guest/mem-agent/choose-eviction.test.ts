@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { chooseEviction, isToBeAged } from "./choose-eviction.ts";
+import { chooseEviction, shouldAge } from "./choose-eviction.ts";
 import type { MemcgNode } from "./lru-gen.ts";
 import { defaultMemcg } from "./settings.ts";
 
-/** Pages of the oldest, and how many generations there are. */
+/** A node with the oldest generation's pages and a number of generations. */
 function node(anon: number, file: number, count = 4, ageMs = 0): MemcgNode {
   const generations = Array.from({ length: count }, (_, at) => ({
     seq: 7 + at,
@@ -18,13 +18,13 @@ function node(anon: number, file: number, count = 4, ageMs = 0): MemcgNode {
 const swap = { swap: true, swappinessMax: 50 };
 const PLENTY = 100_000;
 
-test("the oldest of four generations is cold; of three none is", () => {
+test("the oldest of four generations is cold, of three none is", () => {
   expect(chooseEviction(node(0, 10), defaultMemcg, 0)).toEqual({ seq: 7, swappiness: 0 });
   expect(chooseEviction(node(0, 10, 3), defaultMemcg, 0)).toBeUndefined();
   expect(chooseEviction({ ...node(0, 0), generations: [] }, defaultMemcg, 0)).toBeUndefined();
 });
 
-test("anonymous memory is taken only with swap, and with room in it", () => {
+test("anonymous memory is evicted only with swap that has room", () => {
   expect(chooseEviction(node(10, 0), defaultMemcg, PLENTY)).toBeUndefined();
   expect(chooseEviction(node(10, 0), swap, 256)).toBeUndefined();
   expect(chooseEviction(node(10, 0), { ...swap, swappinessMax: 0 }, PLENTY)).toBeUndefined();
@@ -33,7 +33,7 @@ test("anonymous memory is taken only with swap, and with room in it", () => {
   expect(chooseEviction(node(10, 90), swap, 0)).toEqual({ seq: 7, swappiness: 0 });
 });
 
-test("swappiness is never over its limit, and there is always something to take", () => {
+test("swappiness never exceeds its limit, and there is always something to evict", () => {
   const count = fc.nat({ max: 1_000_000 });
   fc.assert(
     fc.property(count, count, fc.boolean(), fc.nat({ max: 200 }), count, (anon, file, swap, swappinessMax, room) => {
@@ -45,9 +45,9 @@ test("swappiness is never over its limit, and there is always something to take"
   );
 });
 
-test("a generation is a minute old before there is another, or half a period where that is shorter", () => {
-  expect(isToBeAged(node(0, 1, 4, 59_999), defaultMemcg)).toBe(false);
-  expect(isToBeAged(node(0, 1, 4, 60_000), defaultMemcg)).toBe(true);
-  expect(isToBeAged(node(0, 1, 4, 499), { ...defaultMemcg, periodSecs: 1 })).toBe(false);
-  expect(isToBeAged(node(0, 1, 4, 500), { ...defaultMemcg, periodSecs: 1 })).toBe(true);
+test("a new generation is due after a minute, or after half a period if that is shorter", () => {
+  expect(shouldAge(node(0, 1, 4, 59_999), defaultMemcg)).toBe(false);
+  expect(shouldAge(node(0, 1, 4, 60_000), defaultMemcg)).toBe(true);
+  expect(shouldAge(node(0, 1, 4, 499), { ...defaultMemcg, periodSecs: 1 })).toBe(false);
+  expect(shouldAge(node(0, 1, 4, 500), { ...defaultMemcg, periodSecs: 1 })).toBe(true);
 });

@@ -1,23 +1,25 @@
 import type { Eviction, MemcgNode } from "./lru-gen.ts";
 import type { MemcgSettings } from "./settings.ts";
 
-/** A kernel has no more (MAX_NR_GENS): the oldest of so many was not used while the others were made. */
+/**
+ * Most generations a kernel keeps (MAX_NR_GENS). With this many, the oldest was not used while the others were created.
+ */
 const GENERATIONS = 4;
-/** Pages; with less there is no swap to speak of. */
+/** Pages. With less free swap, anonymous memory is left alone. */
 const LEAST_SWAP = 256;
-/** The kernel's most. */
+/** The kernel's maximum. */
 const SWAPPINESS = 200;
-/** No generation is younger: one made later would say nothing of what is cold. */
+/** Minimum age of the youngest generation before a new one: sooner, it would say nothing about what is cold. */
 const YOUNGEST_MS = 60_000;
 
-/** Whether the memory of a cgroup is to be aged now. With periods of less than a minute, in each of them. */
-export function isToBeAged({ generations }: MemcgNode, { periodSecs }: MemcgSettings): boolean {
+/** True if the cgroup's memory is due for aging. If periods are shorter than a minute, it is due in each of them. */
+export function shouldAge({ generations }: MemcgNode, { periodSecs }: MemcgSettings): boolean {
   const age = generations.at(-1)?.ageMs ?? 0;
-  // Half a period: timers are not exact.
+  // Half a period, because timers are not exact.
   return age >= Math.min(YOUNGEST_MS, (periodSecs * 1000) / 2);
 }
 
-/** What is cold of a cgroup's memory; undefined when nothing is. */
+/** Returns what to evict from a cgroup, or undefined if none of its memory is cold. */
 export function chooseEviction(
   { generations }: MemcgNode,
   settings: Pick<MemcgSettings, "swap" | "swappinessMax">,

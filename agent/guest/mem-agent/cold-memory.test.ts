@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 import { ColdMemory } from "./cold-memory.ts";
 import { defaultMemcg, type MemcgSettings } from "./settings.ts";
-import { CALM, testingGuest } from "./testing-guest.ts";
+import { CALM, testGuest } from "./testing/test-guest.ts";
 
 const settings: MemcgSettings = { ...defaultMemcg, periodSecs: 1, evictionRunAgingCountMin: 2 };
 const running = () => new AbortController().signal;
 
-/** One cgroup with `file` cold pages, on a kernel that does what it is told. */
+/** A guest with one cgroup that has `file` cold pages, on a kernel that obeys. */
 async function guestWith(file: number) {
-  const guest = testingGuest({
+  const guest = testGuest({
     "/sys/kernel/mm/lru_gen/enabled": "0x0000\n",
     "/proc/pressure/memory": CALM,
     "/cg/pod/a/memory.pressure": CALM,
@@ -41,8 +41,8 @@ async function guestWith(file: number) {
 
 const commands = ({ written }: { written: [string, string][] }) => written.map(([, text]) => text);
 
-test("MGLRU is turned on where it is off, and only there", async () => {
-  const guest = testingGuest({
+test("enables MGLRU only if it is off", async () => {
+  const guest = testGuest({
     "/sys/kernel/mm/lru_gen/enabled": "0x0003\n",
     "/proc/pressure/memory": CALM,
     "/debug/lru_gen": "",
@@ -57,8 +57,8 @@ test("MGLRU is turned on where it is off, and only there", async () => {
 test.each([
   ["/sys/kernel/mm/lru_gen/enabled", "MGLRU (/sys/kernel/mm/lru_gen/enabled: ENOENT)"],
   ["/proc/pressure/memory", "pressure stall information (/proc/pressure/memory: ENOENT)"],
-])("a kernel without %s is told in the contract's words", async (path, what) => {
-  const guest = testingGuest({ "/sys/kernel/mm/lru_gen/enabled": "0x0007\n", "/proc/pressure/memory": CALM });
+])("reports a kernel without %s in the text that hosts know", async (path, what) => {
+  const guest = testGuest({ "/sys/kernel/mm/lru_gen/enabled": "0x0007\n", "/proc/pressure/memory": CALM });
   guest.files.delete(path);
   await expect(new ColdMemory(guest).prepare()).rejects.toMatchObject({
     kind: "internal",
@@ -66,16 +66,16 @@ test.each([
   });
 });
 
-test("memory is aged in each period, and taken after enough of them, a batch at a time until nothing is cold", async () => {
+test("ages memory in each period, then reclaims it in batches until none is cold", async () => {
   const { guest, part } = await guestWith(2500);
   await part.round(settings, running());
   expect(commands(guest)).toEqual(["+ 12 0 3 0 1"]);
   await part.round(settings, running());
   expect(commands(guest).slice(1)).toEqual(["+ 12 0 4 0 1", "- 12 0 2 0 1024", "- 12 0 2 0 1024", "- 12 0 2 0 1024"]);
-  expect(guest.lines).toEqual([[{ cgroup: "/pod/a", pages: 2500 }, "cold memory was taken back"]]);
+  expect(guest.lines).toEqual([[{ cgroup: "/pod/a", pages: 2500 }, "cold memory was reclaimed"]]);
 });
 
-test("a cgroup under pressure is let alone, and taking ends when it comes under pressure", async () => {
+test("leaves a cgroup under pressure alone, and stops evicting when pressure rises", async () => {
   const { guest, part } = await guestWith(5000);
   await part.round(settings, running());
   guest.ms = 1000;
@@ -99,7 +99,7 @@ test.each([
   [2, 1],
   [3, 2],
 ])(
-  "over a periodPsiPercentLimit of %d nothing is done: of two periods, the second with 3 %%, %d",
+  "skips a period above a periodPsiPercentLimit of %d: of two periods, the second at 3 %%, %d are used",
   async (limit, aged) => {
     const { guest, part } = await guestWith(10);
     const limits = { ...settings, evictionRunAgingCountMin: 9, periodPsiPercentLimit: limit };
@@ -114,7 +114,7 @@ test.each([
 test.each([
   [49, 1],
   [50, 5],
-])("over an evictionPsiPercentLimit of %d no more is taken: at 50 %%, %d times", async (limit, taken) => {
+])("stops evicting above an evictionPsiPercentLimit of %d: at 50 %%, after %d batches", async (limit, taken) => {
   const { guest, part } = await guestWith(5000);
   const play = guest.onWrite;
   guest.onWrite = (path, text) => {
@@ -126,14 +126,14 @@ test.each([
   expect(commands(guest).filter((line) => line.startsWith("-"))).toHaveLength(taken);
 });
 
-test("it ends when the kernel takes nothing more", async () => {
+test("stops when the kernel reclaims no more", async () => {
   const { guest, part } = await guestWith(5000);
   guest.onWrite = () => undefined;
   await part.round({ ...settings, evictionRunAgingCountMin: 0 }, running());
   expect(commands(guest)).toEqual(["+ 12 0 3 0 1", "- 12 0 0 0 1024"]);
 });
 
-test("a cgroup that goes meanwhile is no failure of the others", async () => {
+test("continues with other cgroups after one is removed meanwhile", async () => {
   const { guest, part } = await guestWith(10);
   const text = guest.files.get("/debug/lru_gen") ?? "";
   guest.files.set("/debug/lru_gen", `${text.replaceAll("/pod/a", "/gone").replace("12", "11")}${text}`);
@@ -142,7 +142,7 @@ test("a cgroup that goes meanwhile is no failure of the others", async () => {
   expect(commands(guest)).toEqual(["+ 12 0 3 0 1"]);
 });
 
-test("a round that is given up writes nothing more", async () => {
+test("writes nothing in a round that is cancelled", async () => {
   const { guest, part } = await guestWith(10);
   const stop = new AbortController();
   stop.abort();

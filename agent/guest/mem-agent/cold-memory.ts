@@ -1,19 +1,19 @@
-import { chooseEviction, isToBeAged } from "./choose-eviction.ts";
+import { chooseEviction, shouldAge } from "./choose-eviction.ts";
 import { type GuestMemory, needs, stalled, unavailable } from "./guest-memory.ts";
 import { agingCommand, evictionCommand, type MemcgNode, parseLruGen } from "./lru-gen.ts";
 import { PressureMeter } from "./pressure.ts";
 import type { MemcgSettings } from "./settings.ts";
 
 const ENABLED = "/sys/kernel/mm/lru_gen/enabled";
-/** Pages that are taken at a time (4 MiB), before it is looked again at how the guest fares. */
+/** Pages reclaimed at a time (4 MiB) between two looks at the pressure. */
 const BATCH = 1024;
 const KIB_PER_PAGE = 4;
 
-/** Takes back memory that nobody has used for long, by the generations of MGLRU. */
+/** Reclaims memory that no process has used for long, as shown by MGLRU generations. */
 export class ColdMemory {
   readonly #guest: GuestMemory;
   readonly #meters = new Map<string, PressureMeter>();
-  /** How often what a cgroup has on a node was aged, by their numbers. */
+  /** How often each cgroup's memory was aged, by cgroup and NUMA node. */
   readonly #aged = new Map<string, number>();
   #lruGen = "";
 
@@ -21,7 +21,7 @@ export class ColdMemory {
     this.#guest = guest;
   }
 
-  /** Turns MGLRU on. Throws what this kernel lacks. */
+  /** Enables MGLRU. Throws if this kernel lacks a feature. */
   async prepare(): Promise<void> {
     const enabled = await needs(this.#guest, ENABLED, "MGLRU");
     await needs(this.#guest, "/proc/pressure/memory", "pressure stall information");
@@ -34,7 +34,7 @@ export class ColdMemory {
     }
   }
 
-  /** Ages the memory of every cgroup that is under no pressure, and takes back what is cold. */
+  /** Ages the memory of every cgroup without pressure and reclaims what is cold. */
   async round(settings: MemcgSettings, signal: AbortSignal): Promise<void> {
     const nodes = await this.#nodes();
     this.#forgetOthers(nodes);
@@ -45,15 +45,15 @@ export class ColdMemory {
         if (!calm.has(node.path)) {
           calm.set(node.path, (await this.#pressure(node.path)) <= settings.periodPsiPercentLimit);
         }
-        if (calm.get(node.path) !== true || !isToBeAged(node, settings)) continue;
+        if (calm.get(node.path) !== true || !shouldAge(node, settings)) continue;
         await this.#guest.write(this.#lruGen, agingCommand(node, settings.swap), signal);
         const aged = (this.#aged.get(keyOf(node)) ?? 0) + 1;
         this.#aged.set(keyOf(node), aged);
         if (aged >= settings.evictionRunAgingCountMin) await this.#evict(node, settings, signal);
       } catch (error) {
         signal.throwIfAborted();
-        calm.set(node.path, false); // it has gone meanwhile, as a rule
-        this.#guest.log({ cgroup: node.path, error: String(error) }, "cold memory was not taken back");
+        calm.set(node.path, false); // usually the cgroup was removed meanwhile
+        this.#guest.log({ cgroup: node.path, error: String(error) }, "cold memory was not reclaimed");
       }
     }
   }
@@ -75,7 +75,7 @@ export class ColdMemory {
       await this.#guest.write(this.#lruGen, evictionCommand(now, choice, BATCH), signal);
       last = left;
     }
-    if (taken > 0) this.#guest.log({ cgroup: node.path, pages: taken }, "cold memory was taken back");
+    if (taken > 0) this.#guest.log({ cgroup: node.path, pages: taken }, "cold memory was reclaimed");
   }
 
   async #nodes(): Promise<MemcgNode[]> {
@@ -97,7 +97,7 @@ export class ColdMemory {
     return Number(kib ?? 0) / KIB_PER_PAGE;
   }
 
-  /** Cgroups that are gone; another may get the number of one. */
+  /** Forgets removed cgroups: a new cgroup may get the same number. */
   #forgetOthers(nodes: readonly MemcgNode[]): void {
     const paths = new Set(nodes.map(({ path }) => path));
     const keys = new Set(nodes.map(keyOf));

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Compaction } from "./compaction.ts";
 import { type CompactSettings, defaultCompact } from "./settings.ts";
-import { CALM, testingGuest } from "./testing-guest.ts";
+import { CALM, testGuest } from "./testing/test-guest.ts";
 
 const settings: CompactSettings = { ...defaultCompact, compactForceTimes: 2 };
 const running = () => new AbortController().signal;
@@ -19,8 +19,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("it is done when it is worth it, and else after so many periods without", async () => {
-  const guest = testingGuest(FILES);
+test("compaction runs when it is worthwhile, or after the configured number of skipped periods", async () => {
+  const guest = testGuest(FILES);
   const part = new Compaction(guest);
   await part.prepare();
   for (let round = 0; round < 6; round++) await part.round(settings, running());
@@ -31,8 +31,8 @@ test("it is done when it is worth it, and else after so many periods without", a
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("under pressure nothing is done, and the period counts as one without", async () => {
-  const guest = testingGuest(FILES);
+test("compaction is skipped under pressure, and the period counts as skipped", async () => {
+  const guest = testGuest(FILES);
   const part = new Compaction(guest);
   const force = { ...settings, compactForceTimes: 0 };
   await part.round({ ...settings, compactThreshold: 99_999 }, running());
@@ -46,15 +46,15 @@ test("under pressure nothing is done, and the period counts as one without", asy
 });
 
 test.each([
-  ["the time is over", 5, "5 s are over", () => undefined],
+  ["its time is over", 5, "5 s are over", () => undefined],
   [
     "the guest comes under pressure",
     1,
     "pressure of 9 %",
-    (guest: ReturnType<typeof testingGuest>) => guest.files.set("/proc/pressure/io", CALM.replace("1000", "92000")),
+    (guest: ReturnType<typeof testGuest>) => guest.files.set("/proc/pressure/io", CALM.replace("1000", "92000")),
   ],
-])("it is ended when %s", async (_, seconds, ended, meanwhile) => {
-  const guest = testingGuest(FILES);
+])("compaction stops when %s", async (_, seconds, ended, meanwhile) => {
+  const guest = testGuest(FILES);
   const part = new Compaction(guest);
   guest.onWrite = (_path, _text, signal) =>
     new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
@@ -68,12 +68,16 @@ test.each([
 });
 
 test.each([
-  ["over a periodPsiPercentLimit of 2 nothing is done at 3 %", { periodPsiPercentLimit: 2 }, 0],
-  ["up to a periodPsiPercentLimit of 3 it is done at 3 %", { periodPsiPercentLimit: 3 }, 1],
-  ["with a compactOrder of 1 five small blocks are not worth it", { compactOrder: 1, compactForceTimes: 99 }, 0],
-  ["with a compactOrder of 2 eleven pages are worth it", { compactOrder: 2, compactForceTimes: 99 }, 1],
+  ["compaction is skipped at 3 % with a periodPsiPercentLimit of 2", { periodPsiPercentLimit: 2 }, 0],
+  ["compaction runs at 3 % with a periodPsiPercentLimit of 3", { periodPsiPercentLimit: 3 }, 1],
+  [
+    "compaction is skipped for five small blocks with a compactOrder of 1",
+    { compactOrder: 1, compactForceTimes: 99 },
+    0,
+  ],
+  ["compaction runs for eleven pages with a compactOrder of 2", { compactOrder: 2, compactForceTimes: 99 }, 1],
 ])("%s", async (_, changed, times) => {
-  const guest = testingGuest({ ...FILES, "/proc/meminfo": "MemFree:    0 kB\n" });
+  const guest = testGuest({ ...FILES, "/proc/meminfo": "MemFree:    0 kB\n" });
   const part = new Compaction(guest);
   const force = { ...settings, compactForceTimes: 0, compactThreshold: 8 };
   await part.round({ ...force, compactForceTimes: 99, compactThreshold: 99_999 }, running());
@@ -83,8 +87,8 @@ test.each([
   expect(guest.written).toHaveLength(times);
 });
 
-test("it is ended over a compactPsiPercentLimit, not up to it", async () => {
-  const guest = testingGuest(FILES);
+test("compaction stops above its compactPsiPercentLimit, not at it", async () => {
+  const guest = testGuest(FILES);
   const part = new Compaction(guest);
   let given: AbortSignal | undefined;
   guest.onWrite = (_path, _text, signal) => {
@@ -104,8 +108,8 @@ test("it is ended over a compactPsiPercentLimit, not up to it", async () => {
   expect(guest.lines).toEqual([[{ ms: 2000, ended: "pressure of 21 %" }, "memory was compacted"]]);
 });
 
-test("a kernel without a list of blocks is told in the contract's words", async () => {
-  await expect(new Compaction(testingGuest({})).prepare()).rejects.toThrow(
+test("a kernel without a list of free blocks is reported in the text that hosts know", async () => {
+  await expect(new Compaction(testGuest({})).prepare()).rejects.toThrow(
     "mem-agent is disabled: this kernel has no list of free blocks by type (/proc/pagetypeinfo: ENOENT)",
   );
 });

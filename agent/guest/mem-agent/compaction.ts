@@ -1,26 +1,26 @@
-import { type FreeMemory, freeMemory, isToBeCompacted } from "./choose-compaction.ts";
+import { type FreeMemory, freeMemory, shouldCompact } from "./choose-compaction.ts";
 import { type GuestMemory, needs, stalled } from "./guest-memory.ts";
 import { PressureMeter } from "./pressure.ts";
 import type { CompactSettings } from "./settings.ts";
 
 const PAGETYPEINFO = "/proc/pagetypeinfo";
 const COMPACT = "/proc/sys/vm/compact_memory";
-/** How often it is looked at how the guest fares meanwhile, ms. */
+/** Interval between two looks at the pressure during compaction, ms. */
 const LOOK_MS = 1000;
 
-/** Has the kernel move pages together, so that there are large free blocks. */
+/** Makes the kernel move pages together, so that large blocks become free. */
 export class Compaction {
   readonly #guest: GuestMemory;
   readonly #meter = new PressureMeter();
   #last: FreeMemory = { pages: 0, smallPages: 0 };
-  /** Periods since the last time. */
+  /** Periods since the last compaction. */
   #without = 0;
 
   constructor(guest: GuestMemory) {
     this.#guest = guest;
   }
 
-  /** Throws what this kernel lacks. */
+  /** Throws if this kernel lacks a feature. */
   async prepare(): Promise<void> {
     await needs(this.#guest, PAGETYPEINFO, "list of free blocks by type");
     await needs(this.#guest, "/proc/pressure/memory", "pressure stall information");
@@ -29,7 +29,7 @@ export class Compaction {
   async round(settings: CompactSettings, signal: AbortSignal): Promise<void> {
     const percent = this.#meter.percent(await stalled(this.#guest), this.#guest.now());
     const isCalm = percent <= settings.periodPsiPercentLimit;
-    if (!isCalm || !isToBeCompacted(await this.#free(settings), this.#last, this.#without, settings)) {
+    if (!isCalm || !shouldCompact(await this.#free(settings), this.#last, this.#without, settings)) {
       this.#without += 1;
       return;
     }

@@ -2,22 +2,22 @@ import { AgentError } from "../../kernel/error.ts";
 import type { WriteFile } from "../../kernel/init/killable-write.ts";
 import { stalledMicros } from "./pressure.ts";
 
-/** What the memory agent asks of the kernel: files, read and written. */
+/** The memory agent's access to the kernel: files it reads and writes. */
 export interface GuestMemory {
-  /** Off the main thread. Rejects with Node's own error. */
+  /** Reads off the main thread. Rejects with Node's own error. */
   readText(path: string): Promise<string>;
   write: WriteFile;
-  /** A debugfs that nobody else sees: the path of its root. Throws SystemError. */
+  /** Mounts a private debugfs and returns the path of its root. Throws SystemError. */
   openDebugfs(): string;
-  /** Where cgroup2 is mounted. */
+  /** Mount point of cgroup2. */
   readonly cgroupRoot: string;
-  /** Of a monotonic clock, ms. */
+  /** A monotonic clock in ms. */
   now(): number;
-  /** To the agent's log: what was done. */
+  /** Writes to the agent's log. */
   log(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
 
-/** How long some task of the whole guest, or of a cgroup, waited for memory or disks, µs. */
+/** Returns the total time in which some task of the guest, or of a cgroup, waited for memory or disks, in µs. */
 export async function stalled({ readText, cgroupRoot }: GuestMemory, cgroup?: string): Promise<number> {
   const isWhole = cgroup === undefined || cgroup === "/";
   const pathOf = (what: string) => (isWhole ? `/proc/pressure/${what}` : `${cgroupRoot}${cgroup}/${what}.pressure`);
@@ -25,14 +25,14 @@ export async function stalled({ readText, cgroupRoot }: GuestMemory, cgroup?: st
   return stalledMicros(memory, await readText(memory)) + stalledMicros(io, await readText(io));
 }
 
-/** Throws the line that a part without what it needs is refused with. */
+/** Reads a file that a part needs. Throws the error that refuses the part if the file is missing. */
 export async function needs({ readText }: GuestMemory, path: string, what: string): Promise<string> {
   return readText(path).catch((cause: NodeJS.ErrnoException) => {
     throw unavailable(`this kernel has no ${what} (${path}: ${cause.code})`, cause);
   });
 }
 
-/** The contract's words first. */
+/** Hosts know the text "mem-agent is disabled", so the message begins with it. */
 export function unavailable(why: string, cause?: unknown): AgentError {
   return new AgentError("internal", `mem-agent is disabled: ${why}`, { cause });
 }

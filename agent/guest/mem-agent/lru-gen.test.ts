@@ -4,10 +4,10 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { agingCommand, evictionCommand, type MemcgNode, parseLruGen } from "./lru-gen.ts";
 
-/** Of Debian's 6.1 in a guest. */
+/** Output of Debian's 6.1 kernel in a guest. */
 const recorded = readFileSync(join(import.meta.dirname, "testdata/lru_gen.txt"), "utf8");
 
-test("what a kernel has said is read, the oldest generation first", () => {
+test("parses output of a real kernel, oldest generation first", () => {
   const nodes = parseLruGen(recorded);
   expect(nodes.map(({ memcg, path, node }) => [memcg, path, node])).toEqual([
     [1, "/", 0],
@@ -24,7 +24,7 @@ test("what a kernel has said is read, the oldest generation first", () => {
 
 const counter = fc.nat({ max: 2 ** 30 });
 const generation = fc.record({ seq: counter, ageMs: counter, anon: counter, file: counter });
-/** A cgroup may be called anything without a slash and a newline, as a container with cgroups of its own does. */
+/** A cgroup's name may hold anything but a slash and a newline. A container with its own cgroups chooses it. */
 const name = fc.string({ minLength: 1, unit: "binary" }).filter((text) => !/[/\n\r\u2028\u2029]/.test(text));
 const one = fc.record({
   memcg: fc.integer({ min: 1, max: 65_535 }),
@@ -33,7 +33,7 @@ const one = fc.record({
   generations: fc.array(generation, { minLength: 1, maxLength: 4 }),
 });
 
-/** As the kernel prints it. */
+/** Formats nodes as the kernel does. */
 function show({ memcg, path, node, generations }: MemcgNode): string {
   const pad = (value: number) => String(value).padStart(10);
   const rows = generations.map(
@@ -42,7 +42,7 @@ function show({ memcg, path, node, generations }: MemcgNode): string {
   return `memcg ${String(memcg).padStart(5)} ${path}\n node ${String(node).padStart(5)}\n${rows.join("")}`;
 }
 
-test("whatever cgroups are called, what is printed comes back", () => {
+test("parses what the kernel prints, whatever the cgroups' names", () => {
   fc.assert(
     fc.property(fc.array(one), (nodes) => {
       expect(parseLruGen(nodes.map(show).join(""))).toEqual(nodes);
@@ -50,12 +50,12 @@ test("whatever cgroups are called, what is printed comes back", () => {
   );
 });
 
-test("any text is read, and nothing of a cgroup that is gone", () => {
+test("parses any text, and drops cgroups that the kernel has released", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => parseLruGen(text).length === 0));
   expect(parseLruGen(recorded.replace("memcg     2", "memcg     0")).map(({ path }) => path)).toEqual(["/", "/pod"]);
 });
 
-test("commands are those of the kernel's own documentation", () => {
+test("builds commands as the kernel documents them", () => {
   const [, node] = parseLruGen(recorded);
   if (node === undefined) throw new Error("nothing was read");
   expect(agingCommand(node, false)).toBe("+ 2 0 3 0 1");

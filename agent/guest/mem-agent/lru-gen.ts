@@ -1,16 +1,16 @@
-/** Pages of one generation; they may be a few more or less, as the kernel counts in batches. */
+/** Page counts of one generation. They may be off by a few, because the kernel counts in batches. */
 interface Generation {
   readonly seq: number;
-  /** Since it was made. */
+  /** Time since the generation was created. */
   readonly ageMs: number;
   readonly anon: number;
   readonly file: number;
 }
 
-/** What a cgroup has on a node, by generations, the oldest first. */
+/** A cgroup's memory on one NUMA node, by generation, oldest first. */
 export interface MemcgNode {
   readonly memcg: number;
-  /** Of the cgroup, from the root of all. */
+  /** The cgroup's path below the root cgroup. */
   readonly path: string;
   readonly node: number;
   readonly generations: readonly Generation[];
@@ -20,7 +20,7 @@ const MEMCG = /^memcg +(\d+) (\/.*)$/;
 const NODE = /^ node +(\d+)$/;
 const GENERATION = /^ +(\d+) +(\d+) +(-?\d+)[ x] +(-?\d+)[ x]?$/;
 
-/** The debug file lru_gen of a kernel with MGLRU. Lines that say something else are passed over. */
+/** Parses the debug file lru_gen of a kernel with MGLRU. Ignores lines in any other form. */
 export function parseLruGen(text: string): MemcgNode[] {
   const all: (MemcgNode & { readonly generations: Generation[] })[] = [];
   let memcg = { memcg: 0, path: "" };
@@ -35,16 +35,16 @@ export function parseLruGen(text: string): MemcgNode[] {
       all.at(-1)?.generations.push({ seq: Number(seq), ageMs: Number(ageMs), anon: pages(anon), file: pages(file) });
     }
   }
-  // Without an id the kernel has let go of it.
+  // An id of 0 marks a cgroup that the kernel has already released.
   return all.filter((one) => one.memcg !== 0 && one.generations.length > 0);
 }
 
-/** Has the kernel make a new generation, and look for what was used since the last one was made. */
+/** Makes the kernel create a new generation and look for pages used since the last one. */
 export function agingCommand({ memcg, node, generations }: MemcgNode, canSwap: boolean): string {
   return `+ ${memcg} ${node} ${generations.at(-1)?.seq ?? 0} ${canSwap ? 1 : 0} 1`;
 }
 
-/** Has it take back so many pages of a generation and of those before it. */
+/** Makes the kernel reclaim up to `pages` pages of a generation and of older ones. */
 export function evictionCommand({ memcg, node }: MemcgNode, { seq, swappiness }: Eviction, pages: number): string {
   return `- ${memcg} ${node} ${seq} ${swappiness} ${pages}`;
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { MemAgent, type MemAgentSettings } from "./mem-agent.ts";
 import { defaultCompact, defaultMemcg } from "./settings.ts";
-import { CALM, testingGuest } from "./testing-guest.ts";
+import { CALM, testGuest } from "./testing/test-guest.ts";
 
 const FILES = {
   "/sys/kernel/mm/lru_gen/enabled": "0x0007\n",
@@ -20,8 +20,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("off, it answers with the contract's words, and asks and times nothing", async () => {
-  const guest = testingGuest({});
+test("a disabled memory agent answers in the text that hosts know, reads nothing and runs no timer", async () => {
+  const guest = testGuest({});
   const agent = new MemAgent(guest, { enabled: false, ...settings });
   expect(await agent.start()).toEqual([]);
   const refusal = { kind: "internal", message: "mem-agent is disabled" };
@@ -30,9 +30,9 @@ test("off, it answers with the contract's words, and asks and times nothing", as
   expect([guest.written, vi.getTimerCount()]).toEqual([[], 0]);
 });
 
-test("each part has a timer of its own, while it is on", async () => {
+test("each part has its own timer while it is on", async () => {
   const saved: MemAgentSettings[] = [];
-  const agent = new MemAgent(testingGuest(FILES), { enabled: true, ...settings }, (now) => saved.push(now));
+  const agent = new MemAgent(testGuest(FILES), { enabled: true, ...settings }, (now) => saved.push(now));
   expect(await agent.start()).toEqual([]);
   expect(vi.getTimerCount()).toBe(2);
   await agent.setMemcg({ disabled: true });
@@ -45,8 +45,8 @@ test("each part has a timer of its own, while it is on", async () => {
   });
 });
 
-test("a part that the kernel can't do is named at the start, refused when it is turned on, and may stay off", async () => {
-  const guest = testingGuest(FILES);
+test("a part that the kernel doesn't support is reported at start, refused when enabled, and may stay off", async () => {
+  const guest = testGuest(FILES);
   guest.files.delete("/sys/kernel/mm/lru_gen/enabled");
   const lacking = new MemAgent(guest, { enabled: true, ...settings });
   expect(await lacking.start()).toEqual([expect.stringContaining("this kernel has no MGLRU")]);
@@ -57,8 +57,8 @@ test("a part that the kernel can't do is named at the start, refused when it is 
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("a bad number changes nothing", async () => {
-  const agent = new MemAgent(testingGuest(FILES), { enabled: true, ...settings }, () => expect.fail("saved"));
+test("a number out of bounds changes nothing", async () => {
+  const agent = new MemAgent(testGuest(FILES), { enabled: true, ...settings }, () => expect.fail("saved"));
   await expect(agent.setMemcg({ swap: true, periodSecs: 0 })).rejects.toMatchObject({ kind: "invalid-argument" });
   expect(vi.getTimerCount()).toBe(0);
 });

@@ -14,23 +14,25 @@ export interface MemAgentOptions extends MemAgentSettings {
   readonly enabled: boolean;
 }
 
-/** As a call changes them: what is absent stays. */
+/** A change requested by a call. Absent fields keep their value. */
 type Change<Settings> = { readonly [Key in keyof Settings]?: Settings[Key] | null | undefined };
 
 interface Part<Settings> {
-  /** Throws what this kernel lacks. */
+  /** Throws if this kernel lacks a feature. */
   prepare(): Promise<void>;
   round(settings: Settings, signal: AbortSignal): Promise<void>;
 }
 
-/** Takes back cold memory and compacts free memory, each in its periods. Nothing runs, and nothing is asked, of what is off. */
+/**
+ * Reclaims cold memory and compacts free memory, each periodically. A part that is off runs no timer and reads nothing.
+ */
 export class MemAgent {
   readonly #enabled: boolean;
   readonly #memcg: RunningPart<MemcgSettings>;
   readonly #compact: RunningPart<CompactSettings>;
   readonly #save: (settings: MemAgentSettings) => void;
 
-  /** `save` gets the settings when a call has changed them. */
+  /** Calls `save` with the settings after each change by a call. */
   constructor(
     guest: GuestMemory,
     { enabled, memcg, compact }: MemAgentOptions,
@@ -42,7 +44,7 @@ export class MemAgent {
     this.#save = save;
   }
 
-  /** Gives a line for each part that can't run here. */
+  /** Returns one line for each part that can't run here. */
   async start(): Promise<string[]> {
     if (!this.#enabled) return [];
     const results = await Promise.allSettled([
@@ -90,7 +92,7 @@ class RunningPart<Settings extends Timed> {
       try {
         await part.round(this.#settings, signal);
       } catch (error) {
-        if (!signal.aborted) guest.log({ error: String(error) }, "memory agent: this period was left out");
+        if (!signal.aborted) guest.log({ error: String(error) }, "memory agent: this period was skipped");
       }
     });
   }
@@ -99,7 +101,7 @@ class RunningPart<Settings extends Timed> {
     return this.#settings;
   }
 
-  /** A period begins anew only when it has another length, or when it was off. */
+  /** Restarts the period only if its length changes or the part was off. */
   async set(settings: Settings): Promise<void> {
     if (!settings.disabled && this.#period === undefined) await this.#part.prepare();
     this.#settings = settings;

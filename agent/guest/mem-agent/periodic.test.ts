@@ -8,7 +8,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("nothing is timed until it is set, and nothing any more when it is off", async () => {
+test("runs no timer before it is set and after it is turned off", async () => {
   let count = 0;
   const periodic = new Periodic(async () => void count++);
   expect(vi.getTimerCount()).toBe(0);
@@ -19,7 +19,7 @@ test("nothing is timed until it is set, and nothing any more when it is off", as
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("it goes on after a failure, and never runs twice at once", async () => {
+test("continues after a failure and never runs twice at once", async () => {
   let [now, most, runs] = [0, 0, 0];
   const periodic = new Periodic(async () => {
     most = Math.max(most, ++now);
@@ -34,7 +34,7 @@ test("it goes on after a failure, and never runs twice at once", async () => {
   periodic.set(undefined);
 });
 
-test("what is under way is given up when the period changes", async () => {
+test("cancels work in progress when the period changes", async () => {
   const signals: AbortSignal[] = [];
   const periodic = new Periodic((signal) => {
     signals.push(signal);

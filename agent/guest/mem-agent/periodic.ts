@@ -1,14 +1,14 @@
-/** Work that is done again and again, a period after its last end. Its timer keeps no process alive. */
+/** Repeats work, one period after the end of the last run. The timer doesn't keep the process alive. */
 export class Periodic {
   readonly #work: (signal: AbortSignal) => Promise<void>;
   #stop = new AbortController();
 
-  /** What the work rejects with is for itself to tell. */
+  /** Ignores rejections: the work reports its own failures. */
   constructor(work: (signal: AbortSignal) => Promise<void>) {
     this.#work = work;
   }
 
-  /** Begins anew with another period; undefined: not any more. What is under way is given up. */
+  /** Restarts with another period, or stops if it is undefined. Aborts work in progress. */
   set(periodMs: number | undefined): void {
     this.#stop.abort();
     this.#stop = new AbortController();

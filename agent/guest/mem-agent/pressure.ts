@@ -1,17 +1,19 @@
 import { AgentError } from "../../kernel/error.ts";
 
-/** µs since boot in which some task waited: the line "some" of a file of PSI. */
+/** Returns the time since boot in which some task waited, in µs: the line "some" of a PSI file. */
 export function stalledMicros(path: string, text: string): number {
   const total = /^some .*\btotal=(\d+)$/m.exec(text)?.[1];
-  if (total === undefined) throw new AgentError("internal", `${path}: not a file of pressure stall information`);
+  if (total === undefined) throw new AgentError("internal", `${path}: not a file with pressure stall information`);
   return Number(total);
 }
 
-/** How much of the time since the last question some task waited, in whole percent; 0 for the first question. */
+/**
+ * Measures the share of time in which some task waited since the last call, in whole percent. The first call returns 0.
+ */
 export class PressureMeter {
   #last: { readonly micros: number; readonly atMs: number } | undefined;
 
-  /** Of what waited, in all, and of a monotonic clock. */
+  /** Takes the total waiting time and the time of a monotonic clock. */
   percent(micros: number, atMs: number): number {
     const last = this.#last;
     this.#last = { micros, atMs };

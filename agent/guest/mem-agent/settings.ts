@@ -1,35 +1,41 @@
 import { AgentError } from "../../kernel/error.ts";
 
-/** Of the part that takes back cold memory, cgroup by cgroup. Limits are percent of time that some task waited for memory or disks. */
+/**
+ * Settings for reclaiming cold memory from each cgroup. Limits are the percentage of time that some task waited for
+ * memory or disks.
+ */
 export interface MemcgSettings {
   readonly disabled: boolean;
-  /** Anonymous memory too, where there is swap. */
+  /** Also reclaims anonymous memory, if there is swap. */
   readonly swap: boolean;
-  /** 0–200, as the kernel's own. */
+  /** 0 to 200, as in the kernel. */
   readonly swappinessMax: number;
   readonly periodSecs: number;
-  /** Of the period that has passed: over it nothing is done. */
+  /** If pressure in the past period exceeds this, the round is skipped. */
   readonly periodPsiPercentLimit: number;
-  /** Of the time that it takes: over it no more is taken. */
+  /** If pressure during eviction exceeds this, eviction stops. */
   readonly evictionPsiPercentLimit: number;
-  /** How often a cgroup's memory is to be aged before any of it is taken. */
+  /** How often a cgroup's memory must have been aged before any of it is reclaimed. */
   readonly evictionRunAgingCountMin: number;
 }
 
-/** Of the part that makes large free blocks of small ones. */
+/** Settings for compaction, which turns small free blocks into large ones. */
 export interface CompactSettings {
   readonly disabled: boolean;
   readonly periodSecs: number;
   readonly periodPsiPercentLimit: number;
-  /** Of the time that it takes: over it it is ended. */
+  /** If pressure during compaction exceeds this, compaction stops. */
   readonly compactPsiPercentLimit: number;
-  /** How long it may take. */
+  /** Time limit for one compaction. */
   readonly compactSecMax: number;
-  /** Free blocks below this order are small ones. */
+  /** Free blocks below this order count as small. */
   readonly compactOrder: number;
-  /** Pages: how many more are in small blocks, or how many fewer are free, than after the last time. */
+  /**
+   * Pages. Compaction runs if small blocks hold this many more, or the guest has this many fewer free, than after the
+   * last run.
+   */
   readonly compactThreshold: number;
-  /** After so many periods without, it is done anyway. */
+  /** Number of skipped periods after which compaction runs anyway. */
   readonly compactForceTimes: number;
 }
 
@@ -43,7 +49,7 @@ export const defaultMemcg: MemcgSettings = {
   evictionRunAgingCountMin: 3,
 };
 
-/** In practice never. */
+/** Practically never. */
 export const NEVER = 2 ** 63;
 
 export const defaultCompact: CompactSettings = {
@@ -60,9 +66,9 @@ export const defaultCompact: CompactSettings = {
 type Bounds<Settings> = { readonly [Key in keyof Settings as Settings[Key] extends number ? Key : never]: Bound };
 type Bound = readonly [least: number, most: number];
 
-/** Longest delay of a timer, s. */
+/** Longest delay of a Node timer in seconds. */
 const MAX_SECS = 2_147_483;
-/** Of memory and disks together. */
+/** The sum of memory and disk pressure. */
 const MAX_PERCENT = 200;
 
 export const memcgBounds: Bounds<MemcgSettings> = {
@@ -83,7 +89,7 @@ export const compactBounds: Bounds<CompactSettings> = {
   compactForceTimes: [0, 2 ** 64],
 };
 
-/** Those that are given in place of those that were. Throws for a number out of bounds, by the name of its field. */
+/** Returns the settings with the given fields replaced. Throws naming the field if a number is out of bounds. */
 export function changed<Settings extends object>(
   what: string,
   settings: Settings,
@@ -95,7 +101,10 @@ export function changed<Settings extends object>(
     const bound = (bounds as Readonly<Record<string, Bound>>)[key];
     if (bound === undefined || isWithin(value as number, bound)) continue;
     const name = key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    throw new AgentError("invalid-argument", `${what}: ${name} ${value} is not from ${bound[0]} to ${bound[1]}`);
+    throw new AgentError(
+      "invalid-argument",
+      `${what}: ${name} ${value} is out of range, use ${bound[0]} to ${bound[1]}`,
+    );
   }
   return { ...settings, ...Object.fromEntries(given) };
 }

@@ -6,7 +6,7 @@ import { openSys } from "../sys/sys.ts";
 import { leavesNoDescriptors } from "../testing/leaves-no-descriptors.ts";
 import { type InitClient, initRefusals, openInit } from "./init-client.ts";
 
-/** Init's end of the socket is this test's; what init itself does is tested in test/init. */
+/** The test plays init on its end of the socket; init itself is tested in test/init. */
 const sys = openSys();
 let initEnd: Fd;
 let agentEnd: Fd;
@@ -50,20 +50,20 @@ function request(id: number, extra: Partial<LaunchRequest> = {}): LaunchRequest 
   return { id, plan, slots: [initEnd], reportSlot: 0, newPidNamespace: false, keep: {}, label: "", ...extra };
 }
 
-test.each([16, 17, 18, 20, 21])("a message of type %i that ends too early is named in one line", async (type) => {
+test.each([16, 17, 18, 20, 21])("a truncated message of type %i is reported in one line", async (type) => {
   send(type, 1, u32(1));
-  await expect(openInit(sys, String(agentEnd))).rejects.toThrow("message of init: only 20 bytes");
+  await expect(openInit(sys, String(agentEnd))).rejects.toThrow("message from init: truncated at 20 bytes");
   sys.close(agentEnd);
 });
 
-test.each([undefined, "", "x", "2"])("without init's socket (%s) the message says how to start", async (value) => {
+test.each([undefined, "", "x", "2"])("an agent without init's socket (%s) says how to start it", async (value) => {
   await expect(openInit(sys, value)).rejects.toThrow(
     /GUESTD_INIT_FD=.*: no socket to init; start the agent by guestd-init/,
   );
   sys.close(agentEnd);
 });
 
-test("the greeting holds processes, ended ones too, deposits, and the times", async () => {
+test("the greeting contains running and ended processes, deposits and times", async () => {
   const pipe = sys.pipe();
   const exit = [u32(9), u64(10, 20, 30)];
   const label = Buffer.from("läbel");
@@ -92,7 +92,7 @@ test("the greeting holds processes, ended ones too, deposits, and the times", as
   client.close();
 });
 
-test("a launch carries its fields and descriptors, and resolves with pid and pidfd", async () => {
+test("a launch sends its fields and descriptors, and resolves with pid and pidfd", async () => {
   const client = await connect();
   const keep = { release: initEnd, stdin: initEnd };
   const extra = {
@@ -129,12 +129,9 @@ test.each([
   [[-22, 0, 2, 0], "check launch plan operation 0 (exec): EINVAL"],
   [[-74, 0, 2, -1], "check launch plan: EBADMSG"],
   [[-22, 0, 3, 0], "setns pid namespace of the launch: EINVAL"],
-  [
-    [-12, 0, 4, 0],
-    "clone3 into the cgroup of the launch: ENOMEM (not enough memory, or the pid namespace to be born in",
-  ],
+  [[-12, 0, 4, 0], "clone3 into the cgroup of the launch: ENOMEM (not enough memory, or the target pid namespace"],
   [[-11, 0, 4, 0], "clone3 into the cgroup of the launch: EAGAIN"],
-])("a refusal %j reads: %s", async (fields, message) => {
+])("a refusal %j is reported as: %s", async (fields, message) => {
   const client = await connect();
   const launched = client.launch(request(3));
   const { fds } = await received();
@@ -144,7 +141,7 @@ test.each([
   client.close();
 });
 
-test("without a number for its pidfd a launch fails in one line, its process is killed, and the next one is served", async () => {
+test("a launch whose pidfd finds no free descriptor fails in one line, and its process is killed", async () => {
   ready();
   const short = { left: 0 };
   const client = await openInit(
@@ -179,19 +176,19 @@ test("without a number for its pidfd a launch fails in one line, its process is 
   client.close();
 });
 
-test("what no message can carry is refused before it is sent", async () => {
+test("a request that no message can carry is refused before it is sent", async () => {
   const client = await connect();
   await expect(client.launch(request(1, { label: "é".repeat(513) }))).rejects.toThrow(
-    "a label of 1026 bytes, at most 1024",
+    "a label of 1026 bytes is over the limit of 1024",
   );
   const slots = new Array<Fd>(64).fill(initEnd);
-  await expect(client.launch(request(1, { slots }))).rejects.toThrow("64 descriptors, at most 63");
-  expect(() => client.deposit("", initEnd)).toThrow("the name has 0 bytes, allowed are 1 to 100");
+  await expect(client.launch(request(1, { slots }))).rejects.toThrow("64 descriptors are over the limit of 63");
+  expect(() => client.deposit("", initEnd)).toThrow("the name has 0 bytes; use 1 to 100");
   expect(() => client.withdraw("x".repeat(101))).toThrow("101 bytes");
   client.close();
 });
 
-test("forget, close, deposit, withdraw and power are sent as they are documented", async () => {
+test("forget, close, deposit, withdraw and power are sent as message.h defines them", async () => {
   const client = await connect();
   client.forget(4);
   client.closeKept(5, "terminal");
@@ -215,11 +212,11 @@ test("forget, close, deposit, withdraw and power are sent as they are documented
   client.close();
 });
 
-test("messages that find no room wait and are sent in order, with their descriptors", async () => {
+test("messages for which the socket has no room are queued and sent in order, with their descriptors", async () => {
   const client = await connect();
   const pipe = sys.pipe();
   for (let i = 0; i < 900; i++) client.deposit(`d${i}`.padEnd(100, "."), pipe.read);
-  sys.close(pipe.read); // the client has its own copies of what it could not send yet
+  sys.close(pipe.read); // the client has its own copies of the descriptors that it couldn't send yet
   for (let i = 0; i < 900; i++) {
     const { body, fds } = await received();
     expect(body.toString()).toMatch(new RegExp(`^d${i}\\.`));
@@ -230,7 +227,7 @@ test("messages that find no room wait and are sent in order, with their descript
   client.close();
 });
 
-test("refusals of requests without an answer are published", async () => {
+test("a refusal of a request without an answer is published", async () => {
   const client = await connect();
   const refused = new Promise((resolve) => initRefusals.subscribe(resolve));
   send(21, 9, u32(2, -2));
@@ -238,7 +235,7 @@ test("refusals of requests without an answer are published", async () => {
   client.close();
 });
 
-test("heartbeats bring their limit, and end where init is too old for them", async () => {
+test("heartbeats carry their limit, and stop if init is too old for them", async () => {
   const client = await connect();
   client.heartbeat(5000);
   expect(await received()).toMatchObject({ type: 8, id: 0, body: u32(5000) });
@@ -253,7 +250,7 @@ test("heartbeats bring their limit, and end where init is too old for them", asy
   client.close();
 });
 
-test("when init is gone, launches that wait are told, and so are later calls", async () => {
+test("pending launches and later calls fail once init is gone", async () => {
   const client = await connect();
   const launched = client.launch(request(1));
   const { fds } = await received();
@@ -267,10 +264,10 @@ test("when init is gone, launches that wait are told, and so are later calls", a
   await ended;
   expect(() => client.forget(1)).toThrow(/EPIPE/);
   client.close();
-  expect(() => client.forget(1)).toThrow("socket to init: closed already");
+  expect(() => client.forget(1)).toThrow("socket to init: already closed");
 });
 
-test("close is idempotent and ends launches that wait", async () => {
+test("close is idempotent and rejects pending launches", async () => {
   const client = await connect();
   const launched = client.launch(request(1));
   client.close();

@@ -19,23 +19,23 @@ import * as codec from "./init-messages.ts";
 import type { PlanOp } from "./plan.ts";
 import { encodePlan } from "./plan-encode.ts";
 
-/** What the client asks of `openSys()`. */
+/** The part of `openSys()` that the client needs. */
 export type InitSys = Pick<
   RealSys,
   "sendMessage" | "receiveMessage" | "memoryFile" | "poll" | "watch" | "close" | "dup" | "signal"
 >;
 
-/** Messages that wait for room in the socket; more than that means that init does not read any more. */
+/** Most messages queued for the socket; a longer queue means that init has stopped reading. */
 const MAX_QUEUE = 1024;
 const ENOMEM = 12;
 const EMFILE = 24;
-/** Errors of sendmsg and recvmsg that pass: memory, and descriptors on their way in sockets of the whole machine. */
-const PASSING: readonly string[] = ["ENOMEM", "ENOBUFS", "ETOOMANYREFS"];
-/** Until a message is tried again after one of those. */
+/** Transient errors of sendmsg and recvmsg: out of memory, or too many descriptors in flight on the whole machine. */
+const TRANSIENT: readonly string[] = ["ENOMEM", "ENOBUFS", "ETOOMANYREFS"];
+/** Delay before a message is retried after such an error. */
 const RETRY_MS = 10;
 
-/** Refusals of requests that have no answer: `{ id, request, errno }`. */
-export const initRefusals = channel("guestd:init:refused");
+/** Channel of refused requests that have no answer: `{ id, request, errno }`. */
+export const initRefusals = channel("guestd.init.refused");
 
 interface Waiting {
   readonly plan: readonly PlanOp[];
@@ -47,7 +47,7 @@ type Exits = Map<number, PromiseWithResolvers<ExitStatus>>;
 
 interface Queued {
   readonly bytes: Uint8Array;
-  /** Ours: closed when sent. */
+  /** Copies owned by the client, closed once sent. */
   readonly fds: readonly Fd[];
 }
 
@@ -59,14 +59,14 @@ export class InitClient implements Init {
   readonly #buffer: Uint8Array;
   readonly #waiting = new Map<number, Waiting>();
   readonly #queue: Queued[] = [];
-  /** Ends that somebody may wait for: a running process's until it has ended or is forgotten. */
+  /** Exits of running processes, until they end or are forgotten. */
   readonly #exits: Exits;
   #closed = false;
-  /** False for an init that is older than this agent and doesn't know the heartbeat. */
-  #watches = true;
+  /** False if init is older than this agent and doesn't know the heartbeat. */
+  #knowsHeartbeat = true;
   /**
-   * Resolves when nothing more comes from init or goes to it. An agent that init can't reach is of no use: it is to end, so
-   * that init starts the next.
+   * Resolves when the connection to init is lost. The agent must then exit, so that init starts the next one: without init it
+   * can't do anything.
    */
   readonly ended: Promise<AgentError>;
   readonly #end: (reason: AgentError) => void;
@@ -99,12 +99,12 @@ export class InitClient implements Init {
         this.#sys.close(plan);
       }
     });
-    const giveUp = () => this.#giveUp(request.id, signal?.reason);
-    signal?.addEventListener("abort", giveUp);
+    const cancel = () => this.#cancel(request.id, signal?.reason);
+    signal?.addEventListener("abort", cancel);
     try {
       return withPidfd(await launched);
     } finally {
-      signal?.removeEventListener("abort", giveUp);
+      signal?.removeEventListener("abort", cancel);
     }
   }
 
@@ -137,10 +137,10 @@ export class InitClient implements Init {
   }
 
   heartbeat(limitMs: number): void {
-    if (this.#watches) this.#send(codec.encodeHeartbeat(limitMs), []);
+    if (this.#knowsHeartbeat) this.#send(codec.encodeHeartbeat(limitMs), []);
   }
 
-  /** Closes the socket; init then ends this process (or the one that it takes for the agent). */
+  /** Closes the socket; init then ends the process that it takes for the agent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -155,15 +155,15 @@ export class InitClient implements Init {
   #answered({ id }: { id: number }, plan: readonly PlanOp[], send: () => void): Promise<AdoptedProcess> {
     return new Promise((resolve, reject) => {
       if (this.#waiting.has(id)) {
-        throw new AgentError("already-exists", `launch ${id}: a launch of this id is under way`);
+        throw new AgentError("already-exists", `launch ${id}: a launch with this id is in progress`);
       }
       send();
       this.#waiting.set(id, { plan, resolve, reject });
     });
   }
 
-  /** Its plan has a `fork`, which it may come to late or never. */
-  #giveUp(id: number, reason: unknown): void {
+  /** Stops waiting for a launch: a plan with a `fork` may reach it late or never. */
+  #cancel(id: number, reason: unknown): void {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     this.#waiting.delete(id);
@@ -171,18 +171,18 @@ export class InitClient implements Init {
     try {
       this.forget(id);
     } catch {
-      // Init does not read: what it launches nevertheless ends when it says so.
+      // Init isn't reading. If it launches the process anyway, the process is killed once init reports it.
     }
   }
 
-  /** Sends at once, or when there is room, in order. Descriptors stay the caller's. */
+  /** Sends at once if possible, otherwise queues in order. The caller keeps owning its descriptors. */
   #send(bytes: Uint8Array, fds: readonly Fd[]): void {
-    if (this.#closed) throw new AgentError("unavailable", "socket to init: closed already");
+    if (this.#closed) throw new AgentError("unavailable", "socket to init: already closed");
     if (this.#queue.length === 0 && this.#sendNow(bytes, fds)) return;
     if (this.#queue.length >= MAX_QUEUE) {
       throw new AgentError(
         "resource-exhausted",
-        `socket to init: ${MAX_QUEUE} messages wait already, init does not read`,
+        `socket to init: ${MAX_QUEUE} messages are queued; init isn't reading`,
       );
     }
     this.#queue.push({ bytes, fds: this.#copies(fds) });
@@ -217,17 +217,17 @@ export class InitClient implements Init {
     }
   }
 
-  /** False when there is no room now. */
+  /** Returns false if there is no room now. */
   #sendNow(bytes: Uint8Array, fds: readonly Fd[]): boolean {
     try {
       return this.#sys.sendMessage(this.#socket, bytes, fds);
     } catch (error) {
-      if (passes(error)) return false;
+      if (isTransient(error)) return false;
       throw error;
     }
   }
 
-  /** All that is there now; the watch calls again for what could not be received yet. What it throws ends the watch. */
+  /** Receives every message available now; the watch calls again for the rest. An error thrown here ends the watch. */
   #receive(): void {
     for (let more = true; more && !this.#closed; ) {
       const reply = receive(this.#sys, this.#socket, this.#buffer);
@@ -249,7 +249,7 @@ export class InitClient implements Init {
       this.#exits.get(reply.id)?.resolve(reply.exit);
       this.#exits.delete(reply.id);
     } else if (reply.type === "refused") {
-      if (reply.request === codec.REQUEST.heartbeat) this.#watches = false;
+      if (reply.request === codec.REQUEST.heartbeat) this.#knowsHeartbeat = false;
       if (!initRefusals.hasSubscribers) return;
       initRefusals.publish({ id: reply.id, request: reply.request, errno: describeErrno(-reply.error).code });
     }
@@ -259,9 +259,9 @@ export class InitClient implements Init {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (waiting === undefined) {
-      if (reply.error === 0) this.#abandon(reply.pid, reply.pidfd);
+      if (reply.error === 0) this.#kill(reply.pid, reply.pidfd);
     } else if (reply.error === 0 && reply.lost) {
-      this.#abandon(reply.pid, undefined);
+      this.#kill(reply.pid, undefined);
       this.forget(reply.id);
       waiting.reject(new SystemError("receive the pidfd of", EMFILE, `process ${reply.pid} from init`));
     } else if (reply.error === 0) {
@@ -271,13 +271,13 @@ export class InitClient implements Init {
     } else waiting.reject(launchRefusal(reply, waiting.plan));
   }
 
-  /** Was given up, or lost its pidfd: by its number then, for it was forked a moment ago. */
-  #abandon(pid: number, pidfd: Fd | undefined): void {
+  /** Kills a cancelled process, or by pid one whose pidfd was lost: it was forked a moment ago, so the pid is still its own. */
+  #kill(pid: number, pidfd: Fd | undefined): void {
     try {
       if (pidfd === undefined) process.kill(pid, "SIGKILL");
       else this.#sys.signal(pidfd, SIGKILL);
     } catch {
-      // It is gone.
+      // It has already ended.
     }
     if (pidfd !== undefined) this.#sys.close(pidfd);
   }
@@ -290,8 +290,8 @@ export class InitClient implements Init {
 }
 
 /**
- * Reads init's greeting from the socket that init left in this process: `fd` is the value of GUESTD_INIT_FD. Takes the
- * descriptor over. Throws AgentError if this process was not started by init.
+ * Reads init's greeting from the socket that this process inherited; `fd` is the value of GUESTD_INIT_FD. Takes ownership of
+ * the descriptor. Throws AgentError if init didn't start this process.
  */
 export async function openInit(sys: InitSys, fd: string | undefined): Promise<InitClient> {
   const socket = Number(fd);
@@ -325,15 +325,15 @@ export async function openInit(sys: InitSys, fd: string | undefined): Promise<In
 }
 
 /**
- * The next message, undefined if there is none. Throws at the end of the socket. A shortage of descriptors costs the
- * launch that it answers; without those of the greeting an agent can't begin.
+ * Returns the next message, undefined if there is none yet. Throws at end of file. If this process is out of descriptors,
+ * only the launch being answered fails; but an agent can't start without the descriptors of the greeting.
  */
 function receive(sys: InitSys, socket: Fd, buffer: Uint8Array): codec.InitReply | undefined {
   let message: SocketMessage | undefined;
   try {
     message = sys.receiveMessage(socket, buffer);
   } catch (error) {
-    if (!passes(error)) throw error;
+    if (!isTransient(error)) throw error;
   }
   if (message === undefined) return undefined;
   if (message.data.length === 0) throw new AgentError("unavailable", "socket to init: end of file");
@@ -345,11 +345,11 @@ function receive(sys: InitSys, socket: Fd, buffer: Uint8Array): codec.InitReply 
 
 function withPidfd(process: AdoptedProcess): LaunchedProcess {
   const { pidfd } = process;
-  if (pidfd === undefined) throw new AgentError("internal", `message of init: no pidfd of process ${process.pid}`);
+  if (pidfd === undefined) throw new AgentError("internal", `message from init: no pidfd for process ${process.pid}`);
   return { ...process, pidfd };
 }
 
-const passes = (error: unknown): boolean => error instanceof SystemError && PASSING.includes(error.code);
+const isTransient = (error: unknown): boolean => error instanceof SystemError && TRANSIENT.includes(error.code);
 
 function launchRefusal(reply: { id: number; error: number; where: number; detail: number }, plan: readonly PlanOp[]) {
   const errno = -reply.error;
@@ -359,7 +359,7 @@ function launchRefusal(reply: { id: number; error: number; where: number; detail
   }
   if (reply.where === 3) return new SystemError("setns", errno, "pid namespace of the launch");
   if (reply.where === 4) {
-    const detail = errno === ENOMEM ? "not enough memory, or the pid namespace to be born in has ended" : "";
+    const detail = errno === ENOMEM ? "not enough memory, or the target pid namespace has ended" : "";
     return new SystemError("clone3", errno, "into the cgroup of the launch", detail);
   }
   return new SystemError("launch by init", errno, `process ${reply.id}`);

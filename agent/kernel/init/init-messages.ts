@@ -1,14 +1,14 @@
 import { AgentError } from "../error.ts";
 import type { AdoptRequest, ExitStatus, Fd, KeptFds, KeptRole, LaunchRequest } from "../kernel.ts";
 
-/** The messages between init and agent, as agent/native/init/message.h and link.c have them. Little endian. */
+/** Longest message between init and agent. Their little-endian formats are those of agent/native/init/message.h and link.c. */
 export const MAX_INIT_MESSAGE = 4096;
 const HEADER_BYTES = 16;
 const LAUNCH_BYTES = HEADER_BYTES + 20;
 const MAX_LABEL = 1024;
 const MAX_FDS = 64;
 
-/** The bit of a role in a mask is its place here. */
+/** Roles by their bit in a mask. */
 const KEPT_ROLES: readonly KeptRole[] = ["stdin", "stdout", "stderr", "terminal", "report", "release"];
 
 export const REQUEST = { launch: 1, forget: 2, close: 3, keep: 4, drop: 5, power: 6, adopt: 7, heartbeat: 8 } as const;
@@ -21,12 +21,13 @@ const header = (type: number, id: number, bodyBytes: number): Buffer => {
   return bytes;
 };
 
-/** LAUNCH, and the descriptors that follow the plan's. */
+/** Encodes LAUNCH, and lists the descriptors to send after the plan's. */
 export function encodeLaunch(request: LaunchRequest): { bytes: Uint8Array; fds: Fd[] } {
   const label = encodeLabel(request);
   const kept = encodeKept(request.keep);
   const fds = [...request.slots, ...kept.fds];
-  if (fds.length >= MAX_FDS) throw tooMuch(request.id, `${fds.length} descriptors, at most ${MAX_FDS - 1}`);
+  if (fds.length >= MAX_FDS)
+    throw overLimit(request.id, `${fds.length} descriptors are over the limit of ${MAX_FDS - 1}`);
   const bytes = header(REQUEST.launch, request.id, LAUNCH_BYTES - HEADER_BYTES + label.length);
   bytes.writeUInt32LE(request.newPidNamespace ? 1 : 0, 16);
   bytes.writeUInt32LE(kept.mask, 20);
@@ -39,7 +40,7 @@ export function encodeLaunch(request: LaunchRequest): { bytes: Uint8Array; fds: 
   return { bytes, fds };
 }
 
-/** ADOPT, and its descriptors. */
+/** Encodes ADOPT, and lists its descriptors. */
 export function encodeAdopt(request: AdoptRequest): { bytes: Uint8Array; fds: Fd[] } {
   const label = encodeLabel(request);
   const { mask, fds } = encodeKept(request.keep);
@@ -52,7 +53,8 @@ export function encodeAdopt(request: AdoptRequest): { bytes: Uint8Array; fds: Fd
 
 function encodeLabel({ id, label }: { readonly id: number; readonly label: string }): Buffer {
   const bytes = Buffer.from(label);
-  if (bytes.length > MAX_LABEL) throw tooMuch(id, `a label of ${bytes.length} bytes, at most ${MAX_LABEL}`);
+  if (bytes.length > MAX_LABEL)
+    throw overLimit(id, `a label of ${bytes.length} bytes is over the limit of ${MAX_LABEL}`);
   return bytes;
 }
 
@@ -64,7 +66,7 @@ function encodeKept(keep: KeptFds): { readonly mask: number; readonly fds: Fd[] 
   };
 }
 
-const tooMuch = (id: number, what: string) => new AgentError("invalid-argument", `launch ${id}: ${what}`);
+const overLimit = (id: number, what: string) => new AgentError("invalid-argument", `launch ${id}: ${what}`);
 
 export const encodeForget = (id: number): Uint8Array => header(REQUEST.forget, id, 0);
 
@@ -74,14 +76,11 @@ export function encodeClose(id: number, role: KeptRole): Uint8Array {
   return bytes;
 }
 
-/** KEEP or DROP. */
+/** Encodes KEEP or DROP. */
 export function encodeName(type: number, name: string): Uint8Array {
   const text = Buffer.from(name);
   if (text.length < 1 || text.length > 100) {
-    throw new AgentError(
-      "invalid-argument",
-      `deposit "${name}": the name has ${text.length} bytes, allowed are 1 to 100`,
-    );
+    throw new AgentError("invalid-argument", `deposit "${name}": the name has ${text.length} bytes; use 1 to 100`);
   }
   const bytes = header(type, 0, text.length);
   bytes.set(text, HEADER_BYTES);
@@ -102,8 +101,8 @@ export function encodeHeartbeat(limitMs: number): Uint8Array {
 
 export type InitReply =
   /**
-   * `error` is 0 or -errno, `where` the step that failed, `detail` the bad operation. There is no pidfd if the process had
-   * ended before its adoption, or if it was lost: this process had no numbers left for it.
+   * Answer to LAUNCH and ADOPT. `error` is 0 or -errno, `where` the failed step, `detail` the faulty operation. `pidfd` is
+   * undefined if the process ended before its adoption, or `lost` because this process was out of descriptors.
    */
   | {
       type: "launched";
@@ -121,18 +120,18 @@ export type InitReply =
   | { type: "ready"; generation: number; initStartMicros: number; agentExecMicros: number }
   | { type: "refused"; id: number; request: number; error: number };
 
-/** Decodes what init sent; the descriptors go into the reply. Throws AgentError for what init does not send. */
+/** Decodes a message from init; its descriptors become part of the reply. Throws AgentError for an invalid message. */
 export function decodeReply(data: Uint8Array, fds: readonly Fd[]): InitReply {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   try {
     return replyIn(bytes, fds);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new AgentError("internal", `message of init: only ${bytes.length} bytes`, { cause: error });
+    throw new AgentError("internal", `message from init: truncated at ${bytes.length} bytes`, { cause: error });
   }
 }
 
-/** Throws RangeError at the end of the bytes. */
+/** Decodes a message; throws RangeError if it is truncated. */
 function replyIn(bytes: Buffer, fds: readonly Fd[]): InitReply {
   const id = Number(bytes.readBigUInt64LE(8));
   const u64 = (at: number) => Number(bytes.readBigUInt64LE(HEADER_BYTES + at));
@@ -159,12 +158,12 @@ function replyIn(bytes: Buffer, fds: readonly Fd[]): InitReply {
     default:
       throw new AgentError(
         "internal",
-        `message of init: unknown type ${type}; init and agent are of different versions`,
+        `message from init: unknown type ${type}; init and agent have different versions`,
       );
   }
 }
 
-/** The kept descriptors come in the order of their bits, after the pidfd unless the process had ended before its adoption. */
+/** Sorts the descriptors: the pidfd, unless the process ended before its adoption, then the kept ones in bit order. */
 function processFds(mask: number, fds: readonly Fd[]): { readonly pidfd: Fd | undefined; readonly kept: KeptFds } {
   const roles = KEPT_ROLES.filter((_, index) => (mask & (1 << index)) !== 0);
   const first = fds.length > roles.length ? 1 : 0;
@@ -176,7 +175,7 @@ function processFds(mask: number, fds: readonly Fd[]): { readonly pidfd: Fd | un
   return { pidfd: first === 1 ? fds[0] : undefined, kept };
 }
 
-/** From a status of wait(2). */
+/** Decodes a status of wait(2). */
 function exitStatus(status: number, usage: { user: number; system: number; rss: number }): ExitStatus {
   const signal = status & 0x7f;
   const code = signal === 0 ? (status >> 8) & 0xff : 128 + signal;

@@ -15,14 +15,14 @@ function writer(play: (child: ChildDouble) => void) {
   return { init, killed, write: killableWriter({ sys: { ...real, signal }, init }, () => 7) };
 }
 
-test("a child of init writes, and is forgotten at its end", async () => {
+test("a child of init writes the file, and is forgotten once it ends", async () => {
   const { init, write } = writer((child) => child.end());
   await write("/proc/x", "1");
   expect(init.children[0]?.request.plan).toEqual([{ op: "write", path: "/proc/x", data: "1" }, { op: "exit" }]);
   expect(init.calls).toEqual([["forget", 7]]);
 });
 
-test("what the kernel says is the error", async () => {
+test("a failed write rejects with the kernel's error", async () => {
   const { write } = writer((child) => {
     child.report({ kind: "failed", index: 0, errno: 22, text: "" });
     child.end({ code: 1 });
@@ -30,14 +30,14 @@ test("what the kernel says is the error", async () => {
   await expect(write("/proc/x", "1")).rejects.toThrow("write /proc/x: EINVAL");
 });
 
-test("a write that is given up is killed, and is over when that is told", async () => {
+test("an aborted write rejects only after its child was killed and has ended", async () => {
   const { killed, init, write } = writer(() => undefined);
   await expect(write("/proc/x", "1", AbortSignal.timeout(10))).rejects.toMatchObject({ name: "TimeoutError" });
   expect(killed).toEqual([SIGKILL]);
   expect(init.calls).toEqual([["forget", 7]]);
 });
 
-test("one that is given up before is not begun", async () => {
+test("a write that was aborted before it began launches no child", async () => {
   const { init, write } = writer(() => undefined);
   await expect(write("/proc/x", "1", AbortSignal.abort())).rejects.toMatchObject({ name: "AbortError" });
   expect(init.children).toEqual([]);

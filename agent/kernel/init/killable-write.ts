@@ -4,15 +4,15 @@ import type { Kernel, LaunchedProcess } from "../kernel.ts";
 import { waitUntil } from "../wait/wait-until.ts";
 import { ReportReader } from "./report.ts";
 
-/** A text to a file of the guest, in one write(2). */
+/** Writes text to a guest file in one write(2). */
 export type WriteFile = (path: string, text: string, signal?: AbortSignal) => Promise<void>;
 
-/** Of no container, and killed when it outlives its agent. */
+/** Belongs to no container; the next agent kills a process with this label. */
 const LABEL = JSON.stringify({ container: "", exec: "", command: "write" });
 
 /**
- * Writes by a child of init: for files on which the kernel works for long. No thread of the agent waits meanwhile, and the
- * kernel ends the work when the child is killed, which it is when `signal` aborts.
+ * Returns a function that writes through a child of init, for files whose write keeps the kernel busy for long. No thread of
+ * the agent waits meanwhile, and aborting `signal` kills the child, which makes the kernel stop.
  */
 export function killableWriter({ sys, init }: Pick<Kernel, "sys" | "init">, newId: () => number): WriteFile {
   return async (path, text, signal) => {
@@ -31,8 +31,8 @@ export function killableWriter({ sys, init }: Pick<Kernel, "sys" | "init">, newI
           label: LABEL,
         })
         .finally(() => sys.close(report.write));
-      const said = await new ReportReader(sys, report.read).next(signal);
-      if (said.kind === "failed") throw new SystemError("write", said.errno, path);
+      const result = await new ReportReader(sys, report.read).next(signal);
+      if (result.kind === "failed") throw new SystemError("write", result.errno, path);
       await (signal === undefined ? child.exit : waitUntil(child.exit, signal));
     } catch (error) {
       if (signal?.aborted && child !== undefined) await kill(child);
@@ -46,12 +46,12 @@ export function killableWriter({ sys, init }: Pick<Kernel, "sys" | "init">, newI
     }
   };
 
-  /** Until it has let go of the kernel. */
+  /** Kills the child and waits until the kernel has let it go. */
   async function kill({ pidfd, exit }: LaunchedProcess): Promise<void> {
     try {
       sys.signal(pidfd, SIGKILL);
     } catch {
-      // It has just ended.
+      // It has already ended.
     }
     await exit;
   }

@@ -7,14 +7,14 @@ import { arbitraryOps, arbitraryPlan } from "../testing/plan-arbitrary.ts";
 import { MAX_PLAN_BYTES, type PlanOp } from "./plan.ts";
 import { encodePlan } from "./plan-encode.ts";
 
-/** The operations as plan.h lists them: name and kinds of the arguments. */
+/** Operations of plan.h: name and kinds of arguments. */
 const listed = [
   ...readFileSync(join(import.meta.dirname, "../../native/init/plan.h"), "utf8").matchAll(/X\((\w+), "(\w*)"\)/g),
 ].map(([, name = "", kinds = ""]) => ({ name: name.replaceAll("_", "-"), kinds }));
 
 type Value = number | bigint | string | undefined | readonly (string | number | bigint)[];
 
-/** Reads a plan back by the table of plan.h alone. */
+/** Decodes a plan by the table of plan.h alone. */
 function decode(bytes: Uint8Array): { name: string; values: Value[] }[] {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const [ops = 0, words = 0, strings = 0] = [4, 8, 12].map((at) => view.readUInt32LE(at));
@@ -46,7 +46,7 @@ function decode(bytes: Uint8Array): { name: string; values: Value[] }[] {
   });
 }
 
-/** What an operation holds, in the order of its fields in plan.ts, which is the order of its arguments. */
+/** Values of an operation in the order of its fields in plan.ts, which is the order of its arguments. */
 function fields(op: PlanOp): { name: string; values: Value[] } {
   if (op.op === "scheduler") {
     const half = (low: number, high: number) => BigInt(low >>> 0) | (BigInt(high >>> 0) << 32n);
@@ -70,7 +70,7 @@ function fields(op: PlanOp): { name: string; values: Value[] } {
   return { name, values: name === "fsconfig" && values.length === 1 ? [...values, undefined] : values };
 }
 
-test("what is encoded can be read back by the list in plan.h, whatever the plan", () => {
+test("every encoded plan can be decoded by the list in plan.h", () => {
   fc.assert(
     fc.property(arbitraryPlan, (plan) => {
       expect(decode(encodePlan(plan))).toEqual(plan.map(fields));
@@ -79,11 +79,11 @@ test("what is encoded can be read back by the list in plan.h, whatever the plan"
   );
 });
 
-test("every operation has its place in plan.h, and plan.h has no other", () => {
+test("plan.h lists the same operations in the same order", () => {
   expect(listed.map(({ name }) => name).sort()).toEqual([...Object.keys(arbitraryOps), "exec", "exit"].sort());
 });
 
-test("equal plans have equal bytes, and the last byte is zero", () => {
+test("equal plans are encoded to equal bytes that end with a zero byte", () => {
   fc.assert(
     fc.property(arbitraryPlan, (plan) => {
       const bytes = encodePlan(plan);
@@ -94,32 +94,32 @@ test("equal plans have equal bytes, and the last byte is zero", () => {
   );
 });
 
-test("flags with the highest bit set may be negative numbers", () => {
+test("flags with the highest bit set may be given as negative numbers", () => {
   const plan = (flags: number): PlanOp[] => [{ op: "unshare", flags }];
   expect(encodePlan(plan(-0x80000000))).toEqual(encodePlan(plan(0x80000000)));
 });
 
 test.each<[string, PlanOp, string]>([
-  ["a zero byte in a path", { op: "chdir", path: "/a\0b" }, "operation 1 (chdir): a string has a zero byte in it"],
+  ["a zero byte in a path", { op: "chdir", path: "/a\0b" }, "operation 1 (chdir): a string contains a zero byte"],
   [
     "a zero byte in an argument",
     { op: "exec", args: ["a\0"], env: [] },
-    "operation 1 (exec): a string has a zero byte",
+    "operation 1 (exec): a string contains a zero byte",
   ],
-  ["a fraction", { op: "umask", mask: 1.5 }, "operation 1 (umask): 1.5 is no 32-bit number"],
-  ["a number above 32 bits", { op: "wait", slot: 2 ** 32 }, "operation 1 (wait): 4294967296 is no 32-bit number"],
-  ["a negative mask", { op: "ambient", mask: -1n }, "operation 1 (ambient): -1 is no unsigned 64-bit number"],
-  ["a mask above 64 bits", { op: "bounding", mask: 2n ** 64n }, "is no unsigned 64-bit number"],
+  ["a fraction", { op: "umask", mask: 1.5 }, "operation 1 (umask): 1.5 isn't a 32-bit number"],
+  ["a number above 32 bits", { op: "wait", slot: 2 ** 32 }, "operation 1 (wait): 4294967296 isn't a 32-bit number"],
+  ["a negative mask", { op: "ambient", mask: -1n }, "operation 1 (ambient): -1 isn't an unsigned 64-bit number"],
+  ["a mask above 64 bits", { op: "bounding", mask: 2n ** 64n }, "isn't an unsigned 64-bit number"],
   ["a BPF program without instructions", { op: "seccomp", flags: 0, program: new BigUint64Array() }, "0 words of data"],
   ["a long BPF program", { op: "seccomp", flags: 0, program: new BigUint64Array(4097) }, "4097 words of data"],
-  ["a negative group", { op: "user", uid: 0, gid: 0, groups: [-1] }, "operation 1 (user): -1 is no group id"],
-])("%s is refused by name", (_, op, message) => {
+  ["a negative group", { op: "user", uid: 0, gid: 0, groups: [-1] }, "operation 1 (user): -1 isn't a group id"],
+])("%s is refused, naming the operation", (_, op, message) => {
   const encode = () => encodePlan([{ op: "setsid" }, op]);
   expect(encode).toThrow(AgentError);
   expect(encode).toThrow(message);
 });
 
-test("a plan above 16 MiB is refused, one just below is not", () => {
+test("a plan of more than 16 MiB is refused, one just below is accepted", () => {
   const plan = (length: number): PlanOp[] => [{ op: "exec", args: ["x".repeat(length)], env: [] }];
   expect(encodePlan(plan(MAX_PLAN_BYTES - 200)).length).toBeLessThan(MAX_PLAN_BYTES);
   expect(() => encodePlan(plan(MAX_PLAN_BYTES))).toThrow(/the plan is larger than 16777216 bytes; shorten arguments/);

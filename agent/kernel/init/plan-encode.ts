@@ -10,8 +10,8 @@ const OP_BYTES = 32;
 const NO_STRING = 0xffffffff;
 
 /**
- * The arguments of each operation, in the order of PLAN_OPS in agent/native/init/plan.h: the code of an operation is its
- * place in this list, from 1.
+ * Encoders of the operations' arguments, in the order of PLAN_OPS in agent/native/init/plan.h: an operation's code is its
+ * position in this list, from 1.
  */
 const ENCODERS: { readonly [N in OpName]: (put: PlanWriter, op: OpOf<N>) => void } = {
   unshare: (put, op) => put.u32(op.flags),
@@ -74,8 +74,8 @@ const ENCODERS: { readonly [N in OpName]: (put: PlanWriter, op: OpOf<N>) => void
 const CODES = new Map(Object.keys(ENCODERS).map((name, index) => [name, index + 1]));
 
 /**
- * The bytes of a plan as plan.h describes them. Throws AgentError "invalid-argument" for what no plan can carry: a zero
- * byte in a string, a number outside 32 (or 64) bits, more than MAX_PLAN_BYTES. Init checks the rest.
+ * Encodes a plan as plan.h defines it. Throws AgentError "invalid-argument" for a zero byte in a string, a number outside
+ * 32 (or 64) bits, or a plan of more than MAX_PLAN_BYTES. Init checks everything else.
  */
 export function encodePlan(plan: readonly PlanOp[]): Uint8Array {
   const writer = new PlanWriter(plan.length);
@@ -86,7 +86,7 @@ export function encodePlan(plan: readonly PlanOp[]): Uint8Array {
   return writer.finish();
 }
 
-/** struct sched_attr of the first version, 48 bytes. */
+/** Encodes a struct sched_attr of the first version, 48 bytes. */
 function schedAttr(op: OpOf<"scheduler">): BigUint64Array {
   const words = new BigUint64Array(6);
   new Uint32Array(words.buffer, 0, 2).set([words.byteLength, op.policy]);
@@ -123,10 +123,10 @@ class PlanWriter {
     this.u32(code);
   }
 
-  /** Negative ones are the signed look of the same 32 bits. */
+  /** Appends 32 bits; a negative number is the signed reading of the same bits. */
   u32(value: number): this {
     if (!Number.isInteger(value) || value < -0x80000000 || value > 0xffffffff) {
-      throw this.#refuse(`${value} is no 32-bit number`);
+      throw this.#refuse(`${value} isn't a 32-bit number`);
     }
     this.#ops[this.#at++] = value;
     return this;
@@ -137,7 +137,7 @@ class PlanWriter {
   }
 
   u64(value: bigint): this {
-    if (BigInt.asUintN(64, value) !== value) throw this.#refuse(`${value} is no unsigned 64-bit number`);
+    if (BigInt.asUintN(64, value) !== value) throw this.#refuse(`${value} isn't an unsigned 64-bit number`);
     this.#ops[this.#at++] = Number(value & 0xffffffffn);
     this.#ops[this.#at++] = Number(value >> 32n);
     return this;
@@ -154,20 +154,20 @@ class PlanWriter {
   strings(values: readonly string[]): this {
     this.u32(this.#words.length).u32(values.length);
     for (const value of values) this.#words.push(this.#add(value));
-    this.#words.push(0); // the place of the pointer that ends the array
+    this.#words.push(0); // room for the null pointer that ends the array
     return this;
   }
 
   numbers(values: readonly number[]): this {
     this.u32(this.#words.length).u32(values.length);
     for (const value of values) {
-      if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw this.#refuse(`${value} is no group id`);
+      if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw this.#refuse(`${value} isn't a group id`);
       this.#words.push(value);
     }
     return this;
   }
 
-  /** Words of 64 bits, at most MAX_PLAN_DATA. */
+  /** Appends 64-bit words, at most MAX_PLAN_DATA. */
   data(words: BigUint64Array): this {
     if (words.length === 0 || words.length > MAX_PLAN_DATA) throw this.#refuse(`${words.length} words of data`);
     this.u32(this.#words.length).u32(words.length);
@@ -177,7 +177,7 @@ class PlanWriter {
 
   finish(): Uint8Array {
     const start = HEADER_BYTES + this.#ops.byteLength + this.#words.length * 8;
-    const stringBytes = this.#stringBytes + 1; // so that there is always a last byte, and it is zero
+    const stringBytes = this.#stringBytes + 1; // so that the area is never empty and always ends with a zero byte
     const bytes = Buffer.alloc(start + stringBytes);
     const header = [MAGIC, this.#count, this.#words.length, stringBytes];
     for (const [index, value] of header.entries()) bytes.writeUInt32LE(value, index * 4);
@@ -188,13 +188,13 @@ class PlanWriter {
       else bytes.writeUInt32LE(word, at);
       at += 8;
     }
-    // All in one call: each ends with a zero byte.
+    // Written in one call: every string ends with a zero byte.
     bytes.write(this.#strings.join("\0"), at);
     return bytes;
   }
 
   #add(value: string): number {
-    if (value.includes("\0")) throw this.#refuse("a string has a zero byte in it");
+    if (value.includes("\0")) throw this.#refuse("a string contains a zero byte");
     const offset = this.#stringBytes;
     this.#strings.push(value);
     this.#stringBytes += Buffer.byteLength(value) + 1;

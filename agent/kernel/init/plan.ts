@@ -1,16 +1,16 @@
 /**
  * The launch plan: a flat list of operations that init runs in a forked child, in order.
  *
- * A plan is data. It is made by pure functions (agent/container), encoded by plan-encode.ts into a sealed memory file,
- * checked by init and run by agent/native/init/plan.c. The child holds three registers: `root` (a descriptor of the
- * container's root mount), `mount` (the detached mount made last) and `fs` (the file system being configured).
+ * A plan is data. Pure functions create it (agent/container), plan-encode.ts encodes it into a sealed memory file, init checks
+ * it, and agent/native/init/plan.c runs it. The child has three registers: `root` (a descriptor of the container's root
+ * mount), `mount` (the detached mount created last) and `fs` (the file system being configured).
  *
- * A slot is an index into the descriptors that travel with the launch. A path "in root" is resolved with openat2
- * RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS against `root`; any other path is the guest's own.
+ * A slot is an index into the descriptors sent with the launch. A path "in root" is resolved against `root` with openat2
+ * RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS; any other path is a path of the guest.
  */
 export type Slot = number;
 
-/** Attributes for mount_setattr(2): MOUNT_ATTR_* bits to set and to clear, and a propagation (MS_SHARED …) or 0. */
+/** Attributes for mount_setattr(2): MOUNT_ATTR_* bits to set and to clear; a propagation (MS_SHARED …) or 0. */
 export interface MountAttributes {
   readonly set: number;
   readonly clear: number;
@@ -19,27 +19,27 @@ export interface MountAttributes {
 }
 
 export type PlanOp =
-  /** unshare(2) with CLONE_NEW* flags (not NEWPID: that is a flag of the launch). */
+  /** unshare(2) with CLONE_NEW* flags (without NEWPID, which is a flag of the launch). */
   | { readonly op: "unshare"; readonly flags: number }
-  /** setns(2) of a slot: a namespace file, or a pidfd with several CLONE_NEW* flags at once. */
+  /** setns(2) into a slot: a namespace file, or a pidfd with one or more CLONE_NEW* flags. */
   | { readonly op: "setns"; readonly slot: Slot; readonly flags: number }
   | { readonly op: "setsid" }
-  /** keyctl(JOIN_SESSION_KEYRING) with a new one; a kernel without keys has none to share. */
+  /** keyctl(JOIN_SESSION_KEYRING) with a new keyring; succeeds on a kernel without keyrings, which has none to share. */
   | { readonly op: "session-keyring" }
-  /** Open a guest path for writing and write the text in one write(2). */
+  /** Opens a guest path for writing and writes the text in one write(2). */
   | { readonly op: "write"; readonly path: string; readonly data: string }
   | { readonly op: "sethostname"; readonly name: string }
   | { readonly op: "setdomainname"; readonly name: string }
-  /** mount(NULL, path, NULL, flags): change of propagation of a guest path. */
+  /** mount(NULL, path, NULL, flags): changes the propagation of a guest path. */
   | { readonly op: "propagate"; readonly path: string; readonly flags: number }
-  /** mount := open_tree(path or slot, CLONE [| RECURSIVE]). `from` says what the path is relative to. */
+  /** mount := open_tree(path or slot, CLONE [| RECURSIVE]). The path is relative to `from`. */
   | { readonly op: "open-tree"; readonly from: "guest" | "root"; readonly path: string; readonly recursive: boolean }
   | { readonly op: "open-tree-slot"; readonly slot: Slot; readonly recursive: boolean }
-  /** mount := the slot itself, a detached mount made by the agent (fsmount). */
+  /** mount := the slot itself, a detached mount created by the agent (fsmount). */
   | { readonly op: "take-mount"; readonly slot: Slot }
   /** fs := fsopen(type). */
   | { readonly op: "fsopen"; readonly type: string }
-  /** fsconfig(fs, SET_STRING key value), or SET_FLAG without a value. */
+  /** fsconfig(fs, SET_STRING, key, value), or SET_FLAG without a value. */
   | { readonly op: "fsconfig"; readonly key: string; readonly value?: string }
   /** fsconfig(CREATE), then mount := fsmount(fs, attributes). */
   | { readonly op: "fsmount"; readonly attributes: number }
@@ -50,13 +50,13 @@ export type PlanOp =
   /** move_mount(mount → guest path), then root := mount. */
   | { readonly op: "root"; readonly path: string }
   /**
-   * move_mount(mount → target in root). A missing target and its parents are made: an empty file if the mount is one of a
-   * file, else a directory 0755. EPERM where the target lies on a proc file system, unless `overProc`.
+   * move_mount(mount → target in root). Creates a missing target and its parents: an empty file if a file is mounted, else a
+   * directory with mode 0755. Fails with EPERM if the target is on a proc file system, unless `overProc`.
    */
   | { readonly op: "attach"; readonly target: string; readonly overProc: boolean }
-  /** mkdir -p in root; an existing directory is left as it is. */
+  /** mkdir -p in root; leaves an existing directory unchanged. */
   | { readonly op: "mkdir"; readonly path: string; readonly mode: number }
-  /** mknod in root, with exact mode and owner; an existing file of the same type and number is left. */
+  /** mknod in root, with exact mode and owner; leaves an existing file of the same type and number. */
   | {
       readonly op: "mknod";
       readonly path: string;
@@ -67,40 +67,40 @@ export type PlanOp =
       readonly uid: number;
       readonly gid: number;
     }
-  /** symlink in root; an existing file is left. */
+  /** symlink in root; leaves an existing file. */
   | { readonly op: "symlink"; readonly target: string; readonly path: string }
-  /** Cover a path in root: a directory by an empty read-only tmpfs, a file by /dev/null. A missing one is skipped. */
+  /** Covers a path in root: a directory with an empty read-only tmpfs, a file with /dev/null. Skips a missing path. */
   | { readonly op: "mask"; readonly path: string }
-  /** Clone a path in root (with what is mounted below) read-only onto itself. A missing one is skipped. */
+  /** Mounts a read-only clone of a path in root, including the mounts below it, over itself. Skips a missing path. */
   | { readonly op: "readonly"; readonly path: string }
   /** mount_setattr on `root`. */
   | ({ readonly op: "root-attr" } & MountAttributes)
-  /** mount(2) with MS_REMOUNT and `flags` of the mount at a path in root. `data` is for the file system. */
+  /** mount(2) with MS_REMOUNT and `flags` at a path in root. `data` is for the file system. */
   | { readonly op: "remount"; readonly path: string; readonly flags: number; readonly data: string }
-  /** The root of `mount` gets the mode of a directory in root, which is made if it is missing, and a copy of its content. */
+  /** Copies mode and content of a directory in root, which is created if missing, to the root of `mount`. */
   | { readonly op: "copy-up"; readonly path: string; readonly mode: boolean; readonly content: boolean }
   /**
-   * Go on in a new child of init, born with these CLONE_NEW* flags in the namespaces that were made or joined so far.
-   * Once, and with nothing before it that may wait, for init waits for it.
+   * Continues in a new child of init, created with these CLONE_NEW* flags in the namespaces created or joined so far.
+   * Allowed once, and nothing before it may block, because init waits for it.
    */
   | { readonly op: "fork"; readonly flags: number }
-  /** setns(2) of a path of the guest; for /proc/self/ns, which only the child can open. */
+  /** setns(2) into a guest path; for /proc/self/ns, which only the child can open. */
   | { readonly op: "setns-path"; readonly path: string; readonly flags: number }
-  /** pivot_root into `root`, drop the old one, chdir to "/". */
+  /** pivot_root into `root`, unmounts the old root, chdir to "/". */
   | { readonly op: "pivot" }
   | { readonly op: "chdir"; readonly path: string }
   /** dup2 of three slots onto 0, 1, 2. */
   | { readonly op: "stdio"; readonly stdin: Slot; readonly stdout: Slot; readonly stderr: Slot }
   /** TIOCSCTTY on descriptor 0. */
   | { readonly op: "ctty" }
-  /** fchown of 0, 1, 2 (what refuses it, such as /dev/null on a read-only file system, is left). */
+  /** fchown of 0, 1, 2; skips a file that refuses it, such as /dev/null on a read-only file system. */
   | { readonly op: "chown-stdio"; readonly uid: number; readonly gid: number }
-  /** prlimit; values are unsigned 64 bit, 2^64-1 is unlimited. */
+  /** prlimit(2); values are unsigned 64-bit, 2^64-1 is unlimited. */
   | { readonly op: "rlimit"; readonly resource: number; readonly soft: bigint; readonly hard: bigint }
   | { readonly op: "umask"; readonly mask: number }
-  /** Drop from the bounding set all that is not in the mask. */
+  /** Drops every capability outside the mask from the bounding set. */
   | { readonly op: "bounding"; readonly mask: bigint }
-  /** Drop from the effective, permitted and inheritable sets all that is not in the mask. */
+  /** Drops every capability outside the mask from the effective, permitted and inheritable sets. */
   | { readonly op: "drop"; readonly mask: bigint }
   /** PR_SET_KEEPCAPS. */
   | { readonly op: "keepcaps" }
@@ -108,10 +108,10 @@ export type PlanOp =
   | { readonly op: "user"; readonly uid: number; readonly gid: number; readonly groups: readonly number[] }
   /** capset(2). */
   | { readonly op: "capset"; readonly effective: bigint; readonly permitted: bigint; readonly inheritable: bigint }
-  /** Clear the ambient set, then raise what is in the mask. */
+  /** Clears the ambient set, then raises the capabilities in the mask. */
   | { readonly op: "ambient"; readonly mask: bigint }
   | { readonly op: "no-new-privs" }
-  /** sched_setattr(2). Numbers of the kernel: SCHED_*, SCHED_FLAG_*; nanoseconds. */
+  /** sched_setattr(2) with the kernel's SCHED_* and SCHED_FLAG_*; times in nanoseconds. */
   | {
       readonly op: "scheduler";
       readonly policy: number;
@@ -124,28 +124,28 @@ export type PlanOp =
     }
   /** ioprio_set(2): class << 13 | level. */
   | { readonly op: "io-priority"; readonly value: number }
-  /** sched_setaffinity(2): numbers of processors. */
+  /** sched_setaffinity(2) with processor numbers. */
   | { readonly op: "cpu-affinity"; readonly cpus: readonly number[] }
   | { readonly op: "personality"; readonly persona: number }
-  /** seccomp(SECCOMP_SET_MODE_FILTER) with SECCOMP_FILTER_FLAG_*; an instruction of BPF is a word. */
+  /** seccomp(SECCOMP_SET_MODE_FILTER) with SECCOMP_FILTER_FLAG_*; one word per BPF instruction. */
   | { readonly op: "seccomp"; readonly flags: number; readonly program: BigUint64Array }
-  /** Choose the first candidate (a path of the container) that is a regular file and may be executed; else ENOENT or EACCES. */
+  /** Chooses the first candidate (a container path) that is an executable regular file; fails with ENOENT or EACCES. */
   | { readonly op: "find"; readonly candidates: readonly string[] }
-  /** Report "ready", then block until one byte can be read from the slot. End of file: exit. */
+  /** Reports "ready", then blocks until one byte can be read from the slot. Exits at end of file. */
   | { readonly op: "wait"; readonly slot: Slot }
-  /** execve of what `find` chose. */
+  /** execve of the file chosen by `find`. */
   | { readonly op: "exec"; readonly args: readonly string[]; readonly env: readonly string[] }
-  /** In place of `exec`: the end of a plan that runs nothing. */
+  /** Ends a plan that executes nothing; stands in place of `exec`. */
   | { readonly op: "exit" };
 
-/** Largest encoded plan, in bytes (arguments and environment included); init refuses more. */
+/** Largest encoded plan in bytes, including arguments and environment; init refuses more. */
 export const MAX_PLAN_BYTES = 16 * 1024 * 1024;
 
-/** Most words of one BPF program (BPF_MAXINSNS) or structure. */
+/** Most words in one BPF program (BPF_MAXINSNS) or structure. */
 export const MAX_PLAN_DATA = 4096;
 
-/** What a child says on its report descriptor. End of file after that: execve succeeded (or the child is gone). */
+/** Reports of a child. End of file on the report pipe means that execve succeeded, or that the child died. */
 export type LaunchReport =
   | { readonly kind: "ready" }
-  /** Operation `index` failed with `errno` (positive); `text` is the kernel's own message for a failed mount, or "". */
+  /** Operation `index` failed with a positive `errno`; `text` is the kernel's message for a failed mount, otherwise "". */
   | { readonly kind: "failed"; readonly index: number; readonly errno: number; readonly text: string };

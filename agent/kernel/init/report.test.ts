@@ -19,7 +19,7 @@ async function withPipe(work: (pipe: { read: number; write: number }) => Promise
   }
 }
 
-test("ready, then executed at the end of the pipe", () =>
+test("a reader returns ready, then executed at end of file", () =>
   withPipe(async ({ read, write }) => {
     const reader = new ReportReader(sys, read);
     sys.write(write, record(1));
@@ -29,7 +29,7 @@ test("ready, then executed at the end of the pipe", () =>
     expect(await reader.next()).toEqual({ kind: "executed" });
   }));
 
-test("a failure has the operation, errno and the kernel's text without its line end", () =>
+test("a failure report has the operation, the errno and the kernel's text without its newline", () =>
   withPipe(async ({ read, write }) => {
     sys.write(write, record(2, 7, 22, "tmpfs: Unknown parameter 'x'\n"));
     sys.close(write);
@@ -37,7 +37,7 @@ test("a failure has the operation, errno and the kernel's text without its line 
     expect(report).toEqual({ kind: "failed", index: 7, errno: 22, text: "tmpfs: Unknown parameter 'x'" });
   }));
 
-test("a reader takes no more than one report, so that a second reader finds the next", () =>
+test("a reader takes no more than one report, so a second reader gets the next", () =>
   withPipe(async ({ read, write }) => {
     sys.write(write, record(1));
     sys.write(write, record(2, 3, 2));
@@ -46,7 +46,7 @@ test("a reader takes no more than one report, so that a second reader finds the 
     sys.close(write);
   }));
 
-test("waiting ends by the signal, and the report is not lost", () =>
+test("an aborted wait rejects, and the report is not lost", () =>
   withPipe(async ({ read, write }) => {
     const reader = new ReportReader(sys, read);
     const abort = new AbortController();
@@ -62,10 +62,10 @@ test.each([
   ["an unknown kind", record(3)],
   ["half a record", record(1).subarray(0, 8)],
   ["a text that is too long", record(2, 0, 1, "", 241)],
-])("%s is an error, not a report", (_, bytes) =>
+])("%s is rejected as not a report", (_, bytes) =>
   withPipe(async ({ read, write }) => {
     sys.write(write, bytes);
     sys.close(write);
-    await expect(new ReportReader(sys, read).next()).rejects.toThrow("not a report of a launch");
+    await expect(new ReportReader(sys, read).next()).rejects.toThrow("not a launch report");
   }),
 );

@@ -8,8 +8,8 @@ const READY = 1;
 const FAILED = 2;
 
 /**
- * Reads what a launched child reports. It takes no more from the pipe than the report it returns, so that a later reader
- * of the same descriptor goes on where this one ended. The descriptor is made non-blocking and stays the caller's.
+ * Reads the reports of a launched child. Takes no more from the pipe than the report it returns, so a later reader of the same
+ * descriptor continues there. Makes the descriptor non-blocking; the caller keeps owning it.
  */
 export class ReportReader implements Reader {
   readonly #sys: Pick<Sys, "poll" | "read">;
@@ -20,7 +20,7 @@ export class ReportReader implements Reader {
     this.#fd = fd;
   }
 
-  /** Rejects with the reason of the signal, with SystemError when the pipe fails. */
+  /** Resolves with the next report. Rejects with the signal's reason, or SystemError if the pipe fails. */
   async next(signal?: AbortSignal): Promise<LaunchReport | { readonly kind: "executed" }> {
     const record = Buffer.alloc(RECORD_BYTES);
     const length = await this.#read(record, signal);
@@ -28,9 +28,9 @@ export class ReportReader implements Reader {
     const [kind, index, errno] = [record.readUInt32LE(0), record.readUInt32LE(4), record.readInt32LE(8)];
     const textBytes = record.readUInt32LE(12);
     if (length !== RECORD_BYTES || textBytes > MAX_TEXT || (kind !== READY && kind !== FAILED)) {
-      throw new AgentError("internal", `read report on fd ${this.#fd}: not a report of a launch (${length} bytes)`);
+      throw new AgentError("internal", `read report on fd ${this.#fd}: not a launch report (${length} bytes)`);
     }
-    // A report is one write, shorter than what a pipe takes at once: its text is there.
+    // A report is one write of less than PIPE_BUF, so its text has arrived too.
     const text = Buffer.alloc(textBytes);
     const got = textBytes === 0 ? 0 : await this.#read(text, signal);
     if (kind === READY) return { kind: "ready" };
@@ -39,7 +39,7 @@ export class ReportReader implements Reader {
 
   async #read(into: Uint8Array, signal: AbortSignal | undefined): Promise<number> {
     for (;;) {
-      // Waits first: the descriptor may be a blocking one still.
+      // Polls first, which makes the descriptor non-blocking.
       await this.#sys.poll(this.#fd, "read", signal);
       const got = this.#sys.read(this.#fd, into);
       if (got >= 0) return got;

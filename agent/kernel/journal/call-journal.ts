@@ -15,28 +15,28 @@ import {
 } from "./journal-layout.ts";
 import { KeptBytes, NO_BYTES } from "./kept-bytes.ts";
 
-/** A whole frame, and where its call is. */
+/** A whole response frame, and the place of its call. */
 export interface Answer {
   readonly place: number | undefined;
   readonly bytes: Uint8Array;
 }
 
-/** A system call on a connection: into the header of `region` the kernel writes how many bytes went. */
+/** System calls on a connection; the kernel writes the number of bytes transferred into the header of `region`. */
 type Read = (region: Uint8Array) => number;
 type Write = (region: Uint8Array, length: number) => number;
 
 /**
- * The connections and their open calls, in memory that outlives the agent. What the agent is about to do is marked before
- * it is done, and what the kernel did is noted by the kernel, so that whatever moment it dies at, the next one knows.
+ * Connections and their open calls, in memory that outlives the agent. The agent marks what it is about to do before it does
+ * it, and the kernel itself records what it did, so the next agent knows the state whenever this one dies.
  */
 export class CallJournal {
-  /** What an agent before left. Connections and calls keep their places until they are closed here. */
+  /** Connections left by the previous agent. They and their calls keep their places until they are closed here. */
   readonly found: readonly FoundConnection[];
   readonly #memory: CallMemory;
   readonly #kept: KeptBytes;
   readonly #freePlaces: number[] = [];
   readonly #freeConnections: number[] = [];
-  /** 1 for each connection of which the beginning of a request is kept. */
+  /** 1 for each connection with a partly received request in the journal. */
   readonly #begins = new Uint8Array(MAX_KEPT_CONNECTIONS).fill(1);
   #lastNumber = 0;
 
@@ -60,8 +60,8 @@ export class CallJournal {
   }
 
   /**
-   * A place for a connection, and a number for its deposit; undefined when all are taken. It is asked for while the
-   * first bytes of the connection are being read, and that read is its own from now on.
+   * Reserves a place for a connection and a number for its deposit; undefined if all places are taken. Called while the
+   * connection's first bytes are being processed; that read is then recorded as the connection's.
    */
   openConnection(peerCid: number | undefined): { readonly index: number; readonly number: number } | undefined {
     const index = this.#freeConnections.pop();
@@ -74,7 +74,7 @@ export class CallJournal {
     return { index, number };
   }
 
-  /** Its calls are to be closed before. */
+  /** Frees a connection's place. Its calls must have been closed before. */
   closeConnection(index: number): void {
     this.#memory.setConnection(index, CONNECTION.number, 0);
     this.#kept.free(beginningOf(this.#memory, index));
@@ -82,8 +82,8 @@ export class CallJournal {
   }
 
   /**
-   * Reads by `read` into memory that the next agent finds, for a connection (undefined: one without a place). The result
-   * is that of `read`; the bytes stay until the next read.
+   * Reads from a connection (undefined: one without a place) into memory that outlives the agent. Returns the result of
+   * `read`; the bytes are valid until the next read.
    */
   read(index: number | undefined, read: Read): { count: number; bytes: Buffer } {
     const memory = this.#memory;
@@ -94,13 +94,13 @@ export class CallJournal {
     return { count, bytes: memory.readBuffer.subarray(0, Math.max(count, 0)) };
   }
 
-  /** The handler of the call at this place is about to begin; undefined: it waits for something, or is done. */
+  /** Records that the handler of the call at this place is about to start; undefined: it has returned or awaits something. */
   beginCall(place: number | undefined): void {
     if (place !== undefined) this.#memory.setNow(NOW.begunAt, Date.now() % MAX_MS);
     this.#memory.setNow(NOW.begun, (place ?? -1) + 1);
   }
 
-  /** How far a call has come, by a number that its handler understands; 0: not begun. */
+  /** Returns the progress of a call, a number that its handler defines; 0: not started. */
   progress(place: number | undefined): number {
     return place === undefined ? 0 : this.#memory.call(place, CALL.progress);
   }
@@ -109,18 +109,21 @@ export class CallJournal {
     if (place !== undefined) this.#memory.setCall(place, CALL.progress, progress);
   }
 
-  /** What was read is in the places of calls, but for the beginning of a request: the last bytes of all that came. */
+  /**
+   * Records that the bytes read are now in the places of their calls, except for the last `unended` bytes: a partly received
+   * request.
+   */
   noted(index: number | undefined, bytes: Buffer, unended: number): void {
     const memory = this.#memory;
     if (index !== undefined) this.#keepBeginning(index, bytes, unended);
-    // What an agent before had read last is noted when its connection goes on.
+    // The previous agent's last read is recorded only once its own connection resumes.
     if (memory.now(NOW.readConnection) === (index ?? -1) + 1) memory.setNow(NOW.readConnection, 0);
   }
 
   /**
-   * A request: the body of its frame, or if there is no room for that what `names` gives, and its deadline in milliseconds
-   * since the epoch (0: none). Undefined when all places are taken, or there is no room for one more: the connection can't
-   * outlive the agent until `closeCall` was told of the call.
+   * Records a request: the body of its frame, or the result of `names` if the body finds no room, and its deadline in
+   * milliseconds since the epoch (0: none). Returns undefined if there is no place for it; the connection then can't outlive
+   * the agent until `closeCall` is called for this call.
    */
   openCall(
     index: number,
@@ -150,19 +153,19 @@ export class CallJournal {
     return place;
   }
 
-  /** Keeps an answer that has to wait, as a whole frame; without room for it the call stays open. */
+  /** Keeps the whole frame of an answer that waits to be written; if there is no room, the call stays open. */
   keepAnswer(place: number | undefined, frame: Uint8Array): void {
     const memory = this.#memory;
     if (place === undefined) return;
     const state = memory.call(place, CALL.state);
     if ((state & ANSWERED) !== 0 && memory.call(place, CALL.length) === frame.length) return;
-    // Without a body in between: a death there makes it a call that was cut off.
+    // The body is empty in between: if the agent dies there, the call counts as cut off.
     this.#kept.setBody(place, frame, () => memory.setCall(place, CALL.state, ANSWERED | (state & WRITING)));
   }
 
   /**
-   * Writes answers by `write`, which gives how many bytes went: as much of them as one write takes, and without the bytes
-   * of the first that are written before. Returns that count and how many there were. `writeDone` is to follow.
+   * Writes as many answers as fit one write, without the `begun` bytes of the first that are already written. Returns the
+   * number of bytes that `write` sent and the number it was given. Must be followed by `writeDone`.
    */
   write(index: number | undefined, answers: readonly Answer[], begun: number, write: Write): [number, number] {
     const memory = this.#memory;
@@ -182,7 +185,10 @@ export class CallJournal {
     return [write(memory.writeRegion, total), total];
   }
 
-  /** After `closeCall` of all that was written: those that were not, and how much of the first of them was. */
+  /**
+   * Ends a write, after `closeCall` of each written answer. `unwritten` are the others; `begun` bytes of the first were
+   * written.
+   */
   writeDone(index: number, unwritten: readonly Answer[], begun: number): void {
     const memory = this.#memory;
     const [first] = unwritten;
@@ -197,7 +203,7 @@ export class CallJournal {
     }
   }
 
-  /** The answer is written, or never will be. */
+  /** Frees the place of a call whose answer is written, or never will be. */
   closeCall(index: number, place: number | undefined): void {
     if (place === undefined) this.#countUnknown(index, -1);
     else {
@@ -207,7 +213,10 @@ export class CallJournal {
     }
   }
 
-  /** A frame that takes more than one write is kept before: its end is not in what is written first. */
+  /**
+   * Copies answers into the write buffer. Keeps a frame that needs more than one write first, because the buffer lacks its
+   * end.
+   */
   #stage(answers: readonly Answer[], begun: number): number {
     const { writeBuffer } = this.#memory;
     let total = 0;
@@ -221,7 +230,7 @@ export class CallJournal {
     return total;
   }
 
-  /** One word says which of the two pairs counts, and of which read it is. */
+  /** Updates the inactive one of two (head, length) pairs, then switches to it and to the current read with a single word. */
   #keepBeginning(index: number, bytes: Buffer, unended: number): void {
     const memory = this.#memory;
     if (unended === 0 && this.#begins[index] === 0) return;
@@ -247,7 +256,7 @@ export class CallJournal {
   }
 }
 
-/** Longest beginning of a request that is kept: one of 4 MiB. What is longer is refused. */
+/** Longest partly received request that is kept: 4 MiB and the frame header. Longer requests are refused. */
 const MAX_BEGINNING = (4 << 20) + 10;
-/** Reads are counted up to here, then from 1 again. */
+/** Highest number of a read; numbers then start at 1 again. */
 const MAX_NUMBER = 2 ** 29;

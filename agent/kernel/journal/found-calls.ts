@@ -12,37 +12,37 @@ import {
 } from "./journal-layout.ts";
 import { bodyChain, bodyOf, bytesOf, type Chain, type KeptBytes } from "./kept-bytes.ts";
 
-/** A call that an agent before has not answered. */
+/** A call that the previous agent didn't answer. */
 export interface FoundCall {
   readonly place: number;
   readonly streamId: number;
-  /** Milliseconds since the epoch; 0: none. */
+  /** Deadline in milliseconds since the epoch; 0: none. */
   readonly deadline: number;
-  /** Agents before that ended while they began this call; those that were at it for long count twice. */
+  /** Number of agents that died while they started this call; an agent that took long over it counts twice. */
   readonly deaths: number;
-  /** The body is a whole response frame; else that of the request's frame, empty when it was too long to be kept. */
+  /** True if `body` is a whole response frame; otherwise it is the request's body, empty if that was too long to keep. */
   readonly answered: boolean;
   readonly body: Buffer;
 }
 
-/** A connection that an agent before had. */
+/** A connection of the previous agent. */
 export interface FoundConnection {
   readonly index: number;
-  /** In the name of its deposit. */
+  /** Part of the name of its deposit. */
   readonly number: number;
-  /** Undefined: no vsock. */
+  /** Undefined if it isn't a vsock connection. */
   readonly peerCid: number | undefined;
-  /** Why it can't go on; undefined when it can. */
+  /** Reason why it can't resume; undefined if it can. */
   readonly broken: string | undefined;
-  /** Bytes of the first call's answer that the peer has. */
+  /** Bytes of the first call's answer that were already sent. */
   readonly begun: number;
-  /** In the order in which they came, but for one whose answer is begun: it is the first. */
+  /** Calls in order of arrival, except that a call whose answer is partly sent comes first. */
   readonly calls: readonly FoundCall[];
-  /** The beginning of a request, or bytes that were read; frames that are not among the calls yet. */
+  /** Bytes read whose frames aren't among the calls yet, such as a partly received request. */
   readonly unparsed: Buffer;
 }
 
-/** Chains of chunks that hold something. */
+/** Returns the chains of chunks in use. */
 export function chainsInUse(memory: CallMemory): Chain[] {
   const calls = placesOf(memory)
     .filter((place) => memory.call(place, CALL.state) !== FREE)
@@ -51,7 +51,7 @@ export function chainsInUse(memory: CallMemory): Chain[] {
   return [...calls.filter(({ head }) => head !== 0), ...requests];
 }
 
-/** What an agent that is gone left in the memory. What is known of its last write is entered. */
+/** Finds the connections and calls that the previous agent left, after accounting for its last write. */
 export function findCalls(memory: CallMemory, kept: KeptBytes): FoundConnection[] {
   settleWrite(memory, kept);
   countDeath(memory);
@@ -78,7 +78,7 @@ export function findCalls(memory: CallMemory, kept: KeptBytes): FoundConnection[
   });
 }
 
-/** The beginning of a request that the connection at this place has sent, without the last read. */
+/** Returns the partly received request of a connection, without the last read. */
 export function beginningOf(memory: CallMemory, index: number): Chain {
   const slot = memory.connection(index, CONNECTION.merged) & 1;
   return {
@@ -94,10 +94,10 @@ const indexesOf = (memory: CallMemory) =>
     (index) => memory.connection(index, CONNECTION.number) !== 0,
   );
 
-/** Longer than a start of the agent takes, and less than it may be silent. */
+/** More than an agent takes to start, less than init lets it stay silent. */
 const LONG_MS = 4000;
 
-/** For the call that the agent before was beginning when it ended: two deaths if that took long, as it may never end. */
+/** Counts a death for the call that the previous agent was starting when it died; two if that took long, as it may hang. */
 function countDeath(memory: CallMemory): void {
   const place = memory.now(NOW.begun) - 1;
   memory.setNow(NOW.begun, 0);
@@ -118,17 +118,17 @@ function foundCall(memory: CallMemory, place: number): FoundCall {
 }
 
 function whyBroken(memory: CallMemory, index: number, calls: readonly FoundCall[]): string | undefined {
-  if (beginningOf(memory, index).length < 0) return "the beginning of a request found no room";
+  if (beginningOf(memory, index).length < 0) return "no room to keep the beginning of a request";
   if (memory.connection(index, CONNECTION.unknownCalls) > 0) return "more calls were open than can be kept";
   if (memory.connection(index, CONNECTION.begunPlace) === 0) return undefined;
   const [first] = calls;
   const { begun, begunPlace } = CONNECTION;
   const isKept = first?.answered === true && first.place === memory.connection(index, begunPlace) - 1;
   const written = memory.connection(index, begun);
-  return isKept && written >= 0 && written < first.body.length ? undefined : "the rest of an answer found no room";
+  return isKept && written >= 0 && written < first.body.length ? undefined : "no room to keep the rest of an answer";
 }
 
-/** The last write: frees the calls whose answers went, and keeps the answers that did not, or not whole. */
+/** Accounts for the last write: frees the calls whose answers were sent, and keeps the answers that weren't sent completely. */
 function settleWrite(memory: CallMemory, kept: KeptBytes): void {
   const index = memory.now(NOW.writeConnection) - 1;
   const isKept = index >= 0 && index < MAX_KEPT_CONNECTIONS;
@@ -141,7 +141,7 @@ function settleWrite(memory: CallMemory, kept: KeptBytes): void {
   memory.setNow(NOW.writeConnection, 0);
 }
 
-/** An agent that dies in the middle of this leaves a mark, with which the next one does it again. */
+/** Accounts for one answer. If the agent dies halfway, the call is still marked and the next agent repeats this. */
 function settleAnswer(memory: CallMemory, kept: KeptBytes, { place, index }: { place: number; index: number }): void {
   const at = memory.call(place, CALL.at);
   const size = memory.call(place, CALL.size);
@@ -162,7 +162,7 @@ function settleAnswer(memory: CallMemory, kept: KeptBytes, { place, index }: { p
   memory.setCall(place, CALL.state, isKept ? ANSWERED : OPEN);
 }
 
-/** What was read and is in no place of a call. */
+/** Returns the bytes that were read and aren't in any call's place. */
 function unparsed(memory: CallMemory, index: number): Buffer {
   const beginning = bytesOf(memory, beginningOf(memory, index));
   const isLast = memory.now(NOW.readConnection) === index + 1;

@@ -1,21 +1,21 @@
-/** Connections that can outlive the agent. Those beyond end with it. */
+/** Most connections that can outlive the agent. Any others end with it. */
 export const MAX_KEPT_CONNECTIONS = 512;
-/** Calls of all kept connections at once. A connection with more ends with the agent. */
+/** Most open calls of all kept connections. A connection whose calls exceed them ends with the agent. */
 export const MAX_KEPT_CALLS = 4096;
-/** Places of calls that are there from the start; more are made, so many at a time. */
+/** Places of calls allocated at the start, and at each growth. */
 export const CALLS_AT_START = 512;
-/** Of one read from a connection. */
+/** Most bytes of one read from a connection. */
 const READ_BYTES = 65_536;
 
 /** Most bytes of one write to a connection. */
 export const WRITE_BYTES = 128 * 1024;
-/** Pieces of memory for requests and answers that don't fit a call's place, and for the beginnings of requests. */
+/** Chunks of memory for requests and answers too long for a call's place, and for partly received requests. */
 export const CHUNKS = 1024;
 export const CHUNK_BYTES = 8192;
-/** Chunks are made so many at a time. */
+/** Chunks allocated at each growth. */
 const CHUNKS_AT_ONCE = 16;
 
-/** What is under way; words. Connections stand here as their index + 1, so that 0 is none. */
+/** Words of the work in progress. Connections are stored as index + 1, so that 0 means none. */
 export const NOW = {
   readConnection: 0,
   /** Number of the last read, never 0. */
@@ -24,26 +24,27 @@ export const NOW = {
   writeTotal: 3,
   /** Number of the last call. */
   order: 5,
-  /** No place from here on was ever used: memory that nobody touched is not there yet. */
+  /** Number of places ever used: the memory beyond them may not be allocated yet. */
   top: 6,
-  /** Place of the call whose handler has not come to its first wait, + 1; 0: none. */
+  /** Place + 1 of the call whose handler is running up to its first await; 0: none. */
   begun: 8,
-  /** When that was: milliseconds, modulo MAX_MS. */
+  /** Time of that start in milliseconds, modulo MAX_MS. */
   begunAt: 9,
 } as const;
 export const MAX_MS = 2 ** 31 - 1;
 const NOW_WORDS = 16;
 /**
- * Before what is received and what is sent: `struct mmsghdr`, into which the kernel itself writes how much that is, before the call
- * returns.
+ * Size of the `struct mmsghdr` before the bytes received or sent. The kernel itself writes their count into it before the
+ * system call returns.
  */
 export const HEADER_BYTES = 64;
 const COUNT = 14;
 
 /**
- * Words of a connection. `number` 0: none here. `peerCid` + 1, 0: no vsock. `begunPlace` + 1: place of the answer of which `begun`
- * bytes are written, 0: none. `merged`: number of the last read that is in the beginning of a request, times 2, plus which of
- * the two pairs of `head` and `length` holds it; a length of -1 is one that found no room.
+ * Words of a connection. `number` is 0 if the place is free. `peerCid` is the CID + 1, 0 without vsock. `begunPlace` is the
+ * place + 1 of the answer of which `begun` bytes are written, 0 for none. `merged` is twice the number of the last read that is
+ * part of the partly received request, plus the index of the (`head`, `length`) pair in use; a `length` of -1 means that it
+ * found no room.
  */
 export const CONNECTION = {
   number: 0,
@@ -58,9 +59,9 @@ export const CONNECTION = {
 const CONNECTION_WORDS = 12;
 
 /**
- * Words of a call. `deaths`: of agents that ended while they began it. The deadline is a double, milliseconds since the epoch or
- * 0. `progress`: see Call.note. `chain`: first chunk of its body + 1, 0: the body is here. `at`, `size`: where its answer is in
- * the write under way. Then comes the body.
+ * Words of a call; a small body follows them. `deaths` counts the agents that died while they started it. `deadline` is a double,
+ * milliseconds since the epoch or 0. `progress` is that of Call.note. `chain` is the first chunk of the body + 1, 0 if the body
+ * is in the place itself. `at` and `size` locate its answer in the current write.
  */
 export const CALL = {
   state: 0,
@@ -77,23 +78,23 @@ export const CALL = {
 } as const;
 const CALL_WORDS = 132;
 const BODY_AT = 12;
-/** Longest request, or answer, that a call's place holds itself. */
+/** Longest request or answer that fits into a call's place. */
 export const SMALL_BODY = (CALL_WORDS - BODY_AT) * 4;
 
-/** States of a call. */
+/** State of an unused place. */
 export const FREE = 0;
-/** The body is that of the request's frame, or empty when there was no room for it. */
+/** State of a call without an answer: the body is that of the request's frame, or empty if it found no room. */
 export const OPEN = 1;
-/** The body is a whole response frame that waits to be written, or was about to be; empty: it was about to be kept. */
+/** State of an answered call: the body is its whole response frame, empty while that is being stored. */
 export const ANSWERED = 2;
-/** Beside the others: its answer is in the write that is under way. */
+/** Flag added to a state while the answer is part of the current write. */
 export const WRITING = 16;
 
-/** As a count of an output: the system call has not returned. */
+/** Count of an output whose system call hasn't returned. */
 export const UNDER_WAY = -1_000_000;
-/** As a count of the kernel: it has received or sent nothing yet. */
+/** Count before the kernel has received or sent anything. */
 const NOT_YET = -1;
-/** What is in memory for output before it is read into: no UTF-8 has it. */
+/** Byte that fills an output block before a read; it never occurs in UTF-8. */
 export const NOTHING = 0xff;
 
 const CONNECTIONS_AT = NOW_WORDS;
@@ -105,19 +106,19 @@ const CHUNKS_AT = WRITE_AT + HEADER_BYTES + WRITE_BYTES;
 export const CALL_JOURNAL_BYTES = CHUNKS_AT + CHUNKS * CHUNK_BYTES;
 
 const CALL_BYTES = CALL_WORDS * 4;
-/** What is there from the start, as [from, to). The rest is made when it is needed. */
+/** Ranges [from, to) allocated at the start. The rest is allocated when needed. */
 export const CALLS_START: readonly (readonly [number, number])[] = [
   [0, (CALLS_AT + CALLS_AT_START * CALL_WORDS) * 4],
   [READ_AT, CHUNKS_AT],
 ];
 
 /**
- * Makes bytes of the journal be there, each of this value; false when there is no room for them. What of the mapping is
- * not there must not be touched: with a full /run that is SIGBUS.
+ * Allocates bytes of the journal, filled with a value; returns false if there is no room. Memory that isn't allocated must not
+ * be touched: if /run is full, that raises SIGBUS.
  */
 export type Fill = (at: number, length: number, value: number) => boolean;
 
-/** The memory of the calls by its places. Words that are not there read as 0. */
+/** Access to the calls' memory. Words outside of it read as 0. */
 export class CallMemory {
   readonly #words: Int32Array;
   readonly #doubles: Float64Array;
@@ -125,17 +126,17 @@ export class CallMemory {
   readonly #chunks: Buffer;
   readonly readBuffer: Buffer;
   readonly writeBuffer: Buffer;
-  /** For `sys.receive` and `sys.send`: a header, then the buffers. */
+  /** Regions for `sys.receive` and `sys.send`: a header, then the buffer. */
   readonly readRegion: Buffer;
   readonly writeRegion: Buffer;
   readonly #readHeader: Int32Array;
   readonly #writeHeader: Int32Array;
   readonly #at: number;
   readonly #fill: Fill;
-  /** Places from here on are not there yet. */
-  #there: number;
-  /** Nor are chunks from here on, which an agent before may have made. */
-  #chunksThere = 0;
+  /** Number of allocated places. */
+  #places: number;
+  /** Number of chunks known to be allocated; the previous agent may have allocated more. */
+  #chunkCount = 0;
 
   constructor(memory: ArrayBuffer, at: number, fill: Fill) {
     this.#at = at;
@@ -150,24 +151,24 @@ export class CallMemory {
     this.#readHeader = new Int32Array(memory, at + READ_AT, HEADER_BYTES / 4);
     this.#writeHeader = new Int32Array(memory, at + WRITE_AT, HEADER_BYTES / 4);
     this.#chunks = Buffer.from(memory, at + CHUNKS_AT, CHUNKS * CHUNK_BYTES);
-    this.#there = Math.max(Math.ceil(this.top / CALLS_AT_START), 1) * CALLS_AT_START;
+    this.#places = Math.max(Math.ceil(this.top / CALLS_AT_START), 1) * CALLS_AT_START;
   }
 
-  /** Number of places that were ever used. The word comes from an agent before and may be anything. */
+  /** Number of places ever used. The previous agent wrote the word, so it may be anything. */
   get top(): number {
     return Math.min(Math.max(this.now(NOW.top), 0), MAX_KEPT_CALLS);
   }
 
-  /** False when this place of a call is not there, and there is no room for it. */
+  /** Allocates a call's place if needed; returns false if there is no room. */
   makePlace(place: number): boolean {
-    for (; place >= this.#there; this.#there += CALLS_AT_START) {
-      const at = this.#at + CALLS_AT * 4 + this.#there * CALL_BYTES;
+    for (; place >= this.#places; this.#places += CALLS_AT_START) {
+      const at = this.#at + CALLS_AT * 4 + this.#places * CALL_BYTES;
       if (!this.#fill(at, CALLS_AT_START * CALL_BYTES, 0)) return false;
     }
     return true;
   }
 
-  /** Bytes that the last read has brought, and that the last write has sent. */
+  /** Bytes received by the last read; `sent` is that of the last write. */
   get received(): number {
     return within(this.#readHeader[COUNT] ?? 0, READ_BYTES);
   }
@@ -176,7 +177,7 @@ export class CallMemory {
     return within(this.#writeHeader[COUNT] ?? 0, WRITE_BYTES);
   }
 
-  /** Before a read, and before a write. */
+  /** Resets the count before a read; `sentNothing` does before a write. */
   receivedNothing(): void {
     this.#readHeader[COUNT] = NOT_YET;
   }
@@ -222,13 +223,13 @@ export class CallMemory {
     this.#doubles[(CALLS_AT + place * CALL_WORDS + CALL.deadline) / 2] = value;
   }
 
-  /** The memory of a place for a small body. */
+  /** Returns the memory for a small body in a call's place. */
   smallBody(place: number, length: number): Buffer {
     const at = (CALLS_AT + place * CALL_WORDS + BODY_AT) * 4;
     return this.#bytes.subarray(at, at + within(length, SMALL_BODY));
   }
 
-  /** The chunk after this one, + 1; 0: none. */
+  /** Returns the chunk after this one, + 1; 0: none. */
   next(chunk: number): number {
     return within(this.#words[NEXT_AT + chunk] ?? 0, CHUNKS);
   }
@@ -241,21 +242,21 @@ export class CallMemory {
     return this.#chunks.subarray(chunk * CHUNK_BYTES, (chunk + 1) * CHUNK_BYTES);
   }
 
-  /** This chunk, which holds something, is there, and so are those before it. */
+  /** Records that a chunk found in use is allocated, and so are all chunks before it. */
   foundChunk(chunk: number): void {
     const after = (Math.floor(chunk / CHUNKS_AT_ONCE) + 1) * CHUNKS_AT_ONCE;
-    this.#chunksThere = Math.max(this.#chunksThere, after);
+    this.#chunkCount = Math.max(this.#chunkCount, after);
   }
 
-  /** False when this chunk is not there, and there is no room for it. */
+  /** Allocates a chunk if needed; returns false if there is no room. */
   makeChunk(chunk: number): boolean {
-    for (; chunk >= this.#chunksThere; this.#chunksThere += CHUNKS_AT_ONCE) {
-      const at = this.#at + CHUNKS_AT + this.#chunksThere * CHUNK_BYTES;
+    for (; chunk >= this.#chunkCount; this.#chunkCount += CHUNKS_AT_ONCE) {
+      const at = this.#at + CHUNKS_AT + this.#chunkCount * CHUNK_BYTES;
       if (!this.#fill(at, CHUNKS_AT_ONCE * CHUNK_BYTES, 0)) return false;
     }
     return true;
   }
 }
 
-/** What an agent before has written may be anything. */
+/** Clamps a value that the previous agent wrote, which may be anything. */
 const within = (value: number, most: number): number => Math.min(Math.max(value, 0), most);

@@ -15,7 +15,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A journal of this path, as far as files go: its memory is beside it. */
+/** Opens a journal at a file, with `memory` in place of the mapping. */
 function open(memory = createJournalMemory()): { readonly journal: Journal; readonly blocks: () => number } {
   const path = join(directory, "journal");
   const journal = openJournal(path, () => memory);
@@ -35,7 +35,7 @@ const pieces = (journal: Journal, count: number) =>
     return typeof piece === "number" ? piece : piece.block;
   });
 
-it("has the memory of a few calls and outputs from the start, and gets that of more as they come", () => {
+it("the journal allocates memory for a few calls and outputs at the start, and for more as they come", () => {
   const { journal, blocks } = open();
   const first = blocks();
   expect(first).toBeGreaterThan(800 * KIB);
@@ -49,7 +49,7 @@ it("has the memory of a few calls and outputs from the start, and gets that of m
   expect(blocks()).toBe(first + CALLS_AT_START * 528 + 128 * KIB);
 });
 
-it("serves calls and outputs that there is no room for, which end with the agent, and keeps those before", () => {
+it("the journal serves calls and outputs without room for them, and keeps the earlier ones", () => {
   vi.useFakeTimers({ toFake: ["performance"] });
   const memory = createJournalMemory();
   const blocks = memory.byteLength - 64 * 65_536;
@@ -71,7 +71,7 @@ it("serves calls and outputs that there is no room for, which end with the agent
   expect(pieces(journal, 1)).toEqual([8]);
 });
 
-it("of another layout, or not whole, it is begun anew", () => {
+it("the journal starts empty if the file has another layout or is incomplete", () => {
   open();
   const path = join(directory, "journal");
   const good = readFileSync(path);
@@ -87,7 +87,7 @@ it("of another layout, or not whole, it is begun anew", () => {
   expect(readFileSync(path)[100]).toBe(9);
 });
 
-it.each([-1, 4097, 2 ** 31 - 1])("takes %i used places for as many as there can be, and goes on", (top) => {
+it.each([-1, 4097, 2 ** 31 - 1])("the journal clamps a count of %i used places and continues", (top) => {
   const memory = createJournalMemory();
   new CallMemory(memory, 64, () => true).setNow(NOW.top, top);
   const { calls } = journalIn(memory);
@@ -96,7 +96,7 @@ it.each([-1, 4097, 2 ** 31 - 1])("takes %i used places for as many as there can 
   expect(calls.openCall(index, 1, Buffer.from("x"), 0)).toBe(0);
 });
 
-it("has the id of a stream as it was, of 32 bits", () => {
+it("the journal returns all 32 bits of a stream id", () => {
   const memory = createJournalMemory();
   const { calls } = journalIn(memory);
   const { index = -1 } = calls.openConnection(undefined) ?? {};
@@ -105,7 +105,7 @@ it("has the id of a stream as it was, of 32 bits", () => {
   expect(found?.calls.map(({ streamId }) => streamId)).toEqual([1, 0x7fffffff, 0x80000001, 0xffffffff]);
 });
 
-it("takes a read of fewer than no bytes for one of none", () => {
+it("the journal takes a read of a negative count for one without bytes", () => {
   const memory = createJournalMemory();
   const words = new CallMemory(memory, 64, () => true);
   words.setConnection(0, CONNECTION.number, 1);
@@ -114,14 +114,14 @@ it("takes a read of fewer than no bytes for one of none", () => {
   expect(journalIn(memory).calls.found.map(({ unparsed }) => unparsed.length)).toEqual([0]);
 });
 
-it.each(["ENOSPC", "EDQUOT", "EFBIG", "ENOMEM"])("takes %s for want of room", (code) => {
+it.each(["ENOSPC", "EDQUOT", "EFBIG", "ENOMEM"])("fillFile reports %s as no room", (code) => {
   const write = () => {
     throw Object.assign(new Error(code), { code });
   };
   expect(fillFile(0, 0, 1, 0, write)).toBe(false);
 });
 
-it("asks for room once a second while there is none, however many calls come", () => {
+it("withRetryPause tries once a second while there is no room, however many calls come", () => {
   let [asked, now] = [0, 1];
   const fill = withRetryPause(
     () => ++asked > 1,
@@ -133,7 +133,7 @@ it("asks for room once a second while there is none, however many calls come", (
   expect([fill(0, 1, 0), fill(0, 1, 0), asked]).toEqual([true, true, 3]);
 });
 
-it("takes what a full device says for want of room, and nothing else", () => {
+it("fillFile reports a full device as no room, and throws any other error", () => {
   const [full, readOnly] = [openSync("/dev/full", "r+"), openSync("/dev/null", "r")];
   expect(fillFile(full, 0, 1, 0)).toBe(false);
   expect(() => fillFile(readOnly, 0, 1, 0)).toThrow("EBADF");

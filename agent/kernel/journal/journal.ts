@@ -5,22 +5,22 @@ import type { FoundConnection } from "./found-calls.ts";
 import { CALL_JOURNAL_BYTES, CALLS_START, CallMemory, type Fill } from "./journal-layout.ts";
 import { OUTPUT_JOURNAL_BYTES, OUTPUTS_START_BYTES, OutputJournal } from "./output-journal.ts";
 
-/** Changes whenever the places in the memory do: a journal of another layout is not read. */
+/** Version of the layout, changed whenever it changes: a journal with another version is discarded. */
 const LAYOUT = 0x6a03;
 const HEADER_BYTES = 64;
 const RETRY_MS = 1000;
 const JOURNAL_BYTES = HEADER_BYTES + CALL_JOURNAL_BYTES + OUTPUT_JOURNAL_BYTES;
 
 /**
- * What of the agent's work in progress outlives it: the connections with their open calls, and the output that was taken
- * from its pipe and has not reached the host. Plain memory of a file in /run, written as the work goes on.
+ * The agent's work in progress that outlives it: connections with their open calls, and output that was read from its pipe and
+ * hasn't reached the host. Plain memory, mapped from a file in /run and written as the work proceeds.
  */
 export interface Journal {
   readonly calls: CallJournal;
   readonly outputs: OutputJournal;
 }
 
-/** The journal at this path, with what an agent before left in it; its file stays open. Throws Node's errors and SystemError. */
+/** Opens the journal at `path` with the previous agent's entries; its file stays open. Throws Node's errors and SystemError. */
 export function openJournal(path: string, mapShared: (fd: Fd, length: number) => ArrayBuffer): Journal {
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   try {
@@ -39,30 +39,33 @@ function isOfThisLayout(fd: Fd): boolean {
   return fstatSync(fd).size === JOURNAL_BYTES && layout.readInt32LE() === LAYOUT;
 }
 
-/** Written and not only made long: a page of the mapping that a full /run has no room for is SIGBUS. */
+/**
+ * Creates an empty journal. Writes zeros instead of only extending the file: touching an unallocated page raises SIGBUS if
+ * /run is full.
+ */
 function start(fd: Fd, fill: Fill): void {
   ftruncateSync(fd, 0);
   ftruncateSync(fd, JOURNAL_BYTES);
-  const isThere =
+  const isFilled =
     fill(0, HEADER_BYTES, 0) &&
     CALLS_START.every(([from, to]) => fill(HEADER_BYTES + from, to - from, 0)) &&
     fill(HEADER_BYTES + CALL_JOURNAL_BYTES, OUTPUTS_START_BYTES, 0);
-  if (!isThere) throw new Error("journal: there is no room for it");
+  if (!isFilled) throw new Error("create journal: /run has no room for it");
   writeSync(fd, Int32Array.of(LAYOUT), 0, 4, 0);
 }
 
-/** Wraps `fill` so that, once there was no room, it is not tried again for a second: each of thousands of calls would pay for it. */
+/** Wraps `fill` to fail for a second after it found no room: otherwise each of thousands of calls would pay for an attempt. */
 export function withRetryPause(fill: Fill, now = () => performance.now()): Fill {
   let again = 0;
   return (at, length, value) => {
     if (now() < again) return false;
-    const isThere = fill(at, length, value);
-    if (!isThere) again = now() + RETRY_MS;
-    return isThere;
+    const isFilled = fill(at, length, value);
+    if (!isFilled) again = now() + RETRY_MS;
+    return isFilled;
   };
 }
 
-/** False when there is no room. */
+/** Fills a range of a file with a byte; returns false if there is no room. */
 export function fillFile(fd: Fd, at: number, length: number, value: number, write = writeSync): boolean {
   const bytes = Buffer.alloc(length, value);
   try {
@@ -74,13 +77,13 @@ export function fillFile(fd: Fd, at: number, length: number, value: number, writ
   }
 }
 
-/** The last is what a tmpfs says where memory is short. */
+/** Errors that mean no room; a tmpfs reports ENOMEM if memory is short. */
 const FULL: readonly (string | undefined)[] = ["ENOSPC", "EDQUOT", "EFBIG", "ENOMEM"];
 
-/** For tests: a journal of 15 MiB that ends with this process. */
+/** Creates memory for a journal in tests, 15 MiB that end with this process. */
 export const createJournalMemory = (): ArrayBuffer => new ArrayBuffer(JOURNAL_BYTES);
 
-/** The memory, which is of this layout or 0 all over, as a journal; what is there is left by an agent before. */
+/** Opens a journal in memory that has this layout or is all zeros; its entries are those of the previous agent. */
 export function journalIn(memory: ArrayBuffer, fill: Fill = fillMemory(memory)): Journal {
   const calls = new CallJournal(new CallMemory(memory, HEADER_BYTES, withRetryPause(fill)));
   const open = new Set(calls.found.flatMap(unanswered));
@@ -88,7 +91,10 @@ export function journalIn(memory: ArrayBuffer, fill: Fill = fillMemory(memory)):
   return { calls, outputs };
 }
 
-/** Places of the calls that are answered, or made again, with what was read for them. */
+/**
+ * Returns the places of calls without a kept answer. They are answered or repeated with the output read for them, so it
+ * stays.
+ */
 function unanswered({ broken, calls }: FoundConnection): number[] {
   return calls.filter(({ answered }) => broken !== undefined || !answered).map(({ place }) => place);
 }

@@ -1,6 +1,6 @@
 import { CALL, type CallMemory, CHUNK_BYTES, CHUNKS, SMALL_BODY } from "./journal-layout.ts";
 
-/** Bytes in chunks of the journal. `head`: the first chunk + 1, 0 for no bytes. */
+/** Bytes in chunks of the journal. `head` is the first chunk + 1, 0 for no bytes. */
 export interface Chain {
   readonly head: number;
   readonly length: number;
@@ -8,15 +8,15 @@ export interface Chain {
 
 export const NO_BYTES: Chain = { head: 0, length: 0 };
 
-/** Bytes of any length that outlive the agent: a small body in its call's place, others in chains of chunks. */
+/** Bytes of any length that outlive the agent: small bodies in their call's place, all others in chains of chunks. */
 export class KeptBytes {
   readonly #memory: CallMemory;
-  /** Chunks that are free, those of last use at the end. */
+  /** Free chunks, the most recently used last. */
   readonly #free: number[] = [];
-  /** What an agent before left may name one twice. */
+  /** Chunks in use. A set, because the previous agent's chains may name a chunk twice. */
   readonly #used: Set<number>;
 
-  /** `inUse`: chains that an agent before left. */
+  /** `inUse` are the chains of the previous agent. */
   constructor(memory: CallMemory, inUse: readonly Chain[]) {
     this.#memory = memory;
     const used = new Set(inUse.flatMap((chain) => chunksOf(memory, chain)));
@@ -25,7 +25,7 @@ export class KeptBytes {
     for (let chunk = CHUNKS - 1; chunk >= 0; chunk--) if (!used.has(chunk)) this.#free.push(chunk);
   }
 
-  /** Replaces the body of a call, by `between` as long as it has none; false, with nothing changed, without room for it. */
+  /** Replaces a call's body and calls `between` while it is empty. Returns false and changes nothing if there is no room. */
   setBody(place: number, body: Uint8Array, between?: () => void): boolean {
     const memory = this.#memory;
     const chain = body.length <= SMALL_BODY ? NO_BYTES : this.append(NO_BYTES, body);
@@ -46,7 +46,7 @@ export class KeptBytes {
     this.free(chain);
   }
 
-  /** The chain with more bytes at its end, in which the old one is still whole; undefined when there is no room. */
+  /** Returns the chain with bytes appended; the old chain stays valid. Undefined if there is no room. */
   append(chain: Chain, bytes: Uint8Array): Chain | undefined {
     const memory = this.#memory;
     const chunks = chunksOf(memory, chain);
@@ -96,19 +96,19 @@ export function bodyChain(memory: CallMemory, place: number): Chain {
   return { head: memory.call(place, CALL.chain), length: memory.call(place, CALL.length) };
 }
 
-/** A copy of a call's body. */
+/** Copies a call's body. */
 export function bodyOf(memory: CallMemory, place: number): Buffer {
   const chain = bodyChain(memory, place);
   return chain.head === 0 ? Buffer.from(memory.smallBody(place, chain.length)) : bytesOf(memory, chain);
 }
 
-/** A copy. */
+/** Copies the bytes of a chain. */
 export function bytesOf(memory: CallMemory, chain: Chain): Buffer {
   const all = Buffer.concat(chunksOf(memory, chain).map((chunk) => memory.chunk(chunk)));
   return all.subarray(0, Math.max(chain.length, 0));
 }
 
-/** In order; as many as the length says. The words come from an agent before and may be anything. */
+/** Lists a chain's chunks in order, as many as its length needs. The previous agent wrote the words, so they may be anything. */
 function chunksOf(memory: CallMemory, { head, length }: Chain): number[] {
   const chunks: number[] = [];
   const count = Math.min(Math.ceil(length / CHUNK_BYTES), CHUNKS);

@@ -18,7 +18,7 @@ const found = (memory: ArrayBuffer): string[] =>
     .outputs.found(key)
     .map(({ data, offset }) => `${offset} ${data.toString("latin1")}`);
 
-test("what was taken from a pipe and not delivered is found, in its order, and nothing else", () => {
+test("the next agent finds exactly the undelivered output, in order", () => {
   const memory = createJournalMemory();
   const { outputs } = journalIn(memory);
   const first = read(outputs, "first ");
@@ -34,7 +34,7 @@ test("what was taken from a pipe and not delivered is found, in its order, and n
   expect(next.found(key)).toEqual([]);
 });
 
-test("how much a read took is seen when the agent died before it could note that", () => {
+test("the next agent sees how much a read took if the agent died before it recorded that", () => {
   const memory = createJournalMemory();
   const { outputs } = journalIn(memory);
   outputs.release(read(outputs, "something longer that was here before").block);
@@ -49,7 +49,7 @@ test("how much a read took is seen when the agent died before it could note that
   expect(left.map(found)).toEqual([["0 text"], ["0 text"]]);
 });
 
-test("how much a read took is known when it was known how much there was, whatever bytes those are", () => {
+test("the next agent knows how much a read took if the available bytes were counted before, whatever they are", () => {
   const memory = createJournalMemory();
   const { outputs } = journalIn(memory);
   const left: ArrayBuffer[] = [];
@@ -64,7 +64,7 @@ test("how much a read took is known when it was known how much there was, whatev
   expect(left.map(found)).toEqual([[], ["0 text\xff\xff"]]);
 });
 
-test("a piece whose answer was written is delivered, one whose answer waits is not", () => {
+test("a piece counts as delivered once its answer is written, not while it waits", () => {
   const memory = createJournalMemory();
   const { calls, outputs } = journalIn(memory);
   const { index = -1 } = calls.openConnection(undefined) ?? {};
@@ -81,7 +81,7 @@ test("a piece whose answer was written is delivered, one whose answer waits is n
   expect(found(memory.slice(0))).toEqual(["300 may be written", "500 waits"]);
   const bytes = Buffer.alloc(SMALL_BODY + 1);
   calls.write(index, [{ place: writing, bytes }], 0, (region) => {
-    // The next agent writes the answer, or the rest of it, from what is kept.
+    // The next agent writes the answer, or the rest of it, from the journal.
     expect(found(memory.slice(0))).toEqual(["500 waits"]);
     Buffer.from(region.buffer, region.byteOffset).writeInt32LE(bytes.length, 56);
     return bytes.length;
@@ -89,7 +89,7 @@ test("a piece whose answer was written is delivered, one whose answer waits is n
   expect(found(memory.slice(0))).toEqual(["500 waits"]);
 });
 
-test("a piece in a small answer is in that or in the stream, at whatever moment the agent dies", () => {
+test("a piece is in its small answer or in the stream, whenever the agent dies", () => {
   const memory = createJournalMemory();
   const { calls, outputs } = journalIn(memory);
   const { index = -1 } = calls.openConnection(undefined) ?? {};
@@ -110,19 +110,19 @@ test("a piece in a small answer is in that or in the stream, at whatever moment 
   calls.keepAnswer(place, bytes);
   calls.writeDone(index, [{ place, bytes }], 0);
   expect(seen()).toEqual([[bytes.toString()], []]);
-  // The connection can't go on: nobody gets the answer.
+  // The connection can't resume: the answer is never delivered.
   calls.noted(index, Buffer.alloc(1), 8 << 20);
   expect(seen()).toEqual([[bytes.toString()], ["0 text"]]);
 });
 
-test("a piece that is cut in two is never found twice", () => {
+test("a piece that was split is never found twice", () => {
   const memory = createJournalMemory();
   const { outputs } = journalIn(memory);
   const piece = read(outputs, "0123456789", 20);
   const [first, rest] = outputs.split(piece, 4, key);
   expect([first.data.toString(), rest.data.toString(), rest.offset]).toEqual(["0123", "456789", 24]);
   expect(found(memory.slice(0))).toEqual(["20 0123", "24 456789"]);
-  // Died before the first was cut: the second is known from it.
+  // The agent died before it cut the first piece: the first contains the second.
   const early = createJournalMemory();
   const before = journalIn(early).outputs;
   read(before, "0123456789", 20);
@@ -130,7 +130,7 @@ test("a piece that is cut in two is never found twice", () => {
   expect(found(early)).toEqual(["20 0123456789"]);
 });
 
-test("output beyond the blocks is told to be lost", () => {
+test("output without a block is reported as lost", () => {
   const memory = createJournalMemory();
   const { outputs } = journalIn(memory);
   for (let count = 0; count < 64; count++) read(outputs, "kept", count * 4);

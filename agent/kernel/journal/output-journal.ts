@@ -1,55 +1,55 @@
 import { type Fill, NOTHING, UNDER_WAY } from "./journal-layout.ts";
 
-/** Pieces of output under way to hosts at once; what is read beyond them ends with the agent. */
+/** Most pieces of output on their way to hosts that are kept; any others are lost if the agent dies. */
 const MAX_KEPT_OUTPUTS = 64;
-/** Most of one piece. */
+/** Longest piece. */
 const OUTPUT_BYTES = 65_536;
 
 /**
- * Words of a block, doubles since launch ids have 53 bits. `process` and `call` + 1, so that 0 is none. `waiting`: bytes that a
- * read under way takes, if any; 0: not known.
+ * Words of a block: doubles, because launch ids have 53 bits. `process` and `call` are stored + 1, so that 0 means none.
+ * `waiting` is the number of bytes that the current read takes unless it fails; 0 if unknown.
  */
 const BLOCK = { process: 0, stream: 1, offset: 2, count: 3, call: 4, waiting: 5 } as const;
 const BLOCK_WORDS = 8;
-/** Before the blocks: how many pieces found no block. */
+/** Word before the blocks: number of pieces that found no block. */
 const UNKEPT = 0;
 const BLOCKS_AT = 8;
 const MEMORY_AT = (BLOCKS_AT + MAX_KEPT_OUTPUTS * BLOCK_WORDS) * 8;
-/** Blocks that are there from the start; others are made when they are needed. */
+/** Blocks allocated at the start; others are allocated when needed. */
 const BLOCKS_AT_START = 8;
 export const OUTPUTS_START_BYTES = MEMORY_AT + BLOCKS_AT_START * OUTPUT_BYTES;
 export const OUTPUT_JOURNAL_BYTES = MEMORY_AT + MAX_KEPT_OUTPUTS * OUTPUT_BYTES;
 
-/** Which output: the launch id of its process, and 0 for stdout (or the terminal), 1 for stderr. */
+/** Identifies an output: the launch id of its process, and 0 for stdout (or the terminal) or 1 for stderr. */
 export interface OutputKey {
   readonly process: number;
   readonly stream: 0 | 1;
 }
 
-/** A piece of output. `block` is where it outlives the agent; undefined: nowhere. */
+/** A piece of output. `block` is the block that keeps it; undefined if it is lost when the agent dies. */
 export interface Piece {
   readonly data: Buffer;
-  /** Bytes of the stream before it. */
+  /** Position in the stream, in bytes. */
   readonly offset: number;
   readonly block: number | undefined;
 }
 
 /**
- * Output between its pipe and the host. It is read into memory that outlives the agent and stays there until its answer was
- * written, so that the next agent has what this one had taken.
+ * Output between its pipe and the host. It is read into memory that outlives the agent and stays there until its answer is
+ * written, so the next agent has everything this one took from the pipe.
  */
 export class OutputJournal {
-  /** Pieces of an agent before that were nowhere and are lost. */
+  /** Number of the previous agent's pieces that had no block and are lost. */
   readonly lost: number;
   readonly #words: Float64Array;
   readonly #memory: Buffer;
-  /** Makes a block NOTHING all over; false when it is not there, and there is no room for it. */
+  /** Allocates a block and fills it with NOTHING; returns false if there is no room. */
   readonly #clear: (block: number) => boolean;
   readonly #free: number[] = [];
-  /** Blocks that are NOTHING all over. */
+  /** Blocks filled with NOTHING. */
   readonly #clean = new Set<number>();
 
-  /** `isOpen` tells of the place of a call whether its answer is still to be written. */
+  /** `isOpen` returns true for the place of a call whose answer is still to be written. */
   constructor(memory: ArrayBuffer, at: number, fill: Fill, isOpen: (place: number) => boolean) {
     this.#clear = (block) => fill(at + MEMORY_AT + block * OUTPUT_BYTES, OUTPUT_BYTES, NOTHING);
     this.#words = new Float64Array(memory, at, MEMORY_AT / 8);
@@ -62,7 +62,7 @@ export class OutputJournal {
     }
   }
 
-  /** What an agent before had taken of an output, in order. */
+  /** Returns the previous agent's undelivered pieces of an output, in order. */
   found({ process, stream }: OutputKey): Piece[] {
     const pieces: Piece[] = [];
     for (let block = 0; block < MAX_KEPT_OUTPUTS; block++) {
@@ -73,17 +73,17 @@ export class OutputJournal {
     return pieces.sort((a, b) => a.offset - b.offset).filter((piece, index) => this.#isNew(piece, pieces[index - 1]));
   }
 
-  /** Lets go of what was found of processes that there are no more. */
-  keepOnly(isThere: (process: number) => boolean): void {
+  /** Releases the pieces of processes that no longer exist. */
+  keepOnly(exists: (process: number) => boolean): void {
     for (let block = 0; block < MAX_KEPT_OUTPUTS; block++) {
       const process = this.#get(block, BLOCK.process) - 1;
-      if (process >= 0 && !isThere(process)) this.release(block);
+      if (process >= 0 && !exists(process)) this.release(block);
     }
   }
 
   /**
-   * A piece of at most `length` bytes that `read` puts somewhere; what `read` gave if that is no count of bytes. `waiting`: bytes
-   * that wait to be read, 0 when that isn't known. No more are read then, so all of them are or none.
+   * Reads a piece of at most `most` bytes. Returns the result of `read` if it is 0 or negative. `waiting` is the number of bytes
+   * available, 0 if unknown; no more are then read, so the read takes all of them or none.
    */
   read(key: OutputKey, offset: number, most: number, read: (into: Uint8Array) => number, waiting = 0): Piece | number {
     const length = Math.min(most, waiting > 0 ? waiting : most, OUTPUT_BYTES);
@@ -102,7 +102,7 @@ export class OutputJournal {
     return count;
   }
 
-  /** Cuts a piece in two. */
+  /** Splits a piece in two after `length` bytes. */
   split({ data, offset, block }: Piece, length: number, key: OutputKey): readonly [Piece, Piece] {
     const rest = this.read(key, offset + length, data.length - length, (into) => data.copy(into, 0, length));
     if (block !== undefined) this.#set(block, BLOCK.count, length);
@@ -111,12 +111,12 @@ export class OutputJournal {
     return [{ data: data.subarray(0, length), offset, block }, second];
   }
 
-  /** The piece goes with the answer of this call; undefined: with none any more. */
+  /** Links a piece to the call whose answer contains it; undefined unlinks it. */
   link(block: number, place: number | undefined): void {
     this.#set(block, BLOCK.call, (place ?? -1) + 1);
   }
 
-  /** The piece was delivered, or nobody can ask for it any more. Undefined: one that found no block. */
+  /** Releases a piece that was delivered or can no longer be read. Undefined: one without a block. */
   release(block: number | undefined): void {
     if (block === undefined) {
       this.#words[UNKEPT] = (this.#words[UNKEPT] ?? 1) - 1;
@@ -146,7 +146,7 @@ export class OutputJournal {
     return block;
   }
 
-  /** A block of an agent before: how much is in it, and whether the host has it. */
+  /** Settles a block of the previous agent: works out its length, and releases it if the host has it. */
   #settle(block: number, isOpen: (place: number) => boolean): void {
     const count = this.#get(block, BLOCK.count);
     const length = count === UNDER_WAY ? this.#seen(block) : count;
@@ -156,13 +156,13 @@ export class OutputJournal {
     if (length <= 0 || (place >= 0 && !isOpen(place))) this.release(block);
   }
 
-  /** Bytes that a read has brought whose count was not noted. */
+  /** Returns the length of a read that the agent didn't record before it died. */
   #seen(block: number): number {
     const { length } = withoutTail(this.#bytes(block));
     return length === 0 ? 0 : Math.max(length, Math.min(this.#get(block, BLOCK.waiting), OUTPUT_BYTES));
   }
 
-  /** False for the second of two that a cut left with the same bytes. */
+  /** Returns false for the second of two pieces that an interrupted split left with the same bytes. */
   #isNew(piece: Piece, before: Piece | undefined): boolean {
     const isNew = before === undefined || before.offset + before.data.length <= piece.offset;
     if (!isNew) this.release(piece.block);
@@ -182,7 +182,7 @@ export class OutputJournal {
   }
 }
 
-/** Without the bytes at the end that are as they were before something was read there. */
+/** Cuts off the bytes at the end that are still unchanged since before the read. */
 function withoutTail(memory: Buffer): Buffer {
   let end = memory.length;
   while (end > 0 && memory[end - 1] === NOTHING) end--;

@@ -16,7 +16,7 @@ async function settled(promise: Promise<unknown>): Promise<boolean> {
   return (await Promise.race([promise, pause])) !== "pause";
 }
 
-test("a wait for reading ends when there is something, and at end of file", async () => {
+test("a wait for reading ends when there is data, and at end of file", async () => {
   const { read, write } = sys.pipe();
   const data = sys.poll(read, "read");
   expect(await settled(data)).toBe(false);
@@ -30,7 +30,7 @@ test("a wait for reading ends when there is something, and at end of file", asyn
   sys.close(read);
 });
 
-test("back-pressure: 8 MiB pass a 64 KiB pipe with both ends waiting for each other", async () => {
+test("8 MiB pass a 64 KiB pipe whose ends wait for each other", async () => {
   const { read, write } = sys.pipe({ sizeBytes: 65536 });
   sys.setNonBlocking(read);
   sys.setNonBlocking(write);
@@ -58,7 +58,7 @@ test("back-pressure: 8 MiB pass a 64 KiB pipe with both ends waiting for each ot
   sys.close(read);
 });
 
-test("several can wait on one descriptor, for the same and for different events", async () => {
+test("several waits on one descriptor work, for the same and for different events", async () => {
   const [a, b] = sys.socketPair("stream");
   sys.setNonBlocking(a);
   while (sys.write(a, buffer) >= 0);
@@ -73,7 +73,7 @@ test("several can wait on one descriptor, for the same and for different events"
   sys.close(b);
 });
 
-test("a writer whose reader goes away is woken and sees EPIPE", async () => {
+test("a writer whose reader disappears is woken and gets EPIPE", async () => {
   const { read, write } = sys.pipe();
   sys.setNonBlocking(write);
   while (sys.write(write, buffer) >= 0);
@@ -113,14 +113,14 @@ test("closing a descriptor ends the waits on it, and its number can be waited on
   sys.close(again.write);
 });
 
-test("what cannot be waited on is an error: a regular file, a closed descriptor", async () => {
+test("a wait on a regular file or a closed descriptor rejects", async () => {
   const file = openSync(import.meta.filename, "r");
   await expect(sys.poll(file, "read")).rejects.toThrow(`poll for read fd ${file}: EPERM`);
   closeSync(file);
   await expect(sys.poll(9999, "write")).rejects.toThrow("poll for write fd 9999: EBADF");
 });
 
-test("nothing is kept for a descriptor that nobody waits on", async () => {
+test("the poller keeps nothing for a descriptor without a waiter", async () => {
   const poller = new DescriptorPoller(nativeAddon());
   const { read, write } = sys.pipe();
   const controller = new AbortController();
@@ -135,7 +135,7 @@ test("nothing is kept for a descriptor that nobody waits on", async () => {
   sys.close(write);
 });
 
-/** Runs a script that has `addon` and `pipe` in its own Node, as a crash would take this one along. */
+/** Runs a script with `addon` and `pipe` in a separate Node, because a crash would end this one. */
 function inOwnNode(script: string): { status: number | null; stdout: string; stderr: string } {
   const url = JSON.stringify(join(import.meta.dirname, "native-addon.ts"));
   const prelude = `import { nativeAddon } from ${url};
@@ -145,7 +145,7 @@ function inOwnNode(script: string): { status: number | null; stdout: string; std
   });
 }
 
-test("a Poll may be closed, stopped and started within its own callback", () => {
+test("a Poll can be closed, stopped and started within its own callback", () => {
   const run = inOwnNode(`let calls = 0;
     const poll = new addon.Poll(write, (status, events) => {
       calls++;
@@ -157,14 +157,14 @@ test("a Poll may be closed, stopped and started within its own callback", () => 
   expect(run).toMatchObject({ status: 0, stdout: "2 0 2 -125 0\n", stderr: "" });
 });
 
-test("an exception of the callback is uncaught like any other", () => {
+test("an exception thrown by the callback is an uncaught exception", () => {
   const run = inOwnNode(`process.on("uncaughtException", (error) => { console.log(error.message); poll.close(); });
     const poll = new addon.Poll(write, () => { throw new Error("from the callback"); });
     poll.start(2);`);
   expect(run).toMatchObject({ status: 0, stdout: "from the callback\n" });
 });
 
-test("Polls that are forgotten are collected unless they wait", () => {
+test("unreferenced Polls are collected unless they wait", () => {
   const run = inOwnNode(`for (let i = 0; i < 20000; i++) {
       const poll = new addon.Poll(read, () => {});
       if (i % 2) { poll.start(1); poll.close(); }
@@ -176,7 +176,7 @@ test("Polls that are forgotten are collected unless they wait", () => {
   expect(run).toMatchObject({ status: 0, stdout: "woken true\n", stderr: "" });
 });
 
-test("a worker can be ended while Polls of it wait", () => {
+test("a worker can be terminated while its Polls wait", () => {
   const run = inOwnNode(`import { Worker } from "node:worker_threads";
     const code = \`import(\${JSON.stringify(${JSON.stringify(join(import.meta.dirname, "native-addon.ts"))})}).then((m) => {
       const addon = m.nativeAddon(); const out = new Int32Array(2); globalThis.kept = [];
@@ -191,14 +191,14 @@ test("a worker can be ended while Polls of it wait", () => {
   expect(run).toMatchObject({ status: 0, stdout: "1\n".repeat(5), stderr: "" });
 });
 
-test("the process can end while a Poll waits", () => {
+test("the process can exit while a Poll waits", () => {
   expect(inOwnNode("new addon.Poll(read, () => {}).start(1); process.exit(7);")).toMatchObject({
     status: 7,
     stderr: "",
   });
 });
 
-test("a Poll is made with new and its methods know their object", () => {
+test("a Poll can only be created with new, and its methods check their object", () => {
   const { Poll } = nativeAddon();
   expect(() => (Poll as unknown as (fd: number, callback: () => void) => void)(1, () => {})).toThrow(TypeError);
   expect(() => Reflect.construct(Poll, [1])).toThrow(TypeError);
@@ -213,7 +213,7 @@ test("a Poll is made with new and its methods know their object", () => {
   poll.close();
 });
 
-test("a watch calls each time there is something to read, beside waits on the same descriptor, until it is given up", async () => {
+test("a watch calls each time there is data, beside waits on the same descriptor, until it is ended", async () => {
   const [ours, theirs] = sys.socketPair("seqpacket");
   const got: string[] = [];
   const receive = () => {
@@ -254,7 +254,7 @@ test("closing a watched descriptor ends the watch, and its number can be used ag
   for (const fd of [read, write]) sys.close(fd);
 });
 
-test("what a watch throws ends that watch and goes to its owner; the others on the descriptor continue", async () => {
+test("an error thrown in a watch ends it and goes to its owner; other watches of the descriptor continue", async () => {
   const { read, write } = sys.pipe();
   const lost: unknown[] = [];
   let calls = 0;
@@ -280,7 +280,7 @@ test("what a watch throws ends that watch and goes to its owner; the others on t
   for (const fd of [read, write]) sys.close(fd);
 });
 
-test("a watch that the kernel refuses throws, and leaves nothing", () => {
+test("a watch that the kernel refuses throws and leaves nothing behind", () => {
   const poller = new DescriptorPoller(nativeAddon());
   expect(() =>
     poller.watch(

@@ -4,14 +4,14 @@ import type { NativeAddon, NativePoll } from "./native-addon.ts";
 
 const EVENT_BITS = { read: 1, write: 2 } as const;
 
-/** All bits: an error condition on the descriptor. */
+/** All event bits, for an error condition on the descriptor. */
 const ERROR = 0xff;
 
 export type PollEvent = keyof typeof EVENT_BITS;
 
 interface Waiter {
   readonly bits: number;
-  /** It goes on waiting when it was woken. */
+  /** True for a watch, which keeps waiting after it was woken. */
   readonly standing: boolean;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -19,15 +19,15 @@ interface Waiter {
   readonly onAbort: (() => void) | undefined;
 }
 
-/** libuv allows one handle per descriptor, so all who wait on a descriptor share one; it lives while somebody waits. */
+/** libuv allows one handle per descriptor, so all waiters on a descriptor share one. It lives while there is a waiter. */
 class SharedPoll {
   readonly native: NativePoll;
   waiters: Waiter[] = [];
-  /** The events that the handle is started for; 0 when stopped. */
+  /** Events that the handle is started for; 0 if stopped. */
   armed = 0;
 
   constructor(addon: NativeAddon, fd: Fd, onEvents: (shared: SharedPoll, events: number) => void) {
-    // A status below 0 is an error condition on the descriptor: everybody is woken, and sees it in their own next call.
+    // A negative status is an error condition on the descriptor: wakes every waiter, whose next call then gets the error.
     this.native = new addon.Poll(fd, (status, events) => onEvents(this, status < 0 ? ERROR : events));
   }
 
@@ -38,7 +38,7 @@ class SharedPoll {
   }
 }
 
-/** Waits for readiness of descriptors without holding them. Not for regular files (EPERM). */
+/** Waits for readiness of descriptors without owning them. Not for regular files (EPERM). */
 export class DescriptorPoller {
   readonly #addon: NativeAddon;
   readonly #polls = new Map<Fd, SharedPoll>();
@@ -50,8 +50,8 @@ export class DescriptorPoller {
   }
 
   /**
-   * Resolves when `fd` is ready for `event`, hung up or in error; the caller's next call tells which. Makes the open file
-   * description non-blocking. Rejects with the signal's reason, or AgentError "canceled" when `forget` is called.
+   * Resolves when `fd` is ready for `event`, hung up or in error; the caller's next call shows which. Makes the open file
+   * description non-blocking. Rejects with the signal's reason, or AgentError "canceled" if `forget` is called.
    */
   wait(fd: Fd, event: PollEvent, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -66,11 +66,11 @@ export class DescriptorPoller {
   }
 
   /**
-   * Calls `onReady` each time that `fd` can be read, is hung up or in error, from the event loop, until the function that
-   * it gives is called or `forget`. As long as nothing is read it is called again. Throws SystemError.
+   * Calls `onReady` from the event loop each time `fd` is readable, hung up or in error, until the returned function or
+   * `forget` is called. Level-triggered: calls again as long as nothing is read. Throws SystemError.
    *
-   * This is the one door for the kernel's events: whatever `onReady` throws ends this watch and goes to `onLost`, which ends
-   * what the watch belonged to. `onLost` also gets the SystemError of a watch that the kernel refuses later.
+   * All events of the kernel come through here: an error thrown by `onReady` ends this watch and goes to `onLost`, which ends
+   * whatever the watch belonged to. `onLost` also gets the SystemError of a watch that the kernel refuses later.
    */
   watch(fd: Fd, onReady: () => void, onLost: (error: unknown) => void): () => void {
     const shared = this.#shared(fd);
@@ -87,7 +87,7 @@ export class DescriptorPoller {
     return () => this.#unwatch(fd, shared, waiter);
   }
 
-  /** Ends every wait on `fd`; to be called before it is closed. */
+  /** Ends every wait on `fd`. Must be called before `fd` is closed. */
   forget(fd: Fd): void {
     const shared = this.#polls.get(fd);
     if (shared === undefined) return;
@@ -95,7 +95,7 @@ export class DescriptorPoller {
     this.#fail(fd, new AgentError("canceled", `poll fd ${fd}: closed while waiting`));
   }
 
-  /** Descriptors that somebody waits on. */
+  /** Number of descriptors with a waiter. */
   get size(): number {
     return this.#polls.size;
   }
@@ -109,7 +109,7 @@ export class DescriptorPoller {
     return shared;
   }
 
-  /** Why it can't wait there; undefined when it does. */
+  /** Adds a waiter; returns the error if the kernel refuses it. */
   #add(fd: Fd, shared: SharedPoll, waiter: Waiter, event: PollEvent): SystemError | undefined {
     shared.waiters.push(waiter);
     const status = this.#arm(shared, shared.armed | waiter.bits);
@@ -138,7 +138,7 @@ export class DescriptorPoller {
     for (const waiter of woken) {
       detach(waiter);
       if (!waiter.standing) waiter.resolve();
-      // One that was woken before it may have ended this watch.
+      // A waiter woken earlier in this loop may have ended this watch.
       else if (shared.waiters.includes(waiter)) this.#callWatch(fd, shared, waiter);
     }
   }
@@ -164,7 +164,7 @@ export class DescriptorPoller {
     waiter.reject(waiter.signal?.reason);
   }
 
-  /** Closes the handle when nobody waits, else waits for what the others want. */
+  /** Closes the handle if it has no waiter, otherwise polls for the events of the remaining ones. */
   #closeIfIdle(fd: Fd, shared: SharedPoll): void {
     if (shared.waiters.length > 0) {
       const status = this.#arm(shared, shared.wanted());

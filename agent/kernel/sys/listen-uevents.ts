@@ -3,15 +3,15 @@ import { nativeAddon } from "./native-addon.ts";
 import type { RealSys } from "./sys.ts";
 import { checked, EAGAIN } from "./sys-result.ts";
 
-/** The kernel's own limit is 2 KiB and the header. */
+/** Larger than the kernel's limit, 2 KiB and the header. */
 const MAX_MESSAGE = 8192;
-/** Taken in one turn of the event loop. */
+/** Most messages taken in one turn of the event loop. */
 const BATCH = 64;
 const ENOBUFS = 105;
 
 /**
- * Hands on every message of the kernel about a device, or undefined where some were lost, until the function that it gives
- * is called. The bytes are valid during the call. Throws SystemError; `onLost` hears why no more messages come.
+ * Passes each uevent of the kernel to `onMessage`, or undefined where some were lost, until the returned function is called.
+ * The bytes are valid during the call only. Throws SystemError; `onLost` gets the error that ends the messages.
  */
 export function listenUevents(
   sys: Pick<RealSys, "watch" | "close">,

@@ -1,19 +1,19 @@
 import { SystemError } from "../error.ts";
 import type { Fd } from "../kernel.ts";
-import { seldom } from "../seldom.ts";
+import { throttle } from "../throttle.ts";
 import { DescriptorPoller } from "./descriptor-poller.ts";
 import { type NativeAddon, nativeAddon } from "./native-addon.ts";
 import { checked, EAGAIN } from "./sys-result.ts";
 
-/** Connections that wait while no agent runs; the kernel allows no more. */
+/** Connections that can wait while no agent runs; the kernel's maximum. */
 const BACKLOG = 4096;
-/** Accepted in one turn of the event loop. */
+/** Most connections accepted in one turn of the event loop. */
 const BATCH = 64;
-/** When descriptors have run out. */
+/** Pause before accepting again after an error, such as running out of descriptors. */
 const PAUSE_MS = 100;
 const ECONNABORTED = 103;
 
-/** CID and port that mean "any" to bind. */
+/** CID or port that means "any" in bind. */
 export const VSOCK_ANY = 0xffffffff;
 
 export interface VsockAddress {
@@ -22,46 +22,46 @@ export interface VsockAddress {
 }
 
 export interface Listener {
-  /** For init to keep; stays the listener's. */
+  /** Descriptor for init to keep a copy of; the listener keeps owning it. */
   readonly fd: Fd;
-  /** Accepts no more and closes the descriptor. Accepted sockets go on. Idempotent. */
+  /** Stops accepting and closes the descriptor. Accepted sockets stay open. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * Takes a connection, a non-blocking stream, also when it throws. The CID of the other side for vsock; it is for the receiver
- * to judge.
+ * Takes ownership of a connection, a non-blocking stream, even if it throws. `peerCid` is the CID of a vsock peer; whether the
+ * peer is allowed is the receiver's decision.
  */
 export type ConnectionListener = (fd: Fd, peerCid?: number) => void;
 
-/** Hears why a connection could not be accepted or served: one error each second at most. */
+/** Called with the reason why a connection couldn't be accepted or served, at most once per second. */
 export type AcceptErrorListener = (error: unknown) => void;
 
-const warnOfAccept: AcceptErrorListener = (error) =>
+const warnOfFailure: AcceptErrorListener = (error) =>
   process.emitWarning(error instanceof Error ? error.message : String(error));
 
 /** Listens on a vsock port. */
 export function listenVsock(
   address: VsockAddress,
   onConnection: ConnectionListener,
-  onError: AcceptErrorListener = warnOfAccept,
+  onError: AcceptErrorListener = warnOfFailure,
 ): Listener {
   return adoptVsockListener(bindVsock(address), onConnection, onError);
 }
 
-/** A socket that is bound to the port; connections to it are refused until it listens. */
+/** Binds a socket to a vsock port; connections are refused until it listens. */
 export function bindVsock(address: VsockAddress): Fd {
   const addon = nativeAddon();
   return bound(addon.vsockSocket(), "vsock", (it) => addon.bindVsock(it, address.cid, address.port), address);
 }
 
-/** `adoptListener` for a vsock listener: with the CID of each peer. A connection that is gone already is dropped. */
+/** Works like `adoptListener` for a vsock socket, and passes each peer's CID. Drops a connection that is already gone. */
 export function adoptVsockListener(
   fd: Fd,
   onConnection: ConnectionListener,
-  onError: AcceptErrorListener = warnOfAccept,
+  onError: AcceptErrorListener = warnOfFailure,
 ): Listener {
-  const withCid = (connection: Fd) => {
+  const deliverWithCid = (connection: Fd) => {
     const cid = nativeAddon().peerCid(connection);
     if (cid >= 0) {
       onConnection(connection, cid);
@@ -70,29 +70,29 @@ export function adoptVsockListener(
     nativeAddon().close(connection);
     onError(new SystemError("getpeername of a connection to", -cid, `fd ${fd}`));
   };
-  return adoptListener(fd, withCid, onError);
+  return adoptListener(fd, deliverWithCid, onError);
 }
 
-/** Listens on a unix socket: a path, which must not exist and stays behind on close, or `@name` for an abstract one. */
+/** Listens on a unix socket: a path, which must not exist and isn't removed on close, or `@name` for an abstract socket. */
 export function listenUnix(
   path: string,
   onConnection: ConnectionListener,
-  onError: AcceptErrorListener = warnOfAccept,
+  onError: AcceptErrorListener = warnOfFailure,
 ): Listener {
   return adoptListener(bindUnix(path), onConnection, onError);
 }
 
-/** The same, bound only. */
+/** Binds a unix socket as `listenUnix` does, without listening. */
 export function bindUnix(path: string): Fd {
   const addon = nativeAddon();
   return bound(addon.unixSocket(), "unix", (it) => addon.bindUnix(it, path), path);
 }
 
-/** Listens on a bound stream socket, one that listens already included. Takes the descriptor, also when it throws. */
+/** Listens on a bound stream socket, which may already be listening. Takes ownership of the descriptor, even if it throws. */
 export function adoptListener(
   fd: Fd,
   onConnection: ConnectionListener,
-  onError: AcceptErrorListener = warnOfAccept,
+  onError: AcceptErrorListener = warnOfFailure,
 ): Listener {
   const addon = nativeAddon();
   const status = addon.listen(fd, BACKLOG);
@@ -117,7 +117,7 @@ class AcceptingListener implements Listener {
     this.#addon = addon;
     this.#poller = new DescriptorPoller(addon);
     this.#onConnection = onConnection;
-    this.#onError = seldom(onError);
+    this.#onError = throttle(onError);
     this.#watch();
   }
 
@@ -145,7 +145,7 @@ class AcceptingListener implements Listener {
     for (let count = 0; count < BATCH && !this.#closed; count++) {
       const connection = this.#addon.accept(this.fd);
       if (connection === -EAGAIN) return;
-      if (connection >= 0) this.#handOn(connection);
+      if (connection >= 0) this.#deliver(connection);
       else if (connection !== -ECONNABORTED) {
         this.#fail(new SystemError("accept on", -connection, `fd ${this.fd}`));
         return;
@@ -153,8 +153,8 @@ class AcceptingListener implements Listener {
     }
   }
 
-  /** A connection that can't be served ends; the descriptor is the receiver's, who has closed it. */
-  #handOn(connection: Fd): void {
+  /** Hands a connection to the receiver, which owns the descriptor and has closed it if it throws. */
+  #deliver(connection: Fd): void {
     try {
       this.#onConnection(connection);
     } catch (error) {
@@ -162,7 +162,7 @@ class AcceptingListener implements Listener {
     }
   }
 
-  /** What waits goes on waiting; asked at once again, the kernel would say the same. */
+  /** Pauses accepting: pending connections keep waiting, and an immediate retry would fail the same way. */
   #fail(error: unknown): void {
     if (this.#closed) return;
     this.#poller.forget(this.fd);

@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { AgentError } from "../error.ts";
 
-/** Loads an addon, as "sys.node". Throws one line that says where it was looked for. */
+/** Loads an addon such as "sys.node". Throws one line that names the paths searched. */
 export function loadAddon<T>(file: string): T {
   const require = createRequire(join(process.cwd(), "sys.cjs"));
   const paths = addonPaths(file);
@@ -16,13 +16,13 @@ export function loadAddon<T>(file: string): T {
   }
   throw new AgentError(
     "internal",
-    `load ${file}: not found at ${paths.join(" nor ")}; run "npm run build" or set GUESTD_SYS_NODE`,
+    `load ${file}: not found at ${paths.join(" or ")}; run "npm run build" or set GUESTD_SYS_NODE`,
   );
 }
 
 /**
- * Where a file of the native build may be, best first: GUESTD_SYS_NODE alone if set (sys.node itself, the others beside it); beside the bundle;
- * the build folder of a checkout.
+ * Returns the paths to search for a file of the native build, in order. If GUESTD_SYS_NODE is set, it names sys.node and the
+ * only folder searched; otherwise the folder of the bundle, then the build folder of a checkout.
  */
 export function addonPaths(file: string): string[] {
   const chosen = process.env["GUESTD_SYS_NODE"];
@@ -31,7 +31,7 @@ export function addonPaths(file: string): string[] {
   }
   const main = process.argv[1];
   const beside = main === undefined ? [] : [join(dirname(resolve(main)), file)];
-  // A bundle has no place of its own in a checkout.
+  // In a bundle, import.meta.dirname is undefined.
   const built = import.meta.dirname === undefined ? [] : [join(import.meta.dirname, "../../../build/native", file)];
   return [...beside, ...built];
 }

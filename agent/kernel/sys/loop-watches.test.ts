@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
-/** Prints how many descriptors libuv watches more after a watch of a file and a child process. */
+/** Prints how many descriptors a file watch and a child process add to libuv's epoll set. */
 const script = (before: string) => `
   import { spawn } from "node:child_process";
   import { readdirSync, readFileSync, readlinkSync, watch } from "node:fs";
@@ -23,7 +23,7 @@ function run(before: string): string {
   return spawnSync(process.execPath, args, { encoding: "utf8" }).stdout.trim();
 }
 
-test("child processes and watched files add nothing to what libuv watches", () => {
+test("child processes and file watches add nothing to libuv's epoll set after openLoopWatches", () => {
   const url = JSON.stringify(join(import.meta.dirname, "loop-watches.ts"));
   expect(run("")).toBe("1");
   expect(run(`const { openLoopWatches } = await import(${url}); openLoopWatches();`)).toBe("0");

@@ -1,14 +1,14 @@
 import { watch } from "node:fs";
 
 /**
- * Has libuv watch its inotify descriptor from now on, not from the first watch of a file: libuv aborts the process when the
- * kernel refuses it a watch, as it does once a container has used up fs.epoll.max_user_watches. To be called before there is
- * a container. libuv keeps the descriptor for its life.
+ * Makes libuv add its inotify descriptor to epoll now instead of at the first file watch: libuv aborts the process if the
+ * kernel refuses, as it does once a container has exhausted fs.epoll.max_user_watches. Must be called before any container
+ * exists. libuv keeps the descriptor for the life of the process.
  */
 export function openLoopWatches(): void {
   try {
     watch("/", () => undefined).close();
   } catch {
-    // No inotify: whoever watches a file will be told.
+    // Without inotify, later file watches fail with their own errors.
   }
 }

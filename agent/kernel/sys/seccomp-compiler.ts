@@ -1,7 +1,10 @@
 import { AgentError } from "../error.ts";
 import { loadAddon } from "./load-addon.ts";
 
-/** build/native/seccomp.node: libseccomp. agent/native/seccomp/seccomp.c has the format of a description. */
+/**
+ * Interface of build/native/seccomp.node, which wraps libseccomp. agent/native/seccomp/seccomp.c defines the description's
+ * format.
+ */
 interface SeccompAddon {
   compile(description: Uint8Array, failed: Int32Array): Uint8Array | number;
 }
@@ -49,7 +52,7 @@ export function encodeSeccomp({ defaultAction, architectures, rules }: SeccompDe
     if (Buffer.byteLength(text) >= NAME_BYTES) {
       throw new AgentError(
         "invalid-argument",
-        `seccomp filter: ${text.slice(0, NAME_BYTES)}…: longer than a name can be`,
+        `seccomp filter: name ${text.slice(0, NAME_BYTES)}… is longer than ${NAME_BYTES - 1} bytes`,
       );
     }
     bytes.write(text, at);

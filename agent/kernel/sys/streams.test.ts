@@ -50,7 +50,7 @@ function accepted(listen: (onConnection: ConnectionListener) => { close(): Promi
   return { listener: listen((fd) => resolve(adoptStream(fd))), socket: promise };
 }
 
-test("2 MiB pass both ways, each side ends its half on its own", async () => {
+test("2 MiB pass both ways, and each side ends its half separately", async () => {
   const { listener, socket } = accepted((on) => listenUnix(`@${name}`, on));
   const client = connect(`@${name}`);
   const server = await socket;
@@ -77,7 +77,7 @@ test("a slow reader holds the writer back", async () => {
   reader.end();
 });
 
-test("writing to a peer that is gone is an error of the socket", async () => {
+test("a socket whose peer is gone reports an error when it is written to", async () => {
   const { listener, socket } = accepted((on) => listenUnix(`@${name}`, on));
   const client = connect(`@${name}`);
   const server = await socket;
@@ -89,7 +89,7 @@ test("writing to a peer that is gone is an error of the socket", async () => {
   await listener.close();
 });
 
-test("a listener kept elsewhere takes the connections that came while nobody listened", async () => {
+test("a listener kept elsewhere accepts the connections that arrived while no one accepted", async () => {
   const first = listenUnix(`@${name}`, () => {});
   const kept = sys.dup(first.fd);
   await first.close();
@@ -105,7 +105,7 @@ test("a listener kept elsewhere takes the connections that came while nobody lis
   await listener.close();
 });
 
-test("a unix path can be listened on once, and the second time says why not", async () => {
+test("a second listener on a unix path is refused with the reason", async () => {
   const dir = mkdtempSync(join(tmpdir(), "guestd-streams-"));
   const path = join(dir, "socket");
   const { listener, socket } = accepted((on) => listenUnix(path, on));
@@ -121,16 +121,16 @@ test("a unix path can be listened on once, and the second time says why not", as
   expect(() => listenUnix(path, () => {})).toThrow(`bind unix ${path}: ENOENT (no such file or directory)`);
 });
 
-test("the descriptor of a socket is known until it is closed", async () => {
+test("fdOf returns the descriptor of a socket until it is closed", async () => {
   const [ours, theirs] = sys.socketPair("stream");
   const socket = adoptStream(ours);
   expect(fdOf(socket)).toBe(ours);
   socket.destroy();
   sys.close(theirs);
-  expect(() => fdOf(socket)).toThrow("descriptor of a socket: it is closed");
+  expect(() => fdOf(socket)).toThrow("get the descriptor of a socket: the socket is closed");
 });
 
-test("the ends of a pipe are streams too", async () => {
+test("the ends of a pipe can be adopted as streams", async () => {
   const { read, write } = sys.pipe();
   const writer = adoptStream(write, "write");
   const reader = adoptStream(read, "read");
@@ -141,7 +141,7 @@ test("the ends of a pipe are streams too", async () => {
   reader.destroy();
 });
 
-test("what is no stream is refused with a line and closed", () => {
+test("a descriptor that isn't a stream is refused in one line and closed", () => {
   const file = openSync(import.meta.filename, "r");
   expect(() => adoptStream(file)).toThrow(`adopt stream fd ${file}: EPERM (operation not permitted)`);
   expect(() => closeSync(file)).toThrow("EBADF");
@@ -151,7 +151,7 @@ test("what is no stream is refused with a line and closed", () => {
   expect(() => adoptListener(read, () => {})).toThrow(`listen on fd ${read}: ENOTSOCK`);
 });
 
-test("a listener that can't be watched or accept is tried again, and tells of it once a second", async () => {
+test("a listener that can't be watched or can't accept retries, and reports it once a second", async () => {
   const refused: unknown[] = [];
   const { promise, resolve } = Promise.withResolvers<number>();
   const listener = listenUnix(`@${name}`, resolve, (error) => refused.push(error));
@@ -186,7 +186,7 @@ test.skipIf(noVsock !== "")(`a vsock port is bound, listened on, kept and listen
   await again.close();
 });
 
-test("a connection whose CID cannot be known is dropped and reported", async () => {
+test("a connection whose CID is unknown is dropped and reported", async () => {
   const fd = addon.unixSocket();
   expect(addon.bindUnix(fd, `@${name}`)).toBe(0);
   const { promise, resolve } = Promise.withResolvers<unknown>();
@@ -199,7 +199,7 @@ test("a connection whose CID cannot be known is dropped and reported", async () 
   await listener.close();
 });
 
-/** The addon with a unix socketpair in place of a vsock connection: nothing leaves this process. */
+/** Wraps the addon to use a unix socketpair in place of a vsock connection, so that nothing leaves this process. */
 function connecting(answers: { connect: number; error?: number }) {
   const pair = new Int32Array(2);
   addon.socketPair(pair, 0);
@@ -212,7 +212,7 @@ function connecting(answers: { connect: number; error?: number }) {
   return { double, theirs };
 }
 
-test("a vsock connection that takes a while becomes a socket", async () => {
+test("a vsock connection that is established later becomes a socket", async () => {
   const { double, theirs } = connecting({ connect: -115 });
   const socket = await connectVsock({ cid: 7, port: 1024 }, undefined, double);
   sys.write(theirs, Buffer.from("hello"));
@@ -236,7 +236,7 @@ test("an aborted vsock connection rejects with the reason and leaves nothing ope
   sys.close(theirs);
 });
 
-test("a Node whose pipe handle is another is refused with one clear line", () => {
+test("a Node with a different pipe handle is refused in one line", () => {
   class Pipe {
     open() {
       return -22;

@@ -1,7 +1,7 @@
 /**
- * The one file that uses private parts of Node. libuv's pipe handle takes any stream descriptor, AF_VSOCK included, which
- * the public net.Socket refuses; its constructor is reached through the handle of a socket over a socketpair. Every part
- * that is relied on is checked at the first use, and the version of Node is pinned.
+ * The only file that uses private parts of Node. libuv's pipe handle accepts any stream descriptor, including AF_VSOCK, which
+ * the public net.Socket refuses; its constructor is found through the handle of a socket on a socketpair. Every private part
+ * is checked at first use, and the version of Node is pinned.
  */
 import net from "node:net";
 import type { Stream } from "node:stream";
@@ -22,27 +22,28 @@ type PipeConstructor = new (kind: 0) => PipeHandle;
 
 const STREAM = 0;
 
-/** What an adopted descriptor is good for: the ends of a pipe have one direction each. */
+/** Directions of an adopted descriptor; each end of a pipe has only one. */
 export type Direction = "both" | "read" | "write";
 
 /**
- * A stream descriptor (vsock, unix, pipe, pty) as a half-open socket that reads from the start. Takes the descriptor, also
- * when it throws; makes it non-blocking. The end of a pty comes as an error with code EIO.
+ * Wraps a stream descriptor (vsock, unix, pipe, pty) in a socket that allows half-open connections and reads at once. Takes
+ * ownership of the descriptor, even if it throws, and makes it non-blocking. The end of a pty is an error with code EIO.
  */
 export function adoptStream(fd: Fd, direction: Direction = "both"): net.Socket {
   return socketOf(openHandle(fd), direction);
 }
 
-/** The descriptor of an open socket, which stays the socket's. */
+/** Returns the descriptor of an open socket, which keeps owning it. */
 export function fdOf(socket: net.Socket): Fd {
   const fd = handleOf(socket)?.fd;
-  if (fd === undefined || fd < 0) throw new AgentError("failed-precondition", "descriptor of a socket: it is closed");
+  if (fd === undefined || fd < 0)
+    throw new AgentError("failed-precondition", "get the descriptor of a socket: the socket is closed");
   return fd;
 }
 
 /**
- * Has places for these streams in libuv's epoll set, before its next turn asks for them: it aborts the process when the kernel
- * refuses. False when one is refused; all of them are closed then.
+ * Adds streams to libuv's epoll set before its next turn does: libuv aborts the process if the kernel refuses. Returns false
+ * and destroys all of them if one is refused.
  */
 export function reserveWatches(streams: readonly (Stream | null)[]): boolean {
   const sockets = streams.filter((stream) => stream instanceof net.Socket);
@@ -51,7 +52,7 @@ export function reserveWatches(streams: readonly (Stream | null)[]): boolean {
   return reserved;
 }
 
-/** Connects to a vsock port; rejects with SystemError, or the signal's reason. The kernel gives up after 2 s. */
+/** Connects to a vsock port; rejects with SystemError or the signal's reason. The kernel times out after 2 s. */
 export async function connectVsock(
   address: VsockAddress,
   signal?: AbortSignal,
@@ -72,7 +73,7 @@ export async function connectVsock(
   return adoptStream(fd);
 }
 
-/** Throws one line when this Node lacks a private part that this file relies on. Every other function calls it. */
+/** Throws one line if this Node lacks a private part that this file uses. Every other function calls it. */
 export function checkStreams(): PipeConstructor {
   pipeConstructor ??= findPipeConstructor();
   return pipeConstructor;
@@ -91,7 +92,7 @@ function findPipeConstructor(): PipeConstructor {
   }
 }
 
-/** Checks the handle of a socket over `fd`'s pair, and takes `fd` to try its constructor. Exported for its test. */
+/** Checks the handle of a socket and tries its constructor on `fd`, of which it takes ownership. Exported for its test. */
 export function pipeConstructorOf(handle: object | null | undefined, fd: Fd): PipeConstructor {
   const Pipe = handle?.constructor as PipeConstructor | undefined;
   const lacks = (["open", "close"] as const).filter((name) => typeof Pipe?.prototype[name] !== "function");
@@ -125,11 +126,11 @@ function socketOf(handle: PipeHandle, direction: Direction = "both"): net.Socket
   return new net.Socket(options);
 }
 
-/** A handle that owns `fd`; on failure `fd` is closed. */
+/** Opens a handle that owns `fd`; closes `fd` on failure. */
 function openHandle(fd: Fd): PipeHandle {
   const Pipe = checkStreams();
   const addon = nativeAddon();
-  // libuv aborts the process on what epoll refuses, such as a regular file; a Poll says so instead.
+  // libuv aborts the process if epoll refuses a descriptor, such as a regular file; a Poll returns the error instead.
   const poll = new addon.Poll(fd, () => {});
   let status = poll.start(1);
   poll.close();

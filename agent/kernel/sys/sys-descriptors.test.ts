@@ -10,7 +10,7 @@ const sys = openSys();
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();
 leavesNoDescriptors();
 
-test("a pipe has the size asked for, and says when it is full, empty and at its end", () => {
+test("a pipe has the requested size, and reports when it is full, empty and at its end", () => {
   const { read, write } = sys.pipe({ sizeBytes: 8192 });
   const into = new Uint8Array(16384);
   sys.setNonBlocking(read);
@@ -25,7 +25,7 @@ test("a pipe has the size asked for, and says when it is full, empty and at its 
   sys.close(read);
 });
 
-test("a pipe is closed on exec and its size is the kernel's 64 KiB when none is given", () => {
+test("a pipe is close-on-exec and has the kernel's default size of 64 KiB", () => {
   const { read, write } = sys.pipe();
   expect(readFileSync(`/proc/self/fdinfo/${read}`, "utf8")).toMatch(/flags:\s+0?2000000/);
   sys.setNonBlocking(write);
@@ -34,7 +34,7 @@ test("a pipe is closed on exec and its size is the kernel's 64 KiB when none is 
   sys.close(write);
 });
 
-test("writing to a pipe without a reader is EPIPE and no signal", () => {
+test("a write to a pipe without a reader fails with EPIPE and raises no signal", () => {
   const { read, write } = sys.pipe();
   sys.close(read);
   expect(() => sys.write(write, new Uint8Array(1))).toThrow(`write fd ${write}: EPIPE (broken pipe)`);
@@ -45,7 +45,7 @@ test("a pipe larger than the kernel allows is refused and leaves nothing open", 
   expect(() => sys.pipe({ sizeBytes: 2 ** 31 - 1 })).toThrow(/^pipe: E\w+ \(.+\)$/);
 });
 
-test("a copy lives on when the first descriptor is closed", () => {
+test("a copy stays open when the first descriptor is closed", () => {
   const { read, write } = sys.pipe();
   const copy = sys.dup(write);
   sys.close(write);
@@ -57,7 +57,7 @@ test("a copy lives on when the first descriptor is closed", () => {
   sys.close(copy);
 });
 
-test("each failure names the call and the descriptor", () => {
+test("every error names the call and the descriptor", () => {
   const into = new Uint8Array(1);
   expect(() => sys.close(9999)).toThrow("close fd 9999: EBADF (bad file descriptor)");
   expect(() => sys.read(9999, into)).toThrow("read fd 9999: EBADF");
@@ -76,13 +76,13 @@ test("a memory file holds the content and refuses every change", () => {
   sys.close(fd);
 });
 
-test("the type of a file system is its magic number", () => {
+test("statfsType returns the magic number of the file system", () => {
   const fd = openSync("/proc/self", "r");
   expect(sys.statfsType(fd)).toBe(0x9fa0);
   closeSync(fd);
 });
 
-test("openat2 stays in its root, opens a FIFO without waiting, and names the path that failed", () => {
+test("openat2 stays in its root, opens a FIFO without blocking, and names the path that failed", () => {
   const dir = mkdtempSync(join(tmpdir(), "guestd-sys-"));
   const root = sys.openat2(0, dir, O_PATH | O_DIRECTORY, 0);
   try {
@@ -99,7 +99,7 @@ test("openat2 stays in its root, opens a FIFO without waiting, and names the pat
   }
 });
 
-test("descriptors travel with a message and arrive as the receiver's own", () => {
+test("descriptors sent with a message arrive as the receiver's own", () => {
   const [ours, theirs] = sys.socketPair("seqpacket");
   const { read, write } = sys.pipe();
   const buffer = new Uint8Array(64);
@@ -124,7 +124,7 @@ test("64 descriptors arrive in order, and 65 are refused before the kernel sees 
   for (const fd of [...files, ...received, ours, theirs]) sys.close(fd);
 });
 
-test("a message longer than the buffer is EMSGSIZE, its descriptors are closed, and the next one is whole", () => {
+test("a message longer than the buffer fails with EMSGSIZE, and the next one arrives complete", () => {
   const [ours, theirs] = sys.socketPair("seqpacket");
   sys.sendMessage(ours, new Uint8Array(100), [ours, ours]);
   sys.sendMessage(ours, Buffer.from("next"));
@@ -134,7 +134,7 @@ test("a message longer than the buffer is EMSGSIZE, its descriptors are closed, 
   for (const fd of [ours, theirs]) sys.close(fd);
 });
 
-test("an empty socket, a full one and one whose peer is gone can be told apart", () => {
+test("an empty socket, a full one and one whose peer is gone give different results", () => {
   const [ours, theirs] = sys.socketPair("seqpacket");
   const buffer = new Uint8Array(4096);
   expect(sys.receiveMessage(theirs, buffer)).toBeUndefined();

@@ -4,24 +4,24 @@ import type { DescriptorPoller, PollEvent } from "./descriptor-poller.ts";
 import type { NativeAddon } from "./native-addon.ts";
 import { checked, checkedPair, EAGAIN, EIO } from "./sys-result.ts";
 
-/** A message from a unix socket. The descriptors are the receiver's; `data` is a view of the buffer it was read into. */
+/** A message from a unix socket. The receiver owns the descriptors; `data` is a view of the buffer it was read into. */
 export interface SocketMessage {
   readonly data: Uint8Array;
   readonly fds: readonly Fd[];
-  /** It had descriptors, for which this process has no numbers left. */
+  /** Set if its descriptors were lost because this process had no free numbers. */
   readonly lost?: true;
 }
 
 const O_PATH = 0o10000000;
 const O_NONBLOCK = 0o4000;
 
-/** What comes with a descriptor: OCI runtimes send a name. */
+/** Most data sent along with a descriptor: OCI runtimes send a name. */
 const MAX_GREETING = 4096;
 
-/** Most descriptors of one message, and the element before them that holds their number. */
+/** Length of the array for a message's descriptors: their number, then at most 64 of them. */
 const RECEIVED = 1 + 64;
 
-/** Pipes, reading, writing, waiting, opening. Reading and writing wait only if the descriptor is a blocking one. */
+/** Creates the calls for pipes, reading, writing, waiting and opening. Reads and writes block only on a blocking descriptor. */
 export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
   return {
     pipe(options: { readonly sizeBytes?: number } = {}) {
@@ -32,13 +32,16 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       checked(addon.setNonBlocking(fd), "set non-blocking", fd);
     },
     dup: (fd: Fd) => checked(addon.dup(fd), "dup", fd),
-    /** False if another open file has the lock. It ends when the last copy of the descriptor is closed, in whichever process. */
+    /**
+     * Returns false if another open file holds the lock. The lock ends when the last copy of the descriptor is closed, in
+     * any process.
+     */
     lock(fd: Fd) {
       const status = addon.lock(fd);
       if (status !== -EAGAIN) checked(status, "flock", fd);
       return status !== -EAGAIN;
     },
-    /** Waits on `fd` by `poll` are ended with AgentError "canceled". */
+    /** Closes `fd` and rejects every `poll` on it with AgentError "canceled". */
     close(fd: Fd) {
       poller.forget(fd);
       checked(addon.close(fd), "close", fd);
@@ -47,7 +50,7 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       const got = addon.read(fd, into);
       if (got >= 0) return got;
       if (got === -EAGAIN) return -1;
-      // The master of a pty whose last slave is closed answers EIO: that is its end of file.
+      // A pty master whose last slave is closed returns EIO: its end of file.
       if (got === -EIO && addon.terminalNumber(fd) >= 0) return 0;
       return checked(got, "read", fd);
     },
@@ -56,13 +59,14 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       return put === -EAGAIN ? -1 : checked(put, "write", fd);
     },
     /**
-     * Of a stream socket, into `region` behind its first HEADER_BYTES: there the kernel writes the count, before the call returns.
+     * Receives from a stream socket into `region` after its first HEADER_BYTES, where the kernel writes the count before the call
+     * returns.
      */
     receive(fd: Fd, region: Uint8Array) {
       const got = addon.receive(fd, region);
       return got === -EAGAIN ? -1 : checked(got, "recvmmsg", fd);
     },
-    /** As `receive`: sends `length` bytes. */
+    /** Sends `length` bytes of a region like that of `receive`. */
     send(fd: Fd, region: Uint8Array, length: number) {
       const put = addon.send(fd, region, length);
       return put === -EAGAIN ? -1 : checked(put, "sendmmsg", fd);
@@ -72,15 +76,15 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       return moved === -EAGAIN ? -1 : checked(moved, "splice", `fd ${from} to fd ${to}`);
     },
     readable: (fd: Fd) => checked(addon.readable(fd), "ioctl FIONREAD", fd),
-    /** True if a file of procfs has changed since this was asked before. */
+    /** Returns true if a procfs file has changed since the last call. */
     changed: (fd: Fd) => checked(addon.changed(fd), "poll", fd) === 1,
     poll: (fd: Fd, event: PollEvent, signal?: AbortSignal) => poller.wait(fd, event, signal),
     /**
-     * Calls `onReady` whenever `fd` can be read, until the function that it gives is called or `fd` is closed. What `onReady`
-     * throws ends the watch and goes to `onLost`.
+     * Calls `onReady` whenever `fd` is readable, until the returned function is called or `fd` is closed. An error thrown by
+     * `onReady` ends the watch and goes to `onLost`.
      */
     watch: (fd: Fd, onReady: () => void, onLost: (error: unknown) => void) => poller.watch(fd, onReady, onLost),
-    /** Adds O_NONBLOCK, so that a FIFO in a container's files cannot hold the agent; never creates. */
+    /** Adds O_NONBLOCK, so that a FIFO among a container's files can't block the agent. Never creates a file. */
     openat2(dir: Fd, path: string, flags: number, resolve: number) {
       const ours = (flags & O_PATH) === 0 ? flags | O_NONBLOCK : flags;
       return checked(addon.openat2(dir, path, ours, resolve), "openat2", `${path} in fd ${dir}`);
@@ -100,14 +104,14 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
     setXattr(fd: Fd, name: string, value: Uint8Array) {
       checked(addon.setXattr(fd, name, value), "setxattr", `${name} of fd ${fd}`);
     },
-    /** memfd with `content`, sealed against every change, offset 0. */
+    /** Creates a memfd with `content`, sealed against every change, at offset 0. */
     memoryFile: (name: string, content: Uint8Array) =>
       checked(addon.memoryFile(name, content), "memfd", `${name} of ${content.length} bytes`),
-    /** Ends a connection both ways, whoever has copies of the descriptor; one that is gone is ended. */
+    /** Shuts a connection down both ways, even if other processes hold copies; a lost connection is fine. */
     endConnection: (fd: Fd) => void addon.endConnection(fd),
-    /** Port of the other side of a vsock connection. */
+    /** Returns the peer's port of a vsock connection. */
     peerPort: (fd: Fd) => checked(addon.peerPort(fd), "getpeername", fd),
-    /** The first `length` bytes of a file as memory that outlives this process with the file. */
+    /** Maps the first `length` bytes of a file as shared memory, which outlives this process with the file. */
     mapShared(fd: Fd, length: number): ArrayBuffer {
       const memory = addon.mapShared(fd, length);
       if (typeof memory !== "number") return memory;
@@ -116,7 +120,7 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
   };
 }
 
-/** Unix sockets that take one descriptor of a peer. */
+/** Creates the calls for unix sockets that receive one descriptor from a peer. */
 export function descriptorSocketCalls(addon: NativeAddon, poller: DescriptorPoller) {
   const { receiveMessage } = messageCalls(addon);
   return {
@@ -144,14 +148,14 @@ export function descriptorSocketCalls(addon: NativeAddon, poller: DescriptorPoll
   };
 }
 
-/** Messages with descriptors over unix sockets; neither call waits. */
+/** Creates the calls for messages with descriptors over unix sockets; none of them waits. */
 export function messageCalls(addon: NativeAddon) {
   const received = new Int32Array(RECEIVED);
   return {
-    /** Unix socketpair, blocking, close-on-exec. */
+    /** Creates a blocking, close-on-exec unix socketpair. */
     socketPair: (kind: "stream" | "seqpacket") =>
       checkedPair((out) => addon.socketPair(out, kind === "seqpacket" ? 1 : 0), "socketpair"),
-    /** True when sent, false when the socket's buffer is full. Up to 64 descriptors, which stay the caller's. */
+    /** Returns true if sent, false if the socket's buffer is full. Up to 64 descriptors, which the caller keeps owning. */
     sendMessage(fd: Fd, data: Uint8Array, fds: readonly Fd[] = []) {
       const sent = addon.sendMessage(fd, data, fds);
       if (sent === -EAGAIN) return false;
@@ -159,8 +163,8 @@ export function messageCalls(addon: NativeAddon) {
       return true;
     },
     /**
-     * Undefined when there is none yet; empty data at end of file. A message that is longer than `into` or has more than
-     * 64 descriptors is lost and throws EMSGSIZE.
+     * Returns the next message, undefined if there is none yet; empty data means end of file. A message that is longer than
+     * `into` or has more than 64 descriptors is lost and throws EMSGSIZE.
      */
     receiveMessage(fd: Fd, into: Uint8Array): SocketMessage | undefined {
       const got = addon.receiveMessage(fd, into, received);
@@ -175,7 +179,7 @@ export function messageCalls(addon: NativeAddon) {
   };
 }
 
-/** As the addon takes a list: its length, then its elements. */
+/** Encodes a list for the addon: its length, then its elements. */
 function counted(numbers: readonly number[]): Int32Array {
   const list = new Int32Array(33);
   list[0] = numbers.length;

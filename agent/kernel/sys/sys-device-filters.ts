@@ -4,7 +4,7 @@ import { checked } from "./sys-result.ts";
 
 const ENOENT = 2;
 
-/** Programs that filter the use of devices in a cgroup. Loading and attaching needs root and a kernel with CGROUP_BPF. */
+/** Creates the calls for BPF programs that filter device access in a cgroup. They need root and a kernel with CGROUP_BPF. */
 export function deviceFilterCalls(addon: NativeAddon) {
   return {
     loadDeviceFilter: (instructions: Uint8Array): Fd =>

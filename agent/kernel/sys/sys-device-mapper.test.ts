@@ -3,7 +3,7 @@ import { deviceMapperCalls, mapperRequest } from "./sys-device-mapper.ts";
 
 const TARGET = { type: "verity", sectors: 16, params: "1 /dev/vdb" };
 
-/** Answers each command with the next number; notes commands with their names. */
+/** Answers each command with the next number, and records commands with device names. */
 function mapper(...answers: number[]) {
   const asked: string[] = [];
   const calls = deviceMapperCalls({
@@ -15,35 +15,35 @@ function mapper(...answers: number[]) {
   return { asked, ...calls };
 }
 
-test("a device is made, gets its table and is started; its number gives its path", async () => {
+test("mapDevice creates a device, loads its table, resumes it and returns its path", async () => {
   const { asked, mapDevice } = mapper(0, 0, (254 << 8) | 3);
   expect(await mapDevice("layer", TARGET)).toBe("/dev/dm-3");
   expect(asked).toEqual(["3 layer", "9 layer", "6 layer"]);
 });
 
-test("a minor of more than eight bits is read whole", async () => {
+test("a minor of more than eight bits is decoded completely", async () => {
   expect(await mapper(0, 0, (254 << 8) | (1 << 20) | 2).mapDevice("layer", TARGET)).toBe("/dev/dm-258");
 });
 
-test("a device whose table is refused is removed again", async () => {
+test("a device whose table is refused is removed", async () => {
   const { asked, mapDevice } = mapper(0, -22);
   await expect(mapDevice("layer", TARGET)).rejects.toThrow("load verity table of layer: EINVAL");
   expect(asked).toEqual(["3 layer", "9 layer", "4 layer"]);
 });
 
-test("without a device mapper the option of the builder is named", async () => {
+test("a kernel without device mapper is reported with the builder's option", async () => {
   await expect(mapper(-2).mapDevice("layer", TARGET)).rejects.toThrow(
     "map device layer: the kernel has no device mapper: for ours, build the initramfs with --with-verity",
   );
 });
 
-test("one that is gone already counts as removed, any other failure is told", async () => {
+test("a missing device counts as removed, any other failure is thrown", async () => {
   await mapper(-6).unmapDevice("layer");
   await mapper(-2).unmapDevice("layer");
   await expect(mapper(-16).unmapDevice("layer")).rejects.toThrow("remove device layer: EBUSY");
 });
 
-test("a request has the sizes and places of linux/dm-ioctl.h", () => {
+test("a request has the sizes and offsets of linux/dm-ioctl.h", () => {
   const request = mapperRequest("layer", 1, TARGET);
   expect(request.length).toBe(312 + 40 + 16);
   expect([0, 4, 8, 12, 16, 20, 28].map((at) => request.readUInt32LE(at))).toEqual([4, 0, 0, 368, 312, 1, 1]);
@@ -54,6 +54,6 @@ test("a request has the sizes and places of linux/dm-ioctl.h", () => {
   expect(request.toString("latin1", 352, 363)).toBe("1 /dev/vdb\0");
 });
 
-test.each(["", "a/b", "a\0b", "x".repeat(128)])("%j can't be a device's name", (name) => {
-  expect(() => mapperRequest(name, 0)).toThrow("can't have that name");
+test.each(["", "a/b", "a\0b", "x".repeat(128)])("%j is refused as a device name", (name) => {
+  expect(() => mapperRequest(name, 0)).toThrow("invalid name; use 1 to 127 bytes");
 });

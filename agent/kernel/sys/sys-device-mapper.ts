@@ -3,26 +3,26 @@ import type { MappedTarget } from "../kernel.ts";
 import type { NativeAddon } from "./native-addon.ts";
 import { checked } from "./sys-result.ts";
 
-/** Of linux/dm-ioctl.h. */
+/** Constants of linux/dm-ioctl.h. */
 const DEV_CREATE = 3;
 const DEV_REMOVE = 4;
 const DEV_SUSPEND = 6;
 const TABLE_LOAD = 9;
 const READ_ONLY = 1 << 0;
-/** A device that is open goes when it is closed. */
+/** Flag: an open device is removed when it is closed. */
 const DEFERRED_REMOVE = 1 << 17;
 const HEAD_SIZE = 312;
 const SPEC_SIZE = 40;
 const MAX_NAME = 127;
 
-/** Devices of the device mapper, each read-only and of one target. */
+/** Creates the calls for device-mapper devices; each is read-only and has one target. */
 export function deviceMapperCalls(addon: Pick<NativeAddon, "deviceMapper">) {
   const ask = async (command: number, name: string, flags: number, target?: MappedTarget) =>
     addon.deviceMapper(command, mapperRequest(name, flags, target));
 
   async function unmapDevice(name: string) {
     const result = await ask(DEV_REMOVE, name, DEFERRED_REMOVE);
-    // It is gone, or there is no device mapper that could have it.
+    // The device is already gone, or the kernel has no device mapper.
     if (!isErrno(result, "ENXIO") && !isErrno(result, "ENOENT")) checked(result, "remove device", name);
   }
 
@@ -46,12 +46,12 @@ export function deviceMapperCalls(addon: Pick<NativeAddon, "deviceMapper">) {
   };
 }
 
-/** A struct dm_ioctl, and for a target its struct dm_target_spec with the parameters. */
+/** Encodes a struct dm_ioctl, followed by a struct dm_target_spec with its parameters if there is a target. */
 export function mapperRequest(name: string, flags: number, target?: MappedTarget): Buffer {
   if (name === "" || Buffer.byteLength(name) > MAX_NAME || /[/\0]/.test(name)) {
     throw new AgentError(
       "invalid-argument",
-      `mapped device ${JSON.stringify(name.slice(0, 200))}: it can't have that name`,
+      `mapped device ${JSON.stringify(name.slice(0, 200))}: invalid name; use 1 to ${MAX_NAME} bytes without / and NUL`,
     );
   }
   const params = target === undefined ? Buffer.alloc(0) : Buffer.from(`${target.params}\0`);
@@ -72,7 +72,7 @@ export function mapperRequest(name: string, flags: number, target?: MappedTarget
   return request;
 }
 
-/** Of a device number as the kernel hands it out: 12 bits of major in the middle of the minor's 20. */
+/** Returns the minor of a device number in the kernel's encoding: 12 bits of major inside the 20 bits of the minor. */
 function minorOf(device: number): number {
   return (device & 0xff) | ((device >>> 12) & 0xfff00);
 }

@@ -2,7 +2,7 @@ import type { Fd } from "../kernel.ts";
 import type { NativeAddon } from "./native-addon.ts";
 import { checked } from "./sys-result.ts";
 
-/** The guest as a whole: clock, random numbers, swap, sizes of file systems. */
+/** Creates the calls that affect the whole guest: clock, random numbers, swap, sizes of file systems. */
 export function guestCalls(addon: NativeAddon) {
   return {
     setTime(seconds: number, micros: number) {

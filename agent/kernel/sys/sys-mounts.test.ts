@@ -26,7 +26,7 @@ const mountLine = (path: string) =>
     .split("\n")
     .find((line) => line.split(" ")[1] === path);
 
-test("a mount that fails names type, source, target and reason", async () => {
+test("a failed mount names type, source, target and reason", async () => {
   const missing = join(dir, "missing");
   await expect(sys.mount("tmpfs", missing, "tmpfs", 0, "")).rejects.toThrow(
     isRoot ? `mount tmpfs tmpfs on ${missing}: ENOENT` : /^mount tmpfs tmpfs on .*: (ENOENT|EPERM)/,
@@ -34,13 +34,13 @@ test("a mount that fails names type, source, target and reason", async () => {
   await expect(sys.umount(missing, 0)).rejects.toThrow(`umount ${missing}: E`);
 });
 
-test("an unknown file system is refused by its name", () => {
+test("an unknown file system is refused, naming it", () => {
   expect(() => sys.detachedMount("nosuchfs", [], 0)).toThrow(isRoot ? "fsopen nosuchfs: ENODEV" : "fsopen nosuchfs: E");
 });
 
-test("openTerminal refuses what is no devpts directory", () => {
+test("openTerminal refuses a directory that isn't a devpts", () => {
   const fd = openSync(dir, "r");
-  expect(() => sys.openTerminal(fd)).toThrow(`open terminal in fd ${fd}: ENODEV (not the directory of a devpts)`);
+  expect(() => sys.openTerminal(fd)).toThrow(`open terminal in fd ${fd}: ENODEV (not a devpts directory)`);
   expect(() => sys.terminalNumber(fd)).toThrow(`ioctl TIOCGPTN fd ${fd}: ENOTTY`);
   expect(() => sys.terminalPeer(fd)).toThrow(`ioctl TIOCGPTPEER fd ${fd}: ENOTTY`);
   expect(() => sys.setWindowSize(fd, 1, 1)).toThrow(`ioctl TIOCSWINSZ fd ${fd}: ENOTTY`);
@@ -48,7 +48,7 @@ test("openTerminal refuses what is no devpts directory", () => {
 });
 
 describe.skipIf(!isRoot)(`with root${why}`, () => {
-  test("a mount is made with its flags and data off the main thread, and taken away", async () => {
+  test("a mount is created with its flags and data off the main thread, and removed", async () => {
     await sys.mount("guestd-test", dir, "tmpfs", MS_NOSUID, "size=64k");
     try {
       expect(mountLine(dir)).toMatch(/^guestd-test \S+ tmpfs rw,nosuid,.*size=64k/);
@@ -58,7 +58,7 @@ describe.skipIf(!isRoot)(`with root${why}`, () => {
     expect(mountLine(dir)).toBeUndefined();
   });
 
-  test("a detached tmpfs is nowhere until it is attached, with its options and attributes", async () => {
+  test("a detached tmpfs is invisible until it is attached, with its options and attributes", async () => {
     const attributes = MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV;
     const fd = sys.detachedMount("tmpfs", [["size", "64k"], ["mode", "0700"], ["noswap"]], attributes);
     expect(sys.statfsType(fd)).toBe(0x01021994);
@@ -73,13 +73,13 @@ describe.skipIf(!isRoot)(`with root${why}`, () => {
     }
   });
 
-  test("attributes hold for the detached mount itself", () => {
+  test("attributes apply to the detached mount itself", () => {
     const fd = sys.detachedMount("tmpfs", [], MOUNT_ATTR_RDONLY);
     expect(() => mkdirSync(`/proc/self/fd/${fd}/x`)).toThrow("EROFS");
     sys.close(fd);
   });
 
-  test("a bad option is told in the kernel's own words", () => {
+  test("a bad option is reported in the kernel's words", () => {
     expect(() => sys.detachedMount("tmpfs", [["size", "lots"]], 0)).toThrow(
       "fsconfig tmpfs: EINVAL (tmpfs: Bad value for 'size')",
     );
@@ -90,7 +90,7 @@ describe.skipIf(!isRoot)(`with root${why}`, () => {
     expect(() => sys.attachMount(0, join(dir, "missing"))).toThrow(`move_mount fd 0 to ${dir}/missing: ENOENT`);
   });
 
-  test("a pty of a detached devpts is number 0 there, has the size that was set, and ends with its last slave", async () => {
+  test("a pty of a detached devpts has number 0, keeps the size that was set, and ends with its last slave", async () => {
     const devpts = sys.detachedMount("devpts", DEVPTS, 0);
     const master = sys.openTerminal(devpts);
     expect(sys.terminalNumber(master)).toBe(0);
@@ -111,7 +111,7 @@ describe.skipIf(!isRoot)(`with root${why}`, () => {
     sys.close(devpts);
   });
 
-  test("a ptmx that something else is mounted over is refused", async () => {
+  test("a ptmx with another mount on top is refused", async () => {
     const devpts = sys.detachedMount("devpts", DEVPTS, 0);
     sys.attachMount(devpts, dir);
     try {

@@ -24,10 +24,11 @@ export function mountCalls(addon: NativeAddon) {
     },
     idmapMount(mount: Fd, userns: Fd, recursive: boolean, path: string) {
       const result = addon.idmapMount(mount, userns, recursive ? 1 : 0);
-      const detail = result === -EINVAL ? "its file system has no idmapped mounts here, or is idmapped already" : "";
+      const detail =
+        result === -EINVAL ? "this kernel has no idmapped mounts for its file system, or it is already idmapped" : "";
       checked(result, "idmap mount of", path, detail);
     },
-    /** Moves a detached mount to `target`; the descriptor stays the caller's. */
+    /** Moves a detached mount to `target`; the caller keeps owning the descriptor. */
     attachMount(mount: Fd, target: string) {
       checked(addon.attachMount(mount, target), "move_mount", `fd ${mount} to ${target}`);
     },
@@ -38,7 +39,7 @@ export function terminalCalls(addon: NativeAddon) {
   return {
     openTerminal(dir: Fd) {
       const master = addon.openTerminal(dir);
-      return checked(master, "open terminal in", dir, master === -ENODEV ? "not the directory of a devpts" : "");
+      return checked(master, "open terminal in", dir, master === -ENODEV ? "not a devpts directory" : "");
     },
     terminalPeer: (master: Fd) => checked(addon.terminalPeer(master), "ioctl TIOCGPTPEER", master),
     terminalNumber: (master: Fd) => checked(addon.terminalNumber(master), "ioctl TIOCGPTN", master),

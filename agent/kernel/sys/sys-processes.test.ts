@@ -13,7 +13,7 @@ const isRoot = process.getuid?.() === 0;
 const why = isRoot ? "" : " (skipped: needs root)";
 leavesNoDescriptors();
 
-test("a process is signalled by its pidfd, which becomes readable when it ends", async () => {
+test("a process can be signalled by its pidfd, which becomes readable when it ends", async () => {
   const child = spawn("sleep", ["60"], { stdio: "ignore" });
   const exit = once(child, "exit");
   const pidfd = sys.pidfdOpen(child.pid ?? 0);
@@ -27,12 +27,12 @@ test("a process is signalled by its pidfd, which becomes readable when it ends",
   expect(() => sys.pidfdOpen(child.pid ?? 0)).toThrow(`pidfd_open pid ${child.pid}: ESRCH`);
 });
 
-test("namespace calls that fail name their object", () => {
+test("failed namespace calls name their object", () => {
   expect(() => sys.setns(0, CLONE_NEWNET)).toThrow("setns fd 0: EINVAL (invalid argument)");
   expect(() => sys.unshare(0x1)).toThrow("unshare 0x1: EINVAL (invalid argument)");
 });
 
-test("the process can be named, made a subreaper, and made dumpable or not", () => {
+test("the process can be renamed, made a subreaper, and made dumpable or not", () => {
   const addon = nativeAddon();
   const name = readFileSync("/proc/self/comm", "utf8").trim();
   sys.setThreadName("guestd-test");
@@ -45,7 +45,7 @@ test("the process can be named, made a subreaper, and made dumpable or not", () 
 });
 
 describe.skipIf(!isRoot)(`with root${why}`, () => {
-  test("a host name of its own is seen within its uts namespace only", () => {
+  test("a changed host name is visible only within its uts namespace", () => {
     const outside = hostname();
     const home = openSync("/proc/thread-self/ns/uts", "r");
     sys.unshare(CLONE_NEWUTS);

@@ -5,7 +5,7 @@ import { checked } from "./sys-result.ts";
 
 const ESRCH = 3;
 
-/** Namespaces of the main thread, signals by pidfd, and settings of this process. */
+/** Creates the calls for namespaces of the main thread, signals by pidfd, and settings of this process. */
 export function processCalls(addon: NativeAddon) {
   return {
     unshare(flags: number) {
@@ -21,11 +21,11 @@ export function processCalls(addon: NativeAddon) {
       checked(addon.pidfdSendSignal(pidfd, signal), `send signal ${signal} to`, `pidfd ${pidfd}`);
     },
     killGroup(leader: number) {
-      if (leader <= 1) throw new TypeError(`killGroup: ${leader} leads no group of ours`);
+      if (leader <= 1) throw new TypeError(`killGroup: ${leader} can't be a child's process group`);
       try {
         process.kill(-leader, "SIGKILL");
       } catch {
-        // It is gone.
+        // The group has already ended.
       }
     },
     pidfdOpen: (pid: number) => checked(addon.pidfdOpen(pid), "pidfd_open", `pid ${pid}`),
@@ -35,28 +35,28 @@ export function processCalls(addon: NativeAddon) {
     setDumpable(on: boolean) {
       checked(addon.setDumpable(on ? 1 : 0), "prctl PR_SET_DUMPABLE", "");
     },
-    /** Adds a seccomp filter to all threads of this process, for good, and no_new_privs; its children inherit both. */
+    /** Adds a permanent seccomp filter, and no_new_privs, to all threads of this process; children inherit both. */
     refuseCalls(filter: Uint8Array) {
       const thread = checked(addon.refuseCalls(filter), "seccomp", "filter for this process");
-      if (thread > 0) throw new SystemError("seccomp", ESRCH, `thread ${thread} has a filter of its own`);
+      if (thread > 0) throw new SystemError("seccomp", ESRCH, `thread ${thread} has its own filter`);
     },
-    /** Begins a collection in small steps on the event loop; does nothing with a Node whose V8 can't be asked. */
+    /** Starts an incremental garbage collection on the event loop; does nothing if this Node doesn't allow it. */
     collectGarbage(): void {
       addon.collectGarbage();
     },
     /**
-     * For mapped memory that this process keeps for its life: collections no longer count it as something to free. For the
-     * agent alone, which never ends by itself: V8 aborts in a process that does.
+     * Pins mapped memory for the life of this process, so that V8 no longer counts it as memory to free. Only for the agent,
+     * which never exits by itself: V8 aborts in a process that does.
      */
     keepForGood(memory: ArrayBuffer): ArrayBuffer {
       addon.keepForGood(new Uint8Array(memory));
       return memory;
     },
-    /** Gives the free pages of malloc's heap back to the kernel. */
+    /** Returns free pages of malloc's heap to the kernel. */
     trimHeap(): void {
       addon.trimHeap();
     },
-    /** Of the main thread, so of the process as ps shows it; at most 15 bytes. */
+    /** Sets the name of the main thread, which ps shows for the process; at most 15 bytes. */
     setThreadName(name: string) {
       checked(addon.setThreadName(name), "prctl PR_SET_NAME", name);
     },

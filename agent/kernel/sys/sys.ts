@@ -8,7 +8,7 @@ import { guestCalls } from "./sys-guest.ts";
 import { mountCalls, terminalCalls } from "./sys-mounts.ts";
 import { processCalls } from "./sys-processes.ts";
 
-/** `Sys`, and what only this folder and the start of the agent need: messages with descriptors, memory files, settings. */
+/** `Sys` and the calls that only agent/kernel and the agent's start need: messages with descriptors, locks, settings. */
 export type RealSys = Sys &
   ReturnType<typeof descriptorCalls> &
   ReturnType<typeof messageCalls> &
@@ -17,8 +17,8 @@ export type RealSys = Sys &
   ReturnType<typeof processCalls>;
 
 /**
- * The system calls of this machine. A failed one throws SystemError, a wrong argument TypeError. Open one per process:
- * libuv lets only one of them wait on a descriptor.
+ * Opens the real system calls. A failed call throws SystemError, a wrong argument TypeError. Open one per process: libuv lets
+ * only one of them wait on a descriptor.
  */
 export function openSys(addon: NativeAddon = nativeAddon()): RealSys {
   const poller = new DescriptorPoller(addon);

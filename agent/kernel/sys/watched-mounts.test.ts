@@ -25,7 +25,7 @@ describe("the mounts of the guest", () => {
       execFileSync("umount", [place]);
     }
     expect(has()).toBe(false);
-    // Others of this machine may have mounted something meanwhile.
+    // Other processes on this machine may have mounted something meanwhile.
     expect(reads).toBeGreaterThanOrEqual(3);
     rmdirSync(place);
   });

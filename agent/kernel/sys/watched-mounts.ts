@@ -4,8 +4,8 @@ import type { Fd } from "../kernel.ts";
 const MOUNTS = "/proc/self/mounts";
 
 /**
- * Returns a function that gives the text of /proc/self/mounts. The text is kept until the kernel says that it changed
- * (proc(5): POLLPRI), because composing it takes the kernel longer than many a call takes.
+ * Returns a function that returns the text of /proc/self/mounts. Caches the text until the kernel reports a change (POLLPRI,
+ * proc(5)), because generating it takes the kernel longer than many calls take.
  */
 export function watchedMounts(changed: (fd: Fd) => boolean, read: (path: string) => string): () => string {
   let fd: Fd | undefined;
@@ -15,11 +15,11 @@ export function watchedMounts(changed: (fd: Fd) => boolean, read: (path: string)
       fd ??= openSync(MOUNTS, "r");
       return !changed(fd) && text !== undefined;
     } catch {
-      return false; // no descriptor left for it: read each time
+      return false; // out of descriptors: read each time
     }
   };
   return () => {
-    // The question comes first: a change after it is seen by the next call.
+    // Checks before reading: the next call then sees a change made in between.
     if (isCurrent() && text !== undefined) return text;
     text = undefined;
     text = read(MOUNTS);

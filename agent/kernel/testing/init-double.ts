@@ -11,16 +11,16 @@ import type {
   Sys,
 } from "../kernel.ts";
 
-/** A launched child, played by the test. Its descriptors are copies, closed by `end`. */
+/** A launched child that the test plays. Its descriptors are copies; `end` closes them. */
 export interface ChildDouble {
   readonly request: LaunchRequest;
   readonly pid: number;
-  /** In the order of the plan's slots; -1 when closed. */
+  /** Descriptors in the order of the plan's slots; -1 when closed. */
   readonly slots: readonly Fd[];
   report(report: LaunchReport): void;
-  /** execve succeeds: the report pipe comes to its end. */
+  /** Plays a successful execve: closes the report pipe. */
   executed(): void;
-  /** It is gone: its descriptors are closed, then init reports the exit (code 0 unless given). */
+  /** Ends the child: closes its descriptors, then init reports the exit (code 0 by default). */
   end(status?: Partial<ExitStatus>): void;
 }
 
@@ -32,22 +32,22 @@ type InitCall =
   | readonly ["heartbeat", limitMs: number]
   | readonly ["power", action: "off" | "reboot"];
 
-/** `Init` for unit tests, on top of a `Sys` (the double or the real one): records calls and hands out children. */
+/** `Init` for unit tests, on top of the real `Sys` or its double: records calls and creates children. */
 export interface InitDouble extends Init {
   readonly children: readonly ChildDouble[];
   readonly calls: readonly InitCall[];
   readonly adopted: readonly AdoptRequest[];
-  /** The child with this pidfd. */
+  /** Returns the child with this pidfd. */
   byPidfd(pidfd: Fd): ChildDouble | undefined;
-  /** The next launch is refused with this. */
+  /** Makes the next launch fail with this error. */
   refuse(error: Error): void;
 }
 
 export interface InitDoubleOptions {
   readonly greeting?: Partial<InitGreeting>;
-  /** What a child does by itself. Default: it reports "ready" if it has to wait for a release, else it executes. */
+  /** Plays a new child. Default: reports "ready" if it has to wait for a release, otherwise executes. */
   readonly play?: (child: ChildDouble) => void;
-  /** Of every child, for those who look into /proc. Default: numbers from 5000 up. */
+  /** Pid of every child, for code that reads /proc. Default: 5000 and up. */
   readonly pid?: number;
 }
 
@@ -121,7 +121,7 @@ function makeChild(sys: Sys, request: LaunchRequest, pid: number, exited: (statu
   };
 }
 
-/** One record of the report pipe, as init's child writes it. */
+/** Encodes a record of the report pipe as init's child writes it. */
 function encodeReport(report: LaunchReport): Uint8Array {
   const { index, errno, text } = report.kind === "failed" ? report : { index: 0, errno: 0, text: "" };
   const bytes = Buffer.alloc(16 + Buffer.byteLength(text));

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, expect } from "vitest";
 import { descriptorTargets } from "./open-descriptors.ts";
 
-/** Asserts after each test of the file, once its own hooks have run, that no descriptor is open that was not open before it. */
+/** Asserts after each test in the file, once its own hooks have run, that the test left no descriptor open. */
 export function leavesNoDescriptors(): void {
   let before = new Set<string>();
   beforeEach(() => {
     before = new Set(descriptorTargets());
   });
   afterEach(async () => {
-    // Node closes some descriptors a turn later, and the test runner opens some of its own for moments.
+    // Node closes some descriptors a turn later, and the test runner briefly opens some of its own.
     const leftOpen = () => descriptorTargets().filter((target) => !before.has(target));
     await expect.poll(leftOpen, { message: "descriptors left open", timeout: 5000 }).toEqual([]);
   });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { PlanOp } from "../init/plan.ts";
 
-/** Slots that arbitrary plans use are below this. */
+/** Bound of the slots in arbitrary plans. */
 export const ARBITRARY_SLOTS = 8;
 
 const u32 = fc.nat({ max: 0xffffffff });
@@ -13,7 +13,7 @@ const attributes = { set: u32, clear: u32, propagation: u32, recursive: fc.boole
 const program = fc.array(u64, { minLength: 1, maxLength: 20 }).map((words) => BigUint64Array.from(words));
 const texts = fc.array(text, { maxLength: 6 });
 
-/** One arbitrary operation of each kind that may stand before the end. */
+/** An arbitrary of each operation except the two that end a plan. */
 export const arbitraryOps: {
   readonly [N in Exclude<PlanOp["op"], "exec" | "exit">]: fc.Arbitrary<Extract<PlanOp, { op: N }>>;
 } = {
@@ -94,7 +94,7 @@ const exec = fc.record({
   env: texts,
 });
 
-/** A plan that init must accept. */
+/** Plans that init must accept. */
 export const arbitraryPlan: fc.Arbitrary<PlanOp[]> = fc
   .tuple(
     fc.array(fc.oneof(...(Object.values(arbitraryOps) as fc.Arbitrary<PlanOp>[])), { maxLength: 20 }),
@@ -102,7 +102,7 @@ export const arbitraryPlan: fc.Arbitrary<PlanOp[]> = fc
   )
   .map(([ops, last]) => [...ops.filter(isFirstFork), last]);
 
-/** A plan has one at most. */
+/** Keeps the first fork: a plan has at most one. */
 function isFirstFork({ op }: PlanOp, index: number, ops: readonly PlanOp[]): boolean {
   return op !== "fork" || ops.findIndex((other) => other.op === "fork") === index;
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { SystemError } from "../error.ts";
 import { createSysDouble } from "./sys-double.ts";
 
-test("calls are recorded in order, with the bytes as they were", async () => {
+test("the double records calls in order, with the bytes as they were", async () => {
   const sys = createSysDouble();
   const { read, write } = sys.pipe({ sizeBytes: 4096 });
   const buffer = new Uint8Array([1, 2]);
@@ -16,7 +16,7 @@ test("calls are recorded in order, with the bytes as they were", async () => {
   ]);
 });
 
-test("descriptors that were not closed can be seen, and closing one twice is EBADF", () => {
+test("the double lists descriptors left open, and closing one twice fails with EBADF", () => {
   const sys = createSysDouble();
   const { read, write } = sys.pipe();
   const copy = sys.dup(read);
@@ -26,7 +26,7 @@ test("descriptors that were not closed can be seen, and closing one twice is EBA
   expect(() => sys.close(read)).toThrow(`close fd ${read}: EBADF (bad file descriptor)`);
 });
 
-test("scripted answers are given in order, then the usual behaviour is back", async () => {
+test("the double gives scripted answers in order, then returns to its usual behaviour", async () => {
   const sys = createSysDouble();
   const full = new SystemError("mount", 28, "tmpfs on /x");
   sys.script("mount", full);

@@ -4,23 +4,23 @@ import type { Fd, Sys } from "../kernel.ts";
 type Name = keyof Sys;
 type Result<N extends Name> = Awaited<ReturnType<Sys[N]>>;
 
-/** What a scripted call does: returns (or resolves to) a value, throws (or rejects with) an error, or computes. */
+/** Answer of a scripted call: a value to return, an error to throw, or a function that computes it. */
 export type Answer<N extends Name> = Result<N> | Error | ((...args: Parameters<Sys[N]>) => Result<N>);
 
-/** One call that was made: name, then arguments. Bytes are copied, so that a reused buffer does not change the record. */
+/** A recorded call: name, then arguments. Bytes are copied, so reusing a buffer doesn't change the record. */
 export type RecordedCall = { [N in Name]: readonly [N, ...Parameters<Sys[N]>] }[Name];
 
 /**
- * `Sys` for unit tests. Records every call; hands out descriptor numbers from 1000 up, which no real call would take.
- * Unscripted: descriptors are made, reads are at their end, writes take everything, waits are over at once.
+ * `Sys` for unit tests. Records every call; hands out descriptor numbers from 1000 up, which no real call would accept.
+ * Unscripted, calls open descriptors, reads return end of file, writes take everything and waits end at once.
  */
 export interface SysDouble extends Sys {
   readonly calls: readonly RecordedCall[];
-  /** Descriptors made and not closed yet: empty at the end of a test that leaks none. */
+  /** Descriptors opened and not yet closed: empty at the end of a test that leaks none. */
   readonly open: ReadonlySet<Fd>;
-  /** The next calls of `name` get these answers, in order; then the unscripted behaviour is back. */
+  /** Answers the next calls of `name`, in order; then the unscripted behaviour returns. */
   script<N extends Name>(name: N, ...answers: Answer<N>[]): void;
-  /** A descriptor that counts as open, for handing in. */
+  /** Returns a descriptor that counts as open, for the test to pass in. */
   descriptor(): Fd;
 }
 
@@ -42,7 +42,7 @@ export function createSysDouble(): SysDouble {
     if (!open.delete(fd)) throw new SystemError("close", EBADF, `fd ${fd}`);
   };
 
-  /** Records the call, then takes the next scripted answer or else does what is usual. */
+  /** Records the call, then gives the next scripted answer, or the usual one if there is none. */
   function call<N extends Name>(name: N, usual: (...args: Parameters<Sys[N]>) => Result<N>) {
     return (...args: Parameters<Sys[N]>): Result<N> => {
       calls.push([name, ...args.map(frozen)] as unknown as RecordedCall);

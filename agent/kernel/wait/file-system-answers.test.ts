@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { untilAnswering } from "./file-system-answers.ts";
+import { fileSystemAnswers } from "./file-system-answers.ts";
 
 const MOUNTS = [
   "/dev/vda / ext4 rw 0 0",
@@ -17,34 +17,34 @@ test.each([
   ["/run/share/plain/x", []],
   ["/run/covered/x", ["/run/covered"]],
   ["/etc", []],
-])("for %s, %j is asked", async (path, expected) => {
+])("a wait for %s probes %j", async (path, expected) => {
   const asked: string[] = [];
-  await untilAnswering(files, path, undefined, async (mount) => asked.push(mount));
+  await fileSystemAnswers(files, path, undefined, async (mount) => asked.push(mount));
   expect(asked).toEqual(expected);
 });
 
-test("one that does not answer is asked once, and holds up callers until their signal", async () => {
+test("a file system that doesn't answer is probed once, and callers wait until their signal aborts", async () => {
   const asked: string[] = [];
   const hang = Promise.withResolvers<void>();
   const ask = (mount: string) => {
     asked.push(mount);
     return hang.promise;
   };
-  const patient = untilAnswering(files, "/run/share/a", undefined, ask);
-  const impatient = untilAnswering(files, "/run/share/b", AbortSignal.timeout(10), ask);
+  const patient = fileSystemAnswers(files, "/run/share/a", undefined, ask);
+  const impatient = fileSystemAnswers(files, "/run/share/b", AbortSignal.timeout(10), ask);
   await expect(impatient).rejects.toMatchObject({ name: "TimeoutError" });
   expect(asked).toEqual(["/run/share"]);
   hang.resolve();
   await patient;
-  await untilAnswering(files, "/run/share/a", undefined, async (mount) => asked.push(mount));
+  await fileSystemAnswers(files, "/run/share/a", undefined, async (mount) => asked.push(mount));
   expect(asked).toEqual(["/run/share", "/run/share"]);
 });
 
 test("an error is an answer", async () => {
-  await untilAnswering(files, "/run/share", undefined, () => Promise.reject(new Error("ENOTCONN")));
+  await fileSystemAnswers(files, "/run/share", undefined, () => Promise.reject(new Error("ENOTCONN")));
 });
 
-test("a server that is mounted twice is asked once", async () => {
+test("a server that is mounted twice is probed once", async () => {
   const twice = {
     mounts: () => "tag /one virtiofs rw 0 0\ntag /two virtiofs rw 0 0\nx /three fuse rw 0 0\nx /four fuse rw 0 0",
   };
@@ -54,9 +54,12 @@ test("a server that is mounted twice is asked once", async () => {
     asked.push(mount);
     return mount === "/one" || mount === "/two" ? hang.promise : Promise.resolve();
   };
-  const waiting = [untilAnswering(twice, "/one/a", undefined, ask), untilAnswering(twice, "/two/a", undefined, ask)];
-  await untilAnswering(twice, "/three", undefined, ask);
-  await untilAnswering(twice, "/four", undefined, ask);
+  const waiting = [
+    fileSystemAnswers(twice, "/one/a", undefined, ask),
+    fileSystemAnswers(twice, "/two/a", undefined, ask),
+  ];
+  await fileSystemAnswers(twice, "/three", undefined, ask);
+  await fileSystemAnswers(twice, "/four", undefined, ask);
   expect(asked).toEqual(["/one", "/three", "/four"]);
   hang.resolve();
   await Promise.all(waiting);

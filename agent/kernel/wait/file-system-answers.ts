@@ -1,21 +1,21 @@
 import { statfs } from "node:fs/promises";
 import type { Files } from "../files.ts";
-import { mayHang } from "./limited-calls.ts";
+import { runLimited } from "./limited-calls.ts";
 import { waitUntil } from "./wait-until.ts";
 
-/** Somebody else has to answer for these: the host, or a process. */
+/** Types of file system served by another party: the host or a process. */
 const SERVED = /^(virtiofs|9p|ceph|cifs|nfs\d?|fuse(\..+)?)$/;
 
-/** Those that were asked and have not answered. */
-const asked = new Map<string, Promise<unknown>>();
+/** Probes without an answer yet, by mount. */
+const probes = new Map<string, Promise<unknown>>();
 
 /**
- * Waits until the file system that holds `path` answers, off the main thread: one whose other side hangs would hold up
- * the whole agent at the first look at it. Each is asked once at a time, as a question that nobody answers takes a
- * thread for good; throws when too many others do not answer. An error is an answer. Nothing is asked of file systems of
- * the kernel alone.
+ * Waits off the main thread until the file system that holds `path` answers a statfs: if its server hangs, the first access
+ * from the main thread would block the whole agent. Each file system is probed once at a time, because a probe without an
+ * answer holds a thread for good; throws if too many other file systems don't respond. An error is an answer. File systems
+ * served by the kernel alone are not probed.
  */
-export async function untilAnswering(
+export async function fileSystemAnswers(
   files: Pick<Files, "mounts">,
   path: string,
   signal?: AbortSignal,
@@ -23,25 +23,27 @@ export async function untilAnswering(
 ): Promise<void> {
   const mount = servedMount(files.mounts(), path);
   if (mount === undefined) return;
-  let answer = asked.get(mount.key);
+  let answer = probes.get(mount.key);
   if (answer === undefined) {
-    answer = mayHang(mount.point, () => ask(mount.point).catch(() => undefined)).finally(() => asked.delete(mount.key));
-    // Nobody may be left to hear of a refusal.
+    answer = runLimited(mount.point, () => ask(mount.point).catch(() => undefined)).finally(() =>
+      probes.delete(mount.key),
+    );
+    // Every caller may have aborted before it rejects.
     answer.catch(() => undefined);
-    asked.set(mount.key, answer);
+    probes.set(mount.key, answer);
   }
   await (signal === undefined ? answer : waitUntil(answer, signal));
 }
 
 interface Mount {
   readonly point: string;
-  /** What paths below it begin with. */
+  /** Prefix of the paths below it. */
   readonly below: string;
   readonly type: string;
   readonly source: string;
 }
 
-/** The mounts of the text that was read last: it stays the same as long as nothing is mounted (watched-mounts.ts). */
+/** The mounts parsed last: the text stays the same until a mount changes (watched-mounts.ts). */
 let read: { readonly text: string; readonly mounts: readonly Mount[] } = { text: "", mounts: [] };
 
 function mountsIn(text: string): readonly Mount[] {
@@ -54,16 +56,16 @@ function toMount(line: string): Mount {
   return { point, below: point === "/" ? "/" : `${point}/`, type, source };
 }
 
-/** The mount that holds a path, if its file system is served by somebody. Names only are compared. */
+/** Returns the mount that holds a path if another party serves it. Compares names only. */
 function servedMount(text: string, path: string): { readonly point: string; readonly key: string } | undefined {
   let found: Mount = { point: "", below: "", type: "", source: "" };
   for (const mount of mountsIn(text)) {
     const { point, below } = mount;
     const holds = path === point || path.startsWith(below);
-    // The later one of two on the same place is on top.
+    // Of two mounts on the same path, the later one is on top.
     if (holds && point.length >= found.point.length) found = mount;
   }
   const { point, type, source } = found;
-  // A tag of virtiofs is one server, however often it is mounted.
+  // A virtiofs tag is one server, however often it is mounted.
   return SERVED.test(type) ? { point, key: type === "virtiofs" ? `virtiofs ${source}` : point } : undefined;
 }

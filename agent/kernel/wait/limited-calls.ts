@@ -1,49 +1,49 @@
 import { AgentError } from "../error.ts";
 
-/** Of libuv's four threads: the others stay for what can't hang. */
-const MOST = 2;
-/** How long a question waits for its turn, in ms: those before it are answered at once, or never. */
+/** Threads for such calls, of libuv's four: the others stay free for calls that can't hang. */
+const MAX_CALLS = 2;
+/** How long a call waits for a free slot: those before it return at once, or never. */
 const PATIENCE_MS = 1000;
 
 /**
- * Questions to file systems that others have to answer. Each takes a thread until it is answered, so no more than a few are
- * asked at a time; one that waits too long for its turn is refused, and the line names what does not answer.
+ * Limits concurrent calls into file systems served by another party (virtio-fs, FUSE). Each call holds a libuv thread until
+ * it returns. A call that waits too long for a free slot fails with "unavailable" and names the paths that don't respond.
  */
-export class HangingCalls {
+export class LimitedCalls {
   readonly #most: number;
   readonly #patienceMs: number;
-  readonly #paths = new Set<{ readonly path: string }>();
+  readonly #running = new Set<{ readonly path: string }>();
   readonly #waiting = new Set<() => void>();
 
-  constructor(most = MOST, patienceMs = PATIENCE_MS) {
+  constructor(most = MAX_CALLS, patienceMs = PATIENCE_MS) {
     this.#most = most;
     this.#patienceMs = patienceMs;
   }
 
   async run<T>(path: string, call: () => Promise<T>): Promise<T> {
-    if (this.#paths.size >= this.#most) await this.#turn(path);
-    const asked = { path };
-    this.#paths.add(asked);
+    if (this.#running.size >= this.#most) await this.#waitForSlot(path);
+    const entry = { path };
+    this.#running.add(entry);
     try {
       return await call();
     } finally {
-      this.#paths.delete(asked);
+      this.#running.delete(entry);
       const [next = () => undefined] = this.#waiting;
       this.#waiting.delete(next);
       next();
     }
   }
 
-  async #turn(path: string): Promise<void> {
+  async #waitForSlot(path: string): Promise<void> {
     const deadline = performance.now() + this.#patienceMs;
-    while (this.#paths.size >= this.#most) {
+    while (this.#running.size >= this.#most) {
       const left = deadline - performance.now();
       if (left <= 0) throw this.#refusal(path);
       await this.#anyEnds(left);
     }
   }
 
-  /** Or the time is over. */
+  /** Resolves when a call returns, or after `ms`. */
   async #anyEnds(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.add(resolve);
@@ -54,14 +54,14 @@ export class HangingCalls {
   }
 
   #refusal(path: string): AgentError {
-    const hung = [...this.#paths].map((asked) => asked.path).join(", ");
-    return new AgentError("unavailable", `${path}: not asked, as other file systems do not answer: ${hung}`);
+    const hung = [...this.#running].map((entry) => entry.path).join(", ");
+    return new AgentError("unavailable", `${path}: not accessed because other file systems don't respond: ${hung}`);
   }
 }
 
-const calls = new HangingCalls();
+const calls = new LimitedCalls();
 
-/** As HangingCalls.run, with all others of this agent. */
-export function mayHang<T>(path: string, call: () => Promise<T>): Promise<T> {
+/** Runs a call under the limit shared by the whole agent; see LimitedCalls. */
+export function runLimited<T>(path: string, call: () => Promise<T>): Promise<T> {
   return calls.run(path, call);
 }

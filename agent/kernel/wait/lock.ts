@@ -1,4 +1,4 @@
-/** Runs async functions one after the other, in the order of the calls; one that throws holds up nobody. */
+/** Runs async functions one after another, in call order; a function that throws doesn't block the next. */
 export class Lock {
   #last: Promise<unknown> = Promise.resolve();
 
@@ -9,7 +9,7 @@ export class Lock {
   }
 }
 
-/** A lock for each name that somebody holds or waits for. */
+/** One lock per name, kept while the name has a holder or a waiter. */
 export class LockByName {
   readonly #locks = new Map<string, { readonly lock: Lock; holders: number }>();
 

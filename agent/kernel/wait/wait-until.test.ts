@@ -3,12 +3,12 @@ import { waitUntil } from "./wait-until.ts";
 
 const never = new AbortController().signal;
 
-test("gives what the promise gives", async () => {
+test("waitUntil settles like its promise", async () => {
   expect(await waitUntil(Promise.resolve(1), never)).toBe(1);
   await expect(waitUntil(Promise.reject(new Error("no")), never)).rejects.toThrow("no");
 });
 
-test("ends with the signal's reason, at once if it has aborted already", async () => {
+test("waitUntil rejects with the signal's reason, at once if it has already aborted", async () => {
   const patience = new AbortController();
   const waiting = waitUntil(new Promise(() => {}), patience.signal);
   patience.abort(new Error("enough"));
@@ -16,7 +16,7 @@ test("ends with the signal's reason, at once if it has aborted already", async (
   await expect(waitUntil(new Promise(() => {}), patience.signal)).rejects.toThrow("enough");
 });
 
-test("a failure that comes after the signal is nobody's", async () => {
+test("waitUntil ignores a rejection after the signal", async () => {
   const work = Promise.withResolvers<void>();
   await expect(waitUntil(work.promise, AbortSignal.abort(new Error("enough")))).rejects.toThrow("enough");
   work.reject(new Error("later"));

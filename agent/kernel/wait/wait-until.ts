@@ -1,4 +1,7 @@
-/** What the promise gives, or the signal's reason if that comes first. The promise goes on, and may fail unheard. */
+/**
+ * Resolves like `promise`, or rejects with the signal's reason if it aborts first. The promise itself is not cancelled; a
+ * later rejection is ignored.
+ */
 export function waitUntil<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const result = Promise.withResolvers<T>();
   const abort = () => result.reject(signal.reason);

@@ -47,6 +47,7 @@ export function agentUpgrades(parts: UpgradeParts): Pick<
     },
     running: () => ({ bundle: running ?? "", generation, left: store.left(), upload: store.upload }),
     listening() {
+      // Heard by the launcher of the image, which may be older than this bundle: the name stays.
       channel("guestd:listening").publish({});
       try {
         const left = store.tellLeft();

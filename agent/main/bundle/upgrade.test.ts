@@ -140,9 +140,9 @@ test("what is no bundle, or in another place, is refused in one line and changes
     ["fifo", sha256, /^upgrade: it is no regular file$/],
     ["big", sha256, /^upgrade: it has 33554433 bytes, more than 33554432$/],
     ["link", sha256, /^upgrade ".*\/link": ELOOP/],
-    ["out/bundle", sha256, /^upgrade: a link on the way to "\.\/out" leads out$/],
+    ["out/bundle", sha256, /^upgrade: a link on the way to "\.\/out" leads outside$/],
     ["none", sha256, /^upgrade ".*\/none": ENOENT/],
-    ["../bundle", sha256, /^upgrade: path ".*" has "\.\." in it$/],
+    ["../bundle", sha256, /^upgrade: path ".*" contains "\.\."$/],
     ["", sha256, /^upgrade: sha256 is given, and no path$/],
   ];
   for (const [name, hash, line] of refused) expect(() => upgrade(name, hash), name).toThrow(line);

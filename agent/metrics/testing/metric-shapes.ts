@@ -1,12 +1,12 @@
-/** What a metric is but for its values. */
+/** A metric's shape: everything but its values. */
 export interface MetricShape {
   readonly type: string;
-  /** Of each of its samples, but for the item. */
+  /** Labels of each sample, without the item. */
   readonly labels: readonly string[];
   readonly items: readonly string[];
 }
 
-/** The item lists of section 13 of the contract, written out once more. */
+/** The item lists of section 13 of the contract, written out independently. */
 const ITEMS: Readonly<Record<string, string>> = {
   kata_agent_proc_status:
     "vmpeak vmsize vmlck vmpin vmhwm vmrss rssanon rssfile rssshmem vmdata vmstk vmexe vmlib vmpte vmswap hugetlbpages voluntary_ctxt_switches nonvoluntary_ctxt_switches",
@@ -34,7 +34,7 @@ const BESIDE_ITEM: Readonly<Record<string, readonly string[]>> = {
   kata_guest_filesystem_inodes: ["device", "mount"],
 };
 
-/** Every metric that hosts know. `vmstat`: the text of /proc/vmstat, whose keys are items. */
+/** Every metric that hosts know. `vmstat` is the text of /proc/vmstat, whose keys are items. */
 export function contractMetrics(vmstat: string): Record<string, MetricShape> {
   const vmKeys = Array.from(vmstat.matchAll(/^(\w+) /gm), ([, key = ""]) => key);
   const withItems = [...Object.entries(ITEMS), ["kata_guest_vm_stat", vmKeys.join(" ")] as const];
@@ -50,7 +50,10 @@ export function contractMetrics(vmstat: string): Record<string, MetricShape> {
   };
 }
 
-/** Each sample's value by its name with its labels. Throws for a line that is not of the text format, and for a sample that is there twice. */
+/**
+ * Returns each sample's value by name and labels. Throws for a line that is not in the text format and for a duplicate
+ * sample.
+ */
 export function parseMetrics(text: string): Map<string, number> {
   const series = new Map<string, number>();
   for (const line of text.split("\n").slice(0, -1)) {
@@ -63,7 +66,10 @@ export function parseMetrics(text: string): Map<string, number> {
   return series;
 }
 
-/** Metrics without histograms that have samples and begin so. Throws when samples of one have other labels than the rest, or no type. */
+/**
+ * Returns the shapes of metrics with this prefix that have samples, except histograms. Throws if samples of one metric
+ * differ in labels, or a type is missing.
+ */
 export function metricShapes(text: string, prefix: string): Record<string, MetricShape> {
   const found = new Map<string, { labels: string[]; items: Set<string> }>();
   for (const series of parseMetrics(text).keys()) {

@@ -1,4 +1,4 @@
-import { untilAnswering } from "../../kernel/wait/file-system-answers.ts";
+import { fileSystemAnswers } from "../../kernel/wait/file-system-answers.ts";
 import { BEGUN } from "../dispatch.ts";
 import type { Rpc } from "../rpc.ts";
 
@@ -6,7 +6,7 @@ import type { Rpc } from "../rpc.ts";
 export const copyFile: Rpc<"CopyFile"> = {
   afterDeath: "continue",
   async handle(agent, request, call) {
-    await untilAnswering(agent.kernel.files, request.path, call.signal);
+    await fileSystemAnswers(agent.kernel.files, request.path, call.signal);
     const again = call.progress === BEGUN;
     call.note?.(BEGUN);
     agent.copyFile({

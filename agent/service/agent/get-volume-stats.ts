@@ -1,4 +1,4 @@
-import { untilAnswering } from "../../kernel/wait/file-system-answers.ts";
+import { fileSystemAnswers } from "../../kernel/wait/file-system-answers.ts";
 import { type VolumeCounts, volumeStats } from "../../storage/volume-stats.ts";
 import type { Rpc } from "../rpc.ts";
 
@@ -8,7 +8,7 @@ const INODES = 2;
 export const getVolumeStats: Rpc<"GetVolumeStats"> = {
   afterDeath: "repeat",
   async handle(agent, request, call) {
-    await untilAnswering(agent.kernel.files, request.volume_guest_path, call.signal);
+    await fileSystemAnswers(agent.kernel.files, request.volume_guest_path, call.signal);
     const { bytes, inodes } = await volumeStats(request.volume_guest_path);
     const usage = (counts: VolumeCounts, unit: number) => ({ ...counts, unit });
     return {

@@ -10,20 +10,20 @@ test.each([
   ['bearer REALM="https://auth.x/token" , service=plain', { service: "plain" }],
   ['Basic realm="x", Bearer realm="https://auth.x/token",service="s"', { service: "s" }],
   ['Bearer realm="https://auth.x/to\\ken"', {}],
-])("%s", (header, parameters) => {
+])("the challenge %s is parsed", (header, parameters) => {
   const challenge = parseChallenge(header);
   expect(challenge?.scheme).toBe("bearer");
   expect(Object.fromEntries(challenge?.parameters ?? [])).toEqual({ realm: "https://auth.x/token", ...parameters });
 });
 
-test("other schemes, none, and what is no challenge", () => {
+test("other schemes are returned as they are, and invalid headers give none", () => {
   expect(parseChallenge('Basic realm="x"')?.scheme).toBe("basic");
   expect(parseChallenge("Negotiate")?.scheme).toBe("negotiate");
   expect(parseChallenge(undefined)).toBeUndefined();
   expect(parseChallenge("")).toBeUndefined();
 });
 
-test("any text ends in an answer, however long", () => {
+test("any header is parsed quickly, however long", () => {
   const text = fc.array(fc.constantFrom("Bearer", " ", ",", "=", '"', "\\", "realm", "x", "\t"), { maxLength: 60 });
   fc.assert(fc.property(text, (parts) => void parseChallenge(parts.join(""))));
   for (const long of [
@@ -35,7 +35,7 @@ test("any text ends in an answer, however long", () => {
     parseChallenge(long);
 });
 
-test("the token's place has the service, and the scope of the challenge or else ours", () => {
+test("the token URL has the service, and the challenge's scope or else ours", () => {
   const url = (header: string) => {
     const challenge = parseChallenge(header);
     return challenge && tokenUrl(challenge, "repository:a:pull")?.href;

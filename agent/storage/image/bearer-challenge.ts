@@ -1,4 +1,4 @@
-/** What a registry's `WWW-Authenticate` asks for. */
+/** A challenge in a registry's `WWW-Authenticate` header. */
 export interface Challenge {
   /** Lower case. */
   readonly scheme: string;
@@ -7,7 +7,7 @@ export interface Challenge {
 
 const PARAMETER = /\s*([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*(?:,|$)/y;
 
-/** The header's first challenge of scheme Bearer, else its first one; undefined when there is none. */
+/** Parses the header's first Bearer challenge, otherwise its first challenge. Undefined if there is none. */
 export function parseChallenge(header: string | undefined): Challenge | undefined {
   const all = [...(header ?? "").matchAll(/(?:^|,)\s*([A-Za-z][\w-]*)(?=\s+[\w-]+\s*=|\s*$)/g)].map((match) => {
     const parameters = new Map<string, string>();
@@ -21,7 +21,7 @@ export function parseChallenge(header: string | undefined): Challenge | undefine
   return all.find(({ scheme }) => scheme === "bearer") ?? all[0];
 }
 
-/** Where the token is asked for; undefined where the challenge names no place. */
+/** Returns the URL to request a token from, or undefined if the challenge names none. */
 export function tokenUrl({ parameters }: Challenge, scope: string): URL | undefined {
   const realm = parameters.get("realm") ?? "";
   if (!URL.canParse(realm)) return undefined;

@@ -17,12 +17,17 @@ import { pathOf } from "../shared-parent.ts";
 const { O_DIRECTORY } = constants;
 const RESOLVE = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
 const TYPES = { p: S_IFIFO, c: S_IFCHR, b: S_IFBLK } as const;
-/** What programs need and what users gave; others mean something to the guest itself (trusted, security, system). */
+/**
+ * Extended attributes to keep: file capabilities and users' own. Others (trusted, security, system) affect the guest
+ * itself.
+ */
 const KEPT = /^(security\.capability$|user\.)/;
 
 export type AccessSys = Pick<Sys, "openat2" | "close" | "makeNode" | "setXattr">;
 
-/** Reaches everything through descriptors below the root's: the kernel refuses any way that leads out, be it for a moment. */
+/**
+ * Accesses files through descriptors below the root. The kernel refuses any path that leads outside, even temporarily.
+ */
 export function confinedAccess(sys: AccessSys, root: string): TreeAccess & { close(): void } {
   const top = openSync(root, O_PATH | O_DIRECTORY);
   const within = <T>(path: string, use: (fd: Fd) => T): T => {
@@ -45,7 +50,7 @@ export function confinedAccess(sys: AccessSys, root: string): TreeAccess & { clo
   };
 }
 
-/** A file system may have none for users: tmpfs before Linux 6.6. */
+/** Tolerates file systems without user attributes: tmpfs before Linux 6.6. */
 function setXattr(sys: AccessSys, fd: Fd, name: string, value: Uint8Array): void {
   try {
     sys.setXattr(fd, name, value);
@@ -54,7 +59,7 @@ function setXattr(sys: AccessSys, fd: Fd, name: string, value: Uint8Array): void
   }
 }
 
-/** Also when what is done goes on for a while. */
+/** Runs `work`, then `close`, also if `work` is asynchronous. */
 function closedAfter<T>(work: () => T, close: () => void): T {
   let result: T;
   try {

@@ -28,14 +28,14 @@ async function get(url: string, noProxy = ""): Promise<string> {
   }
 }
 
-test("https goes through the proxy, to a host whose certificate is good", async () => {
+test("an https request goes through the proxy to a host with a valid certificate", async () => {
   registry.files.set("/a?b", Buffer.from("text"));
   setDefaultCACertificates([registry.certificate]);
   expect(await get(`https://${HOST}/a?b`)).toBe("200 text");
   expect(registry.asked).toEqual([`${HOST}:443`]);
 });
 
-test("a certificate that nobody vouches for, or of another host, is an error", async () => {
+test("a certificate that is self-signed, or for another host, is refused", async () => {
   await expect(get(`https://${HOST}/a`)).rejects.toThrow(`GET https://${HOST}/a: self-signed certificate`);
   setDefaultCACertificates([registry.certificate]);
   await expect(get("https://other.test/a")).rejects.toThrow(/^GET https:\/\/other.test\/a: .*altnames/);
@@ -43,21 +43,21 @@ test("a certificate that nobody vouches for, or of another host, is an error", a
 });
 
 test.each(["proxy:3128", "not a URL", "socks5://proxy:1080"])(
-  "the proxy %s is refused, and not gone without",
+  "refuses the proxy %s instead of connecting without one",
   (httpsProxy) => {
     const signal = AbortSignal.timeout(10_000);
     expect(() => new HttpClient({ httpsProxy, noProxy: "", plainHttp: false, signal })).toThrow(
-      "agent.https_proxy is no URL as http://HOST:PORT",
+      "agent.https_proxy is not a URL, write it as http://HOST:PORT",
     );
   },
 );
 
-test("hosts of agent.no_proxy are asked without it", async () => {
+test("hosts in agent.no_proxy are reached without the proxy", async () => {
   await expect(get(`https://${HOST}/a`, `x.test,${HOST}`)).rejects.toThrow(`GET https://${HOST}/a: getaddrinfo`);
   expect(registry.asked).toEqual([]);
 });
 
-test.each(["127.0.0.1", "127.255.0.1", "localhost", "[::1]"])("%s is the guest itself", (host) => {
+test.each(["127.0.0.1", "127.255.0.1", "localhost", "[::1]"])("%s counts as the guest itself", (host) => {
   expect(isLoopback(new URL(`http://${host}:1/`).hostname)).toBe(true);
 });
 

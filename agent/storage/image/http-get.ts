@@ -2,12 +2,13 @@ import { Agent as HttpAgent, get as httpGet, type IncomingMessage } from "node:h
 import { Agent as HttpsAgent, get as httpsGet } from "node:https";
 import { isIPv4 } from "node:net";
 import { AgentError } from "../../kernel/error.ts";
+import { quoted } from "../../kernel/invalid-argument.ts";
 
 export interface HttpOptions {
-  /** Of agent.https_proxy and agent.no_proxy; empty: none. */
+  /** Values of agent.https_proxy and agent.no_proxy; empty for none. */
   readonly httpsProxy: string;
   readonly noProxy: string;
-  /** Plain HTTP is spoken to others than the guest itself as well. */
+  /** Allows plain HTTP to hosts other than the guest itself. */
   readonly plainHttp: boolean;
   readonly signal: AbortSignal;
 }
@@ -15,7 +16,7 @@ export interface HttpOptions {
 const MAX_REDIRECTS = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-/** GETs with redirects, over connections that are kept until `close`. */
+/** Sends GET requests and follows redirects. Connections are kept until `close`. */
 export class HttpClient {
   readonly #options: HttpOptions;
   readonly #http = new HttpAgent({ keepAlive: true });
@@ -24,15 +25,15 @@ export class HttpClient {
   constructor(options: HttpOptions) {
     this.#options = options;
     const { httpsProxy, noProxy } = options;
-    // Node would leave out what it can't read, and go without a proxy.
+    // Node would ignore an invalid URL and connect without a proxy.
     if (httpsProxy !== "" && !(URL.canParse(httpsProxy) && /^https?:$/.test(new URL(httpsProxy).protocol))) {
-      throw new AgentError("failed-precondition", "agent.https_proxy is no URL as http://HOST:PORT");
+      throw new AgentError("failed-precondition", "agent.https_proxy is not a URL, write it as http://HOST:PORT");
     }
     const proxyEnv = httpsProxy === "" ? {} : { proxyEnv: { HTTPS_PROXY: httpsProxy, NO_PROXY: noProxy } };
     this.#https = new HttpsAgent({ keepAlive: true, ...proxyEnv });
   }
 
-  /** The answer, whatever its status, with its body not yet read. Only the first host gets `authorization`. */
+  /** Returns the response with any status; its body is not yet read. Only the first host gets `authorization`. */
   async get(url: URL, headers: Readonly<Record<string, string>>): Promise<IncomingMessage> {
     let at = url;
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
@@ -43,10 +44,10 @@ export class HttpClient {
       const { location } = answer.headers;
       if (!REDIRECTS.has(answer.statusCode ?? 0) || location === undefined) return answer;
       answer.destroy();
-      if (!URL.canParse(location, at.href)) throw failed(at, `it leads to ${JSON.stringify(location.slice(0, 200))}`);
+      if (!URL.canParse(location, at.href)) throw failed(at, `it redirects to ${quoted(location, 200)}`);
       const next = new URL(location, at);
       if (at.protocol === "https:" && next.protocol !== "https:")
-        throw failed(at, `it leads to ${show(next)}, which is not https`);
+        throw failed(at, `it redirects to ${show(next)}, which is not https`);
       at = next;
     }
     throw failed(url, `more than ${MAX_REDIRECTS} redirects`);
@@ -60,13 +61,13 @@ export class HttpClient {
   #check(url: URL): void {
     if (url.protocol === "https:") return;
     if (url.protocol === "http:" && (this.#options.plainHttp || isLoopback(url.hostname))) return;
-    throw failed(url, "only https is spoken to other hosts, unless the storage has the option plain-http");
+    throw failed(url, "plain http is only for the guest itself, unless the storage has the option plain-http");
   }
 
   #getOnce(url: URL, headers: Readonly<Record<string, string>>): Promise<IncomingMessage> {
     const { signal } = this.#options;
     const isPlain = url.protocol === "http:";
-    // "localhost" is not left to a name server.
+    // "localhost" is not resolved by a name server.
     const hostname = url.hostname === "localhost" ? "127.0.0.1" : url.hostname.replace(/^\[(.*)\]$/, "$1");
     const { port, pathname, search } = url;
     const options = { hostname, port, path: `${pathname}${search}`, signal, headers: { host: url.host, ...headers } };
@@ -79,12 +80,12 @@ export class HttpClient {
   }
 }
 
-/** 127.0.0.0/8, ::1 and localhost. */
+/** True for 127.0.0.0/8, ::1 and localhost. */
 export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || (isIPv4(hostname) && hostname.startsWith("127."));
 }
 
-/** Without its query, in which tokens may be. */
+/** Returns the URL without its query, which may hold tokens. */
 export function show({ origin, pathname }: URL): string {
   return `${origin}${pathname}`;
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { quoted } from "../../kernel/invalid-argument.ts";
 import { parseImageReference } from "./image-reference.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
@@ -13,7 +14,7 @@ test.each([
   ["[::1]:5000/a", "[::1]:5000", "a", "latest"],
   [`host:5000/a@${digest}`, "host:5000", "a", digest],
   [`host.example/a:1@${digest}`, "host.example", "a", digest],
-])("%s", (text, registry, repository, reference) => {
+])("the reference %s is parsed", (text, registry, repository, reference) => {
   expect(parseImageReference(text)).toMatchObject({ text, registry, repository, reference });
 });
 
@@ -38,5 +39,5 @@ test.each([
   "a:.b",
   `a/${"b".repeat(256)}`,
 ])("%j is refused by name", (text) => {
-  expect(() => parseImageReference(text)).toThrow(`image ${JSON.stringify(text.slice(0, 200))}: its `);
+  expect(() => parseImageReference(text)).toThrow(`image ${quoted(text, 200)}: its `);
 });

@@ -1,15 +1,15 @@
-import { AgentError } from "../../kernel/error.ts";
+import { invalidArgument, quoted } from "../../kernel/invalid-argument.ts";
 
-/** Where an image is to be had from. */
+/** A parsed image reference. */
 export interface ImageReference {
-  /** As it was given, for errors. */
+  /** The original text, for errors. */
   readonly text: string;
-  /** Host, with a port where it isn't the usual one. */
+  /** Host, with a port if it isn't the default. */
   readonly registry: string;
   readonly repository: string;
-  /** A tag, or the digest where there is one. */
+  /** The digest if there is one, otherwise the tag. */
   readonly reference: string;
-  /** "sha256:…", which the manifest must have. */
+  /** "sha256:…". The manifest must match it. */
   readonly digest?: string;
 }
 
@@ -20,21 +20,23 @@ const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?
 const TAG = /^\w[\w.-]{0,127}$/;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
-/** "busybox", "quay.io/a/b:1.2", "host:5000/a@sha256:…". Without a host it is Docker Hub's, without a tag it is "latest". */
+/**
+ * Parses "busybox", "quay.io/a/b:1.2" or "host:5000/a@sha256:…". The host defaults to Docker Hub, the tag to "latest".
+ */
 export function parseImageReference(text: string): ImageReference {
-  const refuse = (why: string) =>
-    new AgentError("invalid-argument", `image ${JSON.stringify(text.slice(0, 200))}: ${why}`);
+  const refuse = (why: string) => invalidArgument(`image ${quoted(text, 200)}: ${why}`);
   const [named = "", digest, ...more] = text.split("@");
-  if (more.length > 0 || (digest !== undefined && !DIGEST.test(digest))) throw refuse("its digest is no sha256 digest");
+  if (more.length > 0 || (digest !== undefined && !DIGEST.test(digest)))
+    throw refuse("its digest is not a sha256 digest");
   const first = named.split("/", 1)[0] ?? "";
   const hasHost = named.includes("/") && (/[.:]/.test(first) || first === "localhost");
   const path = hasHost ? named.slice(first.length + 1) : named;
   const [name = "", tag, ...rest] = path.split(":");
   const host = hasHost ? first : "docker.io";
-  if (!HOST.test(host)) throw refuse("its registry is no host");
-  if (rest.length > 0 || (tag !== undefined && !TAG.test(tag))) throw refuse("its tag can't be");
+  if (!HOST.test(host)) throw refuse("its registry is not a valid host");
+  if (rest.length > 0 || (tag !== undefined && !TAG.test(tag))) throw refuse("its tag is not valid");
   if (name.length > MAX_NAME || !REPOSITORY.test(name))
-    throw refuse("its name can't be: lower case, digits, . _ - and /");
+    throw refuse("its name is not valid; use lower case, digits, . _ - and /");
   const isHub = host === "docker.io" || host === "index.docker.io";
   return {
     text,

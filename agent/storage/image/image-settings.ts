@@ -1,7 +1,7 @@
-/** How images are pulled, by the agent's options. */
+/** Options for pulling images, from the agent's configuration. */
 export interface ImageSettings {
   readonly timeoutMs: number;
-  /** Empty: none. */
+  /** Empty for none. */
   readonly httpsProxy: string;
   readonly noProxy: string;
 }

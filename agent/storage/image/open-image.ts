@@ -6,7 +6,7 @@ import type { PullOptions } from "./pull-options.ts";
 import { RegistryClient } from "./registry-client.ts";
 import { registryStore } from "./registry-store.ts";
 
-/** The image of this machine's platform, from a layout or a registry. The caller closes it. */
+/** Opens the image for this machine's platform from a layout or a registry. The caller closes it. */
 export async function openImage(pull: PullOptions, settings: ImageSettings, signal: AbortSignal): Promise<Image> {
   const { image, layout, plainHttp } = pull;
   if (layout !== undefined) return openInLayout(directoryStore(layout), layout, image);
@@ -15,7 +15,7 @@ export async function openImage(pull: PullOptions, settings: ImageSettings, sign
   return readStoredImage(registryStore(client, reference), image, {});
 }
 
-/** By its digest, or its name as the layout's index has it; without a name it is the only one. */
+/** Opens by digest, or by the name in the layout's index. Without a name, the layout must hold one image. */
 function openInLayout(store: BlobStore, layout: string, image: string): Promise<Image> {
   const [, digest] = image.split("@");
   if (digest !== undefined) return readStoredImage(pinned(store, digest), layout, {});
@@ -23,7 +23,7 @@ function openInLayout(store: BlobStore, layout: string, image: string): Promise<
   return readStoredImage(store, layout, named);
 }
 
-/** A layout whose index names one manifest alone. */
+/** Wraps a layout so that its index lists one manifest only. */
 function pinned(store: BlobStore, digest: string): BlobStore {
   const index = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [{ digest }] }));
   return {

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { temporaryDirectory, treeOf } from "../../../image/testing/tree.ts";
 import { copyPauseImage } from "./pause-image.ts";
 
-test("the pause container's root is copied, links as they are", async () => {
+test("the pause container's root is copied with its links", async () => {
   using temporary = temporaryDirectory();
   const bundle = join(temporary.path, "pause_bundle");
   mkdirSync(join(bundle, "rootfs/bin"), { recursive: true });
@@ -18,7 +18,7 @@ test("the pause container's root is copied, links as they are", async () => {
   expect(statSync(join(rootfs, "pause")).mode & 0o777).toBe(0o755);
 });
 
-test("a guest without one says what is missing", async () => {
+test("a guest image without a pause bundle is reported", async () => {
   await expect(copyPauseImage("/nonexistent", "/nonexistent/pause_bundle")).rejects.toThrow(
     "pause image: the guest's image has no directory /nonexistent/pause_bundle/rootfs; ",
   );

@@ -1,10 +1,10 @@
 import { cp, stat } from "node:fs/promises";
 import { AgentError } from "../../kernel/error.ts";
 
-/** Where a guest's image has what the pause container runs. */
+/** Location of the pause container's bundle in the guest's image. */
 const PAUSE_BUNDLE = "/pause_bundle";
 
-/** Copies the root of the pause container, which comes with the guest and from no registry. */
+/** Copies the root of the pause container, which comes with the guest image instead of a registry. */
 export async function copyPauseImage(directory: string, bundle: string = PAUSE_BUNDLE): Promise<void> {
   const root = `${bundle}/rootfs`;
   const found = await stat(root).catch(() => undefined);

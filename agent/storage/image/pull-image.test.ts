@@ -23,7 +23,7 @@ interface Asked {
   readonly image?: string;
 }
 
-/** Pulls and gives the tree. */
+/** Pulls and returns the tree. */
 async function pull(registry: TestRegistry, asked: Asked = {}): Promise<Record<string, string>> {
   using temporary = temporaryDirectory();
   const path = join(temporary.path, "rootfs");
@@ -38,8 +38,8 @@ async function pull(registry: TestRegistry, asked: Asked = {}): Promise<Record<s
 const tarOf = (content: string) => packTar([file("f", content)]);
 const json = (value: unknown) => Buffer.from(JSON.stringify(value));
 
-describe("from a registry", () => {
-  test("layers come in order, with whiteouts", async () => {
+describe("a pull from a registry", () => {
+  test("applies layers in order, with whiteouts", async () => {
     await using registry = await startRegistry();
     const lower = await packTar([directory("d/"), file("d/a", "old"), file("d/b", "b"), symlink("l", "d/a")]);
     const upper = await packTar([file("d/.wh.b"), file("d/a", "new")]);
@@ -51,13 +51,13 @@ describe("from a registry", () => {
     ["gzip", (tar: Buffer) => gzipSync(tar)],
     ["zstd", (tar: Buffer) => zstdCompressSync(tar)],
     ["plain", (tar: Buffer) => tar],
-  ])("%s layers, by what their bytes say", async (_name, compress) => {
+  ])("detects %s layers by their content", async (_name, compress) => {
     await using registry = await startRegistry();
     putWith(registry, compress(await tarOf("x")), await tarOf("x"));
     expect(await pull(registry)).toEqual({ f: "x" });
   });
 
-  test("of an index the manifest for this machine is taken, and the others are not asked for", async () => {
+  test("takes the manifest for this machine from an index and fetches no other", async () => {
     await using registry = await startRegistry();
     const other = registry.putImage([await tarOf("other")], "other", "riscv64");
     const own = registry.putImage([await tarOf("own")], "own");
@@ -76,7 +76,7 @@ describe("from a registry", () => {
     });
   });
 
-  test("a manifest that has not the digest that was asked for is refused", async () => {
+  test("refuses a manifest that doesn't match the requested digest", async () => {
     await using registry = await startRegistry();
     const wanted = registry.putImage([await tarOf("x")], "1");
     const other = registry.putImage([await tarOf("y")], "2");
@@ -85,10 +85,10 @@ describe("from a registry", () => {
       response.writeHead(307, { location: `/v2/${REPOSITORY}/manifests/${other}` }).end();
       return true;
     };
-    await expect(pull(registry, { tag: wanted })).rejects.toThrow(`the registry gave ${other}`);
+    await expect(pull(registry, { tag: wanted })).rejects.toThrow(`the registry returned ${other}`);
   });
 
-  test("a layer, a configuration and a manifest with other bytes than their digests say are refused", async () => {
+  test("refuses a layer, a configuration and a manifest that don't match their digests", async () => {
     await using registry = await startRegistry();
     const tar = await tarOf("x");
     const layer = gzipSync(tar);
@@ -104,14 +104,14 @@ describe("from a registry", () => {
     }
   });
 
-  test("no more of a layer is read than its descriptor says", async () => {
+  test("reads no more of a layer than its descriptor says", async () => {
     await using registry = await startRegistry();
     const tar = await tarOf("x");
     putWith(registry, tar, tar, 600);
     await expect(pull(registry)).rejects.toThrow(/layer blobs\/sha256\/\w+ is longer than its 600 bytes/);
   });
 
-  test("an endless manifest is given up", async () => {
+  test("stops reading an endless manifest", async () => {
     await using registry = await startRegistry();
     let sent = 0;
     registry.handler = (_request, response) => {
@@ -128,7 +128,7 @@ describe("from a registry", () => {
     expect(sent).toBeLessThan(64 << 20);
   });
 
-  test("what the registry says against it is in the line", async () => {
+  test("reports the registry's own message", async () => {
     await using registry = await startRegistry();
     await expect(pull(registry)).rejects.toMatchObject({
       kind: "not-found",
@@ -136,7 +136,7 @@ describe("from a registry", () => {
     });
   });
 
-  test("a layer that breaks off is an error that names the layer", async () => {
+  test("names a layer whose download breaks off", async () => {
     await using registry = await startRegistry();
     const tar = await packTar([file("f", "x".repeat(100_000))]);
     putWith(registry, tar, tar);
@@ -149,7 +149,7 @@ describe("from a registry", () => {
     await expect(pull(registry)).rejects.toThrow(/: unpack layer sha256:\w+: .*(aborted|digest|Unexpected end)/);
   });
 
-  test("the time for it, and a caller who gives it up, end it in the middle of a layer", async () => {
+  test("ends in the middle of a layer when its time is over or the caller cancels", async () => {
     await using registry = await startRegistry();
     const tar = await tarOf("x");
     putWith(registry, tar, tar);
@@ -160,7 +160,7 @@ describe("from a registry", () => {
     };
     await expect(pull(registry, { settings: { timeoutMs: 300 } })).rejects.toMatchObject({
       kind: "deadline-exceeded",
-      message: `pull image "${registry.host}/test/image:1": not done within 0.3 s (agent.image_pull_timeout)`,
+      message: `pull image "${registry.host}/test/image:1": not finished within 0.3 s (agent.image_pull_timeout)`,
     });
     const giveUp = new AbortController();
     setTimeout(() => giveUp.abort(new Error("given up")), 200);
@@ -168,7 +168,7 @@ describe("from a registry", () => {
   });
 });
 
-/** An image of one layer as it is stored; `size` is what its descriptor says. */
+/** An image with one stored layer; `size` is the size in its descriptor. */
 function putWith(registry: TestRegistry, layer: Buffer, tar: Buffer, size = layer.length): { readonly config: string } {
   const rootfs = { type: "layers", diff_ids: [digestOf(tar)] };
   const config = registry.put(json({ ...thisPlatform(), config: {}, rootfs }));
@@ -178,7 +178,7 @@ function putWith(registry: TestRegistry, layer: Buffer, tar: Buffer, size = laye
   return { config };
 }
 
-test("only https is spoken to other hosts", async () => {
+test("plain http is refused for other hosts", async () => {
   await using registry = await startRegistry();
   await expect(pull(registry, { image: "registry.invalid/a/b:1" })).rejects.toThrow(
     /^pull image "registry.invalid\/a\/b:1": GET https:\/\/registry.invalid\/v2\/a\/b\/manifests\/1: getaddrinfo/,

@@ -6,29 +6,29 @@ import { copyPauseImage } from "./pause-image.ts";
 import type { PullOptions } from "./pull-options.ts";
 import { unpackImage } from "./unpack-image.ts";
 
-/** What is loaded by the first pull: everything that knows images, tar and HTTP. */
+/** One pull. This module is loaded by the first pull, along with everything that handles images, tar and HTTP. */
 export interface Pull extends PullOptions {
-  /** Is there, and empty. On failure it holds a part of the image. */
+  /** Exists and is empty. On failure it holds part of the image. */
   readonly directory: string;
 }
 
-/** Puts the files of an image into a directory. Throws one line. */
+/** Unpacks an image into a directory. Throws one line. */
 export async function pullImage(
   sys: AccessSys,
   pull: Pull,
   settings: ImageSettings,
-  giveUp?: AbortSignal,
+  callerSignal?: AbortSignal,
 ): Promise<void> {
   if (pull.isPause) return copyPauseImage(pull.directory);
-  const tooLate = AbortSignal.timeout(settings.timeoutMs);
-  const signal = giveUp === undefined ? tooLate : AbortSignal.any([giveUp, tooLate]);
+  const timeout = AbortSignal.timeout(settings.timeoutMs);
+  const signal = callerSignal === undefined ? timeout : AbortSignal.any([callerSignal, timeout]);
   try {
     await using image = await openImage(pull, settings, signal);
     await unpackImage(sys, image, pull.directory, signal);
   } catch (error) {
-    if (giveUp?.aborted === true) throw giveUp.reason;
-    if (tooLate.aborted) {
-      const why = `not done within ${settings.timeoutMs / 1000} s (agent.image_pull_timeout)`;
+    if (callerSignal?.aborted === true) throw callerSignal.reason;
+    if (timeout.aborted) {
+      const why = `not finished within ${settings.timeoutMs / 1000} s (agent.image_pull_timeout)`;
       throw new AgentError("deadline-exceeded", `${nameOf(pull)}: ${why}`);
     }
     const why = (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, " ");
@@ -41,7 +41,7 @@ function nameOf({ image, layout }: Pull): string {
   return `pull image ${JSON.stringify(image.slice(0, 200))}${from}`;
 }
 
-/** Of the error itself, or of what a layer's failure came from. */
+/** Returns the kind of the error, or of the cause of a layer's failure. */
 function kindOf(error: unknown): ErrorKind {
   if (error instanceof AgentError) return error.kind;
   return error instanceof Error && error.cause instanceof AgentError ? error.cause.kind : "internal";

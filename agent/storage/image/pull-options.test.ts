@@ -17,7 +17,7 @@ test.each([
   [{ "io.kubernetes.cri.container-type": "container" }, false],
   [{ other: "sandbox" }, false],
   [{}, false],
-])("metadata %j: pause is %s", (metadata, isPause) => {
+])("metadata %j marks a pause container: %s", (metadata, isPause) => {
   expect(pullOptions(withMetadata(metadata)).isPause).toBe(isPause);
 });
 
@@ -34,7 +34,7 @@ test.each([
   );
 });
 
-test("its own options are taken out of those of the mount", () => {
+test("the mount's options leave out those of the pull", () => {
   const options = ["nosuid", "layout=/images", "plain-http", "nodev"];
   expect(pullOptions({ ...storage, options })).toEqual({
     ...{ image: "busybox", isPause: false, layout: "/images", plainHttp: true },

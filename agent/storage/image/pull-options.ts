@@ -2,27 +2,27 @@ import { AgentError } from "../../kernel/error.ts";
 import { guestPath } from "../../kernel/guest-path.ts";
 import type { Storage } from "../storage.ts";
 
-/** What a host says of an image that is to be pulled. */
+/** A host's request to pull an image. */
 export interface PullOptions {
   readonly image: string;
-  /** It is for the pod's pause container. */
+  /** True for the pod's pause container. */
   readonly isPause: boolean;
-  /** Directory of an OCI layout in the guest that has the image; undefined: from its registry. */
+  /** Directory of an OCI layout in the guest that holds the image. Undefined to pull from a registry. */
   readonly layout: string | undefined;
-  /** Registries that are not in the guest itself may be spoken to without TLS. */
+  /** Allows registries outside the guest to be contacted without TLS. */
   readonly plainHttp: boolean;
-  /** Options of the mount. */
+  /** Options for the mount. */
   readonly mount: readonly string[];
 }
 
-/** The driver option that has JSON: {"metadata": {annotation: value, …}}. */
+/** Driver option with JSON: {"metadata": {annotation: value, …}}. */
 export const METADATA = "image_guest_pull";
 const LAYOUT = "layout=";
 const PLAIN_HTTP = "plain-http";
-/** containerd's and CRI-O's. */
+/** Annotations of containerd and CRI-O. */
 const CONTAINER_TYPES = ["io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType"];
 
-/** Throws one line for what can't be meant. */
+/** Reads the options of a storage. Throws one line for invalid ones. */
 export function pullOptions({ source, options, driverOptions }: Storage): PullOptions {
   const metadata = driverOptions.map((option) => parseMetadata(option.slice(METADATA.length + 1)));
   const layout = options.findLast((option) => option.startsWith(LAYOUT))?.slice(LAYOUT.length);

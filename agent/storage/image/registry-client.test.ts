@@ -17,7 +17,7 @@ async function get(registry: TestRegistry, path: string): Promise<string> {
   }
 }
 
-/** Wants a token from itself. `realm` is where it says they are. */
+/** Requires a token from itself. `realm` is the token URL it names. */
 function wantsToken(registry: TestRegistry, realm = `http://${registry.host}/token`): Handler {
   return (request, response, url) => {
     if (url.pathname === "/token") {
@@ -31,7 +31,7 @@ function wantsToken(registry: TestRegistry, realm = `http://${registry.host}/tok
   };
 }
 
-test("a token is asked for once, where the registry says, and sent from then on", async () => {
+test("a token is requested once, from the URL that the registry names, and sent from then on", async () => {
   await using registry = await startRegistry();
   registry.put(Buffer.from("content"), "1");
   registry.handler = wantsToken(registry);
@@ -47,7 +47,7 @@ test("a token is asked for once, where the registry says, and sent from then on"
   ]);
 });
 
-test("a token does not follow a redirect to another host, and its query is in no error", async () => {
+test("a token is not sent to another host after a redirect, and errors leave out the query", async () => {
   await using registry = await startRegistry();
   await using other = await startRegistry();
   const digest = other.put(Buffer.from("content"));
@@ -66,23 +66,23 @@ test("a token does not follow a redirect to another host, and its query is in no
   await expect(get(registry, "manifests/1")).rejects.toThrow(/^GET \S+\/manifests\/1: more than 5 redirects$/);
   registry.handler = leads("http://registry.invalid/x?secret");
   await expect(get(registry, "manifests/1")).rejects.toThrow(
-    "GET http://registry.invalid/x: only https is spoken to other hosts, unless the storage has the option plain-http",
+    "GET http://registry.invalid/x: plain http is only for the guest itself, unless the storage has the option plain-http",
   );
   registry.handler = leads("file:///etc/passwd");
-  await expect(get(registry, "manifests/1")).rejects.toThrow("only https");
+  await expect(get(registry, "manifests/1")).rejects.toThrow("plain http is only");
 });
 
-test("a token's place elsewhere has to be https", async () => {
+test("a token URL on another host must be https", async () => {
   await using registry = await startRegistry();
   registry.handler = wantsToken(registry, "http://registry.invalid/token");
-  await expect(get(registry, "manifests/1")).rejects.toThrow("GET http://registry.invalid/token: only https");
+  await expect(get(registry, "manifests/1")).rejects.toThrow("GET http://registry.invalid/token: plain http is only");
 });
 
 test.each([
-  ['Basic realm="x"', "401, the registry wants a login by basic; only anonymous tokens are asked for"],
-  [undefined, "401, the registry wants nobody; only anonymous tokens are asked for"],
-  ['Bearer realm="/relative"', "401, the registry wants a login by bearer"],
-])("a registry that wants %s is told in one line", async (challenge, why) => {
+  ['Basic realm="x"', "401, the registry accepts a login with basic; guestd supports only anonymous tokens"],
+  [undefined, "401, the registry accepts no client; guestd supports only anonymous tokens"],
+  ['Bearer realm="/relative"', "401, the registry accepts a login with bearer"],
+])("a registry that wants %s is reported in one line", async (challenge, why) => {
   await using registry = await startRegistry();
   registry.handler = (_request, response) => {
     response.writeHead(401, challenge === undefined ? {} : { "www-authenticate": challenge }).end();
@@ -104,11 +104,11 @@ test.each(["{}", "not JSON", '{"token": "a\\nb"}', '{"token": 1}', "x".repeat(10
       response.end(answer);
       return true;
     };
-    await expect(get(registry, "manifests/1")).rejects.toThrow("there is no token in the answer");
+    await expect(get(registry, "manifests/1")).rejects.toThrow("the response has no token");
   },
 );
 
-test("a token that is refused is not asked for again and again", async () => {
+test("a refused token is not requested again", async () => {
   await using registry = await startRegistry();
   const usual = wantsToken(registry);
   registry.handler = (request, response, url) => {
@@ -121,7 +121,7 @@ test("a token that is refused is not asked for again and again", async () => {
   expect(registry.requests).toHaveLength(3);
 });
 
-test("a registry that is busy, or hangs up, is asked again", async () => {
+test("a request is repeated while the registry is busy or hangs up", async () => {
   await using registry = await startRegistry();
   registry.put(Buffer.from("content"), "1");
   const ends: ((response: ServerResponse) => void)[] = [

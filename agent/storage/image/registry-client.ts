@@ -9,7 +9,7 @@ const MAX_TOKEN_ANSWER = 64 * 1024;
 const MAX_ERROR_ANSWER = 4096;
 const AGENT = "guestd";
 
-/** One repository of a registry, read as anybody may: with a token where the registry hands them out. */
+/** Reads one repository of a registry anonymously, with a token if the registry requires one. */
 export class RegistryClient {
   readonly #reference: ImageReference;
   readonly #http: HttpClient;
@@ -27,7 +27,7 @@ export class RegistryClient {
     this.#base = base;
   }
 
-  /** The body of "manifests/…" or "blobs/…". Throws one line for any status but 200. */
+  /** Returns the body of "manifests/…" or "blobs/…". Throws one line for any status but 200. */
   async get(path: string, accept: readonly string[]): Promise<IncomingMessage> {
     const url = new URL(path, this.#base);
     let answer = await tryAgain(() => this.#ask(url, accept), this.#signal);
@@ -54,15 +54,15 @@ export class RegistryClient {
     });
   }
 
-  /** Gets a token from the place that the registry names. */
+  /** Requests a token from the URL that the registry names. */
   async #authenticate(url: URL, header: string | undefined): Promise<void> {
     const challenge = parseChallenge(header);
     const place = challenge && tokenUrl(challenge, `repository:${this.#reference.repository}:pull`);
     if (challenge?.scheme !== "bearer" || place === undefined) {
-      const wants = challenge === undefined ? "nobody" : `a login by ${challenge.scheme}`;
+      const wants = challenge === undefined ? "no client" : `a login with ${challenge.scheme}`;
       throw new AgentError(
         "permission-denied",
-        `GET ${show(url)}: 401, the registry wants ${wants}; only anonymous tokens are asked for`,
+        `GET ${show(url)}: 401, the registry accepts ${wants}; guestd supports only anonymous tokens`,
       );
     }
     const headers = { accept: "application/json", "user-agent": AGENT };
@@ -70,7 +70,7 @@ export class RegistryClient {
     if (answer.statusCode !== 200) throw await refusal(place, answer);
     const text = await readStart(answer, MAX_TOKEN_ANSWER);
     const token = tokenIn(text);
-    if (token === undefined) throw new AgentError("unavailable", `GET ${show(place)}: there is no token in the answer`);
+    if (token === undefined) throw new AgentError("unavailable", `GET ${show(place)}: the response has no token`);
     this.#token = token;
   }
 }
@@ -79,14 +79,14 @@ function tokenIn(text: string): string | undefined {
   try {
     const { token, access_token } = JSON.parse(text) as Record<string, unknown>;
     const found = token ?? access_token;
-    // It goes into a header.
+    // Must be safe in a header.
     return typeof found === "string" && /^[\x21-\x7e]+$/.test(found) ? found : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** One line with the status and what the registry says of it. */
+/** Returns one line with the status and the registry's own message. */
 async function refusal(url: URL, answer: IncomingMessage): Promise<AgentError> {
   const status = answer.statusCode ?? 0;
   const text = await readStart(answer, MAX_ERROR_ANSWER).catch(() => "");

@@ -11,13 +11,15 @@ const MANIFESTS = [
   "application/vnd.docker.distribution.manifest.list.v2+json",
   "application/vnd.docker.distribution.manifest.v2+json",
 ];
-/** Of all of an image: manifests, indexes and its configuration. */
+/** Most bytes of an image's manifests, indexes and configuration together. */
 const MAX_DOCUMENTS = 8 << 20;
 
-/** An image in a registry, as an OCI layout that has it alone: what it is made of is got when it is read. */
+/**
+ * Presents an image in a registry as an OCI layout that holds only this image. Blobs are fetched when they are read.
+ */
 export function registryStore(client: RegistryClient, { reference, digest, text }: ImageReference): BlobStore {
   const documents = new Map<string, Buffer>();
-  /** Those that lie under manifests/, by what the indexes say. */
+  /** Blobs that the indexes list as manifests, so they are fetched from manifests/. */
   const manifests = new Set<string>();
   let bytes = 0;
 
@@ -45,7 +47,7 @@ export function registryStore(client: RegistryClient, { reference, digest, text 
     const found = await manifest(`manifests/${reference}`);
     const has = digestOf(found);
     if (digest !== undefined && digest !== has)
-      throw new ImageError(`read image: the registry gave ${has} for ${text}`);
+      throw new ImageError(`read image: the registry returned ${has} for ${text}`);
     documents.set(blobName(has), found);
     return Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [{ digest: has }] }));
   }
@@ -78,6 +80,6 @@ function digestsIn(manifest: Buffer): string[] {
     const digests = manifests.map((each: { readonly digest?: unknown } | null) => each?.digest);
     return digests.filter((each) => typeof each === "string").filter((each) => /^sha256:[0-9a-f]{64}$/.test(each));
   } catch {
-    return []; // who reads it as JSON says so
+    return []; // the reader reports invalid JSON
   }
 }

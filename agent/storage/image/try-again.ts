@@ -2,9 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AgentError } from "../../kernel/error.ts";
 
 const PAUSES_MS = [250, 1000, 4000];
-/** What a registry may ask for at most. */
+/** Longest pause that a registry may request. */
 const MAX_PAUSE_MS = 30_000;
-/** Of connections that a later one may do better than. */
+/** Connection errors that a retry may overcome. */
 const PASSING = new Set(["ECONNRESET", "ECONNREFUSED", "EPIPE", "ETIMEDOUT", "EAI_AGAIN"]);
 const BUSY = new Set([429, 502, 503, 504]);
 
@@ -14,7 +14,10 @@ interface Answer {
   destroy(): void;
 }
 
-/** Asks up to four times while the registry is busy or the connection breaks. Gives the last answer, or throws the last error. */
+/**
+ * Sends a request up to four times while the registry is busy or the connection breaks. Returns the last response or
+ * throws the last error.
+ */
 export async function tryAgain<T extends Answer>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
   for (const pause of PAUSES_MS) {
     let wait = pause;

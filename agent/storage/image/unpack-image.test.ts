@@ -54,11 +54,11 @@ test.runIf(isRoot)("owners, modes, links, pipes and devices are those of the ima
   ]);
 });
 
-/** cap_setuid, whose byte is no UTF-8. */
+/** cap_setuid; its bytes are not valid UTF-8. */
 const CAPABILITY = Buffer.from("0100000280000000000000000000000000000000", "hex");
 
 test.runIf(isRoot)(
-  "capabilities of files are kept byte by byte; attributes of the guest itself are not (as root)",
+  "file capabilities are kept byte for byte, and attributes that affect the guest are dropped (as root)",
   async () => {
     const pax = Buffer.concat([
       xattrRecord("security.capability", CAPABILITY),
@@ -76,7 +76,7 @@ test.runIf(isRoot)(
 );
 
 test.runIf(isRoot)(
-  "an opaque directory hides what lower layers have in it, and a whiteout one name (as root)",
+  "an opaque directory hides all entries of lower layers, and a whiteout hides one name (as root)",
   async () => {
     using image = await unpacked([
       [directory("d"), file("d/a", "1"), directory("d/e"), file("d/e/x", "1"), file("keep", "1"), file("gone", "1")],
@@ -87,12 +87,12 @@ test.runIf(isRoot)(
   },
 );
 
-test.runIf(isRoot)("directories that long names imply leave the guest its inodes too (as root)", async () => {
+test.runIf(isRoot)("directories implied by long names leave the guest enough inodes (as root)", async () => {
   using temporary = temporaryDirectory();
   execFileSync("mount", ["-t", "tmpfs", "-o", "nr_inodes=4000", "none", temporary.path]);
   try {
     const layer = await layerOf(Array.from({ length: 60 }, (_, at) => file(`d${at}/${"a/".repeat(100)}f`)));
-    await expect(unpackImage(sys, { layers: [layer] }, temporary.path, signal)).rejects.toThrow("no room is left");
+    await expect(unpackImage(sys, { layers: [layer] }, temporary.path, signal)).rejects.toThrow("no space is left");
     const { ffree } = statfsSync(temporary.path);
     expect(ffree).toBeGreaterThan(400);
     expect(ffree).toBeLessThan(1100);
@@ -101,12 +101,12 @@ test.runIf(isRoot)("directories that long names imply leave the guest its inodes
   }
 });
 
-test.runIf(isRoot)("a layer of more bytes than there is room for leaves the guest its part (as root)", async () => {
+test.runIf(isRoot)("a layer larger than the free space leaves the guest its reserve (as root)", async () => {
   using temporary = temporaryDirectory();
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=32m", "none", temporary.path]);
   try {
     const layer = await layerOf(Array.from({ length: 40 }, (_, at) => file(`f${at}`, "x".repeat(1 << 20))));
-    await expect(unpackImage(sys, { layers: [layer] }, temporary.path, signal)).rejects.toThrow("no room is left");
+    await expect(unpackImage(sys, { layers: [layer] }, temporary.path, signal)).rejects.toThrow("no space is left");
     const { bavail, bsize } = statfsSync(temporary.path);
     expect(bavail * bsize).toBeGreaterThan(10 << 20);
     expect(bavail * bsize).toBeLessThan(17 << 20);
@@ -115,7 +115,7 @@ test.runIf(isRoot)("a layer of more bytes than there is room for leaves the gues
   }
 });
 
-test("a layer of more entries than the agent can remember is refused, and others have their turn meanwhile", async () => {
+test("a layer with too many entries is refused, and other work continues meanwhile", async () => {
   using temporary = temporaryDirectory();
   const root = join(temporary.path, "root");
   mkdirSync(root);

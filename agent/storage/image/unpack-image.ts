@@ -6,16 +6,16 @@ import { TreeWriter } from "../../../image/tree-writer.ts";
 import { AgentError } from "../../kernel/error.ts";
 import { type AccessSys, confinedAccess } from "./confined-access.ts";
 
-/** What the guest itself needs of the file system that images are in: bytes, files. */
+/** Bytes and inodes of the image file system that the guest itself needs. */
 const RESERVED = { bytes: 16 << 20, files: 1024 };
-/** How often that is looked at. */
+/** Free space is checked each time this much has been written. */
 const LOOK_EVERY = { bytes: 4 << 20, files: 512 };
-/** Of a layer; each costs the agent 50 bytes of its heap of 64 MiB while the layer is applied. */
+/** Most entries in one layer. Each needs 50 bytes of the agent's 64 MiB heap while the layer is applied. */
 const MAX_ENTRIES = 500_000;
-/** `paths` are as many as V8's set holds before it doubles once more. */
+/** `paths` is the number that V8's set holds before it doubles once more. */
 const LIMITS = { directories: MAX_ENTRIES / 8, pathLength: 4 << 20, paths: 1 << 19 };
 
-/** Applies the layers to an empty directory. On failure it holds a part of the image. */
+/** Applies layers to an empty directory. On failure the directory holds part of the image. */
 export async function unpackImage(
   sys: AccessSys,
   { layers }: Pick<Image, "layers">,
@@ -34,16 +34,19 @@ export async function unpackImage(
   }
 }
 
-/** Throws before an image has taken what the guest needs, which a small layer, or a few long names, can grow to. */
+/**
+ * Throws before an image takes the space that the guest needs. Even a small layer, or a few long names, can grow that
+ * large.
+ */
 function watchRoom(directory: string) {
   let bytes = 0;
   let [nextBytes, files] = [0, 0];
   const look = () => {
     const { blocks, bavail, bsize, files: all, ffree } = statfsSync(directory);
-    // A tmpfs without a limit says that it has no blocks at all.
+    // A tmpfs without a limit reports 0 blocks.
     if ((blocks === 0 || bavail * bsize > RESERVED.bytes) && (all === 0 || ffree > RESERVED.files)) return;
     const what = "give the guest more memory, or a disk at /run/kata-containers/image";
-    throw new AgentError("resource-exhausted", `no room is left for it after ${bytes} bytes; ${what}`);
+    throw new AgentError("resource-exhausted", `no space is left for it after ${bytes} bytes; ${what}`);
   };
   return {
     onProgress(now: number): void {
@@ -52,7 +55,7 @@ function watchRoom(directory: string) {
       nextBytes = bytes + LOOK_EVERY.bytes;
       look();
     },
-    /** All that is made is made through `entry`. */
+    /** Every entry is created through `entry`. */
     before:
       (entry: TreeAccess["entry"]): TreeAccess["entry"] =>
       (path, use) => {

@@ -94,7 +94,7 @@ describe("files of containers in a guest of 512 MiB", () => {
       await pod.remove(id);
       const storages = [{ driver: "local", source: "local", fstype: "local", mount_point: `${SHARED}/new/volume` }];
       await expect(agent.createContainer({ container_id: "refused", OCI, storages })).rejects.toThrow(
-        `local storage: mkdir ${SHARED}/new/volume: EROFS (read-only file system): on a share it is the host that makes it`,
+        `local storage: mkdir ${SHARED}/new/volume: EROFS (read-only file system): on a share, the host must create it`,
       );
     },
   );

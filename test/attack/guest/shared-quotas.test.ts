@@ -68,7 +68,7 @@ describe("a container that takes all it gets of what the kernel counts for its u
     expect(greedy).toMatchObject({ taken: 256, error: "ENOSPC" });
     await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
     const terminal = pod.exec(greedy.id, ["tty"], { Terminal: true });
-    await expect(terminal).rejects.toThrow("open a terminal: the container has as many ptys as its devpts allows");
+    await expect(terminal).rejects.toThrow("open terminal: all ptys that the container's devpts allows are in use");
     await greedy.remove();
   });
 

@@ -4,24 +4,24 @@ import { digestOf } from "../../../../image/digest.ts";
 import { thisPlatform } from "../../../../image/platform.ts";
 import { layoutEntries } from "../../../../image/write-layout.ts";
 
-/** Answers a request itself, or gives undefined for what is usual. */
+/** Answers a request itself, or returns undefined for the default response. */
 export type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => true | undefined;
 
 export interface TestRegistry extends AsyncDisposable {
-  /** 127.0.0.1 with its port. */
+  /** 127.0.0.1 and its port. */
   readonly host: string;
-  /** "GET /v2/… authorization", in order. */
+  /** Requests in order: "GET /v2/… authorization". */
   readonly requests: readonly string[];
-  /** Answers before anything else. */
+  /** Called first for every request. */
   handler: Handler;
-  /** Adds a file of the repository "test/image"; gives its digest. */
+  /** Adds a blob or manifest to the repository "test/image" and returns its digest. */
   put(content: Buffer, tag?: string): string;
-  /** Adds an image of plain tars under a tag; gives its manifest's digest. */
+  /** Adds an image of uncompressed layers under a tag and returns its manifest's digest. */
   putImage(layers: readonly Buffer[], tag: string, architecture?: string): string;
   remove(digest: string): void;
 }
 
-/** A registry on loopback with one repository. */
+/** Starts a registry on loopback with one repository. */
 export async function startRegistry(): Promise<TestRegistry> {
   const files = new Map<string, Buffer>();
   const requests: string[] = [];

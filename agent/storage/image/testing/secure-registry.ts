@@ -7,17 +7,17 @@ import { join } from "node:path";
 import { temporaryDirectory } from "../../../../image/testing/tree.ts";
 
 export interface SecureRegistry extends AsyncDisposable {
-  /** Of the authority that the registry's certificate is of. */
+  /** Certificate of the authority that signed the registry's certificate. */
   readonly certificate: string;
-  /** URL of a proxy that leads every host to it. */
+  /** URL of a proxy that connects every host name to the registry. */
   readonly proxy: string;
-  /** Hosts that the proxy was asked for. */
+  /** Hosts requested from the proxy. */
   readonly asked: readonly string[];
-  /** What is said by it, by path. */
+  /** Responses by path. */
   readonly files: Map<string, Buffer>;
 }
 
-/** A registry that speaks TLS as `host`, behind a proxy, as loopback itself is never spoken to by TLS. */
+/** Starts a TLS registry for `host` behind a proxy, because clients never use TLS for loopback. */
 export async function startSecureRegistry(host: string): Promise<SecureRegistry> {
   using temporary = temporaryDirectory();
   const at = (name: string) => join(temporary.path, name);

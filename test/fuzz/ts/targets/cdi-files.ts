@@ -78,7 +78,7 @@ function asked(text: string) {
   const pairs = typeof given === "object" && given !== null && !Array.isArray(given) ? Object.entries(given) : [];
   const annotations = Object.fromEntries(pairs.filter(([, value]) => typeof value === "string"));
   try {
-    const names = new CdiDevices({ visible: true }).asked({ annotations, env });
+    const names = new CdiDevices({ visible: true }).requested({ annotations, env });
     for (const { kind, name } of names ?? []) promise(!/[\0\n]/.test(kind + name), "a name is a word");
     return names;
   } catch (error) {

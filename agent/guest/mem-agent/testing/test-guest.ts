@@ -1,10 +1,10 @@
-import type { GuestMemory } from "./guest-memory.ts";
+import type { GuestMemory } from "../guest-memory.ts";
 
 export const CALM =
   "some avg10=0.00 avg60=0.00 avg300=0.00 total=1000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n";
 
-/** Files that are there, what was written, and what the log says. `onWrite` plays the kernel. */
-export interface TestingGuest extends GuestMemory {
+/** A fake guest: its files, what was written to them, and its log. `onWrite` plays the kernel's part. */
+export interface TestGuest extends GuestMemory {
   readonly files: Map<string, string>;
   readonly written: [path: string, text: string][];
   readonly lines: [fields: Readonly<Record<string, unknown>>, message: string][];
@@ -12,8 +12,8 @@ export interface TestingGuest extends GuestMemory {
   ms: number;
 }
 
-export function testingGuest(files: Readonly<Record<string, string>>): TestingGuest {
-  const guest: TestingGuest = {
+export function testGuest(files: Readonly<Record<string, string>>): TestGuest {
+  const guest: TestGuest = {
     files: new Map(Object.entries(files)),
     written: [],
     lines: [],

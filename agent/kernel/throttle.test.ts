@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { seldom } from "./seldom.ts";
+import { throttle } from "./throttle.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-test("the first event is reported at once, then the latest of each period with how many were left out", () => {
+test("the first event is reported at once, then the latest of each period with a count of those dropped", () => {
   const reports: [string, number][] = [];
-  const note = seldom((event: string, leftOut) => reports.push([event, leftOut]));
+  const note = throttle((event: string, dropped) => reports.push([event, dropped]));
   note("a");
   expect(reports).toEqual([["a", 0]]);
   for (const event of ["b", "c", "d"]) note(event);
@@ -20,9 +20,9 @@ test("the first event is reported at once, then the latest of each period with h
   expect(reports.splice(1)).toEqual([["f", 0]]);
 });
 
-test("a report that throws ends no later one", () => {
+test("a report that throws doesn't stop later ones", () => {
   let count = 0;
-  const note = seldom(() => {
+  const note = throttle(() => {
     count++;
     throw new Error("no room for a line");
   });

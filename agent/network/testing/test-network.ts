@@ -1,30 +1,30 @@
-import { AgentError } from "../kernel/error.ts";
-import { Lock } from "../kernel/wait/lock.ts";
-import type { NetDevice } from "./net-devices.ts";
-import type { Network } from "./network.ts";
-import type { IpRoute } from "./routes.ts";
+import { AgentError } from "../../kernel/error.ts";
+import { Lock } from "../../kernel/wait/lock.ts";
+import type { NetDevice } from "../net-devices.ts";
+import type { Network } from "../network.ts";
+import type { IpRoute } from "../routes.ts";
 
 export interface TestNetworkOptions {
   readonly devices?: readonly (Pick<NetDevice, "name"> & Partial<NetDevice>)[];
   readonly routes?: { readonly v4?: readonly IpRoute[]; readonly v6?: readonly IpRoute[] };
-  /** Paths with their text, or with their names. */
+  /** Files with their text, or directories with their names. */
   readonly files?: Readonly<Record<string, string | readonly string[] | undefined>>;
-  /** Names of devices by their PCI path. */
+  /** Device names by PCI path. */
   readonly plugged?: Readonly<Record<string, string>>;
-  /** What `ip` says of each batch, one after the other; undefined: it works. */
+  /** The errors of `ip` for successive batches; undefined means success. */
   readonly failures?: (string | undefined)[];
 }
 
 export interface TestNetwork extends Network {
   /** Lines of each batch. */
   readonly batches: readonly string[][];
-  /** Programs that were run, with their arguments. */
+  /** Programs that were run, with arguments. */
   readonly runs: readonly string[][];
 }
 
 const IPV6 = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
 
-/** A network whose `ip` is played. The scenarios in test/scenarios/network.ts have the real one. */
+/** A network with a fake `ip`. The scenarios in test/scenarios/network.ts use the real one. */
 export function testNetwork(options: TestNetworkOptions = {}): TestNetwork {
   const { devices = [], routes = {}, failures = [] } = options;
   const files: Record<string, string | readonly string[] | undefined> = {
@@ -47,7 +47,7 @@ export function testNetwork(options: TestNetworkOptions = {}): TestNetwork {
     lock: new Lock(),
     deviceAt: async (path) => {
       const name = options.plugged?.[path];
-      if (name === undefined) throw new AgentError("internal", `network device at PCI path ${path}: not there`);
+      if (name === undefined) throw new AgentError("internal", `network device at PCI path ${path}: still missing`);
       return name;
     },
     files: {
