@@ -13,7 +13,14 @@ test("a shell on the console uses it as stdin, stdout, stderr and controlling te
   const shell = await launchConsoleShell(kernel, "/dev/null");
   const [child] = kernel.init.children;
   const { plan = [], keep, label = "" } = child?.request ?? {};
-  expect(plan.slice(0, 3).map(({ op }) => op)).toEqual(["setsid", "stdio", "ctty"]);
+  expect(plan).toEqual([
+    { op: "setsid" },
+    { op: "stdio", stdin: 1, stdout: 1, stderr: 1 },
+    { op: "ctty" },
+    { op: "chdir", path: "/" },
+    { op: "find", candidates: expect.arrayContaining(["/bin/sh"]) },
+    { op: "exec", args: ["sh"], env: expect.any(Array) },
+  ]);
   expect([keep, isConsoleShell(JSON.parse(label))]).toEqual([{}, true]);
   child?.end();
   await shell.exit;

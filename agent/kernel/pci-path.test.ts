@@ -54,3 +54,8 @@ describe("a device in sysfs", () => {
     expect(found).toBe(name === undefined ? undefined : `${devices}/${name}`);
   });
 });
+
+test("the first of three steps is an expander's bus from 20 on, and a slot below", () => {
+  expect(parsePciPath("20/01/00")).toMatchObject({ rootBus: 0x20, steps: [{ slot: 1 }, { slot: 0 }] });
+  expect(parsePciPath("1f/01/00")).toMatchObject({ rootBus: 0, steps: [{ slot: 0x1f }, { slot: 1 }, { slot: 0 }] });
+});

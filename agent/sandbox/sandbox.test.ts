@@ -137,6 +137,19 @@ test("an unsupported spec is refused before anything is created", async () => {
   await end(all);
 });
 
+test("an id that is in use, by a container or a creation, is refused", async () => {
+  const all = await makeSandbox();
+  const creating = all.sandbox.createContainer(request("c1"));
+  const again = () => all.sandbox.createContainer(request("c1"));
+  await expect(again()).rejects.toMatchObject({
+    kind: "already-exists",
+    message: "create container c1: the id already exists",
+  });
+  await creating;
+  await expect(again()).rejects.toThrow("the id already exists");
+  await end(all);
+});
+
 test("a creation that its caller cancels is rolled back", async () => {
   const all = await makeSandbox(() => {});
   const patience = new AbortController();

@@ -53,3 +53,13 @@ test("a terminal is explained with its size", () => {
     "set size 30 rows, 100 columns, process.consoleSize",
   ]);
 });
+
+test("mounts that show a namespace of the pod are made by the agent for a container with a user namespace", () => {
+  const { linux } = testSpec();
+  const mount = (type: string) => ({ destination: `/${type}`, source: type, type, options: [] });
+  const steps = explained({
+    mounts: [mount("mqueue"), mount("sysfs")],
+    linux: { ...linux, namespaces: [{ type: "user", path: "/u" }] },
+  });
+  expect(steps).toEqual(["mount mqueue, as mount:0, mounts[0]", "bind /sys, as mount:1, mounts[1]"]);
+});

@@ -1,0 +1,140 @@
+import { expect, test } from "vitest";
+import type { DescriptorPoller } from "./descriptor-poller.ts";
+import type { NativeAddon } from "./native-addon.ts";
+import { descriptorCalls, descriptorSocketCalls, messageCalls } from "./sys-descriptors.ts";
+import { guestCalls } from "./sys-guest.ts";
+import { mountCalls, terminalCalls } from "./sys-mounts.ts";
+import { processCalls } from "./sys-processes.ts";
+
+type Args = readonly unknown[];
+
+/** An addon whose calls all give `result`; `calls` gets their arguments. */
+function answering(result: unknown, calls: Args[] = []): NativeAddon {
+  const call = (...args: Args) => {
+    calls.push(args);
+    return result;
+  };
+  return new Proxy({} as NativeAddon, { get: () => call });
+}
+
+function allCalls(addon: NativeAddon) {
+  const poller = { forget: () => undefined } as unknown as DescriptorPoller;
+  return {
+    ...{ ...descriptorCalls(addon, poller), ...descriptorSocketCalls(addon, poller), ...messageCalls(addon) },
+    ...{ ...guestCalls(addon), ...mountCalls(addon), ...terminalCalls(addon), ...processCalls(addon) },
+  };
+}
+
+const BYTES = new Uint8Array(3);
+type Calls = ReturnType<typeof allCalls>;
+
+test.each<[string, (calls: Calls) => unknown]>([
+  ["settimeofday 7 s", (calls) => calls.setTime(7, 8)],
+  ["ioctl RNDADDTOENTCNT fd 9", (calls) => calls.creditEntropy(9, 64)],
+  ["ioctl RNDRESEEDCRNG fd 9", (calls) => calls.reseedRandom(9)],
+  ["swapon /swap", (calls) => calls.swapOn("/swap")],
+  ["grow ext4 to 5 blocks", (calls) => calls.growFileSystem(9, "ext4", 5)],
+  ["grow xfs to 5 blocks", (calls) => calls.growFileSystem(9, "xfs", 5)],
+  ["mount tmpfs source on /target", (calls) => calls.mount("source", "/target", "tmpfs", 1, "")],
+  ["mount source on /target", (calls) => calls.mount("source", "/target", "", 1, "")],
+  ["umount /target", (calls) => calls.umount("/target", 2)],
+  ["bind /tree", (calls) => calls.openTree("/tree", true)],
+  ["idmap mount of /tree", (calls) => calls.idmapMount(8, 9, true, "/tree")],
+  ["move_mount fd 8 to /target", (calls) => calls.attachMount(8, "/target")],
+  ["open terminal in fd 9", (calls) => calls.openTerminal(9)],
+  ["ioctl TIOCGPTPEER fd 9", (calls) => calls.terminalPeer(9)],
+  ["ioctl TIOCGPTN fd 9", (calls) => calls.terminalNumber(9)],
+  ["ioctl TIOCSWINSZ fd 9", (calls) => calls.setWindowSize(9, 24, 80)],
+  ["unshare 0x20000", (calls) => calls.unshare(0x20000)],
+  ["setns fd 9", (calls) => calls.setns(9, 0)],
+  ["sethostname web", (calls) => calls.sethostname("web")],
+  ["send signal 15 to pidfd 9", (calls) => calls.signal(9, 15)],
+  ["pidfd_open pid 77", (calls) => calls.pidfdOpen(77)],
+  ["prctl PR_SET_CHILD_SUBREAPER", (calls) => calls.setChildSubreaper(true)],
+  ["prctl PR_SET_DUMPABLE", (calls) => calls.setDumpable(false)],
+  ["seccomp filter for this process", (calls) => calls.refuseCalls(BYTES)],
+  ["prctl PR_SET_NAME guestd", (calls) => calls.setThreadName("guestd")],
+  ["pipe", (calls) => calls.pipe()],
+  ["set non-blocking fd 9", (calls) => calls.setNonBlocking(9)],
+  ["dup fd 9", (calls) => calls.dup(9)],
+  ["flock fd 9", (calls) => calls.lock(9)],
+  ["close fd 9", (calls) => calls.close(9)],
+  ["read fd 9", (calls) => calls.read(9, BYTES)],
+  ["write fd 9", (calls) => calls.write(9, BYTES)],
+  ["recvmmsg fd 9", (calls) => calls.receive(9, BYTES)],
+  ["sendmmsg fd 9", (calls) => calls.send(9, BYTES, 3)],
+  ["splice fd 8 to fd 9", (calls) => calls.splice(8, 9, 3)],
+  ["ioctl FIONREAD fd 9", (calls) => calls.readable(9)],
+  ["poll fd 9", (calls) => calls.changed(9)],
+  ["openat2 a/b in fd 9", (calls) => calls.openat2(9, "a/b", 0, 0)],
+  ["open a/b", (calls) => calls.openInside(9, "a/b", 0, 0, [])],
+  ["read a/b", (calls) => calls.copyInside(9, "a/b", 0, [], { limit: 10 })],
+  ["fstatfs fd 9", (calls) => calls.statfsType(9)],
+  ["mknod null in fd 9", (calls) => calls.makeNode(9, "null", 0o20666, 1, 3)],
+  ["setxattr user.a of fd 9", (calls) => calls.setXattr(9, "user.a", BYTES)],
+  ["memfd plan of 3 bytes", (calls) => calls.memoryFile("plan", BYTES)],
+  ["getpeername fd 9", (calls) => calls.peerPort(9)],
+  ["mmap fd 9", (calls) => calls.mapShared(9, 4096)],
+  ["socket @name", (calls) => calls.listenUnix("@name")],
+  ["socketpair", (calls) => calls.socketPair("stream")],
+  ["sendmsg fd 9 with 3 bytes and 2 descriptors", (calls) => calls.sendMessage(9, BYTES, [1, 2])],
+  ["recvmsg fd 9", (calls) => calls.receiveMessage(9, BYTES)],
+])("a refused call names itself and its object: %s", async (text, call) => {
+  await expect(async () => call(allCalls(answering(-1)))).rejects.toThrow(new RegExp(`^${text} ?: EPERM`));
+});
+
+test.each([
+  [0, "fsopen"],
+  [1, "fsconfig"],
+  [2, "fsconfig create"],
+  [3, "fsmount"],
+  [4, "fsopen"],
+])("a detached mount names the step that failed and says what the kernel did (%i)", (step, name) => {
+  const calls = allCalls(answering([-22, step, "tmpfs: Bad value"]));
+  expect(() => calls.detachedMount("tmpfs", [["size", "x"], ["ro"]], 0)).toThrow(
+    `${name} tmpfs: EINVAL (tmpfs: Bad value)`,
+  );
+});
+
+test("errors that users can do something about say what", () => {
+  expect(() => allCalls(answering(-22)).idmapMount(8, 9, false, "/a")).toThrow(
+    "has no idmapped mounts for its file system",
+  );
+  expect(() => allCalls(answering(-19)).openTerminal(9)).toThrow("not a devpts directory");
+  expect(() => allCalls(answering(5)).refuseCalls(BYTES)).toThrow(/thread 5 has its own filter/);
+  expect(() => allCalls(answering(0)).killGroup(1)).toThrow("killGroup: 1 ");
+});
+
+test("a call that would wait gives -1, false or undefined instead of an error", () => {
+  const calls = allCalls(answering(-11));
+  const results = [calls.read(9, BYTES), calls.write(9, BYTES), calls.receive(9, BYTES), calls.send(9, BYTES, 1)];
+  expect([...results, calls.splice(8, 9, 1)]).toEqual([-1, -1, -1, -1, -1]);
+  expect([calls.lock(9), calls.sendMessage(9, BYTES), calls.receiveMessage(9, BYTES)]).toEqual([
+    false,
+    false,
+    undefined,
+  ]);
+});
+
+test("flags reach the addon as numbers", async () => {
+  const made: Args[] = [];
+  const calls = allCalls(answering(0, made));
+  await calls.openTree("/a", true);
+  await calls.openTree("/a", false);
+  calls.idmapMount(8, 9, true, "/a");
+  calls.setDumpable(true);
+  calls.setDumpable(false);
+  calls.openat2(9, "a", 0o1, 8);
+  calls.openat2(9, "a", 0o10000000, 8);
+  await calls.copyInside(9, "a", 8, [7], { limit: 10, tail: true });
+  expect(made.map((args) => args.map((arg) => (arg instanceof Int32Array ? [...arg.subarray(0, 3)] : arg)))).toEqual([
+    ["/a", 1],
+    ["/a", 0],
+    [8, 9, 1],
+    [1],
+    [0],
+    [9, "a", 0o4001, 8],
+    [9, "a", 0o10000000, 8],
+    [9, "a", 8, [1, 7, 0], 10, 1],
+  ]);
+});
