@@ -151,14 +151,16 @@ test("a descriptor that isn't a stream is refused in one line and closed", () =>
   expect(() => adoptListener(read, () => {})).toThrow(`listen on fd ${read}: ENOTSOCK`);
 });
 
-test("a listener that can't be watched or can't accept retries, and reports it once a second", async () => {
+test("a listener that can't accept retries, and reports it at most once a second", async () => {
+  const began = performance.now();
   const refused: unknown[] = [];
   const { promise, resolve } = Promise.withResolvers<number>();
   const listener = listenUnix(`@${name}`, resolve, (error) => refused.push(error));
   const accept = vi.spyOn(addon, "accept").mockReturnValue(-24);
   const client = connect(`@${name}`);
   await vi.waitFor(() => expect(accept.mock.calls.length).toBeGreaterThan(9), 5000);
-  expect(refused.map(String)).toEqual([expect.stringContaining("EMFILE")]);
+  expect(refused.length).toBeLessThanOrEqual(1 + (performance.now() - began) / 1000);
+  expect(new Set(refused.map(String))).toEqual(new Set([expect.stringContaining("EMFILE")]));
   accept.mockRestore();
   sys.close(await promise);
   client.destroy();
