@@ -209,8 +209,8 @@ export class Container {
   async exec(execId: string, process: ProcessSpec, signal?: AbortSignal, passed?: PassedStdio): Promise<Process> {
     checkProcess(process);
     this.checkFree(execId);
+    this.checkNotRemoved();
     const { signal: removal } = this.#removal;
-    if (removal.aborted) throw this.#removedOr(removal.reason);
     if (this.#init.status !== undefined) throw this.#refusal("exec in container", "its init process has ended");
     if (this.#paused) throw this.#refusal("exec in container", "it is paused; resume it first");
     const cancelled = signal === undefined ? removal : AbortSignal.any([signal, removal]);
@@ -328,6 +328,12 @@ export class Container {
     for (const process of this.processes) process.destroy();
     this.#execs.clear();
     await this.#runtime.remove();
+  }
+
+  /** Throws if the removal has begun: its cgroup and processes go away. */
+  checkNotRemoved(): void {
+    const { aborted, reason } = this.#removal.signal;
+    if (aborted) throw this.#removedOr(reason);
   }
 
   /** Drops the oldest ended execs, with any unread output: fully read ones first, then those already waited for. */

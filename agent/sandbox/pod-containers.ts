@@ -183,6 +183,7 @@ export class PodContainers {
     const entry = this.#containers.get(id);
     if (entry === undefined) throw new AgentError("not-found", `update container: Invalid container id "${id}"`);
     const { container, record } = entry;
+    container.checkNotRemoved();
     const { linux } = record.spec;
     const spec = { ...record.spec, linux: { ...linux, resources: this.#cgroups.update(record, resources) } };
     container.spec = spec;

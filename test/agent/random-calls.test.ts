@@ -27,7 +27,7 @@ const KNOWN = [
   /^\w+: 3 invalid container id: there is no container "ID"$/,
   /^remove: 5 remove container: Invalid container id "ID"$/,
   /^create: 6 create container ID: the id already exists$/,
-  /^(exec|start|pause|resume): 13 container ID is being removed$/,
+  /^(exec|start|pause|resume|update): 13 container ID is being removed$/,
   /^exec: 13 exec in container ID: (it is paused; resume it first|its init process has ended)$/,
   /^exec: 13 exec process: the exec id "\w*" already exists$/,
   /^start: 13 start container ID: (it is paused; resume it first|its init process has ended|it was started already)$/,

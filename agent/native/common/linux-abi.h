@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -107,6 +108,18 @@ static inline int abi_close_range(unsigned first, unsigned last) {
 }
 static inline int abi_openat2(int dir, const char *path, const struct abi_open_how *how) {
   return (int)syscall(NR_openat2, dir, path, how, sizeof *how);
+}
+/*
+ * With ".." in the path, a rename or mount anywhere in the system fails the call with EAGAIN. The retries are bounded: whoever
+ * keeps renaming fails only calls on its own files.
+ */
+static inline int abi_openat2_retried(int dir, const char *path, const struct abi_open_how *how) {
+  int fd = -1;
+  for (unsigned tries = 0; tries < 1000; tries++) {
+    fd = abi_openat2(dir, path, how);
+    if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) break;
+  }
+  return fd;
 }
 /* Copies a descriptor, above the standard ones. Not by fcntl(3), as musl's makes a second call. */
 static inline int abi_dup(int fd) { return (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3); }

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 
-enum { MAX_LINKS = 40, MAX_RETRIES = 1000 };
+enum { MAX_LINKS = 40 };
 
 /* A directory, and what the kernel does with links out of it: restart at it (IN_ROOT) or fail with EXDEV (BENEATH). */
 struct base {
@@ -20,13 +20,8 @@ struct walk {
 
 static int open_in(struct base base, const char *path) {
   struct abi_open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = base.resolve | ABI_RESOLVE_NO_MAGICLINKS};
-  /* EAGAIN: a rename somewhere raced with "..". A container that keeps renaming only fails its own launch. */
-  for (unsigned tries = 0; tries < MAX_RETRIES; tries++) {
-    int fd = abi_openat2(base.fd, path, &how);
-    if (fd >= 0) return fd;
-    if (errno != EAGAIN && errno != EINTR) return -errno;
-  }
-  return -EAGAIN;
+  int fd = abi_openat2_retried(base.fd, path, &how);
+  return fd < 0 ? -errno : fd;
 }
 
 static struct base whole_root(const struct child *child) { return (struct base){child->root, ABI_RESOLVE_IN_ROOT}; }

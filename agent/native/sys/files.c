@@ -178,7 +178,8 @@ static napi_value call_map_shared(napi_env env, napi_callback_info info) {
 
 int64_t open_at2(int dir, const char *path, uint64_t flags, uint64_t resolve) {
   struct abi_open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve};
-  return SYS_RETRY(abi_openat2(dir, path, &how));
+  int fd = abi_openat2_retried(dir, path, &how);
+  return fd < 0 ? -errno : fd;
 }
 
 /* openat2(dir, path, flags, resolve): opens a file that exists */
