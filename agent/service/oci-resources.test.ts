@@ -7,7 +7,7 @@ import { deviceFilter } from "../container/cgroup/device-filter.ts";
 import { deviceRules } from "../container/cgroup/device-rules.ts";
 import { toResources, unsupportedOfResources } from "./oci-resources.ts";
 
-/** As it comes off the wire. */
+/** A message as it comes off the wire. */
 const decoded = (parts: Init<grpc.LinuxResources>) =>
   grpc.LinuxResources.decode(grpc.LinuxResources.encode(parts).finish());
 

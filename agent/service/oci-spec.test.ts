@@ -3,7 +3,7 @@ import type { Init } from "../../proto/codec.ts";
 import { grpc } from "../../proto/gen/messages.js";
 import { toSpec } from "./oci-spec.ts";
 
-/** As it comes off the wire: defaults where nothing was sent. */
+/** A spec as it comes off the wire: unset fields have their defaults. */
 function decoded(parts: Init<grpc.Spec>): grpc.Spec {
   const full = { Process: { Args: ["x"] }, Root: { Path: "/r" }, ...parts };
   return grpc.Spec.decode(grpc.Spec.encode(full).finish());

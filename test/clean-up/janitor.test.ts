@@ -39,7 +39,7 @@ describeInNamespaces("the janitor of a test run", () => {
     });
   });
 
-  /** As this machine counts; it waits for its input by then, and ignores signals. */
+  /** The janitor's pid on this machine, once it waits for input and ignores signals. */
   async function janitorPid(): Promise<number> {
     const find = () => {
       const [run = "self"] = childrenOf(janitor.pid);

@@ -24,7 +24,7 @@ export interface FuzzRun {
   readonly executions: number;
   /** Edges that were reached. */
   readonly edges: number;
-  /** What the fuzzer said last. */
+  /** The fuzzer's last output. */
   readonly end: string;
 }
 

@@ -26,7 +26,7 @@ beforeAll(() => {
   execFileSync("gcc", [...flags, ...sources, "-o", program]);
 });
 
-/** What init's own check (under ASan and UBSan) says of each of the plans: "result, index of the bad operation". */
+/** Runs init's own check (under ASan and UBSan) on each plan; returns "result, index of the bad operation" lines. */
 function check(plans: readonly Uint8Array[], slots = ARBITRARY_SLOTS): string[] {
   const input = plans.flatMap((plan) => [Buffer.from(new Uint32Array([plan.length, slots]).buffer), plan]);
   return execFileSync(program, { input: Buffer.concat(input), maxBuffer: 1 << 26 })

@@ -14,19 +14,19 @@ export interface InitOptions {
    * and sockets have to be elsewhere, such as in the repository's build folder.
    */
   readonly agentCommand: readonly string[];
-  /** Of init; the agent sees the GUESTD_* ones. */
+  /** Init's environment; the agent sees the GUESTD_* variables. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A running init in namespaces of its own. */
 export interface RunningInit extends AsyncDisposable {
-  /** As this machine counts; waits for init to be there. */
+  /** Init's pid on this machine; waits until init exists. */
   pid(): Promise<number>;
   /** Host pids of the direct children of init: the agent and launched processes. */
   children(): Promise<number[]>;
   /** The directory of the cgroup that is the root of init's cgroup namespace; undefined without cgroup2 here. */
   readonly cgroup: string | undefined;
-  /** What init and the agent have written to the console (descriptors 1 and 2) so far. */
+  /** Console output of init and the agent (descriptors 1 and 2) so far. */
   console(): string;
   /** Waits until the console matches. Throws after `limitMs` with what is there. */
   waitForConsole(pattern: RegExp, limitMs?: number): Promise<RegExpMatchArray>;
@@ -128,7 +128,7 @@ async function firstChild(child: ChildProcess): Promise<number | undefined> {
   return undefined;
 }
 
-/** Of the unified hierarchy, wherever this machine has it mounted. */
+/** Creates a cgroup in the unified hierarchy, wherever this machine has it mounted. */
 function makeCgroup(name: string): string | undefined {
   const mounts = readFileSync("/proc/mounts", "utf8").split("\n");
   const root = mounts.map((line) => line.split(" ")).find((fields) => fields[2] === "cgroup2")?.[1];

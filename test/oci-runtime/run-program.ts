@@ -34,7 +34,7 @@ export async function runProgram(
   return { ...judge(program, stdout, stderr, Number(code)), seconds, output: `${stdout}${stderr}` };
 }
 
-/** What a program has shown: its points, and what it tells in other ways. */
+/** Judges a program by its TAP points and its other output. */
 export function judge(
   program: string,
   stdout: string,

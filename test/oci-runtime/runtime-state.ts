@@ -1,12 +1,12 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** What guestd-runtime notes of a container, one JSON file for each. The rest is the agent's. */
+/** guestd-runtime's record of a container, one JSON file each. The rest is the agent's. */
 export interface RuntimeRecord {
   readonly ociVersion: string;
   readonly id: string;
   readonly bundle: string;
-  /** Of the first process, in the pid namespace of the caller, who is in that of init. */
+  /** The first process's pid in the caller's pid namespace, which is init's. */
   readonly pid: number;
   readonly annotations: Readonly<Record<string, string>>;
 }

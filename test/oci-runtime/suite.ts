@@ -16,7 +16,7 @@ const here = import.meta.dirname;
 /** Where the programs look for the root file system and for what runs in it: their working directory. */
 export const SUITE = join(here, "../../build/oci-runtime");
 const MODULE = "github.com/opencontainers/runtime-tools";
-/** What runs in the containers; all others in SUITE are validation programs. */
+/** The program that runs in the containers; all others in SUITE are validation programs. */
 const INSIDE = "runtimetest";
 
 /** Why the validation programs cannot be had or run here; undefined when they can. */

@@ -4,7 +4,7 @@ export interface Point {
   /** Skipped or to do: counts neither way. */
   readonly skipped: boolean;
   readonly text: string;
-  /** What the block below the point says of it; empty without one. */
+  /** The block below the point; empty without one. */
   readonly detail: string;
 }
 
@@ -12,7 +12,7 @@ export interface Tap {
   readonly points: readonly Point[];
   /** How many points were announced; undefined when the output ended before that. */
   readonly plan: number | undefined;
-  /** What blocks say that belong to no point: some programs tell a failure only so. */
+  /** Blocks that belong to no point; some programs report a failure only there. */
   readonly notes: readonly string[];
 }
 

@@ -4,7 +4,7 @@ import type { Outcome } from "./run-program.ts";
 import { runSuite } from "./run-suite.ts";
 import { buildSuite, whyNoSuite } from "./suite.ts";
 
-/** Those that sleep long, and those of cgroup v1: `npm run test:oci` has them all. */
+/** Programs that sleep long or need cgroup v1; `npm run test:oci` runs them all. */
 const LEFT_OUT = /^(delete|kill|pidfile|linux_cgroups_)/;
 const why = whyNoSuite();
 

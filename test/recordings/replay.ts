@@ -4,7 +4,7 @@ import { RpcError } from "../../host/client/rpc-error.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { type Line, methodOf, toJson, toMessage } from "./read-recording.ts";
 
-/** What came of a call, here or in the recording. */
+/** Outcome of a call, here or in the recording. */
 type Outcome = { readonly response: Readonly<Record<string, unknown>> } | Failure;
 
 interface Failure {
@@ -23,7 +23,7 @@ export interface Difference {
 
 const ANSWER_MS = 10_000;
 const READS: ReadonlySet<string> = new Set(["ReadStdout", "ReadStderr"]);
-/** Of these the names of the fields count; the numbers are the machine's. */
+/** Calls whose field names are compared; their numbers depend on the machine. */
 const FIELDS_ONLY: ReadonlySet<string> = new Set(["StatsContainer", "GetGuestDetails"]);
 
 interface Sent {

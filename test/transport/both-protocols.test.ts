@@ -12,7 +12,7 @@ const protocols = {
   grpc: async (served: Served) => new GrpcClient(await dial(served.address)),
 } as const;
 
-/** What a call gives: its bytes as text, or code and message. */
+/** Makes a call; returns its bytes as text, or code and message. */
 async function ask(client: RpcChannel, method: string, payload = "", options?: CallOptions): Promise<unknown> {
   try {
     return Buffer.from(await client.call("test.Echo", method, Buffer.from(payload), options)).toString();

@@ -12,7 +12,7 @@ import { sys } from "./serve.ts";
 /** Moments at which an agent may be killed. */
 export type Moment = "deposit" | "before read" | "after read" | "before write" | "after write";
 
-/** As a connection that is reset. */
+/** The error of a connection that is reset. */
 class Died extends SystemError {
   constructor() {
     super("read", 104, "dead");
@@ -26,7 +26,7 @@ class Died extends SystemError {
 export class DyingServer {
   readonly table = new FakeTable();
   readonly server: RpcServer;
-  /** What init has. */
+  /** Descriptors that init keeps. */
   readonly deposits: Map<string, Fd>;
   /** Bytes that the sockets still take. */
   room = Number.POSITIVE_INFINITY;

@@ -7,10 +7,10 @@ import { answer } from "./answer.ts";
 export class FakeTable implements ServiceTable {
   /** Calls of `Hang` whose signal has fired. */
   readonly aborted: unknown[] = [];
-  /** What the calls were told about their answers, in order. */
+  /** Whether each answer was written, in order. */
   readonly settled: boolean[] = [];
   readonly calls: Call[] = [];
-  /** What `Held` answers, when it is resolved. */
+  /** Answer of `Held`, once resolved. */
   readonly held = Promise.withResolvers<Uint8Array>();
   onFatal: () => void = () => undefined;
   started = 0;
@@ -19,7 +19,7 @@ export class FakeTable implements ServiceTable {
   readonly #methods: Readonly<Record<string, (payload: Uint8Array, call: Call) => Promise<Uint8Array> | Uint8Array>> = {
     Echo: (payload) => payload,
     Metadata: (_, { metadata, peer }) => Buffer.from(JSON.stringify({ peer, test: metadata.get("test") })),
-    /** As many bytes as the payload says. */
+    /** Answers with as many bytes as the payload says. */
     Fill: (payload) => Buffer.alloc(Number(Buffer.from(payload).toString()), 7),
     /** Answers with the payload after so many milliseconds. */
     Sleep: async (payload) => {
@@ -79,7 +79,7 @@ export class FakeTable implements ServiceTable {
     };
   }
 
-  /** What asks only. */
+  /** Accepts the methods that change nothing. */
   mayRepeat(service: string, method: string): boolean {
     return service === "test.Echo" && ["Echo", "Sleep", "Hang", "Fill", "Large", "NotFound", "Fatal"].includes(method);
   }

@@ -32,7 +32,7 @@ export async function halfTtrpc(socket: Duplex, bytes: number): Promise<Half> {
   };
 }
 
-/** Of a client that keeps as much unsent as it is given. */
+/** Opens an HTTP/2 session of a client that keeps whatever it is given unsent. */
 export function openHttp2(stream: Duplex): ClientHttp2Session {
   const client = connect("http://agent", { createConnection: () => stream, maxSessionMemory: 1000 });
   client.on("error", () => {});

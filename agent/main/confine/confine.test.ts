@@ -22,7 +22,7 @@ describe.each(["x64", "arm64"] as const)("the numbers of the refused calls on %s
   });
 });
 
-/** What the kernel would do: runs a filter on one call. */
+/** Runs a filter on one call, as the kernel would. */
 function run(filter: Uint8Array, call: number, firstArgument = 0, architecture = 0xc000_003e): number {
   const data = new Map([
     [0, call],

@@ -5,7 +5,7 @@ import { toStatus } from "../../../agent/service/status.ts";
 export interface FuzzTarget {
   /** Name of the folder of its corpus. */
   readonly name: string;
-  /** What holds for every input, in one sentence. */
+  /** The property that holds for every input, in one sentence. */
   readonly promise: string;
   /** Good inputs to begin with. */
   seeds(): readonly (Uint8Array | string)[];
@@ -17,7 +17,7 @@ export interface FuzzTarget {
   readonly words?: readonly string[];
 }
 
-/** What a parser may throw: its own one-line errors. Anything else is a finding. Of the agent's the line is that of the status. */
+/** Accepts a parser's own one-line errors and rethrows anything else as a finding. For an AgentError, the line is its status's. */
 export function refuses(error: unknown, ...kinds: readonly (abstract new (...args: never[]) => Error)[]): void {
   if (!kinds.some((kind) => error instanceof kind)) throw error;
   const message = error instanceof AgentError ? toStatus(error).message : (error as Error).message;

@@ -6,7 +6,7 @@ import { instrument } from "./instrument.ts";
 
 const repository = join(import.meta.dirname, "../../../..");
 const PLAYED_HTTP = join(import.meta.dirname, "../targets/played-http.ts");
-/** What is counted: our code and the parsers that it uses. Not the fuzzer and its targets. */
+/** Counted code: ours and the parsers it uses, without the fuzzer and its targets. */
 const COUNTED =
   /^(?:(?:agent|proto|image|host|rootfs-builder)\/|node_modules\/(?:tar-stream|yaml|protobufjs|@grpc\/grpc-js)\/)/;
 

@@ -1,4 +1,4 @@
-/** What the prelude of the program of all targets keeps (build-targets.ts). */
+/** Counters that the prelude of the program of all targets keeps (build-targets.ts). */
 interface Counters {
   /** By id of a branch. */
   readonly counts: Uint32Array;

@@ -1,4 +1,4 @@
-/** What a process of the fuzzer is to do. */
+/** Work for one process of the fuzzer. */
 export interface Job {
   readonly target: string;
   /** Inputs to begin with, base64. */
@@ -14,7 +14,7 @@ export interface Job {
   readonly grow: boolean;
 }
 
-/** What came of it. */
+/** The result of a job. */
 export interface Outcome {
   readonly executions: number;
   /** Inputs that the search began with. */

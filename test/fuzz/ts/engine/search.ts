@@ -14,9 +14,9 @@ interface SearchParts extends Omit<Job, "kept"> {
 /** CPU time that one input may take, ms: the agent answers within 1 s whatever it reads, and counting costs as much again. */
 const MOST_CPU_MS = 500;
 const MAX_LENGTH = 4096;
-/** Of the inputs of one target that are kept. */
+/** Limit for all kept inputs of one target. */
 const MOST_KEPT_BYTES = 32 << 10;
-/** How often the event loop has its turn, ms. */
+/** Interval at which the search yields to the event loop, in ms. */
 const TURN_MS = 20;
 
 /** Tries inputs until the time is over or one breaks the promise. Returns the inputs that reach something new. */

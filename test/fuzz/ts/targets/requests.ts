@@ -9,7 +9,7 @@ import { playedAgent } from "./played-agent.ts";
 import { seedSpec } from "./seed-spec.ts";
 
 const table = serviceTable(playedAgent());
-/** What changes the machine before it asks the agent's parts. */
+/** Calls that change the machine before they reach the agent's parts. */
 const LEFT_OUT = new Set([
   "OnlineCPUMem",
   "MemHotplugByProbe",

@@ -9,7 +9,7 @@ import { type FuzzTarget, promise } from "../target.ts";
 import { journalSeeds, leaveJournal } from "./left-journal.ts";
 
 const ROOM = 1 << 20;
-/** What init kept: connections by their numbers, and something else. */
+/** Deposits that init kept: connections by number, and something else. */
 const DEPOSITS: ReadonlyMap<string, Fd> = new Map([
   ["conn:1", 1001],
   ["conn:3", 1003],
