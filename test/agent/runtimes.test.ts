@@ -63,7 +63,7 @@ for (const runtime of ["crun", "runc"]) {
         await expect(unknown).rejects.toThrow('annotations["guestd.runtime"] "../bin/sh" is not a known runtime');
         expect(await machine.shell("ls /run/guestd/containers /run/guestd/bundles")).not.toMatch(/\bc\d+-/);
         const id = await pod.create(["true"], { Annotations: { "guestd.runtime": runtime } });
-        await expect(client.guest.explain({ container_id: id })).rejects.toThrow(`asks for ${runtime}`);
+        await expect(client.guest.explain({ container_id: id })).rejects.toThrow(`requests ${runtime}`);
         await pod.remove(id);
       });
     },

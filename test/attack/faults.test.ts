@@ -49,14 +49,14 @@ describeInNamespaces("an agent whose system calls fail", () => {
     await expect(refused).rejects.toThrow(/^poll for \w+ fd \d+: ENOSPC[^\n]*$/);
     // Watches of libuv itself: for a program's output, where a failure would make it abort.
     if (hasIp)
-      await expect(pod.client.agent.listInterfaces({})).rejects.toThrow(/^\S+: the kernel refuses a watch[^\n]*$/);
+      await expect(pod.client.agent.listInterfaces({})).rejects.toThrow(/^\S+: the kernel refused to watch[^\n]*$/);
     expect(control.disarm().hits).toBeGreaterThan(40);
     await using fresh = await machine.connect();
     expect((await fresh.health.check({})).status).toBe(1);
     expect((await pod.execute(standing, ["true"])).status).toBe(0);
     await fresh.close();
     expect((await faulty.traces()).agent).toBe(before.agent);
-    expect(machine.console()).toMatch(/connection closed for an error of the agent/);
+    expect(machine.console()).toMatch(/connection closed after an error of the agent/);
   });
 
   it("loads a device filter although signals interrupt the kernel's verifier", async () => {

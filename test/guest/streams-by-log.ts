@@ -74,7 +74,7 @@ async function openAs(guest: Guest, known: Set<number>, own: number): Promise<Du
 
 /** Returns the port of a new stream, and adds it to the known ones. */
 function newPort(line: string, known: Set<number>): number | undefined {
-  const [, port] = /"port":(\d+),"msg":"stream for stdio came in"/.exec(line) ?? [];
+  const [, port] = /"port":(\d+),"msg":"the host connected a stream for stdio"/.exec(line) ?? [];
   if (port === undefined || known.has(Number(port))) return undefined;
   known.add(Number(port));
   return Number(port);
