@@ -9,20 +9,20 @@ test("a live process is not ending", () => {
 });
 
 test("a process that has ended is ending, before and after it is reaped", async () => {
-  // The shell is stopped before it can wait for its child.
-  const shell = spawn("/bin/sh", ["-c", "sleep 0 & echo $!; kill -STOP $$; wait"], {
+  // The shell becomes a program that never waits for its child.
+  const parent = spawn("/bin/sh", ["-c", "sleep 0 & echo $!; exec sleep 1000"], {
     stdio: ["ignore", "pipe", "ignore"],
   });
   try {
-    const [text] = await once(shell.stdout, "data");
+    const [text] = await once(parent.stdout, "data");
     const pid = Number(text);
     await expect.poll(() => realFiles.readText(`/proc/${pid}/stat`)).toMatch(/\) Z /);
     expect(isEnding(realFiles, pid)).toBe(true);
-    shell.kill("SIGCONT");
-    await once(shell, "exit");
+    parent.kill("SIGKILL");
+    await once(parent, "exit");
     expect(isEnding(realFiles, pid)).toBe(true);
   } finally {
-    shell.kill("SIGKILL");
+    parent.kill("SIGKILL");
   }
 });
 
