@@ -32,10 +32,18 @@ export async function sweep(faulty: FaultyMachine, step: Step, { variants }: Swe
   await succeed(faulty, step);
   await succeed(faulty, step);
   let before = await faulty.traces();
+  let missed = false;
   for (let first = 1; ; first++) {
     for (let variant = 0; variant < variants; variant++) {
       const { name, errno, hits, problem } = await strike(faulty, step, { first, variant }, before);
-      if (name === "") return { hit, problems };
+      if (name === "") {
+        // A run may end before the call for another reason; only a second one shows that there are no more calls.
+        if (missed) return { hit, problems };
+        missed = true;
+        first--;
+        break;
+      }
+      missed = false;
       if (hits === 0) break;
       hit.set(name, (hit.get(name) ?? 0) + 1);
       if (problem === undefined) continue;
