@@ -3,15 +3,15 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Files that take longest, the longest first: begun last, one of them would go on alone. */
 const LONG = [
-  "test/guest/scenarios.test.ts",
-  "test/guest/runtimes.test.ts",
-  "test/guest/grpc-scenarios.test.ts",
-  "test/guest/samples.test.ts",
-  "test/guest/hosts.test.ts",
-  "test/agent/runtimes.test.ts",
-  "test/agent/scenarios.test.ts",
+  "test/vm/scenarios.test.ts",
+  "test/vm/runtimes.test.ts",
+  "test/vm/grpc-scenarios.test.ts",
+  "test/vm/samples.test.ts",
+  "test/vm/hosts.test.ts",
+  "test/namespaces/runtimes.test.ts",
+  "test/namespaces/scenarios.test.ts",
   "test/oci-runtime/validation.test.ts",
-  "test/agent/grpc-ends.test.ts",
+  "test/namespaces/grpc-ends.test.ts",
 ];
 
 /** Of a fresh clone nothing is known of how long files take. */
@@ -59,8 +59,8 @@ export default defineConfig({
           setupFiles,
           expect,
           sequence: { groupOrder: 1 },
-          include: ["test/{init,agent,attack,fuzz,oci-runtime,differential}/**/*.test.ts"],
-          exclude: ["test/attack/guest/**"],
+          include: ["test/{init,namespaces,attack,fuzz,oci-runtime,differential}/**/*.test.ts"],
+          exclude: ["test/attack/vm/**"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           maxWorkers: 3,
@@ -72,7 +72,7 @@ export default defineConfig({
           setupFiles,
           expect,
           sequence: { groupOrder: 2 },
-          include: ["test/guest/**/*.test.ts", "test/attack/guest/**/*.test.ts"],
+          include: ["test/vm/**/*.test.ts", "test/attack/vm/**/*.test.ts"],
           testTimeout: 240_000,
           hookTimeout: 240_000,
           maxWorkers: 2,

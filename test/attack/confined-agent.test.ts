@@ -2,10 +2,10 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { startHostAgent } from "../agent/host-agent.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { startInit } from "../init/harness.ts";
+import { startHostAgent } from "../namespaces/host-agent.ts";
 import { Pod } from "../scenarios/pod.ts";
 
 const STAND_IN = join(import.meta.dirname, "confined-agent.ts");

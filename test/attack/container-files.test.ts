@@ -3,9 +3,9 @@ import { existsSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "no
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startHostAgent } from "../agent/host-agent.ts";
-import { hungMount } from "../agent/hung-mount.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/host-agent.ts";
+import { hungMount } from "../namespaces/hung-mount.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { answersThroughout } from "./answers-throughout.ts";
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { NODE_OPTIONS } from "../../rootfs-builder/image/contents.ts";
-import { startHostAgent } from "../agent/host-agent.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/host-agent.ts";
 import { HELD_UP_MS } from "./held-up-ms.ts";
 import {
   CONTINUATION,

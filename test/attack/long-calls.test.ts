@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import { type grpc, guestd, ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader, FRAME_REQUEST } from "../../proto/ttrpc-frame.ts";
-import { startHostAgent } from "../agent/host-agent.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 

@@ -6,8 +6,8 @@ import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import { encodeHeader, FRAME_REQUEST, MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
 import { NODE_OPTIONS } from "../../rootfs-builder/image/contents.ts";
-import { startHostAgent } from "../agent/host-agent.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/host-agent.ts";
 import { HELD_UP_MS } from "./held-up-ms.ts";
 
 const AGENT = join(import.meta.dirname, "../../agent/main.ts");

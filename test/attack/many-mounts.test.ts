@@ -1,8 +1,8 @@
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { startHostAgent } from "../agent/host-agent.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { answersThroughout } from "./answers-throughout.ts";

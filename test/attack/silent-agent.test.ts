@@ -3,10 +3,10 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { startHostAgent } from "../agent/host-agent.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { startInit } from "../init/harness.ts";
+import { startHostAgent } from "../namespaces/host-agent.ts";
 import { Pod } from "../scenarios/pod.ts";
 
 const SILENT = /the agent has not answered for \d+\.\d s; it is replaced/g;

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startHostAgent } from "../agent/host-agent.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/host-agent.ts";
 import { tracedBirth } from "./traced-birth.ts";
 
 describeInNamespaces("the child of an exec that a container traces", () => {

@@ -23,7 +23,7 @@ const HEAD = `# Index of tests
 Every promise of these pages with the tests that show it, then every test by file. For reviewers who ask "what shows this?", and
 for authors who ask "what depends on this test?". To run one:
 
-    npx vitest run test/agent/service.test.ts
+    npx vitest run test/namespaces/service.test.ts
 
 This page is generated: \`npm run docs:tests\` writes it from \`test/docs/evidence.yaml\` and the names in the test files, and
 \`test/docs/test-index.test.ts\` fails if it is out of date. [threat-model.md](threat-model.md) and

@@ -8,7 +8,7 @@ const EINVAL = 22;
 const repository = join(import.meta.dirname, "../..");
 const program = join(repository, "build/test/check-map");
 
-/** Its counterpart with the real device mapper is every guest that boots from dm-verity (test/guest). */
+/** Its counterpart with the real device mapper is every guest that boots from dm-verity (test/vm). */
 beforeAll(() => {
   mkdirSync(join(repository, "build/test"), { recursive: true });
   const init = join(repository, "agent/native/init");

@@ -2,9 +2,9 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HELD_UP_MS } from "../attack/held-up-ms.ts";
-import { startGuestMachine } from "../guest/guest-machine.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { startGuestMachine } from "../vm/guest-machine.ts";
 
 const MIB = 1 << 20;
 const DEFAULTS = ["1:3", "1:5", "1:7", "1:8", "1:9", "5:2"];
@@ -18,7 +18,7 @@ describe("a container with CAP_MKNOD or CAP_SYS_RESOURCE, in a guest", () => {
     pod = await Pod.open(machine);
     rootfs = machine.rootfs("capable");
     const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
-    const source = join(import.meta.dirname, "../attack/guest/capable.c");
+    const source = join(import.meta.dirname, "../attack/vm/capable.c");
     execFileSync("gcc", [...flags, source, "-o", join(machine.hostPath(rootfs), "bin/capable")]);
   });
   afterAll(async () => {

@@ -9,8 +9,8 @@ import { type CpioEntry, cpioArchive } from "../../rootfs-builder/initramfs/cpio
 import { bootModules } from "../../rootfs-builder/initramfs/initramfs.ts";
 import { resolveModules } from "../../rootfs-builder/initramfs/modules.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
-import { bootsForKata } from "../guest/kata-boot-suite.ts";
 import { hosts } from "../hosts/hosts.ts";
+import { bootsForKata } from "../vm/kata-boot-suite.ts";
 
 const roots = ["pmem", "disk", "initrd"] as const;
 const root = join(import.meta.dirname, "../..");

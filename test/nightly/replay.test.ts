@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { startGuestMachine } from "../guest/guest-machine.ts";
 import { knownDifference } from "../recordings/known-differences.ts";
 import { interfaces, rootPaths } from "../recordings/needs.ts";
 import { readRecording, recordings } from "../recordings/read-recording.ts";
 import { replay } from "../recordings/replay.ts";
 import { recordedRootfs } from "../recordings/share-folder.ts";
+import { startGuestMachine } from "../vm/guest-machine.ts";
 
 const SHARED = "/run/kata-containers/shared/containers";
 

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe } from "vitest";
-import { startGuestMachine } from "../guest/guest-machine.ts";
 import { gvisorScenarios } from "../scenarios/gvisor.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { startGuestMachine } from "../vm/guest-machine.ts";
 
 /**
  * Returns why runsc can't be built, or undefined. The build downloads from the Go module proxy, once for each version.

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import { startGuestMachine } from "../guest/guest-machine.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { figuresOf, whatGrew } from "../soak/figures.ts";
 import { load } from "../soak/load.ts";
+import { startGuestMachine } from "../vm/guest-machine.ts";
 
 const STAGE = { execs: 250, containers: 25, atOnce: 4 };
 

@@ -6,10 +6,10 @@ import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import { RpcError } from "../../host/client/rpc-error.ts";
 import { sendFiles } from "../../host/client/send-files.ts";
-import { startHostAgent } from "../agent/host-agent.ts";
 import { buildShippedAgent } from "../bench/shipped-agent.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/host-agent.ts";
 import { makeBundle } from "../scenarios/make-bundle.ts";
 import { Pod } from "../scenarios/pod.ts";
 

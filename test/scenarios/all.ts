@@ -110,7 +110,7 @@ function launchScenarios(pod: () => Pod, { limits }: Options): void {
   describe("cgroups", () => cgroupScenarios(pod));
   describe("shared mounts", () => sharedMountScenarios(pod));
   describe("mounts", () => mountScenarios(pod));
-  // Binds from the guest's disks are in test/guest/devices.test.ts.
+  // Binds from the guest's disks are in test/vm/devices.test.ts.
   it("an idmapped bind of a tmpfs shows the mapped ids if the kernel supports it", (context) =>
     idmappedBinds(pod(), tmpfsSource(), context));
   if (!limits) return;

@@ -42,7 +42,7 @@ const wait =
 const noExec = ({ container_id }: Ids) => ({ container_id, exec_id: "no-such" });
 
 /**
- * The rows of behaviour.md 2.1, with its texts, except those on policies (test/agent/policy.test.ts). A row whose code
+ * The rows of behaviour.md 2.1, with its texts, except those on policies (test/namespaces/policy.test.ts). A row whose code
  * differs here says why.
  */
 const ROWS: readonly Row[] = [

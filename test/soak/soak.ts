@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { textTable } from "../../host/cli/output/text-table.ts";
-import { startHostAgent } from "../agent/host-agent.ts";
 import { buildShippedAgent } from "../bench/shipped-agent.ts";
-import { startGuestMachine } from "../guest/guest-machine.ts";
+import { startHostAgent } from "../namespaces/host-agent.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { startGuestMachine } from "../vm/guest-machine.ts";
 import { figuresOf, HEADER, whatGrew } from "./figures.ts";
 import { load } from "./load.ts";
 

@@ -94,7 +94,7 @@ describe("network devices that are plugged into a running guest", () => {
     });
   });
 
-  // Also over gRPC in namespaces: test/agent/network.test.ts.
+  // Also over gRPC in namespaces: test/namespaces/network.test.ts.
   describe("in use", () => {
     let pod: Pod;
     beforeAll(async () => {

@@ -32,7 +32,7 @@ function policy(denied: readonly string[] = []): string {
 /**
  * The steps of Kata's own tests of an agent's calls with agent-ctl, in order, made by our own client and spec. The
  * agent runs as root on the host: files exist before there is a sandbox, and the agent's folders are removed between
- * steps. The tests in a guest are in test/guest.
+ * steps. The tests in a guest are in test/vm.
  */
 describeInNamespaces("an agent under Kata's scenarios of agent-ctl", () => {
   let place: ServicePlace;

@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, wr
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { canGuard } from "../../../host/machine/guard-share.ts";
-import { startGuestMachine } from "../../guest/guest-machine.ts";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
+import { startGuestMachine } from "../../vm/guest-machine.ts";
 import { answersThroughout } from "../answers-throughout.ts";
 
 const SHARED = "/run/kata-containers/shared/containers";
@@ -132,7 +132,7 @@ describe("files in containers in a guest of 512 MiB", () => {
     const storages = [{ ...storage, mount_point }];
     await pod.client.agent.createContainer({ container_id: "reader", OCI, storages });
     await pod.client.agent.startContainer({ container_id: "reader" });
-    // The time limit is asserted in namespaces (test/agent/read-only-share.test.ts): software emulation is slow.
+    // The time limit is asserted in namespaces (test/namespaces/read-only-share.test.ts): software emulation is slow.
     const watch = "cat /settings/colour; until grep -q blue /settings/colour; do sleep 0.05; done; echo";
     const exec = await pod.exec("reader", ["sh", "-c", watch], { Env: ["PATH=/bin", "HOME=/"] });
     const seen = pod.finish("reader", exec);

@@ -10,7 +10,7 @@ describe("other OCI runtimes in a guest", () => {
     machine = await startGuestMachine(512, { runtimes: ["crun", "runc"] });
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  // The other scenarios run in test/agent on a host and in test/nightly in a guest.
+  // The other scenarios run in test/namespaces on a host and in test/nightly in a guest.
   describe("containers created by crun", () => otherRuntimeScenarios(() => machine, "crun", ["limits"]));
   describe("containers created by runc", () => otherRuntimeScenarios(() => machine, "runc", ["limits"]));
   describe("guestd's containers compared with crun's", () =>

@@ -20,7 +20,7 @@ describeInNamespaces("a test run that is interrupted", () => {
     "by %s leaves no process, file, mount or cgroup behind",
     async (signal) => {
       const vitest = join(repository, "node_modules/.bin/vitest");
-      const run = spawn(vitest, ["run", "--project", "init", "test/agent/orphans.test.ts"], {
+      const run = spawn(vitest, ["run", "--project", "init", "test/namespaces/orphans.test.ts"], {
         cwd: repository,
         detached: true,
         stdio: "ignore",

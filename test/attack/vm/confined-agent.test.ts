@@ -2,9 +2,9 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { startGuestMachine } from "../../guest/guest-machine.ts";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
+import { startGuestMachine } from "../../vm/guest-machine.ts";
 
 const SILENT = /the agent has not answered for 5\.0 s; it is replaced/g;
 /** The agent's capabilities, as in docs/confinement.md. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GUEST_QUOTAS } from "../../../agent/guest/guest-quotas.ts";
-import { startGuestMachine } from "../../guest/guest-machine.ts";
 import { Pod } from "../../scenarios/pod.ts";
+import { startGuestMachine } from "../../vm/guest-machine.ts";
 import { buildHog } from "./build-hog.ts";
 import { type Attack, startGreedy } from "./greedy-container.ts";
 import { expectNeighboursWell, whileChecking } from "./neighbours.ts";
