@@ -1,6 +1,7 @@
-/** Docker's defaults for a container. */
+/** PATH of a process whose image and spec set none, as in Docker. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/** Docker's capabilities of root in a container. */
 export const DEFAULT_CAPABILITIES = [
   "CAP_CHOWN",
   "CAP_DAC_OVERRIDE",
@@ -18,6 +19,7 @@ export const DEFAULT_CAPABILITIES = [
   "CAP_AUDIT_WRITE",
 ];
 
+/** Kernel file systems that Docker and containerd mount in every container, in their order. */
 export const DEFAULT_MOUNTS = [
   { destination: "/proc", source: "proc", type: "proc", options: ["nosuid", "noexec", "nodev"] },
   {
@@ -40,17 +42,20 @@ export const DEFAULT_MOUNTS = [
   },
   { destination: "/dev/mqueue", source: "mqueue", type: "mqueue", options: ["nosuid", "noexec", "nodev"] },
   { destination: "/sys", source: "sysfs", type: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"] },
-  {
-    destination: "/sys/fs/cgroup",
-    source: "cgroup",
-    type: "cgroup",
-    options: ["nosuid", "noexec", "nodev", "relatime", "ro"],
-  },
 ];
 
-/** Excludes the network namespace: the guest's own is the sandbox's. */
+/** The container's own cgroups, mounted after the others by Docker and by containerd's CRI plug-in. */
+export const CGROUP_MOUNT = {
+  destination: "/sys/fs/cgroup",
+  source: "cgroup",
+  type: "cgroup",
+  options: ["nosuid", "noexec", "nodev", "relatime", "ro"],
+};
+
+/** Namespaces that a container gets of its own. The network is the sandbox's. */
 export const DEFAULT_NAMESPACES = ["pid", "ipc", "uts", "mount", "cgroup"];
 
+/** Docker's masked paths. containerd masks all of them but /proc/interrupts. */
 export const DEFAULT_MASKED_PATHS = [
   "/proc/acpi",
   "/proc/asound",
