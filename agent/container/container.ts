@@ -1,6 +1,6 @@
-import { statSync } from "node:fs";
 import { SIGKILL } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
+import { inodeOf } from "../kernel/inode-of.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/wait/lock.ts";
 import { tracedStep } from "../kernel/wait/traced-step.ts";
@@ -369,14 +369,5 @@ export class Container {
       call === "" ? `container ${this.id} ${why}` : `${call} ${this.id}: ${why}`,
       { cause },
     );
-  }
-}
-
-/** Returns undefined if the process has just ended. */
-function inodeOf(path: string): number | undefined {
-  try {
-    return statSync(path).ino;
-  } catch {
-    return undefined;
   }
 }

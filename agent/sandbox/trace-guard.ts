@@ -1,8 +1,8 @@
-import { statSync } from "node:fs";
 import type { Container } from "../container/container.ts";
 import { sortNamespaces } from "../container/namespaces/namespaces.ts";
 import { waitsPrivileged } from "../container/runtime/runtime-profile.ts";
 import { AgentError } from "../kernel/error.ts";
+import { inodeOf } from "../kernel/inode-of.ts";
 import { isIn } from "./may-be-traced.ts";
 import type { ContainerRecord } from "./state.ts";
 
@@ -107,14 +107,5 @@ export class TraceGuard {
       // The creation is over, whether or not it succeeded. A container that can't be thawed stays noted for the next agent.
       await Promise.allSettled(held.map((letGo) => letGo()));
     }
-  }
-}
-
-/** Returns undefined if the path doesn't exist; the creation then fails with the reason. */
-function inodeOf(path: string): number | undefined {
-  try {
-    return statSync(path).ino;
-  } catch {
-    return undefined;
   }
 }

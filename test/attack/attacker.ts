@@ -1,12 +1,11 @@
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { compileC } from "../compile-c.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import type { Pod } from "../scenarios/pod.ts";
 
 /** Builds an attacker's program, statically, into /bin of a rootfs as this machine sees it. */
 export function buildAttacker(name: string, rootfs: string): void {
-  const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
-  execFileSync("gcc", [...flags, join(import.meta.dirname, `${name}.c`), "-o", join(rootfs, "bin", name)]);
+  compileC([join(import.meta.dirname, `${name}.c`)], join(rootfs, "bin", name));
 }
 
 /** Starts a sleeping container with these capabilities besides the usual ones. */

@@ -1,9 +1,9 @@
-import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
+import { compileC } from "../compile-c.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { startInit } from "../init/harness.ts";
 import { startHostAgent } from "../namespaces/host-agent.ts";
@@ -52,16 +52,7 @@ describeInNamespaces("an agent whose event loop hangs", () => {
     skip: noFuse,
   }, async () => {
     const program = join(makeWorkDirectory("taken-mount"), "taken-mount");
-    execFileSync("gcc", [
-      "-O1",
-      "-Wall",
-      "-Wextra",
-      "-Wshadow",
-      "-Werror",
-      join(import.meta.dirname, "taken-mount.c"),
-      "-o",
-      program,
-    ]);
+    compileC([join(import.meta.dirname, "taken-mount.c")], program, []);
     await using init = startInit({ agentCommand: [process.execPath, STAND_IN, "taken", program] });
     await init.waitForConsole(/^the next agent serves$/m, 20_000);
     expect(

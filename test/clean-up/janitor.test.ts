@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { childrenOf } from "../init/children-of.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { inPidNamespace } from "../init/in-pid-namespace.ts";
 
@@ -43,12 +44,12 @@ describeInNamespaces("the janitor of a test run", () => {
   async function janitorPid(): Promise<number> {
     const find = () => {
       const [run = "self"] = childrenOf(janitor.pid);
-      const isWaiting = (pid: string) =>
+      const isWaiting = (pid: number) =>
         /^SigIgn:\s+[0-9a-f]*[4-7c-f][0-9a-f]{2}[37bf]$/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
       return childrenOf(run).find(isWaiting);
     };
     await expect.poll(find).toBeDefined();
-    return Number(find());
+    return find() ?? 0;
   }
 
   afterEach(() => {
@@ -106,7 +107,3 @@ describeInNamespaces("the janitor of a test run", () => {
     expect(existsSync(join(precious, "data"))).toBe(true);
   });
 });
-
-function childrenOf(pid: number | string | undefined): string[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
-}

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { compileC, SANITIZED } from "../compile-c.ts";
 import { hosts } from "../hosts/hosts.ts";
 import { kernelCommandLines } from "../hosts/kernel-command-lines.ts";
 
@@ -9,23 +9,12 @@ const repository = join(import.meta.dirname, "../..");
 const program = join(repository, "build/test/check-boot");
 
 beforeAll(() => {
-  mkdirSync(join(repository, "build/test"), { recursive: true });
   const init = join(repository, "agent/native/init");
   const sources = [
     join(import.meta.dirname, "check-boot.c"),
     ...["boot.c", "map.c", "util.c"].map((name) => join(init, name)),
   ];
-  const flags = [
-    "-g",
-    "-D_GNU_SOURCE",
-    "-Wall",
-    "-Wextra",
-    "-Wshadow",
-    "-Werror",
-    "-fsanitize=address,undefined",
-    "-fno-sanitize-recover=all",
-  ];
-  execFileSync("gcc", [...flags, ...sources, "-o", program]);
+  compileC(sources, program, SANITIZED);
 });
 
 test.each([

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { compileC, SANITIZED } from "../compile-c.ts";
 
 const EBUSY = 16;
 const EINVAL = 22;
@@ -10,13 +10,10 @@ const program = join(repository, "build/test/check-map");
 
 /** Its counterpart with the real device mapper is every guest that boots from dm-verity (test/vm). */
 beforeAll(() => {
-  mkdirSync(join(repository, "build/test"), { recursive: true });
   const init = join(repository, "agent/native/init");
   const sources = [join(import.meta.dirname, "check-map.c"), ...["map.c", "util.c"].map((name) => join(init, name))];
   const played = ["open", "ioctl"].map((call) => `-D${call}=played_${call}`);
-  const sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-  const flags = ["-g", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
-  execFileSync("gcc", [...flags, ...sanitizers, ...played, ...sources, "-o", program]);
+  compileC(sources, program, [...SANITIZED, ...played]);
 });
 
 test.each([

@@ -1,29 +1,18 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import { encodePlan } from "../../agent/kernel/init/plan-encode.ts";
 import { ARBITRARY_SLOTS, arbitraryOps, arbitraryPlan } from "../../agent/kernel/testing/plan-arbitrary.ts";
+import { compileC, SANITIZED } from "../compile-c.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const program = join(repository, "build/test/check-plan");
 
 beforeAll(() => {
-  mkdirSync(join(repository, "build/test"), { recursive: true });
   const sources = [join(import.meta.dirname, "check-plan.c"), join(repository, "agent/native/init/plan.c")];
-  const flags = [
-    "-g",
-    "-D_GNU_SOURCE",
-    "-Wall",
-    "-Wextra",
-    "-Wshadow",
-    "-Werror",
-    "-fsanitize=address,undefined",
-    "-fno-sanitize-recover=all",
-  ];
-  execFileSync("gcc", [...flags, ...sources, "-o", program]);
+  compileC(sources, program, SANITIZED);
 });
 
 /** Runs init's own check (under ASan and UBSan) on each plan; returns "result, index of the bad operation" lines. */

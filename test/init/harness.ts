@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isRoot } from "../../lib/is-root.ts";
+import { childrenOf } from "./children-of.ts";
 
 const repository = join(import.meta.dirname, "../..");
 
@@ -38,7 +40,7 @@ export interface RunningInit extends AsyncDisposable {
 
 /** Why tests that need namespaces cannot run here; undefined when they can. */
 export function whyNoNamespaces(): string | undefined {
-  if (process.getuid?.() !== 0) return "not root: init needs namespaces, mounts and cgroups; run the tests as root";
+  if (!isRoot()) return "not root: init needs namespaces, mounts and cgroups; run the tests as root";
   const missing = ["unshare", "setpriv"].find((name) => !existsSync(`/usr/bin/${name}`));
   if (missing !== undefined) return `no /usr/bin/${missing}: apt-get install util-linux`;
   const covered = ["/tmp", "/run", "/dev"].find((path) => repository.startsWith(`${path}/`));
@@ -112,10 +114,6 @@ function watch(child: ChildProcess, cgroup: string | undefined): RunningInit {
 
 function fail(what: string, console: string): never {
   throw new Error(`${what}; the console says: ${console.trim() || "nothing"}`);
-}
-
-function childrenOf(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
 }
 
 /** The child that unshare forks; the shells before it fork nothing. */

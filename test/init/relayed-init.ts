@@ -1,11 +1,11 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type InitClient, openInit } from "../../agent/kernel/init/init-client.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
 import { nativeAddon } from "../../agent/kernel/sys/native-addon.ts";
 import { openSys, type RealSys } from "../../agent/kernel/sys/sys.ts";
 import { makeWorkDirectory, WORK } from "../clean-up/work-directory.ts";
+import { compileC } from "../compile-c.ts";
 import { type RunningInit, startInit } from "./harness.ts";
 
 /** One for the process: libuv lets only one of them wait on a descriptor. */
@@ -74,21 +74,7 @@ export async function startRelayedInit(
 function buildRelay(): string {
   const source = join(import.meta.dirname, "relay.c");
   const relay = join(WORK, "relay");
-  mkdirSync(WORK, { recursive: true });
   if (existsSync(relay) && statSync(relay).mtimeMs > statSync(source).mtimeMs) return relay;
-  const fresh = `${relay}.${process.pid}`;
-  execFileSync("gcc", [
-    "-O2",
-    "-static",
-    "-D_GNU_SOURCE",
-    "-Wall",
-    "-Wextra",
-    "-Wshadow",
-    "-Werror",
-    source,
-    "-o",
-    fresh,
-  ]);
-  renameSync(fresh, relay);
+  compileC([source], relay);
   return relay;
 }

@@ -1,12 +1,11 @@
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { compileC } from "../compile-c.ts";
 import type { Machine } from "../scenarios/machine.ts";
 
 /** Mounts a file system that never responds at `path` on the machine. It ends with the machine. */
 export async function hungMount(machine: Machine & { readonly directory: string }, path: string): Promise<void> {
   const program = join(machine.directory, "hung-mount");
-  const flags = ["-Wall", "-Wextra", "-Wshadow", "-Werror", "-O1", "-static"];
-  execFileSync("gcc", [...flags, "-o", program, join(import.meta.dirname, "hung-mount.c")], { stdio: "inherit" });
+  compileC([join(import.meta.dirname, "hung-mount.c")], program);
   const lines = [
     `mkdir -p ${path}`,
     "[ -e /dev/fuse ] || mknod /dev/fuse c 10 229",

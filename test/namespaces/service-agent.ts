@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, wr
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
+import { childrenOf } from "../init/children-of.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const init = join(repository, "build/native/init");
@@ -105,10 +106,6 @@ function watch(child: ChildProcess): RunningService {
       }
     },
   };
-}
-
-function childrenOf(pid: number | undefined): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
 }
 
 function fail(what: string, console: string): never {

@@ -1,7 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HELD_UP_MS } from "../attack/held-up-ms.ts";
+import { buildCapable } from "../attack/vm/spared-container.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startGuestMachine } from "../vm/guest-machine.ts";
@@ -17,9 +17,7 @@ describe("a container with CAP_MKNOD or CAP_SYS_RESOURCE, in a guest", () => {
     machine = await startGuestMachine(512);
     pod = await Pod.open(machine);
     rootfs = machine.rootfs("capable");
-    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
-    const source = join(import.meta.dirname, "../attack/vm/capable.c");
-    execFileSync("gcc", [...flags, source, "-o", join(machine.hostPath(rootfs), "bin/capable")]);
+    buildCapable(join(machine.hostPath(rootfs), "bin/capable"));
   });
   afterAll(async () => {
     await pod?.client.close();

@@ -1,3 +1,4 @@
+import { isJsonObject } from "../../lib/parse-json.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import { RpcError } from "../../host/client/rpc-error.ts";
@@ -155,8 +156,7 @@ function told({ code, message }: Failure): string {
 function fieldsOf(message: Readonly<Record<string, unknown>>, prefix = ""): string[] {
   return Object.entries(message)
     .flatMap(([name, value]) => {
-      const isMessage = typeof value === "object" && value !== null && !Array.isArray(value) && name !== "stats";
-      return isMessage ? fieldsOf(value as Record<string, unknown>, `${prefix}${name}.`) : [`${prefix}${name}`];
+      return isJsonObject(value) && name !== "stats" ? fieldsOf(value, `${prefix}${name}.`) : [`${prefix}${name}`];
     })
     .sort();
 }

@@ -4,6 +4,7 @@ import { diagnostics, type RefusedEvent } from "../../agent/transport/diagnostic
 import { dial } from "../../host/client/dial.ts";
 import { TtrpcClient } from "../../host/client/ttrpc-client.ts";
 import { FakeTable } from "./fake-table.ts";
+import { PREFACE } from "./http2-frames.ts";
 import { createServer, serve, sys, until } from "./serve.ts";
 
 let refused: RefusedEvent[] = [];
@@ -52,7 +53,7 @@ test("a gRPC connection for which grpc-js can't be loaded is closed and told, an
   for (const _ of [1, 2]) {
     const [fd, other] = sys.socketPair("stream");
     const connection = server.accept(fd);
-    sys.write(other, Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+    sys.write(other, PREFACE);
     await connection?.closed;
     sys.close(other);
   }

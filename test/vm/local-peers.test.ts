@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -6,6 +5,7 @@ import { dial } from "../../host/client/dial.ts";
 import { cachedKernels } from "../../host/machine/paths.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
 import { HELD_UP_MS } from "../attack/held-up-ms.ts";
+import { compileC } from "../compile-c.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startGuestMachine } from "./guest-machine.ts";
@@ -24,10 +24,8 @@ describe(`a container that dials the guest's own vsock ports${reason}`, { skip: 
     pod = await Pod.open(machine);
     rootfs = machine.rootfs("dialer");
     const inHost = machine.hostPath(rootfs);
-    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
     for (const source of ["dial-vsock", "../attack/vm/vsock-flood"]) {
-      const out = join(inHost, "bin", basename(source));
-      execFileSync("gcc", [...flags, join(import.meta.dirname, `${source}.c`), "-o", out]);
+      compileC([join(import.meta.dirname, `${source}.c`)], join(inHost, "bin", basename(source)));
     }
     copyFileSync(module, join(inHost, "vsock_loopback.ko"));
     writeFileSync(join(inHost, "check"), checkFrame());

@@ -1,17 +1,16 @@
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { expect } from "vitest";
+import { compileC } from "../../compile-c.ts";
 import { ociSpec } from "../../scenarios/oci.ts";
 import type { Pod } from "../../scenarios/pod.ts";
 
-const FLAGS = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
 const CAPABILITIES = ["CAP_SYS_RESOURCE"];
 /** More memory than the guests of these tests have. */
 const MORE_MIB = "4000";
 
 /** Builds capable.c, which uses what capabilities allow, as a static program at `path`. */
 export function buildCapable(path: string): void {
-  execFileSync("gcc", [...FLAGS, join(import.meta.dirname, "capable.c"), "-o", path], { stdio: "inherit" });
+  compileC([join(import.meta.dirname, "capable.c")], path);
 }
 
 export interface SparedContainer extends AsyncDisposable {

@@ -1,5 +1,8 @@
 import type { Socket } from "node:net";
 
+/** Bytes that a client's connection begins with, before its SETTINGS. */
+export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
 export const DATA = 0;
 export const HEADERS = 1;
 export const PRIORITY = 2;
@@ -30,6 +33,7 @@ export function header(name: string, value: string): Buffer {
   return Buffer.concat([Buffer.of(0, name.length), Buffer.from(name), Buffer.of(value.length), Buffer.from(value)]);
 }
 
+/** Joins the bytes of `count` calls. */
 export function many(count: number, make: (index: number) => Buffer): Buffer {
   return Buffer.concat(Array.from({ length: count }, (_, index) => make(index)));
 }
