@@ -46,11 +46,11 @@ test.each([
   [`dm-mod.create="a,,,ro,0 8 ${"v".repeat(16)} 1"`, "- - - ro refused"],
   [`dm-mod.create="a,,,ro,0 8 verity ${"1".repeat(2048)}"`, "- - - ro refused"],
   [`agent.log=${"x".repeat(4000)} root=/dev/vda`, "/dev/vda - - ro"],
-])("of the command line %j init takes %j", (line, options) => {
+])("from the command line %j init reads the options %j", (line, options) => {
   expect(execFileSync(program, [line]).toString().trimEnd()).toBe(options);
 });
 
-test.each(hosts.map(([host]) => host))("of the command lines of %s init takes the root alone", (host) => {
+test.each(hosts.map(([host]) => host))("from the command lines of %s init reads only the root", (host) => {
   const taken = (["pmem", "disk", "initrd"] as const).map((root) =>
     execFileSync(program, [kernelCommandLines[host](root).join(" ")])
       .toString()

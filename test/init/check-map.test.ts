@@ -8,7 +8,7 @@ const EINVAL = 22;
 const repository = join(import.meta.dirname, "../..");
 const program = join(repository, "build/test/check-map");
 
-/** Its counterpart with the real device mapper is every guest that boots from dm-verity (test/vm). */
+/** Uses a fake device mapper. The guests in test/vm that boot from dm-verity use the real one. */
 beforeAll(() => {
   const init = join(repository, "agent/native/init");
   const sources = [join(import.meta.dirname, "check-map.c"), ...["map.c", "util.c"].map((name) => join(init, name))];
@@ -17,11 +17,11 @@ beforeAll(() => {
 });
 
 test.each([
-  ["is made in three steps", 0, 0, "create load resume 0"],
-  ["that is there already counts as made", 1, EBUSY, "create 0"],
-  ["that can't be made is a failure", 1, EINVAL, `create ${-EINVAL}`],
-  ["whose disk is in use is a failure", 2, EBUSY, `create load ${-EBUSY}`],
-  ["that can't be resumed is a failure", 3, EBUSY, `create load resume ${-EBUSY}`],
+  ["is created in three steps", 0, 0, "create load resume 0"],
+  ["that already exists counts as created", 1, EBUSY, "create 0"],
+  ["that can't be created is an error", 1, EINVAL, `create ${-EINVAL}`],
+  ["whose disk is in use is an error", 2, EBUSY, `create load ${-EBUSY}`],
+  ["that can't be resumed is an error", 3, EBUSY, `create load resume ${-EBUSY}`],
 ])("a device of dm-mod.create= %s", (_what, step, errno, expected) => {
   expect(
     execFileSync(program, [String(step), String(errno)])

@@ -24,12 +24,12 @@ function check(plans: readonly Uint8Array[], slots = ARBITRARY_SLOTS): string[] 
     .split("\n");
 }
 
-test("init accepts every plan that is encoded", () => {
+test("init accepts every plan that the agent can encode", () => {
   const plans = fc.sample(arbitraryPlan, 500);
   expect(check(plans.map(encodePlan))).toEqual(plans.map(() => "0 0"));
 });
 
-test("init accepts each operation alone, and with too few slots refuses those that have one", () => {
+test("init accepts a plan of each single operation, and refuses it if the operation's slot doesn't exist", () => {
   const exec: PlanOp = { op: "exec", args: ["x"], env: [] };
   const plans = Object.values(arbitraryOps).map((op) => [fc.sample(op as fc.Arbitrary<PlanOp>, 1)[0] ?? exec, exec]);
   expect(check(plans.map(encodePlan)).every((line) => line.startsWith("0 "))).toBe(true);
@@ -37,14 +37,14 @@ test("init accepts each operation alone, and with too few slots refuses those th
   expect(check(plans.map(encodePlan), 0)).toEqual(withSlot);
 });
 
-test("a plan that is cut anywhere is refused", () => {
+test("init refuses a plan that is truncated anywhere", () => {
   const [plan = []] = fc.sample(arbitraryPlan, 1);
   const bytes = encodePlan(plan);
   const cuts = Array.from({ length: bytes.length }, (_, length) => bytes.subarray(0, length));
   expect(check(cuts).every((line) => line.startsWith("-74 "))).toBe(true);
 });
 
-test("a plan with any one byte changed is accepted or refused, and read within its bounds", () => {
+test("init never reads outside a plan in which any one byte is changed", () => {
   const plans = fc.sample(arbitraryPlan, 20).flatMap((plan) => {
     const bytes = encodePlan(plan);
     return Array.from({ length: 200 }, (_, seed) => {

@@ -1,7 +1,7 @@
 import * as abi from "../../agent/kernel/constants.ts";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 
-/** Into a mount namespace of its own, with `rootfs` as the root register. */
+/** Returns operations that enter a new mount namespace, with `rootfs` in the root register. */
 export function enterRootfs(rootfs: string): PlanOp[] {
   return [
     { op: "unshare", flags: abi.CLONE_NEWNS },
@@ -11,7 +11,7 @@ export function enterRootfs(rootfs: string): PlanOp[] {
   ];
 }
 
-/** A new file system at `target`. */
+/** Returns operations that mount a new file system on `target`. */
 export function mountOf(type: string, target: string, options: readonly (readonly [string, string?])[] = []): PlanOp[] {
   return [
     { op: "fsopen", type },

@@ -1,7 +1,10 @@
 import { describe } from "vitest";
 import { whyNoNamespaces } from "./harness.ts";
 
-/** Tests that need namespaces, and nothing that is `missing`. Where they cannot run, the reason is in their name. */
+/**
+ * Describes tests that need namespaces. Skips them, with the reason in their name, if namespaces or `missing` are
+ * missing.
+ */
 export function describeInNamespaces(name: string, tests: () => void, missing?: string): void {
   const reason = whyNoNamespaces() ?? missing;
   describe(reason === undefined ? name : `${name} (skipped: ${reason})`, { skip: reason !== undefined }, tests);

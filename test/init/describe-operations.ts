@@ -7,18 +7,18 @@ import { makeRootfs } from "./rootfs.ts";
 import { failure, run, shell, stdio } from "./run-plan.ts";
 import { describeInit } from "./variants.ts";
 
-/** An init with its agent's end of the socket, and a rootfs for containers. */
+/** An init, the client on its agent's socket, and a rootfs for containers. */
 export interface Operations {
   readonly init: RelayedInit;
   readonly agent: InitClient;
   readonly rootfs: string;
-  /** Output of a script in a pivoted rootfs after the given operations. */
+  /** Returns the output of a script that runs in the pivoted rootfs after the given operations. */
   inside(ops: readonly PlanOp[], script: string, after?: readonly PlanOp[]): Promise<string>;
-  /** How a plan in the rootfs fails. */
+  /** Returns the error of a plan that fails in the rootfs. */
   failing(ops: readonly PlanOp[]): Promise<string>;
 }
 
-/** Tests of operations, for each build of init; what they are given is there while they run. */
+/** Describes tests of plan operations for each build of init. `on` is filled while they run. */
 export function describeOperations(name: string, tests: (on: Operations) => void): void {
   describeInit(name, (binary) => {
     const on = {} as { init: RelayedInit; agent: InitClient; rootfs: string };

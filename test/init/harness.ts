@@ -12,33 +12,33 @@ export interface InitOptions {
   /** Default: build/native/init. */
   readonly init?: string;
   /**
-   * Program (absolute path) and arguments of the agent. In there, /run, /tmp and /dev are fresh and empty, so its files
-   * and sockets have to be elsewhere, such as in the repository's build folder.
+   * Program (absolute path) and arguments of the agent. /run, /tmp and /dev are new and empty in its namespaces, so its
+   * files and sockets must be elsewhere, such as in the repository's build folder.
    */
   readonly agentCommand: readonly string[];
   /** Init's environment; the agent sees the GUESTD_* variables. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A running init in namespaces of its own. */
+/** A running init in its own namespaces. */
 export interface RunningInit extends AsyncDisposable {
   /** Init's pid on this machine; waits until init exists. */
   pid(): Promise<number>;
   /** Host pids of the direct children of init: the agent and launched processes. */
   children(): Promise<number[]>;
-  /** The directory of the cgroup that is the root of init's cgroup namespace; undefined without cgroup2 here. */
+  /** Directory of the cgroup at the root of init's cgroup namespace; undefined if this machine has no cgroup2. */
   readonly cgroup: string | undefined;
-  /** Console output of init and the agent (descriptors 1 and 2) so far. */
+  /** Returns the output of init and the agent (descriptors 1 and 2) so far. */
   console(): string;
-  /** Waits until the console matches. Throws after `limitMs` with what is there. */
+  /** Waits until the console's text matches. After `limitMs`, throws an error with the text. */
   waitForConsole(pattern: RegExp, limitMs?: number): Promise<RegExpMatchArray>;
-  /** How the namespace ended. */
+  /** Resolves with the exit code or signal of the namespace's first process. */
   readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
-  /** SIGKILL to everything inside, then the cgroups are removed. */
+  /** Kills everything in the namespaces, then removes the cgroups. */
   kill(): Promise<void>;
 }
 
-/** Why tests that need namespaces cannot run here; undefined when they can. */
+/** Returns why tests that need namespaces can't run on this machine; undefined if they can. */
 export function whyNoNamespaces(): string | undefined {
   if (!isRoot()) return "not root: init needs namespaces, mounts and cgroups; run the tests as root";
   const missing = ["unshare", "setpriv"].find((name) => !existsSync(`/usr/bin/${name}`));
@@ -50,15 +50,15 @@ export function whyNoNamespaces(): string | undefined {
 
 let started = 0;
 
-/** Starts init as PID 1 of fresh pid, mount, uts, ipc, net and cgroup namespaces: what a guest looks like to an agent. */
+/** Starts init as PID 1 of new pid, mount, uts, ipc, net and cgroup namespaces, which look like a guest to an agent. */
 export function startInit(options: InitOptions): RunningInit {
   const cgroup = makeCgroup(`guestd-test-${process.pid}-${++started}`);
   const init = resolve(options.init ?? join(repository, "build/native/init"));
   const namespaces = ["--pid", "--mount", "--uts", "--ipc", "--net", "--propagation", "private"];
   const command = ["unshare", "--fork", "--kill-child=SIGKILL", ...namespaces, init, "--", ...options.agentCommand];
-  // The namespace is rooted in the cgroup, then unshare's waiting parent leaves it: controllers can be handed on only by
-  // a cgroup without processes.
-  const alone = "exec setpriv --pdeathsig KILL unshare --cgroup"; // nothing outlives a test run that was killed
+  // The namespace is rooted in the cgroup, then unshare's waiting parent leaves it, because only a cgroup without
+  // processes can delegate controllers.
+  const alone = "exec setpriv --pdeathsig KILL unshare --cgroup"; // dies with a test run that is killed
   const enter = `echo 0 > ${cgroup}/cgroup.procs && ${alone} sh -c "$LEAVE" sh "$@"`;
   const leave = `echo 0 > ${cgroup}/outside/cgroup.procs && exec "$@"`;
   const script = cgroup === undefined ? `${alone} "$@"` : enter;
@@ -113,10 +113,10 @@ function watch(child: ChildProcess, cgroup: string | undefined): RunningInit {
 }
 
 function fail(what: string, console: string): never {
-  throw new Error(`${what}; the console says: ${console.trim() || "nothing"}`);
+  throw new Error(`${what}; its console: ${console.trim() || "nothing"}`);
 }
 
-/** The child that unshare forks; the shells before it fork nothing. */
+/** Returns the pid of unshare's child; the shells before it fork nothing. */
 async function firstChild(child: ChildProcess): Promise<number | undefined> {
   for (let attempt = 0; attempt < 1000 && child.exitCode === null && child.pid !== undefined; attempt++) {
     const [pid] = childrenOf(child.pid);
@@ -132,7 +132,7 @@ function makeCgroup(name: string): string | undefined {
   const root = mounts.map((line) => line.split(" ")).find((fields) => fields[2] === "cgroup2")?.[1];
   if (root === undefined) return undefined;
   for (const old of readdirSync(root)) {
-    // Of a test run that was killed; its processes died with it.
+    // Left by a test run that was killed; its processes died with it.
     const owner = old.match(/^guestd-test-(\d+)-/)?.[1];
     if (owner !== undefined && !existsSync(`/proc/${owner}`)) tryRemove(join(root, old));
   }
@@ -144,7 +144,7 @@ function tryRemove(path: string): void {
   try {
     removeCgroupNow(path);
   } catch {
-    // busy still, or removed by another run: the next one tries again
+    // still busy, or removed by another run: the next run tries again
   }
 }
 
@@ -160,7 +160,7 @@ async function removeCgroup(path: string): Promise<void> {
     try {
       return removeCgroupNow(path);
     } catch (error) {
-      if (attempt === 200) throw error; // its processes are still being torn down
+      if (attempt === 200) throw error; // its processes haven't all ended
       await sleep(5);
     }
   }

@@ -8,7 +8,7 @@ import { startRelayedInit, sys } from "./relayed-init.ts";
 import { makeRootfs } from "./rootfs.ts";
 import { EXTRA, execute, type Launched, launch, stdio } from "./run-plan.ts";
 
-/** Times of init's launches on this machine, without an agent's work around them: `node test/init/measure.ts [rounds]`. */
+/** Measures init's launches on this machine without an agent's work: `node test/init/measure.ts [rounds]`. */
 const rounds = Number(process.argv[2] ?? 200);
 const JOIN = abi.CLONE_NEWNS | abi.CLONE_NEWUTS | abi.CLONE_NEWIPC | abi.CLONE_NEWNET | abi.CLONE_NEWCGROUP;
 
@@ -82,7 +82,9 @@ async function timed(
 await using init = await startRelayedInit();
 const agent = await init.nextAgent();
 const rootfs = makeRootfs(init.shared);
-/** The C start-up of a static glibc program costs half a millisecond on a virtual CPU (cpuid traps), of a musl one none. */
+/**
+ * A program linked with musl: on a virtual CPU, glibc's static start-up takes half a millisecond, because cpuid traps.
+ */
 const musl = "/bin/nothing";
 execFileSync("musl-gcc", ["-static", "-O2", "-x", "c", "-", "-o", join(rootfs, musl)], {
   input: "int main(void) { return 0; }",

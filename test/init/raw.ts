@@ -3,7 +3,7 @@ import { encodePlan } from "../../agent/kernel/init/plan-encode.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
 import { sys } from "./relayed-init.ts";
 
-/** Messages to init byte by byte, for what no honest agent sends. */
+/** Encodes a message to init from its parts, for messages that no real agent sends. */
 export function message(type: number, id: number, body: Uint8Array = new Uint8Array(0), reserved = 0): Buffer {
   const header = Buffer.alloc(16);
   header.writeUInt32LE(type, 0);
@@ -40,7 +40,7 @@ export function launchBody(fields: LaunchFields): Buffer {
   return Buffer.concat([body, label]);
 }
 
-/** A sealed plan file with some bytes changed. */
+/** Creates a sealed plan file with some bytes changed. */
 export function planFile(plan: readonly PlanOp[], change: (bytes: Buffer) => Buffer | undefined = () => undefined): Fd {
   const bytes = Buffer.from(encodePlan(plan));
   return sys.memoryFile("plan", change(bytes) ?? bytes);

@@ -8,17 +8,17 @@ import { makeWorkDirectory, WORK } from "../clean-up/work-directory.ts";
 import { compileC } from "../compile-c.ts";
 import { type RunningInit, startInit } from "./harness.ts";
 
-/** One for the process: libuv lets only one of them wait on a descriptor. */
+/** Shared by the whole process: libuv lets only one poll handle wait on a descriptor. */
 export const sys: RealSys = openSys();
 
-/** An init whose agent is a stand-in that hands its socket to this process, each time it is started. */
+/** An init whose agent is a stand-in that passes its socket to this process each time it starts. */
 export interface RelayedInit extends AsyncDisposable {
   readonly running: RunningInit;
-  /** Seen by the host and by init alike; removed at the end. */
+  /** Directory at the same path for this process and for init; removed at the end. */
   readonly shared: string;
-  /** The raw socket of the next agent that init starts. The caller's. */
+  /** Resolves with the raw socket of the next agent that init starts. The caller owns it. */
   nextSocket(): Promise<Fd>;
-  /** The next agent's client, greeting read. */
+  /** Resolves with a client on the next agent's socket that has read the greeting. */
   nextAgent(): Promise<InitClient>;
 }
 
@@ -40,7 +40,7 @@ export async function startRelayedInit(
   const clients: InitClient[] = [];
   const nextSocket = async () => {
     await sys.poll(listener, "read", AbortSignal.timeout(8000)).catch((error: unknown) => {
-      throw new Error(`no agent within 8 s; the console says: ${running.console()}`, { cause: error });
+      throw new Error(`no agent within 8 s; its console: ${running.console()}`, { cause: error });
     });
     const connection = addon.accept(listener);
     await sys.poll(connection, "read", AbortSignal.timeout(5000));
@@ -70,7 +70,7 @@ export async function startRelayedInit(
   };
 }
 
-/** Built once, and again when its source changes. */
+/** Builds the stand-in once, and again when its source changes. Returns its path. */
 function buildRelay(): string {
   const source = join(import.meta.dirname, "relay.c");
   const relay = join(WORK, "relay");

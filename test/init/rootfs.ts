@@ -19,7 +19,7 @@ const APPLETS = [
   "test",
 ];
 
-/** A root file system of Debian's static busybox in `directory`/rootfs; returns its path. */
+/** Creates a root file system from Debian's static busybox in `directory`/rootfs. Returns its path. */
 export function makeRootfs(directory: string): string {
   if (!existsSync(BUSYBOX)) throw new Error(`${BUSYBOX} is missing: apt-get install busybox-static`);
   const root = join(directory, "rootfs");

@@ -3,7 +3,7 @@ import { ReportReader } from "../../agent/kernel/init/report.ts";
 import type { ExitStatus, Fd, Init, KeptFds, LaunchedProcess, LaunchRequest } from "../../agent/kernel/kernel.ts";
 import { sys } from "./relayed-init.ts";
 
-/** Slots of every launch here; extra ones come after. */
+/** Slots of every launch; extra slots follow. */
 const STDIN = 0;
 const OUTPUT = 1;
 const REPORT = 2;
@@ -11,7 +11,7 @@ export const EXTRA = 3;
 
 export const stdio: PlanOp = { op: "stdio", stdin: STDIN, stdout: OUTPUT, stderr: OUTPUT };
 
-/** find and exec of a program by its path. */
+/** Returns the operations that find and execute a program by its path. */
 export function execute(args: readonly string[], env: readonly string[] = ["PATH=/bin"]): PlanOp[] {
   return [
     { op: "find", candidates: args.slice(0, 1) },
@@ -26,20 +26,28 @@ export interface Launched extends AsyncDisposable {
   readonly stdin: Fd;
   readonly output: Fd;
   readonly report: ReportReader;
-  /** The rest of the output, to its end. */
+  /** Resolves with the rest of the output at its end. */
   text(): Promise<string>;
 }
 
+type LaunchFds = { readonly stdin: Fd; readonly output: Fd; readonly report: Fd };
+
+/** Makes init keep all three pipes of a process. */
+export const keepAll = ({ stdin, output, report }: LaunchFds): KeptFds => ({ stdin, stdout: output, report });
+
 let lastId = 0;
 
-/** Launches a plan with pipes in the slots; at the end closes what is ours and has init forget the process. */
+/**
+ * Launches a plan with pipes in the slots. Disposing of the result closes our descriptors and makes init forget the
+ * process.
+ */
 export async function launch(
   agent: Init,
   plan: readonly PlanOp[],
   options: Partial<LaunchRequest> & {
     extra?: readonly Fd[];
     signal?: AbortSignal;
-    keepOf?: (fds: { stdin: Fd; output: Fd; report: Fd }) => KeptFds;
+    keepOf?: (fds: LaunchFds) => KeptFds;
   } = {},
 ): Promise<Launched> {
   const { extra = [], keepOf, signal, ...request } = options;
@@ -99,7 +107,7 @@ export interface Finished {
   readonly exit: ExitStatus;
 }
 
-/** Launches, waits for the end, and returns what there was to see. */
+/** Launches a plan and waits for the process's end. Returns its output, first report and exit. */
 export async function run(
   agent: Init,
   plan: readonly PlanOp[],
@@ -111,7 +119,7 @@ export async function run(
   return { output, report, exit: await launched.process.exit };
 }
 
-/** The operation that failed, by name, and its errno; for `expect`. */
+/** Returns the failed operation and its errno as text for `expect`: "chdir: errno 2". */
 export function failure(plan: readonly PlanOp[], finished: Finished): string {
   const { report } = finished;
   if (report.kind !== "failed") return `${report.kind}, then exit code ${finished.exit.code}: ${finished.output}`;

@@ -5,7 +5,10 @@ import { whyNoNamespaces } from "./harness.ts";
 
 const native = join(import.meta.dirname, "../../build/native");
 
-/** Runs the tests on init and on init under ASan and UBSan; where they cannot run, the reason is their name. */
+/**
+ * Describes tests for init and for init under ASan and UBSan. Skips them, with the reason in their name, if they can't
+ * run.
+ */
 export function describeInit(name: string, tests: (init: string) => void): void {
   const why = whyNoNamespaces();
   for (const variant of ["init", "init-asan"]) {
