@@ -54,11 +54,11 @@ const message = Buffer.of(0, 0, 0, 0, 3, 10, 1, 97);
 
 const packed = gzipSync(message.subarray(5));
 
-/** The first byte is the size of pieces; the preface of HTTP/2 is put before the others. */
+/** Takes the size of pieces from the first byte, and sends the others after HTTP/2's preface. */
 export const grpcConnections: FuzzTarget = {
   name: "grpc-connections",
   promise:
-    "a gRPC connection of any frames leaves nothing behind: no room, no descriptor, no error that nobody catches",
+    "a gRPC connection with any frames releases its memory budget and its descriptor, and leaves no uncaught error",
   seeds: () => [
     Buffer.concat([
       Buffer.of(255),
@@ -98,14 +98,14 @@ export const grpcConnections: FuzzTarget = {
     const init = { deposit: () => undefined, withdraw: () => undefined };
     const server = new RpcServer({ sys: wire.sys, init, journal: calls }, table, { room });
     const connection = server.accept(7);
-    promise(connection !== undefined, "it is accepted");
+    promise(connection !== undefined, "the connection is accepted");
     await wire.done;
     for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
     connection.destroy();
     await connection.closed;
-    // Handlers that wait are told, and give their room back as they return.
+    // Waiting handlers are aborted, and release their part of the budget when they return.
     for (let turn = 0; turn < 50 && room.left !== ROOM; turn++) await new Promise(setImmediate);
-    promise(wire.closed === 1, `the descriptor is closed ${wire.closed} times`);
-    promise(room.left === ROOM, `${ROOM - room.left} bytes of room are left behind`);
+    promise(wire.closed === 1, `the descriptor is closed once, not ${wire.closed} times`);
+    promise(room.left === ROOM, `${ROOM - room.left} bytes of the memory budget are not released`);
   },
 };
