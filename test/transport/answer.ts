@@ -1,4 +1,4 @@
 import { ANSWER_ROOM } from "../../agent/service/dispatch.ts";
 
-/** An encoded response as a handler answers with it. */
+/** Returns an encoded response in the form that handlers return: with room for a header in front. */
 export const answer = (response: Uint8Array): Buffer => Buffer.concat([Buffer.alloc(ANSWER_ROOM), response]);

@@ -12,7 +12,7 @@ import { sys } from "./serve.ts";
 /** Moments at which an agent may be killed. */
 export type Moment = "deposit" | "before read" | "after read" | "before write" | "after write";
 
-/** The error of a connection that is reset. */
+/** Error of a connection that is reset. */
 class Died extends SystemError {
   constructor() {
     super("read", 104, "dead");
@@ -20,17 +20,17 @@ class Died extends SystemError {
 }
 
 /**
- * An agent's RpcServer that dies at a moment: from then on nothing of it reaches a socket, and its memory is what the
- * journal was at that moment. A successor can be made of what is left.
+ * An agent's RpcServer that dies at a chosen moment: from then on it writes nothing to a socket, and its journal stays
+ * as it was. A successor can be created from what is left.
  */
 export class DyingServer {
   readonly table = new FakeTable();
   readonly server: RpcServer;
   /** Descriptors that init keeps. */
   readonly deposits: Map<string, Fd>;
-  /** Bytes that the sockets still take. */
+  /** Number of bytes that the sockets still accept. */
   room = Number.POSITIVE_INFINITY;
-  /** Bytes that it has read. */
+  /** Number of bytes that it has read. */
   received = 0;
   #memory: ArrayBuffer;
   #left: ArrayBuffer | undefined;
@@ -80,7 +80,7 @@ export class DyingServer {
     return this.#left !== undefined;
   }
 
-  /** The next time that it comes there. */
+  /** Makes the server die the next time that it reaches this moment. */
   dieAt(moment: Moment): void {
     this.#moment = moment;
   }
@@ -90,28 +90,32 @@ export class DyingServer {
     this.#memory = new ArrayBuffer(0);
   }
 
-  /** A new connection, from its other end. */
+  /** Opens a connection. Returns the client's end. */
   connect(): Socket {
     const [fd, other] = sys.socketPair("stream");
     this.server.accept(fd);
     return adoptStream(other);
   }
 
-  /** The next agent, and what it said of each connection. */
-  successor(undone: Promise<unknown> = Promise.resolve()): { next: RpcServer; table: FakeTable; said: ResumedEvent[] } {
-    if (this.#left === undefined) throw new Error("it is alive");
+  /** Creates the next agent. Returns it with its events about each connection. */
+  successor(undone: Promise<unknown> = Promise.resolve()): {
+    next: RpcServer;
+    table: FakeTable;
+    events: ResumedEvent[];
+  } {
+    if (this.#left === undefined) throw new Error("the server is alive");
     const table = new FakeTable();
-    const said: ResumedEvent[] = [];
-    const listen = (event: unknown): void => void said.push(event as ResumedEvent);
+    const events: ResumedEvent[] = [];
+    const listen = (event: unknown): void => void events.push(event as ResumedEvent);
     const init = createInitDouble(sys);
     const next = new RpcServer({ sys, init, journal: journalIn(this.#left).calls }, table);
     diagnostics.resumed.subscribe(listen);
     next.resume(this.deposits, undone);
     diagnostics.resumed.unsubscribe(listen);
-    return { next, table, said };
+    return { next, table, events };
   }
 
-  /** The next agent, which dies when it begins a call of Fatal. `room`: of its own. */
+  /** Creates the next agent, which dies when it begins a call of `Fatal`. Its sockets accept `room` bytes. */
   dyingSuccessor(room = Number.POSITIVE_INFINITY): DyingServer {
     const next = new DyingServer(this.#left, this.deposits);
     next.room = room;

@@ -3,14 +3,17 @@ import type { Call, Handler, ServiceTable } from "../../agent/service/dispatch.t
 import { DecodeError } from "../../proto/codec.ts";
 import { answer } from "./answer.ts";
 
-/** A service `test.Echo` whose methods do what a transport can meet, and a record of what happened to the calls. */
+/**
+ * A service `test.Echo` whose methods behave in every way that a transport must handle. Records what happened to the
+ * calls.
+ */
 export class FakeTable implements ServiceTable {
   /** Calls of `Hang` whose signal has fired. */
   readonly aborted: unknown[] = [];
-  /** Whether each answer was written, in order. */
+  /** True for each answer that was written, in order. */
   readonly settled: boolean[] = [];
   readonly calls: Call[] = [];
-  /** Answer of `Held`, once resolved. */
+  /** Answer of `Held`; the call waits until a test resolves it. */
   readonly held = Promise.withResolvers<Uint8Array>();
   onFatal: () => void = () => undefined;
   started = 0;
@@ -19,9 +22,9 @@ export class FakeTable implements ServiceTable {
   readonly #methods: Readonly<Record<string, (payload: Uint8Array, call: Call) => Promise<Uint8Array> | Uint8Array>> = {
     Echo: (payload) => payload,
     Metadata: (_, { metadata, peer }) => Buffer.from(JSON.stringify({ peer, test: metadata.get("test") })),
-    /** Answers with as many bytes as the payload says. */
+    /** Answers with the number of bytes in the payload. */
     Fill: (payload) => Buffer.alloc(Number(Buffer.from(payload).toString()), 7),
-    /** Answers with the payload after so many milliseconds. */
+    /** Answers with the payload after the number of milliseconds in it. */
     Sleep: async (payload) => {
       await new Promise((resolve) => setTimeout(resolve, Number(Buffer.from(payload).toString())));
       return payload;
@@ -32,7 +35,7 @@ export class FakeTable implements ServiceTable {
       return this.held.promise;
     },
     Held: () => this.held.promise,
-    /** Never answers, but ends when nobody waits. */
+    /** Never answers, but ends when its signal aborts. */
     Hang: (_, { signal }) =>
       new Promise((_resolve, reject) => {
         signal.addEventListener("abort", () => {
@@ -41,10 +44,10 @@ export class FakeTable implements ServiceTable {
         });
       }),
     Large: () => Buffer.alloc(300_000, "x"),
-    /** Says how far an agent before came, and comes to 7. */
+    /** Answers with the progress that an earlier agent noted, and notes the progress 7. */
     Note: (_, call) => {
       if (call.progress !== undefined && call.progress > 0) {
-        return Buffer.from(`an agent before came to ${call.progress}`);
+        return Buffer.from(`an earlier agent noted ${call.progress}`);
       }
       call.note?.(7);
       return new Promise(() => {});
@@ -79,7 +82,7 @@ export class FakeTable implements ServiceTable {
     };
   }
 
-  /** Accepts the methods that change nothing. */
+  /** True for methods that change nothing. */
   mayRepeat(service: string, method: string): boolean {
     return service === "test.Echo" && ["Echo", "Sleep", "Hang", "Fill", "Large", "NotFound", "Fatal"].includes(method);
   }

@@ -3,9 +3,9 @@ import type { Duplex } from "node:stream";
 import { ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader, FrameParser } from "../../proto/ttrpc-frame.ts";
 
-/** A request of which the last byte is missing. */
+/** A request whose last byte is missing. */
 interface Half {
-  /** Sends it; the code of the answer. */
+  /** Sends the last byte. Returns the code of the answer. */
   finish(): Promise<number>;
   destroy(): void;
 }
@@ -32,14 +32,14 @@ export async function halfTtrpc(socket: Duplex, bytes: number): Promise<Half> {
   };
 }
 
-/** Opens an HTTP/2 session of a client that keeps whatever it is given unsent. */
+/** Opens an HTTP/2 session without flow control on the client's side: it buffers everything that it can't send yet. */
 export function openHttp2(stream: Duplex): ClientHttp2Session {
   const client = connect("http://agent", { createConnection: () => stream, maxSessionMemory: 1000 });
   client.on("error", () => {});
   return client;
 }
 
-/** A gRPC call whose request is for the caller to write. */
+/** Opens a gRPC call. The caller writes its request. */
 export function request(
   client: ClientHttp2Session,
   path: string,
@@ -74,7 +74,7 @@ export async function halfGrpc(client: ClientHttp2Session, bytes: number, path =
   };
 }
 
-/** A message with what gRPC puts before it. */
+/** Returns a message with gRPC's prefix. */
 export function message(bytes: Buffer, compressed = 0): Buffer {
   const prefix = Buffer.alloc(5, compressed);
   prefix.writeUInt32BE(bytes.length, 1);

@@ -38,7 +38,7 @@ export function many(count: number, make: (index: number) => Buffer): Buffer {
   return Buffer.concat(Array.from({ length: count }, (_, index) => make(index)));
 }
 
-/** Writes bytes repeatedly for as long as they are read. */
+/** Writes bytes again and again while the other end reads them. */
 export function flood(socket: Socket, make: () => Buffer): void {
   while (!socket.destroyed) {
     if (!socket.write(make())) {

@@ -4,7 +4,7 @@ import { GrpcClient } from "../../host/client/grpc-client.ts";
 import { END_HEADERS, HEADERS, header, http2, PREFACE, RST_STREAM, SETTINGS } from "./http2-frames.ts";
 import { serve } from "./serve.ts";
 
-/** Header fields of a call, each as a literal. */
+/** Encodes a call's header fields as literals. */
 function headers(path: string, contentType: string): Buffer {
   const fields = {
     ":method": "POST",
@@ -18,14 +18,17 @@ function headers(path: string, contentType: string): Buffer {
 
 test.each([
   ["an unknown method", "/test.Echo/Nope", "application/grpc"],
-  ["another content type", "/test.Echo/Echo", "text/plain"],
-])("a call of %s that is reset in the packet that it comes in ends itself and nothing else", async (_, path, type) => {
-  await using served = await serve();
-  const call = [http2(HEADERS, END_HEADERS, 1, headers(path, type)), http2(RST_STREAM, 0, 1, Buffer.of(0, 0, 0, 8))];
-  const socket = await served.dial();
-  socket.write(Buffer.concat([PREFACE, http2(SETTINGS, 0, 0), ...call]));
-  await new Promise((resolve) => socket.once("data", resolve)); // its settings
-  await using client = new GrpcClient(await dial(served.address));
-  expect(Buffer.from(await client.call("test.Echo", "Echo", Buffer.from("x"))).toString()).toBe("x");
-  socket.destroy();
-});
+  ["a foreign content type", "/test.Echo/Echo", "text/plain"],
+])(
+  "a call of %s that is reset within its own packet ends alone, and its connection continues",
+  async (_, path, type) => {
+    await using served = await serve();
+    const call = [http2(HEADERS, END_HEADERS, 1, headers(path, type)), http2(RST_STREAM, 0, 1, Buffer.of(0, 0, 0, 8))];
+    const socket = await served.dial();
+    socket.write(Buffer.concat([PREFACE, http2(SETTINGS, 0, 0), ...call]));
+    await new Promise((resolve) => socket.once("data", resolve)); // the server's settings
+    await using client = new GrpcClient(await dial(served.address));
+    expect(Buffer.from(await client.call("test.Echo", "Echo", Buffer.from("x"))).toString()).toBe("x");
+    socket.destroy();
+  },
+);

@@ -10,20 +10,20 @@ import type { ServiceTable } from "../../agent/service/dispatch.ts";
 import { RpcServer, type ServerKernel, type ServerOptions } from "../../agent/transport/rpc-server.ts";
 import { FakeTable } from "./fake-table.ts";
 
-/** An RpcServer with a FakeTable on a real unix socket. */
+/** An RpcServer that serves a FakeTable on a real unix socket. */
 export interface Served extends AsyncDisposable {
   readonly rpc: RpcServer;
   readonly table: FakeTable;
   readonly path: string;
-  /** The same as an address of the client. */
+  /** Address of the socket for our client. */
   readonly address: string;
-  /** A raw connection. */
+  /** Opens a raw connection. */
   dial(): Promise<Socket>;
 }
 
 export const sys = openSys();
 
-/** A server with an init that keeps nothing. */
+/** Creates a server whose init keeps nothing. */
 export function createServer(
   table: ServiceTable,
   options: ServerOptions & Pick<ServerKernel, "loadGrpc"> = {},
@@ -57,10 +57,10 @@ export async function serve(options: ServerOptions = {}): Promise<Served> {
   };
 }
 
-/** Waits until `condition` holds, for up to two seconds. */
+/** Waits until `condition` holds. Throws after two seconds. */
 export async function until(condition: () => boolean): Promise<void> {
   for (let tries = 0; !condition(); tries++) {
-    if (tries === 400) throw new Error(`waited 2 s for ${condition}`);
+    if (tries === 400) throw new Error(`still false after 2 s: ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
