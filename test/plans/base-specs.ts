@@ -72,7 +72,7 @@ const podFile = (name: string, source: string): MountConfig => ({
   options: ["rbind", "rprivate", "rw"],
 });
 
-/** A container of a Kubernetes pod as containerd's CRI plug-in makes it, its files of the pod shared by a Kata host. */
+/** The spec that containerd's CRI plug-in makes for a container of a Kubernetes pod, whose files a Kata host shares. */
 export const pod: Config = {
   ...ctrRun,
   process: {
@@ -109,7 +109,10 @@ export const pod: Config = {
   annotations: { "io.kubernetes.cri.container-type": "container", "io.kubernetes.cri.sandbox-id": "s1" },
 };
 
-/** The same with `privileged: true`: nothing masked, all capabilities, all devices, writable kernel file systems. */
+/**
+ * The same container with `privileged: true`: nothing masked, all capabilities, all devices, writable kernel file
+ * systems.
+ */
 export const privilegedPod: Config = {
   ...pod,
   process: {
@@ -129,7 +132,7 @@ export const privilegedPod: Config = {
   },
 };
 
-/** The same with shareProcessNamespace: the pid namespace is that of the pod's first container. */
+/** The same container with shareProcessNamespace: its pid namespace is the one of the pod's first container. */
 export const shareProcessPod: Config = {
   ...pod,
   linux: {

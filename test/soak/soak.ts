@@ -11,7 +11,7 @@ import { figuresOf, HEADER, whatGrew } from "./figures.ts";
 import { load } from "./load.ts";
 
 const root = join(import.meta.dirname, "../..");
-const HELP = `Run many execs and containers on one agent, and print what init and the agent hold at the start, on the way and at the end.
+const HELP = `Run many execs and containers on one agent, and print what init and the agent hold at the start, in between and at the end.
     --guest           use a real guest (default: init in namespaces of this machine, which needs root)
     --execs N         number of execs (default: 10000)
     --containers N    number of containers (default: 1000)
