@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { installedRuntimes } from "./installed-runtimes.ts";
+import { installedRuntimes } from "./testing/installed-runtimes.ts";
 
 const VOLUME = "/run/kata-containers/shared/containers/pause/rootfs/local/volume";
 const TRIES = 10;

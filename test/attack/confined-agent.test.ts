@@ -2,13 +2,13 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
-import { compileC } from "../compile-c.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startInit } from "../init/harness.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startInit } from "../init/testing/harness.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { compileC } from "../testing/compile-c.ts";
 
-const STAND_IN = join(import.meta.dirname, "confined-agent.ts");
+const STAND_IN = join(import.meta.dirname, "testing/confined-agent.ts");
 
 describeInNamespaces("an attacker who has taken over the agent", () => {
   it("is refused the system calls that the agent doesn't need, also in its programs", async () => {

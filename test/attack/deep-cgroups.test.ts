@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { buildAttacker } from "./attacker.ts";
-import { installedRuntimes } from "./installed-runtimes.ts";
+import { buildAttacker } from "./testing/attacker.ts";
+import { installedRuntimes } from "./testing/installed-runtimes.ts";
 
 /** Depth with names of 255 bytes: six times as deep as a path can reach. */
 const DEPTH = 100;

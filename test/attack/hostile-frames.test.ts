@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { NODE_OPTIONS } from "../../rootfs-builder/image/contents.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import {
   CONTINUATION,
   DATA,
@@ -21,9 +21,9 @@ import {
   RST_STREAM,
   SETTINGS,
   WINDOW_UPDATE,
-} from "../transport/http2-frames.ts";
-import { HELD_UP_MS } from "./held-up-ms.ts";
-import { residentMib } from "./resident-mib.ts";
+} from "../transport/testing/http2-frames.ts";
+import { HELD_UP_MS } from "./testing/held-up-ms.ts";
+import { residentMib } from "./testing/resident-mib.ts";
 
 const AGENT = join(import.meta.dirname, "../../agent/main.ts");
 const DURATION_MS = 4000;

@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { buildAttacker, startWith } from "./attacker.ts";
-import { installedRuntimes } from "./installed-runtimes.ts";
+import { buildAttacker, startWith } from "./testing/attacker.ts";
+import { installedRuntimes } from "./testing/installed-runtimes.ts";
 
 const EXECS = 8;
 

@@ -5,11 +5,11 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import { type grpc, guestd, ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader, FRAME_REQUEST } from "../../proto/ttrpc-frame.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { residentMib } from "./resident-mib.ts";
+import { residentMib } from "./testing/resident-mib.ts";
 
 const EQUAL = "SCMP_CMP_EQ";
 const LINUX = ociSpec("/", ["true"]).Linux;

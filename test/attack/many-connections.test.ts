@@ -5,11 +5,11 @@ import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import { encodeHeader, FRAME_REQUEST, MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
 import { NODE_OPTIONS } from "../../rootfs-builder/image/contents.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
-import { PREFACE } from "../transport/http2-frames.ts";
-import { HELD_UP_MS } from "./held-up-ms.ts";
-import { residentMib } from "./resident-mib.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
+import { PREFACE } from "../transport/testing/http2-frames.ts";
+import { HELD_UP_MS } from "./testing/held-up-ms.ts";
+import { residentMib } from "./testing/resident-mib.ts";
 
 const AGENT = join(import.meta.dirname, "../../agent/main.ts");
 /** Connections; more over gRPC than the heap of a guest's agent could hold. */

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { deathToAnswer, firstAnswer } from "./first-answer.ts";
 import { FirstContainer } from "./first-container.ts";

@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { childrenOf } from "../init/children-of.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { inPidNamespace } from "../init/in-pid-namespace.ts";
+import { childrenOf } from "../init/testing/children-of.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { inPidNamespace } from "../init/testing/in-pid-namespace.ts";
 
 const script = join(import.meta.dirname, "janitor.sh");
 /** A pid that no process has in the test's pid namespace, whose PID 1 is the shell that stands in for the test run. */

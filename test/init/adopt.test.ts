@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { InitClient } from "../../agent/kernel/init/init-client.ts";
 import type { AdoptedProcess } from "../../agent/kernel/kernel.ts";
-import { message, nextReply, u32 } from "./raw.ts";
-import { type RelayedInit, startRelayedInit, sys } from "./relayed-init.ts";
-import { run, shell, stdio } from "./run-plan.ts";
-import { describeInit } from "./variants.ts";
+import { message, nextReply, u32 } from "./testing/raw.ts";
+import { type RelayedInit, startRelayedInit, sys } from "./testing/relayed-init.ts";
+import { run, shell, stdio } from "./testing/run-plan.ts";
+import { describeInit } from "./testing/variants.ts";
 
 const ADOPT = 7;
 

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { compileC, SANITIZED } from "../compile-c.ts";
 import { hosts } from "../hosts/hosts.ts";
 import { kernelCommandLines } from "../hosts/kernel-command-lines.ts";
+import { compileC, SANITIZED } from "../testing/compile-c.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const program = join(repository, "build/test/check-boot");

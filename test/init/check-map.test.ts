@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { compileC, SANITIZED } from "../compile-c.ts";
+import { compileC, SANITIZED } from "../testing/compile-c.ts";
 
 const EBUSY = 16;
 const EINVAL = 22;

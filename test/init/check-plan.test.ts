@@ -5,7 +5,7 @@ import { beforeAll, expect, test } from "vitest";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import { encodePlan } from "../../agent/kernel/init/plan-encode.ts";
 import { ARBITRARY_SLOTS, arbitraryOps, arbitraryPlan } from "../../agent/kernel/testing/plan-arbitrary.ts";
-import { compileC, SANITIZED } from "../compile-c.ts";
+import { compileC, SANITIZED } from "../testing/compile-c.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const program = join(repository, "build/test/check-plan");

@@ -4,9 +4,9 @@ import { expect, onTestFinished, test } from "vitest";
 import * as abi from "../../agent/kernel/constants.ts";
 import { initRefusals } from "../../agent/kernel/init/init-client.ts";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
-import { startRelayedInit, sys } from "./relayed-init.ts";
-import { EXTRA, execute, failure, launch, run, shell, stdio } from "./run-plan.ts";
-import { describeInit } from "./variants.ts";
+import { startRelayedInit, sys } from "./testing/relayed-init.ts";
+import { EXTRA, execute, failure, launch, run, shell, stdio } from "./testing/run-plan.ts";
+import { describeInit } from "./testing/variants.ts";
 
 const EINVAL = 22;
 const fork: PlanOp = { op: "fork", flags: 0 };

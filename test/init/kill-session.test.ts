@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Files } from "../../agent/kernel/files.ts";
 import { killSession } from "../../agent/main/kill-session.ts";
-import { describeInNamespaces } from "./describe-in-namespaces.ts";
-import { inPidNamespace } from "./in-pid-namespace.ts";
+import { describeInNamespaces } from "./testing/describe-in-namespaces.ts";
+import { inPidNamespace } from "./testing/in-pid-namespace.ts";
 
 const AGENT = join(import.meta.dirname, "../../agent");
 

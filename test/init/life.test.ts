@@ -2,11 +2,11 @@ import { spawnSync } from "node:child_process";
 import { existsSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { Fd } from "../../agent/kernel/kernel.ts";
-import { startInit } from "./harness.ts";
-import { message, nextReply } from "./raw.ts";
-import { startRelayedInit, sys } from "./relayed-init.ts";
-import { launch, shell, stdio } from "./run-plan.ts";
-import { describeInit } from "./variants.ts";
+import { startInit } from "./testing/harness.ts";
+import { message, nextReply } from "./testing/raw.ts";
+import { startRelayedInit, sys } from "./testing/relayed-init.ts";
+import { launch, shell, stdio } from "./testing/run-plan.ts";
+import { describeInit } from "./testing/variants.ts";
 
 /** Type and options of each mount. A size is a share of the guest's memory. */
 const BASE_MOUNTS: Readonly<Record<string, string>> = {

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as abi from "../../agent/kernel/constants.ts";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
-import { enterRootfs, mountOf, mountProc, pivot } from "./container-plan.ts";
-import { describeOperations } from "./describe-operations.ts";
-import { sys } from "./relayed-init.ts";
-import { EXTRA, execute, failure, launch, run, shell, stdio } from "./run-plan.ts";
+import { enterRootfs, mountOf, mountProc, pivot } from "./testing/container-plan.ts";
+import { describeOperations } from "./testing/describe-operations.ts";
+import { sys } from "./testing/relayed-init.ts";
+import { EXTRA, execute, failure, launch, run, shell, stdio } from "./testing/run-plan.ts";
 
 const ENOENT = 2;
 

@@ -5,9 +5,9 @@ import * as abi from "../../agent/kernel/constants.ts";
 import type { InitClient } from "../../agent/kernel/init/init-client.ts";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
-import { type RelayedInit, startRelayedInit, sys } from "./relayed-init.ts";
-import { EXTRA, execute, keepAll, launch, readAll, run, shell, stdio } from "./run-plan.ts";
-import { describeInit } from "./variants.ts";
+import { type RelayedInit, startRelayedInit, sys } from "./testing/relayed-init.ts";
+import { EXTRA, execute, keepAll, launch, readAll, run, shell, stdio } from "./testing/run-plan.ts";
+import { describeInit } from "./testing/variants.ts";
 
 const openOf = (pid: number) => readdirSync(`/proc/${pid}/fd`).length;
 

@@ -4,9 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
-import { type LaunchFields, launchBody, message, nextReply, planFile, u32 } from "./raw.ts";
-import { type RelayedInit, startRelayedInit, sys } from "./relayed-init.ts";
-import { describeInit } from "./variants.ts";
+import { type LaunchFields, launchBody, message, nextReply, planFile, u32 } from "./testing/raw.ts";
+import { type RelayedInit, startRelayedInit, sys } from "./testing/relayed-init.ts";
+import { describeInit } from "./testing/variants.ts";
 
 const [LAUNCH, FORGET, CLOSE, KEEP, DROP, POWER, HEARTBEAT, LAUNCHED, REFUSED] = [1, 2, 3, 4, 5, 6, 8, 16, 21];
 const [EPERM, ENOENT, EBADF, EEXIST, EINVAL, EMSGSIZE, ENOSYS, EBADMSG] = [1, 2, 9, 17, 22, 90, 38, 74];

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { startRelayedInit } from "./relayed-init.ts";
-import { describeInit } from "./variants.ts";
+import { startRelayedInit } from "./testing/relayed-init.ts";
+import { describeInit } from "./testing/variants.ts";
 
 /** The test stands in for the agent, so it is the test that falls silent. */
 describeInit("init, which watches the agent,", (binary) => {

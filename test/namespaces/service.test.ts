@@ -8,14 +8,14 @@ import { expect, it } from "vitest";
 import { listenVsock, VSOCK_ANY } from "../../agent/kernel/sys/listeners.ts";
 import { nativeAddon } from "../../agent/kernel/sys/native-addon.ts";
 import { type AgentClient, connect } from "../../host/client/agent-client.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { buildProbe } from "../scenarios/build-probe.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { readSpans } from "../scenarios/read-spans.ts";
-import { makeServicePlace, type ServicePlace } from "./service-agent.ts";
+import { makeServicePlace, type ServicePlace } from "./testing/service-agent.ts";
 
 const address = `unix://@guestd-service-${process.pid}`;
 const hasVsock = existsSync("/dev/vsock");

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { compileC } from "../compile-c.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { compileC } from "../testing/compile-c.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 /**
  * The view that containers of a pod have of each other if they share a pid namespace: CreateContainer with

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { HELD_UP_MS } from "../attack/held-up-ms.ts";
-import { buildCapable } from "../attack/vm/spared-container.ts";
+import { HELD_UP_MS } from "../attack/testing/held-up-ms.ts";
+import { buildCapable } from "../attack/vm/testing/spared-container.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "../vm/guest-machine.ts";
+import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
 const MIB = 1 << 20;
 const DEFAULTS = ["1:3", "1:5", "1:7", "1:8", "1:9", "5:2"];

@@ -1,5 +1,5 @@
 import { delimiter, dirname, join } from "node:path";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { startOtherPlace } from "./other-place.ts";
 import { type Outcome, runProgram } from "./run-program.ts";
 

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { whyNoNamespaces } from "../init/testing/harness.ts";
 
 const here = import.meta.dirname;
 /**

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { compileC } from "../compile-c.ts";
+import { compileC } from "../testing/compile-c.ts";
 
 let built: string | undefined;
 

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { compileC } from "../compile-c.ts";
+import { compileC } from "../testing/compile-c.ts";
 import { makeBusyboxRootfs } from "./busybox-rootfs.ts";
 import type { Machine } from "./machine.ts";
 import { ociSpec } from "./oci.ts";

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { textTable } from "../../host/cli/output/text-table.ts";
 import { buildShippedAgent } from "../bench/shipped-agent.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "../vm/guest-machine.ts";
+import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 import { figuresOf, HEADER, whatGrew } from "./figures.ts";
 import { load } from "./load.ts";
 

@@ -3,8 +3,8 @@ import { type Listener, listenUnix } from "../../agent/kernel/sys/listeners.ts";
 import type { ServiceTable } from "../../agent/service/dispatch.ts";
 import { connect } from "../../host/client/agent-client.ts";
 import { agentService, health } from "../../proto/gen/services.js";
-import { answer } from "./answer.ts";
-import { createServer } from "./serve.ts";
+import { answer } from "./testing/answer.ts";
+import { createServer } from "./testing/serve.ts";
 
 const address = `unix://@guestd-agent-client-${process.pid}`;
 

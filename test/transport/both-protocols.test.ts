@@ -5,7 +5,7 @@ import { GrpcClient } from "../../host/client/grpc-client.ts";
 import type { CallOptions, RpcChannel } from "../../host/client/rpc-channel.ts";
 import { RpcError } from "../../host/client/rpc-error.ts";
 import { TtrpcClient } from "../../host/client/ttrpc-client.ts";
-import { type Served, serve, until } from "./serve.ts";
+import { type Served, serve, until } from "./testing/serve.ts";
 
 const protocols = {
   ttrpc: async (served: Served) => new TtrpcClient(await dial(served.address)),

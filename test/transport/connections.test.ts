@@ -3,9 +3,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { diagnostics, type RefusedEvent } from "../../agent/transport/diagnostics.ts";
 import { dial } from "../../host/client/dial.ts";
 import { TtrpcClient } from "../../host/client/ttrpc-client.ts";
-import { FakeTable } from "./fake-table.ts";
-import { PREFACE } from "./http2-frames.ts";
-import { createServer, serve, sys, until } from "./serve.ts";
+import { FakeTable } from "./testing/fake-table.ts";
+import { PREFACE } from "./testing/http2-frames.ts";
+import { createServer, serve, sys, until } from "./testing/serve.ts";
 
 let refused: RefusedEvent[] = [];
 const listen = (event: unknown): void => void refused.push(event as RefusedEvent);

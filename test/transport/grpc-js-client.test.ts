@@ -1,6 +1,6 @@
 import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
-import { serve, until } from "./serve.ts";
+import { serve, until } from "./testing/serve.ts";
 
 const same = (bytes: Buffer): Buffer => bytes;
 

@@ -10,8 +10,8 @@ import { GrpcClient } from "../../host/client/grpc-client.ts";
 import { TtrpcClient } from "../../host/client/ttrpc-client.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader } from "../../proto/ttrpc-frame.ts";
-import { halfGrpc, halfTtrpc, message, openHttp2, request } from "./half-request.ts";
-import { type Served, serve, until } from "./serve.ts";
+import { halfGrpc, halfTtrpc, message, openHttp2, request } from "./testing/half-request.ts";
+import { type Served, serve, until } from "./testing/serve.ts";
 
 const ROOM = 16 << 20;
 const LONG = 4_100_000;

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { dial } from "../../host/client/dial.ts";
 import { GrpcClient } from "../../host/client/grpc-client.ts";
-import { END_HEADERS, HEADERS, header, http2, PREFACE, RST_STREAM, SETTINGS } from "./http2-frames.ts";
-import { serve } from "./serve.ts";
+import { END_HEADERS, HEADERS, header, http2, PREFACE, RST_STREAM, SETTINGS } from "./testing/http2-frames.ts";
+import { serve } from "./testing/serve.ts";
 
 /** Encodes a call's header fields as literals. */
 function headers(path: string, contentType: string): Buffer {

@@ -10,8 +10,8 @@ import {
 } from "../../agent/kernel/journal/journal-layout.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader, FrameParser } from "../../proto/ttrpc-frame.ts";
-import { DyingServer } from "./dying-server.ts";
-import { until } from "./serve.ts";
+import { DyingServer } from "./testing/dying-server.ts";
+import { until } from "./testing/serve.ts";
 
 function request(streamId: number, method: string, payload: Uint8Array | string = ""): Buffer {
   const message = { service: "test.Echo", method, payload: Buffer.from(payload) };

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { BodyRoom } from "../../agent/transport/body-room.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader, FrameParser, MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
-import { serve, until } from "./serve.ts";
+import { serve, until } from "./testing/serve.ts";
 
 interface Answer {
   readonly streamId: number;

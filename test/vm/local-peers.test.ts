@@ -4,11 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dial } from "../../host/client/dial.ts";
 import { cachedKernels } from "../../host/machine/paths.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
-import { HELD_UP_MS } from "../attack/held-up-ms.ts";
-import { compileC } from "../compile-c.ts";
+import { HELD_UP_MS } from "../attack/testing/held-up-ms.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "./guest-machine.ts";
+import { compileC } from "../testing/compile-c.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
 
 const module = join(cachedKernels()[0]?.modules ?? "/", "kernel/net/vmw_vsock/vsock_loopback.ko");
 const reason = existsSync(module) ? "" : ` (skipped: no ${module})`;

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
-import { startGuestMachine } from "../../vm/guest-machine.ts";
-import { buildCapable } from "./spared-container.ts";
+import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
+import { buildCapable } from "./testing/spared-container.ts";
 
 const SILENT = /the agent has not answered for 5\.0 s; it is replaced/g;
 /** The agent's capabilities, as in docs/confinement.md. */

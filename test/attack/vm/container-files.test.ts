@@ -5,8 +5,8 @@ import { canGuard } from "../../../host/machine/guard-share.ts";
 import { isRoot } from "../../../lib/is-root.ts";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
-import { startGuestMachine } from "../../vm/guest-machine.ts";
-import { answersThroughout } from "../answers-throughout.ts";
+import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
+import { answersThroughout } from "../testing/answers-throughout.ts";
 
 const SHARED = "/run/kata-containers/shared/containers";
 const MIB = 1 << 20;

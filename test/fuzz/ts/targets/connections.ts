@@ -5,7 +5,7 @@ import { BodyRoom } from "../../../../agent/transport/body-room.ts";
 import { RpcServer } from "../../../../agent/transport/rpc-server.ts";
 import { ttrpc } from "../../../../proto/gen/messages.js";
 import { encodeHeader, FRAME_REQUEST, FRAME_RESPONSE, FrameParser } from "../../../../proto/ttrpc-frame.ts";
-import { answer } from "../../../transport/answer.ts";
+import { answer } from "../../../transport/testing/answer.ts";
 import { type FuzzTarget, promise } from "../target.ts";
 import { playedWire } from "./played-wire.ts";
 import { untilAborted } from "./until-aborted.ts";

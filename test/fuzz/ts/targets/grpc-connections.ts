@@ -3,7 +3,7 @@ import { createJournalMemory, journalIn } from "../../../../agent/kernel/journal
 import type { Handler, ServiceTable } from "../../../../agent/service/dispatch.ts";
 import { BodyRoom } from "../../../../agent/transport/body-room.ts";
 import { RpcServer } from "../../../../agent/transport/rpc-server.ts";
-import { answer } from "../../../transport/answer.ts";
+import { answer } from "../../../transport/testing/answer.ts";
 import {
   DATA,
   END_HEADERS,
@@ -17,7 +17,7 @@ import {
   RST_STREAM,
   SETTINGS,
   WINDOW_UPDATE,
-} from "../../../transport/http2-frames.ts";
+} from "../../../transport/testing/http2-frames.ts";
 import { type FuzzTarget, promise } from "../target.ts";
 import { playedWire } from "./played-wire.ts";
 import { untilAborted } from "./until-aborted.ts";

@@ -4,7 +4,7 @@ import type { ServiceTable } from "../../../../agent/service/dispatch.ts";
 import { BodyRoom } from "../../../../agent/transport/body-room.ts";
 import { RpcServer } from "../../../../agent/transport/rpc-server.ts";
 import type { WireSys } from "../../../../agent/transport/wire.ts";
-import { answer } from "../../../transport/answer.ts";
+import { answer } from "../../../transport/testing/answer.ts";
 import { type FuzzTarget, promise } from "../target.ts";
 import { journalSeeds, leaveJournal } from "./left-journal.ts";
 
