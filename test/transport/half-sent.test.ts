@@ -169,7 +169,7 @@ describe("unfinished gRPC requests", () => {
     ["two messages", Buffer.concat([message(Buffer.from("one")), message(Buffer.from("two"))]), 12],
     ["two messages, the first one empty", Buffer.concat([message(Buffer.alloc(0)), message(Buffer.alloc(1))]), 12],
     ["a message over 4 MiB", message(Buffer.alloc((4 << 20) + 1)), 8],
-  ])("with %s are refused", async (_, bytes, expected) => {
+  ])("are refused if they contain %s", async (_, bytes, expected) => {
     const room = new BodyRoom(ROOM);
     await using served = await serve({ room });
     const { stream, code } = request(session(served), "/test.Echo/Echo");
