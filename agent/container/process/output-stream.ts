@@ -1,6 +1,7 @@
 import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { OutputJournal, OutputKey, Piece } from "../../kernel/journal/output-journal.ts";
 import type { Fd, Sys } from "../../kernel/kernel.ts";
+import type { Output } from "./stdio.ts";
 
 /**
  * Longest time in ms for which a grandchild that holds the pipe can delay the end of file after the process has
@@ -30,7 +31,7 @@ export interface KeptOutput {
  * and a killed agent loses nothing. The caller passes every answer to `delivered` once it is sent, or to `unread` if
  * it can't be.
  */
-export class OutputStream {
+export class OutputStream implements Output {
   readonly #sys: Sys;
   #closed = false;
   /** True while a reader waits for the descriptor; closing it ends the wait. */
