@@ -1,5 +1,5 @@
 import { realFiles } from "../kernel/files.ts";
-import { openInit } from "../kernel/init/init-client.ts";
+import { openInit } from "../kernel/init/open-init.ts";
 import { type Journal, openJournal } from "../kernel/journal/journal.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { openLoopWatches } from "../kernel/sys/loop-watches.ts";

@@ -1,5 +1,5 @@
-import { statSync } from "node:fs";
 import type { Container } from "../container/container.ts";
+import { namespaceInode } from "../container/namespaces/namespace-inode.ts";
 import { sortNamespaces } from "../container/namespaces/namespaces.ts";
 import { waitsPrivileged } from "../container/runtime/runtime-profile.ts";
 import { AgentError } from "../kernel/error.ts";
@@ -58,7 +58,8 @@ export class TraceGuard {
     signal: AbortSignal,
   ): Promise<T> {
     const { pidPath } = sortNamespaces(spec.linux.namespaces);
-    const namespace = pidPath === undefined ? undefined : inodeOf(pidPath);
+    // A path that doesn't exist makes the creation fail with the reason.
+    const namespace = pidPath === undefined ? undefined : namespaceInode(pidPath);
     if (namespace === undefined) return create();
     // Synchronously: a container that begins to trace later waits for this creation.
     const tracers = this.#containers().filter((it) => it.traces && isIn(it, namespace));
@@ -107,14 +108,5 @@ export class TraceGuard {
       // The creation is over, whether or not it succeeded. A container that can't be thawed stays noted for the next agent.
       await Promise.allSettled(held.map((letGo) => letGo()));
     }
-  }
-}
-
-/** Returns undefined if the path doesn't exist; the creation then fails with the reason. */
-function inodeOf(path: string): number | undefined {
-  try {
-    return statSync(path).ino;
-  } catch {
-    return undefined;
   }
 }
