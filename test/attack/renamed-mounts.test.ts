@@ -32,11 +32,8 @@ describeInNamespaces("a rootfs whose mount points are renamed", () => {
   function startSwapper(): ChildProcess {
     const program = join(rootfs, "bin/swapper");
     compileC([join(import.meta.dirname, "../scenarios/swapper.c")], program);
-    return spawn(
-      program,
-      SWAPPED.flatMap((name) => [join(rootfs, name), join(rootfs, `${name}.x`)]),
-      { stdio: "inherit" },
-    );
+    const pairs = SWAPPED.flatMap((name) => [join(rootfs, name), join(rootfs, `${name}.x`)]);
+    return spawn(program, [join(machine.directory, "rounds"), ...pairs], { stdio: "inherit" });
   }
 
   /**

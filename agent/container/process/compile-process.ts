@@ -1,8 +1,8 @@
 import { DEFAULT_PATH } from "../../../lib/oci-defaults.ts";
+import { capabilityMask } from "../../kernel/capabilities.ts";
 import type { PlanBuilder } from "../plan/plan-builder.ts";
 import type { SeccompFilter } from "../seccomp/seccomp-filter.ts";
 import type { CapabilitySets, ProcessSpec } from "../spec.ts";
-import { capabilityMask } from "./capabilities.ts";
 import { rlimitNumber } from "./rlimits.ts";
 import { compileScheduling, compileSchedulingAfterFork } from "./scheduling.ts";
 

@@ -1,6 +1,7 @@
 import { existsSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type InitClient, openInit } from "../../../agent/kernel/init/init-client.ts";
+import type { InitClient } from "../../../agent/kernel/init/init-client.ts";
+import { openInit } from "../../../agent/kernel/init/open-init.ts";
 import type { Fd } from "../../../agent/kernel/kernel.ts";
 import { nativeAddon } from "../../../agent/kernel/sys/native-addon.ts";
 import { openSys, type RealSys } from "../../../agent/kernel/sys/sys.ts";
