@@ -1,14 +1,15 @@
 import { expect, test } from "vitest";
-import { openDescriptors } from "../kernel/testing/open-descriptors.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { checkSharedMounts, isNamed, shareMount } from "./shared-mounts.ts";
 import { testKernel } from "./testing/test-kernel.ts";
+
+leavesNoDescriptors();
 
 const mount = { name: "m", source: "c1", sourcePath: "/srv dir/", path: "/there" };
 const [source, target] = ["c1", "c2"].map((id) => ({ id, pid: 7, pidfd: 1 })) as [never, never];
 const table = (text: string | undefined) => ({ files: { readAtMost: async () => text } });
 
 test("an existing mount, by its escaped name in the mount table, is taken from one container to the other by a plan", async () => {
-  const before = openDescriptors();
   const files = table("22 1 0:5 / /srv\\040dir rw - tmpfs t rw\n");
   const kernel = testKernel({ ...files, play: (child) => child.end() });
   await shareMount(kernel, mount, source, target);
@@ -23,7 +24,6 @@ test("an existing mount, by its escaped name in the mount table, is taken from o
     "attach",
     "exit",
   ]);
-  expect(openDescriptors(), "descriptors left open").toBe(before);
 });
 
 test("a mount that does not appear in time is reported with its container and the limit", async () => {

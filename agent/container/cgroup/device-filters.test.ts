@@ -1,5 +1,6 @@
 import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isRoot } from "../../../lib/is-root.ts";
 import { openSys } from "../../kernel/sys/sys.ts";
 import { createSysDouble } from "../../kernel/testing/sys-double.ts";
 import { DeviceFilters } from "./device-filters.ts";
@@ -36,7 +37,7 @@ describe("device filters", () => {
 });
 
 /** bpf(2) needs root. */
-const root = process.getuid?.() === 0 ? writableCgroupRoot() : undefined;
+const root = isRoot() ? writableCgroupRoot() : undefined;
 
 describe.skipIf(root === undefined)("device filters on a real cgroup2 (needs root)", () => {
   const directory = `${root}/guestd-filter-${process.pid}`;

@@ -3,14 +3,14 @@ import { once } from "node:events";
 import { openSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { describe, expect, test } from "vitest";
+import { isRoot } from "../../../lib/is-root.ts";
 import { CLONE_NEWNET, CLONE_NEWUTS, SIGTERM } from "../constants.ts";
 import { leavesNoDescriptors } from "../testing/leaves-no-descriptors.ts";
 import { nativeAddon } from "./native-addon.ts";
 import { openSys } from "./sys.ts";
 
 const sys = openSys();
-const isRoot = process.getuid?.() === 0;
-const why = isRoot ? "" : " (skipped: needs root)";
+const why = isRoot() ? "" : " (skipped: needs root)";
 leavesNoDescriptors();
 
 test("a process can be signalled by its pidfd, which becomes readable when it ends", async () => {
@@ -44,7 +44,7 @@ test("the process can be renamed, made a subreaper, and made dumpable or not", (
   expect(addon.setDumpable(1)).toBe(0);
 });
 
-describe.skipIf(!isRoot)(`with root${why}`, () => {
+describe.skipIf(!isRoot())(`with root${why}`, () => {
   test("a changed host name is visible only within its uts namespace", () => {
     const outside = hostname();
     const home = openSync("/proc/thread-self/ns/uts", "r");
