@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { realFiles } from "../kernel/files.ts";
 import type { ChildDouble } from "../kernel/testing/init-double.ts";
 import { FoundDevices } from "./testing/found-devices.ts";
 import {
@@ -175,5 +176,33 @@ test("a container calls back once its process is ready, before its creation ends
   const onReady = () => void found.push(all.sandbox.find("c1")?.id);
   await all.sandbox.createContainer({ ...containerRequest("c1"), onReady });
   expect(found).toEqual(["c1"]);
+  await endPod(all);
+});
+
+test("a container that may trace is frozen while another one is created in its pid namespace", async () => {
+  const during: unknown[] = [];
+  const play = (child: ChildDouble) => {
+    const { container } = JSON.parse(child.request.label);
+    if (container === "c2") during.push(frozen(), recordOf("c1").held);
+    hooksEnd(child);
+  };
+  const [freeze, events] = [inPod("cgroup/c1/cgroup.freeze"), inPod("cgroup/c1/cgroup.events")];
+  const frozen = () => readFileSync(freeze, "utf8");
+  /** Reports what was asked for, as the kernel does. */
+  const writeText = (path: string, text: string) => {
+    realFiles.writeText(path, text);
+    if (path === freeze) writeFileSync(events, `populated 1\nfrozen ${text}\n`);
+  };
+  const all = await makePod({ play, files: { writeText } });
+  const container = await all.sandbox.createContainer(containerRequest("c1"));
+  for (const path of [freeze, events]) writeFileSync(path, "0");
+  const ptrace = ["CAP_SYS_PTRACE"];
+  const capabilities = { bounding: ptrace, effective: ptrace, permitted: ptrace, inheritable: [], ambient: [] };
+  const process = { ...container.spec.process, capabilities };
+  await all.sandbox.exec({ container, execId: "gdb", process }, never);
+  await all.sandbox.createContainer({ ...containerRequest("c2"), sharePid: true });
+  expect(during).toEqual(["1", true]);
+  expect([frozen(), recordOf("c1").held]).toEqual(["0", false]);
+  for (const path of [freeze, events]) rmSync(path);
   await endPod(all);
 });

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { afterDeath } from "./testing/after-death.ts";
+import { afterDeath, FIRST_ID } from "./testing/after-death.ts";
 import {
   containerRequest,
   endPod,
@@ -42,6 +42,16 @@ test("the next agent has the pod with its containers, and removes them", async (
   await endPod(next);
   expect(left([])).toEqual([[], [], 0]);
   expect(existsSync(inPod("state/sandbox.json"))).toBe(false);
+});
+
+test("a container of the next agent has a launch id of its own", async () => {
+  const next = openPod(await deadPod("c1", "c2"));
+  await next.sandbox.undone;
+  await next.sandbox.createContainer(containerRequest("c3"));
+  const [child] = next.kernel.init.children;
+  expect(child?.request.id).toBeGreaterThan(FIRST_ID + 1);
+  child?.end();
+  await endPod(next);
 });
 
 test("a storage that two restored containers use is unmounted with the second one", async () => {

@@ -209,6 +209,7 @@ test("the guest is protected once, after the pod's storages are mounted", async 
 
 test("no container can be created before the sandbox", async () => {
   const all = openPod();
+  expect([all.sandbox.exists, all.sandbox.id]).toEqual([false, undefined]);
   await expect(all.sandbox.createContainer(containerRequest("c1"))).rejects.toMatchObject({
     kind: "failed-precondition",
     message: "create container c1: there is no sandbox, call CreateSandbox first",

@@ -3,6 +3,9 @@ import type { TestPod } from "./test-pod.ts";
 
 const KILLED: ExitStatus = { code: 137, signal: 9, userMicros: 0, systemMicros: 0, maxRssKib: 0 };
 
+/** Launch id of the first process, beyond all that the test itself launches. */
+export const FIRST_ID = 1_000_000;
+
 /**
  * Plays the agent's death, and returns what its next one gets from init: the pod's deposits, and a running process for each container.
  * A signal ends such a process.
@@ -25,7 +28,14 @@ export function afterDeath({ sandbox, kernel }: TestPod): { greeting: Partial<In
     const pidfd = closedPipe();
     exits.set(pidfd, resolve);
     const label = JSON.stringify({ container: id, exec: id });
-    return { id: at + 1, pid: process.pid, pidfd, exit, label, kept: { stdout: closedPipe(), stderr: closedPipe() } };
+    return {
+      id: FIRST_ID + at,
+      pid: process.pid,
+      pidfd,
+      exit,
+      label,
+      kept: { stdout: closedPipe(), stderr: closedPipe() },
+    };
   });
   const signal = (pidfd: Fd) => exits.get(pidfd)?.(KILLED);
   return { greeting: { deposits, processes }, sys: { signal } };
