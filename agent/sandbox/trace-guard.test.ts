@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { expect, test } from "vitest";
 import { testSpec } from "../container/testing/test-spec.ts";
-import { type Guarded, TraceGuard } from "./trace-guard.ts";
+import { type Guarded, mayBeTraced, type Traceable, TraceGuard } from "./trace-guard.ts";
 
 const OWN = "/proc/self/ns/pid";
 const { ino } = statSync(OWN);
@@ -149,4 +149,16 @@ test("an error about a tracer and a waiting container names both, and the remedy
         "container tracer may trace container waiting in their pid namespace, whose runtime keeps privileges until it is started: start that first",
     }),
   );
+});
+
+const traceable = (mayTrace: boolean, pidNamespace?: number): Traceable => ({ mayTrace, pidNamespace });
+
+test.each([
+  ["itself", true, [traceable(true, 1)]],
+  ["nobody", false, [traceable(false, 1)]],
+  ["another in its pid namespace", true, [traceable(false, 1), traceable(true, 1)]],
+  ["nobody of another pid namespace", false, [traceable(false, 1), traceable(true, 2)]],
+  ["one that may be anywhere", true, [traceable(false, 1), traceable(true)]],
+])("a process is traced by %s: %j", (_who, expected, all) => {
+  expect(mayBeTraced(all[0] ?? traceable(false), all)).toBe(expected);
 });

@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { descriptorTargets } from "../testing/open-descriptors.ts";
+import { CallMemory } from "./call-memory.ts";
 import type { Journal } from "./journal.ts";
 import { createJournalMemory, fillFile, journalIn, openJournal, withRetryPause } from "./journal.ts";
-import { CALLS_AT_START, CallMemory, CHUNK_BYTES, CHUNKS, CONNECTION, NOW } from "./journal-layout.ts";
+import { CALLS_AT_START, CHUNK_BYTES, CHUNKS, CONNECTION, NOW } from "./journal-layout.ts";
 
 let directory = "";
 beforeEach(() => {
