@@ -129,7 +129,7 @@ function makeChild(sys: Sys, request: LaunchRequest, pid: number, exited: (statu
 }
 
 /** Encodes a record of the report pipe as init's child writes it. */
-function encodeReport(report: LaunchReport): Uint8Array {
+export function encodeReport(report: LaunchReport): Uint8Array {
   const { index, errno, text } = report.kind === "failed" ? report : { index: 0, errno: 0, text: "" };
   const bytes = Buffer.alloc(16 + Buffer.byteLength(text));
   bytes.writeUInt32LE(report.kind === "ready" ? 1 : 2, 0);
