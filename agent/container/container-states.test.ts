@@ -248,7 +248,10 @@ describe("a restored container", () => {
     await create();
     const [init, one] = [processOf("c1", process.pid), processOf("1", process.ppid)];
     const other = Container.restore(kernel, optionsOf(parts), init, [one], held);
-    return { other, close: () => [init, one].forEach((each) => each.destroy()) };
+    const close = () => {
+      for (const each of [init, one]) each.destroy();
+    };
+    return { other, close };
   }
 
   test("has its execs, and finds its pid namespace", async () => {
@@ -273,7 +276,10 @@ describe("a restored container", () => {
   });
 
   test("may trace others, because its execs are unknown, unless it has a user namespace", async () => {
-    for (const [type, may] of [["mount", true], ["user", false]] as const) {
+    for (const [type, may] of [
+      ["mount", true],
+      ["user", false],
+    ] as const) {
       const linux = { ...testSpec().linux, namespaces: [{ type, path: "" }] };
       const { other, close } = await restored(false, { linux });
       expect([other.mayTrace, other.traces, other.isKnownTracer]).toEqual([may, may, false]);

@@ -4,7 +4,7 @@ import type { ExitStatus, Fd, KeptFds, RestoredProcess } from "../../kernel/kern
 import { openSys } from "../../kernel/sys/sys.ts";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import { openDescriptors } from "../../kernel/testing/open-descriptors.ts";
-import { PassedStream, type PassedStdio } from "../passfd/passed-stream.ts";
+import { type PassedStdio, PassedStream } from "../passfd/passed-stream.ts";
 import { testKernel } from "../testing/test-kernel.ts";
 import { Process } from "./process.ts";
 
@@ -185,7 +185,9 @@ test("a process whose descriptors can't be used is killed and forgotten, and the
   const refuse = () => {
     throw new SystemError("set non-blocking", 9, "");
   };
-  const broken = testKernel({ sys: { setNonBlocking: refuse, signal: (fd, number) => void signals.push([fd, number]) } });
+  const broken = testKernel({
+    sys: { setNonBlocking: refuse, signal: (fd, number) => void signals.push([fd, number]) },
+  });
   const [pidfd, stdout] = [sys.pipe(), sys.pipe()];
   for (const fd of [pidfd.write, stdout.write]) sys.close(fd);
   const launched = { id: ++ids, pid: 1, pidfd: pidfd.read, exit: new Promise<ExitStatus>(() => {}) };
