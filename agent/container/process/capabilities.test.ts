@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { capabilityMask, unknownCapabilities } from "./capabilities.ts";
+import { capabilityMask, capabilityNames, mayTrace, unknownCapabilities } from "./capabilities.ts";
 
 test("names are accepted with and without prefix, in any order and case", () => {
   expect(capabilityMask(["CAP_KILL", "chown"])).toBe(0x21n);
@@ -30,4 +30,18 @@ test("an unknown capability is ignored and listed", () => {
   const none = { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] };
   expect(unknownCapabilities({ ...none, bounding: ["CAP_FLY", "KILL"], ambient: ["CAP_FLY"] })).toEqual(["CAP_FLY"]);
   expect(unknownCapabilities(undefined)).toEqual([]);
+});
+
+test("a process may trace others if any of its sets lets it", () => {
+  const none = { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] };
+  expect([mayTrace(undefined), mayTrace(none), mayTrace({ ...none, bounding: ["CAP_KILL"] })]).toEqual([
+    false,
+    false,
+    false,
+  ]);
+  for (const set of Object.keys(none)) expect(mayTrace({ ...none, [set]: ["KILL", "CAP_SYS_PTRACE"] })).toBe(true);
+});
+
+test("a mask is shown by its names, in the order of their numbers", () => {
+  expect([capabilityNames(0n), capabilityNames(0x21n)]).toEqual(["none", "CHOWN KILL"]);
 });
