@@ -212,6 +212,18 @@ describe("a start", () => {
   });
 });
 
+test("a container that may trace others starts and runs execs in a pod without other containers", async () => {
+  const none = { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] };
+  const tracer = { ...testSpec().process, capabilities: { ...none, bounding: ["CAP_SYS_PTRACE"] } };
+  await create({ process: tracer });
+  child(0).executed();
+  expect([container.mayTrace, container.traces, container.isKnownTracer]).toEqual([true, false, true]);
+  await container.start();
+  expect(container.traces).toBe(true);
+  const started = await container.exec("1", tracer);
+  expect(container.find("1")).toBe(started);
+});
+
 describe("a container of another runtime", () => {
   test.each([
     ["runc", true],

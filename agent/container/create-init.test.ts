@@ -1,5 +1,16 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -103,6 +114,31 @@ test("the pod's pid namespace is the one that init forks into", async () => {
   );
   process.destroy();
   child?.end();
+});
+
+test("the plan installs the spec's seccomp filter, and sets HOME from the rootfs", async () => {
+  mkdirSync(join(directory, "rootfs/etc"));
+  writeFileSync(join(directory, "rootfs/etc/passwd"), "root:x:0:0:root:/home/of/root:/bin/sh\n");
+  const seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: [], flags: [], syscalls: [] };
+  const kernel = testKernel();
+  const { process, plan } = await create(spec({ seccomp }), undefined, kernel);
+  expect(plan.steps.filter(({ op }) => op.op === "seccomp")).toHaveLength(1);
+  const last = plan.steps.at(-1)?.op;
+  expect(last?.op === "exec" && last.env).toContain("HOME=/home/of/root");
+  process.destroy();
+  kernel.init.children[0]?.end();
+});
+
+test("the plan has plain paths in the guest, in which a link that a container may have made stays for init to refuse", async () => {
+  symlinkSync(join(directory, "rootfs"), join(directory, "link"));
+  const given = `${directory}/./rootfs//../link`;
+  const mounts = [{ destination: "/x", type: "bind", source: given, options: ["bind"] }];
+  const kernel = testKernel();
+  const { process, plan } = await create({ ...spec({}, given), mounts }, undefined, kernel);
+  process.destroy();
+  kernel.init.children[0]?.end();
+  const paths = plan.steps.flatMap(({ op }) => (op.op === "open-tree" ? [op.path] : []));
+  expect(paths).toEqual([join(directory, "link"), join(directory, "link")]);
 });
 
 test("hooks of a create run while the init process waits, with its pid", async () => {

@@ -15,21 +15,3 @@ test("a quota and a period are one write, and name the field that was given", ()
   expect(writes({ period: 50_000 }, { quota: 7 })).toEqual(["cpu.max 7 50000 (cpu.period)"]);
   expect(writes({ quota: -1 }, { quota: 7, period: 9 })).toEqual(["cpu.max max 9 (cpu.quota)"]);
 });
-
-test("a burst never exceeds the quota meanwhile", () => {
-  expect(writes({ burst: 5 })).toEqual(["cpu.max.burst 5 (cpu.burst)"]);
-  expect(writes({ quota: 9, burst: 5 })).toEqual([
-    "cpu.max.burst 0 (cpu.burst)",
-    "cpu.max 9 100000 (cpu.quota)",
-    "cpu.max.burst 5 (cpu.burst)",
-  ]);
-  expect(writes({ quota: 9, burst: 0 })).toEqual(["cpu.max.burst 0 (cpu.burst)", "cpu.max 9 100000 (cpu.quota)"]);
-});
-
-test("an idle cgroup gets its weight before it is idle, another one after", () => {
-  expect(writes({ idle: 1, shares: 1024 })).toEqual(["cpu.weight 100 (cpu.shares)", "cpu.idle 1 (cpu.idle)"]);
-  expect(writes({ idle: 0, shares: 1024 })).toEqual(["cpu.idle 0 (cpu.idle)", "cpu.weight 100 (cpu.shares)"]);
-  expect(() => writes({ idle: 2 })).toThrow("linux.resources.cpu.idle 2 is neither 0 nor 1");
-  expect(() => writes({ cpus: "x" })).toThrow('linux.resources.cpu.cpus "x" is not a list such as "0-3,8"');
-  expect(() => writes({ mems: "," })).toThrow('linux.resources.cpu.mems "," is not a list such as "0-3,8"');
-});

@@ -201,3 +201,41 @@ test("a signal goes to the process itself", async () => {
   runtime.signal(await exec(), 2, false);
   expect(kernel.signals.map(([, signal]) => signal)).toEqual([1, 2]);
 });
+
+test.each([
+  ["still runs init's program", process.ppid, 1],
+  ["runs its own program", 2 ** 22 + 1, 0],
+])("a repeated start of a container that %s runs its startContainer hooks accordingly", async (_, pid, hooks) => {
+  const { runtime, init } = await created(
+    { pid, ...others((child) => child.end()) },
+    { startContainer: [hook("/before")] },
+  );
+  children[0]?.executed();
+  await runtime.start(init, never, true);
+  expect(children).toHaveLength(1 + hooks);
+});
+
+test("an exec that has ended is forgotten once it was waited for and its output was read", async () => {
+  const { kernel, exec } = await created();
+  const started = await exec();
+  children[1]?.end();
+  await started.exit;
+  started.markWaited();
+  expect(kernel.init.calls).toContainEqual(["forget", started.launchId]);
+});
+
+test("an exec without HOME gets the one of its user in the container's passwd", async () => {
+  const passwd = Buffer.from("root:x:0:0:root:/home/of/root:/bin/sh\n");
+  const copyInside = async () => testKernel().sys.memoryFile("passwd", passwd);
+  const { exec } = await created({ sys: { copyInside }, pid: process.pid });
+  await exec();
+  const last = children[1]?.request.plan.at(-1);
+  expect(last?.op === "exec" && last.env).toContain("HOME=/home/of/root");
+});
+
+test("an exec without HOME gets / if its container has just ended", async () => {
+  const { exec } = await created({ pid: 2 ** 22 + 1 });
+  await exec();
+  const last = children[1]?.request.plan.at(-1);
+  expect(last?.op === "exec" && last.env).toContain("HOME=/");
+});
