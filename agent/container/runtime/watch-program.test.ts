@@ -43,9 +43,9 @@ test("the wait ends with the process, with the caller, and after five seconds", 
 });
 
 test("a process that is gone without its end being reported counts as running another program", async () => {
-  const child = spawn("true");
-  const { process: gone } = processOf(child.pid ?? 0);
-  const watched = watchProgram(gone);
+  const child = spawn("sh", ["-c", "read line"], { stdio: ["pipe", "ignore", "ignore"] });
+  const watched = watchProgram(processOf(child.pid ?? 0).process);
+  child.stdin.end();
   await once(child, "close");
   await watched(never);
 });
