@@ -139,21 +139,27 @@ test("a startContainer hook that fails kills the container", async () => {
   expect(kernel.signals).toEqual([[init.pid, 9]]);
 });
 
-test("a container that ends while its startContainer hooks run is not started", async () => {
-  const play = others((hooked) => {
-    children[0]?.end({ code: 137, signal: 9 });
-    void init.exit.then(() => hooked.end());
-  });
-  const { runtime, init } = await created(play, { startContainer: [hook("/slow")] });
-  await expect(runtime.start(init, never)).rejects.toThrow(/killed because its container has ended|it ended before/);
-  const quick = others(async (hooked) => {
-    children[0]?.end();
-    hooked.end();
-  });
-  const again = await created(quick, { startContainer: [hook("/quick")] });
-  await expect(again.runtime.start(again.init, never)).rejects.toThrow(
-    /killed because its container has ended|process not found: "c1" \(it ended before it was started\)/,
+test("a container that ends while its startContainer hooks run is not started, and its hooks are killed", async () => {
+  const play = others(() => children[0]?.end({ code: 137, signal: 9 }));
+  const { kernel, runtime, init } = await created(play, { startContainer: [hook("/slow")] });
+  await expect(runtime.start(init, never)).rejects.toThrow(
+    "hook startContainer[0] /slow: killed because its container has ended",
   );
+  expect(kernel.signals.map(([pid, signal]) => [Math.abs(pid), signal])).toEqual([[children[1]?.pid, 9]]);
+});
+
+test("a container that ends together with its last startContainer hook is not started", async () => {
+  const play = others((child) => child.end());
+  const { kernel, runtime, init } = await created(play, { startContainer: [hook("/quick")] });
+  const { forget } = kernel.init;
+  Object.assign(kernel.init, {
+    forget: (id: number) => {
+      forget(id);
+      children[0]?.end();
+    },
+  });
+  await expect(runtime.start(init, never)).rejects.toThrow('process not found: "c1" (it ended before it was started)');
+  expect(init.release).toBeDefined();
 });
 
 test("an exec in a container that moved its processes is launched into the cgroup of its init process", async () => {

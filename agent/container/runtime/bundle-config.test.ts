@@ -99,3 +99,16 @@ test("writes the values that seccomp compares with exactly", () => {
   const spec = testSpec({ linux: { ...testSpec().linux, seccomp } });
   expect(bundleConfig(spec, "/x")).toContain('"args":[{"index":1,"value":18446744073709551615,"valueTwo":3,"op"');
 });
+
+test("writes host and domain name only if they are set", () => {
+  const made = config({ ...testSpec(), hostname: "web", domainname: "example.org" });
+  expect(made).toMatchObject({ hostname: "web", domainname: "example.org" });
+  const { hostname, domainname } = config(testSpec());
+  expect([hostname, domainname]).toEqual([undefined, undefined]);
+});
+
+test("copies arrays and unset parts of the resources unchanged", () => {
+  const spec = testSpec();
+  const resources = { devices: [{ allow: false, type: "a", access: "rwm", major: 0 }], blockIO: { weightDevice: [] } };
+  expect(config({ ...spec, linux: { ...spec.linux, resources } }).linux.resources).toEqual(resources);
+});
