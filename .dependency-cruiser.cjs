@@ -44,6 +44,13 @@ module.exports = {
       "^agent/(main|main\\.ts|sandbox|container|storage|device|network|guest|metrics)",
       "^(host|rootfs-builder|test)/",
     ),
+    // package.json: `dependencies` are the agent's, `devDependencies` those of the builder, guestctl and the tests.
+    {
+      name: "agent-has-only-its-dependencies",
+      severity: "error",
+      from: { path: "^(agent|proto|lib|image)/", pathNot: "\\.test\\.ts$|/testing/|/build\\.ts$" },
+      to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"] },
+    },
     layer("main-is-in-the-guest", "^agent/", "^(host|rootfs-builder|test)/"),
     layer("proto-is-a-leaf", "^proto/", "^(agent|host|rootfs-builder|test|image)/"),
     layer("lib-is-a-leaf", "^lib/", "^(agent|host|rootfs-builder|test|image|proto)/"),
