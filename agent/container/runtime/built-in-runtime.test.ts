@@ -34,10 +34,10 @@ const labelOf = (child: ChildDouble) => JSON.parse(child.request.label) as Proce
 
 /** A created container. `hooks` plays each hook. */
 async function created(
-  options: Parameters<typeof testKernel>[0] = {},
+  parts: Parameters<typeof testKernel>[0] = {},
   hooks?: Partial<Record<"startContainer" | "poststart", readonly ReturnType<typeof hook>[]>>,
 ) {
-  const kernel = testKernel(options);
+  const kernel = testKernel(parts);
   children = kernel.init.children;
   const spec = testSpec({
     root: { path: join(directory, "rootfs"), readonly: false },
@@ -46,7 +46,8 @@ async function created(
     ...(hooks && { hooks }),
   });
   const cgroup = join(directory, "cgroup");
-  const runtime = new BuiltInRuntime(kernel, { id: "c1", spec, cgroup, pipeSize: 0 });
+  const options = { id: "c1", spec, cgroup, pipeSize: 0 };
+  const runtime = new BuiltInRuntime(kernel, options);
   const init = await runtime.create(undefined);
   made.push(init);
   const exec = async (process = testSpec().process) => {
@@ -54,7 +55,7 @@ async function created(
     made.push(started);
     return started;
   };
-  return { kernel, runtime, init, exec };
+  return { kernel, options, runtime, init, exec };
 }
 
 /** Makes the init process ready; `play` plays all others. */
@@ -115,6 +116,13 @@ test("a failed execve is reported with its operation, and nothing counts as exec
   let executed = 0;
   await expect(runtime.start(init, never, false, () => executed++)).rejects.toThrow("execve /bin/sh: E2BIG");
   expect(executed).toBe(0);
+});
+
+test("a failed execve is one line for a restarted agent, too, which has no plan", async () => {
+  const { kernel, options, init } = await created();
+  children[0]?.report({ kind: "failed", index: 3, errno: 1, text: "" });
+  const restarted = new BuiltInRuntime(kernel, options);
+  await expect(restarted.start(init, never, true)).rejects.toThrow(/^launch: EPERM \(operation not permitted\)$/);
 });
 
 test("startContainer hooks run in the container before its program, poststart hooks after it", async () => {
