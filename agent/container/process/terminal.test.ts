@@ -84,7 +84,7 @@ test("a devpts belongs to the root of the container's user namespace, in whose i
     options: ["uid=1", "gid=5", "mode=0620", "nodev"],
   };
   const linux = { ...testSpec().linux, uidMappings: map(1000), gidMappings: map(2000), mountLabel: "system_u" };
-  expect(() => openDevpts(kernel, mount, linux)).toThrow(/ptmx|EPERM/);
+  expect(() => openDevpts(kernel, mount, linux)).toThrow("chown");
   expect(calls).toEqual([
     [
       "detachedMount",
