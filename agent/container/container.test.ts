@@ -155,7 +155,8 @@ describe("an exec", () => {
     patience.abort(new Error("deadline"));
     await expect(stuck).rejects.toThrow("deadline");
     expect(kernel.signals).toEqual([[5001, 9]]);
-    expect([container.has("1"), container.processes.length]).toEqual([false, 1]);
+    container.checkFree("1");
+    expect(container.processes).toHaveLength(1);
     await container.remove(never);
   });
 
@@ -235,7 +236,8 @@ describe("an exec", () => {
     const { container, execs } = await withEnded(1030);
     await container.exec("new", sleep);
     expect(container.processes).toHaveLength(1026);
-    expect(["6", "7", "1030"].map((id) => container.has(id))).toEqual([false, true, true]);
+    container.checkFree("6");
+    for (const id of ["7", "1030"]) expect(() => container.checkFree(id)).toThrow("already exists");
     expect(execs[0]?.finished).toBe(false);
     await container.remove(never);
   });

@@ -2,7 +2,7 @@ import { openSync } from "node:fs";
 import { expect, test } from "vitest";
 import { openSys } from "../kernel/sys/sys.ts";
 import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
-import type { ProcessLabel } from "./process/process.ts";
+import type { ProcessLabel } from "./process/process-label.ts";
 import { isConsoleShell, launchConsoleShell, launchShell, restoreConsoleShell } from "./shell.ts";
 import { testKernel } from "./testing/test-kernel.ts";
 
