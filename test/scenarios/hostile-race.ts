@@ -27,7 +27,10 @@ export function hostileRace(
   pod: () => Pod,
   { containers, styles }: { containers: number; styles: readonly LinkStyle[] },
 ) {
-  /** Creations that must succeed, and be raced by swaps, beside one that fails, for the test to mean something; else more are tried. */
+  /**
+   * Number of creations that must succeed, and of those that must be raced by swaps. At least one must also fail. Until
+   * then more are tried, because otherwise there was no race.
+   */
   const least = containers / 10;
 
   it.each(styles)(
