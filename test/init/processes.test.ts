@@ -44,9 +44,7 @@ describeInit("processes and descriptors that outlive the agent:", (binary) => {
   test("init reaps the orphans of any process", async () => {
     await run(agent, [stdio, ...shell("for i in 1 2 3 4 5; do (sleep 0.05; exit 3) & done")]);
     const names = async () => (await init.running.children()).map((pid) => readFileSync(`/proc/${pid}/stat`, "utf8"));
-    await expect
-      .poll(async () => (await names()).filter((stat) => !stat.includes("(relay")))
-      .toEqual([]);
+    await expect.poll(async () => (await names()).filter((stat) => !stat.includes("(relay"))).toEqual([]);
   });
 
   test("the next agent receives a running process with its label, pidfd and working kept descriptors", async () => {
