@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import { SIGKILL } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
@@ -8,23 +7,21 @@ import { waitUntil } from "../kernel/wait/wait-until.ts";
 import { killCgroup } from "./cgroup/cgroup.ts";
 import { isFrozen } from "./cgroup/cgroup-freeze.ts";
 import { Freezer } from "./cgroup/freezer.ts";
+import { Execs } from "./execs.ts";
 import { openForReading } from "./files-in-root.ts";
+import { namespaceInode } from "./namespaces/namespace-inode.ts";
 import { sortNamespaces } from "./namespaces/namespaces.ts";
 import type { PassedStdio } from "./passfd/passed-stream.ts";
-import { hasUserNamespace } from "./plan/compile-exec.ts";
-import { mayTrace } from "./process/capabilities.ts";
 import { checkProcess } from "./process/check-process.ts";
 import { hasExecuted, isReady } from "./process/has-executed.ts";
 import { inherit } from "./process/inherit.ts";
 import { isEnding } from "./process/is-ending.ts";
 import type { Process } from "./process/process.ts";
 import { chooseRuntime } from "./runtime/choose-runtime.ts";
-import type { ContainerOptions, ContainerTraceGuard, Runtime } from "./runtime/runtime.ts";
+import type { ContainerOptions, Runtime } from "./runtime/runtime.ts";
 import { waitsPrivileged } from "./runtime/runtime-profile.ts";
 import type { ProcessSpec, Spec } from "./spec.ts";
-
-/** Ended execs to keep, so that a late WaitProcess still gets the status. */
-const MAX_ENDED = 1024;
+import { TracerState } from "./tracer-state.ts";
 
 /**
  * Abort reason of a removal. All containers share it, because every error records a stack; `#removedOr` replaces it
@@ -43,25 +40,22 @@ export class Container {
   readonly #lock = new Lock();
   /** Freezes its processes for a pause or for a TraceGuard. */
   readonly freezer: Freezer;
-  readonly #execs = new Map<string, Process>();
-  /** Execs that have not passed execve yet, by id. */
-  readonly #launching = new Map<string, Promise<Process>>();
+  readonly #execs: Execs;
   /** Aborted when the removal begins: cancels every wait for a launch. */
   readonly #removal = new AbortController();
   readonly #init: Process;
   #paused = false;
   /** Inode of its pid namespace; undefined if its init process ended before this agent started. */
   readonly pidNamespace: number | undefined;
-  readonly #traceGuard: ContainerTraceGuard | undefined;
-  /** Launches in progress that assumed no process in this pid namespace can trace them. */
-  readonly #exposed = new Set<Promise<unknown>>();
-  #mayTrace: boolean;
-  /** True if a process that may trace others runs in it, or is about to. */
-  #traces = false;
-  /** True if its spec, or an exec launched by this agent, has the capability to trace. */
-  #isKnownTracer: boolean;
+  readonly #tracer: TracerState;
 
-  private constructor(kernel: Kernel, options: ContainerOptions, runtime: Runtime, init: Process) {
+  private constructor(
+    kernel: Kernel,
+    options: ContainerOptions,
+    runtime: Runtime,
+    init: Process,
+    execs: readonly Process[] = [],
+  ) {
     this.#kernel = kernel;
     this.id = options.id;
     this.spec = options.spec;
@@ -69,9 +63,9 @@ export class Container {
     this.freezer = new Freezer(kernel.files, options.cgroup);
     this.#runtime = runtime;
     this.#init = init;
-    this.#traceGuard = options.traceGuard;
-    this.#mayTrace = this.#isKnownTracer = this.#isTracer(options.spec.process);
-    this.pidNamespace = init.status === undefined ? inodeOf(`/proc/${init.pid}/ns/pid`) : undefined;
+    this.#execs = new Execs(options.id, execs);
+    this.#tracer = new TracerState(options);
+    this.pidNamespace = init.status === undefined ? namespaceInode(`/proc/${init.pid}/ns/pid`) : undefined;
   }
 
   /** Creates a container; resolves when its init process is blocked before execve. `signal` cancels the creation. */
@@ -88,10 +82,9 @@ export class Container {
     execs: readonly Process[],
     held = false,
   ): Container {
-    const container = new Container(kernel, options, chooseRuntime(kernel, options), init);
-    for (const exec of execs) container.#execs.set(exec.execId, exec);
+    const container = new Container(kernel, options, chooseRuntime(kernel, options), init, execs);
     container.#paused = !held && isFrozen(kernel.files, options.cgroup);
-    container.#mayTrace = container.#traces = !container.#inUser; // the capabilities of its execs are unknown
+    container.#tracer.assume();
     return container;
   }
 
@@ -100,12 +93,12 @@ export class Container {
   }
 
   get processes(): Process[] {
-    return [this.#init, ...this.#execs.values()];
+    return [this.#init, ...this.#execs.started];
   }
 
   /** True if one of its processes may trace the processes that init launches, now or later. */
   get mayTrace(): boolean {
-    return this.#mayTrace && !this.#hasEnded;
+    return this.#tracer.mayTrace && !this.#hasEnded;
   }
 
   /**
@@ -117,12 +110,12 @@ export class Container {
 
   /** True if such a process runs, or is about to. Set right before the call of `ContainerTraceGuard.settled`. */
   get traces(): boolean {
-    return this.#traces && !this.#hasEnded;
+    return this.#tracer.traces && !this.#hasEnded;
   }
 
   /** True if it certainly may trace; after a restart of the agent `mayTrace` is only a guess. */
   get isKnownTracer(): boolean {
-    return this.#isKnownTracer && !this.#hasEnded;
+    return this.#tracer.isKnown && !this.#hasEnded;
   }
 
   /** True if its init process waits for `start` with more privileges than the container will have. */
@@ -133,7 +126,7 @@ export class Container {
 
   /** See ContainerTraceGuard.settled. */
   get exposed(): Iterable<Promise<unknown>> {
-    return this.#exposed;
+    return this.#tracer.exposed;
   }
 
   /** True if its processes are frozen or about to be: a new process would not run. */
@@ -151,7 +144,7 @@ export class Container {
       this.#paused = true;
       try {
         // Otherwise their callers would wait until the container is resumed.
-        await waitUntil(Promise.allSettled(this.#launching.values()), signal);
+        await waitUntil(Promise.allSettled(this.#execs.launching), signal);
         await this.freezer.set(true, signal);
       } catch (error) {
         this.#paused = false;
@@ -185,11 +178,10 @@ export class Container {
         throw this.#refusal("start container", "its init process has ended");
       }
       if (this.#paused) throw this.#refusal("start container", "it is paused; resume it first");
-      this.#traces = this.#mayTrace;
+      this.#tracer.starts();
       const { signal } = this.#removal;
       try {
-        if (this.#mayTrace) await this.#untilSettled(signal);
-        if (this.#isKnownTracer) this.#traceGuard?.refuseTracer();
+        if (this.#tracer.traces) await this.#tracer.settled(signal);
         await this.#runtime.start(this.#init, signal, again, onExecuted);
       } catch (error) {
         throw error === REMOVED ? this.#removedOr(error) : error;
@@ -215,50 +207,25 @@ export class Container {
     if (this.#paused) throw this.#refusal("exec in container", "it is paused; resume it first");
     const cancelled = signal === undefined ? removal : AbortSignal.any([signal, removal]);
     const inherited = inherit(this.spec.process, process);
-    const tracer = this.#isTracer(inherited);
-    this.#mayTrace ||= tracer;
-    this.#traces ||= tracer;
-    this.#isKnownTracer ||= tracer;
-    const options = { passed, bornLast: this.#traceGuard?.mayBeTraced() ?? false };
+    const isTracer = this.#tracer.adds(inherited);
+    const options = { passed, bornLast: this.#tracer.isTraceable };
     const launching = tracedStep("launch process", async () => {
-      if (tracer) {
-        await this.#untilSettled(cancelled);
-        this.#traceGuard?.refuseTracer();
-      }
+      if (isTracer) await this.#tracer.settled(cancelled);
       return await this.#runtime.exec(this.#init, execId, inherited, cancelled, options);
     });
-    this.#launching.set(execId, launching);
-    if (!options.bornLast) this.#exposed.add(launching);
+    this.#execs.launch(execId, launching);
+    if (!options.bornLast) this.#tracer.exposed.add(launching);
     try {
       const started = await launching;
-      this.#execs.get(execId)?.destroy();
-      this.#execs.set(execId, started);
-      this.#dropEnded();
+      this.#execs.add(started);
       return started;
     } catch (error) {
       if (cancelled.aborted || !isEnding(this.#kernel.files, this.#init.pid)) throw this.#removedOr(error, signal);
       throw this.#refusal("exec in container", "its init process has ended", error);
     } finally {
-      this.#launching.delete(execId);
-      this.#exposed.delete(launching);
+      this.#execs.launchEnded(execId);
+      this.#tracer.exposed.delete(launching);
     }
-  }
-
-  /**
-   * True if the process may trace others. From a user namespace it can't trace a non-dumpable process of the guest's
-   * root.
-   */
-  #isTracer({ capabilities }: ProcessSpec): boolean {
-    return !this.#inUser && mayTrace(capabilities);
-  }
-
-  get #inUser(): boolean {
-    return hasUserNamespace(this.spec.linux.namespaces);
-  }
-
-  /** Waits until no exposed launch is in progress; called before a process runs that may trace others. */
-  async #untilSettled(signal: AbortSignal): Promise<void> {
-    if (this.#traceGuard !== undefined) await waitUntil(this.#traceGuard.settled(), signal);
   }
 
   /** True if the init process, launched before the agent restarted, is ready for its start. */
@@ -268,24 +235,18 @@ export class Container {
 
   /** True if an exec, launched before the agent restarted, has passed execve. */
   async hasExecuted(execId: string, signal: AbortSignal): Promise<boolean> {
-    const exec = this.#execs.get(execId);
+    const exec = this.#execs.find(execId);
     return exec !== undefined && hasExecuted(exec, signal);
   }
 
   /** Throws if the id is in use: INTERNAL by contract. */
   checkFree(execId: string): void {
-    if (!this.has(execId)) return;
-    throw new AgentError("internal", `exec process: the exec id ${JSON.stringify(execId)} already exists`);
-  }
-
-  has(execId: string): boolean {
-    if (execId === "" || execId === this.id || this.#launching.has(execId)) return true;
-    return this.#execs.get(execId)?.waited === false;
+    this.#execs.checkFree(execId);
   }
 
   /** Returns the init process for `""` and the container's own id, otherwise the exec. */
   find(execId: string): Process {
-    const process = execId === "" || execId === this.id ? this.#init : this.#execs.get(execId);
+    const process = execId === "" || execId === this.id ? this.#init : this.#execs.find(execId);
     if (process === undefined) {
       throw new AgentError("not-found", `process not found: no exec "${execId}" in container ${this.id}`);
     }
@@ -322,7 +283,7 @@ export class Container {
   async remove(signal: AbortSignal): Promise<void> {
     this.#removal.abort(REMOVED);
     killCgroup(this.#kernel.files, this.cgroup);
-    await Promise.allSettled(this.#launching.values());
+    await Promise.allSettled(this.#execs.launching);
     for (const process of this.processes) process.kill();
     for (const process of this.processes) await process.wait(signal);
     for (const process of this.processes) process.destroy();
@@ -334,19 +295,6 @@ export class Container {
   checkNotRemoved(): void {
     const { aborted, reason } = this.#removal.signal;
     if (aborted) throw this.#removedOr(reason);
-  }
-
-  /** Drops the oldest ended execs, with any unread output: fully read ones first, then those already waited for. */
-  #dropEnded(): void {
-    if (this.#execs.size <= MAX_ENDED) return;
-    const ended = [...this.#execs.values()].filter(({ status }) => status !== undefined);
-    const surplus = ended.length - MAX_ENDED;
-    if (surplus <= 0) return;
-    const last = (exec: Process) => (exec.finished ? 0 : exec.waited ? 1 : 2);
-    for (const exec of ended.sort((a, b) => last(a) - last(b)).slice(0, surplus)) {
-      exec.destroy();
-      this.#execs.delete(exec.execId);
-    }
   }
 
   /** Replaces an error during a removal with one that names the removal, unless the caller has cancelled. */
@@ -369,14 +317,5 @@ export class Container {
       call === "" ? `container ${this.id} ${why}` : `${call} ${this.id}: ${why}`,
       { cause },
     );
-  }
-}
-
-/** Returns undefined if the process has just ended. */
-function inodeOf(path: string): number | undefined {
-  try {
-    return statSync(path).ino;
-  } catch {
-    return undefined;
   }
 }

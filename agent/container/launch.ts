@@ -1,10 +1,10 @@
 import { SIGKILL } from "../kernel/constants.ts";
 import { AgentError, SystemError } from "../kernel/error.ts";
+import { describeOp } from "../kernel/init/describe-op.ts";
 import { ReportReader } from "../kernel/init/report.ts";
 import type { Fd, KeptFds, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
-import { describeOp } from "./explain/describe-op.ts";
 import type { CompiledPlan, LaunchPlan } from "./plan/plan-builder.ts";
-import type { ProcessLabel } from "./process/process.ts";
+import type { ProcessLabel } from "./process/process-label.ts";
 
 /** Descriptors for one launch. The agent and init keep `own`; the agent closes `child` once the child has copies. */
 export interface LaunchFds {

@@ -3,7 +3,8 @@ import { SystemError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { type LaunchFds, launch, openLaunchFds } from "./launch.ts";
 import { PlanBuilder } from "./plan/plan-builder.ts";
-import { Process, type ProcessLabel, readLabel } from "./process/process.ts";
+import { Process } from "./process/process.ts";
+import { type ProcessLabel, readLabel } from "./process/process-label.ts";
 import { openTerminalIn } from "./process/terminal.ts";
 
 /** Candidates for the shell; the first that exists is used. */

@@ -58,5 +58,11 @@ export const RESOLVE_IN_ROOT = 0x10;
 export const O_PATH = 0o10000000;
 export const O_DIRECTORY = 0o200000;
 
+/** Resource limits, in the order of their numbers. */
+export const RLIMITS =
+  "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME"
+    .split(" ")
+    .map((name) => `RLIMIT_${name}`);
+
 export const SIGKILL = 9;
 export const SIGTERM = 15;

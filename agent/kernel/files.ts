@@ -47,17 +47,13 @@ export interface Files {
 export const realFiles: Files = {
   readText: (path) => readFileSync(path, "utf8"),
   async readAtMost(path, limit) {
-    const handle = await open(path);
-    try {
-      const bytes = Buffer.allocUnsafe(limit + 1);
-      let length = 0;
-      for (let got = 1; got > 0 && length <= limit; length += got) {
-        got = (await handle.read(bytes, length, bytes.length - length)).bytesRead;
-      }
-      return length > limit ? undefined : bytes.toString("utf8", 0, length);
-    } finally {
-      await handle.close();
+    await using handle = await open(path);
+    const bytes = Buffer.allocUnsafe(limit + 1);
+    let length = 0;
+    for (let got = 1; got > 0 && length <= limit; length += got) {
+      got = (await handle.read(bytes, length, bytes.length - length)).bytesRead;
     }
+    return length > limit ? undefined : bytes.toString("utf8", 0, length);
   },
   writeText: (path, text) => writeFileSync(path, text, { flag: "r+" }),
   replace(path, text, mode = 0o600) {

@@ -1,5 +1,5 @@
 import type { Files } from "./files.ts";
-import type { LaunchReport, PlanOp } from "./init/plan.ts";
+import type { PlanOp } from "./init/plan.ts";
 import type { OutputJournal } from "./journal/output-journal.ts";
 
 /** Number of an open descriptor. Whoever opened it closes it, unless a comment says otherwise. */
@@ -132,12 +132,6 @@ export interface Init {
    * reboot.
    */
   power(action: "off" | "reboot"): void;
-}
-
-/** Reads the reports of a launch until end of file. */
-export interface ReportReader {
-  /** Resolves with the next report, or "executed" at end of file. */
-  next(signal?: AbortSignal): Promise<LaunchReport | { readonly kind: "executed" }>;
 }
 
 /** The system calls that Node lacks. Each throws SystemError on failure; calls that may block return a promise. */

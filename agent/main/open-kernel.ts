@@ -1,18 +1,21 @@
+import { cgroupNotices } from "../container/cgroup/cgroup-notices.ts";
+import { type HookFailure, hookFailures } from "../container/hooks/run-hooks.ts";
 import { realFiles } from "../kernel/files.ts";
-import { openInit } from "../kernel/init/init-client.ts";
+import { openInit } from "../kernel/init/open-init.ts";
 import { type Journal, openJournal } from "../kernel/journal/journal.ts";
 import { openStreamLedger, type StreamLedger } from "../kernel/journal/stream-ledger.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { openLoopWatches } from "../kernel/sys/loop-watches.ts";
 import { openSys, type RealSys } from "../kernel/sys/sys.ts";
 import { watchedMounts } from "../kernel/sys/watched-mounts.ts";
+import { guestHookProblems } from "../sandbox/guest-hooks.ts";
+import { storageNotices } from "../storage/storage-notices.ts";
 import { endAgent, giveUp, logDefects } from "./defects.ts";
 import { type Heartbeat, startHeartbeat } from "./heartbeat.ts";
 import { hostAddress } from "./listen.ts";
 import { attachAddress, streamAddress } from "./listen-streams.ts";
 import { lockState } from "./lock-state.ts";
 import { createLog, type Log } from "./log.ts";
-import { logNotices } from "./log-notices.ts";
 import { LogSink } from "./log-sink.ts";
 import { type Options, readOptions } from "./options.ts";
 import { claimAddresses, forgetLastRun, isService } from "./service-mode.ts";
@@ -85,4 +88,12 @@ function addressesOf(options: Options): string[] {
   if (logPort > 0) addresses.push(hostAddress(logPort));
   if (debugConsolePort > 0 && debugConsole) addresses.push(hostAddress(debugConsolePort));
   return addresses;
+}
+
+/** Logs problems that fail no call: limits, guest hooks and storage features left out, and failures of tolerated hooks. */
+function logNotices(log: Log): void {
+  for (const notices of [cgroupNotices, storageNotices, guestHookProblems]) {
+    notices.subscribe((line) => log.warn(line as string));
+  }
+  hookFailures.subscribe((failure) => log.warn({ ...(failure as HookFailure) }, "hook failed"));
 }

@@ -1,6 +1,5 @@
 import { AgentError } from "../kernel/error.ts";
-import type { Network } from "./network.ts";
-import { programOf } from "./program-of.ts";
+import { type Network, programOf } from "./network.ts";
 
 const PROGRAMS = ["/usr/sbin/ip", "/usr/bin/ip", "/sbin/ip", "/bin/ip"] as const;
 

@@ -1,8 +1,7 @@
 import { AgentError } from "../kernel/error.ts";
 import { invalidArgument } from "../kernel/invalid-argument.ts";
 import type { Family } from "./check.ts";
-import type { Network } from "./network.ts";
-import { programOf } from "./program-of.ts";
+import { type Network, programOf } from "./network.ts";
 import { ruleWords } from "./rule-words.ts";
 
 const SAVE = {

@@ -1,7 +1,6 @@
 import type { Family } from "./check.ts";
-import { hasIpv6 } from "./has-ipv6.ts";
 import { ipBatch, ipJson } from "./ip.ts";
-import type { Network } from "./network.ts";
+import { hasIpv6, type Network } from "./network.ts";
 
 /** A route in the main table. Empty strings and 0 mean "not set". */
 export interface Route {

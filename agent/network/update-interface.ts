@@ -2,10 +2,9 @@ import { AgentError } from "../kernel/error.ts";
 import { invalidArgument } from "../kernel/invalid-argument.ts";
 import { parsePciPath } from "../kernel/pci-path.ts";
 import { checkAddress, checkHardwareAddress, checkLength, checkName, MAX_NAME, type Prefix } from "./check.ts";
-import { hasIpv6 } from "./has-ipv6.ts";
 import { ipBatch } from "./ip.ts";
 import { type NetDevice, netDevices } from "./net-devices.ts";
-import type { Network } from "./network.ts";
+import { hasIpv6, type Network } from "./network.ts";
 
 /** The requested state of a network device. Empty strings and 0 mean "not set". */
 export interface WantedInterface {

@@ -22,15 +22,13 @@ import type { Storages } from "../storage/storages.ts";
 import { ContainerCgroups } from "./container-cgroups.ts";
 import { checkContainerId } from "./container-id.ts";
 import type { ContainerRequest, ExecRequest, PodParts } from "./container-request.ts";
-import { mayBeTraced } from "./may-be-traced.ts";
-import { withPciAddresses } from "./pci-environment.ts";
 import type { PodPidNamespace } from "./pod-pid-namespace.ts";
 import { givenDevices, guestSpec, podSpec, withUser } from "./pod-spec.ts";
 import { type RestoredContainer, restoreContainers } from "./restore.ts";
 import { shareMounts } from "./share-mounts.ts";
 import type { ContainerRecord, StateStore } from "./state.ts";
-import { TraceGuard } from "./trace-guard.ts";
-import { pciOf } from "./with-devices.ts";
+import { mayBeTraced, TraceGuard } from "./trace-guard.ts";
+import { pciOf, withPciAddresses } from "./with-devices.ts";
 
 /** Limit for killing the processes of a creation that failed late. */
 const ROLL_BACK_MS = 10_000;

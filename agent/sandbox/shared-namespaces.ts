@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { CLONE_NEWIPC, CLONE_NEWUTS, MNT_DETACH, MS_BIND } from "../kernel/constants.ts";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { Fd, Kernel } from "../kernel/kernel.ts";
 
 const DIRECTORY = "/run/sandbox-ns";
 
@@ -33,21 +33,18 @@ export async function removeSharedNamespaces(kernel: Kernel): Promise<void> {
  */
 async function create(kernel: Kernel, type: "ipc" | "uts", flag: number, setUp: () => void): Promise<void> {
   const { sys } = kernel;
-  const own = openSync(`/proc/thread-self/ns/${type}`, constants.O_RDONLY);
-  let created: number | undefined;
+  using opened = new DisposableStack();
+  const current = () => opened.adopt(openSync(`/proc/thread-self/ns/${type}`, constants.O_RDONLY), closeSync);
+  const own = current();
+  let created: Fd;
+  sys.unshare(flag);
   try {
-    sys.unshare(flag);
-    try {
-      setUp();
-      created = openSync(`/proc/thread-self/ns/${type}`, constants.O_RDONLY);
-    } finally {
-      sys.setns(own, flag);
-    }
-    const path = sharedNamespacePaths[type];
-    kernel.files.replace(path, "");
-    await sys.mount(`/proc/self/fd/${created}`, path, "", MS_BIND, "");
+    setUp();
+    created = current();
   } finally {
-    closeSync(own);
-    if (created !== undefined) closeSync(created);
+    sys.setns(own, flag);
   }
+  const path = sharedNamespacePaths[type];
+  kernel.files.replace(path, "");
+  await sys.mount(`/proc/self/fd/${created}`, path, "", MS_BIND, "");
 }

@@ -3,7 +3,6 @@ import type { Spec } from "../container/spec.ts";
 import type { Files } from "../kernel/files.ts";
 import type { PlacedStorage } from "../storage/storage.ts";
 import type { GuestDevice } from "./guest-rules.ts";
-import { isLike } from "./is-like.ts";
 
 /**
  * The sandbox as the state files keep it for the next agent: JSON below one directory. Init keeps the processes. A record is written
@@ -154,4 +153,16 @@ function fromStored(stored: unknown): ContainerRecord | undefined {
     hard: BigInt(hard),
   }));
   return { ...stored, spec: { ...spec, process: { ...spec.process, rlimits } } };
+}
+
+/**
+ * True if a value read from a file has every field of the sample with the same type, to any depth. Every item of a list must be
+ * like the only item of the sample's list. Further fields may have any value.
+ */
+function isLike<Sample>(value: unknown, sample: Sample): value is Sample {
+  if (Array.isArray(sample)) return Array.isArray(value) && value.every((item) => isLike(item, sample[0]));
+  if (typeof sample !== "object" || sample === null) return typeof value === typeof sample;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const fields = value as Readonly<Record<string, unknown>>;
+  return Object.entries(sample).every(([name, field]) => Object.hasOwn(fields, name) && isLike(fields[name], field));
 }

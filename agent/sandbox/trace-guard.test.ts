@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { expect, test } from "vitest";
 import { testSpec } from "../container/testing/test-spec.ts";
-import { type Guarded, TraceGuard } from "./trace-guard.ts";
+import { type Guarded, mayBeTraced, type Traceable, TraceGuard } from "./trace-guard.ts";
 
 const OWN = "/proc/self/ns/pid";
 const { ino } = statSync(OWN);
@@ -122,4 +122,16 @@ test("no container begins to trace while a process of its pid namespace waits wi
   );
   expect(() => guard.refuseTracer("tracer")).toThrow("container tracer may trace container waiting in their pid");
   expect(() => guard.refuseTracer("elsewhere")).not.toThrow();
+});
+
+const traceable = (mayTrace: boolean, pidNamespace?: number): Traceable => ({ mayTrace, pidNamespace });
+
+test.each([
+  ["itself", true, [traceable(true, 1)]],
+  ["nobody", false, [traceable(false, 1)]],
+  ["another in its pid namespace", true, [traceable(false, 1), traceable(true, 1)]],
+  ["nobody of another pid namespace", false, [traceable(false, 1), traceable(true, 2)]],
+  ["one that may be anywhere", true, [traceable(false, 1), traceable(true)]],
+])("a process is traced by %s: %j", (_who, expected, all) => {
+  expect(mayBeTraced(all[0] ?? traceable(false), all)).toBe(expected);
 });

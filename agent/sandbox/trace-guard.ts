@@ -1,9 +1,8 @@
-import { statSync } from "node:fs";
 import type { Container } from "../container/container.ts";
+import { namespaceInode } from "../container/namespaces/namespace-inode.ts";
 import { sortNamespaces } from "../container/namespaces/namespaces.ts";
 import { waitsPrivileged } from "../container/runtime/runtime-profile.ts";
 import { AgentError } from "../kernel/error.ts";
-import { isIn } from "./may-be-traced.ts";
 import type { ContainerRecord } from "./state.ts";
 
 /** The part of a container that decides whether the guard freezes it. */
@@ -13,6 +12,9 @@ export type Guarded = Pick<
 > & {
   readonly freezer: Pick<Container["freezer"], "hold">;
 };
+
+/** The part of a container that decides whether it may trace. */
+export type Traceable = Pick<Container, "mayTrace" | "pidNamespace">;
 
 /**
  * Keeps a pod's containers from tracing a process that is being created in their pid namespace: until its plan, or another runtime,
@@ -58,7 +60,8 @@ export class TraceGuard {
     signal: AbortSignal,
   ): Promise<T> {
     const { pidPath } = sortNamespaces(spec.linux.namespaces);
-    const namespace = pidPath === undefined ? undefined : inodeOf(pidPath);
+    // A path that doesn't exist makes the creation fail with the reason.
+    const namespace = pidPath === undefined ? undefined : namespaceInode(pidPath);
     if (namespace === undefined) return create();
     // Synchronously: a container that begins to trace later waits for this creation.
     const tracers = this.#containers().filter((it) => it.traces && isIn(it, namespace));
@@ -110,11 +113,15 @@ export class TraceGuard {
   }
 }
 
-/** Returns undefined if the path doesn't exist; the creation then fails with the reason. */
-function inodeOf(path: string): number | undefined {
-  try {
-    return statSync(path).ino;
-  } catch {
-    return undefined;
+/** True if a process of one of these containers could trace a process created in the pid namespace of `container`. */
+export function mayBeTraced(container: Traceable, all: Iterable<Traceable>): boolean {
+  for (const other of all) {
+    if (other.mayTrace && (other === container || isIn(other, container.pidNamespace))) return true;
   }
+  return false;
+}
+
+/** True if a process of the container may be in this pid namespace. A container whose init process ended too early has an unknown namespace, so any is possible. */
+function isIn({ pidNamespace }: Pick<Traceable, "pidNamespace">, namespace: number | undefined): boolean {
+  return pidNamespace === undefined || pidNamespace === namespace;
 }

@@ -2,7 +2,10 @@ import type { DeviceSpec, Spec } from "../container/spec.ts";
 import type { AttachedDevice } from "../device/attach-device.ts";
 import { AgentError } from "../kernel/error.ts";
 import { type GuestDevice, guestRules } from "./guest-rules.ts";
-import { withPciAddresses } from "./pci-environment.ts";
+
+const VARIABLE = /^PCIDEVICE_\w+=/;
+/** A PCI address with its domain, as device plugins write it. */
+const ADDRESS = /\b[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]\b/gi;
 
 type Attached = AttachedDevice & { readonly node: NonNullable<AttachedDevice["node"]> };
 
@@ -71,4 +74,14 @@ function givenDevice(spec: Spec, { containerPath }: Attached, all: readonly Atta
   const device = spec.linux.devices.find(({ path }) => path === containerPath);
   if (device === undefined) throw refuse("linux.devices of the OCI spec has none of that path");
   return device;
+}
+
+/**
+ * Replaces the host's PCI addresses in PCIDEVICE_ variables (lists or JSON) with the guest's, by `pci`. Addresses that `pci` doesn't
+ * have stay.
+ */
+export function withPciAddresses(env: readonly string[], pci: Readonly<Record<string, string>>): readonly string[] {
+  if (Object.keys(pci).length === 0) return env;
+  const guestOf = (host: string) => (Object.hasOwn(pci, host.toLowerCase()) ? pci[host.toLowerCase()] : undefined);
+  return env.map((line) => (VARIABLE.test(line) ? line.replace(ADDRESS, (host) => guestOf(host) ?? host) : line));
 }

@@ -1,5 +1,5 @@
 import { closeStreams, type PassedStdio, type StdioName } from "../container/passfd/passed-stream.ts";
-import { refuseGiven } from "./refuse-given.ts";
+import { AgentError } from "../kernel/error.ts";
 import type { Agent } from "./rpc.ts";
 
 type Ports = { readonly [Name in StdioName as `${Name}_port`]: number };
@@ -15,9 +15,10 @@ export async function withPassedStdio<T>(
   signal: AbortSignal,
   work: (passed: PassedStdio | undefined) => Promise<T>,
 ): Promise<T> {
-  if (agent.streams === undefined) refuseGiven(call, { stdin_port, stdout_port, stderr_port });
   const ports = { stdin: stdin_port, stdout: stdout_port, stderr: stderr_port };
-  if (agent.streams === undefined || Object.values(ports).every((port) => port === 0)) return work(undefined);
+  const [given] = Object.entries(ports).find(([, port]) => port !== 0) ?? [];
+  if (given === undefined) return work(undefined);
+  if (agent.streams === undefined) throw new AgentError("unimplemented", `${call}: ${given}_port is not supported`);
   const passed = await agent.streams.take(ports, signal);
   try {
     for (const [name, { fd, port }] of Object.entries(passed)) {

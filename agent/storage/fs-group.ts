@@ -32,7 +32,7 @@ const MAX_DEPTH = 512;
  */
 export async function applyFsGroup(path: string, { gid, onRootMismatch }: FsGroup, readOnly: boolean): Promise<void> {
   const grant = { gid, bits: readOnly ? READ_ONLY : READ_WRITE };
-  const root = await open(path, O_PATH).catch((error: unknown) => {
+  await using root = await open(path, O_PATH).catch((error: unknown) => {
     throw named(path, error);
   });
   try {
@@ -44,8 +44,6 @@ export async function applyFsGroup(path: string, { gid, onRootMismatch }: FsGrou
     await give(own, ofDirectory(grant));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EROFS") throw named(path, error);
-  } finally {
-    await root.close();
   }
 }
 
@@ -76,14 +74,10 @@ async function giveEntry(path: string, grant: Grant, depth: number): Promise<voi
     return;
   }
   if (!isDirectory(found.mode) && isGiven(found, grant)) return;
-  const entry = await open(path, OPEN);
-  try {
-    const { mode } = await stat(pathOf(entry.fd));
-    if (isDirectory(mode)) await giveBelow(entry.fd, grant, depth + 1);
-    await give(pathOf(entry.fd), isDirectory(mode) ? ofDirectory(grant) : grant);
-  } finally {
-    await entry.close();
-  }
+  await using entry = await open(path, OPEN);
+  const { mode } = await stat(pathOf(entry.fd));
+  if (isDirectory(mode)) await giveBelow(entry.fd, grant, depth + 1);
+  await give(pathOf(entry.fd), isDirectory(mode) ? ofDirectory(grant) : grant);
 }
 
 /** Takes a path through a descriptor, so it leads to the open file and nowhere else. */

@@ -29,13 +29,9 @@ export async function makeFileSystem(disk: string, uuid?: string, program = MKFS
 }
 
 async function readHead(disk: string): Promise<Buffer> {
-  const file = await open(disk, "r");
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD), 0, HEAD, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
+  await using file = await open(disk, "r");
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD), 0, HEAD, 0);
+  return buffer.subarray(0, bytesRead);
 }
 
 function isOurs(head: Buffer): boolean {

@@ -36,12 +36,8 @@ export async function resizeVolume({ sys, files }: Resizer, path: string, bytes:
   const wanted = Math.floor((bytes === 0 ? device : bytes) / bsize);
   // statfs omits the file system's own blocks, so an equal size looks like growth. The kernel decides.
   if (wanted < blocks) throw fail(`it has ${blocks * bsize} bytes and can't shrink`, "invalid-argument");
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await sys.growFileSystem(handle.fd, type, wanted);
-  } finally {
-    await handle.close();
-  }
+  await using handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  await sys.growFileSystem(handle.fd, type, wanted);
 }
 
 /** Returns the size of a file system's block device, once it is `wanted` or hasn't changed for a while. */

@@ -75,14 +75,10 @@ export class TreeCopy {
 
   /** Reads at most the size found by the scan. A file that grows is copied the next time. */
   async #read(path: string, { size }: TreeEntry): Promise<Buffer> {
-    const handle = await open(`${this.#source}/${path}`, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    try {
-      const data = Buffer.alloc(size);
-      const { bytesRead } = await handle.read(data, 0, size, 0);
-      return data.subarray(0, bytesRead);
-    } finally {
-      await handle.close();
-    }
+    await using handle = await open(`${this.#source}/${path}`, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const data = Buffer.alloc(size);
+    const { bytesRead } = await handle.read(data, 0, size, 0);
+    return data.subarray(0, bytesRead);
   }
 
   /** True if the copy's file has this content. A container may have made the file longer. */
@@ -114,17 +110,10 @@ export class TreeCopy {
   }
 
   #inTarget<T>(names: readonly string[], flags: number, use: (fd: number) => T): T {
-    const root = openSharedRoot(this.#target);
-    try {
-      const fd = openBeneath(this.#sys, root, names, flags);
-      try {
-        return use(fd);
-      } finally {
-        this.#sys.close(fd);
-      }
-    } finally {
-      this.#sys.close(root);
-    }
+    const { close } = this.#sys;
+    using opened = new DisposableStack();
+    const root = opened.adopt(openSharedRoot(this.#target), close);
+    return use(opened.adopt(openBeneath(this.#sys, root, names, flags), close));
   }
 }
 

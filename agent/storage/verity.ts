@@ -44,13 +44,9 @@ export async function openVerity(
 }
 
 async function readSuperblock(disk: string, offset: number): Promise<Buffer> {
-  const file = await open(disk, "r");
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(SUPERBLOCK_SIZE), 0, SUPERBLOCK_SIZE, offset);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
+  await using file = await open(disk, "r");
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(SUPERBLOCK_SIZE), 0, SUPERBLOCK_SIZE, offset);
+  return buffer.subarray(0, bytesRead);
 }
 
 /** Returns the device-mapper table. The superblock must agree with the host's values. */

@@ -1,15 +1,11 @@
-import { constants, type ServerHttp2Stream } from "node:http2";
+import type { ServerHttp2Stream } from "node:http2";
 import {
   type Metadata,
   Server,
   ServerCredentials,
   ServerInterceptingCall,
   type ServerInterceptingCallInterface,
-  type ServerMethodDefinition,
-  type ServerUnaryCall,
-  type ServiceDefinition,
   type sendUnaryData,
-  type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
 import { AgentError } from "../kernel/error.ts";
@@ -25,14 +21,13 @@ import {
   MAX_UNWRITTEN,
   type OpenCall,
 } from "./connection.ts";
+import { guardStreams } from "./grpc-guard.ts";
 import { GrpcRequest, PREFIX_BYTES } from "./grpc-request.ts";
+import { grpcServices, type Serve, type UnaryCall } from "./grpc-services.ts";
 import { QUIET_MS } from "./quiet-watch.ts";
 import { SentData } from "./sent-data.ts";
 import { ServerCall } from "./server-call.ts";
 import type { WireStream } from "./wire-stream.ts";
-
-type Definition = ServerMethodDefinition<Buffer, Uint8Array>;
-type UnaryCall = ServerUnaryCall<Buffer, Uint8Array>;
 
 /** Copies of every byte read: the stream's, and that of Node's HTTP/2. */
 const READ_COPIES = 2;
@@ -93,10 +88,8 @@ export class GrpcConnection implements Connection {
       "grpc.max_concurrent_streams": 2 * this.#maxCalls,
       interceptors: [(_method, call) => this.#intercept(call)],
     });
-    for (const [service, methods] of byService(table)) {
-      const { definitions, handlers } = this.#service(table, service, methods);
-      this.#server.addService(definitions, handlers);
-    }
+    const serve: Serve = (...call) => this.#serve(...call);
+    for (const { definitions, handlers } of grpcServices(table, serve)) this.#server.addService(definitions, handlers);
     guardStreams(this.#server);
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     this.closed = new Promise((resolve) => socket.once("close", () => resolve(this.#lost())));
@@ -121,23 +114,6 @@ export class GrpcConnection implements Connection {
     this.#lost();
     this.#injector.destroy();
     this.#socket.destroy();
-  }
-
-  #service(
-    table: ServiceTable,
-    service: string,
-    methods: readonly string[],
-  ): { definitions: ServiceDefinition; handlers: UntypedServiceImplementation } {
-    const definitions: Record<string, Definition> = {};
-    const handlers: UntypedServiceImplementation = {};
-    for (const method of methods) {
-      const handler = table.find(service, method);
-      if (typeof handler === "string") continue;
-      definitions[method] = definition(`/${service}/${method}`);
-      handlers[method] = (unary: UnaryCall, respond: sendUnaryData<Uint8Array>) =>
-        this.#serve(handler, service, method, unary, respond);
-    }
-    return { definitions: definitions as ServiceDefinition, handlers };
   }
 
   #serve(
@@ -277,48 +253,6 @@ export class GrpcConnection implements Connection {
         }),
     });
   }
-}
-
-/**
- * Closes a stream on which grpc-js throws. grpc-js answers calls of unknown methods and other content types at once, which
- * throws if the peer has already reset the stream; it does so in an event handler, where the exception would be uncaught.
- */
-function guardStreams(server: Server): void {
-  const inside = server as unknown as StreamHandling;
-  const handle = inside._streamHandler;
-  if (typeof handle !== "function") throw new AgentError("internal", "gRPC: this grpc-js has no _streamHandler");
-  inside._streamHandler = (interceptors, stream, headers) => {
-    try {
-      handle.call(server, interceptors, stream, headers);
-    } catch {
-      stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-    }
-  };
-}
-
-/** The private part of grpc-js that is used. */
-interface StreamHandling {
-  _streamHandler?: (interceptors: unknown, stream: ServerHttp2Stream, headers: unknown) => void;
-}
-
-function byService(table: ServiceTable): Map<string, string[]> {
-  const services = new Map<string, string[]>();
-  for (const { service, method } of table.list()) {
-    const methods = services.get(service) ?? [];
-    services.set(service, [...methods, method]);
-  }
-  return services;
-}
-
-/** Defines a method that passes bytes through: handlers encode and decode themselves. */
-function definition(path: string): Definition {
-  return {
-    path,
-    requestStream: false,
-    responseStream: false,
-    requestDeserialize: (bytes) => bytes,
-    responseSerialize: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-  };
 }
 
 function metadataMap(metadata: Metadata): Map<string, string> {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { openInit } from "../../agent/kernel/init/init-client.ts";
+import { openInit } from "../../agent/kernel/init/open-init.ts";
 import { openSys } from "../../agent/kernel/sys/sys.ts";
 import { confineAgent, refuseModules } from "../../agent/main/confine/confine.ts";
 

@@ -32,11 +32,8 @@ describeInNamespaces("a rootfs whose mount points are renamed", () => {
     const program = join(rootfs, "bin/swapper");
     const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
     execFileSync("gcc", [...flags, join(import.meta.dirname, "../scenarios/swapper.c"), "-o", program]);
-    return spawn(
-      program,
-      SWAPPED.flatMap((name) => [join(rootfs, name), join(rootfs, `${name}.x`)]),
-      { stdio: "inherit" },
-    );
+    const pairs = SWAPPED.flatMap((name) => [join(rootfs, name), join(rootfs, `${name}.x`)]);
+    return spawn(program, [join(machine.directory, "rounds"), ...pairs], { stdio: "inherit" });
   }
 
   /**

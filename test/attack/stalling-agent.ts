@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, statSync } from "node:fs";
-import { openInit } from "../../agent/kernel/init/init-client.ts";
+import { openInit } from "../../agent/kernel/init/open-init.ts";
 import { openSys } from "../../agent/kernel/sys/sys.ts";
 import { startHeartbeat } from "../../agent/main/heartbeat.ts";
 

@@ -1,8 +1,6 @@
 import { cgroupPath } from "../../agent/container/cgroup/cgroup-path.ts";
 import { resourceWrites } from "../../agent/container/cgroup/cgroup-resources.ts";
 import { deviceRules } from "../../agent/container/cgroup/device-rules.ts";
-import { describeOp } from "../../agent/container/explain/describe-op.ts";
-import { detailOp } from "../../agent/container/explain/detail-op.ts";
 import { explainAgent } from "../../agent/container/explain/explain-agent.ts";
 import { compileHook } from "../../agent/container/hooks/compile-hook.ts";
 import { HOOK_KINDS } from "../../agent/container/hooks/hooks.ts";
@@ -13,6 +11,7 @@ import type { CompiledPlan } from "../../agent/container/plan/plan-builder.ts";
 import { personaOf } from "../../agent/container/process/personality.ts";
 import { seccompFilter } from "../../agent/container/seccomp/seccomp-filter.ts";
 import type { Spec } from "../../agent/container/spec.ts";
+import { describeOp, detailOp } from "../../agent/kernel/init/describe-op.ts";
 
 /** One step for a container: its text for people, and the whole of it for comparison. */
 export interface Made {

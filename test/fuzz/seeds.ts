@@ -34,8 +34,9 @@ function seedsOf(target: Target): Buffer[] {
 }
 
 function plans(): Uint8Array[] {
-  const each = Object.values(arbitraryOps) as fc.Arbitrary<PlanOp>[];
-  const alone = each.flatMap((op) => fc.sample(op, { numRuns: 2, seed: 1 }).map((first) => encodePlan([first, EXEC])));
+  const alone = arbitraryOps.flatMap((op) =>
+    fc.sample(op, { numRuns: 2, seed: 1 }).map((first) => encodePlan([first, EXEC])),
+  );
   return [...alone, ...fc.sample(arbitraryPlan, { numRuns: 60, seed: 1 }).map(encodePlan)];
 }
 

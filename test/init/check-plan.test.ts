@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import type { PlanOp } from "../../agent/kernel/init/plan.ts";
+import { OPS, type PlanOp } from "../../agent/kernel/init/plan.ts";
 import { encodePlan } from "../../agent/kernel/init/plan-encode.ts";
 import { ARBITRARY_SLOTS, arbitraryOps, arbitraryPlan } from "../../agent/kernel/testing/plan-arbitrary.ts";
 
@@ -42,11 +42,15 @@ test("init accepts every plan that is encoded", () => {
 
 test("init accepts each operation alone, and with too few slots refuses those that have one", () => {
   const exec: PlanOp = { op: "exec", args: ["x"], env: [] };
-  const plans = Object.values(arbitraryOps).map((op) => [fc.sample(op as fc.Arbitrary<PlanOp>, 1)[0] ?? exec, exec]);
+  const plans = arbitraryOps.map((op): PlanOp[] => [...fc.sample(op, 1), exec]);
   expect(check(plans.map(encodePlan)).every((line) => line.startsWith("0 "))).toBe(true);
-  const withSlot = plans.map(([op]) => (op !== undefined && ("slot" in op || "stdin" in op) ? "-22 0" : "0 0"));
+  const withSlot = plans.map(([op]) => (op !== undefined && hasSlot(op) ? "-22 0" : "0 0"));
   expect(check(plans.map(encodePlan), 0)).toEqual(withSlot);
 });
+
+function hasSlot({ op }: PlanOp): boolean {
+  return Object.values<string>(OPS[op].args).includes("slot");
+}
 
 test("a plan that is cut anywhere is refused", () => {
   const [plan = []] = fc.sample(arbitraryPlan, 1);

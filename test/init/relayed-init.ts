@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type InitClient, openInit } from "../../agent/kernel/init/init-client.ts";
+import type { InitClient } from "../../agent/kernel/init/init-client.ts";
+import { openInit } from "../../agent/kernel/init/open-init.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
 import { nativeAddon } from "../../agent/kernel/sys/native-addon.ts";
 import { openSys, type RealSys } from "../../agent/kernel/sys/sys.ts";

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { makeBusyboxRootfs } from "./busybox-rootfs.ts";
@@ -27,7 +27,7 @@ export function hostileRace(
   pod: () => Pod,
   { containers, styles }: { containers: number; styles: readonly LinkStyle[] },
 ) {
-  /** Creations that must succeed, beside one that fails, for the race to have happened; otherwise more are tried. */
+  /** Creations that must succeed, and be raced by swaps, beside one that fails, for the test to mean something; else more are tried. */
   const least = containers / 10;
 
   it.each(styles)(
@@ -42,9 +42,11 @@ export function hostileRace(
       const results = new Map<string, number>();
       const made = () => results.get("made") ?? 0;
       const note = (result: string) => results.set(result, (results.get(result) ?? 0) + 1);
+      let [raced, last] = [0, ""];
       try {
-        const seen = () => made() > least && results.size > 1;
+        const seen = () => made() > least && raced > least && results.size > 1;
         for (let count = 0; count < containers || (!seen() && count < 20 * containers); count++) {
+          const rounds = swapper.rounds();
           const id = await pod()
             .create([], parts(rootfs.guest, outside.guest), rootfs.guest)
             .catch((error: Error) => {
@@ -52,6 +54,7 @@ export function hostileRace(
               note(error.message.replace(/^(\S+).*: (E\w+) .*$/, "$1 $2"));
               return undefined;
             });
+          if (swapper.rounds() > rounds) raced++;
           if (id === undefined) continue;
           note("made");
           await pod().client.agent.startContainer({ container_id: id });
@@ -60,11 +63,13 @@ export function hostileRace(
           await pod().remove(id);
         }
       } finally {
-        await swapper.stop();
+        last = await swapper.stop();
       }
       expect(made(), JSON.stringify([...results])).toBeGreaterThan(least);
+      const what = `${JSON.stringify([...results])}; the swapper: ${last}`;
+      expect(raced, `creations during which everything was swapped: ${what}`).toBeGreaterThan(least);
       // If every creation succeeded, no swap came at the right moment.
-      expect(results.size, JSON.stringify([...results])).toBeGreaterThan(1);
+      expect(results.size, what).toBeGreaterThan(1);
       expect([snapshot(outside.host), await mounts()]).toEqual(before);
       rmSync(rootfs.host, { recursive: true });
     },
@@ -138,18 +143,24 @@ async function startSwapper(machine: Machine, rootfs: Place, outside: Place, sty
     symlinkSync(link, join(rootfs.host, `${each}.out`));
     return [`${rootfs.guest}/${each}`, `${rootfs.guest}/${each}.out`];
   });
-  const log = `${tools.guest}/log`;
+  const [log, rounds] = [`${tools.guest}/log`, join(tools.host, "rounds")];
+  writeFileSync(rounds, Buffer.alloc(8));
   // Written to a file, because such a line is too long for the console's shell.
-  const line = `setsid ${tools.guest}/${name} ${pairs.join(" ")} < /dev/null > ${log} 2>&1 &\n`;
+  const line = `setsid ${tools.guest}/${name} ${tools.guest}/rounds ${pairs.join(" ")} < /dev/null > ${log} 2>&1 &\n`;
   writeFileSync(join(tools.host, "start"), line);
   await machine.shell(`sh ${tools.guest}/start`);
   const running = () => machine.shell(`pidof ${name} | wc -w; cat ${log}`);
   await expect.poll(running).toBe("1\n");
   return {
+    /** Number of times that it has swapped all of them. */
+    rounds: () => readFileSync(rounds).readBigUInt64LE(),
+    /** Returns what it was doing. */
     async stop() {
       expect(await running(), "the swapper ran to the end").toBe("1\n");
+      const doing = await machine.shell(`cd /proc/$(pidof ${name}) && cat stat wchan`);
       await machine.shell(`kill -9 $(pidof ${name})`);
       await expect.poll(running).toBe("0\n");
+      return `${doing}, after ${readFileSync(rounds).readBigUInt64LE()} rounds`;
     },
   };
 }

@@ -225,8 +225,8 @@ describe("guestctl with a long-running guest", () => {
   it("copies files into a container", async () => {
     expect(await run(["cp", guestctl, import.meta.dirname, "web:/tmp/"])).toEqual({ stdout: "", stderr: "", code: 0 });
     expect(await run(["cp", guestctl, "web:/tmp/renamed"])).toMatchObject({ stderr: "", code: 0 });
-    const { stdout } = await run(["exec", "web", "ls", "/tmp", "/tmp/guest/guestctl.test.ts"]);
-    expect(stdout).toBe("/tmp/guest/guestctl.test.ts\n\n/tmp:\nguest\nguestctl.ts\nrenamed\n");
+    const { stdout } = await run(["exec", "web", "ls", "/tmp", "/tmp/vm/guestctl.test.ts"]);
+    expect(stdout).toBe("/tmp/vm/guestctl.test.ts\n\n/tmp:\nguestctl.ts\nrenamed\nvm\n");
     const { stderr, code } = await run(["cp", "/dev/null", "web:/tmp/"]);
     expect([stderr, code]).toEqual(["guestctl: send /dev/null: neither a file, a directory nor a link\n", 1]);
   });

@@ -25,7 +25,7 @@ describe(`a container that dials the guest's own vsock ports${reason}`, { skip: 
     rootfs = machine.rootfs("dialer");
     const inHost = machine.hostPath(rootfs);
     const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
-    for (const source of ["dial-vsock", "../attack/guest/vsock-flood"]) {
+    for (const source of ["dial-vsock", "../attack/vm/vsock-flood"]) {
       const out = join(inHost, "bin", basename(source));
       execFileSync("gcc", [...flags, join(import.meta.dirname, `${source}.c`), "-o", out]);
     }

@@ -1,5 +1,5 @@
+import { capabilityMask } from "../../kernel/capabilities.ts";
 import { sortNamespaces } from "../namespaces/namespaces.ts";
-import { capabilityMask } from "../process/capabilities.ts";
 import type { Spec } from "../spec.ts";
 import type { DeviceCgroupSpec } from "./resources-spec.ts";
 

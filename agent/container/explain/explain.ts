@@ -1,5 +1,7 @@
 import { AgentError } from "../../kernel/error.ts";
 import { realFiles } from "../../kernel/files.ts";
+import { commandLine } from "../../kernel/init/command-line.ts";
+import { describeOp, detailOp } from "../../kernel/init/describe-op.ts";
 import { withPrivilegedDevices } from "../cgroup/privileged-devices.ts";
 import { CREATE_HOOKS, type HookKind, type HookSpec, type HooksSpec } from "../hooks/hooks.ts";
 import { checkSpec } from "../plan/check-spec.ts";
@@ -9,8 +11,6 @@ import { securityModules } from "../process/security-labels.ts";
 import { requestedRuntime } from "../runtime/find-runtime.ts";
 import { seccompFilter } from "../seccomp/seccomp-filter.ts";
 import type { Spec } from "../spec.ts";
-import { describeOp } from "./describe-op.ts";
-import { commandLine, detailOp } from "./detail-op.ts";
 import { explainAgent } from "./explain-agent.ts";
 import { explainCgroup } from "./explain-cgroup.ts";
 

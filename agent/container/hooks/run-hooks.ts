@@ -111,40 +111,34 @@ interface HookRun {
 async function execute(run: HookRun, said: { line: string }, signal: AbortSignal): Promise<ExitStatus> {
   const { kernel, plan, target } = run;
   const { sys, init } = kernel;
+  using held = new DisposableStack();
+  // The child's descriptors, until the launch owns them.
+  using given = new DisposableStack();
+  const give = (fd: Fd) => given.adopt(fd, sys.close);
+  const stdin = give(sys.memoryFile("hook-state", Buffer.from(run.state)));
+  const stdout = give(openSync("/dev/null", constants.O_WRONLY));
+  const errors = sys.pipe();
+  give(errors.write);
+  const stderr = new FirstLine(sys, errors.read);
+  held.defer(() => {
+    said.line = stderr.close();
+  });
+  const report = sys.pipe();
+  for (const fd of [report.read, report.write]) give(fd);
+  const child = new Map(Object.entries({ stdin, stdout, stderr: errors.write, report: report.write }));
   const slots = new Map<string, Fd>();
-  const child = new Map<string, Fd>();
-  let stderr: FirstLine | undefined;
-  let cgroup: Fd | undefined;
+  if (plan.slots.includes("cgroup")) slots.set("cgroup", held.adopt(openRoot(target.cgroup), sys.close));
+  if (target.pidfd !== undefined) slots.set("init", target.pidfd);
+  given.move();
+  const label = { container: target.id, exec: target.id, command: HOOK_COMMAND };
+  const launched = await launch(kernel, plan, { own: {}, child, report: report.read }, slots, label, signal);
+  held.defer(() => init.forget(launched.id));
+  held.adopt(launched.pidfd, sys.close);
   try {
-    child.set("stdin", sys.memoryFile("hook-state", Buffer.from(run.state)));
-    child.set("stdout", openSync("/dev/null", constants.O_WRONLY));
-    const errors = sys.pipe();
-    child.set("stderr", errors.write);
-    stderr = new FirstLine(sys, errors.read);
-    const report = sys.pipe();
-    child.set("report", report.write);
-    if (plan.slots.includes("cgroup")) {
-      cgroup = openRoot(target.cgroup);
-      slots.set("cgroup", cgroup);
-    }
-    if (target.pidfd !== undefined) slots.set("init", target.pidfd);
-    const fds = { own: {}, child: new Map(child), report: report.read };
-    child.clear();
-    const label = { container: target.id, exec: target.id, command: HOOK_COMMAND };
-    const launched = await launch(kernel, plan, fds, slots, label, signal);
-    try {
-      return await waitUntil(launched.exit, signal);
-    } catch (error) {
-      sys.killGroup(launched.pid);
-      throw error;
-    } finally {
-      sys.close(launched.pidfd);
-      init.forget(launched.id);
-    }
-  } finally {
-    for (const fd of child.values()) sys.close(fd);
-    if (cgroup !== undefined) sys.close(cgroup);
-    said.line = stderr?.close() ?? "";
+    return await waitUntil(launched.exit, signal);
+  } catch (error) {
+    sys.killGroup(launched.pid);
+    throw error;
   }
 }
 

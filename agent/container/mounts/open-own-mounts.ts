@@ -72,15 +72,9 @@ function openMqueue({ sys }: Kernel, mount: MountSpec, ipc: Fd | undefined): Fd 
   const attributes = set === 0 ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC : set;
   const make = () => sys.detachedMount("mqueue", [["source", mount.source || "mqueue"]], attributes);
   if (ipc === undefined) return make();
-  const own = openForReading("/proc/thread-self/ns/ipc");
-  try {
-    sys.setns(ipc, CLONE_NEWIPC);
-    try {
-      return make();
-    } finally {
-      sys.setns(own, CLONE_NEWIPC);
-    }
-  } finally {
-    sys.close(own);
-  }
+  using undo = new DisposableStack();
+  const own = undo.adopt(openForReading("/proc/thread-self/ns/ipc"), sys.close);
+  sys.setns(ipc, CLONE_NEWIPC);
+  undo.defer(() => sys.setns(own, CLONE_NEWIPC));
+  return make();
 }

@@ -28,29 +28,22 @@ export async function openUserNamespace(
   gids: readonly IdMapping[],
 ): Promise<Fd> {
   const { sys, init, files } = kernel;
+  using undo = new DisposableStack();
   const [report, release] = [sys.pipe(), sys.pipe()];
+  for (const fd of [report.read, release.read, release.write]) undo.adopt(fd, sys.close);
   const id = newLaunchId();
-  let pidfd: Fd | undefined;
-  try {
-    const launched = await init.launch({
-      ...{ id, plan: PLAN, slots: [report.write, release.read], reportSlot: REPORT },
-      ...{ newPidNamespace: false, keep: {}, label: JSON.stringify({ container: "", exec: `user-namespace-${id}` }) },
-    });
-    pidfd = launched.pidfd;
-    sys.close(report.write);
-    report.write = -1;
-    const result = await new ReportReader(sys, report.read).next(AbortSignal.timeout(WAIT_MS));
-    if (result.kind === "failed") throw new SystemError("unshare", result.errno, "user namespace", result.text);
-    write(`/proc/${launched.pid}/uid_map`, uids, "linux.uidMappings");
-    write(`/proc/${launched.pid}/gid_map`, gids, "linux.gidMappings");
-    return openForReading(`/proc/${launched.pid}/ns/user`);
-  } finally {
-    if (pidfd !== undefined) {
-      sys.close(pidfd);
-      init.forget(id);
-    }
-    for (const fd of [report.read, report.write, release.read, release.write]) if (fd >= 0) sys.close(fd);
-  }
+  const launching = init.launch({
+    ...{ id, plan: PLAN, slots: [report.write, release.read], reportSlot: REPORT },
+    ...{ newPidNamespace: false, keep: {}, label: JSON.stringify({ container: "", exec: `user-namespace-${id}` }) },
+  });
+  const { pid, pidfd } = await launching.finally(() => sys.close(report.write));
+  undo.defer(() => init.forget(id));
+  undo.adopt(pidfd, sys.close);
+  const result = await new ReportReader(sys, report.read).next(AbortSignal.timeout(WAIT_MS));
+  if (result.kind === "failed") throw new SystemError("unshare", result.errno, "user namespace", result.text);
+  write(`/proc/${pid}/uid_map`, uids, "linux.uidMappings");
+  write(`/proc/${pid}/gid_map`, gids, "linux.gidMappings");
+  return openForReading(`/proc/${pid}/ns/user`);
 
   /** Writes a map in one write: the kernel accepts it only once. */
   function write(path: string, mappings: readonly IdMapping[], field: string): void {

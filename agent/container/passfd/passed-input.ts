@@ -1,4 +1,5 @@
 import type { Fd, Sys } from "../../kernel/kernel.ts";
+import type { Input } from "../process/stdio.ts";
 import type { PassedStream } from "./passed-stream.ts";
 
 /** Maximum number of bytes in one move. */
@@ -11,7 +12,7 @@ const END_OF_FILE = Uint8Array.of(4);
  * Moves the host's stream to a process's stdin: within the kernel to a pipe, which this object owns; by copying to a
  * pty master, which it only borrows. The end of the stream is the end of input.
  */
-export class PassedInput {
+export class PassedInput implements Input {
   /** Called once when input has ended. */
   onEnd: (() => void) | undefined;
   readonly #sys: Sys;
@@ -33,7 +34,7 @@ export class PassedInput {
   }
 
   /** Ends input now: closes a pipe, or sends a terminal its end-of-file character. */
-  end(): void {
+  async end(): Promise<void> {
     try {
       if (this.#terminal && this.#fd !== undefined) this.#sys.write(this.#fd, END_OF_FILE);
     } catch {
@@ -59,7 +60,7 @@ export class PassedInput {
         if (this.#fd === undefined || this.#stream.fd === undefined) return;
         if ((await this.#move(this.#stream.fd, this.#fd)) === 0) break;
       }
-      this.end();
+      await this.end();
     } catch {
       // The host hung up, the process closed its stdin, or this object was closed.
       this.close();

@@ -1,5 +1,7 @@
 import type { Fd, Sys } from "../../kernel/kernel.ts";
-import { GRACE_MS, leftIn, MAX_LEFT_IN_TERMINAL } from "../process/output-stream.ts";
+import { GRACE_MS } from "../process/output-stream.ts";
+import { leftIn, MAX_LEFT_IN_TERMINAL } from "../process/read-rest.ts";
+import type { Output } from "../process/stdio.ts";
 import type { PassedStream } from "./passed-stream.ts";
 
 /** Maximum number of bytes in one move. */
@@ -19,7 +21,7 @@ const NOTHING = new Uint8Array();
  * byte; from a terminal by copying. Owns the pipe or pty master and the stream. If the host hung up or there is no
  * stream, output is discarded, so that the process keeps running.
  */
-export class PassedOutput {
+export class PassedOutput implements Output {
   /** Resolves at the end of output, or if the process has exited and the host reads nothing. */
   readonly drained: Promise<void>;
   onEnd: ((writersGone: boolean) => void) | undefined;

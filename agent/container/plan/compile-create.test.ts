@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { describeOp } from "../explain/describe-op.ts";
+import { describeOp } from "../../kernel/init/describe-op.ts";
 import type { Spec } from "../spec.ts";
 import { testSpec } from "../testing/test-spec.ts";
 import { compileCreate } from "./compile-create.ts";

@@ -1,4 +1,5 @@
-import type { PlanOp, Slot } from "../../kernel/init/plan.ts";
+import type { Slot } from "../../kernel/init/argument-kinds.ts";
+import type { PlanOp } from "../../kernel/init/plan.ts";
 
 /** One operation of a plan, and the field of the spec that it comes from. */
 export interface PlanStep {

@@ -1,7 +1,7 @@
+import { capabilityMask } from "../../kernel/capabilities.ts";
 import type { PlanBuilder } from "../plan/plan-builder.ts";
 import type { SeccompFilter } from "../seccomp/seccomp-filter.ts";
 import type { CapabilitySets, ProcessSpec } from "../spec.ts";
-import { capabilityMask } from "./capabilities.ts";
 import { rlimitNumber } from "./rlimits.ts";
 import { compileScheduling, compileSchedulingAfterFork } from "./scheduling.ts";
 

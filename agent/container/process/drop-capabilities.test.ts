@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { capabilityMask, capabilityNames } from "../../kernel/capabilities.ts";
 import { CLONE_NEWNS, CLONE_NEWUSER } from "../../kernel/constants.ts";
 import type { PlanOp } from "../../kernel/init/plan.ts";
-import { capabilityMask, capabilityNames } from "./capabilities.ts";
 import { dropCapabilities } from "./drop-capabilities.ts";
 
 const EXEC: PlanOp = { op: "exec", args: ["x"], env: [] };

@@ -1,91 +1,8 @@
-import { CLONE_NEWNS, CLONE_NEWUSER } from "../../kernel/constants.ts";
-import type { PlanOp } from "../../kernel/init/plan.ts";
+import { ALL_CAPABILITIES } from "../../kernel/capabilities.ts";
+import { CLONE_NEWUSER } from "../../kernel/constants.ts";
+import type { Operation } from "../../kernel/init/operation.ts";
+import { OPS, type PlanOp } from "../../kernel/init/plan.ts";
 import type { CompiledPlan, PlanStep } from "../plan/plan-builder.ts";
-import { ALL_CAPABILITIES, capabilityMask } from "./capabilities.ts";
-
-type Needs = bigint | "all";
-
-const cap = (...names: readonly string[]): bigint => capabilityMask(names);
-const NOTHING = 0n;
-/** Accesses and creates files of any owner. */
-const FILES = cap("DAC_OVERRIDE");
-const MOUNT = cap("SYS_ADMIN");
-const MOUNT_ON_FILES = MOUNT | FILES;
-const MAKE_FILES = FILES | cap("CHOWN", "FOWNER", "FSETID", "MKNOD");
-const PIVOT = MOUNT_ON_FILES | cap("SYS_CHROOT");
-const CHOWN = cap("CHOWN");
-const LIMITS = cap("SYS_RESOURCE");
-const BOUNDING = cap("SETPCAP");
-const USER = cap("SETUID", "SETGID");
-const NICE = cap("SYS_NICE");
-const CHROOT = cap("SYS_CHROOT");
-const TRACE = cap("SYS_PTRACE");
-const TIME = cap("SYS_TIME");
-const NETWORK_FILES = FILES | cap("NET_ADMIN");
-const SYSCTL_FILES = FILES | cap("SYS_RESOURCE", "CHECKPOINT_RESTORE");
-
-/**
- * File systems that need no capabilities after the mount. Others, such as overlay, keep using their mounter's
- * credentials.
- */
-const PLAIN_TYPES = new Set(["proc", "sysfs", "devpts", "mqueue", "cgroup2", "tmpfs"]);
-
-/** Capabilities that the kernel may require for each operation. */
-const NEEDS: {
-  readonly [N in PlanOp["op"]]: (op: Extract<PlanOp, { readonly op: N }>, slots: readonly string[]) => Needs;
-} = {
-  unshare: () => MOUNT,
-  setns: needsOfSetns,
-  "setns-path": () => MOUNT,
-  setsid: () => NOTHING,
-  "session-keyring": () => NOTHING,
-  write: ({ path }) => needsOfWrite(path),
-  sethostname: () => MOUNT,
-  setdomainname: () => MOUNT,
-  propagate: () => MOUNT_ON_FILES,
-  "open-tree": () => MOUNT_ON_FILES,
-  "open-tree-slot": () => MOUNT,
-  "take-mount": () => NOTHING,
-  fsopen: ({ type }) => (PLAIN_TYPES.has(type) ? MOUNT : "all"),
-  fsconfig: () => MOUNT,
-  fsmount: () => MOUNT,
-  setattr: () => MOUNT,
-  "own-root": () => FILES,
-  root: () => MOUNT_ON_FILES,
-  attach: () => MOUNT_ON_FILES,
-  mkdir: () => FILES,
-  mknod: () => MAKE_FILES,
-  symlink: () => FILES,
-  mask: () => MOUNT_ON_FILES,
-  readonly: () => MOUNT_ON_FILES,
-  "root-attr": () => MOUNT,
-  remount: () => MOUNT_ON_FILES,
-  "copy-up": () => MAKE_FILES,
-  fork: () => MOUNT,
-  pivot: () => PIVOT,
-  chdir: () => FILES,
-  stdio: () => NOTHING,
-  ctty: () => MOUNT,
-  "chown-stdio": () => CHOWN,
-  rlimit: () => LIMITS,
-  umask: () => NOTHING,
-  bounding: () => BOUNDING,
-  keepcaps: () => NOTHING,
-  user: () => USER,
-  capset: () => NOTHING,
-  ambient: () => NOTHING,
-  "no-new-privs": () => NOTHING,
-  scheduler: () => NICE,
-  "io-priority": () => NICE | MOUNT,
-  "cpu-affinity": () => NOTHING,
-  personality: () => NOTHING,
-  seccomp: () => MOUNT,
-  drop: () => NOTHING,
-  find: () => NOTHING,
-  wait: () => NOTHING,
-  exec: () => NOTHING,
-  exit: () => NOTHING,
-};
 
 /**
  * Returns the plan with a first step that drops all capabilities that neither its operations nor its final process
@@ -121,9 +38,10 @@ function dropOf(steps: readonly PlanStep[], slots: readonly string[]): PlanStep[
   let kept = 0n;
   for (const { op } of steps) {
     if (op.op === "capset") kept |= op.effective | op.permitted | op.inheritable;
-    const needs = (NEEDS[op.op] as (op: PlanOp, slots: readonly string[]) => Needs)(op, slots);
-    if (needs === "all") return [];
-    kept |= needs;
+    const { needs } = OPS[op.op] as Operation<never>;
+    const needed = typeof needs === "function" ? needs(op as never, slots) : needs;
+    if (needed === "all") return [];
+    kept |= needed;
   }
   const mask = kept & ALL_CAPABILITIES;
   return mask === ALL_CAPABILITIES ? [] : [{ op: { op: "drop", mask }, reason: "every process" }];
@@ -136,19 +54,4 @@ function isFinal({ op }: PlanStep): boolean {
 
 function entersUser(op: PlanOp): boolean {
   return (op.op === "setns" || op.op === "unshare") && (op.flags & CLONE_NEWUSER) !== 0;
-}
-
-/** Joining a process's namespaces by its pidfd requires permission to trace it. */
-function needsOfSetns({ slot, flags }: { slot: number; flags: number }, slots: readonly string[]): Needs {
-  const needs = (flags & CLONE_NEWNS) === 0 ? MOUNT : MOUNT | CHROOT;
-  return slots[slot]?.startsWith("ns:") ? needs : needs | TRACE;
-}
-
-function needsOfWrite(path: string): Needs {
-  if (path.startsWith("/proc/self/attr/")) return FILES;
-  if (path === "/proc/self/oom_score_adj") return LIMITS;
-  if (path === "/proc/self/timens_offsets") return TIME;
-  if (path.startsWith("/proc/sys/net/")) return NETWORK_FILES;
-  if (path.startsWith("/proc/sys/")) return SYSCTL_FILES;
-  return "all";
 }

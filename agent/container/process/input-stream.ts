@@ -1,5 +1,6 @@
 import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { Fd, Sys } from "../../kernel/kernel.ts";
+import type { Input } from "./stdio.ts";
 
 const CLOSED = new AgentError("internal", "write to stdin: it is closed");
 
@@ -17,7 +18,9 @@ interface WriteNotes {
  * A process's stdin, non-blocking: the write end of a pipe, which this object owns, or a pty master, which it
  * borrows.
  */
-export class InputStream {
+export class InputStream implements Input {
+  /** Called when `end` has closed a pipe. */
+  onEnd: (() => void) | undefined;
   readonly #sys: Sys;
   readonly #terminal: boolean;
   readonly #closed = new AbortController();
@@ -61,9 +64,12 @@ export class InputStream {
    */
   end(signal: AbortSignal): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#fd === undefined) return;
-      if (this.#terminal) await this.#writeNow(Uint8Array.of(4), signal);
-      else this.close();
+      if (this.#terminal) {
+        if (this.#fd !== undefined) await this.#writeNow(Uint8Array.of(4), signal);
+      } else {
+        this.close();
+        this.onEnd?.();
+      }
     });
   }
 

@@ -1,6 +1,8 @@
 import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { OutputJournal, OutputKey, Piece } from "../../kernel/journal/output-journal.ts";
 import type { Fd, Sys } from "../../kernel/kernel.ts";
+import { leftIn, MAX_LEFT_IN_TERMINAL, readTerminal } from "./read-rest.ts";
+import type { Output } from "./stdio.ts";
 
 /**
  * Longest time in ms for which a grandchild that holds the pipe can delay the end of file after the process has
@@ -9,12 +11,6 @@ import type { Fd, Sys } from "../../kernel/kernel.ts";
 export const GRACE_MS = 500;
 /** Most bytes that one read returns, whatever the host requests. */
 const MAX_READ = 1024 * 1024;
-/**
- * Most bytes read from a terminal after the grace period: FIONREAD counts the line discipline only, and some 20 KiB
- * wait behind it.
- */
-export const MAX_LEFT_IN_TERMINAL = 64 * 1024;
-
 const scratch = Buffer.allocUnsafeSlow(MAX_READ);
 
 /** Where a stream keeps output that was read from its descriptor and has not reached the host. */
@@ -30,7 +26,7 @@ export interface KeptOutput {
  * and a killed agent loses nothing. The caller passes every answer to `delivered` once it is sent, or to `unread` if
  * it can't be.
  */
-export class OutputStream {
+export class OutputStream implements Output {
   readonly #sys: Sys;
   #closed = false;
   /** True while a reader waits for the descriptor; closing it ends the wait. */
@@ -312,26 +308,4 @@ export class OutputStream {
     this.#fd = undefined;
     this.onEnd?.(writersGone);
   }
-}
-
-/** Returns how many bytes are in a pipe; if the kernel doesn't say, the most that a terminal may hold. */
-export function leftIn(sys: Pick<Sys, "readable">, fd: Fd): number {
-  try {
-    return sys.readable(fd);
-  } catch {
-    return MAX_LEFT_IN_TERMINAL;
-  }
-}
-
-/**
- * Reads all that a terminal has, which returns at most 4 KiB at a time, so that the host need not request each part.
- */
-function readTerminal(sys: Sys, fd: Fd, into: Uint8Array): number {
-  let total = 0;
-  while (total < into.length) {
-    const count = sys.read(fd, into.subarray(total));
-    if (count <= 0) return total > 0 ? total : count;
-    total += count;
-  }
-  return total;
 }

@@ -9,33 +9,12 @@ import type {
   Kernel,
   RestoredProcess,
 } from "../../kernel/kernel.ts";
-import { PassedInput } from "../passfd/passed-input.ts";
-import { PassedOutput } from "../passfd/passed-output.ts";
-import { closeStreams, type PassedStdio, type StdioName, type StreamNames } from "../passfd/passed-stream.ts";
-import { InputStream } from "./input-stream.ts";
-import { OutputStream } from "./output-stream.ts";
-
-/** A process's label, which init keeps as JSON. */
-export interface ProcessLabel {
-  readonly container: string;
-  readonly exec: string;
-  /** Set if this is not a process of the container, but this command of its OCI runtime, or a hook. */
-  readonly command?: string;
-  /** The host's streams that its stdio goes to. */
-  readonly streams?: StreamNames;
-}
-
-/** Parses a label that init kept. Returns undefined for one that no agent writes. */
-export function readLabel(text: string): ProcessLabel | undefined {
-  try {
-    const label = JSON.parse(text) as ProcessLabel | null;
-    const names = Object.values(label?.streams ?? {});
-    const isLabel = typeof label?.container === "string" && typeof label.exec === "string";
-    return isLabel && names.every((name) => typeof name === "string") ? label : undefined;
-  } catch {
-    return undefined;
-  }
-}
+import { ForwardedStdio } from "../passfd/forwarded-stdio.ts";
+import { closeStreams, type PassedStdio } from "../passfd/passed-stream.ts";
+import { HeldStdio } from "./held-stdio.ts";
+import type { InputStream } from "./input-stream.ts";
+import type { OutputStream } from "./output-stream.ts";
+import type { OutputName, Stdio } from "./stdio.ts";
 
 /** A process of a container: the init process or an exec. Owns its pidfd and its ends of the stdio. */
 export class Process {
@@ -45,15 +24,11 @@ export class Process {
   readonly terminal: boolean;
   readonly #kernel: Kernel;
   readonly #exit: Promise<ExitStatus>;
-  readonly #stdout: OutputStream | PassedOutput;
-  readonly #stderr: OutputStream | PassedOutput;
-  readonly #stdin: InputStream | PassedInput;
-  readonly #passed: PassedStdio | undefined;
+  readonly #stdio: Stdio;
   readonly #master: Fd | undefined;
   readonly #waiters = new Set<(status: ExitStatus) => void>();
-  #release: Fd | undefined;
-  #report: Fd | undefined;
-  #pidfd: Fd | undefined;
+  /** Descriptors that are closed as soon as they have served. */
+  readonly #fds: Record<"release" | "report" | "pidfd", Fd | undefined>;
   /** True if it had ended before init adopted it; init reports the end next. */
   readonly #adoptedEnded: boolean;
   #status: ExitStatus | undefined;
@@ -75,22 +50,21 @@ export class Process {
   ) {
     this.#kernel = kernel;
     this.#keptUntilRemoved = keptUntilRemoved;
-    this.#passed = passed;
     this.execId = execId;
     this.launchId = launched.id;
     this.pid = launched.pid;
-    this.#pidfd = launched.pidfd;
     this.#adoptedEnded = launched.pidfd === undefined;
     this.#master = fds.terminal;
-    this.#release = fds.release;
-    this.#report = fds.report;
+    this.#fds = { release: fds.release, report: fds.report, pidfd: launched.pidfd };
     this.terminal = fds.terminal !== undefined;
     // Before anything reads or writes: if this fails the caller still owns the descriptors.
     const stdio = [fds.terminal, fds.stdin, fds.stdout, fds.stderr];
     for (const fd of stdio) if (fd !== undefined) kernel.sys.setNonBlocking(fd);
-    this.#stdout = this.#output(fds.terminal ?? fds.stdout, "stdout");
-    this.#stderr = fds.terminal === undefined ? this.#output(fds.stderr, "stderr") : this.#stdout;
-    this.#stdin = this.#inputOf(fds.terminal ?? fds.stdin);
+    this.#stdio =
+      passed === undefined
+        ? new HeldStdio(kernel, this.launchId, fds)
+        : new ForwardedStdio(kernel.sys, execId, fds, passed);
+    this.#watchEnds();
     this.#exit = launched.exit.then((status) => this.#exited(status));
   }
 
@@ -139,46 +113,46 @@ export class Process {
 
   /** True once it was waited for and all its output was read. */
   get finished(): boolean {
-    return this.#waited && this.#stdout.ended && this.#stderr.ended;
+    return this.#waited && this.#stdio.stdout.ended && this.#stdio.stderr.ended;
   }
 
   /** Pipe end that releases it; set while it is blocked before execve. */
   get release(): Fd | undefined {
-    return this.#release;
+    return this.#fds.release;
   }
 
   get report(): Fd | undefined {
-    return this.#report;
+    return this.#fds.report;
   }
 
   get pidfd(): Fd {
-    if (this.#pidfd === undefined) throw this.gone("its pidfd is closed");
-    return this.#pidfd;
+    const { pidfd } = this.#fds;
+    if (pidfd === undefined) throw this.gone("its pidfd is closed");
+    return pidfd;
   }
 
-  output(name: "stdout" | "stderr"): OutputStream {
-    const stream = name === "stdout" ? this.#stdout : this.#stderr;
-    if (this.#waited && stream.ended) throw this.gone("it was waited for and its output was read");
-    if (stream instanceof PassedOutput) throw this.#isPassed("cannot get stream reader", name);
-    return stream;
+  /** Returns an output that the host reads by calls. */
+  output(name: OutputName): OutputStream {
+    if (this.#waited && this.#stdio[name].ended) throw this.gone("it was waited for and its output was read");
+    return this.#stdio.reader(name);
   }
 
+  /** The input, if the host writes it by calls. */
   get input(): InputStream {
     if (this.#waited) throw this.gone("it was waited for");
-    if (this.#stdin instanceof PassedInput) throw this.#isPassed("write to stdin", "stdin");
-    return this.#stdin;
+    return this.#stdio.writer();
   }
 
   /** Names of the host's streams that it uses. */
   get streamNames(): string[] {
-    return Object.values(this.#passed ?? {}).map(({ name }) => name);
+    return Object.values(this.#stdio.streams).map(({ name }) => name);
   }
 
   /**
    * Resolves once the host has all output from its streams, or has read nothing for a while; at once if it has none.
    */
-  async drained(): Promise<void> {
-    for (const output of [this.#stdout, this.#stderr]) if (output instanceof PassedOutput) await output.drained;
+  drained(): Promise<void> {
+    return this.#stdio.drained();
   }
 
   /** Resolves with its status; can be called any number of times. */
@@ -200,9 +174,10 @@ export class Process {
   /** Called when the answer of a wait has reached the host: keeps the status and unread output, releases the rest. */
   markWaited(): void {
     this.#waited = true;
-    this.#stdin.close();
-    this.#stdout.settle();
-    this.#stderr.settle();
+    const { stdin, stdout, stderr } = this.#stdio;
+    stdin.close();
+    stdout.settle();
+    stderr.settle();
     if (this.finished && !this.#keptUntilRemoved) this.#forget();
   }
 
@@ -223,17 +198,12 @@ export class Process {
   resize(rows: number, columns: number): void {
     if (this.#waited) throw this.gone("it was waited for");
     if (this.#master === undefined) throw new AgentError("unavailable", `resize of ${this.execId}: it has no tty`);
-    if (this.#stdout.open) this.#kernel.sys.setWindowSize(this.#master, rows, columns);
+    if (this.#stdio.stdout.open) this.#kernel.sys.setWindowSize(this.#master, rows, columns);
   }
 
   /** Closes stdin for good, including the copy that init keeps. */
-  async closeInput(signal: AbortSignal): Promise<void> {
-    if (this.#stdin instanceof PassedInput) {
-      this.#stdin.end();
-      return;
-    }
-    await this.#stdin.end(signal);
-    if (!this.terminal) this.#closeKept("stdin");
+  closeInput(signal: AbortSignal): Promise<void> {
+    return this.#stdio.stdin.end(signal);
   }
 
   /** Closes the two pipes of the start, once the process is released or known to have failed. */
@@ -245,10 +215,9 @@ export class Process {
   /** Closes all descriptors, here and in init. Does not affect the process itself. */
   destroy(): void {
     this.#forget();
-    this.#stdin.close();
-    this.#stdout.close();
-    this.#stderr.close();
-    closeStreams(this.#passed);
+    const { stdin, stdout, stderr, streams } = this.#stdio;
+    for (const stream of [stdin, stdout, stderr]) stream.close();
+    closeStreams(streams);
     this.closeStartFds();
     this.#closeFd("pidfd");
   }
@@ -262,52 +231,37 @@ export class Process {
       this.#status = status;
       this.#closeFd("pidfd");
       for (const resolve of this.#waiters) resolve(status);
-      this.#stdout.processExited();
-      this.#stderr.processExited();
+      this.#stdio.stdout.processExited();
+      this.#stdio.stderr.processExited();
     }
     return this.#status;
   }
 
-  #isPassed(call: string, name: StdioName): AgentError {
-    const port = this.#passed?.[name]?.port;
-    const where = port === undefined ? "is discarded because no port was given" : `has its own stream, port ${port}`;
-    return new AgentError("internal", `${call}: ${name} of "${this.execId}" ${where}`);
-  }
-
-  #inputOf(fd: Fd | undefined): InputStream | PassedInput {
-    const { sys } = this.#kernel;
-    if (this.#passed?.stdin === undefined) return new InputStream(sys, fd, this.terminal);
-    const input = new PassedInput(sys, fd, this.#passed.stdin, this.terminal);
-    input.onEnd = () => {
-      if (!this.terminal) this.#closeKept("stdin");
-    };
-    return input;
-  }
-
-  #output(fd: Fd | undefined, role: "stdout" | "stderr"): OutputStream | PassedOutput {
-    const { sys, outputs } = this.#kernel;
-    const key = { process: this.launchId, stream: role === "stdout" ? 0 : 1 } as const;
-    const kept = outputs === undefined ? undefined : { journal: outputs, key };
-    const stream =
-      this.#passed === undefined
-        ? new OutputStream(sys, fd, this.terminal, kept)
-        : new PassedOutput(sys, fd, this.#passed[role], this.terminal);
-    stream.onEnd = (writersGone) => {
-      if (this.terminal) this.#stdin.close();
+  /** Has init close its copy of each stream at the end, and forget a process of which nothing is left to read. */
+  #watchEnds(): void {
+    const { stdin, stdout, stderr } = this.#stdio;
+    const ended = (role: KeptRole, writersGone: boolean) => {
       // A remaining writer must get EPIPE; without one, init's copy is closed when the process is forgotten.
-      if (this.terminal || !writersGone) this.#closeKept(this.terminal ? "terminal" : role);
+      if (this.terminal || !writersGone) this.#closeKept(role);
       if (this.finished && !this.#keptUntilRemoved) this.#forget();
     };
-    return stream;
+    if (this.terminal) {
+      stdout.onEnd = (writersGone) => {
+        stdin.close();
+        ended("terminal", writersGone);
+      };
+      return;
+    }
+    stdin.onEnd = () => this.#closeKept("stdin");
+    stdout.onEnd = (writersGone) => ended("stdout", writersGone);
+    stderr.onEnd = (writersGone) => ended("stderr", writersGone);
   }
 
   #closeFd(role: "release" | "report" | "pidfd"): void {
-    const fd = role === "release" ? this.#release : role === "report" ? this.#report : this.#pidfd;
+    const fd = this.#fds[role];
     if (fd === undefined) return;
     this.#kernel.sys.close(fd);
-    if (role === "release") this.#release = undefined;
-    else if (role === "report") this.#report = undefined;
-    else this.#pidfd = undefined;
+    this.#fds[role] = undefined;
     // init closes its copy of the report at the same time.
     if (role === "release") this.#closeKept(role);
   }

@@ -42,7 +42,7 @@ describe("scheduling", () => {
     ],
   ])("adds one call for %j", (given, expected) => {
     const [step, ...rest] = steps({ scheduler: { ...other, ...given } });
-    expect(step).toMatchObject({ reason: "process.scheduler", op: { op: "scheduler", ...expected } });
+    expect(step).toMatchObject({ reason: "process.scheduler", op: { op: "scheduler", attributes: expected } });
     expect(rest).toEqual([]);
   });
 

@@ -100,7 +100,7 @@ function schedulerOp(scheduler: SchedulerSpec): PlanOp {
     if (bit === undefined) throw refuse(`${field}.flags`, `"${flag}" is not supported by Linux`);
     flags |= bit;
   }
-  return { op: "scheduler", policy: number, flags, nice, priority, runtime, deadline, period };
+  return { op: "scheduler", attributes: { policy: number, flags, nice, priority, runtime, deadline, period } };
 }
 
 function ioPriorityOp({ class: name, priority }: { readonly class: string; readonly priority: number }): PlanOp {

@@ -137,17 +137,13 @@ export class BuiltInRuntime implements Runtime {
    */
   async #inCgroup<T>(pid: number, launchInto: (cgroup: Fd) => Promise<T>): Promise<T> {
     const { cgroup: directory } = this.#options;
-    const own = openRoot(directory);
-    let leaf: Fd | undefined;
-    try {
-      return await launchInto(own).catch((error: unknown) => {
-        if (!(error instanceof SystemError && error.call === "clone3" && error.code === "EBUSY")) throw error;
-        leaf = openLeafCgroup(this.#kernel, { directory, own, pid });
-        return launchInto(leaf);
-      });
-    } finally {
-      for (const fd of [own, leaf]) if (fd !== undefined) this.#kernel.sys.close(fd);
-    }
+    const { close } = this.#kernel.sys;
+    using opened = new DisposableStack();
+    const own = opened.adopt(openRoot(directory), close);
+    return await launchInto(own).catch((error: unknown) => {
+      if (!(error instanceof SystemError && error.call === "clone3" && error.code === "EBUSY")) throw error;
+      return launchInto(opened.adopt(openLeafCgroup(this.#kernel, { directory, own, pid }), close));
+    });
   }
 
   /** Returns undefined if the process has just ended; the launch then reports the reason. */

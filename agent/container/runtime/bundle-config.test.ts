@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { testSpec } from "../testing/test-spec.ts";
-import { bundleConfig, processJson } from "./bundle-config.ts";
+import { bundleConfig, processJson, withDeviceRules } from "./bundle-config.ts";
 
 const config = (spec: ReturnType<typeof testSpec>) => JSON.parse(bundleConfig(spec, "/pod/c1"));
 
@@ -98,4 +98,31 @@ test("writes the values that seccomp compares with exactly", () => {
   const seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: [], flags: [], syscalls };
   const spec = testSpec({ linux: { ...testSpec().linux, seccomp } });
   expect(bundleConfig(spec, "/x")).toContain('"args":[{"index":1,"value":18446744073709551615,"valueTwo":3,"op"');
+});
+
+const spec = testSpec();
+const given = { allow: false, type: "c", major: 1, minor: 11, access: "w" };
+const node = { path: "/dev/kmsg", type: "c", major: 1, minor: 11, mode: 0o600, uid: 0, gid: 0 };
+const linux = { ...spec.linux, devices: [node], resources: { pids: { limit: 5 }, devices: [given] } };
+
+test("a runtime without its own filter gets no device rules, but all other limits", () => {
+  expect(withDeviceRules({ ...spec, linux }, false).linux.resources).toEqual({ pids: { limit: 5 } });
+});
+
+test("a runtime with its own filter gets guestd's rules in guestd's order", () => {
+  expect(withDeviceRules({ ...spec, linux }, true).linux.resources).toEqual({
+    pids: { limit: 5 },
+    devices: [
+      { allow: false, type: "a", access: "rwm" },
+      { allow: true, type: "c", major: 1, minor: 11, access: "rwm" },
+      given,
+    ],
+  });
+  const denyAll = { allow: false, type: "a", access: "rwm" };
+  const denied = { ...linux, resources: { devices: [denyAll] } };
+  expect(withDeviceRules({ ...spec, linux: denied }, true).linux.resources.devices).toEqual([
+    denyAll,
+    denyAll,
+    { allow: true, type: "c", major: 1, minor: 11, access: "rwm" },
+  ]);
 });

@@ -9,7 +9,7 @@ import { checkMountLabel, guestLabels, securityModules } from "../process/securi
 import { signalDirectly } from "../process/signal-handlers.ts";
 import type { ProcessSpec } from "../spec.ts";
 import { BuiltInRuntime } from "./built-in-runtime.ts";
-import { bundleConfig, processJson } from "./bundle-config.ts";
+import { bundleConfig, processJson, withDeviceRules } from "./bundle-config.ts";
 import { findRuntime, type RuntimeName } from "./find-runtime.ts";
 import { privateSources, releaseSources } from "./private-sources.ts";
 import type { ContainerOptions, ExecOptions, Runtime } from "./runtime.ts";
@@ -17,7 +17,6 @@ import { type RuntimeCommand, runCommand, type Stdio } from "./runtime-command.t
 import { RUNTIME_PROFILES, type RuntimeProfile } from "./runtime-profile.ts";
 import { nullStdio, openRuntimeStdio } from "./runtime-stdio.ts";
 import { watchProgram } from "./watch-program.ts";
-import { withDeviceRules } from "./with-device-rules.ts";
 
 const RUN = "/run/guestd";
 const CGROUPS = "/sys/fs/cgroup";

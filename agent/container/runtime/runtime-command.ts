@@ -6,7 +6,7 @@ import { waitUntil } from "../../kernel/wait/wait-until.ts";
 import { openRoot } from "../files-in-root.ts";
 import { launch } from "../launch.ts";
 import { type CompiledPlan, PlanBuilder } from "../plan/plan-builder.ts";
-import type { ProcessLabel } from "../process/process.ts";
+import type { ProcessLabel } from "../process/process-label.ts";
 
 /** A create by runsc takes some ten seconds under emulation; a hanging runtime must not block a call forever. */
 const LIMIT_MS = 120_000;

@@ -1,4 +1,4 @@
-import { capabilityMask } from "../process/capabilities.ts";
+import { capabilityMask } from "../../kernel/capabilities.ts";
 import type { Spec } from "../spec.ts";
 import type { SeccompRule, SeccompSpec } from "./seccomp-spec.ts";
 

@@ -4,7 +4,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Fd, LaunchRequest } from "../kernel.ts";
 import { openSys } from "../sys/sys.ts";
 import { leavesNoDescriptors } from "../testing/leaves-no-descriptors.ts";
-import { type InitClient, initRefusals, openInit } from "./init-client.ts";
+import { type InitClient, initRefusals } from "./init-client.ts";
+import { openInit } from "./open-init.ts";
 
 /** The test plays init on its end of the socket; init itself is tested in test/init. */
 const sys = openSys();

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { AgentError } from "../error.ts";
-import { arbitraryOps, arbitraryPlan } from "../testing/plan-arbitrary.ts";
-import { MAX_PLAN_BYTES, type PlanOp } from "./plan.ts";
+import { arbitraryPlan } from "../testing/plan-arbitrary.ts";
+import { KINDS, type Kind, type SchedAttributes } from "./argument-kinds.ts";
+import { MAX_PLAN_BYTES, OPS, type PlanOp } from "./plan.ts";
 import { encodePlan } from "./plan-encode.ts";
 
 /** Operations of plan.h: name and kinds of arguments. */
@@ -46,28 +47,30 @@ function decode(bytes: Uint8Array): { name: string; values: Value[] }[] {
   });
 }
 
-/** Values of an operation in the order of its fields in plan.ts, which is the order of its arguments. */
+/** The values of an operation's arguments as `decode` returns them. */
 function fields(op: PlanOp): { name: string; values: Value[] } {
-  if (op.op === "scheduler") {
+  const values = Object.entries<Kind>(OPS[op.op].args).map(([name, kind]) =>
+    expected(kind, (op as unknown as Record<string, unknown>)[name]),
+  );
+  return { name: op.op, values };
+}
+
+function expected(kind: Kind, value: unknown): Value {
+  if (kind === "from") return value === "root" ? 1 : 0;
+  if (kind === "flag") return Number(value);
+  if (kind === "program") return [...(value as BigUint64Array)];
+  if (kind === "scheduler") {
+    const { policy, flags, nice, priority, runtime, deadline, period } = value as SchedAttributes;
     const half = (low: number, high: number) => BigInt(low >>> 0) | (BigInt(high >>> 0) << 32n);
-    const times = [op.runtime, op.deadline, op.period].map(BigInt);
-    return { name: op.op, values: [[half(48, op.policy), BigInt(op.flags), half(op.nice, op.priority), ...times]] };
+    return [half(48, policy), BigInt(flags), half(nice, priority), ...[runtime, deadline, period].map(BigInt)];
   }
-  if (op.op === "cpu-affinity") {
-    const mask = op.cpus.reduce((bits, cpu) => bits | (1n << BigInt(cpu)), 0n);
-    const words = Math.floor(Math.max(0, ...op.cpus) / 64) + 1;
-    return {
-      name: op.op,
-      values: [Array.from({ length: words }, (_, i) => BigInt.asUintN(64, mask >> BigInt(64 * i)))],
-    };
+  if (kind === "cpus") {
+    const cpus = value as number[];
+    const mask = cpus.reduce((bits, cpu) => bits | (1n << BigInt(cpu)), 0n);
+    const words = Math.floor(Math.max(0, ...cpus) / 64) + 1;
+    return Array.from({ length: words }, (_, i) => BigInt.asUintN(64, mask >> BigInt(64 * i)));
   }
-  const { op: name, ...rest } = op;
-  const values = Object.entries(rest).map(([key, value]): Value => {
-    if (key === "from") return value === "root" ? 1 : 0;
-    if (value instanceof BigUint64Array) return [...value];
-    return typeof value === "boolean" ? Number(value) : value;
-  });
-  return { name, values: name === "fsconfig" && values.length === 1 ? [...values, undefined] : values };
+  return value as Value;
 }
 
 test("every encoded plan can be decoded by the list in plan.h", () => {
@@ -79,8 +82,12 @@ test("every encoded plan can be decoded by the list in plan.h", () => {
   );
 });
 
-test("plan.h lists the same operations in the same order", () => {
-  expect(listed.map(({ name }) => name).sort()).toEqual([...Object.keys(arbitraryOps), "exec", "exit"].sort());
+test("each operation has its code and the kinds of its arguments in plan.h", () => {
+  const rows = Object.entries(OPS).map(([name, { code, args }]) => {
+    const kinds = Object.values<Kind>(args).map((kind) => KINDS[kind].letter);
+    return { code, name, kinds: kinds.join("") };
+  });
+  expect(rows.sort((a, b) => a.code - b.code)).toEqual(listed.map((row, index) => ({ code: index + 1, ...row })));
 });
 
 test("equal plans are encoded to equal bytes that end with a zero byte", () => {

@@ -1,77 +1,32 @@
 import { AgentError } from "../error.ts";
-import { MAX_PLAN_BYTES, MAX_PLAN_DATA, type PlanOp } from "./plan.ts";
-
-type OpName = PlanOp["op"];
-type OpOf<N extends OpName> = Extract<PlanOp, { readonly op: N }>;
+import { KINDS, type Kind } from "./argument-kinds.ts";
+import { MAX_PLAN_BYTES, MAX_PLAN_DATA, OPS, type PlanOp } from "./plan.ts";
 
 const MAGIC = 0x314c5047;
 const HEADER_BYTES = 32;
 const OP_BYTES = 32;
 const NO_STRING = 0xffffffff;
 
-/**
- * Encoders of the operations' arguments, in the order of PLAN_OPS in agent/native/init/plan.h: an operation's code is its
- * position in this list, from 1.
- */
-const ENCODERS: { readonly [N in OpName]: (put: PlanWriter, op: OpOf<N>) => void } = {
-  unshare: (put, op) => put.u32(op.flags),
-  setns: (put, op) => put.u32(op.slot).u32(op.flags),
-  setsid: () => {},
-  write: (put, op) => put.string(op.path).string(op.data),
-  sethostname: (put, op) => put.string(op.name),
-  setdomainname: (put, op) => put.string(op.name),
-  propagate: (put, op) => put.string(op.path).u32(op.flags),
-  "open-tree": (put, op) =>
-    put
-      .flag(op.from === "root")
-      .string(op.path)
-      .flag(op.recursive),
-  "open-tree-slot": (put, op) => put.u32(op.slot).flag(op.recursive),
-  "take-mount": (put, op) => put.u32(op.slot),
-  fsopen: (put, op) => put.string(op.type),
-  fsconfig: (put, op) => put.string(op.key).optional(op.value),
-  fsmount: (put, op) => put.u32(op.attributes),
-  setattr: (put, op) => put.u32(op.set).u32(op.clear).u32(op.propagation).flag(op.recursive),
-  root: (put, op) => put.string(op.path),
-  attach: (put, op) => put.string(op.target).flag(op.overProc),
-  mkdir: (put, op) => put.string(op.path).u32(op.mode),
-  mknod: (put, op) => put.string(op.path).u32(op.mode).u32(op.major).u32(op.minor).u32(op.uid).u32(op.gid),
-  symlink: (put, op) => put.string(op.target).string(op.path),
-  mask: (put, op) => put.string(op.path),
-  readonly: (put, op) => put.string(op.path),
-  "root-attr": (put, op) => put.u32(op.set).u32(op.clear).u32(op.propagation).flag(op.recursive),
-  remount: (put, op) => put.string(op.path).u32(op.flags).string(op.data),
-  "copy-up": (put, op) => put.string(op.path).flag(op.mode).flag(op.content),
-  fork: (put, op) => put.u32(op.flags),
-  "setns-path": (put, op) => put.string(op.path).u32(op.flags),
-  pivot: () => {},
-  chdir: (put, op) => put.string(op.path),
-  stdio: (put, op) => put.u32(op.stdin).u32(op.stdout).u32(op.stderr),
-  ctty: () => {},
-  "chown-stdio": (put, op) => put.u32(op.uid).u32(op.gid),
-  rlimit: (put, op) => put.u32(op.resource).u64(op.soft).u64(op.hard),
-  umask: (put, op) => put.u32(op.mask),
-  bounding: (put, op) => put.u64(op.mask),
-  keepcaps: () => {},
-  user: (put, op) => put.u32(op.uid).u32(op.gid).numbers(op.groups),
-  capset: (put, op) => put.u64(op.effective).u64(op.permitted).u64(op.inheritable),
-  ambient: (put, op) => put.u64(op.mask),
-  "no-new-privs": () => {},
-  scheduler: (put, op) => put.data(schedAttr(op)),
-  "io-priority": (put, op) => put.u32(op.value),
-  "cpu-affinity": (put, op) => put.data(cpuMask(op.cpus)),
-  personality: (put, op) => put.u32(op.persona),
-  seccomp: (put, op) => put.u32(op.flags).data(op.program),
-  find: (put, op) => put.strings(op.candidates),
-  wait: (put, op) => put.u32(op.slot),
-  exec: (put, op) => put.strings(op.args).strings(op.env),
-  "session-keyring": () => {},
-  "own-root": () => {},
-  exit: () => {},
-  drop: (put, op) => put.u64(op.mask),
-};
+interface Layout {
+  readonly code: number;
+  readonly args: readonly Argument[];
+}
 
-const CODES = new Map(Object.keys(ENCODERS).map((name, index) => [name, index + 1]));
+interface Argument {
+  readonly name: string;
+  put(to: PlanWriter, value: unknown): void;
+}
+
+/** The encoding of each operation that has been used, made from its row. */
+const LAYOUTS = new Map<PlanOp["op"], Layout>();
+
+function layoutOf(op: PlanOp["op"]): Layout {
+  const { code, args } = OPS[op];
+  const named = Object.entries<Kind>(args).map(([name, kind]) => ({ name, put: KINDS[kind].put }) as Argument);
+  const layout = { code, args: named };
+  LAYOUTS.set(op, layout);
+  return layout;
+}
 
 /**
  * Encodes a plan as plan.h defines it. Throws AgentError "invalid-argument" for a zero byte in a string, a number outside
@@ -80,29 +35,19 @@ const CODES = new Map(Object.keys(ENCODERS).map((name, index) => [name, index + 
 export function encodePlan(plan: readonly PlanOp[]): Uint8Array {
   const writer = new PlanWriter(plan.length);
   for (const op of plan) {
-    writer.begin(op.op, CODES.get(op.op) ?? 0);
-    (ENCODERS[op.op] as (put: PlanWriter, op: PlanOp) => void)(writer, op);
+    const { code, args } = LAYOUTS.get(op.op) ?? layoutOf(op.op);
+    writer.begin(op.op, code);
+    // By index: without the optimizing compilers, for…of takes 7 % longer for a whole plan.
+    for (let i = 0; i < args.length; i++) {
+      const argument = args[i] as Argument;
+      argument.put(writer, op[argument.name as keyof PlanOp]);
+    }
   }
   return writer.finish();
 }
 
-/** Encodes a struct sched_attr of the first version, 48 bytes. */
-function schedAttr(op: OpOf<"scheduler">): BigUint64Array {
-  const words = new BigUint64Array(6);
-  new Uint32Array(words.buffer, 0, 2).set([words.byteLength, op.policy]);
-  words[1] = BigInt(op.flags);
-  new Int32Array(words.buffer, 16, 2).set([op.nice, op.priority]);
-  for (const [index, value] of [op.runtime, op.deadline, op.period].entries()) words[3 + index] = BigInt(value);
-  return words;
-}
-
-function cpuMask(cpus: readonly number[]): BigUint64Array {
-  const words = new BigUint64Array(Math.floor(Math.max(0, ...cpus) / 64) + 1);
-  for (const cpu of cpus) words[Math.floor(cpu / 64)] = (words[Math.floor(cpu / 64)] ?? 0n) | (1n << BigInt(cpu % 64));
-  return words;
-}
-
-class PlanWriter {
+/** Collects the arguments of a plan. */
+export class PlanWriter {
   readonly #ops: Uint32Array;
   readonly #words: (number | bigint)[] = [];
   readonly #strings: string[] = [];
@@ -120,20 +65,14 @@ class PlanWriter {
   begin(name: string, code: number): void {
     this.#name = name;
     this.#at = (this.#next++ * OP_BYTES) / 4;
-    this.u32(code);
+    this.#ops[this.#at++] = code;
   }
 
   /** Appends 32 bits; a negative number is the signed reading of the same bits. */
   u32(value: number): this {
-    if (!Number.isInteger(value) || value < -0x80000000 || value > 0xffffffff) {
-      throw this.#refuse(`${value} isn't a 32-bit number`);
-    }
+    if ((value | 0) !== value && value >>> 0 !== value) throw this.#refuse(`${value} isn't a 32-bit number`);
     this.#ops[this.#at++] = value;
     return this;
-  }
-
-  flag(value: boolean): this {
-    return this.u32(value ? 1 : 0);
   }
 
   u64(value: bigint): this {
@@ -144,7 +83,8 @@ class PlanWriter {
   }
 
   string(value: string): this {
-    return this.u32(this.#add(value));
+    this.#ops[this.#at++] = this.#add(value);
+    return this;
   }
 
   optional(value: string | undefined): this {

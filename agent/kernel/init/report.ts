@@ -1,5 +1,5 @@
 import { AgentError } from "../error.ts";
-import type { Fd, ReportReader as Reader, Sys } from "../kernel.ts";
+import type { Fd, Sys } from "../kernel.ts";
 import type { LaunchReport } from "./plan.ts";
 
 const RECORD_BYTES = 16;
@@ -11,7 +11,7 @@ const FAILED = 2;
  * Reads the reports of a launched child. Takes no more from the pipe than the report it returns, so a later reader of the same
  * descriptor continues there. Makes the descriptor non-blocking; the caller keeps owning it.
  */
-export class ReportReader implements Reader {
+export class ReportReader {
   readonly #sys: Pick<Sys, "poll" | "read">;
   readonly #fd: Fd;
 

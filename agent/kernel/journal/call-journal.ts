@@ -1,8 +1,8 @@
+import type { CallMemory } from "./call-memory.ts";
 import { beginningOf, chainsInUse, type FoundConnection, findCalls } from "./found-calls.ts";
 import {
   ANSWERED,
   CALL,
-  type CallMemory,
   CONNECTION,
   FREE,
   MAX_KEPT_CALLS,

@@ -1,7 +1,7 @@
+import type { CallMemory } from "./call-memory.ts";
 import {
   ANSWERED,
   CALL,
-  type CallMemory,
   CONNECTION,
   FREE,
   MAX_KEPT_CONNECTIONS,

@@ -2,9 +2,10 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, write
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { CallMemory } from "./call-memory.ts";
 import type { Journal } from "./journal.ts";
 import { createJournalMemory, fillFile, journalIn, openJournal, withRetryPause } from "./journal.ts";
-import { CALLS_AT_START, CallMemory, CONNECTION, NOW } from "./journal-layout.ts";
+import { CALLS_AT_START, CONNECTION, NOW } from "./journal-layout.ts";
 
 let directory = "";
 beforeEach(() => {

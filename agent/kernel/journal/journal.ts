@@ -1,8 +1,9 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import type { Fd } from "../kernel.ts";
 import { CallJournal } from "./call-journal.ts";
+import { CallMemory } from "./call-memory.ts";
 import type { FoundConnection } from "./found-calls.ts";
-import { CALL_JOURNAL_BYTES, CALLS_START, CallMemory, type Fill } from "./journal-layout.ts";
+import { CALL_JOURNAL_BYTES, CALLS_START, type Fill } from "./journal-layout.ts";
 import { OUTPUT_JOURNAL_BYTES, OUTPUTS_START_BYTES, OutputJournal } from "./output-journal.ts";
 
 /** Version of the layout, changed whenever it changes: a journal with another version is discarded. */

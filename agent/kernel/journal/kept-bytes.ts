@@ -1,4 +1,5 @@
-import { CALL, type CallMemory, CHUNK_BYTES, CHUNKS, SMALL_BODY } from "./journal-layout.ts";
+import type { CallMemory } from "./call-memory.ts";
+import { CALL, CHUNK_BYTES, CHUNKS, SMALL_BODY } from "./journal-layout.ts";
 
 /** Bytes in chunks of the journal. `head` is the first chunk + 1, 0 for no bytes. */
 export interface Chain {

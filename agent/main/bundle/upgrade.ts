@@ -59,19 +59,13 @@ function keepBundle(
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw invalid("sha256 is not 64 hexadecimal digits");
   // A stored bundle is not read again: the host may repeat a call whose answer was lost.
   if (store.has(sha256)) return;
-  const root = openSharedRoot(place);
-  try {
-    const parent = openBeneath(sys, root, [".", ...names.slice(0, -1)], O_PATH | O_DIRECTORY);
-    try {
-      const name = names.at(-1) ?? "";
-      store.add(sha256, filesOf(readWhole(openBeneath(sys, parent, [name], O_NOFOLLOW)), sha256), running);
-      removeIfPossible(`${pathOf(parent)}/${name}`);
-    } finally {
-      sys.close(parent);
-    }
-  } finally {
-    sys.close(root);
-  }
+  using opened = new DisposableStack();
+  const root = opened.adopt(openSharedRoot(place), sys.close);
+  const above = openBeneath(sys, root, [".", ...names.slice(0, -1)], O_PATH | O_DIRECTORY);
+  const parent = opened.adopt(above, sys.close);
+  const name = names.at(-1) ?? "";
+  store.add(sha256, filesOf(readWhole(openBeneath(sys, parent, [name], O_NOFOLLOW)), sha256), running);
+  removeIfPossible(`${pathOf(parent)}/${name}`);
 }
 
 /** Reads the whole file and closes the descriptor. The bytes hashed are the bytes stored, even if the file changes. */

@@ -21,7 +21,8 @@ enum { PLAN_MAX_NUMBERS = 65536, PLAN_MAX_DATA = 4096 };
  * The operations: name, and a letter for each argument: p path (1–4095 bytes), s string, o optional string, l slot,
  * b 0 or 1, u number, q 64-bit number (two places), a array of strings (two places), A the same but not empty, n array
  * of numbers, P array of 64-bit words passed on to the kernel, not empty (a BPF program, a structure). An operation's
- * code is its position in this list, from 1.
+ * code is its position in this list, from 1; a new one goes to the end, because an upgraded agent keeps its init. Its
+ * function is OPERATION(name) in ops-*.c, its row for the agent is in agent/kernel/init/ops-*.ts.
  */
 #define PLAN_OPS(X)                                                                                                    \
   X(unshare, "u")                                                                                                      \

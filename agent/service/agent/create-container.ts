@@ -4,13 +4,13 @@ import { processWarnings } from "../../container/process/check-process.ts";
 import { securityModules } from "../../container/process/security-labels.ts";
 import { withDefaultSeccomp } from "../../container/seccomp/default-seccomp.ts";
 import type { SharedMount } from "../../container/shared-mounts.ts";
+import type { DeviceRequest } from "../../device/attach-device.ts";
 import { firstLines } from "../../kernel/first-lines.ts";
 import { BEGUN } from "../dispatch.ts";
 import { passedOverOfProcess } from "../oci-process.ts";
 import { toSpec } from "../oci-spec.ts";
 import { withPassedStdio } from "../passed-stdio.ts";
 import type { Rpc } from "../rpc.ts";
-import { toDeviceRequest } from "../to-device-request.ts";
 import { toStorage } from "../to-storage.ts";
 
 /** Progress of a call whose process is ready to start. */
@@ -47,6 +47,10 @@ export const createContainer: Rpc<"CreateContainer"> = {
     return {};
   },
 };
+
+function toDeviceRequest({ type, id, vm_path, container_path, options }: grpc.Device): DeviceRequest {
+  return { type, id, vmPath: vm_path, containerPath: container_path, options };
+}
 
 function toSharedMount({ name, src_ctr, src_path, dst_path }: grpc.SharedMount): SharedMount {
   return { name: name.slice(0, 80), source: src_ctr, sourcePath: src_path, path: dst_path };

@@ -1,0 +1,25 @@
+import { constants, type ServerHttp2Stream } from "node:http2";
+import type { Server } from "@grpc/grpc-js";
+import { AgentError } from "../kernel/error.ts";
+
+/**
+ * Closes a stream on which grpc-js throws. grpc-js answers calls of unknown methods and other content types at once, which
+ * throws if the peer has already reset the stream; it does so in an event handler, where the exception would be uncaught.
+ */
+export function guardStreams(server: Server): void {
+  const inside = server as unknown as StreamHandling;
+  const handle = inside._streamHandler;
+  if (typeof handle !== "function") throw new AgentError("internal", "gRPC: this grpc-js has no _streamHandler");
+  inside._streamHandler = (interceptors, stream, headers) => {
+    try {
+      handle.call(server, interceptors, stream, headers);
+    } catch {
+      stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    }
+  };
+}
+
+/** The private part of grpc-js that is used. */
+interface StreamHandling {
+  _streamHandler?: (interceptors: unknown, stream: ServerHttp2Stream, headers: unknown) => void;
+}
