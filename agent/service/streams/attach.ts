@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { codec, DecodeError } from "../../../proto/codec.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { agentService } from "../../../proto/gen/services.js";
@@ -9,6 +8,7 @@ import { securityModules } from "../../container/process/security-labels.ts";
 import { refuse } from "../../container/refuse.ts";
 import type { ResumableProcess } from "../../container/resumable/resumable-process.ts";
 import type { ResumableProcesses } from "../../container/resumable/resumable-processes.ts";
+import { crypto } from "../../kernel/builtin.ts";
 import { AgentError } from "../../kernel/error.ts";
 import { firstLines } from "../../kernel/first-lines.ts";
 import { checkExecId } from "../../sandbox/container-id.ts";
@@ -131,10 +131,11 @@ export class Attaching {
 
   /** Returns the process if it was started before. Throws if another one has its id. */
   #started(container: Container, execId: string, key: Buffer): ResumableProcess | undefined {
-    if (!container.has(execId)) return undefined;
-    const process = container.find(execId);
+    const process = container.processes.find((it) => it.execId === execId);
+    if (process === undefined) return undefined;
     const attached = this.#processes.find(process);
     if (attached !== undefined && key.equals(this.#processes.keyOf(attached))) return attached;
+    if (process.waited) return undefined; // its id is free
     const pending = attached === undefined ? this.#processes.claim(key) : undefined;
     if (pending !== undefined) return this.#processes.add(pending, process);
     const line = `attach: the exec id ${JSON.stringify(execId)} belongs to another process; choose another id`;
@@ -168,5 +169,5 @@ export class Attaching {
 /** Hash of everything that decides which process a request means. */
 function keyOf({ container_id, exec_id, process }: guestd.v1.Attach): Buffer {
   const { request: exec } = agentService.ExecProcess;
-  return createHash("sha256").update(exec.encode({ container_id, exec_id, process })).digest();
+  return crypto().createHash("sha256").update(exec.encode({ container_id, exec_id, process })).digest();
 }
