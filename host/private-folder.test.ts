@@ -11,7 +11,7 @@ import {
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../image/testing/tree.ts";
-import { isRoot } from "./is-root.ts";
+import { isRoot } from "../lib/is-root.ts";
 import { checkPrivateFolder, makePrivateFolder, makeTemporaryFolder } from "./private-folder.ts";
 
 const NOBODY = 65_534;

@@ -1,3 +1,4 @@
+import { isJsonObject } from "../lib/parse-json.ts";
 import { reason } from "../lib/reason.ts";
 import type { BlobStore } from "./blob-store.ts";
 import { digestOf, hexOf } from "./digest.ts";
@@ -40,10 +41,8 @@ export function blobName(digest: unknown): string {
 
 export function asObject(value: unknown, what: string): JsonObject {
   if (value === undefined) throw new ImageError(`read image: ${what} is missing`);
-  if (value === null || typeof value !== "object" || Array.isArray(value)) {
-    throw new ImageError(`read image: ${what} is not an object`);
-  }
-  return value as JsonObject;
+  if (!isJsonObject(value)) throw new ImageError(`read image: ${what} is not an object`);
+  return value;
 }
 
 /** Returns an empty list if the value is absent or null. */

@@ -13,6 +13,11 @@ export function parseJson(text: string, file: string, revive?: Reviver): unknown
   }
 }
 
+/** True for an object of JSON: neither null nor a list. */
+export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** Returns the message without the position and without the text that V8 quotes, which can hold line ends. */
 function reasonOf(message: string): string {
   return message

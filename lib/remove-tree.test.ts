@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { temporaryDirectory } from "../image/testing/tree.ts";
 import { removeTree, removeTreeSync } from "./remove-tree.ts";
+import { BOUND_BY_MODES } from "./testing/bound-by-modes.ts";
 
 const run = promisify(execFile);
 
@@ -72,11 +73,7 @@ test("removes directories that their owner may not read, write or enter", async 
   for (const [path, mode] of Object.entries({ "closed/deeper": 0o500, closed: 0, ".": 0o100 })) {
     chmodSync(join(tree, path), mode);
   }
-  // Without the capabilities that override modes, root has no more access than others.
-  const [program = "", ...args] = [
-    ...(process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : ["env"]),
-    ...removing(tree),
-  ];
+  const [program = "", ...args] = [...BOUND_BY_MODES, ...removing(tree)];
   await run(program, args);
   expect(existsSync(tree)).toBe(false);
 });

@@ -4,10 +4,10 @@ import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } 
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isRoot } from "../lib/is-root.ts";
+import { BOUND_BY_MODES } from "../lib/testing/bound-by-modes.ts";
 import { withTemporary } from "./with-temporary.ts";
 
-/** Without the capability to override modes, which other users don't have either. */
-const withoutRoot = process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : [];
 const nodeWith = (script: string) => [process.execPath, "--input-type=module", "--eval", script, import.meta.dirname];
 
 /**
@@ -48,7 +48,7 @@ describe("withTemporary", () => {
     expect((await readdir(directory)).sort()).toEqual([running, "guest.img"]);
   });
 
-  test.skipIf(process.getuid?.() !== 0)("leaves another user's folder of such a name alone (needs root)", async () => {
+  test.skipIf(!isRoot())("leaves another user's folder of such a name alone (needs root)", async () => {
     const { pid: ended } = spawnSync("true");
     const planted = join(directory, `.building-${ended}-abc`);
     await mkdir(join(planted, "sub"), { recursive: true });
@@ -72,7 +72,7 @@ describe("withTemporary", () => {
         });
         await made.catch((error) => console.log(error.message));
       }`;
-    const [program = "", ...args] = [...withoutRoot, ...nodeWith(script), directory];
+    const [program = "", ...args] = [...BOUND_BY_MODES, ...nodeWith(script), directory];
     const { stdout, stderr } = spawnSync(program, args, { encoding: "utf8" });
     expect([stdout, stderr]).toEqual(["on purpose\n", ""]);
     expect(await readdir(directory)).toEqual([]);
@@ -99,7 +99,7 @@ describe("withTemporary", () => {
   test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
     "removes it, and ends its programs, when %s arrives",
     async (signal) => {
-      const argv = [...withoutRoot, ...nodeWith(BUILD), "WORK", "PID"];
+      const argv = [...BOUND_BY_MODES, ...nodeWith(BUILD), "WORK", "PID"];
       expect(await ending(argv, (child) => child.kill(signal))).toEqual([null, signal]);
     },
   );
@@ -108,7 +108,7 @@ describe("withTemporary", () => {
     ["^C", (terminal) => terminal.stdin?.write("\x03")],
     ["the end of the terminal", (terminal) => terminal.kill("SIGKILL")],
   ])("and at %s, which reaches all of its programs", async (_what, end) => {
-    const argv = [...withoutRoot, ...nodeWith(BUILD)].map((one) => `'${one}'`);
+    const argv = [...BOUND_BY_MODES, ...nodeWith(BUILD)].map((one) => `'${one}'`);
     await ending(["script", "-qfc", `exec ${argv.join(" ")} 'WORK' 'PID'`, "/dev/null"], end);
   });
 

@@ -8,6 +8,7 @@ import type { ChildDouble, InitDoubleOptions } from "../kernel/testing/init-doub
 import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { openDescriptors } from "../kernel/testing/open-descriptors.ts";
 import { Container } from "./container.ts";
+import { Process } from "./process/process.ts";
 import type { ProcessSpec } from "./spec.ts";
 import { testKernel } from "./testing/test-kernel.ts";
 import { testSpec } from "./testing/test-spec.ts";
@@ -47,6 +48,18 @@ async function create(options: InitDoubleOptions & { readonly files?: Partial<Fi
     },
   });
   return { kernel, container, child: (index: number) => kernel.init.children[index] as ChildDouble };
+}
+
+/** A container with so many execs of an earlier agent, which have ended. */
+async function withEnded(count: number) {
+  const { kernel, container } = await create();
+  const exited = { code: 0, signal: 0, userMicros: 0, systemMicros: 0, maxRssKib: 0 };
+  const execs = Array.from({ length: count }, (_, index) => {
+    const restored = { id: 10_000 + index, pid: 1, pidfd: undefined, label: "", kept: {}, exited };
+    return Process.restore(kernel, String(index + 1), { ...restored, exit: Promise.resolve(exited) });
+  });
+  const options = { id: "c1", spec: spec(), cgroup: container.cgroup, pipeSize: 0 };
+  return { container: Container.restore(kernel, options, container.init, execs), execs };
 }
 
 /** Makes the init process report that it is ready; `exec` plays the execs. */
@@ -220,29 +233,29 @@ describe("an exec", () => {
   });
 
   test("is dropped, even if it was never waited for, once a thousand newer ones have ended", async () => {
-    const { container, child } = await create();
-    for (let i = 1; i <= 1030; i++) {
-      const exec = await container.exec(String(i), sleep);
-      child(i).end();
-      await exec.exit;
-    }
-    expect(container.processes.length).toBeLessThanOrEqual(1026);
-    container.checkFree("1");
-    expect(() => container.checkFree("1030")).toThrow('exec process: the exec id "1030" already exists');
+    const { container, execs } = await withEnded(1030);
+    await container.exec("new", sleep);
+    expect(container.processes).toHaveLength(1026);
+    container.checkFree("6");
+    for (const id of ["7", "1030"]) expect(() => container.checkFree(id)).toThrow("already exists");
+    expect(execs[0]?.finished).toBe(false);
     await container.remove(never);
   });
 
   test("that was never waited for outlives a thousand that were", async () => {
-    const { container, child } = await create();
-    for (let i = 1; i <= 1030; i++) {
-      const exec = await container.exec(String(i), sleep);
-      child(i).end();
-      await exec.exit;
-      if (i > 3) exec.markWaited();
-    }
+    const { container, execs } = await withEnded(1030);
+    for (const exec of execs.slice(3)) exec.markWaited();
+    await container.exec("new", sleep);
     expect(["1", "2", "3"].map((id) => container.find(id).status?.code)).toEqual([0, 0, 0]);
     expect(() => container.find("4")).toThrow("process not found");
     expect(container.find("1030").waited).toBe(true);
+    await container.remove(never);
+  });
+
+  test("is kept while a thousand others or fewer have ended", async () => {
+    const { container } = await withEnded(1024);
+    await container.exec("new", sleep);
+    expect(container.processes).toHaveLength(1026);
     await container.remove(never);
   });
 });

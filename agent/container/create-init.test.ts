@@ -1,5 +1,16 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -68,6 +79,125 @@ test("the child gets the slots and kept descriptors that the plan names", async 
   expect(JSON.parse(request?.label ?? "")).toEqual({ container: "c1", exec: "c1" });
   process.destroy();
   kernel.init.children[0]?.end();
+});
+
+/** Opens descriptors that play terminals and mounts. */
+function descriptor() {
+  const { sys } = testKernel();
+  const { read, write } = sys.pipe();
+  sys.close(write);
+  return read;
+}
+
+test("a container with a terminal gets a pty instead of pipes", async () => {
+  const terminalCalls = { openTerminal: descriptor, terminalPeer: descriptor, terminalNumber: () => 4 };
+  const kernel = testKernel({ sys: terminalCalls });
+  const withTerminal = { ...spec(), process: { ...spec().process, terminal: true } };
+  const { process, plan } = await create(withTerminal, undefined, kernel);
+  expect(plan.slots).toContain("terminal");
+  expect(Object.keys(kernel.init.children[0]?.request.keep ?? {}).sort()).toEqual(["release", "report", "terminal"]);
+  process.destroy();
+  kernel.init.children[0]?.end();
+});
+
+test("the pod's pid namespace is the one that init forks into", async () => {
+  const namespaces = [
+    { type: "mount", path: "" },
+    { type: "pid", path: "/proc/self/ns/pid" },
+  ];
+  const kernel = testKernel();
+  const { process, plan } = await create(spec({ namespaces }), undefined, kernel);
+  const [child] = kernel.init.children;
+  expect([child?.request.pidNamespaceSlot, child?.request.newPidNamespace]).toEqual([plan.slots.indexOf("pid"), false]);
+  expect(statSync(`/proc/self/fd/${child?.slots[plan.slots.indexOf("pid")]}`).ino).toBe(
+    statSync("/proc/self/ns/pid").ino,
+  );
+  process.destroy();
+  child?.end();
+});
+
+test("the plan installs the spec's seccomp filter, and sets HOME from the rootfs", async () => {
+  mkdirSync(join(directory, "rootfs/etc"));
+  writeFileSync(join(directory, "rootfs/etc/passwd"), "root:x:0:0:root:/home/of/root:/bin/sh\n");
+  const seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: [], flags: [], syscalls: [] };
+  const kernel = testKernel();
+  const { process, plan } = await create(spec({ seccomp }), undefined, kernel);
+  expect(plan.steps.filter(({ op }) => op.op === "seccomp")).toHaveLength(1);
+  const last = plan.steps.at(-1)?.op;
+  expect(last?.op === "exec" && last.env).toContain("HOME=/home/of/root");
+  process.destroy();
+  kernel.init.children[0]?.end();
+});
+
+test("the plan has plain paths in the guest, in which a link that a container may have made stays for init to refuse", async () => {
+  symlinkSync(join(directory, "rootfs"), join(directory, "link"));
+  const given = `${directory}/./rootfs//../link`;
+  const mounts = [{ destination: "/x", type: "bind", source: given, options: ["bind"] }];
+  const kernel = testKernel();
+  const { process, plan } = await create({ ...spec({}, given), mounts }, undefined, kernel);
+  process.destroy();
+  kernel.init.children[0]?.end();
+  const paths = plan.steps.flatMap(({ op }) => (op.op === "open-tree" ? [op.path] : []));
+  expect(paths).toEqual([join(directory, "link"), join(directory, "link")]);
+});
+
+test("hooks of a create run while the init process waits, with its pid", async () => {
+  const hook = { path: "/hook", args: [], env: [], timeout: 10 };
+  const states: unknown[] = [];
+  const kernel = testKernel({
+    play: (child) => {
+      if (child.request.keep.release !== undefined) return child.report({ kind: "ready" });
+      const fd = openSync(`/proc/self/fd/${child.slots[1]}`, "r");
+      states.push(JSON.parse(readFileSync(fd, "utf8")));
+      closeSync(fd);
+      kernel.init.children[0]?.report({ kind: "ready" });
+      child.executed();
+      child.end();
+    },
+  });
+  const { process } = await create({ ...spec(), hooks: { prestart: [hook] } }, undefined, kernel);
+  expect(states).toMatchObject([{ id: "c1", status: "creating", pid: process.pid }]);
+  process.destroy();
+  kernel.init.children[0]?.end();
+});
+
+test("shared propagation keeps the mount that holds the rootfs private, which is found in the mount table", async () => {
+  const readText = (path: string) =>
+    path === "/proc/self/mountinfo" ? `22 1 0:5 / / rw - ext4 t rw\n23 22 0:5 / ${directory} rw - tmpfs t rw\n` : "";
+  const kernel = testKernel({ files: { readText } });
+  const { process, plan } = await create(spec({ rootfsPropagation: "rshared" }), undefined, kernel);
+  expect(plan.steps.map(({ op }) => op)).toContainEqual({ op: "propagate", path: directory, flags: 1 << 18 });
+  process.destroy();
+  kernel.init.children[0]?.end();
+});
+
+test.each([
+  ["a new user namespace, made with the container's maps", ""],
+  ["a user namespace by path", "/proc/self/ns/user"],
+])("the plan gets %s", async (_, path) => {
+  const maps = [{ containerID: 0, hostID: 0, size: 10 }];
+  const written: string[] = [];
+  const kernel = testKernel({
+    pid: process.pid,
+    play: (child) => child.report({ kind: "ready" }),
+    files: { writeText: (file) => void written.push(file) },
+  });
+  const namespaces = [
+    { type: "mount", path: "" },
+    { type: "user", path },
+  ];
+  const made = await create(
+    spec({ namespaces, ...(path === "" && { uidMappings: maps, gidMappings: maps }) }),
+    undefined,
+    kernel,
+  ).catch((error: Error) => error);
+  expect(written).toEqual(path === "" ? ["uid_map", "gid_map"].map((file) => `/proc/${process.pid}/${file}`) : []);
+  expect(kernel.init.children).toHaveLength(path === "" ? 2 : 1);
+  const slot = made instanceof Error ? -1 : made.plan.slots.indexOf("ns:user");
+  const last = kernel.init.children.at(-1);
+  expect(statSync(`/proc/self/fd/${last?.slots[slot]}`).ino).toBe(statSync("/proc/self/ns/user").ino);
+  if (!(made instanceof Error)) made.process.destroy();
+  for (const child of kernel.init.children) child.end();
 });
 
 describe("a bind mount whose source does not exist", () => {

@@ -78,6 +78,57 @@ describe("a launch", () => {
     expect(kernel.signals).toEqual([[5000, 9]]);
   });
 
+  test("with a pause runs a function while the child waits there, and then releases it", async () => {
+    const kernel = testKernel();
+    const fds = openLaunchFds(kernel, { release: true, pipeSize: 0 });
+    const waitsAt = plan(...STDIO, "release");
+    const slot = waitsAt.slots.indexOf("release");
+    const order: string[] = [];
+    const launched = await launch(kernel, waitsAt, fds, new Map(), label, undefined, async ({ pid }) => {
+      order.push(`paused ${pid}`);
+      const [child] = kernel.init.children;
+      const released = child?.slots[slot] ?? -1;
+      kernel.sys.setNonBlocking(released);
+      expect(kernel.sys.read(released, new Uint8Array(1))).toBe(-1);
+      void kernel.sys.poll(released, "read").then(() => {
+        order.push("released");
+        child?.report({ kind: "ready" });
+      });
+    });
+    expect(order).toEqual(["paused 5000", "released"]);
+    kernel.init.children[0]?.end();
+    for (const fd of [launched.pidfd, ...Object.values(fds.own)]) kernel.sys.close(fd);
+  });
+
+  test("whose child is killed at its pause reports that", async () => {
+    const kernel = testKernel();
+    const fds = openLaunchFds(kernel, { release: true, pipeSize: 0 });
+    const kill = async () => kernel.init.children[0]?.end({ code: 137, signal: 9 });
+    const launching = launch(kernel, plan(...STDIO, "release"), fds, new Map(), label, undefined, kill);
+    await expect(launching).rejects.toThrow("launch: the process was killed before it was ready");
+    expect(kernel.init.calls).toEqual([["forget", expect.any(Number)]]);
+  });
+
+  test("opens pipes of the requested size for stdio, and small ones for itself", () => {
+    const sizes: unknown[] = [];
+    const pipe = (options: { readonly sizeBytes?: number } = {}) => {
+      sizes.push(options.sizeBytes);
+      return sys.pipe();
+    };
+    const { own, child, report } = openLaunchFds(testKernel({ sys: { pipe } }), { release: true, pipeSize: 4096 });
+    expect(sizes).toEqual([undefined, undefined, 4096, 4096, 4096]);
+    for (const fd of new Set([...Object.values(own), ...child.values(), report])) sys.close(fd);
+  });
+
+  test("that fails to open one of its pipes closes the others", () => {
+    let left = 2;
+    const pipe = () => {
+      if (left-- === 0) throw new Error("EMFILE");
+      return sys.pipe();
+    };
+    expect(() => openLaunchFds(testKernel({ sys: { pipe } }), { release: true, pipeSize: 0 })).toThrow("EMFILE");
+  });
+
   test("that fails to open its pipes closes the given terminal", () => {
     const refuse = () => {
       throw new Error("EMFILE");

@@ -2,7 +2,8 @@ import { openSync } from "node:fs";
 import { expect, test } from "vitest";
 import { openSys } from "../kernel/sys/sys.ts";
 import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
-import { isConsoleShell, launchConsoleShell, restoreConsoleShell } from "./shell.ts";
+import type { ProcessLabel } from "./process/process-label.ts";
+import { isConsoleShell, launchConsoleShell, launchShell, restoreConsoleShell } from "./shell.ts";
 import { testKernel } from "./testing/test-kernel.ts";
 
 const sys = openSys();
@@ -43,4 +44,31 @@ test("a restarted agent finds the console shell, and takes no other process for 
   expect(found?.pid).toBe(42);
   found?.destroy();
   sys.close(processes[0]?.pidfd ?? -1);
+});
+
+test("each shell on a pty has its own name and is no console shell", async () => {
+  const descriptor = () => {
+    const { read, write } = sys.pipe();
+    sys.close(write);
+    return read;
+  };
+  const kernel = testKernel({ sys: { openTerminal: descriptor, terminalPeer: descriptor, terminalNumber: () => 4 } });
+  const shells = [await launchShell(kernel), await launchShell(kernel)];
+  const labels = kernel.init.children.map(({ request }) => JSON.parse(request.label) as ProcessLabel);
+  expect(labels).toEqual([
+    { container: "", exec: expect.stringMatching(/^console-\d+$/) },
+    { container: "", exec: expect.stringMatching(/^console-\d+$/) },
+  ]);
+  expect(labels[0]?.exec).not.toBe(labels[1]?.exec);
+  expect(labels.some(isConsoleShell)).toBe(false);
+  expect(Object.keys(kernel.init.children[0]?.request.keep ?? {})).toEqual(["terminal"]);
+  expect(shells.every(({ terminal }) => terminal)).toBe(true);
+  for (const shell of shells) shell.destroy();
+  for (const child of kernel.init.children) child.end();
+});
+
+test("a process without a label of an agent is no console shell", () => {
+  expect(isConsoleShell(undefined)).toBe(false);
+  expect(isConsoleShell({ container: "c1", exec: "/dev/console" })).toBe(false);
+  expect(restoreConsoleShell(testKernel())).toBeUndefined();
 });

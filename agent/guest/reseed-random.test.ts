@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { isRoot } from "../../lib/is-root.ts";
 import { openSys } from "../kernel/sys/sys.ts";
 import { createSysDouble } from "../kernel/testing/sys-double.ts";
 import { reseedRandom } from "./reseed-random.ts";
@@ -20,7 +21,7 @@ test("refuses empty data", () => {
   expect(() => reseedRandom(createSysDouble(), new Uint8Array(), "/dev/null")).toThrow("reseed random: no data");
 });
 
-test.runIf(process.getuid?.() === 0)("works with the real kernel (needs root)", () => {
+test.runIf(isRoot())("works with the real kernel (needs root)", () => {
   reseedRandom(openSys(), Buffer.alloc(512, "seed"));
 });
 

@@ -27,6 +27,30 @@ test("a cancelled caller takes no event", async () => {
   expect(await events.next(never)).toBe("a");
 });
 
+test("a caller that is cancelled right after it got its event takes none from the others", async () => {
+  const events = new OomEvents();
+  const gone = new AbortController();
+  const asked = [events.next(gone.signal), events.next(never)];
+  events.push("a");
+  gone.abort(new Error("deadline"));
+  events.push("b");
+  expect(await Promise.all(asked)).toEqual(["a", "b"]);
+});
+
+test("a caller that has already been cancelled gets no event", async () => {
+  const events = new OomEvents();
+  events.push("a");
+  await expect(async () => events.next(AbortSignal.abort(new Error("deadline")))).rejects.toThrow("deadline");
+  expect(await events.next(never)).toBe("a");
+});
+
+test("an event that did not arrive goes to a caller that waits already", async () => {
+  const events = new OomEvents();
+  const waiting = events.next(never);
+  events.giveBack("a");
+  expect(await waiting).toBe("a");
+});
+
 test("an event that did not arrive goes to the next caller, before all others", async () => {
   const events = new OomEvents();
   events.push("a");
@@ -39,6 +63,7 @@ test("closing fails waiting and later callers", async () => {
   const events = new OomEvents();
   const waiting = events.next(never);
   events.close();
-  await expect(waiting).rejects.toMatchObject({ kind: "internal" });
-  await expect(events.next(never)).rejects.toMatchObject({ kind: "internal" });
+  const ended = { kind: "internal", message: "get OOM event: the sandbox has ended" };
+  await expect(waiting).rejects.toMatchObject(ended);
+  await expect(events.next(never)).rejects.toMatchObject(ended);
 });

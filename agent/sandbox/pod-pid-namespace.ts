@@ -1,9 +1,15 @@
 import { fstatSync } from "node:fs";
 import type { Container } from "../container/container.ts";
+import type { Process } from "../container/process/process.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { waitUntil } from "../kernel/wait/wait-until.ts";
 
 const DEPOSIT = "sandbox-pidns";
+
+/** The part of a container that decides whether its pid namespace can be joined. */
+export type NamespaceOwner = Pick<Container, "pidNamespace" | "openPidNamespace"> & {
+  readonly init: Pick<Process, "status">;
+};
 
 /**
  * The pid namespace that the pod's containers may share: that of the first container. It ends with that container's first process,
@@ -24,11 +30,11 @@ export class PodPidNamespace {
   }
 
   /** Runs the creation of a container that shares; `create` gets the path to join, or undefined if it has to provide the namespace. */
-  async share(
-    containers: () => Iterable<Container>,
-    create: (path: string | undefined) => Promise<Container>,
+  async share<T>(
+    containers: () => Iterable<NamespaceOwner>,
+    create: (path: string | undefined) => Promise<T>,
     signal: AbortSignal | undefined,
-  ): Promise<Container> {
+  ): Promise<T> {
     while (this.#providing !== undefined)
       await (signal === undefined ? this.#providing : waitUntil(this.#providing, signal));
     const path = this.#path(containers());
@@ -39,7 +45,7 @@ export class PodPidNamespace {
   }
 
   /** Keeps this container's own namespace as the pod's, unless the pod has one or another creation is about to provide it. */
-  keep(container: Container, shares: boolean): void {
+  keep(container: NamespaceOwner, shares: boolean): void {
     if (this.#fd !== undefined) return;
     if (!shares && (this.#ended || this.#providing !== undefined)) return;
     const namespace = container.openPidNamespace();
@@ -48,7 +54,7 @@ export class PodPidNamespace {
   }
 
   /** Returns the path to join; undefined if no namespace exists, or its first process, always a container's, has ended. */
-  #path(containers: Iterable<Container>): string | undefined {
+  #path(containers: Iterable<NamespaceOwner>): string | undefined {
     if (this.#fd === undefined) return undefined;
     const { ino } = fstatSync(this.#fd);
     for (const { init, pidNamespace } of containers) {

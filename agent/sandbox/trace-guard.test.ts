@@ -124,6 +124,33 @@ test("no container begins to trace while a process of its pid namespace waits wi
   expect(() => guard.refuseTracer("elsewhere")).not.toThrow();
 });
 
+test("a creation that is cancelled while a container is being frozen fails with the caller's reason", async () => {
+  const patience = new AbortController();
+  const hold = async () => {
+    patience.abort(new Error("deadline"));
+    throw patience.signal.reason;
+  };
+  const { guard } = guardOf({ id: "tracer", freezer: { hold } });
+  await expect(guard.create(record(), async () => "made", patience.signal)).rejects.toBe(patience.signal.reason);
+});
+
+test("a creation in a pid namespace that doesn't exist freezes no container", async () => {
+  const { guard, events } = guardOf({ id: "tracer" });
+  expect(await guard.create(record("/proc/self/ns/none"), async (signal) => signal, never)).toBeUndefined();
+  expect(events).toEqual([]);
+});
+
+test("an error about a tracer and a waiting container names both, and the remedy", () => {
+  const { guard } = guardOf({ id: "tracer" }, { id: "waiting", waitsPrivileged: true });
+  expect(() => guard.refuseTracer("tracer")).toThrow(
+    expect.objectContaining({
+      kind: "internal",
+      message:
+        "container tracer may trace container waiting in their pid namespace, whose runtime keeps privileges until it is started: start that first",
+    }),
+  );
+});
+
 const traceable = (mayTrace: boolean, pidNamespace?: number): Traceable => ({ mayTrace, pidNamespace });
 
 test.each([

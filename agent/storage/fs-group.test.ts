@@ -12,12 +12,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isRoot } from "../../lib/is-root.ts";
 import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { applyFsGroup } from "./fs-group.ts";
 
-const isRoot = process.getuid?.() === 0;
-
-describe.skipIf(!isRoot)(`the group of a volume${isRoot ? "" : " (skipped: needs root)"}`, () => {
+describe.skipIf(!isRoot())(`the group of a volume${isRoot() ? "" : " (skipped: needs root)"}`, () => {
   let volume = "";
   leavesNoDescriptors();
   beforeEach(() => {

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync, truncateSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isRoot } from "../../lib/is-root.ts";
 import { realFiles } from "../kernel/files.ts";
 import { openSys } from "../kernel/sys/sys.ts";
 import { resizeVolume } from "./resize-volume.ts";
@@ -18,7 +19,7 @@ function hasCapability(number: number): boolean {
 
 /** Returns the reason that tests with this file system can't run here, or undefined. */
 function whyNot(type: "ext4" | "xfs"): string | undefined {
-  if (process.getuid?.() !== 0) return "needs root";
+  if (!isRoot()) return "needs root";
   if (!existsSync("/dev/loop-control")) return "needs loop devices";
   if (spawnSync(`mkfs.${type}`, ["-V"]).error !== undefined) return `needs mkfs.${type}`;
   if (type === "ext4" && !hasCapability(CAP_SYS_RESOURCE)) return "needs CAP_SYS_RESOURCE";

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isRoot } from "../../lib/is-root.ts";
 import { realFiles } from "../kernel/files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { openSys } from "../kernel/sys/sys.ts";
@@ -11,9 +12,8 @@ import type { Storage } from "./storage.ts";
 import { Storages } from "./storages.ts";
 
 const kernel = { sys: openSys(), files: realFiles } as unknown as Kernel;
-const isRoot = process.getuid?.() === 0;
 
-describe.skipIf(!isRoot)(`ephemeral storages${isRoot ? "" : " (skipped: needs root)"}`, () => {
+describe.skipIf(!isRoot())(`ephemeral storages${isRoot() ? "" : " (skipped: needs root)"}`, () => {
   let directory = "";
   let storages: Storages;
   beforeEach(async () => {

@@ -1,10 +1,13 @@
 import { once } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { SystemError } from "../kernel/error.ts";
 import { nativeAddon } from "../kernel/sys/native-addon.ts";
 import { openSys } from "../kernel/sys/sys.ts";
 import { checkedPair } from "../kernel/sys/sys-result.ts";
 import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
+import { createWireDouble } from "./testing/wire-double.ts";
+import type { WireSys } from "./wire.ts";
 import { WireStream } from "./wire-stream.ts";
 
 leavesNoDescriptors();
@@ -78,4 +81,72 @@ test("a stream destroyed while it waits writes nothing to the next owner of its 
   expect([sent(), next.sent(), sys.readable(next.peer)]).toEqual([taken, 0, 0]);
   next.stream.destroy();
   sys.close(next.peer);
+});
+
+/** A stream on a played socket, and its end. */
+function played(parts: Partial<WireSys>) {
+  const double = createWireDouble(parts);
+  const stream = new WireStream(double, 7);
+  const received: number[] = [];
+  stream.onReceived = (bytes) => void received.push(bytes);
+  const closed = new Promise<void>((resolve) => stream.on("close", resolve));
+  const errors: unknown[] = [];
+  stream.on("error", (error) => errors.push(error));
+  return { double, stream, received, closed, errors };
+}
+const failure = new SystemError("read", 104, "fd 7");
+
+test.each([
+  ["can't be watched", "watch"],
+  ["can't be read", "read"],
+])("a stream that %s is destroyed with the error, and closes its descriptor", async (_, call) => {
+  const fail = () => {
+    throw failure;
+  };
+  const { double, stream, closed, errors } = played({ [call]: fail });
+  stream.resume();
+  await turn();
+  if (call === "read") double.arrives("x");
+  await closed;
+  expect([errors, double.calls.at(-1)]).toEqual([[failure], "close 7"]);
+});
+
+test("a stream whose watch is lost is destroyed with the error", async () => {
+  const { double, stream, closed, errors } = played({});
+  stream.resume();
+  await turn();
+  double.lose(failure);
+  await closed;
+  expect([errors, double.calls]).toEqual([[failure], ["watch 7", "unwatch 7", "close 7"]]);
+});
+
+test("a stream reports the bytes it has read, ignores a wake-up without any, and ends at end of file", async () => {
+  const reads = ["abc", "", undefined] as const;
+  let at = 0;
+  const read = (_fd: number, into: Uint8Array) => {
+    const next = reads[at++];
+    return next === undefined ? 0 : next === "" ? -1 : Buffer.from(next).copy(into);
+  };
+  const { double, stream, received } = played({ read });
+  const ended = once(stream, "end");
+  stream.resume();
+  await turn();
+  for (let count = 0; count < 2; count++) double.arrives("x");
+  expect(received).toEqual([3]);
+  double.arrives("x");
+  await ended;
+  expect(received).toEqual([3, 0]);
+  stream.destroy();
+});
+
+test("a stream whose reader is slow is not watched until it reads on", async () => {
+  const { double, stream } = played({ read: (_fd, into) => into.fill(1).length });
+  stream.read(0);
+  await turn();
+  for (let count = 0; count < 3; count++) double.arrives("x");
+  expect(double.calls).toEqual(["watch 7", "unwatch 7"]);
+  stream.resume();
+  await turn();
+  expect(double.calls.at(-1)).toBe("watch 7");
+  stream.destroy();
 });

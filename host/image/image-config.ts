@@ -1,10 +1,10 @@
 import { ImageError } from "../../image/image-error.ts";
 import { asStrings, asText } from "../../image/image-json.ts";
 import type { Image } from "../../image/read-image.ts";
+import * as defaults from "../../lib/oci-defaults.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { imageUser } from "./image-user.ts";
-import * as defaults from "./spec-defaults.ts";
 
 /** Options of the user who starts the container; they override the image's config. */
 export interface RunOptions {
@@ -46,7 +46,7 @@ export function imageSpec(
     Process: processSpec(config, rootfs.host, options),
     Root: { Path: rootfs.guest, Readonly: readonlyRoot },
     Hostname: hostname,
-    Mounts: [...defaults.DEFAULT_MOUNTS, ...mounts],
+    Mounts: [...defaults.DEFAULT_MOUNTS, defaults.CGROUP_MOUNT, ...mounts],
     Linux: {
       Namespaces: defaults.DEFAULT_NAMESPACES.map((type) => ({ Type: type })),
       MaskedPaths: defaults.DEFAULT_MASKED_PATHS,

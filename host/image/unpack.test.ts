@@ -5,7 +5,7 @@ import { lstat } from "../../image/resolve-in-root.ts";
 import { directory, file, hardLink, layerOf, layerOfBytes, symlink } from "../../image/testing/layers.ts";
 import { temporaryDirectory, treeOf } from "../../image/testing/tree.ts";
 import { type LayerEntry, packTar } from "../../image/write-layout.ts";
-import { isRoot } from "../is-root.ts";
+import { isRoot } from "../../lib/is-root.ts";
 import { type UnpackOptions, unpack } from "./unpack.ts";
 
 /** Unpacks layers of entries and returns the resulting tree. */

@@ -3,7 +3,7 @@ import { type ApplyReport, applyLayers } from "../../image/apply-layers.ts";
 import { ImageError } from "../../image/image-error.ts";
 import type { Image } from "../../image/read-image.ts";
 import { TreeWriter } from "../../image/tree-writer.ts";
-import { isRoot } from "../is-root.ts";
+import { isRoot } from "../../lib/is-root.ts";
 import { plainAccess } from "./plain-access.ts";
 
 export interface UnpackOptions {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { isRoot } from "../is-root.ts";
+import { isRoot } from "../../lib/is-root.ts";
 import { Child } from "./child.ts";
 import { canGuard, guarded, mountForGuest, openToGuest } from "./guard-share.ts";
 

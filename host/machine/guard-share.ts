@@ -1,7 +1,7 @@
 import { execFile, execFileSync } from "node:child_process";
 import { readFileSync, readlinkSync } from "node:fs";
 import { promisify } from "node:util";
-import { isRoot } from "../is-root.ts";
+import { isRoot } from "../../lib/is-root.ts";
 import { MachineError } from "./machine-error.ts";
 import type { Share } from "./virtiofs.ts";
 

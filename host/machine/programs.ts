@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { isRoot } from "../is-root.ts";
+import { isRoot } from "../../lib/is-root.ts";
 import { MachineError } from "./machine-error.ts";
 import { cacheDirectory } from "./paths.ts";
 

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { promisify } from "node:util";
-import { isRoot } from "../is-root.ts";
+import { isRoot } from "../../lib/is-root.ts";
 import { Child } from "./child.ts";
 import { canGuard, guarded } from "./guard-share.ts";
 import { waitUntilListening } from "./listening-socket.ts";

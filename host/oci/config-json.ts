@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import protobuf from "protobufjs";
+import { isJsonObject } from "../../lib/parse-json.ts";
 import { grpc } from "../../proto/gen/messages.js";
 import { parseExactJson } from "./exact-json.ts";
 import { fieldNumber } from "./field-number.ts";
@@ -111,6 +112,6 @@ function convertValue(field: protobuf.Field, json: unknown, at: readonly string[
 }
 
 function object(json: unknown, at: readonly string[], source: Source): object {
-  if (typeof json === "object" && json !== null && !Array.isArray(json)) return json;
+  if (isJsonObject(json)) return json;
   throw new ConfigError(`${source.what}: ${at.length === 0 ? "the top level" : at.join(".")} is not an object`);
 }

@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isRoot } from "../../lib/is-root.ts";
 import { lstat } from "../resolve-in-root.ts";
 
 /** Creates a temporary directory that is removed with the scope. */
@@ -11,7 +12,7 @@ export function temporaryDirectory(): { readonly path: string } & Disposable {
 
 /** Restores write permission first: only root can remove files from a directory without it. */
 function remove(path: string): void {
-  if (process.getuid?.() !== 0) openDirectories(path);
+  if (!isRoot()) openDirectories(path);
   rmSync(path, { recursive: true, force: true });
 }
 

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isRoot } from "../../lib/is-root.ts";
 import { readErofs } from "../inspect/read-erofs.ts";
 import { stage } from "../tree/stage.ts";
 import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";
@@ -72,7 +73,7 @@ describe("setErofsMetadata", () => {
     );
   });
 
-  test.runIf(process.getuid?.() === 0)("sets owners that the kernel reads back (needs root)", async () => {
+  test.runIf(isRoot())("sets owners that the kernel reads back (needs root)", async () => {
     const image = await made("checked", TREE, TREE);
     const out = join(directory, "extracted");
     execFileSync("fsck.erofs", [`--extract=${out}`, image], { stdio: "pipe" });

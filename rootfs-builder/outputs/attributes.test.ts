@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { isRoot } from "../../lib/is-root.ts";
 import { readErofs } from "../inspect/read-erofs.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
 import { makeOutput } from "./make-output.ts";
@@ -106,7 +107,7 @@ test("writes attributes into squashfs that unsquashfs reads", async () => {
   const to = join(directory, "unpacked");
   const image = await made("squashfs");
   const first = await readFile(image);
-  const mine = process.getuid?.() === 0 ? [] : ["-user-xattrs"];
+  const mine = isRoot() ? [] : ["-user-xattrs"];
   await run("unsquashfs", ...mine, "-xattrs", "-dest", to, image);
   const { stdout } = await run("getfattr", "--dump", "--encoding=hex", join(to, "etc/told"));
   expect(stdout).toMatch(/user\.odd .*=0x000a5cff\n/);
@@ -114,7 +115,7 @@ test("writes attributes into squashfs that unsquashfs reads", async () => {
   expect((await readFile(await made("squashfs"))).equals(first)).toBe(true);
 });
 
-test.runIf(process.getuid?.() === 0)("including those that only root can set (as root)", async () => {
+test.runIf(isRoot())("including those that only root can set (as root)", async () => {
   const to = join(directory, "unpacked-as-root");
   await run("unsquashfs", "-xattrs", "-dest", to, await made("squashfs"));
   const many = await run("getfattr", "--dump", "--match=-", ...[7, 199].map((index) => join(to, `etc/many-${index}`)));
@@ -125,7 +126,7 @@ test.runIf(process.getuid?.() === 0)("including those that only root can set (as
   expect(found).toEqual([sorted(OF_ROOT), sorted(OF_ROOT)]);
 });
 
-const hasLoops = spawnSync("losetup", ["--find"], { env }).status === 0 && process.getuid?.() === 0;
+const hasLoops = spawnSync("losetup", ["--find"], { env }).status === 0 && isRoot();
 
 test.runIf(hasLoops).for(["erofs", "erofs-lz4hc", "ext4", "squashfs"] as const)(
   "writes attributes into %s that the kernel reads (as root, with loop devices)",

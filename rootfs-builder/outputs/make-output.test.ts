@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BOUND_BY_MODES } from "../../lib/testing/bound-by-modes.ts";
 import { inspectPath } from "../inspect/inspect-path.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
 import { type MadeOutput, makeOutput } from "./make-output.ts";
@@ -165,10 +166,8 @@ describe("outputs of a tree", () => {
         if (found === undefined) throw new Error(JSON.stringify(checks));
         found.delete("lost+found");
         console.log(JSON.stringify([...found].map(([path, { mode, content = "" }]) => [path, mode, content.length])));`;
-      const withoutRoot =
-        process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : ["env"];
       const node = [process.execPath, "--input-type=module", "--eval", script, import.meta.dirname, theirs];
-      const [program = "", ...args] = [...withoutRoot, ...node, text.toString()];
+      const [program = "", ...args] = [...BOUND_BY_MODES, ...node, text.toString()];
       const { stdout } = await run(program, ...args);
       expect(JSON.parse(stdout).sort()).toEqual([
         ["shut", 0, 0],

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { parseJson } from "../../lib/parse-json.ts";
+import { isJsonObject, parseJson } from "../../lib/parse-json.ts";
 import { BuildError, hasCode } from "../build-error.ts";
 
 export interface LockedPackage {
@@ -43,12 +43,13 @@ export async function readLock(path: string): Promise<Lock | undefined> {
 
 /** Checks the syntax of names, versions and hashes, which become parts of paths and arguments. */
 function isLock(value: unknown): value is Lock {
-  if (!isMap(value) || value["format"] !== 1) return false;
+  if (!isJsonObject(value) || value["format"] !== 1) return false;
   const { closures, packages, images, kernel = {} } = value;
-  if (!isMap(closures) || !isMap(packages) || !isMap(images) || !isMap(kernel)) return false;
+  if (!isJsonObject(closures) || !isJsonObject(packages) || !isJsonObject(images) || !isJsonObject(kernel))
+    return false;
   const isName = (name: unknown) => typeof name === "string" && /^[a-z0-9][a-z0-9.+-]+$/.test(name);
   const isPackage = (one: unknown) =>
-    isMap(one) &&
+    isJsonObject(one) &&
     /^[0-9A-Za-z][\w.+~:-]*$/.test(String(one["version"])) &&
     /^[0-9a-f]{64}$/.test(String(one["sha256"]));
   return (
@@ -57,10 +58,6 @@ function isLock(value: unknown): value is Lock {
     Object.values(closures).every((names) => Array.isArray(names) && names.every(isName)) &&
     /^[\w.+~-]+$/.test(String(kernel["release"]))
   );
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Throws BuildError at the first difference between the build's inputs and the lock. */

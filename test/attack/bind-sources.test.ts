@@ -1,14 +1,11 @@
-import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { installedRuntimes } from "./testing/installed-runtimes.ts";
 
 const VOLUME = "/run/kata-containers/shared/containers/pause/rootfs/local/volume";
-const RUNTIMES = ["", "crun", "runc"].filter(
-  (name) => name === "" || existsSync(`/usr/bin/${name}`) || existsSync(`/usr/sbin/${name}`),
-);
 const TRIES = 10;
 
 describeInNamespaces("a bind source in a volume that containers can write to", () => {
@@ -43,7 +40,7 @@ describeInNamespaces("a bind source in a volume that containers can write to", (
   const created = (source: string, Annotations = {}) =>
     pod.create(["ls", "/seen"], { Mounts: mounts(source), Annotations }, rootfs);
 
-  describe.each(RUNTIMES)("for containers created by %j", (runtime) => {
+  describe.each(["", ...installedRuntimes])("for containers created by %j", (runtime) => {
     const annotations = runtime === "" ? {} : { "guestd.runtime": runtime };
 
     it.each([

@@ -1,28 +1,19 @@
-import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startInit } from "../init/harness.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startInit } from "../init/testing/harness.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { compileC } from "../testing/compile-c.ts";
 
-const STAND_IN = join(import.meta.dirname, "confined-agent.ts");
+const STAND_IN = join(import.meta.dirname, "testing/confined-agent.ts");
 
 describeInNamespaces("an attacker who has taken over the agent", () => {
   it("is refused the system calls that the agent doesn't need, also in its programs", async () => {
     const attack = join(makeWorkDirectory("refused-calls"), "attack");
-    execFileSync("gcc", [
-      "-O1",
-      "-Wall",
-      "-Wextra",
-      "-Wshadow",
-      "-Werror",
-      join(import.meta.dirname, "refused-calls.c"),
-      "-o",
-      attack,
-    ]);
+    compileC([join(import.meta.dirname, "refused-calls.c")], attack, []);
     await using init = startInit({ agentCommand: [process.execPath, STAND_IN, attack] });
     const [text = ""] = await init.waitForConsole(/^[\s\S]*attack done$/m, 20_000);
     const lines = text.split("\n").filter((line) => line !== "attack done");

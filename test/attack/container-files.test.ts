@@ -3,11 +3,11 @@ import { existsSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "no
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
-import { hungMount } from "../namespaces/hung-mount.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
+import { hungMount } from "../namespaces/testing/hung-mount.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { answersThroughout } from "./answers-throughout.ts";
+import { answersThroughout } from "./testing/answers-throughout.ts";
 
 const MIB = 1 << 20;
 /** Memory that the agent may use to read a file with a limit of 1 MiB, including its other work meanwhile. */

@@ -1,17 +1,16 @@
-import { existsSync } from "node:fs";
 import { expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { buildAttacker } from "./attacker.ts";
+import { buildAttacker } from "./testing/attacker.ts";
+import { installedRuntimes } from "./testing/installed-runtimes.ts";
 
 /** Depth with names of 255 bytes: six times as deep as a path can reach. */
 const DEPTH = 100;
-const RUNTIMES = ["crun", "runc"].filter((name) => existsSync(`/usr/bin/${name}`) || existsSync(`/usr/sbin/${name}`));
 
 describeInNamespaces("a container's cgroups that no path can reach", () => {
-  it.each(["guestd", ...RUNTIMES])("are removed with a container created by %s", async (runtime) => {
+  it.each(["guestd", ...installedRuntimes])("are removed with a container created by %s", async (runtime) => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine);
     await using _client = pod.client;

@@ -1,12 +1,10 @@
-import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { NODE_OPTIONS } from "../../rootfs-builder/image/contents.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
-import { HELD_UP_MS } from "./held-up-ms.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import {
   CONTINUATION,
   DATA,
@@ -18,15 +16,18 @@ import {
   http2,
   many,
   PING,
+  PREFACE,
   PRIORITY,
   RST_STREAM,
   SETTINGS,
   WINDOW_UPDATE,
-} from "./http2-frames.ts";
+} from "../transport/testing/http2-frames.ts";
+import { HELD_UP_MS } from "./testing/held-up-ms.ts";
+import { residentMib } from "./testing/resident-mib.ts";
 
 const AGENT = join(import.meta.dirname, "../../agent/main.ts");
 const DURATION_MS = 4000;
-const PREFACE = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), http2(SETTINGS, 0, 0)]);
+const GREETING = Buffer.concat([PREFACE, http2(SETTINGS, 0, 0)]);
 const PATH = "/grpc.Health/Check";
 /** POST, http, the path, and the headers that gRPC requires, in HPACK. */
 const REQUEST = Buffer.concat([
@@ -101,12 +102,11 @@ describeInNamespaces("endless HTTP/2 frames of all kinds at once", () => {
     await using machine = await startHostAgent({ agentCommand: [process.execPath, ...NODE_OPTIONS, AGENT] });
     await using other = await machine.connect();
     const agent = await machine.agentPid();
-    const residentMib = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${agent}/status`, "utf8"))?.[1]) / 1024;
-    const before = residentMib();
+    const before = residentMib(agent);
     const sockets = Object.values(ATTACKS).map((attack) => {
       const socket = connect(machine.address.replace("unix://", ""));
       socket.on("error", () => socket.destroy()).resume();
-      socket.write(PREFACE);
+      socket.write(GREETING);
       attack(socket);
       return socket;
     });
@@ -120,7 +120,7 @@ describeInNamespaces("endless HTTP/2 frames of all kinds at once", () => {
     }
     for (const socket of sockets) socket.destroy();
     expect(longest).toBeLessThan(HELD_UP_MS);
-    expect(residentMib() - before).toBeLessThan(100);
+    expect(residentMib(agent) - before).toBeLessThan(100);
     expect(await machine.agentPid(), "the agent is the same").toBe(agent);
   });
 });

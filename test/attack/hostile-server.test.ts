@@ -22,7 +22,7 @@ import {
   PUSH_PROMISE,
   RST_STREAM,
   SETTINGS,
-} from "./http2-frames.ts";
+} from "../transport/testing/http2-frames.ts";
 
 /** Memory limit. V8 accumulates some 150 MiB before it collects. */
 const MOST_BYTES = 300 << 20;

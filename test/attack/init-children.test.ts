@@ -1,15 +1,14 @@
-import { existsSync } from "node:fs";
 import { expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { buildAttacker, startWith } from "./attacker.ts";
+import { buildAttacker, startWith } from "./testing/attacker.ts";
+import { installedRuntimes } from "./testing/installed-runtimes.ts";
 
-const RUNTIMES = ["crun", "runc"].filter((name) => existsSync(`/usr/bin/${name}`) || existsSync(`/usr/sbin/${name}`));
 const EXECS = 8;
 
 describeInNamespaces("an unprivileged exec that floods init with short-lived children", () => {
-  it.each(["guestd", ...RUNTIMES])("blocks no exec of another container created by %s", async (runtime) => {
+  it.each(["guestd", ...installedRuntimes])("blocks no exec of another container created by %s", async (runtime) => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine);
     await using _client = pod.client;

@@ -3,16 +3,16 @@ import { once } from "node:events";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { isRoot } from "../../lib/is-root.ts";
 
 const repository = join(import.meta.dirname, "../..");
 /** Path of the repository for users who may not enter its own directory. */
 const HERE = "/mnt";
 const ATTACKER = 65_534;
 
-const isRoot = process.getuid?.() === 0;
-const title = isRoot ? "another user of the host" : "another user of the host (needs root)";
+const title = isRoot() ? "another user of the host" : "another user of the host (needs root)";
 
-describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i,`, (victim) => {
+describe.skipIf(!isRoot()).each([0, 4321])(`${title}, against uid %i,`, (victim) => {
   const STATE = `/tmp/guestd-${victim}`;
   const ELSEWHERE = "or set XDG_RUNTIME_DIR to a folder of yours";
   const SECRET = "a secret of the victim";

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,10 +5,11 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import { type grpc, guestd, ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader, FRAME_REQUEST } from "../../proto/ttrpc-frame.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { residentMib } from "./testing/resident-mib.ts";
 
 const EQUAL = "SCMP_CMP_EQ";
 const LINUX = ociSpec("/", ["true"]).Linux;
@@ -108,9 +108,7 @@ describeInNamespaces("work that takes the agent long", () => {
     async (_name, send) => {
       const MaskedPaths = list(30_000, (at) => `/proc/${"x".repeat(40)}${at}`);
       const container = await pod.create(["true"], { Linux: { ...LINUX, MaskedPaths } });
-      const residentMib = () =>
-        Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${agent}/status`, "utf8"))?.[1]) / 1024;
-      const before = residentMib();
+      const before = residentMib(agent);
       const socket = connect(machine.address.replace("unix://", ""));
       sockets.push(socket);
       send(socket, Buffer.from(guestd.v1.ExplainRequest.encode({ container_id: container }).finish()), 60);
@@ -118,7 +116,7 @@ describeInNamespaces("work that takes the agent long", () => {
         await other.health.check({}, { timeoutMs: 30_000 });
         await sleep(100);
       }
-      expect(residentMib() - before).toBeLessThan(100);
+      expect(residentMib(agent) - before).toBeLessThan(100);
       expect(machine.console()).not.toContain("has not answered");
       socket.destroy();
       await pod.remove(container);

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,16 +5,18 @@ import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import { encodeHeader, FRAME_REQUEST, MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
 import { NODE_OPTIONS } from "../../rootfs-builder/image/contents.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
-import { HELD_UP_MS } from "./held-up-ms.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
+import { PREFACE } from "../transport/testing/http2-frames.ts";
+import { HELD_UP_MS } from "./testing/held-up-ms.ts";
+import { residentMib } from "./testing/resident-mib.ts";
 
 const AGENT = join(import.meta.dirname, "../../agent/main.ts");
 /** Connections; more over gRPC than the heap of a guest's agent could hold. */
 const COUNT = 2500;
 const MOST_GRPC = 512;
 
-const PREFACE = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)]);
+const GREETING = Buffer.concat([PREFACE, Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)]);
 const REQUEST = encodeHeader(MAX_BODY_BYTES, { streamId: 1, type: FRAME_REQUEST, flags: 0 });
 
 describeInNamespaces("a peer that connects thousands of times", () => {
@@ -48,7 +49,6 @@ describeInNamespaces("a peer that connects thousands of times", () => {
   }
 
   const alive = () => sockets.filter((socket) => !socket.destroyed).length;
-  const residentMib = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${agent}/status`, "utf8"))?.[1]) / 1024;
 
   /** Calls Check over the earlier connection, and over a new one, for as long as `attack` takes. */
   async function answeredDuring(attack: () => Promise<unknown>): Promise<void> {
@@ -82,15 +82,15 @@ describeInNamespaces("a peer that connects thousands of times", () => {
 
   it.each([
     ["ttRPC", Buffer.concat([REQUEST, Buffer.alloc(20)]), COUNT],
-    ["gRPC", PREFACE, MOST_GRPC],
+    ["gRPC", GREETING, MOST_GRPC],
   ] as const)("and sends a byte at a time delays no other client: %s", async (_name, bytes, most) => {
-    const before = residentMib();
+    const before = residentMib(agent);
     await answeredDuring(async () => {
       for (let count = 0; count < COUNT; count++) await open();
       await drip(bytes, bytes.length);
     });
     await vi.waitFor(() => expect(alive()).toBe(most));
-    expect(residentMib() - before).toBeLessThan(120);
+    expect(residentMib(agent) - before).toBeLessThan(120);
   });
 
   it("and hangs up at once keeps no other client out, and its refusals produce few log lines", async () => {
@@ -99,7 +99,7 @@ describeInNamespaces("a peer that connects thousands of times", () => {
     const churn = async (bytes: Buffer) => {
       while (performance.now() < until) (await open()).end(bytes).destroy();
     };
-    await answeredDuring(() => Promise.all(Array.from({ length: 40 }, (_, at) => churn(at % 2 ? PREFACE : REQUEST))));
+    await answeredDuring(() => Promise.all(Array.from({ length: 40 }, (_, at) => churn(at % 2 ? GREETING : REQUEST))));
     expect(sockets.length).toBeGreaterThan(1000);
     expect(machine.console().slice(before).split("\n").length).toBeLessThan(20);
   });

@@ -3,12 +3,12 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { NODE_OPTIONS } from "../../rootfs-builder/image/contents.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { type ImageRegistry, startImageRegistry } from "../scenarios/image-registry.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { answersThroughout } from "./answers-throughout.ts";
+import { answersThroughout } from "./testing/answers-throughout.ts";
 
 const AGENT = join(import.meta.dirname, "../../agent/main.ts");
 /** Nested directories with names of 200 bytes: no path reaches the last. */

@@ -2,7 +2,6 @@
  * many-mounts NUMBER: creates mounts on a path that takes 15 KiB in mountinfo, in its own user and mount namespaces,
  * for which it needs no capability; then waits.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>

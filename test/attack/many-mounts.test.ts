@@ -1,12 +1,12 @@
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { answersThroughout } from "./answers-throughout.ts";
-import { buildAttacker } from "./attacker.ts";
+import { answersThroughout } from "./testing/answers-throughout.ts";
+import { buildAttacker } from "./testing/attacker.ts";
 
 /** Mounts of 15 KiB each in mountinfo. */
 const MOUNTS = 5000;

@@ -2,7 +2,6 @@
  * orphans-of-init SECONDS WORKERS: as an exec, a child of init, creates children of init (CLONE_PARENT) that end at
  * once.
  */
-#define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,12 +1,13 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { compileC } from "../testing/compile-c.ts";
 
 const CONTAINERS = 100;
 /** Directories that are swapped with empty ones, together with what is mounted on them. */
@@ -30,8 +31,7 @@ describeInNamespaces("a rootfs whose mount points are renamed", () => {
 
   function startSwapper(): ChildProcess {
     const program = join(rootfs, "bin/swapper");
-    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
-    execFileSync("gcc", [...flags, join(import.meta.dirname, "../scenarios/swapper.c"), "-o", program]);
+    compileC([join(import.meta.dirname, "../scenarios/swapper.c")], program);
     const pairs = SWAPPED.flatMap((name) => [join(rootfs, name), join(rootfs, `${name}.x`)]);
     return spawn(program, [join(machine.directory, "rounds"), ...pairs], { stdio: "inherit" });
   }

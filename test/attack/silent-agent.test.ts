@@ -1,17 +1,17 @@
-import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startInit } from "../init/harness.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startInit } from "../init/testing/harness.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { compileC } from "../testing/compile-c.ts";
 
 const SILENT = /the agent has not answered for \d+\.\d s; it is replaced/g;
 const noFuse = !existsSync("/dev/fuse");
-const STAND_IN = join(import.meta.dirname, "stalling-agent.ts");
+const STAND_IN = join(import.meta.dirname, "testing/stalling-agent.ts");
 
 describeInNamespaces("an agent whose event loop hangs", () => {
   it.concurrent.each(["spin", "wait", "read", "microtasks"])(
@@ -52,16 +52,7 @@ describeInNamespaces("an agent whose event loop hangs", () => {
     skip: noFuse,
   }, async () => {
     const program = join(makeWorkDirectory("taken-mount"), "taken-mount");
-    execFileSync("gcc", [
-      "-O1",
-      "-Wall",
-      "-Wextra",
-      "-Wshadow",
-      "-Werror",
-      join(import.meta.dirname, "taken-mount.c"),
-      "-o",
-      program,
-    ]);
+    compileC([join(import.meta.dirname, "taken-mount.c")], program, []);
     await using init = startInit({ agentCommand: [process.execPath, STAND_IN, "taken", program] });
     await init.waitForConsole(/^the next agent serves$/m, 20_000);
     expect(

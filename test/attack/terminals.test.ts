@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { buildHog } from "./vm/build-hog.ts";
-import { startGreedy } from "./vm/greedy-container.ts";
-import { expectNeighboursWell, whileChecking } from "./vm/neighbours.ts";
+import { buildHog } from "./vm/testing/build-hog.ts";
+import { startGreedy } from "./vm/testing/greedy-container.ts";
+import { expectNeighboursWell, whileChecking } from "./vm/testing/neighbours.ts";
 
 describeInNamespaces("a container that takes all the ptys it can get", () => {
   it("gets 256, an exec's terminal in it is refused, and other containers keep theirs", async () => {

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
-import { tracedBirth } from "./traced-birth.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
+import { tracedBirth } from "./testing/traced-birth.ts";
 
 describeInNamespaces("the child of an exec that a container traces", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;

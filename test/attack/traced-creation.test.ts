@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
-import { tracedCreation } from "./traced-creation.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
+import { tracedCreation } from "./testing/traced-creation.ts";
 
 const isInstalled = (name: string) => ["/usr/bin", "/usr/sbin"].some((directory) => existsSync(`${directory}/${name}`));
 const runtimes = ["crun", "runc"].filter(isInstalled);

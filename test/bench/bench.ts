@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { whyNoNamespaces } from "../init/testing/harness.ts";
 import { medians, table } from "./report.ts";
 import { runBench } from "./run-bench.ts";
 import { buildShippedAgent } from "./shipped-agent.ts";

@@ -3,8 +3,8 @@ import { rmSync, watch } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type AgentClient, connect } from "../../host/client/agent-client.ts";
-import { startInit } from "../init/harness.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { startInit } from "../init/testing/harness.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import type { Samples } from "./samples.ts";
 
 /** Time limit for an agent to bind its socket. */

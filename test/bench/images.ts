@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { repositoryRoot } from "../../host/machine/paths.ts";
 import { OUTPUTS } from "../../rootfs-builder/outputs/output-names.ts";
-import { type Booted, bootsDescribed, describedGuest, type Stand } from "../vm/boot-described.ts";
+import { type Booted, bootsDescribed, describedGuest, type Stand } from "../vm/testing/boot-described.ts";
 
 /**
  * `npm run bench:images [-- --rounds N] [--in DIR] [--built]`: prints the tables of docs/image-outputs.md. Images built in DIR

@@ -8,7 +8,7 @@ interface Row {
   readonly unit: string;
   readonly aim?: string;
   readonly guestd: Samples | number;
-  /** The runtimes' measurement to compare with. */
+  /** Measurement of the other runtimes to compare with. */
   readonly beside?: "create" | "start" | "exec";
 }
 

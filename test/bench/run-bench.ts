@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { deathToAnswer, firstAnswer } from "./first-answer.ts";
 import { FirstContainer } from "./first-container.ts";
@@ -17,7 +17,7 @@ const ROUNDS_PER_BLOCK = 10;
 const FIRST_ANSWERS = 200;
 const DEATHS = 30;
 const FIRST_CONTAINERS = 20;
-/** How long an agent idles before its memory is read: after its start, and after the rounds. */
+/** Milliseconds that an agent idles before its memory is read: after its start, and after the rounds. */
 const SETTLE_MS = 6000;
 const SETTLE_AFTER_MS = 15_000;
 
@@ -25,7 +25,7 @@ export interface Results {
   readonly guestd: GuestdRounds;
   /** The installed runtimes. */
   readonly runtimes: readonly RuntimeRounds[];
-  /** MB/s, like the next one. */
+  /** MB/s, like the next field. */
   readonly stdout32k: Samples;
   readonly stdout8k: Samples;
   readonly firstAnswer: Samples;

@@ -9,8 +9,9 @@ import { WORK } from "./work-directory.ts";
 let janitor: ChildProcess | undefined;
 
 /**
- * Before a test run: gives it a directory for all temporary files, and starts the janitor, which removes that one and
- * what else the run leaves. It is a process of its own, so that it also comes after a run that was killed.
+ * Creates a directory for all temporary files of a test run, and starts the janitor, which removes it and everything
+ * else that the run leaves behind. The janitor is a separate process, so that it also cleans up after a run that is
+ * killed.
  */
 export function setup(): void {
   mkdirSync(WORK, { recursive: true });
@@ -25,7 +26,7 @@ export function setup(): void {
   (janitor.stdin as Socket).unref();
 }
 
-/** After a test run that has ended in order. */
+/** Tells the janitor that the test run has ended normally. */
 export async function teardown(): Promise<void> {
   if (janitor === undefined || janitor.exitCode !== null) return;
   const gone = once(janitor, "exit");

@@ -1,10 +1,10 @@
 /**
- * In every test process: kill(2) takes 0, 1 and negative numbers for a process group, init or every process there is, which
- * is what a pid that a test failed to find would become.
+ * Makes process.kill refuse 0, 1 and negative numbers in every test process. kill(2) takes them for a process group,
+ * init or all processes, and they are what a pid becomes that a test failed to find.
  */
 const kill = process.kill.bind(process);
 
 process.kill = (pid, signal) => {
-  if (!Number.isInteger(pid) || Math.abs(pid) <= 1) throw new Error(`kill ${pid}: not the pid of a process of a test`);
+  if (!Number.isInteger(pid) || Math.abs(pid) <= 1) throw new Error(`kill ${pid}: not the pid of a test's process`);
   return kill(pid, signal);
 };

@@ -1,25 +1,25 @@
 #!/bin/sh
-# janitor.sh TEMPORARY WORK: outlives a test run and removes what that has left, however it ended.
+# janitor.sh TEMPORARY WORK: outlives a test run and removes what it left behind, however it ended.
 #
-# Its standard input is a pipe from the run. A line on it: the run has ended in order. Its end without one: the run was
-# killed, and what it started is about to die with it, so the janitor looks again for three seconds.
-# TEMPORARY is the run's own directory, and TMPDIR of all that it starts, by which those are known that were sent to the
-# background. In WORK, and among cgroups, names carry the pid of their owner.
+# Its standard input is a pipe from the run. A line means that the run ended normally. End of file without a line means
+# that the run was killed and its processes are about to die, so the janitor keeps looking for three seconds.
+# TEMPORARY is the run's own directory and the TMPDIR of everything that it starts, which identifies its background
+# processes. In WORK, and among cgroups, names contain the pid of their owner.
 set -u
 temporary=$1
 work=$2
 trap '' HUP INT TERM
 
-# Processes are known by this name alone: it has to be one that mkdtemp has made up.
+# Only this name identifies the processes, so it must be one that mkdtemp made up.
 case $temporary in
 /*/guestd-run-??????) ;;
-*) echo "janitor: $temporary is no directory of a test run" >&2; exit 2 ;;
+*) echo "janitor: $temporary is not the directory of a test run" >&2; exit 2 ;;
 esac
 
 session_of() { sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 4; }
 session=$(session_of "$PPID")
 
-# After a run in order its workers are about to end by themselves; what has a session of its own is not.
+# After a normal end, the run's workers are about to end by themselves. Processes in their own session are not.
 end_processes() {
   grep -lsz "^TMPDIR=$temporary\$" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do
     if [ "$last" != done ] || [ "$(session_of "$pid")" != "$session" ]; then kill -KILL "$pid"; fi
@@ -30,7 +30,7 @@ is_dead() { [ -n "$1" ] && [ ! -e "/proc/$1" ]; }
 
 clean() {
   end_processes
-  # Innermost first; before rm, which would go through them.
+  # Innermost first, and before rm, which would descend into them.
   grep -o " $temporary/[^ ]*" /proc/self/mounts | sort -r | while read -r path; do umount -l "$path"; done
   rm -rf --one-file-system "$temporary"
   for path in "$work"/*-[0-9]*-??????; do

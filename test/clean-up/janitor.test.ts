@@ -4,14 +4,18 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { inPidNamespace } from "../init/in-pid-namespace.ts";
+import { childrenOf } from "../init/testing/children-of.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { inPidNamespace } from "../init/testing/in-pid-namespace.ts";
 
 const script = join(import.meta.dirname, "janitor.sh");
-/** In there, PID 1 is the shell that plays the test run, and no process has this pid. */
+/** A pid that no process has in the test's pid namespace, whose PID 1 is the shell that stands in for the test run. */
 const DEAD = 30_000;
 
-/** A "run" with two processes in the background: one of its own and another's. It says which of them is left at the end. */
+/**
+ * A stand-in for a run with two background processes, its own and another run's. Prints which of them is left at the
+ * end.
+ */
 const RUN = `
   TMPDIR=$2 setsid sleep 1000 & mine=$!
   TMPDIR=$3 setsid sleep 1000 & other=$!
@@ -43,12 +47,12 @@ describeInNamespaces("the janitor of a test run", () => {
   async function janitorPid(): Promise<number> {
     const find = () => {
       const [run = "self"] = childrenOf(janitor.pid);
-      const isWaiting = (pid: string) =>
+      const isWaiting = (pid: number) =>
         /^SigIgn:\s+[0-9a-f]*[4-7c-f][0-9a-f]{2}[37bf]$/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
       return childrenOf(run).find(isWaiting);
     };
     await expect.poll(find).toBeDefined();
-    return Number(find());
+    return find() ?? 0;
   }
 
   afterEach(() => {
@@ -56,7 +60,7 @@ describeInNamespaces("the janitor of a test run", () => {
     rmSync(directory, { recursive: true });
   });
 
-  test("does nothing while the run goes on, whatever signals come", async () => {
+  test("does nothing while the run continues, even if it receives signals", async () => {
     const pid = await janitorPid();
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.kill(pid, signal);
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -64,13 +68,13 @@ describeInNamespaces("the janitor of a test run", () => {
     expect(existsSync(temporary)).toBe(true);
   });
 
-  test("removes the temporary files of a run that has ended, and goes", async () => {
+  test("removes the temporary files of a run that has ended, then exits", async () => {
     janitor.stdin?.end("done\n");
     expect(await once(janitor, "exit")).toEqual([0, null]);
     expect(existsSync(temporary)).toBe(false);
   });
 
-  test("after a killed run it takes what its processes still made, but nothing of a living one", async () => {
+  test("removes what a killed run's processes still created, but nothing of a living run", async () => {
     const mine = join(work, "agent-1-abcdef");
     mkdirSync(mine);
     janitor.stdin?.end();
@@ -82,7 +86,7 @@ describeInNamespaces("the janitor of a test run", () => {
     expect(existsSync(mine)).toBe(true);
   });
 
-  test.each(["killed", "done"])("ends what a run has sent to the background, when that is %s", async (how) => {
+  test.each(["killed", "done"])("kills a run's background process that is %s", async (how) => {
     const output: Buffer[] = [];
     janitor.stdout?.on("data", (data: Buffer) => output.push(data));
     janitor.stdin?.end(how === "done" ? "done\n" : "");
@@ -90,12 +94,12 @@ describeInNamespaces("the janitor of a test run", () => {
     expect(String(Buffer.concat(output))).toBe("other is left\nmine ended with 137\n");
   });
 
-  test("does nothing with a directory that no test run has made", () => {
+  test("refuses a directory that no test run created", () => {
     const { status, stderr } = spawnSync("/bin/sh", [script, "", work], { encoding: "utf8", input: "done\n" });
-    expect({ status, stderr }).toEqual({ status: 2, stderr: "janitor:  is no directory of a test run\n" });
+    expect({ status, stderr }).toEqual({ status: 2, stderr: "janitor:  is not the directory of a test run\n" });
   });
 
-  test("unmounts what is mounted there before it removes files", async () => {
+  test("unmounts everything in the directory before it removes files", async () => {
     const precious = join(directory, "precious");
     mkdirSync(join(precious, "data"), { recursive: true });
     const enter = ["-m", "-t", String(await janitorPid())];
@@ -106,7 +110,3 @@ describeInNamespaces("the janitor of a test run", () => {
     expect(existsSync(join(precious, "data"))).toBe(true);
   });
 });
-
-function childrenOf(pid: number | string | undefined): string[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
-}

@@ -1,10 +1,13 @@
 import { mkdirSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 
-/** For files that tests need at the same path inside a namespace, where /tmp is another. In the build folder. */
+/**
+ * Folder for files that a test needs at the same path in its namespaces, where /tmp is another. It is in the build
+ * folder.
+ */
 export const WORK = join(import.meta.dirname, "../../build/test");
 
-/** A new directory in WORK. The caller removes it; after a run that was killed the janitor does, by the pid in its name. */
+/** Creates a directory in WORK. The caller removes it. After a killed run the janitor does, by the pid in its name. */
 export function makeWorkDirectory(name: string): string {
   mkdirSync(WORK, { recursive: true });
   return mkdtempSync(join(WORK, `${name}-${process.pid}-`));

@@ -12,16 +12,19 @@ const rows = Array.from(
   }),
 );
 
-it("lists the attacks that were tried", () => {
+it("lists tried attacks", () => {
   expect(rows.length).toBeGreaterThan(30);
 });
 
-it.each(rows.map(({ attack, files }) => [attack, files] as const))("has a test for: %s", (_, files) => {
+it.each(rows.map(({ attack, files }) => [attack, files] as const))("names existing tests for: %s", (_, files) => {
   expect(files.length).toBeGreaterThan(0);
   for (const file of files) expect(existsSync(join(repository, placeOf(file))), file).toBe(true);
 });
 
-/** Names are below test/attack unless they begin with a folder of the repository. */
+/**
+ * Returns the path of a file named on the page: below test/attack, unless the name begins with a folder of the
+ * repository.
+ */
 function placeOf(file: string): string {
   return /^(agent|host|image|lib|proto|rootfs-builder)\//.test(file) ? file : normalize(join("test/attack", file));
 }

@@ -15,7 +15,7 @@ it("every method of the contract has a test", () => {
   expect([...methods.keys()].toSorted()).toEqual([...Object.keys(health), ...Object.keys(agentService)].toSorted());
 });
 
-it.each([...methods])("%s is called in the files that show it", (name, tests) => {
+it.each([...methods])("the files that show %s call it", (name, tests) => {
   const call = `${name.slice(0, 1).toLowerCase()}${name.slice(1)}`;
   for (const file of tests) {
     const text = readFileSync(join(repository, file), "utf8");
@@ -27,7 +27,7 @@ it.each([...methods])("%s is called in the files that show it", (name, tests) =>
   }
 });
 
-it("what differs in the recorded conversations is listed with its reason", () => {
+it("every difference in the recorded conversations is listed with its reason", () => {
   const listed = Array.from(
     section(contract, "What differs from the reference").matchAll(/^\| ([A-Z]\w+) \| (.*) \|$/gm),
   );
@@ -42,12 +42,12 @@ const notThere = new Map(
   ),
 );
 
-it("the storages that are not supported are listed", () => {
+it("every unsupported storage is listed", () => {
   const missing = STORAGES.filter((driver) => !storageDrivers.includes(driver)).map((driver) => `\`${driver}\``);
   expect(notThere.get("storages")).toBe(missing.join(", ") || "none");
 });
 
-it("each driver of storages is in docs/storage.md, and has a test", () => {
+it("every storage driver is in docs/storage.md and has a test", () => {
   const drivers = [...storageDrivers].toSorted();
   const table = section(page("docs/storage.md"), "Drivers");
   const listed = Array.from(table.matchAll(/^\| `([\w.-]+)` \|/gm), ([, name = ""]) => name);
@@ -56,12 +56,12 @@ it("each driver of storages is in docs/storage.md, and has a test", () => {
   expect(shown.toSorted()).toEqual(drivers);
 });
 
-it("the devices that are not supported are listed", () => {
+it("every unsupported device is listed", () => {
   const missing = DEVICES.filter((kind) => !deviceTypes.includes(kind)).map((kind) => `\`${kind}\``);
   expect(notThere.get("devices")).toBe(missing.join(", ") || "none");
 });
 
-/** Storage drivers of the contract. */
+/** Names of the contract's storage drivers. */
 const STORAGES = [
   ...["virtio-fs", "ephemeral", "blk", "blk-ccw", "mmioblk", "scsi", "nvdimm"],
   ...["overlayfs", "local", "watchable-bind", "bind", "image_guest_pull", "erofs.multi-layer"],
@@ -72,7 +72,7 @@ const DEVICES = [
   ...["vfio-pci", "vfio-pci-gk", "vfio-ap", "vfio-ap-cold"],
 ];
 
-/** Other names by which the played hosts and the helpers of scenarios make some calls. */
+/** Other names under which the test hosts and the scenarios' helpers make some calls. */
 const WORDS: Readonly<Record<string, string>> = {
   createSandbox: "openSandbox",
   createContainer: "create",

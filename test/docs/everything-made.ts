@@ -13,13 +13,16 @@ import { seccompFilter } from "../../agent/container/seccomp/seccomp-filter.ts";
 import type { Spec } from "../../agent/container/spec.ts";
 import { describeOp, detailOp } from "../../agent/kernel/init/describe-op.ts";
 
-/** One step for a container: its text for people, and the whole of it for comparison. */
+/** One step in the creation of a container: its text for people, and all its data for comparison. */
 export interface Made {
   readonly text: string;
   readonly whole: string;
 }
 
-/** Every step for a spec, in a guest with AppArmor and SELinux. Throws the line that refuses the spec. */
+/**
+ * Returns every step that creates a container from a spec, in a guest with AppArmor and SELinux. Throws the line that
+ * refuses the spec.
+ */
 export function everythingMade(spec: Spec): readonly Made[] {
   checkSpec(spec);
   const { linux, process, hooks = {} } = spec;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { repository } from "./pages.ts";
 
-/** The files, folders of tests and npm scripts that show a promise, by promise. */
+/** Test files, test folders and npm scripts that show each promise, by promise. */
 export type Promises = ReadonlyMap<string, readonly string[]>;
 
 const file: Record<string, Record<string, string[]>> = parse(
@@ -15,7 +15,7 @@ export const evidence: ReadonlyMap<string, Promises> = new Map(
   Object.entries(file).map(([place, promises]) => [place, new Map(Object.entries(promises))]),
 );
 
-/** Promises of a page or section; throws if evidence.yaml has none. */
+/** Returns the promises of a page or section. Throws if evidence.yaml has none. */
 export function promisesOf(place: string): Promises {
   const promises = evidence.get(place);
   if (promises === undefined) throw new Error(`test/docs/evidence.yaml has nothing for ${place}`);

@@ -6,7 +6,7 @@ import { agentService, guest, health } from "../../proto/gen/services.js";
 import { promisesOf } from "./evidence.ts";
 import { codeBlocks, page, pages, repository, section } from "./pages.ts";
 
-/** Methods of the contract that a text names. */
+/** Returns the contract's methods that a text names. */
 function methodsIn(text: string): string[] {
   const known = new Set([...Object.keys(agentService), ...Object.keys(health)]);
   return (text.match(/\b[A-Z]\w+\b/g) ?? []).filter((word) => known.has(word)).sort();
@@ -14,7 +14,7 @@ function methodsIn(text: string): string[] {
 
 const METHODS = [...Object.keys(agentService), ...Object.keys(health)].sort();
 
-describe("what the pages say of the calls", () => {
+describe("what the pages say about the calls", () => {
   it("is true in docs/protocol.md", () => {
     const listed = section(page("docs/protocol.md"), "Calls").split("\n### ")[0] ?? "";
     expect(methodsIn(listed)).toEqual(METHODS);
@@ -27,7 +27,7 @@ describe("what the pages say of the calls", () => {
   });
 });
 
-it("no page runs TypeScript by the Node in PATH, which may be too old for it", () => {
+it("no page runs TypeScript with the Node in PATH, which may be too old", () => {
   const commands = [...pages].flatMap(
     ([path, text]) =>
       text.match(/(?<!npx )\bnode (?:-\S+ )*[\w./-]+\.ts\b|command -v node/g)?.map((it) => `${path}: ${it}`) ?? [],
@@ -35,7 +35,7 @@ it("no page runs TypeScript by the Node in PATH, which may be too old for it", (
   expect(commands).toEqual([]);
 });
 
-it("our own service is in docs/protocol.md, call by call", () => {
+it("docs/protocol.md lists every call of our own service", () => {
   const listed = Array.from(
     section(page("docs/protocol.md"), "guestd.v1.Guest").matchAll(/^\| (\w+)\(/gm),
     (m) => m[1],
@@ -43,7 +43,9 @@ it("our own service is in docs/protocol.md, call by call", () => {
   expect(listed).toEqual(Object.keys(guest));
 });
 
-/** Names that tests use for an option: its own, its key in a file, or the setting of the memory agent behind it. */
+/**
+ * Returns the names that tests use for an option: its own, its key in a file, or the memory agent's setting behind it.
+ */
 function spellings(option: string): string[] {
   const [, part, word = ""] = /^(?:agent\.)?(?:mem_agent_(memcg|compact)_)?(\w+)$/.exec(option) ?? [];
   if (part === undefined) return [option, `${word} =`];
@@ -56,13 +58,13 @@ describe("the options of docs/options.md", () => {
   const shown = [...promisesOf("docs/options.md")].filter(([name]) => /^`?(agent\.|KATA_AGENT_)/.test(name));
   const read = (commandLine: string) => readOptions({ commandLine, env: {}, readText: () => "" });
 
-  it("are those that the agent reads", () => {
+  it("are exactly those that the agent reads", () => {
     const source = readFileSync(join(repository, "agent/main/options.ts"), "utf8");
     const known = Array.from(source.matchAll(/^ {2}"(agent\.\w+)":/gm), (m) => m[1]);
     expect(rows.map(([, option]) => option).toSorted()).toEqual(known.toSorted());
   });
 
-  it("have the defaults that are said", () => {
+  it("have the documented defaults", () => {
     const withDefault = rows.filter(([, , value]) => value !== undefined);
     expect(withDefault.length).toBeGreaterThan(10);
     for (const [, option, value] of withDefault) {
@@ -70,7 +72,7 @@ describe("the options of docs/options.md", () => {
     }
   });
 
-  it("have effects that differ from the default", () => {
+  it("have effects that differ from the default's", () => {
     const values = ["on", "off", "true", "7", "debug", "unix://@x", "CreateSandbox", ""];
     for (const [, option = ""] of rows) {
       const changed = values.some((value) => {
@@ -81,20 +83,20 @@ describe("the options of docs/options.md", () => {
     }
   });
 
-  it("have tests", () => {
+  it("all have tests", () => {
     const named = shown.map(([name]) => name.replaceAll("`", ""));
     const variables = Array.from(page("docs/options.md").matchAll(/^\| (KATA_AGENT_\w+) \|/gm), (m) => m[1]);
     expect(named).toEqual([...rows.map(([, option]) => option), ...variables]);
   });
 
-  it.each(shown)("%s is named by a test that shows it", (name, tests) => {
+  it.each(shown)("have tests that name them: %s", (name, tests) => {
     const words = spellings(name.replaceAll("`", ""));
     const texts = tests.map((file) => readFileSync(join(repository, file), "utf8"));
     const found = words.some((word) => texts.some((text) => new RegExp(`${word}(?!\\w)`).test(text)));
-    expect(found, `one of them has ${words.join(" or ")}`).toBe(true);
+    expect(found, `a test names ${words.join(" or ")}`).toBe(true);
   });
 
-  it("from the environment are those of the page", () => {
+  it("from the environment are those on the page", () => {
     const variables = Array.from(page("docs/options.md").matchAll(/^\| (KATA_AGENT_\w+) \|/gm), (m) => m[1]);
     const source = readFileSync(join(repository, "agent/main/options.ts"), "utf8");
     expect(variables).toEqual(Array.from(source.matchAll(/^ {2}(KATA_AGENT_\w+):/gm), (m) => m[1]));
@@ -103,11 +105,11 @@ describe("the options of docs/options.md", () => {
 
 it("the plan in docs/launch-plan.md is the one on file", () => {
   const [plan] = codeBlocks(page("docs/launch-plan.md"), "text");
-  expect(plan).toBe(readFileSync(join(repository, "agent/container/testdata/exec-ordinary.txt"), "utf8"));
+  expect(plan).toBe(readFileSync(join(repository, "agent/container/plan/testdata/exec-ordinary.txt"), "utf8"));
 });
 
 describe("each page", () => {
-  test.each([...pages])("%s links to what is there", (path, text) => {
+  test.each([...pages])("has only links that lead somewhere: %s", (path, text) => {
     const targets = Array.from(text.matchAll(/\]\((?!https?:)([^)]+)\)/g), (match) => match[1] ?? "");
     for (const target of targets) {
       const [file = "", anchor] = target.split("#");
@@ -126,10 +128,10 @@ describe("each page", () => {
     }
   });
 
-  test.each([...pages])("%s names files and scripts that are there", (path, text) => {
+  test.each([...pages])("names only files and scripts that exist: %s", (path, text) => {
     const named = Array.from(text.matchAll(/`((?:agent|host|proto|image|rootfs-builder|test|docs|\.ci)\/[\w./-]*)`/g));
     for (const [, file = ""] of named) {
-      if (file === "proto/gen" || file === "agent/service/gen") continue; // made by the build
+      if (file === "proto/gen" || file === "agent/service/gen") continue; // created by the build
       expect(existsSync(join(repository, file)), `${path} names ${file}`).toBe(true);
     }
     const { scripts } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
@@ -139,7 +141,7 @@ describe("each page", () => {
   });
 });
 
-it("README.md and docs/images.md have the same figures of bench:sharing", () => {
+it("README.md and docs/images.md show the same figures of bench:sharing", () => {
   const table = (path: string) => /^\| image as \|.*\n(?:\|.*\n)+/m.exec(page(path))?.[0];
   expect(table("README.md")).toMatch(/^(?:\|.*\n){6}$/);
   expect(table("README.md")).toBe(table("docs/images.md"));

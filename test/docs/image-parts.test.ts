@@ -7,7 +7,7 @@ import { page, repository, section } from "./pages.ts";
 
 const manifest: Manifest = JSON.parse(readFileSync(join(repository, "build/manifest.json"), "utf8"));
 
-/** Parts of the default image in the words of the page; sizes are told by `guestctl image inspect`. */
+/** Returns the parts of the default image as rows of the page's table. `guestctl image inspect` prints their sizes. */
 function rows(): readonly string[] {
   const sorted = [...partTable(manifest)].sort((a, b) => (a.name < b.name ? -1 : 1));
   return sorted.map(({ name, from, neededBy }) => {
@@ -17,13 +17,13 @@ function rows(): readonly string[] {
 }
 
 describe("the default image", () => {
-  it("holds nothing that no part is", () => {
+  it("contains nothing besides its parts", () => {
     expect(manifest.files.filter(({ part }) => part === "recipe")).toEqual([]);
     const homeless = manifest.files.filter(({ type, from }) => type === "file" && (from ?? "recipe") === "recipe");
     expect(homeless).toEqual([]);
   });
 
-  it("holds no library that nothing is linked with", () => {
+  it("contains no library that no program links to", () => {
     const libraries = manifest.files.filter(({ part, type }) => part === "libraries" && type === "file");
     expect(libraries.length).toBeGreaterThan(10);
     const loader = /\/ld-linux[^/]*$/;
@@ -31,7 +31,7 @@ describe("the default image", () => {
     expect(unused.map(({ path }) => path)).toEqual([]);
   });
 
-  it("has its parts in docs/images.md, each with what needs it", () => {
+  it("has its parts listed in docs/images.md, each with what needs it", () => {
     const table = section(page("docs/images.md"), "What needs each part").split("\n");
     expect(table.filter((line) => line.startsWith("| "))).toEqual(["| part | from | needed by |", ...rows()]);
   });

@@ -51,8 +51,8 @@ const throttled = (name: string) => {
 };
 
 /**
- * Every field of the OCI runtime spec for Linux: those of 1.2 (config.md, config-linux.md and their schema), the ones that
- * other platforms have, and what 1.3 added for Linux. `[]` stands for each of a list, `*` for each name.
+ * Every field of the OCI runtime spec for Linux: version 1.2 (config.md, config-linux.md and their schema), the fields
+ * of other platforms, and 1.3's additions for Linux. `[]` stands for each entry of a list, `*` for each name.
  */
 export const OCI_FIELDS: Readonly<Record<string, Change>> = {
   ociVersion: to("2.0.0"),
@@ -228,7 +228,7 @@ export const OCI_FIELDS: Readonly<Record<string, Change>> = {
   freebsd: to({}),
 };
 
-/** An ordinary config.json with the value put at `path`. */
+/** Returns an ordinary config.json with the value at `path`. */
 function put(config: Json, path: string, value: unknown): Json {
   const copy = structuredClone(config) as Record<string, unknown>;
   const keys = path.split(/\.|(?=\[)/).map((key) => (key === "[]" || key === "[0]" ? 0 : key));
@@ -241,10 +241,10 @@ function put(config: Json, path: string, value: unknown): Json {
   return copy;
 }
 
-/** The config.json without and with the change of a field. */
+/** Returns the config.json without and with the change of a field. */
 export function configsOf(path: string): readonly [before: Json, after: Json] {
   const change = OCI_FIELDS[path];
-  if (change === undefined) throw new Error(`no such field: ${path}`);
+  if (change === undefined) throw new Error(`OCI_FIELDS has no field ${path}`);
   const concrete = (text: string) => text.replace("hooks.*", "hooks.poststop").replace(".*.", ".boottime.");
   const before = Object.entries(change.given).reduce<Json>(
     (config, [given, value]) => put(config, concrete(given), value),

@@ -16,7 +16,7 @@ interface Row {
 
 const spans = (text: string): string[] => Array.from(text.matchAll(/`([^`]+)`/g), (match) => match[1] ?? "");
 
-/** `a.{b,c}` is a.b and a.c. */
+/** Expands `a.{b,c}` to a.b and a.c. */
 function expand(path: string): string[] {
   const [, before = "", names = "", after = ""] = /^(.*?)\{(.*?)\}(.*)$/.exec(path) ?? [];
   return names === "" ? [path] : names.split(",").map((name) => before + name + after);
@@ -38,19 +38,19 @@ const shown = Array.from(
 const made = (config: object) => everythingMade(toSpec(specFromJson(config, "config.json")));
 
 describe("docs/oci.md", () => {
-  it("has every field of the spec, once", () => {
+  it("lists every field of the spec once", () => {
     expect(rows.flatMap(({ fields }) => fields).toSorted()).toEqual(Object.keys(OCI_FIELDS).toSorted());
   });
 
-  it("has every field of the messages that carry the spec", () => {
+  it("lists every field of the messages that carry the spec", () => {
     const names = new Set(Object.keys(OCI_FIELDS).flatMap((path) => path.toLowerCase().split(/[.[\]]+/)));
     const unknown = messageFields().filter((name) => !names.has(name.toLowerCase()));
-    // `Version` is ociVersion, `errnoret` has one word in protobuf; the other two hold places.
+    // `Version` is ociVersion, and `errnoret` is one word in protobuf. The other two are placeholders.
     expect(unknown).toEqual(["Version", "dummy", "dummy"]);
   });
 
   it.each(rows.flatMap((row) => row.fields.map((field) => [field, row] as const)))(
-    "says what %s becomes",
+    "says correctly what %s becomes",
     (field, { becomes }) => {
       const [before, after] = configsOf(field);
       const old = made(before);
@@ -66,12 +66,12 @@ describe("docs/oci.md", () => {
     },
   );
 
-  it("has a test for every field", () => {
+  it("names a test for every field", () => {
     expect(shown.flatMap(([fields]) => fields).toSorted()).toEqual(Object.keys(OCI_FIELDS).toSorted());
   });
 
   it.each(shown.flatMap(([fields, tests]) => tests.map((file) => [file, fields] as const)))(
-    "%s is about %j",
+    "names only tests that mention their field: %s, %j",
     (file, fields) => {
       if (file === "test/docs/oci-page.test.ts") return;
       const text = readFileSync(join(repository, file), "utf8").toLowerCase();
@@ -81,7 +81,7 @@ describe("docs/oci.md", () => {
   );
 });
 
-/** Names of all fields of grpc.Spec and the messages below it. */
+/** Returns the names of all fields of grpc.Spec and its nested messages. */
 function messageFields(): string[] {
   const root = new protobuf.Root();
   root.resolvePath = (_origin, target) => join(repository, "proto", target);

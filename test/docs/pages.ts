@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 export const repository = join(import.meta.dirname, "../..");
 
-/** The pages for people, by their path in the repository. */
+/** Texts of the documentation pages, by path in the repository. */
 export const pages: ReadonlyMap<string, string> = new Map(
   [
     ...readdirSync(repository).filter((name) => name.endsWith(".md")),
@@ -11,21 +11,21 @@ export const pages: ReadonlyMap<string, string> = new Map(
   ].map((path) => [path, readFileSync(join(repository, path), "utf8")]),
 );
 
-/** A page's text; throws for one that is not there. */
+/** Returns a page's text. Throws if the page doesn't exist. */
 export function page(path: string): string {
   const text = pages.get(path);
-  if (text === undefined) throw new Error(`there is no page ${path}`);
+  if (text === undefined) throw new Error(`page ${path} does not exist`);
   return text;
 }
 
-/** The code blocks of a language, in order. */
+/** Returns the code blocks of a language, in order. */
 export function codeBlocks(text: string, language: string): string[] {
   return Array.from(text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms")), ([, code = ""]) => code);
 }
 
-/** The text of a section, without its heading. */
+/** Returns the text of a section without its heading. */
 export function section(text: string, title: string): string {
   const found = new RegExp(`^## ${title}\\n(.*?)(?=^## |$(?![\\s\\S]))`, "ms").exec(text)?.[1];
-  if (found === undefined) throw new Error(`there is no section ${title}`);
+  if (found === undefined) throw new Error(`the page has no section ${title}`);
   return found;
 }

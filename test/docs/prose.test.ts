@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
-it("names a doc comment that begins with a relative clause, on one line or on several", () => {
+it("the prose check reports a doc comment that begins with a relative clause, on one line or several", () => {
   const begin = "/**";
   writeFileSync(
     join(root, "agent/main/a.ts"),
@@ -23,14 +23,14 @@ it("names a doc comment that begins with a relative clause, on one line or on se
   ]);
 });
 
-it("accepts other beginnings, and folders that it is not given", () => {
+it("the prose check accepts other beginnings, and ignores folders that it isn't given", () => {
   const begin = "/**";
   writeFileSync(join(root, "agent/main/a.ts"), `${begin} Whatever. */ ${begin} Offers. */ ${begin} Assigns. */`);
   writeFileSync(join(root, "b.ts"), `${begin} What it does. */`);
   expect(proseProblems(root, ["agent"])).toEqual([]);
 });
 
-it("names a table cell of more than 30 words, outside of code blocks", () => {
+it("the prose check reports a table cell of more than 30 words outside code blocks", () => {
   const row = (words: number) => `| ${"word ".repeat(words)}| x |`;
   writeFileSync(join(root, "page.md"), [row(30), row(31), "```text", row(31), "```"].join("\n"));
   expect(proseProblems(root, [])).toEqual(["page.md:2: a table cell has 31 words; at most 30 are allowed"]);

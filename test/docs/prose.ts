@@ -6,8 +6,8 @@ const MAX_WORDS = 30;
 const IGNORED = ["**/node_modules", "**/build", "**/gen"];
 
 /**
- * Places that break the mechanical part of CONTRIBUTING.md's rules on prose, a line each: doc comments of the .ts files in
- * `folders`, and table cells of every page below `root`.
+ * Returns one line for each place that breaks the mechanical part of CONTRIBUTING.md's rules on prose: in doc comments
+ * of the .ts files in `folders`, and in table cells of the pages below `root`.
  */
 export function proseProblems(root: string, folders: readonly string[]): string[] {
   const files = (pattern: string) => globSync(pattern, { cwd: root, exclude: IGNORED }).toSorted();

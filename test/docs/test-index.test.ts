@@ -9,7 +9,7 @@ it("docs/tests.md is current: `npm run docs:tests` writes it", () => {
   expect(page("docs/tests.md")).toBe(testIndex());
 });
 
-it.each([...evidence])("every test named for %s exists", (_place, promises) => {
+it.each([...evidence])("evidence.yaml names only existing tests for %s", (_place, promises) => {
   const { scripts } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
   for (const [promise, tests] of promises) {
     expect(tests, promise).not.toEqual([]);
@@ -21,6 +21,6 @@ it.each([...evidence])("every test named for %s exists", (_place, promises) => {
   }
 });
 
-it("has evidence only for pages that exist", () => {
+it("evidence.yaml has only pages that exist", () => {
   for (const place of evidence.keys()) expect(() => page(place.split("#")[0] ?? "")).not.toThrow();
 });

@@ -4,7 +4,10 @@ import { evidence } from "./evidence.ts";
 import { repository } from "./pages.ts";
 import { testNames } from "./test-names.ts";
 
-/** Groups in the order of the page; a file belongs to the first that matches. Projects are those of vitest.config.ts. */
+/**
+ * Groups in the order of the page. A file belongs to the first that matches. The projects are those of
+ * vitest.config.ts.
+ */
 const GROUPS: readonly (readonly [title: string, text: string, pattern: RegExp])[] = [
   ["Shared suites", "Run by test files of several projects.", /^test\/.*(?<!\.test)\.ts$/],
   ["Project nightly", "`npm run test:nightly`", /^test\/nightly\//],
@@ -13,7 +16,7 @@ const GROUPS: readonly (readonly [title: string, text: string, pattern: RegExp])
   ["Project unit", "Functions, and small parts of the system.", /./],
 ];
 
-/** The text of docs/tests.md. */
+/** Returns the text of docs/tests.md. */
 export function testIndex(): string {
   return [HEAD, ...promiseTables(), ...GROUPS.toReversed().flatMap(([title, text]) => group(title, text))].join("\n");
 }
@@ -46,7 +49,7 @@ function promiseTables(): string[] {
   });
 }
 
-/** Files of a group by folder, each with the names of its tests and the pages that it serves. */
+/** Returns the lines of a group: its files by folder, each with its pages and the names of its tests. */
 function group(title: string, text: string): string[] {
   const files = allTests.filter((path) => GROUPS.find(([, , pattern]) => pattern.test(path))?.[0] === title);
   const folders = Map.groupBy(files, dirname);

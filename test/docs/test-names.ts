@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import ts from "typescript";
 
-/** A `describe` or `it` of a test file, with the depth at which it stands. */
+/** The name of a `describe` or `it` in a test file, with its nesting depth. */
 export interface TestName {
   readonly depth: number;
   readonly name: string;
 }
 
-/** Names that a file gives to its suites and tests, in order. Names that are not written as text are left out. */
+/** Returns the names of a file's suites and tests, in order. Leaves out computed names. */
 export function testNames(path: string): readonly TestName[] {
   const source = ts.createSourceFile(path, readFileSync(path, "utf8"), ts.ScriptTarget.Latest, false);
   const names: TestName[] = [];
@@ -20,7 +20,10 @@ export function testNames(path: string): readonly TestName[] {
   return names;
 }
 
-/** True for `it`, `test`, `describe`, what is made of them (`it.each(…)`) and our own `describeInNamespaces`. */
+/**
+ * True for `it`, `test` and `describe`, calls on them such as `it.each(…)`, and our own functions such as
+ * `describeInNamespaces`.
+ */
 function isTest(callee: ts.Expression): boolean {
   if (ts.isIdentifier(callee)) return /^(it|test|describe)([A-Z]\w*)?$/.test(callee.text);
   return (ts.isPropertyAccessExpression(callee) || ts.isCallExpression(callee)) && isTest(callee.expression);

@@ -3,5 +3,5 @@ import { join } from "node:path";
 import { repository } from "./pages.ts";
 import { testIndex } from "./test-index.ts";
 
-/** `npm run docs:tests`: writes docs/tests.md. */
+/** Writes docs/tests.md, for `npm run docs:tests`. */
 writeFileSync(join(repository, "docs/tests.md"), testIndex());

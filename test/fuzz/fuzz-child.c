@@ -21,7 +21,7 @@ static jmp_buf ended;
 static volatile size_t seen;
 static struct dirent entry;
 
-/* Returns 0 when the answers are used up: then every call succeeds and every list is at its end. */
+/* Returns 0 once the answers are used up; from then on every call succeeds and every list ends. */
 static uint8_t next_answer(void) {
   if (answers_left == 0) return 0;
   answers_left--;

@@ -1,6 +1,6 @@
 /*
- * libFuzzer target for init's decoders. The first byte is the number of descriptors (or slots), and its top bit tells
- * whether the rest is a message of the agent or a launch plan. The target reads an accepted plan as the child would.
+ * libFuzzer target for init's decoders. The first byte is the number of descriptors (or slots), and its top bit says
+ * whether the rest is a message from the agent or a launch plan. The target reads an accepted plan as the child would.
  */
 #include "../../agent/native/init/message.h"
 #include "../../agent/native/init/plan.h"

@@ -90,7 +90,7 @@ static int plan_file(const uint8_t *bytes, size_t length, unsigned seals) {
   return fd;
 }
 
-/* Sends what an agent could: a message, with a plan and other descriptors. */
+/* Sends what an agent could send: a message, with a plan and other descriptors. */
 static void send_message(struct input *input) {
   union {
     struct cmsghdr header;
@@ -160,7 +160,7 @@ static void end_process(struct input *input) {
   uint8_t which = take_byte(input), status = take_byte(input);
   pid_t pid = which & 0x80 ? which & 0x7f : FIRST_PID + which;
   struct process *process = table_by_pid(pid);
-  /* The child of a plan with a `fork` has reached it, or has failed before. */
+  /* The child of a plan with a `fork` has reached it, or failed before. */
   if (process != NULL && process_is(process, IS_UNFORKED) && status % 2 == 1) *fork_cell(process) = ++next_pid;
   launch_ended(pid, &(struct ending){.status = status, .maxrss_kib = 1});
 }
@@ -218,7 +218,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (unsigned steps = 0; input.left > 0 && steps < MOST_STEPS; steps++) run_step(&input);
   link_read(&ORIGIN);
   link_flush();
-  next_agent(4); /* greeted with everything that is left */
+  next_agent(4); /* its greeting lists everything that is left */
   read_replies();
   end_agent();
   drop_all();

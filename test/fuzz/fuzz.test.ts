@@ -7,13 +7,13 @@ import { fuzzTarget, whyNoFuzzer } from "./run-target.ts";
 import { writeSeeds } from "./seeds.ts";
 import { buildTarget, inputsOf, targets } from "./targets.ts";
 
-/** For each target. Longer runs: `npm run fuzz`. */
+/** Seconds for each target. `npm run fuzz` searches for longer. */
 const SECONDS = 4;
 const seeds = makeWorkDirectory("fuzz-seeds");
 afterAll(() => rmSync(seeds, { recursive: true, force: true }));
 
 test.each(targets)(
-  "init's %s take every input of the corpus, every finding and every seed under ASan and UBSan",
+  "the target %s runs every input of its corpus, every finding and every seed under ASan and UBSan",
   (target) => {
     const inputs = [...inputsOf(target), ...writeSeeds(target, join(seeds, target))];
     expect(inputs.length).toBeGreaterThan(20);
@@ -29,7 +29,7 @@ test.each(targets)(
 
 const why = whyNoFuzzer();
 describe.skipIf(why !== undefined)(why === undefined ? "fuzzing" : `fuzzing: skipped, ${why}`, () => {
-  test.each(targets)(`init's %s survive ${SECONDS} s of arbitrary input under ASan and UBSan`, (target) => {
+  test.each(targets)(`the target %s survives ${SECONDS} s of arbitrary input under ASan and UBSan`, (target) => {
     const run = fuzzTarget(target, { seconds: SECONDS });
     expect(run.status, `crashing input and trace: ${run.end}`).toBe(0);
     expect(run.executions).toBeGreaterThan(1000);

@@ -8,8 +8,8 @@ import { coverageLines, scriptTargets, searchTarget } from "./ts/search-target.t
 
 const USAGE = `npm run fuzz -- [--seconds N] [--grow] [--coverage] [TARGET…]
 
-Searches N seconds (600) for each target for inputs that break its promise.
-With libFuzzer, ASan and UBSan, in what init reads of the agent: ${targets.join(", ")}.
+Search for inputs that break a target's promise, N seconds (600) for each target.
+With libFuzzer, ASan and UBSan, in init's code that reads the agent's input: ${targets.join(", ")}.
 In the TypeScript: ${scriptTargets.join(", ")}.
 --grow puts what was reached for the first time into test/fuzz/corpus.
 --coverage only says how many lines of init, or branches of the TypeScript, the corpus runs.`;
@@ -53,7 +53,7 @@ async function searchEach(program: Program, chosen: readonly string[]): Promise<
     const run = await searchTarget(program, target, { seconds, grow: values.grow });
     console.log(`${target}: ${run.executions} executions in ${seconds} s, ${run.reached.length} branches`);
     if (run.finding === undefined) continue;
-    console.error(`${run.finding.error}\nfuzz: ${target}: a finding; the input is in ${run.file}`);
+    console.error(`${run.finding.error}\nfuzz: ${target} has a finding; its input is in ${run.file}`);
     process.exitCode = 1;
   }
 }
@@ -73,7 +73,7 @@ function fuzzInit(chosen: typeof targets): void {
     const run = fuzzTarget(target, { seconds, grow: values.grow });
     console.log(`${target}: ${run.executions} executions in ${seconds} s, ${run.edges} edges`);
     if (run.status === 0) continue;
-    console.error(`${run.end}\nfuzz: ${target}: a finding; the input is in build/test/fuzz-${target}-*`);
+    console.error(`${run.end}\nfuzz: ${target} has a finding; its input is in build/test/fuzz-${target}-*`);
     process.exitCode = 1;
   }
 }

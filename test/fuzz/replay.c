@@ -1,4 +1,4 @@
-/* Runs a fuzz target on each file named on standard input, one name per line, and prints how many there were. */
+/* Runs a fuzz target on each file named on standard input, one name per line, and prints their number. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ int main(void) {
     if (file == NULL) return 1;
     size_t size = fread(all, 1, MOST, file);
     fclose(file);
-    uint8_t *data = malloc(size + (size == 0)); /* of the exact size, so that ASan catches overruns */
+    uint8_t *data = malloc(size + (size == 0)); /* the exact size, so that ASan catches overruns */
     if (data == NULL) return 1;
     memcpy(data, all, size);
     LLVMFuzzerTestOneInput(data, size);

@@ -5,10 +5,13 @@ import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { writeSeeds } from "./seeds.ts";
 import { buildTarget, corpusOf, findingsOf, type Target } from "./targets.ts";
 
-/** Longest input. Larger ones are slower and reach nothing more; a plan may have a path of 4095 bytes. */
+/**
+ * Maximum length of an input, in bytes. Longer inputs are slower and reach nothing more; a plan may have a path of 4095
+ * bytes.
+ */
 const MAX_LENGTH = 8192;
 
-/** Why there is no fuzzer here; undefined where there is one. */
+/** Returns why this machine can't run the fuzzer; undefined if it can. */
 export function whyNoFuzzer(): string | undefined {
   if (!existsSync("/usr/bin/clang")) return "no clang: sh host/setup/setup.sh test --dev";
   const probe = spawnSync("clang", ["-fsanitize=fuzzer,address", "-x", "c", "-", "-o", "/dev/null"], {
@@ -19,16 +22,18 @@ export function whyNoFuzzer(): string | undefined {
 }
 
 export interface FuzzRun {
-  /** 0: nothing was found. */
+  /** Exit status of the fuzzer: 0 if it found nothing. */
   readonly status: number | null;
   readonly executions: number;
-  /** Edges that were reached. */
+  /** Number of reached edges. */
   readonly edges: number;
-  /** The fuzzer's last output. */
+  /** Last lines of the fuzzer's output. */
   readonly end: string;
 }
 
-/** `grow`: what was reached for the first time goes into the corpus, which is made as small as can be. */
+/**
+ * Runs the fuzzer on a target. With `grow`, inputs that reach something new join the corpus, which is then minimised.
+ */
 export function fuzzTarget(target: Target, options: { readonly seconds: number; readonly grow?: boolean }): FuzzRun {
   const program = buildTarget(target, "clang");
   const work = makeWorkDirectory(`fuzz-${target}`);

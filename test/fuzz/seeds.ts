@@ -10,7 +10,10 @@ const LAUNCH = 1;
 const TYPES = [1, 2, 3, 4, 5, 6, 7, 8];
 const EXEC: PlanOp = { op: "exec", args: ["x"], env: ["A=b"] };
 
-/** Writes valid inputs to start from, which cover what the corpus may not know yet, such as a new operation. Returns their paths. */
+/**
+ * Writes valid inputs to start from, which cover what the corpus may lack, such as a new operation. Returns their
+ * paths.
+ */
 export function writeSeeds(target: Target, directory: string): string[] {
   mkdirSync(directory, { recursive: true });
   return seedsOf(target).map((seed, index) => {
@@ -55,7 +58,7 @@ function message(type: number, id: number, body: number | Uint8Array): Buffer {
 
 const label = Buffer.from("label");
 
-/** A launch that keeps two descriptors; its plan must not use more than ARBITRARY_SLOTS. */
+/** Encodes a launch that keeps two descriptors. Its plan may use at most ARBITRARY_SLOTS slots. */
 function launching(plan: Uint8Array, flags: number, cgroupSlot: number): Buffer {
   const launch = Buffer.alloc(20);
   launch.writeUInt32LE(flags, 0);
@@ -67,7 +70,7 @@ function launching(plan: Uint8Array, flags: number, cgroupSlot: number): Buffer 
   return send(1 + ARBITRARY_SLOTS + 2, message(LAUNCH, 7, Buffer.concat([launch, label])), plan);
 }
 
-/** A launch, its end, and all requests about it. */
+/** Encodes a launch, the process's end, and all requests about it. */
 function session(plan: Uint8Array, index: number): Buffer {
   const asked = [
     message(2, 7, 0),
@@ -88,11 +91,14 @@ function session(plan: Uint8Array, index: number): Buffer {
   ]);
 }
 
-/** Processes with and without a `fork`, in every order of events that changes their states (table.c has the legal ones). */
+/**
+ * Encodes processes with and without a `fork`, in every order of events that changes their state (table.c lists the
+ * legal changes).
+ */
 function lives(): Buffer[] {
   const [read, flush, newAgent] = [Buffer.of(2), Buffer.of(3), Buffer.of(5, 1)];
   const forget = Buffer.concat([send(0, message(2, 7, 0)), read]);
-  // The children are the first and second process that the target counts; a first one with an odd status has forked.
+  // The target counts the children as its first and second process. The first has forked if its status is odd.
   const [firstForks, firstEnds, secondEnds] = [Buffer.of(4, 1, 1), Buffer.of(4, 1, 0), Buffer.of(4, 2, 0)] as const;
   const orphanEnds = Buffer.of(4, 0x85, 3);
   const adopt = send(0, message(7, 9, Buffer.concat([Buffer.of(5, 0, 0, 0, 0, 0, 0, 0), label])));

@@ -14,7 +14,10 @@ interface Sources {
 const PLAYED = ["-include", join(import.meta.dirname, "played-kernel.h"), "-Wno-unused-parameter", "-Wno-unused-value"];
 const RENAMED = ["syscall", "waitid", "kill"].map((call) => `-D${call}=fuzz_${call}`);
 
-/** The parts of init that read the agent's input: the decoders, the socket and all behind it, and the child of a launch. */
+/**
+ * Parts of init that read the agent's input: the decoders, the socket with everything behind it, and the child of a
+ * launch.
+ */
 const TARGETS = {
   decoders: [{ files: ["plan", "message"] }],
   link: [
@@ -43,19 +46,19 @@ const TARGETS = {
 export type Target = keyof typeof TARGETS;
 export const targets = Object.keys(TARGETS) as Target[];
 
-/** The directory of the inputs in the repository; each reaches a line or a branch that no other does. */
+/** Returns the directory of a target's corpus, in which each input reaches a line or branch that no other does. */
 export function corpusOf(target: Target): string {
   return join(import.meta.dirname, "corpus", target);
 }
 
-/** The directory of the inputs that have shown a fault. */
+/** Returns the directory of the inputs that once showed a fault. */
 export function findingsOf(target: Target): string {
   return join(import.meta.dirname, "findings", target);
 }
 
 /**
- * `clang` is the fuzzer, `gcc` a program that reads names of inputs, both under ASan and UBSan. `gcov` is the latter, counting
- * lines.
+ * `clang` builds the fuzzer, and `gcc` a program that runs the inputs named on its standard input, both with ASan and
+ * UBSan. `gcov` builds that program with line counters instead.
  */
 export type Build = "clang" | "gcc" | "gcov";
 
@@ -65,7 +68,7 @@ const BUILD_FLAGS: Readonly<Record<Build, readonly string[]>> = {
   gcov: ["--coverage"],
 };
 
-/** Returns the program's path; its objects are beside it. */
+/** Builds a target. Returns the program's path; its objects are beside it. */
 export function buildTarget(target: Target, build: Build): string {
   const directory = join(output, `fuzz-${target}-${build}`);
   rmSync(directory, { recursive: true, force: true });
@@ -97,7 +100,7 @@ export function inputsOf(target: Target): string[] {
     .flatMap((path) => readdirSync(path).map((name) => join(path, name)));
 }
 
-/** Returns gcov's coverage of each file of init by the kept inputs: "plan.c: 100.00% of 77 lines". */
+/** Returns how much of each of init's files the kept inputs cover, by gcov: "plan.c: 100.00% of 77 lines". */
 export function coverageOf(target: Target): string[] {
   const program = buildTarget(target, "gcov");
   execFileSync(program, { input: inputsOf(target).join("\n"), stdio: ["pipe", "ignore", "ignore"] });

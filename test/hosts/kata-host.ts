@@ -79,7 +79,7 @@ export interface KataHost {
 export interface HostOptions {
   /** Interval between health checks; default: the shim's own. */
   readonly checkEveryMs?: number;
-  /** True if the consumer of the output is slow at times, so that runtime-rs requests less than its buffer's size. */
+  /** True if the output's consumer is sometimes slow, so that runtime-rs requests less than its buffer's size. */
   readonly slowReader?: boolean;
   /** Factor for the shim's time limits, for guests without KVM whose agents are killed under load. */
   readonly patience?: number;

@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { InitClient } from "../../agent/kernel/init/init-client.ts";
 import type { AdoptedProcess } from "../../agent/kernel/kernel.ts";
-import { message, nextReply, u32 } from "./raw.ts";
-import { type RelayedInit, startRelayedInit, sys } from "./relayed-init.ts";
-import { run, shell, stdio } from "./run-plan.ts";
-import { describeInit } from "./variants.ts";
+import { message, nextReply, u32 } from "./testing/raw.ts";
+import { type RelayedInit, startRelayedInit, sys } from "./testing/relayed-init.ts";
+import { run, shell, stdio } from "./testing/run-plan.ts";
+import { describeInit } from "./testing/variants.ts";
 
 const ADOPT = 7;
 
@@ -13,7 +13,7 @@ function closePidfd({ pidfd }: AdoptedProcess): void {
   if (pidfd !== undefined) sys.close(pidfd);
 }
 
-describeInit("init adopts a process that another one forked", (binary) => {
+describeInit("a process that init adopts", (binary) => {
   let init: RelayedInit;
   let agent: InitClient;
   let id = 1000;
@@ -35,14 +35,14 @@ describeInit("init adopts a process that another one forked", (binary) => {
     return init.nextAgent();
   }
 
-  /** The pid of an orphan that runs a script with a pipe as its descriptor 0. */
+  /** Starts a script as an orphan, with a pipe as its descriptor 0. Returns its pid. */
   async function orphan(script: string): Promise<number> {
-    // The shell ends at once; its child has its stdio elsewhere, so the text ends as well.
+    // The shell ends at once. Its child has other stdio, so the output ends too.
     const { output } = await run(agent, [stdio, ...shell(`(${script}) > /dev/null 2>&1 < /dev/null & echo $!`)]);
     return Number(output);
   }
 
-  test("reports its exit with usage, and returns its label and descriptors to the next agent", async () => {
+  test("is reported with its usage when it ends, and is passed to the next agent with its label and descriptors", async () => {
     const pid = await orphan("sleep 0.5; exit 9");
     const pipe = sys.pipe();
     const adopted = await agent.adopt({ id: ++id, pid, keep: { stdout: pipe.read }, label: "orphan" });
@@ -57,15 +57,15 @@ describeInit("init adopts a process that another one forked", (binary) => {
     closePidfd(adopted);
   });
 
-  test("sends a pidfd that can end it", async () => {
+  test("comes with a pidfd that can kill it", async () => {
     const adopted = await agent.adopt({ id: ++id, pid: await orphan("exec sleep 100"), keep: {}, label: "" });
     sys.signal(adopted.pidfd ?? -1, 9);
     expect(await adopted.exit).toMatchObject({ code: 137, signal: 9 });
     closePidfd(adopted);
   });
 
-  test("reports the exit of one that ended before its adoption once, without a pidfd", async () => {
-    const pid = await orphan("sleep 0.1; exit 33"); // after its parent, which would reap it
+  test("is reported once, without a pidfd, if it ended before its adoption", async () => {
+    const pid = await orphan("sleep 0.1; exit 33"); // ends after its parent, which would reap it
     await run(agent, [stdio, ...shell("sleep 0.4")]);
     const adopted = await agent.adopt({ id: ++id, pid, keep: {}, label: "ended" });
     expect((await adopted.exit).code).toBe(33);
@@ -77,7 +77,7 @@ describeInit("init adopts a process that another one forked", (binary) => {
     await expect(agent.adopt({ id: ++id, pid, keep: {}, label: "" })).rejects.toThrow("ESRCH");
   });
 
-  test("refuses a process that is no child of init or in the table already, and a used id", async () => {
+  test("is refused if it is not init's child, is already in the table, or would use a taken id", async () => {
     const adopt = (pid: number, as = ++id) => agent.adopt({ id: as, pid, keep: {}, label: "" });
     await expect(adopt(2 ** 22)).rejects.toThrow("ESRCH");
     const pid = await orphan("exec sleep 100");
@@ -94,18 +94,18 @@ describeInit("init adopts a process that another one forked", (binary) => {
   });
 });
 
-describeInit("init refuses a bad ADOPT", (binary) => {
+describeInit("init refuses an ADOPT message", (binary) => {
   const EINVAL = 22;
   const EBADF = 9;
   const EBADMSG = 74;
   test.each([
     ["without a body", Buffer.alloc(4), EBADMSG],
-    ["of pid 0", u32(0, 0), EINVAL],
-    ["of pid 1", u32(1, 0), EINVAL],
-    ["of a negative pid", u32(0x8000_0000, 0), EINVAL],
-    ["of an unknown role", u32(5, 1 << 6), EINVAL],
+    ["for pid 0", u32(0, 0), EINVAL],
+    ["for pid 1", u32(1, 0), EINVAL],
+    ["for a negative pid", u32(0x8000_0000, 0), EINVAL],
+    ["with an unknown role", u32(5, 1 << 6), EINVAL],
     ["with a label of 1025 bytes", Buffer.concat([u32(5, 0), Buffer.alloc(1025)]), EINVAL],
-    ["that misses its descriptors", u32(5, 3), EBADF],
+    ["without its descriptors", u32(5, 3), EBADF],
   ])("%s", async (_, body, errno) => {
     await using init = await startRelayedInit({ init: binary });
     const socket = await init.nextSocket();

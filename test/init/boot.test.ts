@@ -10,7 +10,7 @@ const repository = join(import.meta.dirname, "../..");
 const kernel = join(repository, "build/image/vmlinuz");
 
 function whyNoMachine(): string | undefined {
-  if (process.arch !== "x64") return `the machine is ${process.arch}: this boots a PC`;
+  if (process.arch !== "x64") return `this machine is ${process.arch}, and the test boots a PC`;
   if (!existsSync("/usr/bin/qemu-system-x86_64")) return "no qemu-system-x86_64: apt-get install qemu-system-x86";
   if (!existsSync("/bin/busybox")) return "no /bin/busybox: apt-get install busybox-static";
   return existsSync(kernel) ? undefined : `no ${kernel}: build the image first`;
@@ -24,7 +24,9 @@ const file = (path: string, content: string | Buffer, mode = 0o755): CpioEntry =
 });
 const directories = ["bin", "dev", "proc", "sys", "run", "tmp", "lib", "usr", "usr/lib", "usr/lib/guestd"];
 
-/** Boots init from an initramfs with these files and returns the console, once the machine has powered off by itself. */
+/**
+ * Boots init from an initramfs with these files. Returns the console's text once the machine has powered off by itself.
+ */
 async function boot(entries: readonly CpioEntry[], commandLine: string): Promise<string> {
   const directory = makeWorkDirectory("boot");
   const initrd = join(directory, "initrd");
@@ -53,7 +55,7 @@ async function boot(entries: readonly CpioEntry[], commandLine: string): Promise
     "-append",
     `console=ttyS0 quiet panic=-1 cryptomgr.notests ${commandLine}`,
   ];
-  // Nothing outlives a test run that was killed.
+  // QEMU dies with a test run that is killed.
   const command = ["--pdeathsig", "KILL", "/usr/bin/qemu-system-x86_64"];
   const qemu = spawn("setpriv", [...command, ...machine, ...serial, ...system], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -82,7 +84,7 @@ const why = whyNoMachine();
 describe.skipIf(why !== undefined)(
   why === undefined ? "init as the first process of a kernel" : `init in QEMU: skipped, ${why}`,
   () => {
-    test("an initramfs is a root that can be pivoted from, with everything mounted, delegated and protected", async () => {
+    test("makes an initramfs a root that pivot_root can leave, mounts the base file systems, delegates the cgroup controllers and protects itself", async () => {
       const agent = `#!/bin/busybox sh
 export PATH=/bin; /bin/busybox --install /bin
 echo "scores $(cat /proc/1/oom_score_adj) $(cat /proc/self/oom_score_adj)"
@@ -117,7 +119,7 @@ echo o > /proc/sysrq-trigger; sleep 60 # the agent has no CAP_SYS_BOOT
       expect(console).not.toContain("guestd-init: ");
     });
 
-    test("an initramfs with modules and an agent is the root itself, where no other is asked for", async () => {
+    test("keeps an initramfs with modules and an agent as the root if the command line names no other", async () => {
       const agent = `#!/bin/busybox sh
 export PATH=/bin; /bin/busybox --install /bin
 echo "list $(ls /guestd-modules 2>/dev/null)"
@@ -131,7 +133,7 @@ echo o > /proc/sysrq-trigger; sleep 60 # the agent has no CAP_SYS_BOOT
       expect(console).toContain("list \npivoted\n");
     });
 
-    test("without a root the machine says so in one line and powers off; modules that fail are named and passed over", async () => {
+    test("powers off with one line if the root doesn't appear, and names and skips the modules that fail to load", async () => {
       const modules = "/lib/missing.ko\n/lib/broken.ko\n";
       const console = await boot(
         [file("guestd-modules", modules), file("lib/broken.ko", "no module")],

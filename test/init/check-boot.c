@@ -4,7 +4,7 @@
 #include "../../agent/native/init/power.h"
 #include <stdio.h>
 
-/* boot.c calls this when it gives up, which this program does not test. */
+/* boot.c calls this if booting fails, which this program does not test. */
 int power(bool again) { return again ? 1 : 0; }
 
 static const char *shown(const char *value) { return value == NULL ? "-" : value; }

@@ -1,31 +1,20 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { hosts } from "../hosts/hosts.ts";
 import { kernelCommandLines } from "../hosts/kernel-command-lines.ts";
+import { compileC, SANITIZED } from "../testing/compile-c.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const program = join(repository, "build/test/check-boot");
 
 beforeAll(() => {
-  mkdirSync(join(repository, "build/test"), { recursive: true });
   const init = join(repository, "agent/native/init");
   const sources = [
     join(import.meta.dirname, "check-boot.c"),
     ...["boot.c", "map.c", "util.c"].map((name) => join(init, name)),
   ];
-  const flags = [
-    "-g",
-    "-D_GNU_SOURCE",
-    "-Wall",
-    "-Wextra",
-    "-Wshadow",
-    "-Werror",
-    "-fsanitize=address,undefined",
-    "-fno-sanitize-recover=all",
-  ];
-  execFileSync("gcc", [...flags, ...sources, "-o", program]);
+  compileC(sources, program, SANITIZED);
 });
 
 test.each([
@@ -57,11 +46,11 @@ test.each([
   [`dm-mod.create="a,,,ro,0 8 ${"v".repeat(16)} 1"`, "- - - ro refused"],
   [`dm-mod.create="a,,,ro,0 8 verity ${"1".repeat(2048)}"`, "- - - ro refused"],
   [`agent.log=${"x".repeat(4000)} root=/dev/vda`, "/dev/vda - - ro"],
-])("of the command line %j init takes %j", (line, options) => {
+])("from the command line %j init reads the options %j", (line, options) => {
   expect(execFileSync(program, [line]).toString().trimEnd()).toBe(options);
 });
 
-test.each(hosts.map(([host]) => host))("of the command lines of %s init takes the root alone", (host) => {
+test.each(hosts.map(([host]) => host))("from the command lines of %s init reads only the root", (host) => {
   const taken = (["pmem", "disk", "initrd"] as const).map((root) =>
     execFileSync(program, [kernelCommandLines[host](root).join(" ")])
       .toString()

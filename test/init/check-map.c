@@ -13,7 +13,7 @@
 
 static int failing, error, step;
 
-/* The compiler's flags rename these two and the calls in map.c alike. */
+/* The compiler's flags rename these two functions and the calls to them in map.c. */
 int open(const char *path, int flags, ...) { return (void)path, (void)flags, dup(STDIN_FILENO); }
 
 int ioctl(int control, unsigned long command, ...) {

@@ -8,7 +8,7 @@ int main(void) {
   while (fread(header, sizeof header, 1, stdin) == 1) {
     struct plan plan;
     uint32_t bad = 0;
-    void *bytes = malloc(header[0] + 1); /* of the exact size, so that ASan catches overruns */
+    void *bytes = malloc(header[0] + 1); /* the exact size, so that ASan catches overruns */
     if (bytes == NULL || fread(bytes, 1, header[0], stdin) != header[0]) return 1;
     int result = plan_check(bytes, header[0], header[1], &plan, &bad);
     printf("%d %u\n", result, bad);

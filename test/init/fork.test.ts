@@ -4,32 +4,32 @@ import { expect, onTestFinished, test } from "vitest";
 import * as abi from "../../agent/kernel/constants.ts";
 import { initRefusals } from "../../agent/kernel/init/init-client.ts";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
-import { startRelayedInit, sys } from "./relayed-init.ts";
-import { EXTRA, execute, failure, launch, run, shell, stdio } from "./run-plan.ts";
-import { describeInit } from "./variants.ts";
+import { startRelayedInit, sys } from "./testing/relayed-init.ts";
+import { EXTRA, execute, failure, launch, run, shell, stdio } from "./testing/run-plan.ts";
+import { describeInit } from "./testing/variants.ts";
 
 const EINVAL = 22;
 const fork: PlanOp = { op: "fork", flags: 0 };
 
-/** A plan whose child goes on as another one, which is then the process. */
+/** In a plan with a fork, the launched child forks again, and that grandchild becomes the process. */
 describeInit("a launch with a fork", (binary) => {
-  test("is the one that was forked: its pid, its pidfd, its exit", async () => {
+  test("returns the pid, pidfd and exit of the forked process", async () => {
     await using init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     await using launched = await launch(agent, [fork, { op: "setsid" }, stdio, ...shell("echo $$; read x; exit 7")]);
     const text = new Uint8Array(16);
     await sys.poll(launched.output, "read");
     expect(Buffer.from(text.subarray(0, sys.read(launched.output, text))).toString()).toBe(`${launched.process.pid}\n`);
-    expect(await init.running.children()).toHaveLength(2); // with the agent; the one that forked is gone
+    expect(await init.running.children()).toHaveLength(2); // the agent and the forked process; its parent has ended
     sys.signal(launched.process.pidfd, 15);
     expect(await launched.process.exit).toMatchObject({ signal: 15 });
   });
 
-  test("holds up no other while its child has not come to the fork", async () => {
+  test("does not delay other launches while its child has not reached the fork", async () => {
     await using init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     const release = sys.pipe();
-    // A `wait` stands for what may take its time; nothing reads its report.
+    // `wait` stands for a slow operation. Its report is not read.
     const late: PlanOp[] = [{ op: "wait", slot: EXTRA }, fork, stdio, ...shell("exit 5")];
     const settled: string[] = [];
     const launching = launch(agent, late, { extra: [release.read] }).then((launched) => {
@@ -45,7 +45,7 @@ describeInit("a launch with a fork", (binary) => {
     for (const fd of [release.read, release.write]) sys.close(fd);
   });
 
-  test("tells the end of one that fails before its fork, or ends at once", async () => {
+  test("reports the exit of a child that fails before the fork and of a process that ends at once", async () => {
     await using init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     const failing: PlanOp[] = [{ op: "chdir", path: "/not/there" }, fork, stdio, ...shell("true")];
@@ -58,7 +58,7 @@ describeInit("a launch with a fork", (binary) => {
     expect(await init.running.children()).toHaveLength(1);
   });
 
-  test("that an agent's death cuts off before its fork is killed and the next one not told, after it is the next one's", async () => {
+  test("is killed and forgotten if the agent dies before the fork, and passed to the next agent if it dies after it", async () => {
     await using init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     const [relay = 0] = await init.running.children();
@@ -80,16 +80,16 @@ describeInit("a launch with a fork", (binary) => {
     for (const fd of [...mine, ...greeting.processes.map(({ pidfd }) => pidfd ?? -1)]) sys.close(fd);
   });
 
-  test("can be given up before its fork: it is killed, and nothing is left of it", async () => {
+  test("can be cancelled before the fork, which kills the child and leaves nothing behind", async () => {
     await using init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     const release = sys.pipe();
     const waiting: PlanOp[] = [{ op: "wait", slot: EXTRA }, fork, stdio, ...shell("exit 5")];
     const controller = new AbortController();
-    const given = launch(agent, waiting, { extra: [release.read], signal: controller.signal });
+    const cancelled = launch(agent, waiting, { extra: [release.read], signal: controller.signal });
     await expect.poll(() => init.running.children()).toHaveLength(2);
-    controller.abort(new Error("not wanted any more"));
-    await expect(given).rejects.toThrow("not wanted any more");
+    controller.abort(new Error("cancelled on purpose"));
+    await expect(cancelled).rejects.toThrow("cancelled on purpose");
     await expect.poll(() => init.running.children()).toHaveLength(1);
     const gone = launch(agent, waiting, { extra: [release.read], signal: AbortSignal.abort(new Error("before")) });
     await expect(gone).rejects.toThrow("before");
@@ -98,7 +98,7 @@ describeInit("a launch with a fork", (binary) => {
     await expect.poll(() => init.running.children()).toHaveLength(1);
   });
 
-  test("can be given up at any moment", async () => {
+  test("can be cancelled at any moment", async () => {
     await using init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     const refusals: unknown[] = [];
@@ -107,20 +107,20 @@ describeInit("a launch with a fork", (binary) => {
     onTestFinished(() => void initRefusals.unsubscribe(listen));
     for (let delay = 0; delay < 100; delay++) {
       const controller = new AbortController();
-      const given = launch(agent, [fork, stdio, ...shell("read x")], { signal: controller.signal });
+      const cancelled = launch(agent, [fork, stdio, ...shell("read x")], { signal: controller.signal });
       for (let turn = 0; turn < delay % 25; turn++) await setImmediate();
-      controller.abort(new Error("given up"));
-      const launched = await given.catch((error: Error) => error);
+      controller.abort(new Error("cancelled"));
+      const launched = await cancelled.catch((error: Error) => error);
       if (!(launched instanceof Error)) {
         sys.signal(launched.process.pidfd, 9);
         await launched[Symbol.asyncDispose]();
-      } else expect(launched.message).toBe("given up");
+      } else expect(launched.message).toBe("cancelled");
     }
     await expect.poll(() => init.running.children()).toHaveLength(1);
     expect(refusals).toEqual([]);
   });
 
-  test("shares no memory with init once it was forked", async () => {
+  test("shares no memory with init after the fork", async () => {
     await using init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     const release = sys.pipe();

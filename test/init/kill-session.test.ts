@@ -3,12 +3,14 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Files } from "../../agent/kernel/files.ts";
 import { killSession } from "../../agent/main/kill-session.ts";
-import { describeInNamespaces } from "./describe-in-namespaces.ts";
-import { inPidNamespace } from "./in-pid-namespace.ts";
+import { describeInNamespaces } from "./testing/describe-in-namespaces.ts";
+import { inPidNamespace } from "./testing/in-pid-namespace.ts";
 
 const AGENT = join(import.meta.dirname, "../../agent");
 
-/** Prints how the leader of a session ended, and which of five processes were left: three of the session and two others. */
+/**
+ * Prints how the leader of a session ended, and which of five processes survived: three in the session and two others.
+ */
 const script = `
   import { spawn } from "node:child_process";
   import { once } from "node:events";
@@ -35,7 +37,7 @@ const script = `
   for (const other of others) other.kill("SIGKILL");`;
 
 describeInNamespaces("killSession", () => {
-  test("kills every process of a session, also one that ignores SIGHUP, and no other process", () => {
+  test("killSession kills every process of a session, even one that ignores SIGHUP, and no other process", () => {
     const node = [process.execPath, "--input-type=module", "--eval", script];
     const { stdout, stderr } = spawnSync(...inPidNamespace(node), {
       encoding: "utf8",
@@ -47,7 +49,7 @@ describeInNamespaces("killSession", () => {
 });
 
 const OWN = 77;
-/** A /proc of this process alone, in session 77, which is not the one to kill. */
+/** A /proc with only this process, in session 77, which is not the session to kill. */
 const files: Pick<Files, "list" | "readText"> = {
   list: () => [],
   readText: () => `${process.pid} (node) S 1 1 ${OWN} 0`,
@@ -57,9 +59,6 @@ test("killSession does nothing for a session without processes", () => {
   killSession(files, 2 ** 22 + 1);
 });
 
-test.each([-1, 0, 1, OWN])(
-  "killSession refuses session %i: it is this process's own, or belongs to the kernel",
-  (id) => {
-    expect(() => killSession(files, id)).toThrow(`kill session ${id}: not a session that the agent has started`);
-  },
-);
+test.each([-1, 0, 1, OWN])("killSession refuses session %i, which is its own or the kernel's", (id) => {
+  expect(() => killSession(files, id)).toThrow(`kill session ${id}: not a session that the agent has started`);
+});

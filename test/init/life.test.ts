@@ -2,14 +2,30 @@ import { spawnSync } from "node:child_process";
 import { existsSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { Fd } from "../../agent/kernel/kernel.ts";
-import { startInit } from "./harness.ts";
-import { message, nextReply } from "./raw.ts";
-import { startRelayedInit, sys } from "./relayed-init.ts";
-import { launch, shell, stdio } from "./run-plan.ts";
-import { describeInit } from "./variants.ts";
+import { startInit } from "./testing/harness.ts";
+import { message, nextReply } from "./testing/raw.ts";
+import { startRelayedInit, sys } from "./testing/relayed-init.ts";
+import { launch, shell, stdio } from "./testing/run-plan.ts";
+import { describeInit } from "./testing/variants.ts";
 
-describeInit("from start to power-off", (binary) => {
-  test("an agent that dies is started again with growing pauses, one line each", async () => {
+/** Type and options of each mount. A size is a share of the guest's memory. */
+const BASE_MOUNTS: Readonly<Record<string, string>> = {
+  "/proc": "proc rw,nosuid,nodev,noexec,relatime",
+  "/sys": "sysfs rw,nosuid,nodev,noexec,relatime",
+  "/dev": "tmpfs rw,nosuid,relatime,mode=755",
+  "/dev/pts": "devpts rw,nosuid,noexec,relatime,gid=5,mode=620,ptmxmode=666",
+  "/dev/shm": "tmpfs rw,nosuid,nodev,relatime,size=25%,nr_inodes=4096",
+  "/run": "tmpfs rw,nosuid,nodev,relatime,size=50%,mode=755",
+  "/run/guestd": "tmpfs rw,nosuid,nodev,relatime,size=25%,mode=700",
+  "/tmp": "tmpfs rw,nosuid,nodev,relatime,size=25%,nr_inodes=4096",
+  "/sys/fs/cgroup": "cgroup2 rw,nosuid,nodev,noexec,relatime",
+};
+/** Options that some kernels add, or accept in the first cgroup namespace only. */
+const KERNELS_OWN = /^(inode(32|64)|seclabel|huge=.*|nsdelegate|favordynmods|memory_\w+|pids_\w+)$/;
+const shareOf = (kib: string, memoryKib: number) => `size=${Math.round((100 * Number(kib)) / memoryKib)}%`;
+
+describeInit("init, from start to power-off,", (binary) => {
+  test("restarts an agent that dies, after growing pauses, with one line each time", async () => {
     await using init = startInit({ init: binary, agentCommand: ["/bin/sh", "-c", "echo run; exit 3"] });
     await init.waitForConsole(/next start in 400 ms/);
     const pauses = [...init.console().matchAll(/the agent ended \(exit code 3\); next start in (\d+) ms/g)];
@@ -17,13 +33,13 @@ describeInit("from start to power-off", (binary) => {
     expect(init.console().match(/^run$/gm)).toHaveLength(4);
   });
 
-  test("an agent that cannot be executed is named with the reason", async () => {
+  test("reports an agent that can't be executed, with the reason", async () => {
     await using init = startInit({ init: binary, agentCommand: ["/not/there"] });
     await init.waitForConsole(/guestd-init: cannot execute the agent \/not\/there: No such file or directory\n/);
     await init.waitForConsole(/the agent ended \(exit code 127\); next start in 100 ms/);
   });
 
-  test("the agent's environment is PATH, MALLOC_ARENA_MAX, GUESTD_INIT_FD and the ones that init got for it", async () => {
+  test("gives the agent PATH, MALLOC_ARENA_MAX, GUESTD_INIT_FD and its own GUESTD_ and KATA_AGENT_ variables", async () => {
     const env = { GUESTD_STATE_DIR: "/run/x", OTHER: "1", GUESTD_INIT_FD: "9", KATA_AGENT_TRACING: "1" };
     await using init = startInit({ init: binary, agentCommand: ["/usr/bin/env"], env });
     await init.waitForConsole(/the agent ended/);
@@ -40,56 +56,68 @@ describeInit("from start to power-off", (binary) => {
     ]);
   });
 
-  test("the agent has descriptors 0 to 3 and no other, no blocked and no ignored signal", async () => {
+  test("gives the agent descriptors 0 to 3 only, and no blocked or ignored signals", async () => {
     const script =
       "for fd in /proc/self/fd/*; do basename $fd; done; grep ^Sig /proc/self/status; echo done; exec sleep 60";
     await using init = startInit({ init: binary, agentCommand: ["/bin/sh", "-c", script] });
     await init.waitForConsole(/^done$/m);
     const fds = [...init.console().matchAll(/^(\d+)$/gm)].map(([, fd]) => Number(fd));
     expect(fds.filter((fd) => fd < 4)).toEqual([0, 1, 2, 3]);
-    expect(fds.length).toBeLessThanOrEqual(5); // the shell's own one, for the directory
+    expect(fds.length).toBeLessThanOrEqual(5); // the shell opens one for the directory
     expect(init.console()).toMatch(/^SigBlk:\t0{16}$/m);
     expect(init.console()).toMatch(/^SigIgn:\t0{16}$/m);
   });
 
-  test("the base mounts, the links of /dev, lo, the host name and init's own cgroup are there", async () => {
-    const script = `cat /proc/self/mounts; ls -l /dev; echo "lo $(cat /sys/class/net/lo/flags)"; cat /etc/hostname /proc/sys/kernel/hostname
-      cat /proc/1/cgroup; stat -c '%n %a' /tmp /dev/shm /run /dev/null; echo hello > /dev/null; : > /tmp/x; echo done; exec sleep 60`;
+  test("mounts the base file systems with exactly their options and sizes", async () => {
+    const script = "grep ^MemTotal /proc/meminfo; cat /proc/self/mounts; echo done; exec sleep 60";
     await using init = startInit({ init: binary, agentCommand: ["/bin/sh", "-c", script] });
     await init.waitForConsole(/^done$/m);
     const text = init.console();
-    for (const expected of [
-      "proc /proc proc rw,nosuid,nodev,noexec",
-      "sysfs /sys sysfs rw,nosuid,nodev,noexec",
-      "devpts /dev/pts devpts rw,nosuid,noexec,relatime,gid=5,mode=620,ptmxmode=666",
-      "tmpfs /dev/shm tmpfs rw,nosuid,nodev",
-      "tmpfs /run tmpfs rw,nosuid,nodev,relatime,mode=755",
-      "tmpfs /run/guestd tmpfs rw,nosuid,nodev,relatime",
-      "tmpfs /tmp tmpfs rw,nosuid,nodev",
-      "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid,nodev,noexec",
-    ]) {
-      const [source, point, type, options = ""] = expected.split(" ");
-      // The last mount covers those of this machine; the kernel adds options of its own, such as a tmpfs's size.
-      const [, shown = ""] = [...text.matchAll(new RegExp(`^${source} ${point} ${type} (\\S+)`, "gm"))].at(-1) ?? [];
-      expect(shown.split(","), point).toEqual(expect.arrayContaining(options.split(",")));
-    }
-    for (const link of [
-      "ptmx -> pts/ptmx",
-      "fd -> /proc/self/fd",
-      "stdin -> /proc/self/fd/0",
-      "stderr -> /proc/self/fd/2",
-    ]) {
-      expect(text).toContain(link);
-    }
-    expect(text).toMatch(/^lo 0x9$/m); // IFF_UP, IFF_LOOPBACK
-    const name = existsSync("/etc/hostname") ? readFileSync("/etc/hostname", "utf8").trim() : "localhost";
-    expect(text).toMatch(new RegExp(`^${name}\\n0?`, "m"));
-    expect(text).toMatch(/^0::\/guestd$/m);
-    expect(text).toMatch(/^\/tmp 1777\n\/dev\/shm 1777\n\/run 755\n\/dev\/null 666$/m);
+    const memoryKib = Number(/^MemTotal:\s+(\d+) kB$/m.exec(text)?.[1]);
+    const found = Object.keys(BASE_MOUNTS).map((point) => {
+      // The last mount covers those of this machine.
+      const [, type, options = ""] = [...text.matchAll(new RegExp(`^\\S+ ${point} (\\S+) (\\S+)`, "gm"))].at(-1) ?? [];
+      const ours = options.split(",").filter((option) => !KERNELS_OWN.test(option));
+      const share = /^size=(\d+)k$/;
+      return [point, `${type} ${ours.map((one) => one.replace(share, (_, kib) => shareOf(kib, memoryKib))).join(",")}`];
+    });
+    expect(Object.fromEntries(found)).toEqual(BASE_MOUNTS);
     expect(text).not.toMatch(/guestd-init: cannot/);
   });
 
-  test("the host's own /dev and mounts are not touched", async () => {
+  test("creates the device nodes and links of /dev", async () => {
+    const script = `cd /dev; for link in ptmx fd stdin stdout stderr; do echo "$link -> $(readlink $link)"; done
+      stat -c '%n %a %t:%T' null zero full random urandom tty; echo hello > null; echo done; exec sleep 60`;
+    await using init = startInit({ init: binary, agentCommand: ["/bin/sh", "-c", script] });
+    const [text] = await init.waitForConsole(/^[\s\S]*^done$/m);
+    expect(text.split(/\r?\n/).slice(-12)).toEqual([
+      "ptmx -> pts/ptmx",
+      "fd -> /proc/self/fd",
+      "stdin -> /proc/self/fd/0",
+      "stdout -> /proc/self/fd/1",
+      "stderr -> /proc/self/fd/2",
+      "null 666 1:3",
+      "zero 666 1:5",
+      "full 666 1:7",
+      "random 666 1:8",
+      "urandom 666 1:9",
+      "tty 666 5:0",
+      "done",
+    ]);
+  });
+
+  test("sets the host name of /etc/hostname, brings up lo and enters its own cgroup", async () => {
+    const script =
+      "cat /proc/sys/kernel/hostname /sys/class/net/lo/flags /proc/1/cgroup; : > /tmp/x; echo done; exec sleep 60";
+    await using init = startInit({ init: binary, agentCommand: ["/bin/sh", "-c", script] });
+    const [text] = await init.waitForConsole(/^[\s\S]*^done$/m);
+    const [, name] =
+      /^([^ \t\n]*)/.exec(existsSync("/etc/hostname") ? readFileSync("/etc/hostname", "utf8") : "") ?? [];
+    expect(text).toMatch(new RegExp(`^${name || "localhost"}\\r?\\n0x9\\r?\\n`, "m")); // IFF_UP, IFF_LOOPBACK
+    expect(text).toMatch(/^0::\/guestd$/m);
+  });
+
+  test("leaves the machine's /dev and mounts alone", async () => {
     const before = readFileSync("/proc/self/mounts", "utf8");
     await using init = startInit({
       init: binary,
@@ -100,7 +128,7 @@ describeInit("from start to power-off", (binary) => {
     expect([existsSync("/dev/guestd-test"), existsSync("/run/guestd-test")]).toEqual([false, false]);
   });
 
-  test("each agent is told its generation and when init and it began", async () => {
+  test("tells each agent its generation and the start times of init and of the agent", async () => {
     await using init = await startRelayedInit({ init: binary });
     const first = (await init.nextAgent()).greeting;
     const [relay = 0] = await init.running.children();
@@ -114,7 +142,7 @@ describeInit("from start to power-off", (binary) => {
     expect(second.agentExecMicros).toBeLessThan(now);
   });
 
-  test("an agent that closes its socket is ended and started again", async () => {
+  test("kills and restarts an agent that closes its socket", async () => {
     await using init = await startRelayedInit({ init: binary });
     sys.close(await init.nextSocket());
     expect((await init.nextAgent()).greeting.generation).toBe(2);
@@ -122,9 +150,9 @@ describeInit("from start to power-off", (binary) => {
   });
 
   test.each([
-    ["had not read what init had to say", async () => undefined],
-    ["had read all", async (socket: Fd) => void (await nextReply(socket))],
-  ])("what an agent asked for is done when it ends, though it %s", async (_how, read) => {
+    ["had not read init's messages", async () => undefined],
+    ["had read them all", async (socket: Fd) => void (await nextReply(socket))],
+  ])("carries out an agent's last requests after its end, although it %s", async (_how, read) => {
     await using init = await startRelayedInit({ init: binary });
     const [socket, pid] = [await init.nextSocket(), await init.running.pid()];
     await read(socket);
@@ -140,7 +168,7 @@ describeInit("from start to power-off", (binary) => {
     expect([...deposits.keys()]).toEqual(names);
   });
 
-  test("descriptors that came with an agent's last words, which were none, are closed", async () => {
+  test("closes the descriptors of an agent's last message even if that message is empty", async () => {
     await using init = await startRelayedInit({ init: binary });
     const [socket, pid] = [await init.nextSocket(), await init.running.pid()];
     await nextReply(socket);
@@ -155,36 +183,37 @@ describeInit("from start to power-off", (binary) => {
     expect(open()).toBe(before);
   });
 
-  test("an agent that does not read holds up nobody: its exits come when it reads", async () => {
+  test("keeps working while the agent reads nothing, and reports all exits once it reads", async () => {
     await using init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     const plans = Array.from({ length: 600 }, () => launch(agent, [stdio, ...shell("exit 1")]));
     const end = Date.now() + 300;
-    while (Date.now() < end); // this process is the agent: it reads nothing for a while
+    while (Date.now() < end); // this process is the agent, and now reads nothing
     const launched = await Promise.all(plans);
     expect((await Promise.all(launched.map(({ process }) => process.exit))).every(({ code }) => code === 1)).toBe(true);
     for (const one of launched) await one[Symbol.asyncDispose]();
   });
 
-  test.each(["off", "reboot"] as const)("power %s ends the namespace and everything in it", async (action) => {
+  test.each(["off", "reboot"] as const)("ends the namespace and everything in it at power %s", async (action) => {
     await using init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     const sleeping = await launch(agent, [stdio, ...shell("sleep 60")]);
     agent.power(action);
     const { code, signal } = await init.running.exited;
-    // reboot(2) in a pid namespace: its parent sees SIGINT for power off, SIGHUP for reboot; unshare passes it on.
+    // After reboot(2) in a pid namespace, its parent sees SIGINT for power off and SIGHUP for reboot. unshare passes it
+    // on.
     expect(signal ?? code).toBe(action === "off" ? "SIGINT" : "SIGHUP");
     expect(() => sys.signal(sleeping.process.pidfd, 0)).toThrow("ESRCH");
     for (const fd of [sleeping.stdin, sleeping.output, sleeping.process.pidfd]) sys.close(fd);
   });
 
-  test("init that is not process 1 refuses options that it does not know", async () => {
+  test("refuses unknown options if it is not process 1", async () => {
     const { status, stderr } = spawnSync(binary, ["--help"], { encoding: "utf8" });
     expect(status).toBe(2);
     expect(stderr).toMatch(/unknown option --help; use --config FILE, --version, or -- /);
   });
 
-  test("killing the harness's init leaves no process and no cgroup", async () => {
+  test("leaves no process and no cgroup behind when the harness kills it", async () => {
     const init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     const launched = await launch(agent, [stdio, ...shell("sleep 60 & sleep 61 & true")]);

@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as abi from "../../agent/kernel/constants.ts";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
-import { mountOf, mountProc } from "./container-plan.ts";
-import { describeOperations } from "./describe-operations.ts";
-import { sys } from "./relayed-init.ts";
-import { EXTRA, failure, run, shell, stdio } from "./run-plan.ts";
+import { mountOf, mountProc } from "./testing/container-plan.ts";
+import { describeOperations } from "./testing/describe-operations.ts";
+import { sys } from "./testing/relayed-init.ts";
+import { EXTRA, failure, run, shell, stdio } from "./testing/run-plan.ts";
 
 const EINVAL = 22;
 
-describeOperations("operations on mounts do what they say", (on) => {
+describeOperations("in operations on mounts,", (on) => {
   test("pivot leaves nothing of the guest's mounts or files", async () => {
     const text = await on.inside([], "ls -d /bin /work /proc/1 /usr 2>&1; cut -d' ' -f2 /proc/self/mounts");
     expect(text).toContain("/bin\n");
@@ -19,12 +19,12 @@ describeOperations("operations on mounts do what they say", (on) => {
     expect(text).toMatch(/\/work: No such file/);
   });
 
-  test("a mount in the container is not seen outside", async () => {
+  test("a mount made in the container is invisible outside", async () => {
     await on.inside(mountOf("tmpfs", "/data"), "true");
     expect(readFileSync(`/proc/${await on.init.running.pid()}/mounts`, "utf8")).not.toContain(on.rootfs);
   });
 
-  test("fsopen, fsconfig, fsmount and attach mount a file system with its options, parents made on the way", async () => {
+  test("fsopen, fsconfig, fsmount and attach mount a file system with its options and create missing parents", async () => {
     const ops = mountOf("tmpfs", "/made/on/the/way", [
       ["size", "1m"],
       ["mode", "700"],
@@ -40,7 +40,7 @@ describeOperations("operations on mounts do what they say", (on) => {
     );
   });
 
-  test("open-tree binds a directory of the guest, and setattr makes it read-only with all below", async () => {
+  test("open-tree binds a directory of the guest, and setattr makes it and everything below read-only", async () => {
     const source = join(on.init.shared, "source");
     mkdirSync(source, { recursive: true });
     writeFileSync(join(source, "hello"), "hello\n");
@@ -54,7 +54,7 @@ describeOperations("operations on mounts do what they say", (on) => {
     expect(text).toMatch(/^hello\ntouch: .*Read-only file system\n.*\/data\/bound ext4 ro,noexec/);
   });
 
-  test("open-tree from the root binds a file of the container, and attach makes the empty file for it", async () => {
+  test("open-tree from the root binds a file of the container, and attach creates the empty file to cover", async () => {
     const ops: PlanOp[] = [
       { op: "open-tree", from: "root", path: "/etc/secret", recursive: false },
       { op: "attach", target: "/data/sub/copy", overProc: false },
@@ -63,7 +63,7 @@ describeOperations("operations on mounts do what they say", (on) => {
     expect(lstatSync(join(on.rootfs, "data/sub/copy")).size).toBe(0);
   });
 
-  test("open-tree-slot clones a mount by its descriptor, and take-mount takes a detached one", async () => {
+  test("open-tree-slot clones a mount by its descriptor, and take-mount attaches a detached one", async () => {
     const directory = sys.openat2(0, join("/proc", String(await on.init.running.pid()), "root/etc"), abi.O_PATH, 0);
     const detached = sys.detachedMount("tmpfs", [["mode", "711"]], 0);
     const plan: PlanOp[] = [
@@ -83,7 +83,7 @@ describeOperations("operations on mounts do what they say", (on) => {
     sys.close(detached);
   });
 
-  test("mask covers directories by one empty read-only tmpfs, files by /dev/null, and skips what is missing", async () => {
+  test("mask covers directories with one empty read-only tmpfs and files with /dev/null, and skips missing paths", async () => {
     const ops = ["/masked", "/second", "/etc/secret", "/missing", "/etc/secret/below"].map(
       (path) => ({ op: "mask", path }) as const,
     );
@@ -94,7 +94,7 @@ describeOperations("operations on mounts do what they say", (on) => {
     expect(new Set(devices.split("\n")).size).toBe(1);
   });
 
-  test("readonly covers a path with what is mounted below, and skips what is missing", async () => {
+  test("readonly applies to a path and the mounts below it, and skips missing paths", async () => {
     const ops: PlanOp[] = [
       ...mountOf("tmpfs", "/readonly/below"),
       { op: "readonly", path: "/readonly" },
@@ -107,7 +107,7 @@ describeOperations("operations on mounts do what they say", (on) => {
     expect(text).toMatch(/Read-only.*\n.*Read-only.*\nfree$/);
   });
 
-  test("root-attr makes the root read-only without what is mounted in it", async () => {
+  test("root-attr makes the root read-only, but not the mounts in it", async () => {
     const attributes = { set: abi.MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, recursive: false };
     const text = await on.inside(
       [...mountOf("tmpfs", "/data"), { op: "root-attr", ...attributes }],
@@ -116,7 +116,7 @@ describeOperations("operations on mounts do what they say", (on) => {
     expect(text).toMatch(/Read-only.*\nfree$/);
   });
 
-  test("propagate makes the guest's mounts slaves or private", async () => {
+  test("propagate makes the guest's mounts slave or private", async () => {
     const plan: PlanOp[] = [
       { op: "unshare", flags: abi.CLONE_NEWNS },
       { op: "propagate", path: "/", flags: abi.MS_SHARED | abi.MS_REC },
@@ -126,7 +126,7 @@ describeOperations("operations on mounts do what they say", (on) => {
     expect((await run(on.agent, plan)).output).toBe("0\n");
   });
 
-  test("remount changes a mount in root, and follows no link out of it", async () => {
+  test("remount changes a mount in the root and follows no link out of it", async () => {
     const tmpfs = mountOf("tmpfs", "/again");
     const ops: PlanOp[] = [...tmpfs, { op: "remount", path: "/again", flags: abi.MS_BIND | abi.MS_RDONLY, data: "" }];
     expect(await on.inside(ops, "grep ' /again ' /proc/self/mounts | cut -d' ' -f4 | cut -d, -f1")).toBe("ro");
@@ -137,7 +137,7 @@ describeOperations("operations on mounts do what they say", (on) => {
     expect(await on.failing(link)).toBe(`remount: errno ${EINVAL}`);
   });
 
-  test("attach puts nothing over a file of proc unless it may", async () => {
+  test("attach covers a file of proc only if the plan allows it", async () => {
     const over = (overProc: boolean): PlanOp[] => [
       { op: "open-tree", from: "guest", path: "/dev/null", recursive: false },
       { op: "attach", target: "/proc/uptime", overProc },

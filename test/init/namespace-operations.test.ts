@@ -3,15 +3,15 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as abi from "../../agent/kernel/constants.ts";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
-import { enterRootfs, mountOf, mountProc, pivot } from "./container-plan.ts";
-import { describeOperations } from "./describe-operations.ts";
-import { sys } from "./relayed-init.ts";
-import { EXTRA, execute, failure, launch, run, shell, stdio } from "./run-plan.ts";
+import { enterRootfs, mountOf, mountProc, pivot } from "./testing/container-plan.ts";
+import { describeOperations } from "./testing/describe-operations.ts";
+import { sys } from "./testing/relayed-init.ts";
+import { EXTRA, execute, failure, launch, run, shell, stdio } from "./testing/run-plan.ts";
 
 const ENOENT = 2;
 
-describeOperations("operations on namespaces do what they say", (on) => {
-  test("unshare, sethostname and setdomainname give names of one's own", async () => {
+describeOperations("in operations on namespaces,", (on) => {
+  test("unshare, sethostname and setdomainname set names that only the container sees", async () => {
     const plan: PlanOp[] = [
       { op: "unshare", flags: abi.CLONE_NEWUTS },
       { op: "sethostname", name: "box" },
@@ -22,7 +22,7 @@ describeOperations("operations on namespaces do what they say", (on) => {
     expect((await run(on.agent, plan)).output).toBe("box\nexample.org\n");
   });
 
-  test("setns by a pidfd joins several namespaces at once", async () => {
+  test("setns joins several namespaces at once by a pidfd", async () => {
     const first: PlanOp[] = [
       { op: "unshare", flags: abi.CLONE_NEWUTS | abi.CLONE_NEWIPC },
       { op: "sethostname", name: "joined" },
@@ -44,7 +44,7 @@ describeOperations("operations on namespaces do what they say", (on) => {
     expect((await target.process.exit).code).toBe(137);
   });
 
-  test("own-root is the root of a mount namespace that was joined, and exit ends a plan that runs nothing", async () => {
+  test("own-root enters the root of a joined mount namespace, and exit ends a plan without a program", async () => {
     const enter = [...enterRootfs(on.rootfs), ...mountProc, pivot, stdio];
     await using target = await launch(on.agent, [
       ...enter,
@@ -65,7 +65,7 @@ describeOperations("operations on namespaces do what they say", (on) => {
     await target.process.exit;
   });
 
-  test("a new pid namespace makes the process number 1, and a later launch can be born into it", async () => {
+  test("a new pid namespace makes the process number 1, and a later launch can start in that namespace", async () => {
     await using first = await launch(on.agent, [stdio, ...shell("echo $$; exec sleep 30")], { newPidNamespace: true });
     const text = new Uint8Array(16);
     await sys.poll(first.output, "read");
@@ -81,7 +81,7 @@ describeOperations("operations on namespaces do what they say", (on) => {
     await first.process.exit;
   });
 
-  test("fork goes on as a child of init, in a pid namespace that the user namespace owns", async () => {
+  test("fork continues as a child of init in a pid namespace that the user namespace owns", async () => {
     const ops: PlanOp[] = [
       { op: "setsid" },
       { op: "unshare", flags: abi.CLONE_NEWUSER },
@@ -95,13 +95,13 @@ describeOperations("operations on namespaces do what they say", (on) => {
     expect(Buffer.from(text.subarray(0, sys.read(launched.output, text))).toString()).toBe("1\n");
     sys.write(launched.stdin, Buffer.from("\n"));
     expect(await launched.process.exit).toMatchObject({ code: 7 });
-    // One that fails before its fork says so, and ends as any other.
+    // A plan that fails before its fork reports it and ends like any other.
     const failing: PlanOp[] = [{ op: "chdir", path: "/not/there" }, ...ops];
     const failed = await run(on.agent, failing);
     expect([failure(failing, failed), failed.exit.code]).toEqual([`chdir: errno ${ENOENT}`, 127]);
   });
 
-  test("setns-path joins a namespace of the child's own, with its clocks set", async () => {
+  test("setns-path joins the child's own time namespace after its clocks are set", async () => {
     const plan: PlanOp[] = [
       { op: "unshare", flags: abi.CLONE_NEWTIME },
       { op: "write", path: "/proc/self/timens_offsets", data: "boottime 1000000 0\n" },
@@ -112,7 +112,7 @@ describeOperations("operations on namespaces do what they say", (on) => {
     expect(Number((await run(on.agent, plan)).output)).toBeGreaterThan(1_000_000);
   });
 
-  test("a process is born in the cgroup of its slot, and outside init's own without one", async () => {
+  test("a process starts in its slot's cgroup, or without a slot outside init's own cgroup", async () => {
     const path = join(on.init.running.cgroup ?? "", "born");
     mkdirSync(path);
     const cgroup = sys.openat2(0, path, abi.O_PATH | abi.O_DIRECTORY, 0);

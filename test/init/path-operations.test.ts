@@ -3,16 +3,16 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as abi from "../../agent/kernel/constants.ts";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
-import { mountOf, mountProc } from "./container-plan.ts";
-import { describeOperations } from "./describe-operations.ts";
-import { failure, run, shell, stdio } from "./run-plan.ts";
+import { mountOf, mountProc } from "./testing/container-plan.ts";
+import { describeOperations } from "./testing/describe-operations.ts";
+import { failure, run, shell, stdio } from "./testing/run-plan.ts";
 
 const ENOENT = 2;
 const EEXIST = 17;
 const ELOOP = 40;
 
-describeOperations("operations on paths stay in the root and do what they say", (on) => {
-  test("write puts a text into a file of the guest, and a missing file is ENOENT", async () => {
+describeOperations("in operations on paths,", (on) => {
+  test("write writes text to a file of the guest, and reports ENOENT for a missing file", async () => {
     const path = join(on.init.shared, "written");
     writeFileSync(path, "....");
     const plan: PlanOp[] = [{ op: "write", path, data: "ok" }, stdio, ...shell("true")];
@@ -22,7 +22,7 @@ describeOperations("operations on paths stay in the root and do what they say", 
     expect(failure(missing, await run(on.agent, missing))).toBe(`write: errno ${ENOENT}`);
   });
 
-  test("mkdir makes what is missing with the exact mode and leaves what is there", async () => {
+  test("mkdir creates missing directories with the exact mode and leaves existing ones alone", async () => {
     const ops: PlanOp[] = [
       { op: "mkdir", path: "/fresh/one", mode: 0o1777 },
       { op: "mkdir", path: "/bin", mode: 0o700 },
@@ -31,7 +31,7 @@ describeOperations("operations on paths stay in the root and do what they say", 
     expect(await on.failing([{ op: "mkdir", path: "/etc/secret", mode: 0o755 }])).toBe("mkdir: errno 20");
   });
 
-  test("mknod makes a device with exact mode and owner, leaves the same one, and refuses another", async () => {
+  test("mknod creates a device with the exact mode and owner, accepts an identical one, and refuses a different one", async () => {
     const node = {
       op: "mknod",
       path: "/nodes/zero",
@@ -46,7 +46,7 @@ describeOperations("operations on paths stay in the root and do what they say", 
     expect(await on.failing([{ ...node, minor: 3 }])).toBe(`mknod: errno ${EEXIST}`);
   });
 
-  test("symlink makes a link, parents too, and leaves an existing file", async () => {
+  test("symlink creates a link and its missing parents, and leaves an existing file alone", async () => {
     const ops: PlanOp[] = [
       { op: "symlink", target: "/proc/self/fd", path: "/links/fd" },
       { op: "symlink", target: "other", path: "/etc/secret" },
@@ -59,7 +59,7 @@ describeOperations("operations on paths stay in the root and do what they say", 
     ["/../../etc/hostile", "/data/absolute-up"],
     ["/data/target-of-absolute", "/data/absolute"],
     ["../outside", "/data/up-and-out"],
-  ])("a hostile link to %s stays inside", async (target, path) => {
+  ])("a hostile link to %s resolves inside the root", async (target, path) => {
     symlinkSync(target, join(on.rootfs, path));
     const ops: PlanOp[] = [
       ...mountOf("tmpfs", `${path}/mount`),
@@ -73,7 +73,7 @@ describeOperations("operations on paths stay in the root and do what they say", 
     expect(() => lstatSync("/outside")).toThrow("ENOENT");
   });
 
-  test("what lies below a mount is done in there, and by a link in it where that leads", async () => {
+  test("a path below a mount is resolved in that mount, and a link in it leads where the link says", async () => {
     const ops: PlanOp[] = [
       ...mountOf("tmpfs", "//data/./mount/"),
       { op: "symlink", target: "/etc", path: "/data/mount/out" },
@@ -86,7 +86,7 @@ describeOperations("operations on paths stay in the root and do what they say", 
     expect(text).toBe("/data/mount/in/deep\n/data/up/deep/made-up\n/etc/made-out");
   });
 
-  test("a path that is read-only as a whole has its masks where they are seen", async () => {
+  test("masks below a read-only path are in the visible mount", async () => {
     const ops: PlanOp[] = [
       ...mountOf("tmpfs", "/data/mount"),
       { op: "mkdir", path: "/data/mount/secret/deep", mode: 0o755 },
@@ -96,7 +96,7 @@ describeOperations("operations on paths stay in the root and do what they say", 
     expect(await on.inside(ops, "ls /data/mount/secret; touch /data/mount/x 2>&1")).toContain("Read-only");
   });
 
-  test("a file that is mounted is made read-only and masked", async () => {
+  test("a mounted file can be made read-only and masked", async () => {
     const file: PlanOp[] = [
       { op: "open-tree", from: "guest", path: "/etc/passwd", recursive: false },
       { op: "attach", target: "/data/file", overProc: false },
@@ -106,7 +106,7 @@ describeOperations("operations on paths stay in the root and do what they say", 
     expect(await on.inside([...file, { op: "mask", path: "/data/file" }], look)).toBe("2\n0");
   });
 
-  test("a file is attached through a dangling link, as /etc/resolv.conf often is one", async () => {
+  test("a file can be attached through a dangling link, such as many images' /etc/resolv.conf", async () => {
     symlinkSync("../run/resolve/stub.conf", join(on.rootfs, "etc/resolv.conf"));
     const ops: PlanOp[] = [
       { op: "open-tree", from: "guest", path: "/etc/passwd", recursive: false },
@@ -117,7 +117,7 @@ describeOperations("operations on paths stay in the root and do what they say", 
     );
   });
 
-  test("links in a circle are ELOOP, and a magic link is refused", async () => {
+  test("circular links fail with ELOOP, and magic links are refused", async () => {
     symlinkSync("circle-b", join(on.rootfs, "circle-a"));
     symlinkSync("circle-a", join(on.rootfs, "circle-b"));
     expect(await on.failing(mountOf("tmpfs", "/circle-a/x"))).toBe(`attach: errno ${ELOOP}`);

@@ -3,15 +3,15 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as abi from "../../agent/kernel/constants.ts";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
-import { describeOperations } from "./describe-operations.ts";
-import { sys } from "./relayed-init.ts";
-import { EXTRA, execute, failure, launch, run, shell, stdio } from "./run-plan.ts";
+import { describeOperations } from "./testing/describe-operations.ts";
+import { sys } from "./testing/relayed-init.ts";
+import { EXTRA, execute, failure, launch, run, shell, stdio } from "./testing/run-plan.ts";
 
 const ENOENT = 2;
 const EACCES = 13;
 
-describeOperations("operations on the process do what they say", (on) => {
-  test("setsid makes a session, and ctty gives it a terminal", async () => {
+describeOperations("in operations on the process,", (on) => {
+  test("setsid creates a session, and ctty gives it a terminal", async () => {
     const devpts = sys.openat2(
       0,
       join("/proc", String(await on.init.running.pid()), "root/dev/pts"),
@@ -35,14 +35,14 @@ describeOperations("operations on the process do what they say", (on) => {
     for (const fd of [devpts, master, peer]) sys.close(fd);
   });
 
-  test("session-keyring leaves the keys of the guest behind", async () => {
+  test("session-keyring hides the guest's keys", async () => {
     const keyrings = (text: string): readonly string[] => text.match(/^[0-9a-f]+(?=.* keyring +_ses: empty$)/gm) ?? [];
     const before = keyrings(readFileSync("/proc/keys", "utf8"));
     const inside = (await run(on.agent, [{ op: "session-keyring" }, stdio, ...shell("cat /proc/keys")])).output;
     expect(keyrings(inside).filter((serial) => !before.includes(serial))).not.toEqual([]);
   });
 
-  test("chdir, umask, stdio and the environment are what the program sees", async () => {
+  test("chdir, umask, stdio and the environment take effect in the program", async () => {
     const plan: PlanOp[] = [
       { op: "chdir", path: "/proc/sys" },
       { op: "umask", mask: 0o027 },
@@ -60,7 +60,7 @@ describeOperations("operations on the process do what they say", (on) => {
     expect((await launched.process.exit).code).toBe(0);
   });
 
-  test("user, groups, capabilities, no_new_privs and rlimits are in /proc/self/status and /proc/self/limits", async () => {
+  test("user, groups, capabilities, no_new_privs and rlimits appear in /proc/self/status and /proc/self/limits", async () => {
     const plan: PlanOp[] = [
       stdio,
       { op: "rlimit", resource: 7, soft: 100n, hard: 200n },
@@ -90,9 +90,9 @@ describeOperations("operations on the process do what they say", (on) => {
     expect(field("Max core file size")).toMatch(/^0\s+unlimited/);
   });
 
-  test("a drop leaves of what there is what is in its mask, and no more can be taken from then on", async () => {
+  test("drop keeps only the capabilities in its mask, and no others can be gained later", async () => {
     const [, own = "0"] = readFileSync("/proc/self/status", "utf8").match(/^CapPrm:\s+(\S+)$/m) ?? [];
-    const mask = 0x1000021n; // CAP_SYS_RESOURCE is not everywhere
+    const mask = 0x1000021n; // CAP_SYS_RESOURCE is missing on some machines
     const left = (BigInt(`0x${own}`) & mask).toString(16).padStart(16, "0");
     const plan: PlanOp[] = [stdio, { op: "bounding", mask }, { op: "drop", mask }, ...shell("cat /proc/self/status")];
     const { output } = await run(on.agent, plan);
@@ -104,13 +104,13 @@ describeOperations("operations on the process do what they say", (on) => {
     expect(failure(refused, await run(on.agent, refused))).toBe("capset: errno 1");
   });
 
-  test("a launched process has the file limit that init itself was started with", async () => {
+  test("a launched process has the limit of open files that init itself was started with", async () => {
     const own = readFileSync("/proc/self/limits", "utf8").match(/^Max open files\s+\d+\s+(\d+)/m)?.[1];
     const text = (await run(on.agent, [stdio, ...shell("ulimit -Hn")])).output;
     expect(text.trim()).toBe(own);
   });
 
-  test("chown-stdio gives the pipes to the user, and what refuses is left", async () => {
+  test("chown-stdio gives the pipes to the user, and skips descriptors whose owner can't change", async () => {
     const readonly = sys.openat2(0, "/proc/self/status", 0, 0);
     const plan: PlanOp[] = [
       { op: "stdio", stdin: EXTRA, stdout: 1, stderr: 1 },
@@ -122,7 +122,7 @@ describeOperations("operations on the process do what they say", (on) => {
     sys.close(readonly);
   });
 
-  test("find takes the first candidate that is a file and may be executed", async () => {
+  test("find chooses the first candidate that is an executable file", async () => {
     chownSync(join(on.rootfs, "etc/secret"), 0, 0);
     const search = (candidates: string[]): PlanOp[] => [
       stdio,
@@ -136,7 +136,7 @@ describeOperations("operations on the process do what they say", (on) => {
     expect(failure(refused, await run(on.agent, refused))).toBe(`find: errno ${EACCES}`);
   });
 
-  test("an executable that the user may not run is EACCES, as root it is found", async () => {
+  test("find reports EACCES for an executable that the user may not run, and finds it for root", async () => {
     const path = join(on.init.shared, "root-only");
     writeFileSync(path, "#!/bin/sh\necho ran\n", { mode: 0o700 });
     const plan = (uid: number): PlanOp[] => [stdio, { op: "user", uid, gid: uid, groups: [] }, ...execute([path])];
@@ -144,7 +144,7 @@ describeOperations("operations on the process do what they say", (on) => {
     expect(failure(plan(1000), await run(on.agent, plan(1000)))).toBe(`find: errno ${EACCES}`);
   });
 
-  test("a file that is no program fails in exec with ENOEXEC, and the exit code is 127", async () => {
+  test("exec fails with ENOEXEC and exit code 127 for a file that is not a program", async () => {
     const path = join(on.init.shared, "no-program");
     writeFileSync(path, "\x7fnothing", { mode: 0o755 });
     const plan = [stdio, ...execute([path])];
@@ -153,7 +153,7 @@ describeOperations("operations on the process do what they say", (on) => {
     expect(finished.exit.code).toBe(127);
   });
 
-  test("wait reports ready and blocks until one byte comes; end of file ends the process", async () => {
+  test("wait reports ready and blocks until a byte arrives, and end of file ends the process", async () => {
     const release = sys.pipe();
     const plan: PlanOp[] = [stdio, { op: "wait", slot: EXTRA }, ...shell("echo released")];
     await using first = await launch(on.agent, plan, { extra: [release.read] });
@@ -169,10 +169,10 @@ describeOperations("operations on the process do what they say", (on) => {
     sys.close(release.read);
   });
 
-  test("the executed process has descriptors 0, 1, 2 and no other", async () => {
+  test("the program has only descriptors 0, 1 and 2", async () => {
     const extra = Array.from({ length: 40 }, () => sys.dup(2));
     const text = (await run(on.agent, [stdio, ...shell("echo /proc/self/fd/*")], { extra })).output;
-    // the shell's own one for reading the directory is 3, or none
+    // 3 is the shell's own, for the directory, if it needs one
     expect(text.trim().replace(" /proc/self/fd/3", "")).toBe("/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2");
     const listed = await on.inside(
       [],

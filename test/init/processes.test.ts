@@ -5,13 +5,13 @@ import * as abi from "../../agent/kernel/constants.ts";
 import type { InitClient } from "../../agent/kernel/init/init-client.ts";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
-import { type RelayedInit, startRelayedInit, sys } from "./relayed-init.ts";
-import { EXTRA, execute, launch, readAll, run, shell, stdio } from "./run-plan.ts";
-import { describeInit } from "./variants.ts";
+import { type RelayedInit, startRelayedInit, sys } from "./testing/relayed-init.ts";
+import { EXTRA, execute, keepAll, launch, readAll, run, shell, stdio } from "./testing/run-plan.ts";
+import { describeInit } from "./testing/variants.ts";
 
 const openOf = (pid: number) => readdirSync(`/proc/${pid}/fd`).length;
 
-describeInit("processes and descriptors outlive the agent", (binary) => {
+describeInit("processes and descriptors that outlive the agent:", (binary) => {
   let init: RelayedInit;
   let agent: InitClient;
 
@@ -21,7 +21,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
   });
   afterEach(async () => init[Symbol.asyncDispose]());
 
-  /** Kills the agent, as init sees it, and waits for the next. */
+  /** Kills the agent and waits for the next one. */
   async function restart(): Promise<void> {
     const [relay = 0] = await relays();
     process.kill(relay, "SIGKILL");
@@ -34,7 +34,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
   }
   const restored = (id: number) => agent.greeting.processes.find((process) => process.id === id);
 
-  test("a process has exit code, signal and resource usage", async () => {
+  test("a process ends with its exit code or signal and its resource usage", async () => {
     const { exit } = await run(agent, [stdio, ...shell("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; exit 42")]);
     expect(exit.code).toBe(42);
     expect(exit.userMicros + exit.systemMicros).toBeGreaterThan(1000);
@@ -42,7 +42,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     expect((await run(agent, [stdio, ...shell("kill -9 $$")])).exit).toMatchObject({ code: 137, signal: 9 });
   });
 
-  test("orphans of any process are reaped", async () => {
+  test("init reaps the orphans of any process", async () => {
     await run(agent, [stdio, ...shell("for i in 1 2 3 4 5; do (sleep 0.05; exit 3) & done")]);
     const names = async () => (await init.running.children()).map((pid) => readFileSync(`/proc/${pid}/stat`, "utf8"));
     await expect
@@ -50,15 +50,10 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
       .toEqual([]);
   });
 
-  test("a running process comes back to the next agent with label, pidfd and kept descriptors that work", async () => {
+  test("the next agent receives a running process with its label, pidfd and working kept descriptors", async () => {
     const label = JSON.stringify({ container: "c1", text: "é".repeat(400) });
-    const keepOf = (fds: { stdin: Fd; output: Fd; report: Fd }) => ({
-      stdin: fds.stdin,
-      stdout: fds.output,
-      report: fds.report,
-    });
     const plan = [stdio, ...shell("echo before; read line; echo got $line; exit 7")];
-    const first = await launch(agent, plan, { label, keepOf });
+    const first = await launch(agent, plan, { label, keepOf: keepAll });
     const { id, pid } = first.process;
     for (const fd of [first.stdin, first.output, first.process.pidfd]) sys.close(fd);
     await restart();
@@ -74,7 +69,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     agent.forget(id);
   });
 
-  test("an exit is kept until forget, over any number of agents", async () => {
+  test("init keeps an exit until an agent forgets it, over any number of agents", async () => {
     const first = await launch(agent, [stdio, ...shell("exit 9")], { label: "ended" });
     expect((await first.process.exit).code).toBe(9);
     for (let restarts = 0; restarts < 2; restarts++) {
@@ -91,7 +86,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     for (const fd of [first.stdin, first.output, first.process.pidfd]) sys.close(fd);
   });
 
-  test("a process that ends while there is no agent is shown as ended, and its last output is still there", async () => {
+  test("a process that ends while no agent runs is reported as ended, and its last output is kept", async () => {
     const release = sys.pipe();
     const plan = [stdio, { op: "wait", slot: EXTRA } as const, ...shell("echo last words; exit 5")];
     const keepOf = (fds: { output: Fd }) => ({ stdout: fds.output, release: release.write });
@@ -110,26 +105,26 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     agent.forget(first.process.id);
   });
 
-  test("forget of a running process closes what was kept, reports no exit, and the process lives on", async () => {
+  test("forgetting a running process closes its kept descriptors, reports no exit, and leaves the process running", async () => {
     const keepOf = (fds: { stdin: Fd }) => ({ stdin: fds.stdin });
     const first = await launch(agent, [stdio, ...shell("read line; echo end of file; sleep 0.1; echo done")], {
       keepOf,
     });
-    let told = false;
+    let reported = false;
     void first.process.exit.then(() => {
-      told = true;
+      reported = true;
     });
     sys.close(first.stdin);
     agent.forget(first.process.id);
     expect(await first.text()).toBe("end of file\ndone\n");
     await run(agent, [stdio, ...shell("true")]);
-    expect(told).toBe(false);
+    expect(reported).toBe(false);
     await restart();
     expect(restored(first.process.id)).toBeUndefined();
     for (const fd of [first.output, first.process.pidfd]) sys.close(fd);
   });
 
-  test("close of a kept role gives the process its end of file", async () => {
+  test("closing a kept role gives the process its end of file", async () => {
     const keepOf = (fds: { stdin: Fd }) => ({ stdin: fds.stdin });
     const first = await launch(agent, [stdio, ...shell("cat; echo eof")], { keepOf });
     sys.write(first.stdin, Buffer.from("text\n"));
@@ -141,7 +136,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     for (const fd of [first.output, first.process.pidfd]) sys.close(fd);
   });
 
-  test("a report that init keeps is closed with its release", async () => {
+  test("init closes a kept report together with its release", async () => {
     const keepOf = (fds: { stdin: Fd; output: Fd; report: Fd }) => ({
       stdout: fds.output,
       report: fds.report,
@@ -159,7 +154,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     agent.forget(id);
   });
 
-  test("deposits come back by name and work; a later one replaces, a withdrawn one is gone", async () => {
+  test("the next agent receives working deposits by name; a later one replaces an earlier one, and a withdrawn one is gone", async () => {
     const [kept, replaced, gone] = [sys.pipe(), sys.pipe(), sys.pipe()];
     agent.deposit("kept", kept.read);
     agent.deposit("replaced", replaced.read);
@@ -183,7 +178,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     for (const pipe of [kept, replaced, gone]) sys.close(pipe.write);
   });
 
-  test("1024 deposits are kept, and one more is refused", async () => {
+  test("init keeps 1024 deposits and refuses one more", async () => {
     const { read, write } = sys.pipe();
     for (let i = 0; i < 1025; i++) agent.deposit(`deposit-${i}`, read);
     await run(agent, [stdio, ...shell("true")]);
@@ -197,7 +192,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     for (const fd of [read, write]) sys.close(fd);
   });
 
-  test("4096 processes have room, one more is ENOSPC, and the next agent gets all of them", async () => {
+  test("init tracks 4096 processes, fails one more launch with ENOSPC, and passes all of them to the next agent", async () => {
     const missing: PlanOp[] = [
       { op: "find", candidates: ["/missing"] },
       { op: "exec", args: ["x"], env: [] },
@@ -213,7 +208,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
         keep: {},
         label: `label ${id}`,
       }) as const;
-    sys.setNonBlocking(report.write); // 4096 reports are more than the pipe takes, and nobody reads them here
+    sys.setNonBlocking(report.write); // the pipe holds fewer than 4096 reports, and this test reads none
     for (let id = 1; id <= 4096; id++) {
       const { pidfd, exit } = await agent.launch(request(id));
       sys.close(pidfd);
@@ -232,25 +227,20 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     for (const fd of [report.read, report.write]) sys.close(fd);
   });
 
-  test("500 launches leave no descriptor in init and none in the agent", async () => {
+  test("500 launches leave no descriptor behind in init or the agent", async () => {
     const pid = await init.running.pid();
     const exec = [stdio, ...execute(["/bin/busybox", "true"])];
     await run(agent, exec);
-    await sleep(50); // the last forget
+    await sleep(50); // until init has handled the last forget
     const before = [openOf(pid), openOf(process.pid)];
-    const keepOf = (fds: { stdin: Fd; output: Fd; report: Fd }) => ({
-      stdin: fds.stdin,
-      stdout: fds.output,
-      report: fds.report,
-    });
     for (let i = 0; i < 500; i++) {
       const plan = i % 5 === 0 ? ([{ op: "chdir", path: "/missing" }, ...exec] as const) : exec;
-      expect((await run(agent, plan, { keepOf })).exit.code).toBe(i % 5 === 0 ? 127 : 0);
+      expect((await run(agent, plan, { keepOf: keepAll })).exit.code).toBe(i % 5 === 0 ? 127 : 0);
     }
     await expect.poll(() => [openOf(pid), openOf(process.pid)]).toEqual(before);
   });
 
-  test("hundreds of processes at once are all reported", async () => {
+  test("init reports the exits of hundreds of processes that end at once", async () => {
     const launched = await Promise.all(Array.from({ length: 300 }, () => launch(agent, [stdio, ...shell("exit 3")])));
     const exits = await Promise.all(launched.map(({ process }) => process.exit));
     expect(exits.every(({ code }) => code === 3)).toBe(true);

@@ -4,9 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
-import { type LaunchFields, launchBody, message, nextReply, planFile, u32 } from "./raw.ts";
-import { type RelayedInit, startRelayedInit, sys } from "./relayed-init.ts";
-import { describeInit } from "./variants.ts";
+import { type LaunchFields, launchBody, message, nextReply, planFile, u32 } from "./testing/raw.ts";
+import { type RelayedInit, startRelayedInit, sys } from "./testing/relayed-init.ts";
+import { describeInit } from "./testing/variants.ts";
 
 const [LAUNCH, FORGET, CLOSE, KEEP, DROP, POWER, HEARTBEAT, LAUNCHED, REFUSED] = [1, 2, 3, 4, 5, 6, 8, 16, 21];
 const [EPERM, ENOENT, EBADF, EEXIST, EINVAL, EMSGSIZE, ENOSYS, EBADMSG] = [1, 2, 9, 17, 22, 90, 38, 74];
@@ -18,7 +18,7 @@ const GOOD: PlanOp[] = [
   { op: "exec", args: ["true"], env: [] },
 ];
 
-describeInit("bad messages are refused with a code and init lives on", (binary) => {
+describeInit("init keeps running and refuses, with an error code,", (binary) => {
   let init: RelayedInit;
   let socket: Fd;
   let report: { read: Fd; write: Fd };
@@ -35,7 +35,7 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     await init[Symbol.asyncDispose]();
   });
   afterEach(async () => {
-    // Alive, and the same agent: a good launch still works, and nothing else was answered before.
+    // Init and its agent are the same: a valid launch still works, and no other answer came before it.
     const plan = planFile(GOOD);
     const reply = await request(message(LAUNCH, ++id, launchBody({})), [plan, report.write]);
     expect([reply.type, reply.id, reply.body.readInt32LE(0)]).toEqual([LAUNCHED, id, 0]);
@@ -63,7 +63,7 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
       detail: reply.body.readUInt32LE(12),
     };
   }
-  /** How a plan is refused. */
+  /** Launches a plan that init refuses. Returns the error and where it is. */
   async function planRefused(plan: readonly PlanOp[], change?: (bytes: Buffer) => Buffer | undefined) {
     const file = planFile(plan, change);
     const result = await launchRefused({}, [file, report.write]);
@@ -83,11 +83,11 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     expect(await refused(message(FORGET, 5, undefined, 1))).toEqual({ id: 5, type: FORGET, errno: EBADMSG });
   });
 
-  test.each([0, 9, 16, 0xffffffff])("the unknown type %i", async (type) => {
+  test.each([0, 9, 16, 0xffffffff])("a message of the unknown type %i", async (type) => {
     expect(await refused(message(type, 3))).toEqual({ id: 3, type, errno: ENOSYS });
   });
 
-  test("bodies of the wrong length", async () => {
+  test("messages whose bodies have the wrong length", async () => {
     expect((await refused(message(FORGET, 3, u32(1)))).errno).toBe(EBADMSG);
     expect((await refused(message(CLOSE, 3))).errno).toBe(EBADMSG);
     expect((await refused(message(POWER, 0, u32(0, 0)))).errno).toBe(EBADMSG);
@@ -96,7 +96,7 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     expect([reply.type, reply.body.readInt32LE(0)]).toEqual([LAUNCHED, -EBADMSG]);
   });
 
-  test("values out of their range", async () => {
+  test("messages with values out of range", async () => {
     expect((await refused(message(CLOSE, 3, u32(6)))).errno).toBe(EINVAL);
     expect((await refused(message(POWER, 0, u32(2)))).errno).toBe(EINVAL);
     expect((await refused(message(HEARTBEAT, 0, u32(86_400_001)))).errno).toBe(EINVAL);
@@ -105,7 +105,7 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     expect((await refused(message(DROP, 0, new Uint8Array(101)))).errno).toBe(EINVAL);
   });
 
-  test("descriptors that are missing or too many", async () => {
+  test("messages with missing or surplus descriptors", async () => {
     expect((await refused(message(KEEP, 0, Buffer.from("x")))).errno).toBe(EBADF);
     expect((await refused(message(KEEP, 0, Buffer.from("x")), [report.read, report.read])).errno).toBe(EBADF);
     expect((await refused(message(FORGET, 1), [report.read])).errno).toBe(EBADF);
@@ -116,7 +116,7 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     sys.close(file);
   });
 
-  test("what is not there", async () => {
+  test("messages about a process or deposit that doesn't exist", async () => {
     expect((await refused(message(FORGET, 99))).errno).toBe(ENOENT);
     expect((await refused(message(CLOSE, 99, u32(0)))).errno).toBe(ENOENT);
     expect((await refused(message(DROP, 0, Buffer.from("nothing")))).errno).toBe(ENOENT);
@@ -136,7 +136,7 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     sys.close(file);
   });
 
-  test("a launch whose label is shorter or longer than said", async () => {
+  test("a launch whose label is shorter or longer than announced", async () => {
     const file = planFile(GOOD);
     for (const labelLength of [0, 3, 0xffffffff]) {
       const result = await launchRefused({ label: "ab", labelLength }, [file, report.write]);
@@ -145,7 +145,7 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     sys.close(file);
   });
 
-  test("an id that is in use", async () => {
+  test("a launch whose id is in use", async () => {
     const file = planFile(GOOD);
     const first = await request(message(LAUNCH, 7, launchBody({})), [file, report.write]);
     expect(first.body.readInt32LE(0)).toBe(0);
@@ -155,7 +155,7 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     for (const fd of [file, ...first.fds]) sys.close(fd);
   });
 
-  test("a pid namespace slot and a cgroup slot that are no such thing", async () => {
+  test("a launch whose pid namespace slot or cgroup slot holds something else", async () => {
     const file = planFile(GOOD);
     expect(await launchRefused({ pidNamespaceSlot: 0 }, [file, report.write])).toMatchObject({
       errno: EINVAL,
@@ -168,20 +168,20 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     sys.close(file);
   });
 
-  test("a plan that is not sealed, or no memory file", async () => {
+  test("a plan that is not a sealed memory file", async () => {
     const path = join(init.shared, "plan");
     writeFileSync(path, "plan");
     const file = openSync(path, "r");
     expect(await launchRefused({}, [file, report.write])).toMatchObject({ errno: EINVAL, where: AT_PLAN });
     closeSync(file);
     expect(await launchRefused({}, [report.read, report.write])).toMatchObject({ errno: EINVAL, where: AT_PLAN });
-    const unsealed = openSync("/dev/shm/guestd-test-plan", "w+"); // tmpfs files answer F_GET_SEALS as memfds do
+    const unsealed = openSync("/dev/shm/guestd-test-plan", "w+"); // tmpfs files support F_GET_SEALS like memfds
     expect(await launchRefused({}, [unsealed, report.write])).toMatchObject({ errno: EPERM, where: AT_PLAN });
     closeSync(unsealed);
     rmSync("/dev/shm/guestd-test-plan");
   });
 
-  test("plans larger than 16 MiB and empty ones", async () => {
+  test("plans of more than 16 MiB, and empty plans", async () => {
     expect(await planRefused(GOOD, () => Buffer.alloc(16 * 1024 * 1024 + 1))).toMatchObject({
       errno: EMSGSIZE,
       where: AT_PLAN,
@@ -194,12 +194,12 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     ["another magic", (bytes) => void bytes.writeUInt32LE(1, 0)],
     ["a reserved field that is not zero", (bytes) => void bytes.writeUInt32LE(1, 28)],
     ["no operation", (bytes) => void bytes.writeUInt32LE(0, 4)],
-    ["more operations than there are bytes", (bytes) => void bytes.writeUInt32LE(0x10000000, 4)],
-    ["more words than there are bytes", (bytes) => void bytes.writeUInt32LE(0x20000000, 8)],
-    ["more strings than there are bytes", (bytes) => void bytes.writeUInt32LE(0xffffffff, 12)],
-    ["a byte too few", (bytes) => bytes.subarray(0, bytes.length - 1)],
-    ["a byte too many", (bytes) => Buffer.concat([bytes, Buffer.alloc(1)])],
-    ["strings without an end", (bytes) => void bytes.writeUInt8(65, bytes.length - 1)],
+    ["more operations than bytes", (bytes) => void bytes.writeUInt32LE(0x10000000, 4)],
+    ["more words than bytes", (bytes) => void bytes.writeUInt32LE(0x20000000, 8)],
+    ["more strings than bytes", (bytes) => void bytes.writeUInt32LE(0xffffffff, 12)],
+    ["one byte too few", (bytes) => bytes.subarray(0, bytes.length - 1)],
+    ["one byte too many", (bytes) => Buffer.concat([bytes, Buffer.alloc(1)])],
+    ["unterminated strings", (bytes) => void bytes.writeUInt8(65, bytes.length - 1)],
   ])("a plan with %s", async (_, change) => {
     expect(await planRefused(GOOD, change)).toEqual({ errno: EBADMSG, where: AT_PLAN, detail: WHOLE_PLAN });
   });
@@ -207,23 +207,18 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
   const at = (op: number, argument: number) => 32 + op * 32 + 4 + argument * 4;
   test.each<[string, PlanOp[], number, (bytes: Buffer) => Buffer | undefined]>([
     [
-      "a path out of the string area",
+      "a path outside the string area",
       [{ op: "chdir", path: "/" }],
       0,
       (b) => void b.writeUInt32LE(b.readUInt32LE(12), at(0, 0)),
     ],
     [
-      "a string out of the area",
+      "a string outside the string area",
       [{ op: "sethostname", name: "x" }],
       0,
       (b) => void b.writeUInt32LE(0xfffffffe, at(0, 0)),
     ],
-    [
-      "no string where one is needed",
-      [{ op: "sethostname", name: "x" }],
-      0,
-      (b) => void b.writeUInt32LE(0xffffffff, at(0, 0)),
-    ],
+    ["a missing string", [{ op: "sethostname", name: "x" }], 0, (b) => void b.writeUInt32LE(0xffffffff, at(0, 0))],
     ["an empty path", [{ op: "chdir", path: "" }], 0, () => undefined],
     ["a path of 4096 bytes", [{ op: "chdir", path: "x".repeat(4096) }], 0, () => undefined],
     ["a slot out of range", [{ op: "wait", slot: 1 }], 0, () => undefined],
@@ -234,24 +229,19 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
       (b) => void b.writeUInt32LE(2, at(0, 1)),
     ],
     ["an unused argument that is set", [{ op: "setsid" }], 0, (b) => void b.writeUInt32LE(1, at(0, 6))],
-    ["an array that begins elsewhere", [{ op: "setsid" }], 1, (b) => void b.writeUInt32LE(1, at(1, 0))],
+    ["an array that begins at the wrong word", [{ op: "setsid" }], 1, (b) => void b.writeUInt32LE(1, at(1, 0))],
+    ["an array longer than the words", [{ op: "setsid" }], 1, (b) => void b.writeUInt32LE(0xffffffff, at(1, 1))],
+    ["an empty array that must not be empty", [{ op: "find", candidates: [] }], 0, () => undefined],
     [
-      "an array that is longer than the words",
-      [{ op: "setsid" }],
-      1,
-      (b) => void b.writeUInt32LE(0xffffffff, at(1, 1)),
-    ],
-    ["an empty array where there must be one", [{ op: "find", candidates: [] }], 0, () => undefined],
-    [
-      "an array whose string is out of the area",
+      "an array with a string outside the string area",
       [{ op: "setsid" }],
       1,
       (b) => void b.writeUInt32LE(0xffff, 32 + 3 * 32),
     ],
-    ["an array whose offset has 64 bits", [{ op: "setsid" }], 1, (b) => void b.writeUInt32LE(1, 32 + 3 * 32 + 4)],
-    ["an array without its end", [{ op: "setsid" }], 1, (b) => void b.writeUInt32LE(1, 32 + 3 * 32 + 8)],
+    ["an array with a 64-bit offset", [{ op: "setsid" }], 1, (b) => void b.writeUInt32LE(1, 32 + 3 * 32 + 4)],
+    ["an unterminated array", [{ op: "setsid" }], 1, (b) => void b.writeUInt32LE(1, 32 + 3 * 32 + 8)],
     ["too many groups", [{ op: "user", uid: 0, gid: 0, groups: new Array<number>(65537).fill(0) }], 0, () => undefined],
-    ["exec before the end", [{ op: "exec", args: ["x"], env: [] }], 0, () => undefined],
+    ["an exec that isn't last", [{ op: "exec", args: ["x"], env: [] }], 0, () => undefined],
   ])("a plan with %s", async (_, before, detail, change) => {
     expect(await planRefused([...before, ...GOOD], change)).toEqual({ errno: EINVAL, where: AT_PLAN, detail });
   });
@@ -270,7 +260,7 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     expect(await planRefused([fork, fork, ...GOOD])).toEqual({ errno: EINVAL, where: AT_PLAN, detail: 1 });
   });
 
-  test("a plan with words that belong to nothing", async () => {
+  test("a plan with words that no array uses", async () => {
     const grown = (bytes: Buffer) => {
       const start = 32 + 2 * 32;
       bytes.writeUInt32LE(bytes.readUInt32LE(8) + 1, 8);
@@ -284,9 +274,9 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     expect(await planRefused(GOOD, grown)).toEqual({ errno: EBADMSG, where: AT_PLAN, detail: WHOLE_PLAN });
   });
 
-  test("refused messages leave no descriptor behind in init", async () => {
+  test("messages without leaving one of their descriptors open", async () => {
     const pid = await init.running.pid();
-    await sleep(50); // the last forget
+    await sleep(50); // until init has handled the last forget
     const before = readdirSync(`/proc/${pid}/fd`).length;
     const file = planFile([{ op: "setsid" }]);
     for (let i = 0; i < 100; i++) {

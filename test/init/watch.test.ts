@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { startRelayedInit } from "./relayed-init.ts";
-import { describeInit } from "./variants.ts";
+import { startRelayedInit } from "./testing/relayed-init.ts";
+import { describeInit } from "./testing/variants.ts";
 
-/** The agent's stand-in is the test, so what is silent here is the test. */
-describeInit("watching the agent", (binary) => {
-  test("an agent that falls silent is replaced, and each one in a row may be silent for twice as long", async () => {
+/** The test stands in for the agent, so it is the test that falls silent. */
+describeInit("init, which watches the agent,", (binary) => {
+  test("replaces an agent that falls silent, and allows each successor in a row twice as long a silence", async () => {
     await using init = await startRelayedInit({ init: binary });
     for (const generation of [1, 2, 3]) {
       const agent = await init.nextAgent();
@@ -23,7 +23,7 @@ describeInit("watching the agent", (binary) => {
     );
   });
 
-  test("an agent that sends no heartbeat, or takes the limit back, or sends them in time is not watched or not late", async () => {
+  test("keeps an agent that sends no heartbeat, withdraws the limit, or sends its heartbeats in time", async () => {
     await using init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     await sleep(400);
@@ -37,7 +37,7 @@ describeInit("watching the agent", (binary) => {
     expect(init.running.console()).not.toMatch(/the agent/);
   });
 
-  test("a jump of the clock counts as one wake-up: the agent has time to answer after it", async () => {
+  test("gives the agent time to answer after the clock has jumped", async () => {
     await using init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     const pid = await init.running.pid();
@@ -54,7 +54,7 @@ describeInit("watching the agent", (binary) => {
     expect(init.running.console()).not.toMatch(/the agent/);
   });
 
-  test("heartbeats in time wake init once each", async () => {
+  test("wakes up at most once for each heartbeat", async () => {
     await using init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     const pid = await init.running.pid();

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { inPidNamespace } from "../init/in-pid-namespace.ts";
+import { inPidNamespace } from "../init/testing/in-pid-namespace.ts";
 import { inSandbox, runInSandbox, whyNoSandbox } from "./sandbox.ts";
 
 const reason = whyNoSandbox();

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isRoot } from "../../lib/is-root.ts";
 
 const SCRIPT = join(import.meta.dirname, "sandbox.sh");
 const NAMESPACES = ["--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup", "--propagation", "private"];
@@ -17,7 +18,7 @@ export function inSandbox(root: string, tree: string, command: readonly string[]
 
 /** Explains why no sandbox can be made here, if so. */
 export function whyNoSandbox(): string | undefined {
-  if (process.getuid?.() !== 0) return "not root: the sandbox needs mounts and namespaces; run the tests as root";
+  if (!isRoot()) return "not root: the sandbox needs mounts and namespaces; run the tests as root";
   const missing = ["unshare", "setpriv", "prlimit"].find((name) => !existsSync(`/usr/bin/${name}`));
   if (missing !== undefined) return `no /usr/bin/${missing}: apt-get install util-linux`;
   const asOther = ["--reuid", OUTSIDE_ID, "--regid", OUTSIDE_ID, "--clear-groups"];

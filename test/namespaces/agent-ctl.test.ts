@@ -11,9 +11,9 @@ import {
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { AgentCtl } from "../hosts/agent-ctl.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
-import { makeServicePlace, type RunningService, type ServicePlace } from "./service-agent.ts";
+import { makeServicePlace, type RunningService, type ServicePlace } from "./testing/service-agent.ts";
 
 const SHARED = "/run/kata-containers/shared/containers";
 /** The requests that Kata's sample policy allows. */

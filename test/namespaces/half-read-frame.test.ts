@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import { dial } from "../../host/client/dial.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { answer, frame, request } from "../scenarios/raw-frames.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 const CHECK = request("grpc.Health", "Check");
 

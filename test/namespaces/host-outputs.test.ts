@@ -2,8 +2,8 @@ import { it } from "vitest";
 import { openHost } from "../hosts/host-life.ts";
 import { hosts } from "../hosts/hosts.ts";
 import { manyOutputs } from "../hosts/many-outputs.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 describeInNamespaces("output of many short processes", () => {
   it.each(hosts)("reaches %s without a lost byte", async (kind, make) => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { hostileRace } from "../scenarios/hostile-race.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 describeInNamespaces("a rootfs that changes while containers are created in it", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;

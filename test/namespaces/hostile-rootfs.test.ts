@@ -2,11 +2,11 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { snapshot } from "../scenarios/snapshot.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 describeInNamespaces("a hostile rootfs", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;

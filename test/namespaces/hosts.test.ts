@@ -6,9 +6,9 @@ import { RECORDED } from "../hosts/host-spec.ts";
 import { hosts } from "../hosts/hosts.ts";
 import { kubeletPod } from "../hosts/kubelet-pod.ts";
 import { lastMessage } from "../hosts/sized-life.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { methodOf, readRecording, toMessage } from "../recordings/read-recording.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 describeInNamespaces("hosts that speak Kata's protocol", () => {
   describe.each(hosts)("%s", (kind, make) => {

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { expect, it, vi } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startHostAgent } from "./host-agent.ts";
-import { hungMount } from "./hung-mount.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
+import { hungMount } from "./testing/hung-mount.ts";
 
 const HUNG = "/run/kata-containers/shared/containers/hung";
 /** More calls than libuv has threads. */

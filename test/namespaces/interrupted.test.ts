@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { WORK } from "../clean-up/work-directory.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 
 const repository = join(import.meta.dirname, "../..");
 

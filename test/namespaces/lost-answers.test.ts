@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { killClient } from "../scenarios/kill-client.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 /** 3.4 MB: less than the limit of bytes waiting for one connection, much more than sockets hold. */
 const LINES = Array.from({ length: 500_000 }, (_, index) => `${index + 1}\n`).join("");

@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dial } from "../../host/client/dial.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { type OpenStream, passedSocket } from "../scenarios/passed-socket.ts";
 import { passfdEdgeScenarios, passfdScenarios, passfdThroughKills } from "../scenarios/passfd.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 const KILLS = Number(process.env["GUESTD_KILLS"] ?? 3);
 

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 /** Number of calls; GUESTD_RANDOM_CALLS=100000 runs longer. */
 const CALLS = Number(process.env["GUESTD_RANDOM_CALLS"] ?? 3000);

@@ -5,8 +5,8 @@ import { loadRego, type RegoModule } from "../../agent/service/policy/rego-modul
 import { regoPolicy } from "../../agent/service/policy/rego-policy.ts";
 import { connect } from "../../host/client/agent-client.ts";
 import { regoEngine, whyNoRego } from "../../rootfs-builder/image/rego-engine.ts";
-import { whyNoNamespaces } from "../init/harness.ts";
-import { makeServicePlace } from "./service-agent.ts";
+import { whyNoNamespaces } from "../init/testing/harness.ts";
+import { makeServicePlace } from "./testing/service-agent.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const noRego = await whyNoRego();

@@ -1,12 +1,12 @@
 import { expect, it } from "vitest";
 import { addInterface } from "../hosts/add-interface.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { KNOWN_DIFFERENCES, type KnownDifference, knownDifference } from "../recordings/known-differences.ts";
 import { interfaces, rootPaths } from "../recordings/needs.ts";
 import { readRecording, recordings } from "../recordings/read-recording.ts";
 import { replay } from "../recordings/replay.ts";
 import { shareFolder } from "../recordings/share-folder.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 describeInNamespaces("recorded conversations", () => {
   const replayed: string[] = [];

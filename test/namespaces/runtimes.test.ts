@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { otherRuntimeScenarios } from "../scenarios/other-runtime.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 const missing = (runtime: string) =>
   ["/usr/bin", "/usr/sbin"].some((directory) => existsSync(`${directory}/${runtime}`))

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { hostileFrames, lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import type { Machine } from "../scenarios/machine.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 describeInNamespaces("the agent in namespaces", () => {
   let machine: Machine;

@@ -8,14 +8,14 @@ import { expect, it } from "vitest";
 import { listenVsock, VSOCK_ANY } from "../../agent/kernel/sys/listeners.ts";
 import { nativeAddon } from "../../agent/kernel/sys/native-addon.ts";
 import { type AgentClient, connect } from "../../host/client/agent-client.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { buildProbe } from "../scenarios/build-probe.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { readSpans } from "../scenarios/read-spans.ts";
-import { makeServicePlace, type ServicePlace } from "./service-agent.ts";
+import { makeServicePlace, type ServicePlace } from "./testing/service-agent.ts";
 
 const address = `unix://@guestd-service-${process.pid}`;
 const hasVsock = existsSync("/dev/vsock");
@@ -185,33 +185,50 @@ describeInNamespaces("the agent as a service", () => {
     },
   );
 
-  it("has a policy from its environment or its configuration file, until SetPolicy replaces it", async () => {
-    await using place = makeServicePlace();
-    const policy = join(place.directory, "policy.rego");
-    const rules = (copyFile: boolean) => `package agent_policy
+  const policy = (copyFile: boolean) => `package agent_policy
 default CreateSandboxRequest := true
 default DestroySandboxRequest := true
 default SetPolicyRequest := true
 default CopyFileRequest := ${copyFile}
 `;
-    writeFileSync(policy, rules(true));
+  const file = {
+    path: "/run/kata-containers/shared/containers/x",
+    file_size: 0,
+    file_mode: 0o100644,
+    dir_mode: 0o755,
+  };
+  const denied = { code: 7, message: "CopyFileRequest is blocked by policy: rule CopyFileRequest is false" };
+
+  it.each(["environment", "configuration file"])("applies the first policy that its %s names", async (source) => {
+    await using place = makeServicePlace();
+    const path = join(place.directory, "policy.rego");
+    writeFileSync(path, policy(false));
     const config = join(place.directory, "agent.toml");
-    writeFileSync(config, `server_addr = "${address}"\npolicy_file = "${policy}"\n`);
-    const service = place.start({}, ["--config", config]);
+    const inFile = source === "configuration file";
+    writeFileSync(config, `server_addr = "${address}"\n${inFile ? `policy_file = "${path}"\n` : ""}`);
+    const service = place.start(inFile ? {} : { KATA_AGENT_POLICY_FILE: path }, ["--config", config]);
+    await service.listening();
+    const client = await connect(address);
+    await client.agent.createSandbox({ sandbox_id: "pod" });
+    await expect(client.agent.copyFile(file)).rejects.toMatchObject(denied);
+    const noRule = "policy check of ListInterfacesRequest: the policy has no rule of that name";
+    await expect(client.agent.listInterfaces({})).rejects.toMatchObject({ code: 13, message: noRule });
+    await client.agent.destroySandbox({});
+    expect(await service.exited).toEqual({ code: 0, signal: null });
+    await client.close();
+  });
+
+  it("applies the policy of SetPolicy instead of the first one, also after a restart of the agent", async () => {
+    await using place = makeServicePlace();
+    const path = join(place.directory, "policy.rego");
+    writeFileSync(path, policy(true));
+    const service = place.start({ ...env, KATA_AGENT_POLICY_FILE: path });
     await service.listening();
     let client = await connect(address);
     await client.agent.createSandbox({ sandbox_id: "pod" });
-    const file = {
-      path: "/run/kata-containers/shared/containers/x",
-      file_size: 0,
-      file_mode: 0o100644,
-      dir_mode: 0o755,
-    };
     await client.agent.copyFile(file);
-    await client.agent.setPolicy({ policy: rules(false) });
-    const denied = { code: 7, message: expect.stringMatching(/^CopyFileRequest is blocked by policy: /) };
+    await client.agent.setPolicy({ policy: policy(false) });
     await expect(client.agent.copyFile(file)).rejects.toMatchObject(denied);
-    await expect(client.agent.listInterfaces({})).rejects.toMatchObject({ code: 13 });
 
     process.kill(service.children()[0] ?? -1, "SIGKILL");
     await service.listening(2);

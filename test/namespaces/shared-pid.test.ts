@@ -1,10 +1,10 @@
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { compileC } from "../testing/compile-c.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 /**
  * The view that containers of a pod have of each other if they share a pid namespace: CreateContainer with
@@ -19,8 +19,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
     machine = await startHostAgent();
     pod = await Pod.open(machine);
     rootfs = machine.rootfs("all");
-    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
-    execFileSync("gcc", [...flags, join(import.meta.dirname, "stalker.c"), "-o", join(rootfs, "bin/stalker")]);
+    compileC([join(import.meta.dirname, "stalker.c")], join(rootfs, "bin/stalker"));
     await create("first", []);
     await pod.client.agent.startContainer({ container_id: "first" });
     await create("tracer", ["CAP_SYS_PTRACE"]);

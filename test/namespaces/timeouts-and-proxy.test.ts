@@ -7,12 +7,12 @@ import { type AgentClient, connect } from "../../host/client/agent-client.ts";
 import { digestOf } from "../../image/digest.ts";
 import { thisPlatform } from "../../image/platform.ts";
 import { layoutEntries, packTar } from "../../image/write-layout.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { makeServicePlace, type ServicePlace } from "./service-agent.ts";
+import { makeServicePlace, type ServicePlace } from "./testing/service-agent.ts";
 
 const address = `unix://@guestd-options-${process.pid}`;
 const HOST = "registry.test";

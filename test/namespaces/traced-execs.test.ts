@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startContainer } from "../scenarios/traced-execs.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 const SEEN = [
   ...["id", "umask", "pwd", "ulimit -Sn; ulimit -Hn", "cat /proc/self/oom_score_adj", "ionice -p $$"],

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildShippedAgent } from "../bench/shipped-agent.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { brokenBundleScenarios, CANNOT_LOAD, ENDS_EARLY } from "../scenarios/broken-bundles.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { upgradeScenarios } from "../scenarios/upgrade.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 describeInNamespaces("an upgrade of the agent in namespaces", () => {
   let directory: string;

@@ -1,9 +1,9 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { ociSpec } from "../scenarios/oci.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 const MIB = 1 << 20;
 /** Longer than the agent's interval of 2 s between two looks. */

@@ -1,10 +1,10 @@
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { HELD_UP_MS } from "../attack/held-up-ms.ts";
+import { HELD_UP_MS } from "../attack/testing/held-up-ms.ts";
+import { buildCapable } from "../attack/vm/testing/spared-container.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "../vm/guest-machine.ts";
+import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
 const MIB = 1 << 20;
 const DEFAULTS = ["1:3", "1:5", "1:7", "1:8", "1:9", "5:2"];
@@ -17,9 +17,7 @@ describe("a container with CAP_MKNOD or CAP_SYS_RESOURCE, in a guest", () => {
     machine = await startGuestMachine(512);
     pod = await Pod.open(machine);
     rootfs = machine.rootfs("capable");
-    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
-    const source = join(import.meta.dirname, "../attack/vm/capable.c");
-    execFileSync("gcc", [...flags, source, "-o", join(machine.hostPath(rootfs), "bin/capable")]);
+    buildCapable(join(machine.hostPath(rootfs), "bin/capable"));
   });
   afterAll(async () => {
     await pod?.client.close();

@@ -3,7 +3,7 @@ import { steps } from "../attack/faults/conversation.ts";
 import { type FaultyMachine, startFaultyMachine } from "../attack/faults/faulty-machine.ts";
 import { countStartCalls, restartWithFaults } from "../attack/faults/restarts.ts";
 import { sweep } from "../attack/faults/sweep.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 
 /** The most errnos that a call has in agent/native/sys-faults/faults.c. */
 const VARIANTS = 5;

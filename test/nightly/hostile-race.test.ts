@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { hostileRace } from "../scenarios/hostile-race.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "../vm/guest-machine.ts";
+import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
 describe("a rootfs on virtio-fs that changes while containers are created in it", () => {
   let machine: Machine;

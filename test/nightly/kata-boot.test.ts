@@ -10,7 +10,7 @@ import { bootModules } from "../../rootfs-builder/initramfs/initramfs.ts";
 import { resolveModules } from "../../rootfs-builder/initramfs/modules.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { hosts } from "../hosts/hosts.ts";
-import { bootsForKata } from "../vm/kata-boot-suite.ts";
+import { bootsForKata } from "../vm/testing/kata-boot-suite.ts";
 
 const roots = ["pmem", "disk", "initrd"] as const;
 const root = join(import.meta.dirname, "../..");

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe } from "vitest";
-import { tracedBirth } from "../attack/traced-birth.ts";
-import { tracedCreation } from "../attack/traced-creation.ts";
+import { tracedBirth } from "../attack/testing/traced-birth.ts";
+import { tracedCreation } from "../attack/testing/traced-creation.ts";
 import type { Machine } from "../scenarios/machine.ts";
-import { startGuestMachine } from "../vm/guest-machine.ts";
+import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
 /** Runs the tracing attacks in a guest; `npm test` runs them in namespaces. */
 describe("in a guest", () => {

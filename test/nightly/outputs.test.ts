@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { repositoryRoot } from "../../host/machine/paths.ts";
 import { OUTPUTS } from "../../rootfs-builder/outputs/output-names.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
-import { bootsDescribed, describedGuest, type Stand } from "../vm/boot-described.ts";
-import { flipByte } from "../vm/flip-byte.ts";
+import { bootsDescribed, describedGuest, type Stand } from "../vm/testing/boot-described.ts";
+import { flipByte } from "../vm/testing/flip-byte.ts";
 
 describe("guests of profiles, started with the kernel command line of their guest.json", () => {
   let directory = "";

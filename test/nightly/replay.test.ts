@@ -4,7 +4,7 @@ import { interfaces, rootPaths } from "../recordings/needs.ts";
 import { readRecording, recordings } from "../recordings/read-recording.ts";
 import { replay } from "../recordings/replay.ts";
 import { recordedRootfs } from "../recordings/share-folder.ts";
-import { startGuestMachine } from "../vm/guest-machine.ts";
+import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
 const SHARED = "/run/kata-containers/shared/containers";
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { gvisorScenarios } from "../scenarios/gvisor.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "../vm/guest-machine.ts";
+import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
 /**
  * Returns why runsc can't be built, or undefined. The build downloads from the Go module proxy, once for each version.

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe } from "vitest";
 import { differentialSuite } from "../differential/differential-suite.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { otherRuntimeScenarios } from "../scenarios/other-runtime.ts";
-import { startGuestMachine } from "../vm/guest-machine.ts";
+import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
 /** Runs all scenarios; `npm test` runs a part in the guest, and all on the host. */
 describe("other OCI runtimes in a guest", () => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildHog } from "../attack/vm/build-hog.ts";
-import { type Attack, startGreedy } from "../attack/vm/greedy-container.ts";
-import { expectNeighboursWell, whileChecking } from "../attack/vm/neighbours.ts";
+import { buildHog } from "../attack/vm/testing/build-hog.ts";
+import { type Attack, startGreedy } from "../attack/vm/testing/greedy-container.ts";
+import { expectNeighboursWell, whileChecking } from "../attack/vm/testing/neighbours.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "../vm/guest-machine.ts";
+import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
 const volume = [{ destination: "/vol", source: "/run/vol", type: "bind", options: ["rbind", "rw"] }];
 const cgroup = [{ destination: "/sys/fs/cgroup", source: "cgroup", type: "cgroup", options: ["rw"] }];

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { Pod } from "../scenarios/pod.ts";
 import { figuresOf, whatGrew } from "../soak/figures.ts";
 import { load } from "../soak/load.ts";
-import { startGuestMachine } from "../vm/guest-machine.ts";
+import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
 const STAGE = { execs: 250, containers: 25, atOnce: 4 };
 

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { memoryBounds } from "../../agent/container/cgroup/memory-bounds.ts";
-import { buildHog } from "../attack/vm/build-hog.ts";
-import { expectNeighboursWell, whileChecking } from "../attack/vm/neighbours.ts";
-import { buildCapable, startSpared } from "../attack/vm/spared-container.ts";
+import { buildHog } from "../attack/vm/testing/build-hog.ts";
+import { expectNeighboursWell, whileChecking } from "../attack/vm/testing/neighbours.ts";
+import { buildCapable, startSpared } from "../attack/vm/testing/spared-container.ts";
 import { guestMemory } from "../scenarios/guest-memory.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "../vm/guest-machine.ts";
-import { plugMemory } from "../vm/plug-memory.ts";
+import { startGuestMachine } from "../vm/testing/guest-machine.ts";
+import { plugMemory } from "../vm/testing/plug-memory.ts";
 
 /** The longest that a host may wait for Check, whatever a container does. */
 const PROMISED_MS = 1000;

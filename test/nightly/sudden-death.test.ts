@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { suddenDeathSuite } from "../namespaces/sudden-death-suite.ts";
+import { suddenDeathSuite } from "../namespaces/testing/sudden-death-suite.ts";
 import { closedAsLogged } from "../scenarios/closed-as-logged.ts";
 import { killUnderLoad, NOTHING_LOST } from "../scenarios/killed-under-load.ts";
-import { startGuestMachine } from "../vm/guest-machine.ts";
-import { NETWORK_CARD } from "../vm/network-card.ts";
+import { startGuestMachine } from "../vm/testing/guest-machine.ts";
+import { NETWORK_CARD } from "../vm/testing/network-card.ts";
 
 suddenDeathSuite(1000);
 

@@ -8,8 +8,8 @@ import { RpcError } from "../../host/client/rpc-error.ts";
 import { sendFiles } from "../../host/client/send-files.ts";
 import { buildShippedAgent } from "../bench/shipped-agent.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { makeBundle } from "../scenarios/make-bundle.ts";
 import { Pod } from "../scenarios/pod.ts";
 

@@ -2,15 +2,15 @@ import { KNOWN_FAILURES, type KnownFailure } from "./known-failures.ts";
 import type { Outcome } from "./run-program.ts";
 
 export interface Comparison {
-  /** Failures that nobody expects, a line each. */
+  /** Unexpected failures, one line each. */
   readonly unexpected: readonly string[];
-  /** Expected failures that did not happen: to be taken off the list, a line each. */
+  /** Expected failures that did not happen and should leave the list, one line each. */
   readonly gone: readonly string[];
   /** Expected failures that happened. */
   readonly known: readonly KnownFailure[];
 }
 
-/** Outcomes against the list; entries of programs that did not run say nothing. */
+/** Compares outcomes with the list. Ignores the entries of programs that did not run. */
 export function compare(outcomes: readonly Outcome[], list: readonly KnownFailure[] = KNOWN_FAILURES): Comparison {
   const expected = list.filter(({ when }) => when?.() ?? true);
   const used = new Set<KnownFailure>();

@@ -2,7 +2,7 @@ import { writeSync } from "node:fs";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import type { RuntimeState } from "./runtime-state.ts";
 
-/** Copies the container's output to our own until both streams and the process have ended, then notes that it stopped. */
+/** Copies a container's output to our own until its streams and its process have ended, then notes that it stopped. */
 export async function followContainer(client: AgentClient, container: RuntimeState): Promise<void> {
   const process = { container_id: container.id, exec_id: container.id };
   const copy = async (read: "readStdout" | "readStderr", descriptor: number) => {

@@ -8,7 +8,7 @@ import type { AgentClient } from "../../host/client/agent-client.ts";
 import { followContainer } from "./follow-container.ts";
 import { RuntimeState } from "./runtime-state.ts";
 
-const HELP = `guestd-runtime: runc's commands, done by a guestd agent that runs in the same namespaces.
+const HELP = `guestd-runtime: runc's commands, carried out by a guestd agent in the same namespaces.
   create [--bundle DIR] [--pid-file FILE] ID
   start ID
   state ID
@@ -43,13 +43,13 @@ async function main(): Promise<void> {
   if (values.help) return void process.stdout.write(`${HELP}\n`);
   const [name = "", id, ...rest] = positionals;
   const command = COMMANDS[name];
-  if (command === undefined) throw new Error(`"${name}" is no command: see --help`);
-  if (id === undefined || id === "") throw new Error(`${name} needs the id of a container`);
+  if (command === undefined) throw new Error(`"${name}" is not a command: see --help`);
+  if (id === undefined || id === "") throw new Error(`${name} needs a container id`);
   const container = new RuntimeState(setting("GUESTD_RUNTIME_ROOT"), id);
   await command({ container, options: values, rest });
 }
 
-/** Loaded by those who need it: the suite asks for the state again and again. */
+/** Loads the client only for commands that need it, because the suite calls `state` again and again. */
 async function withAgent<Result>(use: (client: AgentClient) => Promise<Result>): Promise<Result> {
   const { connect } = await import("../../host/client/agent-client.ts");
   await using client = await connect(setting("GUESTD_RUNTIME_AGENT"));
@@ -80,12 +80,12 @@ async function create({ container, options }: Command): Promise<void> {
     container.remove();
     throw error;
   }
-  // It outlives this command and is given the output that this one was given.
+  // This process outlives the command and inherits its output.
   const follower = [import.meta.filename, "follow", container.id];
   spawn(process.execPath, follower, { detached: true, stdio: ["ignore", "inherit", "inherit"] }).unref();
 }
 
-/** The only process in the cgroup of a container that was just made. The agent's own notes say which one that is. */
+/** Returns the pid of a new container's only process, from the cgroup that the agent's state file names. */
 function pidOf(id: string): number {
   const { cgroup } = JSON.parse(readFileSync(`/run/guestd/containers/${id}.json`, "utf8")) as { cgroup: string };
   return Number(readFileSync(join(cgroup, "cgroup.procs"), "utf8").split("\n")[0]);
@@ -110,7 +110,8 @@ async function state({ container }: Command): Promise<void> {
 
 async function kill({ container, rest }: Command): Promise<void> {
   container.read();
-  if (container.status === "stopped") throw new Error(`container ${container.id} is stopped: no process to signal`);
+  if (container.status === "stopped")
+    throw new Error(`container ${container.id} is stopped, so it has no process to signal`);
   const signal = signalNumber(rest[0] ?? "TERM");
   await withAgent(({ agent }) => agent.signalProcess({ container_id: container.id, exec_id: container.id, signal }));
 }
@@ -118,7 +119,7 @@ async function kill({ container, rest }: Command): Promise<void> {
 function signalNumber(text: string): number {
   const names: Readonly<Record<string, number>> = constants.signals;
   const number = /^\d+$/.test(text) ? Number(text) : names[text.startsWith("SIG") ? text : `SIG${text}`];
-  if (number === undefined) throw new Error(`"${text}" is no signal`);
+  if (number === undefined) throw new Error(`"${text}" is not a signal`);
   return number;
 }
 

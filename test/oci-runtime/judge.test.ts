@@ -8,7 +8,7 @@ function outcome(stdout: string, code = 0, stderr = ""): Outcome {
   return { ...judge("one", stdout, stderr, code), seconds: 1, output: stdout };
 }
 
-test("points are counted, and a failed one comes with what its block says", () => {
+test("judge counts points, and adds the text of its block to a failed one", () => {
   const block = '  ---\n  {\n    "error": "exit status 1",\n    "stderr": "why\\n"\n  }\n  ...\n';
   expect(outcome(`${HEAD}ok 1 - a\nnot ok 2 - b\n${block}ok 3 # SKIP c\nnot ok 4 # TODO d\n1..4\n`)).toMatchObject({
     passed: 1,
@@ -17,26 +17,26 @@ test("points are counted, and a failed one comes with what its block says", () =
   });
 });
 
-test("points in a block are the container's", () => {
+test("judge ignores points inside a block, which are the container's output", () => {
   const quoted = `  ---\n  {\n    "stdout": "x"\nnot ok 1 - inner\n  }\n  ...\n`;
   expect(outcome(`${HEAD}ok 1 - a\n${quoted}1..1\n`)).toMatchObject({ passed: 1, failed: [] });
 });
 
 test.each([
   ["an exit code", HEAD, 1, "boom", "exit code 1: boom"],
-  ["a block of no point", `${HEAD}  ---\n  {\n    "error": "order"\n  }\n  ...\n1..0\n`, 0, "", "order"],
+  ["a block without a point", `${HEAD}  ---\n  {\n    "error": "order"\n  }\n  ...\n1..0\n`, 0, "", "order"],
   ["output without its last line", `${HEAD}ok 1 - a\n`, 0, "", "ended before its last point"],
-  ["points that are missing", `${HEAD}ok 1 - a\n1..2\n`, 0, "", "1 points of 2"],
+  ["missing points", `${HEAD}ok 1 - a\n1..2\n`, 0, "", "1 points of 2"],
   ["a time limit", HEAD, 124, "", "did not end within 120 s"],
-])("%s is a failure of the program", (_name, stdout, code, stderr, detail) => {
+])("judge reports %s as a failure of the program", (_name, stdout, code, stderr, detail) => {
   expect(outcome(stdout, code, stderr).failed).toEqual([{ point: "(program)", detail }]);
 });
 
-test("a program without points that ends well has passed once", () => {
+test("judge counts a successful program without points as one pass", () => {
   expect(outcome(`${HEAD}1..0\n`)).toMatchObject({ passed: 1, failed: [] });
 });
 
-test("a failure that is not listed and a listed one that is gone are both told", () => {
+test("compare reports both a failure that isn't listed and a listed one that is gone", () => {
   const outcomes = [outcome(`${HEAD}not ok 1 - new thing\nnot ok 2 - old thing\n1..2\n`)];
   const known = [
     { program: "one", point: "old", reason: "r" },

@@ -3,13 +3,13 @@ import { once } from "node:events";
 import { readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** The cgroups of runtime-tools; a program leaves one behind that a runtime must not delete. */
+/** Cgroups of runtime-tools. One of its programs leaves a cgroup behind that a runtime must not delete. */
 const LEFT = ["cgrouptest", "testdir/cgrouptest/container", "testdir/cgrouptest", "testdir"];
 
-/** A process in namespaces where a runtime other than guestd finds what it is used to, the machine's cgroups included. */
+/** Starts a process in namespaces that suit other runtimes than guestd, with the machine's own cgroups. */
 export async function startOtherPlace(): Promise<AsyncDisposable & { readonly pid: number }> {
   const own = ["--pid", "--mount", "--uts", "--ipc", "--net", "--mount-proc", "--propagation", "private"];
-  // Where both versions of cgroups have controllers crun refuses to work; the suite knows only the first.
+  // crun refuses to work if both versions of cgroups have controllers, and the suite knows only version 1.
   const one = "if [ -e /sys/fs/cgroup/unified ]; then umount /sys/fs/cgroup/unified; fi";
   const fresh = `${one}; mount -t tmpfs tmpfs /tmp && mount -t tmpfs tmpfs /run && echo ready && exec sleep infinity`;
   const unshare = ["--pdeathsig", "KILL", "unshare", "--fork", "--kill-child=SIGKILL", ...own];
@@ -17,7 +17,7 @@ export async function startOtherPlace(): Promise<AsyncDisposable & { readonly pi
   const ended = once(child, "exit");
   await Promise.race([
     once(child.stdout, "data"),
-    ended.then(() => Promise.reject(new Error("unshare could not make namespaces"))),
+    ended.then(() => Promise.reject(new Error("unshare could not create namespaces"))),
   ]);
   const pid = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim());
   return {
@@ -30,7 +30,7 @@ export async function startOtherPlace(): Promise<AsyncDisposable & { readonly pi
           try {
             rmdirSync(join("/sys/fs/cgroup", hierarchy, name));
           } catch {
-            // Not there, as in most of them.
+            // Most of them don't exist.
           }
         }
       }

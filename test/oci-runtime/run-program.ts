@@ -9,17 +9,17 @@ export interface Outcome {
   readonly program: string;
   readonly passed: number;
   readonly skipped: number;
-  /** The points that failed; `PROGRAM` for one that is not a point. */
+  /** Failed points; `PROGRAM` for a failure without a point. */
   readonly failed: readonly { readonly point: string; readonly detail: string }[];
   readonly seconds: number;
   readonly output: string;
 }
 
-/** The name of a failure that no test point tells. */
+/** Name of a failure that no test point reports. */
 const PROGRAM = "(program)";
 const LIMIT_SECONDS = 120;
 
-/** Runs one validation program in the namespaces of the process `pid`, with `env` saying which runtime it tests. */
+/** Runs a validation program in the namespaces of the process `pid`. `env` names the runtime that it tests. */
 export async function runProgram(
   program: string,
   pid: number,
@@ -34,7 +34,7 @@ export async function runProgram(
   return { ...judge(program, stdout, stderr, Number(code)), seconds, output: `${stdout}${stderr}` };
 }
 
-/** Judges a program by its TAP points and its other output. */
+/** Returns the outcome of a program from its TAP points and other output. */
 export function judge(
   program: string,
   stdout: string,

@@ -1,25 +1,28 @@
 import { delimiter, dirname, join } from "node:path";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { startOtherPlace } from "./other-place.ts";
 import { type Outcome, runProgram } from "./run-program.ts";
 
 export interface SuiteOptions {
   readonly programs: readonly string[];
-  /** "guestd", or another runtime with runc's commands, found along the usual PATH. */
+  /** "guestd", or another runtime with runc's commands, found in PATH. */
   readonly runtime: string;
-  /** How many programs at once; default 3: they sleep a lot. */
+  /** Number of programs to run at once; default 3, because they mostly sleep. */
   readonly atOnce?: number;
   readonly onOutcome?: (outcome: Outcome) => void;
 }
 
 /**
- * In it the process, once it was executed, and the hook are two shells that write to one file as they come: on a busy
- * machine the hook may be first. test/scenarios/hooks.ts checks the order.
+ * Program in which the container's process and the hook, two shells, write to one file. On a busy machine the hook may
+ * write first. test/scenarios/hooks.ts checks the order.
  */
 const RACE = "poststart";
 const RACE_TRIES = 5;
 
-/** Runs the programs in namespaces of their own: in those of an init with an agent for guestd. Outcomes are by name. */
+/**
+ * Runs the programs in separate namespaces, for guestd in those of an init with an agent. Returns the outcomes sorted
+ * by name.
+ */
 export async function runSuite(options: SuiteOptions): Promise<Outcome[]> {
   const outcomes = await (options.runtime === "guestd" ? withGuestd(options) : withOther(options));
   return outcomes.sort((a, b) => (a.program < b.program ? -1 : 1));
@@ -55,9 +58,9 @@ async function runAll(options: SuiteOptions, pid: number, runtime: Record<string
       options.onOutcome?.(outcome);
     }
   };
-  // Those with one fixed cgroup can't run at once.
+  // Programs that share a fixed cgroup can't run at the same time.
   const alone = options.programs.filter(usesFixedCgroup);
-  // The containers of a pod have one host name, which each program sets to its own.
+  // The containers of a pod share a host name, and each program sets its own.
   const isLast = (program: string) => program === "hostname" || program === RACE;
   const last = options.programs.filter(isLast);
   const rest = options.programs.filter((program) => !usesFixedCgroup(program) && !isLast(program));

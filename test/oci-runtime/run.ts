@@ -5,9 +5,9 @@ import type { Outcome } from "./run-program.ts";
 import { runSuite } from "./run-suite.ts";
 import { buildSuite, whyNoSuite } from "./suite.ts";
 
-const HELP = `Runs the validation programs of opencontainers/runtime-tools with guestd, and prints what passed and failed.
-  --beside NAMES    the same with these runtimes, "runc,crun", for comparison
-  --at-once N       programs at a time, default 3
+const HELP = `Run the validation programs of opencontainers/runtime-tools with guestd, and print what passed and failed.
+  --beside NAMES    also run them with these runtimes, such as "runc,crun"
+  --at-once N       number of programs at a time, default 3
   --verbose         each program's output when it has failed points
   PROGRAM…          only these
 Exit code 1 when a point fails that test/oci-runtime/known-failures.ts doesn't list, or when a listed one passes.`;
@@ -80,8 +80,8 @@ function reasons({ known, unexpected, gone }: Comparison): string {
     "",
     "Expected failures of guestd:",
     ...lines,
-    ...unexpected.map((line) => `NOT EXPECTED: ${line}`),
-    ...gone.map((line) => `PASSES, take it off the list: ${line}`),
+    ...unexpected.map((line) => `UNEXPECTED: ${line}`),
+    ...gone.map((line) => `PASSES NOW, remove it from the list: ${line}`),
     "",
   ].join("\n");
 }

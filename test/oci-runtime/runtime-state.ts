@@ -1,19 +1,19 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** guestd-runtime's record of a container, one JSON file each. The rest is the agent's. */
+/** guestd-runtime's record of a container, in its own JSON file. The agent keeps the rest. */
 export interface RuntimeRecord {
   readonly ociVersion: string;
   readonly id: string;
   readonly bundle: string;
-  /** The first process's pid in the caller's pid namespace, which is init's. */
+  /** Pid of the first process in the caller's pid namespace, which is init's. */
   readonly pid: number;
   readonly annotations: Readonly<Record<string, string>>;
 }
 
 export type Status = "creating" | "created" | "running" | "stopped";
 
-/** The directory of a container's notes. */
+/** Record of one container, in a directory. */
 export class RuntimeState {
   readonly #directory: string;
   readonly id: string;
@@ -28,14 +28,14 @@ export class RuntimeState {
     return existsSync(this.#directory);
   }
 
-  /** Throws when there is one of that name. */
+  /** Creates the directory. Throws if a container of that name exists. */
   claim(): void {
     mkdirSync(join(this.#directory, ".."), { recursive: true });
     try {
       mkdirSync(this.#directory);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      throw new Error(`container ${this.id} exists already`);
+      throw new Error(`container ${this.id} already exists`);
     }
   }
 
@@ -45,13 +45,16 @@ export class RuntimeState {
     renameSync(`${path}.new`, path);
   }
 
-  /** Throws for a container that isn't there or isn't made yet. */
+  /** Reads the record. Throws if the container doesn't exist or isn't created yet. */
   read(): RuntimeRecord {
     if (!existsSync(join(this.#directory, "record.json"))) throw new Error(`container ${this.id} does not exist`);
     return JSON.parse(readFileSync(join(this.#directory, "record.json"), "utf8"));
   }
 
-  /** `started` comes before the call, so that nobody reads "created" of a process that runs. */
+  /**
+   * Notes a change of the status. `started` is noted before the call, so that no reader sees "created" for a running
+   * process.
+   */
   mark(what: "started" | "stopped"): void {
     writeFileSync(join(this.#directory, what), "");
   }

@@ -10,16 +10,18 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { whyNoNamespaces } from "../init/testing/harness.ts";
 
 const here = import.meta.dirname;
-/** Where the programs look for the root file system and for what runs in it: their working directory. */
+/**
+ * Working directory of the programs, in which they look for the root file system and for the program that runs in it.
+ */
 export const SUITE = join(here, "../../build/oci-runtime");
 const MODULE = "github.com/opencontainers/runtime-tools";
-/** The program that runs in the containers; all others in SUITE are validation programs. */
+/** Program that runs in the containers. All others in SUITE are validation programs. */
 const INSIDE = "runtimetest";
 
-/** Why the validation programs cannot be had or run here; undefined when they can. */
+/** Returns why the validation programs can't be built or run on this machine; undefined if they can. */
 export function whyNoSuite(): string | undefined {
   const why = whyNoNamespaces();
   if (why !== undefined) return why;
@@ -40,7 +42,7 @@ export function whyNoSuite(): string | undefined {
   return undefined;
 }
 
-/** Builds the programs once for each go.mod, some 30 s of one core. Gives their names in order. */
+/** Builds the programs once for each go.mod, which takes some 30 s of one core. Returns their names in order. */
 export function buildSuite(): string[] {
   if (!isBuilt()) {
     rmSync(SUITE, { recursive: true, force: true });
@@ -70,7 +72,7 @@ function isBuilt(): boolean {
   return existsSync(join(SUITE, "go.sum")) && readFileSync(join(SUITE, "go.sum"), "utf8") === pins();
 }
 
-/** The checksums of all sources, the programs' own included. */
+/** Returns the checksums of all sources, including the programs'. */
 function pins(): string {
   return readFileSync(join(here, "go.sum"), "utf8");
 }

@@ -1,22 +1,22 @@
-/** One test point of a program's output in the Test Anything Protocol, as tap-go writes it. */
+/** Test point in a program's output, in the Test Anything Protocol as tap-go writes it. */
 export interface Point {
   readonly ok: boolean;
-  /** Skipped or to do: counts neither way. */
+  /** True if the point was skipped or is a to-do; it then counts neither as passed nor as failed. */
   readonly skipped: boolean;
   readonly text: string;
-  /** The block below the point; empty without one. */
+  /** Text of the block below the point; empty if there is no block. */
   readonly detail: string;
 }
 
 export interface Tap {
   readonly points: readonly Point[];
-  /** How many points were announced; undefined when the output ended before that. */
+  /** Number of announced points; undefined if the output ended before the announcement. */
   readonly plan: number | undefined;
-  /** Blocks that belong to no point; some programs report a failure only there. */
+  /** Blocks that belong to no point. Some programs report a failure only in one of these. */
   readonly notes: readonly string[];
 }
 
-/** The output of a container may be quoted in a block and look like points; points stand at the begin of a line. */
+/** Parses TAP output. A block may quote a container's output that looks like points; real points are outside blocks. */
 export function parseTap(output: string): Tap {
   const points: Point[] = [];
   const notes: string[] = [];
@@ -46,7 +46,7 @@ export function parseTap(output: string): Tap {
   return { points, plan, notes };
 }
 
-/** A block is JSON: the error in it with what the runtime wrote, else all of it. */
+/** Shortens a block to its JSON's error and the runtime's output, or returns all of it if it isn't JSON. */
 function inShort(block: string): string {
   let fields: Readonly<Record<string, unknown>>;
   try {

@@ -4,7 +4,7 @@ import type { Outcome } from "./run-program.ts";
 import { runSuite } from "./run-suite.ts";
 import { buildSuite, whyNoSuite } from "./suite.ts";
 
-/** Programs that sleep long or need cgroup v1; `npm run test:oci` runs them all. */
+/** Programs that sleep long or need cgroup v1. `npm run test:oci` runs them too. */
 const LEFT_OUT = /^(delete|kill|pidfile|linux_cgroups_)/;
 const why = whyNoSuite();
 
@@ -15,15 +15,15 @@ describe.skipIf(why !== undefined)(`OCI validation programs${why === undefined ?
     outcomes = await runSuite({ programs, runtime: "guestd", atOnce: 4 });
   }, 400_000);
 
-  test("nothing fails but what known-failures.ts lists", () => {
+  test("fail only where known-failures.ts says so", () => {
     expect(compare(outcomes).unexpected).toEqual([]);
   });
 
-  test("what known-failures.ts lists still fails", () => {
+  test("still fail wherever known-failures.ts says so", () => {
     expect(compare(outcomes).gone).toEqual([]);
   });
 
-  test("two thousand points and more pass", () => {
+  test("pass in at least two thousand points", () => {
     expect(outcomes.reduce((total, { passed }) => total + passed, 0)).toBeGreaterThan(2000);
   });
 });

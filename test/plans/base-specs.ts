@@ -1,3 +1,13 @@
+import {
+  CGROUP_MOUNT,
+  DEFAULT_CAPABILITIES,
+  DEFAULT_MASKED_PATHS,
+  DEFAULT_MOUNTS,
+  DEFAULT_NAMESPACES,
+  DEFAULT_PATH,
+  DEFAULT_READONLY_PATHS,
+} from "../../lib/oci-defaults.ts";
+
 /** A config.json as an object; parts of it are replaced in variants. */
 export interface Config {
   readonly ociVersion: string;
@@ -17,23 +27,12 @@ export interface MountConfig {
   readonly [field: string]: unknown;
 }
 
-const CAPABILITIES =
-  "CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE"
-    .split(" ")
-    .map((name) => `CAP_${name}`);
 const ALL_CAPABILITIES = [
-  ...CAPABILITIES,
+  ...DEFAULT_CAPABILITIES,
   ..."DAC_READ_SEARCH LINUX_IMMUTABLE NET_BROADCAST NET_ADMIN IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG LEASE AUDIT_CONTROL MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
     .split(" ")
     .map((name) => `CAP_${name}`),
 ];
-
-const kernelMount = (type: string, destination: string, ...options: string[]): MountConfig => ({
-  destination,
-  type,
-  source: type,
-  options: ["nosuid", "noexec", "nodev", ...options],
-});
 
 /** The spec that containerd makes for `ctr run docker.io/library/busybox:latest c1`. */
 export const ctrRun: Config = {
@@ -41,30 +40,15 @@ export const ctrRun: Config = {
   process: {
     user: { uid: 0, gid: 0, additionalGids: [0, 10] },
     args: ["sh"],
-    env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+    env: [`PATH=${DEFAULT_PATH}`],
     cwd: "/",
-    capabilities: { bounding: CAPABILITIES, effective: CAPABILITIES, permitted: CAPABILITIES },
+    capabilities: { bounding: DEFAULT_CAPABILITIES, effective: DEFAULT_CAPABILITIES, permitted: DEFAULT_CAPABILITIES },
     rlimits: [{ type: "RLIMIT_NOFILE", hard: 1024, soft: 1024 }],
     noNewPrivileges: true,
   },
   root: { path: "/run/kata-containers/shared/containers/c1/rootfs" },
   mounts: [
-    kernelMount("proc", "/proc"),
-    {
-      destination: "/dev",
-      type: "tmpfs",
-      source: "tmpfs",
-      options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
-    },
-    {
-      destination: "/dev/pts",
-      type: "devpts",
-      source: "devpts",
-      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
-    },
-    { ...kernelMount("tmpfs", "/dev/shm", "mode=1777", "size=65536k"), source: "shm" },
-    kernelMount("mqueue", "/dev/mqueue"),
-    kernelMount("sysfs", "/sys", "ro"),
+    ...DEFAULT_MOUNTS,
     {
       destination: "/run",
       type: "tmpfs",
@@ -75,15 +59,9 @@ export const ctrRun: Config = {
   linux: {
     resources: { devices: [{ allow: false, access: "rwm" }] },
     cgroupsPath: "/default/c1",
-    namespaces: [{ type: "pid" }, { type: "ipc" }, { type: "uts" }, { type: "mount" }, { type: "cgroup" }],
-    maskedPaths: [
-      ..."acpi asound kcore keys latency_stats timer_list timer_stats sched_debug scsi"
-        .split(" ")
-        .map((name) => `/proc/${name}`),
-      "/sys/firmware",
-      "/sys/devices/virtual/powercap",
-    ],
-    readonlyPaths: "bus fs irq sys sysrq-trigger".split(" ").map((name) => `/proc/${name}`),
+    namespaces: DEFAULT_NAMESPACES.map((type) => ({ type })),
+    maskedPaths: DEFAULT_MASKED_PATHS.filter((path) => path !== "/proc/interrupts"),
+    readonlyPaths: DEFAULT_READONLY_PATHS,
   },
 };
 
@@ -94,9 +72,7 @@ const podFile = (name: string, source: string): MountConfig => ({
   options: ["rbind", "rprivate", "rw"],
 });
 
-const cgroupMount = kernelMount("cgroup", "/sys/fs/cgroup", "relatime", "ro");
-
-/** A container of a Kubernetes pod as containerd's CRI plug-in makes it, its files of the pod shared by a Kata host. */
+/** The spec that containerd's CRI plug-in makes for a container of a Kubernetes pod, whose files a Kata host shares. */
 export const pod: Config = {
   ...ctrRun,
   process: {
@@ -107,7 +83,7 @@ export const pod: Config = {
   },
   mounts: [
     ...ctrRun.mounts.filter(({ destination }) => destination !== "/run"),
-    cgroupMount,
+    CGROUP_MOUNT,
     podFile("/etc/hosts", "web-hosts"),
     podFile("/etc/hostname", "web-hostname"),
     podFile("/etc/resolv.conf", "web-resolv.conf"),
@@ -133,7 +109,10 @@ export const pod: Config = {
   annotations: { "io.kubernetes.cri.container-type": "container", "io.kubernetes.cri.sandbox-id": "s1" },
 };
 
-/** The same with `privileged: true`: nothing masked, all capabilities, all devices, writable kernel file systems. */
+/**
+ * The same container with `privileged: true`: nothing masked, all capabilities, all devices, writable kernel file
+ * systems.
+ */
 export const privilegedPod: Config = {
   ...pod,
   process: {
@@ -153,7 +132,7 @@ export const privilegedPod: Config = {
   },
 };
 
-/** The same with shareProcessNamespace: the pid namespace is that of the pod's first container. */
+/** The same container with shareProcessNamespace: its pid namespace is the one of the pod's first container. */
 export const shareProcessPod: Config = {
   ...pod,
   linux: {

@@ -13,26 +13,26 @@ const directory = join(import.meta.dirname, "plans");
 function explained(config: object): string {
   try {
     const steps = explainMessage(specFromJson(config, "config.json"));
-    // libseccomp compiles to as many as its version does.
+    // The number of instructions depends on libseccomp's version.
     return stepsText(steps).replace(/\d+ instructions/, "its instructions");
   } catch (error) {
     return `refused: ${(error as Error).message}\n`;
   }
 }
 
-describe("the launch plan of a spec is the one on file", () => {
+describe("the launch plan of each spec is the one on file", () => {
   test.each(Object.entries(specs))("%s", async (name, config) => {
     const text = explained(config);
     expect(text.startsWith("refused: ")).toBe(name.startsWith("refused-"));
     await expect(text).toMatchFileSnapshot(join(directory, `${name}.txt`));
   });
 
-  test("a privileged pod has the same without its rules for devices, which hosts leave out", () => {
+  test("a privileged pod has the same plan without its device rules, which hosts leave out", () => {
     const linux = { ...privilegedPod.linux, resources: { devices: [] } };
     expect(explained({ ...privilegedPod, linux })).toBe(explained(privilegedPod));
   });
 
-  test("and there is no other file", () => {
+  test("every file of plans/ belongs to a spec", () => {
     const names = Object.keys(specs).map((name) => `${name}.txt`);
     expect(readdirSync(directory).sort()).toEqual(names.sort());
     expect(names.length).toBeGreaterThanOrEqual(40);

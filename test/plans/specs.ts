@@ -21,7 +21,7 @@ const userNamespace = { uidMappings: mapping, gidMappings: mapping };
 const hook = (name: string) => [{ path: `/opt/hooks/${name}`, args: [name, "now"], env: ["STAGE=x"], timeout: 5 }];
 const caps = (...names: string[]) => names.map((name) => `CAP_${name}`);
 
-/** Specs by name; the plan of each is in plans/<name>.txt. */
+/** Specs by name. The plan of each is in plans/<name>.txt. */
 export const specs: Readonly<Record<string, Config>> = {
   "ctr-run": ctrRun,
   pod,

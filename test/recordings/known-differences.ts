@@ -1,6 +1,6 @@
 import type { Difference } from "./replay.ts";
 
-/** An answer of guestd that differs from the reference's, and the reason. One that no recording shows fails the test. */
+/** An answer of guestd that differs from the reference's, and the reason. The test fails if no recording shows it. */
 export interface KnownDifference {
   readonly call: string;
   readonly reference: RegExp;
@@ -13,7 +13,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     call: "GetGuestDetails",
     reference: /^(?!.*init_daemon)/,
     guestd: /init_daemon/,
-    reason: "the reference ran as a service there, guestd runs under an init that is PID 1",
+    reason: "the reference ran as a service; guestd runs under an init that is PID 1",
   },
   {
     call: "GetGuestDetails",
@@ -37,13 +37,13 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     call: "SignalProcess",
     reference: /^code 5: InvalidExecId$/,
     guestd: /^code 5: process not found: ("\S+" \(ESRCH: No such process\)|no exec "\S+" in container \S+)$/,
-    reason: "runtime-rs checks the code, or else `process not found`; the Go shim checks `ESRCH` for a process that existed",
+    reason: "runtime-rs checks the code or `process not found`; the Go shim checks `ESRCH` for a process that existed",
   },
   {
     call: "ExecProcess",
     reference: /^code 13: the file (\S+) was not found$/,
     guestd: /^code 13: .*"\/\S+": executable file not found/,
-    reason: "both name the file and say `not found`, which the Go shim checks; the rest is only shown to users",
+    reason: "both name the file and contain `not found`, which the Go shim checks; the rest is only displayed",
   },
   {
     call: "CreateContainer",
@@ -61,26 +61,26 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     call: "StatsContainer",
     reference: /memory_stats/,
     guestd: /cpu_stats.*network_stats/,
-    reason: "cgroups have no controllers in namespaces of a machine with cgroup v1; only guestd fills network_stats",
+    reason: "cgroups have no controllers in the namespaces of a machine with cgroup v1; only guestd fills network_stats",
   },
   {
     call: "ReadStdout",
     reference: /^not a tty/,
     guestd: /\/dev\/pts\/\d/,
-    reason: "guestd's terminal is one of the container's own devpts",
+    reason: "guestd's terminal is in the container's own devpts",
   },
   {
     call: "ReadStdout",
     reference: /\/default\/\w+\n[\s\S]*0::\/\n/,
     guestd: /^(?![\s\S]*\/default\/)[\s\S]*0::\/\n/,
-    reason: "guestd always makes a cgroup namespace, and the test has another root file system",
+    reason: "guestd always creates a cgroup namespace, and the test has another root file system",
   },
   {
     call: "UpdateRoutes",
     reference: /^\{"Routes":\[\{"dest":"0\.0\.0\.0","gateway":"10\.99\.0\.1","device":"eth0"\},\{"dest":"10\.99\.0\.0\/24",/,
     guestd:
       /^\{"Routes":\[\{"dest":"0\.0\.0\.0","gateway":"10\.99\.0\.1","device":"eth0"\},\{"dest":"10\.99\.0\.0\/24","device":"eth0","source":"10\.99\.0\.2","scope":253\}/,
-    reason: "guestd reports the source of a route, and the family of IPv6; the other end of the test's card has a route as well",
+    reason: "guestd reports a route's source and IPv6's family; the other end of the test's card has a route too",
   },
   {
     call: "ReadStdout",

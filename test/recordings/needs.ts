@@ -1,6 +1,6 @@
 import type { Line } from "./read-recording.ts";
 
-/** Where the containers of a recording had their root file systems. */
+/** Returns the paths of the root file systems of a recording's containers. */
 export function rootPaths(lines: readonly Line[]): string[] {
   return lines.flatMap(({ call = "", request }) => {
     const { OCI } = (request ?? {}) as { OCI?: { Root?: { Path?: string } } };
@@ -8,7 +8,7 @@ export function rootPaths(lines: readonly Line[]): string[] {
   });
 }
 
-/** MAC addresses of the interfaces that the recorded machine had. */
+/** Returns the MAC addresses of the recorded machine's interfaces. */
 export function interfaces(lines: readonly Line[]): string[] {
   return lines.flatMap(({ call = "", request }) => {
     const { interface: it } = (request ?? {}) as { interface?: { hwAddr?: string } };

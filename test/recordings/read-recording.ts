@@ -4,14 +4,14 @@ import protobuf from "protobufjs";
 import type { AnyMethod } from "../../proto/method.ts";
 import { services } from "../../proto/gen/services.js";
 
-/** One line: what an unmodified Kata shim said to the reference agent, or the agent to it. */
+/** One line: a message from an unmodified Kata shim to the reference agent, or from the agent to the shim. */
 export interface Line {
   readonly stream?: number;
-  /** "grpc.AgentService/CreateContainer" */
+  /** Method of a request: "grpc.AgentService/CreateContainer". */
   readonly call?: string;
   readonly timeout_ms?: number;
   readonly request?: Readonly<Record<string, unknown>>;
-  /** "CreateContainer" */
+  /** Name of the call that a response answers: "CreateContainer". */
   readonly answers?: string;
   readonly response?: Readonly<Record<string, unknown>>;
   readonly status?: { readonly code: number; readonly message: string };
@@ -34,7 +34,7 @@ export function readRecording(name: string): Line[] {
     .map((line) => JSON.parse(line) as Line);
 }
 
-/** The method that a path such as "grpc.Health/Check" names. */
+/** Returns the method with a path such as "grpc.Health/Check". */
 export function methodOf(path: string): AnyMethod {
   const [service = "", name = ""] = path.split("/");
   const methods: Readonly<Record<string, Readonly<Record<string, AnyMethod>>>> = services;
@@ -43,13 +43,13 @@ export function methodOf(path: string): AnyMethod {
   return method;
 }
 
-/** A recorded message as our own decoder gives it: 64-bit numbers and bytes are text in the recording. */
+/** Converts a recorded message to the form of our decoder. In recordings, 64-bit numbers and bytes are text. */
 export function toMessage(codec: AnyMethod["request"], json: Readonly<Record<string, unknown>>): object {
   const type = root.lookupType(codec.name);
   return codec.decode(type.encode(type.fromObject(json)).finish()) as object;
 }
 
-/** A message as recordings have it. */
+/** Converts a message to the form of recordings. */
 export function toJson(codec: AnyMethod["request"], message: object): Record<string, unknown> {
   const type = root.lookupType(codec.name);
   return type.toObject(type.decode(codec.encode(message as never)), { longs: String, enums: String, bytes: String });

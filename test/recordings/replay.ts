@@ -1,10 +1,11 @@
+import { isJsonObject } from "../../lib/parse-json.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import { RpcError } from "../../host/client/rpc-error.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { type Line, methodOf, toJson, toMessage } from "./read-recording.ts";
 
-/** Outcome of a call, here or in the recording. */
+/** Outcome of a call, in the replay or in the recording. */
 type Outcome = { readonly response: Readonly<Record<string, unknown>> } | Failure;
 
 interface Failure {
@@ -12,9 +13,9 @@ interface Failure {
   readonly message: string;
 }
 
-/** An answer that means something else than the recorded one. */
+/** An answer that differs in meaning from the recorded one. */
 export interface Difference {
-  /** ttRPC stream of the recorded call. */
+  /** ttRPC stream id of the recorded call. */
   readonly stream: number;
   readonly call: string;
   readonly reference: string;
@@ -23,7 +24,7 @@ export interface Difference {
 
 const ANSWER_MS = 10_000;
 const READS: ReadonlySet<string> = new Set(["ReadStdout", "ReadStderr"]);
-/** Calls whose field names are compared; their numbers depend on the machine. */
+/** Calls of which only the field names are compared, because the values depend on the machine. */
 const FIELDS_ONLY: ReadonlySet<string> = new Set(["StatsContainer", "GetGuestDetails"]);
 
 interface Sent {
@@ -34,7 +35,7 @@ interface Sent {
   readonly outcome: Promise<Outcome>;
 }
 
-/** The bytes of one stream of one process: in how many answers they come is up to the moment. */
+/** Bytes of one stream of a process. The number of answers that carry them depends on timing. */
 interface Bytes {
   readonly stream: number;
   readonly call: string;
@@ -43,8 +44,8 @@ interface Bytes {
 }
 
 /**
- * Makes the calls of a recording, each when the answers are there that its host had by then, and compares what comes.
- * `limits`: the containers' cgroups can have limits.
+ * Makes a recording's calls, each once the answers that its host had by then have arrived, and compares the answers.
+ * `limits` is true if the containers' cgroups can have limits.
  */
 export async function replay(client: AgentClient, lines: readonly Line[], limits: boolean): Promise<Difference[]> {
   const sent = new Map<number, Sent>();
@@ -52,7 +53,7 @@ export async function replay(client: AgentClient, lines: readonly Line[], limits
   const differences: Difference[] = [];
   for (const line of lines) {
     const { stream } = line;
-    if (stream === undefined) continue; // the connection's beginning and end
+    if (stream === undefined) continue; // start or end of the connection
     if (line.call !== undefined) {
       sent.set(stream, send(client, stream, line, limits));
       continue;
@@ -63,7 +64,7 @@ export async function replay(client: AgentClient, lines: readonly Line[], limits
     const guestd = await within(call);
     if (READS.has(call.name)) {
       await compareRead(client, call, outputs, reference, guestd);
-      if ("code" in guestd) differences.push({ stream, call: call.name, reference: "an end", guestd: told(guestd) });
+      if ("code" in guestd) differences.push({ stream, call: call.name, reference: "an end", guestd: failureText(guestd) });
     } else {
       const [was, is] = [meaning(call.name, reference), meaning(call.name, guestd)];
       if (was !== is) differences.push({ stream, call: call.name, reference: was, guestd: is });
@@ -104,7 +105,7 @@ async function within({ outcome, path, stream }: Sent): Promise<Outcome> {
   const late = sleep(ANSWER_MS, undefined, { signal: limit.signal }).then(() => {
     throw new Error(`${path}, stream ${stream}: no answer within ${ANSWER_MS} ms`);
   });
-  late.catch(() => undefined); // when it is cut short
+  late.catch(() => undefined); // reported if the replay waits for it
   try {
     return await Promise.race([outcome, late]);
   } finally {
@@ -112,7 +113,9 @@ async function within({ outcome, path, stream }: Sent): Promise<Outcome> {
   }
 }
 
-/** Collects bytes. Where the host was told of the end, reads on to it: the bytes may come in more answers here. */
+/**
+ * Collects bytes. If the host saw the end of the stream, reads until the end, which may take more answers than it did.
+ */
 async function compareRead(
   client: AgentClient,
   { stream, path, name, request }: Sent,
@@ -135,28 +138,27 @@ async function compareRead(
   }
 }
 
-/** The end, by no data or by an error, is empty. */
+/** Returns the bytes of an answer; empty for the end of the stream, whether by no data or by an error. */
 function dataOf(outcome: Outcome): string {
   const data = "response" in outcome ? outcome.response["data"] : undefined;
   return typeof data === "string" ? Buffer.from(data, "base64").toString() : "";
 }
 
 function meaning(call: string, outcome: Outcome): string {
-  if ("code" in outcome) return told(outcome);
+  if ("code" in outcome) return failureText(outcome);
   return JSON.stringify(FIELDS_ONLY.has(call) ? fieldsOf(outcome.response) : outcome.response);
 }
 
-/** Hosts read texts as well as codes (behaviour.md 2.2); stack traces of the reference are left out. */
-function told({ code, message }: Failure): string {
+/** Returns a failure's code and text, which hosts read too (behaviour.md 2.2), without the reference's stack trace. */
+function failureText({ code, message }: Failure): string {
   return `code ${code}: ${message.split("\n")[0]}`;
 }
 
-/** The names of all fields, down to those of messages; lists and maps count as one. */
+/** Returns the names of all fields, including those of nested messages. A list or map counts as one field. */
 function fieldsOf(message: Readonly<Record<string, unknown>>, prefix = ""): string[] {
   return Object.entries(message)
     .flatMap(([name, value]) => {
-      const isMessage = typeof value === "object" && value !== null && !Array.isArray(value) && name !== "stats";
-      return isMessage ? fieldsOf(value as Record<string, unknown>, `${prefix}${name}.`) : [`${prefix}${name}`];
+      return isJsonObject(value) && name !== "stats" ? fieldsOf(value, `${prefix}${name}.`) : [`${prefix}${name}`];
     })
     .sort();
 }

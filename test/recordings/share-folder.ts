@@ -4,7 +4,7 @@ import type { Machine } from "../scenarios/machine.ts";
 
 const SHARED = "/run/kata-containers/shared/containers";
 
-/** The machine of the recordings knew the name of a group. */
+/** Creates a rootfs with the group name that the recorded machine had. */
 export function recordedRootfs(machine: Machine, name: string): string {
   const rootfs = machine.rootfs(name);
   writeFileSync(join(machine.hostPath(rootfs), "etc/group"), "root:x:0:\n");
@@ -12,8 +12,8 @@ export function recordedRootfs(machine: Machine, name: string): string {
 }
 
 /**
- * On a machine without virtio-fs: something under the share's name where the share would be, with a rootfs of busybox for
- * each of these paths below it. A host's CreateSandbox finds it mounted.
+ * On a machine without virtio-fs, mounts a tmpfs named like the share in its place, with a busybox rootfs at each of
+ * these paths below it. A host's CreateSandbox finds it mounted.
  */
 export async function shareFolder(machine: Machine, paths: readonly string[]): Promise<void> {
   const lines = [`mkdir -p ${SHARED}`, `mount -t tmpfs kataShared ${SHARED}`];

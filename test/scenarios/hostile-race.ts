@@ -1,7 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { compileC } from "../testing/compile-c.ts";
 import { makeBusyboxRootfs } from "./busybox-rootfs.ts";
 import type { Machine } from "./machine.ts";
 import { ociSpec } from "./oci.ts";
@@ -134,8 +134,7 @@ function makeOutside(machine: Machine): Place {
 async function startSwapper(machine: Machine, rootfs: Place, outside: Place, style: LinkStyle) {
   const tools = place(machine, "tools");
   const name = `swapper-${style}`;
-  const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
-  execFileSync("gcc", [...flags, join(import.meta.dirname, "swapper.c"), "-o", join(tools.host, name)]);
+  compileC([join(import.meta.dirname, "swapper.c")], join(tools.host, name));
   const pairs = SWAPPED.flatMap((each) => {
     const target = `${outside.guest}/${each}`;
     mkdirSync(join(rootfs.host, each), { recursive: true });

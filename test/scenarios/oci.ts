@@ -1,3 +1,4 @@
+import { DEFAULT_MOUNTS } from "../../lib/oci-defaults.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 
@@ -22,24 +23,7 @@ export function ociSpec(rootfs: string, args: readonly string[], parts: Init<grp
       NoNewPrivileges: true,
     },
     Root: { Path: rootfs },
-    Mounts: [
-      { destination: "/proc", source: "proc", type: "proc", options: ["nosuid", "noexec", "nodev"] },
-      {
-        destination: "/dev",
-        source: "tmpfs",
-        type: "tmpfs",
-        options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
-      },
-      {
-        destination: "/dev/pts",
-        source: "devpts",
-        type: "devpts",
-        options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
-      },
-      { destination: "/dev/shm", source: "shm", type: "tmpfs", options: ["nosuid", "noexec", "nodev", "mode=1777"] },
-      { destination: "/dev/mqueue", source: "mqueue", type: "mqueue", options: ["nosuid", "noexec", "nodev"] },
-      { destination: "/sys", source: "sysfs", type: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"] },
-    ],
+    Mounts: DEFAULT_MOUNTS,
     Linux: {
       Namespaces: [{ Type: "ipc" }, { Type: "uts" }, { Type: "mount" }, { Type: "pid" }],
       MaskedPaths: ["/proc/kcore", "/proc/keys", "/sys/firmware"],

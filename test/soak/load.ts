@@ -3,7 +3,7 @@ import type { Pod } from "../scenarios/pod.ts";
 export interface Load {
   readonly execs: number;
   readonly containers: number;
-  /** Number of concurrent ones. */
+  /** Number of execs or containers at a time. */
   readonly atOnce: number;
 }
 

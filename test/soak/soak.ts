@@ -3,15 +3,15 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { textTable } from "../../host/cli/output/text-table.ts";
 import { buildShippedAgent } from "../bench/shipped-agent.ts";
-import { startHostAgent } from "../namespaces/host-agent.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "../vm/guest-machine.ts";
+import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 import { figuresOf, HEADER, whatGrew } from "./figures.ts";
 import { load } from "./load.ts";
 
 const root = join(import.meta.dirname, "../..");
-const HELP = `Run many execs and containers on one agent, and print what init and the agent hold at the start, on the way and at the end.
+const HELP = `Run many execs and containers on one agent, and print what init and the agent hold at the start, in between and at the end.
     --guest           use a real guest (default: init in namespaces of this machine, which needs root)
     --execs N         number of execs (default: 10000)
     --containers N    number of containers (default: 1000)

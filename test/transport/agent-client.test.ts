@@ -3,12 +3,12 @@ import { type Listener, listenUnix } from "../../agent/kernel/sys/listeners.ts";
 import type { ServiceTable } from "../../agent/service/dispatch.ts";
 import { connect } from "../../host/client/agent-client.ts";
 import { agentService, health } from "../../proto/gen/services.js";
-import { answer } from "./answer.ts";
-import { createServer } from "./serve.ts";
+import { answer } from "./testing/answer.ts";
+import { createServer } from "./testing/serve.ts";
 
 const address = `unix://@guestd-agent-client-${process.pid}`;
 
-/** Three methods that answer, one of them with bytes that are not its message. */
+/** A service with three methods, one of which answers with bytes that are not its message. */
 const table: ServiceTable = {
   find(_service, method) {
     if (method === "Check") return async () => answer(health.Check.response.encode({ status: 1 }));
@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 describe.each(["ttrpc", "grpc"] as const)("an agent client over %s", (protocol) => {
-  test("has the methods of both services, with their messages", async () => {
+  test("calls the methods of both services with their own messages", async () => {
     await using client = await connect(address, { protocol });
     expect((await client.health.check({})).status).toBe(1);
     const data = Buffer.from("12345");
@@ -44,7 +44,7 @@ describe.each(["ttrpc", "grpc"] as const)("an agent client over %s", (protocol) 
     expect(Object.keys(client.agent)).toHaveLength(Object.keys(agentService).length);
   });
 
-  test("throws one kind of error", async () => {
+  test("throws only RpcErrors", async () => {
     await using client = await connect(address, { protocol });
     await expect(client.agent.createContainer({})).rejects.toMatchObject({ name: "RpcError", kind: "unimplemented" });
     await expect(client.health.version({})).rejects.toMatchObject({

@@ -5,14 +5,14 @@ import { GrpcClient } from "../../host/client/grpc-client.ts";
 import type { CallOptions, RpcChannel } from "../../host/client/rpc-channel.ts";
 import { RpcError } from "../../host/client/rpc-error.ts";
 import { TtrpcClient } from "../../host/client/ttrpc-client.ts";
-import { type Served, serve, until } from "./serve.ts";
+import { type Served, serve, until } from "./testing/serve.ts";
 
 const protocols = {
   ttrpc: async (served: Served) => new TtrpcClient(await dial(served.address)),
   grpc: async (served: Served) => new GrpcClient(await dial(served.address)),
 } as const;
 
-/** Makes a call; returns its bytes as text, or code and message. */
+/** Makes a call. Returns the response as text, or its code and message. */
 async function ask(client: RpcChannel, method: string, payload = "", options?: CallOptions): Promise<unknown> {
   try {
     return Buffer.from(await client.call("test.Echo", method, Buffer.from(payload), options)).toString();
@@ -23,7 +23,7 @@ async function ask(client: RpcChannel, method: string, payload = "", options?: C
 }
 
 describe.each(Object.entries(protocols))("over %s", (name, open) => {
-  test("answers come back, empty ones and large ones too", async () => {
+  test("empty and large answers arrive", async () => {
     await using served = await serve();
     await using client = await open(served);
     expect(await ask(client, "Echo", "hello")).toBe("hello");
@@ -32,7 +32,7 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     expect((await ask(client, "Echo", large)) === large).toBe(true);
   });
 
-  test("calls run at once and are answered as they end", async () => {
+  test("calls run concurrently and are answered as they end", async () => {
     await using served = await serve();
     await using client = await open(served);
     const order: unknown[] = [];
@@ -44,7 +44,7 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     expect(order).toEqual(["one", "two", "held"]);
   });
 
-  test("requests take memory of all connections together until their handlers have ended, and no more than there is", async () => {
+  test("the requests of all connections share one memory budget until their handlers end", async () => {
     const room = new BodyRoom(1 << 20);
     await using served = await serve({ room });
     await using other = await open(served);
@@ -66,7 +66,7 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     await until(() => room.left === 1 << 20);
   });
 
-  test("errors arrive with code and one line of text", async () => {
+  test("errors arrive with a code and one line of text", async () => {
     await using served = await serve();
     await using client = await open(served);
     expect(await ask(client, "NotFound")).toEqual({ code: 5, message: "no such thing as this" });
@@ -75,14 +75,14 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     expect(await ask(client, "Echo", "still there")).toBe("still there");
   });
 
-  test("an unknown method is UNIMPLEMENTED", async () => {
+  test("an unknown method fails with UNIMPLEMENTED", async () => {
     await using served = await serve();
     await using client = await open(served);
     expect(await ask(client, "Nothing")).toMatchObject({ code: 12 });
     expect(await ask(client, "constructor")).toMatchObject({ code: 12 });
   });
 
-  test("an answer over 4 MiB is replaced by INVALID_ARGUMENT, the connection goes on", async () => {
+  test("an answer over 4 MiB becomes INVALID_ARGUMENT, and the connection continues", async () => {
     await using served = await serve();
     await using client = await open(served);
     expect(await ask(client, "Fill", String((4 << 20) + 1))).toMatchObject({ code: 3 });
@@ -90,14 +90,14 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     expect(await ask(client, "Echo", "on")).toBe("on");
   });
 
-  test("metadata and the peer reach the handler", async () => {
+  test("the handler receives the metadata and the peer", async () => {
     await using served = await serve();
     await using client = await open(served);
     const answer = await ask(client, "Metadata", "", { metadata: { test: "value" } });
     expect(JSON.parse(String(answer))).toEqual({ peer: "unix", test: "value" });
   });
 
-  test("the server keeps the deadline of a handler that hangs, and aborts it", async () => {
+  test("the server enforces the deadline of a hanging handler and aborts it", async () => {
     await using served = await serve();
     await using client = await open(served);
     const began = performance.now();
@@ -109,7 +109,7 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     expect(served.table.settled).toEqual([false]);
   });
 
-  test("a lost connection aborts its calls and no others", async () => {
+  test("a lost connection aborts its own calls and no others", async () => {
     await using served = await serve();
     await using other = await open(served);
     const client = await open(served);
@@ -122,7 +122,7 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     expect(await kept).toBe("150");
   });
 
-  test("a handler learns whether its answer was written", async () => {
+  test("a handler is told whether its answer was written", async () => {
     await using served = await serve();
     const client = await open(served);
     await ask(client, "Echo", "x");
@@ -135,7 +135,7 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     expect(served.table.settled).toEqual([true, false]);
   });
 
-  test("a listener that comes after the fact is told as well", async () => {
+  test("a listener that subscribes late is told too", async () => {
     await using served = await serve();
     await using client = await open(served);
     await ask(client, "Echo", "x");
@@ -145,7 +145,7 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     expect(told).toEqual([true]);
   });
 
-  test("the client's signal ends the wait", async () => {
+  test("the client's signal cancels the call", async () => {
     await using served = await serve();
     await using client = await open(served);
     const controller = new AbortController();
@@ -157,7 +157,7 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     if (name === "grpc") await until(() => served.table.aborted.length === 1);
   });
 
-  test("calls over the bound are refused, and room returns when handlers end", async () => {
+  test("calls over the limit are refused until handlers end", async () => {
     await using served = await serve({ maxCalls: 3 });
     await using client = await open(served);
     const open3 = Array.from({ length: 3 }, () => ask(client, "Held"));
@@ -168,7 +168,7 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     expect(await ask(client, "Echo", "again")).toBe("again");
   });
 
-  test("handlers that outlive their callers still count", async () => {
+  test("handlers that outlive their callers still count towards the limit", async () => {
     await using served = await serve({ maxCalls: 2 });
     await using client = await open(served);
     const deaf = () => ask(client, "Deaf", "", { timeoutMs: 1000 });
@@ -178,7 +178,7 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     expect(await ask(client, "Echo")).toMatchObject({ code: 8 });
   });
 
-  test("close answers what is open, then the connection ends", async () => {
+  test("close answers open calls, then ends the connection", async () => {
     await using served = await serve();
     await using client = await open(served);
     const answer = ask(client, "Sleep", "60");
@@ -189,7 +189,7 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     expect(await ask(client, "Echo")).toMatchObject({ code: 14 });
   });
 
-  test("close does not wait for ever", async () => {
+  test("close doesn't wait forever", async () => {
     await using served = await serve();
     await using client = await open(served);
     const answer = ask(client, "Hang");
@@ -199,7 +199,7 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     await until(() => served.table.aborted.length === 1);
   });
 
-  test("open calls are listed with all that is needed to answer them later", async () => {
+  test("open calls are listed with everything needed to answer them later", async () => {
     await using served = await serve();
     await using client = await open(served);
     const answers = [ask(client, "Held", "first"), ask(client, "Held", "second", { timeoutMs: 60_000 })];
@@ -213,14 +213,14 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     expect(served.rpc.openCalls()).toEqual([]);
   });
 
-  test("the bytes of a thousand calls at once are not mixed up", async () => {
+  test("the bytes of a thousand concurrent calls don't mix", async () => {
     await using served = await serve();
     await using client = await open(served);
     const texts = Array.from({ length: 1000 }, (_, index) => `${index}-`.repeat(index % 100));
     expect(await Promise.all(texts.map((text) => ask(client, "Echo", text)))).toEqual(texts);
   });
 
-  test("a second close, or a destroy after it, does nothing", async () => {
+  test("a second close, or a destroy after a close, does nothing", async () => {
     await using served = await serve();
     const client = await open(served);
     await ask(client, "Echo");

@@ -3,8 +3,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { diagnostics, type RefusedEvent } from "../../agent/transport/diagnostics.ts";
 import { dial } from "../../host/client/dial.ts";
 import { TtrpcClient } from "../../host/client/ttrpc-client.ts";
-import { FakeTable } from "./fake-table.ts";
-import { createServer, serve, sys, until } from "./serve.ts";
+import { FakeTable } from "./testing/fake-table.ts";
+import { PREFACE } from "./testing/http2-frames.ts";
+import { createServer, serve, sys, until } from "./testing/serve.ts";
 
 let refused: RefusedEvent[] = [];
 const listen = (event: unknown): void => void refused.push(event as RefusedEvent);
@@ -14,14 +15,17 @@ beforeEach(() => {
 });
 afterEach(() => void diagnostics.refused.unsubscribe(listen));
 
-/** A connection whose other end says nothing: the server's end, and whether that is closed. */
+/**
+ * Opens a connection whose client sends nothing. Returns the server's end, and a function that tells whether it is
+ * closed.
+ */
 function silent(): { readonly fd: number; readonly closed: () => boolean } {
   const [fd, other] = sys.socketPair("stream");
   sys.setNonBlocking(other);
   return { fd, closed: () => sys.read(other, new Uint8Array(1)) === 0 };
 }
 
-test("only the host may call over vsock: other peers are destroyed, with one report each", async () => {
+test("the server closes vsock connections from any peer but the host, and reports each once", async () => {
   const server = createServer(new FakeTable());
   for (const cid of [0, 1, 3, 4294967295]) {
     const socket = silent();
@@ -36,7 +40,7 @@ test("only the host may call over vsock: other peers are destroyed, with one rep
   await until(socket.closed);
 });
 
-test("connections over the bound, and those after close, are refused", async () => {
+test("the server refuses connections over the limit, and all connections after close", async () => {
   const server = createServer(new FakeTable(), { maxConnections: 1 });
   const first = silent();
   expect(server.accept(first.fd)).toBeDefined();
@@ -47,12 +51,12 @@ test("connections over the bound, and those after close, are refused", async () 
   expect(refused.map(({ reason }) => reason)).toEqual(["1 connections are already open", "the agent is shutting down"]);
 });
 
-test("a gRPC connection for which grpc-js can't be loaded is closed and told, and the next one may try again", async () => {
+test("the server closes and reports a gRPC connection if grpc-js can't be loaded, and tries again for the next one", async () => {
   const server = createServer(new FakeTable(), { loadGrpc: () => Promise.reject(new Error("EMFILE")) });
   for (const _ of [1, 2]) {
     const [fd, other] = sys.socketPair("stream");
     const connection = server.accept(fd);
-    sys.write(other, Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+    sys.write(other, PREFACE);
     await connection?.closed;
     sys.close(other);
   }
@@ -60,13 +64,13 @@ test("a gRPC connection for which grpc-js can't be loaded is closed and told, an
   expect(refused.map(({ reason }) => reason)).toEqual(new Array(2).fill("gRPC can't be served: EMFILE"));
 });
 
-test("2000 silent connections cost little and disturb nobody", async () => {
+test("2000 silent connections cost little and disturb no other client", async () => {
   await using served = await serve();
   const before = process.memoryUsage();
   const sockets = await Promise.all(Array.from({ length: 2000 }, () => served.dial()));
   await until(() => [...served.rpc.connections].length === 2000);
   const after = process.memoryUsage();
-  // Both ends and their streams; the parsers of the server allocate nothing yet.
+  // Includes both ends and their streams. The server's parsers haven't allocated anything yet.
   expect((after.heapUsed + after.external - before.heapUsed - before.external) / 2000).toBeLessThan(32 << 10);
   await using client = new TtrpcClient(await dial(served.address));
   expect(Buffer.from(await client.call("test.Echo", "Echo", Buffer.from("hi"))).toString()).toBe("hi");
@@ -74,7 +78,7 @@ test("2000 silent connections cost little and disturb nobody", async () => {
   await until(() => [...served.rpc.connections].length === 1);
 });
 
-test("a connection that closes without a byte leaves nothing behind", async () => {
+test("a connection that closes without sending a byte leaves nothing behind", async () => {
   await using served = await serve();
   const socket = await served.dial();
   await until(() => [...served.rpc.connections].length === 1);
@@ -97,7 +101,7 @@ test.each(["PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "POST / HTTP/1.1\r\n\r\n"])(
   },
 );
 
-test("a client that ends within the first bytes of HTTP/2 leaves no connection", async () => {
+test("a client that disconnects within HTTP/2's first bytes leaves no connection behind", async () => {
   await using served = await serve();
   const socket = await served.dial();
   socket.resume().end("P");

@@ -1,10 +1,10 @@
 import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
-import { serve, until } from "./serve.ts";
+import { serve, until } from "./testing/serve.ts";
 
 const same = (bytes: Buffer): Buffer => bytes;
 
-/** A unary call by grpc-js, the client that others would use. */
+/** Makes a unary call with grpc-js's own client. */
 function call(client: Client, path: string, payload: string, deadline?: Date): Promise<string> {
   return new Promise((resolve, reject) => {
     const done = (error: ServiceError | null, answer?: Buffer): void =>
@@ -14,7 +14,7 @@ function call(client: Client, path: string, payload: string, deadline?: Date): P
   });
 }
 
-test("grpc-js calls the server: answers, statuses and deadlines", async () => {
+test("the server works with grpc-js's own client: answers, statuses and deadlines", async () => {
   await using served = await serve();
   const client = new Client(`unix:${served.path}`, credentials.createInsecure());
   try {

@@ -10,8 +10,8 @@ import { GrpcClient } from "../../host/client/grpc-client.ts";
 import { TtrpcClient } from "../../host/client/ttrpc-client.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader } from "../../proto/ttrpc-frame.ts";
-import { halfGrpc, halfTtrpc, message, openHttp2, request } from "./half-request.ts";
-import { type Served, serve, until } from "./serve.ts";
+import { halfGrpc, halfTtrpc, message, openHttp2, request } from "./testing/half-request.ts";
+import { type Served, serve, until } from "./testing/serve.ts";
 
 const ROOM = 16 << 20;
 const LONG = 4_100_000;
@@ -40,7 +40,7 @@ const protocols = {
 } as const;
 
 describe.each(Object.entries(protocols))("half-sent requests over %s", (_, { halves, open }) => {
-  test("take no more memory than there is for requests, and give it back when they are gone", async () => {
+  test("stay within the memory budget for requests, and release it when they are gone", async () => {
     const room = new BodyRoom(ROOM);
     await using served = await serve({ room });
     const half = await halves(served, AT_ONCE);
@@ -56,7 +56,7 @@ describe.each(Object.entries(protocols))("half-sent requests over %s", (_, { hal
     await expect.poll(() => room.left, WAIT).toBe(ROOM);
   });
 
-  test("are given up when nothing more comes of them, and others go on", async () => {
+  test("are cancelled if their rest doesn't arrive, while others continue", async () => {
     const room = new BodyRoom(ROOM);
     await using served = await serve({ room, quietMs: 1000 });
     await using client = await open(served);
@@ -69,7 +69,7 @@ describe.each(Object.entries(protocols))("half-sent requests over %s", (_, { hal
     expect(served.table.started).toBe(1);
   });
 
-  test("leave room for short requests", async () => {
+  test("leave memory for short requests", async () => {
     const room = new BodyRoom(ROOM);
     await using served = await serve({ room });
     await using client = await open(served);
@@ -85,7 +85,7 @@ describe.each(Object.entries(protocols))("half-sent requests over %s", (_, { hal
   });
 });
 
-test("a connection whose frame stays half sent is closed, and why is told", async () => {
+test("a connection whose frame stays half-sent is closed, with the reason", async () => {
   const refused: unknown[] = [];
   const listen = (event: unknown) => refused.push(event);
   diagnostics.refused.subscribe(listen);
@@ -100,7 +100,7 @@ test("a connection whose frame stays half sent is closed, and why is told", asyn
   expect(refused).toEqual(new Array(2).fill({ peer: "unix", reason: "the rest of a request didn't arrive in time" }));
 });
 
-test("a half-sent request is kept while the agent reads nothing, for the answers are not read either", async () => {
+test("a half-sent request is kept while the agent reads nothing because its answers aren't read", async () => {
   await using served = await serve({ quietMs: 120, maxUnwritten: 1000 });
   const socket = await served.dial();
   socket.pause();
@@ -116,8 +116,8 @@ test("a half-sent request is kept while the agent reads nothing, for the answers
   }
 });
 
-describe("gRPC requests without an end", () => {
-  test("are refused when nothing more comes", async () => {
+describe("unfinished gRPC requests", () => {
+  test("are refused if nothing more arrives", async () => {
     const room = new BodyRoom(ROOM);
     await using served = await serve({ room, quietMs: 60 });
     const client = session(served);
@@ -132,7 +132,7 @@ describe("gRPC requests without an end", () => {
     expect(served.table.started).toBe(0);
   });
 
-  test("take memory for their headers", async () => {
+  test("count their headers towards the memory budget", async () => {
     const room = new BodyRoom(ROOM);
     await using served = await serve({ room });
     const { stream } = request(session(served), "/test.Echo/Echo", { long: "x".repeat(40_000) });
@@ -141,7 +141,7 @@ describe("gRPC requests without an end", () => {
     await expect.poll(() => room.left, WAIT).toBe(ROOM);
   });
 
-  test("take memory for what they are inflated to, and no more than there is", async () => {
+  test("count their inflated size towards the memory budget and never exceed it", async () => {
     const room = new BodyRoom(ROOM);
     await using served = await serve({ room });
     const client = session(served);
@@ -167,9 +167,9 @@ describe("gRPC requests without an end", () => {
 
   test.each([
     ["two messages", Buffer.concat([message(Buffer.from("one")), message(Buffer.from("two"))]), 12],
-    ["two messages, the first of them empty", Buffer.concat([message(Buffer.alloc(0)), message(Buffer.alloc(1))]), 12],
+    ["two messages, the first one empty", Buffer.concat([message(Buffer.alloc(0)), message(Buffer.alloc(1))]), 12],
     ["a message over 4 MiB", message(Buffer.alloc((4 << 20) + 1)), 8],
-  ])("of %s are refused", async (_, bytes, expected) => {
+  ])("are refused if they contain %s", async (_, bytes, expected) => {
     const room = new BodyRoom(ROOM);
     await using served = await serve({ room });
     const { stream, code } = request(session(served), "/test.Echo/Echo");
@@ -179,7 +179,7 @@ describe("gRPC requests without an end", () => {
     await expect.poll(() => room.left, WAIT).toBe(ROOM);
   });
 
-  test.each([1, 3, 5, 6])("are answered as others are when they come in pieces of %i bytes", async (size) => {
+  test.each([1, 3, 5, 6])("are answered like any other if they arrive in pieces of %i bytes", async (size) => {
     await using served = await serve();
     const { stream, code } = request(session(served), "/test.Echo/Echo");
     const bytes = message(Buffer.from("hello"));

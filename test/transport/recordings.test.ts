@@ -5,7 +5,10 @@ import { beforeAll, expect, test } from "vitest";
 import { services } from "../../proto/gen/services.js";
 import type { AnyMethod } from "../../proto/method.ts";
 
-/** One line of a recording: what an unmodified Kata shim said to the reference agent, or the agent to it. */
+/**
+ * One line of a recording: a message from an unmodified Kata shim to the reference agent, or from the agent to the
+ * shim.
+ */
 interface Line {
   readonly call?: string;
   readonly answers?: string;
@@ -26,7 +29,7 @@ const methods = new Map<string, AnyMethod>(
 );
 const byName = new Map([...methods].map(([path, method]) => [path.split("/")[1], method]));
 
-/** Our codec against the reflection of protobufjs, there and back. */
+/** Compares our codec with protobufjs's reflection, in both directions. */
 function roundTrip(codec: AnyMethod["request"], json: Record<string, unknown>): void {
   const type = root.lookupType(codec.name);
   const wire = type.encode(type.fromObject(json)).finish();
@@ -39,7 +42,7 @@ function roundTrip(codec: AnyMethod["request"], json: Record<string, unknown>): 
 
 const files = readdirSync(directory).filter((name) => name.endsWith(".jsonl"));
 
-test("there are recordings", () => expect(files).toHaveLength(9));
+test("the repository has recordings", () => expect(files).toHaveLength(9));
 
 test.each(files)("every message of %s survives decoding and encoding", (file) => {
   const lines = readFileSync(join(directory, file), "utf8").trimEnd().split("\n");

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { BodyRoom } from "../../agent/transport/body-room.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader, FrameParser, MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
-import { serve, until } from "./serve.ts";
+import { serve, until } from "./testing/serve.ts";
 
 interface Answer {
   readonly streamId: number;
@@ -45,7 +45,7 @@ function frame(streamId: number, type: number, body: Uint8Array): Buffer {
 }
 
 describe("the ttRPC server", () => {
-  test("answers as the Rust server does: response type, same stream, status present with code 0", async () => {
+  test("answers like the Rust server, with the response type, the same stream and a status with code 0", async () => {
     await using served = await serve();
     const socket = await served.dial();
     socket.write(request(7, "Echo", "hi"));
@@ -61,7 +61,7 @@ describe("the ttRPC server", () => {
     ["an empty envelope", frame(1, 1, Buffer.alloc(0)), 1, 3, /service does not exist/],
     ["a payload that the handler cannot decode", request(1, "Undecodable"), 1, 2, /decode x/],
     ["a service name of 1 MiB", request(1, "Echo", "", "s".repeat(1 << 20)), 1, 3, /^s{4095}…$/],
-  ])("answers %s with an error and goes on", async (_what, bytes, streamId, code, message) => {
+  ])("answers %s with an error and continues", async (_what, bytes, streamId, code, message) => {
     await using served = await serve();
     const socket = await served.dial();
     socket.write(bytes);
@@ -71,7 +71,7 @@ describe("the ttRPC server", () => {
     expect(second).toMatchObject({ streamId: 9, code: 0, payload: "next" });
   });
 
-  test("throws the body of an oversize request away, answers it and goes on", async () => {
+  test("discards the body of an oversize request, answers it and continues", async () => {
     await using served = await serve();
     const socket = await served.dial();
     socket.write(frame(1, 1, Buffer.alloc(MAX_BODY_BYTES + 1)));
@@ -82,8 +82,8 @@ describe("the ttRPC server", () => {
     ]);
   });
 
-  test("refuses a request for which others leave no memory, and has it back when they are gone", async () => {
-    const bytes = ((MAX_BODY_BYTES + 100_000) * 8) / 7; // an eighth is not for what comes in pieces
+  test("refuses a request while others use the memory budget, and accepts it once they are gone", async () => {
+    const bytes = ((MAX_BODY_BYTES + 100_000) * 8) / 7; // an eighth is reserved for requests that arrive in one piece
     const room = new BodyRoom(bytes);
     await using served = await serve({ room });
     const half = await served.dial();
@@ -108,7 +108,7 @@ describe("the ttRPC server", () => {
     await until(() => room.left === bytes);
   });
 
-  test("ignores frames that are no requests", async () => {
+  test("ignores frames that aren't requests", async () => {
     await using served = await serve();
     const socket = await served.dial();
     for (const type of [0, 2, 3, 4, 255]) socket.write(frame(1, type, Buffer.from("anything")));
@@ -117,7 +117,7 @@ describe("the ttRPC server", () => {
     expect(await answers(socket, 1)).toMatchObject([{ streamId: 3, code: 0 }]);
   });
 
-  test("refuses a stream id that is in use, and still answers the first call", async () => {
+  test("refuses a stream id that is in use, and answers the first call", async () => {
     await using served = await serve();
     const socket = await served.dial();
     socket.write(Buffer.concat([request(1, "Sleep", "30"), request(1, "Sleep", "1")]));
@@ -129,7 +129,7 @@ describe("the ttRPC server", () => {
     await until(() => served.table.started === 2);
   });
 
-  test("survives a connection that ends within a header or a body, at every byte", async () => {
+  test("survives a connection that ends after any byte of a header or body", async () => {
     await using served = await serve();
     const bytes = request(1, "Echo", "hello");
     for (let length = 0; length < bytes.length; length++) (await served.dial()).end(bytes.subarray(0, length)).resume();
@@ -140,7 +140,7 @@ describe("the ttRPC server", () => {
     expect(served.table.started).toBe(1);
   });
 
-  test("takes requests one byte at a time", async () => {
+  test("accepts requests that arrive one byte at a time", async () => {
     await using served = await serve();
     const socket = await served.dial();
     socket.setNoDelay(true);
@@ -151,19 +151,19 @@ describe("the ttRPC server", () => {
     expect(await answers(socket, 1)).toMatchObject([{ payload: "slow" }]);
   });
 
-  test("reads and begins no more while its answers are not taken, and loses none", async () => {
+  test("stops reading and beginning calls while its answers aren't read, and loses none", async () => {
     await using served = await serve();
     const socket = await served.dial();
     socket.pause();
     const count = 60;
     const size = 1 << 20;
     for (let index = 0; index < count; index++) socket.write(request(index * 2 + 1, "Fill", String(size)));
-    // Small requests behind them fill the read buffers, so that not all can be read in one go.
+    // Small requests after them fill the read buffers, so that one read can't return all.
     const filler = "x".repeat(64 << 10);
     for (let index = count; index < 2 * count; index++) socket.write(request(index * 2 + 1, "Echo", filler));
     await until(() => served.table.started >= 4);
     await new Promise((resolve) => setTimeout(resolve, 50));
-    // 4 MiB of answers, what the socket takes, and the one that goes over that.
+    // 4 MiB of answers, those in the socket's buffer, and the one that exceeds the limit.
     expect(served.table.started).toBeLessThan(10);
     const all = await answers(socket, 2 * count);
     expect(all.map(({ payload }) => payload.length).toSorted((a, b) => a - b)).toEqual([
@@ -172,7 +172,7 @@ describe("the ttRPC server", () => {
     ]);
   });
 
-  test("answers a call with a limit beyond the longest timer", async () => {
+  test("answers a call whose time limit exceeds the longest timer", async () => {
     await using served = await serve();
     const socket = await served.dial();
     const body = ttrpc.Request.encode({
@@ -185,7 +185,7 @@ describe("the ttRPC server", () => {
     expect(await answers(socket, 1)).toMatchObject([{ code: 0, payload: "x" }]);
   });
 
-  test("refuses new calls while it closes", async () => {
+  test("refuses new calls while closing", async () => {
     await using served = await serve();
     const socket = await served.dial();
     socket.write(request(1, "Held"));

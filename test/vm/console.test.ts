@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connect } from "../../host/client/agent-client.ts";
 import { Guest } from "../../host/machine/guest.ts";
-import { buildDebugImage } from "./guest-machine.ts";
+import { buildDebugImage } from "./testing/guest-machine.ts";
 
 const LIMIT_MS = 30_000;
 

@@ -7,8 +7,8 @@ import type { Qmp } from "../../host/machine/qmp.ts";
 import { idmappedBinds, mountedSource } from "../scenarios/idmapped-binds.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { makeDiskImage } from "./disk-images.ts";
-import { startGuestMachine } from "./guest-machine.ts";
+import { makeDiskImage } from "./testing/disk-images.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
 
 /** Slots of the root bus that no other device uses. */
 const BRIDGE = "14";

@@ -5,10 +5,10 @@ import type { KataHost } from "../hosts/kata-host.ts";
 import { kubeletPod } from "../hosts/kubelet-pod.ts";
 import { manyOutputs } from "../hosts/many-outputs.ts";
 import { grownContainer, hungryContainer, lastMessage } from "../hosts/sized-life.ts";
-import { startGuestMachine } from "./guest-machine.ts";
-import { NETWORK_CARD } from "./network-card.ts";
-import { plugMemory } from "./plug-memory.ts";
-import { plugProcessor } from "./plug-processor.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
+import { NETWORK_CARD } from "./testing/network-card.ts";
+import { plugMemory } from "./testing/plug-memory.ts";
+import { plugProcessor } from "./testing/plug-processor.ts";
 
 describe.each(hosts)("%s and a guest", (kind, make) => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;

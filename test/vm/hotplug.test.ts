@@ -13,11 +13,11 @@ import type { Qmp } from "../../host/machine/qmp.ts";
 import { execAffinity } from "../scenarios/exec-affinity.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "./guest-machine.ts";
-import { makeModules } from "./guest-modules.ts";
-import { logLine } from "./log-line.ts";
-import { plugMemory } from "./plug-memory.ts";
-import { plugProcessor } from "./plug-processor.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
+import { makeModules } from "./testing/guest-modules.ts";
+import { logLine } from "./testing/log-line.ts";
+import { plugMemory } from "./testing/plug-memory.ts";
+import { plugProcessor } from "./testing/plug-processor.ts";
 
 const MIB = 1 << 20;
 const HOOKS = "/run/hooks";

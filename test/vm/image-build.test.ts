@@ -6,6 +6,7 @@ import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cacheDirectory, repositoryRoot as root } from "../../host/machine/paths.ts";
+import { isRoot } from "../../lib/is-root.ts";
 import { buildTasks } from "../../rootfs-builder/build-image.ts";
 import { openContext } from "../../rootfs-builder/steps/context.ts";
 import { rootTree } from "../../rootfs-builder/steps/root-tree.ts";
@@ -50,44 +51,41 @@ describe("building the image", () => {
     expect(await digests("another/folder")).toEqual(await digests("one"));
   });
 
-  test.runIf(process.getuid?.() === 0)(
-    "produces the same bytes for another user with another umask (needs root)",
-    async () => {
-      const home = join(directory, "of-nobody");
-      const cache = join(home, "cache");
-      const mine = cacheDirectory();
-      await mkdir(cache, { recursive: true });
-      // Downloads are shared; the stripped Node that is cached beside them is created again.
-      for (const name of ["debs", "kernel"]) await symlink(join(mine, name), join(cache, name));
-      for (const path of [directory, home, cache]) await chmod(path, 0o755);
-      await chown(home, NOBODY, NOBODY);
-      await chown(cache, NOBODY, NOBODY);
-      // This user's only privilege: it may read the repository and the cache wherever root keeps them.
-      const reader = [
-        "--inh-caps=-all,+dac_read_search",
-        "--ambient-caps=-all,+dac_read_search",
-        "--bounding-set=-all,+dac_read_search",
-      ];
-      const privately = 'umask 077 && exec "$@"';
-      await promisify(execFile)(
-        "setpriv",
-        [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", ...reader].concat(
-          "sh",
-          "-c",
-          privately,
-          "sh",
-          process.execPath,
-          join(root, "rootfs-builder/build.ts"),
-          "--to",
-          join(home, "out"),
-        ),
-        { cwd: home, env: { PATH: process.env["PATH"], HOME: home, TMPDIR: home, GUESTD_CACHE: cache } },
-      );
-      const image = await stat(join(home, "out/image/guest.img"));
-      expect([image.uid, image.mode & 0o777]).toEqual([NOBODY, 0o600]);
-      expect(await digests("of-nobody/out")).toEqual(await digests("one"));
-    },
-  );
+  test.runIf(isRoot())("produces the same bytes for another user with another umask (needs root)", async () => {
+    const home = join(directory, "of-nobody");
+    const cache = join(home, "cache");
+    const mine = cacheDirectory();
+    await mkdir(cache, { recursive: true });
+    // Downloads are shared; the stripped Node that is cached beside them is created again.
+    for (const name of ["debs", "kernel"]) await symlink(join(mine, name), join(cache, name));
+    for (const path of [directory, home, cache]) await chmod(path, 0o755);
+    await chown(home, NOBODY, NOBODY);
+    await chown(cache, NOBODY, NOBODY);
+    // This user's only privilege: it may read the repository and the cache wherever root keeps them.
+    const reader = [
+      "--inh-caps=-all,+dac_read_search",
+      "--ambient-caps=-all,+dac_read_search",
+      "--bounding-set=-all,+dac_read_search",
+    ];
+    const privately = 'umask 077 && exec "$@"';
+    await promisify(execFile)(
+      "setpriv",
+      [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", ...reader].concat(
+        "sh",
+        "-c",
+        privately,
+        "sh",
+        process.execPath,
+        join(root, "rootfs-builder/build.ts"),
+        "--to",
+        join(home, "out"),
+      ),
+      { cwd: home, env: { PATH: process.env["PATH"], HOME: home, TMPDIR: home, GUESTD_CACHE: cache } },
+    );
+    const image = await stat(join(home, "out/image/guest.img"));
+    expect([image.uid, image.mode & 0o777]).toEqual([NOBODY, 0o600]);
+    expect(await digests("of-nobody/out")).toEqual(await digests("one"));
+  });
 
   test("does nothing if nothing has changed", async () => {
     expect(await build("one")).toEqual([]);

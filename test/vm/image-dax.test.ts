@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Guest } from "../../host/machine/guest.ts";
 import { repositoryRoot as root } from "../../host/machine/paths.ts";
 import { bundleAgent } from "../../rootfs-builder/bundle/bundle.ts";
-import { imageWith } from "./image-with.ts";
+import { imageWith } from "./testing/image-with.ts";
 
 /** The line that rootfs-builder/image/testing/probe-agent.ts prints. */
 interface Probe {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, it } from "vitest";
-import { buildDebugImage } from "./guest-machine.ts";
-import { bootsForKata } from "./kata-boot-suite.ts";
+import { buildDebugImage } from "./testing/guest-machine.ts";
+import { bootsForKata } from "./testing/kata-boot-suite.ts";
 
 /** Debian's kernel has the disk drivers as modules, so it needs an initramfs. The other cases are in test/nightly. */
 describe("the image for Kata hosts, with their kernel command lines", () => {

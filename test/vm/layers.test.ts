@@ -10,9 +10,9 @@ import { makeErofs } from "../../rootfs-builder/image/erofs.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { makeGptDisk } from "./gpt-disk.ts";
-import { startGuestMachine } from "./guest-machine.ts";
-import { addVerity } from "./verity-image.ts";
+import { makeGptDisk } from "./testing/gpt-disk.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
+import { addVerity } from "./testing/verity-image.ts";
 
 const BRIDGE = "14";
 const MARK = "what is in this file is checked";

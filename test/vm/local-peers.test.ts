@@ -1,14 +1,14 @@
-import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dial } from "../../host/client/dial.ts";
 import { cachedKernels } from "../../host/machine/paths.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
-import { HELD_UP_MS } from "../attack/held-up-ms.ts";
+import { HELD_UP_MS } from "../attack/testing/held-up-ms.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "./guest-machine.ts";
+import { compileC } from "../testing/compile-c.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
 
 const module = join(cachedKernels()[0]?.modules ?? "/", "kernel/net/vmw_vsock/vsock_loopback.ko");
 const reason = existsSync(module) ? "" : ` (skipped: no ${module})`;
@@ -24,10 +24,8 @@ describe(`a container that dials the guest's own vsock ports${reason}`, { skip: 
     pod = await Pod.open(machine);
     rootfs = machine.rootfs("dialer");
     const inHost = machine.hostPath(rootfs);
-    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
     for (const source of ["dial-vsock", "../attack/vm/vsock-flood"]) {
-      const out = join(inHost, "bin", basename(source));
-      execFileSync("gcc", [...flags, join(import.meta.dirname, `${source}.c`), "-o", out]);
+      compileC([join(import.meta.dirname, `${source}.c`)], join(inHost, "bin", basename(source)));
     }
     copyFileSync(module, join(inHost, "vsock_loopback.ko"));
     writeFileSync(join(inHost, "check"), checkFrame());

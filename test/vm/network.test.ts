@@ -7,8 +7,8 @@ import type { Qmp } from "../../host/machine/qmp.ts";
 import { iptablesScenarios } from "../scenarios/iptables.ts";
 import { networkScenarios } from "../scenarios/network.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "./guest-machine.ts";
-import { makeModules } from "./guest-modules.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
+import { makeModules } from "./testing/guest-modules.ts";
 
 /** Modules that iptables needs with Debian's kernel, which builds none of them in. */
 const NETFILTER = [

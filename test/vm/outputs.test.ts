@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { repositoryRoot } from "../../host/machine/paths.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { ociSpec } from "../scenarios/oci.ts";
-import { bootsDescribed, describedGuest } from "./boot-described.ts";
-import { makeDiskImage } from "./disk-images.ts";
-import { flipByte } from "./flip-byte.ts";
+import { bootsDescribed, describedGuest } from "./testing/boot-described.ts";
+import { makeDiskImage } from "./testing/disk-images.ts";
+import { flipByte } from "./testing/flip-byte.ts";
 
 const MIB = 1024 * 1024;
 

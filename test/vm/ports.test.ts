@@ -8,10 +8,10 @@ import { passfdEdgeScenarios, passfdScenarios, passfdThroughKills } from "../sce
 import { Pod } from "../scenarios/pod.ts";
 import { policyScenario } from "../scenarios/policy.ts";
 import { readSpans } from "../scenarios/read-spans.ts";
-import { startGuestMachine } from "./guest-machine.ts";
-import { listenForGuest } from "./listen-for-guest.ts";
-import { selinuxLabels } from "./selinux.ts";
-import { streamsByLog } from "./streams-by-log.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
+import { listenForGuest } from "./testing/listen-for-guest.ts";
+import { selinuxLabels } from "./testing/selinux.ts";
+import { streamsByLog } from "./testing/streams-by-log.ts";
 
 const LEVELS = ["TRCE", "DEBG", "INFO", "WARN", "ERRO", "CRIT"];
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { differentialSuite } from "../differential/differential-suite.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { otherRuntimeScenarios } from "../scenarios/other-runtime.ts";
-import { startGuestMachine } from "./guest-machine.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
 
 describe("other OCI runtimes in a guest", () => {
   let machine: Machine;

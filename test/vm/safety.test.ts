@@ -5,7 +5,7 @@ import { GUEST_SYSCTLS } from "../../agent/guest/guest-sysctls.ts";
 import { cachedKernels } from "../../host/machine/paths.ts";
 import { guestLog } from "../../host/sandbox/guest-log.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "./guest-machine.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
 
 /** The guest's own ports: API, log, debug console. */
 const PORTS = 3;

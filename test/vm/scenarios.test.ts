@@ -5,7 +5,7 @@ import { brokenBundleScenarios, CANNOT_LOAD } from "../scenarios/broken-bundles.
 import { hostileRace } from "../scenarios/hostile-race.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { upgradeScenarios } from "../scenarios/upgrade.ts";
-import { startGuestMachine } from "./guest-machine.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
 
 describe("the agent in a guest", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import { dial } from "../../host/client/dial.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { halfGrpc, openHttp2 } from "../transport/half-request.ts";
-import { startGuestMachine } from "./guest-machine.ts";
+import { halfGrpc, openHttp2 } from "../transport/testing/half-request.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
 
 const MEMORY_MIB = 128;
 /** Bytes of a request near the maximum length. */

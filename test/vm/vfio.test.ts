@@ -1,12 +1,12 @@
-import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "./guest-machine.ts";
-import { makeModules } from "./guest-modules.ts";
+import { compileC } from "../testing/compile-c.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
+import { makeModules } from "./testing/guest-modules.ts";
 
 /** Slots of the root bus: two functions in one group, one that a guest driver keeps, one alone in its group. */
 const [PAIR, KEPT, ALONE] = ["18", "19", "1a"];
@@ -18,8 +18,7 @@ let pod: Pod;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "guestd-vfio-"));
-  const flags = ["-std=gnu11", "-O1", "-static", "-s", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
-  execFileSync("gcc", [...flags, join(import.meta.dirname, "open-vfio.c"), "-o", join(directory, "open-vfio")]);
+  compileC([join(import.meta.dirname, "open-vfio.c")], join(directory, "open-vfio"));
   await makeModules(directory, ["vfio_pci", "vfio_iommu_type1", "rdma_ucm"]);
   const card = (slot: string) => ["-device", `virtio-net-pci,bus=pcie.0,addr=0x${slot},${CARD}`];
   machine = await startGuestMachine(512, {

@@ -143,6 +143,52 @@ describe("an update", () => {
     expect(fake.log).toEqual(["/cg/c1/memory.max 4097", "/cg/c1/memory.max 1"]);
   });
 
+  test("that the kernel refuses at once lists nothing as written, and keeps the cause", () => {
+    fake.refused.set("/cg/c1/pids.max", { code: "EBUSY", errno: 16 });
+    expect(() => update({ pids: { limit: 2 } })).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(/; written before it: nothing; not written: pids.max$/),
+        kind: "internal",
+        cause: expect.objectContaining({ kind: "internal", cause: expect.objectContaining({ code: "EBUSY" }) }),
+      }),
+    );
+  });
+
+  test("goes to the file that the kernel has, of two for the same purpose", () => {
+    expect(() => update({ blockIO: { weight: 500 } })).toThrow(
+      "set io.bfq.weight of cgroup /cg/c1: the guest's kernel",
+    );
+    fake.texts.set("/cg/c1/io.weight", "default 100");
+    update({ blockIO: { weight: 1000 } });
+    expect(fake.texts.get("/cg/c1/io.weight")).toBe("10000");
+  });
+
+  test("of a cgroup without controllers says that it has none", () => {
+    fake.texts.set("/cg/c1/cgroup.controllers", "\n");
+    const missing = (has: string) =>
+      expect.objectContaining({
+        message: `set cpuset.cpus of cgroup /cg/c1: the cpuset controller is not available there (it has: ${has}); leave linux.resources.cpu.cpus out or use a kernel with it`,
+        fields: { cgroup: "/cg/c1", controller: "cpuset", file: "cpuset.cpus" },
+      });
+    expect(() => update({ cpu: { cpus: "0" } })).toThrow(missing("none"));
+    fake.texts.set("/cg/c1/cgroup.controllers", "pids cpuset\n");
+    expect(() => update({ cpu: { cpus: "0" } })).toThrow("the guest's kernel has no such file");
+    fake.texts.delete("/cg/c1/cgroup.controllers");
+    expect(() => update({ cpu: { cpus: "0" } })).toThrow(missing("none"));
+  });
+
+  test("that fails without an error of the kernel reports that failure", () => {
+    const broken = {
+      ...files,
+      writeText: () => {
+        throw new Error("out of memory");
+      },
+    };
+    expect(() => updateResources(broken, "/cg/c1", { pids: { limit: 2 } }, {})).toThrow(
+      "out of memory; written before it: nothing; not written: pids.max",
+    );
+  });
+
   test("that the kernel refuses halfway lists what was written and what was not", () => {
     fake.refused.set("/cg/c1/memory.max", { code: "EBUSY", errno: 16 });
     const all = { cpu: { shares: 2, quota: 1 }, memory: { limit: 1 }, pids: { limit: 2 } };

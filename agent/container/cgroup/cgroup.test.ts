@@ -1,5 +1,11 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Files } from "../../kernel/files.ts";
+import { type Files, realFiles } from "../../kernel/files.ts";
+import { openDescriptors } from "../../kernel/testing/open-descriptors.ts";
 import { cgroupProcs, createCgroup, killCgroup, removeCgroup } from "./cgroup.ts";
 import { FakeCgroups } from "./testing/test-cgroups.ts";
 
@@ -78,7 +84,38 @@ describe("the processes of a cgroup", () => {
   });
 });
 
+test("processes are killed one by one if cgroup.kill is missing, except those outside of the pid namespace", async () => {
+  const child = spawn("sleep", ["1000"], { stdio: "ignore" });
+  createCgroup(files, "/cg", "/c1");
+  fake.texts.delete("/cg/c1/cgroup.kill");
+  fake.texts.set("/cg/c1/cgroup.procs", `0\n${child.pid}\n`);
+  killCgroup(files, "/cg/c1");
+  const [, signal] = (await once(child, "close")) as [null, string];
+  expect(signal).toBe("SIGKILL");
+});
+
 describe("removing a cgroup", () => {
+  test("works for cgroups nested more deeply than a path can name", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "deep-cgroup-"));
+    const name = "n".repeat(200);
+    let depth = 0;
+    for (let fd = openSync(directory, "r"); ; depth++) {
+      const below = `/proc/self/fd/${fd}/${name}`;
+      if (depth < 25) mkdirSync(below);
+      const next = depth < 25 ? openSync(below, "r") : -1;
+      closeSync(fd);
+      if (next < 0) break;
+      fd = next;
+    }
+    const before = openDescriptors();
+    const plain: Files = {
+      ...realFiles,
+      exists: (path) => realFiles.exists(path.replace(/\/cgroup\.procs$/, "")),
+    };
+    await removeCgroup(plain, tmpdir(), directory, 0);
+    expect([existsSync(directory), openDescriptors()]).toEqual([false, before]);
+  });
+
   test("works from the bottom up and removes parents that are then empty", async () => {
     createCgroup(files, "/cg", "/pod/c1/x/y");
     createCgroup(files, "/cg", "/pod/c2");

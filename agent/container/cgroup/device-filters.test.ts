@@ -1,5 +1,6 @@
 import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isRoot } from "../../../lib/is-root.ts";
 import { openSys } from "../../kernel/sys/sys.ts";
 import { createSysDouble } from "../../kernel/testing/sys-double.ts";
 import { DeviceFilters } from "./device-filters.ts";
@@ -35,8 +36,41 @@ describe("device filters", () => {
   });
 });
 
+describe("the replacement of a filter", () => {
+  const setUp = (attached?: number) => {
+    const sys = createSysDouble();
+    const closed: number[] = [];
+    const close = (fd: number) => (fd >= 1000 ? void closed.push(fd) : closeSync(fd));
+    const filters = new DeviceFilters({ ...sys, close, attachedDeviceFilter: () => attached });
+    const calls = () =>
+      sys.calls.flatMap((call) =>
+        call[0] === "attachDeviceFilter" || call[0] === "replaceDeviceFilter" ? [[call[0], ...call.slice(2)]] : [],
+      );
+    return { filters, closed, calls };
+  };
+
+  test("is atomic, even by one that allows everything", () => {
+    const { filters, closed, calls } = setUp(2000);
+    filters.replace("/tmp", usual);
+    filters.replace("/tmp", all);
+    expect(calls()).toEqual([
+      ["replaceDeviceFilter", 1000, 2000],
+      ["replaceDeviceFilter", 1001, 2000],
+    ]);
+    expect(closed).toEqual([2000, 2000]);
+  });
+
+  test("attaches one to a cgroup that has none, unless everything is allowed", () => {
+    const { filters, closed, calls } = setUp();
+    filters.replace("/tmp", all);
+    expect(calls()).toEqual([]);
+    filters.replace("/tmp", usual);
+    expect([calls(), closed]).toEqual([[["attachDeviceFilter", 1000]], []]);
+  });
+});
+
 /** bpf(2) needs root. */
-const root = process.getuid?.() === 0 ? writableCgroupRoot() : undefined;
+const root = isRoot() ? writableCgroupRoot() : undefined;
 
 describe.skipIf(root === undefined)("device filters on a real cgroup2 (needs root)", () => {
   const directory = `${root}/guestd-filter-${process.pid}`;

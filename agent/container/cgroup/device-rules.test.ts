@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { nodeRules } from "./device-rules.ts";
+import { deviceRules, nodeRules } from "./device-rules.ts";
 import type { DeviceCgroupSpec } from "./resources-spec.ts";
 
 const numbers = fc.option(fc.nat(2), { nil: undefined });
@@ -48,4 +48,16 @@ test("reads each rule once, however many nodes there are", () => {
   const devices = Array.from({ length: 1000 }, (_, minor) => ({ ...device, type: "c", major: 9, minor }));
   expect(nodeRules({ devices, resources: { devices: rules } }).after).toHaveLength(1000);
   expect(looks).toBe(100);
+});
+
+test("a container has at most 1024 rules of its own", () => {
+  const many = (length: number) => {
+    const rules = Array.from(
+      { length },
+      (_, minor): DeviceCgroupSpec => ({ allow: true, type: "c", major: 1, minor, access: "r" }),
+    );
+    return () => deviceRules({ devices: [], resources: { devices: rules } });
+  };
+  expect(many(1024)).not.toThrow();
+  expect(many(1025)).toThrow("OCI spec: linux.resources.devices has 1025 rules, more than 1024");
 });

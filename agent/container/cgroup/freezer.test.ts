@@ -73,3 +73,12 @@ it("holds nothing if the cgroup is removed before or during the hold", async () 
   await (await freezer.hold(note, never))();
   expect(told).toEqual([true, false]);
 });
+
+it("thaws a cgroup that a previous agent was killed while holding, and notes that", async () => {
+  state = "1";
+  await freezer.endHold(note);
+  expect([state, told]).toEqual(["0", [false]]);
+  state = undefined;
+  await freezer.endHold(note);
+  expect(told).toEqual([false, false]);
+});

@@ -40,3 +40,14 @@ test("an update merges maps and page sizes by key, and replaces device rules as 
     devices,
   });
 });
+
+test("an update replaces a list, unless it is empty, and adds what the container didn't have", () => {
+  const device = (weight: number) => ({ major: 8, minor: 0, weight });
+  const old = { blockIO: { weight: 10, weightDevice: [device(1)] } };
+  expect(mergeResources(old, { blockIO: { weightDevice: [device(2)] } })).toEqual({
+    blockIO: { weight: 10, weightDevice: [device(2)] },
+  });
+  expect(mergeResources(old, { blockIO: { weightDevice: [] } })).toEqual(old);
+  const hugepageLimits = [{ pageSize: "2MB", limit: 9 }];
+  expect(mergeResources({}, { hugepageLimits })).toEqual({ hugepageLimits });
+});

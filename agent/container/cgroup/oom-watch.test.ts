@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import type { Files } from "../../kernel/files.ts";
+import { type Files, realFiles } from "../../kernel/files.ts";
 import { watchOom } from "./oom-watch.ts";
 
 function setUp(seen?: number) {
@@ -96,4 +99,17 @@ test("reads a file that can't be watched every second until the watch is closed"
   watching.close();
   expect(vi.getTimerCount()).toBe(0);
   vi.useRealTimers();
+});
+
+test("reports a change of the file itself", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "oom-watch-"));
+  const file = join(directory, "memory.events");
+  writeFileSync(file, "oom_kill 1\n");
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const watch = watchOom(realFiles, directory, resolve);
+  writeFileSync(file, "oom_kill 3\n");
+  expect(await promise).toBe(2);
+  watch.close();
+  watch.close();
+  rmSync(directory, { recursive: true });
 });

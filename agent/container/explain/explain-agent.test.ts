@@ -63,3 +63,22 @@ test("mounts that show a namespace of the pod are made by the agent for a contai
   });
   expect(steps).toEqual(["mount mqueue, as mount:0, mounts[0]", "bind /sys, as mount:1, mounts[1]"]);
 });
+
+test("a namespace without maps has empty ones, and a mount of its own groups has no user namespace of its own", () => {
+  const { linux } = testSpec();
+  const inUser = explained({ mounts: [], linux: { ...linux, namespaces: [{ type: "user", path: "" }] } });
+  expect(inUser.slice(1)).toEqual(["write  to uid_map, linux.uidMappings", "write  to gid_map, linux.gidMappings"]);
+  const mount = { destination: "/m", source: "/s", type: "bind", options: ["bind", "idmap"], uidMappings: ids };
+  expect(explained({ mounts: [mount] })).toEqual([
+    "bind /s, as mount:0, mounts[0]",
+    "unshare new user, in a separate process, mounts[0]",
+    "write 0 100000 10 to uid_map, mounts[0].uidMappings",
+    "write  to gid_map, mounts[0].gidMappings",
+    "idmap mount:0 by that user namespace, mounts[0]",
+  ]);
+});
+
+test("a terminal without a size keeps the kernel's", () => {
+  const process = { ...testSpec().process, terminal: true };
+  expect(explained({ process, mounts: [] })).toEqual(["open a new pty, as terminal, process.terminal"]);
+});

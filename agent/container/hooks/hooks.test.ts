@@ -15,6 +15,8 @@ describe("hooks", () => {
       poststop: [c],
     });
     expect(mergeHooks(undefined, { poststart: [a] })).toEqual({ poststart: [a] });
+    expect(mergeHooks({ poststart: [a] }, undefined)).toEqual({ poststart: [a] });
+    expect(mergeHooks({ poststart: [a] }, { prestart: [b] })).toEqual({ poststart: [a], prestart: [b] });
     expect(mergeHooks(undefined, undefined)).toBeUndefined();
   });
 
@@ -48,8 +50,18 @@ describe("hooks", () => {
     [{ path: "h" }, 'hooks.prestart[1] path "h" is not an absolute path'],
     [{ args: ["a\0"] }, "hooks.prestart[1] has a NUL byte in it"],
     [{ timeout: -5 }, "hooks.prestart[1] timeout -5 is not above zero"],
+    [{ timeout: 0 }, "hooks.prestart[1] timeout 0 is not above zero"],
+    [{ path: "/h\0" }, "hooks.prestart[1] has a NUL byte in it"],
+    [{ env: ["A=\0"] }, "hooks.prestart[1] has a NUL byte in it"],
   ])("with %j are refused by name", (parts, why) => {
-    expect(() => checkHooks({ prestart: [hook(), hook(parts)] })).toThrow(`OCI spec: ${why}`);
+    const refused = expect.objectContaining({ message: `OCI spec: ${why}`, kind: "invalid-argument" });
+    expect(() => checkHooks({ prestart: [hook(), hook(parts)] })).toThrow(refused);
+  });
+
+  test("that are valid, or missing, are accepted", () => {
+    expect(() => checkHooks(undefined)).not.toThrow();
+    expect(() => checkHooks({})).not.toThrow();
+    expect(() => checkHooks({ prestart: [hook({ timeout: 0.5 })] })).not.toThrow();
   });
 });
 
@@ -71,7 +83,8 @@ describe("the plan of a hook", () => {
 
   test("of the kind createContainer joins the container and starts in its root", () => {
     expect(names("createContainer")).toEqual(["setsid", "setns", "stdio", "umask", "chdir", "find", "exec"]);
-    expect(plan("createContainer").slots).toContain("cgroup");
+    expect(plan("createContainer").slots).toEqual(["report", "cgroup", "init", "stdin", "stdout", "stderr"]);
+    expect(plan("createContainer").steps.every(({ reason }) => reason === "hooks.createContainer[0]")).toBe(true);
     expect(plan("createContainer").steps[4]?.op).toEqual({ op: "chdir", path: container.spec.root.path });
   });
 
@@ -126,6 +139,19 @@ describe("the state on a hook's stdin", () => {
       bundle: "/run/kata-containers/c1",
       annotations: {},
     });
+  });
+
+  test("contains the pid in the guest if the kernel doesn't say the container's, and none once it has ended", () => {
+    const stateOf = (readText: () => string) =>
+      JSON.parse(
+        hookState({ readText } as never, "startContainer", { id: "c1", spec: testSpec(), pid: 812 }),
+      ) as object;
+    expect(stateOf(() => "Name:\tx\nNSpid:\t812\t71\n")).toMatchObject({ pid: 71 });
+    expect(stateOf(() => "Name:\tNSpid: 4\n")).not.toHaveProperty("pid");
+    const gone = () => {
+      throw Object.assign(new Error("ENOENT"), { code: "ENOENT" });
+    };
+    expect(stateOf(gone)).not.toHaveProperty("pid");
   });
 
   test("of poststop contains no pid", () => {

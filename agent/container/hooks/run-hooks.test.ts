@@ -1,5 +1,6 @@
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readlinkSync, realpathSync, writeSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { SystemError } from "../../kernel/error.ts";
 import type { ChildDouble } from "../../kernel/testing/init-double.ts";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import { testKernel } from "../testing/test-kernel.ts";
@@ -61,6 +62,85 @@ describe("hooks of a create", () => {
     await expect(runHooks(kernel, "poststart", target({ poststart: [hook("/a")] }))).rejects.toThrow(
       "hook poststart[0] /a: executable file not found",
     );
+  });
+
+  test.each([
+    [{ index: 4, errno: 13 }, "not executable, EACCES"],
+    [
+      { index: 3, errno: 2 },
+      "chdir /run/kata-containers/c1: ENOENT (no such file or directory), from hooks.poststart[0]",
+    ],
+  ])("that can't start (%j) report the reason", async (failure, why) => {
+    const kernel = testKernel({ play: (child) => child.report({ kind: "failed", ...failure, text: "" }) });
+    await expect(runHooks(kernel, "poststart", target({ poststart: [hook("/a")] }))).rejects.toMatchObject({
+      message: `hook poststart[0] /a: ${why}`,
+      kind: "internal",
+    });
+  });
+
+  test("that init refuses to fork report that", async () => {
+    const kernel = testKernel();
+    kernel.init.refuse(new SystemError("clone3", 11, ""));
+    await expect(runCreateHooks(kernel, target({ prestart: [hook("/a")] }))).rejects.toThrow(
+      /^hook prestart\[0\] \/a: clone3.*EAGAIN/,
+    );
+  });
+
+  test("for which no pipe can be opened leave no descriptor", async () => {
+    const { pipe } = testKernel().sys;
+    for (const most of [0, 1]) {
+      let opened = 0;
+      const few = () => {
+        if (opened++ === most) throw new Error("EMFILE");
+        return pipe();
+      };
+      const running = runCreateHooks(testKernel({ sys: { pipe: few } }), target({ prestart: [hook("/a")] }));
+      await expect(running).rejects.toThrow("hook prestart[0] /a: EMFILE");
+    }
+  });
+
+  test("never block on their output, of which the beginning of the first line is reported", async () => {
+    const ending: Promise<void>[] = [];
+    const kernel = testKernel({
+      play: (child) => {
+        child.executed();
+        ending.push(write(child));
+      },
+    });
+    async function write(child: ChildDouble) {
+      const stderr = slot(child, "stderr");
+      kernel.sys.setNonBlocking(stderr);
+      for (let left = 300_000; left > 0; ) {
+        const written = kernel.sys.write(stderr, Buffer.alloc(Math.min(left, 60_000), "x"));
+        if (written > 0) left -= written;
+        else await new Promise(setImmediate);
+      }
+      child.end({ code: 1 });
+    }
+    const running = runCreateHooks(kernel, target({ prestart: [hook("/a")] }));
+    await expect(running).rejects.toThrow(/exit status 1: x{512}$/);
+    await Promise.all(ending);
+  });
+
+  test("are no processes of their container: their label says so", async () => {
+    const kernel = kernelWith(() => ({}));
+    await runCreateHooks(kernel, target({ prestart: [hook("/a")] }));
+    expect(JSON.parse(kernel.init.children[0]?.request.label ?? "")).toEqual({
+      ...{ container: "c1", exec: "c1", command: "hook" },
+    });
+    expect(kernel.init.children[0]?.request.cgroupSlot).toBeUndefined();
+  });
+
+  test("in the container are born in its cgroup", async () => {
+    const seen: unknown[] = [];
+    const kernel = kernelWith(({ slots, request }) => {
+      seen.push(readlinkSync(`/proc/self/fd/${slots[request.cgroupSlot ?? -1]}`));
+      return {};
+    });
+    const pidfd = openSync("/dev/null", "r");
+    await runCreateHooks(kernel, { ...target({ createContainer: [hook("/a")] }), cgroup: "/tmp", pidfd });
+    closeSync(pidfd);
+    expect(seen).toEqual([realpathSync("/tmp")]);
   });
 
   test("that time out are killed with their process group", async () => {

@@ -8,6 +8,7 @@ const bind = (parts: Partial<MountSpec>): MountSpec[] => [
   { destination: "/m", source: "/s", type: "bind", options: ["rbind"], ...parts },
 ];
 const range = [{ containerID: 0, hostID: 1, size: 1 }];
+const never = { containerID: 0, hostID: 0, size: 1 };
 const withMounts = (mounts: readonly MountSpec[]) => () => checkSpec(testSpec({ mounts }));
 const withLinux = (linux: Partial<LinuxSpec>) => () =>
   checkSpec(testSpec({ linux: { ...testSpec().linux, ...linux } }));
@@ -22,7 +23,40 @@ describe("an invalid spec is refused with a line that says", () => {
     ["is inside /proc, where only a few files", { destination: "/x/../proc/sys" }],
     ["requests idmapping, but has no uidMappings", { options: ["rbind", "ridmap"] }],
     ["requests idmapping, which only a bind mount supports", { type: "tmpfs", options: ["idmap"] }],
+    ["requests idmapping, which only a bind mount supports", { options: ["bind", "remount"], uidMappings: range }],
     ["gidMappings is empty", { uidMappings: range }],
+    ["has no destination", { destination: "" }],
+    ["has a NUL byte in it", { destination: "/a\0b" }],
+    ["has a NUL byte in it", { source: "/a\0b" }],
+    ["has a NUL byte in it", { type: "bind\0" }],
+    ['option "tmpcopyup" is for a new tmpfs only', { options: ["rbind", "tmpcopyup"] }],
+    ['option "tmpcopyup" is for a new tmpfs only', { type: "proc", options: ["tmpcopyup"] }],
+    ['option "tmpcopyup" is for a new tmpfs only', { type: "tmpfs", options: ["remount", "tmpcopyup"] }],
+    ['option "tmpcopyup" is for a new tmpfs only', { type: "tmpfs", options: ["bind", "tmpcopyup"] }],
+    [
+      'option "remount" can\'t be combined with recursive, propagation or idmap options',
+      { options: ["remount", "rro"] },
+    ],
+    [
+      'option "remount" can\'t be combined with recursive, propagation or idmap options',
+      { options: ["remount", "rrw"] },
+    ],
+    [
+      'option "remount" can\'t be combined with recursive, propagation or idmap options',
+      { options: ["remount", "idmap"] },
+    ],
+    ["cgroup with bind is not supported", { type: "cgroup", options: ["bind"] }],
+    ['bind source "s" is not an absolute path', { source: "s" }],
+    ["covers /proc with something other than a proc file system", { destination: "/proc", source: "/process" }],
+    [
+      "uidMappings 4294967295 1 1 is not a valid id range",
+      { uidMappings: [{ containerID: 2 ** 32 - 1, hostID: 1, size: 1 }] },
+    ],
+    [
+      "uidMappings 0 4294967295 1 is not a valid id range",
+      { uidMappings: [{ containerID: 0, hostID: 2 ** 32 - 1, size: 1 }] },
+    ],
+    ["uidMappings has 341 lines, more than 340", { uidMappings: Array.from({ length: 341 }, () => range[0] ?? never) }],
     ["uidMappings 0 1 0 is not a valid id range", { uidMappings: [{ containerID: 0, hostID: 1, size: 0 }] }],
   ])("%s", (text, mount) => {
     expect(withMounts(bind(mount))).toThrow(`OCI spec: mounts[0] (${mount.destination ?? "/m"}) ${text}`);
@@ -31,6 +65,23 @@ describe("an invalid spec is refused with a line that says", () => {
   it.each<[string, Partial<LinuxSpec>]>([
     ["linux.uidMappings is empty", { namespaces: spaces("mount", "user"), gidMappings: range }],
     ["linux.gidMappings needs a user namespace", { gidMappings: range }],
+    ["linux.uidMappings needs a user namespace", { uidMappings: range }],
+    ["linux.gidMappings is empty", { namespaces: spaces("mount", "user"), uidMappings: range }],
+    [
+      "linux.gidMappings has no container id 0",
+      {
+        namespaces: [...spaces("mount"), { type: "user", path: "/u" }],
+        gidMappings: [{ containerID: 1, hostID: 1, size: 1 }],
+      },
+    ],
+    ...[
+      { secs: 2 ** 53, nanosecs: 0 },
+      { secs: 0.5, nanosecs: 0 },
+      { secs: 1, nanosecs: 1e9 },
+    ].map((offset): [string, Partial<LinuxSpec>] => [
+      `linux.timeOffsets["boottime"] ${offset.secs} s ${offset.nanosecs} ns is out of range`,
+      { namespaces: spaces("mount", "time"), timeOffsets: { boottime: offset } },
+    ]),
     [
       "linux.uidMappings has no container id 0",
       {
@@ -60,8 +111,31 @@ describe("a valid mount", () => {
     { options: ["bind", "sync", "dirsync", "nomand"] },
     { uidMappings: range, gidMappings: range },
     { destination: "/", options: ["remount", "ro"], source: "" },
+    { destination: "/proc", options: ["remount", "ro"], type: "tmpfs" },
+    { destination: "/proc", type: "proc", options: [] },
+    { type: "tmpfs", options: ["tmpcopyup"] },
+    {
+      uidMappings: Array.from({ length: 340 }, (_, at) => ({ containerID: at, hostID: at, size: 1 })),
+      gidMappings: range,
+    },
+    { uidMappings: [{ containerID: 2 ** 32 - 2, hostID: 2 ** 32 - 2, size: 1 }], gidMappings: range },
   ])("is accepted: %j", (mount) => {
     expect(withMounts(bind(mount))).not.toThrow();
+  });
+});
+
+describe("limits", () => {
+  it("allow 4096 mounts, and no more", () => {
+    const many = (length: number) => Array.from({ length }, () => bind({})[0] ?? bind({})).flat();
+    expect(withMounts(many(4096))).not.toThrow();
+    expect(withMounts(many(4097))).toThrow("OCI spec: mounts has 4097 entries, more than 4096");
+  });
+
+  it("allow the largest offsets, and a user namespace by path that needs no maps", () => {
+    const timeOffsets = { boottime: { secs: 2 ** 53 - 1, nanosecs: 999_999_999 } };
+    expect(withLinux({ namespaces: spaces("mount", "time"), timeOffsets })).not.toThrow();
+    expect(withLinux({ namespaces: [...spaces("mount"), { type: "user", path: "/u" }] })).not.toThrow();
+    expect(withLinux({ namespaces: spaces("mount", "user"), uidMappings: range, gidMappings: range })).not.toThrow();
   });
 });
 

@@ -3,7 +3,7 @@ import { MOUNT_ATTR_RDONLY, MS_BIND, MS_NOSUID, MS_RDONLY, MS_REMOUNT, MS_SLAVE 
 import type { PlanOp } from "../../kernel/init/plan.ts";
 import { PlanBuilder } from "../plan/plan-builder.ts";
 import type { MountSpec } from "../spec.ts";
-import { compileMounts, type MountContext } from "./compile-mounts.ts";
+import { compileMounts, compilePaths, type MountContext } from "./compile-mounts.ts";
 
 const context: MountContext = { own: new Map(), root: "/r", propagation: 0, label: "" };
 
@@ -95,4 +95,81 @@ describe("a mount", () => {
     );
     expect(mqueue.ops).toEqual([{ op: "take-mount", slot: 0 }, attach]);
   });
+});
+
+describe("a new file system", () => {
+  it("of tmpfs gets the mode of the directory it covers unless it has one, and on request its content", () => {
+    const copies = (options: string[], type = "tmpfs") =>
+      compile({ type, options }).ops.filter(({ op }) => op === "copy-up");
+    expect(copies([])).toEqual([{ op: "copy-up", path: "/m", mode: true, content: false }]);
+    expect(copies(["mode=700"])).toEqual([]);
+    expect(copies(["mode=700", "tmpcopyup"])).toEqual([{ op: "copy-up", path: "/m", mode: false, content: true }]);
+    expect(copies(["tmpcopyup"])).toEqual([{ op: "copy-up", path: "/m", mode: true, content: true }]);
+    expect(copies([], "proc")).toEqual([]);
+  });
+
+  it("has its type as its source if the spec names none", () => {
+    expect(compile({ type: "cgroup", source: "" }).ops).toContainEqual({
+      op: "fsconfig",
+      key: "source",
+      value: "cgroup2",
+    });
+  });
+
+  it("of devpts is always a new instance, so the option is left out; other types keep an option of that name", () => {
+    const has = (type: string) =>
+      compile({ type, options: ["newinstance", "gid=5"] })
+        .ops.filter(({ op }) => op === "fsconfig")
+        .slice(1);
+    expect(has("devpts")).toEqual([{ op: "fsconfig", key: "gid", value: "5" }]);
+    expect(has("tmpfs")).toHaveLength(2);
+  });
+
+  it("has the label of the spec, unless the policy labels its files", () => {
+    const context = { op: "fsconfig", key: "context", value: "system_u" };
+    expect(compile({ type: "tmpfs" }, { label: "system_u" }).ops).toContainEqual(context);
+    for (const type of ["proc", "sysfs", "cgroup", "mqueue"]) {
+      expect(compile({ type }, { label: "system_u" }).ops).not.toContainEqual(context);
+    }
+  });
+
+  it("is read-only from the start unless something may have to be created in it", () => {
+    expect(compile({ type: "proc", options: ["ro"] })).toMatchObject({ late: [] });
+    expect(compile({ type: "bind", source: "/s", destination: "/dev", options: ["bind", "ro"] }).late).toEqual([]);
+    expect(compile({ type: "tmpfs", options: [] }).late).toEqual([]);
+  });
+});
+
+describe("attributes and propagation", () => {
+  it("are set in the order own, below, propagation", () => {
+    const { ops } = compile({ type: "bind", source: "/s", options: ["rbind", "suid", "rnodev", "rprivate"] });
+    expect(ops.slice(1, -1)).toEqual([
+      { op: "setattr", set: 0, clear: 2, propagation: 0, recursive: false },
+      { op: "setattr", set: 4, clear: 0, propagation: 0, recursive: true },
+      { op: "setattr", set: 0, clear: 0, propagation: 1 << 18, recursive: true },
+    ]);
+  });
+
+  it("of a clone that sets its own propagation stay", () => {
+    const mount = { type: "bind", source: "/s", options: ["rbind", "shared"] };
+    const { ops } = compile(mount, { own: new Map([[0, "bind"]] as const), propagation: MS_SLAVE });
+    expect(ops.slice(1, -1)).toEqual([{ op: "setattr", set: 0, clear: 0, propagation: 1 << 20, recursive: false }]);
+  });
+});
+
+it("paths become read-only, then masked, then the root read-only if the spec says so", () => {
+  const of = (root: boolean) => {
+    const plan = new PlanBuilder();
+    compilePaths(plan, ["/proc/kcore"], ["/proc/sys"], root);
+    return plan.finish().steps;
+  };
+  const paths = [
+    { reason: "linux.readonlyPaths", op: { op: "readonly", path: "/proc/sys" } },
+    { reason: "linux.maskedPaths", op: { op: "mask", path: "/proc/kcore" } },
+  ];
+  expect(of(false)).toEqual(paths);
+  expect(of(true)).toEqual([
+    ...paths,
+    { reason: "root.readonly", op: { op: "root-attr", set: 1, clear: 0, propagation: 0, recursive: false } },
+  ]);
 });

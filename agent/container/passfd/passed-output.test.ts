@@ -11,13 +11,13 @@ const sys = openSys();
 const kernel = testKernel({ sys });
 leavesNoDescriptors();
 
-/** The process's end of a pipe and the host's end of the stream it feeds. */
-function start(stallMs?: number) {
+/** The process's end of a pipe and the host's end of the stream it feeds. A pipe also plays a terminal. */
+function start(stallMs?: number, terminal = false) {
   const { read, write } = sys.pipe();
   const [host, ours] = sys.socketPair("stream");
   for (const fd of [host, ours, read]) sys.setNonBlocking(fd);
   const stream = new PassedStream(kernel, "passfd:1:1", 1, ours);
-  return { write, host, output: new PassedOutput(sys, read, stream, false, stallMs) };
+  return { write, host, output: new PassedOutput(sys, read, stream, terminal, stallMs) };
 }
 
 function readAll(host: number): string {
@@ -107,4 +107,72 @@ test("can be closed while it waits for the host", async () => {
   await output.drained;
   expect(output.ended).toBe(true);
   for (const fd of [write, host]) sys.close(fd);
+});
+
+test("copies a terminal's output, whatever its length, and waits while the stream is full", async () => {
+  const { write, host, output } = start(undefined, true);
+  sys.setNonBlocking(write);
+  const lines = Array.from({ length: 50_000 }, (_, line) => `line ${line}\n`).join("");
+  let [written, text] = [0, ""];
+  while (written < lines.length) {
+    const count = sys.write(write, Buffer.from(lines.slice(written, written + 65_536)));
+    if (count > 0) written += count;
+    else text += readAll(host);
+    await sleep(0);
+  }
+  sys.close(write);
+  while (!text.endsWith(", the end")) {
+    text += readAll(host);
+    await sleep(0);
+  }
+  await output.drained;
+  expect(text === `${lines}, the end`).toBe(true);
+  sys.close(host);
+});
+
+test("discards a terminal's output once the host hung up", async () => {
+  const { write, host, output } = start(undefined, true);
+  sys.close(host);
+  for (let i = 0; i < 40; i++) {
+    sys.write(write, Buffer.alloc(4096, "x"));
+    await sleep(0);
+  }
+  sys.close(write);
+  await output.drained;
+  expect(output.ended).toBe(true);
+});
+
+test("an output that ended before the agent restarted is drained, and its stream is closed", async () => {
+  const [host, ours] = sys.socketPair("stream");
+  for (const stream of [new PassedStream(kernel, "passfd:1:1", 1, ours), undefined]) {
+    const output = new PassedOutput(sys, undefined, stream, false);
+    await output.drained;
+    expect([output.open, output.ended]).toEqual([false, true]);
+    output.processExited();
+    output.close();
+  }
+  expect(readAll(host)).toBe(", the end");
+  sys.close(host);
+});
+
+test("is open until its end", async () => {
+  const { write, host, output } = start();
+  expect([output.open, output.ended]).toEqual([true, false]);
+  output.close();
+  expect([output.open, output.ended]).toEqual([false, true]);
+  for (const fd of [write, host]) sys.close(fd);
+});
+
+test("ends if the output can't be read, so that no call waits for it", async () => {
+  const { read, write } = sys.pipe();
+  const refuse = () => {
+    throw new Error("EIO");
+  };
+  const ends: boolean[] = [];
+  const output = new PassedOutput({ ...sys, read: refuse }, read, undefined, false);
+  output.onEnd = (writersGone) => ends.push(writersGone);
+  sys.write(write, Buffer.from("x"));
+  await output.drained;
+  expect([ends, output.ended]).toEqual([[false], true]);
+  sys.close(write);
 });

@@ -106,3 +106,45 @@ test("keeps a previous agent's streams that no process owns", async () => {
   streams.close();
   real.close(used.fd);
 });
+
+test("closes a connection that init can't keep", () => {
+  const { kernel, streams } = start();
+  const deposit = () => {
+    throw new Error("init has too many");
+  };
+  Object.assign(kernel.init, { deposit });
+  const { fd, ended } = connection();
+  expect(() => streams.add(5, fd)).toThrow("init has too many");
+  expect(ended()).toBe(true);
+});
+
+test("gives a port's stream to the first of two calls that wait for it, and the other one a closed stream", async () => {
+  const { streams } = start();
+  const first = streams.take({ ...NONE, stdin: 4 }, never);
+  const second = await streams.take({ ...NONE, stdin: 4 }, never);
+  expect([second.stdin?.fd, second.stdin?.port]).toEqual([undefined, 4]);
+  const { fd } = connection();
+  streams.add(4, fd);
+  const { stdin } = await first;
+  expect(stdin?.fd).toBe(fd);
+  stdin?.close();
+});
+
+test("doesn't wait for a caller that has aborted, but gives it a stream that is there", async () => {
+  const { streams } = start();
+  const aborted = AbortSignal.abort();
+  expect((await streams.take({ ...NONE, stdin: 4 }, aborted)).stdin?.fd).toBeUndefined();
+  const { fd } = connection();
+  streams.add(4, fd);
+  const { stdin } = await streams.take({ ...NONE, stdin: 4 }, aborted);
+  expect(stdin?.fd).toBe(fd);
+  stdin?.close();
+});
+
+test("closes all streams that no call has claimed", () => {
+  const { streams } = start();
+  const both = [connection(), connection()];
+  for (const [port, { fd }] of both.entries()) streams.add(port, fd);
+  streams.close();
+  expect(both.map(({ ended }) => ended())).toEqual([true, true]);
+});

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { checkProcess } from "../process/check-process.ts";
+import { checkProcess, processWarnings } from "../process/check-process.ts";
 import { testSpec } from "../testing/test-spec.ts";
 import { checkSpec } from "./check-spec.ts";
 
@@ -40,10 +40,54 @@ describe("a spec", () => {
     ["linux.personality.domain", { linux: { ...linux, personality: { domain: "BSD", flags: [] } } }],
     ["linux.personality.flags", { linux: { ...linux, personality: { domain: "LINUX", flags: ["x"] } } }],
     ['linux.sysctl "vm.swappiness"', { linux: { ...linux, sysctl: { "vm.swappiness": "1" } } }],
+    ["domainname", { domainname: "a", linux: spaces("mount") }],
     ["process.args", { process: { ...process, args: [] } }],
     ["process.cwd", { process: { ...process, cwd: "tmp" } }],
   ])("is refused in one line that names %s", (field, parts) => {
     expect(() => checkSpec(testSpec(parts))).toThrow(`OCI spec: ${field} `);
+  });
+
+  it.each([
+    ["process.oomScoreAdj 1001 is outside -1000..1000", { process: { ...process, oomScoreAdj: 1001 } }],
+    ["process.oomScoreAdj -1001 is outside -1000..1000", { process: { ...process, oomScoreAdj: -1001 } }],
+    [
+      "process.consoleSize 1x65536 is more than 65535",
+      { process: { ...process, consoleSize: { height: 1, width: 65_536 } } },
+    ],
+    [
+      "process.user.umask 01000 is more than 0777",
+      { process: { ...process, user: { ...process.user, umask: 0o1000 } } },
+    ],
+    ["process.args is empty", { process: { ...process, args: [""] } }],
+    ["process.args is empty", { process: { ...process, args: [] } }],
+  ])("is refused with the line: %s", (line, parts) => {
+    expect(() => checkSpec(testSpec(parts))).toThrow(`OCI spec: ${line}`);
+  });
+
+  it("is accepted at the limits of its fields", () => {
+    const edges = { consoleSize: { height: 65_535, width: 65_535 }, user: { ...process.user, umask: 0o777 } };
+    for (const oomScoreAdj of [-1000, 1000]) {
+      expect(() => checkProcess({ ...process, ...edges, oomScoreAdj })).not.toThrow();
+    }
+    const rlimits = [{ type: "RLIMIT_CPU", soft: 2n, hard: 2n }];
+    expect(() => checkProcess({ ...process, rlimits, env: [`PATH=${":".repeat(1023)}`] })).not.toThrow();
+    expect(() => checkProcess({ ...process, env: [`PATH=${":".repeat(1024)}`] })).toThrow(
+      "OCI spec: process.env PATH has 1025 directories, more than 1024",
+    );
+  });
+
+  it("has one warning for each part that is ignored", () => {
+    const capabilities = { bounding: ["CAP_MAGIC"], effective: [], permitted: [], inheritable: [], ambient: [] };
+    const given = { ...process, capabilities, apparmorProfile: "docker-default" };
+    expect(processWarnings(given, () => false)).toEqual([
+      'OCI spec: process.capabilities "CAP_MAGIC" is unknown and is ignored',
+      'OCI spec: process.apparmorProfile "docker-default" is ignored: it is not loaded in this guest',
+    ]);
+    expect(processWarnings({ ...process, apparmorProfile: "docker-default" }, () => true)).toEqual([]);
+    for (const apparmorProfile of ["unconfined", ""]) {
+      expect(processWarnings({ ...process, apparmorProfile }, () => false)).toEqual([]);
+    }
+    expect(processWarnings(process, () => false)).toEqual([]);
   });
 
   it("is refused with too many directories in PATH", () => {

@@ -76,6 +76,16 @@ describe("devices of the spec", () => {
     expect(() => checkDevices([device(), device(parts)])).toThrow(`OCI spec: linux.devices[1] ${why}`);
   });
 
+  test("may have the largest numbers, and may be 4096", () => {
+    expect(() =>
+      checkDevices([device({ major: 4095, minor: 2 ** 20 - 1 }), device({ major: 0, minor: 0 })]),
+    ).not.toThrow();
+    const many = (length: number) => Array.from({ length }, () => device());
+    expect(() => checkDevices(many(4096))).not.toThrow();
+    expect(() => checkDevices(many(4097))).toThrow("OCI spec: linux.devices has 4097 entries, more than 4096");
+    expect(() => checkDevices([device({ major: 1.5 })])).toThrow("major 1.5 is outside 0..4095");
+  });
+
   test("of type p need no numbers", () => {
     expect(() => checkDevices([device({ type: "p", major: -1, minor: -1 })])).not.toThrow();
   });

@@ -1,3 +1,4 @@
+import { DEFAULT_PATH } from "../../../lib/oci-defaults.ts";
 import { capabilityMask } from "../../kernel/capabilities.ts";
 import type { PlanBuilder } from "../plan/plan-builder.ts";
 import type { SeccompFilter } from "../seccomp/seccomp-filter.ts";
@@ -5,7 +6,6 @@ import type { CapabilitySets, ProcessSpec } from "../spec.ts";
 import { rlimitNumber } from "./rlimits.ts";
 import { compileScheduling, compileSchedulingAfterFork } from "./scheduling.ts";
 
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /**
  * Group argument of chown(2) that changes nothing: a terminal keeps the group set by its devpts, whose members may
  * write to it.

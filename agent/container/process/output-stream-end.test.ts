@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
+import { isRoot } from "../../../lib/is-root.ts";
 import { openSys } from "../../kernel/sys/sys.ts";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import { OutputStream } from "./output-stream.ts";
 
 const sys = openSys();
 const never = new AbortController().signal;
-const isRoot = process.getuid?.() === 0;
 leavesNoDescriptors();
 
 async function drain(stream: OutputStream): Promise<number> {
@@ -54,7 +54,7 @@ test("an exit after the end of the pipe changes nothing", async () => {
   expect(stream.ended).toBe(true);
 });
 
-describe.skipIf(!isRoot)(`a terminal${isRoot ? "" : " (skipped: a devpts instance needs root)"}`, () => {
+describe.skipIf(!isRoot())(`a terminal${isRoot() ? "" : " (skipped: a devpts instance needs root)"}`, () => {
   const SIZE = 12_000; // three times the line discipline's buffer, less than the pty's
   const OPTIONS = [["newinstance"], ["ptmxmode", "0666"]] as const;
 

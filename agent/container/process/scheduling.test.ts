@@ -46,6 +46,35 @@ describe("scheduling", () => {
     expect(rest).toEqual([]);
   });
 
+  it.each<[Partial<SchedulerSpec>, string]>([
+    [{ policy: "SCHED_ISO" }, 'policy "SCHED_ISO" is not supported by Linux'],
+    [{ nice: -21 }, "nice -21 is outside -20..19"],
+    [{ policy: "SCHED_BATCH", priority: 1 }, "priority 1 is for SCHED_FIFO and SCHED_RR, not SCHED_BATCH"],
+    [{ runtime: 1 }, "runtime 1 is for SCHED_DEADLINE, not SCHED_OTHER"],
+    [{ policy: "SCHED_DEADLINE", period: 2 ** 53 }, `period ${2 ** 53} is more than 2^53 ns`],
+    [{ flags: ["SCHED_FLAG_X"] }, 'flags "SCHED_FLAG_X" is not supported by Linux'],
+  ])("refuses %j with its reason", (given, why) => {
+    const check = () => checkScheduling({ ...process, scheduler: { ...other, ...given } });
+    expect(check).toThrow(expect.objectContaining({ message: `OCI spec: process.scheduler.${why}` }));
+  });
+
+  it("accepts the limits of each field", () => {
+    const edges = [{ nice: -20 }, { nice: 19 }, { policy: "SCHED_DEADLINE", runtime: 2 ** 53 - 1 }];
+    for (const edge of edges) {
+      expect(() => checkScheduling({ ...process, scheduler: { ...other, ...edge } })).not.toThrow();
+    }
+    for (const priority of [0, 7]) {
+      const ioPriority = { class: "IOPRIO_CLASS_RT", priority };
+      expect(() => checkScheduling({ ...process, ioPriority })).not.toThrow();
+    }
+    const ioPriority = { class: "IOPRIO_CLASS_RT", priority: -1 };
+    expect(() => checkScheduling({ ...process, ioPriority })).toThrow("priority -1 is outside 0..7");
+    const affinity = { initial: "x", final: "" };
+    expect(() => checkScheduling({ ...process, execCPUAffinity: affinity })).toThrow(
+      'OCI spec: process.execCPUAffinity.initial "x" is not a list of processors',
+    );
+  });
+
   it.each<[string, Partial<SchedulerSpec>]>([
     ["policy", { policy: "SCHED_ISO" }],
     ["policy", { policy: "" }],

@@ -73,6 +73,35 @@ test("a spec can set its own number of ptys", () => {
   ]);
 });
 
+test("a devpts belongs to the root of the container's user namespace, in whose ids its options are", () => {
+  const { kernel, calls } = machine();
+  const map = (hostID: number) => [{ containerID: 0, hostID, size: 10 }];
+  // The pipe that plays the mount has no ptmx, so the change of owners fails.
+  const mount = {
+    destination: "/dev/pts",
+    source: "",
+    type: "devpts",
+    options: ["uid=1", "gid=5", "mode=0620", "nodev"],
+  };
+  const linux = { ...testSpec().linux, uidMappings: map(1000), gidMappings: map(2000), mountLabel: "system_u" };
+  expect(() => openDevpts(kernel, mount, linux)).toThrow("chown");
+  expect(calls).toEqual([
+    [
+      "detachedMount",
+      "devpts",
+      [
+        ["source", "devpts"],
+        ["uid", "1001"],
+        ["gid", "2005"],
+        ["mode", "0620"],
+        ["max", "256"],
+        ["context", "system_u"],
+      ],
+      4,
+    ],
+  ]);
+});
+
 test("the first terminal is in the container's devpts, with the requested size", () => {
   const { kernel, calls } = machine();
   const devpts = openDevptsOf(kernel, []);

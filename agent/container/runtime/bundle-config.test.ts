@@ -100,6 +100,19 @@ test("writes the values that seccomp compares with exactly", () => {
   expect(bundleConfig(spec, "/x")).toContain('"args":[{"index":1,"value":18446744073709551615,"valueTwo":3,"op"');
 });
 
+test("writes host and domain name only if they are set", () => {
+  const made = config({ ...testSpec(), hostname: "web", domainname: "example.org" });
+  expect(made).toMatchObject({ hostname: "web", domainname: "example.org" });
+  const { hostname, domainname } = config(testSpec());
+  expect([hostname, domainname]).toEqual([undefined, undefined]);
+});
+
+test("copies arrays and unset parts of the resources unchanged", () => {
+  const spec = testSpec();
+  const resources = { devices: [{ allow: false, type: "a", access: "rwm", major: 0 }], blockIO: { weightDevice: [] } };
+  expect(config({ ...spec, linux: { ...spec.linux, resources } }).linux.resources).toEqual(resources);
+});
+
 const spec = testSpec();
 const given = { allow: false, type: "c", major: 1, minor: 11, access: "w" };
 const node = { path: "/dev/kmsg", type: "c", major: 1, minor: 11, mode: 0o600, uid: 0, gid: 0 };

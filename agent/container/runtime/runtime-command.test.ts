@@ -1,7 +1,8 @@
-import { existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, openSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { ChildDouble } from "../../kernel/testing/init-double.ts";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import { testKernel } from "../testing/test-kernel.ts";
 import { type RuntimeCommand, runCommand } from "./runtime-command.ts";
@@ -11,6 +12,7 @@ const log = join(directory, "log");
 let kernel = testKernel();
 afterAll(() => rmSync(directory, { recursive: true }));
 leavesNoDescriptors();
+afterEach(() => vi.restoreAllMocks());
 beforeEach(() => {
   kernel = testKernel();
   rmSync(log, { force: true });
@@ -72,4 +74,37 @@ test("a command whose caller gives up is killed", async () => {
   caller.abort(new Error("given up"));
   await expect(running).rejects.toThrow("given up");
   expect(kernel.signals).toEqual([[kernel.init.children.at(-1)?.pid, 9]]);
+});
+
+test("a command that does not end in time is killed", async () => {
+  const limit = new AbortController();
+  vi.spyOn(AbortSignal, "timeout").mockReturnValue(limit.signal);
+  const running = runCommand(kernel, command());
+  await expect.poll(() => kernel.init.children.length).toBe(1);
+  limit.abort(new Error("timeout"));
+  await expect(running).rejects.toMatchObject({
+    message: "crun create c1: it did not end within 120 s",
+    kind: "internal",
+  });
+  expect(kernel.signals).toEqual([[kernel.init.children.at(-1)?.pid, 9]]);
+});
+
+test("a command runs in the given cgroup", async () => {
+  const running = runCommand(kernel, { ...command(), cgroup: directory });
+  await expect.poll(() => kernel.init.children.length).toBe(1);
+  const child = kernel.init.children[0] as ChildDouble;
+  const { request, slots } = child;
+  expect(readlinkSync(`/proc/self/fd/${slots[request.cgroupSlot ?? -1]}`)).toBe(directory);
+  child.end({ code: 0 });
+  await running;
+});
+
+test("a cgroup that is gone, or a pipe that can't be opened, leaves no descriptor", async () => {
+  const missing = join(directory, "missing");
+  await expect(runCommand(kernel, { ...command(), cgroup: missing })).rejects.toThrow(`open ${missing}: ENOENT`);
+  const refuse = () => {
+    throw new Error("EMFILE");
+  };
+  Object.assign(kernel.sys, { pipe: refuse });
+  await expect(runCommand(kernel, { ...command(), cgroup: directory })).rejects.toThrow("EMFILE");
 });

@@ -61,10 +61,10 @@ async function start(kernel: Kernel, command: RuntimeCommand, signal: AbortSigna
   const slots = new Map<string, Fd>();
   let report: { readonly read: Fd; readonly write: Fd };
   try {
-    report = kernel.sys.pipe();
     if (command.cgroup !== undefined) slots.set("cgroup", openRoot(command.cgroup));
+    report = kernel.sys.pipe();
   } catch (error) {
-    for (const fd of command.stdio) kernel.sys.close(fd);
+    for (const fd of [...command.stdio, ...slots.values()]) kernel.sys.close(fd);
     throw error;
   }
   try {

@@ -81,3 +81,15 @@ describe("the description of a filter", () => {
     expect(() => filter(parts)).toThrow(`OCI spec: linux.seccomp.${field} `);
   });
 });
+
+it("a filter has at most 4096 conditions for all its architectures", () => {
+  const names = Array.from({ length: 2049 }, (_, number) => `call${number}`);
+  const conditional = (count: number, architectures: string[]) =>
+    filter({ architectures, syscalls: [{ ...rule, names: names.slice(0, count), args: [argument] }] });
+  const two = ["SCMP_ARCH_X86", "SCMP_ARCH_X86_64"];
+  expect(conditional(2048, two).rules).toHaveLength(2048);
+  expect(() => conditional(2049, two)).toThrow(
+    "OCI spec: linux.seccomp.syscalls[0] exceeds the limit of 4096 conditions for all rules and architectures",
+  );
+  expect(conditional(2049, []).rules).toHaveLength(2049);
+});

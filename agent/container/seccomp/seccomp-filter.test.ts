@@ -22,6 +22,20 @@ describe("a seccomp filter", () => {
     expect(seccompFilter({ ...spec, syscalls: [] }).program).not.toEqual(first.program);
   });
 
+  it("is compiled again once sixteen others were", () => {
+    const numbered = (errnoRet: number): SeccompSpec => ({
+      ...spec,
+      syscalls: [{ names: ["umask"], action: "SCMP_ACT_ERRNO", errnoRet, args: [] }],
+    });
+    const first = seccompFilter(numbered(100)).program;
+    for (let number = 101; number <= 115; number++) seccompFilter(numbered(number));
+    expect(seccompFilter(numbered(100)).program).toBe(first);
+    seccompFilter(numbered(116));
+    const again = seccompFilter(numbered(100)).program;
+    expect(again).not.toBe(first);
+    expect(again).toEqual(first);
+  });
+
   it("has SPEC_ALLOW unless flags are given", () => {
     const flags = (...names: string[]) =>
       seccompFilter({ ...spec, flags: names.map((name) => `SECCOMP_FILTER_FLAG_${name}`) }).flags;

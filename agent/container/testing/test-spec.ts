@@ -1,3 +1,4 @@
+import { DEFAULT_MOUNTS } from "../../../lib/oci-defaults.ts";
 import type { Spec } from "../spec.ts";
 
 /** Returns, for tests, what a Kata host sends for an ordinary container, under OCI names. `parts` replaces fields. */
@@ -24,19 +25,7 @@ export function testSpec(parts: Partial<Spec> = {}): Spec {
     hostname: "",
     domainname: "",
     mounts: [
-      { destination: "/proc", source: "proc", type: "proc", options: ["nosuid", "noexec", "nodev"] },
-      {
-        destination: "/dev",
-        source: "tmpfs",
-        type: "tmpfs",
-        options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
-      },
-      {
-        destination: "/dev/pts",
-        source: "devpts",
-        type: "devpts",
-        options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
-      },
+      ...DEFAULT_MOUNTS.slice(0, 3), // /proc, /dev and /dev/pts
       { destination: "/etc/hosts", source: "/run/hosts", type: "bind", options: ["rbind", "rprivate", "ro"] },
     ],
     annotations: {},

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { SystemError } from "../error.ts";
 import type { Fd, LaunchRequest } from "../kernel.ts";
 import { openSys } from "../sys/sys.ts";
 import { leavesNoDescriptors } from "../testing/leaves-no-descriptors.ts";
@@ -274,4 +275,200 @@ test("close is idempotent and rejects pending launches", async () => {
   client.close();
   client.close();
   await expect(launched).rejects.toThrow("socket to init: closed");
+});
+
+test("an orphan is adopted with its pid, and has no pidfd if it had ended", async () => {
+  const client = await connect();
+  const adopted = client.adopt({ id: 5, pid: 40, keep: { stdout: initEnd }, label: "l" });
+  const { type, id, body, fds } = await received();
+  expect([type, id, body.readUInt32LE(0), fds.length]).toEqual([7, 5, 40, 1]);
+  send(16, 5, u32(0, 40, 0, 0));
+  const process = await adopted;
+  expect(process).toMatchObject({ id: 5, pid: 40, pidfd: undefined });
+  send(17, 5, Buffer.concat([u32(0), u64(0, 0, 0)]));
+  expect((await process.exit).code).toBe(0);
+  for (const fd of fds) sys.close(fd);
+  const refused = client.adopt({ id: 6, pid: 41, keep: {}, label: "" });
+  send(16, 6, u32(-3, 0, 0, 0));
+  await expect(refused).rejects.toThrow("launch by init process 6: ESRCH");
+  client.close();
+});
+
+test("a launch that init answers without a pidfd fails", async () => {
+  const client = await connect();
+  const launched = client.launch(request(3));
+  for (const fd of (await received()).fds) sys.close(fd);
+  send(16, 3, u32(0, 77, 0, 0));
+  await expect(launched).rejects.toThrow("message from init: no pidfd for process 77");
+  client.close();
+});
+
+test("a launch whose caller has given up sends nothing", async () => {
+  const client = await connect();
+  await expect(client.launch(request(3), AbortSignal.abort(new Error("deadline")))).rejects.toThrow("deadline");
+  client.forget(4);
+  expect(await received()).toMatchObject({ type: 2, id: 4 });
+  client.close();
+});
+
+test("a cancelled launch is forgotten, and its process is killed if init launches it all the same", async () => {
+  const client = await connect();
+  const patience = new AbortController();
+  const launched = client.launch(request(3), patience.signal);
+  for (const fd of (await received()).fds) sys.close(fd);
+  patience.abort(new Error("deadline"));
+  await expect(launched).rejects.toThrow("deadline");
+  expect(await received()).toMatchObject({ type: 2, id: 3 });
+  const child = spawn("sleep", ["60"]);
+  const ended = once(child, "exit");
+  const pidfd = sys.pidfdOpen(child.pid ?? 0);
+  send(16, 3, u32(0, child.pid ?? 0, 0, 0), [pidfd]);
+  sys.close(pidfd);
+  expect(await ended).toEqual([null, "SIGKILL"]);
+  // A refusal of a cancelled launch changes nothing.
+  send(16, 3, u32(-12, 0, 1, 0));
+  const next = client.launch(request(4));
+  for (const fd of (await received()).fds) sys.close(fd);
+  send(16, 4, u32(-12, 0, 1, 0));
+  await expect(next).rejects.toThrow("launch by init process 4: ENOMEM");
+  client.close();
+});
+
+test("a launch that has been answered can't be cancelled", async () => {
+  const client = await connect();
+  const patience = new AbortController();
+  const launched = client.launch(request(3), patience.signal);
+  for (const fd of (await received()).fds) sys.close(fd);
+  send(16, 3, u32(0, 77, 0, 0), [initEnd]);
+  const { pidfd } = await launched;
+  patience.abort();
+  client.forget(4);
+  expect(await received()).toMatchObject({ type: 2, id: 4 });
+  sys.close(pidfd);
+  client.close();
+});
+
+test("an id can be launched once at a time", async () => {
+  const client = await connect();
+  const first = client.launch(request(3));
+  await expect(client.launch(request(3))).rejects.toMatchObject({
+    kind: "already-exists",
+    message: "launch 3: a launch with this id is in progress",
+  });
+  for (const fd of (await received()).fds) sys.close(fd);
+  client.close();
+  await expect(first).rejects.toThrow("socket to init: closed");
+});
+
+test("a forgotten process reports no exit", async () => {
+  const client = await connect();
+  const launched = client.launch(request(3));
+  for (const fd of (await received()).fds) sys.close(fd);
+  send(16, 3, u32(0, 77, 0, 0), [initEnd]);
+  const { exit, pidfd } = await launched;
+  client.forget(3);
+  send(17, 3, Buffer.concat([u32(0), u64(0, 0, 0)]));
+  const after = new Promise<string>((resolve) => initRefusals.subscribe(() => resolve("no exit")));
+  send(21, 9, u32(2, -2));
+  expect(await Promise.race([exit, after])).toBe("no exit");
+  sys.close(pidfd);
+  client.close();
+});
+
+test("a message that the machine has no memory for is sent later, in order", async () => {
+  ready();
+  let failures = 2;
+  const client = await openInit(
+    {
+      ...sys,
+      sendMessage(fd, bytes, fds) {
+        if (failures-- > 0) throw new SystemError("sendmsg", 105, "");
+        return sys.sendMessage(fd, bytes, fds);
+      },
+    },
+    String(agentEnd),
+  );
+  client.deposit("first", initEnd);
+  client.forget(2);
+  const first = await received();
+  expect(first).toMatchObject({ type: 4, body: Buffer.from("first") });
+  expect(await received()).toMatchObject({ type: 2, id: 2 });
+  for (const fd of first.fds) sys.close(fd);
+  client.close();
+});
+
+test("a request fails in one line once init has stopped reading, and a close drops what is queued", async () => {
+  const client = await connect();
+  let sent = 0;
+  const withdraw = () => {
+    for (; sent < 10_000; sent++) client.withdraw("x".repeat(100));
+  };
+  expect(withdraw).toThrow(
+    expect.objectContaining({
+      kind: "resource-exhausted",
+      message: "socket to init: 1024 messages are queued; init isn't reading",
+    }),
+  );
+  expect(sent).toBeGreaterThan(1024);
+  client.close();
+});
+
+test("a message whose descriptors can't be copied for the queue is not sent", async () => {
+  ready();
+  const copies: Fd[] = [];
+  const client = await openInit(
+    {
+      ...sys,
+      sendMessage: () => false,
+      dup(fd) {
+        if (copies.length > 0) throw new SystemError("dup", 24, `fd ${fd}`);
+        copies.push(sys.dup(fd));
+        return copies[0] ?? -1;
+      },
+    },
+    String(agentEnd),
+  );
+  await expect(client.launch(request(3))).rejects.toThrow(/^dup fd \d+: EMFILE/);
+  await expect(client.launch(request(3))).rejects.toThrow(/^dup fd \d+: EMFILE/);
+  client.close();
+});
+
+test("the connection ends with the reason if a queued message can't be sent", async () => {
+  ready();
+  let calls = 0;
+  const client = await openInit(
+    {
+      ...sys,
+      sendMessage() {
+        if (calls++ === 0) return false;
+        throw new SystemError("sendmsg", 32, "fd 7");
+      },
+    },
+    String(agentEnd),
+  );
+  const launched = client.launch(request(3));
+  await expect(launched).rejects.toThrow("socket to init: sending failed");
+  expect(await client.ended).toMatchObject({ kind: "unavailable", message: "socket to init: sending failed" });
+  client.close();
+});
+
+test("an agent doesn't start without the descriptors that init kept", async () => {
+  send(19, 0, Buffer.from("listener"), [initEnd]);
+  const receiveMessage = (fd: Fd, into: Uint8Array) => {
+    const message = sys.receiveMessage(fd, into);
+    for (const each of message?.fds ?? []) sys.close(each);
+    return message && { data: message.data, fds: [], lost: true as const };
+  };
+  await expect(openInit({ ...sys, receiveMessage }, String(agentEnd))).rejects.toThrow(
+    "recvmsg of what init kept: EMFILE (too many open files)",
+  );
+  sys.close(agentEnd);
+});
+
+test("an agent that init stops talking to during the greeting doesn't start", async () => {
+  const opening = openInit(sys, String(agentEnd));
+  sys.close(initEnd);
+  initEnd = sys.dup(1);
+  await expect(opening).rejects.toThrow("socket to init: end of file");
+  sys.close(agentEnd);
 });

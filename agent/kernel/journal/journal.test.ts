@@ -2,10 +2,11 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, write
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { descriptorTargets } from "../testing/open-descriptors.ts";
 import { CallMemory } from "./call-memory.ts";
 import type { Journal } from "./journal.ts";
 import { createJournalMemory, fillFile, journalIn, openJournal, withRetryPause } from "./journal.ts";
-import { CALLS_AT_START, CONNECTION, NOW } from "./journal-layout.ts";
+import { CALLS_AT_START, CHUNK_BYTES, CHUNKS, CONNECTION, NOW } from "./journal-layout.ts";
 
 let directory = "";
 beforeEach(() => {
@@ -70,6 +71,35 @@ it("the journal serves calls and outputs without room for them, and keeps the ea
   vi.advanceTimersByTime(1000);
   expect(openCalls(journal, 1)).toEqual([CALLS_AT_START]);
   expect(pieces(journal, 1)).toEqual([8]);
+});
+
+it("a long request that found no room is not kept, and all of its memory can be used once there is room", () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  const room = { full: true };
+  const memory = createJournalMemory();
+  const { calls } = journalIn(memory, () => !room.full);
+  const { index = -1 } = calls.openConnection(undefined) ?? {};
+  const whole = Buffer.alloc(CHUNKS * CHUNK_BYTES, 1);
+  const kept = () => {
+    const place = calls.openCall(index, 1, whole, 0);
+    const [found] = journalIn(memory.slice(0)).calls.found;
+    calls.closeCall(index, place);
+    return found?.calls[0]?.body.equals(whole);
+  };
+  expect(kept()).toBe(false);
+  room.full = false;
+  expect(kept()).toBe(false);
+  vi.advanceTimersByTime(1000);
+  expect([kept(), kept()]).toEqual([true, true]);
+});
+
+it("a journal that can't be mapped leaves no file open", () => {
+  const path = join(directory, "journal");
+  const map = () => {
+    throw new Error("mmap: ENOMEM");
+  };
+  expect(() => openJournal(path, map)).toThrow("mmap: ENOMEM");
+  expect(descriptorTargets().filter((target) => target.endsWith(path))).toEqual([]);
 });
 
 it("the journal starts empty if the file has another layout or is incomplete", () => {

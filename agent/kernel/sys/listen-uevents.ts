@@ -1,5 +1,5 @@
 import { SystemError } from "../error.ts";
-import { nativeAddon } from "./native-addon.ts";
+import { type NativeAddon, nativeAddon } from "./native-addon.ts";
 import type { RealSys } from "./sys.ts";
 import { checked, EAGAIN } from "./sys-result.ts";
 
@@ -17,8 +17,8 @@ export function listenUevents(
   sys: Pick<RealSys, "watch" | "close">,
   onMessage: (message: Uint8Array | undefined) => void,
   onLost: (error: unknown) => void,
+  addon: Pick<NativeAddon, "ueventSocket" | "receiveUevent"> = nativeAddon(),
 ): () => void {
-  const addon = nativeAddon();
   const fd = checked(addon.ueventSocket(), "socket", "for uevents");
   const buffer = new Uint8Array(MAX_MESSAGE);
   const receive = () => {

@@ -3,13 +3,13 @@ import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isRoot } from "../../../lib/is-root.ts";
 import { MNT_DETACH, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_RDONLY, MS_NOSUID } from "../constants.ts";
 import { leavesNoDescriptors } from "../testing/leaves-no-descriptors.ts";
 import { openSys } from "./sys.ts";
 
 const sys = openSys();
-const isRoot = process.getuid?.() === 0;
-const why = isRoot ? "" : " (skipped: needs root)";
+const why = isRoot() ? "" : " (skipped: needs root)";
 const DEVPTS = [["newinstance"], ["ptmxmode", "0666"], ["mode", "0620"]] as const;
 let dir = "";
 
@@ -29,13 +29,15 @@ const mountLine = (path: string) =>
 test("a failed mount names type, source, target and reason", async () => {
   const missing = join(dir, "missing");
   await expect(sys.mount("tmpfs", missing, "tmpfs", 0, "")).rejects.toThrow(
-    isRoot ? `mount tmpfs tmpfs on ${missing}: ENOENT` : /^mount tmpfs tmpfs on .*: (ENOENT|EPERM)/,
+    isRoot() ? `mount tmpfs tmpfs on ${missing}: ENOENT` : /^mount tmpfs tmpfs on .*: (ENOENT|EPERM)/,
   );
   await expect(sys.umount(missing, 0)).rejects.toThrow(`umount ${missing}: E`);
 });
 
 test("an unknown file system is refused, naming it", () => {
-  expect(() => sys.detachedMount("nosuchfs", [], 0)).toThrow(isRoot ? "fsopen nosuchfs: ENODEV" : "fsopen nosuchfs: E");
+  expect(() => sys.detachedMount("nosuchfs", [], 0)).toThrow(
+    isRoot() ? "fsopen nosuchfs: ENODEV" : "fsopen nosuchfs: E",
+  );
 });
 
 test("openTerminal refuses a directory that isn't a devpts", () => {
@@ -47,7 +49,7 @@ test("openTerminal refuses a directory that isn't a devpts", () => {
   closeSync(fd);
 });
 
-describe.skipIf(!isRoot)(`with root${why}`, () => {
+describe.skipIf(!isRoot())(`with root${why}`, () => {
   test("a mount is created with its flags and data off the main thread, and removed", async () => {
     await sys.mount("guestd-test", dir, "tmpfs", MS_NOSUID, "size=64k");
     try {

@@ -3,13 +3,12 @@ import { mkdtempSync, readFileSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { isRoot } from "../../../lib/is-root.ts";
 import { openSys } from "./sys.ts";
 import { watchedMounts } from "./watched-mounts.ts";
 
-const isRoot = process.getuid?.() === 0;
-
 describe("the mounts of the guest", () => {
-  it.skipIf(!isRoot)(`are read once until a mount is added or removed${isRoot ? "" : " (needs root)"}`, () => {
+  it.skipIf(!isRoot())(`are read once until a mount is added or removed${isRoot() ? "" : " (needs root)"}`, () => {
     let reads = 0;
     const mounts = watchedMounts(openSys().changed, (path) => {
       reads++;

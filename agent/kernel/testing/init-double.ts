@@ -37,6 +37,8 @@ export interface InitDouble extends Init {
   readonly children: readonly ChildDouble[];
   readonly calls: readonly InitCall[];
   readonly adopted: readonly AdoptRequest[];
+  /** Ends the process that was adopted last with this pid (code 0 by default). */
+  endAdopted(pid: number, status?: Partial<ExitStatus>): void;
   /** Returns the child with this pidfd. */
   byPidfd(pidfd: Fd): ChildDouble | undefined;
   /** Makes the next launch fail with this error. */
@@ -52,11 +54,13 @@ export interface InitDoubleOptions {
 }
 
 const FIRST_PID = 5000;
+const NORMAL_END: ExitStatus = { code: 0, signal: 0, userMicros: 0, systemMicros: 0, maxRssKib: 0 };
 
 export function createInitDouble(sys: Sys, options: InitDoubleOptions = {}): InitDouble {
   const calls: InitCall[] = [];
   const children: ChildDouble[] = [];
   const adopted: AdoptRequest[] = [];
+  const adoptedEnds = new Map<number, (status: ExitStatus) => void>();
   const pidfds = new Map<Fd, ChildDouble>();
   const refusals: Error[] = [];
   const play = options.play ?? obey;
@@ -85,8 +89,11 @@ export function createInitDouble(sys: Sys, options: InitDoubleOptions = {}): Ini
       adopted.push(request);
       const { read: pidfd, write } = sys.pipe();
       sys.close(write);
-      return { id: request.id, pid: request.pid, pidfd, exit: new Promise(() => undefined) };
+      const exit = Promise.withResolvers<ExitStatus>();
+      adoptedEnds.set(request.pid, exit.resolve);
+      return { id: request.id, pid: request.pid, pidfd, exit: exit.promise };
     },
+    endAdopted: (pid, status) => adoptedEnds.get(pid)?.({ ...NORMAL_END, ...status }),
     closeKept: (id, role) => void calls.push(["closeKept", id, role]),
     forget: (id) => void calls.push(["forget", id]),
     deposit: (name, fd) => void calls.push(["deposit", name, fd]),
@@ -116,13 +123,13 @@ function makeChild(sys: Sys, request: LaunchRequest, pid: number, exited: (statu
     executed: () => closeSlot(request.reportSlot),
     end(status = {}) {
       for (const index of slots.keys()) closeSlot(index);
-      exited({ code: 0, signal: 0, userMicros: 0, systemMicros: 0, maxRssKib: 0, ...status });
+      exited({ ...NORMAL_END, ...status });
     },
   };
 }
 
 /** Encodes a record of the report pipe as init's child writes it. */
-function encodeReport(report: LaunchReport): Uint8Array {
+export function encodeReport(report: LaunchReport): Uint8Array {
   const { index, errno, text } = report.kind === "failed" ? report : { index: 0, errno: 0, text: "" };
   const bytes = Buffer.alloc(16 + Buffer.byteLength(text));
   bytes.writeUInt32LE(report.kind === "ready" ? 1 : 2, 0);

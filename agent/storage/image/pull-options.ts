@@ -1,3 +1,4 @@
+import { isJsonObject } from "../../../lib/parse-json.ts";
 import { AgentError } from "../../kernel/error.ts";
 import { guestPath } from "../../kernel/guest-path.ts";
 import type { Storage } from "../storage.ts";
@@ -44,11 +45,7 @@ function parseMetadata(json: string): Readonly<Record<string, unknown>> {
   } catch {
     throw refuse("is not JSON");
   }
-  const { metadata } = isObject(value) ? value : {};
-  if (!isObject(metadata)) throw refuse('has no object "metadata"');
+  const { metadata } = isJsonObject(value) ? value : {};
+  if (!isJsonObject(metadata)) throw refuse('has no object "metadata"');
   return metadata;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -14,11 +14,11 @@ import {
 } from "../../../image/testing/layers.ts";
 import { temporaryDirectory, treeOf } from "../../../image/testing/tree.ts";
 import { type LayerEntry, packTar } from "../../../image/write-layout.ts";
+import { isRoot } from "../../../lib/is-root.ts";
 import { openSys } from "../../kernel/sys/sys.ts";
 import { unpackImage } from "./unpack-image.ts";
 
 const sys = openSys();
-const isRoot = process.getuid?.() === 0;
 const signal = new AbortController().signal;
 
 async function unpacked(layers: readonly (readonly LayerEntry[])[]) {
@@ -29,7 +29,7 @@ async function unpacked(layers: readonly (readonly LayerEntry[])[]) {
   return { root, at: (path: string) => join(root, path), [Symbol.dispose]: () => temporary[Symbol.dispose]() };
 }
 
-test.runIf(isRoot)("owners, modes, links, pipes and devices are those of the image (as root)", async () => {
+test.runIf(isRoot())("owners, modes, links, pipes and devices are those of the image (as root)", async () => {
   using image = await unpacked([
     [
       { ...directory("d", 0o1777), uid: 5, gid: 6 },
@@ -57,7 +57,7 @@ test.runIf(isRoot)("owners, modes, links, pipes and devices are those of the ima
 /** cap_setuid; its bytes are not valid UTF-8. */
 const CAPABILITY = Buffer.from("0100000280000000000000000000000000000000", "hex");
 
-test.runIf(isRoot)(
+test.runIf(isRoot())(
   "file capabilities are kept byte for byte, and attributes that affect the guest are dropped (as root)",
   async () => {
     const pax = Buffer.concat([
@@ -75,7 +75,7 @@ test.runIf(isRoot)(
   },
 );
 
-test.runIf(isRoot)(
+test.runIf(isRoot())(
   "an opaque directory hides all entries of lower layers, and a whiteout hides one name (as root)",
   async () => {
     using image = await unpacked([
@@ -87,7 +87,7 @@ test.runIf(isRoot)(
   },
 );
 
-test.runIf(isRoot)("directories implied by long names leave the guest enough inodes (as root)", async () => {
+test.runIf(isRoot())("directories implied by long names leave the guest enough inodes (as root)", async () => {
   using temporary = temporaryDirectory();
   execFileSync("mount", ["-t", "tmpfs", "-o", "nr_inodes=4000", "none", temporary.path]);
   try {
@@ -101,7 +101,7 @@ test.runIf(isRoot)("directories implied by long names leave the guest enough ino
   }
 });
 
-test.runIf(isRoot)("a layer larger than the free space leaves the guest its reserve (as root)", async () => {
+test.runIf(isRoot())("a layer larger than the free space leaves the guest its reserve (as root)", async () => {
   using temporary = temporaryDirectory();
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=32m", "none", temporary.path]);
   try {

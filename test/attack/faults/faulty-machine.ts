@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildFaultySys } from "../../../agent/native/build.ts";
 import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
-import { startHostAgent } from "../../namespaces/host-agent.ts";
+import { startHostAgent } from "../../namespaces/testing/host-agent.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import { FaultControl } from "./fault-control.ts";
 

@@ -1,10 +1,10 @@
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
-import { startGuestMachine } from "../../vm/guest-machine.ts";
+import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
+import { buildCapable } from "./testing/spared-container.ts";
 
 const SILENT = /the agent has not answered for 5\.0 s; it is replaced/g;
 /** The agent's capabilities, as in docs/confinement.md. */
@@ -80,9 +80,7 @@ describe("the agent in a guest", () => {
 
   it("starts again while a container, given the device by its spec, holds the guest's console stopped", async () => {
     const rootfs = machine.rootfs("capable");
-    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
-    const program = join(machine.hostPath(rootfs), "bin/capable");
-    execFileSync("gcc", [...flags, join(import.meta.dirname, "capable.c"), "-o", program]);
+    buildCapable(join(machine.hostPath(rootfs), "bin/capable"));
     const { Process, Linux } = ociSpec(rootfs, ["capable", "console"]);
     const capabilities = { Bounding: ["CAP_MKNOD"], Effective: ["CAP_MKNOD"], Permitted: ["CAP_MKNOD"] };
     const start = async (Devices: { Path: string; Type: string; Major: number; Minor: number }[]) => {

@@ -2,17 +2,18 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, wr
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { canGuard } from "../../../host/machine/guard-share.ts";
+import { isRoot } from "../../../lib/is-root.ts";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
-import { startGuestMachine } from "../../vm/guest-machine.ts";
-import { answersThroughout } from "../answers-throughout.ts";
+import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
+import { answersThroughout } from "../testing/answers-throughout.ts";
 
 const SHARED = "/run/kata-containers/shared/containers";
 const MIB = 1 << 20;
 /** Capabilities of the attacking container in issue 12. */
 const NO_CAPABILITIES = { Bounding: [], Effective: [], Permitted: [] };
 
-const guards = await canGuard(process.getuid?.() === 0);
+const guards = await canGuard(isRoot());
 const CANNOT = guards ? "" : "(skipped: this user can't mount in a namespace) ";
 
 describe("files in containers in a guest of 512 MiB", () => {

@@ -18,11 +18,12 @@ import { capture } from "../../../host/demo/captured-process.ts";
 import { imageSpec } from "../../../host/image/image-config.ts";
 import { makeBusyboxImage } from "../../../host/image/make-image.ts";
 import { canGuard } from "../../../host/machine/guard-share.ts";
+import { isRoot } from "../../../lib/is-root.ts";
 
 const guestctl = join(import.meta.dirname, "../../../host/cli/guestctl.ts");
 const SHARED = "/run/kata-containers/shared/containers";
 
-const guards = await canGuard(process.getuid?.() === 0);
+const guards = await canGuard(isRoot());
 const CANNOT = guards ? "" : "(skipped: this user can't mount in a namespace) ";
 
 describe("a guest that attacks the host's commands", () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
-import { startGuestMachine } from "../../vm/guest-machine.ts";
+import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
 
 /** Runs the attacks on launches that need a guest, whose cgroups have controllers. */
 describe("in a guest", () => {

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GUEST_QUOTAS } from "../../../agent/guest/guest-quotas.ts";
 import { Pod } from "../../scenarios/pod.ts";
-import { startGuestMachine } from "../../vm/guest-machine.ts";
-import { buildHog } from "./build-hog.ts";
-import { type Attack, startGreedy } from "./greedy-container.ts";
-import { expectNeighboursWell, whileChecking } from "./neighbours.ts";
-import { buildCapable, startSpared } from "./spared-container.ts";
+import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
+import { buildHog } from "./testing/build-hog.ts";
+import { type Attack, startGreedy } from "./testing/greedy-container.ts";
+import { expectNeighboursWell, whileChecking } from "./testing/neighbours.ts";
+import { buildCapable, startSpared } from "./testing/spared-container.ts";
 
 /** Values that the kernel would choose for a much smaller guest, so that an attacker exhausts them soon. */
 const SMALL = {

@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { textTable } from "../../../host/cli/output/text-table.ts";
 import { chooseAccelerator } from "../../../host/machine/accelerator.ts";
 import { cpioArchive } from "../../../rootfs-builder/initramfs/cpio.ts";
-import { imageWith } from "../../vm/image-with.ts";
+import { imageWith } from "../../vm/testing/image-with.ts";
 import { BootRounds } from "./boot-rounds.ts";
 
 /** Goal for the ratio of the first answer's time to that of the minimal guest's hello. */

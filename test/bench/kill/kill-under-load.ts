@@ -1,5 +1,5 @@
-import { whyNoNamespaces } from "../../init/harness.ts";
-import { startHostAgent } from "../../namespaces/host-agent.ts";
+import { whyNoNamespaces } from "../../init/testing/harness.ts";
+import { startHostAgent } from "../../namespaces/testing/host-agent.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import { Samples } from "../samples.ts";
 import { LOADS, type Load, type RunningLoad } from "./loads.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { hungMount } from "../../namespaces/hung-mount.ts";
+import { hungMount } from "../../namespaces/testing/hung-mount.ts";
 import type { Machine } from "../../scenarios/machine.ts";
 import { ociSpec } from "../../scenarios/oci.ts";
 import type { Pod } from "../../scenarios/pod.ts";

@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { textTable } from "../../../host/cli/output/text-table.ts";
-import { whyNoNamespaces } from "../../init/harness.ts";
-import { startHostAgent } from "../../namespaces/host-agent.ts";
+import { whyNoNamespaces } from "../../init/testing/harness.ts";
+import { startHostAgent } from "../../namespaces/testing/host-agent.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import { buildShippedAgent } from "../shipped-agent.ts";
 import { type Counts, countCalls } from "./count-calls.ts";

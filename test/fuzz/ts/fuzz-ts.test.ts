@@ -5,7 +5,7 @@ import { buildTargets, type Program } from "./engine/build-targets.ts";
 import { inputsOf, scriptTargets, searchTarget } from "./search-target.ts";
 import { targets } from "./targets/all.ts";
 
-/** For each target. Longer runs: `npm run fuzz`. */
+/** Seconds for each target. `npm run fuzz` searches for longer. */
 const SECONDS = 0.3;
 
 let program: Program;
@@ -14,8 +14,8 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(dirname(program.path), { recursive: true }));
 
-describe("fuzzing of the TypeScript", { concurrent: true }, () => {
-  test.each(targets)("$name: $promise", async ({ name }) => {
+describe("the promise of the TypeScript target", { concurrent: true }, () => {
+  test.each(targets)("$name holds for every tried input: $promise", async ({ name }) => {
     const run = await searchTarget(program, name, { seconds: SECONDS });
     expect(run.finding?.error, `input: ${run.file}`).toBeUndefined();
     expect(run.inputs).toBeGreaterThanOrEqual(inputsOf(name).length);
@@ -23,6 +23,6 @@ describe("fuzzing of the TypeScript", { concurrent: true }, () => {
   });
 });
 
-test("every target has a corpus", () => {
+test("every TypeScript target has a corpus", () => {
   for (const name of scriptTargets) expect(inputsOf(name).length, name).toBeGreaterThan(0);
 });

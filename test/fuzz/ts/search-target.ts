@@ -6,12 +6,12 @@ import { targets } from "./targets/all.ts";
 
 export const scriptTargets: readonly string[] = targets.map(({ name }) => name);
 
-/** Kept in the repository, an input in base64 on each line: each reaches a branch that no other does. */
+/** Returns the corpus file of a target: one input in base64 on each line, each reaching a branch that no other does. */
 const corpusOf = (name: string): string => join(import.meta.dirname, "corpus", `${name}.txt`);
-/** Inputs that broke a promise once, a file each. */
+/** Returns the folder of inputs that once broke the target's promise, one in each file. */
 const findingsOf = (name: string): string => join(import.meta.dirname, "../findings", name);
 
-/** The inputs of a target that are kept, in base64. */
+/** Returns a target's kept inputs, in base64. */
 export function inputsOf(name: string): string[] {
   const corpus = existsSync(corpusOf(name)) ? readFileSync(corpusOf(name), "utf8").trim().split("\n") : [];
   const findings = existsSync(findingsOf(name)) ? readdirSync(findingsOf(name)) : [];
@@ -19,14 +19,14 @@ export function inputsOf(name: string): string[] {
 }
 
 interface SearchOptions {
-  /** After the kept inputs have run; 0: these alone. */
+  /** Seconds to search after the kept inputs have run; 0 runs only these. */
   readonly seconds: number;
-  /** Puts what is reached for the first time into the corpus, which is made as small as can be. */
+  /** Adds inputs that reach something new to the corpus, and minimises it. */
   readonly grow?: boolean;
   readonly seed?: number;
 }
 
-/** Runs the kept inputs of a target, then searches for others that break its promise. */
+/** Runs a target's kept inputs, then searches for others that break its promise. */
 export async function searchTarget(program: Program, target: string, options: SearchOptions): Promise<SearchRun> {
   const { seconds, grow = false, seed = Date.now() >>> 0 } = options;
   const run = await runSearch(program.path, { target, kept: inputsOf(target), seconds, seed, grow });
@@ -37,7 +37,7 @@ export async function searchTarget(program: Program, target: string, options: Se
   return run;
 }
 
-/** How many branches of each file the inputs reached: "agent/device/uevent.ts: 20 of 20 branches". */
+/** Returns how many branches of each file the inputs reached: "agent/device/uevent.ts: 20 of 20 branches". */
 export function coverageLines({ branches }: Program, { reached }: SearchRun): string[] {
   const lines: string[] = [];
   for (const [file, [first, end]] of branches) {

@@ -6,17 +6,20 @@ import { instrument } from "./instrument.ts";
 
 const repository = join(import.meta.dirname, "../../../..");
 const PLAYED_HTTP = join(import.meta.dirname, "../targets/played-http.ts");
-/** Counted code: ours and the parsers it uses, without the fuzzer and its targets. */
+/** Matches the code whose branches are counted: ours and the parsers it uses, but not the fuzzer and its targets. */
 const COUNTED =
   /^(?:(?:agent|proto|image|host|rootfs-builder)\/|node_modules\/(?:tar-stream|yaml|protobufjs|@grpc\/grpc-js)\/)/;
 
 export interface Program {
   readonly path: string;
-  /** For each file of ours the ids of its branches: the first, and the first that is no more of it. */
+  /** Range of branch ids of each of our files; `end` is exclusive. */
   readonly branches: ReadonlyMap<string, readonly [first: number, end: number]>;
 }
 
-/** Builds one program of all targets, in which every branch of our code is counted. It is in a folder of its own, the caller's to remove. */
+/**
+ * Builds one program of all targets that counts every branch of our code. It is in its own folder, which the caller
+ * removes.
+ */
 export async function buildTargets(): Promise<Program> {
   const outfile = join(makeWorkDirectory("fuzz-ts"), "targets.cjs");
   const branches = new Map<string, readonly [number, number]>();
@@ -39,7 +42,7 @@ export async function buildTargets(): Promise<Program> {
   return { path: outfile, branches };
 }
 
-/** Counters and the last values that were compared and are not the same, for child.ts. */
+/** Defines the counters, and the last pairs of compared values that differed, for child.ts. */
 const PRELUDE = `
 const $fuzz = globalThis.$fuzz = { counts: new Uint32Array(1 << 18), touched: new Uint32Array(1 << 18), size: 0, compared: new Array(128).fill(""), at: 0 };
 function $hit(id) { if ($fuzz.counts[id]++ === 0) $fuzz.touched[$fuzz.size++] = id; }
@@ -56,7 +59,7 @@ function counting(branches: Map<string, readonly [number, number]>): Plugin {
   return {
     name: "counting",
     setup({ onLoad, onResolve }) {
-      // No input makes a connection.
+      // No input opens a connection.
       onResolve({ filter: /^node:https?$/ }, ({ importer }) =>
         importer.endsWith("/http-get.ts") ? { path: PLAYED_HTTP } : undefined,
       );

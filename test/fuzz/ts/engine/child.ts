@@ -3,7 +3,7 @@ import { targets } from "../targets/all.ts";
 import type { Job, Outcome } from "./job.ts";
 import { search } from "./search.ts";
 
-/** One search in a process of its own, as run-search.ts starts it: the first argument is a file with the job as JSON. */
+/** Runs one search in its own process, which run-search.ts starts. The first argument is a JSON file with the job. */
 async function main(): Promise<void> {
   const job = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as Job;
   const target = targets.find(({ name }) => name === job.target);

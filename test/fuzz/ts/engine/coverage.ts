@@ -1,30 +1,30 @@
-/** Counters that the prelude of the program of all targets keeps (build-targets.ts). */
+/** Counters of the targets' program, which its prelude defines (build-targets.ts). */
 interface Counters {
-  /** By id of a branch. */
+  /** Number of times that each branch was taken, by its id. */
   readonly counts: Uint32Array;
-  /** Ids with a count, `size` of them. */
+  /** Ids of the branches with a count; the first `size` entries are valid. */
   readonly touched: Uint32Array;
   size: number;
-  /** Pairs of values that were compared and are not the same; the next pair goes to `at`. */
+  /** Pairs of compared values that differed. The next pair goes to `at`. */
   readonly compared: (string | number)[];
   at: number;
 }
 
 const counters = (globalThis as unknown as { readonly $fuzz: Counters }).$fuzz;
 
-/** The branches that inputs reached, each with how often, roughly. */
+/** Branches that inputs reached, with the magnitude of their counts. */
 export class Coverage {
-  /** By id, a bit for each magnitude of counts. */
+  /** One bit for each magnitude of count, by branch id. */
   readonly #seen = new Uint8Array(counters.counts.length);
   edges = 0;
 
-  /** Forgets what was counted since the last call. */
+  /** Clears the counts since the last call. */
   reset(): void {
     for (let at = 0; at < counters.size; at++) counters.counts[counters.touched[at] ?? 0] = 0;
     counters.size = 0;
   }
 
-  /** True if something was reached for the first time since this coverage began, or a new number of times. */
+  /** Adds the last input's counts. True if a branch was reached for the first time, or with a new magnitude. */
   add(): boolean {
     let isNew = false;
     for (let at = 0; at < counters.size; at++) {
@@ -39,16 +39,16 @@ export class Coverage {
     return isNew;
   }
 
-  /** Ids of the branches that were reached. */
+  /** Returns the ids of all reached branches. */
   reached(): number[] {
     return [...this.#seen.keys()].filter((id) => this.#seen[id] !== 0);
   }
 }
 
-/** Ids of the branches that were reached since the last reset. */
+/** Returns the ids of the branches that were reached since the last reset. */
 export const touched = (): number[] => [...counters.touched.subarray(0, counters.size)];
 
-/** One of the last comparisons that failed. */
+/** Returns the values of a recent comparison that failed. */
 export function comparedPair(random: () => number): readonly [string | number, string | number] | undefined {
   const at = Math.floor((random() * counters.compared.length) / 2) * 2;
   const [a = "", b = ""] = [counters.compared[at], counters.compared[at + 1]];

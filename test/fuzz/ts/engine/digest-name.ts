@@ -1,4 +1,4 @@
 import { createHash } from "node:crypto";
 
-/** The name of an input's file. */
+/** Returns the file name of an input. */
 export const digestName = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex").slice(0, 16);

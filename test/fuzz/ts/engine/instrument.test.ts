@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { instrument } from "./instrument.ts";
 
-/** Runs `code`, which ends in `return`, and gives its value and the ids of the branches that it took. */
+/** Runs `code`, which ends in `return`. Returns its value and the ids of the branches that it took. */
 function run(code: string): { readonly value: unknown; readonly hits: readonly number[]; readonly branches: number } {
   let branches = 0;
   const hits: number[] = [];
@@ -20,13 +20,13 @@ test.each([
   ["const g = function* () { yield* [1, 2]; }; try { null.x } catch { return [...g()].length }", 2],
   ["class A { #x = 1; get(y) { return y === this.#x || ((y) => y ?? 7)() } } return new A().get(0)", 7],
   ["do if (1 !== 2) if (2 === 1) return 1; else break; while (0); return ((1) === (1)) ? ('t') : 'f'", "t"],
-])("%s is the same with its branches counted", (code, value) => {
+])("%s returns the same when its branches are counted", (code, value) => {
   const counted = run(code);
   expect(counted.value).toBe(value);
   expect(counted.hits.length).toBeGreaterThan(0);
 });
 
-test("a branch that is not taken is not counted", () => {
+test("a branch that isn't taken isn't counted", () => {
   const [taken, other] = [true, false].map((which) => run(`if (${which}) return 1; return 2`));
   expect([taken?.branches, taken?.hits.length, other?.hits.length]).toEqual([2, 1, 1]);
   expect(taken?.hits).not.toEqual(other?.hits);

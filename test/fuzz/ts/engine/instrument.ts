@@ -1,18 +1,21 @@
 import { type AnyNode, type BinaryExpression, parse } from "acorn";
 import { full } from "acorn-walk";
 
-/** Text to insert. `end` is where the inserted-around node ends: of two openings at one place the longer node's comes first. */
+/** Text to insert at a position, before or after a node. */
 interface Insertion {
   readonly at: number;
   readonly text: string;
   readonly closes: boolean;
-  /** For an opening, the end of its node; for a closing, the start of its node. */
+  /**
+   * End of the node if the text opens it, start of the node if it closes it. At one position, the opening of the longer
+   * node comes first.
+   */
   readonly other: number;
-  /** Characters that the text replaces. */
+  /** Number of characters that the text replaces. */
   readonly replaces?: number;
 }
 
-/** JavaScript that counts, by `$hit(id)`, each branch that it takes, and reports compared values by `$same(a, b)`. */
+/** Returns JavaScript that calls `$hit(id)` for each branch that it takes and `$same(a, b)` for each comparison. */
 export function instrument(code: string, nextId: () => number): string {
   const insertions: Insertion[] = [];
   const tree = parse(code, { ecmaVersion: "latest", sourceType: "module", allowReturnOutsideFunction: true });
@@ -66,7 +69,7 @@ function insertionsOf(node: AnyNode, code: string, nextId: () => number): Insert
   }
 }
 
-/** `a === b` becomes `$same(a, b)`. */
+/** Rewrites `a === b` as `$same(a, b)`. */
 function comparison(node: BinaryExpression, code: string): Insertion[] {
   const { operator, left, right } = node;
   if ((operator !== "===" && operator !== "!==") || left.type === "UnaryExpression") return [];
@@ -85,7 +88,7 @@ const around = ({ start, end }: { start: number; end: number }, open: string, cl
 ];
 
 function apply(code: string, insertions: readonly Insertion[]): string {
-  // Of nodes of one place the inner one was visited first: its opening comes last, its closing first.
+  // Inner nodes were visited first. At one position, their openings come last and their closings first.
   const ordered = [...insertions.entries()].sort(([visitA, a], [visitB, b]) => {
     if (a.at !== b.at) return a.at - b.at;
     if (a.closes !== b.closes) return a.closes ? -1 : 1;

@@ -1,34 +1,34 @@
-/** Work for one process of the fuzzer. */
+/** Work for one fuzzer process. */
 export interface Job {
   readonly target: string;
-  /** Inputs to begin with, base64. */
+  /** Inputs to start from, in base64. */
   readonly kept: readonly string[];
-  /** How long to search after the inputs have run. */
+  /** Seconds to search after these inputs have run. */
   readonly seconds: number;
   readonly seed: number;
-  /** File for the outcome. */
+  /** File that receives the outcome. */
   readonly outcome: string;
-  /** File that has the number of executions and the input that is being tried. */
+  /** File that holds the number of executions and the current input. */
   readonly current: string;
-  /** The outcome is to have a small corpus. */
+  /** True if the outcome includes a minimised corpus. */
   readonly grow: boolean;
 }
 
-/** The result of a job. */
+/** Result of a job. */
 export interface Outcome {
   readonly executions: number;
-  /** Inputs that the search began with. */
+  /** Number of inputs that the search started from. */
   readonly inputs: number;
-  /** Ids of the branches that were reached. */
+  /** Ids of the reached branches. */
   readonly reached: readonly number[];
-  /** Few inputs that reach nearly all of it, base64. */
+  /** A few inputs that reach nearly all of these branches, in base64. */
   readonly corpus?: readonly string[];
   readonly finding?: Finding;
 }
 
-/** An input that breaks a promise. */
+/** An input that breaks the target's promise. */
 export interface Finding {
   readonly error: string;
-  /** Base64. */
+  /** The input in base64. */
   readonly input: string;
 }

@@ -1,4 +1,4 @@
-/** Numbers between 0 and 1 that a seed determines (mulberry32). */
+/** Returns a generator of numbers from 0 to 1 that the seed determines (mulberry32). */
 export function randomOf(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -9,7 +9,7 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-/** Edges of what numbers can be. */
+/** Boundary values of integers. */
 const EDGES = [
   0, 1, 2, 7, 8, 15, 16, 63, 64, 100, 127, 128, 255, 256, 511, 512, 4095, 4096, 32767, 32768, 65535, 65536,
 ];
@@ -19,13 +19,15 @@ export interface MutatorParts {
   readonly random: () => number;
   readonly maxLength: number;
   readonly words: readonly Buffer[];
-  /** Another input of the corpus. */
+  /** Returns another input from the corpus. */
   other(): Buffer;
-  /** Two values of which the last inputs had the first where the code compared it with the second. */
+  /**
+   * Returns a pair of values that the code recently compared: the input's own, and the one that it was compared with.
+   */
   compared(): readonly [string | number, string | number] | undefined;
 }
 
-/** Makes new inputs of old ones. */
+/** Makes new inputs from old ones. */
 export class Mutator {
   readonly #parts: MutatorParts;
 
@@ -94,7 +96,7 @@ export class Mutator {
     return Math.max(Math.min(this.#below(3) === 0 ? 1 + this.#below(most) : short, most), 0);
   }
 
-  /** An edge as a number of 1, 2, 4 or 8 bytes, or as a varint. */
+  /** Writes a boundary value as an integer of 1, 2, 4 or 8 bytes, or as a varint. */
   #number(bytes: Buffer, at: number): Buffer {
     const value = (this.#pick(this.#below(4) === 0 ? LARGE : EDGES) ?? 0) * (this.#below(8) === 0 ? -1 : 1);
     const kind = this.#below(6);
@@ -106,7 +108,7 @@ export class Mutator {
     return splice(bytes, at, narrow.length, narrow);
   }
 
-  /** The beginning of one and the end of the other, or a part of the other. */
+  /** Joins the start of one input with the end of another, or inserts a part of the other. */
   #cross(bytes: Buffer, at: number): Buffer {
     const other = this.#parts.other();
     const from = this.#below(other.length + 1);
@@ -114,7 +116,7 @@ export class Mutator {
     return splice(bytes, at, 0, other.subarray(from, from + this.#length(other.length - from)));
   }
 
-  /** Another number where there is one in digits. */
+  /** Replaces a decimal number with another. */
   #digits(bytes: Buffer): Buffer {
     const found = [...bytes.toString("latin1").matchAll(/\d+/g)];
     const match = this.#pick(found);

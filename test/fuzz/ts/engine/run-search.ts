@@ -5,17 +5,17 @@ import { makeWorkDirectory, WORK } from "../../../clean-up/work-directory.ts";
 import { digestName } from "./digest-name.ts";
 import type { Job, Outcome } from "./job.ts";
 
-/** Longest that one input may take, ms of the clock: the machine may be busy. */
+/** Limit for one input, in ms of wall time; generous, because the machine may be busy. */
 const MOST_MS = 30_000;
-/** Heap of a target, MiB; the agent itself has 64. */
+/** Heap limit of a target, in MiB. The agent's own is 64. */
 const MOST_HEAP = 160;
 
 export interface SearchRun extends Outcome {
-  /** File of the input that broke the promise. */
+  /** File with the input that broke the promise. */
   readonly file?: string;
 }
 
-/** Searches in a process of its own, whose end, whatever it is, becomes an outcome. */
+/** Searches in a separate process. Any end of that process, even a crash, becomes an outcome. */
 export async function runSearch(
   program: string,
   job: Pick<Job, "target" | "kept" | "seconds" | "seed" | "grow">,
@@ -69,7 +69,7 @@ function executionsIn(path: string): number {
   }
 }
 
-/** The input that was being tried. */
+/** Returns the outcome of a process that died: the input that it was running is the finding. */
 function died(current: string, end: string): Outcome {
   const bytes = existsSync(current) ? readFileSync(current) : Buffer.alloc(0);
   if (bytes.length < 12) throw new Error(`fuzz: ${end}`);

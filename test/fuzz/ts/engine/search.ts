@@ -11,15 +11,17 @@ interface SearchParts extends Omit<Job, "kept"> {
   finish(outcome: Outcome): void;
 }
 
-/** CPU time that one input may take, ms: the agent answers within 1 s whatever it reads, and counting costs as much again. */
+/**
+ * Limit of CPU time for one input, in ms. The agent must answer any input within 1 s, and counting doubles the time.
+ */
 const MOST_CPU_MS = 500;
 const MAX_LENGTH = 4096;
-/** Limit for all kept inputs of one target. */
+/** Limit for all kept inputs of a target together, in bytes. */
 const MOST_KEPT_BYTES = 32 << 10;
 /** Interval at which the search yields to the event loop, in ms. */
 const TURN_MS = 20;
 
-/** Tries inputs until the time is over or one breaks the promise. Returns the inputs that reach something new. */
+/** Tries inputs until the time is up or one breaks the promise. Returns the inputs that reached something new. */
 export async function search(target: FuzzTarget, parts: SearchParts): Promise<{ outcome: Outcome; corpus: Buffer[] }> {
   const runner = new Runner(target, parts);
   const { maxLength = MAX_LENGTH, words = [] } = target;
@@ -56,14 +58,17 @@ export async function search(target: FuzzTarget, parts: SearchParts): Promise<{ 
 
 interface Kept {
   readonly bytes: Buffer;
-  /** How often others were made of it. */
+  /** Number of times that new inputs were made from it. */
   picks: number;
 }
 
-/** Short inputs that were seldom chosen come first: they are quick, and what they reach is new. */
+/**
+ * Ranks inputs for the next mutation. Short and rarely chosen ones come first, since they run quickly and reach
+ * something new.
+ */
 const cost = ({ bytes, picks }: Kept): number => (picks + 1) * (bytes.length + 64);
 
-/** Few short inputs that reach nearly every branch that all of them reach: those first that reach most for their length. */
+/** Returns a few short inputs that together reach nearly every branch, chosen by new branches for each byte. */
 async function smallest(runner: Runner, inputs: readonly Buffer[]): Promise<Buffer[]> {
   const left: { readonly bytes: Buffer; ids: readonly number[] }[] = [];
   for (const bytes of inputs) {
@@ -85,7 +90,7 @@ async function smallest(runner: Runner, inputs: readonly Buffer[]): Promise<Buff
   return chosen;
 }
 
-/** Runs the target and watches it. */
+/** Runs a target, with limits on its time and a check for stray rejections. */
 class Runner {
   executions = 0;
   readonly #target: FuzzTarget;
@@ -103,10 +108,10 @@ class Runner {
     this.#current = openSync(current, "w");
     this.#finish = finish;
     limitAllocations();
-    const outside = (error: unknown) => this.#found(error, "outside of the call");
+    const outside = (error: unknown) => this.#found(error, "outside the call");
     process.on("uncaughtException", outside).on("unhandledRejection", outside);
     process.on("exit", () => {
-      if (!this.#done) this.#found(new Error("the call never settles"), "");
+      if (!this.#done) this.#found(new Error("the call never settled"), "");
     });
   }
 
@@ -121,7 +126,7 @@ class Runner {
     return { executions, inputs, reached, ...(this.#finding === undefined ? {} : { finding: this.#finding }) };
   }
 
-  /** Tries it. True if it reached something new. */
+  /** Runs an input. True if it reached something new. */
   async isNew(bytes: Buffer): Promise<boolean> {
     if (this.isOver) return false;
     this.executions++;
@@ -129,9 +134,9 @@ class Runner {
     this.#coverage.reset();
     const ms = await this.#timed(bytes);
     const isNew = this.#coverage.add();
-    // Of a slow one the quickest of three counts: the first may have had code compiled, or a heap cleaned up.
+    // The fastest of three runs counts, because the first may include compilation or garbage collection.
     if (ms > MOST_CPU_MS && Math.min(await this.#timed(bytes), await this.#timed(bytes)) > MOST_CPU_MS)
-      this.#found(new Error(`promise broken: ${bytes.length} bytes take ${Math.round(ms)} ms of CPU time`), "");
+      this.#found(new Error(`promise broken: ${bytes.length} bytes took ${Math.round(ms)} ms of CPU time`), "");
     if (performance.now() > this.#nextTurn) {
       await setImmediate();
       this.#nextTurn = performance.now() + TURN_MS;
@@ -139,7 +144,7 @@ class Runner {
     return isNew;
   }
 
-  /** Runs the target once. Returns the milliseconds of CPU time that it took, as far as they are many. */
+  /** Runs the target once. Returns its CPU time in ms; 0 if it was short. */
   async #timed(bytes: Buffer): Promise<number> {
     const [before, cpu] = [performance.now(), process.cpuUsage()];
     try {
@@ -153,7 +158,7 @@ class Runner {
     return (user + system) / 1000;
   }
 
-  /** For whoever finds this process dead. */
+  /** Notes the current input in a file, for the parent, in case this process dies. */
   #note(bytes: Buffer): void {
     this.#input = bytes;
     this.#head.writeDoubleLE(this.executions, 0);
@@ -165,6 +170,6 @@ class Runner {
     if (this.#finding !== undefined) return;
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#finding = { error: where === "" ? text : `${where}: ${text}`, input: this.#input.toString("base64") };
-    if (where !== "" || text.includes("never settles")) this.#finish(this.outcome(0));
+    if (where !== "" || text.includes("never settled")) this.#finish(this.outcome(0));
   }
 }

@@ -15,7 +15,7 @@ const reply = (streamId: number, message: Parameters<typeof ttrpc.Response.encod
 export const agentReplies: FuzzTarget = {
   name: "agent-replies",
   promise:
-    "a hostile guest's replies, log lines and console are answers, RpcErrors and lines without control characters; every call ends",
+    "a hostile guest's replies, log lines and console output become answers, RpcErrors and lines without control characters, and every call ends",
   seeds: () => [
     Buffer.concat([
       Buffer.of(20),
@@ -37,7 +37,7 @@ export const agentReplies: FuzzTarget = {
       if (marks !== undefined)
         promise(
           timelineText(bootTimeline({ qemu: 0, ready: 5 } as never, 6, marks)).startsWith("QEMU"),
-          "a timeline is a line",
+          "a timeline is one line",
         );
     }
   },
@@ -53,7 +53,7 @@ async function talk(pieces: readonly Buffer[]): Promise<void> {
   await client.closed;
 }
 
-/** A message of the guest may be of more than one line: whoever prints it cuts it. */
+/** Accepts our own errors. A guest's message may have several lines; the code that prints it shortens it. */
 function oneOfOurs(error: unknown): void {
   if (!(error instanceof RpcError)) throw error;
   refuses(new RpcError(error.code, ""), RpcError);
@@ -65,8 +65,8 @@ async function show(pieces: readonly Buffer[]): Promise<void> {
   shown.read(stream);
   await new Promise((resolve) => stream.once("close", resolve));
   for (const line of shown.lastWords()) {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
-    promise(!/[\x00-\x08\x0b-\x1f\x7f]/.test(line), "a line has nothing that a terminal obeys");
-    promise(line.length <= 4096, "a line has an end");
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the check is for them
+    promise(!/[\x00-\x08\x0b-\x1f\x7f]/.test(line), "a line has no control character for a terminal");
+    promise(line.length <= 4096, "a line is bounded");
   }
 }

@@ -13,7 +13,7 @@ const entry = (name: string, content: string, mode = 0o100644) => {
 export const archives: FuzzTarget = {
   name: "archives",
   promise:
-    "an archive of a bundle or of an initramfs is refused by one line, or has files inside of it with names that stay below",
+    "an archive of a bundle or initramfs is refused with one line, or its files lie inside it and their names stay below the root",
   seeds: () => [
     entry("agent.cjs", "code") + entry("TRAILER!!!", ""),
     entry("a", "", 0o40755) + entry("a/b", "x") + entry("a/l", "b", 0o120777) + entry("TRAILER!!!", ""),
@@ -23,10 +23,10 @@ export const archives: FuzzTarget = {
     try {
       for (const [name, content] of readBundle(input)) {
         promise(/^[a-z0-9][a-z0-9.-]*$/.test(name), "a file of a bundle has a simple name");
-        promise(content.length <= input.length, "a file is inside of the archive");
+        promise(content.length <= input.length, "a file is inside the archive");
       }
     } catch (error) {
-      // What can't be read is said as any error's line.
+      // Unreadable archives are reported like any other error, in one line.
       if (error instanceof RangeError || error instanceof TypeError) throw error;
       refuses(error, Error);
     }

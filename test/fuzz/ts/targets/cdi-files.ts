@@ -24,7 +24,7 @@ const ANNOTATIONS = '{"cdi.k8s.io/x":"a.b/c=0,a.b/c=1"}';
 
 export const cdiFiles: FuzzTarget = {
   name: "cdi-files",
-  promise: "a CDI file in JSON or YAML, and the names that a container asks for, are edits or refused by one line",
+  promise: "a CDI file in JSON or YAML and the requested device names become edits, or are refused with one line",
   seeds: () => [
     `j${ANNOTATIONS}\n${JSON.stringify(FILE)}`,
     `y${ANNOTATIONS}\n${JSON.stringify(FILE, null, 1)}`,
@@ -53,7 +53,7 @@ export const cdiFiles: FuzzTarget = {
     try {
       file = decodeCdiFile(await parseCdi(text[0] === "j" ? "x.json" : "x.yaml", text.slice(end + 1)));
     } catch (error) {
-      // Of a file, the first line of any error is what the agent says.
+      // For a file, the agent reports only the first line of an error.
       if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) throw error;
       return;
     }
@@ -61,7 +61,7 @@ export const cdiFiles: FuzzTarget = {
       for (const { path, access } of edits.nodes)
         promise(path !== "" && /^[rwm]{1,3}$/.test(access), "a node has a path and an access");
       for (const gid of edits.gids) promise(gid >= 0 && gid < 2 ** 32, "a group is a number");
-      for (const line of edits.env) promise(!line.includes("\0"), "no NUL in the environment");
+      for (const line of edits.env) promise(!line.includes("\0"), "the environment has no NUL");
     }
     try {
       chooseEdits(names ?? [], { files: [{ ...file, path: "x.yaml", rank: 0 }], problems: [] }, ["/etc/cdi"]);

@@ -5,7 +5,7 @@ import { BodyRoom } from "../../../../agent/transport/body-room.ts";
 import { RpcServer } from "../../../../agent/transport/rpc-server.ts";
 import { ttrpc } from "../../../../proto/gen/messages.js";
 import { encodeHeader, FRAME_REQUEST, FRAME_RESPONSE, FrameParser } from "../../../../proto/ttrpc-frame.ts";
-import { answer } from "../../../transport/answer.ts";
+import { answer } from "../../../transport/testing/answer.ts";
 import { type FuzzTarget, promise } from "../target.ts";
 import { playedWire } from "./played-wire.ts";
 import { untilAborted } from "./until-aborted.ts";
@@ -13,7 +13,7 @@ import { untilAborted } from "./until-aborted.ts";
 const { calls } = journalIn(createJournalMemory());
 const room = new BodyRoom(1 << 20, () => undefined);
 let runs = 0;
-/** Echo, a handler that throws, one that never answers until nobody waits. */
+/** A handler that echoes, one that throws, and one that waits until its call is aborted. */
 const table: ServiceTable = {
   find(service, method) {
     if (service !== "s") return "no-service";
@@ -35,7 +35,7 @@ const frame = (streamId: number, method: string, payload: string) => {
 export const connections: FuzzTarget = {
   name: "connections",
   promise:
-    "a ttRPC connection of any bytes answers no stream twice, and leaves nothing behind: no room, no place in the journal, no descriptor",
+    "a ttRPC connection with any bytes answers no stream twice, and releases its memory budget, its slots in the journal and its descriptor",
   seeds: () => [
     Buffer.concat([
       Buffer.of(30),
@@ -62,36 +62,36 @@ export const connections: FuzzTarget = {
     };
     const server = new RpcServer({ sys: wire.sys, init, journal: calls }, table, { room });
     const connection = server.accept(7);
-    promise(connection !== undefined, "it is accepted");
+    promise(connection !== undefined, "the connection is accepted");
     await wire.done;
     await new Promise(setImmediate);
     connection.destroy();
     await connection.closed;
     await new Promise(setImmediate);
-    promise(wire.closed === 1, `the descriptor is closed ${wire.closed} times`);
-    promise(room.left === 1 << 20, `${(1 << 20) - room.left} bytes of room are left behind`);
-    promise(deposits.size === 0, "init keeps nothing of it");
+    promise(wire.closed === 1, `the descriptor is closed once, not ${wire.closed} times`);
+    promise(room.left === 1 << 20, `${(1 << 20) - room.left} bytes of the memory budget are not released`);
+    promise(deposits.size === 0, "init keeps nothing of the connection");
     const answers = new FrameParser().push(Buffer.concat(wire.written));
     const asked = requestsIn(input.subarray(1));
     for (const { type, streamId, kind } of answers) {
-      promise(kind === "frame" && type === FRAME_RESPONSE, "an answer is a whole response");
+      promise(kind === "frame" && type === FRAME_RESPONSE, "an answer is a complete response");
       const left = asked.get(streamId) ?? 0;
-      promise(left > 0, `stream ${streamId} is answered more often than it asks`);
+      promise(left > 0, `stream ${streamId} has no more answers than requests`);
       asked.set(streamId, left - 1);
     }
     const free = calls.openConnection(undefined);
-    promise(free !== undefined, "its place in the journal is free");
-    // All of them at times: what one leaves behind stays behind.
+    promise(free !== undefined, "its slot in the journal is free");
+    // Checked from time to time for all slots, since a leaked one stays in use.
     const places = Array.from({ length: ++runs % 512 === 0 ? 4096 : 1 }, () =>
       calls.openCall(free.index, 1, Buffer.alloc(0), 0),
     );
-    promise(!places.includes(undefined), "the places of its calls are free");
+    promise(!places.includes(undefined), "the slots of its calls are free");
     for (const place of places) calls.closeCall(free.index, place);
     calls.closeConnection(free.index);
   },
 };
 
-/** How often each stream asks. */
+/** Counts the requests of each stream. */
 function requestsIn(bytes: Buffer): Map<number, number> {
   const asked = new Map<number, number>();
   for (const { type, streamId } of new FrameParser().push(Buffer.from(bytes))) {

@@ -3,7 +3,21 @@ import { createJournalMemory, journalIn } from "../../../../agent/kernel/journal
 import type { Handler, ServiceTable } from "../../../../agent/service/dispatch.ts";
 import { BodyRoom } from "../../../../agent/transport/body-room.ts";
 import { RpcServer } from "../../../../agent/transport/rpc-server.ts";
-import { answer } from "../../../transport/answer.ts";
+import { answer } from "../../../transport/testing/answer.ts";
+import {
+  DATA,
+  END_HEADERS,
+  END_STREAM,
+  GOAWAY,
+  HEADERS,
+  header,
+  http2,
+  PING,
+  PREFACE,
+  RST_STREAM,
+  SETTINGS,
+  WINDOW_UPDATE,
+} from "../../../transport/testing/http2-frames.ts";
 import { type FuzzTarget, promise } from "../target.ts";
 import { playedWire } from "./played-wire.ts";
 import { untilAborted } from "./until-aborted.ts";
@@ -23,73 +37,58 @@ const table: ServiceTable = {
   },
 };
 
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-function frame(type: number, flags: number, stream: number, payload: Uint8Array): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
+/** Header fields of a call, each as a literal. */
+function headers(path: string, more: Readonly<Record<string, string>> = {}): Buffer {
+  const usual = {
+    ":method": "POST",
+    ":scheme": "http",
+    ":path": path,
+    ":authority": "x",
+    te: "trailers",
+    "content-type": "application/grpc",
+  };
+  return Buffer.concat(Object.entries({ ...usual, ...more }).map(([name, value]) => header(name, value)));
 }
-/** Header fields that no table keeps. */
-function headers(path: string, more: readonly (readonly [string, string])[] = []): Buffer {
-  const usual = [
-    [":method", "POST"],
-    [":scheme", "http"],
-    [":path", path],
-    [":authority", "x"],
-    ["te", "trailers"],
-    ["content-type", "application/grpc"],
-  ] as const;
-  const word = (text: string) => Buffer.concat([Buffer.of(text.length), Buffer.from(text)]);
-  return Buffer.concat(
-    [...usual, ...more].map(([name, value]) => Buffer.concat([Buffer.of(0), word(name), word(value)])),
-  );
-}
-const SETTINGS = frame(4, 0, 0, Buffer.alloc(0));
+const settings = http2(SETTINGS, 0, 0);
 const message = Buffer.of(0, 0, 0, 0, 3, 10, 1, 97);
 
 const packed = gzipSync(message.subarray(5));
 
-/** The first byte is the size of pieces; the preface of HTTP/2 is put before the others. */
+/** Takes the size of pieces from the first byte, and sends the others after HTTP/2's preface. */
 export const grpcConnections: FuzzTarget = {
   name: "grpc-connections",
   promise:
-    "a gRPC connection of any frames leaves nothing behind: no room, no descriptor, no error that nobody catches",
+    "a gRPC connection with any frames releases its memory budget and its descriptor, and leaves no uncaught error",
   seeds: () => [
-    Buffer.concat([Buffer.of(255), SETTINGS, frame(1, 4, 1, headers("/s/e")), frame(0, 1, 1, message)]),
+    Buffer.concat([
+      Buffer.of(255),
+      settings,
+      http2(HEADERS, END_HEADERS, 1, headers("/s/e")),
+      http2(DATA, END_STREAM, 1, message),
+    ]),
     Buffer.concat([
       Buffer.of(40),
-      SETTINGS,
-      frame(
-        1,
-        4,
-        1,
-        headers("/s/w", [
-          ["grpc-timeout", "1m"],
-          ["x-bin", "AAAA"],
-        ]),
-      ),
-      frame(0, 1, 1, message),
-      frame(3, 0, 1, Buffer.alloc(4)),
+      settings,
+      http2(HEADERS, END_HEADERS, 1, headers("/s/w", { "grpc-timeout": "1m", "x-bin": "AAAA" })),
+      http2(DATA, END_STREAM, 1, message),
+      http2(RST_STREAM, 0, 1, Buffer.alloc(4)),
     ]),
     Buffer.concat([
       Buffer.of(9),
-      SETTINGS,
-      frame(1, 5, 1, headers("/s/n")),
-      frame(6, 0, 0, Buffer.alloc(8)),
-      frame(8, 0, 0, Buffer.of(0, 0, 1, 0)),
-      frame(7, 0, 0, Buffer.alloc(8)),
+      settings,
+      http2(HEADERS, END_HEADERS | END_STREAM, 1, headers("/s/n")),
+      http2(PING, 0, 0, Buffer.alloc(8)),
+      http2(WINDOW_UPDATE, 0, 0, Buffer.of(0, 0, 1, 0)),
+      http2(GOAWAY, 0, 0, Buffer.alloc(8)),
     ]),
     Buffer.concat([
       Buffer.of(90),
-      SETTINGS,
-      frame(1, 4, 1, headers("/s/e", [["grpc-encoding", "gzip"]])),
-      frame(0, 1, 1, Buffer.concat([Buffer.of(1, 0, 0, 0, packed.length), packed])),
-      frame(1, 5, 3, headers("/s/e", [["grpc-timeout", "9S"]])),
-      frame(1, 4, 5, headers("/s/w")),
-      frame(0, 1, 5, message),
+      settings,
+      http2(HEADERS, END_HEADERS, 1, headers("/s/e", { "grpc-encoding": "gzip" })),
+      http2(DATA, END_STREAM, 1, Buffer.concat([Buffer.of(1, 0, 0, 0, packed.length), packed])),
+      http2(HEADERS, END_HEADERS | END_STREAM, 3, headers("/s/e", { "grpc-timeout": "9S" })),
+      http2(HEADERS, END_HEADERS, 5, headers("/s/w")),
+      http2(DATA, END_STREAM, 5, message),
     ]),
   ],
   words: [":path", "grpc-timeout", "grpc-encoding", "gzip", "/s/e", "content-type", "\0\0\0"],
@@ -99,14 +98,14 @@ export const grpcConnections: FuzzTarget = {
     const init = { deposit: () => undefined, withdraw: () => undefined };
     const server = new RpcServer({ sys: wire.sys, init, journal: calls }, table, { room });
     const connection = server.accept(7);
-    promise(connection !== undefined, "it is accepted");
+    promise(connection !== undefined, "the connection is accepted");
     await wire.done;
     for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
     connection.destroy();
     await connection.closed;
-    // Handlers that wait are told, and give their room back as they return.
+    // Waiting handlers are aborted, and release their part of the budget when they return.
     for (let turn = 0; turn < 50 && room.left !== ROOM; turn++) await new Promise(setImmediate);
-    promise(wire.closed === 1, `the descriptor is closed ${wire.closed} times`);
-    promise(room.left === ROOM, `${ROOM - room.left} bytes of room are left behind`);
+    promise(wire.closed === 1, `the descriptor is closed once, not ${wire.closed} times`);
+    promise(room.left === ROOM, `${ROOM - room.left} bytes of the memory budget are not released`);
   },
 };

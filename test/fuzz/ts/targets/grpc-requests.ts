@@ -10,7 +10,7 @@ const ROOM = 64 << 20;
 export const grpcRequests: FuzzTarget = {
   name: "grpc-requests",
   promise:
-    "the content of a gRPC stream in pieces of any size is one message or refused once, and all room is given back; metadata is a trace or nothing",
+    "the content of a gRPC stream, in pieces of any size, is one message or is refused once, and the memory budget is released; metadata is a trace or is ignored",
   seeds: () => [
     Buffer.from([9, 20, 0, 0, 0, 0, 3, 10, 1, 97]),
     Buffer.from([2, 200, 1, 0, 0, 0, 4, 1, 2, 3, 4, 0, 0, 0, 0, 0]),
@@ -30,16 +30,16 @@ export const grpcRequests: FuzzTarget = {
       for (let at = 0; at < bytes.length; at += Math.max(size, 1))
         stream.emit("data", Buffer.from(bytes.subarray(at, at + Math.max(size, 1))));
     }
-    promise(refused <= 1, "it is refused once");
+    promise(refused <= 1, "the stream is refused once");
     const whole = Buffer.concat(delivered);
-    promise(bytes.subarray(0, whole.length).equals(whole), "what is delivered is what has come");
+    promise(bytes.subarray(0, whole.length).equals(whole), "the delivered message is the received one");
     if (whole.length >= 5 && whole.length > 5)
-      promise(whole.length === 5 + whole.readUInt32BE(1), "a message is whole");
+      promise(whole.length === 5 + whole.readUInt32BE(1), "a message is complete");
     if (headers % 2 === 0) room.give(request.serve());
     stream.emit("close");
-    promise(room.left === ROOM, `${ROOM - room.left} bytes of room are left behind`);
+    promise(room.left === ROOM, `${ROOM - room.left} bytes of the memory budget are not released`);
     const trace = readTraceparent(bytes.toString("latin1"));
     if (trace !== undefined)
-      promise(trace.traceId.length === 16 && trace.spanId.length === 8, "a trace has its length");
+      promise(trace.traceId.length === 16 && trace.spanId.length === 8, "a trace has the right length");
   },
 };

@@ -15,11 +15,14 @@ const MANIFEST =
 const INDEX =
   '{"manifests":[{"digest":"$1","platform":{"os":"linux","architecture":"amd64"},"annotations":{"org.opencontainers.image.ref.name":"x"}}]}';
 
-/** Documents by lines; "$N" in one is the digest of the N-th, and the last is index.json, or manifest.json after a space. */
+/**
+ * Takes one document from each line. "$N" in a document is the digest of the N-th one. The last is index.json, or
+ * manifest.json if it begins with a space.
+ */
 export const images: FuzzTarget = {
   name: "images",
   promise:
-    "manifests, indexes and configurations, from a layout and from a registry, are an image with whole digests or refused by one line",
+    "manifests, indexes and configurations from a layout or a registry are an image with complete digests, or are refused with one line",
   seeds: () => [
     [CONFIG, MANIFEST, INDEX].join("\n"),
     [CONFIG, MANIFEST, '{"manifests":[{"digest":"$1"}]}', '{"manifests":[{"digest":"$2"}]}'].join("\n"),
@@ -78,7 +81,10 @@ async function* answer(bytes: Buffer | undefined): AsyncGenerator<Buffer> {
 async function read(store: BlobStore): Promise<void> {
   try {
     const image = await readStoredImage(store, "fuzz", { platform: PLATFORM });
-    promise(/^sha256:[0-9a-f]{64}$/.test(image.digest) || image.digest === "undefined", `the digest ${image.digest}`);
+    promise(
+      /^sha256:[0-9a-f]{64}$/.test(image.digest) || image.digest === "undefined",
+      `the digest is complete: ${image.digest}`,
+    );
     for (const layer of image.layers) {
       promise(Number.isSafeInteger(layer.size) && layer.size >= 0, "a layer has a size");
       for await (const _ of layer.open()) if (Date.now() < 0) break;
@@ -89,7 +95,7 @@ async function read(store: BlobStore): Promise<void> {
 }
 
 function readError(error: unknown): void {
-  // What streams say of a layer is told by who applies it.
+  // Errors in a layer's stream are reported by the code that applies it.
   const isOfStream = error instanceof Error && "code" in error && !(error instanceof TypeError);
   if (!isOfStream) refuses(error, ImageError, AgentError);
 }

@@ -20,7 +20,7 @@ const report = (kind: number, text: string) => {
 export const initMessages: FuzzTarget = {
   name: "init-messages",
   promise:
-    "a message of init, or of a launched child, is a reply or refused by one line; no descriptor is handed out twice",
+    "a message from init or from a launched child is a reply or is refused with one line, and no descriptor is delivered twice",
   seeds: () => [
     ...[16, 17, 18, 19, 20, 21].map((type) => message(type, 60)),
     report(1, ""),

@@ -7,7 +7,7 @@ import { type FuzzTarget, promise, refuses } from "../target.ts";
 
 export const inspections: FuzzTarget = {
   name: "inspections",
-  promise: "reading a damaged EROFS, disk, kernel or verity tree returns what it holds, or fails with one line",
+  promise: "reading a damaged EROFS, disk, kernel or verity tree returns its content or fails with one line",
   seeds: () => [erofs(), disk(), kernel(), verity()],
   maxLength: 16_384,
   words: ["HdrS", "Linux version 6.1.0", "verity\0\0", "NVDIMM_PFN_INFO\0", "sha256"],
@@ -15,14 +15,15 @@ export const inspections: FuzzTarget = {
     attempt(() => {
       if (!isErofs(input)) return;
       const { tree, size } = readErofs(input);
-      promise(size >= 0, "it has a size");
+      promise(size >= 0, "the image has a size");
       for (const path of tree.keys())
-        promise(!path.split("/").includes("..") && !path.includes("\0"), "a path stays below");
+        promise(!path.split("/").includes("..") && !path.includes("\0"), "a path stays below the root");
     });
     attempt(() => {
       if (!isDisk(input)) return;
       const { partition } = diskParts(input);
-      if (partition !== undefined) promise(partition.offset + partition.size <= input.length, "a partition is inside");
+      if (partition !== undefined)
+        promise(partition.offset + partition.size <= input.length, "a partition is inside the disk");
     });
     attempt(() => isKernel(input) && kernelImage(input));
     attempt(() => {
@@ -41,7 +42,7 @@ function attempt(work: () => unknown): void {
   }
 }
 
-/** A root with one file, its data inline. */
+/** Builds an EROFS image with one file, whose data is inline. */
 function erofs(): Buffer {
   const bytes = Buffer.alloc(8192);
   bytes.writeUInt32LE(0xe0f5e1e2, SUPERBLOCK);

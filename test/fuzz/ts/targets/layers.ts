@@ -4,13 +4,16 @@ import { decompress } from "../../../../image/decompress.ts";
 import { ImageError } from "../../../../image/image-error.ts";
 import { type FuzzTarget, promise, refuses } from "../target.ts";
 
-/** More than what an input can be packed from is passed over: zstd and gzip make much of little, as they should. */
+/**
+ * Limit of unpacked bytes: beyond it the target stops, because zstd and gzip may rightly expand a small input to a huge
+ * one.
+ */
 const MOST_BYTES = 8 << 20;
 
 export const layers: FuzzTarget = {
   name: "layers",
   promise:
-    "a layer's bytes, plain, gzip or zstd, are refused by one line, or are entries whose paths stay below the root and have what their headers say",
+    "a layer's bytes, plain or compressed with gzip or zstd, are refused with one line, or are entries that match their headers and stay below the root",
   seeds: () => {
     const pax =
       record("path", "long/name") +
@@ -51,7 +54,7 @@ export const layers: FuzzTarget = {
   ],
   maxLength: 16_384,
   async run(input) {
-    // Most changes make a header's checksum a wrong one, behind which there would be nothing to find.
+    // Checksums are corrected, because the parser stops at a wrong one, which most mutations would produce.
     const bytes = withChecksums(input);
     const open = async function* () {
       for (let at = 0; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000);
@@ -59,7 +62,7 @@ export const layers: FuzzTarget = {
     let total = 0;
     const onProgress = (count: number) => {
       total = count;
-      if (count > MOST_BYTES) throw new ImageError("it is enough");
+      if (count > MOST_BYTES) throw new ImageError("enough bytes");
     };
     const layer = {
       diffId: "sha256:fuzz",
@@ -93,14 +96,14 @@ function writer(total: () => number): LayerWriter {
     beginLayer: () => undefined,
     directory: (parts, meta) => {
       check(parts);
-      promise(meta.mode <= 0o7777 && meta.uid >= 0 && meta.gid < 2 ** 32, "mode and owners are such");
+      promise(meta.mode <= 0o7777 && meta.uid >= 0 && meta.gid < 2 ** 32, "mode and owners are valid");
     },
     async file(parts, meta, content) {
       check(parts);
-      promise(Number.isFinite(meta.mtime), "a time is a time");
+      promise(Number.isFinite(meta.mtime), "a time is valid");
       let bytes = 0;
       for await (const chunk of content) bytes += chunk.length;
-      promise(bytes <= total(), "a file is no longer than what was read");
+      promise(bytes <= total(), "a file is no longer than the bytes read");
     },
     symlink: (parts) => check(parts),
     hardLink: (parts, target) => {

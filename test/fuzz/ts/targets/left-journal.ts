@@ -3,18 +3,18 @@ import { CALL_JOURNAL_BYTES } from "../../../../agent/kernel/journal/journal-lay
 
 const memory = createJournalMemory();
 const bytes = Buffer.from(memory);
-/** Where connections and calls begin, in bytes, and how long each is. */
+/** Offsets of the tables of connections and calls, and the sizes of their entries, in bytes. */
 const CONNECTIONS = { at: 64 + 4 * 16, bytes: 4 * 12 };
 const CALLS = { at: CONNECTIONS.at + 512 * CONNECTIONS.bytes + 4 * 1024, bytes: 4 * 132 };
-/** Header, connections, chunks and the first calls; then the words of the outputs. */
+/** Ranges that are always reset: the header, connections, chunks and first calls, and the words of the outputs. */
 const ALWAYS: readonly [number, number] = [0, CALLS.at + 4 * CALLS.bytes];
-/** The headers of what is read and written, each before it. */
+/** Offsets of the blocks of bytes read and written; each begins with a header. */
 const READ = CALLS.at + 4096 * CALLS.bytes;
 const WRITE = READ + 64 + 65_536;
 const OUTPUTS = 64 + CALL_JOURNAL_BYTES;
 let dirty: (readonly [number, number])[] = [];
 
-/** Bytes of the journal, each run with its place before it: u24 place, u16 length. */
+/** Encodes runs of the journal's bytes, each after its offset (u24) and length (u16). */
 const runs = (...all: readonly (readonly [at: number, bytes: Uint8Array])[]) =>
   Buffer.concat(
     all.flatMap(([at, content]) => {
@@ -25,7 +25,7 @@ const runs = (...all: readonly (readonly [at: number, bytes: Uint8Array])[]) =>
     }),
   );
 
-/** The journal as an agent before has left it. One at a time: its memory is always the same. */
+/** Returns a journal as an earlier agent may have left it. All of them share one memory, so only the last is valid. */
 export function leaveJournal(input: Buffer): Journal {
   for (const [at, length] of dirty) bytes.fill(0, at, at + length);
   dirty = [ALWAYS, [OUTPUTS, 8 * 520]];
@@ -43,13 +43,16 @@ export function leaveJournal(input: Buffer): Journal {
   });
 }
 
-/** Has the place of a connection, and that of a call, cleared before the next one. */
+/** Notes that the slots of a connection and a call were used, so that they are cleared before the next input. */
 export function willChange(connection: number, call: number): void {
   dirty.push([CALLS.at + call * CALLS.bytes, CALLS.bytes]);
   dirty.push([CONNECTIONS.at + connection * CONNECTIONS.bytes, CONNECTIONS.bytes]);
 }
 
-/** A connection with a call that was read and not noted, one with an answer half written, and one with a body in chunks. */
+/**
+ * Returns seeds: a connection whose call was read but not noted, one with a half-written answer, and one with a body in
+ * chunks.
+ */
 export function journalSeeds(): readonly Buffer[] {
   const int = (...words: number[]) => Buffer.from(Int32Array.from(words).buffer);
   const now = (top: number) => int(1, 7, 1, 10, 0, 1, top, 0);

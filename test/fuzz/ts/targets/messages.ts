@@ -10,7 +10,7 @@ const codecs = methods.flatMap(({ request, response }) => [request, response]);
 export const messages: FuzzTarget = {
   name: "messages",
   promise:
-    "bytes of any message are refused as such, or are a message that is the same when it is written and read again",
+    "the bytes of any message are refused as malformed, or decode to a message that survives encoding and decoding again",
   seeds: () =>
     codecs.map((_, index) =>
       Buffer.of(index, 10, 1, 97, 16, 1, 26, 4, 10, 2, 98, 99, 34, 0, 40, 255, 1, 50, 3, 1, 2, 3),
@@ -27,11 +27,11 @@ export const messages: FuzzTarget = {
     }
     const bytes = codec.encode(message as never);
     const again = codec.decode(bytes);
-    promise(isDeepStrictEqual(plain(again), plain(message)), `${codec.name} is the same when it is read again`);
+    promise(isDeepStrictEqual(plain(again), plain(message)), `${codec.name} is the same after encoding and decoding`);
   },
 };
 
-/** Bytes as text: of their own or a view, they are the same. */
+/** Replaces bytes by text, so that a copy and a view compare as equal. */
 const plain = (value: unknown): unknown =>
   JSON.parse(
     JSON.stringify(value, (_, part: unknown) =>

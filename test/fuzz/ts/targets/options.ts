@@ -5,7 +5,7 @@ import { type FuzzTarget, promise } from "../target.ts";
 export const options: FuzzTarget = {
   name: "options",
   promise:
-    "a kernel command line and a configuration file of any bytes give options in their bounds, and a line for each that is bad",
+    "a kernel command line and a configuration file with any bytes give options within their bounds, and one line for each bad option",
   seeds: () => [
     "agent.log=debug agent.server_addr=vsock://-1:1024 agent.debug_console agent.hotplug_timeout=3 agent.container_pipe_size=4096 agent.allow_calls=Check,CreateContainerRequest agent.mem_agent_memcg_swappiness_max=50\n",
     "agent.config_file=/c\nlog = \"info\" # a\nserver_addr = 'unix:///run/x'\ndev_mode = true\nhotplug_timeout = 1_000\nimage_pull_timeout = { secs = 5, nanos = 0 }\n\n[table]\nx = 1\n",
@@ -36,13 +36,13 @@ export const options: FuzzTarget = {
     const { options: got } = read;
     promise(
       got.hotplugTimeoutMs > 0 && got.hotplugTimeoutMs <= 2 ** 31 - 1,
-      `a time-out of ${got.hotplugTimeoutMs} ms`,
+      `a timeout is within its bounds, not ${got.hotplugTimeoutMs} ms`,
     );
-    promise(got.containerPipeSize >= 0 && got.containerPipeSize <= 1 << 30, "the size of pipes");
-    promise(got.debugConsolePort >= 0 && got.debugConsolePort < 2 ** 32, "a port");
+    promise(got.containerPipeSize >= 0 && got.containerPipeSize <= 1 << 30, "the size of pipes is within its bounds");
+    promise(got.debugConsolePort >= 0 && got.debugConsolePort < 2 ** 32, "a port is within its bounds");
     promise(
       Object.getPrototypeOf(got) === Object.prototype && !Object.hasOwn(Object.prototype, "secs"),
-      "no prototype is changed",
+      "no prototype was changed",
     );
     parseConfigFile(text);
   },

@@ -7,10 +7,10 @@ import type { Agent } from "../../../../agent/service/rpc.ts";
 import { namesBelow, SHARED_ROOT } from "../../../../agent/storage/shared-path.ts";
 import { promise } from "../target.ts";
 
-/** An agent of which every part refuses whatever is asked of it, so that a call is decoded and converted and nothing is done. */
+/** Returns an agent whose parts refuse every request, so that a call is decoded and converted but changes nothing. */
 export function playedAgent(): Agent {
   const text = (path: string) => {
-    throw new AgentError("not-found", `${path} is played`);
+    throw new AgentError("not-found", `${path} is a stand-in`);
   };
   const files = refusing({ readText: text, mounts: () => "", exists: () => false, list: () => [] });
   const parts: Partial<Record<keyof Agent, unknown>> = {
@@ -46,7 +46,7 @@ export function playedAgent(): Agent {
   return parts as unknown as Agent;
 }
 
-/** A rule sees every annotation that the agent acts on. */
+/** Checks that a policy sees every annotation that the agent acts on. */
 function checkInput(text: string, request: unknown): void {
   const [seen, asked] = [JSON.parse(text) as Annotated, request as Annotated];
   const [has = 0, wants = 0] = [seen, asked].map(({ OCI }) => Object.keys(OCI?.Annotations ?? {}).length);
@@ -58,7 +58,7 @@ interface Annotated {
 }
 
 function refuse(..._: unknown[]): never {
-  throw new AgentError("unavailable", "this is played");
+  throw new AgentError("unavailable", "this is a stand-in");
 }
 
 function refusing(known: Readonly<Record<string, unknown>> = {}): object {

@@ -12,12 +12,12 @@ export const played: { answers: PlayedAnswer[]; asked: { hostname: string; autho
   asked: [],
 };
 
-/** @public In place of node:http's and node:https's for the agent's client of registries. */
+/** @public Replaces node:http's and node:https's Agent for the agent's registry client. */
 export class Agent {
   destroy(): void {}
 }
 
-/** @public Gives the next answer; no connection is made. */
+/** @public Returns the next answer without opening a connection. */
 export function get(
   { hostname, headers }: { readonly hostname: string; readonly headers: Readonly<Record<string, string>> },
   onAnswer: (answer: IncomingMessage) => void,

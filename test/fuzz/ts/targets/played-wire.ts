@@ -3,14 +3,14 @@ import type { WireSys } from "../../../../agent/transport/wire.ts";
 
 export interface PlayedWire {
   readonly sys: WireSys;
-  /** Resolves when all bytes are read, or the descriptor isn't watched any more. */
+  /** Resolves when all bytes are read or the descriptor is no longer watched. */
   readonly done: Promise<void>;
   readonly written: Buffer[];
-  /** How often it was closed. */
+  /** Number of times that the descriptor was closed. */
   closed: number;
 }
 
-/** A descriptor that gives bytes in pieces, and takes four times as many of what is written at a time. */
+/** Creates a fake descriptor that returns `size` bytes from each read and accepts four times as many in each write. */
 export function playedWire(bytes: Buffer, size: number): PlayedWire {
   const { promise: done, resolve } = Promise.withResolvers<void>();
   let [at, watched] = [0, 0];

@@ -24,11 +24,11 @@ import { type FuzzTarget, promise, refuses } from "../target.ts";
 
 const ROOM = { total: 1, free: 1, available: 1, files: 1, filesFree: 1 };
 
-/** A text that stands for each file of /proc, /sys/fs/cgroup and /etc/passwd. */
+/** Uses the input as the text of every file of /proc, of /sys/fs/cgroup, and of /etc/passwd. */
 export const procTexts: FuzzTarget = {
   name: "proc-texts",
   promise:
-    "files that containers can write into, or whose names they choose, are numbers or passed over; metrics stay lines of Prometheus",
+    "files that containers can write to or name are read as numbers or skipped, and metrics stay valid lines of Prometheus",
   seeds: () => [
     "42 (a) S) b) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 9 0 100 1000 10 18446744073709551615\n",
     "/dev/vda / ext4 rw,relatime 0 0\ntmpfs /run/a\\040b tmpfs rw 0 0\noverlay /o overlay rw,lowerdir=/a 0 0\n",
@@ -66,7 +66,7 @@ export const procTexts: FuzzTarget = {
     );
     const filesystems = await new GuestFilesystems(async () => ROOM).families(read);
     for (const line of formatMetrics([...families, ...filesystems]).split("\n"))
-      promise(LINE.test(line), `a line of metrics: ${JSON.stringify(line.slice(0, 200))}`);
+      promise(LINE.test(line), `a line of metrics is valid: ${JSON.stringify(line.slice(0, 200))}`);
     const stats = readCgroupStats(read, "/c", ["2MB"]);
     const { request: _, response } = agentService.StatsContainer;
     response.decode(response.encode(statsMessage(stats, parseNetworkCounters(text))));
@@ -84,7 +84,7 @@ export const procTexts: FuzzTarget = {
       );
     freeMemory(text, text, 3);
     const env = await withHome(["A=b"], 1000, async () => text);
-    promise(env.filter((one) => one.startsWith("HOME=/")).length === 1, "there is one HOME");
+    promise(env.filter((one) => one.startsWith("HOME=/")).length === 1, "HOME is set once");
     try {
       stalledMicros("/p", text);
     } catch (error) {

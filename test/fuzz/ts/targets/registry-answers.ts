@@ -6,7 +6,7 @@ import { type FuzzTarget, promise, refuses } from "../target.ts";
 export const registryAnswers: FuzzTarget = {
   name: "registry-answers",
   promise:
-    "a challenge is a place to ask for a token, or nothing; a reference is a host, a repository and a tag, or refused by one line",
+    "a challenge names a token server or is ignored; a reference is a host, a repository and a tag, or is refused with one line",
   seeds: () => [
     'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/x:pull"',
     'Basic realm="a", Bearer realm="https://x/\\"t",service=s',
@@ -14,7 +14,7 @@ export const registryAnswers: FuzzTarget = {
     `[::1]:5000/a@sha256:${"0".repeat(64)}`,
   ],
   words: ["realm=", "Bearer ", "Basic ", "scope=", "service=", '\\"', "https://", "@sha256:", ", ", "sha256:"],
-  // Node's own limit for headers.
+  // Node limits headers to this size.
   maxLength: 16_384,
   run(input) {
     const text = input.toString("latin1");
@@ -22,17 +22,17 @@ export const registryAnswers: FuzzTarget = {
     if (challenge !== undefined) {
       promise(/^[a-z][\w-]*$/.test(challenge.scheme), "a scheme is a word");
       const url = tokenUrl(challenge, "repository:x:pull");
-      if (url !== undefined) promise(url.searchParams.has("scope"), "a token is for something");
+      if (url !== undefined) promise(url.searchParams.has("scope"), "a token has a scope");
     }
     try {
       const { registry, repository, reference } = parseImageReference(input.toString("utf8"));
       promise(
         new URL(`https://${registry}/v2/${repository}/manifests/${reference}`).pathname ===
           `/v2/${repository}/manifests/${reference}`,
-        "the parts are those of a path",
+        "the parts form a path",
       );
     } catch (error) {
-      if (error instanceof TypeError) return; // a host that URL refuses is told as such by the client
+      if (error instanceof TypeError) return; // the client reports a host that URL refuses
       refuses(error, AgentError);
     }
   },

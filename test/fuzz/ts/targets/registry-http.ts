@@ -11,11 +11,11 @@ const reference = parseImageReference("registry.example/a:1");
 const PLATFORM = { os: "linux", architecture: "amd64" };
 const BUSY = [429, 502, 503, 504];
 
-/** Answers, one on each line: status, headers with "; " between them, a tab, the body. */
+/** Takes one answer from each line: status, headers separated by "; ", a tab, the body. */
 export const registryHttp: FuzzTarget = {
   name: "registry-http",
   promise:
-    "a registry's answers, its redirects and its tokens end in an image or in one line, and its host's token is told to no other host",
+    "a registry's answers, redirects and tokens end in an image or in a one-line error, and a host's token is sent to no other host",
   seeds: () => [
     '401 www-authenticate: Bearer realm="https://auth.example/t",service="s"\t\n200 \t{"token":"abc"}\n307 location: https://other.example/x\t\n200 \t{"manifests":[]}',
     '302 location: http://127.0.0.1/x\t\n404 \t{"errors":[{"code":"A","message":"b"}]}',

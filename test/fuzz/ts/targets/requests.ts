@@ -9,7 +9,7 @@ import { playedAgent } from "./played-agent.ts";
 import { seedSpec } from "./seed-spec.ts";
 
 const table = serviceTable(playedAgent());
-/** Calls that change the machine before they reach the agent's parts. */
+/** Calls that would change this machine before they reach the agent's stand-ins. */
 const LEFT_OUT = new Set([
   "OnlineCPUMem",
   "MemHotplugByProbe",
@@ -24,13 +24,14 @@ const calls = Object.entries(services).flatMap(([service, methods]) =>
     .map((method) => ({ service, method })),
 );
 
-/** First byte: which call. */
+/** Encodes a seed: the number of the call in the first byte, then its request. */
 const seed = (method: keyof typeof agentService, payload: Uint8Array) =>
   Buffer.concat([Buffer.of(calls.findIndex((call) => call.method === method)), payload]);
 
 export const requests: FuzzTarget = {
   name: "requests",
-  promise: "a call of any bytes is answered by bytes of its response, or refused by one line that names what is wrong",
+  promise:
+    "a call with any bytes is answered with an encoded response, or refused with one line that names the mistake",
   seeds: () => [
     ...calls.map((_, index) => Buffer.of(index, 10, 1, 99)),
     seed("CreateContainer", agentService.CreateContainer.request.encode({ container_id: "c", OCI: seedSpec })),

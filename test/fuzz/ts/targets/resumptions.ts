@@ -4,12 +4,12 @@ import type { ServiceTable } from "../../../../agent/service/dispatch.ts";
 import { BodyRoom } from "../../../../agent/transport/body-room.ts";
 import { RpcServer } from "../../../../agent/transport/rpc-server.ts";
 import type { WireSys } from "../../../../agent/transport/wire.ts";
-import { answer } from "../../../transport/answer.ts";
+import { answer } from "../../../transport/testing/answer.ts";
 import { type FuzzTarget, promise } from "../target.ts";
 import { journalSeeds, leaveJournal } from "./left-journal.ts";
 
 const ROOM = 1 << 20;
-/** Deposits that init kept: connections by number, and something else. */
+/** Deposits that init kept: connections by number, and one other. */
 const DEPOSITS: ReadonlyMap<string, Fd> = new Map([
   ["conn:1", 1001],
   ["conn:3", 1003],
@@ -26,7 +26,7 @@ const table: ServiceTable = {
 export const resumptions: FuzzTarget = {
   name: "resumptions",
   promise:
-    "whatever an agent before left in the journal, its connections go on or are closed, each once, and no room is kept",
+    "whatever an earlier agent left in the journal, each of its connections is resumed or closed once, and no memory budget leaks",
   seeds: journalSeeds,
   async run(input) {
     const { calls } = leaveJournal(input);
@@ -49,11 +49,11 @@ export const resumptions: FuzzTarget = {
     for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
     server.destroy();
     for (let turn = 0; turn < 50 && room.left !== ROOM; turn++) await new Promise(setImmediate);
-    promise(closed.toSorted().join() === "1001,1003,1009", `descriptors are closed: ${closed.join()}`);
-    promise(room.left === ROOM, `${ROOM - room.left} bytes of room are left behind`);
+    promise(closed.toSorted().join() === "1001,1003,1009", `each descriptor is closed once: ${closed.join()}`);
+    promise(room.left === ROOM, `${ROOM - room.left} bytes of the memory budget are not released`);
   },
 };
 
 function unloaded(): never {
-  throw new AgentError("internal", "a connection that was kept is ttRPC's");
+  throw new AgentError("internal", "a resumed connection speaks ttRPC");
 }

@@ -1,4 +1,4 @@
-/** A spec with something of each kind, under the names of its message. */
+/** A spec with an example of every kind of field, under the names of its message. */
 export const seedSpec = {
   Version: "1.1.0",
   Process: {

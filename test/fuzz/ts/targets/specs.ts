@@ -20,7 +20,7 @@ const spec = codec("grpc.Spec", grpc.Spec);
 export const specs: FuzzTarget = {
   name: "specs",
   promise:
-    "bytes of a spec are refused by one line, or become a plan that init can read, whose cgroup is below the root of all",
+    "the bytes of a spec are refused with one line, or become a plan that init can read, with a cgroup below the root",
   seeds: () => {
     const { Seccomp: _, UIDMappings: _u, GIDMappings: _g, ...linux } = seedSpec.Linux;
     const Namespaces = linux.Namespaces.filter(({ Type }) => Type !== "user");
@@ -40,7 +40,7 @@ export const specs: FuzzTarget = {
       if (checked.linux.seccomp !== undefined) {
         const { filter, fields } = describeSeccomp(checked.linux.seccomp);
         const entries = 1 + filter.architectures.length + filter.rules.length;
-        promise(entries === fields.length, "each entry of the filter has its field");
+        promise(entries === fields.length, "each entry of the filter has a field");
         promise(encodeSeccomp(filter).length > 0, "the filter can be packed");
       }
     } catch (error) {

@@ -16,10 +16,10 @@ const STORAGES =
   '[{"driver":"ephemeral","driverOptions":[],"source":"","fstype":"tmpfs","options":[],"mountPoint":"/run/s","shared":true,"container":""}]';
 const NOBODY = { mayBeTraced: () => false, settled: async () => undefined, refuseTracer: () => undefined };
 
-/** Lines: the sandbox, its storages, a process's label, then containers. */
+/** Takes from the lines the sandbox, its storages, a process's label, then containers. */
 export const states: FuzzTarget = {
   name: "states",
-  promise: "whatever an agent before left in its state files and with init, the next one begins",
+  promise: "whatever an earlier agent left in its state files and with init, the next one starts",
   seeds: () => [
     [SANDBOX, STORAGES, '{"container":"c","exec":"c"}', CONTAINER].join("\n"),
     [SANDBOX, STORAGES, '{"container":"c","exec":"e","streams":{"stdout":"passed:5:1"}}', CONTAINER].join("\n"),
@@ -67,7 +67,7 @@ export const states: FuzzTarget = {
     const exited = { code: 0, signal: 0, userMicros: 0, systemMicros: 0, maxRssKib: 0 };
     const init = createInitDouble(sys, { greeting: { processes: [{ ...process, exited }] } });
     const kernel = { sys, init, files };
-    // It would copy files of this machine.
+    // This would copy files of this machine.
     if (storages.includes("watch")) return;
     const { mountPoints } = new Storages(kernel, async () => "/dev/none", { users, known, save: () => undefined });
     promise(
@@ -75,9 +75,9 @@ export const states: FuzzTarget = {
       "a mount point is a path",
     );
     const { restored, broken } = restoreContainers(kernel, records, { pipeSize: 0, traceGuardOf: () => NOBODY });
-    promise(restored.length + broken.length === records.length, "each record is a container, or what is left of one");
+    promise(restored.length + broken.length === records.length, "each record is a container or the remains of one");
     for (const { id, spec } of broken)
-      promise(typeof id === "string" && spec.process.args.length >= 0, "a record is whole");
+      promise(typeof id === "string" && spec.process.args.length >= 0, "a record is complete");
     for (const { container } of restored) for (const one of container.processes) one.destroy();
   },
 };

@@ -22,7 +22,7 @@ const VERITY = [
 
 export const storages: FuzzTarget = {
   name: "storages",
-  promise: "a storage of any words is refused by one line, or is layers, sizes and paths within their bounds",
+  promise: "a storage with any words is refused with one line, or has layers, sizes and paths within their bounds",
   seeds: () =>
     [
       {
@@ -89,11 +89,11 @@ export const storages: FuzzTarget = {
       promise(layer.partition >= 1 && layer.partition <= 128, "a partition has a number");
     if (layer?.verity !== undefined) promise(/^[0-9a-f]+$/i.test(layer.verity.rootHash), "a hash is hexadecimal");
     const pages = attempt(() => hugePagesOf(decoded.options));
-    if (pages !== undefined) promise(pages.size % pages.pageSize === 0, "whole pages");
+    if (pages !== undefined) promise(pages.size % pages.pageSize === 0, "a size is in whole pages");
     const words = attempt(() => parseStorageOptions(decoded.options));
     promise(
       (words?.data.length ?? 0) <= 4095 && words?.flags === (words && words.flags | 0),
-      "flags and data for mount",
+      "flags and data fit mount(2)",
     );
     const pull = attempt(() => pullOptions(decoded));
     if (pull?.layout !== undefined) promise(pull.layout.startsWith("/"), "a layout is a path");

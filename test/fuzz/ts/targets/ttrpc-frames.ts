@@ -20,7 +20,7 @@ const seed = (service: string, method: string, payload: Uint8Array) => {
 export const ttrpcFrames: FuzzTarget = {
   name: "ttrpc-frames",
   promise:
-    "bytes in pieces of any size are the same frames as in one piece, each a request or a status; all room is given back",
+    "bytes in pieces of any size are the same frames as in one piece, each a request or a status, and the memory budget is released",
   seeds: () => {
     const [one, two] = [
       seed("grpc.Health", "Check", Buffer.of(10, 0)),
@@ -36,8 +36,8 @@ export const ttrpcFrames: FuzzTarget = {
       bytes.subarray(at * size, (at + 1) * size),
     );
     const cut = parse(pieces);
-    promise(whole.texts.join() === cut.texts.join(), "pieces make the same frames");
-    promise(whole.left === 0 && cut.left === 0, `the room is given back: ${whole.left}, ${cut.left}`);
+    promise(whole.texts.join() === cut.texts.join(), "pieces give the same frames");
+    promise(whole.left === 0 && cut.left === 0, `the memory budget is released: ${whole.left}, ${cut.left}`);
   },
 };
 
@@ -59,7 +59,7 @@ function parse(pieces: readonly Buffer[]): { readonly texts: readonly string[]; 
       texts.push(textOf(frame));
       if (frame.kind === "frame") taken -= frame.body.length;
     }
-    promise(taken <= 2 * given, `${taken} bytes of room for ${given}`);
+    promise(taken <= 2 * given, `${taken} bytes of the budget are at most twice the ${given} received`);
   }
   parser.release();
   return { texts, left: taken };
@@ -73,9 +73,8 @@ function textOf(frame: Frame | OversizeFrame): string {
     promise(statusFrame(streamId, request).length < 8192 + HEADER_BYTES, "a status is short");
   } else {
     const kept = readKept(request.body, request.deadline);
-    if (request.body.length > 0)
-      promise(kept?.request.method === request.method, "a request that was kept is the same");
-    promise(request.deadline >= 0 && !Number.isNaN(request.deadline), "the deadline is a time");
+    if (request.body.length > 0) promise(kept?.request.method === request.method, "a copied request is the same");
+    promise(request.deadline >= 0 && !Number.isNaN(request.deadline), "the deadline is not negative");
   }
   return `${streamId} ${type} ${flags} ${frame.body.toString("hex")}`;
 }

@@ -3,7 +3,7 @@ import { type FuzzTarget, promise } from "../target.ts";
 
 export const uevents: FuzzTarget = {
   name: "uevents",
-  promise: "a message is an event whose path stays below /sys, or nothing; it never throws",
+  promise: "a message is an event whose path stays below /sys, or is ignored, and never throws",
   seeds: () => [
     "add@/devices/pci0000:00/0000:00:01.0/virtio0/block/vda\0ACTION=add\0DEVPATH=/devices/pci0000:00/0000:00:01.0/virtio0/block/vda\0SUBSYSTEM=block\0SEQNUM=1\0",
   ],
@@ -15,6 +15,9 @@ export const uevents: FuzzTarget = {
     promise(!event.devpath.split("/").includes(".."), "the path has no ..");
     promise(!/[/\0]/.test(event.subsystem), "the subsystem is one name");
     const text = `${event.action}@${event.devpath}\0ACTION=${event.action}\0DEVPATH=${event.devpath}\0SUBSYSTEM=${event.subsystem}\0`;
-    promise(parseUevent(Buffer.from(text))?.devpath === event.devpath, "it reads the same when it is written again");
+    promise(
+      parseUevent(Buffer.from(text))?.devpath === event.devpath,
+      "the event is the same after encoding and decoding",
+    );
   },
 };

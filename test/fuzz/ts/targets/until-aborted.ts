@@ -1,4 +1,4 @@
-/** Rejects when nobody waits any more, as a handler that takes its time does. */
+/** Rejects once the signal aborts, like a slow handler whose caller has gone. */
 export function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     if (signal.aborted) reject(signal.reason);

@@ -1,8 +1,0 @@
-import type { Guest } from "../../host/machine/guest.ts";
-import { openAgentLog } from "./agent-log.ts";
-
-/** Returns the first matching line of the agent's log. Rejects if none appears within 10 s. */
-export async function logLine(guest: Guest, pattern: RegExp): Promise<string> {
-  await using log = await openAgentLog(guest);
-  return await log.find((line) => (pattern.test(line) ? line : undefined));
-}
