@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { encodeStreamFrame } from "../../proto/stream-frame.ts";
-import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { RawStreams } from "../scenarios/raw-streams.ts";
 import { attachText, shellProcess, streamsScenarios } from "../scenarios/streams.ts";
-import { startHostAgent } from "./host-agent.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
 
 describeInNamespaces("guestd.v1.Streams", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;

@@ -3,7 +3,7 @@ import { randomFrom } from "../scenarios/cutting-proxy.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { expectExactly, follow, randomBytesOf } from "../scenarios/resumed-streams.ts";
 import { shellProcess } from "../scenarios/streams.ts";
-import { startGuestMachine } from "./guest-machine.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
 
 test("attachments in a guest lose nothing over vsock, by clients that leave and by the agent's death", async () => {
   const random = randomFrom(1);
