@@ -11,8 +11,8 @@ import { startHostAgent } from "./host-agent.ts";
 
 /** GUESTD_SEED repeats a run. */
 const SEED = Number(process.env["GUESTD_SEED"] ?? Date.now() % 100_000);
-/** Bytes after which a connection is cut at the latest. */
-const MOST_BYTES = 20_000;
+/** Bytes after which a connection is cut at the latest: more than a frame of 32 KiB, which a client takes whole. */
+const MOST_BYTES = 60_000;
 
 const shell = (script: string, parts: Init<grpc.Process> = {}) => ({
   Args: ["sh", "-c", script],
