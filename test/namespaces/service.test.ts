@@ -204,9 +204,11 @@ default CopyFileRequest := ${copyFile}
     const path = join(place.directory, "policy.rego");
     writeFileSync(path, policy(false));
     const config = join(place.directory, "agent.toml");
-    const inFile = source === "configuration file";
-    writeFileSync(config, `server_addr = "${address}"\n${inFile ? `policy_file = "${path}"\n` : ""}`);
-    const service = place.start(inFile ? {} : { KATA_AGENT_POLICY_FILE: path }, ["--config", config]);
+    writeFileSync(config, `server_addr = "${address}"\npolicy_file = "${path}"\n`);
+    const service =
+      source === "environment"
+        ? place.start({ ...env, KATA_AGENT_POLICY_FILE: path })
+        : place.start({}, ["--config", config]);
     await service.listening();
     const client = await connect(address);
     await client.agent.createSandbox({ sandbox_id: "pod" });

@@ -2,7 +2,7 @@
  * Stands in for the agent in tests of init: passes its socket to init to the test, which listens on the unix socket that
  * GUESTD_TEST_RELAY names (a path that both namespaces share), then waits to be killed.
  */
-#include "../../agent/native/common/rights.h"
+#include "../../../agent/native/common/rights.h"
 #include <stdlib.h>
 #include <sys/un.h>
 #include <unistd.h>
