@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { isAlive } from "../../../lib/process-owner.ts";
-import { RpcError } from "../../client/rpc-error.ts";
 import { removeContainer } from "../../sandbox/shared-folder.ts";
 import { count } from "../flags/option-values.ts";
+import { isRemovedContainer } from "../guest/removed-container.ts";
 import {
   type ContainerTarget,
   connectTo,
@@ -55,7 +55,7 @@ async function removeRunning(target: ContainerTarget, timeout: number): Promise<
     await client.agent.removeContainer({ container_id: container, timeout });
   } catch (error) {
     // A container that the agent no longer has remains only in our records.
-    if (guest === undefined || !(error instanceof RpcError && error.kind === "invalid-argument")) throw error;
+    if (guest === undefined || !isRemovedContainer(error)) throw error;
   }
   if (guest === undefined) return;
   const keeper = record?.keeper;

@@ -8,6 +8,7 @@ import { RESOLV_CONF_MOUNT } from "../../sandbox/set-up-user-network.ts";
 import { CliError } from "../cli-error.ts";
 import type { ProcessFlags } from "../flags/process-flags.ts";
 import { causeOfDeath, explainLostCall, guestDiedError, KILLED } from "../guest/guest-death.ts";
+import { isRemovedContainer, throwIfRemoved } from "../guest/removed-container.ts";
 import type { ProcessEnd } from "../state/state-records.ts";
 import { LOST, type StateStore } from "../state/state-store.ts";
 import type { Interrupts } from "./interrupts.ts";
@@ -73,6 +74,8 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
     run.started();
     started = true;
     const code = await serveProcess(client, process_, run.flags, run.interrupts);
+    // A removal by another command kills the container first, and only then do its calls tell.
+    if (code === KILLED) await throwIfRemoved(client, run.id);
     ended = { code, at: new Date().toISOString() };
     noteEnd(store, prepared, run, ended);
     await remove();
@@ -116,11 +119,7 @@ async function causeOf(store: StateStore, error: unknown, id: string, { guest, d
     const lost = await explainLostCall(store, guest, error);
     if (lost !== error) return lost;
   }
-  const message = error.message.toLowerCase();
-  if (
-    message.startsWith("invalid container id: there is no") ||
-    message.endsWith(`${id.toLowerCase()} is being removed`)
-  ) {
+  if (isRemovedContainer(error)) {
     return new Removed(`container ${id}: another command removed it`, { cause: error, exitCode: KILLED });
   }
   if (died === undefined || error.kind !== "unavailable") return error;
