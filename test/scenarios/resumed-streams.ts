@@ -64,12 +64,12 @@ export async function follow({
     attachment = attach(address, { ...request, ...(from && { from }) }, { onData, onDisconnect });
     const isReady = () => length.stdout >= ready;
     const feeding = input === undefined ? undefined : feed(attachment, input, random, isReady);
+    feeding?.catch(() => undefined); // awaited after the exit
     try {
       const { code } = await attachment.exit;
       await feeding;
       return { hash: { stdout: hashes.stdout.digest("hex"), stderr: hashes.stderr.digest("hex") }, length, code, lost };
     } catch (error) {
-      feeding?.catch(() => undefined);
       if (!isLeaving) throw error;
       from = attachment.position;
     }
@@ -83,6 +83,7 @@ async function feed(attachment: Attachment, input: Buffer, random: Random, isRea
     const end = Math.min(at + 1 + Math.floor(random() ** 3 * 60_000), input.length);
     const written = attachment.write(input.subarray(at, end));
     if (random() < 0.5) await written;
+    else written.catch(() => undefined); // `exit` rejects too
     at = end;
   }
   if (!terminal) attachment.end();

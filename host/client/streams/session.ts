@@ -1,5 +1,4 @@
 import type { Duplex } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { codec } from "../../../proto/codec.ts";
 import type { CodeName } from "../../../proto/codes.ts";
 import { guestd } from "../../../proto/gen/messages.js";
@@ -22,8 +21,6 @@ const messages = {
 const PING_MS = 15_000;
 /** Pings without an answer after which the connection counts as lost. */
 const MISSED = 3;
-/** Time for the last acknowledgement to arrive. */
-const LAST_MS = 1000;
 const CONTROL_D = Uint8Array.of(4);
 
 /** How a connection ended: with the process's end, with an error that another connection would not change, or lost. */
@@ -221,11 +218,8 @@ export class Session {
   }
 
   /** Acknowledges the end, so that the agent forgets the process. */
-  async #finish(socket: Duplex): Promise<void> {
-    this.#send("ack", STREAM.process, 0);
-    const closed = new Promise((resolve) => socket.once("close", resolve));
-    socket.resume();
-    await Promise.race([closed, sleep(LAST_MS, undefined, { ref: false })]);
+  #finish(socket: Duplex): Promise<void> {
+    return new Promise((resolve) => socket.write(encodeStreamFrame("ack", STREAM.process, 0), () => resolve()));
   }
 
   #ping(): void {
