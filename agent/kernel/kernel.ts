@@ -151,6 +151,11 @@ export interface Sys {
    * it would block: nothing to read, or no room.
    */
   splice(from: Fd, to: Fd, length: number): number;
+  /**
+   * Copies up to `length` bytes from the beginning of a pipe to another pipe and leaves them in the first. Returns bytes
+   * copied, 0 at end of file, -1 if it would block.
+   */
+  tee(from: Fd, to: Fd, length: number): number;
   /** Returns the bytes available to read (FIONREAD). */
   readable(fd: Fd): number;
   /** Resolves when the descriptor is ready, hung up or in error. */

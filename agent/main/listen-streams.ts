@@ -1,6 +1,7 @@
 import type { Fd } from "../kernel/kernel.ts";
 import type { RealSys } from "../kernel/sys/sys.ts";
 import { HOST_CID, hostAddress, type ListenOn } from "./listen.ts";
+import type { Options } from "./options.ts";
 
 /** Time limit for the first line on a unix socket. */
 const LINE_MS = 2000;
@@ -12,6 +13,15 @@ export type StreamListener = (port: number, fd: Fd) => void;
 /** Returns the address to which the host connects streams: a vsock port, or a unix socket named after that of the API. */
 export function streamAddress(serverAddress: string, port: number): string {
   return serverAddress.startsWith("unix://") ? `${serverAddress}_${port}` : hostAddress(port);
+}
+
+/** Returns the address of guestd.v1.Streams; undefined if it is off, or if another listener has that port. */
+export function attachAddress(options: Options): string | undefined {
+  const { serverAddress, streamsPort, passfdPort, logPort, debugConsolePort } = options;
+  const address = streamAddress(serverAddress, streamsPort);
+  const others = [serverAddress, streamAddress(serverAddress, passfdPort)];
+  others.push(hostAddress(logPort), hostAddress(debugConsolePort));
+  return streamsPort === 0 || others.includes(address) ? undefined : address;
 }
 
 /** Accepts streams for stdio from the host alone. A unix socket has no ports, so its stream begins with a line that holds one. */

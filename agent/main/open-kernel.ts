@@ -3,6 +3,7 @@ import { type HookFailure, hookFailures } from "../container/hooks/run-hooks.ts"
 import { realFiles } from "../kernel/files.ts";
 import { openInit } from "../kernel/init/open-init.ts";
 import { type Journal, openJournal } from "../kernel/journal/journal.ts";
+import { openStreamLedger, type StreamLedger } from "../kernel/journal/stream-ledger.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { openLoopWatches } from "../kernel/sys/loop-watches.ts";
 import { openSys, type RealSys } from "../kernel/sys/sys.ts";
@@ -12,7 +13,7 @@ import { storageNotices } from "../storage/storage-notices.ts";
 import { endAgent, giveUp, logDefects } from "./defects.ts";
 import { type Heartbeat, startHeartbeat } from "./heartbeat.ts";
 import { hostAddress } from "./listen.ts";
-import { streamAddress } from "./listen-streams.ts";
+import { attachAddress, streamAddress } from "./listen-streams.ts";
 import { lockState } from "./lock-state.ts";
 import { createLog, type Log } from "./log.ts";
 import { LogSink } from "./log-sink.ts";
@@ -27,6 +28,7 @@ export interface OpenedKernel {
   readonly options: Options;
   readonly stateDirectory: string;
   readonly journal: Journal;
+  readonly ledger: StreamLedger;
   readonly heartbeat: Heartbeat;
   readonly sink: LogSink;
   readonly log: Log;
@@ -62,6 +64,7 @@ export async function openKernel(): Promise<OpenedKernel> {
   if (isServiceStart) forgetLastRun(realFiles, stateDirectory);
   const mapJournal = (fd: Fd, length: number) => sys.keepForGood(sys.mapShared(fd, length));
   const journal = openJournal(`${stateDirectory}/journal`, mapJournal);
+  const ledger = openStreamLedger(`${stateDirectory}/streams`, mapJournal);
   const files = { ...realFiles, mounts: watchedMounts(sys.changed, realFiles.readText) };
   const heartbeat = startHeartbeat(init, options.watchdogMs);
   const sink = new LogSink();
@@ -73,13 +76,14 @@ export async function openKernel(): Promise<OpenedKernel> {
   void init.ended.then((error) => endAgent(log, error));
   return {
     kernel: { sys, init, files, outputs: journal.outputs },
-    ...{ options, stateDirectory, journal, heartbeat, sink, log, service, isServiceStart, claimed },
+    ...{ options, stateDirectory, journal, ledger, heartbeat, sink, log, service, isServiceStart, claimed },
   };
 }
 
 /** Every address on which an agent with these options listens. */
-function addressesOf({ serverAddress, passfdPort, logPort, debugConsole, debugConsolePort }: Options): string[] {
-  const addresses = [serverAddress];
+function addressesOf(options: Options): string[] {
+  const { serverAddress, passfdPort, logPort, debugConsole, debugConsolePort } = options;
+  const addresses = [serverAddress, attachAddress(options)].filter((address) => address !== undefined);
   if (passfdPort > 0) addresses.push(streamAddress(serverAddress, passfdPort));
   if (logPort > 0) addresses.push(hostAddress(logPort));
   if (debugConsolePort > 0 && debugConsole) addresses.push(hostAddress(debugConsolePort));

@@ -5,14 +5,14 @@ import { adoptStream } from "../kernel/sys/streams.ts";
 import { keepConsoleShell } from "./console-shell.ts";
 import { serveDebugConsole } from "./debug-console.ts";
 import { HOST_CID, hostAddress, type ListenOn, listen } from "./listen.ts";
-import { listenForStreams, streamAddress } from "./listen-streams.ts";
+import { attachAddress, listenForStreams, streamAddress } from "./listen-streams.ts";
 import type { OpenedKernel } from "./open-kernel.ts";
 import type { OpenedServices } from "./open-services.ts";
 
 /** Resumes the last agent's connections and calls, then listens on every address of the options. Returns the API's listener. */
 export function openListeners(
   { kernel, options, log, sink, claimed }: OpenedKernel,
-  { server, sandbox, streams }: OpenedServices,
+  { server, attachments, sandbox, streams }: OpenedServices,
 ): Listener {
   const { sys, init } = kernel;
   server.resume(init.greeting.deposits, sandbox.undone);
@@ -39,6 +39,11 @@ export function openListeners(
       found: restoreConsoleShell(kernel),
       onFailure: (line) => log.error(line),
     });
+  }
+  const attach = attachAddress(options);
+  if (attach !== undefined) listenOn(attach, (fd, cid) => attachments.accept(fd, cid));
+  else if (options.streamsPort > 0) {
+    log.error(`option agent.streams_port=${options.streamsPort}: another listener has that port; clients can't attach`);
   }
   return listener;
 }

@@ -1,5 +1,6 @@
 import { launchCount } from "../container/launch.ts";
 import { PassedStreams } from "../container/passfd/passed-streams.ts";
+import { ResumableProcesses } from "../container/resumable/resumable-processes.ts";
 import { Devices } from "../device/devices.ts";
 import type { MemAgent } from "../guest/mem-agent/mem-agent.ts";
 import { realFiles } from "../kernel/files.ts";
@@ -7,7 +8,10 @@ import { runLimited } from "../kernel/wait/limited-calls.ts";
 import { GuestMetrics } from "../metrics/scrape.ts";
 import { openNetwork } from "../network/network.ts";
 import { Sandbox, type SandboxOptions } from "../sandbox/sandbox.ts";
+import type { Agent } from "../service/rpc.ts";
+import { Attaching } from "../service/streams/attach.ts";
 import { serviceTable } from "../service/table.ts";
+import { AttachmentServer } from "../transport/attachment/attachment-server.ts";
 import type { OpenCall } from "../transport/connection.ts";
 import { RpcServer } from "../transport/rpc-server.ts";
 import { agentUpgrades } from "./bundle/agent-upgrades.ts";
@@ -27,6 +31,8 @@ import { watchDurations } from "./watch-transport.ts";
 export interface OpenedServices {
   readonly sandbox: Sandbox;
   readonly server: RpcServer;
+  /** Serves guestd.v1.Streams. */
+  readonly attachments: AttachmentServer;
   /** Undefined if hosts can't pass streams for stdio. */
   readonly streams: PassedStreams | undefined;
   readonly upgrades: ReturnType<typeof agentUpgrades>;
@@ -82,7 +88,7 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
     cgroupRoot: cgroups ?? "/sys/fs/cgroup",
   });
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-  const table = serviceTable({
+  const agent: Agent = {
     ...upgrades,
     sandbox,
     kernel,
@@ -99,11 +105,15 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
     warn: (line) => log.warn(line),
     scrape: () => metrics.scrape(),
     stop: end,
-  });
+  };
+  const table = serviceTable(agent);
   const served = trace === undefined ? table : trace.traced(table);
   const server = new RpcServer({ sys, init, journal: journal.calls }, served);
+  const processes = sandbox.containers.flatMap((container) => container.processes);
+  const attaching = new Attaching(agent, new ResumableProcesses(kernel, opened.ledger, processes));
+  const attachments = new AttachmentServer(sys, attaching);
   if (service) process.once("SIGTERM", () => void sandbox.discard().finally(end));
-  return { sandbox, server, streams, upgrades, memAgent, trace, busy, ended };
+  return { sandbox, server, attachments, streams, upgrades, memAgent, trace, busy, ended };
 }
 
 /** Restores the sandbox; the first agent of a service discards what the service left, and begins with none. */

@@ -66,6 +66,16 @@ export function readNumber(key: KeysOf<number>, most: number, scale = 1): Option
   };
 }
 
+/** Reads a port, among which 0 is a value of its own. */
+export function readPort(key: KeysOf<number>): OptionReader {
+  return (options, value) => {
+    const number = wholeNumber(value, MAX_PORT);
+    if (typeof number === "string") return number;
+    options[key] = number;
+    return undefined;
+  };
+}
+
 /** Reads seconds, among which 0 is a value of its own. */
 export function readSeconds(key: KeysOf<number>, most: number): OptionReader {
   return (options, value) => {

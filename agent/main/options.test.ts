@@ -39,6 +39,15 @@ describe("options of the kernel command line", () => {
     });
   });
 
+  it("turn guestd.v1.Streams off by port 0", () => {
+    expect([options(""), options("agent.streams_port=0"), options("agent.streams_port=1100")]).toMatchObject([
+      { streamsPort: 1028 },
+      { streamsPort: 0 },
+      { streamsPort: 1100 },
+    ]);
+    expect(read("agent.streams_port=x").problems).toHaveLength(1);
+  });
+
   it("turn the default filter of system calls on and off", () => {
     expect(options("agent.default_seccomp=on").defaultSeccomp).toBe(true);
     expect(options("agent.default_seccomp=on agent.default_seccomp=off").defaultSeccomp).toBe(false);

@@ -14,6 +14,7 @@ import {
   readMemAgent,
   readMemcg,
   readNumber,
+  readPort,
   readSeconds,
   readText,
 } from "./option-readers.ts";
@@ -42,6 +43,8 @@ export interface Options {
   readonly containerPipeSize: number;
   /** vsock port on which the host passes stdio streams; 0: none. */
   readonly passfdPort: number;
+  /** vsock port of guestd.v1.Streams; 0: none. */
+  readonly streamsPort: number;
   /** Gives guestd's default filter to containers without a seccomp filter. */
   readonly defaultSeccomp: boolean;
   /** Sets the sysctls that harden a guest for untrusted code when the sandbox is created. */
@@ -74,6 +77,7 @@ export const defaultOptions: Options = {
   cdiTimeoutMs: 100_000,
   containerPipeSize: 0,
   passfdPort: 0,
+  streamsPort: 1028,
   defaultSeccomp: false,
   guestSysctl: true,
   lockModules: false,
@@ -104,6 +108,7 @@ const READERS: Readonly<Record<string, OptionReader>> = {
   "agent.visible_cdi_devices": readFlag("visibleCdiDevices"),
   "agent.container_pipe_size": readNumber("containerPipeSize", 1 << 30),
   "agent.passfd_listener_port": readNumber("passfdPort", MAX_PORT),
+  "agent.streams_port": readPort("streamsPort"),
   "agent.https_proxy": readText("httpsProxy"),
   "agent.no_proxy": readText("noProxy"),
   "agent.default_seccomp": readFlag("defaultSeccomp", ["on", "off"]),

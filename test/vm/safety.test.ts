@@ -7,8 +7,8 @@ import { guestLog } from "../../host/sandbox/guest-log.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startGuestMachine } from "./testing/guest-machine.ts";
 
-/** The guest's own ports: API, log, debug console. */
-const PORTS = 3;
+/** The guest's own ports: API, log, debug console, attachments. */
+const PORTS = 4;
 /** MemAvailable of 256 MiB, before there is a container. */
 const AVAILABLE_MIB = 173;
 /** Sysctls that Debian's kernel 6.1 lacks. */

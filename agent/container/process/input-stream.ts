@@ -40,6 +40,25 @@ export class InputStream implements Input {
   }
 
   /**
+   * Moves up to `length` bytes from a pipe, within the kernel. Returns their number, -1 if there is no room now. Throws if
+   * the process no longer reads its input.
+   */
+  move(from: Fd, length: number): number {
+    if (this.#fd === undefined) throw CLOSED;
+    try {
+      return this.#sys.splice(from, this.#fd, length);
+    } catch (error) {
+      throw writeError(error);
+    }
+  }
+
+  /** Resolves when there may be room for more input. */
+  async writable(signal: AbortSignal): Promise<void> {
+    if (this.#fd === undefined) throw CLOSED;
+    await this.#sys.poll(this.#fd, "write", AbortSignal.any([signal, this.#closed.signal]));
+  }
+
+  /**
    * Ends the input after all earlier writes: closes a pipe, or writes the end-of-file character (^D) to a terminal,
    * as a person would type it.
    */
@@ -90,8 +109,12 @@ export class InputStream implements Input {
     try {
       return this.#sys.write(fd, data);
     } catch (error) {
-      if (!(error instanceof SystemError && error.code === "EPIPE")) throw error;
-      throw new AgentError("internal", "write to stdin: EPIPE (the process no longer reads it)", { cause: error });
+      throw writeError(error);
     }
   }
+}
+
+function writeError(error: unknown): unknown {
+  if (!(error instanceof SystemError && error.code === "EPIPE")) return error;
+  return new AgentError("internal", "write to stdin: EPIPE (the process no longer reads it)", { cause: error });
 }

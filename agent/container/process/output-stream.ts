@@ -37,6 +37,8 @@ export class OutputStream implements Output {
   #returned: Piece[] = [];
   /** Answers that readers hold. Offsets restore the order of those that are returned unsent. */
   readonly #given = new WeakMap<Buffer, Piece>();
+  /** Number of answers that readers hold. */
+  #held = 0;
   readonly #kept: KeptOutput | undefined;
   /** Bytes read from the descriptor so far. */
   #total = 0;
@@ -44,6 +46,8 @@ export class OutputStream implements Output {
   #budget: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Set while clients attach to the output: called when it is closed. */
+  #onClosed: (() => void) | undefined;
   /** Called once at the end of the output. `writersGone`: no process can write any more. */
   onEnd: ((writersGone: boolean) => void) | undefined;
 
@@ -58,9 +62,9 @@ export class OutputStream implements Output {
     this.#total = last === undefined ? 0 : last.offset + last.data.length;
   }
 
-  /** True if the end was reached and no unsent answer is left. */
+  /** True if the end was reached and no unsent answer is left. Clients that attach decide the end by `detach`. */
   get ended(): boolean {
-    return this.#fd === undefined && this.#returned.length === 0;
+    return this.#fd === undefined && this.#returned.length === 0 && this.#onClosed === undefined;
   }
 
   /** True while the descriptor is open. */
@@ -73,15 +77,37 @@ export class OutputStream implements Output {
    * calls.
    */
   async read(length: number, signal: AbortSignal): Promise<Buffer> {
-    const before = this.#turn;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#turn = promise;
-    try {
-      await before;
-      return await this.#readNow(Math.min(length, MAX_READ), signal);
-    } finally {
-      resolve();
+    if (this.#onClosed !== undefined) {
+      throw new AgentError("failed-precondition", "read output: clients attach to it; attach as well");
     }
+    return this.#inTurn(() => this.#readNow(Math.min(length, MAX_READ), signal));
+  }
+
+  /** Throws if output is on its way to a host that reads by calls. */
+  checkFree(): void {
+    if (!this.#waiting && this.#held === 0 && this.#returned.length === 0) return;
+    throw new AgentError(
+      "failed-precondition",
+      "attach: a call reads the output, or has not delivered all it has read",
+    );
+  }
+
+  /** Reserves the output for clients that attach, who take it by `move`. `onClosed` is called when the process is removed. */
+  attach(onClosed: () => void): void {
+    this.#onClosed = onClosed;
+  }
+
+  /** Ends `attach`, after which an output at its end counts as ended. */
+  detach(): void {
+    this.#onClosed = undefined;
+  }
+
+  /**
+   * Moves between one and `length` bytes into a pipe, within the kernel. Resolves with their number: 0 at the end, -1 if
+   * the pipe is full. Serves one caller at a time.
+   */
+  move(into: Fd, length: number, signal: AbortSignal): Promise<number> {
+    return this.#inTurn(() => this.#moveNow(into, length, signal));
   }
 
   /** Puts back an answer that did not reach the host, before everything that was read later. */
@@ -121,7 +147,7 @@ export class OutputStream implements Output {
 
   /** Detects the end if no reader waits for it: closes an empty pipe without writers. */
   settle(): void {
-    if (this.#fd === undefined || this.#waiting || this.#returned.length > 0) return;
+    if (this.#fd === undefined || this.#waiting || this.#returned.length > 0 || this.#onClosed !== undefined) return;
     try {
       if (this.#sys.readable(this.#fd) > 0) return;
       const piece = this.#readPiece(this.#fd, 1);
@@ -136,6 +162,47 @@ export class OutputStream implements Output {
     for (const piece of this.#returned.splice(0)) this.#release(piece);
     this.#closed = true;
     this.#end(false);
+    this.#onClosed?.();
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#turn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turn = promise;
+    try {
+      await before;
+      return await work();
+    } finally {
+      resolve();
+    }
+  }
+
+  async #moveNow(into: Fd, length: number, signal: AbortSignal): Promise<number> {
+    for (let isReady = false; ; isReady = true) {
+      signal.throwIfAborted();
+      if (this.#closed) throw new AgentError("not-found", "read: the process was removed");
+      if (this.#fd === undefined) return 0;
+      const room = Math.min(length, this.#budget ?? length);
+      const moved = room === 0 ? 0 : this.#spliceInto(into, this.#fd, room);
+      if (moved > 0 && this.#budget !== undefined) this.#budget -= moved;
+      if (moved > 0) return moved;
+      // Ready, but nothing could be moved: the pipe that it goes to is full.
+      if (moved < 0 && (isReady || leftIn(this.#sys, this.#fd) > 0)) return -1;
+      if (moved === 0 || this.#budget !== undefined) {
+        this.#end(room > 0 && moved === 0);
+        return 0;
+      }
+      await this.#wait(this.#fd, signal);
+    }
+  }
+
+  #spliceInto(into: Fd, fd: Fd, length: number): number {
+    try {
+      return this.#sys.splice(fd, into, length);
+    } catch (error) {
+      if (this.#terminal && error instanceof SystemError && error.code === "EIO") return 0; // the end of a terminal
+      throw error;
+    }
   }
 
   async #readNow(length: number, signal: AbortSignal): Promise<Buffer> {
@@ -207,6 +274,7 @@ export class OutputStream implements Output {
   }
 
   #give(piece: Piece): Buffer {
+    this.#held++;
     this.#given.set(piece.data, piece);
     return piece.data;
   }
@@ -214,7 +282,7 @@ export class OutputStream implements Output {
   /** Returns undefined for an answer that was returned or delivered before. */
   #takeBack(data: Buffer): Piece | undefined {
     const piece = this.#given.get(data);
-    this.#given.delete(data);
+    if (this.#given.delete(data)) this.#held--;
     return piece;
   }
 

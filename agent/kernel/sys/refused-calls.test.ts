@@ -64,6 +64,7 @@ test.each<[string, (calls: Calls) => unknown]>([
   ["recvmmsg fd 9", (calls) => calls.receive(9, BYTES)],
   ["sendmmsg fd 9", (calls) => calls.send(9, BYTES, 3)],
   ["splice fd 8 to fd 9", (calls) => calls.splice(8, 9, 3)],
+  ["tee fd 8 to fd 9", (calls) => calls.tee(8, 9, 3)],
   ["ioctl FIONREAD fd 9", (calls) => calls.readable(9)],
   ["poll fd 9", (calls) => calls.changed(9)],
   ["openat2 a/b in fd 9", (calls) => calls.openat2(9, "a/b", 0, 0)],
@@ -108,7 +109,7 @@ test("errors that users can do something about say what", () => {
 test("a call that would wait gives -1, false or undefined instead of an error", () => {
   const calls = allCalls(answering(-11));
   const results = [calls.read(9, BYTES), calls.write(9, BYTES), calls.receive(9, BYTES), calls.send(9, BYTES, 1)];
-  expect([...results, calls.splice(8, 9, 1)]).toEqual([-1, -1, -1, -1, -1]);
+  expect([...results, calls.splice(8, 9, 1), calls.tee(8, 9, 1)]).toEqual([-1, -1, -1, -1, -1, -1]);
   expect([calls.lock(9), calls.sendMessage(9, BYTES), calls.receiveMessage(9, BYTES)]).toEqual([
     false,
     false,

@@ -75,6 +75,10 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       const moved = addon.splice(from, to, length);
       return moved === -EAGAIN ? -1 : checked(moved, "splice", `fd ${from} to fd ${to}`);
     },
+    tee(from: Fd, to: Fd, length: number) {
+      const copied = addon.tee(from, to, length);
+      return copied === -EAGAIN ? -1 : checked(copied, "tee", `fd ${from} to fd ${to}`);
+    },
     readable: (fd: Fd) => checked(addon.readable(fd), "ioctl FIONREAD", fd),
     /** Returns true if a procfs file has changed since the last call. */
     changed: (fd: Fd) => checked(addon.changed(fd), "poll", fd) === 1,

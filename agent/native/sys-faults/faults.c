@@ -102,6 +102,7 @@ FAULT(int, -1, socketpair, (int d, int t, int p, int ends[2]), (d, t, p, ends), 
 FAULT(ssize_t, -1, splice, (int in, off_t *io, int out, off_t *oo, size_t n, unsigned f), (in, io, out, oo, n, f), ENOMEM,
       EIO, EAGAIN)
 FAULT(int, -1, swapon, (const char *path, int flags), (path, flags), EPERM, ENOMEM)
+FAULT(ssize_t, -1, tee, (int in, int out, size_t n, unsigned f), (in, out, n, f), ENOMEM, EINVAL, EAGAIN)
 FAULT(int, -1, unshare, (int flags), (flags), ENOMEM, ENOSPC, EPERM)
 FAULT(ssize_t, -1, write, (int fd, const void *b, size_t n), (fd, b, n), EIO, ENOSPC, EAGAIN, EINTR)
 

@@ -125,6 +125,17 @@ static napi_value call_splice(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(splice(from, NULL, to, NULL, (size_t)length, SPLICE_F_NONBLOCK)));
 }
 
+/* tee(from, to, length): copies between two pipes without consuming; never blocks */
+static napi_value call_tee(napi_env env, napi_callback_info info) {
+  struct args args;
+  int from, to;
+  int64_t length;
+  if (!args_begin(&args, env, info, 3) || !arg_fd(&args, "from", &from) || !arg_fd(&args, "to", &to) ||
+      !arg_int(&args, "length", 1, INT_MAX, &length))
+    return NULL;
+  return result(env, SYS_RETRY(tee(from, to, (size_t)length, SPLICE_F_NONBLOCK)));
+}
+
 int64_t write_at(int fd, const void *from, size_t length, off_t offset) {
   for (size_t done = 0; done < length;) {
     long wrote = SYS_RETRY(pwrite(fd, (const char *)from + done, length - done, offset + (off_t)done));
@@ -248,6 +259,7 @@ napi_status files_register(napi_env env, napi_value exports) {
       {"readable", call_readable},
       {"changed", call_changed},
       {"splice", call_splice},
+      {"tee", call_tee},
       {"memoryFile", call_memory_file},
       {"mapShared", call_map_shared},
       {"openat2", call_openat2},

@@ -20,11 +20,12 @@ import { resumptions } from "./resumptions.ts";
 import { specs } from "./specs.ts";
 import { states } from "./states.ts";
 import { storages } from "./storages.ts";
+import { streamFrames } from "./stream-frames.ts";
 import { ttrpcFrames } from "./ttrpc-frames.ts";
 import { uevents } from "./uevents.ts";
 
 export const targets: readonly FuzzTarget[] = [
-  ...[ttrpcFrames, connections, grpcConnections, grpcRequests, messages, requests, specs, storages],
+  ...[ttrpcFrames, streamFrames, connections, grpcConnections, grpcRequests, messages, requests, specs, storages],
   ...[layers, images, registryAnswers, registryHttp, archives, inspections],
   ...[options, uevents, cdiFiles, procTexts],
   ...[initMessages, states, journals, resumptions, agentReplies],

@@ -1,0 +1,90 @@
+import type { StreamLedger } from "../../kernel/journal/stream-ledger.ts";
+import type { Fd, Kernel } from "../../kernel/kernel.ts";
+import type { KeptPipes } from "./kept-pipes.ts";
+
+const NAME = "mover";
+/** Most bytes of one move: the usual size of a pipe. */
+const MAX_MOVE = 65_536;
+
+/**
+ * Moves bytes between pipes so that the ledger's positions are exact at whatever moment the agent dies. Bytes pass through
+ * a pipe of its own that init keeps and that is empty between moves: splice(2) takes them from one pipe and puts them into
+ * the next in one step, so that pipe's content tells the next agent how far the move got.
+ */
+export class ByteMover {
+  readonly #sys: Kernel["sys"];
+  readonly #ledger: StreamLedger;
+  readonly #pipe: Fd;
+  readonly #scratch = Buffer.allocUnsafeSlow(MAX_MOVE);
+
+  /** Completes the move that the previous agent had begun. */
+  constructor(sys: Kernel["sys"], pipes: KeptPipes, ledger: StreamLedger) {
+    this.#sys = sys;
+    this.#ledger = ledger;
+    this.#pipe = pipes.open(NAME);
+    this.#complete();
+  }
+
+  /** Drops up to `count` bytes from the beginning of an output's pipe and advances its position. */
+  discard(place: number, stream: 0 | 1, from: Fd, count: number): void {
+    for (let left = count; left > 0; ) {
+      const base = this.#ledger.acked(place, stream);
+      const length = Math.min(left, MAX_MOVE);
+      this.#ledger.begin({ kind: "discard", place, stream, base, count: length });
+      const moved = this.#sys.splice(from, this.#pipe, length);
+      this.#ledger.setAcked(place, stream, base + Math.max(moved, 0));
+      this.#ledger.end();
+      this.#drain();
+      if (moved <= 0) return;
+      left -= moved;
+    }
+  }
+
+  /**
+   * Hands up to `bytes.length` bytes of input to `move`, which splices them from a pipe, and advances the position. Returns
+   * how many were moved, less than 1 if none.
+   */
+  feed(place: number, bytes: Uint8Array, move: (from: Fd, length: number) => number): number {
+    const base = this.#ledger.stdin(place);
+    const note = { place, stream: 0, base } as const;
+    this.#ledger.begin({ kind: "fill", count: 0, ...note });
+    try {
+      const count = this.#sys.write(this.#pipe, bytes.subarray(0, MAX_MOVE));
+      this.#ledger.begin({ kind: "feed", count, ...note });
+      const moved = move(this.#pipe, count);
+      this.#ledger.setStdin(place, base + Math.max(moved, 0));
+      return moved;
+    } finally {
+      this.#ledger.end();
+      this.#drain();
+    }
+  }
+
+  /** Copies up to `most` bytes that follow the first `skip` bytes of a pipe, and leaves all of them in it. */
+  copy(from: Fd, skip: number, most: number): Buffer {
+    try {
+      const length = Math.min(this.#sys.tee(from, this.#pipe, Math.min(skip + most, MAX_MOVE)), MAX_MOVE);
+      let read = 0;
+      while (read < length) read += this.#sys.read(this.#pipe, this.#scratch.subarray(read, length));
+      return Buffer.from(this.#scratch.subarray(skip, read));
+    } finally {
+      this.#drain();
+    }
+  }
+
+  #complete(): void {
+    const { note } = this.#ledger;
+    if (note !== undefined) {
+      const inPipe = this.#sys.readable(this.#pipe);
+      const { kind, place, stream, base, count } = note;
+      if (kind === "discard") this.#ledger.setAcked(place, stream, base + inPipe);
+      else if (kind === "feed") this.#ledger.setStdin(place, base + count - inPipe);
+      this.#ledger.end();
+    }
+    this.#drain();
+  }
+
+  #drain(): void {
+    while (this.#sys.readable(this.#pipe) > 0) this.#sys.read(this.#pipe, this.#scratch);
+  }
+}

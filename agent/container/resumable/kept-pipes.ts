@@ -1,0 +1,56 @@
+import { closeSync, constants, openSync } from "node:fs";
+import type { Fd, Kernel } from "../../kernel/kernel.ts";
+
+const PREFIX = "streams:";
+
+/** Pipes that outlive the agent: init keeps them by name, and their content is still there for the next agent. */
+export class KeptPipes {
+  readonly #kernel: Pick<Kernel, "sys" | "init">;
+  /** The previous agent's pipes that no process has taken yet. */
+  readonly #found: Map<string, Fd>;
+
+  constructor(kernel: Pick<Kernel, "sys" | "init">) {
+    this.#kernel = kernel;
+    this.#found = new Map([...kernel.init.greeting.deposits].filter(([name]) => name.startsWith(PREFIX)));
+  }
+
+  /** Returns the pipe of this name, or opens one: one non-blocking descriptor for both ends, which the caller closes. */
+  open(name: string): Fd {
+    const found = this.#found.get(PREFIX + name);
+    if (this.#found.delete(PREFIX + name) && found !== undefined) return found;
+    const { sys, init } = this.#kernel;
+    const fd = openPipe(sys);
+    try {
+      init.deposit(PREFIX + name, fd);
+    } catch (error) {
+      sys.close(fd);
+      throw error;
+    }
+    return fd;
+  }
+
+  /** Makes init close its descriptor. */
+  drop(name: string): void {
+    this.#kernel.init.withdraw(PREFIX + name);
+  }
+
+  /** Drops the previous agent's pipes that were not opened. */
+  dropOthers(): void {
+    for (const [name, fd] of this.#found) {
+      this.#kernel.sys.close(fd);
+      this.#kernel.init.withdraw(name);
+    }
+    this.#found.clear();
+  }
+}
+
+/** Opens a pipe whose one descriptor serves both ends. */
+function openPipe(sys: Kernel["sys"]): Fd {
+  const { read, write } = sys.pipe();
+  try {
+    return openSync(`/proc/self/fd/${read}`, constants.O_RDWR | constants.O_NONBLOCK);
+  } finally {
+    closeSync(read);
+    closeSync(write);
+  }
+}

@@ -1,0 +1,172 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createLedgerMemory, StreamLedger } from "../../kernel/journal/stream-ledger.ts";
+import type { Fd, Kernel } from "../../kernel/kernel.ts";
+import { openSys, type RealSys } from "../../kernel/sys/sys.ts";
+import { InputStream } from "../process/input-stream.ts";
+import { OutputStream } from "../process/output-stream.ts";
+import { ByteMover } from "./byte-mover.ts";
+import { KeptPipes } from "./kept-pipes.ts";
+import { ResumableInput } from "./resumable-input.ts";
+import { ResumableOutput } from "./resumable-output.ts";
+
+const sys = openSys();
+const NEVER = new AbortController().signal;
+
+/** The agent's death: nothing that it would have done after it happens. */
+class Killed extends Error {}
+
+interface Kill {
+  /** Number of the system call at which the agent dies. */
+  readonly call: number;
+  /** True if the kernel still does it. */
+  readonly isDone: boolean;
+}
+const aKill: fc.Arbitrary<Kill> = fc.record({ call: fc.integer({ min: 1, max: 14 }), isDone: fc.boolean() });
+
+/** System calls of an agent that dies, of which `onDeath` is told at once. */
+function dying({ call, isDone }: Kill, onDeath: () => void): RealSys {
+  let left = call;
+  const counted =
+    <Args extends unknown[]>(real: (...args: Args) => number) =>
+    (...args: Args): number => {
+      if (--left === 0 && isDone) real(...args);
+      if (left === 0) onDeath();
+      if (left <= 0) throw new Killed();
+      return real(...args);
+    };
+  return {
+    ...sys,
+    ...{ splice: counted(sys.splice), tee: counted(sys.tee), read: counted(sys.read) },
+    ...{ write: counted(sys.write), readable: counted(sys.readable) },
+  };
+}
+
+/** A process's pipe and everything that outlives the agent. */
+class World implements Disposable {
+  readonly pipe = sys.pipe();
+  readonly #memory = createLedgerMemory();
+  /** The memory as a dead agent left it: what runs of it in this process after its death doesn't count. */
+  #left: Uint8Array | undefined;
+  readonly #deposits = new Map<string, Fd>();
+  readonly #opened: Fd[] = [];
+
+  constructor() {
+    for (const fd of [this.pipe.read, this.pipe.write]) sys.setNonBlocking(this.#owned(fd));
+    new StreamLedger(this.#memory).take(new Uint8Array(32));
+  }
+
+  /** Starts an agent, the next one after a death. Throws if it dies at once. */
+  agent(kill?: Kill | null) {
+    const memory = new Uint8Array(this.#memory);
+    memory.set(this.#left ?? memory);
+    this.#left = undefined;
+    const of = kill ? dying(kill, () => (this.#left = memory.slice())) : sys;
+    const found = [...this.#deposits].map(([name, fd]) => [name, this.#owned(sys.dup(fd))] as const);
+    const init = {
+      greeting: { deposits: new Map(found) },
+      deposit: (name: string, fd: Fd) => this.#deposits.set(name, this.#owned(sys.dup(this.#owned(fd)))),
+    } as unknown as Kernel["init"];
+    const pipes = new KeptPipes({ sys: of, init });
+    const ledger = new StreamLedger(this.#memory);
+    const parts = { sys: of, ledger, mover: new ByteMover(of, pipes, ledger), place: 0 };
+    const source = new OutputStream(of, this.#owned(sys.dup(this.pipe.read)));
+    const input = new InputStream(of, this.#owned(sys.dup(this.pipe.write)), false);
+    return {
+      output: () => new ResumableOutput(parts, 0, source, pipes.open("7:0")),
+      input: new ResumableInput(parts, input, async () => undefined),
+    };
+  }
+
+  #owned(fd: Fd): Fd {
+    this.#opened.push(fd);
+    return fd;
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of new Set(this.#opened)) sys.close(fd);
+  }
+}
+
+/** Bytes from an offset on, each of which tells where it belongs. */
+const bytesAt = (offset: number, length: number) =>
+  Buffer.from(Array.from({ length }, (_, at) => ((offset + at) * 7 + ((offset + at) >> 8)) & 0xff));
+
+function survive(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof Killed)) throw error;
+  }
+}
+
+describe("stdio of agents that are killed at any system call", () => {
+  const step = fc.record({
+    written: fc.nat(3000),
+    isReading: fc.boolean(),
+    acknowledged: fc.nat(3000),
+    kill: fc.option(aKill, { freq: 3 }),
+  });
+
+  test("gives every byte of output once, in order and at its offset", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+        using world = new World();
+        let [written, received] = [0, 0];
+        const read = async (output: ResumableOutput) => {
+          const bytes = await output.read(received, NEVER);
+          expect(bytes.equals(bytesAt(received, bytes.length))).toBe(true);
+          received += bytes.length;
+        };
+        for (const { written: length, isReading, acknowledged, kill } of steps) {
+          if (length > 0) written += Math.max(sys.write(world.pipe.write, bytesAt(written, length)), 0);
+          try {
+            const output = world.agent(kill).output();
+            expect(output.base).toBeLessThanOrEqual(received);
+            if (isReading && received < written) await read(output);
+            output.acknowledge(Math.min(received, output.base + acknowledged));
+          } catch (error) {
+            if (!(error instanceof Killed)) throw error;
+          }
+        }
+        const output = world.agent().output();
+        while (received < written) await read(output);
+        expect([received, output.end]).toEqual([written, written]);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("writes every byte of input once and in order, and knows how many", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(aKill, { maxLength: 8 }), fc.integer({ min: 1, max: 5000 }), async (kills, length) => {
+        using world = new World();
+        const into = Buffer.alloc(65_536);
+        let got = Buffer.alloc(0);
+        for (const kill of [...kills, undefined]) {
+          let input: ResumableInput | undefined;
+          survive(() => {
+            input = world.agent(kill).input;
+          });
+          // A killed write counts as refused here; only the next agent's position matters.
+          if (input !== undefined) await input.write(bytesAt(input.written, length), NEVER);
+          got = Buffer.concat([got, into.subarray(0, Math.max(sys.read(world.pipe.read, into), 0))]);
+        }
+        expect(world.agent().input.written).toBe(got.length);
+        expect(got.equals(bytesAt(0, got.length))).toBe(true);
+        expect(got.length).toBeGreaterThanOrEqual(length);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("refuses to acknowledge what was not sent", async () => {
+    using world = new World();
+    sys.write(world.pipe.write, Buffer.from("abc"));
+    const output = world.agent().output();
+    expect((await output.read(0, NEVER)).toString()).toBe("abc");
+    expect(() => output.acknowledge(4)).toThrow("acknowledge byte 4: only 3 bytes were sent");
+    output.acknowledge(2);
+    expect([output.base, output.end, (await output.read(2, NEVER)).toString()]).toEqual([2, 3, "c"]);
+  });
+});

@@ -1,0 +1,177 @@
+import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
+import type { Fd } from "../kernel.ts";
+
+/** Version of the layout, changed whenever it changes: a ledger with another version is discarded. */
+const LAYOUT = 0x6b01;
+/** Most processes with positions at once. */
+export const MAX_LEDGER_ENTRIES = 128;
+
+const EPOCH_AT = 16;
+const EPOCH_BYTES = 16;
+export const KEY_BYTES = 32;
+
+/** Words of the file are doubles, because launch ids and offsets have 53 bits. The note follows the header. */
+const NOTE = { kind: 8, place: 9, stream: 10, base: 11, count: 12 } as const;
+const ENTRIES_AT = 16;
+const ENTRY_WORDS = 16;
+/** `process` is the launch id + 1, 0 for a free entry, PENDING before the launch. */
+const ENTRY = { process: 0, acked: 1, stdin: 3, stdinEnded: 4, key: 8 } as const;
+const PENDING = -1;
+const LEDGER_BYTES = (ENTRIES_AT + MAX_LEDGER_ENTRIES * ENTRY_WORDS) * 8;
+
+/** Bytes about to be moved through the mover: which stream's position they change, and from where. */
+export interface MoveNote {
+  readonly kind: "discard" | "fill" | "feed";
+  readonly place: number;
+  /** 0 or 1: an output. For `fill` and `feed` it is the input, and 0. */
+  readonly stream: 0 | 1;
+  readonly base: number;
+  readonly count: number;
+}
+
+const NOTE_KINDS = [undefined, "discard", "fill", "feed"] as const;
+
+/**
+ * Positions in the stdio of attached processes, in memory that outlives the agent. Offsets count bytes from the first one
+ * that a client could have.
+ */
+export class StreamLedger {
+  /** Random for each boot of the guest, or start of a service. */
+  readonly epoch: Uint8Array;
+  readonly #words: Float64Array;
+  readonly #bytes: Uint8Array;
+
+  constructor(memory: ArrayBuffer) {
+    this.#words = new Float64Array(memory, 0, LEDGER_BYTES / 8);
+    this.#bytes = new Uint8Array(memory, 0, LEDGER_BYTES);
+    this.epoch = this.#bytes.slice(EPOCH_AT, EPOCH_AT + EPOCH_BYTES);
+  }
+
+  /** Places in use. */
+  get places(): number[] {
+    return Array.from({ length: MAX_LEDGER_ENTRIES }, (_, place) => place).filter(
+      (place) => this.#get(place, ENTRY.process) !== 0,
+    );
+  }
+
+  /** Takes a place for a process that is about to be launched; undefined if all are in use. */
+  take(key: Uint8Array): number | undefined {
+    for (let place = 0; place < MAX_LEDGER_ENTRIES; place++) {
+      if (this.#get(place, ENTRY.process) !== 0) continue;
+      const at = this.#at(place);
+      this.#words.fill(0, at, at + ENTRY_WORDS);
+      this.#bytes.set(key.subarray(0, KEY_BYTES), (at + ENTRY.key) * 8);
+      this.#set(place, ENTRY.process, PENDING);
+      return place;
+    }
+    return undefined;
+  }
+
+  free(place: number): void {
+    this.#set(place, ENTRY.process, 0);
+  }
+
+  /** Launch id of the entry's process; undefined before the launch. */
+  process(place: number): number | undefined {
+    const process = this.#get(place, ENTRY.process);
+    return process > 0 ? process - 1 : undefined;
+  }
+
+  setProcess(place: number, process: number): void {
+    this.#set(place, ENTRY.process, process + 1);
+  }
+
+  /** Hash of everything that the process was started with; zeros for a process started otherwise. */
+  key(place: number): Uint8Array {
+    const at = (this.#at(place) + ENTRY.key) * 8;
+    return this.#bytes.slice(at, at + KEY_BYTES);
+  }
+
+  /** Bytes of an output that the client has acknowledged: the offset of the first byte that is kept. */
+  acked(place: number, stream: 0 | 1): number {
+    return this.#get(place, ENTRY.acked + stream);
+  }
+
+  setAcked(place: number, stream: 0 | 1, offset: number): void {
+    this.#set(place, ENTRY.acked + stream, offset);
+  }
+
+  /** Bytes of input that were written to the process. */
+  stdin(place: number): number {
+    return this.#get(place, ENTRY.stdin);
+  }
+
+  setStdin(place: number, offset: number): void {
+    this.#set(place, ENTRY.stdin, offset);
+  }
+
+  stdinEnded(place: number): boolean {
+    return this.#get(place, ENTRY.stdinEnded) !== 0;
+  }
+
+  endStdin(place: number): void {
+    this.#set(place, ENTRY.stdinEnded, 1);
+  }
+
+  /** The move that the previous agent had begun; undefined if none. */
+  get note(): MoveNote | undefined {
+    const word = (index: number) => this.#words[index] ?? 0;
+    const kind = NOTE_KINDS[word(NOTE.kind)];
+    const place = word(NOTE.place);
+    if (kind === undefined || !(place >= 0 && place < MAX_LEDGER_ENTRIES)) return undefined;
+    return { kind, place, stream: word(NOTE.stream) === 0 ? 0 : 1, base: word(NOTE.base), count: word(NOTE.count) };
+  }
+
+  /** Notes a move before it begins. The kind is written last and alone decides whether the note counts. */
+  begin({ kind, place, stream, base, count }: MoveNote): void {
+    this.#words[NOTE.place] = place;
+    this.#words[NOTE.stream] = stream;
+    this.#words[NOTE.base] = base;
+    this.#words[NOTE.count] = count;
+    this.#words[NOTE.kind] = NOTE_KINDS.indexOf(kind);
+  }
+
+  /** Ends the move; its position must be set. */
+  end(): void {
+    this.#words[NOTE.kind] = 0;
+  }
+
+  #at(place: number): number {
+    return ENTRIES_AT + place * ENTRY_WORDS;
+  }
+
+  #get(place: number, word: number): number {
+    return this.#words[this.#at(place) + word] ?? 0;
+  }
+
+  #set(place: number, word: number, value: number): void {
+    this.#words[this.#at(place) + word] = value;
+  }
+}
+
+/** Opens the ledger at `path` with the previous agent's positions, or creates one with a new epoch. */
+export function openStreamLedger(path: string, mapShared: (fd: Fd, length: number) => ArrayBuffer): StreamLedger {
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  try {
+    const layout = Buffer.alloc(4);
+    if (readSync(fd, layout, 0, 4, 0) < 4 || layout.readInt32LE() !== LAYOUT) start(fd);
+    return new StreamLedger(mapShared(fd, LEDGER_BYTES));
+  } finally {
+    closeSync(fd); // the mapping stays
+  }
+}
+
+/** Returns memory for a ledger in tests. */
+export function createLedgerMemory(): ArrayBuffer {
+  const memory = new ArrayBuffer(LEDGER_BYTES);
+  const random = openSync("/dev/urandom", constants.O_RDONLY); // node:crypto would cost the start some ms
+  readSync(random, new Uint8Array(memory), EPOCH_AT, EPOCH_BYTES, null);
+  closeSync(random);
+  return memory;
+}
+
+/** Writes all of the file: touching a page that isn't allocated raises SIGBUS if /run is full. The layout is written last. */
+function start(fd: Fd): void {
+  writeSync(fd, new Uint8Array(createLedgerMemory()), 0, LEDGER_BYTES, 0);
+  writeSync(fd, Int32Array.of(LAYOUT), 0, 4, 0);
+}

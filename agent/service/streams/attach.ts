@@ -1,0 +1,173 @@
+import { codec, DecodeError } from "../../../proto/codec.ts";
+import { guestd } from "../../../proto/gen/messages.js";
+import { agentService } from "../../../proto/gen/services.js";
+import type { Container } from "../../container/container.ts";
+import { processWarnings } from "../../container/process/check-process.ts";
+import type { Process } from "../../container/process/process.ts";
+import { securityModules } from "../../container/process/security-labels.ts";
+import { refuse } from "../../container/refuse.ts";
+import type { ResumableProcess } from "../../container/resumable/resumable-process.ts";
+import type { ResumableProcesses } from "../../container/resumable/resumable-processes.ts";
+import { crypto } from "../../kernel/builtin.ts";
+import { AgentError } from "../../kernel/error.ts";
+import { firstLines } from "../../kernel/first-lines.ts";
+import { checkExecId } from "../../sandbox/container-id.ts";
+import { findContainer } from "../find-container.ts";
+import { passedOverOfProcess, toProcess, unsupportedOfProcess } from "../oci-process.ts";
+import type { Agent } from "../rpc.ts";
+
+/** A process with the stdio that a client attaches to. */
+export type Attached = ResumableProcess;
+
+const MAX_SIGNAL = 64;
+const MAX_SIZE = 65_535;
+
+/** A start isn't cancelled when its client is gone: the client comes back and attaches. */
+const NEVER = new AbortController().signal;
+
+const attachMessage = codec("guestd.v1.Attach", guestd.v1.Attach);
+
+/** Decodes a client's first frame. Throws AgentError. */
+export function readAttach(payload: Uint8Array): guestd.v1.Attach {
+  try {
+    return attachMessage.decode(payload);
+  } catch (error) {
+    if (error instanceof DecodeError) throw new AgentError("invalid-argument", error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** Finds the processes that clients attach to, and starts them if a client asks for that. */
+export class Attaching {
+  readonly #agent: Agent;
+  readonly #processes: ResumableProcesses;
+  /** Starts in progress, by key. */
+  readonly #starting = new Map<string, Promise<ResumableProcess>>();
+
+  constructor(agent: Agent, processes: ResumableProcesses) {
+    this.#agent = agent;
+    this.#processes = processes;
+  }
+
+  get epoch(): Uint8Array {
+    return this.#processes.epoch;
+  }
+
+  /** Resolves with the process of a request. Rejects if the policy denies the request, or any call that it stands for. */
+  async find(request: guestd.v1.Attach): Promise<ResumableProcess> {
+    if (request.version < 1) throw new AgentError("invalid-argument", "attach: the request has no version; set 1");
+    if (request.epoch.length > 0 && !Buffer.from(request.epoch).equals(this.epoch)) {
+      const line = "attach: the guest was started again since, so the process and the rest of its output are gone";
+      throw new AgentError("not-found", line);
+    }
+    this.#checkPolicy(request);
+    const container = findContainer(this.#agent, request.container_id, "not-found");
+    if (request.process !== null) return this.#start(container, request, request.process);
+    const process = container.find(request.exec_id);
+    return this.#processes.find(process) ?? this.#processes.add(this.#processes.prepare(), process);
+  }
+
+  /** Lets go of a process whose end a client has acknowledged. */
+  release(process: ResumableProcess): void {
+    this.#processes.release(process);
+  }
+
+  /** Throws if the policy denies input. */
+  checkInput({ container_id, exec_id }: guestd.v1.Attach, data: Uint8Array): void {
+    this.#agent.policy.check("WriteStdin", "WriteStreamRequest", { container_id, exec_id, data });
+  }
+
+  /** Throws if the policy denies the end of input. */
+  checkInputEnd({ container_id, exec_id }: guestd.v1.Attach): void {
+    this.#agent.policy.check("CloseStdin", "CloseStdinRequest", { container_id, exec_id });
+  }
+
+  /** Sends a signal to the process alone; does nothing if it has ended. */
+  async signal({ container_id, exec_id }: guestd.v1.Attach, { process }: Attached, number: number): Promise<void> {
+    if (number < 1 || number > MAX_SIGNAL) {
+      throw new AgentError("invalid-argument", `signal: ${number} is no signal (1 to ${MAX_SIGNAL})`);
+    }
+    this.#agent.policy.check("SignalProcess", "SignalProcessRequest", { container_id, exec_id, signal: number });
+    if (process.status !== undefined || process.waited) return;
+    await findContainer(this.#agent, container_id, "not-found").signal(process.execId || container_id, number);
+  }
+
+  /** Sets the size of the process's terminal. */
+  resize({ container_id, exec_id }: guestd.v1.Attach, { process }: Attached, size: guestd.v1.Resize): void {
+    const { rows: row, columns: column } = size;
+    if (row > MAX_SIZE || column > MAX_SIZE) {
+      throw new AgentError("invalid-argument", `resize: ${row}x${column} is more than ${MAX_SIZE}`);
+    }
+    this.#agent.policy.check("TtyWinResize", "TtyWinResizeRequest", { container_id, exec_id, row, column });
+    if (!process.terminal) throw new AgentError("failed-precondition", "resize: the process has no terminal");
+    if (process.status === undefined && !process.waited) process.resize(row, column);
+  }
+
+  /** Attach needs the permission for itself and for every call of Kata's contract that it stands for. */
+  #checkPolicy(request: guestd.v1.Attach): void {
+    const { policy } = this.#agent;
+    const { container_id, exec_id, process } = request;
+    const { request: exec } = agentService.ExecProcess;
+    const read = { container_id, exec_id, len: 0 };
+    policy.check("Attach", "AttachRequest", request);
+    if (process !== null) {
+      policy.check("ExecProcess", "ExecProcessRequest", exec.decode(exec.encode({ container_id, exec_id, process })));
+    }
+    policy.check("ReadStdout", "ReadStreamRequest", read);
+    policy.check("ReadStderr", "ReadStreamRequest", read);
+    policy.check("WaitProcess", "WaitProcessRequest", { container_id, exec_id });
+  }
+
+  async #start(container: Container, request: guestd.v1.Attach, message: NonNullable<guestd.v1.Attach["process"]>) {
+    const key = keyOf(request);
+    const running = this.#starting.get(key.toString("hex"));
+    if (running !== undefined) return running;
+    const found = this.#started(container, request.exec_id, key);
+    if (found !== undefined) return found;
+    const starting = this.#launch(container, request.exec_id, message, key);
+    this.#starting.set(key.toString("hex"), starting);
+    return starting.finally(() => this.#starting.delete(key.toString("hex")));
+  }
+
+  /** Returns the process if it was started before. Throws if another one has its id. */
+  #started(container: Container, execId: string, key: Buffer): ResumableProcess | undefined {
+    const process = container.processes.find((it) => it.execId === execId);
+    if (process === undefined) return undefined;
+    const attached = this.#processes.find(process);
+    if (attached !== undefined && key.equals(this.#processes.keyOf(attached))) return attached;
+    if (process.waited) return undefined; // its id is free
+    const pending = attached === undefined ? this.#processes.claim(key) : undefined;
+    if (pending !== undefined) return this.#processes.add(pending, process);
+    const line = `attach: the exec id ${JSON.stringify(execId)} belongs to another process; choose another id`;
+    throw new AgentError("already-exists", line);
+  }
+
+  async #launch(
+    container: Container,
+    execId: string,
+    message: NonNullable<guestd.v1.Attach["process"]>,
+    key: Buffer,
+  ): Promise<ResumableProcess> {
+    const [unsupported] = unsupportedOfProcess(message);
+    if (unsupported !== undefined) throw refuse(unsupported, "is not supported");
+    checkExecId(execId);
+    const spec = toProcess(message);
+    const place = this.#processes.prepare(key);
+    let process: Process;
+    try {
+      process = await this.#agent.sandbox.exec({ container, execId, process: spec }, NEVER);
+    } catch (error) {
+      this.#processes.cancel(place);
+      throw error;
+    }
+    const warnings = [...processWarnings(spec, securityModules(this.#agent)), ...passedOverOfProcess(message)];
+    for (const line of firstLines(warnings)) this.#agent.warn(`attach: ${line}`);
+    return this.#processes.add(place, process);
+  }
+}
+
+/** Hash of everything that decides which process a request means. */
+function keyOf({ container_id, exec_id, process }: guestd.v1.Attach): Buffer {
+  const { request: exec } = agentService.ExecProcess;
+  return crypto().createHash("sha256").update(exec.encode({ container_id, exec_id, process })).digest();
+}

@@ -1,0 +1,70 @@
+import { codec } from "../../../proto/codec.ts";
+import { codeName } from "../../../proto/codes.ts";
+import { guestd } from "../../../proto/gen/messages.js";
+import { STREAM, type StreamFrame, StreamFrameError } from "../../../proto/stream-frame.ts";
+import { AgentError } from "../../kernel/error.ts";
+import type { Fd } from "../../kernel/kernel.ts";
+import { toStatus } from "../../service/status.ts";
+import { type Attaching, readAttach } from "../../service/streams/attach.ts";
+import type { WireSys } from "../wire.ts";
+import { WireStream } from "../wire-stream.ts";
+import { Attachment } from "./attachment.ts";
+import { FrameStream } from "./frame-stream.ts";
+
+const FIRST_FRAME_MS = 10_000;
+
+const failure = codec("guestd.v1.Failure", guestd.v1.Failure);
+
+/** One connection of a client: its first frame names the process, the others belong to that attachment. */
+export class AttachmentConnection {
+  /** Resolves once the connection is closed. */
+  readonly closed: Promise<void>;
+  readonly #frames: FrameStream;
+  readonly #attaching: Attaching;
+  readonly #timer: NodeJS.Timeout;
+  #attachment: Attachment | undefined;
+
+  /** Owns the descriptor. */
+  constructor(sys: WireSys, fd: Fd, attaching: Attaching, firstFrameMs = FIRST_FRAME_MS) {
+    this.#frames = new FrameStream(new WireStream(sys, fd));
+    this.#attaching = attaching;
+    this.#timer = setTimeout(() => this.#frames.destroy(), firstFrameMs).unref();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#frames.signal.addEventListener("abort", () => resolve(), { once: true });
+    void this.#serve().finally(() => clearTimeout(this.#timer));
+  }
+
+  async #serve(): Promise<void> {
+    try {
+      for await (const frame of this.#frames.frames()) await this.#take(frame);
+      this.#frames.destroy();
+    } catch (error) {
+      if (this.#frames.signal.aborted) return;
+      this.#fail(error);
+      await this.#frames.drain();
+    }
+  }
+
+  async #take(frame: StreamFrame): Promise<void> {
+    if (this.#attachment !== undefined) return this.#attachment.take(frame);
+    clearTimeout(this.#timer);
+    if (frame.type !== "attach") {
+      throw new AgentError("invalid-argument", `frame ${frame.type}: the first frame must be attach`);
+    }
+    const request = readAttach(frame.payload);
+    const process = await this.#attaching.find(request);
+    if (this.#frames.signal.aborted) return;
+    this.#attachment = new Attachment(this.#frames, this.#attaching, request, process, (error) => this.#fail(error));
+    this.#attachment.start();
+  }
+
+  /** Reports an error to the client, then closes. */
+  #fail(error: unknown): void {
+    const known = error instanceof StreamFrameError ? new AgentError("invalid-argument", error.message) : error;
+    const { code, message } = toStatus(known);
+    this.#frames.push("error", STREAM.process, 0, failure.encode({ kind: codeName(code), message }));
+    this.#attachment?.close();
+    this.#frames.end();
+  }
+}

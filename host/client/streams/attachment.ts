@@ -1,0 +1,203 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Init } from "../../../proto/codec.ts";
+import type { grpc, guestd } from "../../../proto/gen/messages.js";
+import type { DialOptions } from "../dial.ts";
+import { AttachError } from "./attach-error.ts";
+import { InputQueue } from "./input-queue.ts";
+import { Session } from "./session.ts";
+
+const FIRST_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 5000;
+const GIVE_UP_MS = 60_000;
+
+export type OutputName = "stdout" | "stderr";
+
+/** A client's position: it has every byte before these offsets. */
+export interface Position {
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+export interface AttachRequest {
+  readonly container: string;
+  /** Chosen by the caller. Default: the container's first process. */
+  readonly exec?: string;
+  /** Starts this process; attaches if the same process was started under this exec id before. */
+  readonly process?: Init<grpc.Process>;
+  /** Replaces another client that is attached. */
+  readonly takeover?: boolean;
+  /** Continues an earlier attachment, even of another process of the host. */
+  readonly from?: Position & { readonly epoch: Uint8Array };
+}
+
+export interface AttachOptions extends Pick<DialOptions, "dialVsock"> {
+  /**
+   * Takes output. The bytes are acknowledged once it returns, or its promise resolves, and never before. Rejecting ends
+   * the attachment.
+   */
+  onData(name: OutputName, bytes: Uint8Array, offset: number): void | Promise<void>;
+  /** Output that no one can deliver any more. Default: the attachment ends. */
+  onGap?(name: OutputName, from: number, to: number, reason: string): void;
+  /** Called when a connection is lost and the next attempt follows. */
+  onDisconnect?(reason: string): void;
+  /** How long attempts to connect again may fail, ms. Default: a minute. */
+  readonly giveUpMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Status of an ended process. All its output was taken before. */
+export interface ProcessEnd extends Position {
+  /** 0 to 255; 128 + signal if a signal killed it. */
+  readonly code: number;
+  readonly signal: number;
+}
+
+/** The agent's first answer. */
+export interface Attached {
+  /** Bytes of input that the process has got: what `write` adds follows them. */
+  readonly stdin: number;
+  readonly terminal: boolean;
+}
+
+/** Parts of an attachment that outlive its connections. */
+export interface AttachmentState {
+  readonly request: AttachRequest;
+  readonly options: AttachOptions;
+  /** Names this client over all its connections. */
+  readonly client: string;
+  readonly input: InputQueue;
+  readonly position: { stdout: number | undefined; stderr: number | undefined };
+  epoch: Uint8Array | undefined;
+  /** Resolves at the first answer of the agent. */
+  readonly attached: PromiseWithResolvers<Attached>;
+  /** True once a connection has attached. */
+  wasAttached: boolean;
+  isInputEnding: boolean;
+  size: Init<guestd.v1.Resize> | undefined;
+  /** Signals that are not sent yet. */
+  readonly signals: number[];
+}
+
+/**
+ * A process in a guest whose stdio continues over disconnections: it connects again and goes on at the byte that it has
+ * reached. `exit` resolves only once the agent has said how the process ended.
+ */
+export class Attachment {
+  /** Rejects with AttachError, or the caller's own error. */
+  readonly exit: Promise<ProcessEnd>;
+  /** Resolves once the process is found or started; rejects like `exit`. */
+  readonly attached: Promise<Attached>;
+  readonly #address: string;
+  readonly #state: AttachmentState;
+  readonly #closing = new AbortController();
+  #session: Session | undefined;
+
+  constructor(address: string, request: AttachRequest, options: AttachOptions) {
+    const { from } = request;
+    this.#address = address;
+    this.#state = {
+      ...{ request, options, client: randomUUID(), input: new InputQueue(), epoch: from?.epoch },
+      position: { stdout: from?.stdout, stderr: from?.stderr },
+      ...{
+        attached: Promise.withResolvers<Attached>(),
+        wasAttached: false,
+        isInputEnding: false,
+        size: undefined,
+        signals: [],
+      },
+    };
+    const { signal } = options;
+    const stop = () => this.#closing.abort(signal?.reason);
+    if (signal?.aborted) stop();
+    signal?.addEventListener("abort", stop, { once: true });
+    this.exit = this.#run().finally(() => signal?.removeEventListener("abort", stop));
+    this.attached = this.#state.attached.promise;
+    this.attached.catch(() => undefined);
+    this.exit.catch((error: Error) => {
+      this.#state.attached.reject(error);
+      this.#state.input.refuse(asAttachError(error));
+    });
+  }
+
+  /** Where another client can continue; undefined before the first connection. */
+  get position(): AttachRequest["from"] {
+    const { epoch, position } = this.#state;
+    return epoch && { epoch, stdout: position.stdout ?? 0, stderr: position.stderr ?? 0 };
+  }
+
+  /** Resolves once the bytes are written to the process. */
+  write(bytes: Uint8Array): Promise<void> {
+    const written = this.#state.input.add(bytes);
+    this.#session?.sendInput();
+    return written;
+  }
+
+  /** Ends the input after all that was written; a terminal gets ^D instead. */
+  end(): void {
+    this.#state.isInputEnding = true;
+    this.#session?.sendInput();
+  }
+
+  resize(rows: number, columns: number): void {
+    this.#state.size = { rows, columns };
+    this.#session?.sendSize();
+  }
+
+  /** Sends a signal once, over this connection or the next. It may be lost if the connection is lost meanwhile. */
+  signal(number: number): void {
+    this.#state.signals.push(number);
+    this.#session?.sendSignals();
+  }
+
+  /** Detaches; the process continues, and waits while its output isn't taken. `exit` rejects. */
+  close(): void {
+    this.#closing.abort(new AttachError("canceled", `${this.#name}: detached`));
+  }
+
+  /** Drops the connection, as a failing network would; the next one follows. For tests. */
+  disconnect(): void {
+    this.#session?.destroy();
+  }
+
+  get #name(): string {
+    const { container, exec = "" } = this.#state.request;
+    return exec === "" ? `attach to container ${container}` : `attach to exec ${exec} of container ${container}`;
+  }
+
+  async #run(): Promise<ProcessEnd> {
+    const { giveUpMs = GIVE_UP_MS, onDisconnect } = this.#state.options;
+    const { signal } = this.#closing;
+    let [pause, lastHello] = [FIRST_PAUSE_MS, performance.now()];
+    for (;;) {
+      signal.throwIfAborted();
+      const session = new Session(this.#address, this.#state, signal);
+      this.#session = session;
+      const result = await session.run();
+      this.#session = undefined;
+      if ("end" in result) return result.end;
+      signal.throwIfAborted();
+      if ("error" in result) throw result.error;
+      if (session.isAttached) [pause, lastHello] = [FIRST_PAUSE_MS, performance.now()];
+      if (performance.now() - lastHello > giveUpMs) throw this.#cut(result.lost);
+      onDisconnect?.(result.lost);
+      await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
+      pause = Math.min(pause * 2, MAX_PAUSE_MS);
+    }
+  }
+
+  #cut(reason: string): AttachError {
+    const { stdout = 0, stderr = 0 } = this.#state.position;
+    const where = `cut at byte ${stdout} of stdout${stderr === 0 ? "" : `, ${stderr} of stderr`}`;
+    return new AttachError("cut", `${this.#name}: ${where}: ${reason}; the process may still be running`);
+  }
+}
+
+function asAttachError(error: Error): AttachError {
+  return error instanceof AttachError ? error : new AttachError("canceled", error.message, { cause: error });
+}
+
+/** Attaches to a process at the address of guestd.v1.Streams (see `dial`), and starts it if the request says so. */
+export function attach(address: string, request: AttachRequest, options: AttachOptions): Attachment {
+  return new Attachment(address, request, options);
+}

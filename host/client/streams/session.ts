@@ -1,0 +1,254 @@
+import type { Duplex } from "node:stream";
+import { codec } from "../../../proto/codec.ts";
+import type { CodeName } from "../../../proto/codes.ts";
+import { guestd } from "../../../proto/gen/messages.js";
+import { encodeStreamFrame, STREAM, type StreamFrame, StreamFrameParser } from "../../../proto/stream-frame.ts";
+import { dial } from "../dial.ts";
+import { AttachError } from "./attach-error.ts";
+import type { AttachmentState, OutputName, ProcessEnd } from "./attachment.ts";
+
+const { v1 } = guestd;
+const messages = {
+  attach: codec("guestd.v1.Attach", v1.Attach),
+  hello: codec("guestd.v1.Hello", v1.Hello),
+  gap: codec("guestd.v1.Gap", v1.Gap),
+  exit: codec("guestd.v1.Exit", v1.Exit),
+  resize: codec("guestd.v1.Resize", v1.Resize),
+  signal: codec("guestd.v1.Signal", v1.Signal),
+  failure: codec("guestd.v1.Failure", v1.Failure),
+};
+
+const PING_MS = 15_000;
+/** Pings without an answer after which the connection counts as lost. */
+const MISSED = 3;
+const CONTROL_D = Uint8Array.of(4);
+
+/** How a connection ended: with the process's end, with an error that another connection would not change, or lost. */
+export type SessionResult = { readonly end: ProcessEnd } | { readonly error: Error } | { readonly lost: string };
+
+/** One connection of an attachment. */
+export class Session {
+  readonly #address: string;
+  readonly #state: AttachmentState;
+  readonly #signal: AbortSignal;
+  #socket: Duplex | undefined;
+  #hello: guestd.v1.Hello | undefined;
+  #isEofSent = false;
+  /** Pings since the last frame that arrived. */
+  #unanswered = 0;
+  /** True while the caller takes output: frames behind it aren't read. */
+  #isTaking = false;
+  #end: ProcessEnd | undefined;
+
+  constructor(address: string, state: AttachmentState, signal: AbortSignal) {
+    this.#address = address;
+    this.#state = state;
+    this.#signal = signal;
+  }
+
+  /** True once the agent has answered. */
+  get isAttached(): boolean {
+    return this.#hello !== undefined;
+  }
+
+  /** Connects, attaches and serves until the connection ends. Never rejects. */
+  async run(): Promise<SessionResult> {
+    const destroy = () => this.destroy();
+    this.#signal.addEventListener("abort", destroy, { once: true });
+    const ping = setInterval(() => this.#ping(), PING_MS);
+    try {
+      await this.#serve();
+      return this.#end === undefined ? { lost: "the connection ended" } : { end: this.#end };
+    } catch (error) {
+      return error instanceof Lost ? { lost: error.message } : { error: error as Error };
+    } finally {
+      clearInterval(ping);
+      this.#signal.removeEventListener("abort", destroy);
+      this.destroy();
+    }
+  }
+
+  /** Sends input that is waiting, as far as the window allows, then its end. */
+  sendInput(): void {
+    const { input, isInputEnding } = this.#state;
+    if (this.#hello === undefined || input.isRefused) return;
+    for (let piece = input.next(); piece !== undefined; piece = input.next()) {
+      this.#send("stdin", STREAM.stdin, piece.offset, piece.bytes);
+    }
+    if (!isInputEnding || this.#isEofSent || this.#hello.stdin_ended || !input.isSent) return;
+    this.#isEofSent = true;
+    if (!this.#hello.terminal) this.#send("stdinEof", STREAM.stdin, input.end);
+    else {
+      this.#state.isInputEnding = false; // from now on ^D is input like any other
+      input.add(CONTROL_D).catch(() => undefined);
+      this.sendInput();
+    }
+  }
+
+  sendSize(): void {
+    const { size } = this.#state;
+    if (this.#hello?.terminal && size !== undefined) {
+      this.#send("resize", STREAM.process, 0, messages.resize.encode(size));
+    }
+  }
+
+  sendSignals(): void {
+    if (this.#hello === undefined) return;
+    for (const number of this.#state.signals.splice(0)) {
+      this.#send("signal", STREAM.process, 0, messages.signal.encode({ number }));
+    }
+  }
+
+  destroy(): void {
+    this.#socket?.destroy();
+  }
+
+  async #serve(): Promise<void> {
+    const { options } = this.#state;
+    const socket = await dial(this.#address, { ...options, signal: this.#signal }).catch((error: Error) => {
+      throw new Lost(error.message);
+    });
+    this.#socket = socket;
+    socket.on("error", () => undefined); // reading reports it, writing may fail first
+    this.#attach();
+    const parser = new StreamFrameParser("agent");
+    for await (const chunk of chunksOf(socket)) {
+      this.#unanswered = 0;
+      for (const frame of parser.push(chunk)) await this.#take(frame);
+      if (this.#end !== undefined) break;
+    }
+    if (this.#end !== undefined) await this.#finish(socket);
+  }
+
+  #attach(): void {
+    const { request, client, epoch, position, wasAttached } = this.#state;
+    const { container, exec, process, takeover } = request;
+    const message = {
+      ...{ version: 1, container_id: container, exec_id: exec, process, client, epoch },
+      // Only the first connection takes over: a later one would take back what another client has taken.
+      ...{ takeover: takeover === true && !wasAttached },
+      ...{ stdout_from: position.stdout, stderr_from: position.stderr },
+    };
+    this.#send("attach", STREAM.process, 0, messages.attach.encode(message));
+  }
+
+  async #take({ type, stream, offset, payload }: StreamFrame): Promise<void> {
+    const name = stream === STREAM.stderr ? "stderr" : "stdout";
+    switch (type) {
+      case "hello":
+        return this.#begin(messages.hello.decode(payload));
+      case "data":
+        return this.#data(name, stream, offset, payload);
+      case "gap":
+        return this.#gap(stream, name, offset, messages.gap.decode(payload));
+      case "eof":
+        return this.#check(name, offset);
+      case "stdinAck":
+        this.#state.input.acknowledge(offset);
+        return this.sendInput();
+      case "stdinUnsure": {
+        const { to, reason } = messages.gap.decode(payload);
+        const line = `input from ${offset} to ${to} may or may not have been written: ${reason}`;
+        return this.#state.input.refuse(new AttachError("gap", line));
+      }
+      case "exit":
+        return this.#exit(messages.exit.decode(payload));
+      case "ping":
+        return this.#send("pong", STREAM.process, offset);
+      case "error": {
+        const { kind, message } = messages.failure.decode(payload);
+        throw new AttachError(kind as CodeName, message);
+      }
+      case "takenOver":
+        throw new AttachError("taken-over", "attach: another client has taken over");
+      default:
+        return;
+    }
+  }
+
+  #begin(hello: guestd.v1.Hello): void {
+    const { position, input } = this.#state;
+    this.#state.epoch = hello.epoch;
+    this.#state.wasAttached = true;
+    position.stdout ??= hello.stdout?.base ?? 0;
+    position.stderr ??= hello.stderr?.base ?? 0;
+    if (!input.isRefused) input.begin(hello.stdin);
+    this.#hello = hello;
+    this.#state.attached.resolve({ stdin: hello.stdin, terminal: hello.terminal });
+    this.sendSize();
+    this.sendSignals();
+    this.sendInput();
+  }
+
+  async #data(name: OutputName, stream: number, offset: number, bytes: Uint8Array): Promise<void> {
+    const { position, options } = this.#state;
+    this.#check(name, offset);
+    this.#isTaking = true;
+    await options.onData(name, bytes, offset);
+    this.#isTaking = false;
+    position[name] = offset + bytes.length;
+    this.#send("ack", stream, offset + bytes.length);
+  }
+
+  #gap(stream: number, name: OutputName, from: number, { to, reason }: guestd.v1.Gap): void {
+    const { position, options, input } = this.#state;
+    if (stream === STREAM.stdin) {
+      input.refuse(new AttachError("gap", reason));
+      return;
+    }
+    this.#check(name, from);
+    if (options.onGap === undefined) {
+      throw new AttachError("data-loss", `attach: bytes ${from} to ${to} of ${name} are gone: ${reason}`);
+    }
+    options.onGap(name, from, to, reason);
+    position[name] = to;
+  }
+
+  /** Throws unless a frame continues where this client is. */
+  #check(name: OutputName, offset: number): void {
+    const expected = this.#state.position[name] ?? 0;
+    if (this.#hello !== undefined && offset === expected) return;
+    throw new AttachError("internal", `attach: the agent continues ${name} at ${offset}, not at ${expected}`);
+  }
+
+  #exit({ code, signal, stdout, stderr }: guestd.v1.Exit): void {
+    this.#check("stdout", stdout);
+    this.#check("stderr", stderr);
+    this.#end = { code, signal, stdout, stderr };
+  }
+
+  /** Acknowledges the end, so that the agent forgets the process. */
+  #finish(socket: Duplex): Promise<void> {
+    return new Promise((resolve) => socket.write(encodeStreamFrame("ack", STREAM.process, 0), () => resolve()));
+  }
+
+  #ping(): void {
+    if (this.#hello === undefined || this.#isTaking) return;
+    if (this.#unanswered++ >= MISSED) this.destroy();
+    else this.#send("ping", STREAM.process, 0);
+  }
+
+  #send(...frame: Parameters<typeof encodeStreamFrame>): void {
+    if (this.#socket?.destroyed === false) this.#socket.write(encodeStreamFrame(...frame));
+  }
+}
+
+/** The connection is lost; another one may continue. */
+class Lost extends Error {}
+
+/** Yields what arrives until the connection ends; throws Lost if it breaks. */
+async function* chunksOf(socket: Duplex): AsyncGenerator<Buffer> {
+  const iterator = (socket.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>)[
+    Symbol.asyncIterator
+  ]();
+  for (;;) {
+    let next: IteratorResult<Buffer>;
+    try {
+      next = await iterator.next();
+    } catch (error) {
+      throw new Lost((error as Error).message);
+    }
+    if (next.done) return;
+    yield next.value;
+  }
+}

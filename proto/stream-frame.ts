@@ -1,0 +1,134 @@
+/** Size of a frame's header: u8 type, u8 stream, u16 flags, u32 length of the payload, u64 offset, all big endian. */
+export const STREAM_HEADER_BYTES = 16;
+/** Longest payload. */
+export const MAX_PAYLOAD_BYTES = 65_536;
+
+/** Streams of an attachment. `process` carries everything that is no stdio. */
+export const STREAM = { stdin: 0, stdout: 1, stderr: 2, process: 3 } as const;
+
+interface FrameKind {
+  readonly code: number;
+  readonly sender: "client" | "agent" | "both";
+  readonly streams: readonly number[];
+  readonly payload: boolean;
+}
+
+const { stdin, stdout, stderr, process } = STREAM;
+
+/** Kinds of frames. Codes are only ever added. */
+const KINDS = {
+  attach: { code: 1, sender: "client", streams: [process], payload: true },
+  hello: { code: 2, sender: "agent", streams: [process], payload: true },
+  data: { code: 3, sender: "agent", streams: [stdout, stderr], payload: true },
+  ack: { code: 4, sender: "client", streams: [stdout, stderr, process], payload: false },
+  gap: { code: 5, sender: "agent", streams: [stdin, stdout, stderr], payload: true },
+  eof: { code: 6, sender: "agent", streams: [stdout, stderr], payload: false },
+  exit: { code: 7, sender: "agent", streams: [process], payload: true },
+  stdin: { code: 8, sender: "client", streams: [stdin], payload: true },
+  stdinAck: { code: 9, sender: "agent", streams: [stdin], payload: false },
+  stdinEof: { code: 10, sender: "client", streams: [stdin], payload: false },
+  stdinUnsure: { code: 11, sender: "agent", streams: [stdin], payload: true },
+  resize: { code: 12, sender: "client", streams: [process], payload: true },
+  signal: { code: 13, sender: "client", streams: [process], payload: true },
+  ping: { code: 14, sender: "both", streams: [process], payload: false },
+  pong: { code: 15, sender: "both", streams: [process], payload: false },
+  error: { code: 16, sender: "agent", streams: [process], payload: true },
+  takenOver: { code: 17, sender: "agent", streams: [process], payload: false },
+} as const satisfies Readonly<Record<string, FrameKind>>;
+
+export type FrameType = keyof typeof KINDS;
+
+export const frameTypes = Object.keys(KINDS) as readonly FrameType[];
+
+/** Returns who may send a frame, on which streams, and whether it has a payload. */
+export const kindOf = (type: FrameType): FrameKind => KINDS[type];
+
+const TYPES: ReadonlyMap<number, FrameType> = new Map(frameTypes.map((type) => [KINDS[type].code, type]));
+
+export interface StreamFrame {
+  readonly type: FrameType;
+  readonly stream: number;
+  /** Position in the stream, in bytes; a number of its own for ping and pong. */
+  readonly offset: number;
+  readonly payload: Uint8Array;
+}
+
+/** Bytes that are no frame of the protocol. `message` is one line. */
+export class StreamFrameError extends Error {
+  override readonly name = "StreamFrameError";
+}
+
+const NOTHING = new Uint8Array();
+
+/** Encodes a frame; `offset` is an integer from 0 to 2^53 - 1. */
+export function encodeStreamFrame(
+  type: FrameType,
+  stream: number,
+  offset: number,
+  payload: Uint8Array = NOTHING,
+): Buffer {
+  const frame = Buffer.allocUnsafe(STREAM_HEADER_BYTES + payload.length);
+  frame[0] = KINDS[type].code;
+  frame[1] = stream;
+  frame.writeUInt16BE(0, 2);
+  frame.writeUInt32BE(payload.length, 4);
+  frame.writeBigUInt64BE(BigInt(offset), 8);
+  frame.set(payload, STREAM_HEADER_BYTES);
+  return frame;
+}
+
+/**
+ * Splits a byte stream into frames. Refuses a header as soon as it is complete, so it holds at most one frame, whatever
+ * length a header claims. After an error the parser can't be used.
+ */
+export class StreamFrameParser {
+  readonly #sender: "client" | "agent";
+  /** Bytes of the incomplete frame. */
+  #pieces: Buffer[] = [];
+  #length = 0;
+  /** Bytes that complete the header, or the frame once its header is known. */
+  #wanted = STREAM_HEADER_BYTES;
+
+  /** `sender` is the side whose frames are parsed. */
+  constructor(sender: "client" | "agent") {
+    this.#sender = sender;
+  }
+
+  /** Returns the frames completed by this chunk. Payloads may be views of `chunk`. Throws StreamFrameError. */
+  push(chunk: Buffer): StreamFrame[] {
+    this.#pieces.push(chunk);
+    this.#length += chunk.length;
+    const frames: StreamFrame[] = [];
+    if (this.#length < this.#wanted) return frames;
+    let bytes = this.#pieces.length === 1 ? chunk : Buffer.concat(this.#pieces);
+    this.#wanted = STREAM_HEADER_BYTES;
+    while (bytes.length >= STREAM_HEADER_BYTES) {
+      const { length, ...header } = this.#header(bytes);
+      const end = STREAM_HEADER_BYTES + length;
+      this.#wanted = end;
+      if (bytes.length < end) break;
+      this.#wanted = STREAM_HEADER_BYTES;
+      frames.push({ ...header, payload: bytes.subarray(STREAM_HEADER_BYTES, end) });
+      bytes = bytes.subarray(end);
+    }
+    this.#pieces = bytes.length === 0 ? [] : [bytes];
+    this.#length = bytes.length;
+    return frames;
+  }
+
+  #header(bytes: Buffer): { type: FrameType; stream: number; offset: number; length: number } {
+    const [code, stream] = [bytes.readUInt8(0), bytes.readUInt8(1)];
+    const type = TYPES.get(code);
+    if (type === undefined) throw new StreamFrameError(`frame of type ${code}: the type is unknown`);
+    const { sender, streams, payload }: FrameKind = KINDS[type];
+    const [flags, length, offset] = [bytes.readUInt16BE(2), bytes.readUInt32BE(4), Number(bytes.readBigUInt64BE(8))];
+    const refuse = (why: string) => new StreamFrameError(`frame ${type}: ${why}`);
+    if (sender !== "both" && sender !== this.#sender) throw refuse(`the ${this.#sender} may not send it`);
+    if (!streams.includes(stream)) throw refuse(`it doesn't belong to stream ${stream}`);
+    if (flags !== 0) throw refuse(`its flags are ${flags}, not 0`);
+    if (length > MAX_PAYLOAD_BYTES) throw refuse(`its length is ${length}, over ${MAX_PAYLOAD_BYTES}`);
+    if (length > 0 !== payload) throw refuse(payload ? "it has no payload" : `it has a payload of ${length} bytes`);
+    if (!Number.isSafeInteger(offset)) throw refuse("its offset is over 2^53 - 1");
+    return { type, stream, offset, length };
+  }
+}

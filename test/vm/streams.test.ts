@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { randomFrom } from "../scenarios/cutting-proxy.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { expectExactly, follow, randomBytesOf } from "../scenarios/resumed-streams.ts";
+import { shellProcess } from "../scenarios/streams.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
+
+test("attachments in a guest lose nothing over vsock, by clients that leave and by the agent's death", async () => {
+  const random = randomFrom(1);
+  await using machine = await startGuestMachine();
+  const pod = await Pod.open(machine);
+  const container = await pod.start(["sleep", "1000"]);
+  const input = randomBytesOf(random, 200_000);
+  const typed = randomBytesOf(random, 40_000);
+  const raw = `stty raw -echo; echo ready; head -c ${typed.length}`;
+  const each = { address: machine.guest.address(1028), random, successors: 0.1 };
+  const [cat, tty] = await Promise.all([
+    follow({ ...each, input, request: { container, exec: "cat", process: shellProcess("cat") } }),
+    follow({
+      ...{ ...each, input: typed, ready: 6 },
+      request: { container, exec: "tty", process: shellProcess(raw, { Terminal: true }) },
+    }),
+    machine.killAgent(),
+  ]);
+  expectExactly(cat, input);
+  expectExactly(tty, Buffer.concat([Buffer.from("ready\n"), typed]));
+  expect([cat.code, tty.code]).toEqual([0, 0]);
+  await pod.client.close();
+}, 240_000);
