@@ -162,7 +162,10 @@ describe("hooks of a create", () => {
 
   test("whose caller cancels while they start never run", async () => {
     let played = false;
-    const kernel = testKernel({ play: () => void (played = true) });
+    const play = () => {
+      played = true;
+    };
+    const kernel = testKernel({ play });
     const cancelling = new AbortController();
     const running = runHooks(kernel, "prestart", target({ prestart: [hook("/a")] }), cancelling.signal);
     cancelling.abort(new Error("gone"));
