@@ -129,6 +129,36 @@ const PROCESS: Refusal[] = [
   ["linux.intelRdt is not supported", { unsupported: ["linux.intelRdt"] }],
 ];
 
+const OTHER = { policy: "SCHED_OTHER", nice: 0, priority: 0, flags: [], runtime: 0, deadline: 0, period: 0 };
+const scheduler = (parts: Partial<ProcessSpec["scheduler"]>) => ofProcess({ scheduler: { ...OTHER, ...parts } });
+const ioPriority = (name: string, priority: number) => ofProcess({ ioPriority: { class: name, priority } });
+const SCHEDULING: Refusal[] = [
+  ['process.scheduler.policy "SCHED_ISO" is not supported by Linux', scheduler({ policy: "SCHED_ISO" })],
+  ["process.scheduler.nice 20 is outside -20..19", scheduler({ nice: 20 })],
+  ["process.scheduler.nice -21 is outside -20..19", scheduler({ nice: -21 })],
+  ["process.scheduler.priority 1 is for SCHED_FIFO and SCHED_RR, not SCHED_OTHER", scheduler({ priority: 1 })],
+  [
+    "process.scheduler.runtime 1 is for SCHED_DEADLINE, not SCHED_FIFO",
+    scheduler({ policy: "SCHED_FIFO", priority: 1, runtime: 1 }),
+  ],
+  [
+    "process.scheduler.period 9007199254740992 is more than 2^53 ns",
+    scheduler({ policy: "SCHED_DEADLINE", period: 2 ** 53 }),
+  ],
+  ['process.scheduler.flags "SCHED_FLAG_X" is not supported by Linux', scheduler({ flags: ["SCHED_FLAG_X"] })],
+  ['process.ioPriority.class "IOPRIO_CLASS_X" is not supported by Linux', ioPriority("IOPRIO_CLASS_X", 0)],
+  ["process.ioPriority.priority -1 is outside 0..7", ioPriority("IOPRIO_CLASS_BE", -1)],
+  ["process.ioPriority.priority 8 is outside 0..7", ioPriority("IOPRIO_CLASS_BE", 8)],
+  [
+    'process.execCPUAffinity.initial "x" is not a list of processors',
+    ofProcess({ execCPUAffinity: { initial: "x", final: "" } }),
+  ],
+  [
+    'process.execCPUAffinity.final "8192" is not a list of processors',
+    ofProcess({ execCPUAffinity: { initial: "0-8191", final: "8192" } }),
+  ],
+];
+
 const bind = { destination: "/m", source: "/s", type: "bind", options: ["bind"] };
 const mounted = (parts: Partial<typeof bind>): Partial<Spec> => ({ mounts: [{ ...bind, ...parts }] });
 const MOUNTS: Refusal[] = [
@@ -157,7 +187,7 @@ const MOUNTS: Refusal[] = [
   ["mounts has 4097 entries, more than 4096", { mounts: new Array(4097).fill(bind) }],
 ];
 
-test.each([...NAMESPACES, ...SYSCTLS, ...LIMITS, ...PROCESS, ...MOUNTS])(
+test.each([...NAMESPACES, ...SYSCTLS, ...LIMITS, ...PROCESS, ...SCHEDULING, ...MOUNTS])(
   "a spec is refused with: %s",
   (line, parts) => {
     const refused = expect.objectContaining({ kind: "invalid-argument", message: `OCI spec: ${line}` });
@@ -177,6 +207,12 @@ test.each<[string, Partial<Spec>]>([
   ],
   ["swap of no more than the memory", resources({ memory: { limit: 9, swap: 9 } })],
   ["the name of a cgroup file of 100 bytes", resources({ unified: { [`memory.${"x".repeat(93)}`]: "1" } })],
+  ["the least nice value", scheduler({ nice: -20 })],
+  ["the greatest nice value", scheduler({ nice: 19 })],
+  ["a priority for SCHED_RR", scheduler({ policy: "SCHED_RR", priority: 1 })],
+  ["times for SCHED_DEADLINE", scheduler({ policy: "SCHED_DEADLINE", runtime: 1, deadline: 2, period: 2 ** 53 - 1 })],
+  ["the highest I/O priority", ioPriority("IOPRIO_CLASS_RT", 0)],
+  ["the lowest I/O priority", ioPriority("IOPRIO_CLASS_IDLE", 7)],
   ["as many mounts as there may be", { mounts: new Array(4096).fill(bind) }],
 ])("a spec with %s is accepted", (_, parts) => {
   expect(() => checkSpec(testSpec(parts))).not.toThrow();
