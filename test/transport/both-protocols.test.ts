@@ -119,6 +119,11 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     await client.close();
     expect(await Promise.all(lost)).toMatchObject([{ code: 14 }, { code: 14 }]);
     await until(() => served.table.aborted.length === 2);
+    const message =
+      name === "ttrpc"
+        ? "the connection from unix was closed"
+        : "/test.Echo/Hang was cancelled or exceeded its deadline";
+    expect(served.table.aborted).toMatchObject(new Array(2).fill({ kind: "canceled", message }));
     expect(await kept).toBe("150");
   });
 
