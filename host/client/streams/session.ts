@@ -24,7 +24,10 @@ const MISSED = 3;
 const CONTROL_D = Uint8Array.of(4);
 
 /** How a connection ended: with the process's end, with an error that another connection would not change, or lost. */
-export type SessionResult = { readonly end: ProcessEnd } | { readonly error: Error } | { readonly lost: string };
+export type SessionResult =
+  | { readonly end: ProcessEnd }
+  | { readonly error: Error }
+  | { readonly lost: string; readonly isUnreachable: boolean };
 
 /** One connection of an attachment. */
 export class Session {
@@ -58,9 +61,11 @@ export class Session {
     const ping = setInterval(() => this.#ping(), PING_MS);
     try {
       await this.#serve();
-      return this.#end === undefined ? { lost: "the connection ended" } : { end: this.#end };
+      if (this.#end !== undefined) return { end: this.#end };
+      return { lost: "the connection ended", isUnreachable: false };
     } catch (error) {
-      return error instanceof Lost ? { lost: error.message } : { error: error as Error };
+      if (!(error instanceof Lost)) return { error: error as Error };
+      return { lost: error.message, isUnreachable: this.#socket === undefined };
     } finally {
       clearInterval(ping);
       this.#signal.removeEventListener("abort", destroy);
@@ -105,7 +110,8 @@ export class Session {
 
   async #serve(): Promise<void> {
     const { options } = this.#state;
-    const socket = await dial(this.#address, { ...options, signal: this.#signal }).catch((error: Error) => {
+    const connect = options.dial ?? dial;
+    const socket = await connect(this.#address, { ...options, signal: this.#signal }).catch((error: Error) => {
       throw new Lost(error.message);
     });
     this.#socket = socket;
@@ -124,9 +130,9 @@ export class Session {
     const { request, client, epoch, position, wasAttached } = this.#state;
     const { container, exec, process, takeover } = request;
     const message = {
-      ...{ version: 1, container_id: container, exec_id: exec, process, client, epoch },
-      // Only the first connection takes over: a later one would take back what another client has taken.
-      ...{ takeover: takeover === true && !wasAttached },
+      ...{ version: 1, container_id: container, exec_id: exec, client, epoch },
+      // Once attached, a client neither starts the process again nor takes back what another client has taken.
+      ...(wasAttached ? {} : { process, takeover }),
       ...{ stdout_from: position.stdout, stderr_from: position.stderr },
     };
     this.#send("attach", STREAM.process, 0, messages.attach.encode(message));
@@ -175,6 +181,7 @@ export class Session {
     if (!input.isRefused) input.begin(hello.stdin);
     this.#hello = hello;
     this.#state.attached.resolve({ stdin: hello.stdin, terminal: hello.terminal });
+    this.#state.options.onConnect?.();
     this.sendSize();
     this.sendSignals();
     this.sendInput();
