@@ -4,9 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { randomFrom } from "../scenarios/cutting-proxy.ts";
+import { type GuestctlProcess, startGuestctl } from "../scenarios/guestctl-process.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { randomBytesOf } from "../scenarios/resumed-streams.ts";
-import { type GuestctlProcess, startGuestctl } from "./testing/guestctl-process.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
 const SEED = Number(process.env["GUESTD_SEED"] ?? Date.now() % 100_000);

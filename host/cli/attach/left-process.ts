@@ -57,5 +57,5 @@ function kindOf({ kind }: AttachError | Leave): LeaveKind {
 }
 
 function isCode(kind: AttachErrorKind): kind is CodeName {
-  return kind in CODES;
+  return Object.hasOwn(CODES, kind);
 }

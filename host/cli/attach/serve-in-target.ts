@@ -1,6 +1,7 @@
 import type { AgentClient } from "../../client/agent-client.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import type { AttachRequest } from "../../client/streams/attachment.ts";
+import { CliError } from "../cli-error.ts";
 import { explainLostCall, findGuestEnd } from "../guest/guest-death.ts";
 import { type ContainerTarget, connectTo } from "../guest/target.ts";
 import { leaveAfter, serveProcess } from "../run/serve-process.ts";
@@ -35,6 +36,11 @@ export async function serveInTarget(
   };
   const byStreams = () => serveStreams(streamsPlace(target), request, { ...options, name, findDeath });
   const byCalls = async () => {
+    if (request.from !== undefined) {
+      throw new CliError(
+        `${name}: this agent can't continue at a byte: it doesn't serve guestd.v1.Streams; omit --from`,
+      );
+    }
     await using client = await connectTo(target);
     options.interrupts.handle((_signal, times) => leaveAfter(client, times));
     await options.startByCalls?.(client);

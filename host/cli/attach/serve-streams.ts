@@ -2,6 +2,7 @@ import { constants } from "node:os";
 import type { Writable } from "node:stream";
 import { AttachError } from "../../client/streams/attach-error.ts";
 import { type Attached, type AttachRequest, attach } from "../../client/streams/attachment.ts";
+import { truncate, visibleLine } from "../../visible.ts";
 import { DisconnectLine } from "../output/disconnect-line.ts";
 import type { Interrupts } from "../run/interrupts.ts";
 import { lendTerminal, terminalSize } from "../run/local-terminal.ts";
@@ -65,7 +66,8 @@ export async function serveStreams(
       attachment.signal(SIGKILL);
     },
     onGap(name, from, to, reason) {
-      process.stderr.write(`guestctl: bytes ${from} to ${to} of ${name} are gone: ${reason}\n`);
+      const line = `guestctl: bytes ${from} to ${to} of ${name} are gone: ${reason}`;
+      process.stderr.write(`${visibleLine(truncate(line))}\n`);
     },
     onConnect() {
       isConnected = true;
@@ -75,7 +77,7 @@ export async function serveStreams(
     },
     onDisconnect(reason) {
       isConnected = false;
-      line.show(`guestctl: ${reason}; connecting again …`);
+      line.show(visibleLine(`guestctl: disconnected (${reason}); connecting again …`));
       input?.update();
       clearInterval(looking);
       looking = setInterval(() => {
@@ -120,6 +122,8 @@ export async function serveStreams(
     return (await attachment.exit).code;
   } catch (error) {
     if (error instanceof AttachError && error.kind === "unreachable") throw error;
+    // The cursor may be behind a prompt.
+    if (isTerminal && process.stderr.isTTY) process.stderr.write("\n");
     throw leftProcess(error, attachment, options);
   } finally {
     clearInterval(looking);

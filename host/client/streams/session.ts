@@ -1,8 +1,9 @@
 import type { Duplex } from "node:stream";
 import { codec } from "../../../proto/codec.ts";
-import type { CodeName } from "../../../proto/codes.ts";
+import { CODES, type CodeName } from "../../../proto/codes.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { encodeStreamFrame, STREAM, type StreamFrame, StreamFrameParser } from "../../../proto/stream-frame.ts";
+import { truncate, visible } from "../../visible.ts";
 import { dial } from "../dial.ts";
 import { AttachError } from "./attach-error.ts";
 import type { AttachmentState, OutputName, ProcessEnd } from "./attachment.ts";
@@ -21,6 +22,7 @@ const messages = {
 const PING_MS = 15_000;
 /** Pings without an answer after which the connection counts as lost. */
 const MISSED = 3;
+const MAX_CODE = 255;
 const CONTROL_D = Uint8Array.of(4);
 
 /** How a connection ended: with the process's end, with an error that another connection would not change, or lost. */
@@ -163,7 +165,7 @@ export class Session {
         return this.#send("pong", STREAM.process, offset);
       case "error": {
         const { kind, message } = messages.failure.decode(payload);
-        throw new AttachError(kind as CodeName, message);
+        throw new AttachError(isCodeName(kind) ? kind : "unknown", visible(truncate(message)));
       }
       case "takenOver":
         throw new AttachError("taken-over", "attach: another client has taken over");
@@ -221,6 +223,7 @@ export class Session {
   #exit({ code, signal, stdout, stderr }: guestd.v1.Exit): void {
     this.#check("stdout", stdout);
     this.#check("stderr", stderr);
+    if (code > MAX_CODE) throw new AttachError("internal", `attach: the agent reports ${code} as the exit code`);
     this.#end = { code, signal, stdout, stderr };
   }
 
@@ -238,6 +241,10 @@ export class Session {
   #send(...frame: Parameters<typeof encodeStreamFrame>): void {
     if (this.#socket?.destroyed === false) this.#socket.write(encodeStreamFrame(...frame));
   }
+}
+
+function isCodeName(kind: string): kind is CodeName {
+  return Object.hasOwn(CODES, kind);
 }
 
 /** The connection is lost; another one may continue. */

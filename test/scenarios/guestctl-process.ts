@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 
-const launcher = join(import.meta.dirname, "../../../host/cli/launch.cjs");
+const launcher = join(import.meta.dirname, "../../host/cli/launch.cjs");
 
 /** A guestctl command that runs. */
 export interface GuestctlProcess {
