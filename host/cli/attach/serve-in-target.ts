@@ -19,7 +19,7 @@ export interface TargetOptions extends Omit<ServeOptions, "name" | "findDeath" |
 
 /**
  * Serves a process of a container until its end, by guestd.v1.Streams or Kata's calls, and returns its exit code. Removes
- * the record of an exec, unless it may still be running.
+ * the record of an exec that has ended.
  */
 export async function serveInTarget(
   store: StateStore,
@@ -52,7 +52,7 @@ export async function serveInTarget(
     return code;
   } catch (error) {
     const isGone = error instanceof LeftProcess && error.kind === "gone";
-    if (isGone || !(error instanceof LeftProcess)) forget();
+    if (isGone || (error instanceof RpcError && error.kind === "not-found")) forget();
     if (isGone) throw findDeath() ?? error;
     throw guest !== undefined && error instanceof RpcError ? await explainLostCall(store, guest.name, error) : error;
   }
