@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
-import { randomFrom } from "../scenarios/cutting-proxy.ts";
+import { randomFrom, startCuttingProxy } from "../scenarios/cutting-proxy.ts";
 import { type GuestctlProcess, startGuestctl } from "../scenarios/guestctl-process.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { randomBytesOf } from "../scenarios/resumed-streams.ts";
@@ -74,6 +74,32 @@ describeInNamespaces("guestctl exec", () => {
     expect(await running.ended).toBe(0);
     expect(running.output.stderr).toBe("");
     expect([running.output.stdout.length, sha256(running.output.stdout)]).toEqual([input.length, sha256(input)]);
+  });
+
+  it("returns every byte both ways over connections that are cut after any byte", async () => {
+    const random = randomFrom(SEED);
+    const input = randomBytesOf(random, 300_000);
+    const path = `${given.machine.directory}/cutting`;
+    const target = `${given.machine.address.slice("unix://".length)}_1028`;
+    await using proxy = await startCuttingProxy(`${path}_1028`, target, random, 60_000);
+    const running = startGuestctl(["exec", "-i", "--address", `unix://${path}`, given.container, "cat"]);
+    running.child.stdin?.end(input);
+    expect(await running.ended).toBe(0);
+    expect([running.output.stderr, sha256(running.output.stdout)]).toEqual(["", sha256(input)]);
+    expect(proxy.cuts).toBeGreaterThan(0);
+  });
+
+  it("serves guestctl run in the same way while the agent is killed", async () => {
+    const rootfs = given.machine.rootfs("run");
+    const script = "echo up; read line; echo got $line; exit 3";
+    const line = ["run", "-i", "--address", given.machine.address, "--rootfs", rootfs, "sh", "-c", script];
+    const running = startGuestctl(line);
+    await running.prints("up\n");
+    const killed = given.machine.killAgent();
+    running.type("typed\n");
+    await killed;
+    expect(await running.ended).toBe(3);
+    expect([running.output.stdout.toString(), running.output.stderr]).toEqual(["up\ngot typed\n", ""]);
   });
 
   it("continues at the byte with --resume and --from in another process, after kill -9", async () => {
@@ -157,6 +183,28 @@ describeInNamespaces("guestctl exec", () => {
     expect(running.output.stdout.toString().match(/got-\w+/g)).toEqual(["got-typed", "got-end"]);
   });
 
+  it("shows one line on a terminal while it is disconnected, and removes it", async () => {
+    const path = `${given.machine.directory}/failing`;
+    const target = `${given.machine.address.slice("unix://".length)}_1028`;
+    const passing = () => startCuttingProxy(`${path}_1028`, target, () => 1, Number.MAX_SAFE_INTEGER);
+    const network = await passing();
+    const script = "stty -echo; echo ready; read x; echo got-$x";
+    const line = ["exec", "-it", "--address", `unix://${path}`, given.container, "sh", "-c", script];
+    const running = startGuestctl(line, { tty: true });
+    await running.prints("ready");
+    await network[Symbol.asyncDispose]();
+    await running.prints("connecting again");
+    running.type("typed\r");
+    await using _ = await passing();
+    expect(await running.ended).toBe(0);
+    const below = "\u001bD\u001b[A\u001b7\u001b[B\r\u001b[K";
+    expect(running.output.stdout.toString().split(below).slice(1)).toEqual([
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: the line ends with the cursor's return
+      expect.stringMatching(/^guestctl: disconnected \(.+\); connecting again …\u001b8$/),
+      "\u001b8got-typed\r\n",
+    ]);
+  });
+
   it("passes changes of the terminal's size on", async () => {
     const running = terminal("trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.1; done");
     await running.prints("ready");
@@ -211,6 +259,19 @@ describeInNamespaces("guestctl exec without an agent that answers", () => {
     const attached = startGuestctl(["attach", "--address", given.machine.address, "--no-stdin", id]);
     expect(await attached.ended).toBe(4);
     expect(attached.output.stdout.toString()).toBe("later\n");
+    const rootfs = given.machine.rootfs("run");
+    const run = startGuestctl([
+      "run",
+      "--address",
+      given.machine.address,
+      "--rootfs",
+      rootfs,
+      "sh",
+      "-c",
+      "echo x; exit 5",
+    ]);
+    expect(await run.ended).toBe(5);
+    expect([run.output.stdout.toString(), run.output.stderr]).toEqual(["x\n", ""]);
   });
 
   it("returns 125 and the byte at which the output was cut, never a success, if the guest is gone", async () => {
