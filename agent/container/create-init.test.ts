@@ -146,7 +146,7 @@ test("hooks of a create run while the init process waits, with its pid", async (
   const states: unknown[] = [];
   const kernel = testKernel({
     play: (child) => {
-      if (child.request.keep.release !== undefined) return child.report({ kind: "ready" });
+      if (child.waits) return child.report({ kind: "ready" });
       const fd = openSync(`/proc/self/fd/${child.slots[1]}`, "r");
       states.push(JSON.parse(readFileSync(fd, "utf8")));
       closeSync(fd);
