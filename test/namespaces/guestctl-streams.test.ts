@@ -274,6 +274,17 @@ describeInNamespaces("guestctl exec without an agent that answers", () => {
     expect([run.output.stdout.toString(), run.output.stderr]).toEqual(["x\n", ""]);
   });
 
+  it("leaves a command at the fourth signal while it is disconnected", async () => {
+    await using given = await startPod();
+    const running = startGuestctl(given.shell("echo hello; sleep 1000"));
+    await running.prints("hello\n");
+    process.kill(await given.machine.agentPid(), "SIGSTOP");
+    const signals = setInterval(() => running.child.kill("SIGINT"), 50); // at once, they would merge
+    expect(await running.ended).toBe(125);
+    clearInterval(signals);
+    expect(running.output.stderr).toMatch(/: cut at byte 6: given up after four signals; continue with: .*\n$/);
+  });
+
   it("returns 125 and the byte at which the output was cut, never a success, if the guest is gone", async () => {
     const given = await startPod();
     const running = startGuestctl(given.shell("echo hello; sleep 1000", "--reconnect-timeout", "1"));

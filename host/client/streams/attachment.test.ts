@@ -128,6 +128,21 @@ test("is unreachable if the first connection fails, and cut if a later one does"
   await expect(cut.exit).rejects.toMatchObject({ kind: "cut", message: expect.stringContaining("cut at byte 3") });
 });
 
+test("is cut if connections succeed and the agent answers none of them", async () => {
+  const { address } = await serve(
+    (agent) => {
+      agent.hello();
+      agent.end();
+    },
+    () => undefined,
+  );
+  const { attachment } = start(address, { giveUpMs: 500 });
+  await expect(attachment.exit).rejects.toMatchObject({
+    kind: "cut",
+    message: expect.stringContaining("cut at byte 0 of stdout: the agent didn't answer within 1 s;"),
+  });
+});
+
 test.each<[string, Answer, { kind: string; message: string }]>([
   [
     "an exit code over 255, which would count as success",

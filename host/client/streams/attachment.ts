@@ -10,6 +10,9 @@ import { Session } from "./session.ts";
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5000;
 const GIVE_UP_MS = 60_000;
+/** A start may take long in a starved guest: init waits up to 80 s before it replaces a silent agent there. */
+const FIRST_ANSWER_MS = 120_000;
+const MIN_ANSWER_MS = 1000;
 
 export type OutputName = "stdout" | "stderr";
 
@@ -175,7 +178,9 @@ export class Attachment {
     let [pause, lastHello, hasConnected] = [FIRST_PAUSE_MS, performance.now(), false];
     for (;;) {
       signal.throwIfAborted();
-      const session = new Session(this.#address, this.#state, signal);
+      const left = giveUpMs - (performance.now() - lastHello);
+      const answerMs = this.#state.wasAttached ? Math.max(left, MIN_ANSWER_MS) : FIRST_ANSWER_MS;
+      const session = new Session(this.#address, this.#state, signal, answerMs);
       this.#session = session;
       const result = await session.run();
       this.#session = undefined;

@@ -36,6 +36,8 @@ export class Session {
   readonly #address: string;
   readonly #state: AttachmentState;
   readonly #signal: AbortSignal;
+  readonly #answerMs: number;
+  #answerTimer: NodeJS.Timeout | undefined;
   #socket: Duplex | undefined;
   #hello: guestd.v1.Hello | undefined;
   #isEofSent = false;
@@ -45,10 +47,12 @@ export class Session {
   #isTaking = false;
   #end: ProcessEnd | undefined;
 
-  constructor(address: string, state: AttachmentState, signal: AbortSignal) {
+  /** The agent has `answerMs` for its answer, after which the connection counts as lost. */
+  constructor(address: string, state: AttachmentState, signal: AbortSignal, answerMs: number) {
     this.#address = address;
     this.#state = state;
     this.#signal = signal;
+    this.#answerMs = answerMs;
   }
 
   /** True once the agent has answered. */
@@ -70,6 +74,7 @@ export class Session {
       return { lost: error.message, isUnreachable: this.#socket === undefined };
     } finally {
       clearInterval(ping);
+      clearTimeout(this.#answerTimer);
       this.#signal.removeEventListener("abort", destroy);
       this.destroy();
     }
@@ -119,6 +124,8 @@ export class Session {
     this.#socket = socket;
     socket.on("error", () => undefined); // reading reports it, writing may fail first
     this.#attach();
+    const late = new Error(`the agent didn't answer within ${Math.ceil(this.#answerMs / 1000)} s`);
+    this.#answerTimer = setTimeout(() => socket.destroy(late), this.#answerMs);
     const parser = new StreamFrameParser("agent");
     for await (const chunk of chunksOf(socket)) {
       this.#unanswered = 0;
@@ -175,6 +182,7 @@ export class Session {
   }
 
   #begin(hello: guestd.v1.Hello): void {
+    clearTimeout(this.#answerTimer);
     const { position, input } = this.#state;
     this.#state.epoch = hello.epoch;
     this.#state.wasAttached = true;
@@ -234,7 +242,7 @@ export class Session {
 
   #ping(): void {
     if (this.#hello === undefined || this.#isTaking) return;
-    if (this.#unanswered++ >= MISSED) this.destroy();
+    if (this.#unanswered++ >= MISSED) this.#socket?.destroy(new Error("the agent doesn't answer"));
     else this.#send("ping", STREAM.process, 0);
   }
 
