@@ -161,13 +161,13 @@ describe("hooks of a create", () => {
   });
 
   test("whose caller cancels while they start never run", async () => {
-    let played = false;
-    const kernel = testKernel({ play: () => void (played = true) });
+    const played: ChildDouble[] = [];
+    const kernel = testKernel({ play: (child) => void played.push(child) });
     const cancelling = new AbortController();
     const running = runHooks(kernel, "prestart", target({ prestart: [hook("/a")] }), cancelling.signal);
     cancelling.abort(new Error("gone"));
     await expect(running).rejects.toThrow("gone");
-    expect([played, kernel.signals]).toEqual([false, [[5000, 9]]]);
+    expect([played, kernel.signals]).toEqual([[], [[5000, 9]]]);
   });
 
   test("whose caller cancels are killed, and reject with the caller's reason", async () => {
