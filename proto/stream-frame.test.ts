@@ -6,6 +6,7 @@ import {
   frameTypes,
   kindOf,
   MAX_PAYLOAD_BYTES,
+  STREAM,
   STREAM_HEADER_BYTES,
   type StreamFrame,
   StreamFrameError,
@@ -20,7 +21,9 @@ const frameOf = (type: FrameType) => {
     type: fc.constant(type),
     stream: fc.constantFrom(...streams),
     offset: fc.maxSafeNat(),
-    payload: payload ? fc.uint8Array({ minLength: 1, maxLength: 300 }) : fc.constant(new Uint8Array()),
+    payload: payload
+      ? fc.uint8Array({ minLength: streams.includes(STREAM.process) ? 0 : 1, maxLength: 300 })
+      : fc.constant(new Uint8Array()),
   });
 };
 const sentBy = (sender: Sender) =>

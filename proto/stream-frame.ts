@@ -127,7 +127,9 @@ export class StreamFrameParser {
     if (!streams.includes(stream)) throw refuse(`it doesn't belong to stream ${stream}`);
     if (flags !== 0) throw refuse(`its flags are ${flags}, not 0`);
     if (length > MAX_PAYLOAD_BYTES) throw refuse(`its length is ${length}, over ${MAX_PAYLOAD_BYTES}`);
-    if (length > 0 !== payload) throw refuse(payload ? "it has no payload" : `it has a payload of ${length} bytes`);
+    if (length > 0 && !payload) throw refuse(`it has a payload of ${length} bytes`);
+    // A message whose fields all have their defaults is empty, such as the exit 0 of a process that printed nothing.
+    if (length === 0 && payload && stream !== process) throw refuse("it has no payload");
     if (!Number.isSafeInteger(offset)) throw refuse("its offset is over 2^53 - 1");
     return { type, stream, offset, length };
   }

@@ -21,6 +21,7 @@ test("guestctl has exactly these commands", () => {
   expect(names).toEqual([
     "run",
     "exec",
+    "attach",
     "cp",
     "ps",
     "inspect",

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { addAgent } from "./command/agent.ts";
+import { addAttach } from "./command/attach.ts";
 import { addBoot } from "./command/boot.ts";
 import { addCp } from "./command/cp.ts";
 import { addExec } from "./command/exec.ts";
@@ -39,6 +40,7 @@ export function createProgram(): Command {
   const commands = [
     addRun,
     addExec,
+    addAttach,
     addCp,
     addPs,
     addInspect,

@@ -102,6 +102,24 @@ export function streamsScenarios(
     expect(first.text.stdout + second.text.stdout).toBe("one\ntwo\n");
   });
 
+  it("doesn't start a process again that another client has ended while its own was disconnected", async () => {
+    const { address, container } = given();
+    const exec = newExec();
+    const process = shellProcess("echo started >> /tmp/starts; cat");
+    const first = attachText(address, { container, exec, process }).attachment;
+    await first.attached;
+    first.disconnect();
+    const second = attachText(address, { container, exec }).attachment;
+    second.end();
+    await Promise.allSettled([second.exit, first.exit]);
+    await expect(first.exit).rejects.toMatchObject({ kind: expect.stringMatching(/^not-found|failed-precondition$/) });
+    const { attachment, text } = attachText(address, {
+      ...{ container, exec: newExec(), process: shellProcess("cat /tmp/starts") },
+    });
+    await attachment.exit;
+    expect(text.stdout).toBe("started\n");
+  });
+
   it("tells a client exactly which bytes another one has acknowledged", async () => {
     const { address, container } = given();
     const exec = newExec();

@@ -1,21 +1,46 @@
 import type { Command } from "commander";
 import { thisProcess } from "../../../lib/process-owner.ts";
-import { RpcError } from "../../client/rpc-error.ts";
 import { processSpec } from "../../image/image-config.ts";
+import { DEFAULT_DETACH_KEYS, detachKeys } from "../attach/detach-keys.ts";
+import { resumeLine } from "../attach/resume-line.ts";
+import { serveInTarget } from "../attach/serve-in-target.ts";
+import { CliError } from "../cli-error.ts";
+import { count, identifier, position, type StartPosition } from "../flags/option-values.ts";
 import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../flags/process-flags.ts";
-import { explainLostCall } from "../guest/guest-death.ts";
-import { type ContainerTarget, connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import {
+  type ContainerTarget,
+  connectTo,
+  findContainer,
+  findExec,
+  type TargetFlags,
+  withTarget,
+} from "../guest/target.ts";
+import { print } from "../output/print.ts";
 import { Interrupts } from "../run/interrupts.ts";
 import { randomName } from "../run/random-name.ts";
-import { leaveAfter, serveProcess } from "../run/serve-process.ts";
 import { StateStore } from "../state/state-store.ts";
 
-interface ExecFlags extends ProcessFlags, TargetFlags {}
+interface ExecFlags extends ProcessFlags, TargetFlags {
+  readonly detach?: true;
+  readonly detachKeys?: Uint8Array;
+  readonly resume?: string;
+  readonly from?: StartPosition;
+  readonly takeover?: true;
+  readonly name?: string;
+  readonly reconnectTimeout?: number;
+}
 
 const HELP = `
 The command inherits the container's environment, user and directory unless options override them. With --address guestctl
 knows nothing of the container: PATH has its usual value, the directory is / and the user is root or a number.
-The exit code is the command's, or 125 if guestctl failed, 126 if the program can't be executed, 127 if it wasn't found.`;
+The exit code is the command's, or 125 if guestctl failed, 126 if the program can't be executed, 127 if it wasn't found.
+
+If the connection or the agent is lost, exec connects again and continues at the next byte. If that fails for a minute, or
+if ctrl-p ctrl-q is typed at a terminal, the exit code is 125 and a line tells how to resume. The command keeps running.
+
+  guestctl exec -it web sh
+  guestctl exec web cat app.log > app.log
+  guestctl exec --resume x-3fa94c1b --from "$(stat -c %s app.log)" >> app.log`;
 
 /** Adds `guestctl exec`. */
 export function addExec(program: Command): void {
@@ -23,39 +48,98 @@ export function addExec(program: Command): void {
     .command("exec")
     .summary("run a command in a running container")
     .description("Run a command in a running container. CONTAINER is an id or the beginning of one.")
-    .argument("<container>")
-    .argument("<command...>")
+    .usage("[options] CONTAINER command…\n       guestctl exec [options] --resume ID")
+    .argument("[container]")
+    .argument("[command...]")
     .passThroughOptions();
   withTarget(withProcessFlags(command))
+    .option("--name <id>", "id of the exec (default: a random one)", identifier)
+    .option("-d, --detach", "run in the background and print the exec id, for guestctl attach CONTAINER/ID")
+    .option("--detach-keys <keys>", "keys that leave a terminal (default: ctrl-p,ctrl-q)", detachKeys)
+    .option("--resume <id>", "continue with a command that was left or cut")
+    .option("--from <offset>", "with --resume: the first byte of its output that is wanted", position)
+    .option("--takeover", "with --resume: replace another client that is attached")
+    .option("--reconnect-timeout <seconds>", "how long to try to connect again (default: 60)", count)
     .addHelpText("after", HELP)
-    .action((container: string, args: string[], flags: ExecFlags) => exec(container, args, flags));
+    .action((container: string | undefined, args: string[], flags: ExecFlags) => exec(container, args, flags));
 }
 
-async function exec(text: string, args: readonly string[], flags: ExecFlags): Promise<void> {
-  checkTerminal(flags);
+async function exec(text: string | undefined, args: readonly string[], flags: ExecFlags): Promise<void> {
+  checkFlags(text, args, flags);
   const store = new StateStore();
-  const target = findContainer(store, flags, text);
+  if (flags.resume !== undefined) return resume(store, findExec(store, flags, flags.resume, text), flags);
+  if (!flags.detach) checkTerminal(flags);
+  const target = findContainer(store, flags, text ?? "");
+  const id = { container: target.container, exec: flags.name ?? randomName("x") };
   const process_ = execSpec(target, args, flags);
-  const id = { container_id: target.container, exec_id: randomName("x") };
-  using interrupts = new Interrupts();
-  await using client = await connectTo(target);
-  interrupts.handle((_signal, times) => leaveAfter(client, times));
-  const { guest, record } = target;
-  const entry = { container: id.container_id, exec: id.exec_id };
-  try {
-    await client.agent.execProcess({ ...id, process: process_ });
-    if (guest !== undefined && record !== undefined) {
-      const startedAt = new Date().toISOString();
-      const { image, env, cwd, user, rootfs } = record;
-      const rest = { image, env, cwd, user, rootfs, keeper: thisProcess() };
-      store.processes.write(guest.name, { ...rest, ...entry, args, terminal: flags.tty === true, startedAt });
-    }
-    process.exitCode = await serveProcess(client, id, flags, interrupts);
-  } catch (error) {
-    throw guest !== undefined && error instanceof RpcError ? await explainLostCall(store, guest.name, error) : error;
-  } finally {
-    if (guest !== undefined) store.removeProcess(guest.name, entry);
+  const start = (client: Awaited<ReturnType<typeof connectTo>>) =>
+    client.agent.execProcess({ container_id: id.container, exec_id: id.exec, process: process_ });
+  const note = () => noteExec(store, target, id.exec, args, flags);
+  if (flags.detach) {
+    await using client = await connectTo(target);
+    await start(client);
+    note();
+    const endsInput = flags.interactive === undefined && flags.tty === undefined;
+    if (endsInput) await client.agent.closeStdin({ container_id: id.container, exec_id: id.exec });
+    return print(`${id.exec}\n`);
   }
+  using interrupts = new Interrupts();
+  process.exitCode = await serveInTarget(
+    store,
+    target,
+    { ...id, process: process_ },
+    {
+      ...{ interrupts, stdin: flags.interactive ? "pass" : "end", tty: flags.tty === true, onAttached: note },
+      ...{ detachKeys: flags.detachKeys ?? DEFAULT_DETACH_KEYS, reconnectSeconds: flags.reconnectTimeout },
+      resume: (from) => resumeLine(target, id, from, flags),
+      async startByCalls(client) {
+        await start(client);
+        note();
+      },
+    },
+  );
+}
+
+async function resume(store: StateStore, target: ContainerTarget & { readonly exec: string }, flags: ExecFlags) {
+  const { container, exec, record } = target;
+  const { from, takeover = false, detachKeys: keys = DEFAULT_DETACH_KEYS } = flags;
+  using interrupts = new Interrupts();
+  process.exitCode = await serveInTarget(
+    store,
+    target,
+    { container, exec, takeover, ...(from && { from }) },
+    {
+      ...{ interrupts, detachKeys: keys, isJoining: true, reconnectSeconds: flags.reconnectTimeout },
+      ...{ stdin: flags.interactive ? "pass" : "leave", tty: record?.terminal === true },
+      resume: (at) => resumeLine(target, target, at, flags),
+    },
+  );
+}
+
+/** Records an exec for `ps` and `--resume`. */
+function noteExec(
+  store: StateStore,
+  { guest, container, record }: ContainerTarget,
+  exec: string,
+  args: readonly string[],
+  { tty }: ExecFlags,
+): void {
+  if (guest === undefined || record === undefined) return;
+  const { image, env, cwd, user, rootfs } = record;
+  const rest = { image, env, cwd, user, rootfs, keeper: thisProcess(), startedAt: new Date().toISOString() };
+  store.processes.write(guest.name, { container, exec, args, terminal: tty === true, ...rest });
+}
+
+function checkFlags(container: string | undefined, args: readonly string[], flags: ExecFlags): void {
+  const { resume, from, takeover, detach } = flags;
+  if (resume === undefined) {
+    if (container === undefined) throw new CliError("exec: no container given; see guestctl exec --help");
+    if (args.length === 0) throw new CliError("exec: no command given; name it after the container");
+    if (from !== undefined || takeover) throw new CliError("exec: --from and --takeover apply only with --resume");
+    return;
+  }
+  if (args.length > 0) throw new CliError(`exec: --resume ${resume} starts no command; leave out ${args[0]}`);
+  if (detach) throw new CliError("exec: --resume can't be combined with --detach");
 }
 
 /** Returns the process to exec, based on the container's own. Exported for its test. */

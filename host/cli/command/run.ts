@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { thisProcess } from "../../../lib/process-owner.ts";
 import type { RunOptions } from "../../image/image-config.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
+import { detachKeys } from "../attach/detach-keys.ts";
 import { CliError } from "../cli-error.ts";
 import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
@@ -36,6 +37,7 @@ export interface RunFlags extends ProcessFlags, GuestFlags, TargetFlags {
   readonly rm?: true;
   readonly volume?: readonly Volume[];
   readonly verbose?: true;
+  readonly detachKeys?: Uint8Array;
 }
 
 const HELP = `
@@ -71,6 +73,11 @@ export function addRun(program: Command): void {
     .option("--image-name <name>", "name of the image, if the file holds several")
     .option("-v, --volume <host:guest>", "mount a folder of the host, read-only with :ro at the end", volumes)
     .option("-d, --detach", "run in the background and print its id; guestctl logs ID shows its output")
+    .option(
+      "--detach-keys <keys>",
+      "keys that leave a terminal in a running guest (default: ctrl-p,ctrl-q)",
+      detachKeys,
+    )
     .option("--rm", "with --detach: remove its record and output when it ends")
     .option("--guest-root", "use the guest's own root instead of IMAGE; writes are lost with the container")
     .option("--rootfs <path>", "with --address: path of the root file system in the guest");

@@ -2,6 +2,7 @@ import { realpathSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { posix } from "node:path";
 import { InvalidArgumentError } from "commander";
+import type { AttachRequest } from "../../client/streams/attachment.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
 
 const UNITS: Readonly<Record<string, number>> = { "": 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
@@ -38,6 +39,16 @@ export function count(text: string): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (value < 1) throw new InvalidArgumentError("Expected a whole number above 0.");
   return value;
+}
+
+/** Where a client continues. */
+export type StartPosition = NonNullable<AttachRequest["from"]>;
+
+/** Parses "123", a position in stdout, or "123,45", one in stdout and one in stderr. */
+export function position(text: string): StartPosition {
+  const [, stdout = "", stderr] = /^(\d{1,15})(?:,(\d{1,15}))?$/.exec(text) ?? [];
+  if (stdout === "") throw new InvalidArgumentError("Expected a number of bytes, such as 4096.");
+  return { stdout: Number(stdout), stderr: stderr === undefined ? undefined : Number(stderr) };
 }
 
 /** Parses "NAME=value"; a bare "NAME" takes its value from our environment and is skipped if not set. */

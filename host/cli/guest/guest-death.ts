@@ -31,13 +31,18 @@ export function guestDiedError(reason: unknown, name: string): CliError {
 export async function explainLostCall(store: StateStore, name: string, error: RpcError): Promise<Error> {
   const limit = error.kind === "unavailable" ? NOTE_MS : 0;
   for (let waited = 0; waited <= limit; waited += POLL_MS) {
-    const running = store.guests().find((guest) => guest.name === name);
-    const died = store.endedGuests().find((guest) => guest.name === name)?.ended?.why;
-    if (died !== undefined) return guestDiedError(died, name);
-    if (running === undefined || running.ending) {
-      return new CliError(`guest ${name}: the guest was powered off`, { cause: error, exitCode: KILLED });
-    }
+    const end = findGuestEnd(store, name, error);
+    if (end !== undefined) return end;
     if (limit > 0) await delay(POLL_MS);
   }
   return error;
+}
+
+/** Returns the error for commands whose guest has died or was powered off; undefined while it runs. */
+export function findGuestEnd(store: StateStore, name: string, cause?: Error): CliError | undefined {
+  const running = store.guests().find((guest) => guest.name === name);
+  const died = store.endedGuests().find((guest) => guest.name === name)?.ended?.why;
+  if (died !== undefined) return guestDiedError(died, name);
+  if (running !== undefined && !running.ending) return undefined;
+  return new CliError(`guest ${name}: the guest was powered off`, { cause, exitCode: KILLED });
 }

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { Command } from "commander";
 import { parseAddress } from "../../client/address.ts";
 import { type AgentClient, connect } from "../../client/agent-client.ts";
+import { dial } from "../../client/dial.ts";
 import { checkPrivateFolder } from "../../private-folder.ts";
 import { CliError } from "../cli-error.ts";
 import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
@@ -67,6 +68,37 @@ export function findContainer(store: StateStore, flags: TargetFlags, text: strin
   throw new CliError(`container ${target.container}: not running; it ended with exit code ${ended.code}`);
 }
 
+/**
+ * Finds an exec by its id, or by the beginning of one, among those that guestctl has started; with the container's name,
+ * also any other. Throws CliError if none or several match.
+ */
+export function findExec(
+  store: StateStore,
+  flags: TargetFlags,
+  exec: string,
+  container?: string,
+): ContainerTarget & { readonly exec: string } {
+  if (flags.address !== undefined && container === undefined) {
+    throw new CliError(`exec ${exec}: its container is unknown; with --address, name the container too`);
+  }
+  const target = container === undefined ? undefined : findContainer(store, flags, container);
+  const guests = target === undefined ? candidates(store, flags) : target.guest === undefined ? [] : [target.guest];
+  const all = guests.flatMap((guest) => store.processes.list(guest.name).map((record) => ({ guest, record })));
+  const execs = all.filter(
+    ({ record }) => record.exec !== record.container && (target === undefined || record.container === target.container),
+  );
+  const exact = execs.filter(({ record }) => record.exec === exec);
+  const [match, second] = exact.length > 0 ? exact : execs.filter(({ record }) => record.exec.startsWith(exec));
+  if (second !== undefined) throw new CliError(`exec ${exec}: ambiguous id; guestctl ps lists execs`);
+  if (match !== undefined) {
+    const { guest, record } = match;
+    return { address: guest.address, guest, container: record.container, exec: record.exec, record };
+  }
+  if (target !== undefined)
+    return { address: target.address, ...(target.guest && { guest: target.guest }), container: target.container, exec };
+  throw new CliError(`exec ${exec}: not found; guestctl ps lists execs`);
+}
+
 /** Like `findContainer`, but includes kept containers that ended. */
 export function findAnyContainer(store: StateStore, flags: TargetFlags, text: string): ContainerTarget {
   if (flags.address !== undefined) return { ...addressTarget(flags.address, flags.guest), container: text };
@@ -96,16 +128,38 @@ export function findAnyContainer(store: StateStore, flags: TargetFlags, text: st
  * Connects to the agent. If the socket folder of one of our guests is replaced while connecting, throws CliError
  * without sending anything. Also throws FolderError or the error of the dial.
  */
-export async function connectTo({ address, guest }: Target): Promise<AgentClient> {
-  if (guest === undefined) return connect(address);
+export function connectTo(target: Target): Promise<AgentClient> {
+  return checkFolder(
+    target,
+    () => connect(target.address),
+    (client) => client.close(),
+  );
+}
+
+/** Returns a `dial` for other ports of a target, with the checks of `connectTo`. */
+export function dialTarget(target: Target): typeof dial {
+  return (address, options) =>
+    checkFolder(
+      target,
+      () => dial(address, options),
+      (socket) => socket.destroy(),
+    );
+}
+
+async function checkFolder<T>(
+  { address, guest }: Target,
+  open: () => Promise<T>,
+  close: (opened: T) => unknown,
+): Promise<T> {
+  if (guest === undefined) return open();
   const before = socketFolder(address);
-  const client = await connect(address);
+  const opened = await open();
   try {
     // If the folder is the same before and after, it was the same in between: only this user could have put it back.
-    if (socketFolder(address) === before) return client;
+    if (socketFolder(address) === before) return opened;
     throw new CliError(`guest ${guest.name}: its socket was replaced while connecting; the guest is ending`);
   } catch (error) {
-    await client.close();
+    await close(opened);
     throw error;
   }
 }

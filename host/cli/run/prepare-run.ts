@@ -15,13 +15,15 @@ import {
 import { moveInVolumes, unpackRootfs } from "../../sandbox/unpack-rootfs.ts";
 import { causeOfDeath } from "../guest/guest-death.ts";
 import { bootKeptGuest, type KeptGuestOptions } from "../guest/kept-guest.ts";
-import { connectTo, sharedFolderOf } from "../guest/target.ts";
+import { connectTo, sharedFolderOf, type Target } from "../guest/target.ts";
 import type { GuestRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
 
 /** Everything a container needs before it can be created. Disposal releases all of it, after success or failure. */
 export interface PreparedRun extends AsyncDisposable {
   readonly client: AgentClient;
+  /** Address of the agent. */
+  readonly target: Target;
   readonly rootfs: RootfsPlace;
   readonly config: Image["config"];
   /** Mounts that make up the container's root, unless it already exists. */
@@ -34,6 +36,8 @@ export interface PreparedRun extends AsyncDisposable {
   readonly guest?: string;
   /** Aborted when the guest dies. */
   readonly died?: AbortSignal;
+  /** Makes disposal keep the container's files; undefined if its guest ends with this guestctl. */
+  leave?(): void;
   /** Releases the rest in order, once the container is removed. */
   end(): Promise<void>;
 }
@@ -93,6 +97,7 @@ export async function prepareInOwnGuest(
   return {
     mounts,
     client: guest.client,
+    target: { address: guest.address },
     rootfs,
     config: unpacked.value.config,
     ...(own ? guestRootStorages(rootfs) : {}),
@@ -149,13 +154,18 @@ interface RunningParts extends Pick<PreparedRun, "rootfs" | "config" | "storages
 }
 
 async function inRunningGuest({ guest, address = "", remove, ...rest }: RunningParts): Promise<PreparedRun> {
-  const client = await connectTo(guest === undefined ? { address } : { address: guest.address, guest });
+  const target = guest === undefined ? { address } : { address: guest.address, guest };
+  const client = await connectTo(target);
+  let isLeft = false;
+  const leave = () => {
+    isLeft = true;
+  };
   const close = async () => {
     await client.close();
-    await remove();
+    if (!isLeft) await remove();
   };
   const name = guest === undefined ? {} : { guest: guest.name, network: guest.network !== undefined };
-  return { ...rest, ...name, client, end: close, [Symbol.asyncDispose]: close };
+  return { ...rest, ...name, client, target, leave, end: close, [Symbol.asyncDispose]: close };
 }
 
 function guestRootPlace(container: string): RootfsPlace {

@@ -3,11 +3,17 @@ import { thisProcess } from "../../../lib/process-owner.ts";
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
 import { RpcError } from "../../client/rpc-error.ts";
+import type { Position } from "../../client/streams/attachment.ts";
 import { imageSpec, type RunOptions } from "../../image/image-config.ts";
 import { RESOLV_CONF_MOUNT } from "../../sandbox/set-up-user-network.ts";
-import { CliError } from "../cli-error.ts";
+import { DEFAULT_DETACH_KEYS } from "../attach/detach-keys.ts";
+import { LeftProcess } from "../attach/left-process.ts";
+import { resumeLine } from "../attach/resume-line.ts";
+import { serveStreams } from "../attach/serve-streams.ts";
+import { byStreamsOrCalls, streamsPlace } from "../attach/streams-place.ts";
+import { CliError, oneLine } from "../cli-error.ts";
 import type { ProcessFlags } from "../flags/process-flags.ts";
-import { causeOfDeath, explainLostCall, guestDiedError, KILLED } from "../guest/guest-death.ts";
+import { causeOfDeath, explainLostCall, findGuestEnd, guestDiedError, KILLED } from "../guest/guest-death.ts";
 import { isRemovedContainer, throwIfRemoved } from "../guest/removed-container.ts";
 import type { ProcessEnd } from "../state/state-records.ts";
 import { LOST, type StateStore } from "../state/state-store.ts";
@@ -20,7 +26,7 @@ export interface ContainerRun {
   /** Name of the image, for display. */
   readonly image: string;
   readonly options: RunOptions;
-  readonly flags: ProcessFlags;
+  readonly flags: ProcessFlags & { readonly detachKeys?: Uint8Array };
   readonly interrupts: Interrupts;
   /** True to keep the record after the container's end. */
   readonly kept: boolean;
@@ -34,6 +40,8 @@ export interface ContainerRun {
 /** Time limit in milliseconds for the guest's death to show after the connection breaks. */
 const DEATH_MS = 1000;
 const REMOVE_SECONDS = 30;
+/** Exit code if another client has got the rest of the output, whatever the container's own is. */
+const TAKEN_OVER = 125;
 
 /**
  * Creates, starts, serves and removes a container, then ends what was prepared for it. Returns its exit code. For a
@@ -45,6 +53,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
   const remove = () => client.agent.removeContainer({ container_id: run.id, timeout: REMOVE_SECONDS });
   let created = false;
   let started = false;
+  let isLeft = false;
   let ended: ProcessEnd | undefined;
   // Signals go to the process as soon as it starts, including earlier ones.
   run.interrupts.handle((_signal, times) => leaveAfter(client, times));
@@ -73,7 +82,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
     await client.agent.startContainer({ container_id: run.id });
     run.started();
     started = true;
-    const code = await serveProcess(client, process_, run.flags, run.interrupts);
+    const { code, taken } = await serveOrWait(store, prepared, run);
     // A removal by another command kills the container first, and only then do its calls tell.
     if (code === KILLED) await throwIfRemoved(client, run.id);
     ended = { code, at: new Date().toISOString() };
@@ -81,17 +90,61 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
     await remove();
     created = false;
     await prepared.end();
-    return code;
+    return taken ? TAKEN_OVER : code;
   } catch (error) {
     const cause = await causeOf(store, error, run.id, prepared);
+    if (cause instanceof LeftProcess) {
+      created = false;
+      prepared.leave?.();
+      isLeft = prepared.leave !== undefined;
+    }
     if (started && !(cause instanceof Removed)) {
       ended ??= { code: LOST, at: new Date().toISOString(), why: causeOfDeath(cause) };
     }
     if (created) await remove().catch(() => undefined);
     throw cause;
   } finally {
-    noteEnd(store, prepared, run, ended);
+    if (!isLeft) noteEnd(store, prepared, run, ended);
   }
+}
+
+/**
+ * Connects the started container to our stdio until it ends. If another client takes over, prints that and waits, since
+ * the container's guest and files end with this guestctl.
+ */
+async function serveOrWait(
+  store: StateStore,
+  prepared: PreparedRun,
+  run: ContainerRun,
+): Promise<{ readonly code: number; readonly taken: boolean }> {
+  try {
+    return { code: await serve(store, prepared, run), taken: false };
+  } catch (error) {
+    if (!(error instanceof LeftProcess && error.kind === "taken-over")) throw error;
+    process.stderr.write(`guestctl: ${oneLine(error)}\n`);
+    const { status } = await prepared.client.agent.waitProcess({ container_id: run.id, exec_id: run.id });
+    return { code: status, taken: true };
+  }
+}
+
+function serve(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<number> {
+  const { id, interrupts, flags } = run;
+  const { client, target, guest, died, leave } = prepared;
+  const stdin = flags.interactive ? "pass" : "end";
+  const name = { container: id, exec: id };
+  const options = {
+    ...({ name: `container ${id}`, stdin, interrupts, died } as const),
+    ...(leave && {
+      detachKeys: flags.detachKeys ?? DEFAULT_DETACH_KEYS,
+      resume: (from: Position) => resumeLine(target, name, from, flags),
+    }),
+    findDeath: () => (guest === undefined || died !== undefined ? undefined : findGuestEnd(store, guest)),
+  };
+  const calls = { container_id: id, exec_id: id };
+  return byStreamsOrCalls(
+    () => serveStreams(streamsPlace(target), { container: id }, options),
+    () => serveProcess(client, calls, { stdin, tty: flags.tty === true }, interrupts),
+  );
 }
 
 /** Records the end. Without an end, the container never ran or was removed, so its record is removed. */
@@ -105,6 +158,10 @@ function noteEnd(store: StateStore, { guest }: PreparedRun, { id, kept }: Contai
 /** Thrown when another command removed the container. */
 class Removed extends CliError {}
 
+function removed(id: string, cause: unknown): Removed {
+  return new Removed(`container ${id}: another command removed it`, { cause, exitCode: KILLED });
+}
+
 /** Leaves the rlimits of an agent we didn't boot unchanged, since it may run where ours can't be set. */
 function specOf(prepared: PreparedRun, options: RunOptions): Init<grpc.Spec> {
   const mounts = [...(prepared.network ? [RESOLV_CONF_MOUNT] : []), ...(prepared.mounts ?? [])];
@@ -114,14 +171,19 @@ function specOf(prepared: PreparedRun, options: RunOptions): Init<grpc.Spec> {
 
 /** Returns why a call failed. A guest's end breaks the connection first; its cause is known a little later. */
 async function causeOf(store: StateStore, error: unknown, id: string, { guest, died }: PreparedRun): Promise<unknown> {
+  if (died?.aborted) return guest === undefined ? died.reason : guestDiedError(died.reason, guest);
+  const isGone = error instanceof LeftProcess && error.kind === "gone";
+  if (isGone && guest !== undefined && died === undefined) {
+    const end = findGuestEnd(store, guest);
+    if (end !== undefined) return end;
+  }
+  if (isGone) return removed(id, error);
   if (!(error instanceof RpcError)) return error;
   if (guest !== undefined && died === undefined) {
     const lost = await explainLostCall(store, guest, error);
     if (lost !== error) return lost;
   }
-  if (isRemovedContainer(error)) {
-    return new Removed(`container ${id}: another command removed it`, { cause: error, exitCode: KILLED });
-  }
+  if (isRemovedContainer(error)) return removed(id, error);
   if (died === undefined || error.kind !== "unavailable") return error;
   for (let waited = 0; waited < DEATH_MS && !died.aborted; waited += 50) await delay(50);
   if (!died.aborted) return error;

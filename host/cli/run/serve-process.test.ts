@@ -20,7 +20,12 @@ function serveEndless(interrupts: Interrupts) {
     },
   });
   const close = async () => closed.reject(new RpcError("unavailable", "ttrpc: closed"));
-  const served = serveProcess({ ...agent, close }, { container_id: "c", exec_id: "c" }, {}, interrupts);
+  const served = serveProcess(
+    { ...agent, close },
+    { container_id: "c", exec_id: "c" },
+    { stdin: "end", tty: false },
+    interrupts,
+  );
   return { signals, served, end: close };
 }
 

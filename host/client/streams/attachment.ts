@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc, guestd } from "../../../proto/gen/messages.js";
-import type { DialOptions } from "../dial.ts";
+import type { DialOptions, dial } from "../dial.ts";
 import { AttachError } from "./attach-error.ts";
 import { InputQueue } from "./input-queue.ts";
 import { Session } from "./session.ts";
@@ -10,6 +10,9 @@ import { Session } from "./session.ts";
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5000;
 const GIVE_UP_MS = 60_000;
+/** A start may take long in a starved guest: init waits up to 80 s before it replaces a silent agent there. */
+const FIRST_ANSWER_MS = 120_000;
+const MIN_ANSWER_MS = 1000;
 
 export type OutputName = "stdout" | "stderr";
 
@@ -28,7 +31,7 @@ export interface AttachRequest {
   /** Replaces another client that is attached. */
   readonly takeover?: boolean;
   /** Continues an earlier attachment, even of another process of the host. */
-  readonly from?: Position & { readonly epoch: Uint8Array };
+  readonly from?: { readonly epoch?: Uint8Array; readonly stdout: number; readonly stderr?: number | undefined };
 }
 
 export interface AttachOptions extends Pick<DialOptions, "dialVsock"> {
@@ -41,6 +44,10 @@ export interface AttachOptions extends Pick<DialOptions, "dialVsock"> {
   onGap?(name: OutputName, from: number, to: number, reason: string): void;
   /** Called when a connection is lost and the next attempt follows. */
   onDisconnect?(reason: string): void;
+  /** Called for each connection, once the agent has answered. */
+  onConnect?(): void;
+  /** Connects to the address. Default: `dial`. */
+  readonly dial?: typeof dial;
   /** How long attempts to connect again may fail, ms. Default: a minute. */
   readonly giveUpMs?: number;
   readonly signal?: AbortSignal;
@@ -121,7 +128,7 @@ export class Attachment {
   }
 
   /** Where another client can continue; undefined before the first connection. */
-  get position(): AttachRequest["from"] {
+  get position(): (Position & { readonly epoch: Uint8Array }) | undefined {
     const { epoch, position } = this.#state;
     return epoch && { epoch, stdout: position.stdout ?? 0, stderr: position.stderr ?? 0 };
   }
@@ -168,16 +175,20 @@ export class Attachment {
   async #run(): Promise<ProcessEnd> {
     const { giveUpMs = GIVE_UP_MS, onDisconnect } = this.#state.options;
     const { signal } = this.#closing;
-    let [pause, lastHello] = [FIRST_PAUSE_MS, performance.now()];
+    let [pause, lastHello, hasConnected] = [FIRST_PAUSE_MS, performance.now(), false];
     for (;;) {
       signal.throwIfAborted();
-      const session = new Session(this.#address, this.#state, signal);
+      const left = giveUpMs - (performance.now() - lastHello);
+      const answerMs = this.#state.wasAttached ? Math.max(left, MIN_ANSWER_MS) : FIRST_ANSWER_MS;
+      const session = new Session(this.#address, this.#state, signal, answerMs);
       this.#session = session;
       const result = await session.run();
       this.#session = undefined;
       if ("end" in result) return result.end;
       signal.throwIfAborted();
       if ("error" in result) throw result.error;
+      if (result.isUnreachable && !hasConnected) throw new AttachError("unreachable", `${this.#name}: ${result.lost}`);
+      hasConnected = true;
       if (session.isAttached) [pause, lastHello] = [FIRST_PAUSE_MS, performance.now()];
       if (performance.now() - lastHello > giveUpMs) throw this.#cut(result.lost);
       onDisconnect?.(result.lost);
@@ -189,7 +200,8 @@ export class Attachment {
   #cut(reason: string): AttachError {
     const { stdout = 0, stderr = 0 } = this.#state.position;
     const where = `cut at byte ${stdout} of stdout${stderr === 0 ? "" : `, ${stderr} of stderr`}`;
-    return new AttachError("cut", `${this.#name}: ${where}: ${reason}; the process may still be running`);
+    const line = `${this.#name}: ${where}: ${reason}; the process may still be running`;
+    return new AttachError("cut", line, { cause: new Error(reason) });
   }
 }
 

@@ -1,8 +1,9 @@
 import type { Duplex } from "node:stream";
 import { codec } from "../../../proto/codec.ts";
-import type { CodeName } from "../../../proto/codes.ts";
+import { CODES, type CodeName } from "../../../proto/codes.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { encodeStreamFrame, STREAM, type StreamFrame, StreamFrameParser } from "../../../proto/stream-frame.ts";
+import { truncate, visible } from "../../visible.ts";
 import { dial } from "../dial.ts";
 import { AttachError } from "./attach-error.ts";
 import type { AttachmentState, OutputName, ProcessEnd } from "./attachment.ts";
@@ -21,16 +22,22 @@ const messages = {
 const PING_MS = 15_000;
 /** Pings without an answer after which the connection counts as lost. */
 const MISSED = 3;
+const MAX_CODE = 255;
 const CONTROL_D = Uint8Array.of(4);
 
 /** How a connection ended: with the process's end, with an error that another connection would not change, or lost. */
-export type SessionResult = { readonly end: ProcessEnd } | { readonly error: Error } | { readonly lost: string };
+export type SessionResult =
+  | { readonly end: ProcessEnd }
+  | { readonly error: Error }
+  | { readonly lost: string; readonly isUnreachable: boolean };
 
 /** One connection of an attachment. */
 export class Session {
   readonly #address: string;
   readonly #state: AttachmentState;
   readonly #signal: AbortSignal;
+  readonly #answerMs: number;
+  #answerTimer: NodeJS.Timeout | undefined;
   #socket: Duplex | undefined;
   #hello: guestd.v1.Hello | undefined;
   #isEofSent = false;
@@ -40,10 +47,12 @@ export class Session {
   #isTaking = false;
   #end: ProcessEnd | undefined;
 
-  constructor(address: string, state: AttachmentState, signal: AbortSignal) {
+  /** The agent has `answerMs` for its answer, after which the connection counts as lost. */
+  constructor(address: string, state: AttachmentState, signal: AbortSignal, answerMs: number) {
     this.#address = address;
     this.#state = state;
     this.#signal = signal;
+    this.#answerMs = answerMs;
   }
 
   /** True once the agent has answered. */
@@ -58,11 +67,14 @@ export class Session {
     const ping = setInterval(() => this.#ping(), PING_MS);
     try {
       await this.#serve();
-      return this.#end === undefined ? { lost: "the connection ended" } : { end: this.#end };
+      if (this.#end !== undefined) return { end: this.#end };
+      return { lost: "the connection ended", isUnreachable: false };
     } catch (error) {
-      return error instanceof Lost ? { lost: error.message } : { error: error as Error };
+      if (!(error instanceof Lost)) return { error: error as Error };
+      return { lost: error.message, isUnreachable: this.#socket === undefined };
     } finally {
       clearInterval(ping);
+      clearTimeout(this.#answerTimer);
       this.#signal.removeEventListener("abort", destroy);
       this.destroy();
     }
@@ -105,12 +117,15 @@ export class Session {
 
   async #serve(): Promise<void> {
     const { options } = this.#state;
-    const socket = await dial(this.#address, { ...options, signal: this.#signal }).catch((error: Error) => {
+    const connect = options.dial ?? dial;
+    const socket = await connect(this.#address, { ...options, signal: this.#signal }).catch((error: Error) => {
       throw new Lost(error.message);
     });
     this.#socket = socket;
     socket.on("error", () => undefined); // reading reports it, writing may fail first
     this.#attach();
+    const late = new Error(`the agent didn't answer within ${Math.ceil(this.#answerMs / 1000)} s`);
+    this.#answerTimer = setTimeout(() => socket.destroy(late), this.#answerMs);
     const parser = new StreamFrameParser("agent");
     for await (const chunk of chunksOf(socket)) {
       this.#unanswered = 0;
@@ -124,9 +139,9 @@ export class Session {
     const { request, client, epoch, position, wasAttached } = this.#state;
     const { container, exec, process, takeover } = request;
     const message = {
-      ...{ version: 1, container_id: container, exec_id: exec, process, client, epoch },
-      // Only the first connection takes over: a later one would take back what another client has taken.
-      ...{ takeover: takeover === true && !wasAttached },
+      ...{ version: 1, container_id: container, exec_id: exec, client, epoch },
+      // Once attached, a client neither starts the process again nor takes back what another client has taken.
+      ...(wasAttached ? {} : { process, takeover }),
       ...{ stdout_from: position.stdout, stderr_from: position.stderr },
     };
     this.#send("attach", STREAM.process, 0, messages.attach.encode(message));
@@ -157,7 +172,7 @@ export class Session {
         return this.#send("pong", STREAM.process, offset);
       case "error": {
         const { kind, message } = messages.failure.decode(payload);
-        throw new AttachError(kind as CodeName, message);
+        throw new AttachError(isCodeName(kind) ? kind : "unknown", visible(truncate(message)));
       }
       case "takenOver":
         throw new AttachError("taken-over", "attach: another client has taken over");
@@ -167,6 +182,7 @@ export class Session {
   }
 
   #begin(hello: guestd.v1.Hello): void {
+    clearTimeout(this.#answerTimer);
     const { position, input } = this.#state;
     this.#state.epoch = hello.epoch;
     this.#state.wasAttached = true;
@@ -175,6 +191,7 @@ export class Session {
     if (!input.isRefused) input.begin(hello.stdin);
     this.#hello = hello;
     this.#state.attached.resolve({ stdin: hello.stdin, terminal: hello.terminal });
+    this.#state.options.onConnect?.();
     this.sendSize();
     this.sendSignals();
     this.sendInput();
@@ -214,6 +231,7 @@ export class Session {
   #exit({ code, signal, stdout, stderr }: guestd.v1.Exit): void {
     this.#check("stdout", stdout);
     this.#check("stderr", stderr);
+    if (code > MAX_CODE) throw new AttachError("internal", `attach: the agent reports ${code} as the exit code`);
     this.#end = { code, signal, stdout, stderr };
   }
 
@@ -224,13 +242,17 @@ export class Session {
 
   #ping(): void {
     if (this.#hello === undefined || this.#isTaking) return;
-    if (this.#unanswered++ >= MISSED) this.destroy();
+    if (this.#unanswered++ >= MISSED) this.#socket?.destroy(new Error("the agent doesn't answer"));
     else this.#send("ping", STREAM.process, 0);
   }
 
   #send(...frame: Parameters<typeof encodeStreamFrame>): void {
     if (this.#socket?.destroyed === false) this.#socket.write(encodeStreamFrame(...frame));
   }
+}
+
+function isCodeName(kind: string): kind is CodeName {
+  return Object.hasOwn(CODES, kind);
 }
 
 /** The connection is lost; another one may continue. */

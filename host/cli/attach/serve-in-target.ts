@@ -1,0 +1,59 @@
+import type { AgentClient } from "../../client/agent-client.ts";
+import { RpcError } from "../../client/rpc-error.ts";
+import type { AttachRequest } from "../../client/streams/attachment.ts";
+import { CliError } from "../cli-error.ts";
+import { explainLostCall, findGuestEnd } from "../guest/guest-death.ts";
+import { type ContainerTarget, connectTo } from "../guest/target.ts";
+import { leaveAfter, serveProcess } from "../run/serve-process.ts";
+import type { StateStore } from "../state/state-store.ts";
+import { LeftProcess } from "./left-process.ts";
+import { type ServeOptions, serveStreams } from "./serve-streams.ts";
+import { byStreamsOrCalls, streamsPlace } from "./streams-place.ts";
+
+export interface TargetOptions extends Omit<ServeOptions, "name" | "findDeath" | "died"> {
+  /** True if the process has a terminal; of no use to guestd.v1.Streams, which tells. */
+  readonly tty: boolean;
+  /** Starts the process by Kata's calls. */
+  startByCalls?(client: AgentClient): Promise<void>;
+}
+
+/**
+ * Serves a process of a container until its end, by guestd.v1.Streams or Kata's calls, and returns its exit code. Removes
+ * the record of an exec that has ended.
+ */
+export async function serveInTarget(
+  store: StateStore,
+  target: ContainerTarget,
+  request: AttachRequest,
+  options: TargetOptions,
+): Promise<number> {
+  const { guest, container } = target;
+  const { exec = container } = request;
+  const name = exec === container ? `container ${container}` : `exec ${exec} in container ${container}`;
+  const findDeath = () => (guest === undefined ? undefined : findGuestEnd(store, guest.name));
+  const forget = () => {
+    if (guest !== undefined && exec !== container) store.removeProcess(guest.name, { container, exec });
+  };
+  const byStreams = () => serveStreams(streamsPlace(target), request, { ...options, name, findDeath });
+  const byCalls = async () => {
+    if (request.from !== undefined) {
+      throw new CliError(
+        `${name}: this agent can't continue at a byte: it doesn't serve guestd.v1.Streams; omit --from`,
+      );
+    }
+    await using client = await connectTo(target);
+    options.interrupts.handle((_signal, times) => leaveAfter(client, times));
+    await options.startByCalls?.(client);
+    return await serveProcess(client, { container_id: container, exec_id: exec }, options, options.interrupts);
+  };
+  try {
+    const code = await byStreamsOrCalls(byStreams, byCalls);
+    forget();
+    return code;
+  } catch (error) {
+    const isGone = error instanceof LeftProcess && error.kind === "gone";
+    if (isGone || (error instanceof RpcError && error.kind === "not-found")) forget();
+    if (isGone) throw findDeath() ?? error;
+    throw guest !== undefined && error instanceof RpcError ? await explainLostCall(store, guest.name, error) : error;
+  }
+}

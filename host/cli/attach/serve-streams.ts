@@ -1,0 +1,136 @@
+import { constants } from "node:os";
+import type { Writable } from "node:stream";
+import { AttachError } from "../../client/streams/attach-error.ts";
+import { type Attached, type AttachRequest, attach } from "../../client/streams/attachment.ts";
+import { truncate, visibleLine } from "../../visible.ts";
+import { DisconnectLine } from "../output/disconnect-line.ts";
+import type { Interrupts } from "../run/interrupts.ts";
+import { lendTerminal, terminalSize } from "../run/local-terminal.ts";
+import { passSignals, processName } from "../run/pass-signals.ts";
+import { Leave, type LeftPlace, leftProcess } from "./left-process.ts";
+import { type PassedInput, passInput } from "./pass-input.ts";
+import type { StreamsPlace } from "./streams-place.ts";
+
+const { SIGHUP, SIGKILL } = constants.signals;
+const RECONNECT_SECONDS = 60;
+/** Milliseconds between two looks, while disconnected, at whether the guest still exists. */
+const LOOK_MS = 200;
+
+export interface ServeOptions extends LeftPlace {
+  /** Pass our stdin on to the process, end its input, or leave it open for others. */
+  readonly stdin: "pass" | "end" | "leave";
+  readonly interrupts: Interrupts;
+  /** True if the process ran before, so that a full-screen program has to draw its screen again. */
+  readonly isJoining?: boolean;
+  /** Leave the process if typed at a terminal; undefined if guestctl can't leave it. */
+  readonly detachKeys?: Uint8Array;
+  /** How long attempts to connect again may fail. Default: a minute. */
+  readonly reconnectSeconds?: number | undefined;
+  /** Called once the process is found or started. */
+  onAttached?(attached: Attached): void;
+  /** Returns why the agent will never answer again, once that is known. */
+  findDeath?(): Error | undefined;
+  /** Aborted with the reason if the guest dies. */
+  readonly died?: AbortSignal | undefined;
+}
+
+/**
+ * Connects a process to our stdio over guestd.v1.Streams until it ends, whatever happens to the connection or the agent
+ * meanwhile, and returns its exit code. Signals go to the process; the fourth leaves it, as the detach keys and the loss of
+ * our terminal do. If the reader of our stdout is gone, the process is killed, as SIGPIPE would. Throws LeftProcess if it
+ * may still be running, RpcError if the agent refuses, AttachError of kind "unreachable" if nothing listens at the address.
+ */
+export async function serveStreams(
+  place: StreamsPlace,
+  request: AttachRequest,
+  options: ServeOptions,
+): Promise<number> {
+  const { stdin, interrupts, died } = options;
+  const leaving = new AbortController();
+  const leave = (...reason: ConstructorParameters<typeof Leave>) => leaving.abort(new Leave(...reason));
+  using line = new DisconnectLine();
+  let input: PassedInput | undefined;
+  let [isConnected, isUnread, isTerminal] = [false, false, false];
+  let looking: NodeJS.Timeout | undefined;
+
+  const attachment = attach(place.address, request, {
+    ...(place.dial && { dial: place.dial }),
+    giveUpMs: (options.reconnectSeconds ?? RECONNECT_SECONDS) * 1000,
+    signal: AbortSignal.any([leaving.signal, ...(died === undefined ? [] : [died])]),
+    async onData(name, bytes) {
+      if (isUnread) return;
+      const error = await write(process[name], bytes);
+      if (error === undefined) return;
+      if (error.code !== "EPIPE") throw new Leave("cut", `write to ${name}: ${error.message}`);
+      isUnread = true;
+      attachment.signal(SIGKILL);
+    },
+    onGap(name, from, to, reason) {
+      const line = `guestctl: bytes ${from} to ${to} of ${name} are gone: ${reason}`;
+      process.stderr.write(`${visibleLine(truncate(line))}\n`);
+    },
+    onConnect() {
+      isConnected = true;
+      clearInterval(looking);
+      if (line.hide() && isTerminal) redraw();
+      input?.update();
+    },
+    onDisconnect(reason) {
+      isConnected = false;
+      line.show(visibleLine(`guestctl: disconnected (${reason}); connecting again …`));
+      input?.update();
+      clearInterval(looking);
+      looking = setInterval(() => {
+        const death = options.findDeath?.();
+        if (death !== undefined) leaving.abort(death);
+      }, LOOK_MS);
+    },
+  });
+  /** Makes a full-screen program draw its screen again, by a change of size. */
+  const redraw = () => {
+    const { rows, columns } = terminalSize();
+    attachment.resize(rows + 1, columns);
+    attachment.resize(rows, columns);
+  };
+  const onHangUp = () => leave("detached", "the terminal was closed");
+  const canLeave = () => isTerminal && options.detachKeys !== undefined;
+  using _signals = passSignals(interrupts, {
+    name: processName(request.container, request.exec ?? request.container),
+    send: (signal) => (signal === SIGHUP && canLeave() ? onHangUp() : attachment.signal(signal)),
+    leave: () => leave("cut", "given up after four signals"),
+  });
+  try {
+    const attached = await attachment.attached;
+    isTerminal = attached.terminal;
+    options.onAttached?.(attached);
+    using _terminal = isTerminal
+      ? lendTerminal(stdin === "pass", ({ rows, columns }) => attachment.resize(rows, columns))
+      : undefined;
+    if (isTerminal && options.isJoining) redraw();
+    const isTyped = canLeave() && process.stdin.isTTY;
+    using passed =
+      stdin === "pass"
+        ? passInput(process.stdin, attachment, {
+            detachKeys: (isTyped && options.detachKeys) || new Uint8Array(),
+            isConnected: () => isConnected,
+            onDetach: () => leave("detached", "by its keys"),
+            onEnd: () => (isTyped ? onHangUp() : attachment.end()),
+          })
+        : undefined;
+    input = passed;
+    if (stdin === "end") attachment.end();
+    return (await attachment.exit).code;
+  } catch (error) {
+    if (error instanceof AttachError && error.kind === "unreachable") throw error;
+    // The cursor may be behind a prompt.
+    if (isTerminal && process.stderr.isTTY) process.stderr.write("\n");
+    throw leftProcess(error, attachment, options);
+  } finally {
+    clearInterval(looking);
+  }
+}
+
+/** Resolves once the bytes are written, or with the error. */
+function write(to: Writable, bytes: Uint8Array): Promise<NodeJS.ErrnoException | undefined> {
+  return new Promise((resolve) => to.write(bytes, (error) => resolve(error ?? undefined)));
+}

@@ -1,0 +1,90 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { startGuestctl } from "../scenarios/guestctl-process.ts";
+
+describe("guestctl's stdio in a guest", () => {
+  let directory: string;
+  let image: string;
+
+  const start = (...args: string[]) => startGuestctl(args, { env: { XDG_RUNTIME_DIR: directory } });
+  const startInTerminal = (...args: string[]) =>
+    startGuestctl(args, { tty: true, env: { XDG_RUNTIME_DIR: directory } });
+  const run = async (...args: string[]) => {
+    const { ended, output } = start(...args);
+    return { code: await ended, stdout: output.stdout.toString(), stderr: output.stderr };
+  };
+
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), "guestctl-streams-"));
+    image = join(directory, "busybox.tar");
+    await makeBusyboxImage(image);
+    expect((await run("boot", "-d", "--name", "kept")).stderr).toBe("");
+    expect(await run("run", "-d", "-g", "kept", "--name", "web", image, "sleep", "1000")).toMatchObject({ code: 0 });
+  });
+  afterAll(async () => {
+    await run("stop", "kept");
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it("continues in a terminal after guestctl agent kill, with what was typed meanwhile", async () => {
+    const shell = startInTerminal("exec", "-it", "web", "sh");
+    shell.type("stty -echo; echo rea''dy\r");
+    await shell.prints("ready");
+    const killing = run("agent", "kill");
+    for (let count = 1; count <= 10; count++) shell.type(`echo typed-${count}\r`);
+    expect((await killing).stdout).toMatch(/^agent 1 was killed/);
+    shell.type("exit 5\r");
+    expect(await shell.ended).toBe(5);
+    const typed = shell.output.stdout.toString().match(/typed-\d+/g);
+    expect(typed).toEqual(Array.from({ length: 10 }, (_, at) => `typed-${at + 1}`));
+  });
+
+  it("resumes a command by its id after kill -9 of guestctl", async () => {
+    const first = start("exec", "-i", "--name", "job", "web", "sh", "-c", "seq 1 60000; read line; exit $line");
+    await first.prints("\n1000\n");
+    first.child.kill("SIGKILL");
+    await first.ended;
+    expect((await run("ps")).stdout).toMatch(/^kept +web +job +exec /m);
+    const second = start("exec", "-i", "--resume", "job", "--from", `${first.output.stdout.length}`);
+    second.type("7\n");
+    expect(await second.ended).toBe(7);
+    const numbers = Array.from({ length: 60_000 }, (_, at) => `${at + 1}\n`).join("");
+    expect(first.output.stdout.toString() + second.output.stdout === numbers).toBe(true);
+    expect((await run("ps")).stdout).not.toMatch(/job/);
+  });
+
+  it("detaches from a container's terminal in a running guest, attaches again, and leaves it to rm", async () => {
+    const script = "stty -echo; echo up; read line; echo got $line; exit 6";
+    const first = startInTerminal("run", "-it", "-g", "kept", "--name", "term", image, "sh", "-c", script);
+    await first.prints("up");
+    first.type("\u0010\u0011");
+    expect(await first.ended).toBe(125);
+    expect(first.output.stdout.toString()).toMatch(
+      /guestctl: container term: detached at byte \d+: by its keys; continue with: guestctl attach --from \d+ term\r\n$/,
+    );
+    const second = startInTerminal("attach", "term");
+    second.type("typed\r");
+    await second.prints("got typed");
+    expect(await second.ended).toBe(6);
+    expect(await run("rm", "term")).toEqual({ code: 0, stdout: "term\n", stderr: "" });
+  });
+
+  it("takes a detached container over from the guestctl that keeps it, which still records its end", async () => {
+    const refused = await run("attach", "--no-stdin", "web");
+    expect(refused).toEqual({
+      ...{ code: 125, stdout: "" },
+      stderr: "guestctl: attach: another client is attached; --takeover replaces it\n",
+    });
+    const { stdout } = await run("run", "-d", "-g", "kept", "--name", "taken", image, "sh", "-c", "sleep 2; exit 4");
+    expect(stdout).toBe("taken\n");
+    expect(await run("attach", "--takeover", "--no-stdin", "taken")).toEqual({ code: 4, stdout: "", stderr: "" });
+    expect(await run("wait", "taken")).toMatchObject({ code: 0, stdout: "4\n" });
+    expect((await run("logs", "taken")).stdout).toMatch(
+      /^guestctl: container taken: cut at byte 0: attach: another client has taken over/,
+    );
+    expect(await run("rm", "taken")).toMatchObject({ code: 0 });
+  });
+});
