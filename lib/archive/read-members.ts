@@ -45,7 +45,8 @@ export interface ReadMember {
 
 /**
  * Yields the members of an archive, whatever it contains: their names are checked by whoever uses them. Calls `leaveOut`
- * for members of kinds that aren't copied. Refuses an archive that was cut off.
+ * for members of kinds that aren't copied. Throws ArchiveError for an archive that is damaged or cut off, or whose source
+ * throws.
  */
 export async function* readMembers(
   source: AsyncIterable<Uint8Array>,
@@ -64,11 +65,13 @@ async function* entries(source: AsyncIterable<Uint8Array>): AsyncGenerator<TarEn
   try {
     yield* tarEntries(source, { endMark: true, byteNames: true });
   } catch (error) {
-    if (!(error instanceof Error) || !/^(Invalid|Unexpected end|Header exceeds|it has no end)/.test(error.message)) {
-      throw error;
-    }
-    throw new ArchiveError("invalid-argument", `not a whole tar archive: ${error.message}`, { cause: error });
+    throw notWhole(error);
   }
+}
+
+function notWhole(error: unknown): unknown {
+  if (error instanceof ArchiveError || !(error instanceof Error)) return error;
+  return new ArchiveError("invalid-argument", `not a whole tar archive: ${error.message}`, { cause: error });
 }
 
 async function readMember({ header, content }: TarEntry): Promise<Omit<ReadMember, "end">> {
@@ -170,7 +173,9 @@ class Bytes {
   /** Resolves with 1 to `most` bytes; undefined at the end. */
   async next(most: number): Promise<Uint8Array | undefined> {
     while (this.#rest.length === 0) {
-      const { done, value } = await this.#chunks.next();
+      const { done, value } = await this.#chunks.next().catch((error: unknown) => {
+        throw notWhole(error);
+      });
       if (done) return undefined;
       this.#rest = value;
     }

@@ -225,11 +225,16 @@ export class TreeSink {
   }
 
   #putDirectory(parts: readonly string[], member: Member): void {
-    const fd = this.#directory(parts, true);
-    this.#setOwner(fd, member);
-    fchmodSync(fd, this.#mode(member));
-    this.#setXattrs(fd, member);
-    this.#setTimes(fd, member);
+    // Opened again: the root may be an O_PATH descriptor.
+    const fd = keepOpen(this.#directory(parts, true));
+    try {
+      this.#setOwner(fd, member);
+      fchmodSync(fd, this.#mode(member));
+      this.#setXattrs(fd, member);
+      this.#options.sys.setTimes(fd, member.atime, member.mtime);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   async #putFile(dir: number, name: Buffer, member: Member, content: ReadMember["content"], start: number) {
@@ -251,7 +256,7 @@ export class TreeSink {
       this.#setOwner(fd, member);
       fchmodSync(fd, this.#mode(member));
       this.#setXattrs(fd, member);
-      this.#setTimes(fd, member);
+      this.#options.sys.setTimes(fd, member.atime, member.mtime);
       renameSync(path, pathIn(dir, name));
       this.release();
     } finally {
@@ -298,7 +303,7 @@ export class TreeSink {
       this.#setOwner(path, member);
       const fd = openSync(path, O_PATH | O_NOFOLLOW);
       try {
-        this.#setTimes(fd, member);
+        this.#options.sys.setTimes(fd, member.atime, member.mtime);
       } finally {
         closeSync(fd);
       }
@@ -362,10 +367,6 @@ export class TreeSink {
         this.#leaveOut("extended attributes, which the destination can't store");
       }
     }
-  }
-
-  #setTimes(fd: number, { atime, mtime }: Member): void {
-    this.#options.sys.setTimes(fd, atime, mtime);
   }
 
   #report(position: number, isEnd = false): void {

@@ -1,33 +1,217 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { copyIn, copyOut } from "../../host/client/streams/copy-files.ts";
+import { DEFAULT_MOUNTS } from "../../lib/oci-defaults.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { playAgent, sendArchive } from "../scenarios/archive-peers.ts";
+import { randomFrom } from "../scenarios/cutting-proxy.ts";
+import { hostileArchives } from "../scenarios/hostile-archives.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { makeSampleTree, snapshotTree } from "../scenarios/sample-tree.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
+
+const KEEP = { keepOwners: true, keepPrivileges: true };
 
 describeInNamespaces("copying between the host and a container", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let pod: Pod;
   let container: string;
   let address: string;
+  /** The container's root, as this side sees it. */
+  let inside: string;
   beforeAll(async () => {
     machine = await startHostAgent();
     pod = await Pod.open(machine);
-    container = await pod.start(["sleep", "1000"]);
+    const data = { destination: "/full", source: "tmpfs", type: "tmpfs", options: ["size=1m"] };
+    const Mounts = [...DEFAULT_MOUNTS, data];
+    container = await pod.start(["sleep", "1000"], { Mounts });
     address = `${machine.address}_1028`;
+    inside = join(machine.directory, container);
   });
   afterAll(async () => {
     await pod?.client.close();
     await machine?.[Symbol.asyncDispose]();
   });
+  const fresh = () => mkdtempSync(join(machine.directory, "host-"));
+  const into = (source: string, path: string, options = {}) => copyIn(address, source, { container, path }, options);
+  const outOf = (path: string, to: string, options = {}) => copyOut(address, { container, path }, to, options);
 
-  it("copies a file out and in", async () => {
-    const there = join(machine.directory, container);
-    writeFileSync(join(there, "out"), "hello");
-    await copyOut(address, { container, path: "/out" }, join(machine.directory, "got"));
-    expect(readFileSync(join(machine.directory, "got"), "utf8")).toBe("hello");
-    await copyIn(address, join(machine.directory, "got"), { container, path: "/in" });
-    expect(readFileSync(join(there, "in"), "utf8")).toBe("hello");
+  it("preserves a tree both ways: content, modes, owners, times, attributes, holes and links", async () => {
+    const host = fresh();
+    makeSampleTree(join(host, "tree"), randomFrom(1));
+    const expected = snapshotTree(join(host, "tree"));
+    expect(await into(join(host, "tree"), "/copied", KEEP)).toMatchObject({ notes: [] });
+    expect(snapshotTree(join(inside, "copied"))).toEqual(expected);
+    expect(await outOf("/copied", join(host, "back"), KEEP)).toMatchObject({ notes: [] });
+    expect(snapshotTree(join(host, "back"))).toEqual(expected);
+  });
+
+  it("gives files to root and drops set-id bits unless asked to keep them", async () => {
+    const host = fresh();
+    makeSampleTree(join(host, "tree"), randomFrom(2), { big: 1000, small: 3 });
+    await into(join(host, "tree"), "/dropped");
+    const dropped = snapshotTree(join(inside, "dropped"));
+    for (const entry of Object.values(dropped)) expect(entry).toMatchObject({ owner: "0:0" });
+    expect(lstatSync(join(inside, "dropped/small/1")).mode & 0o7777).toBe(0o755);
+    const without = { owners: false, setId: false };
+    expect(snapshotTree(join(inside, "dropped"), without)).toEqual(snapshotTree(join(host, "tree"), without));
+    await into(join(host, "tree"), "/kept", KEEP);
+    await outOf("/kept", join(host, "back"));
+    expect(lstatSync(join(host, "back/small/1"))).toMatchObject({ uid: process.getuid?.(), mode: 0o100755 });
+  });
+
+  it("leaves out devices, sockets and named pipes, and counts them", async () => {
+    const host = fresh();
+    mkdirSync(join(host, "d"));
+    execFileSync("mkfifo", [join(host, "d/pipe")]);
+    writeFileSync(join(host, "d/file"), "x");
+    expect(await into(join(host, "d"), "/special")).toEqual({ members: 2, notes: ["named pipes: left out (1)"] });
+    expect(readdirSync(join(inside, "special"))).toEqual(["file"]);
+    const { notes } = await outOf("/dev", join(host, "dev"));
+    expect(notes).toContainEqual(expect.stringMatching(/^devices: left out \(\d+\)$/));
+    await expect(outOf("/dev/null", join(host, "null"))).rejects.toThrow(
+      /"null": only files, directories and links are copied, not devices$/,
+    );
+  });
+
+  it("enters no file system that generates its content", async () => {
+    const host = fresh();
+    const { notes } = await outOf("/", join(host, "all"));
+    expect(notes).toContainEqual(expect.stringMatching(/^mounts of other file systems: left out \(\d+\)$/));
+    expect(readdirSync(join(host, "all"))).toEqual(expect.arrayContaining(["bin", "etc"]));
+    expect(existsSync(join(host, "all/proc/self"))).toBe(false);
+    await expect(outOf("/proc/version", join(host, "version"))).rejects.toMatchObject({
+      kind: expect.stringMatching(/internal|failed-precondition/),
+      message: expect.stringMatching(/^copy out of container \S+: \/proc\/version: /),
+    });
+  });
+
+  it("resolves names in the container, never on this side", async () => {
+    const host = fresh();
+    writeFileSync(join(host, "mine"), "mine");
+    symlinkSync("/etc", join(inside, "way"));
+    symlinkSync("../../../../../../../etc", join(inside, "up"));
+    await into(join(host, "mine"), "/way/by-way");
+    await into(join(host, "mine"), "/up/");
+    expect(readFileSync(join(inside, "etc/by-way"), "utf8")).toBe("mine");
+    expect(readFileSync(join(inside, "etc/mine"), "utf8")).toBe("mine");
+    await outOf("/way/passwd", join(host, "passwd"));
+    expect(readFileSync(join(host, "passwd"))).toEqual(readFileSync(join(inside, "etc/passwd")));
+    await outOf("/way", join(host, "link"));
+    expect(lstatSync(join(host, "link")).isSymbolicLink()).toBe(true);
+    await outOf("/way", join(host, "followed"), { follow: true });
+    expect(readdirSync(join(host, "followed"))).toEqual(readdirSync(join(inside, "etc")));
+  });
+
+  describe("goes where docker cp puts it", () => {
+    it.each<[string, string, string, string | RegExp]>([
+      ["a file to a new name", "f", "/rules/new", "/rules/new"],
+      ["a file into a directory", "f", "/rules/dir", "/rules/dir/f"],
+      ["a file over a file", "f", "/rules/file", "/rules/file"],
+      ["a file to a missing directory", "f", "/rules/missing/", /the directory doesn't exist; create it first/],
+      ["a file below a missing directory", "f", "/rules/missing/f", /no such file or directory/],
+      ["a file to a name with a slash that is a file", "f", "/rules/file/", /ENOTDIR|not a directory/],
+      ["a directory to a new name", "d", "/rules/newdir", "/rules/newdir/in"],
+      ["a directory into a directory", "d", "/rules/dir", "/rules/dir/d/in"],
+      ["what is in a directory into a directory", "d/.", "/rules/dir", "/rules/dir/in"],
+      ["what is in a directory to a new name", "d/.", "/rules/newest", "/rules/newest/in"],
+      ["a directory to a file", "d", "/rules/file", /a directory can't be copied to a file/],
+    ])("%s", async (_, source, path, expected) => {
+      const host = fresh();
+      for (const each of [inside, host]) {
+        mkdirSync(join(each, "rules/dir"), { recursive: true });
+        writeFileSync(join(each, "rules/file"), "old");
+      }
+      mkdirSync(join(host, "d"));
+      writeFileSync(join(host, "f"), "content");
+      writeFileSync(join(host, "d/in"), "content");
+      // The same in both directions.
+      await into(join(host, "f"), "/f");
+      mkdirSync(join(inside, "d"), { recursive: true });
+      await into(join(host, "d/in"), "/d/in");
+      const both = [
+        [inside, () => into(`${host}/${source}`, path)],
+        [host, () => outOf(`/${source}`, `${host}${path}`)],
+      ] as const;
+      for (const [root, copy] of both) {
+        if (expected instanceof RegExp) await expect(copy()).rejects.toThrow(expected);
+        else {
+          await copy();
+          expect(readFileSync(join(root, expected), "utf8")).toBe("content");
+        }
+      }
+    });
+  });
+
+  it("reports a full file system in one line and leaves no part of the file", async () => {
+    const host = fresh();
+    writeFileSync(join(host, "large"), Buffer.alloc(3 << 20, 1));
+    await expect(into(join(host, "large"), "/full/")).rejects.toMatchObject({
+      kind: "resource-exhausted",
+      message: expect.stringMatching(
+        /^copy into container \S+: "large": ENOSPC \(it has 3145728 bytes, only \d+ are free; free space and copy again\)$/,
+      ),
+    });
+    mkdirSync(join(host, "many"));
+    for (let at = 0; at < 200; at++) writeFileSync(join(host, `many/${at}`), Buffer.alloc(8192, 1));
+    await expect(into(join(host, "many"), "/full/")).rejects.toThrow(
+      /^copy into container \S+: "many\/\d+": ENOSPC \(the disk is full; free space and copy again\)$/,
+    );
+    const listed = await pod.execute(container, ["find", "/full", "-name", ".guestd*"]);
+    expect(listed.stdout.toString()).toBe("");
+  });
+
+  it.each<[string, () => Promise<unknown>, RegExp]>([
+    [
+      "a container that doesn't exist",
+      () => copyOut(address, { container: "none", path: "/" }, fresh()),
+      /no container "none"/,
+    ],
+    ["a path that doesn't exist", () => outOf("/nothing/here", fresh()), /\/nothing\/here: .*ENOENT/],
+    ["a source that doesn't exist", () => into("/nothing/here", "/"), /^\/nothing\/here: ENOENT/],
+    [
+      "a place of the guest that belongs to the agent",
+      () => copyIn(address, "/etc/hostname", { container: "", path: "/etc/" }),
+      /^copy into the guest: .* is not writable for hosts; copy to a place below/,
+    ],
+  ])("refuses %s", async (_, copy, error) => {
+    await expect(copy()).rejects.toThrow(error);
+  });
+
+  describe("into a container", () => {
+    hostileArchives(() => {
+      const name = (path: string) => path.slice(inside.length);
+      const extract = (archive: Buffer, root: string) => sendArchive(address, { container, path: name(root) }, archive);
+      return { above: inside, inside: name, extract };
+    }, 30);
+  });
+
+  describe("out of a hostile guest", () => {
+    let archive: Buffer = Buffer.alloc(0);
+    let agent: Awaited<ReturnType<typeof playAgent>>;
+    beforeAll(async () => {
+      agent = await playAgent(join(machine.directory, "played"), () => archive);
+    });
+    afterAll(() => agent?.[Symbol.dispose]());
+    hostileArchives(() => {
+      const extract = async (bytes: Buffer, root: string) => {
+        archive = bytes;
+        return await copyOut(agent.address, { container: "any", path: "/top" }, root, KEEP_OWNERS);
+      };
+      return { above: machine.directory, extract };
+    }, 30);
   });
 });
+
+const KEEP_OWNERS = { keepOwners: true };

@@ -143,6 +143,7 @@ export async function copyIn(
     const position: Position = { after, part: next && { ...next, bytes: link.ready.part_bytes } };
     return await sendTree(link, root, position, sent, progress);
   });
+  progress.set(sent.all);
   return { members: progress.members, notes };
 }
 
@@ -205,6 +206,11 @@ class SentMembers {
   /** The member that follows. */
   get next(): { readonly name: string; readonly version: string } | undefined {
     return this.#members[0];
+  }
+
+  /** Number of all members, once the copy is complete. */
+  get all(): number {
+    return this.#complete + this.#members.length;
   }
 
   /** Begins another connection. */
