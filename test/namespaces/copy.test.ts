@@ -11,7 +11,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { copyIn, copyOut } from "../../host/client/streams/copy-files.ts";
+import { copyIn } from "../../host/client/streams/copy-in.ts";
+import { copyOut } from "../../host/client/streams/copy-out.ts";
 import { DEFAULT_MOUNTS } from "../../lib/oci-defaults.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { playAgent, sendArchive } from "../scenarios/archive-peers.ts";

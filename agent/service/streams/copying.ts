@@ -132,7 +132,14 @@ export class Copying {
       },
     );
     const opened = place.move();
-    const ready = { version: 1, epoch: this.#epoch, place: identity, name, directory: stat.isDirectory() };
+    const ready = {
+      version: 1,
+      epoch: this.#epoch,
+      place: identity,
+      name,
+      directory: stat.isDirectory(),
+      size: stat.isFile() ? stat.size : 0,
+    };
     return {
       ready,
       notes: () => source.notes,

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { Command } from "commander";
 import { parseAddress } from "../../client/address.ts";
 import { type AgentClient, connect } from "../../client/agent-client.ts";
+import { dial } from "../../client/dial.ts";
 import { checkPrivateFolder } from "../../private-folder.ts";
 import { CliError } from "../cli-error.ts";
 import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
@@ -96,16 +97,38 @@ export function findAnyContainer(store: StateStore, flags: TargetFlags, text: st
  * Connects to the agent. If the socket folder of one of our guests is replaced while connecting, throws CliError
  * without sending anything. Also throws FolderError or the error of the dial.
  */
-export async function connectTo({ address, guest }: Target): Promise<AgentClient> {
-  if (guest === undefined) return connect(address);
+export function connectTo(target: Target): Promise<AgentClient> {
+  return checkFolder(
+    target,
+    () => connect(target.address),
+    (client) => client.close(),
+  );
+}
+
+/** Returns a `dial` for other ports of a target, with the checks of `connectTo`. */
+export function dialTarget(target: Target): typeof dial {
+  return (address, options) =>
+    checkFolder(
+      target,
+      () => dial(address, options),
+      (socket) => socket.destroy(),
+    );
+}
+
+async function checkFolder<T>(
+  { address, guest }: Target,
+  open: () => Promise<T>,
+  close: (opened: T) => unknown,
+): Promise<T> {
+  if (guest === undefined) return open();
   const before = socketFolder(address);
-  const client = await connect(address);
+  const opened = await open();
   try {
     // If the folder is the same before and after, it was the same in between: only this user could have put it back.
-    if (socketFolder(address) === before) return client;
+    if (socketFolder(address) === before) return opened;
     throw new CliError(`guest ${guest.name}: its socket was replaced while connecting; the guest is ending`);
   } catch (error) {
-    await client.close();
+    await close(opened);
     throw error;
   }
 }

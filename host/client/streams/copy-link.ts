@@ -10,7 +10,7 @@ import {
   type StreamFrame,
   StreamFrameParser,
 } from "../../../proto/stream-frame.ts";
-import { type DialOptions, dial } from "../dial.ts";
+import { dial } from "../dial.ts";
 import { AttachError } from "./attach-error.ts";
 
 const { v1 } = guestd;
@@ -61,10 +61,10 @@ export class CopyLink implements Disposable {
   static async open(
     address: string,
     request: Init<guestd.v1.Copy>,
-    options: Pick<DialOptions, "dialVsock">,
     signal: AbortSignal,
+    connect: typeof dial = dial,
   ): Promise<CopyLink> {
-    const socket = await dial(address, { ...options, signal }).catch((error: Error) => {
+    const socket = await connect(address, { signal }).catch((error: Error) => {
       throw new LostLink(error.message);
     });
     const unanswered = { count: 0 };

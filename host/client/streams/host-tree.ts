@@ -24,7 +24,11 @@ export function openSource(
   path: string,
   follow: boolean,
   opened: DisposableStack,
-): SourceRoot & { readonly isDirectory: boolean } {
+): SourceRoot & {
+  readonly isDirectory: boolean;
+  /** Length of a file; undefined for a directory. */
+  readonly size: number | undefined;
+} {
   try {
     const isWhole = /(^|\/)\.?\.?\/*$/.test(path);
     const place = isWhole ? realpathSync(path) : resolve(path);
@@ -32,7 +36,7 @@ export function openSource(
     const stat = fstatSync(fd);
     const target = stat.isSymbolicLink() ? { target: readlinkSync(place, { encoding: "buffer" }) } : {};
     const name = Buffer.from(basename(place) || "root").toString("latin1");
-    return { fd, name, isDirectory: stat.isDirectory(), ...target };
+    return { fd, name, isDirectory: stat.isDirectory(), size: stat.isFile() ? stat.size : undefined, ...target };
   } catch (error) {
     throw archiveError(path, error);
   }
