@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import {
+  createReadStream,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -11,8 +12,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { copyIn } from "../../host/client/streams/copy-in.ts";
-import { copyOut } from "../../host/client/streams/copy-out.ts";
+import { copyIn, copyTarIn } from "../../host/client/streams/copy-in.ts";
+import { copyOut, copyOutAsTar } from "../../host/client/streams/copy-out.ts";
 import { DEFAULT_MOUNTS } from "../../lib/oci-defaults.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { playAgent, sendArchive } from "../scenarios/archive-peers.ts";
@@ -153,6 +154,25 @@ describeInNamespaces("copying between the host and a container", () => {
         }
       }
     });
+  });
+
+  it("writes and reads the archives of GNU tar", async () => {
+    const host = fresh();
+    makeSampleTree(join(host, "tree"), randomFrom(4));
+    const expected = snapshotTree(join(host, "tree"));
+    const tar = join(host, "in.tar");
+    const posix = ["--format=posix", "--sparse", "--xattrs", "--xattrs-include=user.*", "--pax-option=delete=atime"];
+    execFileSync("tar", [...posix, "-C", join(host, "tree"), "-cf", tar, "."]);
+    mkdirSync(join(inside, "tarred"));
+    await copyTarIn(address, createReadStream(tar), { container, path: "/tarred" }, KEEP);
+    expect(snapshotTree(join(inside, "tarred"))).toEqual(expected);
+    const chunks: Uint8Array[] = [];
+    const write = async (bytes: Uint8Array) => void chunks.push(bytes);
+    await copyOutAsTar(address, { container, path: "/tarred" }, write);
+    writeFileSync(join(host, "out.tar"), Buffer.concat(chunks));
+    const options = ["--xattrs", "--xattrs-include=user.*", "--numeric-owner"];
+    execFileSync("tar", [...options, "-p", "-C", host, "-xf", join(host, "out.tar")], { stdio: "pipe" });
+    expect(snapshotTree(join(host, "tarred"))).toEqual(expected);
   });
 
   it("reports a full file system in one line and leaves no part of the file", async () => {
