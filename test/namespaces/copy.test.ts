@@ -15,14 +15,18 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { copyIn, copyTarIn } from "../../host/client/streams/copy-in.ts";
 import { copyOut, copyOutAsTar } from "../../host/client/streams/copy-out.ts";
 import { DEFAULT_MOUNTS } from "../../lib/oci-defaults.ts";
+import { codec, type Init } from "../../proto/codec.ts";
+import { guestd } from "../../proto/gen/messages.js";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { playAgent, sendArchive } from "../scenarios/archive-peers.ts";
 import { randomFrom } from "../scenarios/cutting-proxy.ts";
 import { hostileArchives } from "../scenarios/hostile-archives.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { RawStreams } from "../scenarios/raw-streams.ts";
 import { makeSampleTree, snapshotTree } from "../scenarios/sample-tree.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
+const copyMessage = codec("guestd.v1.Copy", guestd.v1.Copy);
 const KEEP = { keepOwners: true, keepPrivileges: true };
 
 describeInNamespaces("copying between the host and a container", () => {
@@ -210,6 +214,80 @@ describeInNamespaces("copying between the host and a container", () => {
     await expect(copy()).rejects.toThrow(error);
   });
 
+  describe("answers a hostile client with one error", () => {
+    const request = () => ({
+      version: 1,
+      container_id: container,
+      copy_id: "12345678",
+      path: "/in",
+      name: Buffer.from("f"),
+    });
+    it.each<[string, Init<guestd.v1.Copy>, (raw: RawStreams) => void, RegExp]>([
+      ["without a version", { version: 0 }, () => undefined, /^invalid-argument: copy: the request has no version/],
+      ["with a relative path", { path: "in" }, () => undefined, /path "in" is no absolute path/],
+      ["with a name that has a slash", { name: Buffer.from("a/b") }, () => undefined, /name is no file name$/],
+      ["with an id that is a path", { copy_id: "../../../x" }, () => undefined, /copy_id must have 8 to 64/],
+      ["with the epoch of another boot", { epoch: Buffer.of(1) }, () => undefined, /the guest was started again since/],
+      [
+        "for a place that was replaced",
+        { place: "as:1:2", in: true },
+        () => undefined,
+        /the directory was replaced while/,
+      ],
+      [
+        "that acknowledges what was not sent",
+        { path: "/bin" },
+        (raw) => raw.send("copyAck", 3, 2 ** 40),
+        /acknowledge byte 1099511627776: only \d+ bytes were sent$/,
+      ],
+      [
+        "that sends what the agent sends",
+        { path: "/bin" },
+        (raw) => raw.send("copyData", 3, 0, Buffer.of(1)),
+        /the agent sends the archive$/,
+      ],
+      [
+        "that leaves out bytes",
+        { in: true },
+        (raw) => raw.send("copyData", 3, 5, Buffer.of(1)),
+        /^invalid-argument: archive at 5: the next byte is 0$/,
+      ],
+      [
+        "that ends before the archive does",
+        { in: true },
+        (raw) => {
+          raw.send("copyData", 3, 0, Buffer.alloc(100, 1));
+          raw.send("copyEnd", 3, 100, Buffer.of(8, 1));
+        },
+        /^invalid-argument: copy into container \S+: not a whole tar archive/,
+      ],
+      ["that attaches too", { in: true }, (raw) => raw.send("attach", 3, 0, Buffer.of(8, 1)), /the client is copying$/],
+    ])("%s", async (_, parts, send, error) => {
+      await using raw = await RawStreams.connect(address);
+      raw.send("copy", 3, 0, copyMessage.encode({ ...request(), ...parts }));
+      send(raw);
+      expect(await raw.error()).toMatch(error);
+    });
+
+    it("that copies more often at once than there is room for", async () => {
+      const all = await Promise.all(Array.from({ length: 17 }, () => RawStreams.connect(address)));
+      for (const [at, raw] of all.entries()) {
+        raw.send("copy", 3, 0, copyMessage.encode({ ...request(), copy_id: `parallel-${at}`, in: true }));
+        if (at < 16) await raw.frame("copyReady");
+      }
+      expect(await all[16]?.error()).toMatch(/^resource-exhausted: copy: 16 copies are running already/);
+      for (const raw of all) raw.socket.destroy();
+      await expect
+        .poll(() =>
+          outOf("/etc", join(fresh(), "etc")).then(
+            () => true,
+            () => false,
+          ),
+        )
+        .toBe(true);
+    });
+  });
+
   describe("into a container", () => {
     hostileArchives(() => {
       const name = (path: string) => path.slice(inside.length);
@@ -228,11 +306,32 @@ describeInNamespaces("copying between the host and a container", () => {
     hostileArchives(() => {
       const extract = async (bytes: Buffer, root: string) => {
         archive = bytes;
-        return await copyOut(agent.address, { container: "any", path: "/top" }, root, KEEP_OWNERS);
+        return await copyOut(agent.address, { container: "any", path: "/top" }, root, { keepOwners: true });
       };
       return { above: machine.directory, extract };
     }, 30);
   });
 });
 
-const KEEP_OWNERS = { keepOwners: true };
+describeInNamespaces("copies under a policy", () => {
+  it.each<[string, boolean, boolean]>([
+    ["Copy", false, false],
+    ["CopyFile", false, true],
+    ["ReadStdout", true, false],
+  ])("that denies %s", async (denied, isInAllowed, isOutAllowed) => {
+    await using machine = await startHostAgent({ config: `deny_calls = "${denied}"` });
+    const pod = await Pod.open(machine);
+    const container = await pod.start(["sleep", "1000"]);
+    const address = `${machine.address}_1028`;
+    const expected = (isAllowed: boolean) => (isAllowed ? "copied" : "permission-denied");
+    const result = (copying: Promise<unknown>) =>
+      copying.then(
+        () => "copied",
+        (error: { kind?: string }) => error.kind,
+      );
+    const into = await result(copyIn(address, "/etc/hostname", { container, path: "/in" }));
+    const outOf = await result(copyOut(address, { container, path: "/etc" }, join(machine.directory, "out")));
+    expect([into, outOf]).toEqual([expected(isInAllowed), expected(isOutAllowed)]);
+    await pod.client.close();
+  });
+});

@@ -8,11 +8,12 @@ import { TreeSource } from "../../../lib/archive/tree-source.ts";
 import { pathIn } from "../../../lib/archive/tree-sys.ts";
 import { codec, DecodeError, type Init } from "../../../proto/codec.ts";
 import { guestd } from "../../../proto/gen/messages.js";
+import { agentService } from "../../../proto/gen/services.js";
 import { containedTree } from "../../container/contained-tree.ts";
 import type { Container } from "../../container/container.ts";
 import { openRoot } from "../../container/files-in-root.ts";
 import { idMaps } from "../../container/id-maps.ts";
-import { O_PATH } from "../../kernel/constants.ts";
+import { O_PATH, S_IFREG } from "../../kernel/constants.ts";
 import { openContained } from "../../kernel/contained-files.ts";
 import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { Fd } from "../../kernel/kernel.ts";
@@ -61,7 +62,7 @@ export class Copying {
   async open(payload: Uint8Array, end: () => Promise<void>): Promise<Copy> {
     const request = decode(payload);
     this.#check(request);
-    this.#agent.policy.check("Copy", "CopyRequest", request);
+    this.#checkPolicy(request);
     await this.#active.get(request.copy_id)?.end();
     if (this.#active.size >= MAX_COPIES) {
       throw new AgentError("resource-exhausted", `copy: ${MAX_COPIES} copies are running already; try again later`);
@@ -99,6 +100,17 @@ export class Copying {
     }
     if (name.length > 255 || name.includes(0) || name.includes(0x2f)) throw refuse("name is no file name");
     if (request.in && [".", ".."].includes(Buffer.from(name).toString("latin1"))) throw refuse("name is no file name");
+  }
+
+  /** Copy needs the permission for itself, and for the call of Kata's contract that moves bytes in the same direction. */
+  #checkPolicy(request: guestd.v1.Copy): void {
+    const { policy } = this.#agent;
+    const { container_id, path } = request;
+    policy.check("Copy", "CopyRequest", request);
+    if (request.in) {
+      const { request: file } = agentService.CopyFile;
+      policy.check("CopyFile", "CopyFileRequest", file.decode(file.encode({ path, file_mode: S_IFREG })));
+    } else policy.check("ReadStdout", "ReadStreamRequest", { container_id, exec_id: "", len: 0 });
   }
 
   async #outOf(request: guestd.v1.Copy): Promise<Copy> {

@@ -9,7 +9,7 @@ export class CopyLine implements Disposable {
   readonly #line: StatusLine;
   readonly #name: string;
   readonly #start = performance.now();
-  #shown = 0;
+  #shown = Number.NEGATIVE_INFINITY;
 
   constructor(name: string, output?: NodeJS.WriteStream) {
     this.#line = new StatusLine(output);

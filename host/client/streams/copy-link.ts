@@ -98,7 +98,7 @@ export class CopyLink implements Disposable {
       const { done, value } = await this.#frames.next();
       if (done) throw new LostLink("the connection ended");
       if (value.type === "ping") this.send("pong", value.offset);
-      else yield value;
+      else if (value.type !== "pong") yield value;
       if (value.type === "copyEnd") return;
     }
   }
