@@ -1,10 +1,10 @@
+import { type TarEntry, tarEntries } from "../lib/archive/tar-entries.ts";
 import { reason } from "../lib/reason.ts";
 import { yieldToEventLoop } from "../lib/yield-to-event-loop.ts";
 import { type EntryMeta, entryMeta } from "./entry-meta.ts";
 import { entryPath, whiteoutOf } from "./entry-path.ts";
 import { ImageError } from "./image-error.ts";
 import type { Layer } from "./read-image.ts";
-import { type TarEntry, tarEntries } from "./tar-entries.ts";
 
 type Done = void | Promise<void>;
 

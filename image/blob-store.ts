@@ -2,6 +2,7 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { tarEntries } from "../lib/archive/tar-entries.ts";
 import { makeOwnedFolder } from "../lib/owned-folder.ts";
 import { onProcessEnd } from "../lib/process-end.ts";
 import { reason } from "../lib/reason.ts";
@@ -9,7 +10,6 @@ import { removeTree, removeTreeSync } from "../lib/remove-tree.ts";
 import { temporaryPlace } from "../lib/safe-place.ts";
 import { compressionOf, decompress } from "./decompress.ts";
 import { ImageError } from "./image-error.ts";
-import { tarEntries } from "./tar-entries.ts";
 
 /** The files of an image, addressed by their names in the layout. */
 export interface BlobStore {

@@ -1,5 +1,5 @@
+import type { TarHeader } from "../lib/archive/tar-entries.ts";
 import { ImageError } from "./image-error.ts";
-import type { TarHeader } from "./tar-entries.ts";
 
 /** An entry's attributes, everything but its content. */
 export interface EntryMeta {

@@ -34,6 +34,11 @@ const KINDS = {
   pong: { code: 15, sender: "both", streams: [process], payload: false },
   error: { code: 16, sender: "agent", streams: [process], payload: true },
   takenOver: { code: 17, sender: "agent", streams: [process], payload: false },
+  copy: { code: 25, sender: "client", streams: [process], payload: true },
+  copyReady: { code: 26, sender: "agent", streams: [process], payload: true },
+  copyData: { code: 27, sender: "both", streams: [process], payload: true },
+  copyAck: { code: 28, sender: "both", streams: [process], payload: false },
+  copyEnd: { code: 29, sender: "both", streams: [process], payload: true },
 } as const satisfies Readonly<Record<string, FrameKind>>;
 
 export type FrameType = keyof typeof KINDS;

@@ -67,6 +67,17 @@ export async function readContained(
   }
 }
 
+/** Opens an entry that a copy begins at, off the main thread. The caller closes the descriptor. */
+export function openContained(
+  sys: InsideSys,
+  root: Fd,
+  path: string,
+  flags: number,
+  signal?: AbortSignal,
+): Promise<Fd> {
+  return openLimited(sys, root, path, (dir) => sys.openInside(dir, path, flags, INSIDE, KEEPING), signal);
+}
+
 /** Opens a container's /dev/pts (O_PATH), off the main thread. The caller closes the descriptor. */
 export function openTerminals(sys: InsideSys, root: Fd, signal?: AbortSignal): Promise<Fd> {
   return openLimited(

@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ImageError } from "../../image/image-error.ts";
-import { tarEntries } from "../../image/tar-entries.ts";
+import { tarEntries } from "../../lib/archive/tar-entries.ts";
 import { reason } from "../../lib/reason.ts";
 
 /**

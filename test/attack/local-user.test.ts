@@ -72,7 +72,7 @@ describe.skipIf(!isRoot()).each([0, 4321])(`${title}, against uid %i,`, (victim)
     }
   });
 
-  const copy = ["cp", "-g", "fake", "/tmp/secret", "secret"];
+  const copy = ["cp", "-g", "fake", "/tmp/secret", ":secret"];
   const commands = [["ps"], copy, ["stop", "fake"]];
 
   /** Runs commands concurrently, expects all to fail, and returns their errors. */

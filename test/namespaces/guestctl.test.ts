@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -43,6 +44,26 @@ describeInNamespaces("guestctl with an agent at an address", () => {
     expect((await run("metrics", ["--grep", "restarts"])).stdout).toBe("guestd_agent_restarts 0\n");
     expect(await run("kill", ["web"])).toEqual({ stdout: "web\n", stderr: "", code: 0 });
     expect(await running).toEqual({ stdout: "up\n", stderr: "", code: 137 });
+  });
+
+  it("copies files both ways, and archives over stdin and stdout", async () => {
+    const running = run("run", ["--name", "store", "--rootfs", rootfs, "sleep", "1000"]);
+    const copied = join(machine.directory, "copied");
+    await expect.poll(async () => (await run("cp", [guestctl, "store:/kept"])).code).toBe(0);
+    expect(await run("cp", ["store:/kept", copied])).toEqual({ stdout: "", stderr: "", code: 0 });
+    expect(readFileSync(copied)).toEqual(readFileSync(guestctl));
+    const { stdout: archive } = await run("cp", ["store:/etc", "-"]);
+    await run("exec", ["store", "mkdir", "/from-tar"]);
+    expect(await run("cp", ["-", "store:/from-tar"], archive)).toEqual({ stdout: "", stderr: "", code: 0 });
+    expect((await run("exec", ["store", "cat", "/from-tar/etc/passwd"])).stdout).toMatch(/^root:x:0:0/);
+    const none = await run("cp", ["store:/none", copied]);
+    expect(none).toMatchObject({
+      stderr: expect.stringMatching(/^guestctl: copy out of container store: \/none: .*ENOENT.*\n$/),
+      code: 1,
+    });
+    expect((await run("cp", ["one", "two"])).stderr).toMatch(/exactly one side must be CONTAINER:PATH/);
+    await run("kill", ["store"]);
+    await running;
   });
 
   it("reports that another client removed its container", async () => {

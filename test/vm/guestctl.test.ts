@@ -61,8 +61,8 @@ it("guestctl explains in one line why a container could not be run", async () =>
   expect(missing.code).toBe(125);
   const typed = await run(["run", "-it", image]);
   expect(typed).toEqual({ stdout: "", stderr: "guestctl: the input device is not a TTY; leave out -t\n", code: 125 });
-  const out = await run(["cp", "web:/etc/passwd", "/tmp/"]);
-  expect(out.stderr).toMatch(/^guestctl: cp web:\/etc\/passwd: copying out of a container isn't supported yet; .*\n$/);
+  const out = await run(["cp", "/etc/passwd", "/tmp/"]);
+  expect(out.stderr).toMatch(/^guestctl: cp \/etc\/passwd \/tmp\/: exactly one side must be CONTAINER:PATH, or .*\n$/);
 });
 
 it("guestctl prints its version", async () => {
@@ -222,13 +222,19 @@ describe("guestctl with a long-running guest", () => {
     expect((await run(["logs", "--console"])).stdout).toContain("guestd: listening");
   });
 
-  it("copies files into a container", async () => {
+  it("copies files into a container and out of it", async () => {
     expect(await run(["cp", guestctl, import.meta.dirname, "web:/tmp/"])).toEqual({ stdout: "", stderr: "", code: 0 });
     expect(await run(["cp", guestctl, "web:/tmp/renamed"])).toMatchObject({ stderr: "", code: 0 });
     const { stdout } = await run(["exec", "web", "ls", "/tmp", "/tmp/vm/guestctl.test.ts"]);
     expect(stdout).toBe("/tmp/vm/guestctl.test.ts\n\n/tmp:\nguestctl.ts\nrenamed\nvm\n");
+    const copied = join(directory, "copied");
+    expect(await run(["cp", "web:/tmp/vm", copied])).toEqual({ stdout: "", stderr: "", code: 0 });
+    expect(readdirSync(copied)).toEqual(readdirSync(import.meta.dirname));
     const { stderr, code } = await run(["cp", "/dev/null", "web:/tmp/"]);
-    expect([stderr, code]).toEqual(["guestctl: send /dev/null: neither a file, a directory nor a link\n", 1]);
+    expect([stderr, code]).toEqual([
+      'guestctl: "null": only files, directories and links are copied, not devices\n',
+      1,
+    ]);
   });
 
   it("upgrades to the built agent and back to the image's, while a container runs", async () => {

@@ -34,6 +34,11 @@ const VALID: Record<Call, unknown[]> = {
   statfsType: [9999],
   makeNode: [9999, "name", 0o10600, 0, 0],
   setXattr: [9999, "user.name", bytes],
+  openName: [9999, bytes.fill(97), 0, 0],
+  listXattrs: [9999, bytes],
+  getXattr: [9999, "user.name", bytes],
+  setTimes: [9999, new Uint8Array(32)],
+  seek: [9999, 2 ** 40, 0],
   vsockSocket: [],
   unixSocket: [],
   socketPair: [ints, 0],
@@ -98,7 +103,10 @@ function call(name: Call, args: readonly unknown[]): unknown {
 
 function wrongFor(value: unknown): unknown[] {
   const common = [undefined, null, {}, Symbol("s"), 1n, () => {}];
-  if (typeof value === "number") return [...common, "1", -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 33, []];
+  if (typeof value === "number") {
+    const beyond = value < 2 ** 33 ? 2 ** 33 : 2 ** 54;
+    return [...common, "1", -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, beyond, []];
+  }
   if (typeof value === "string") return [...common, 1, "nul\0inside", "x".repeat(5000), []];
   if (value instanceof Uint8Array)
     return [...common, 1, "text", new Int8Array(8), new ArrayBuffer(8), new DataView(new ArrayBuffer(8))];

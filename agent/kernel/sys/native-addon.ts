@@ -44,6 +44,11 @@ export interface NativeAddon {
   statfsType(fd: number): number;
   makeNode(dir: number, name: string, mode: number, major: number, minor: number): number;
   setXattr(fd: number, name: string, value: Uint8Array): number;
+  openName(dir: number, name: Uint8Array, flags: number, resolve: number): number;
+  listXattrs(fd: number, into: Uint8Array): number;
+  getXattr(fd: number, name: string, into: Uint8Array): number;
+  setTimes(fd: number, times: Uint8Array): number;
+  seek(fd: number, offset: number, hole: 0 | 1): number;
   vsockSocket(): number;
   unixSocket(): number;
   socketPair(out: Int32Array, kind: 0 | 1): number;

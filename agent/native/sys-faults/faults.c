@@ -72,6 +72,8 @@ FAULT(int, -1, accept4, (int fd, struct sockaddr *a, socklen_t *s, int f), (fd, 
 FAULT(int, -1, bind, (int fd, const struct sockaddr *a, socklen_t s), (fd, a, s), ENOMEM, EADDRINUSE)
 FAULT(int, -1, connect, (int fd, const struct sockaddr *a, socklen_t s), (fd, a, s), ECONNREFUSED, ENOMEM)
 FAULT(int, -1, epoll_create1, (int flags), (flags), DESCRIPTORS)
+FAULT(ssize_t, -1, fgetxattr, (int fd, const char *n, void *v, size_t s), (fd, n, v, s), EIO, ENOMEM)
+FAULT(ssize_t, -1, flistxattr, (int fd, char *n, size_t s), (fd, n, s), EIO, ENOMEM)
 FAULT(int, -1, flock, (int fd, int operation), (fd, operation), EAGAIN, ENOLCK)
 FAULT(int, -1, fsetxattr, (int fd, const char *n, const void *v, size_t s, int f), (fd, n, v, s, f), ENOSPC, EIO, EPERM)
 FAULT(int, -1, fstat, (int fd, struct stat *s), (fd, s), EIO, ENOMEM)
@@ -80,6 +82,7 @@ FAULT(int, -1, getpeername, (int fd, struct sockaddr *a, socklen_t *s), (fd, a, 
 FAULT(int, -1, getsockname, (int fd, struct sockaddr *a, socklen_t *s), (fd, a, s), ENOBUFS)
 FAULT(int, -1, getsockopt, (int fd, int l, int n, void *v, socklen_t *s), (fd, l, n, v, s), ENOMEM)
 FAULT(int, -1, listen, (int fd, int backlog), (fd, backlog), EADDRINUSE, ENOMEM)
+FAULT(off_t, -1, lseek, (int fd, off_t o, int whence), (fd, o, whence), EIO)
 FAULT(int, -1, memfd_create, (const char *name, unsigned flags), (name, flags), DESCRIPTORS)
 FAULT(int, -1, mknodat, (int d, const char *n, mode_t m, dev_t v), (d, n, m, v), ENOSPC, EPERM, EIO)
 FAULT(void *, MAP_FAILED, mmap, (void *a, size_t n, int p, int f, int fd, off_t o), (a, n, p, f, fd, o), ENOMEM, EAGAIN)
@@ -104,6 +107,7 @@ FAULT(ssize_t, -1, splice, (int in, off_t *io, int out, off_t *oo, size_t n, uns
 FAULT(int, -1, swapon, (const char *path, int flags), (path, flags), EPERM, ENOMEM)
 FAULT(ssize_t, -1, tee, (int in, int out, size_t n, unsigned f), (in, out, n, f), ENOMEM, EINVAL, EAGAIN)
 FAULT(int, -1, unshare, (int flags), (flags), ENOMEM, ENOSPC, EPERM)
+FAULT(int, -1, utimensat, (int d, const char *p, const void *t, int f), (d, p, t, f), EIO, EROFS)
 FAULT(ssize_t, -1, write, (int fd, const void *b, size_t n), (fd, b, n), EIO, ENOSPC, EAGAIN, EINTR)
 
 /* Variadic calls: all arguments are passed on. */

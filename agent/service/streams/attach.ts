@@ -39,13 +39,13 @@ export function readAttach(payload: Uint8Array): guestd.v1.Attach {
 
 /** Finds the processes that clients attach to, and starts them if a client asks for that. */
 export class Attaching {
-  readonly #agent: Agent;
+  readonly agent: Agent;
   readonly #processes: ResumableProcesses;
   /** Starts in progress, by key. */
   readonly #starting = new Map<string, Promise<ResumableProcess>>();
 
   constructor(agent: Agent, processes: ResumableProcesses) {
-    this.#agent = agent;
+    this.agent = agent;
     this.#processes = processes;
   }
 
@@ -61,7 +61,7 @@ export class Attaching {
       throw new AgentError("not-found", line);
     }
     this.#checkPolicy(request);
-    const container = findContainer(this.#agent, request.container_id, "not-found");
+    const container = findContainer(this.agent, request.container_id, "not-found");
     if (request.process !== null) return this.#start(container, request, request.process);
     const process = container.find(request.exec_id);
     return this.#processes.find(process) ?? this.#processes.add(this.#processes.prepare(), process);
@@ -74,12 +74,12 @@ export class Attaching {
 
   /** Throws if the policy denies input. */
   checkInput({ container_id, exec_id }: guestd.v1.Attach, data: Uint8Array): void {
-    this.#agent.policy.check("WriteStdin", "WriteStreamRequest", { container_id, exec_id, data });
+    this.agent.policy.check("WriteStdin", "WriteStreamRequest", { container_id, exec_id, data });
   }
 
   /** Throws if the policy denies the end of input. */
   checkInputEnd({ container_id, exec_id }: guestd.v1.Attach): void {
-    this.#agent.policy.check("CloseStdin", "CloseStdinRequest", { container_id, exec_id });
+    this.agent.policy.check("CloseStdin", "CloseStdinRequest", { container_id, exec_id });
   }
 
   /** Sends a signal to the process alone; does nothing if it has ended. */
@@ -87,9 +87,9 @@ export class Attaching {
     if (number < 1 || number > MAX_SIGNAL) {
       throw new AgentError("invalid-argument", `signal: ${number} is no signal (1 to ${MAX_SIGNAL})`);
     }
-    this.#agent.policy.check("SignalProcess", "SignalProcessRequest", { container_id, exec_id, signal: number });
+    this.agent.policy.check("SignalProcess", "SignalProcessRequest", { container_id, exec_id, signal: number });
     if (process.status !== undefined || process.waited) return;
-    await findContainer(this.#agent, container_id, "not-found").signal(process.execId || container_id, number);
+    await findContainer(this.agent, container_id, "not-found").signal(process.execId || container_id, number);
   }
 
   /** Sets the size of the process's terminal. */
@@ -98,14 +98,14 @@ export class Attaching {
     if (row > MAX_SIZE || column > MAX_SIZE) {
       throw new AgentError("invalid-argument", `resize: ${row}x${column} is more than ${MAX_SIZE}`);
     }
-    this.#agent.policy.check("TtyWinResize", "TtyWinResizeRequest", { container_id, exec_id, row, column });
+    this.agent.policy.check("TtyWinResize", "TtyWinResizeRequest", { container_id, exec_id, row, column });
     if (!process.terminal) throw new AgentError("failed-precondition", "resize: the process has no terminal");
     if (process.status === undefined && !process.waited) process.resize(row, column);
   }
 
   /** Attach needs the permission for itself and for every call of Kata's contract that it stands for. */
   #checkPolicy(request: guestd.v1.Attach): void {
-    const { policy } = this.#agent;
+    const { policy } = this.agent;
     const { container_id, exec_id, process } = request;
     const { request: exec } = agentService.ExecProcess;
     const read = { container_id, exec_id, len: 0 };
@@ -155,13 +155,13 @@ export class Attaching {
     const place = this.#processes.prepare(key);
     let process: Process;
     try {
-      process = await this.#agent.sandbox.exec({ container, execId, process: spec }, NEVER);
+      process = await this.agent.sandbox.exec({ container, execId, process: spec }, NEVER);
     } catch (error) {
       this.#processes.cancel(place);
       throw error;
     }
-    const warnings = [...processWarnings(spec, securityModules(this.#agent)), ...passedOverOfProcess(message)];
-    for (const line of firstLines(warnings)) this.#agent.warn(`attach: ${line}`);
+    const warnings = [...processWarnings(spec, securityModules(this.agent)), ...passedOverOfProcess(message)];
+    for (const line of firstLines(warnings)) this.agent.warn(`attach: ${line}`);
     return this.#processes.add(place, process);
   }
 }

@@ -1,7 +1,7 @@
 import { codec } from "../../../proto/codec.ts";
 import { codeName } from "../../../proto/codes.ts";
 import { guestd } from "../../../proto/gen/messages.js";
-import { STREAM, type StreamFrame, StreamFrameError } from "../../../proto/stream-frame.ts";
+import { type FrameType, STREAM, type StreamFrame, StreamFrameError } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import { toStatus } from "../../service/status.ts";
@@ -15,14 +15,45 @@ const FIRST_FRAME_MS = 10_000;
 
 const failure = codec("guestd.v1.Failure", guestd.v1.Failure);
 
-/** One connection of a client: its first frame names the process, the others belong to that attachment. */
+/** The purpose of a connection. */
+interface Conversation {
+  /** Takes a frame of the client. Throws AgentError, or rejects with it. */
+  take(frame: StreamFrame): Promise<void>;
+  /** Ends it. Idempotent. */
+  close(): void;
+}
+
+type Begin = (
+  frames: FrameStream,
+  attaching: Attaching,
+  first: StreamFrame,
+  fail: (error: unknown) => void,
+) => Promise<Conversation | undefined>;
+
+/** Kinds of connections, by their first frames. */
+const KINDS: Partial<Record<FrameType, Begin>> = {
+  attach: beginAttachment,
+  copy: async (...all) => (await import("./copy-session.ts")).beginCopy(...all),
+};
+
+/** Resolves with undefined if the connection is closed meanwhile. */
+async function beginAttachment(...[frames, attaching, { payload }, fail]: Parameters<Begin>) {
+  const request = readAttach(payload);
+  const process = await attaching.find(request);
+  if (frames.signal.aborted) return undefined;
+  const attachment = new Attachment(frames, attaching, request, process, fail);
+  attachment.start();
+  return attachment;
+}
+
+/** One connection of a client: its first frame decides what it is for, the others belong to that. */
 export class AttachmentConnection {
   /** Resolves once the connection is closed. */
   readonly closed: Promise<void>;
   readonly #frames: FrameStream;
   readonly #attaching: Attaching;
   readonly #timer: NodeJS.Timeout;
-  #attachment: Attachment | undefined;
+  #conversation: Conversation | undefined;
 
   /** Owns the descriptor. */
   constructor(sys: WireSys, fd: Fd, attaching: Attaching, firstFrameMs = FIRST_FRAME_MS) {
@@ -47,16 +78,16 @@ export class AttachmentConnection {
   }
 
   async #take(frame: StreamFrame): Promise<void> {
-    if (this.#attachment !== undefined) return this.#attachment.take(frame);
+    if (this.#conversation !== undefined) return this.#conversation.take(frame);
     clearTimeout(this.#timer);
-    if (frame.type !== "attach") {
-      throw new AgentError("invalid-argument", `frame ${frame.type}: the first frame must be attach`);
+    const begin = KINDS[frame.type];
+    if (begin === undefined) {
+      throw new AgentError(
+        "invalid-argument",
+        `frame ${frame.type}: the first frame must be ${Object.keys(KINDS).join(" or ")}`,
+      );
     }
-    const request = readAttach(frame.payload);
-    const process = await this.#attaching.find(request);
-    if (this.#frames.signal.aborted) return;
-    this.#attachment = new Attachment(this.#frames, this.#attaching, request, process, (error) => this.#fail(error));
-    this.#attachment.start();
+    this.#conversation = await begin(this.#frames, this.#attaching, frame, (error) => this.#fail(error));
   }
 
   /** Reports an error to the client, then closes. */
@@ -64,7 +95,7 @@ export class AttachmentConnection {
     const known = error instanceof StreamFrameError ? new AgentError("invalid-argument", error.message) : error;
     const { code, message } = toStatus(known);
     this.#frames.push("error", STREAM.process, 0, failure.encode({ kind: codeName(code), message }));
-    this.#attachment?.close();
+    this.#conversation?.close();
     this.#frames.end();
   }
 }

@@ -1,69 +1,121 @@
 import { existsSync } from "node:fs";
-import { basename, posix, resolve } from "node:path";
+import { basename } from "node:path";
 import type { Command } from "commander";
-import { sendFiles } from "../../client/send-files.ts";
-import { rootfsPlace, SHARED_IN_GUEST } from "../../sandbox/shared-folder.ts";
+import { copyIn, copyTarIn } from "../../client/streams/copy-in.ts";
+import type { CopyOptions, CopyPlace } from "../../client/streams/copy-options.ts";
+import { copyOut, copyOutAsTar } from "../../client/streams/copy-out.ts";
+import { streamsAddress } from "../../client/streams/streams-address.ts";
+import { SHARED_IN_GUEST } from "../../sandbox/shared-folder.ts";
+import { visibleLine } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
-import { connectTo, findContainer, findTarget, type Target, type TargetFlags, withTarget } from "../guest/target.ts";
+import { dialTarget, findContainer, findTarget, type Target, type TargetFlags, withTarget } from "../guest/target.ts";
+import { CopyLine } from "../output/copy-line.ts";
+import { Interrupts } from "../run/interrupts.ts";
 import { StateStore } from "../state/state-store.ts";
 
+interface CpFlags extends TargetFlags {
+  readonly archive?: true;
+  readonly setId?: true;
+  readonly followLink?: true;
+  readonly quiet?: true;
+}
+
 const HELP = `
-The destination is CONTAINER:/PATH or a path in the guest below ${SHARED_IN_GUEST}; a relative path starts there.
-If it ends in / or there are several sources, it is a directory and the sources are copied into it.
-Copied files belong to root. Copying out of a container isn't supported yet.
+One side is CONTAINER:PATH, or :PATH for the guest itself; the other a path of this machine, or - for a tar archive on
+stdin or stdout. A local name with a colon is written ./NAME. As with docker cp:
+
+  - a directory is copied into a destination that is a directory, and otherwise becomes the destination
+  - SOURCE/. stands for everything in the directory
+  - a destination that ends in / must be a directory, and so must that of several sources
+  - files belong to root in the container, and to you on this machine, unless -a keeps the owners
+
+Devices, sockets and named pipes are left out. The copy continues if the connection is lost or the agent restarts.
 
   guestctl cp settings.json web:/etc/app/
-  guestctl cp build/site web:/srv/www`;
+  guestctl cp -a web:/var/lib/app ./backup
+  guestctl cp web:/var/log - | tar -t`;
 
-const CONTAINER_PATH = /^([^:/]+):(.*)$/s;
+const CONTAINER_PATH = /^([^:/.][^:/]*)?:(.*)$/s;
 
 /** Adds `guestctl cp`. */
 export function addCp(program: Command): void {
   const command = program
     .command("cp")
-    .summary("copy files into a container or a guest")
-    .description("Copy files, links and whole directories into a container or a guest with CopyFile.")
-    .argument("<what...>", "files or directories, then the destination");
+    .summary("copy files between this machine and a container or a guest")
+    .description("Copy files and directories into a container or a guest, or out of it.")
+    .argument("<what...>", "files or directories, then the destination")
+    .option("-a, --archive", "keep owners and ACLs")
+    .option("--set-id", "keep set-user-id and set-group-id bits and file capabilities")
+    .option("-L, --follow-link", "follow a link that is a source")
+    .option("-q, --quiet", "show no progress");
   withTarget(command)
     .addHelpText("after", HELP)
-    .action((what: readonly string[], flags: TargetFlags) => cp(what, flags));
+    .action((what: readonly string[], flags: CpFlags) => cp(what, flags));
 }
 
-async function cp(what: readonly string[], flags: TargetFlags): Promise<void> {
+async function cp(what: readonly string[], flags: CpFlags): Promise<void> {
   const sources = what.slice(0, -1);
-  const place = what.at(-1) ?? "";
-  const from = sources.find((source) => CONTAINER_PATH.test(source) && !existsSync(source));
-  if (from !== undefined) {
-    throw new CliError(
-      `cp ${from}: copying out of a container isn't supported yet; use guestctl exec CONTAINER tar -c PATH | tar -x`,
-    );
-  }
+  const destination = what.at(-1) ?? "";
   if (sources.length === 0) throw new CliError("cp: no source given; name the files to copy, then the destination");
-  const { path, ...target } = findPlace(place, flags);
-  await using client = await connectTo(target);
+  using interrupts = new Interrupts();
+  const several = sources.length > 1 && !/\/\.?$/.test(destination);
   for (const source of sources) {
-    const into = path.endsWith("/") || sources.length > 1;
-    const to = into ? posix.join(path, basename(resolve(source))) : path;
-    await sendFiles(client, source, to, { owner: { uid: 0, gid: 0 } });
+    await interrupts.during(copy(source, several ? `${destination}/` : destination, flags, interrupts.signal));
   }
 }
 
-function findPlace(place: string, flags: TargetFlags): Target & { readonly path: string } {
-  const [, container, inside] = CONTAINER_PATH.exec(place) ?? [];
-  if (container === undefined || inside === undefined) {
-    return { ...findTarget(new StateStore(), flags), path: guestPath(place) };
-  }
-  if (flags.address !== undefined) {
+async function copy(source: string, destination: string, flags: CpFlags, signal: AbortSignal): Promise<void> {
+  const [from, to] = [placeOf(source), placeOf(destination)];
+  if ((from === undefined) === (to === undefined)) {
     throw new CliError(
-      `cp ${container}: with --address the container's root file system is unknown; name a path in the guest`,
+      `cp ${source} ${destination}: exactly one side must be CONTAINER:PATH, or :PATH for the guest itself`,
     );
+  }
+  const { place, target } = findPlace((from ?? to) as CopyPlace, flags);
+  const address = streamsAddress(target.address);
+  using line = new CopyLine(basename(source));
+  const options: CopyOptions = {
+    ...{ dial: dialTarget(target), signal },
+    ...{ keepOwners: flags.archive ?? false, keepPrivileges: flags.setId ?? false, follow: flags.followLink ?? false },
+    ...(!flags.quiet && {
+      onProgress: (...progress) => line.show(...progress),
+      onDisconnect: (reason) => line.wait(reason),
+    }),
+  };
+  const copying =
+    from === undefined
+      ? source === "-"
+        ? copyTarIn(address, process.stdin, place, options)
+        : copyIn(address, source, place, options)
+      : destination === "-"
+        ? copyOutAsTar(address, place, writeOut, options)
+        : copyOut(address, place, destination, options);
+  const { notes } = await copying;
+  line[Symbol.dispose]();
+  for (const note of notes) process.stderr.write(`guestctl: cp ${source}: ${visibleLine(note)}\n`);
+}
+
+/** Writes to stdout; rejects if its reader is gone. */
+function writeOut(bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** Returns the place in a container that an argument means; undefined for a path of this machine. */
+function placeOf(argument: string): CopyPlace | undefined {
+  const [whole, container = "", path = ""] = CONTAINER_PATH.exec(argument) ?? [];
+  return whole === undefined || existsSync(argument) ? undefined : { container, path };
+}
+
+function findPlace(
+  { container, path }: CopyPlace,
+  flags: TargetFlags,
+): { readonly target: Target; readonly place: CopyPlace } {
+  if (container === "") {
+    const target = findTarget(new StateStore(), flags);
+    return { target, place: { container, path: path.startsWith("/") ? path : `${SHARED_IN_GUEST}/${path}` } };
   }
   const target = findContainer(new StateStore(), flags, container);
-  const { guest } = rootfsPlace("", target.container);
-  return { ...target, path: `${guest}/${inside}` };
-}
-
-/** Returns the path to send; the agent rejects paths outside the shared folder. */
-function guestPath(place: string): string {
-  return place.startsWith("/") ? place : `${SHARED_IN_GUEST}/${place}`;
+  return { target, place: { container: target.container, path: path.startsWith("/") ? path : `/${path}` } };
 }

@@ -1,8 +1,8 @@
 import { extract } from "tar-stream";
 import { expect, test } from "vitest";
+import { directory, file, headerOf, layerOfBytes } from "../../image/testing/layers.ts";
+import { packTar } from "../../image/write-layout.ts";
 import { tarEntries } from "./tar-entries.ts";
-import { directory, file, headerOf, layerOfBytes } from "./testing/layers.ts";
-import { packTar } from "./write-layout.ts";
 
 async function names(tar: Buffer, visit: (content: AsyncIterable<Uint8Array>) => unknown = () => {}) {
   const found: string[] = [];

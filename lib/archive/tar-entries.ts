@@ -1,5 +1,5 @@
 import { type Extract, extract, type Header } from "tar-stream";
-import { xattrsOf } from "./tar-xattrs.ts";
+import { xattrsOf } from "./pax-records.ts";
 
 /** A tar header, and where its content starts in the stream. The type is null if tar-stream doesn't know it. */
 export interface TarHeader extends Omit<Header, "linkname" | "type" | "pax"> {
@@ -8,6 +8,8 @@ export interface TarHeader extends Omit<Header, "linkname" | "type" | "pax"> {
   readonly byteOffset: number;
   readonly pax?: Readonly<Record<string, string>> | null;
   readonly xattrs: ReadonlyMap<string, Uint8Array>;
+  /** Records of its own pax header, as they are in the archive: empty if it has none. */
+  readonly records: Buffer;
 }
 
 export interface TarEntry {
@@ -21,24 +23,28 @@ export interface TarOptions {
    * Refuses a stream that doesn't end in blocks of zeros: without them, a tar cut off between entries looks complete.
    */
   readonly endMark?: boolean | undefined;
+  /** Reads names that are not in pax records as bytes (latin1); as UTF-8 otherwise. */
+  readonly byteNames?: boolean;
 }
 
 /** Yields the entries of an uncompressed tar stream in order. Reads the stream to its end, including the padding. */
 export async function* tarEntries(
   source: AsyncIterable<Uint8Array>,
-  { endMark = false }: TarOptions = {},
+  { endMark = false, byteNames = false }: TarOptions = {},
 ): AsyncGenerator<TarEntry> {
   // Tars from before POSIX have no magic number; the option is missing from the types.
-  const parser = extract({ allowUnknownFormat: true } as Parameters<typeof extract>[0]);
+  const filenameEncoding = byteNames ? "latin1" : "utf-8";
+  const parser = extract({ allowUnknownFormat: true, filenameEncoding } as Parameters<typeof extract>[0]);
   const internals = parser as unknown as Internals;
-  const takeXattrs = catchXattrs(internals);
+  const takeRecords = catchRecords(internals);
   const fed = feed(source, parser);
   fed.catch((error: Error) => parser.destroy(error));
   try {
     for await (const entry of parser) {
       // tar-stream 3.2 returns null for a malformed binary size, and then waits forever for the end of the content.
       if (!Number.isSafeInteger(entry.header.size)) throw new Error("Invalid header: its size is not a number");
-      const header = { ...entry.header, xattrs: takeXattrs() } as unknown as TarHeader;
+      const records = takeRecords();
+      const header = { ...entry.header, records, xattrs: xattrsOf(records) } as unknown as TarHeader;
       yield { header, content: entry as AsyncIterable<Uint8Array> };
       entry.resume();
     }
@@ -60,7 +66,7 @@ interface Internals {
   _decodeLongHeader(records: Uint8Array): void;
 }
 
-const NONE: ReadonlyMap<string, Uint8Array> = new Map();
+const NONE = Buffer.alloc(0);
 
 /** Limits for long headers, in bytes: each few bytes become a key of an object, for a global header in every entry. */
 const MAX_BYTES: Readonly<Record<string, number>> = {
@@ -71,24 +77,23 @@ const MAX_BYTES: Readonly<Record<string, number>> = {
 };
 
 /**
- * Captures extended attributes before tar-stream decodes them. Returns a function that takes those since the last
- * entry.
+ * Captures pax records before tar-stream decodes them. Returns a function that takes those since the last entry.
  */
-function catchXattrs(internals: Internals): () => ReadonlyMap<string, Uint8Array> {
+function catchRecords(internals: Internals): () => Buffer {
   const decode = internals._decodeLongHeader;
   // Without this method the limits would not hold, and capabilities would be lost.
   if (typeof decode !== "function") throw new Error("unsupported version of tar-stream: it has no _decodeLongHeader");
-  let xattrs: ReadonlyMap<string, Uint8Array> = NONE;
+  let captured = NONE;
   internals._decodeLongHeader = (records) => {
     const type = internals._header?.type ?? "";
     if (records.length > (MAX_BYTES[type] ?? 0))
       throw new Error(`Invalid header: a ${type} of ${records.length} bytes`);
-    if (type === "pax-header") xattrs = xattrsOf(Buffer.from(records));
+    if (type === "pax-header") captured = Buffer.from(records);
     decode.call(internals, records);
   };
   return () => {
-    const taken = xattrs;
-    xattrs = NONE;
+    const taken = captured;
+    captured = NONE;
     return taken;
   };
 }

@@ -1,0 +1,331 @@
+import { closeSync, constants, fstatSync, readlinkSync } from "node:fs";
+import { posix } from "node:path";
+import { ArchiveError } from "../../../lib/archive/archive-error.ts";
+import { chooseDestination, type Placing } from "../../../lib/archive/choose-destination.ts";
+import { bytesOf } from "../../../lib/archive/member.ts";
+import { TreeSink } from "../../../lib/archive/tree-sink.ts";
+import { TreeSource } from "../../../lib/archive/tree-source.ts";
+import { pathIn } from "../../../lib/archive/tree-sys.ts";
+import { codec, DecodeError, type Init } from "../../../proto/codec.ts";
+import { guestd } from "../../../proto/gen/messages.js";
+import { agentService } from "../../../proto/gen/services.js";
+import { containedTree } from "../../container/contained-tree.ts";
+import type { Container } from "../../container/container.ts";
+import { openRoot } from "../../container/files-in-root.ts";
+import { idMaps } from "../../container/id-maps.ts";
+import { O_PATH, S_IFREG } from "../../kernel/constants.ts";
+import { openContained } from "../../kernel/contained-files.ts";
+import { AgentError, SystemError } from "../../kernel/error.ts";
+import type { Fd } from "../../kernel/kernel.ts";
+import { findContainer } from "../find-container.ts";
+import type { Agent } from "../rpc.ts";
+
+const { O_DIRECTORY, O_NOFOLLOW } = constants;
+const MAX_PATH = 4095;
+/** Most copies at once. */
+const MAX_COPIES = 16;
+/** How long an incomplete file waits for its client, ms, and most such files. */
+const KEPT_MS = 120_000;
+const MAX_KEPT = 64;
+/** Directories of the guest that the host may write to. Its other files are the agent's own. */
+const WRITABLE = ["/run/kata-containers/shared/containers", "/tmp"];
+
+const copyMessage = codec("guestd.v1.Copy", guestd.v1.Copy);
+
+/** A copy that can begin: sends an archive, or takes one. */
+export type Copy = {
+  readonly ready: Init<guestd.v1.CopyReady>;
+  /** Returns one line for each kind of thing that was left out so far. */
+  notes(): string[];
+  /** Closes what the copy has open. `isEnded`: its client does not continue it. */
+  close(isEnded: boolean): void;
+} & (
+  | { readonly archive: () => AsyncIterable<Buffer> }
+  | { readonly extract: (source: AsyncIterable<Uint8Array>, onTaken: (position: number) => void) => Promise<void> }
+);
+
+/** Copies files between clients and the roots of containers, or that of the guest. */
+export class Copying {
+  readonly #agent: Agent;
+  readonly #epoch: Uint8Array;
+  /** Copies with an open connection, by id. */
+  readonly #active = new Map<string, { end(): Promise<void> }>();
+  /** Incomplete files that wait for their clients, by copy id. */
+  readonly #kept = new Map<string, { sink: TreeSink; timer: NodeJS.Timeout }>();
+
+  constructor(agent: Agent, epoch: Uint8Array) {
+    this.#agent = agent;
+    this.#epoch = epoch;
+  }
+
+  /** Begins or continues a copy; `end` ends its connection, and resolves once it is closed. Rejects with AgentError. */
+  async open(payload: Uint8Array, end: () => Promise<void>): Promise<Copy> {
+    const request = decode(payload);
+    this.#check(request);
+    this.#checkPolicy(request);
+    await this.#active.get(request.copy_id)?.end();
+    if (this.#active.size >= MAX_COPIES) {
+      throw new AgentError("resource-exhausted", `copy: ${MAX_COPIES} copies are running already; try again later`);
+    }
+    const active = { end };
+    this.#active.set(request.copy_id, active);
+    const release = () => {
+      if (this.#active.get(request.copy_id) === active) this.#active.delete(request.copy_id);
+    };
+    try {
+      const copy = request.in ? await this.#into(request) : await this.#outOf(request);
+      return {
+        ...copy,
+        close(isEnded) {
+          copy.close(isEnded);
+          release();
+        },
+      };
+    } catch (error) {
+      release();
+      throw copyError(request, error);
+    }
+  }
+
+  #check(request: guestd.v1.Copy): void {
+    const { version, path, copy_id, epoch, name } = request;
+    const refuse = (why: string) => new AgentError("invalid-argument", `copy: ${why}`);
+    if (version < 1) throw refuse("the request has no version; set 1");
+    if (epoch.length > 0 && !Buffer.from(epoch).equals(this.#epoch)) {
+      throw new AgentError("not-found", "copy: the guest was started again since; copy again from the beginning");
+    }
+    if (!/^[\w-]{8,64}$/.test(copy_id)) throw refuse("copy_id must have 8 to 64 letters, digits and dashes");
+    if (!path.startsWith("/") || path.includes("\0") || Buffer.byteLength(path) > MAX_PATH) {
+      throw refuse(`path ${JSON.stringify(path.slice(0, 200))} is no absolute path of at most ${MAX_PATH} bytes`);
+    }
+    if (name.length > 255 || name.includes(0) || name.includes(0x2f)) throw refuse("name is no file name");
+    if (request.in && [".", ".."].includes(Buffer.from(name).toString("latin1"))) throw refuse("name is no file name");
+  }
+
+  /** Copy needs the permission for itself, and for the call of Kata's contract that moves bytes in the same direction. */
+  #checkPolicy(request: guestd.v1.Copy): void {
+    const { policy } = this.#agent;
+    const { container_id, path } = request;
+    policy.check("Copy", "CopyRequest", request);
+    if (request.in) {
+      const { request: file } = agentService.CopyFile;
+      policy.check("CopyFile", "CopyFileRequest", file.decode(file.encode({ path, file_mode: S_IFREG })));
+    } else policy.check("ReadStdout", "ReadStreamRequest", { container_id, exec_id: "", len: 0 });
+  }
+
+  async #outOf(request: guestd.v1.Copy): Promise<Copy> {
+    using place = this.#openPlace(request);
+    const path = withoutEnd(request.path);
+    const base = posix.basename(path);
+    const isFollowed = request.follow || request.contents || base === "" || /\/\.?$/.test(request.path);
+    const dir = isFollowed ? undefined : await place.open(posix.dirname(path), O_PATH | O_DIRECTORY);
+    const fd =
+      dir === undefined
+        ? await place.open(path, O_PATH)
+        : place.keep(place.sys.openEntry(dir, bytesOfText(base), O_PATH | O_NOFOLLOW));
+    const stat = fstatSync(fd);
+    const identity = stat.isDirectory() ? `${stat.dev}:${stat.ino}` : "";
+    if (request.place !== "" && identity !== request.place) throw replaced();
+    const target =
+      stat.isSymbolicLink() && dir !== undefined
+        ? readlinkSync(pathIn(dir, bytesOfText(base)), { encoding: "buffer" })
+        : undefined;
+    const name = bytesOfText(base === "" ? request.container_id || "guest" : base);
+    const { part } = request;
+    const source = new TreeSource(
+      { fd, name: name.toString("latin1"), ...(target && { target }) },
+      {
+        sys: place.sys,
+        ...{ mapUid: place.ids.uid.toContainer, mapGid: place.ids.gid.toContainer },
+        position: {
+          after: latin1(request.after),
+          part: part === null ? undefined : { name: latin1(part.name), bytes: part.bytes, version: part.version },
+        },
+      },
+    );
+    const opened = place.move();
+    const ready = {
+      version: 1,
+      epoch: this.#epoch,
+      place: identity,
+      name,
+      directory: stat.isDirectory(),
+      size: stat.isFile() ? stat.size : 0,
+    };
+    return {
+      ready,
+      notes: () => source.notes,
+      close: () => opened.dispose(),
+      archive: () => converted(request, source.archive()),
+    };
+  }
+
+  async #into(request: guestd.v1.Copy): Promise<Copy> {
+    using place = this.#openPlace(request);
+    const { fd, placing, to } = await this.#chooseDirectory(request, place);
+    const stat = fstatSync(fd);
+    const identity = `${placing.where}:${stat.dev}:${stat.ino}`;
+    if (request.place !== "" && identity !== request.place) throw replaced();
+    const from = latin1(request.name);
+    const { uid, gid } = place.ids;
+    const sink = new TreeSink(
+      { dir: fd, rename: from === "" ? undefined : { from, to } },
+      {
+        ...{ sys: place.sys, id: request.copy_id, keepPrivileges: request.keep_privileges },
+        owners: request.keep_owners ? "keep" : { uid: uid.fromContainer(0), gid: gid.fromContainer(0) },
+        ...{ mapUid: uid.fromContainer, mapGid: gid.fromContainer, onTaken: (position) => onTaken(position) },
+      },
+    );
+    let onTaken: (position: number) => void = () => undefined;
+    this.#takeKept(request.copy_id)?.release();
+    const part_bytes = request.part === null ? 0 : sink.partialBytes(latin1(request.part.name));
+    const opened = place.move();
+    return {
+      ready: { version: 1, epoch: this.#epoch, place: identity, part_bytes },
+      notes: () => sink.notes,
+      close: (isEnded) => {
+        sink.close();
+        opened.dispose();
+        if (isEnded) sink.discard();
+        else this.#keep(request.copy_id, sink);
+      },
+      async extract(source, taken) {
+        onTaken = taken;
+        try {
+          await sink.extract(source);
+        } catch (error) {
+          throw copyError(request, error);
+        }
+      },
+    };
+  }
+
+  /** Opens the directory that the archive's first name goes to. */
+  async #chooseDirectory(request: guestd.v1.Copy, place: Place) {
+    const path = withoutEnd(request.path);
+    const found = await place.open(path, O_PATH).catch((error: unknown) => {
+      if (error instanceof SystemError && error.code === "ENOENT") return undefined;
+      throw error;
+    });
+    const isDirectory = found !== undefined && fstatSync(found).isDirectory();
+    const { directory, contents } = request;
+    const name = latin1(request.name);
+    const existing = found === undefined ? undefined : isDirectory ? "directory" : "file";
+    // A copy that continues goes where it began: the directory did not exist then, perhaps.
+    const placing: Placing = request.place.startsWith("as:")
+      ? { where: "as" }
+      : chooseDestination({ path: request.path, found: existing, directory, contents, name });
+    const fd =
+      placing.where === "into" && found !== undefined
+        ? found
+        : await place.open(posix.dirname(path), O_PATH | O_DIRECTORY);
+    const to = placing.where === "into" ? placing.as : bytesOfText(posix.basename(path)).toString("latin1");
+    if (request.container_id === "") checkWritable(fd);
+    return { fd, placing, to };
+  }
+
+  #openPlace(request: guestd.v1.Copy): Place {
+    if (request.container_id === "") return new Place(this.#agent, "/", "self");
+    const container: Container = findContainer(this.#agent, request.container_id, "not-found");
+    const { pid, status } = container.init;
+    if (status === undefined) return new Place(this.#agent, `/proc/${pid}/root`, pid);
+    // Its mount namespace is gone; what was mounted in it too.
+    return new Place(this.#agent, container.spec.root.path, "self");
+  }
+
+  #keep(id: string, sink: TreeSink): void {
+    const timer = setTimeout(() => this.#takeKept(id)?.discard(), KEPT_MS).unref();
+    this.#kept.set(id, { sink, timer });
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > MAX_KEPT && oldest !== undefined) this.#takeKept(oldest)?.discard();
+  }
+
+  #takeKept(id: string): TreeSink | undefined {
+    const kept = this.#kept.get(id);
+    clearTimeout(kept?.timer);
+    this.#kept.delete(id);
+    return kept?.sink;
+  }
+}
+
+/** A root, and descriptors that are open below it; disposing closes them. */
+class Place implements Disposable {
+  readonly sys: ReturnType<typeof containedTree>;
+  readonly ids: ReturnType<typeof idMaps>;
+  readonly #agent: Agent;
+  readonly #root: Fd;
+  #opened = new DisposableStack();
+
+  constructor(agent: Agent, root: string, pid: number | "self") {
+    this.#agent = agent;
+    this.sys = containedTree(pid);
+    this.ids = idMaps(pid);
+    this.#root = this.keep(openRoot(root));
+  }
+
+  keep(fd: Fd): Fd {
+    return this.#opened.adopt(fd, closeSync);
+  }
+
+  /** Opens a path as a process with this root would; the last name is followed too. */
+  async open(path: string, flags: number): Promise<Fd> {
+    const fd = this.keep(await openContained(this.#agent.kernel.sys, this.#root, path, flags));
+    this.sys.checkMount(fd);
+    return fd;
+  }
+
+  /** Passes the ownership of everything that is open. */
+  move(): DisposableStack {
+    return this.#opened.move();
+  }
+
+  [Symbol.dispose](): void {
+    this.#opened.dispose();
+  }
+}
+
+function decode(payload: Uint8Array): guestd.v1.Copy {
+  try {
+    return copyMessage.decode(payload);
+  } catch (error) {
+    if (error instanceof DecodeError) throw new AgentError("invalid-argument", error.message, { cause: error });
+    throw error;
+  }
+}
+
+function checkWritable(fd: Fd): void {
+  const path = readlinkSync(pathIn(fd));
+  if (WRITABLE.some((root) => path === root || path.startsWith(`${root}/`))) return;
+  const line = `${path} is not writable for hosts; copy to a place below ${WRITABLE.join(" or ")}`;
+  throw new ArchiveError("permission-denied", line);
+}
+
+const replaced = () =>
+  new ArchiveError("failed-precondition", "the directory was replaced while the connection was lost; copy again");
+
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
+const bytesOfText = (text: string): Buffer => bytesOf(Buffer.from(text).toString("latin1"));
+
+/** Returns a path without "." and "..", which are taken by name, and without slashes at its end. */
+function withoutEnd(path: string): string {
+  return posix.normalize(path).replace(/(?<=.)\/+$/, "");
+}
+
+async function* converted(request: guestd.v1.Copy, archive: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* archive;
+  } catch (error) {
+    throw copyError(request, error);
+  }
+}
+
+/** Turns a failure into one line that names the copy. */
+function copyError(request: guestd.v1.Copy, error: unknown): unknown {
+  const container = request.container_id === "" ? "the guest" : `container ${request.container_id.slice(0, 80)}`;
+  const what = `copy ${request.in ? "into" : "out of"} ${container}`;
+  if (error instanceof ArchiveError) return new AgentError(error.kind, `${what}: ${error.message}`, { cause: error });
+  if (!(error instanceof SystemError)) return error;
+  const kind = error.code === "ENOENT" ? "not-found" : error.code === "EXDEV" ? "failed-precondition" : "internal";
+  const { text } = { text: error.message.replace(/^.*?: /, "") };
+  return new AgentError(kind, `${what}: ${request.path.slice(0, 200)}: ${text}`, { cause: error });
+}

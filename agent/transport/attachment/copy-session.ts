@@ -1,0 +1,138 @@
+import { ChunkChannel } from "../../../lib/archive/chunk-channel.ts";
+import { COPY_WINDOW_BYTES, inPieces, SendWindow } from "../../../lib/archive/send-window.ts";
+import { codec } from "../../../proto/codec.ts";
+import { guestd } from "../../../proto/gen/messages.js";
+import { STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
+import { AgentError } from "../../kernel/error.ts";
+import type { Attaching } from "../../service/streams/attach.ts";
+import { Copying } from "../../service/streams/copying.ts";
+import type { FrameStream } from "./frame-stream.ts";
+
+const ready = codec("guestd.v1.CopyReady", guestd.v1.CopyReady);
+const end = codec("guestd.v1.CopyEnd", guestd.v1.CopyEnd);
+
+type Copy = Awaited<ReturnType<Copying["open"]>>;
+
+/** The copies of an agent. */
+const copyings = new WeakMap<Attaching, Copying>();
+
+/** Begins a copy, whose connection has sent its first frame. Rejects with AgentError. */
+export async function beginCopy(
+  frames: FrameStream,
+  attaching: Attaching,
+  { payload }: StreamFrame,
+  fail: (error: unknown) => void,
+): Promise<CopySession> {
+  const copying = copyings.get(attaching) ?? new Copying(attaching.agent, attaching.epoch);
+  copyings.set(attaching, copying);
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  const copy = await copying.open(payload, () => {
+    frames.destroy();
+    return closed;
+  });
+  return new CopySession(frames, copy, fail, resolve);
+}
+
+/** A connection that copies: sends the archive as the client acknowledges it, or extracts what the client sends. */
+class CopySession {
+  readonly #frames: FrameStream;
+  readonly #copy: Copy;
+  readonly #fail: (error: unknown) => void;
+  readonly #window = new SendWindow();
+  readonly #channel = new ChunkChannel();
+  #received = 0;
+  #taken = 0;
+  #isComplete = false;
+
+  constructor(frames: FrameStream, copy: Copy, fail: (error: unknown) => void, onClosed: () => void) {
+    this.#frames = frames;
+    this.#copy = copy;
+    this.#fail = fail;
+    frames.signal.addEventListener("abort", () => this.close(), { once: true });
+    void this.#run().finally(onClosed);
+  }
+
+  /** Takes a frame of the client; resolves when there is room for the next. */
+  async take({ type, offset, payload }: StreamFrame): Promise<void> {
+    switch (type) {
+      case "copyData":
+        return this.#takeData(offset, payload);
+      case "copyAck":
+        if (this.#window.acknowledge(offset)) return;
+        throw new AgentError(
+          "invalid-argument",
+          `acknowledge byte ${offset}: only ${this.#window.sent} bytes were sent`,
+        );
+      case "copyEnd":
+        this.#checkOffset(offset);
+        return this.#channel.end();
+      case "ping":
+        return void this.#frames.push("pong", STREAM.process, offset);
+      case "pong":
+        return;
+      default:
+        throw new AgentError("invalid-argument", `frame ${type}: the client is copying`);
+    }
+  }
+
+  /** Ends the copy. Idempotent. */
+  close(): void {
+    this.#channel.fail(new Error("the connection is closed"));
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#frames;
+    let isEnded = false;
+    try {
+      signal.throwIfAborted();
+      this.#frames.push("copyReady", STREAM.process, 0, ready.encode(this.#copy.ready));
+      if ("archive" in this.#copy) await this.#send(this.#copy.archive());
+      else await this.#extract(this.#copy.extract);
+      isEnded = true;
+      this.#isComplete = true;
+    } catch (error) {
+      isEnded = error instanceof AgentError;
+      if (!signal.aborted) this.#fail(error);
+    } finally {
+      this.#copy.close(isEnded);
+    }
+    if (this.#isComplete && "extract" in this.#copy) this.#frames.end();
+  }
+
+  async #send(archive: AsyncIterable<Buffer>): Promise<void> {
+    for await (const piece of inPieces(archive)) {
+      await this.#window.room(piece.length, this.#frames.signal);
+      const at = this.#window.sent;
+      this.#window.sent += piece.length;
+      await this.#frames.send("copyData", STREAM.process, at, piece);
+    }
+    const notes = this.#copy.notes();
+    await this.#frames.send("copyEnd", STREAM.process, this.#window.sent, end.encode({ version: 1, notes }));
+  }
+
+  async #extract(extract: Extract<Copy, { extract: unknown }>["extract"]): Promise<void> {
+    await extract(this.#channel, (position) => {
+      this.#taken = position;
+      this.#frames.push("copyAck", STREAM.process, position);
+    });
+    const notes = this.#copy.notes();
+    this.#frames.push("copyEnd", STREAM.process, this.#received, end.encode({ version: 1, notes }));
+  }
+
+  async #takeData(offset: number, payload: Uint8Array): Promise<void> {
+    if ("archive" in this.#copy)
+      throw new AgentError("invalid-argument", "frame copyData: the agent sends the archive");
+    this.#checkOffset(offset);
+    this.#received += payload.length;
+    if (this.#received - this.#taken > COPY_WINDOW_BYTES + payload.length) {
+      const line = `archive at ${offset}: over ${COPY_WINDOW_BYTES} bytes are not acknowledged`;
+      throw new AgentError("resource-exhausted", line);
+    }
+    await this.#channel.push(payload);
+  }
+
+  #checkOffset(offset: number): void {
+    if (offset === this.#received) return;
+    throw new AgentError("invalid-argument", `archive at ${offset}: the next byte is ${this.#received}`);
+  }
+}

@@ -1,0 +1,148 @@
+import { once } from "node:events";
+import type { Duplex } from "node:stream";
+import { codec, type Init } from "../../../proto/codec.ts";
+import type { CodeName } from "../../../proto/codes.ts";
+import { guestd } from "../../../proto/gen/messages.js";
+import {
+  encodeStreamFrame,
+  type FrameType,
+  STREAM,
+  type StreamFrame,
+  StreamFrameParser,
+} from "../../../proto/stream-frame.ts";
+import { dial } from "../dial.ts";
+import { AttachError } from "./attach-error.ts";
+
+const { v1 } = guestd;
+const copyMessage = codec("guestd.v1.Copy", v1.Copy);
+const readyMessage = codec("guestd.v1.CopyReady", v1.CopyReady);
+const endMessage = codec("guestd.v1.CopyEnd", v1.CopyEnd);
+const failure = codec("guestd.v1.Failure", v1.Failure);
+
+const PING_MS = 15_000;
+/** Pings without an answer after which the connection counts as lost. */
+const MISSED = 3;
+
+/** The connection is lost; another one may continue. */
+export class LostLink extends Error {
+  override readonly name = "LostLink";
+}
+
+/** One connection of a copy. */
+export class CopyLink implements Disposable {
+  readonly ready: guestd.v1.CopyReady;
+  readonly #socket: Duplex;
+  readonly #frames: AsyncGenerator<StreamFrame>;
+  readonly #closed = new AbortController();
+  readonly #ping: NodeJS.Timeout;
+  readonly #forget: () => void;
+
+  private constructor(
+    socket: Duplex,
+    frames: AsyncGenerator<StreamFrame>,
+    ready: guestd.v1.CopyReady,
+    unanswered: { count: number },
+    signal: AbortSignal,
+  ) {
+    this.#socket = socket;
+    this.#frames = frames;
+    this.ready = ready;
+    socket.once("close", () => this.#closed.abort(new LostLink("the connection ended")));
+    this.#ping = setInterval(() => {
+      if (unanswered.count++ >= MISSED) socket.destroy();
+      else this.send("ping", 0);
+    }, PING_MS);
+    const destroy = () => void socket.destroy();
+    signal.addEventListener("abort", destroy, { once: true });
+    this.#forget = () => signal.removeEventListener("abort", destroy);
+  }
+
+  /** Connects and begins the copy. Rejects with LostLink, or with the agent's refusal as AttachError. */
+  static async open(
+    address: string,
+    request: Init<guestd.v1.Copy>,
+    signal: AbortSignal,
+    connect: typeof dial = dial,
+  ): Promise<CopyLink> {
+    const socket = await connect(address, { signal }).catch((error: Error) => {
+      throw new LostLink(error.message);
+    });
+    const unanswered = { count: 0 };
+    const destroy = () => void socket.destroy();
+    signal.addEventListener("abort", destroy, { once: true });
+    try {
+      socket.on("error", () => undefined); // reading reports it
+      socket.write(encodeStreamFrame("copy", STREAM.process, 0, copyMessage.encode({ version: 1, ...request })));
+      const frames = framesOf(socket, () => {
+        unanswered.count = 0;
+      });
+      const { value: first } = await frames.next();
+      if (first?.type !== "copyReady") throw new LostLink("the connection ended");
+      return new CopyLink(socket, frames, readyMessage.decode(first.payload), unanswered, signal);
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", destroy);
+    }
+  }
+
+  /** Aborted once the connection is closed. */
+  get signal(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** Yields the agent's frames up to its copyEnd. Throws LostLink, or the agent's error as AttachError. */
+  async *frames(): AsyncGenerator<StreamFrame> {
+    for (;;) {
+      const { done, value } = await this.#frames.next();
+      if (done) throw new LostLink("the connection ended");
+      if (value.type === "ping") this.send("pong", value.offset);
+      else if (value.type !== "pong") yield value;
+      if (value.type === "copyEnd") return;
+    }
+  }
+
+  send(type: FrameType, offset: number, payload?: Uint8Array): void {
+    if (!this.#socket.destroyed) this.#socket.write(encodeStreamFrame(type, STREAM.process, offset, payload));
+  }
+
+  /** Resolves once the connection has taken what was sent, or is closed. */
+  async drained(): Promise<void> {
+    if (!this.#socket.writableNeedDrain) return;
+    await once(this.#socket, "drain", { signal: this.signal }).catch(() => undefined);
+  }
+
+  /** Sends the end of an archive. */
+  sendEnd(offset: number): void {
+    this.send("copyEnd", offset, endMessage.encode({ version: 1 }));
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#ping);
+    this.#forget();
+    this.#socket.end(() => this.#socket.destroy());
+  }
+}
+
+/** Returns the lines about what the agent has left out. */
+export const notesOf = ({ payload }: StreamFrame): readonly string[] => endMessage.decode(payload).notes;
+
+async function* framesOf(socket: Duplex, onFrame: () => void): AsyncGenerator<StreamFrame> {
+  const parser = new StreamFrameParser("agent");
+  const chunks = (socket.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>)[Symbol.asyncIterator]();
+  for (;;) {
+    const { done, value } = await chunks.next().catch((error: Error) => {
+      throw new LostLink(error.message);
+    });
+    if (done) return;
+    onFrame();
+    for (const frame of parser.push(value)) {
+      if (frame.type !== "error") yield frame;
+      else {
+        const { kind, message } = failure.decode(frame.payload);
+        throw new AttachError(kind as CodeName, message);
+      }
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import type { dial } from "../dial.ts";
+
+export interface CopyOptions {
+  /** Connects to the address. Default: `dial`. */
+  readonly dial?: typeof dial;
+  /** Keeps owners and ACLs. */
+  readonly keepOwners?: boolean;
+  /** Keeps set-user-id and set-group-id bits and file capabilities. */
+  readonly keepPrivileges?: boolean;
+  /** Follows a link at the end of the source's path. */
+  readonly follow?: boolean;
+  /** Called with the bytes and members so far, and the bytes of the whole copy if they are known. */
+  onProgress?(bytes: number, members: number, total?: number): void;
+  /** Called when a connection is lost and the next attempt follows. */
+  onDisconnect?(reason: string): void;
+  /** How long attempts to connect again may fail, ms. Default: a minute. */
+  readonly giveUpMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A file or directory in a container; an empty container is the guest itself. */
+export interface CopyPlace {
+  readonly container: string;
+  readonly path: string;
+}
+
+export interface CopyReport {
+  readonly members: number;
+  /** One line for each kind of thing that was left out. */
+  readonly notes: readonly string[];
+}
+
+/** True for the source `DIR/.`: everything in the directory. */
+export const hasContentsMark = (path: string): boolean => /(^|\/)\.\/?$/.test(path);

@@ -1,0 +1,114 @@
+import { randomUUID } from "node:crypto";
+import { bytesOf, type Member } from "../../../lib/archive/member.ts";
+import { TarWriter } from "../../../lib/archive/tar-writer.ts";
+import { TreeSink } from "../../../lib/archive/tree-sink.ts";
+import { isRoot } from "../../../lib/is-root.ts";
+import type { guestd } from "../../../proto/gen/messages.js";
+import { AttachError } from "./attach-error.ts";
+import { CopyLink, notesOf } from "./copy-link.ts";
+import { type CopyOptions, type CopyPlace, type CopyReport, hasContentsMark } from "./copy-options.ts";
+import { CopyProgress } from "./copy-progress.ts";
+import { hostTree, openDestination } from "./host-tree.ts";
+
+/** Takes the archives of all connections of a copy, each of which continues the one before. */
+interface Receiver {
+  extract(source: AsyncIterable<Uint8Array>): Promise<void>;
+  readonly notes: readonly string[];
+}
+
+/** Called by a receiver as it gets on. */
+interface ReceiverEvents {
+  onTaken(position: number): void;
+  onMember(member: Member): void;
+  onPart(member: Member, bytes: number): void;
+}
+
+/**
+ * Copies out of a container to the host, by docker's rules for the destination. Continues over disconnections. Extracts
+ * with care: the guest is not trusted. Throws AttachError, or ArchiveError of this side.
+ */
+export async function copyOut(
+  address: string,
+  place: CopyPlace,
+  destination: string,
+  options: CopyOptions = {},
+): Promise<CopyReport> {
+  const { keepOwners = false, keepPrivileges = false } = options;
+  const [contents, id] = [hasContentsMark(place.path), randomUUID()];
+  using opened = new DisposableStack();
+  const open = ({ name, directory }: guestd.v1.CopyReady, events: ReceiverEvents) => {
+    const what = { name: Buffer.from(name).toString("latin1"), directory, contents };
+    const root = openDestination(destination, what, opened);
+    const owners = keepOwners && isRoot() ? "keep" : "mine";
+    const sink = new TreeSink(root, { ...{ sys: hostTree(), id, keepPrivileges, owners }, ...events });
+    opened.defer(() => {
+      sink.close();
+      sink.discard();
+    });
+    return sink;
+  };
+  const report = await receive(address, { ...place, id, contents }, open, true, options);
+  if (!keepOwners || isRoot()) return report;
+  return { ...report, notes: [...report.notes, "owners: all files are yours, as only root can set them"] };
+}
+
+/** Copies out of a container as a tar archive, whose bytes `write` takes, over disconnections too. Throws AttachError. */
+export function copyOutAsTar(
+  address: string,
+  place: CopyPlace,
+  write: (bytes: Uint8Array) => Promise<void>,
+  options: CopyOptions = {},
+): Promise<CopyReport> {
+  const request = { ...place, id: randomUUID(), contents: hasContentsMark(place.path) };
+  return receive(address, request, (_, events) => new TarWriter({ write, ...events }), false, options);
+}
+
+async function receive(
+  address: string,
+  { container, path, id, contents }: CopyPlace & { readonly id: string; readonly contents: boolean },
+  open: (ready: guestd.v1.CopyReady, events: ReceiverEvents) => Receiver,
+  continuesFiles: boolean,
+  options: CopyOptions,
+): Promise<CopyReport> {
+  const progress = new CopyProgress(options);
+  const request = { container_id: container, copy_id: id, path, follow: options.follow ?? false, contents };
+  let [link, first, receiver]: [CopyLink?, guestd.v1.CopyReady?, Receiver?] = [];
+  let [after, part]: [string, { member: Member; bytes: number }?] = [""];
+  const events: ReceiverEvents = {
+    onTaken: (position) => link?.send("copyAck", position),
+    onMember(member) {
+      [after, part] = [member.name, undefined];
+      progress.setMembers(progress.members + 1);
+    },
+    onPart(member, bytes) {
+      if (bytes > (part?.bytes ?? member.from)) progress.addBytes(bytes - (part?.bytes ?? member.from));
+      part = { member, bytes };
+    },
+  };
+  const notes = await progress.untilDone(async (signal) => {
+    const { name, version } = part?.member ?? { name: "", version: "" };
+    const known = continuesFiles && part ? { name: bytesOf(name), bytes: part.bytes, version } : null;
+    const again = first && { epoch: first.epoch, place: first.place, after: bytesOf(after), part: known };
+    using opening = await CopyLink.open(address, { ...request, ...again }, signal, options.dial);
+    link = opening;
+    progress.isConnected();
+    first ??= opening.ready;
+    progress.total = opening.ready.size || undefined;
+    receiver ??= open(opening.ready, events);
+    let notes: readonly string[] = [];
+    await receiver.extract(received(opening, (ended) => (notes = ended)));
+    return [...notes, ...receiver.notes];
+  });
+  return { members: progress.members, notes };
+}
+
+async function* received(link: CopyLink, onEnd: (notes: readonly string[]) => void): AsyncGenerator<Uint8Array> {
+  let received = 0;
+  for await (const frame of link.frames()) {
+    if (frame.type === "copyData" && frame.offset === received) {
+      received += frame.payload.length;
+      yield frame.payload;
+    } else if (frame.type === "copyEnd" && frame.offset === received) onEnd(notesOf(frame));
+    else throw new AttachError("internal", `copy: the agent sent ${frame.type} at ${frame.offset}, not at ${received}`);
+  }
+}

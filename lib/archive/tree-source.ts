@@ -1,0 +1,341 @@
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, read, readlinkSync, readSync } from "node:fs";
+import { opendir } from "node:fs/promises";
+import { promisify } from "node:util";
+import { yieldToEventLoop } from "../yield-to-event-loop.ts";
+import { ArchiveError, archiveError, codeOf } from "./archive-error.ts";
+import { contentLength, END_MARK, encodeMember, paddingOf } from "./encode-member.ts";
+import { bytesOf, isCopiedXattr, type Member, type Part, shown, TEMPORARY } from "./member.ts";
+import { MAX_PARTS } from "./read-members.ts";
+import { O_PATH, pathIn, type TreeSys } from "./tree-sys.ts";
+
+const { O_DIRECTORY, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+const readFile = promisify(read);
+
+const PIECE_BYTES = 128 * 1024;
+const SMALL = 16 * 1024;
+/** Files from this size on are continued in the middle. */
+const WORTH_CONTINUING = 64 * 1024;
+/** Most entries of one directory, and files with several names of one copy. */
+const MAX_ENTRIES = 1 << 18;
+const MAX_LINKED = 1 << 16;
+const MAX_DEPTH = 128;
+/** Most bytes of one file's extended attributes: a receiver refuses longer headers. */
+const MAX_XATTRS = 256 * 1024;
+const S_IFMT = 0o170000n;
+
+/** The file or directory to be packed. */
+export interface SourceRoot {
+  /** O_PATH, without following a link. The caller closes it. */
+  readonly fd: number;
+  /** Target if it is a symbolic link. */
+  readonly target?: Uint8Array;
+  /** First name of every member; one name without slashes, as bytes in latin1. */
+  readonly name: string;
+}
+
+/** Where an interrupted archive continues. */
+export interface Position {
+  /** The last complete member; empty at the beginning. */
+  readonly after: string;
+  /** The next member, as far as the receiver has it. */
+  readonly part?: { readonly name: string; readonly bytes: number; readonly version: string } | undefined;
+}
+
+export interface SourceOptions {
+  readonly sys: TreeSys;
+  readonly position?: Position;
+  /** Owners as the receiver counts them. */
+  readonly mapUid?: (id: number) => number;
+  readonly mapGid?: (id: number) => number;
+  /** Called before the first byte of each member. */
+  readonly onMember?: (member: Member) => void;
+}
+
+const KINDS: ReadonlyMap<bigint, string> = new Map([
+  [0o010000n, "named pipes"],
+  [0o020000n, "devices"],
+  [0o060000n, "devices"],
+  [0o140000n, "sockets"],
+]);
+
+/**
+ * Packs a tree as a tar archive, in the order of names, and each directory after everything in it: a receiver can set its
+ * mode and times at once, and continue after any member. Never follows a link, whatever other processes do meanwhile.
+ */
+export class TreeSource {
+  readonly #root: SourceRoot;
+  readonly #options: SourceOptions;
+  readonly #yieldNow = yieldToEventLoop();
+  /** First names of files that have several, by device and inode. */
+  readonly #linked = new Map<string, string>();
+  /** Number of things left out, by kind. */
+  readonly #leftOut = new Map<string, number>();
+  readonly #after: readonly string[] | undefined;
+
+  constructor(root: SourceRoot, options: SourceOptions) {
+    const { after = "" } = options.position ?? {};
+    this.#root = root;
+    this.#options = options;
+    this.#after = after === "" ? undefined : after.split("/");
+  }
+
+  /** One line for each kind of thing that was left out so far. */
+  get notes(): string[] {
+    return Array.from(this.#leftOut, ([what, count]) => `${what}: left out (${count})`);
+  }
+
+  /** Yields the archive. Throws ArchiveError. */
+  async *archive(): AsyncGenerator<Buffer> {
+    const { fd, name, target } = this.#root;
+    const stat = this.#stat(fd, name);
+    const kind = KINDS.get(stat.mode & S_IFMT);
+    if (kind !== undefined) {
+      throw new ArchiveError(
+        "invalid-argument",
+        `${shown(name)}: only files, directories and links are copied, not ${kind}`,
+      );
+    }
+    yield* this.#entry(fd, name, stat, target, this.#after?.slice(1));
+    yield END_MARK;
+  }
+
+  /**
+   * Yields one entry, and everything below it. `after` is the part of the position below this entry: undefined if the entry
+   * is behind the position, empty if it is the position itself.
+   */
+  async *#entry(
+    fd: number,
+    name: string,
+    stat: BigIntStats,
+    target: Uint8Array | undefined,
+    after: readonly string[] | undefined,
+  ): AsyncGenerator<Buffer> {
+    if (stat.isDirectory()) {
+      if (after?.length !== 0) yield* this.#directory(fd, name, stat, after);
+    } else if (stat.isSymbolicLink()) {
+      if (after === undefined) {
+        const member = { ...this.#member(name, "symlink", stat), target: Buffer.from(target ?? "").toString("latin1") };
+        yield this.#begin(member);
+      }
+    } else yield* this.#file(fd, name, stat, after !== undefined);
+  }
+
+  async *#directory(path: number, name: string, stat: BigIntStats, after: readonly string[] | undefined) {
+    if (name.split("/").length > MAX_DEPTH) {
+      throw new ArchiveError("resource-exhausted", `${shown(name)}: more than ${MAX_DEPTH} directories deep`);
+    }
+    const fd = this.#try(name, () => openSync(pathIn(path), O_RDONLY | O_DIRECTORY));
+    try {
+      const member = { ...this.#member(name, "directory", stat), xattrs: this.#xattrs(fd, name) };
+      const [next, ...below] = after ?? [];
+      for (const child of await this.#names(fd, name)) {
+        await this.#yieldNow();
+        const isBefore = next !== undefined && child < next;
+        yield* this.#child(fd, name, child, isBefore ? [] : child === next ? below : undefined, isBefore);
+      }
+      yield this.#begin(member);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Yields a directory's entry; nothing if it has been removed meanwhile. `silent`: it comes before the position. */
+  async *#child(dir: number, above: string, child: string, after: readonly string[] | undefined, silent: boolean) {
+    const name = `${above}/${child}`;
+    const bytes = bytesOf(child);
+    const fd = this.#open(dir, bytes, name);
+    if (fd === undefined) return;
+    try {
+      const stat = this.#stat(fd, name);
+      const kind = KINDS.get(stat.mode & S_IFMT);
+      if (kind !== undefined) return this.#leaveOut(kind);
+      if (stat.isDirectory() && (silent || after?.length === 0)) return await this.#skim(fd, name);
+      const target = stat.isSymbolicLink() ? this.#target(dir, bytes) : undefined;
+      if (target === undefined && stat.isSymbolicLink()) return;
+      yield* this.#entry(fd, name, stat, target, after);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Walks through a directory before the position, for the names of files that have several. */
+  async #skim(path: number, name: string): Promise<void> {
+    const fd = this.#try(name, () => openSync(pathIn(path), O_RDONLY | O_DIRECTORY));
+    try {
+      for (const child of await this.#names(fd, name)) {
+        await this.#yieldNow();
+        for await (const _ of this.#child(fd, name, child, [], true));
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #open(dir: number, bytes: Buffer, name: string): number | undefined {
+    try {
+      return this.#options.sys.openEntry(dir, bytes, O_PATH | O_NOFOLLOW);
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === "EXDEV") this.#leaveOut("mounts of other file systems");
+      else if (code !== "ENOENT") throw archiveError(shown(name), error);
+      return undefined;
+    }
+  }
+
+  #target(dir: number, name: Buffer): Buffer | undefined {
+    try {
+      return readlinkSync(pathIn(dir, name), { encoding: "buffer" });
+    } catch {
+      return undefined; // replaced meanwhile
+    }
+  }
+
+  async #names(fd: number, name: string): Promise<string[]> {
+    const names: string[] = [];
+    try {
+      const entries = await opendir(pathIn(fd).toString(), { encoding: "latin1" as "utf8", bufferSize: 256 });
+      for await (const entry of entries) {
+        if (!entry.name.startsWith(TEMPORARY)) names.push(entry.name);
+        if (names.length > MAX_ENTRIES) break;
+      }
+    } catch (error) {
+      throw archiveError(shown(name), error);
+    }
+    if (names.length <= MAX_ENTRIES) return names.sort((a, b) => (a < b ? -1 : 1));
+    throw new ArchiveError("resource-exhausted", `${shown(name)}: more than ${MAX_ENTRIES} entries in one directory`);
+  }
+
+  async *#file(path: number, name: string, stat: BigIntStats, isDone: boolean): AsyncGenerator<Buffer> {
+    const first = stat.nlink > 1n ? this.#firstName(name, stat) : name;
+    if (isDone) return;
+    if (first !== name) {
+      yield this.#begin({ ...this.#member(name, "link", stat), target: first });
+      return;
+    }
+    const fd = this.#try(name, () => openSync(pathIn(path), O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    try {
+      const size = Number(stat.size);
+      const version = size < WORTH_CONTINUING ? "" : `${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;
+      const { part } = this.#options.position ?? {};
+      const isContinued = part?.name === name && part.version === version && version !== "" && part.bytes <= size;
+      const from = isContinued ? part.bytes : 0;
+      const isFull = stat.blocks * 512n >= stat.size;
+      const parts = isFull ? wholeOf(from, size) : this.#try(name, () => this.#parts(fd, from, size));
+      const member = {
+        ...this.#member(name, "file", stat),
+        size,
+        from,
+        version,
+        parts,
+        xattrs: this.#xattrs(fd, name),
+      };
+      yield this.#begin(member);
+      for (const { start, end } of parts) yield* this.#content(fd, name, start, end);
+      const padding = paddingOf(contentLength(member));
+      if (padding.length > 0) yield padding;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Returns the first name of a file that has several; remembers it if this is it. */
+  #firstName(name: string, { dev, ino }: BigIntStats): string {
+    const key = `${dev}:${ino}`;
+    const first = this.#linked.get(key);
+    if (first !== undefined) return first;
+    if (this.#linked.size < MAX_LINKED) this.#linked.set(key, name);
+    else this.#leaveOut("hard links, copied as files of their own");
+    return name;
+  }
+
+  /** Returns the parts of a file that aren't holes; the last of too many is everything behind it. */
+  #parts(fd: number, from: number, size: number): Part[] {
+    const { sys } = this.#options;
+    const parts: Part[] = [];
+    for (let at = from; at < size; ) {
+      const start = sys.seek(fd, at, "data") ?? size;
+      if (start >= size) break;
+      const end = parts.length === MAX_PARTS - 2 ? size : Math.min(sys.seek(fd, start, "hole") ?? size, size);
+      parts.push({ start, end });
+      at = end;
+    }
+    return parts;
+  }
+
+  async *#content(fd: number, name: string, start: number, end: number): AsyncGenerator<Buffer> {
+    for (let at = start; at < end; ) {
+      const buffer = Buffer.allocUnsafe(Math.min(PIECE_BYTES, end - at));
+      const bytesRead = await this.#read(fd, name, buffer, at);
+      if (bytesRead === 0) {
+        throw new ArchiveError("failed-precondition", `${shown(name)}: the file shrank while it was read; copy again`);
+      }
+      yield buffer.subarray(0, bytesRead);
+      at += bytesRead;
+    }
+  }
+
+  /** Reads small pieces at once, and others off the main thread, which a slow disk would block. */
+  async #read(fd: number, name: string, buffer: Buffer, at: number): Promise<number> {
+    if (buffer.length <= SMALL) return this.#try(name, () => readSync(fd, buffer, 0, buffer.length, at));
+    try {
+      return (await readFile(fd, buffer, 0, buffer.length, at)).bytesRead;
+    } catch (error) {
+      throw archiveError(shown(name), error);
+    }
+  }
+
+  #begin(member: Member): Buffer {
+    this.#options.onMember?.(member);
+    return encodeMember(member);
+  }
+
+  #member(name: string, type: Member["type"], stat: BigIntStats): Member {
+    const { mapUid = same, mapGid = same } = this.#options;
+    return {
+      ...{
+        name,
+        type,
+        mode: Number(stat.mode & 0o7777n),
+        uid: mapUid(Number(stat.uid)),
+        gid: mapGid(Number(stat.gid)),
+      },
+      ...{ mtime: stat.mtimeNs, atime: stat.atimeNs, size: 0, target: "", xattrs: new Map(), from: 0, version: "" },
+      parts: [],
+    };
+  }
+
+  #xattrs(fd: number, name: string): ReadonlyMap<string, Uint8Array> {
+    const { sys } = this.#options;
+    const found = new Map<string, Uint8Array>();
+    let bytes = 0;
+    for (const key of this.#try(name, () => sys.listXattrs(fd)).filter(isCopiedXattr)) {
+      const value = this.#try(name, () => sys.getXattr(fd, key));
+      bytes += key.length + (value?.length ?? 0);
+      if (value !== undefined && bytes <= MAX_XATTRS) found.set(key, value);
+      else if (value !== undefined) this.#leaveOut(`extended attributes over ${MAX_XATTRS} bytes`);
+    }
+    return found;
+  }
+
+  #stat(fd: number, name: string): BigIntStats {
+    return this.#try(name, () => fstatSync(fd, { bigint: true }));
+  }
+
+  #try<T>(name: string, call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      throw archiveError(shown(name), error);
+    }
+  }
+
+  #leaveOut(kind: string): void {
+    this.#leftOut.set(kind, (this.#leftOut.get(kind) ?? 0) + 1);
+  }
+}
+
+const same = (id: number): number => id;
+
+function wholeOf(from: number, size: number): Part[] {
+  return size > from ? [{ start: from, end: size }] : [];
+}

@@ -1,0 +1,3 @@
+import { copySuite } from "./testing/copy-suite.ts";
+
+copySuite(40, 5);

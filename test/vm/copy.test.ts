@@ -1,0 +1,31 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { copyIn } from "../../host/client/streams/copy-in.ts";
+import { copyOut } from "../../host/client/streams/copy-out.ts";
+import { isRoot } from "../../lib/is-root.ts";
+import { randomFrom } from "../scenarios/cutting-proxy.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { makeSampleTree, snapshotTree } from "../scenarios/sample-tree.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
+
+test.skipIf(!isRoot())(
+  `a tree goes into a guest's container and comes back over vsock, whatever happens to the agent${isRoot() ? "" : " (skipped: only root can give files away)"}`,
+  async () => {
+    const directory = mkdtempSync(join(tmpdir(), "guestd-copy-"));
+    using _ = { [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }) };
+    await using machine = await startGuestMachine();
+    const pod = await Pod.open(machine);
+    const tmpfs = { destination: "/data", source: "tmpfs", type: "tmpfs", options: [] };
+    const container = await pod.start(["sleep", "1000"], { Mounts: [tmpfs] });
+    makeSampleTree(join(directory, "tree"), randomFrom(1), { big: 2_000_000 });
+    const [address, place] = [machine.guest.address(1028), { container, path: "/data/tree" }];
+    const options = { keepOwners: true, keepPrivileges: true };
+    await Promise.all([copyIn(address, join(directory, "tree"), place, options), machine.killAgent()]);
+    await Promise.all([copyOut(address, place, join(directory, "back"), options), machine.killAgent()]);
+    expect(snapshotTree(join(directory, "back"))).toEqual(snapshotTree(join(directory, "tree")));
+    await pod.client.close();
+  },
+  240_000,
+);
