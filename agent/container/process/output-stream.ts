@@ -72,6 +72,13 @@ export class OutputStream implements Output {
     return this.#fd !== undefined;
   }
 
+  /** Bytes that can be read now, as far as the kernel tells. */
+  get waiting(): number {
+    if (this.#fd === undefined) return 0;
+    const left = leftIn(this.#sys, this.#fd);
+    return this.#terminal && left === MAX_LEFT_IN_TERMINAL ? 0 : left;
+  }
+
   /**
    * Returns between one and `length` bytes; none at the end. Serves one reader at a time, in the order of their
    * calls.

@@ -28,12 +28,12 @@ export class ByteMover {
   /** Drops up to `count` bytes from the beginning of an output's pipe and advances its position. */
   discard(place: number, stream: 0 | 1, from: Fd, count: number): void {
     for (let left = count; left > 0; ) {
-      const base = this.#ledger.acked(place, stream);
+      const base = this.#ledger.base(place, stream);
       const length = Math.min(left, MAX_MOVE);
       this.#ledger.begin({ kind: "discard", place, stream, base, count: length });
       const moved = this.#sys.splice(from, this.#pipe, length);
-      this.#ledger.setAcked(place, stream, base + Math.max(moved, 0));
-      this.#ledger.end();
+      this.#ledger.setBase(place, stream, base + Math.max(moved, 0));
+      this.#ledger.endMove();
       this.#drain();
       if (moved <= 0) return;
       left -= moved;
@@ -55,7 +55,7 @@ export class ByteMover {
       this.#ledger.setStdin(place, base + Math.max(moved, 0));
       return moved;
     } finally {
-      this.#ledger.end();
+      this.#ledger.endMove();
       this.#drain();
     }
   }
@@ -77,9 +77,9 @@ export class ByteMover {
     if (note !== undefined) {
       const inPipe = this.#sys.readable(this.#pipe);
       const { kind, place, stream, base, count } = note;
-      if (kind === "discard") this.#ledger.setAcked(place, stream, base + inPipe);
+      if (kind === "discard") this.#ledger.setBase(place, stream, base + inPipe);
       else if (kind === "feed") this.#ledger.setStdin(place, base + count - inPipe);
-      this.#ledger.end();
+      this.#ledger.endMove();
     }
     this.#drain();
   }

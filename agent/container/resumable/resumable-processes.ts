@@ -82,11 +82,13 @@ export class ResumableProcesses {
   /** Ends the keeping: a client has acknowledged the end of the process, or the process was removed. */
   release(attached: ResumableProcess): void {
     const { process, place } = attached;
-    if (this.#attached.get(process.launchId) !== attached) return;
-    this.#attached.delete(process.launchId);
-    attached.close();
-    process.markWaited();
-    this.#free(place, process.launchId);
+    if (this.#attached.get(process.launchId) !== attached || attached.isReleased) return;
+    attached.release(() => {
+      if (!this.#attached.delete(process.launchId)) return; // it was removed meanwhile
+      attached.close();
+      process.markWaited();
+      this.#free(place, process.launchId);
+    });
   }
 
   #restore(place: number, process: Process): void {

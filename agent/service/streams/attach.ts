@@ -16,9 +16,12 @@ import { findContainer } from "../find-container.ts";
 import { passedOverOfProcess, toProcess, unsupportedOfProcess } from "../oci-process.ts";
 import type { Agent } from "../rpc.ts";
 
+export { isGap } from "../../container/resumable/attached-output.ts";
+
 /** A process with the stdio that a client attaches to. */
 export type Attached = ResumableProcess;
 
+const NOTHING_TO_OBSERVE = "attach: no client is attached, so no output is kept for observers; attach without observe";
 const MAX_SIGNAL = 64;
 const MAX_SIZE = 65_535;
 
@@ -30,11 +33,23 @@ const attachMessage = codec("guestd.v1.Attach", guestd.v1.Attach);
 /** Decodes a client's first frame. Throws AgentError. */
 export function readAttach(payload: Uint8Array): guestd.v1.Attach {
   try {
-    return attachMessage.decode(payload);
+    return checked(attachMessage.decode(payload));
   } catch (error) {
     if (error instanceof DecodeError) throw new AgentError("invalid-argument", error.message, { cause: error });
     throw error;
   }
+}
+
+function checked(request: guestd.v1.Attach): guestd.v1.Attach {
+  const { tail, since, stdout_from, stderr_from, observe, process } = request;
+  const starts = [tail, since, stdout_from ?? stderr_from].filter((start) => start !== null);
+  if (starts.length > 1) {
+    throw new AgentError("invalid-argument", "attach: tail, since and offsets exclude each other; set one of them");
+  }
+  if (observe && process !== null) {
+    throw new AgentError("invalid-argument", "attach: an observer starts no process; leave out one of the two");
+  }
+  return request;
 }
 
 /** Finds the processes that clients attach to, and starts them if a client asks for that. */
@@ -64,7 +79,10 @@ export class Attaching {
     const container = findContainer(this.#agent, request.container_id, "not-found");
     if (request.process !== null) return this.#start(container, request, request.process);
     const process = container.find(request.exec_id);
-    return this.#processes.find(process) ?? this.#processes.add(this.#processes.prepare(), process);
+    const attached = this.#processes.find(process);
+    if (attached !== undefined) return attached;
+    if (request.observe) throw new AgentError("failed-precondition", NOTHING_TO_OBSERVE);
+    return this.#processes.add(this.#processes.prepare(), process);
   }
 
   /** Lets go of a process whose end a client has acknowledged. */

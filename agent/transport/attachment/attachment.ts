@@ -2,7 +2,7 @@ import { codec, DecodeError } from "../../../proto/codec.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
-import type { Attached, Attaching } from "../../service/streams/attach.ts";
+import { type Attached, type Attaching, isGap } from "../../service/streams/attach.ts";
 import type { FrameStream } from "./frame-stream.ts";
 
 const { v1 } = guestd;
@@ -14,7 +14,14 @@ const signal = codec("guestd.v1.Signal", v1.Signal);
 
 type Output = Attached["stdout"];
 
-/** A client attached to a process: sends its output and its end, takes input, acknowledgements and signals. */
+const MODES = { hold: v1.StreamMode.MODE_HOLD, ring: v1.StreamMode.MODE_RING, spool: v1.StreamMode.MODE_SPOOL };
+/** Frames that observers may send. */
+const OF_OBSERVERS: ReadonlySet<string> = new Set(["ack", "ping", "pong", "leave"]);
+
+/**
+ * A client attached to a process: sends its output and its end, takes input, acknowledgements and signals. An observer only
+ * gets output and end.
+ */
 export class Attachment {
   readonly client: string;
   readonly #frames: FrameStream;
@@ -23,7 +30,12 @@ export class Attachment {
   readonly #process: Attached;
   readonly #fail: (error: unknown) => void;
   readonly #ended = new AbortController();
-  readonly #input: ReturnType<Attached["stdin"]["open"]>;
+  /** Undefined for an observer. */
+  readonly #input: ReturnType<Attached["stdin"]["open"]> | undefined;
+  /** Offsets at which the outputs begin for this client. */
+  readonly #starts: { readonly stdout: number; readonly stderr: number };
+  /** Ends the observation. */
+  readonly #leave: (() => void) | undefined;
   /** Offsets after the last byte sent, by stream. */
   readonly #sent = new Map<number, number>();
   #exitSent = false;
@@ -36,20 +48,32 @@ export class Attachment {
     process: Attached,
     fail: (error: unknown) => void,
   ) {
-    const { owner } = process;
-    if (owner !== undefined && owner.client !== request.client && !request.takeover) {
-      throw new AgentError("failed-precondition", "attach: another client is attached; set takeover to replace it");
-    }
+    if (process.isReleased) throw new AgentError("not-found", "attach: a client has acknowledged the process's end");
     this.client = request.client;
     this.#frames = frames;
     this.#attaching = attaching;
     this.#request = request;
     this.#process = process;
     this.#fail = fail;
-    owner?.replaced(request.client);
-    process.owner = this;
+    const { stdout, stderr } = process;
+    this.#starts = {
+      stdout: this.#startOf(stdout, request.stdout_from),
+      stderr: stderr === undefined ? 0 : this.#startOf(stderr, request.stderr_from),
+    };
+    if (request.observe) this.#leave = process.observe(this);
+    else this.#input = this.#own();
     frames.signal.addEventListener("abort", () => this.close(), { once: true });
-    this.#input = process.stdin.open(
+  }
+
+  #own(): ReturnType<Attached["stdin"]["open"]> {
+    const { owner, stdin } = this.#process;
+    if (owner !== undefined && owner.client !== this.client && !this.#request.takeover) {
+      throw new AgentError("failed-precondition", "attach: another client is attached; set takeover to replace it");
+    }
+    owner?.replaced(this.client);
+    this.#process.owner = this;
+    const frames = this.#frames;
+    return stdin.open(
       {
         onWritten: (offset) => void frames.push("stdinAck", STREAM.stdin, offset),
         onRefused: (offset, reason) => void frames.push("gap", STREAM.stdin, offset, gap.encode({ to: 0, reason })),
@@ -61,12 +85,16 @@ export class Attachment {
   /** Sends the answer and everything that follows it. */
   start(): void {
     const { stdin, process, stdout, stderr } = this.#process;
-    const state = (output: Output | undefined) => output && { base: output.base, end: output.end };
+    const state = (output: Output | undefined, start: number) =>
+      output && {
+        ...{ base: output.base, end: output.end, mode: MODES[output.mode.kind], start },
+        keep_bytes: output.keepBytes,
+      };
     const message = {
       version: 1,
       epoch: this.#attaching.epoch,
-      stdout: state(stdout),
-      stderr: state(stderr),
+      stdout: state(stdout, this.#starts.stdout),
+      stderr: state(stderr, this.#starts.stderr),
       stdin: stdin.written,
       stdin_ended: stdin.ended,
       terminal: process.terminal,
@@ -77,21 +105,34 @@ export class Attachment {
     });
   }
 
+  /** Returns the offset at which an output begins for this client. */
+  #startOf(output: Output, from: number | null): number {
+    const { base, acked, printed } = output;
+    const { tail, since, observe } = this.#request;
+    if (tail !== null) return Math.max(base, printed - tail);
+    if (since !== null) return output.since(since);
+    if (from === null) return observe ? base : acked;
+    if (from <= printed) return from;
+    throw new AgentError("invalid-argument", `attach: output begins at byte ${from}: only ${printed} were printed`);
+  }
+
   /** Takes a frame of the client. Throws AgentError, or rejects with it. */
   async take({ type, stream, offset, payload }: StreamFrame): Promise<void> {
     if (this.#ended.signal.aborted) return;
+    const input = this.#input;
+    if (input === undefined) return this.#observe(type, stream, offset);
     switch (type) {
       case "ack":
         return this.#acknowledge(stream, offset);
       case "stdin":
         this.#attaching.checkInput(this.#request, payload);
-        return this.#input.take(offset, payload);
+        return input.take(offset, payload);
       case "stdinEof":
         this.#attaching.checkInputEnd(this.#request);
         if (this.#process.process.terminal) {
           throw new AgentError("failed-precondition", "end input: a terminal has no end of input; send ^D");
         }
-        return this.#input.end(offset);
+        return input.end(offset);
       case "resize":
         return this.#attaching.resize(this.#request, this.#process, decode(resize, payload));
       case "signal":
@@ -100,8 +141,22 @@ export class Attachment {
         return void this.#frames.push("pong", STREAM.process, offset);
       case "pong":
         return;
+      case "leave":
+        this.close();
+        return this.#frames.end();
       default:
         throw new AgentError("invalid-argument", `frame ${type}: the client is attached already`);
+    }
+  }
+
+  #observe(type: StreamFrame["type"], stream: number, offset: number): void {
+    if (!OF_OBSERVERS.has(type)) {
+      throw new AgentError("failed-precondition", `frame ${type}: the client is an observer; attach without observe`);
+    }
+    if (type === "ping") this.#frames.push("pong", STREAM.process, offset);
+    if (type === "leave" || (type === "ack" && stream === STREAM.process)) {
+      this.close();
+      this.#frames.end();
     }
   }
 
@@ -120,13 +175,13 @@ export class Attachment {
   close(): void {
     this.#ended.abort(new Error("detached"));
     if (this.#process.owner === this) this.#process.owner = undefined;
+    this.#leave?.();
   }
 
   async #send(): Promise<void> {
     const { stdout, stderr, process } = this.#process;
-    const { stdout_from, stderr_from } = this.#request;
-    const sending = [this.#output(stdout, STREAM.stdout, stdout_from)];
-    if (stderr !== undefined) sending.push(this.#output(stderr, STREAM.stderr, stderr_from));
+    const sending = [this.#output(stdout, STREAM.stdout, this.#starts.stdout)];
+    if (stderr !== undefined) sending.push(this.#output(stderr, STREAM.stderr, this.#starts.stderr));
     await Promise.all(sending);
     const { code, signal, userMicros, systemMicros, maxRssKib } = await process.wait(this.#ended.signal);
     const message = {
@@ -137,24 +192,31 @@ export class Attachment {
     await this.#frames.send("exit", STREAM.process, 0, exit.encode(message));
   }
 
-  /** Sends an output from the client's position to its end. */
-  async #output(output: Output, stream: number, from: number | null): Promise<void> {
-    let offset = Math.max(from ?? 0, output.base);
-    if (from !== null && from < output.base) {
-      const reason = "they were acknowledged before";
-      await this.#frames.send("gap", stream, from, gap.encode({ to: output.base, reason }));
-    }
-    output.acknowledge(offset);
-    this.#sent.set(stream, offset);
+  /** Sends an output from `start` to its end. */
+  async #output(output: Output, stream: number, start: number): Promise<void> {
+    if (this.#input !== undefined) await this.#skip(output, start);
+    const { signal } = this.#ended;
+    let offset = start;
     for (;;) {
-      const bytes = await output.read(offset, this.#ended.signal);
-      if (bytes.length === 0) break;
-      const at = offset;
-      offset += bytes.length;
       this.#sent.set(stream, offset);
-      await this.#frames.send("data", stream, at, bytes);
+      const read = await output.read(offset, signal);
+      if (isGap(read)) await this.#frames.send("gap", stream, offset, gap.encode(read));
+      else if (read.length === 0) break;
+      else await this.#frames.send("data", stream, offset, read);
+      offset = isGap(read) ? read.to : offset + read.length;
     }
     await this.#frames.send("eof", stream, offset);
+  }
+
+  /** Acknowledges the output before `start`, some of which may still be in the process's pipe. */
+  async #skip(output: Output, start: number): Promise<void> {
+    for (let at = output.end; at < start; ) {
+      output.acknowledge(at);
+      const read = await output.read(at, this.#ended.signal);
+      if (!isGap(read) && read.length === 0) break;
+      at = isGap(read) ? read.to : at + read.length;
+    }
+    output.acknowledge(Math.min(start, output.end));
   }
 
   #acknowledge(stream: number, offset: number): void {

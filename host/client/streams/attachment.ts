@@ -29,6 +29,10 @@ export interface AttachRequest {
   readonly takeover?: boolean;
   /** Continues an earlier attachment, even of another process of the host. */
   readonly from?: Position & { readonly epoch: Uint8Array };
+  /** Instead of `from`: begins with the last so many bytes of each output, 0 with what is printed from now on. */
+  readonly tail?: number;
+  /** Sees output and exit without being the process's client: the process doesn't wait for it, and it can't send input. */
+  readonly observe?: boolean;
 }
 
 export interface AttachOptions extends Pick<DialOptions, "dialVsock"> {
@@ -107,6 +111,9 @@ export class Attachment {
         signals: [],
       },
     };
+    if (request.observe) {
+      this.#state.input.refuse(new AttachError("failed-precondition", `${this.#name}: an observer sends no input`));
+    }
     const { signal } = options;
     const stop = () => this.#closing.abort(signal?.reason);
     if (signal?.aborted) stop();

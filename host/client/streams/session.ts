@@ -86,14 +86,14 @@ export class Session {
   }
 
   sendSize(): void {
-    const { size } = this.#state;
-    if (this.#hello?.terminal && size !== undefined) {
+    const { size, request } = this.#state;
+    if (this.#hello?.terminal && size !== undefined && !request.observe) {
       this.#send("resize", STREAM.process, 0, messages.resize.encode(size));
     }
   }
 
   sendSignals(): void {
-    if (this.#hello === undefined) return;
+    if (this.#hello === undefined || this.#state.request.observe) return;
     for (const number of this.#state.signals.splice(0)) {
       this.#send("signal", STREAM.process, 0, messages.signal.encode({ number }));
     }
@@ -122,12 +122,13 @@ export class Session {
 
   #attach(): void {
     const { request, client, epoch, position, wasAttached } = this.#state;
-    const { container, exec, process, takeover } = request;
+    const { container, exec, process, takeover, tail, observe } = request;
     const message = {
       ...{ version: 1, container_id: container, exec_id: exec, process, client, epoch },
       // Only the first connection takes over: a later one would take back what another client has taken.
       ...{ takeover: takeover === true && !wasAttached },
-      ...{ stdout_from: position.stdout, stderr_from: position.stderr },
+      ...{ stdout_from: position.stdout, stderr_from: position.stderr, observe },
+      ...(position.stdout === undefined && { tail }),
     };
     this.#send("attach", STREAM.process, 0, messages.attach.encode(message));
   }
@@ -170,8 +171,8 @@ export class Session {
     const { position, input } = this.#state;
     this.#state.epoch = hello.epoch;
     this.#state.wasAttached = true;
-    position.stdout ??= hello.stdout?.base ?? 0;
-    position.stderr ??= hello.stderr?.base ?? 0;
+    position.stdout ??= hello.stdout?.start ?? 0;
+    position.stderr ??= hello.stderr?.start ?? 0;
     if (!input.isRefused) input.begin(hello.stdin);
     this.#hello = hello;
     this.#state.attached.resolve({ stdin: hello.stdin, terminal: hello.terminal });
