@@ -7,7 +7,7 @@ import type { AttachedOutput, OutputGap } from "./attached-output.ts";
 import type { ByteMover } from "./byte-mover.ts";
 
 /** Most bytes that one read returns. With a frame's header they are one write of 32 KiB, the most that every vsock device takes. */
-const MAX_READ = 32_768 - 16;
+export const MAX_READ = 32_768 - 16;
 
 /** Parts shared by a process's outputs. */
 export interface ResumableParts {

@@ -11,10 +11,13 @@ const gap = codec("guestd.v1.Gap", v1.Gap);
 const exit = codec("guestd.v1.Exit", v1.Exit);
 const resize = codec("guestd.v1.Resize", v1.Resize);
 const signal = codec("guestd.v1.Signal", v1.Signal);
+const time = codec("guestd.v1.Time", v1.Time);
 
 type Output = Attached["stdout"];
+type Input = ReturnType<NonNullable<Attached["stdin"]>["open"]>;
 
-const MODES = { hold: v1.StreamMode.MODE_HOLD, ring: v1.StreamMode.MODE_RING, spool: v1.StreamMode.MODE_SPOOL };
+const { MODE_HOLD, MODE_RING, MODE_SPOOL } = v1.StreamMode;
+const modeOf = ({ kind, isHeld }: Output["mode"]) => (isHeld ? MODE_HOLD : kind === "ring" ? MODE_RING : MODE_SPOOL);
 /** Frames that observers may send. */
 const OF_OBSERVERS: ReadonlySet<string> = new Set(["ack", "ping", "pong", "leave"]);
 
@@ -31,13 +34,15 @@ export class Attachment {
   readonly #fail: (error: unknown) => void;
   readonly #ended = new AbortController();
   /** Undefined for an observer. */
-  readonly #input: ReturnType<Attached["stdin"]["open"]> | undefined;
+  readonly #input: Input | undefined;
   /** Offsets at which the outputs begin for this client. */
   readonly #starts: { readonly stdout: number; readonly stderr: number };
   /** Ends the observation. */
   readonly #leave: (() => void) | undefined;
   /** Offsets after the last byte sent, by stream. */
   readonly #sent = new Map<number, number>();
+  /** Times of the last bytes sent, by stream. */
+  readonly #times = new Map<number, number>();
   #exitSent = false;
 
   /** Replaces the process's owner. Throws if another client is attached and may not be replaced. */
@@ -65,11 +70,14 @@ export class Attachment {
     frames.signal.addEventListener("abort", () => this.close(), { once: true });
   }
 
-  #own(): ReturnType<Attached["stdin"]["open"]> {
+  #own(): Input {
     const { owner, stdin } = this.#process;
+    if (stdin === undefined)
+      throw new AgentError("not-found", "attach: the container was removed; its log can be observed");
     if (owner !== undefined && owner.client !== this.client && !this.#request.takeover) {
       throw new AgentError("failed-precondition", "attach: another client is attached; set takeover to replace it");
     }
+    this.#attaching.setMode(this.#request, this.#process);
     owner?.replaced(this.client);
     this.#process.owner = this;
     const frames = this.#frames;
@@ -87,7 +95,7 @@ export class Attachment {
     const { stdin, process, stdout, stderr } = this.#process;
     const state = (output: Output | undefined, start: number) =>
       output && {
-        ...{ base: output.base, end: output.end, mode: MODES[output.mode.kind], start },
+        ...{ base: output.base, end: output.end, mode: modeOf(output.mode), start },
         keep_bytes: output.keepBytes,
       };
     const message = {
@@ -95,8 +103,8 @@ export class Attachment {
       epoch: this.#attaching.epoch,
       stdout: state(stdout, this.#starts.stdout),
       stderr: state(stderr, this.#starts.stderr),
-      stdin: stdin.written,
-      stdin_ended: stdin.ended,
+      stdin: stdin?.written ?? 0,
+      stdin_ended: stdin?.ended ?? true,
       terminal: process.terminal,
     };
     this.#frames.push("hello", STREAM.process, 0, hello.encode(message));
@@ -142,6 +150,7 @@ export class Attachment {
       case "pong":
         return;
       case "leave":
+        this.#attaching.leave(this.#process);
         this.close();
         return this.#frames.end();
       default:
@@ -167,8 +176,8 @@ export class Attachment {
     this.#frames.end();
   }
 
-  removed(): void {
-    this.#fail(new AgentError("not-found", "attach: the process was removed"));
+  removed(reason = new AgentError("not-found", "attach: the process was removed")): void {
+    this.#fail(reason);
   }
 
   /** Ends the attachment, not the process. Idempotent. */
@@ -200,12 +209,28 @@ export class Attachment {
     for (;;) {
       this.#sent.set(stream, offset);
       const read = await output.read(offset, signal);
+      if (!isGap(read)) this.#sent.set(stream, offset + read.length);
       if (isGap(read)) await this.#frames.send("gap", stream, offset, gap.encode(read));
       else if (read.length === 0) break;
-      else await this.#frames.send("data", stream, offset, read);
+      else await this.#data(output, stream, offset, read);
       offset = isGap(read) ? read.to : offset + read.length;
     }
     await this.#frames.send("eof", stream, offset);
+  }
+
+  /** Sends bytes, with the times at which they were taken if the client wants them. */
+  async #data(output: Output, stream: number, offset: number, bytes: Buffer): Promise<void> {
+    const end = offset + bytes.length;
+    for (let at = offset; at < end; ) {
+      const moment = this.#request.times ? output.timeAt(at) : undefined;
+      if (moment !== undefined && moment.ms !== this.#times.get(stream)) {
+        this.#times.set(stream, moment.ms);
+        this.#frames.push("time", stream, at, time.encode({ ms: moment.ms }));
+      }
+      const to = Math.min(moment?.to ?? end, end);
+      await this.#frames.send("data", stream, at, bytes.subarray(at - offset, to - offset));
+      at = to;
+    }
   }
 
   /** Acknowledges the output before `start`, some of which may still be in the process's pipe. */

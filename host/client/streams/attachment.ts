@@ -33,6 +33,12 @@ export interface AttachRequest {
   readonly tail?: number;
   /** Sees output and exit without being the process's client: the process doesn't wait for it, and it can't send input. */
   readonly observe?: boolean;
+  /** Whether the process waits for its client (hold), or output may be dropped. Default: hold for a new process. */
+  readonly mode?: "hold" | "ring" | "spool";
+  /** Bytes of each output that ring and spool keep. */
+  readonly keepBytes?: number;
+  /** Instead of `from` and `tail`: begins with the output that was taken at or after this time, if the mode is spool. */
+  readonly since?: Date;
 }
 
 export interface AttachOptions extends Pick<DialOptions, "dialVsock"> {
@@ -43,6 +49,8 @@ export interface AttachOptions extends Pick<DialOptions, "dialVsock"> {
   onData(name: OutputName, bytes: Uint8Array, offset: number): void | Promise<void>;
   /** Output that no one can deliver any more. Default: the attachment ends. */
   onGap?(name: OutputName, from: number, to: number, reason: string): void;
+  /** Called before output whose time is known and differs from that of the output before. */
+  onTime?(name: OutputName, time: Date): void;
   /** Called when a connection is lost and the next attempt follows. */
   onDisconnect?(reason: string): void;
   /** How long attempts to connect again may fail, ms. Default: a minute. */
@@ -159,6 +167,7 @@ export class Attachment {
 
   /** Detaches; the process continues, and waits while its output isn't taken. `exit` rejects. */
   close(): void {
+    this.#session?.leave();
     this.#closing.abort(new AttachError("canceled", `${this.#name}: detached`));
   }
 

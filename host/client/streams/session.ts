@@ -16,8 +16,11 @@ const messages = {
   resize: codec("guestd.v1.Resize", v1.Resize),
   signal: codec("guestd.v1.Signal", v1.Signal),
   failure: codec("guestd.v1.Failure", v1.Failure),
+  time: codec("guestd.v1.Time", v1.Time),
 };
 
+const { MODE_HOLD: hold, MODE_RING: ring, MODE_SPOOL: spool } = v1.StreamMode;
+const MODES = { hold, ring, spool };
 const PING_MS = 15_000;
 /** Pings without an answer after which the connection counts as lost. */
 const MISSED = 3;
@@ -99,6 +102,11 @@ export class Session {
     }
   }
 
+  /** Tells the agent that this client will not come back; the connection then ends. */
+  leave(): void {
+    if (this.#hello !== undefined) this.#send("leave", STREAM.process, 0);
+  }
+
   destroy(): void {
     this.#socket?.destroy();
   }
@@ -121,14 +129,15 @@ export class Session {
   }
 
   #attach(): void {
-    const { request, client, epoch, position, wasAttached } = this.#state;
-    const { container, exec, process, takeover, tail, observe } = request;
+    const { request, client, epoch, position, wasAttached, options } = this.#state;
+    const { container, exec, process, takeover, tail, observe, mode, keepBytes, since } = request;
     const message = {
       ...{ version: 1, container_id: container, exec_id: exec, process, client, epoch },
       // Only the first connection takes over: a later one would take back what another client has taken.
       ...{ takeover: takeover === true && !wasAttached },
       ...{ stdout_from: position.stdout, stderr_from: position.stderr, observe },
-      ...(position.stdout === undefined && { tail }),
+      ...(position.stdout === undefined && { tail, since: since?.getTime() }),
+      ...{ mode: mode && MODES[mode], keep_bytes: keepBytes, times: options.onTime !== undefined },
     };
     this.#send("attach", STREAM.process, 0, messages.attach.encode(message));
   }
@@ -142,6 +151,8 @@ export class Session {
         return this.#data(name, stream, offset, payload);
       case "gap":
         return this.#gap(stream, name, offset, messages.gap.decode(payload));
+      case "time":
+        return this.#state.options.onTime?.(name, new Date(messages.time.decode(payload).ms));
       case "eof":
         return this.#check(name, offset);
       case "stdinAck":
