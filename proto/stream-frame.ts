@@ -34,6 +34,8 @@ const KINDS = {
   pong: { code: 15, sender: "both", streams: [process], payload: false },
   error: { code: 16, sender: "agent", streams: [process], payload: true },
   takenOver: { code: 17, sender: "agent", streams: [process], payload: false },
+  time: { code: 18, sender: "agent", streams: [stdout, stderr], payload: true },
+  leave: { code: 19, sender: "client", streams: [process], payload: false },
   copy: { code: 25, sender: "client", streams: [process], payload: true },
   copyReady: { code: 26, sender: "agent", streams: [process], payload: true },
   copyData: { code: 27, sender: "both", streams: [process], payload: true },

@@ -151,6 +151,8 @@ export interface Sys {
    * it would block: nothing to read, or no room.
    */
   splice(from: Fd, to: Fd, length: number): number;
+  /** Moves up to `length` bytes from a pipe to `offset` in a file. Returns bytes moved, -1 if the pipe is empty. */
+  spliceAt(from: Fd, to: Fd, length: number, offset: number): number;
   /**
    * Copies up to `length` bytes from the beginning of a pipe to another pipe and leaves them in the first. Returns bytes
    * copied, 0 at end of file, -1 if it would block.

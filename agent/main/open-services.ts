@@ -88,6 +88,10 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
     cgroupRoot: cgroups ?? "/sys/fs/cgroup",
   });
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const processes = sandbox.containers.flatMap(({ id, processes: each }) =>
+    each.map((process) => ({ container: id, process })),
+  );
+  const resumable = new ResumableProcesses(kernel, opened.ledger, processes, `${stateDirectory}/spools`);
   const agent: Agent = {
     ...upgrades,
     sandbox,
@@ -98,6 +102,9 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
     version: VERSION,
     defaultSeccomp: options.defaultSeccomp,
     streams,
+    beginLog: ({ id, init }) => {
+      if (options.containerLogs > 0) resumable.log(id, init, options.containerLogs);
+    },
     initDaemon: !service,
     readText: realFiles.readText,
     exists: realFiles.exists,
@@ -109,8 +116,7 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   const table = serviceTable(agent);
   const served = trace === undefined ? table : trace.traced(table);
   const server = new RpcServer({ sys, init, journal: journal.calls }, served);
-  const processes = sandbox.containers.flatMap((container) => container.processes);
-  const attaching = new Attaching(agent, new ResumableProcesses(kernel, opened.ledger, processes));
+  const attaching = new Attaching(agent, resumable);
   const attachments = new AttachmentServer(sys, attaching);
   if (service) process.once("SIGTERM", () => void sandbox.discard().finally(end));
   return { sandbox, server, attachments, streams, upgrades, memAgent, trace, busy, ended };

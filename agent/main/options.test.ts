@@ -48,6 +48,14 @@ describe("options of the kernel command line", () => {
     expect(read("agent.streams_port=x").problems).toHaveLength(1);
   });
 
+  it("set the size of containers' logs, of which there are none by default", () => {
+    expect([options(""), options("agent.container_logs=262144")]).toMatchObject([
+      { containerLogs: 0 },
+      { containerLogs: 262_144 },
+    ]);
+    expect(read("agent.container_logs=67108865").problems).toHaveLength(1);
+  });
+
   it("turn the default filter of system calls on and off", () => {
     expect(options("agent.default_seccomp=on").defaultSeccomp).toBe(true);
     expect(options("agent.default_seccomp=on agent.default_seccomp=off").defaultSeccomp).toBe(false);

@@ -45,6 +45,8 @@ export interface Options {
   readonly passfdPort: number;
   /** vsock port of guestd.v1.Streams; 0: none. */
   readonly streamsPort: number;
+  /** Bytes that the log of each container's stdout, and stderr, keeps; 0: no logs. */
+  readonly containerLogs: number;
   /** Gives guestd's default filter to containers without a seccomp filter. */
   readonly defaultSeccomp: boolean;
   /** Sets the sysctls that harden a guest for untrusted code when the sandbox is created. */
@@ -78,6 +80,7 @@ export const defaultOptions: Options = {
   containerPipeSize: 0,
   passfdPort: 0,
   streamsPort: 1028,
+  containerLogs: 0,
   defaultSeccomp: false,
   guestSysctl: true,
   lockModules: false,
@@ -109,6 +112,7 @@ const READERS: Readonly<Record<string, OptionReader>> = {
   "agent.container_pipe_size": readNumber("containerPipeSize", 1 << 30),
   "agent.passfd_listener_port": readNumber("passfdPort", MAX_PORT),
   "agent.streams_port": readPort("streamsPort"),
+  "agent.container_logs": readNumber("containerLogs", 64 << 20),
   "agent.https_proxy": readText("httpsProxy"),
   "agent.no_proxy": readText("noProxy"),
   "agent.default_seccomp": readFlag("defaultSeccomp", ["on", "off"]),

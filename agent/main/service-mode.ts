@@ -8,7 +8,16 @@ import { bindTo, isKept } from "./listen.ts";
 const EADDRINUSE = 98;
 
 /** State of an earlier run that is of no use to a service's first agent, which discards containers and sandbox separately. */
-const STATE_OF_ONE_RUN = ["journal", "streams", "policy.rego", "policy-data.json", "agent", "upload", "mem-agent.json"];
+const STATE_OF_ONE_RUN = [
+  "journal",
+  "streams",
+  "spools",
+  "policy.rego",
+  "policy-data.json",
+  "agent",
+  "upload",
+  "mem-agent.json",
+];
 
 /** True if the agent's init is an ordinary process of a system with an init of its own, which only the parent's pid shows. */
 export function isService(): boolean {

@@ -1,6 +1,7 @@
 import type { Init } from "../../proto/codec.ts";
 import type { agentService, guest, health } from "../../proto/gen/services.js";
 import type { RequestOf, ResponseOf } from "../../proto/method.ts";
+import type { Container } from "../container/container.ts";
 import type { PassedStreams } from "../container/passfd/passed-streams.ts";
 import type { MemAgent } from "../guest/mem-agent/mem-agent.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -36,6 +37,8 @@ export interface Agent {
   readonly defaultSeccomp: boolean;
   /** Streams that the host passes for stdio; undefined if it can't pass any. */
   readonly streams: PassedStreams | undefined;
+  /** Keeps a log of a container's output, if the options say so. Throws if it can't. */
+  beginLog(container: Container): void;
   readText(path: string): string;
   exists(path: string): boolean;
   list(path: string): string[];

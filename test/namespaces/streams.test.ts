@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { encodeStreamFrame } from "../../proto/stream-frame.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { observedStreamsScenarios } from "../scenarios/observed-streams.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { RawStreams } from "../scenarios/raw-streams.ts";
 import { attachText, shellProcess, streamsScenarios } from "../scenarios/streams.ts";
@@ -22,6 +23,7 @@ describeInNamespaces("guestd.v1.Streams", () => {
   });
 
   streamsScenarios(given);
+  observedStreamsScenarios(given);
 
   describe("answers a hostile client with one error, and serves others", () => {
     const attached = (process = shellProcess("cat")) =>

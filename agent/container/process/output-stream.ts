@@ -19,6 +19,31 @@ export interface KeptOutput {
   readonly key: OutputKey;
 }
 
+/** Most bytes of earlier output that one read returns: a block of the journal. */
+const MAX_EARLIER = 65_536;
+
+/** Reserves an output: calls don't read it. */
+interface OutputOwner {
+  /** The process is about to be removed: the descriptor is still open. */
+  closing?(): void;
+  /** The process was removed. */
+  closed(): void;
+  /** A call reads the output: the owner may give it up. Otherwise the call fails. */
+  called?(): void;
+}
+
+/** Output that an owner had taken, from `position` to `end`. */
+export interface EarlierOutput {
+  position: number;
+  readonly end: number;
+  /** Fills the buffer from `position` on, then advances it. Returns the buffer's length. */
+  read(into: Uint8Array): number;
+  close(): void;
+}
+
+/** Moves at most `room` bytes out of a descriptor. Returns their number, 0 at the end, -1 if it can't move any. */
+type TakeNow = (fd: Fd, room: number) => number;
+
 /**
  * One output of a process: the read end of a pipe or a pty master, non-blocking, owned by this object.
  *
@@ -46,8 +71,12 @@ export class OutputStream implements Output {
   #budget: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #turn: Promise<unknown> = Promise.resolve();
-  /** Set while clients attach to the output: called when it is closed. */
-  #onClosed: (() => void) | undefined;
+  /** Set while clients attach to the output, or a log keeps it. */
+  #owner: OutputOwner | undefined;
+  /** Output that was taken before calls read it. */
+  #earlier: EarlierOutput | undefined;
+  /** Called when the process is removed. */
+  onRemoved: (() => void) | undefined;
   /** Called once at the end of the output. `writersGone`: no process can write any more. */
   onEnd: ((writersGone: boolean) => void) | undefined;
 
@@ -64,7 +93,8 @@ export class OutputStream implements Output {
 
   /** True if the end was reached and no unsent answer is left. Clients that attach decide the end by `detach`. */
   get ended(): boolean {
-    return this.#fd === undefined && this.#returned.length === 0 && this.#onClosed === undefined;
+    const { length } = this.#returned;
+    return this.#fd === undefined && length === 0 && this.#owner === undefined && this.#earlier === undefined;
   }
 
   /** True while the descriptor is open. */
@@ -72,12 +102,20 @@ export class OutputStream implements Output {
     return this.#fd !== undefined;
   }
 
+  /** Bytes that can be read now, as far as the kernel tells. */
+  get waiting(): number {
+    if (this.#fd === undefined) return 0;
+    const left = leftIn(this.#sys, this.#fd);
+    return this.#terminal && left === MAX_LEFT_IN_TERMINAL ? 0 : left;
+  }
+
   /**
    * Returns between one and `length` bytes; none at the end. Serves one reader at a time, in the order of their
    * calls.
    */
   async read(length: number, signal: AbortSignal): Promise<Buffer> {
-    if (this.#onClosed !== undefined) {
+    this.#owner?.called?.();
+    if (this.#owner !== undefined) {
       throw new AgentError("failed-precondition", "read output: clients attach to it; attach as well");
     }
     return this.#inTurn(() => this.#readNow(Math.min(length, MAX_READ), signal));
@@ -92,14 +130,22 @@ export class OutputStream implements Output {
     );
   }
 
-  /** Reserves the output for clients that attach, who take it by `move`. `onClosed` is called when the process is removed. */
-  attach(onClosed: () => void): void {
-    this.#onClosed = onClosed;
+  /** Reserves the output for an owner, who takes it by `move` or `take`. */
+  attach(owner: OutputOwner): void {
+    this.#owner = owner;
+  }
+
+  /** Gives calls the output that an owner has taken, before everything else. Ends `attach`. */
+  precede(earlier: EarlierOutput): void {
+    this.#owner = undefined;
+    this.#earlier = earlier;
+    if (this.#total < earlier.position) this.#total = earlier.position;
+    else earlier.position = this.#total; // pieces of the previous agent
   }
 
   /** Ends `attach`, after which an output at its end counts as ended. */
   detach(): void {
-    this.#onClosed = undefined;
+    this.#owner = undefined;
   }
 
   /**
@@ -107,7 +153,24 @@ export class OutputStream implements Output {
    * the pipe is full. Serves one caller at a time.
    */
   move(into: Fd, length: number, signal: AbortSignal): Promise<number> {
-    return this.#inTurn(() => this.#moveNow(into, length, signal));
+    return this.take((fd, room) => this.#sys.splice(fd, into, room), length, signal);
+  }
+
+  /**
+   * Calls `moveNow` once there may be output, with the descriptor and the most bytes that it may take, until it has taken some
+   * (the number it returns), finds the end (0), or can't (-1). Resolves with that number. Serves one caller at a time.
+   */
+  take(moveNow: TakeNow, length: number, signal: AbortSignal): Promise<number> {
+    return this.#inTurn(() => this.#takeNow(moveNow, length, signal));
+  }
+
+  /** Calls `moveNow` until it takes nothing more, before the descriptor is closed. Ignores failures. */
+  drain(moveNow: TakeNow): void {
+    try {
+      while (this.#fd !== undefined && moveNow(this.#fd, MAX_READ) > 0);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+    }
   }
 
   /** Puts back an answer that did not reach the host, before everything that was read later. */
@@ -147,7 +210,8 @@ export class OutputStream implements Output {
 
   /** Detects the end if no reader waits for it: closes an empty pipe without writers. */
   settle(): void {
-    if (this.#fd === undefined || this.#waiting || this.#returned.length > 0 || this.#onClosed !== undefined) return;
+    if (this.#fd === undefined || this.#waiting || this.#returned.length > 0 || this.#owner !== undefined) return;
+    if (this.#earlier !== undefined) return;
     try {
       if (this.#sys.readable(this.#fd) > 0) return;
       const piece = this.#readPiece(this.#fd, 1);
@@ -160,9 +224,13 @@ export class OutputStream implements Output {
 
   close(): void {
     for (const piece of this.#returned.splice(0)) this.#release(piece);
+    this.#owner?.closing?.();
     this.#closed = true;
     this.#end(false);
-    this.#onClosed?.();
+    this.#owner?.closed();
+    this.#earlier?.close();
+    this.#earlier = undefined;
+    this.onRemoved?.();
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -177,13 +245,13 @@ export class OutputStream implements Output {
     }
   }
 
-  async #moveNow(into: Fd, length: number, signal: AbortSignal): Promise<number> {
+  async #takeNow(moveNow: TakeNow, length: number, signal: AbortSignal): Promise<number> {
     for (let isReady = false; ; isReady = true) {
       signal.throwIfAborted();
       if (this.#closed) throw new AgentError("not-found", "read: the process was removed");
       if (this.#fd === undefined) return 0;
       const room = Math.min(length, this.#budget ?? length);
-      const moved = room === 0 ? 0 : this.#spliceInto(into, this.#fd, room);
+      const moved = room === 0 ? 0 : this.#tryTake(moveNow, this.#fd, room);
       if (moved > 0 && this.#budget !== undefined) this.#budget -= moved;
       if (moved > 0) return moved;
       // Ready, but nothing could be moved: the pipe that it goes to is full.
@@ -196,9 +264,9 @@ export class OutputStream implements Output {
     }
   }
 
-  #spliceInto(into: Fd, fd: Fd, length: number): number {
+  #tryTake(moveNow: TakeNow, fd: Fd, length: number): number {
     try {
-      return this.#sys.splice(fd, into, length);
+      return moveNow(fd, length);
     } catch (error) {
       if (this.#terminal && error instanceof SystemError && error.code === "EIO") return 0; // the end of a terminal
       throw error;
@@ -210,6 +278,8 @@ export class OutputStream implements Output {
       signal.throwIfAborted();
       const first = this.#returned.shift();
       if (first !== undefined) return this.#give(this.#cut(first, length));
+      const earlier = length === 0 ? undefined : this.#readEarlier(length);
+      if (earlier !== undefined) return this.#give(earlier);
       if (this.#fd === undefined || length === 0) return Buffer.alloc(0);
       const room = Math.min(length, this.#budget ?? length);
       const piece = room === 0 ? 0 : this.#readPiece(this.#fd, room);
@@ -223,6 +293,26 @@ export class OutputStream implements Output {
       }
       await this.#wait(this.#fd, signal);
     }
+  }
+
+  /** Reads a piece of the output that an owner has taken; undefined if nothing of it is left. */
+  #readEarlier(most: number): Piece | undefined {
+    const earlier = this.#earlier;
+    if (earlier === undefined) return undefined;
+    const { position } = earlier;
+    const length = Math.min(most, earlier.end - position, MAX_EARLIER);
+    if (length > 0) {
+      const read = (into: Uint8Array) => earlier.read(into.subarray(0, length));
+      const piece = this.#kept?.journal.read(this.#kept.key, position, length, read, length);
+      this.#total = position + length;
+      if (typeof piece === "object") return piece;
+      const data = Buffer.alloc(length);
+      read(data);
+      return { data, offset: position, block: undefined };
+    }
+    this.#earlier = undefined;
+    earlier.close();
+    return undefined;
   }
 
   /** Waits until there is something to read or the descriptor is closed; rejects if the caller's signal aborts. */

@@ -1,6 +1,10 @@
-import type { StreamLedger } from "../../kernel/journal/stream-ledger.ts";
+import { SystemError } from "../../kernel/error.ts";
+import type { MoveNote, StreamLedger } from "../../kernel/journal/stream-ledger.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
 import type { KeptPipes } from "./kept-pipes.ts";
+import type { SpoolFile } from "./spool-file.ts";
+
+type OpenFile = (place: number, stream: 0 | 1) => SpoolFile | undefined;
 
 const NAME = "mover";
 /** Most bytes of one move: the usual size of a pipe. */
@@ -17,23 +21,23 @@ export class ByteMover {
   readonly #pipe: Fd;
   readonly #scratch = Buffer.allocUnsafeSlow(MAX_MOVE);
 
-  /** Completes the move that the previous agent had begun. */
-  constructor(sys: Kernel["sys"], pipes: KeptPipes, ledger: StreamLedger) {
+  /** Completes the move that the previous agent had begun. `openFile` opens the file of an output, for this call. */
+  constructor(sys: Kernel["sys"], pipes: KeptPipes, ledger: StreamLedger, openFile: OpenFile) {
     this.#sys = sys;
     this.#ledger = ledger;
     this.#pipe = pipes.open(NAME);
-    this.#complete();
+    this.#complete(openFile);
   }
 
   /** Drops up to `count` bytes from the beginning of an output's pipe and advances its position. */
   discard(place: number, stream: 0 | 1, from: Fd, count: number): void {
     for (let left = count; left > 0; ) {
-      const base = this.#ledger.acked(place, stream);
+      const base = this.#ledger.base(place, stream);
       const length = Math.min(left, MAX_MOVE);
       this.#ledger.begin({ kind: "discard", place, stream, base, count: length });
       const moved = this.#sys.splice(from, this.#pipe, length);
-      this.#ledger.setAcked(place, stream, base + Math.max(moved, 0));
-      this.#ledger.end();
+      this.#ledger.setBase(place, stream, base + Math.max(moved, 0));
+      this.#ledger.endMove();
       this.#drain();
       if (moved <= 0) return;
       left -= moved;
@@ -55,7 +59,29 @@ export class ByteMover {
       this.#ledger.setStdin(place, base + Math.max(moved, 0));
       return moved;
     } finally {
-      this.#ledger.end();
+      this.#ledger.endMove();
+      this.#drain();
+    }
+  }
+
+  /**
+   * Moves up to `most` bytes from an output's pipe to its file, where they replace the oldest, and advances its positions.
+   * The file has room at its end. Returns how many were moved, 0 at the end of the output, -1 if there is nothing to move.
+   */
+  store(place: number, stream: 0 | 1, from: Fd, most: number, file: SpoolFile): number {
+    const base = this.#ledger.end(place, stream);
+    const length = Math.min(most, file.roomAt(base % this.#ledger.capacity(place, stream)), MAX_MOVE);
+    const note = { place, stream, base } as const;
+    this.#ledger.begin({ kind: "take", count: 0, ...note });
+    try {
+      const count = this.#sys.splice(from, this.#pipe, length);
+      if (count > 0) {
+        this.#ledger.begin({ kind: "store", count, ...note });
+        this.#storeRest({ kind: "store", count, ...note }, count, file);
+      }
+      return count;
+    } finally {
+      this.#ledger.endMove();
       this.#drain();
     }
   }
@@ -72,16 +98,47 @@ export class ByteMover {
     }
   }
 
-  #complete(): void {
+  /** Moves the last `left` bytes of a move from the mover's pipe to the file. */
+  #storeRest({ place, stream, base, count }: MoveNote, left: number, file: SpoolFile): void {
+    const end = base + count;
+    const capacity = this.#ledger.capacity(place, stream);
+    this.#ledger.setBase(place, stream, Math.max(this.#ledger.base(place, stream), end - capacity));
+    try {
+      for (let rest = left; rest > 0; ) {
+        const moved = this.#sys.spliceAt(this.#pipe, file.fd, rest, (end - rest) % capacity);
+        if (moved <= 0) break;
+        rest -= moved;
+      }
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+    }
+    // The memory is allocated, so nothing is left. If it were, all until here would count as dropped.
+    if (this.#sys.readable(this.#pipe) > 0) this.#ledger.setBase(place, stream, end);
+    this.#ledger.setEnd(place, stream, end);
+  }
+
+  #complete(openFile: OpenFile): void {
     const { note } = this.#ledger;
     if (note !== undefined) {
       const inPipe = this.#sys.readable(this.#pipe);
       const { kind, place, stream, base, count } = note;
-      if (kind === "discard") this.#ledger.setAcked(place, stream, base + inPipe);
+      if (kind === "discard") this.#ledger.setBase(place, stream, base + inPipe);
       else if (kind === "feed") this.#ledger.setStdin(place, base + count - inPipe);
-      this.#ledger.end();
+      else if (kind === "store") this.#completeStore(note, inPipe, openFile);
+      else if (kind === "take" && inPipe > 0) this.#completeStore({ ...note, count: inPipe }, inPipe, openFile);
+      this.#ledger.endMove();
     }
     this.#drain();
+  }
+
+  #completeStore(note: MoveNote, inPipe: number, openFile: OpenFile): void {
+    const file = openFile(note.place, note.stream);
+    if (file === undefined) return; // the process was removed with all its output
+    try {
+      this.#storeRest(note, inPipe, file);
+    } finally {
+      file.close();
+    }
   }
 
   #drain(): void {

@@ -1,66 +1,190 @@
-import type { Fd } from "../../kernel/kernel.ts";
+import { AgentError } from "../../kernel/error.ts";
+import type { OutputMode } from "../../kernel/journal/stream-ledger.ts";
+import type { ExitStatus } from "../../kernel/kernel.ts";
 import type { OutputStream } from "../process/output-stream.ts";
 import type { Process } from "../process/process.ts";
+import type { AttachedOutput } from "./attached-output.ts";
 import { ResumableInput } from "./resumable-input.ts";
-import { ResumableOutput, type ResumableParts } from "./resumable-output.ts";
+import type { ResumableParts } from "./resumable-output.ts";
+import { SpooledOutput } from "./spooled-output.ts";
+
+/** Most observers of one process. */
+const MAX_OBSERVERS = 32;
+/** How long observers that are behind keep the output of a process whose end was acknowledged. */
+const LAST_READ_MS = 5000;
+
+/** An attachment that sees the output of a process. */
+export interface Observer {
+  /** Ends the attachment: the process and its output are gone. */
+  removed(reason?: AgentError): void;
+}
 
 /** One client's attachment, which a later one may replace. */
-export interface Owner {
+export interface Owner extends Observer {
   /** Random text that names the client over all its connections. */
   readonly client: string;
   /** Ends the attachment; `by` is the client that replaces it. */
   replaced(by: string): void;
-  /** Ends the attachment: the process and its output were removed. */
-  removed(): void;
 }
 
-/** A process whose stdio clients attach to, one at a time. Kept until a client has acknowledged its end. */
+/** A process, or what is left of one whose container was removed. */
+export type AttachedTo = Pick<Process, "launchId" | "execId" | "terminal" | "status" | "waited" | "resize" | "wait">;
+
+export interface ProcessEvents {
+  /** The process is about to be removed; its output can still be taken. */
+  removing(): void;
+  removed(): void;
+  /** A call reads its output. */
+  called(): void;
+}
+
+/** Makes the output of a stream. `source` is undefined if nothing follows any more. */
+export type OutputFactory = (stream: 0 | 1, source: OutputStream | undefined) => AttachedOutput;
+
+/**
+ * A process whose stdio clients attach to, one at a time, and any number of observers. Kept until a client has acknowledged
+ * its end.
+ */
 export class ResumableProcess {
-  readonly process: Process;
-  readonly stdout: ResumableOutput;
+  readonly process: AttachedTo;
+  readonly stdout: AttachedOutput;
   /** Undefined if the process has a terminal. */
-  readonly stderr: ResumableOutput | undefined;
-  readonly stdin: ResumableInput;
+  readonly stderr: AttachedOutput | undefined;
+  /** Undefined if the container was removed. */
+  readonly stdin: ResumableInput | undefined;
   readonly place: number;
   owner: Owner | undefined;
+  readonly #ledger: ResumableParts["ledger"];
+  readonly #observers = new Set<Observer>();
+  /** Set once a client has acknowledged the end: called when the last observer is gone. */
+  #onUnobserved: (() => void) | undefined;
   readonly #sources: readonly OutputStream[];
   #closed = false;
 
-  /** `pipe` opens the kept pipe of an output, which this object then owns. Throws if calls read the output. */
-  constructor(parts: ResumableParts, process: Process, pipe: (stream: 0 | 1) => Fd, onRemoved: () => void) {
+  /** Throws if calls read the output. */
+  constructor(parts: ResumableParts, process: Process, output: OutputFactory, events: ProcessEvents);
+  /** `terminal` and status of a process whose container was removed. */
+  constructor(parts: ResumableParts, process: AttachedTo, output: OutputFactory);
+  constructor(parts: ResumableParts, process: Process | AttachedTo, output: OutputFactory, events?: ProcessEvents) {
     this.process = process;
     this.place = parts.place;
-    const removed = () => {
-      if (this.#closed) return;
-      this.owner?.removed();
-      onRemoved();
-    };
-    const stdout = process.output("stdout");
-    const stderr = process.terminal ? undefined : process.output("stderr");
-    this.#sources = stderr === undefined ? [stdout] : [stdout, stderr];
-    this.stdin = new ResumableInput(parts, process.input, (signal) => process.closeInput(signal));
+    this.#ledger = parts.ledger;
+    const live = "input" in process ? process : undefined;
+    const names = process.terminal ? (["stdout"] as const) : (["stdout", "stderr"] as const);
+    this.#sources = live === undefined ? [] : names.map((name) => live.output(name));
+    this.stdin = live && new ResumableInput(parts, live.input, (signal) => live.closeInput(signal));
     for (const source of this.#sources) source.checkFree();
-    this.stdout = new ResumableOutput(parts, 0, stdout, pipe(0));
+    this.stdout = output(0, this.#sources[0]);
     try {
-      this.stderr = stderr && new ResumableOutput(parts, 1, stderr, pipe(1));
+      this.stderr = process.terminal ? undefined : output(1, this.#sources[1]);
     } catch (error) {
       this.stdout.close();
       throw error;
     }
-    for (const source of this.#sources) source.attach(removed);
+    let [isRemoving, isRemoved] = [false, false];
+    const owner = {
+      closing: () => {
+        if (!isRemoving && !this.#closed) events?.removing();
+        isRemoving = true;
+      },
+      closed: () => {
+        if (!isRemoved && !this.#closed) events?.removed();
+        isRemoved = true;
+      },
+      ...(this.mode.keeper === "log" && { called: () => events?.called() }),
+    };
+    for (const source of this.#sources) source.attach(owner);
+  }
+
+  get mode(): OutputMode {
+    return this.#ledger.mode(this.place);
+  }
+
+  get outputs(): AttachedOutput[] {
+    return this.stderr === undefined ? [this.stdout] : [this.stdout, this.stderr];
+  }
+
+  /** The sources of its outputs, in the order of `outputs`; none if its container was removed. */
+  get sources(): readonly OutputStream[] {
+    return this.#sources;
   }
 
   /** True once it has ended and no client is attached: it only waits for one to take the rest. */
   get isLeft(): boolean {
-    return this.owner === undefined && this.process.status !== undefined;
+    return (
+      this.mode.keeper === "client" &&
+      this.owner === undefined &&
+      this.#observers.size === 0 &&
+      this.process.status !== undefined
+    );
   }
 
-  /** Releases the pipes and lets the process be forgotten: a client has all of it, or never will. Idempotent. */
+  /** True once a client has acknowledged its end. */
+  get isReleased(): boolean {
+    return this.#onUnobserved !== undefined;
+  }
+
+  /** Makes a process whose output goes to files wait for its client, or not. Throws if the output is in pipes. */
+  setHeld(isHeld: boolean): void {
+    const { mode } = this;
+    if (mode.kind === "hold" && !isHeld) {
+      throw new AgentError(
+        "failed-precondition",
+        "attach: the process's output is held; its mode is chosen at its start",
+      );
+    }
+    if (mode.isHeld === isHeld) return;
+    this.#ledger.setMode(this.place, { ...mode, isHeld });
+    for (const output of this.outputs) if (output instanceof SpooledOutput) output.wake();
+  }
+
+  /** Adds an observer; returns the function that removes it. Throws if there are too many. */
+  observe(observer: Observer): () => void {
+    if (this.#observers.size >= MAX_OBSERVERS) {
+      throw new AgentError("resource-exhausted", `attach: ${MAX_OBSERVERS} observers are attached to the process`);
+    }
+    this.#observers.add(observer);
+    const ends = this.outputs.map((output) => output.observe());
+    return () => {
+      if (!this.#observers.delete(observer)) return;
+      for (const end of ends) end();
+      if (this.#observers.size === 0) this.#onUnobserved?.();
+    };
+  }
+
+  /** Calls `done` once no observer reads any more, at the latest after some seconds, in which observers can read the rest. */
+  release(done: () => void): void {
+    if (this.#observers.size === 0) {
+      done();
+      return;
+    }
+    const timer = setTimeout(() => this.#endObservers(), LAST_READ_MS).unref();
+    this.#onUnobserved = () => {
+      clearTimeout(timer);
+      done();
+    };
+  }
+
+  /** Ends every attachment. */
+  endAll(reason?: AgentError): void {
+    this.owner?.removed(reason);
+    this.#endObservers(reason);
+  }
+
+  /** Releases the outputs and lets the process be forgotten: a client has all of it, or never will. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.stdout.close();
-    this.stderr?.close();
+    for (const output of this.outputs) output.close();
     for (const source of this.#sources) source.detach();
   }
+
+  #endObservers(reason?: AgentError): void {
+    for (const observer of [...this.#observers]) observer.removed(reason);
+  }
+}
+
+/** Returns what clients may ask of a process whose container was removed. */
+export function endedProcess(launchId: number, terminal: boolean, status: ExitStatus): AttachedTo {
+  return { launchId, execId: "", terminal, status, waited: true, resize: () => undefined, wait: async () => status };
 }

@@ -1,40 +1,77 @@
 import { AgentError } from "../../kernel/error.ts";
-import { KEY_BYTES, MAX_LEDGER_ENTRIES, type StreamLedger } from "../../kernel/journal/stream-ledger.ts";
+import {
+  KEY_BYTES,
+  MAX_LEDGER_ENTRIES,
+  type OutputMode,
+  type StreamLedger,
+} from "../../kernel/journal/stream-ledger.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
+import type { OutputStream } from "../process/output-stream.ts";
 import type { Process } from "../process/process.ts";
 import { ByteMover } from "./byte-mover.ts";
+import { KeptLogs } from "./kept-logs.ts";
 import { KeptPipes } from "./kept-pipes.ts";
+import { keepBytesOf, MAX_SPOOL_BYTES, MIN_KEEP_BYTES, type OutputRequest } from "./output-request.ts";
+import { ResumableOutput, type ResumableParts } from "./resumable-output.ts";
 import { ResumableProcess } from "./resumable-process.ts";
+import { SpooledOutput } from "./spooled-output.ts";
+import { Spools } from "./spools.ts";
 
 const pipeName = (process: number, stream: 0 | 1) => `${process}:${stream}`;
+const STREAMS = [0, 1] as const;
+const HOLD: OutputRequest = { kind: "hold", keepBytes: 0 };
 
-/** The processes that clients attach to, by launch id. All of it is in the ledger and in init, for the next agent. */
+/** A process of a container: its first one has an empty id. */
+export interface ContainerProcess {
+  readonly container: string;
+  readonly process: Process;
+}
+
+/** The processes that clients attach to, by launch id. All of it is in the ledger, in files and in init, for the next agent. */
 export class ResumableProcesses {
   readonly epoch: Uint8Array;
+  /** Logs of containers. */
+  readonly logs: KeptLogs;
   readonly #sys: Kernel["sys"];
   readonly #pipes: KeptPipes;
+  readonly #spools: Spools;
   readonly #ledger: StreamLedger;
   readonly #mover: ByteMover;
   readonly #attached = new Map<number, ResumableProcess>();
   /** Places of starts that the previous agent didn't complete, and of which no client has asked since. */
   readonly #unclaimed = new Set<number>();
 
-  /** Restores the previous agent's; `processes` are all that still exist. */
-  constructor(kernel: Pick<Kernel, "sys" | "init">, ledger: StreamLedger, processes: readonly Process[]) {
+  /** Restores the previous agent's; `processes` are all that still exist, `directory` is for spools. */
+  constructor(
+    kernel: Pick<Kernel, "sys" | "init">,
+    ledger: StreamLedger,
+    processes: readonly ContainerProcess[],
+    directory: string,
+  ) {
     this.#sys = kernel.sys;
     this.#pipes = new KeptPipes(kernel);
+    this.#spools = new Spools(directory);
     this.#ledger = ledger;
     this.epoch = ledger.epoch;
-    this.#mover = new ByteMover(kernel.sys, this.#pipes, ledger);
+    const openFile = (place: number, stream: 0 | 1) =>
+      ledger.places.includes(place) ? this.#spools.openFile(place, stream) : undefined;
+    this.#mover = new ByteMover(kernel.sys, this.#pipes, ledger, openFile);
+    this.logs = new KeptLogs(ledger, this.#spools, {
+      partsOf: (place) => this.#partsOf(place),
+      output: (parts, stream, source) => this.#spooled(parts, stream, source),
+      free: (place, launchId) => this.#free(place, launchId),
+    });
     for (const place of ledger.places) {
       const launchId = ledger.process(place);
-      const process = processes.find((it) => it.launchId === launchId);
+      if (ledger.mode(place).keeper === "remains" && this.logs.restore(place)) continue;
+      const found = processes.find(({ process }) => process.launchId === launchId);
       // The process may have started: its client will ask for it by its key.
       if (launchId === undefined) this.#unclaimed.add(place);
-      else if (process === undefined) this.#free(place, launchId);
-      else this.#restore(place, process);
+      else if (found === undefined) this.#free(place, launchId);
+      else this.#restore(place, found);
     }
     this.#pipes.dropOthers();
+    this.#spools.removeOthers((place) => ledger.places.includes(place));
   }
 
   find(process: Process): ResumableProcess | undefined {
@@ -55,13 +92,24 @@ export class ResumableProcesses {
 
   /**
    * Notes that a process is about to be started; `add` or `cancel` follows. If all places are in use, drops a start that no
-   * client has claimed, or else the oldest ended process without a client.
+   * client has claimed, the oldest log of a removed container, or else the oldest ended process without a client.
    */
-  prepare(key: Uint8Array = new Uint8Array(KEY_BYTES)): number {
+  prepare(
+    key: Uint8Array = new Uint8Array(KEY_BYTES),
+    request = HOLD,
+    keeper: OutputMode["keeper"] = "client",
+  ): number {
+    const keepBytes = keepBytesOf(request);
+    this.#reserve(2 * keepBytes);
     const place = this.claim(key) ?? this.#ledger.take(key) ?? (this.#makeRoom() ? this.#ledger.take(key) : undefined);
-    if (place !== undefined) return place;
-    const line = `attach: ${MAX_LEDGER_ENTRIES} processes are attached to, or keep output for their clients`;
-    throw new AgentError("resource-exhausted", `${line}; end one`);
+    if (place === undefined) {
+      const line = `attach: ${MAX_LEDGER_ENTRIES} processes are attached to, or keep output for their clients`;
+      throw new AgentError("resource-exhausted", `${line}; end one`);
+    }
+    const { kind } = request;
+    this.#ledger.setMode(place, { kind, isHeld: kind === "hold", keeper });
+    for (const stream of STREAMS) this.#ledger.setCapacity(place, stream, keepBytes);
+    return place;
   }
 
   cancel(place: number): void {
@@ -69,60 +117,135 @@ export class ResumableProcesses {
   }
 
   /** Keeps the stdio of a process for clients from now on. Throws, and frees the place, if calls read its output. */
-  add(place: number, process: Process): ResumableProcess {
+  add(place: number, { container, process }: ContainerProcess): ResumableProcess {
     this.#ledger.setProcess(place, process.launchId);
     try {
-      return this.#attach(place, process);
+      return this.#attach(place, container, process);
     } catch (error) {
       this.#free(place, process.launchId);
       throw error;
     }
   }
 
-  /** Ends the keeping: a client has acknowledged the end of the process, or the process was removed. */
-  release(attached: ResumableProcess): void {
-    const { process, place } = attached;
-    if (this.#attached.get(process.launchId) !== attached) return;
-    this.#attached.delete(process.launchId);
-    attached.close();
-    process.markWaited();
-    this.#free(place, process.launchId);
+  /** Keeps a log of a container's first process, unless a client is attached. Throws if its output can't be kept. */
+  log(container: string, process: Process, keepBytes: number): void {
+    if (this.find(process) !== undefined || process.streamNames.length > 0) return;
+    const place = this.prepare(undefined, { kind: "spool", keepBytes: Math.max(keepBytes, MIN_KEEP_BYTES) }, "log");
+    this.add(place, { container, process });
   }
 
-  #restore(place: number, process: Process): void {
+  /** Ends the keeping: a client has acknowledged the end of the process, or the process was removed. A log stays. */
+  release(attached: ResumableProcess): void {
+    const { process, place, mode } = attached;
+    const { launchId } = process;
+    if (this.#attached.get(launchId) !== attached || attached.isReleased) return;
+    if (mode.keeper === "log") {
+      attached.setHeld(false);
+      markWaited(process);
+      return;
+    }
+    attached.release(() => {
+      if (!this.#attached.delete(launchId)) return; // it was removed meanwhile
+      attached.close();
+      markWaited(process);
+      this.#free(place, launchId);
+    });
+  }
+
+  #restore(place: number, { container, process }: ContainerProcess): void {
+    const { keeper } = this.#ledger.mode(place);
     try {
-      this.#attach(place, process);
+      if (keeper === "given") this.logs.give(this.#partsOf(place), process);
+      else this.#attach(place, container, process);
     } catch {
       this.#free(place, process.launchId); // such as of a process whose stdio was removed meanwhile
     }
   }
 
-  #attach(place: number, process: Process): ResumableProcess {
-    const parts = { sys: this.#sys, ledger: this.#ledger, mover: this.#mover, place };
-    const pipe = (stream: 0 | 1) => this.#pipes.open(pipeName(process.launchId, stream));
-    const removed = () => {
-      this.#attached.delete(process.launchId);
-      attached.close();
-      this.#free(place, process.launchId);
+  #attach(place: number, container: string, process: Process): ResumableProcess {
+    const parts = this.#partsOf(place);
+    const { launchId } = process;
+    const { kind, keeper } = this.#ledger.mode(place);
+    const output = (stream: 0 | 1, source: OutputStream | undefined) => {
+      if (kind !== "hold") return this.#spooled(parts, stream, source);
+      if (source === undefined) throw new AgentError("internal", "attach: the output is gone");
+      return new ResumableOutput(parts, stream, source, this.#pipes.open(pipeName(launchId, stream)));
     };
-    const attached = new ResumableProcess(parts, process, pipe, removed);
-    this.#attached.set(process.launchId, attached);
+    const events = {
+      removing: () => {
+        for (const each of attached.outputs) if (each instanceof SpooledOutput) each.takeRest();
+      },
+      removed: () => {
+        this.#attached.delete(launchId);
+        if (keeper === "log" && this.logs.keep(container, attached)) return;
+        attached.endAll();
+        attached.close();
+        this.#free(place, launchId);
+      },
+      called: () => {
+        if (attached.owner !== undefined) return;
+        this.#attached.delete(launchId);
+        attached.endAll(new AgentError("failed-precondition", "logs: the host reads the output by calls"));
+        this.logs.give(parts, process, attached);
+      },
+    };
+    const attached = new ResumableProcess(parts, process, output, events);
+    this.#attached.set(launchId, attached);
     return attached;
+  }
+
+  #spooled(parts: ResumableParts, stream: 0 | 1, source: OutputStream | undefined): SpooledOutput {
+    const file = this.#spools.openFile(parts.place, stream);
+    try {
+      const hasTimes = this.#ledger.mode(parts.place).kind === "spool";
+      const times = hasTimes ? this.#spools.openTimes(parts.place, stream) : undefined;
+      return new SpooledOutput(parts, stream, source, file, times);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  #partsOf(place: number): ResumableParts {
+    return { sys: this.#sys, ledger: this.#ledger, mover: this.#mover, place };
+  }
+
+  /** Throws unless so many more bytes may be kept in files; drops logs of removed containers for them, the oldest first. */
+  #reserve(bytes: number): void {
+    const { places } = this.#ledger;
+    const used = () =>
+      places.reduce((sum, place) => sum + this.#ledger.capacity(place, 0) + this.#ledger.capacity(place, 1), 0);
+    while (bytes > 0 && used() + bytes > MAX_SPOOL_BYTES) {
+      if (!this.logs.dropOldest()) {
+        const line = `attach: the output that is kept in files may have ${Math.floor(MAX_SPOOL_BYTES)} bytes in all`;
+        throw new AgentError("resource-exhausted", `${line}; end a process that has some, or set a smaller keep_bytes`);
+      }
+    }
   }
 
   /** Returns false if every place belongs to a process that runs or has a client. */
   #makeRoom(): boolean {
     const [unclaimed] = this.#unclaimed;
-    const left = [...this.#attached.values()].find(({ isLeft }) => isLeft);
     if (unclaimed !== undefined) {
       this.#unclaimed.delete(unclaimed);
       this.#ledger.free(unclaimed);
-    } else if (left !== undefined) this.release(left);
-    return unclaimed !== undefined || left !== undefined;
+      return true;
+    }
+    if (this.logs.dropOldest()) return true;
+    const left = [...this.#attached.values()].find(({ isLeft }) => isLeft);
+    if (left !== undefined) this.release(left);
+    return left !== undefined;
   }
 
   #free(place: number, launchId: number): void {
+    const { kind } = this.#ledger.mode(place);
+    for (const stream of STREAMS) this.#ledger.setCapacity(place, stream, 0);
     this.#ledger.free(place);
-    for (const stream of [0, 1] as const) this.#pipes.drop(pipeName(launchId, stream));
+    if (kind === "hold") for (const stream of STREAMS) this.#pipes.drop(pipeName(launchId, stream));
+    else this.#spools.remove(place);
   }
+}
+
+function markWaited(process: ResumableProcess["process"]): void {
+  if ("markWaited" in process && typeof process.markWaited === "function") process.markWaited();
 }

@@ -1,3 +1,6 @@
+import { rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createLedgerMemory, StreamLedger } from "../../kernel/journal/stream-ledger.ts";
@@ -5,10 +8,13 @@ import type { Fd, Kernel } from "../../kernel/kernel.ts";
 import { openSys, type RealSys } from "../../kernel/sys/sys.ts";
 import { InputStream } from "../process/input-stream.ts";
 import { OutputStream } from "../process/output-stream.ts";
+import { type AttachedOutput, isGap } from "./attached-output.ts";
 import { ByteMover } from "./byte-mover.ts";
 import { KeptPipes } from "./kept-pipes.ts";
 import { ResumableInput } from "./resumable-input.ts";
 import { ResumableOutput } from "./resumable-output.ts";
+import { SPOOL_STEP_BYTES, SpoolFile } from "./spool-file.ts";
+import { SpooledOutput } from "./spooled-output.ts";
 
 const sys = openSys();
 const NEVER = new AbortController().signal;
@@ -37,10 +43,12 @@ function dying({ call, isDone }: Kill, onDeath: () => void): RealSys {
     };
   return {
     ...sys,
-    ...{ splice: counted(sys.splice), tee: counted(sys.tee), read: counted(sys.read) },
+    ...{ splice: counted(sys.splice), spliceAt: counted(sys.spliceAt), tee: counted(sys.tee), read: counted(sys.read) },
     ...{ write: counted(sys.write), readable: counted(sys.readable) },
   };
 }
+
+let worlds = 0;
 
 /** A process's pipe and everything that outlives the agent. */
 class World implements Disposable {
@@ -50,6 +58,7 @@ class World implements Disposable {
   #left: Uint8Array | undefined;
   readonly #deposits = new Map<string, Fd>();
   readonly #opened: Fd[] = [];
+  readonly #spool = join(tmpdir(), `guestd-spool-${process.pid}-${++worlds}`);
 
   constructor() {
     for (const fd of [this.pipe.read, this.pipe.write]) sys.setNonBlocking(this.#owned(fd));
@@ -69,11 +78,19 @@ class World implements Disposable {
     } as unknown as Kernel["init"];
     const pipes = new KeptPipes({ sys: of, init });
     const ledger = new StreamLedger(this.#memory);
-    const parts = { sys: of, ledger, mover: new ByteMover(of, pipes, ledger), place: 0 };
+    const parts = {
+      sys: of,
+      ledger,
+      mover: new ByteMover(of, pipes, ledger, () => new SpoolFile(this.#spool)),
+      place: 0,
+    };
     const source = new OutputStream(of, this.#owned(sys.dup(this.pipe.read)));
     const input = new InputStream(of, this.#owned(sys.dup(this.pipe.write)), false);
     return {
       output: () => new ResumableOutput(parts, 0, source, pipes.open("7:0")),
+      parts,
+      source,
+      file: () => new SpoolFile(this.#spool),
       input: new ResumableInput(parts, input, async () => undefined),
     };
   }
@@ -85,7 +102,14 @@ class World implements Disposable {
 
   [Symbol.dispose](): void {
     for (const fd of new Set(this.#opened)) sys.close(fd);
+    rmSync(this.#spool, { force: true });
   }
+}
+
+async function bytesOf(output: AttachedOutput, offset: number): Promise<Buffer> {
+  const read = await output.read(offset, NEVER);
+  if (isGap(read)) throw new Error(`gap from ${offset} to ${read.to}`);
+  return read;
 }
 
 /** Bytes from an offset on, each of which tells where it belongs. */
@@ -114,7 +138,7 @@ describe("stdio of agents that are killed at any system call", () => {
         using world = new World();
         let [written, received] = [0, 0];
         const read = async (output: ResumableOutput) => {
-          const bytes = await output.read(received, NEVER);
+          const bytes = await bytesOf(output, received);
           expect(bytes.equals(bytesAt(received, bytes.length))).toBe(true);
           received += bytes.length;
         };
@@ -132,6 +156,50 @@ describe("stdio of agents that are killed at any system call", () => {
         const output = world.agent().output();
         while (received < written) await read(output);
         expect([received, output.end]).toEqual([written, written]);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("keeps the last bytes of a spool exactly, and knows which are gone", async () => {
+    const spool = fc.record({ written: fc.nat(30_000), kill: fc.option(aKill, { freq: 2 }) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(spool, { maxLength: 12 }), fc.integer({ min: 1, max: 4 }), async (steps, blocks) => {
+        const keep = blocks * SPOOL_STEP_BYTES;
+        using world = new World();
+        const { ledger } = world.agent().parts;
+        ledger.setCapacity(0, 0, keep);
+        ledger.setMode(0, { kind: "ring", isHeld: false, keeper: "client" });
+        let written = 0;
+        const take = (kill: Kill | null) => {
+          const { parts, file: open } = world.agent(kill);
+          const file = open();
+          try {
+            for (let taken = 1; taken > 0; ) {
+              file.grow(ledger.end(0, 0), keep);
+              taken = parts.mover.store(0, 0, world.pipe.read, 65_536, file);
+            }
+          } finally {
+            file.close();
+          }
+        };
+        for (const { written: length, kill } of steps) {
+          if (length > 0) written += Math.max(sys.write(world.pipe.write, bytesAt(written, length)), 0);
+          survive(() => take(kill));
+        }
+        take(null);
+        expect(ledger.end(0, 0)).toBe(written);
+        expect(ledger.base(0, 0)).toBe(Math.max(written - keep, 0));
+        const { parts, file } = world.agent();
+        const output = new SpooledOutput(parts, 0, undefined, file(), undefined);
+        for (let at = output.base; at < written; ) {
+          const bytes = await bytesOf(output, at);
+          expect(bytes.equals(bytesAt(at, bytes.length))).toBe(true);
+          at += bytes.length;
+        }
+        expect(await output.read(written, NEVER)).toEqual(Buffer.alloc(0));
+        if (written > keep) expect(await output.read(0, NEVER)).toMatchObject({ to: written - keep });
+        output.close();
       }),
       { numRuns: 100 },
     );
@@ -164,9 +232,9 @@ describe("stdio of agents that are killed at any system call", () => {
     using world = new World();
     sys.write(world.pipe.write, Buffer.from("abc"));
     const output = world.agent().output();
-    expect((await output.read(0, NEVER)).toString()).toBe("abc");
+    expect((await bytesOf(output, 0)).toString()).toBe("abc");
     expect(() => output.acknowledge(4)).toThrow("acknowledge byte 4: only 3 bytes were sent");
     output.acknowledge(2);
-    expect([output.base, output.end, (await output.read(2, NEVER)).toString()]).toEqual([2, 3, "c"]);
+    expect([output.base, output.end, (await bytesOf(output, 2)).toString()]).toEqual([2, 3, "c"]);
   });
 });

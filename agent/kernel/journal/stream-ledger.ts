@@ -2,7 +2,7 @@ import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import type { Fd } from "../kernel.ts";
 
 /** Version of the layout, changed whenever it changes: a ledger with another version is discarded. */
-const LAYOUT = 0x6b01;
+const LAYOUT = 0x6b02;
 /** Most processes with positions at once. */
 export const MAX_LEDGER_ENTRIES = 128;
 
@@ -15,13 +15,35 @@ const NOTE = { kind: 8, place: 9, stream: 10, base: 11, count: 12 } as const;
 const ENTRIES_AT = 16;
 const ENTRY_WORDS = 16;
 /** `process` is the launch id + 1, 0 for a free entry, PENDING before the launch. */
-const ENTRY = { process: 0, acked: 1, stdin: 3, stdinEnded: 4, key: 8 } as const;
+const ENTRY = {
+  process: 0,
+  acked: 1,
+  stdin: 3,
+  stdinEnded: 4,
+  mode: 5,
+  capacity: 6,
+  key: 8,
+  base: 12,
+  end: 14,
+} as const;
 const PENDING = -1;
 const LEDGER_BYTES = (ENTRIES_AT + MAX_LEDGER_ENTRIES * ENTRY_WORDS) * 8;
 
+/** How output is kept: in pipes, or in files that drop the oldest bytes; a spool also has times. */
+const OUTPUT_MODES = ["hold", "ring", "spool"] as const;
+/** `log`: a container's first process without a client. `given`: calls have taken it over. `remains`: its container was removed. */
+const KEEPERS = ["client", "log", "given", "remains"] as const;
+
+export interface OutputMode {
+  readonly kind: (typeof OUTPUT_MODES)[number];
+  /** True if nothing is dropped that the client hasn't acknowledged: the process waits. Always true for `hold`. */
+  readonly isHeld: boolean;
+  readonly keeper: (typeof KEEPERS)[number];
+}
+
 /** Bytes about to be moved through the mover: which stream's position they change, and from where. */
 export interface MoveNote {
-  readonly kind: "discard" | "fill" | "feed";
+  readonly kind: "discard" | "fill" | "feed" | "take" | "store";
   readonly place: number;
   /** 0 or 1: an output. For `fill` and `feed` it is the input, and 0. */
   readonly stream: 0 | 1;
@@ -29,7 +51,7 @@ export interface MoveNote {
   readonly count: number;
 }
 
-const NOTE_KINDS = [undefined, "discard", "fill", "feed"] as const;
+const NOTE_KINDS = [undefined, "discard", "fill", "feed", "take", "store"] as const;
 
 /**
  * Positions in the stdio of attached processes, in memory that outlives the agent. Offsets count bytes from the first one
@@ -87,7 +109,44 @@ export class StreamLedger {
     return this.#bytes.slice(at, at + KEY_BYTES);
   }
 
-  /** Bytes of an output that the client has acknowledged: the offset of the first byte that is kept. */
+  mode(place: number): OutputMode {
+    const value = this.#get(place, ENTRY.mode);
+    const kind = OUTPUT_MODES[value & 3] ?? "hold";
+    return { kind, isHeld: kind === "hold" || (value & 4) !== 0, keeper: KEEPERS[value >> 3] ?? "client" };
+  }
+
+  setMode(place: number, { kind, isHeld, keeper }: OutputMode): void {
+    this.#set(place, ENTRY.mode, OUTPUT_MODES.indexOf(kind) + (isHeld ? 4 : 0) + 8 * KEEPERS.indexOf(keeper));
+  }
+
+  /** Size of an output's file; 0 if it has none. */
+  capacity(place: number, stream: 0 | 1): number {
+    return this.#get(place, ENTRY.capacity + stream);
+  }
+
+  setCapacity(place: number, stream: 0 | 1, bytes: number): void {
+    this.#set(place, ENTRY.capacity + stream, bytes);
+  }
+
+  /** Offset of the first byte of an output that is kept. */
+  base(place: number, stream: 0 | 1): number {
+    return this.#get(place, ENTRY.base + stream);
+  }
+
+  setBase(place: number, stream: 0 | 1, offset: number): void {
+    this.#set(place, ENTRY.base + stream, offset);
+  }
+
+  /** Offset after the last byte of an output that is in its file. */
+  end(place: number, stream: 0 | 1): number {
+    return this.#get(place, ENTRY.end + stream);
+  }
+
+  setEnd(place: number, stream: 0 | 1, offset: number): void {
+    this.#set(place, ENTRY.end + stream, offset);
+  }
+
+  /** Bytes of an output that the client has acknowledged. */
   acked(place: number, stream: 0 | 1): number {
     return this.#get(place, ENTRY.acked + stream);
   }
@@ -132,7 +191,7 @@ export class StreamLedger {
   }
 
   /** Ends the move; its position must be set. */
-  end(): void {
+  endMove(): void {
     this.#words[NOTE.kind] = 0;
   }
 

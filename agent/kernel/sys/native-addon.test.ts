@@ -25,6 +25,7 @@ const VALID: Record<Call, unknown[]> = {
   write: [9999, bytes],
   readable: [9999],
   splice: [9999, 9998, 1],
+  spliceAt: [9999, 9998, 1, 0],
   tee: [9999, 9998, 1],
   memoryFile: ["name", bytes],
   mapShared: [0, 4096],

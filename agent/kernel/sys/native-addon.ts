@@ -28,6 +28,7 @@ export interface NativeAddon {
   readable(fd: number): number;
   changed(fd: number): number;
   splice(from: number, to: number, length: number): number;
+  spliceAt(from: number, to: number, length: number, offset: number): number;
   tee(from: number, to: number, length: number): number;
   memoryFile(name: string, content: Uint8Array): number;
   mapShared(fd: number, length: number): ArrayBuffer | number;

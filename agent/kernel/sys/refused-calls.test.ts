@@ -66,6 +66,7 @@ test.each<[string, (calls: Calls) => unknown]>([
   ["recvmmsg fd 9", (calls) => calls.receive(9, BYTES)],
   ["sendmmsg fd 9", (calls) => calls.send(9, BYTES, 3)],
   ["splice fd 8 to fd 9", (calls) => calls.splice(8, 9, 3)],
+  ["splice fd 8 to fd 9", (calls) => calls.spliceAt(8, 9, 3, 5)],
   ["tee fd 8 to fd 9", (calls) => calls.tee(8, 9, 3)],
   ["ioctl FIONREAD fd 9", (calls) => calls.readable(9)],
   ["poll fd 9", (calls) => calls.changed(9)],

@@ -75,6 +75,10 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       const moved = addon.splice(from, to, length);
       return moved === -EAGAIN ? -1 : checked(moved, "splice", `fd ${from} to fd ${to}`);
     },
+    spliceAt(from: Fd, to: Fd, length: number, offset: number) {
+      const moved = addon.spliceAt(from, to, length, offset);
+      return moved === -EAGAIN ? -1 : checked(moved, "splice", `fd ${from} to fd ${to}`);
+    },
     tee(from: Fd, to: Fd, length: number) {
       const copied = addon.tee(from, to, length);
       return copied === -EAGAIN ? -1 : checked(copied, "tee", `fd ${from} to fd ${to}`);

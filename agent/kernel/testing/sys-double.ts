@@ -78,6 +78,7 @@ export function createSysDouble(): SysDouble {
     read: call("read", () => 0),
     write: call("write", (_fd, from) => from.length),
     splice: call("splice", () => 0),
+    spliceAt: call("spliceAt", () => 0),
     tee: call("tee", () => 0),
     readable: call("readable", () => 0),
     poll: later("poll"),

@@ -125,6 +125,18 @@ static napi_value call_splice(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(splice(from, NULL, to, NULL, (size_t)length, SPLICE_F_NONBLOCK)));
 }
 
+/* spliceAt(from, to, length, offset): from a pipe to a place in a file; never blocks on the pipe */
+static napi_value call_splice_at(napi_env env, napi_callback_info info) {
+  struct args args;
+  int from, to;
+  int64_t length, offset;
+  if (!args_begin(&args, env, info, 4) || !arg_fd(&args, "from", &from) || !arg_fd(&args, "to", &to) ||
+      !arg_int(&args, "length", 1, INT_MAX, &length) || !arg_int(&args, "offset", 0, INT_MAX, &offset))
+    return NULL;
+  loff_t at = offset;
+  return result(env, SYS_RETRY(splice(from, NULL, to, &at, (size_t)length, SPLICE_F_NONBLOCK)));
+}
+
 /* tee(from, to, length): copies between two pipes without consuming; never blocks */
 static napi_value call_tee(napi_env env, napi_callback_info info) {
   struct args args;
@@ -259,6 +271,7 @@ napi_status files_register(napi_env env, napi_value exports) {
       {"readable", call_readable},
       {"changed", call_changed},
       {"splice", call_splice},
+      {"spliceAt", call_splice_at},
       {"tee", call_tee},
       {"memoryFile", call_memory_file},
       {"mapShared", call_map_shared},

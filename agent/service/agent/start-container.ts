@@ -1,6 +1,7 @@
+import type { Container } from "../../container/container.ts";
 import { BEGUN } from "../dispatch.ts";
 import { findContainer } from "../find-container.ts";
-import type { Rpc } from "../rpc.ts";
+import type { Agent, Rpc } from "../rpc.ts";
 
 /** Progress of a call whose program runs, with poststart hooks still to run. */
 const EXECUTED = BEGUN + 1;
@@ -14,8 +15,20 @@ export const startContainer: Rpc<"StartContainer"> = {
       return {};
     }
     const again = call.progress === BEGUN;
-    if (container.init.release !== undefined) call.note?.(BEGUN);
+    if (container.init.release !== undefined) {
+      call.note?.(BEGUN);
+      beginLog(agent, container);
+    }
     await container.start(again, () => call.note?.(EXECUTED));
     return {};
   },
 };
+
+/** Begins the container's log. A container without a log starts all the same. */
+function beginLog(agent: Agent, container: Container): void {
+  try {
+    agent.beginLog(container);
+  } catch (error) {
+    agent.warn(`start container ${container.id}: no log is kept: ${(error as Error).message}`);
+  }
+}

@@ -6,6 +6,7 @@ import { processWarnings } from "../../container/process/check-process.ts";
 import type { Process } from "../../container/process/process.ts";
 import { securityModules } from "../../container/process/security-labels.ts";
 import { refuse } from "../../container/refuse.ts";
+import type { OutputRequest } from "../../container/resumable/output-request.ts";
 import type { ResumableProcess } from "../../container/resumable/resumable-process.ts";
 import type { ResumableProcesses } from "../../container/resumable/resumable-processes.ts";
 import { crypto } from "../../kernel/builtin.ts";
@@ -16,9 +17,14 @@ import { findContainer } from "../find-container.ts";
 import { passedOverOfProcess, toProcess, unsupportedOfProcess } from "../oci-process.ts";
 import type { Agent } from "../rpc.ts";
 
+export { isGap } from "../../container/resumable/attached-output.ts";
+
 /** A process with the stdio that a client attaches to. */
 export type Attached = ResumableProcess;
 
+const NOTHING_TO_OBSERVE = "attach: no client is attached, so no output is kept for observers; attach without observe";
+/** How output is kept, by StreamMode. */
+const KINDS = ["hold", "hold", "ring", "spool"] as const;
 const MAX_SIGNAL = 64;
 const MAX_SIZE = 65_535;
 
@@ -30,11 +36,23 @@ const attachMessage = codec("guestd.v1.Attach", guestd.v1.Attach);
 /** Decodes a client's first frame. Throws AgentError. */
 export function readAttach(payload: Uint8Array): guestd.v1.Attach {
   try {
-    return attachMessage.decode(payload);
+    return checked(attachMessage.decode(payload));
   } catch (error) {
     if (error instanceof DecodeError) throw new AgentError("invalid-argument", error.message, { cause: error });
     throw error;
   }
+}
+
+function checked(request: guestd.v1.Attach): guestd.v1.Attach {
+  const { tail, since, stdout_from, stderr_from, observe, process } = request;
+  const starts = [tail, since, stdout_from ?? stderr_from].filter((start) => start !== null);
+  if (starts.length > 1) {
+    throw new AgentError("invalid-argument", "attach: tail, since and offsets exclude each other; set one of them");
+  }
+  if (observe && process !== null) {
+    throw new AgentError("invalid-argument", "attach: an observer starts no process; leave out one of the two");
+  }
+  return request;
 }
 
 /** Finds the processes that clients attach to, and starts them if a client asks for that. */
@@ -61,15 +79,40 @@ export class Attaching {
       throw new AgentError("not-found", line);
     }
     this.#checkPolicy(request);
+    const remains = this.#remains(request);
+    if (remains !== undefined) return remains;
     const container = findContainer(this.agent, request.container_id, "not-found");
     if (request.process !== null) return this.#start(container, request, request.process);
     const process = container.find(request.exec_id);
-    return this.#processes.find(process) ?? this.#processes.add(this.#processes.prepare(), process);
+    const attached = this.#processes.find(process);
+    if (attached !== undefined) return attached;
+    if (request.observe) throw new AgentError("failed-precondition", NOTHING_TO_OBSERVE);
+    const place = this.#processes.prepare(undefined, outputOf(request));
+    return this.#processes.add(place, { container: container.id, process });
+  }
+
+  /** Returns the log that a removed container has left, for an observer. */
+  #remains({ container_id, exec_id, observe }: guestd.v1.Attach): ResumableProcess | undefined {
+    const isFirst = exec_id === "" || exec_id === container_id;
+    if (!observe || !isFirst || this.agent.sandbox.find(container_id) !== undefined) return undefined;
+    return this.#processes.logs.find(container_id);
   }
 
   /** Lets go of a process whose end a client has acknowledged. */
   release(process: ResumableProcess): void {
     this.#processes.release(process);
+  }
+
+  /** Makes the process wait for its client, or not, as the client wants it, or by default: a log waits. */
+  setMode({ mode }: guestd.v1.Attach, process: ResumableProcess): void {
+    const { MODE_DEFAULT, MODE_HOLD } = guestd.v1.StreamMode;
+    if (mode !== MODE_DEFAULT) process.setHeld(mode === MODE_HOLD);
+    else if (process.mode.keeper === "log") process.setHeld(true);
+  }
+
+  /** The client detaches for good: a process whose output goes to files waits for it no more. */
+  leave(process: ResumableProcess): void {
+    if (process.mode.kind !== "hold") process.setHeld(false);
   }
 
   /** Throws if the policy denies input. */
@@ -124,7 +167,7 @@ export class Attaching {
     if (running !== undefined) return running;
     const found = this.#started(container, request.exec_id, key);
     if (found !== undefined) return found;
-    const starting = this.#launch(container, request.exec_id, message, key);
+    const starting = this.#launch(container, request, message, key);
     this.#starting.set(key.toString("hex"), starting);
     return starting.finally(() => this.#starting.delete(key.toString("hex")));
   }
@@ -137,22 +180,23 @@ export class Attaching {
     if (attached !== undefined && key.equals(this.#processes.keyOf(attached))) return attached;
     if (process.waited) return undefined; // its id is free
     const pending = attached === undefined ? this.#processes.claim(key) : undefined;
-    if (pending !== undefined) return this.#processes.add(pending, process);
+    if (pending !== undefined) return this.#processes.add(pending, { container: container.id, process });
     const line = `attach: the exec id ${JSON.stringify(execId)} belongs to another process; choose another id`;
     throw new AgentError("already-exists", line);
   }
 
   async #launch(
     container: Container,
-    execId: string,
+    request: guestd.v1.Attach,
     message: NonNullable<guestd.v1.Attach["process"]>,
     key: Buffer,
   ): Promise<ResumableProcess> {
+    const { exec_id: execId } = request;
     const [unsupported] = unsupportedOfProcess(message);
     if (unsupported !== undefined) throw refuse(unsupported, "is not supported");
     checkExecId(execId);
     const spec = toProcess(message);
-    const place = this.#processes.prepare(key);
+    const place = this.#processes.prepare(key, outputOf(request));
     let process: Process;
     try {
       process = await this.agent.sandbox.exec({ container, execId, process: spec }, NEVER);
@@ -162,8 +206,15 @@ export class Attaching {
     }
     const warnings = [...processWarnings(spec, securityModules(this.agent)), ...passedOverOfProcess(message)];
     for (const line of firstLines(warnings)) this.agent.warn(`attach: ${line}`);
-    return this.#processes.add(place, process);
+    return this.#processes.add(place, { container: container.id, process });
   }
+}
+
+/** How a request wants the output to be kept. Throws if its mode doesn't exist. */
+function outputOf({ mode, keep_bytes: keepBytes }: guestd.v1.Attach): OutputRequest {
+  const kind = KINDS[mode];
+  if (kind !== undefined) return { kind, keepBytes };
+  throw new AgentError("invalid-argument", `attach: mode ${mode} doesn't exist; set hold, ring or spool`);
 }
 
 /** Hash of everything that decides which process a request means. */

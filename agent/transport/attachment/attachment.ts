@@ -2,7 +2,7 @@ import { codec, DecodeError } from "../../../proto/codec.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
-import type { Attached, Attaching } from "../../service/streams/attach.ts";
+import { type Attached, type Attaching, isGap } from "../../service/streams/attach.ts";
 import type { FrameStream } from "./frame-stream.ts";
 
 const { v1 } = guestd;
@@ -11,10 +11,20 @@ const gap = codec("guestd.v1.Gap", v1.Gap);
 const exit = codec("guestd.v1.Exit", v1.Exit);
 const resize = codec("guestd.v1.Resize", v1.Resize);
 const signal = codec("guestd.v1.Signal", v1.Signal);
+const time = codec("guestd.v1.Time", v1.Time);
 
 type Output = Attached["stdout"];
+type Input = ReturnType<NonNullable<Attached["stdin"]>["open"]>;
 
-/** A client attached to a process: sends its output and its end, takes input, acknowledgements and signals. */
+const { MODE_HOLD, MODE_RING, MODE_SPOOL } = v1.StreamMode;
+const modeOf = ({ kind, isHeld }: Output["mode"]) => (isHeld ? MODE_HOLD : kind === "ring" ? MODE_RING : MODE_SPOOL);
+/** Frames that observers may send. */
+const OF_OBSERVERS: ReadonlySet<string> = new Set(["ack", "ping", "pong", "leave"]);
+
+/**
+ * A client attached to a process: sends its output and its end, takes input, acknowledgements and signals. An observer only
+ * gets output and end.
+ */
 export class Attachment {
   readonly client: string;
   readonly #frames: FrameStream;
@@ -23,9 +33,16 @@ export class Attachment {
   readonly #process: Attached;
   readonly #fail: (error: unknown) => void;
   readonly #ended = new AbortController();
-  readonly #input: ReturnType<Attached["stdin"]["open"]>;
+  /** Undefined for an observer. */
+  readonly #input: Input | undefined;
+  /** Offsets at which the outputs begin for this client. */
+  readonly #starts: { readonly stdout: number; readonly stderr: number };
+  /** Ends the observation. */
+  readonly #leave: (() => void) | undefined;
   /** Offsets after the last byte sent, by stream. */
   readonly #sent = new Map<number, number>();
+  /** Times of the last bytes sent, by stream. */
+  readonly #times = new Map<number, number>();
   #exitSent = false;
 
   /** Replaces the process's owner. Throws if another client is attached and may not be replaced. */
@@ -36,20 +53,35 @@ export class Attachment {
     process: Attached,
     fail: (error: unknown) => void,
   ) {
-    const { owner } = process;
-    if (owner !== undefined && owner.client !== request.client && !request.takeover) {
-      throw new AgentError("failed-precondition", "attach: another client is attached; set takeover to replace it");
-    }
+    if (process.isReleased) throw new AgentError("not-found", "attach: a client has acknowledged the process's end");
     this.client = request.client;
     this.#frames = frames;
     this.#attaching = attaching;
     this.#request = request;
     this.#process = process;
     this.#fail = fail;
-    owner?.replaced(request.client);
-    process.owner = this;
+    const { stdout, stderr } = process;
+    this.#starts = {
+      stdout: this.#startOf(stdout, request.stdout_from),
+      stderr: stderr === undefined ? 0 : this.#startOf(stderr, request.stderr_from),
+    };
+    if (request.observe) this.#leave = process.observe(this);
+    else this.#input = this.#own();
     frames.signal.addEventListener("abort", () => this.close(), { once: true });
-    this.#input = process.stdin.open(
+  }
+
+  #own(): Input {
+    const { owner, stdin } = this.#process;
+    if (stdin === undefined)
+      throw new AgentError("not-found", "attach: the container was removed; its log can be observed");
+    if (owner !== undefined && owner.client !== this.client && !this.#request.takeover) {
+      throw new AgentError("failed-precondition", "attach: another client is attached; set takeover to replace it");
+    }
+    this.#attaching.setMode(this.#request, this.#process);
+    owner?.replaced(this.client);
+    this.#process.owner = this;
+    const frames = this.#frames;
+    return stdin.open(
       {
         onWritten: (offset) => void frames.push("stdinAck", STREAM.stdin, offset),
         onRefused: (offset, reason) => void frames.push("gap", STREAM.stdin, offset, gap.encode({ to: 0, reason })),
@@ -61,14 +93,18 @@ export class Attachment {
   /** Sends the answer and everything that follows it. */
   start(): void {
     const { stdin, process, stdout, stderr } = this.#process;
-    const state = (output: Output | undefined) => output && { base: output.base, end: output.end };
+    const state = (output: Output | undefined, start: number) =>
+      output && {
+        ...{ base: output.base, end: output.end, mode: modeOf(output.mode), start },
+        keep_bytes: output.keepBytes,
+      };
     const message = {
       version: 1,
       epoch: this.#attaching.epoch,
-      stdout: state(stdout),
-      stderr: state(stderr),
-      stdin: stdin.written,
-      stdin_ended: stdin.ended,
+      stdout: state(stdout, this.#starts.stdout),
+      stderr: state(stderr, this.#starts.stderr),
+      stdin: stdin?.written ?? 0,
+      stdin_ended: stdin?.ended ?? true,
       terminal: process.terminal,
     };
     this.#frames.push("hello", STREAM.process, 0, hello.encode(message));
@@ -77,21 +113,34 @@ export class Attachment {
     });
   }
 
+  /** Returns the offset at which an output begins for this client. */
+  #startOf(output: Output, from: number | null): number {
+    const { base, acked, printed } = output;
+    const { tail, since, observe } = this.#request;
+    if (tail !== null) return Math.max(base, printed - tail);
+    if (since !== null) return output.since(since);
+    if (from === null) return observe ? base : acked;
+    if (from <= printed) return from;
+    throw new AgentError("invalid-argument", `attach: output begins at byte ${from}: only ${printed} were printed`);
+  }
+
   /** Takes a frame of the client. Throws AgentError, or rejects with it. */
   async take({ type, stream, offset, payload }: StreamFrame): Promise<void> {
     if (this.#ended.signal.aborted) return;
+    const input = this.#input;
+    if (input === undefined) return this.#observe(type, stream, offset);
     switch (type) {
       case "ack":
         return this.#acknowledge(stream, offset);
       case "stdin":
         this.#attaching.checkInput(this.#request, payload);
-        return this.#input.take(offset, payload);
+        return input.take(offset, payload);
       case "stdinEof":
         this.#attaching.checkInputEnd(this.#request);
         if (this.#process.process.terminal) {
           throw new AgentError("failed-precondition", "end input: a terminal has no end of input; send ^D");
         }
-        return this.#input.end(offset);
+        return input.end(offset);
       case "resize":
         return this.#attaching.resize(this.#request, this.#process, decode(resize, payload));
       case "signal":
@@ -100,8 +149,23 @@ export class Attachment {
         return void this.#frames.push("pong", STREAM.process, offset);
       case "pong":
         return;
+      case "leave":
+        this.#attaching.leave(this.#process);
+        this.close();
+        return this.#frames.end();
       default:
         throw new AgentError("invalid-argument", `frame ${type}: the client is attached already`);
+    }
+  }
+
+  #observe(type: StreamFrame["type"], stream: number, offset: number): void {
+    if (!OF_OBSERVERS.has(type)) {
+      throw new AgentError("failed-precondition", `frame ${type}: the client is an observer; attach without observe`);
+    }
+    if (type === "ping") this.#frames.push("pong", STREAM.process, offset);
+    if (type === "leave" || (type === "ack" && stream === STREAM.process)) {
+      this.close();
+      this.#frames.end();
     }
   }
 
@@ -112,21 +176,21 @@ export class Attachment {
     this.#frames.end();
   }
 
-  removed(): void {
-    this.#fail(new AgentError("not-found", "attach: the process was removed"));
+  removed(reason = new AgentError("not-found", "attach: the process was removed")): void {
+    this.#fail(reason);
   }
 
   /** Ends the attachment, not the process. Idempotent. */
   close(): void {
     this.#ended.abort(new Error("detached"));
     if (this.#process.owner === this) this.#process.owner = undefined;
+    this.#leave?.();
   }
 
   async #send(): Promise<void> {
     const { stdout, stderr, process } = this.#process;
-    const { stdout_from, stderr_from } = this.#request;
-    const sending = [this.#output(stdout, STREAM.stdout, stdout_from)];
-    if (stderr !== undefined) sending.push(this.#output(stderr, STREAM.stderr, stderr_from));
+    const sending = [this.#output(stdout, STREAM.stdout, this.#starts.stdout)];
+    if (stderr !== undefined) sending.push(this.#output(stderr, STREAM.stderr, this.#starts.stderr));
     await Promise.all(sending);
     const { code, signal, userMicros, systemMicros, maxRssKib } = await process.wait(this.#ended.signal);
     const message = {
@@ -137,24 +201,47 @@ export class Attachment {
     await this.#frames.send("exit", STREAM.process, 0, exit.encode(message));
   }
 
-  /** Sends an output from the client's position to its end. */
-  async #output(output: Output, stream: number, from: number | null): Promise<void> {
-    let offset = Math.max(from ?? 0, output.base);
-    if (from !== null && from < output.base) {
-      const reason = "they were acknowledged before";
-      await this.#frames.send("gap", stream, from, gap.encode({ to: output.base, reason }));
-    }
-    output.acknowledge(offset);
-    this.#sent.set(stream, offset);
+  /** Sends an output from `start` to its end. */
+  async #output(output: Output, stream: number, start: number): Promise<void> {
+    if (this.#input !== undefined) await this.#skip(output, start);
+    const { signal } = this.#ended;
+    let offset = start;
     for (;;) {
-      const bytes = await output.read(offset, this.#ended.signal);
-      if (bytes.length === 0) break;
-      const at = offset;
-      offset += bytes.length;
       this.#sent.set(stream, offset);
-      await this.#frames.send("data", stream, at, bytes);
+      const read = await output.read(offset, signal);
+      if (!isGap(read)) this.#sent.set(stream, offset + read.length);
+      if (isGap(read)) await this.#frames.send("gap", stream, offset, gap.encode(read));
+      else if (read.length === 0) break;
+      else await this.#data(output, stream, offset, read);
+      offset = isGap(read) ? read.to : offset + read.length;
     }
     await this.#frames.send("eof", stream, offset);
+  }
+
+  /** Sends bytes, with the times at which they were taken if the client wants them. */
+  async #data(output: Output, stream: number, offset: number, bytes: Buffer): Promise<void> {
+    const end = offset + bytes.length;
+    for (let at = offset; at < end; ) {
+      const moment = this.#request.times ? output.timeAt(at) : undefined;
+      if (moment !== undefined && moment.ms !== this.#times.get(stream)) {
+        this.#times.set(stream, moment.ms);
+        this.#frames.push("time", stream, at, time.encode({ ms: moment.ms }));
+      }
+      const to = Math.min(moment?.to ?? end, end);
+      await this.#frames.send("data", stream, at, bytes.subarray(at - offset, to - offset));
+      at = to;
+    }
+  }
+
+  /** Acknowledges the output before `start`, some of which may still be in the process's pipe. */
+  async #skip(output: Output, start: number): Promise<void> {
+    for (let at = output.end; at < start; ) {
+      output.acknowledge(at);
+      const read = await output.read(at, this.#ended.signal);
+      if (!isGap(read) && read.length === 0) break;
+      at = isGap(read) ? read.to : at + read.length;
+    }
+    output.acknowledge(Math.min(start, output.end));
   }
 
   #acknowledge(stream: number, offset: number): void {

@@ -32,6 +32,16 @@ export interface AttachRequest {
   readonly takeover?: boolean;
   /** Continues an earlier attachment, even of another process of the host. */
   readonly from?: { readonly epoch?: Uint8Array; readonly stdout: number; readonly stderr?: number | undefined };
+  /** Instead of `from`: begins with the last so many bytes of each output, 0 with what is printed from now on. */
+  readonly tail?: number;
+  /** Sees output and exit without being the process's client: the process doesn't wait for it, and it can't send input. */
+  readonly observe?: boolean;
+  /** Whether the process waits for its client (hold), or output may be dropped. Default: hold for a new process. */
+  readonly mode?: "hold" | "ring" | "spool";
+  /** Bytes of each output that ring and spool keep. */
+  readonly keepBytes?: number;
+  /** Instead of `from` and `tail`: begins with the output that was taken at or after this time, if the mode is spool. */
+  readonly since?: Date;
 }
 
 export interface AttachOptions extends Pick<DialOptions, "dialVsock"> {
@@ -42,6 +52,8 @@ export interface AttachOptions extends Pick<DialOptions, "dialVsock"> {
   onData(name: OutputName, bytes: Uint8Array, offset: number): void | Promise<void>;
   /** Output that no one can deliver any more. Default: the attachment ends. */
   onGap?(name: OutputName, from: number, to: number, reason: string): void;
+  /** Called before output whose time is known and differs from that of the output before. */
+  onTime?(name: OutputName, time: Date): void;
   /** Called when a connection is lost and the next attempt follows. */
   onDisconnect?(reason: string): void;
   /** Called for each connection, once the agent has answered. */
@@ -114,6 +126,9 @@ export class Attachment {
         signals: [],
       },
     };
+    if (request.observe) {
+      this.#state.input.refuse(new AttachError("failed-precondition", `${this.#name}: an observer sends no input`));
+    }
     const { signal } = options;
     const stop = () => this.#closing.abort(signal?.reason);
     if (signal?.aborted) stop();
@@ -159,6 +174,7 @@ export class Attachment {
 
   /** Detaches; the process continues, and waits while its output isn't taken. `exit` rejects. */
   close(): void {
+    this.#session?.leave();
     this.#closing.abort(new AttachError("canceled", `${this.#name}: detached`));
   }
 

@@ -17,8 +17,11 @@ const messages = {
   resize: codec("guestd.v1.Resize", v1.Resize),
   signal: codec("guestd.v1.Signal", v1.Signal),
   failure: codec("guestd.v1.Failure", v1.Failure),
+  time: codec("guestd.v1.Time", v1.Time),
 };
 
+const { MODE_HOLD: hold, MODE_RING: ring, MODE_SPOOL: spool } = v1.StreamMode;
+const MODES = { hold, ring, spool };
 const PING_MS = 15_000;
 /** Pings without an answer after which the connection counts as lost. */
 const MISSED = 3;
@@ -98,17 +101,22 @@ export class Session {
   }
 
   sendSize(): void {
-    const { size } = this.#state;
-    if (this.#hello?.terminal && size !== undefined) {
+    const { size, request } = this.#state;
+    if (this.#hello?.terminal && size !== undefined && !request.observe) {
       this.#send("resize", STREAM.process, 0, messages.resize.encode(size));
     }
   }
 
   sendSignals(): void {
-    if (this.#hello === undefined) return;
+    if (this.#hello === undefined || this.#state.request.observe) return;
     for (const number of this.#state.signals.splice(0)) {
       this.#send("signal", STREAM.process, 0, messages.signal.encode({ number }));
     }
+  }
+
+  /** Tells the agent that this client will not come back; the connection then ends. */
+  leave(): void {
+    if (this.#hello !== undefined) this.#send("leave", STREAM.process, 0);
   }
 
   destroy(): void {
@@ -136,13 +144,15 @@ export class Session {
   }
 
   #attach(): void {
-    const { request, client, epoch, position, wasAttached } = this.#state;
-    const { container, exec, process, takeover } = request;
+    const { request, client, epoch, position, wasAttached, options } = this.#state;
+    const { container, exec, process, takeover, tail, observe, mode, keepBytes, since } = request;
     const message = {
       ...{ version: 1, container_id: container, exec_id: exec, client, epoch },
       // Once attached, a client neither starts the process again nor takes back what another client has taken.
       ...(wasAttached ? {} : { process, takeover }),
-      ...{ stdout_from: position.stdout, stderr_from: position.stderr },
+      ...{ stdout_from: position.stdout, stderr_from: position.stderr, observe },
+      ...(position.stdout === undefined && { tail, since: since?.getTime() }),
+      ...{ mode: mode && MODES[mode], keep_bytes: keepBytes, times: options.onTime !== undefined },
     };
     this.#send("attach", STREAM.process, 0, messages.attach.encode(message));
   }
@@ -156,6 +166,8 @@ export class Session {
         return this.#data(name, stream, offset, payload);
       case "gap":
         return this.#gap(stream, name, offset, messages.gap.decode(payload));
+      case "time":
+        return this.#state.options.onTime?.(name, new Date(messages.time.decode(payload).ms));
       case "eof":
         return this.#check(name, offset);
       case "stdinAck":
@@ -186,8 +198,8 @@ export class Session {
     const { position, input } = this.#state;
     this.#state.epoch = hello.epoch;
     this.#state.wasAttached = true;
-    position.stdout ??= hello.stdout?.base ?? 0;
-    position.stderr ??= hello.stderr?.base ?? 0;
+    position.stdout ??= hello.stdout?.start ?? 0;
+    position.stderr ??= hello.stderr?.start ?? 0;
     if (!input.isRefused) input.begin(hello.stdin);
     this.#hello = hello;
     this.#state.attached.resolve({ stdin: hello.stdin, terminal: hello.terminal });
