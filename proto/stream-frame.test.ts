@@ -115,7 +115,7 @@ describe("StreamFrameParser", () => {
   test("has a code of its own for each type, and none was changed", () => {
     expect(frameTypes.map((type) => `${kindOf(type).code} ${type}`)).toEqual([
       ..."1 attach,2 hello,3 data,4 ack,5 gap,6 eof,7 exit,8 stdin,9 stdinAck,10 stdinEof,11 stdinUnsure".split(","),
-      ..."12 resize,13 signal,14 ping,15 pong,16 error,17 takenOver".split(","),
+      ..."12 resize,13 signal,14 ping,15 pong,16 error,17 takenOver,18 time,19 leave".split(","),
       ..."25 copy,26 copyReady,27 copyData,28 copyAck,29 copyEnd".split(","),
     ]);
   });

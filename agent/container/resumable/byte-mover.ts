@@ -125,7 +125,11 @@ export class ByteMover {
       if (kind === "discard") this.#ledger.setBase(place, stream, base + inPipe);
       else if (kind === "feed") this.#ledger.setStdin(place, base + count - inPipe);
       else if (kind === "store") this.#completeStore(note, inPipe, openFile);
-      else if (kind === "take" && inPipe > 0) this.#completeStore({ ...note, count: inPipe }, inPipe, openFile);
+      else if (kind === "take" && inPipe > 0) {
+        const store = { kind: "store", place, stream, base, count: inPipe } as const;
+        this.#ledger.begin(store); // in case this agent dies too
+        this.#completeStore(store, inPipe, openFile);
+      }
       this.#ledger.endMove();
     }
     this.#drain();
