@@ -11,7 +11,7 @@ const here = import.meta.dirname;
 const out = join(here, "gen");
 /** otlp is a separate module, since it is only loaded when calls are traced. */
 const modules = {
-  messages: ["agent.proto", "guestd.proto", "health.proto", "streams.proto", "ttrpc.proto"],
+  messages: ["agent.proto", "forward.proto", "guestd.proto", "health.proto", "streams.proto", "ttrpc.proto"],
   otlp: ["otlp.proto"],
 } as const;
 

@@ -1,7 +1,7 @@
 import { codec } from "../../../proto/codec.ts";
 import { codeName } from "../../../proto/codes.ts";
 import { guestd } from "../../../proto/gen/messages.js";
-import { STREAM, type StreamFrame, StreamFrameError } from "../../../proto/stream-frame.ts";
+import { type FrameType, STREAM, type StreamFrame, StreamFrameError } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import { toStatus } from "../../service/status.ts";
@@ -15,19 +15,28 @@ const FIRST_FRAME_MS = 10_000;
 
 const failure = codec("guestd.v1.Failure", guestd.v1.Failure);
 
-/** One connection of a client: its first frame names the process, the others belong to that attachment. */
+/** Serves a connection whose first frame is not ATTACH; resolves once it needs no more frames. */
+export type ConnectionKind = (frames: FrameStream, first: StreamFrame) => Promise<void>;
+
+/** Kinds of connections by the type of their first frame. */
+export type ConnectionKinds = { readonly [type in FrameType]?: ConnectionKind };
+
+/** One connection of a client. If its first frame names a process, the others belong to that attachment. */
 export class AttachmentConnection {
   /** Resolves once the connection is closed. */
   readonly closed: Promise<void>;
   readonly #frames: FrameStream;
   readonly #attaching: Attaching;
+  readonly #kinds: ConnectionKinds;
   readonly #timer: NodeJS.Timeout;
   #attachment: Attachment | undefined;
+  #kind: ConnectionKind | undefined;
 
   /** Owns the descriptor. */
-  constructor(sys: WireSys, fd: Fd, attaching: Attaching, firstFrameMs = FIRST_FRAME_MS) {
+  constructor(sys: WireSys, fd: Fd, attaching: Attaching, kinds: ConnectionKinds = {}, firstFrameMs = FIRST_FRAME_MS) {
     this.#frames = new FrameStream(new WireStream(sys, fd));
     this.#attaching = attaching;
+    this.#kinds = kinds;
     this.#timer = setTimeout(() => this.#frames.destroy(), firstFrameMs).unref();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
@@ -37,7 +46,10 @@ export class AttachmentConnection {
 
   async #serve(): Promise<void> {
     try {
-      for await (const frame of this.#frames.frames()) await this.#take(frame);
+      for await (const frame of this.#frames.frames()) {
+        await this.#take(frame);
+        if (this.#frames.isReleased) return;
+      }
       this.#frames.destroy();
     } catch (error) {
       if (this.#frames.signal.aborted) return;
@@ -48,7 +60,10 @@ export class AttachmentConnection {
 
   async #take(frame: StreamFrame): Promise<void> {
     if (this.#attachment !== undefined) return this.#attachment.take(frame);
+    if (this.#kind !== undefined) return this.#takeNext(frame);
     clearTimeout(this.#timer);
+    this.#kind = this.#kinds[frame.type];
+    if (this.#kind !== undefined) return this.#kind(this.#frames, frame);
     if (frame.type !== "attach") {
       throw new AgentError("invalid-argument", `frame ${frame.type}: the first frame must be attach`);
     }
@@ -57,6 +72,12 @@ export class AttachmentConnection {
     if (this.#frames.signal.aborted) return;
     this.#attachment = new Attachment(this.#frames, this.#attaching, request, process, (error) => this.#fail(error));
     this.#attachment.start();
+  }
+
+  /** Takes a frame after the only one that a connection of this kind has, such as a ping. */
+  #takeNext({ type, offset }: StreamFrame): void {
+    if (type !== "ping") throw new AgentError("invalid-argument", `frame ${type}: it may not follow the first one`);
+    this.#frames.push("pong", STREAM.process, offset);
   }
 
   /** Reports an error to the client, then closes. */
