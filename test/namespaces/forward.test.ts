@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { statSync } from "node:fs";
+import { existsSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { Agent, get, type IncomingMessage, type RequestOptions } from "node:http";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
@@ -20,6 +20,7 @@ import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
 const KILLS = 3;
+const fail = () => expect.fail("a connection");
 
 /** The SHA-256 of the server's blob. */
 const blobHash = async () => {
@@ -85,6 +86,27 @@ describeInNamespaces("forwarded connections", () => {
     const stream = await openForward(address(), { container, path: SERVER_SOCKET });
     stream.end("x");
     expect(await text(stream)).toBe("x end after 1");
+  });
+
+  it("follow links inside the container's root, and never out of it", async () => {
+    const outside = join(machine.directory, "outside.sock");
+    const server = createServer().listen(outside);
+    await once(server, "listening");
+    const link = (to: string, name: string) => symlinkSync(to, join(rootfs, "run", name));
+    link(SERVER_SOCKET, "inside");
+    link(outside, "absolute");
+    link(`../../../../../../../../..${outside}`, "relative");
+    link(machine.directory, "directory");
+    const stream = await openForward(address(), { container, path: "/run/inside" });
+    stream.end();
+    expect(await text(stream)).toBe(" end after 0");
+    for (const path of ["/run/absolute", "/run/relative", "/run/directory/outside.sock", `/proc/1/root${outside}`]) {
+      await expect(openForward(address(), { container, path })).rejects.toMatchObject({ kind: "no-file" });
+    }
+    const reverse = reverseForward(address(), { container, path: "/run/directory/new.sock" }, { onConnection: fail });
+    await expect(reverse.listening).rejects.toMatchObject({ kind: "no-file" });
+    expect(existsSync(join(machine.directory, "new.sock"))).toBe(false);
+    server.close();
   });
 
   it.each<[string, ForwardTarget, string, RegExp]>([
@@ -223,6 +245,9 @@ describeInNamespaces("forwarded connections", () => {
     expect(await both()).toEqual([said, said, said]);
     await machine.killAgent();
     expect(await both()).toEqual([said, said, said]);
+    writeFileSync(join(rootfs, "run/file"), "kept");
+    const file = reverseForward(address(), { container, path: "/run/file" }, { onConnection });
+    await expect(file.listening).rejects.toMatchObject({ kind: "in-use" });
     const taken = reverseForward(address(), { container, path: "/run/host.sock" }, { onConnection });
     await expect(taken.listening).rejects.toMatchObject({ kind: "in-use" });
     for (const each of [tcp, unix]) each.close();
