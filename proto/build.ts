@@ -11,7 +11,15 @@ const here = import.meta.dirname;
 const out = join(here, "gen");
 /** otlp is a separate module, since it is only loaded when calls are traced. */
 const modules = {
-  messages: ["agent.proto", "copy.proto", "guestd.proto", "health.proto", "streams.proto", "ttrpc.proto"],
+  messages: [
+    "agent.proto",
+    "copy.proto",
+    "forward.proto",
+    "guestd.proto",
+    "health.proto",
+    "streams.proto",
+    "ttrpc.proto",
+  ],
   otlp: ["otlp.proto"],
 } as const;
 

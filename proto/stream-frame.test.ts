@@ -117,6 +117,8 @@ describe("StreamFrameParser", () => {
       ..."1 attach,2 hello,3 data,4 ack,5 gap,6 eof,7 exit,8 stdin,9 stdinAck,10 stdinEof,11 stdinUnsure".split(","),
       ..."12 resize,13 signal,14 ping,15 pong,16 error,17 takenOver,18 time,19 leave".split(","),
       ..."25 copy,26 copyReady,27 copyData,28 copyAck,29 copyEnd".split(","),
+      ..."35 forward,36 forwarded,37 forwardJoin,38 forwardEnd,39 forwardRefused,40 forwardListen".split(","),
+      ..."41 forwardListening,42 forwardWaiting,43 ports,44 portList".split(","),
     ]);
   });
 });

@@ -41,6 +41,16 @@ const KINDS = {
   copyData: { code: 27, sender: "both", streams: [process], payload: true },
   copyAck: { code: 28, sender: "both", streams: [process], payload: false },
   copyEnd: { code: 29, sender: "both", streams: [process], payload: true },
+  forward: { code: 35, sender: "client", streams: [process], payload: true },
+  forwarded: { code: 36, sender: "agent", streams: [process], payload: false },
+  forwardJoin: { code: 37, sender: "client", streams: [process], payload: true },
+  forwardEnd: { code: 38, sender: "both", streams: [process], payload: false },
+  forwardRefused: { code: 39, sender: "agent", streams: [process], payload: true },
+  forwardListen: { code: 40, sender: "client", streams: [process], payload: true },
+  forwardListening: { code: 41, sender: "agent", streams: [process], payload: false },
+  forwardWaiting: { code: 42, sender: "agent", streams: [process], payload: false },
+  ports: { code: 43, sender: "client", streams: [process], payload: true },
+  portList: { code: 44, sender: "agent", streams: [process], payload: true },
 } as const satisfies Readonly<Record<string, FrameKind>>;
 
 export type FrameType = keyof typeof KINDS;
@@ -55,7 +65,7 @@ const TYPES: ReadonlyMap<number, FrameType> = new Map(frameTypes.map((type) => [
 export interface StreamFrame {
   readonly type: FrameType;
   readonly stream: number;
-  /** Position in the stream, in bytes; a number of its own for ping and pong. */
+  /** Position in the stream, in bytes; a number of its own for ping and pong, the port for forwardListening. */
   readonly offset: number;
   readonly payload: Uint8Array;
 }
@@ -99,6 +109,11 @@ export class StreamFrameParser {
   /** `sender` is the side whose frames are parsed. */
   constructor(sender: "client" | "agent") {
     this.#sender = sender;
+  }
+
+  /** True if a frame has begun that is not complete. */
+  get isInside(): boolean {
+    return this.#length > 0;
   }
 
   /** Returns the frames completed by this chunk. Payloads may be views of `chunk`. Throws StreamFrameError. */

@@ -89,6 +89,25 @@ export function openTerminals(sys: InsideSys, root: Fd, signal?: AbortSignal): P
   );
 }
 
+/** Opens any file of a container (O_PATH), off the main thread. The caller closes the descriptor. */
+export function openAnyContained(sys: InsideSys, root: Fd, path: string, signal?: AbortSignal): Promise<Fd> {
+  return openLimited(sys, root, path, (dir) => sys.openInside(dir, path, O_PATH, INSIDE, []), signal);
+}
+
+/**
+ * Makes a call off the main thread that reaches a container's file through /proc/self/fd. The caller may close `file` at any
+ * time. `path` is named if calls hang.
+ */
+export function callContained<T>(
+  sys: Pick<Sys, "dup" | "close">,
+  file: Fd,
+  path: string,
+  call: (link: string) => Promise<T>,
+): Promise<T> {
+  const copy = sys.dup(file);
+  return calls.run(path, () => call(`/proc/self/fd/${copy}`)).finally(() => sys.close(copy));
+}
+
 /** Lets the caller abort and close `root` at any time; a descriptor opened after that is closed. */
 async function openLimited(
   sys: InsideSys,

@@ -12,11 +12,13 @@ import type { Agent } from "../service/rpc.ts";
 import { Attaching } from "../service/streams/attach.ts";
 import { serviceTable } from "../service/table.ts";
 import { AttachmentServer } from "../transport/attachment/attachment-server.ts";
+import { forwardKinds } from "../transport/attachment/forward-connection.ts";
 import type { OpenCall } from "../transport/connection.ts";
 import { RpcServer } from "../transport/rpc-server.ts";
 import { agentUpgrades } from "./bundle/agent-upgrades.ts";
 import { confineAgent, refuseModules } from "./confine/confine.ts";
 import { followMemory } from "./follow-memory.ts";
+import { loadForwarding } from "./load-forwarding.ts";
 import type { OpenedKernel } from "./open-kernel.ts";
 import { openMemAgent } from "./open-mem-agent.ts";
 import { openPolicy } from "./open-policy.ts";
@@ -117,7 +119,8 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   const served = trace === undefined ? table : trace.traced(table);
   const server = new RpcServer({ sys, init, journal: journal.calls }, served);
   const attaching = new Attaching(agent, resumable);
-  const attachments = new AttachmentServer(sys, attaching);
+  const forwarding = loadForwarding(agent, opened);
+  const attachments = new AttachmentServer(sys, attaching, { kinds: forwardKinds(sys, forwarding) });
   if (service) process.once("SIGTERM", () => void sandbox.discard().finally(end));
   return { sandbox, server, attachments, streams, upgrades, memAgent, trace, busy, ended };
 }

@@ -6,12 +6,14 @@ import { addBoot } from "./command/boot.ts";
 import { addCp } from "./command/cp.ts";
 import { addExec } from "./command/exec.ts";
 import { addExplain } from "./command/explain.ts";
+import { addForward } from "./command/forward.ts";
 import { addImage } from "./command/image.ts";
 import { addInspect } from "./command/inspect.ts";
 import { addKill } from "./command/kill.ts";
 import { addLogs } from "./command/logs.ts";
 import { addMetrics } from "./command/metrics.ts";
 import { addPause } from "./command/pause.ts";
+import { addPorts } from "./command/ports.ts";
 import { addPs } from "./command/ps.ts";
 import { addRm } from "./command/rm.ts";
 import { addRun } from "./command/run.ts";
@@ -42,6 +44,8 @@ export function createProgram(): Command {
     addExec,
     addAttach,
     addCp,
+    addForward,
+    addPorts,
     addPs,
     addInspect,
     addStats,

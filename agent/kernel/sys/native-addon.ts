@@ -56,6 +56,15 @@ export interface NativeAddon {
   bindVsock(fd: number, cid: number, port: number): number;
   connectVsock(fd: number, cid: number, port: number): number;
   bindUnix(fd: number, path: string): number;
+  connectUnix(fd: number, path: string): Promise<number>;
+  bindUnixLater(fd: number, path: string): Promise<number>;
+  socketIn(namespace: number, family: number, type: number): number;
+  connectInet(fd: number, address: string, port: number): number;
+  bindInet(fd: number, address: string, port: number): number;
+  inetPort(fd: number): number;
+  endWriting(fd: number): number;
+  resetOnClose(fd: number): number;
+  peek(fd: number, into: Uint8Array): number;
   listen(fd: number, backlog: number): number;
   accept(fd: number): number;
   endConnection(fd: number): number;

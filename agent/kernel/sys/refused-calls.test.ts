@@ -6,6 +6,7 @@ import { deviceFilterCalls } from "./sys-device-filters.ts";
 import { guestCalls } from "./sys-guest.ts";
 import { mountCalls, terminalCalls } from "./sys-mounts.ts";
 import { processCalls } from "./sys-processes.ts";
+import { socketCalls } from "./sys-sockets.ts";
 
 type Args = readonly unknown[];
 
@@ -23,6 +24,7 @@ function allCalls(addon: NativeAddon) {
   return {
     ...{ ...descriptorCalls(addon, poller), ...descriptorSocketCalls(addon, poller), ...messageCalls(addon) },
     ...deviceFilterCalls(addon),
+    ...socketCalls(addon, poller),
     ...{ ...guestCalls(addon), ...mountCalls(addon), ...terminalCalls(addon), ...processCalls(addon) },
   };
 }
@@ -80,6 +82,15 @@ test.each<[string, (calls: Calls) => unknown]>([
   ["getpeername fd 9", (calls) => calls.peerPort(9)],
   ["mmap fd 9", (calls) => calls.mapShared(9, 4096)],
   ["socket @name", (calls) => calls.listenUnix("@name")],
+  ["inet6 socket in namespace fd 9", (calls) => calls.socketIn(9, "inet6", "stream")],
+  ["connect to ::1 port 80", (calls) => calls.connectInet(9, "::1", 80, new AbortController().signal)],
+  ["connect to /in.sock", (calls) => calls.connectUnix(9, "/proc/self/fd/8", "/in.sock")],
+  ["bind ::1 port 80", (calls) => calls.bindInet(9, "::1", 80)],
+  ["bind /in.sock", (calls) => calls.bindUnix(9, "/proc/self/fd/8/in.sock", "/in.sock")],
+  ["getsockname fd 9", (calls) => calls.inetPort(9)],
+  ["listen on fd 9", (calls) => calls.listen(9, 64)],
+  ["accept on fd 9", (calls) => calls.accept(9)],
+  ["recv fd 9", (calls) => calls.peek(9, BYTES)],
   ["socketpair", (calls) => calls.socketPair("stream")],
   ["sendmsg fd 9 with 3 bytes and 2 descriptors", (calls) => calls.sendMessage(9, BYTES, [1, 2])],
   ["recvmsg fd 9", (calls) => calls.receiveMessage(9, BYTES)],

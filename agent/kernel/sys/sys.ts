@@ -7,6 +7,7 @@ import { deviceMapperCalls } from "./sys-device-mapper.ts";
 import { guestCalls } from "./sys-guest.ts";
 import { mountCalls, terminalCalls } from "./sys-mounts.ts";
 import { processCalls } from "./sys-processes.ts";
+import { socketCalls } from "./sys-sockets.ts";
 
 /** `Sys` and the calls that only agent/kernel and the agent's start need: messages with descriptors, locks, settings. */
 export type RealSys = Sys &
@@ -14,6 +15,7 @@ export type RealSys = Sys &
   ReturnType<typeof messageCalls> &
   ReturnType<typeof mountCalls> &
   ReturnType<typeof deviceFilterCalls> &
+  ReturnType<typeof socketCalls> &
   ReturnType<typeof processCalls>;
 
 /**
@@ -26,6 +28,7 @@ export function openSys(addon: NativeAddon = nativeAddon()): RealSys {
     ...descriptorCalls(addon, poller),
     ...descriptorSocketCalls(addon, poller),
     ...messageCalls(addon),
+    ...socketCalls(addon, poller),
     ...mountCalls(addon),
     ...terminalCalls(addon),
     ...processCalls(addon),

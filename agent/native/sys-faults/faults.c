@@ -91,6 +91,7 @@ FAULT(int, -1, poll, (void *fds, unsigned long count, int timeout), (fds, count,
 FAULT(ssize_t, -1, pread, (int fd, void *b, size_t n, off_t o), (fd, b, n, o), EIO, ENOMEM)
 FAULT(ssize_t, -1, pwrite, (int fd, const void *b, size_t n, off_t o), (fd, b, n, o), ENOSPC, ENOMEM, EIO)
 FAULT(ssize_t, -1, read, (int fd, void *b, size_t n), (fd, b, n), EIO, ENOMEM, EAGAIN, EINTR)
+FAULT(ssize_t, -1, recv, (int fd, void *b, size_t n, int f), (fd, b, n, f), ENOMEM, EAGAIN, EINTR)
 FAULT(int, -1, recvmmsg, (int fd, void *m, unsigned n, int f, void *t), (fd, m, n, f, t), EIO, ENOMEM, EAGAIN, EINTR)
 FAULT(ssize_t, -1, recvmsg, (int fd, struct msghdr *m, int f), (fd, m, f), ENOMEM, EAGAIN, EINTR)
 FAULT(int, -1, sendmmsg, (int fd, void *m, unsigned n, int f), (fd, m, n, f), EIO, ENOMEM, EAGAIN, EINTR)

@@ -1,5 +1,7 @@
 /* vsock and unix sockets. All are close-on-exec, and non-blocking unless noted. */
+#include <fcntl.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -65,24 +67,79 @@ static napi_value call_connect_vsock(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(connect(fd, (struct sockaddr *)&address, sizeof(address))));
 }
 
-/* bindUnix(fd, path): a path that starts with @ is an abstract name */
-static napi_value call_bind_unix(napi_env env, napi_callback_info info) {
+/* Reads a descriptor and a path, or an abstract name that starts with @. */
+static bool take_unix(napi_env env, napi_callback_info info, int *fd, struct sockaddr_un *address, socklen_t *size) {
   struct args args;
+  *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+  if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "fd", fd) ||
+      !arg_string(&args, "path", address->sun_path, sizeof(address->sun_path)))
+    return false;
+  size_t length = strlen(address->sun_path);
+  if (length < 2) return type_error(env, "path", "a path or @ and a name");
+  bool abstract = address->sun_path[0] == '@';
+  if (abstract) address->sun_path[0] = '\0';
+  *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (abstract ? 0 : 1));
+  return true;
+}
+
+/* bindUnix(fd, path) */
+static napi_value call_bind_unix(napi_env env, napi_callback_info info) {
   int fd;
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "fd", &fd) ||
-      !arg_string(&args, "path", address.sun_path, sizeof(address.sun_path)))
-    return NULL;
-  size_t length = strlen(address.sun_path);
-  if (length < 2) {
-    type_error(env, "path", "a path or @ and a name");
-    return NULL;
-  }
-  bool abstract = address.sun_path[0] == '@';
-  if (abstract) address.sun_path[0] = '\0';
-  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (abstract ? 0 : 1));
+  struct sockaddr_un address;
+  socklen_t size;
+  if (!take_unix(env, info, &fd, &address, &size)) return NULL;
   return result(env, SYS_RETRY(bind(fd, (struct sockaddr *)&address, size)));
 }
+
+struct unix_work {
+  struct work work;
+  int fd; /* a copy, owned */
+  bool binds;
+  struct sockaddr_un address;
+  socklen_t size;
+};
+
+static int64_t run_unix(struct work *work) {
+  struct unix_work *w = (struct unix_work *)work;
+  struct sockaddr *address = (struct sockaddr *)&w->address;
+  int64_t status = SYS_RETRY(w->binds ? bind(w->fd, address, w->size) : connect(w->fd, address, w->size));
+  close(w->fd);
+  return status;
+}
+
+/* Works on a copy of the socket, as the caller may close its own meanwhile. */
+static napi_value start_unix(napi_env env, napi_callback_info info, bool binds) {
+  struct unix_work *w = work_new(env, sizeof(*w));
+  int fd;
+  if (w == NULL) return NULL;
+  if (!take_unix(env, info, &fd, &w->address, &w->size)) {
+    free(w);
+    return NULL;
+  }
+  w->binds = binds;
+  w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (w->fd < 0) {
+    napi_deferred deferred;
+    napi_value promise;
+    int error = errno;
+    free(w);
+    if (napi_create_promise(env, &deferred, &promise) != napi_ok) return NULL;
+    napi_resolve_deferred(env, deferred, result(env, -error));
+    return promise;
+  }
+  int copy = w->fd;
+  napi_value promise = work_start(env, &w->work, run_unix);
+  if (promise == NULL) close(copy);
+  return promise;
+}
+
+/*
+ * connectUnix(fd, path): promise, as a container's file system may block; -EAGAIN if the listener's backlog is full
+ */
+static napi_value call_connect_unix(napi_env env, napi_callback_info info) { return start_unix(env, info, false); }
+
+/* bindUnixLater(fd, path): promise of bindUnix */
+static napi_value call_bind_unix_later(napi_env env, napi_callback_info info) { return start_unix(env, info, true); }
 
 /* listen(fd, backlog) */
 static napi_value call_listen(napi_env env, napi_callback_info info) {
@@ -168,6 +225,8 @@ napi_status sockets_register(napi_env env, napi_value exports) {
       {"bindVsock", call_bind_vsock},
       {"connectVsock", call_connect_vsock},
       {"bindUnix", call_bind_unix},
+      {"connectUnix", call_connect_unix},
+      {"bindUnixLater", call_bind_unix_later},
       {"listen", call_listen},
       {"accept", call_accept},
       {"endConnection", call_end_connection},

@@ -89,6 +89,7 @@ int64_t write_at(int fd, const void *from, size_t length, off_t offset);
 /* Each adds the functions of one file to the module's exports. */
 napi_status files_register(napi_env env, napi_value exports);
 napi_status sockets_register(napi_env env, napi_value exports);
+napi_status inet_register(napi_env env, napi_value exports);
 napi_status messages_register(napi_env env, napi_value exports);
 napi_status mounts_register(napi_env env, napi_value exports);
 napi_status terminals_register(napi_env env, napi_value exports);

@@ -46,19 +46,28 @@ async function beginAttachment(...[frames, attaching, { payload }, fail]: Parame
   return attachment;
 }
 
+/** Serves a connection whose first frame is not ATTACH; resolves once it needs no more frames. */
+export type ConnectionKind = (frames: FrameStream, first: StreamFrame) => Promise<void>;
+
+/** Kinds of connections by the type of their first frame. */
+export type ConnectionKinds = { readonly [type in FrameType]?: ConnectionKind };
+
 /** One connection of a client: its first frame decides what it is for, the others belong to that. */
 export class AttachmentConnection {
   /** Resolves once the connection is closed. */
   readonly closed: Promise<void>;
   readonly #frames: FrameStream;
   readonly #attaching: Attaching;
+  readonly #kinds: ConnectionKinds;
   readonly #timer: NodeJS.Timeout;
   #conversation: Conversation | undefined;
+  #kind: ConnectionKind | undefined;
 
   /** Owns the descriptor. */
-  constructor(sys: WireSys, fd: Fd, attaching: Attaching, firstFrameMs = FIRST_FRAME_MS) {
+  constructor(sys: WireSys, fd: Fd, attaching: Attaching, kinds: ConnectionKinds = {}, firstFrameMs = FIRST_FRAME_MS) {
     this.#frames = new FrameStream(new WireStream(sys, fd));
     this.#attaching = attaching;
+    this.#kinds = kinds;
     this.#timer = setTimeout(() => this.#frames.destroy(), firstFrameMs).unref();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
@@ -68,7 +77,10 @@ export class AttachmentConnection {
 
   async #serve(): Promise<void> {
     try {
-      for await (const frame of this.#frames.frames()) await this.#take(frame);
+      for await (const frame of this.#frames.frames()) {
+        await this.#take(frame);
+        if (this.#frames.isReleased) return;
+      }
       this.#frames.destroy();
     } catch (error) {
       if (this.#frames.signal.aborted) return;
@@ -79,15 +91,22 @@ export class AttachmentConnection {
 
   async #take(frame: StreamFrame): Promise<void> {
     if (this.#conversation !== undefined) return this.#conversation.take(frame);
+    if (this.#kind !== undefined) return this.#takeNext(frame);
     clearTimeout(this.#timer);
+    this.#kind = this.#kinds[frame.type];
+    if (this.#kind !== undefined) return this.#kind(this.#frames, frame);
     const begin = KINDS[frame.type];
     if (begin === undefined) {
-      throw new AgentError(
-        "invalid-argument",
-        `frame ${frame.type}: the first frame must be ${Object.keys(KINDS).join(" or ")}`,
-      );
+      const known = Object.keys({ ...KINDS, ...this.#kinds }).join(" or ");
+      throw new AgentError("invalid-argument", `frame ${frame.type}: the first frame must be ${known}`);
     }
     this.#conversation = await begin(this.#frames, this.#attaching, frame, (error) => this.#fail(error));
+  }
+
+  /** Takes a frame after the only one that a connection of this kind has, such as a ping. */
+  #takeNext({ type, offset }: StreamFrame): void {
+    if (type !== "ping") throw new AgentError("invalid-argument", `frame ${type}: it may not follow the first one`);
+    this.#frames.push("pong", STREAM.process, offset);
   }
 
   /** Reports an error to the client, then closes. */

@@ -2,7 +2,7 @@ import type { Fd } from "../../kernel/kernel.ts";
 import type { Attaching } from "../../service/streams/attach.ts";
 import { diagnostics, type RefusedEvent } from "../diagnostics.ts";
 import type { WireSys } from "../wire.ts";
-import { AttachmentConnection } from "./attachment-connection.ts";
+import { AttachmentConnection, type ConnectionKinds } from "./attachment-connection.ts";
 
 /** VMADDR_CID_HOST. */
 const HOST_CID = 2;
@@ -10,6 +10,7 @@ const HOST_CID = 2;
 const MAX_ATTACHMENTS = 256;
 
 export interface AttachmentServerOptions {
+  readonly kinds?: ConnectionKinds;
   readonly maxConnections?: number;
   /** How long a connection may take to send its first frame. */
   readonly firstFrameMs?: number;
@@ -43,7 +44,8 @@ export class AttachmentServer {
       diagnostics.refused.publish({ peer, reason } satisfies RefusedEvent);
       return;
     }
-    const connection = new AttachmentConnection(this.#sys, fd, this.#attaching, this.#options.firstFrameMs);
+    const { kinds, firstFrameMs } = this.#options;
+    const connection = new AttachmentConnection(this.#sys, fd, this.#attaching, kinds, firstFrameMs);
     this.#connections.add(connection);
     void connection.closed.then(() => this.#connections.delete(connection));
   }

@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import { encodeStreamFrame, type FrameType, type StreamFrame, StreamFrameParser } from "../../../proto/stream-frame.ts";
+import { AgentError } from "../../kernel/error.ts";
+import type { Fd } from "../../kernel/kernel.ts";
 import { waitUntil } from "../../kernel/wait/wait-until.ts";
 import type { WireStream } from "../wire-stream.ts";
 
@@ -14,6 +16,9 @@ export class FrameStream {
   readonly #closed = new AbortController();
   /** Set once the last frame is sent: whatever arrives is dropped. */
   #ending = false;
+  /** True if bytes follow the frame that was yielded last. */
+  #isAhead = false;
+  #isReleased = false;
 
   constructor(stream: WireStream) {
     this.#stream = stream;
@@ -32,8 +37,10 @@ export class FrameStream {
     const chunks = this.#stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
     for await (const chunk of chunks) {
       if (this.#ending) continue;
-      for (const frame of parser.push(chunk)) {
+      const frames = parser.push(chunk);
+      for (const [index, frame] of frames.entries()) {
         if (this.#ending) break;
+        this.#isAhead = parser.isInside || index < frames.length - 1;
         yield frame;
       }
     }
@@ -69,6 +76,19 @@ export class FrameStream {
       // The connection is closed.
     }
     this.destroy();
+  }
+
+  /** Ends the frames and returns the connection's descriptor to the caller. Throws if the client has sent more. */
+  release(): Fd {
+    if (this.#isAhead || this.#stream.readableLength > 0) {
+      throw new AgentError("invalid-argument", "the client sent data before it was answered");
+    }
+    this.#isReleased = true;
+    return this.#stream.release();
+  }
+
+  get isReleased(): boolean {
+    return this.#isReleased;
   }
 
   destroy(): void {

@@ -1,0 +1,191 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createForwardLedgerMemory, ForwardLedger } from "../../kernel/journal/forward-ledger.ts";
+import type { Fd } from "../../kernel/kernel.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
+import type { ForwardProtocol, ForwardSys } from "./forward-parts.ts";
+import { Forwards } from "./forwards.ts";
+
+const sys = openSys();
+const ID = "00ff";
+
+/** The agent's death: nothing that it would have done after it happens. */
+class Killed extends Error {}
+
+interface Kill {
+  /** Number of the system call at which the agent dies. */
+  readonly call: number;
+  /** True if the kernel still does it. */
+  readonly isDone: boolean;
+}
+
+const protocol: ForwardProtocol = {
+  finish: (total) => Buffer.from(Float64Array.of(total).buffer),
+  readFinish: (bytes) => (bytes.length < 8 ? undefined : Buffer.from(bytes).readDoubleLE()),
+  failure: (error) => Buffer.from(String(error)),
+};
+
+/** The three connections of a forward, and everything that outlives the agent. */
+class World implements Disposable {
+  readonly #memory = createForwardLedgerMemory();
+  /** The memory as a dead agent left it: what runs of it in this process after its death doesn't count. */
+  #left: Uint8Array | undefined;
+  readonly #deposits = new Map<string, Fd>();
+  readonly #opened = new Set<Fd>();
+  readonly #dying: (() => void)[] = [];
+  #isOver = false;
+  /** Ends of the client and of the target. */
+  readonly upload: Fd;
+  readonly download: Fd;
+  readonly target: Fd;
+
+  constructor() {
+    const pairs = [this.#pair(), this.#pair(), this.#pair()] as const;
+    [this.upload, this.download, this.target] = [pairs[0][0], pairs[1][0], pairs[2][0]];
+    const first = this.#agent();
+    const [upload, download, target] = pairs.map(([, ours]) => ours);
+    if (upload === undefined || download === undefined || target === undefined) throw new Error("three pairs");
+    first.forwards.open(ID, upload, target);
+    first.forwards.join(ID, download, () => undefined);
+    first.die();
+  }
+
+  /** Starts the next agent. `died` resolves when it dies. */
+  #agent(kill: Kill = { call: Number.POSITIVE_INFINITY, isDone: false }) {
+    const memory = new Uint8Array(this.#memory);
+    memory.set(this.#left ?? memory);
+    this.#left = undefined;
+    let left = kill.call;
+    const died = Promise.withResolvers<void>();
+    const die = () => {
+      this.#left ??= memory.slice();
+      left = 0;
+      died.resolve();
+    };
+    this.#dying.push(die);
+    /** True if the call is the agent's own, false after its death; at its death the kernel may still do it. */
+    const isAlive = (call: () => unknown) => {
+      if (left <= 0) return false;
+      if (--left > 0) return true;
+      if (kill.isDone) call();
+      die();
+      return false;
+    };
+    const counted =
+      <Args extends unknown[], Result>(real: (...args: Args) => Result) =>
+      (...args: Args): Result => {
+        if (!isAlive(() => real(...args))) throw new Killed();
+        return real(...args);
+      };
+    const ended =
+      (real: (fd: Fd) => void) =>
+      (fd: Fd): undefined => {
+        if (isAlive(() => real(fd))) real(fd);
+      };
+    const dying: ForwardSys = {
+      ...{ poll: sys.poll, pipe: sys.pipe, splice: counted(sys.splice), readable: counted(sys.readable) },
+      ...{ read: counted(sys.read), write: counted(sys.write), peek: counted(sys.peek) },
+      ...{ endWriting: ended(sys.endWriting), endConnection: ended(sys.endConnection) },
+      ...{ resetOnClose: ended(sys.resetOnClose), close: ended(sys.close) },
+    };
+    const found = [...this.#deposits].map(([name, fd]) => [name, this.#owned(sys.dup(fd))] as const);
+    const init = {
+      greeting: { deposits: new Map(found) } as never,
+      deposit: (name: string, fd: Fd) => void (left > 0 && this.#deposits.set(name, this.#owned(sys.dup(fd)))),
+      withdraw: (name: string) => void (left > 0 && this.#deposits.delete(name)),
+    };
+    const base = { sys: dying, init, ledger: new ForwardLedger(this.#memory), protocol };
+    return { forwards: new Forwards(base), died: died.promise, die };
+  }
+
+  /** Runs agents until the last one, which is not killed. */
+  async run(kills: readonly Kill[]): Promise<void> {
+    for (const kill of kills) {
+      try {
+        await this.#agent(kill).died;
+      } catch (error) {
+        if (!(error instanceof Killed)) throw error; // in the constructor
+      }
+      if (this.#isOver) return;
+    }
+    this.#agent();
+  }
+
+  #pair(): readonly [Fd, Fd] {
+    const [theirs, ours] = sys.socketPair("stream");
+    for (const fd of [theirs, ours]) sys.setNonBlocking(this.#owned(fd));
+    return [theirs, ours];
+  }
+
+  #owned(fd: Fd): Fd {
+    this.#opened.add(fd);
+    return fd;
+  }
+
+  [Symbol.dispose](): void {
+    this.#isOver = true;
+    for (const die of this.#dying) die();
+    for (const fd of this.#opened) {
+      try {
+        sys.close(fd);
+      } catch {
+        // An agent has closed it.
+      }
+    }
+  }
+}
+
+const bytesOf = (length: number, seed: number) =>
+  Buffer.from(Array.from({ length }, (_, at) => (at * 7 + (at >> 8) + seed) & 0xff));
+
+async function send(fd: Fd, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const written = sys.write(fd, bytes.subarray(at, at + 9000));
+    if (written < 0) await sys.poll(fd, "write");
+    else at += written;
+    await new Promise(setImmediate);
+  }
+}
+
+async function receive(fd: Fd, isEnd: (length: number) => boolean): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for (let length = 0; !isEnd(length); ) {
+    const piece = Buffer.alloc(65_536);
+    const count = sys.read(fd, piece);
+    if (count === 0) break;
+    if (count < 0) await sys.poll(fd, "read");
+    else pieces.push(piece.subarray(0, count));
+    length += Math.max(count, 0);
+  }
+  return Buffer.concat(pieces);
+}
+
+describe("a forwarded connection whose agents are killed at any system call", () => {
+  const aKill: fc.Arbitrary<Kill> = fc.record({ call: fc.integer({ min: 1, max: 30 }), isDone: fc.boolean() });
+  const lengths = fc.nat(150_000);
+
+  test("delivers every byte once, both ways, and the end of each direction", async () => {
+    await fc.assert(
+      fc.asyncProperty(lengths, lengths, fc.array(aKill, { maxLength: 6 }), async (up, down, kills) => {
+        using world = new World();
+        const [sent, answered] = [bytesOf(up, 1), bytesOf(down, 2)];
+        const client = (async () => {
+          await send(world.upload, sent);
+          await send(world.download, Buffer.from(protocol.finish(up)));
+        })();
+        const target = send(world.target, answered).then(() => sys.endWriting(world.target));
+        void world.run(kills);
+        const [got, gotBack, total] = await Promise.all([
+          receive(world.target, () => false),
+          receive(world.download, (length) => length === down),
+          receive(world.upload, (length) => length >= 8),
+          client,
+          target,
+        ]);
+        expect(got.equals(sent) && gotBack.equals(answered)).toBe(true);
+        expect(protocol.readFinish(total)).toBe(down);
+      }),
+      { numRuns: 60 },
+    );
+  }, 30_000);
+});

@@ -1,0 +1,142 @@
+import { closeSync, constants, openSync } from "node:fs";
+import { AgentError } from "../../kernel/error.ts";
+import { MAX_FORWARDS } from "../../kernel/journal/forward-ledger.ts";
+import type { Fd } from "../../kernel/kernel.ts";
+import { Forward } from "./forward.ts";
+import { depositName, type ForwardBase, type ForwardFds, type ForwardRole, foundForwards } from "./forward-parts.ts";
+
+/** How long an opened connection waits for the client's second one. */
+const JOIN_MS = 10_000;
+
+interface Opened {
+  readonly place: number;
+  readonly upload: Fd;
+  readonly target: Fd;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** All forwarded connections of this agent, and those that the previous one left. */
+export class Forwards {
+  readonly #base: ForwardBase;
+  readonly #joinMs: number;
+  /** Connected to their targets, but without the client's second connection. By id. */
+  readonly #opened = new Map<string, Opened>();
+  readonly #running = new Map<number, Forward>();
+
+  /** Continues the previous agent's connections. */
+  constructor(base: ForwardBase, joinMs = JOIN_MS) {
+    this.#base = base;
+    this.#joinMs = joinMs;
+    this.#completeMove();
+    for (const { place, id, fds } of foundForwards(base.init.greeting.deposits)) {
+      const { upload, download, target } = fds;
+      const isComplete = upload !== undefined && download !== undefined && target !== undefined;
+      if (isComplete && place < MAX_FORWARDS && !this.#running.has(place)) {
+        this.#run(place, id, { ...fds, upload, download, target });
+      } else this.#discard(place, id, fds);
+    }
+  }
+
+  get size(): number {
+    return this.#opened.size + this.#running.size;
+  }
+
+  /** Throws if no further connection may be opened. */
+  checkRoom(): void {
+    if (this.size < MAX_FORWARDS) return;
+    throw new AgentError("resource-exhausted", `forward: ${MAX_FORWARDS} connections are already open`);
+  }
+
+  /** Owns both descriptors, even if it throws. Closes them unless `join` follows in time. */
+  open(id: string, upload: Fd, target: Fd): void {
+    try {
+      this.checkRoom();
+      if (this.#opened.has(id)) throw new AgentError("already-exists", `forward: the id ${id} is in use`);
+    } catch (error) {
+      for (const fd of [upload, target]) this.#base.sys.close(fd);
+      throw error;
+    }
+    const timer = setTimeout(() => this.#close(id), this.#joinMs).unref();
+    this.#opened.set(id, { place: this.#freePlace(), upload, target, timer });
+  }
+
+  /** True while `join` is awaited. */
+  isOpened(id: string): boolean {
+    return this.#opened.has(id);
+  }
+
+  /** Starts the forwarding. Owns the client's second connection, even if it throws; `onStarted` is called before any data. */
+  join(id: string, download: Fd, onStarted: () => void): void {
+    const { sys, init, ledger } = this.#base;
+    const opened = this.#opened.get(id);
+    if (opened === undefined) {
+      sys.close(download);
+      throw new AgentError("not-found", `forward: no connection ${id} waits for its second half`);
+    }
+    this.#opened.delete(id);
+    clearTimeout(opened.timer);
+    const { place, upload, target } = opened;
+    const fds: { [role in ForwardRole]?: Fd } = { upload, download, target };
+    try {
+      fds.up = openPipe(this.#base);
+      fds.down = openPipe(this.#base);
+      for (const direction of [0, 1] as const) ledger.setMoved(place, direction, 0);
+      for (const [role, fd] of Object.entries(fds)) init.deposit(depositName(place, id, role as ForwardRole), fd);
+      onStarted();
+      this.#run(place, id, { ...fds, upload, download, target });
+    } catch (error) {
+      this.#discard(place, id, fds);
+      throw error;
+    }
+  }
+
+  #run(place: number, id: string, fds: ForwardFds): void {
+    const forward = new Forward(this.#base, place, id, fds, () => this.#running.delete(place));
+    this.#running.set(place, forward);
+    forward.start();
+  }
+
+  #close(id: string): void {
+    const opened = this.#opened.get(id);
+    if (opened === undefined) return;
+    this.#opened.delete(id);
+    for (const fd of [opened.upload, opened.target]) this.#base.sys.close(fd);
+  }
+
+  #discard(place: number, id: string, fds: Partial<ForwardFds>): void {
+    for (const [role, fd] of Object.entries(fds)) {
+      this.#base.sys.close(fd);
+      this.#base.init.withdraw(depositName(place, id, role as ForwardRole));
+    }
+  }
+
+  #freePlace(): number {
+    const taken = new Set([...this.#running.keys(), ...[...this.#opened.values()].map(({ place }) => place)]);
+    return Array.from({ length: MAX_FORWARDS }, (_, place) => place).find((place) => !taken.has(place)) ?? -1;
+  }
+
+  /** Counts the move that the previous agent died in. */
+  #completeMove(): void {
+    const { ledger, sys, init } = this.#base;
+    const { note } = ledger;
+    if (note === undefined) return;
+    const role = note.direction === 0 ? "up" : "down";
+    const found = foundForwards(init.greeting.deposits).find(({ place }) => place === note.place);
+    const pipe = found?.fds[role];
+    if (pipe !== undefined) {
+      ledger.setMoved(note.place, note.direction, note.base + note.held - sys.readable(pipe));
+    }
+    ledger.end();
+  }
+}
+
+/** Opens a pipe whose one descriptor serves both ends. */
+function openPipe({ sys }: ForwardBase): Fd {
+  const { read, write } = sys.pipe();
+  try {
+    return openSync(`/proc/self/fd/${read}`, constants.O_RDWR | constants.O_NONBLOCK);
+  } finally {
+    closeSync(read);
+    closeSync(write);
+  }
+}

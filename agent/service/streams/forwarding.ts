@@ -1,0 +1,248 @@
+import { openSync } from "node:fs";
+import { codec, DecodeError } from "../../../proto/codec.ts";
+import { codeName } from "../../../proto/codes.ts";
+import { guestd } from "../../../proto/gen/messages.js";
+import { encodeStreamFrame, STREAM, StreamFrameError, StreamFrameParser } from "../../../proto/stream-frame.ts";
+import type { Container } from "../../container/container.ts";
+import { openRoot } from "../../container/files-in-root.ts";
+import { hostId } from "../../container/namespaces/user-namespace.ts";
+import { openAnyContained } from "../../kernel/contained-files.ts";
+import { AgentError } from "../../kernel/error.ts";
+import type { ForwardLedger } from "../../kernel/journal/forward-ledger.ts";
+import type { Fd, Init } from "../../kernel/kernel.ts";
+import type { RealSys } from "../../kernel/sys/sys.ts";
+import { addressesOf, connectInet, connectUnix } from "../../network/forward/connect-target.ts";
+import type { ForwardProtocol } from "../../network/forward/forward-parts.ts";
+import { Forwards } from "../../network/forward/forwards.ts";
+import { type ContainerListener, listenInet, listenUnix } from "../../network/forward/listen-in-container.ts";
+import { listeningPorts } from "../../network/forward/listening-ports.ts";
+import { Refusal, refusalOf, refuse } from "../../network/forward/refusal.ts";
+import { ReverseForwards } from "../../network/forward/reverse-forwards.ts";
+import { UdpFlow } from "../../network/forward/udp-flow.ts";
+import type { Agent } from "../rpc.ts";
+import { toStatus } from "../status.ts";
+
+const { v1 } = guestd;
+const forwardRequest = codec("guestd.v1.ForwardRequest", v1.ForwardRequest);
+const forwardJoin = codec("guestd.v1.ForwardJoin", v1.ForwardJoin);
+const forwardRefusal = codec("guestd.v1.ForwardRefusal", v1.ForwardRefusal);
+const listenRequest = codec("guestd.v1.ForwardListenRequest", v1.ForwardListenRequest);
+const listPortsRequest = codec("guestd.v1.ListPortsRequest", v1.ListPortsRequest);
+const listeningPortsMessage = codec("guestd.v1.ListeningPorts", v1.ListeningPorts);
+const failure = codec("guestd.v1.Failure", v1.Failure);
+
+/** How long a target may take to accept a connection. */
+const CONNECT_MS = 10_000;
+/** Most connections being opened, and most UDP flows. */
+const MAX_OPENING = 64;
+const MAX_FLOWS = 64;
+const ID_BYTES = 16;
+const MAX_PATH = 4096;
+
+/** Socket of a target, and how it is forwarded. */
+export type Connected =
+  | { readonly kind: "stream"; readonly id: string; readonly target: Fd }
+  | { readonly kind: "udp"; readonly target: Fd };
+
+/** Opens, accepts and continues forwarded connections, as the policy allows. */
+export class Forwarding {
+  readonly forwards: Forwards;
+  readonly #agent: Agent;
+  readonly #sys: RealSys;
+  readonly #reverse: ReverseForwards;
+  readonly #connectMs: number;
+  #opening = 0;
+  #flows = 0;
+
+  constructor(agent: Agent, kernel: { sys: RealSys; init: Init }, ledger: ForwardLedger, connectMs = CONNECT_MS) {
+    const { sys, init } = kernel;
+    this.#agent = agent;
+    this.#sys = sys;
+    this.#connectMs = connectMs;
+    this.forwards = new Forwards({ sys, init, ledger, protocol });
+    this.#reverse = new ReverseForwards(sys, init);
+  }
+
+  /** Connects to what a first frame names. Throws Refusal, or AgentError. The caller owns the socket. */
+  async connect(payload: Uint8Array): Promise<Connected> {
+    const request = decode(forwardRequest, payload);
+    checkVersion("forward", request.version);
+    const id = idOf(request.id);
+    this.#agent.policy.check("Forward", "ForwardRequest", request);
+    if (request.udp) {
+      if (this.#flows >= MAX_FLOWS) throw tooMany(`${MAX_FLOWS} UDP flows`);
+    } else this.forwards.checkRoom();
+    if (this.#opening >= MAX_OPENING) throw tooMany(`${MAX_OPENING} connections being opened`);
+    this.#opening++;
+    try {
+      const target = request.listener.length > 0 ? this.#accept(request.listener) : await this.#connect(request);
+      return request.udp ? { kind: "udp", target } : { kind: "stream", id, target };
+    } finally {
+      this.#opening--;
+    }
+  }
+
+  /** Id of the connection that the second half belongs to. */
+  joined(payload: Uint8Array): string {
+    const id = idOf(decode(forwardJoin, payload).id);
+    if (this.forwards.isOpened(id)) return id;
+    throw new AgentError("not-found", `forward: no connection ${id} waits for its second half`);
+  }
+
+  /** Owns both descriptors. */
+  startFlow(client: Fd, target: Fd): void {
+    this.#flows++;
+    new UdpFlow(this.#sys, client, target, () => this.#flows--).start();
+  }
+
+  /** Listens for a client; see ReverseForwards. Throws Refusal, or AgentError. */
+  async listen(
+    payload: Uint8Array,
+    onWaiting: () => void,
+    onReplaced: () => void,
+  ): Promise<{ readonly port: number; readonly leave: () => void }> {
+    const request = decode(listenRequest, payload);
+    checkVersion("reverse forward", request.version);
+    const id = idOf(request.id);
+    this.#agent.policy.check("ForwardListen", "ForwardListenRequest", request);
+    const open = async () => {
+      const listener = await this.#listen(request);
+      const container = this.#agent.sandbox.find(request.container_id);
+      void container?.init.exit.then(() => this.#reverse.close(id));
+      return listener;
+    };
+    return await this.#reverse.attach(id, open, onWaiting, onReplaced);
+  }
+
+  /** Returns the encoded list of a network namespace's ports. */
+  listPorts(payload: Uint8Array): Uint8Array {
+    const request = decode(listPortsRequest, payload);
+    checkVersion("ports", request.version);
+    this.#agent.policy.check("ListPorts", "ListPortsRequest", request);
+    const { container_id } = request;
+    const container = container_id === "" ? undefined : this.#running(container_id);
+    const { ports, truncated } = listeningPorts(`/proc/${container?.init.pid ?? "self"}/net`);
+    // The pid may have another process by now.
+    if (container?.init.status !== undefined) throw refuse("no-container", container_id);
+    return listeningPortsMessage.encode({ version: 1, ports, truncated });
+  }
+
+  /** Returns the encoded refusal; undefined for other errors. */
+  refusal(error: unknown): Uint8Array | undefined {
+    if (!(error instanceof Refusal)) return undefined;
+    return forwardRefusal.encode({ type: error.type, message: error.message });
+  }
+
+  #accept(listener: Uint8Array): Fd {
+    const fd = this.#reverse.accept(idOf(listener));
+    if (fd === undefined) throw new AgentError("failed-precondition", "forward: no connection waits at the listener");
+    return fd;
+  }
+
+  async #connect({ container_id, host, port, path, udp }: guestd.v1.ForwardRequest): Promise<Fd> {
+    const signal = AbortSignal.timeout(this.#connectMs);
+    const container = container_id === "" ? undefined : this.#running(container_id);
+    using opened = new DisposableStack();
+    const namespace = this.#namespaceOf(container, opened);
+    if (path === "") {
+      checkPort(port, 1);
+      return await connectInet(this.#sys, namespace, { host, port, type: udp ? "datagram" : "stream" }, signal);
+    }
+    if (udp) throw new AgentError("invalid-argument", "forward: a unix socket has no UDP; use a stream");
+    checkPath(path);
+    if (path.startsWith("@")) return await connectUnix(this.#sys, namespace, { path }, signal);
+    const root = opened.adopt(rootOf(container), (fd) => this.#sys.close(fd));
+    const file = await openAnyContained(this.#sys, root, path, signal).catch((error: unknown) => {
+      throw signal.aborted ? refuse("timeout", path, error) : refusalOf(error, path);
+    });
+    opened.adopt(file, (fd) => this.#sys.close(fd));
+    return await connectUnix(this.#sys, namespace, { path, file }, signal);
+  }
+
+  async #listen({ container_id, host, port, path }: guestd.v1.ForwardListenRequest): Promise<ContainerListener> {
+    const container = this.#running(container_id);
+    using opened = new DisposableStack();
+    const namespace = this.#namespaceOf(container, opened);
+    if (path === "") {
+      checkPort(port, 0);
+      const [address = ""] = addressesOf(host);
+      return listenInet(this.#sys, namespace, address, port);
+    }
+    checkPath(path);
+    const { process, linux } = container.spec;
+    const { uid, gid } = process.user;
+    const owner = {
+      uid: linux.uidMappings === undefined ? uid : (hostId(linux.uidMappings, uid) ?? 0),
+      gid: linux.gidMappings === undefined ? gid : (hostId(linux.gidMappings, gid) ?? 0),
+    };
+    const root = opened.adopt(rootOf(container), (fd) => this.#sys.close(fd));
+    const signal = AbortSignal.timeout(this.#connectMs);
+    return await listenUnix(this.#sys, namespace, { root, path, ...owner }, signal);
+  }
+
+  /** Throws a refusal unless the container's first process runs. */
+  #running(id: string): Container {
+    const container = this.#agent.sandbox.find(id);
+    if (container !== undefined && container.init.status === undefined) return container;
+    const why = container === undefined ? "there is no such container" : "its first process has ended";
+    throw new Refusal("no-container", `forward to container ${JSON.stringify(id.slice(0, 80))}: ${why}`);
+  }
+
+  #namespaceOf(container: Container | undefined, opened: DisposableStack): Fd {
+    if (container !== undefined) return container.init.pidfd;
+    return opened.adopt(openSync("/proc/self/ns/net", "r"), (fd) => this.#sys.close(fd));
+  }
+}
+
+const protocol: ForwardProtocol = {
+  finish: (total) => encodeStreamFrame("forwardEnd", STREAM.process, total),
+  readFinish(bytes) {
+    try {
+      const [frame] = new StreamFrameParser("client").push(Buffer.from(bytes));
+      if (frame === undefined) return undefined;
+      if (frame.type === "forwardEnd") return frame.offset;
+      throw new AgentError("invalid-argument", `frame ${frame.type}: only forwardEnd may follow`);
+    } catch (error) {
+      throw error instanceof StreamFrameError ? new AgentError("invalid-argument", error.message) : error;
+    }
+  },
+  failure(error) {
+    const { code, message } = toStatus(error);
+    return encodeStreamFrame("error", STREAM.process, 0, failure.encode({ kind: codeName(code), message }));
+  },
+};
+
+const rootOf = (container: Container | undefined) =>
+  openRoot(container === undefined ? "/" : `/proc/${container.init.pid}/root`);
+
+const tooMany = (what: string) => new AgentError("resource-exhausted", `forward: ${what} are already open`);
+
+function decode<T>(message: { decode(bytes: Uint8Array): T }, payload: Uint8Array): T {
+  try {
+    return message.decode(payload);
+  } catch (error) {
+    if (error instanceof DecodeError) throw new AgentError("invalid-argument", error.message, { cause: error });
+    throw error;
+  }
+}
+
+function checkVersion(what: string, version: number): void {
+  if (version < 1) throw new AgentError("invalid-argument", `${what}: the request has no version; set 1`);
+}
+
+function idOf(bytes: Uint8Array): string {
+  if (bytes.length === ID_BYTES) return Buffer.from(bytes).toString("hex");
+  throw new AgentError("invalid-argument", `forward: the id has ${bytes.length} bytes; use ${ID_BYTES} random ones`);
+}
+
+function checkPort(port: number, least: number): void {
+  if (port >= least && port <= 65_535) return;
+  throw new AgentError("invalid-argument", `forward: ${port} is no port (${least} to 65535)`);
+}
+
+function checkPath(path: string): void {
+  const isName = path.startsWith("@") && path.length > 1 && Buffer.byteLength(path) <= 108;
+  if ((isName || path.startsWith("/")) && !path.includes("\0") && Buffer.byteLength(path) < MAX_PATH) return;
+  const line = `forward: ${JSON.stringify(path.slice(0, 120))} is no absolute path, and no @name`;
+  throw new AgentError("invalid-argument", line);
+}

@@ -1,0 +1,24 @@
+import { streamsAddress } from "../../client/streams/streams-address.ts";
+import type { StateStore } from "../state/state-store.ts";
+import { checkedAddress, findContainer, type TargetFlags } from "./target.ts";
+
+export interface ForwardPlace {
+  /** Returns the address of guestd.v1.Streams, and checks that it is still that of our guest. Throws FolderError. */
+  address(): string;
+  /** Empty: the guest itself. */
+  readonly container: string;
+}
+
+/** Finds the container whose id is or begins with `text`, or the guest of that name. Throws CliError. */
+export function findForwardTarget(store: StateStore, flags: TargetFlags, text: string): ForwardPlace {
+  const isGuest = flags.address === undefined && flags.guest === undefined;
+  const guest = isGuest ? store.guests().find(({ name }) => name === text) : undefined;
+  const isContainer = guest !== undefined && store.processes.list(guest.name).some((it) => it.container === text);
+  if (guest !== undefined && !isContainer) return placeOf(guest.address, "");
+  const { address, container } = findContainer(store, flags, text);
+  return placeOf(address, container);
+}
+
+function placeOf(address: string, container: string): ForwardPlace {
+  return { address: () => streamsAddress(checkedAddress(address)), container };
+}

@@ -1,0 +1,97 @@
+import type { Duplex } from "node:stream";
+import { codec } from "../../../proto/codec.ts";
+import type { CodeName } from "../../../proto/codes.ts";
+import { guestd } from "../../../proto/gen/messages.js";
+import {
+  encodeStreamFrame,
+  type FrameType,
+  STREAM,
+  type StreamFrame,
+  StreamFrameParser,
+} from "../../../proto/stream-frame.ts";
+import { type DialOptions, dial } from "../dial.ts";
+import { ForwardError, type ForwardErrorKind } from "./forward-error.ts";
+
+const failure = codec("guestd.v1.Failure", guestd.v1.Failure);
+const refusal = codec("guestd.v1.ForwardRefusal", guestd.v1.ForwardRefusal);
+
+export type ForwardDialOptions = Pick<DialOptions, "dialVsock" | "signal">;
+
+/** Sends a frame without an offset. */
+export function sendFrame(socket: Duplex, type: FrameType, payload?: Uint8Array): void {
+  socket.write(encodeStreamFrame(type, STREAM.process, 0, payload));
+}
+
+/** Connects and sends the first frame. A lost connection is a ForwardError of kind "cut". */
+export async function dialFrames(
+  address: string,
+  type: FrameType,
+  payload: Uint8Array,
+  options: ForwardDialOptions,
+): Promise<Duplex> {
+  const socket = await dial(address, options).catch((error: Error) => {
+    throw cut(error.message, error);
+  });
+  socket.on("error", () => undefined);
+  sendFrame(socket, type, payload);
+  return socket;
+}
+
+export const cut = (reason: string, cause?: unknown) => new ForwardError("cut", `forward: ${reason}`, { cause });
+
+/** Returns the error that a frame reports; undefined for other frames. */
+export function errorIn({ type, payload }: StreamFrame): ForwardError | undefined {
+  if (type === "forwardRefused") {
+    const { type: kind, message } = refusal.decode(payload);
+    return new ForwardError(kind as ForwardErrorKind, message);
+  }
+  if (type !== "error") return undefined;
+  const { kind, message } = failure.decode(payload);
+  return new ForwardError(kind as CodeName, message);
+}
+
+/**
+ * Resolves with the agent's first frame, and leaves all bytes after it in the socket. Rejects with ForwardError, and destroys
+ * the socket, if that frame is an error or doesn't come.
+ */
+export function firstFrame(socket: Duplex, signal: AbortSignal): Promise<StreamFrame> {
+  return new Promise((resolve, reject) => {
+    const HEADER = 16;
+    let [seen, wanted] = [Buffer.alloc(0), HEADER];
+    const finish = (settle: () => void) => {
+      socket.off("readable", onReadable).off("close", onClose).off("end", onClose);
+      signal.removeEventListener("abort", onAbort);
+      settle();
+    };
+    const fail = (error: unknown) => {
+      socket.destroy();
+      finish(() => reject(error));
+    };
+    const onReadable = () => {
+      try {
+        for (;;) {
+          const chunk = socket.read() as Buffer | null;
+          if (chunk === null) return;
+          seen = Buffer.concat([seen, chunk]);
+          if (seen.length >= HEADER) wanted = HEADER + seen.readUInt32BE(4);
+          if (seen.length < wanted) continue;
+          const rest = seen.subarray(wanted);
+          const [frame] = new StreamFrameParser("agent").push(seen.subarray(0, wanted));
+          if (frame === undefined) throw cut("the agent's answer is incomplete");
+          const error = errorIn(frame);
+          if (error !== undefined) return fail(error);
+          if (rest.length > 0) socket.unshift(rest);
+          return finish(() => resolve(frame));
+        }
+      } catch (error) {
+        fail(error);
+      }
+    };
+    const onClose = () => fail(cut("the agent closed the connection before it answered"));
+    const onAbort = () => fail(signal.reason);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    socket.on("readable", onReadable).on("close", onClose).on("end", onClose);
+    if (socket.destroyed) onClose();
+  });
+}

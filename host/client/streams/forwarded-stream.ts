@@ -1,0 +1,104 @@
+import { Duplex } from "node:stream";
+import { encodeStreamFrame, STREAM, StreamFrameParser } from "../../../proto/stream-frame.ts";
+import { cut, errorIn } from "./forward-frames.ts";
+
+/** How long a lost connection waits for the agent's reason. */
+const REASON_MS = 100;
+
+type Done = (error?: Error | null) => void;
+
+/**
+ * A forwarded connection as a stream whose sides end independently. Ends only where its source ended: each source announces how
+ * many bytes it has sent, and a connection that breaks before is destroyed with a ForwardError.
+ */
+export class ForwardedStream extends Duplex {
+  readonly #upload: Duplex;
+  readonly #download: Duplex;
+  #sent = 0;
+  #received = 0;
+  /** Bytes that the agent has announced. */
+  #total: number | undefined;
+  /** True once all of them have arrived. */
+  #isEnded = false;
+
+  /** Owns both connections, whose first frames are answered. */
+  constructor(upload: Duplex, download: Duplex) {
+    super({ allowHalfOpen: true });
+    this.#upload = upload;
+    this.#download = download;
+    const parser = new StreamFrameParser("agent");
+    upload.on("data", (chunk: Buffer) => {
+      this.#try(() => {
+        for (const frame of parser.push(chunk)) this.#take(frame);
+      });
+    });
+    download.on("readable", () => this._read());
+    for (const event of ["end", "close"] as const) {
+      upload.once(event, () => this.#lostUpload());
+      // The reason may still arrive over the other connection.
+      download.once(event, () => setTimeout(() => this.#lostDownload(), REASON_MS));
+    }
+  }
+
+  override _read(): void {
+    for (;;) {
+      const chunk = this.#download.read() as Buffer | null;
+      if (chunk === null) break;
+      this.#received += chunk.length;
+      const more = this.push(chunk);
+      if (this.#checkEnd() || !more) return;
+    }
+    this.#checkEnd();
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: Done): void {
+    this.#sent += chunk.length;
+    this.#upload.write(chunk, done);
+  }
+
+  override _final(done: Done): void {
+    this.#download.write(encodeStreamFrame("forwardEnd", STREAM.process, this.#sent), done);
+  }
+
+  override _destroy(error: Error | null, done: Done): void {
+    this.#upload.destroy();
+    this.#download.destroy();
+    done(error);
+  }
+
+  #take(frame: ReturnType<StreamFrameParser["push"]>[number]): void {
+    const error = errorIn(frame);
+    if (error !== undefined) throw error;
+    if (frame.type === "forwardEnd") this.#total = frame.offset;
+    this.#checkEnd();
+  }
+
+  /** Ends the readable side once every announced byte has arrived. */
+  #checkEnd(): boolean {
+    if (this.#total === undefined || this.#received < this.#total) return false;
+    if (this.#received > this.#total) this.destroy(cut(`byte ${this.#received} arrived, over ${this.#total}`));
+    else if (!this.#isEnded) this.push(null);
+    this.#isEnded = true;
+    return true;
+  }
+
+  #lostUpload(): void {
+    if (!this.writableFinished || (this.#total === undefined && !this.#isEnded)) this.#cut();
+  }
+
+  #lostDownload(): void {
+    if (!this.#isEnded || !this.writableFinished) this.#cut();
+  }
+
+  #cut(): void {
+    this.destroy(cut(`the connection was lost after ${this.#received} bytes`));
+  }
+
+  #try(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.destroy(error as Error);
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { codec } from "../../../proto/codec.ts";
+import { guestd } from "../../../proto/gen/messages.js";
+import { type ForwardOptions, repeatCut } from "./forward.ts";
+import { ForwardError } from "./forward-error.ts";
+import { dialFrames, firstFrame } from "./forward-frames.ts";
+
+const listPortsRequest = codec("guestd.v1.ListPortsRequest", guestd.v1.ListPortsRequest);
+const listeningPorts = codec("guestd.v1.ListeningPorts", guestd.v1.ListeningPorts);
+
+const FIRST_PAUSE_MS = 20;
+const MAX_PAUSE_MS = 500;
+
+export interface ListeningPort {
+  readonly protocol: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Returns the ports on which processes listen in the network namespace of a container, or of the guest. */
+export function listPorts(
+  address: string,
+  container = "",
+  options: ForwardOptions = {},
+): Promise<{ readonly ports: readonly ListeningPort[]; readonly truncated: boolean }> {
+  return repeatCut(options, async (signal) => {
+    const request = listPortsRequest.encode({ version: 1, container_id: container });
+    const socket = await dialFrames(address, "ports", request, { ...options, signal });
+    try {
+      return listeningPorts.decode((await firstFrame(socket, signal)).payload);
+    } finally {
+      socket.destroy();
+    }
+  });
+}
+
+/** Resolves once a process listens on a TCP port. Rejects with ForwardError "timeout" after `timeoutMs`, by default a minute. */
+export async function waitForPort(
+  address: string,
+  { container = "", port }: { readonly container?: string; readonly port: number },
+  options: ForwardOptions & { readonly timeoutMs?: number } = {},
+): Promise<ListeningPort> {
+  const { timeoutMs = 60_000, signal } = options;
+  const deadline = performance.now() + timeoutMs;
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
+    const { ports } = await listPorts(address, container, options);
+    const found = ports.find((it) => it.port === port && it.protocol.startsWith("tcp"));
+    if (found !== undefined) return found;
+    if (performance.now() + pause > deadline) {
+      const where = container === "" ? "the guest" : `container ${container}`;
+      throw new ForwardError("timeout", `wait for port ${port} of ${where}: nothing listens after ${timeoutMs} ms`);
+    }
+    await sleep(pause, undefined, signal === undefined ? {} : { signal });
+  }
+}

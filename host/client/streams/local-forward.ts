@@ -1,0 +1,112 @@
+import { unlinkSync } from "node:fs";
+import { connect as connectSocket, createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { type ForwardOptions, type ForwardTarget, openForward } from "./forward.ts";
+
+/** A place on the host: an address and port, or the path of a unix socket. */
+export interface LocalPlace {
+  /** Default: 127.0.0.1. */
+  readonly host?: string;
+  /** 0 is any port. */
+  readonly port?: number;
+  readonly path?: string;
+}
+
+export interface LocalForwardOptions extends ForwardOptions {
+  /** Called when a connection was refused or lost, which ends that connection alone. */
+  onError?(error: Error): void;
+}
+
+/** A listener on the host. `close` ends it; connections that are open continue. */
+export interface LocalForward {
+  /** 0 for a unix socket. */
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Listens on the host, and forwards each connection at the address of guestd.v1.Streams (see `dial`). Rejects if the place is
+ * taken; a unix socket that no process listens on is replaced.
+ */
+export async function forwardFrom(
+  address: string,
+  local: LocalPlace,
+  target: ForwardTarget,
+  options: LocalForwardOptions = {},
+): Promise<LocalForward> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => undefined);
+    openForward(address, target, options).then(
+      (stream) => join(socket, stream, options.onError),
+      (error: Error) => {
+        reset(socket);
+        options.onError?.(error);
+      },
+    );
+  });
+  await listen(server, local);
+  const bound = server.address();
+  return {
+    port: typeof bound === "object" && bound !== null ? bound.port : 0,
+    close: async () => void server.close(),
+  };
+}
+
+/** Connects on the host; for the connections of a reverse forward. */
+export function connectLocal({ host = "127.0.0.1", port = 0, path }: LocalPlace): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const place = path === undefined ? { host, port } : { path };
+    const socket = connectSocket({ ...place, allowHalfOpen: true });
+    socket.once("error", reject);
+    socket.once("connect", () => resolve(socket.off("error", reject)));
+  });
+}
+
+/** Joins a socket of the host to a forwarded connection. The end of each direction is passed on; so is a reset. */
+export function join(socket: Socket, stream: Duplex, onError: (error: Error) => void = () => undefined): void {
+  stream.on("error", (error: Error) => {
+    reset(socket);
+    onError(error);
+  });
+  socket.on("error", () => stream.destroy());
+  socket.once("close", () => stream.destroy());
+  if (socket.destroyed) stream.destroy();
+  socket.pipe(stream);
+  stream.pipe(socket);
+}
+
+/** Ends a connection so that its peer can't take the end for the end of the data. */
+function reset(socket: Socket): void {
+  if (socket.remoteAddress === undefined) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
+async function listen(server: Server, { host = "127.0.0.1", port = 0, path }: LocalPlace): Promise<void> {
+  if (path === undefined) return listenOnce(server, { host, port });
+  try {
+    await listenOnce(server, { path });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE" || !(await isStale(path))) throw error;
+    unlinkSync(path);
+    await listenOnce(server, { path });
+  }
+}
+
+function listenOnce(server: Server, place: { host: string; port: number } | { path: string }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(place, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+async function isStale(path: string): Promise<boolean> {
+  try {
+    (await connectLocal({ path })).destroy();
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ECONNREFUSED";
+  }
+}

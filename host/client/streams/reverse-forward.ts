@@ -1,0 +1,122 @@
+import { randomBytes } from "node:crypto";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { codec } from "../../../proto/codec.ts";
+import { guestd } from "../../../proto/gen/messages.js";
+import { encodeStreamFrame, STREAM, type StreamFrame, StreamFrameParser } from "../../../proto/stream-frame.ts";
+import { type ForwardOptions, type ForwardTarget, openStream, requestOf } from "./forward.ts";
+import { ForwardError } from "./forward-error.ts";
+import { cut, dialFrames, errorIn } from "./forward-frames.ts";
+
+const { v1 } = guestd;
+const listenRequest = codec("guestd.v1.ForwardListenRequest", v1.ForwardListenRequest);
+
+const FIRST_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 5000;
+const PING_MS = 15_000;
+/** Pings without an answer after which the connection counts as lost. */
+const MISSED = 3;
+
+export interface ReverseOptions extends ForwardOptions {
+  /** Takes each connection that a process of the container has made. */
+  onConnection(stream: Duplex): void;
+  /** Called when a connection that waited could not be taken. */
+  onError?(error: Error): void;
+  /** Called when the agent can't be reached, and the next attempt follows. */
+  onDisconnect?(reason: string): void;
+}
+
+/** A listener inside a container whose connections come to this process. It outlives connections to the agent. */
+export class ReverseForward {
+  /** Resolves with the port once the container can connect; 0 for a unix socket. Rejects with the agent's refusal. */
+  readonly listening: Promise<number>;
+  /** Resolves when `close` was called; rejects with ForwardError when the agent refuses the listener later. */
+  readonly closed: Promise<void>;
+  readonly #address: string;
+  readonly #request: Uint8Array;
+  readonly #id = randomBytes(16);
+  readonly #options: ReverseOptions;
+  readonly #closing = new AbortController();
+  readonly #listening = Promise.withResolvers<number>();
+
+  constructor(address: string, where: ForwardTarget, options: ReverseOptions) {
+    this.#address = address;
+    this.#options = options;
+    this.#request = listenRequest.encode({ version: 1, id: this.#id, ...requestOf(where) });
+    this.listening = this.#listening.promise;
+    this.listening.catch(() => undefined);
+    this.closed = this.#run();
+    this.closed.catch((error: Error) => this.#listening.reject(error));
+  }
+
+  /** Ends the listening; connections that were taken continue. */
+  close(): void {
+    this.#closing.abort(cut("closed"));
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    for (let pause = FIRST_PAUSE_MS; !signal.aborted; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
+      try {
+        await this.#serve(() => {
+          pause = FIRST_PAUSE_MS;
+        });
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof ForwardError && error.kind === "cut")) throw error;
+        this.#options.onDisconnect?.(error.message);
+        await sleep(pause, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  /** Serves one connection to the agent. Always rejects. */
+  async #serve(onListening: () => void): Promise<never> {
+    const { signal } = this.#closing;
+    const socket = await dialFrames(this.#address, "forwardListen", this.#request, { ...this.#options, signal });
+    let unanswered = 0;
+    const ping = setInterval(() => {
+      if (unanswered++ >= MISSED) socket.destroy();
+      else socket.write(encodeStreamFrame("ping", STREAM.process, 0));
+    }, PING_MS).unref();
+    const take = (frame: StreamFrame) => {
+      const error = errorIn(frame);
+      if (error !== undefined) throw error;
+      unanswered = 0;
+      if (frame.type === "forwardListening") {
+        onListening();
+        this.#listening.resolve(frame.offset);
+      } else if (frame.type === "forwardWaiting") void this.#accept();
+    };
+    try {
+      return await new Promise<never>((_, reject) => {
+        const parser = new StreamFrameParser("agent");
+        socket.on("data", (chunk: Buffer) => {
+          try {
+            parser.push(chunk).forEach(take);
+          } catch (error) {
+            reject(error);
+          }
+        });
+        socket.once("close", () => reject(cut("the connection to the agent was lost")));
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+    } finally {
+      clearInterval(ping);
+      socket.destroy();
+    }
+  }
+
+  async #accept(): Promise<void> {
+    try {
+      this.#options.onConnection(await openStream(this.#address, { listener: this.#id }, this.#options));
+    } catch (error) {
+      this.#options.onError?.(error as Error);
+    }
+  }
+}
+
+/** Listens inside a container, at the address of guestd.v1.Streams (see `dial`). */
+export function reverseForward(address: string, where: ForwardTarget, options: ReverseOptions): ReverseForward {
+  return new ReverseForward(address, where, options);
+}

@@ -1,0 +1,255 @@
+import { createHash } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { existsSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { Agent, get, type IncomingMessage, type RequestOptions } from "node:http";
+import { connect, createServer } from "node:net";
+import { join } from "node:path";
+import type { Duplex } from "node:stream";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { type ForwardTarget, openForward } from "../../host/client/streams/forward.ts";
+import { listPorts, waitForPort } from "../../host/client/streams/list-ports.ts";
+import { forwardDatagrams } from "../../host/client/streams/local-datagrams.ts";
+import { forwardFrom, type LocalForwardOptions } from "../../host/client/streams/local-forward.ts";
+import { reverseForward } from "../../host/client/streams/reverse-forward.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { BLOB_BYTES, PORT, SERVER_SOCKET, startForwardServer } from "../scenarios/forward-server.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
+
+const KILLS = 3;
+const fail = () => expect.fail("a connection");
+
+/** The SHA-256 of the server's blob. */
+const blobHash = async () => {
+  const { createCipheriv } = await import("node:crypto");
+  const cipher = createCipheriv("aes-128-ctr", Buffer.alloc(16, 7), Buffer.alloc(16));
+  const blob = cipher.update(Buffer.alloc(BLOB_BYTES));
+  return { blob, hash: createHash("sha256").update(blob).digest("hex") };
+};
+
+describeInNamespaces("forwarded connections", () => {
+  let machine: Awaited<ReturnType<typeof startHostAgent>>;
+  let pod: Pod;
+  let container: string;
+  let rootfs: string;
+  const address = () => `${machine.address}_1028`;
+  const listen = async (target: ForwardTarget, options: LocalForwardOptions = {}) => {
+    const local = await forwardFrom(address(), {}, { container, ...target }, options);
+    return { ...local, [Symbol.asyncDispose]: local.close };
+  };
+  const open = (port: number) => openForward(address(), { container, port });
+  beforeAll(async () => {
+    machine = await startHostAgent();
+    pod = await Pod.open(machine);
+    ({ container, rootfs } = await startForwardServer(pod));
+  }, 30_000);
+  afterAll(async () => {
+    await pod?.client.close();
+    await machine?.[Symbol.asyncDispose]();
+  });
+
+  const webGet = async (path: string, options: RequestOptions = {}) => {
+    await using local = await listen({ port: PORT.http });
+    const [response] = await once(
+      get({ agent: false, ...options, path, host: "127.0.0.1", port: local.port }),
+      "response",
+    );
+    return response as IncomingMessage;
+  };
+
+  it("carry HTTP requests with keep-alive over one connection", async () => {
+    await using local = await listen({ port: PORT.http });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const request = async (path: string) => {
+      const [response] = await once(get({ agent, path, host: "127.0.0.1", port: local.port }), "response");
+      return text(response);
+    };
+    const answers = [await request("/a"), await request("/b"), await request("/c")];
+    expect(answers.map((answer) => answer.split(" ")[0])).toEqual(["/a", "/b", "/c"]);
+    expect(new Set(answers.map((answer) => answer.split(" by ")[1])).size).toBe(1);
+    agent.destroy();
+  });
+
+  it("end each direction by itself", async () => {
+    const stream = await open(PORT.echo);
+    stream.write("hello");
+    const [first] = await once(stream, "data");
+    expect(String(first)).toBe("hello");
+    stream.end(" again");
+    expect(await text(stream)).toBe(" again end after 11");
+  });
+
+  it("reach unix sockets inside the container's root", async () => {
+    const stream = await openForward(address(), { container, path: SERVER_SOCKET });
+    stream.end("x");
+    expect(await text(stream)).toBe("x end after 1");
+  });
+
+  it("follow links inside the container's root, and never out of it", async () => {
+    const outside = join(machine.directory, "outside.sock");
+    const server = createServer().listen(outside);
+    await once(server, "listening");
+    const link = (to: string, name: string) => symlinkSync(to, join(rootfs, "run", name));
+    link(SERVER_SOCKET, "inside");
+    link(outside, "absolute");
+    link(`../../../../../../../../..${outside}`, "relative");
+    link(machine.directory, "directory");
+    const stream = await openForward(address(), { container, path: "/run/inside" });
+    stream.end();
+    expect(await text(stream)).toBe(" end after 0");
+    for (const path of ["/run/absolute", "/run/relative", "/run/directory/outside.sock", `/proc/1/root${outside}`]) {
+      await expect(openForward(address(), { container, path })).rejects.toMatchObject({ kind: "no-file" });
+    }
+    const reverse = reverseForward(address(), { container, path: "/run/directory/new.sock" }, { onConnection: fail });
+    await expect(reverse.listening).rejects.toMatchObject({ kind: "no-file" });
+    expect(existsSync(join(machine.directory, "new.sock"))).toBe(false);
+    server.close();
+  });
+
+  it.each<[string, ForwardTarget, string, RegExp]>([
+    [
+      "a port on which nothing listens",
+      { port: 9 },
+      "refused",
+      /^forward to 127\.0\.0\.1:9: connection refused: nothing/,
+    ],
+    [
+      "an address without a route",
+      { host: "192.0.2.1", port: 80 },
+      "unreachable",
+      /^forward to 192\.0\.2\.1:80: unreach/,
+    ],
+    ["a container that doesn't exist", { container: "none", port: 80 }, "no-container", /"none": there is no such/],
+    ["a file that doesn't exist", { path: "/run/none.sock" }, "no-file", /^forward to \/run\/none\.sock: no such file/],
+    ["a directory", { path: "/run" }, "not-a-socket", /^forward to \/run: not a listening stream socket$/],
+    ["an abstract name that doesn't exist", { path: "@none" }, "refused", /^forward to @none: connection refused/],
+    ["a name", { host: "example.org", port: 80 }, "invalid-argument", /"example\.org" is no IP address; resolve names/],
+    ["a port out of range", { port: 65_536 }, "invalid-argument", /^forward: 65536 is no port \(1 to 65535\)$/],
+    ["a relative path", { path: "run/in.sock" }, "invalid-argument", /^forward: "run\/in\.sock" is no absolute path/],
+  ])("refuse %s by its type", async (_, target, kind, message) => {
+    const opening = openForward(address(), { container, ...target });
+    await expect(opening).rejects.toMatchObject({ kind, message: expect.stringMatching(message) });
+  });
+
+  it("pass a refusal on as a reset of one connection, and the listener stays", async () => {
+    const errors: string[] = [];
+    const target = { container, port: 9 };
+    await using local = await listen(target, { onError: (error) => errors.push(error.message) });
+    for (let time = 1; time <= 2; time++) {
+      const socket = connect(local.port, "127.0.0.1");
+      await expect(once(socket, "close")).rejects.toMatchObject({ code: "ECONNRESET" });
+      expect(errors).toHaveLength(time);
+    }
+  });
+
+  it("pass a reset of the target on", async () => {
+    const stream = await open(PORT.reset);
+    stream.write("x");
+    await expect(text(stream)).rejects.toMatchObject({ message: expect.stringMatching(/ECONNRESET/) });
+  });
+
+  it("reset the target if the client is gone before it has announced an end", async () => {
+    const stream = await open(PORT.echo);
+    stream.write("x");
+    await once(stream, "data");
+    stream.destroy();
+    await vi.waitFor(async () => {
+      const { stdout } = await pod.execute(container, ["cat", "/proc/net/tcp"]);
+      expect(String(stdout)).not.toMatch(/:1B58 \S+ 0[1-9]/);
+    }, 5000);
+  });
+
+  it("carry datagrams", async () => {
+    const local = await forwardDatagrams(address(), {}, { container, port: PORT.udp });
+    const socket = createSocket("udp4");
+    const sizes = [1, 9000, 60_000];
+    const received: number[] = [];
+    socket.on("message", (datagram) => received.push(datagram.length));
+    for (const size of sizes) {
+      socket.send(Buffer.alloc(size, 1), local.port, "127.0.0.1");
+      await vi.waitUntil(() => received.includes(size), 5000);
+    }
+    expect(received).toEqual(sizes);
+    socket.close();
+    await local.close();
+  });
+
+  it(`lose no byte both ways, nor their ends, in ${KILLS} deaths of the agent`, async () => {
+    const { blob, hash } = await blobHash();
+    const [download, upload, idle, half] = await Promise.all(
+      [PORT.blob, PORT.hash, PORT.echo, PORT.silent].map((port) => open(port)),
+    );
+    if (download === undefined || upload === undefined || idle === undefined || half === undefined) throw new Error();
+    half.end("x");
+    const sum = createHash("sha256");
+    let [received, sent] = [0, 0];
+    const kill = async () => {
+      for (let time = 1; time <= KILLS; time++) {
+        const enough = (BLOB_BYTES * time) / (KILLS + 1);
+        while (received < enough || sent < enough) await sleep(1);
+        await machine.killAgent();
+      }
+    };
+    const receiving = async () => {
+      for await (const chunk of download) {
+        sum.update(chunk);
+        received += chunk.length;
+        await sleep(1);
+      }
+    };
+    const sending = async () => {
+      for (; sent < blob.length; sent += 50_000) {
+        if (!upload.write(blob.subarray(sent, sent + 50_000))) await once(upload, "drain");
+        await sleep(1);
+      }
+      upload.end();
+      return text(upload);
+    };
+    const [uploaded] = await Promise.all([sending(), receiving(), kill()]);
+    download.end();
+    expect([uploaded, sum.digest("hex"), received]).toEqual([hash, hash, BLOB_BYTES]);
+    idle.end("still there");
+    expect(await text(idle)).toBe("still there end after 11");
+    expect(half.destroyed).toBe(false);
+    half.destroy();
+  }, 60_000);
+
+  it("report the ports on which processes listen, and wait for one", async () => {
+    const { ports } = await listPorts(address(), container);
+    const tcp = ports.filter(({ protocol }) => protocol === "tcp").map(({ port }) => port);
+    expect(tcp.sort()).toEqual([7000, 7001, 7002, 7003, 7005, 8080]);
+    expect(ports).toContainEqual({ protocol: "udp", address: "127.0.0.1", port: PORT.udp });
+    const waiting = waitForPort(address(), { container, port: 7777 });
+    await pod.exec(container, ["nc", "-l", "-p", "7777"]);
+    expect(await waiting).toMatchObject({ port: 7777 });
+    await expect(waitForPort(address(), { container, port: 1 }, { timeoutMs: 1 })).rejects.toMatchObject({
+      kind: "timeout",
+    });
+    await expect(listPorts(address(), "none")).rejects.toMatchObject({ kind: "no-container" });
+  });
+
+  it("reach the host in reverse, over TCP and over a unix socket that belongs to the container's user", async () => {
+    const answer = async (stream: Duplex) => void stream.end(`the host got ${await text(stream)}`);
+    const onConnection = (stream: Duplex) => void answer(stream);
+    const tcp = reverseForward(address(), { container, port: 0 }, { onConnection });
+    const unix = reverseForward(address(), { container, path: "/run/host.sock" }, { onConnection });
+    const dialled = async (where: string | number) => text(await webGet(`/dial/${where}`));
+    const port = await tcp.listening;
+    expect(await unix.listening).toBe(0);
+    expect(statSync(join(rootfs, "run/host.sock")).mode & 0o777).toBe(0o600);
+    const both = () => Promise.all([dialled(port), dialled("run/host.sock"), dialled(port)]);
+    const said = "the host got from the container";
+    expect(await both()).toEqual([said, said, said]);
+    await machine.killAgent();
+    expect(await both()).toEqual([said, said, said]);
+    writeFileSync(join(rootfs, "run/file"), "kept");
+    const file = reverseForward(address(), { container, path: "/run/file" }, { onConnection });
+    await expect(file.listening).rejects.toMatchObject({ kind: "in-use" });
+    const taken = reverseForward(address(), { container, path: "/run/host.sock" }, { onConnection });
+    await expect(taken.listening).rejects.toMatchObject({ kind: "in-use" });
+    for (const each of [tcp, unix]) each.close();
+  });
+});
