@@ -233,3 +233,18 @@ describe("a bind mount whose source does not exist", () => {
     expect(kernel.init.children).toHaveLength(0);
   });
 });
+
+test("the process has the seccomp filter of its spec, and none without one", async () => {
+  const seccomp = { defaultAction: "SCMP_ACT_ERRNO", architectures: [], flags: [], syscalls: [] };
+  for (const [parts, filters] of [
+    [{ seccomp }, 1],
+    [{}, 0],
+  ] as const) {
+    const kernel = testKernel();
+    const { process } = await create(spec(parts), undefined, kernel);
+    const [child] = kernel.init.children;
+    expect(child?.request.plan.filter(({ op }) => op === "seccomp")).toHaveLength(filters);
+    process.destroy();
+    child?.end();
+  }
+});

@@ -18,7 +18,7 @@ export interface LaunchFds {
 export function openLaunchFds(
   kernel: Kernel,
   options: {
-    readonly terminal?: { readonly master: Fd; readonly peer: Fd };
+    readonly terminal?: { readonly master: Fd; readonly peer: Fd } | undefined;
     readonly release: boolean;
     readonly pipeSize: number;
   },
