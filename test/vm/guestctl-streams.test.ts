@@ -76,7 +76,9 @@ describe("guestctl's stdio in a guest", () => {
     const refused = await run("attach", "--no-stdin", "web");
     expect(refused).toEqual({
       ...{ code: 125, stdout: "" },
-      stderr: "guestctl: attach: another client is attached; --takeover replaces it\n",
+      stderr:
+        "guestctl: container web: a guestctl in the background is attached; " +
+        "guestctl logs -f web shows its output, --takeover replaces that client\n",
     });
     const { stdout } = await run("run", "-d", "-g", "kept", "--name", "taken", image, "sh", "-c", "sleep 2; exit 4");
     expect(stdout).toBe("taken\n");

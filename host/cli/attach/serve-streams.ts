@@ -3,18 +3,16 @@ import type { Writable } from "node:stream";
 import { AttachError } from "../../client/streams/attach-error.ts";
 import { type Attached, type AttachRequest, attach } from "../../client/streams/attachment.ts";
 import { truncate, visibleLine } from "../../visible.ts";
-import { DisconnectLine } from "../output/disconnect-line.ts";
 import type { Interrupts } from "../run/interrupts.ts";
 import { lendTerminal, terminalSize } from "../run/local-terminal.ts";
 import { passSignals, processName } from "../run/pass-signals.ts";
+import { ConnectionWatch } from "./connection-watch.ts";
 import { Leave, type LeftPlace, leftProcess } from "./left-process.ts";
 import { type PassedInput, passInput } from "./pass-input.ts";
 import type { StreamsPlace } from "./streams-place.ts";
 
 const { SIGHUP, SIGKILL } = constants.signals;
 const RECONNECT_SECONDS = 60;
-/** Milliseconds between two looks, while disconnected, at whether the guest still exists. */
-const LOOK_MS = 200;
 
 export interface ServeOptions extends LeftPlace {
   /** Pass our stdin on to the process, end its input, or leave it open for others. */
@@ -48,10 +46,12 @@ export async function serveStreams(
   const { stdin, interrupts, died } = options;
   const leaving = new AbortController();
   const leave = (...reason: ConstructorParameters<typeof Leave>) => leaving.abort(new Leave(...reason));
-  using line = new DisconnectLine();
+  using watch = new ConnectionWatch(
+    () => options.findDeath?.(),
+    (death) => leaving.abort(death),
+  );
   let input: PassedInput | undefined;
-  let [isConnected, isUnread, isTerminal] = [false, false, false];
-  let looking: NodeJS.Timeout | undefined;
+  let [isUnread, isTerminal] = [false, false];
 
   const attachment = attach(place.address, request, {
     ...(place.dial && { dial: place.dial }),
@@ -70,20 +70,12 @@ export async function serveStreams(
       process.stderr.write(`${visibleLine(truncate(line))}\n`);
     },
     onConnect() {
-      isConnected = true;
-      clearInterval(looking);
-      if (line.hide() && isTerminal) redraw();
+      if (watch.connected() && isTerminal) redraw();
       input?.update();
     },
     onDisconnect(reason) {
-      isConnected = false;
-      line.show(visibleLine(`guestctl: disconnected (${reason}); connecting again …`));
+      watch.disconnected(reason);
       input?.update();
-      clearInterval(looking);
-      looking = setInterval(() => {
-        const death = options.findDeath?.();
-        if (death !== undefined) leaving.abort(death);
-      }, LOOK_MS);
     },
   });
   /** Makes a full-screen program draw its screen again, by a change of size. */
@@ -112,7 +104,7 @@ export async function serveStreams(
       stdin === "pass"
         ? passInput(process.stdin, attachment, {
             detachKeys: (isTyped && options.detachKeys) || new Uint8Array(),
-            isConnected: () => isConnected,
+            isConnected: () => watch.isConnected,
             onDetach: () => leave("detached", "by its keys"),
             onEnd: () => (isTyped ? onHangUp() : attachment.end()),
           })
@@ -122,11 +114,10 @@ export async function serveStreams(
     return (await attachment.exit).code;
   } catch (error) {
     if (error instanceof AttachError && error.kind === "unreachable") throw error;
+    watch[Symbol.dispose]();
     // The cursor may be behind a prompt.
     if (isTerminal && process.stderr.isTTY) process.stderr.write("\n");
     throw leftProcess(error, attachment, options);
-  } finally {
-    clearInterval(looking);
   }
 }
 

@@ -1,7 +1,9 @@
 import type { Command } from "commander";
+import { RpcError } from "../../client/rpc-error.ts";
 import { DEFAULT_DETACH_KEYS, detachKeys } from "../attach/detach-keys.ts";
 import { resumeLine } from "../attach/resume-line.ts";
 import { serveInTarget } from "../attach/serve-in-target.ts";
+import { CliError } from "../cli-error.ts";
 import { count, position, type StartPosition } from "../flags/option-values.ts";
 import { findContainer, findExec, type TargetFlags, withTarget } from "../guest/target.ts";
 import { Interrupts } from "../run/interrupts.ts";
@@ -50,9 +52,15 @@ async function attach(text: string, flags: AttachFlags): Promise<void> {
   const { container, record } = target;
   const request = { container, takeover, ...(exec && { exec }), ...(from && { from }) };
   using interrupts = new Interrupts();
-  process.exitCode = await serveInTarget(store, target, request, {
+  const serving = serveInTarget(store, target, request, {
     ...{ interrupts, detachKeys: keys, isJoining: true, reconnectSeconds: flags.reconnectTimeout },
     ...{ stdin: flags.stdin ? "pass" : "leave", tty: record?.terminal === true },
     resume: (at) => resumeLine(target, { container, exec: exec || container }, at, { interactive: flags.stdin }),
+  });
+  process.exitCode = await serving.catch((error: unknown) => {
+    const isRefused = error instanceof RpcError && error.kind === "failed-precondition";
+    if (!isRefused || record?.output === undefined) throw error;
+    const advice = `guestctl logs -f ${container} shows its output, --takeover replaces that client`;
+    throw new CliError(`container ${container}: a guestctl in the background is attached; ${advice}`, { cause: error });
   });
 }

@@ -1,0 +1,57 @@
+import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
+import { randomFrom, startCuttingProxy } from "../scenarios/cutting-proxy.ts";
+import { startGuestctl } from "../scenarios/guestctl-process.ts";
+import { Pod } from "../scenarios/pod.ts";
+
+const SEED = Number(process.env["GUESTD_SEED"] ?? Date.now() % 100_000);
+const KILLS = Number(process.env["GUESTD_KILLS"] ?? 100);
+const COUNT = 400_000;
+const NUMBERS = Array.from({ length: COUNT }, (_, at) => `${at + 1}\n`).join("");
+const TOTAL_BYTES = NUMBERS.length;
+
+describeInNamespaces("guestctl exec that is killed again and again", () => {
+  it(`is continued by --resume --from with no byte lost or doubled, over ${KILLS} kills (seed ${SEED})`, async () => {
+    const random = randomFrom(SEED);
+    await using machine = await startHostAgent();
+    const pod = await Pod.open(machine);
+    const container = await pod.start(["sleep", "100000"]);
+    const path = `${machine.directory}/cutting`;
+    const target = `${machine.address.slice("unix://".length)}_1028`;
+    await using proxy = await startCuttingProxy(`${path}_1028`, target, random, 200_000);
+    const wanted = createHash("sha256").update(NUMBERS).digest("hex");
+    let [kills, agents] = [0, 0];
+    for (let round = 1; kills < KILLS; round++) {
+      const hash = createHash("sha256");
+      const at = ["exec", "--address", `unix://${path}`];
+      const id = `round-${round}`;
+      let line = [...at, "--name", id, container, "sh", "-c", `seq 1 ${COUNT}; exit 9`];
+      for (let length = 0; ; ) {
+        const running = startGuestctl(line);
+        const killing = sleep(200 + random() * 1500).then(() => running.child.kill("SIGKILL"));
+        if (random() < 0.3) {
+          await machine.killAgent();
+          agents++;
+        }
+        const code = await running.ended;
+        hash.update(running.output.stdout);
+        length += running.output.stdout.length;
+        expect(running.output.stderr).toBe("");
+        await killing;
+        if (code === undefined) kills++;
+        // Killed after the last byte, it may have acknowledged the end too.
+        if (code !== undefined || length === TOTAL_BYTES) {
+          expect([code ?? 9, hash.digest("hex")]).toEqual([9, wanted]);
+          break;
+        }
+        // Killed before it started the command, it left nothing to resume.
+        if (length > 0) line = [...at, "--resume", id, "--from", `${length}`, container];
+      }
+    }
+    process.stdout.write(`${kills} kills of guestctl, ${agents} of the agent, ${proxy.cuts} cuts: 0 bytes lost\n`);
+    await pod.client.close();
+  });
+});
