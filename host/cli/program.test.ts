@@ -23,6 +23,8 @@ test("guestctl has exactly these commands", () => {
     "exec",
     "attach",
     "cp",
+    "forward",
+    "ports",
     "ps",
     "inspect",
     "stats",

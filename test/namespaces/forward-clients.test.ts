@@ -57,7 +57,7 @@ describeInNamespaces("the clients of forwarding", () => {
         /the client sent data before it was answered$/,
       ],
       ["that joins nothing", () => joining(ID), /^not-found: forward: no connection 0101/],
-      ["that only may follow", () => encodeStreamFrame("forwardEnd", 3, 0), /the first frame must be attach$/],
+      ["that only may follow", () => encodeStreamFrame("forwardEnd", 3, 0), /a connection can't begin with it$/],
       [
         "with UDP and a path",
         () => request({ container_id: container, path: "/x", udp: true }),

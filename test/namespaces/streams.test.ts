@@ -96,7 +96,7 @@ describeInNamespaces("guestd.v1.Streams", () => {
     });
 
     it.each<[string, Buffer, RegExp]>([
-      ["without attaching first", encodeStreamFrame("ack", 1, 0), /frame ack: the first frame must be attach or copy$/],
+      ["without attaching first", encodeStreamFrame("ack", 1, 0), /frame ack: a connection can't begin with it$/],
       [
         "without a version",
         encodeStreamFrame("attach", 3, 0, Buffer.from("1a0163", "hex")),

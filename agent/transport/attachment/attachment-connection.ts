@@ -97,8 +97,7 @@ export class AttachmentConnection {
     if (this.#kind !== undefined) return this.#kind(this.#frames, frame);
     const begin = KINDS[frame.type];
     if (begin === undefined) {
-      const known = Object.keys({ ...KINDS, ...this.#kinds }).join(" or ");
-      throw new AgentError("invalid-argument", `frame ${frame.type}: the first frame must be ${known}`);
+      throw new AgentError("invalid-argument", `frame ${frame.type}: a connection can't begin with it`);
     }
     this.#conversation = await begin(this.#frames, this.#attaching, frame, (error) => this.#fail(error));
   }
