@@ -33,6 +33,7 @@ const MAX_NAME = 255;
 /** Between two reports of the position, in bytes. */
 const REPORT_BYTES = 32 * 1024;
 const SET_ID = 0o6000;
+const IN_ITS_PLACE = "a directory is in its place";
 
 /** Where members go. */
 export interface SinkRoot {
@@ -79,7 +80,9 @@ export class TreeSink {
   readonly #leftOut = new Map<string, number>();
   /** The directories from the root to that of the last member, open. */
   #open: OpenDirectory[] = [];
-  /** The directory of the file that isn't complete, open on its own. */
+  /** The directory of the file that is being written, one of the open ones. */
+  #writing: number | undefined;
+  /** The directory of a file that an interrupted archive has left, open on its own. */
   #partial: number | undefined;
   #reported = 0;
 
@@ -123,9 +126,14 @@ export class TreeSink {
         await this.#yieldNow();
         await this.#take(read);
         this.#options.onMember?.(read.member);
-        this.#report(read.end, true);
+        this.#report(read.end);
       }
     } catch (error) {
+      if (this.#writing !== undefined) {
+        this.release();
+        this.#partial = keepOpen(this.#writing);
+        this.#writing = undefined;
+      }
       if (sourceError === undefined) this.discard();
       throw sourceError ?? error;
     }
@@ -162,7 +170,7 @@ export class TreeSink {
       if (parts.length === 0)
         throw new ArchiveError("invalid-argument", "it would replace the directory that is copied to");
       const dir = this.#directory(parts.slice(0, -1), true);
-      this.#refuseDirectory(dir, name);
+      if (member.size > SMALL) this.#refuseDirectory(dir, name);
       if (member.type === "file") await this.#putFile(dir, name, member, content, start);
       else if (member.type === "symlink") this.#putLink(dir, name, member);
       else this.#putHardLink(dir, name, member);
@@ -171,6 +179,8 @@ export class TreeSink {
         const message = error.message.startsWith(what) ? error.message : `${what}: ${error.message}`;
         throw new ArchiveError(error.kind, message, { cause: error });
       }
+      if (codeOf(error) === "EISDIR")
+        throw new ArchiveError("already-exists", `${what}: ${IN_ITS_PLACE}`, { cause: error });
       throw archiveError(what, error);
     }
   }
@@ -242,7 +252,7 @@ export class TreeSink {
     const path = pathIn(dir, this.#temporary);
     const fd = from > 0 ? this.#continueFile(path, from) : this.#beginFile(dir, path, member);
     try {
-      this.#partial ??= keepOpen(dir);
+      this.#writing = dir;
       this.#options.onPart?.(member, from);
       let [written, taken] = [from, start];
       for await (const { offset, bytes } of content) {
@@ -258,6 +268,7 @@ export class TreeSink {
       this.#setXattrs(fd, member);
       this.#options.sys.setTimes(fd, member.atime, member.mtime);
       renameSync(path, pathIn(dir, name));
+      this.#writing = undefined;
       this.release();
     } finally {
       closeSync(fd);
@@ -266,7 +277,6 @@ export class TreeSink {
 
   #beginFile(dir: number, path: Buffer, { parts }: Member): number {
     this.discard();
-    removeFile(path);
     const bytes = parts.reduce((sum, { start, end }) => sum + end - start, 0);
     const { blocks, bavail, bsize } = bytes > SMALL ? statfsSync(pathIn(dir)) : { blocks: 0, bavail: 0, bsize: 0 };
     // A tmpfs without a limit reports 0 blocks.
@@ -274,7 +284,14 @@ export class TreeSink {
       const line = `ENOSPC (it has ${bytes} bytes, only ${bavail * bsize} are free; free space and copy again)`;
       throw new ArchiveError("resource-exhausted", line);
     }
-    return openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    const open = () => openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    try {
+      return open();
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST") throw error;
+      removeFile(path);
+      return open();
+    }
   }
 
   /** Opens a file that an interrupted archive has left, and drops what is behind the bytes to continue at. */
@@ -337,9 +354,10 @@ export class TreeSink {
     }
   }
 
+  /** Checks before a large file is written; renaming would refuse it too. */
   #refuseDirectory(dir: number, name: Buffer): void {
     const stat = lstatSync(pathIn(dir, name), { throwIfNoEntry: false });
-    if (stat?.isDirectory()) throw new ArchiveError("already-exists", "a directory is in its place");
+    if (stat?.isDirectory()) throw new ArchiveError("already-exists", IN_ITS_PLACE);
   }
 
   #mode({ mode }: Member): number {
@@ -369,8 +387,8 @@ export class TreeSink {
     }
   }
 
-  #report(position: number, isEnd = false): void {
-    if (!isEnd && position - this.#reported < REPORT_BYTES) return;
+  #report(position: number): void {
+    if (position - this.#reported < REPORT_BYTES) return;
     this.#reported = position;
     this.#options.onTaken?.(position);
   }

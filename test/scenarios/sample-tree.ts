@@ -100,12 +100,14 @@ export interface SnapshotOptions {
   readonly owners?: boolean;
   /** Leaves set-id bits out. */
   readonly setId?: boolean;
+  /** Leaves extended attributes out. */
+  readonly xattrs?: boolean;
 }
 
 /** Describes a tree by everything that a copy preserves, by path. */
 export function snapshotTree(
   root: string,
-  { owners = true, setId = true }: SnapshotOptions = {},
+  { owners = true, setId = true, xattrs = true }: SnapshotOptions = {},
 ): Record<string, unknown> {
   const { listXattrs, getXattr } = treeCalls();
   const firstNames = new Map<bigint, string>();
@@ -122,8 +124,8 @@ export function snapshotTree(
     };
     if (stat.isSymbolicLink()) return [name, { ...common, target: readlinkSync(latin1(path), "latin1" as "utf8") }];
     const fd = openSync(latin1(path), "r");
-    const xattrs = listXattrs(fd).filter((key) => key.startsWith("user."));
-    const values = xattrs.map((key) => [key, getXattr(fd, key)?.toString("hex")]);
+    const keys = xattrs ? listXattrs(fd).filter((key) => key.startsWith("user.")) : [];
+    const values = keys.map((key) => [key, getXattr(fd, key)?.toString("hex")]);
     closeSync(fd);
     if (!stat.isFile()) return [name, { ...common, values }];
     const hash = createHash("sha256")

@@ -112,8 +112,9 @@ class CopySession {
 
   async #extract(extract: Extract<Copy, { extract: unknown }>["extract"]): Promise<void> {
     await extract(this.#channel, (position) => {
-      this.#taken = position;
-      this.#frames.push("copyAck", STREAM.process, position);
+      // A member's last block may not be whole yet.
+      this.#taken = Math.min(position, this.#received);
+      this.#frames.push("copyAck", STREAM.process, this.#taken);
     });
     const notes = this.#copy.notes();
     this.#frames.push("copyEnd", STREAM.process, this.#received, end.encode({ version: 1, notes }));

@@ -31,6 +31,8 @@ export class LostLink extends Error {
 /** One connection of a copy. */
 export class CopyLink implements Disposable {
   readonly ready: guestd.v1.CopyReady;
+  /** Bytes of the archive that have arrived. */
+  received = 0;
   readonly #socket: Duplex;
   readonly #frames: AsyncGenerator<StreamFrame>;
   readonly #closed = new AbortController();

@@ -75,7 +75,8 @@ async function receive(
   let [link, first, receiver]: [CopyLink?, guestd.v1.CopyReady?, Receiver?] = [];
   let [after, part]: [string, { member: Member; bytes: number }?] = [""];
   const events: ReceiverEvents = {
-    onTaken: (position) => link?.send("copyAck", position),
+    // A member's last block may not be whole yet.
+    onTaken: (position) => link?.send("copyAck", Math.min(position, link.received)),
     onMember(member) {
       [after, part] = [member.name, undefined];
       progress.setMembers(progress.members + 1);
@@ -103,12 +104,15 @@ async function receive(
 }
 
 async function* received(link: CopyLink, onEnd: (notes: readonly string[]) => void): AsyncGenerator<Uint8Array> {
-  let received = 0;
   for await (const frame of link.frames()) {
-    if (frame.type === "copyData" && frame.offset === received) {
-      received += frame.payload.length;
+    if (frame.offset !== link.received || (frame.type !== "copyData" && frame.type !== "copyEnd")) {
+      const line = `copy: the agent sent ${frame.type} at ${frame.offset}, not at ${link.received}`;
+      throw new AttachError("internal", line);
+    }
+    if (frame.type === "copyEnd") onEnd(notesOf(frame));
+    else {
+      link.received += frame.payload.length;
       yield frame.payload;
-    } else if (frame.type === "copyEnd" && frame.offset === received) onEnd(notesOf(frame));
-    else throw new AttachError("internal", `copy: the agent sent ${frame.type} at ${frame.offset}, not at ${received}`);
+    }
   }
 }
