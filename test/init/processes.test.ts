@@ -177,13 +177,18 @@ describeInit("processes and descriptors that outlive the agent:", (binary) => {
 
   test("init keeps 2048 deposits and refuses one more", async () => {
     const { read, write } = sys.pipe();
-    for (let i = 0; i < 2049; i++) agent.deposit(`deposit-${i}`, read);
+    for (let i = 0; i < 2049; i++) {
+      agent.deposit(`deposit-${i}`, read);
+      if (i % 512 === 0) await run(agent, [stdio, ...shell("true")]); // after what was sent before
+    }
     await run(agent, [stdio, ...shell("true")]);
     await restart();
     expect(agent.greeting.deposits.size).toBe(2048);
+    let withdrawn = 0;
     for (const [name, fd] of agent.greeting.deposits) {
       sys.close(fd);
       agent.withdraw(name);
+      if (++withdrawn % 512 === 0) await run(agent, [stdio, ...shell("true")]);
     }
     await run(agent, [stdio, ...shell("true")]);
     for (const fd of [read, write]) sys.close(fd);

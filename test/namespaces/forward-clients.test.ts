@@ -71,6 +71,19 @@ describeInNamespaces("the clients of forwarding", () => {
     });
   });
 
+  it("can't listen in the guest itself", async () => {
+    const reverse = reverseForward(address(), { port: 1 }, { onConnection: () => undefined });
+    await expect(reverse.closed).rejects.toMatchObject({ kind: "invalid-argument" });
+  });
+
+  it("are told when the container of a reverse forward ends", async () => {
+    const other = await pod.start(["sleep", "1000"]);
+    const reverse = reverseForward(address(), { container: other, port: 0 }, { onConnection: () => undefined });
+    await reverse.listening;
+    await pod.remove(other);
+    await expect(reverse.closed).rejects.toMatchObject({ kind: "no-container" });
+  });
+
   /** Opens both halves by hand, without a client that follows the protocol. */
   async function halves(port: number) {
     const id = Buffer.from(crypto.getRandomValues(new Uint8Array(16)));

@@ -162,19 +162,31 @@ describeInNamespaces("forwarded connections", () => {
     }, 5000);
   });
 
-  it("carry datagrams", async () => {
+  /** Sends datagrams through a forward until one comes back. */
+  const datagrams = async () => {
     const local = await forwardDatagrams(address(), {}, { container, port: PORT.udp });
     const socket = createSocket("udp4");
-    const sizes = [1, 9000, 60_000];
     const received: number[] = [];
     socket.on("message", (datagram) => received.push(datagram.length));
-    for (const size of sizes) {
-      socket.send(Buffer.alloc(size, 1), local.port, "127.0.0.1");
-      await vi.waitUntil(() => received.includes(size), 5000);
-    }
-    expect(received).toEqual(sizes);
-    socket.close();
-    await local.close();
+    const echo = (size: number) =>
+      vi.waitUntil(
+        () => {
+          socket.send(Buffer.alloc(size, 1), local.port, "127.0.0.1");
+          return received.includes(size);
+        },
+        { timeout: 10_000, interval: 100 },
+      );
+    const close = async () => {
+      socket.close();
+      await local.close();
+    };
+    return { echo, received, [Symbol.asyncDispose]: close };
+  };
+
+  it("carry datagrams with their bounds", async () => {
+    await using flow = await datagrams();
+    for (const size of [1, 9000, 60_000]) await flow.echo(size);
+    expect([...new Set(flow.received)]).toEqual([1, 9000, 60_000]);
   });
 
   it(`lose no byte both ways, nor their ends, in ${KILLS} deaths of the agent`, async () => {
@@ -184,6 +196,8 @@ describeInNamespaces("forwarded connections", () => {
     );
     if (download === undefined || upload === undefined || idle === undefined || half === undefined) throw new Error();
     half.end("x");
+    await using flow = await datagrams();
+    await flow.echo(10);
     const sum = createHash("sha256");
     let [received, sent] = [0, 0];
     const kill = async () => {
@@ -215,6 +229,7 @@ describeInNamespaces("forwarded connections", () => {
     expect(await text(idle)).toBe("still there end after 11");
     expect(half.destroyed).toBe(false);
     half.destroy();
+    await flow.echo(20); // over a new connection
   }, 60_000);
 
   it("report the ports on which processes listen, and wait for one", async () => {

@@ -44,7 +44,8 @@ export interface ForwardFds {
   readonly upload: Fd;
   /** To the client: data of the target. From the client: its announcement. */
   readonly download: Fd;
-  readonly target: Fd;
+  /** Unset once both directions have ended, while the client may still be reading. */
+  readonly target?: Fd;
   /** Pipes of the directions that have not ended. */
   readonly up?: Fd;
   readonly down?: Fd;

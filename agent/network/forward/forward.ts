@@ -38,10 +38,10 @@ export class Forward {
   /** Moves both directions to their ends. */
   start(): void {
     const { upload, download, target } = this.#fds;
-    if (upload === undefined || download === undefined || target === undefined) return;
-    for (const part of [this.#runUp(upload, target), this.#runDown(target, download, upload)]) {
-      part.catch((error: unknown) => this.#fail(error));
-    }
+    if (upload === undefined || download === undefined) return;
+    const parts = [this.#runUp(upload, target)];
+    if (target !== undefined) parts.push(this.#runDown(target, download, upload));
+    for (const part of parts) part.catch((error: unknown) => this.#fail(error));
     if (this.#up !== undefined) this.#readAnnouncement(download).catch((error: unknown) => this.#fail(error));
   }
 
@@ -60,9 +60,9 @@ export class Forward {
     this.#onClosed();
   }
 
-  async #runUp(upload: Fd, target: Fd): Promise<void> {
+  async #runUp(upload: Fd, target: Fd | undefined): Promise<void> {
     const { sys } = this.#base;
-    if (this.#up !== undefined) {
+    if (this.#up !== undefined && target !== undefined) {
       const up = this.#up;
       const isEnd = () => this.#total !== undefined && up.taken >= this.#total;
       await up.run(upload, target, isEnd);

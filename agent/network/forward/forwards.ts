@@ -30,9 +30,10 @@ export class Forwards {
     this.#completeMove();
     for (const { place, id, fds } of foundForwards(base.init.greeting.deposits)) {
       const { upload, download, target } = fds;
-      const isComplete = upload !== undefined && download !== undefined && target !== undefined;
+      const isNeeded = fds.up !== undefined || fds.down !== undefined;
+      const isComplete = upload !== undefined && download !== undefined && (target !== undefined || !isNeeded);
       if (isComplete && place < MAX_FORWARDS && !this.#running.has(place)) {
-        this.#run(place, id, { ...fds, upload, download, target });
+        this.#run(place, id, { ...fds, upload, download });
       } else this.#discard(place, id, fds);
     }
   }

@@ -105,13 +105,13 @@ export class Forwarding {
     checkVersion("reverse forward", request.version);
     const id = idOf(request.id);
     this.#agent.policy.check("ForwardListen", "ForwardListenRequest", request);
-    const open = async () => {
-      const listener = await this.#listen(request);
-      const container = this.#agent.sandbox.find(request.container_id);
-      void container?.init.exit.then(() => this.#reverse.close(id));
-      return listener;
-    };
-    return await this.#reverse.attach(id, open, onWaiting, onReplaced);
+    if (request.container_id === "") {
+      throw new AgentError("invalid-argument", "reverse forward: the guest itself can't listen; name a container");
+    }
+    const container = this.#running(request.container_id);
+    const attached = await this.#reverse.attach(id, () => this.#listen(container, request), onWaiting, onReplaced);
+    void container.init.exit.then(() => this.#reverse.close(id));
+    return attached;
   }
 
   /** Returns the encoded list of a network namespace's ports. */
@@ -159,8 +159,10 @@ export class Forwarding {
     return await connectUnix(this.#sys, namespace, { path, file }, signal);
   }
 
-  async #listen({ container_id, host, port, path }: guestd.v1.ForwardListenRequest): Promise<ContainerListener> {
-    const container = this.#running(container_id);
+  async #listen(
+    container: Container,
+    { host, port, path }: guestd.v1.ForwardListenRequest,
+  ): Promise<ContainerListener> {
     using opened = new DisposableStack();
     const namespace = this.#namespaceOf(container, opened);
     if (path === "") {

@@ -20,6 +20,8 @@ export class ForwardedStream extends Duplex {
   #total: number | undefined;
   /** True once all of them have arrived. */
   #isEnded = false;
+  /** True while the reader takes more. */
+  #isWanted = false;
 
   /** Owns both connections, whose first frames are answered. */
   constructor(upload: Duplex, download: Duplex) {
@@ -32,7 +34,7 @@ export class ForwardedStream extends Duplex {
         for (const frame of parser.push(chunk)) this.#take(frame);
       });
     });
-    download.on("readable", () => this._read());
+    download.on("readable", () => this.#receive());
     for (const event of ["end", "close"] as const) {
       upload.once(event, () => this.#lostUpload());
       // The reason may still arrive over the other connection.
@@ -41,12 +43,17 @@ export class ForwardedStream extends Duplex {
   }
 
   override _read(): void {
-    for (;;) {
+    this.#isWanted = true;
+    this.#receive();
+  }
+
+  /** Passes on what has arrived, as far as the reader wants it: the rest waits in the connection, and holds the target back. */
+  #receive(): void {
+    while (this.#isWanted) {
       const chunk = this.#download.read() as Buffer | null;
       if (chunk === null) break;
       this.#received += chunk.length;
-      const more = this.push(chunk);
-      if (this.#checkEnd() || !more) return;
+      this.#isWanted = this.push(chunk);
     }
     this.#checkEnd();
   }
