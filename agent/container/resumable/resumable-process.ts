@@ -91,13 +91,19 @@ export class ResumableProcess {
         if (!isRemoved && !this.#closed) events?.removed();
         isRemoved = true;
       },
-      ...(this.mode.keeper === "log" && { called: () => events?.called() }),
+      ...(this.isLog && { called: () => events?.called() }),
     };
     for (const source of this.#sources) source.attach(owner);
   }
 
   get mode(): OutputMode {
     return this.#ledger.mode(this.place);
+  }
+
+  /** True if it is kept for a container's log. */
+  get isLog(): boolean {
+    const { keeper } = this.mode;
+    return keeper === "log" || keeper === "new";
   }
 
   get outputs(): AttachedOutput[] {
@@ -133,8 +139,9 @@ export class ResumableProcess {
         "attach: the process's output is held; its mode is chosen at its start",
       );
     }
-    if (mode.isHeld === isHeld) return;
-    this.#ledger.setMode(this.place, { ...mode, isHeld });
+    const keeper = mode.keeper === "new" ? "log" : mode.keeper;
+    if (mode.isHeld === isHeld && mode.keeper === keeper) return;
+    this.#ledger.setMode(this.place, { ...mode, isHeld, keeper });
     for (const output of this.outputs) if (output instanceof SpooledOutput) output.wake();
   }
 
