@@ -66,10 +66,10 @@ export function readNumber(key: KeysOf<number>, most: number, scale = 1): Option
   };
 }
 
-/** Reads a port, among which 0 is a value of its own. */
-export function readPort(key: KeysOf<number>): OptionReader {
+/** Reads a whole number up to `most`, among which 0 is a value of its own: off. */
+export function readOptional(key: KeysOf<number>, most: number): OptionReader {
   return (options, value) => {
-    const number = wholeNumber(value, MAX_PORT);
+    const number = wholeNumber(value, most);
     if (typeof number === "string") return number;
     options[key] = number;
     return undefined;

@@ -12,6 +12,8 @@ const AGENT_PORT = 1024;
 /** Time limit in milliseconds; without KVM on a busy host, the first answer may take a second. */
 const FIRST_ANSWER_MS = 10_000;
 const MARKS_MS = 2000;
+/** Bytes that the agent keeps of each output of containers that no host reads, unless the guest's options say otherwise. */
+const CONTAINER_LOGS = "agent.container_logs=262144";
 const POWER_OFF_MS = 30_000;
 
 export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
@@ -43,7 +45,7 @@ export class SandboxGuest implements AsyncDisposable {
     if (network !== undefined) await checkForwards(network);
     const folder = shared ?? (await makeSharedFolder());
     if (shared === undefined) undo.defer(() => folder.remove());
-    const kernelArgs = [...(options.kernelArgs ?? []), LOG_OPTION];
+    const kernelArgs = [CONTAINER_LOGS, ...(options.kernelArgs ?? []), LOG_OPTION];
     const begun = performance.now();
     const qemuArgs = [...(options.qemuArgs ?? []), ...(network === undefined ? [] : userNetworkArguments(network))];
     const guest = await Guest.start({ ...options, kernelArgs, qemuArgs, shares: [folder.share] });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, vi } from "vitest";
 import { STREAM } from "../../proto/stream-frame.ts";
 import type { Pod } from "./pod.ts";
@@ -153,6 +154,19 @@ export function keptOutputScenarios(given: () => Given): void {
     await pod.client.agent.writeStdin({ container_id: container, exec_id: container, data: Buffer.from("go\n") });
     for (let part = "x"; part !== ""; text += part) part = await read("readStdout", 7000);
     expect(text).toBe(numbers(1, 6000));
+    await pod.remove(container);
+  });
+
+  it("drops nothing right after the start, so that a host can still begin to read", async () => {
+    const { pod } = given();
+    const container = await pod.start(["seq", "1", "50000"]);
+    await sleep(300); // far less than the 2 s
+    let text = "";
+    for (let part = "x"; part !== ""; text += part) {
+      const { data } = await pod.client.agent.readStdout({ container_id: container, exec_id: container, len: 32_768 });
+      part = Buffer.from(data).toString();
+    }
+    expect(text).toBe(numbers(1, 50_000));
     await pod.remove(container);
   });
 

@@ -93,7 +93,7 @@ export function streamsScenarios(
       message: "attach: another client is attached; set takeover to replace it",
     });
     const second = attachText(address, { container, exec, takeover: true });
-    expect(await second.attachment.attached).toEqual({ stdin: 4, terminal: false });
+    expect(await second.attachment.attached).toMatchObject({ stdin: 4, terminal: false });
     await expect(first.attachment.exit).rejects.toMatchObject({ kind: "taken-over" });
     await expect(first.attachment.write(Buffer.from("lost\n"))).rejects.toMatchObject({ kind: "taken-over" });
     await second.attachment.write(Buffer.from("two\n"));

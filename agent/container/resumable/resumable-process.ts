@@ -15,14 +15,14 @@ const LAST_READ_MS = 5000;
 
 /** An attachment that sees the output of a process. */
 export interface Observer {
+  /** Random text that names the client over all its connections. */
+  readonly client: string;
   /** Ends the attachment: the process and its output are gone. */
   removed(reason?: AgentError): void;
 }
 
 /** One client's attachment, which a later one may replace. */
 export interface Owner extends Observer {
-  /** Random text that names the client over all its connections. */
-  readonly client: string;
   /** Ends the attachment; `by` is the client that replaces it. */
   replaced(by: string): void;
 }
@@ -56,6 +56,8 @@ export class ResumableProcess {
   owner: Owner | undefined;
   readonly #ledger: ResumableParts["ledger"];
   readonly #observers = new Set<Observer>();
+  /** Clients of observers that were cut off, and may come back. */
+  readonly #cutOff = new Set<string>();
   /** Set once a client has acknowledged the end: called when the last observer is gone. */
   #onUnobserved: (() => void) | undefined;
   readonly #sources: readonly OutputStream[];
@@ -91,13 +93,19 @@ export class ResumableProcess {
         if (!isRemoved && !this.#closed) events?.removed();
         isRemoved = true;
       },
-      ...(this.mode.keeper === "log" && { called: () => events?.called() }),
+      ...(this.isLog && { called: () => events?.called() }),
     };
     for (const source of this.#sources) source.attach(owner);
   }
 
   get mode(): OutputMode {
     return this.#ledger.mode(this.place);
+  }
+
+  /** True if it is kept for a container's log. */
+  get isLog(): boolean {
+    const { keeper } = this.mode;
+    return keeper === "log" || keeper === "new";
   }
 
   get outputs(): AttachedOutput[] {
@@ -133,36 +141,46 @@ export class ResumableProcess {
         "attach: the process's output is held; its mode is chosen at its start",
       );
     }
-    if (mode.isHeld === isHeld) return;
-    this.#ledger.setMode(this.place, { ...mode, isHeld });
+    const keeper = mode.keeper === "new" ? "log" : mode.keeper;
+    if (mode.isHeld === isHeld && mode.keeper === keeper) return;
+    this.#ledger.setMode(this.place, { ...mode, isHeld, keeper });
     for (const output of this.outputs) if (output instanceof SpooledOutput) output.wake();
   }
 
-  /** Adds an observer; returns the function that removes it. Throws if there are too many. */
-  observe(observer: Observer): () => void {
+  /** Adds an observer; returns the function that removes it, for good or cut off. Throws if there are too many. */
+  observe(observer: Observer): (isForGood: boolean) => void {
     if (this.#observers.size >= MAX_OBSERVERS) {
       throw new AgentError("resource-exhausted", `attach: ${MAX_OBSERVERS} observers are attached to the process`);
     }
     this.#observers.add(observer);
+    this.#cutOff.delete(observer.client);
     const ends = this.outputs.map((output) => output.observe());
-    return () => {
+    return (isForGood) => {
       if (!this.#observers.delete(observer)) return;
       for (const end of ends) end();
-      if (this.#observers.size === 0) this.#onUnobserved?.();
+      if (!isForGood && this.#cutOff.size < MAX_OBSERVERS) this.#cutOff.add(observer.client);
+      if (!this.#isObserved) this.#onUnobserved?.();
     };
   }
 
   /** Calls `done` once no observer reads any more, at the latest after some seconds, in which observers can read the rest. */
   release(done: () => void): void {
-    if (this.#observers.size === 0) {
+    if (!this.#isObserved) {
       done();
       return;
     }
-    const timer = setTimeout(() => this.#endObservers(), LAST_READ_MS).unref();
-    this.#onUnobserved = () => {
+    const end = () => {
       clearTimeout(timer);
+      this.#endObservers();
       done();
     };
+    const timer = setTimeout(end, LAST_READ_MS).unref();
+    this.#onUnobserved = end;
+  }
+
+  /** True while observers read, or may come back to read. */
+  get #isObserved(): boolean {
+    return this.#observers.size + this.#cutOff.size > 0;
   }
 
   /** Ends every attachment. */

@@ -21,6 +21,9 @@ const pipeName = (process: number, stream: 0 | 1) => `${process}:${stream}`;
 const STREAMS = [0, 1] as const;
 const HOLD: OutputRequest = { kind: "hold", keepBytes: 0 };
 
+/** How long a container's log drops nothing, so that a host can attach or read right after the start. */
+const NEW_LOG_MS = 2000;
+
 /** A process of a container: its first one has an empty id. */
 export interface ContainerProcess {
   readonly container: string;
@@ -107,7 +110,7 @@ export class ResumableProcesses {
       throw new AgentError("resource-exhausted", `${line}; end one`);
     }
     const { kind } = request;
-    this.#ledger.setMode(place, { kind, isHeld: kind === "hold", keeper });
+    this.#ledger.setMode(place, { kind, isHeld: kind === "hold" || keeper === "new", keeper });
     for (const stream of STREAMS) this.#ledger.setCapacity(place, stream, keepBytes);
     return place;
   }
@@ -130,16 +133,16 @@ export class ResumableProcesses {
   /** Keeps a log of a container's first process, unless a client is attached. Throws if its output can't be kept. */
   log(container: string, process: Process, keepBytes: number): void {
     if (this.find(process) !== undefined || process.streamNames.length > 0) return;
-    const place = this.prepare(undefined, { kind: "spool", keepBytes: Math.max(keepBytes, MIN_KEEP_BYTES) }, "log");
+    const place = this.prepare(undefined, { kind: "spool", keepBytes: Math.max(keepBytes, MIN_KEEP_BYTES) }, "new");
     this.add(place, { container, process });
   }
 
   /** Ends the keeping: a client has acknowledged the end of the process, or the process was removed. A log stays. */
   release(attached: ResumableProcess): void {
-    const { process, place, mode } = attached;
+    const { process, place } = attached;
     const { launchId } = process;
     if (this.#attached.get(launchId) !== attached || attached.isReleased) return;
-    if (mode.keeper === "log") {
+    if (attached.isLog) {
       attached.setHeld(false);
       markWaited(process);
       return;
@@ -165,7 +168,7 @@ export class ResumableProcesses {
   #attach(place: number, container: string, process: Process): ResumableProcess {
     const parts = this.#partsOf(place);
     const { launchId } = process;
-    const { kind, keeper } = this.#ledger.mode(place);
+    const { kind } = this.#ledger.mode(place);
     const output = (stream: 0 | 1, source: OutputStream | undefined) => {
       if (kind !== "hold") return this.#spooled(parts, stream, source);
       if (source === undefined) throw new AgentError("internal", "attach: the output is gone");
@@ -177,7 +180,7 @@ export class ResumableProcesses {
       },
       removed: () => {
         this.#attached.delete(launchId);
-        if (keeper === "log" && this.logs.keep(container, attached)) return;
+        if (attached.isLog && this.logs.keep(container, attached)) return;
         attached.endAll();
         attached.close();
         this.#free(place, launchId);
@@ -191,6 +194,12 @@ export class ResumableProcesses {
     };
     const attached = new ResumableProcess(parts, process, output, events);
     this.#attached.set(launchId, attached);
+    if (attached.mode.keeper === "new") {
+      const drop = () => {
+        if (this.#attached.get(launchId) === attached && attached.mode.keeper === "new") attached.setHeld(false);
+      };
+      setTimeout(drop, NEW_LOG_MS).unref();
+    }
     return attached;
   }
 

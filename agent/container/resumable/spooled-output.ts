@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { AgentError } from "../../kernel/error.ts";
+import { AgentError, SystemError } from "../../kernel/error.ts";
 import { waitUntil } from "../../kernel/wait/wait-until.ts";
 import type { OutputStream } from "../process/output-stream.ts";
 import type { AttachedOutput, OutputGap } from "./attached-output.ts";
@@ -10,7 +10,7 @@ import type { SpoolTimes } from "./spool-times.ts";
 /** Output is taken once in so many ms, a pipe's worth at a time: some 60 MB/s, so a chatty process can't occupy the agent. */
 const PACE_MS = 1;
 /** Between attempts while the guest has no memory for the file: until then the output stays in the process's pipe. */
-const NO_MEMORY_MS = 1000;
+const AGAIN_MS = 1000;
 
 /**
  * One output of a process that goes to a file (RING, SPOOL), also while no client is attached. The process never waits, and
@@ -135,19 +135,26 @@ export class SpooledOutput implements AttachedOutput {
 
   async #takeAll(): Promise<void> {
     const { signal } = this.#closed;
-    const source = this.#source;
-    try {
-      while (source !== undefined && !signal.aborted) {
-        if (this.#room <= 0) await waitUntil(this.#changed.promise, signal);
-        else if (!this.#hasMemory()) await sleep(NO_MEMORY_MS, undefined, { signal, ref: false });
-        else if ((await source.take((fd, room) => this.#take(fd, room), this.#room, signal)) === 0) break;
-        else await sleep(PACE_MS, undefined, { signal });
+    while (this.#source !== undefined && !signal.aborted) {
+      try {
+        if (await this.#takeNext(this.#source, signal)) break;
+      } catch (error) {
+        // It was stopped, or the process was removed; or the kernel is short of something, which may pass.
+        if (!(error instanceof SystemError)) break;
+        await sleep(AGAIN_MS, undefined, { ref: false });
       }
-    } catch {
-      // It was stopped, or the process was removed.
     }
     this.#ended = true;
     this.wake();
+  }
+
+  /** Resolves once more output was taken, or may be; with true at the end of the output. */
+  async #takeNext(source: OutputStream, signal: AbortSignal): Promise<boolean> {
+    if (this.#room <= 0) await waitUntil(this.#changed.promise, signal);
+    else if (!this.#hasMemory()) await sleep(AGAIN_MS, undefined, { signal, ref: false });
+    else if ((await source.take((fd, room) => this.#take(fd, room), this.#room, signal)) === 0) return true;
+    else await sleep(PACE_MS, undefined, { signal });
+    return false;
   }
 
   #take(from: number, room: number): number {

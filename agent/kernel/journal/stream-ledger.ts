@@ -31,8 +31,11 @@ const LEDGER_BYTES = (ENTRIES_AT + MAX_LEDGER_ENTRIES * ENTRY_WORDS) * 8;
 
 /** How output is kept: in pipes, or in files that drop the oldest bytes; a spool also has times. */
 const OUTPUT_MODES = ["hold", "ring", "spool"] as const;
-/** `log`: a container's first process without a client. `given`: calls have taken it over. `remains`: its container was removed. */
-const KEEPERS = ["client", "log", "given", "remains"] as const;
+/**
+ * Logs of containers: `log`, at first `new`, while it is held for a host that is about to attach or read; `given`: calls have
+ * taken it over; `remains`: its container was removed.
+ */
+const KEEPERS = ["client", "log", "given", "remains", "new"] as const;
 
 export interface OutputMode {
   readonly kind: (typeof OUTPUT_MODES)[number];

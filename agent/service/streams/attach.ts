@@ -107,7 +107,7 @@ export class Attaching {
   setMode({ mode }: guestd.v1.Attach, process: ResumableProcess): void {
     const { MODE_DEFAULT, MODE_HOLD } = guestd.v1.StreamMode;
     if (mode !== MODE_DEFAULT) process.setHeld(mode === MODE_HOLD);
-    else if (process.mode.keeper === "log") process.setHeld(true);
+    else if (process.isLog) process.setHeld(true);
   }
 
   /** The client detaches for good: a process whose output goes to files waits for it no more. */

@@ -38,7 +38,7 @@ export class Attachment {
   /** Offsets at which the outputs begin for this client. */
   readonly #starts: { readonly stdout: number; readonly stderr: number };
   /** Ends the observation. */
-  readonly #leave: (() => void) | undefined;
+  readonly #leave: ((isForGood: boolean) => void) | undefined;
   /** Offsets after the last byte sent, by stream. */
   readonly #sent = new Map<number, number>();
   /** Times of the last bytes sent, by stream. */
@@ -53,7 +53,6 @@ export class Attachment {
     process: Attached,
     fail: (error: unknown) => void,
   ) {
-    if (process.isReleased) throw new AgentError("not-found", "attach: a client has acknowledged the process's end");
     this.client = request.client;
     this.#frames = frames;
     this.#attaching = attaching;
@@ -72,6 +71,9 @@ export class Attachment {
 
   #own(): Input {
     const { owner, stdin } = this.#process;
+    if (this.#process.isReleased) {
+      throw new AgentError("not-found", "attach: a client has acknowledged the process's end");
+    }
     if (stdin === undefined)
       throw new AgentError("not-found", "attach: the container was removed; its log can be observed");
     if (owner !== undefined && owner.client !== this.client && !this.#request.takeover) {
@@ -164,6 +166,7 @@ export class Attachment {
     }
     if (type === "ping") this.#frames.push("pong", STREAM.process, offset);
     if (type === "leave" || (type === "ack" && stream === STREAM.process)) {
+      this.#leave?.(true);
       this.close();
       this.#frames.end();
     }
@@ -184,7 +187,7 @@ export class Attachment {
   close(): void {
     this.#ended.abort(new Error("detached"));
     if (this.#process.owner === this) this.#process.owner = undefined;
-    this.#leave?.();
+    this.#leave?.(false);
   }
 
   async #send(): Promise<void> {

@@ -77,6 +77,10 @@ export interface Attached {
   /** Bytes of input that the process has got: what `write` adds follows them. */
   readonly stdin: number;
   readonly terminal: boolean;
+  /** Output that the agent had taken by then. */
+  readonly end: Position;
+  /** Bytes of each output that are kept although no client takes them; 0 if none. */
+  readonly keepBytes: number;
 }
 
 /** Parts of an attachment that outlive its connections. */

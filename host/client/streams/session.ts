@@ -202,7 +202,9 @@ export class Session {
     position.stderr ??= hello.stderr?.start ?? 0;
     if (!input.isRefused) input.begin(hello.stdin);
     this.#hello = hello;
-    this.#state.attached.resolve({ stdin: hello.stdin, terminal: hello.terminal });
+    const { stdin, terminal, stdout, stderr } = hello;
+    const end = { stdout: stdout?.end ?? 0, stderr: stderr?.end ?? 0 };
+    this.#state.attached.resolve({ stdin, terminal, end, keepBytes: stdout?.keep_bytes ?? 0 });
     this.#state.options.onConnect?.();
     this.sendSize();
     this.sendSignals();

@@ -1,0 +1,3 @@
+import { keptOutputSuite } from "../namespaces/testing/kept-output-suite.ts";
+
+keptOutputSuite(300);
