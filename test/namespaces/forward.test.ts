@@ -159,7 +159,7 @@ describeInNamespaces("forwarded connections", () => {
     await vi.waitFor(async () => {
       const { stdout } = await pod.execute(container, ["cat", "/proc/net/tcp"]);
       expect(String(stdout)).not.toMatch(/:1B58 \S+ 0[1-9]/);
-    }, 5000);
+    }, 50_000);
   });
 
   /** Sends datagrams through a forward until one comes back. */

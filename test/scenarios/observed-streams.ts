@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, vi } from "vitest";
 import { STREAM } from "../../proto/stream-frame.ts";
 import type { Pod } from "./pod.ts";
@@ -65,7 +64,7 @@ export function observedStreamsScenarios(
   it("tells an observer that falls behind which bytes are gone, and never waits for it", async () => {
     const { address, container } = given();
     const exec = newExec();
-    const owner = attachText(address, { container, exec, process: shellProcess("read x; seq 1 100000; echo end >&2") });
+    const owner = attachText(address, { container, exec, process: shellProcess("read x; seq 1 300000; echo end >&2") });
     await owner.attachment.attached;
     const parts: { readonly from: number; readonly to: number; readonly text?: string }[] = [];
     const slow = attachText(
@@ -74,15 +73,15 @@ export function observedStreamsScenarios(
       {
         onData: async (name, bytes, from) => {
           if (name === "stdout") parts.push({ from, to: from + bytes.length, text: Buffer.from(bytes).toString() });
-          await sleep(20);
+          await owner.attachment.exit;
         },
         onGap: (_name, from, to) => parts.push({ from, to }),
       },
     );
     await slow.attachment.attached;
     await owner.attachment.write(Buffer.from("go\n"));
-    expect(await owner.attachment.exit).toMatchObject({ code: 0, stdout: 588_895 });
-    expect(await slow.attachment.exit).toMatchObject({ code: 0, stdout: 588_895 });
+    expect(await owner.attachment.exit).toMatchObject({ code: 0, stdout: 1_988_895 });
+    expect(await slow.attachment.exit).toMatchObject({ code: 0, stdout: 1_988_895 });
     expect(parts.some(({ text }) => text === undefined)).toBe(true);
     let next = 0;
     for (const { from, to, text } of parts) {
@@ -90,7 +89,7 @@ export function observedStreamsScenarios(
       if (text !== undefined) expect(text).toBe(owner.text.stdout.slice(from, to));
       next = to;
     }
-    expect(next).toBe(588_895);
+    expect(next).toBe(1_988_895);
   });
 
   it("refuses input from an observer, and an observer of a process that no client is attached to", async () => {
