@@ -125,7 +125,11 @@ export class ByteMover {
       if (kind === "discard") this.#ledger.setBase(place, stream, base + inPipe);
       else if (kind === "feed") this.#ledger.setStdin(place, base + count - inPipe);
       else if (kind === "store") this.#completeStore(note, inPipe, openFile);
-      else if (kind === "take" && inPipe > 0) this.#completeStore({ ...note, count: inPipe }, inPipe, openFile);
+      else if (kind === "take" && inPipe > 0) {
+        const taken = { ...note, kind: "store", count: inPipe } as const;
+        this.#ledger.begin(taken); // this agent may die too
+        this.#completeStore(taken, inPipe, openFile);
+      }
       this.#ledger.endMove();
     }
     this.#drain();

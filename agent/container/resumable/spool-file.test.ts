@@ -3,7 +3,7 @@ import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, expect, test, vi } from "vitest";
-import { SPOOL_STEP_BYTES as STEP, SpoolFile } from "./spool-file.ts";
+import { SpoolFile, SPOOL_STEP_BYTES as STEP } from "./spool-file.ts";
 import { SpoolTimes } from "./spool-times.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "spool-"));
