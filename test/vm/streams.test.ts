@@ -2,8 +2,22 @@ import { expect, test } from "vitest";
 import { randomFrom } from "../scenarios/cutting-proxy.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { expectExactly, follow, randomBytesOf } from "../scenarios/resumed-streams.ts";
-import { shellProcess } from "../scenarios/streams.ts";
+import { attachText, shellProcess } from "../scenarios/streams.ts";
 import { startGuestMachine } from "./testing/guest-machine.ts";
+
+test("a log in a guest keeps the last output of a container, over the agent's death and the container's removal", async () => {
+  await using machine = await startGuestMachine(undefined, { kernelArgs: ["agent.container_logs=65536"] });
+  const pod = await Pod.open(machine);
+  const container = await pod.start(["sh", "-c", "seq 1 30000; echo end >&2"]);
+  await pod.client.agent.waitProcess({ container_id: container, exec_id: container });
+  await machine.killAgent();
+  await pod.remove(container);
+  const { attachment, text } = attachText(machine.guest.address(1028), { container, observe: true });
+  expect(await attachment.exit).toMatchObject({ code: 0, stdout: 168_894, stderr: 4 });
+  const all = Array.from({ length: 30_000 }, (_, at) => `${at + 1}\n`).join("");
+  expect(text).toEqual({ stdout: all.slice(-65_536), stderr: "end\n" });
+  await pod.client.close();
+}, 240_000);
 
 test("attachments in a guest lose nothing over vsock, by clients that leave and by the agent's death", async () => {
   const random = randomFrom(1);

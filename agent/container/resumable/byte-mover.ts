@@ -126,9 +126,9 @@ export class ByteMover {
       else if (kind === "feed") this.#ledger.setStdin(place, base + count - inPipe);
       else if (kind === "store") this.#completeStore(note, inPipe, openFile);
       else if (kind === "take" && inPipe > 0) {
-        const store = { kind: "store", place, stream, base, count: inPipe } as const;
-        this.#ledger.begin(store); // in case this agent dies too
-        this.#completeStore(store, inPipe, openFile);
+        const taken = { ...note, kind: "store", count: inPipe } as const;
+        this.#ledger.begin(taken); // this agent may die too
+        this.#completeStore(taken, inPipe, openFile);
       }
       this.#ledger.endMove();
     }
