@@ -15,8 +15,11 @@ const FIRST_FRAME_MS = 10_000;
 
 const failure = codec("guestd.v1.Failure", guestd.v1.Failure);
 
-/** Serves a connection whose first frame is not ATTACH; resolves once it needs no more frames. */
-export type ConnectionKind = (frames: FrameStream, first: StreamFrame) => Promise<void>;
+/** Takes a frame after the first; returns false if it may not come. */
+type TakeNext = (frame: StreamFrame) => boolean;
+
+/** Serves a connection whose first frame is not ATTACH. Without a function for later frames, only pings may follow. */
+export type ConnectionKind = (frames: FrameStream, first: StreamFrame) => Promise<TakeNext | undefined>;
 
 /** Kinds of connections by the type of their first frame. */
 export type ConnectionKinds = { readonly [type in FrameType]?: ConnectionKind };
@@ -31,6 +34,7 @@ export class AttachmentConnection {
   readonly #timer: NodeJS.Timeout;
   #attachment: Attachment | undefined;
   #kind: ConnectionKind | undefined;
+  #next: TakeNext | undefined;
 
   /** Owns the descriptor. */
   constructor(sys: WireSys, fd: Fd, attaching: Attaching, kinds: ConnectionKinds = {}, firstFrameMs = FIRST_FRAME_MS) {
@@ -63,7 +67,10 @@ export class AttachmentConnection {
     if (this.#kind !== undefined) return this.#takeNext(frame);
     clearTimeout(this.#timer);
     this.#kind = this.#kinds[frame.type];
-    if (this.#kind !== undefined) return this.#kind(this.#frames, frame);
+    if (this.#kind !== undefined) {
+      this.#next = await this.#kind(this.#frames, frame);
+      return;
+    }
     if (frame.type !== "attach") {
       throw new AgentError("invalid-argument", `frame ${frame.type}: the first frame must be attach`);
     }
@@ -74,10 +81,11 @@ export class AttachmentConnection {
     this.#attachment.start();
   }
 
-  /** Takes a frame after the only one that a connection of this kind has, such as a ping. */
-  #takeNext({ type, offset }: StreamFrame): void {
-    if (type !== "ping") throw new AgentError("invalid-argument", `frame ${type}: it may not follow the first one`);
-    this.#frames.push("pong", STREAM.process, offset);
+  #takeNext(frame: StreamFrame): void {
+    if (frame.type === "ping") this.#frames.push("pong", STREAM.process, frame.offset);
+    else if (this.#next?.(frame) !== true) {
+      throw new AgentError("invalid-argument", `frame ${frame.type}: it may not follow the first one`);
+    }
   }
 
   /** Reports an error to the client, then closes. */
