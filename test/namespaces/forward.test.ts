@@ -266,5 +266,12 @@ describeInNamespaces("forwarded connections", () => {
     const taken = reverseForward(address(), { container, path: "/run/host.sock" }, { onConnection });
     await expect(taken.listening).rejects.toMatchObject({ kind: "in-use" });
     for (const each of [tcp, unix]) each.close();
+    await Promise.all([tcp.closed, unix.closed]);
+    // The next agent doesn't remove the socket's file: the next listener replaces it.
+    const again = reverseForward(address(), { container, path: "/run/host.sock" }, { onConnection });
+    await again.listening;
+    again.close();
+    await again.closed;
+    await expect.poll(() => existsSync(join(rootfs, "run/host.sock"))).toBe(false);
   });
 });

@@ -10,6 +10,15 @@ const ABSENT_MS = 60_000;
 
 type ReverseSys = Pick<RealSys, "accept" | "watch" | "inetPort" | "close">;
 
+/** A client that is there. */
+export interface AttachedClient {
+  readonly port: number;
+  /** The client is gone, and may come back. */
+  leave(): void;
+  /** The client wants no more connections. */
+  end(): void;
+}
+
 interface Reverse {
   readonly listener: ContainerListener;
   timer: NodeJS.Timeout | undefined;
@@ -48,7 +57,7 @@ export class ReverseForwards {
   }
 
   /**
-   * Serves a client until the returned function is called: `onWaiting` is called when a connection waits, and again after each
+   * Serves a client until it leaves: `onWaiting` is called when a connection waits, and again after each
    * `accept`. `listen` opens a listener unless the id has one. A newer client of an id replaces the older.
    */
   async attach(
@@ -56,7 +65,7 @@ export class ReverseForwards {
     listen: () => ContainerListener | Promise<ContainerListener>,
     onWaiting: () => void,
     onReplaced: () => void,
-  ): Promise<{ readonly port: number; readonly leave: () => void }> {
+  ): Promise<AttachedClient> {
     const reverse = this.#reverse.get(id) ?? (await this.#open(id, listen));
     reverse.leave?.();
     clearTimeout(reverse.timer);
@@ -72,7 +81,7 @@ export class ReverseForwards {
       onReplaced();
     };
     this.#watch(reverse);
-    return { port: reverse.listener.port, leave };
+    return { port: reverse.listener.port, leave, end: () => this.close(id) };
   }
 
   /** Returns the next connection, or undefined if none waits. Throws for an unknown id. The caller owns it. */

@@ -17,7 +17,7 @@ import { Forwards } from "../../network/forward/forwards.ts";
 import { type ContainerListener, listenInet, listenUnix } from "../../network/forward/listen-in-container.ts";
 import { listeningPorts } from "../../network/forward/listening-ports.ts";
 import { Refusal, refusalOf, refuse } from "../../network/forward/refusal.ts";
-import { ReverseForwards } from "../../network/forward/reverse-forwards.ts";
+import { type AttachedClient, ReverseForwards } from "../../network/forward/reverse-forwards.ts";
 import { UdpFlow } from "../../network/forward/udp-flow.ts";
 import type { Agent } from "../rpc.ts";
 import { toStatus } from "../status.ts";
@@ -96,11 +96,7 @@ export class Forwarding {
   }
 
   /** Listens for a client; see ReverseForwards. Throws Refusal, or AgentError. */
-  async listen(
-    payload: Uint8Array,
-    onWaiting: () => void,
-    onReplaced: () => void,
-  ): Promise<{ readonly port: number; readonly leave: () => void }> {
+  async listen(payload: Uint8Array, onWaiting: () => void, onReplaced: () => void): Promise<AttachedClient> {
     const request = decode(listenRequest, payload);
     checkVersion("reverse forward", request.version);
     const id = idOf(request.id);

@@ -10,16 +10,19 @@ export function forwardKinds(sys: WireSys, load: () => Promise<Forwarding>): Con
 
   /** Reports a refusal by its type; other errors are the connection's. */
   const refusing =
-    (serve: (forwarding: Forwarding, ...parts: Parameters<ConnectionKind>) => Promise<void>): ConnectionKind =>
+    (
+      serve: (forwarding: Forwarding, ...parts: Parameters<ConnectionKind>) => ReturnType<ConnectionKind>,
+    ): ConnectionKind =>
     async (frames, first) => {
       const forwarding = await load();
       try {
-        await serve(forwarding, frames, first);
+        return await serve(forwarding, frames, first);
       } catch (error) {
         const refusal = forwarding.refusal(error);
         if (refusal === undefined) throw error;
         frames.push("forwardRefused", STREAM.process, 0, refusal);
         frames.end();
+        return undefined;
       }
     };
 
@@ -44,10 +47,15 @@ export function forwardKinds(sys: WireSys, load: () => Promise<Forwarding>): Con
     }),
     forwardListen: refusing(async (forwarding, frames, { payload }) => {
       const onWaiting = () => void frames.push("forwardWaiting", STREAM.process, 0);
-      const { port, leave } = await forwarding.listen(payload, onWaiting, () => frames.destroy());
-      frames.signal.addEventListener("abort", leave, { once: true });
-      if (frames.signal.aborted) leave();
-      else frames.push("forwardListening", STREAM.process, port);
+      const client = await forwarding.listen(payload, onWaiting, () => frames.destroy());
+      frames.signal.addEventListener("abort", () => client.leave(), { once: true });
+      if (frames.signal.aborted) client.leave();
+      else frames.push("forwardListening", STREAM.process, client.port);
+      return ({ type }) => {
+        if (type !== "forwardEnd") return false;
+        client.end();
+        return true;
+      };
     }),
     ports: refusing(async (forwarding, frames, { payload }) => {
       frames.push("portList", STREAM.process, 0, forwarding.listPorts(payload));

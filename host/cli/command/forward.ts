@@ -74,6 +74,7 @@ async function forward(text: string, pairs: readonly PlacePair[] = [], flags: Fo
   await Promise.race([interrupted, ...reverses.map((each) => each.closed)]);
   process.exitCode = 128 + (await interrupted);
   for (const each of reverses) each.close();
+  await Promise.allSettled(reverses.map(({ closed }) => closed));
 }
 
 async function listenThere(

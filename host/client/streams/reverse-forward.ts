@@ -16,6 +16,8 @@ const MAX_PAUSE_MS = 5000;
 const PING_MS = 15_000;
 /** Pings without an answer after which the connection counts as lost. */
 const MISSED = 3;
+/** How long the agent may take to close the listener. */
+const END_MS = 1000;
 
 export interface ReverseOptions extends ForwardOptions {
   /** Takes each connection that a process of the container has made. */
@@ -49,7 +51,7 @@ export class ReverseForward {
     this.closed.catch((error: Error) => this.#listening.reject(error));
   }
 
-  /** Ends the listening; connections that were taken continue. */
+  /** Ends the listening, and then resolves `closed`; connections that were taken continue. */
   close(): void {
     this.#closing.abort(cut("closed"));
   }
@@ -103,6 +105,8 @@ export class ReverseForward {
       });
     } finally {
       clearInterval(ping);
+      // The agent keeps the listener of a client that may come back.
+      if (signal.aborted && !socket.destroyed) await ended(socket);
       socket.destroy();
     }
   }
@@ -114,6 +118,15 @@ export class ReverseForward {
       this.#options.onError?.(error as Error);
     }
   }
+}
+
+/** Resolves once the agent has closed the connection, whose client wants no more. */
+function ended(socket: Duplex): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once("close", () => resolve());
+    setTimeout(resolve, END_MS).unref();
+    socket.write(encodeStreamFrame("forwardEnd", STREAM.process, 0));
+  });
 }
 
 /** Listens inside a container, at the address of guestd.v1.Streams (see `dial`). */
