@@ -204,6 +204,11 @@ describeInNamespaces("copying between the host and a container", () => {
       /no container "none"/,
     ],
     ["a path that doesn't exist", () => outOf("/nothing/here", fresh()), /\/nothing\/here: .*ENOENT/],
+    [
+      "an agent that can't be reached, at once",
+      () => copyOut(`${address}9`, { container, path: "/etc" }, fresh()),
+      /^copy: dial unix:\S+: .*ENOENT/,
+    ],
     ["a source that doesn't exist", () => into("/nothing/here", "/"), /^\/nothing\/here: ENOENT/],
     [
       "a place of the guest that belongs to the agent",
