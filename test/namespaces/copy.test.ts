@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import {
+  chownSync,
   createReadStream,
   existsSync,
   lstatSync,
@@ -21,9 +22,11 @@ import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts"
 import { playAgent, sendArchive } from "../scenarios/archive-peers.ts";
 import { randomFrom } from "../scenarios/cutting-proxy.ts";
 import { hostileArchives } from "../scenarios/hostile-archives.ts";
+import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { RawStreams } from "../scenarios/raw-streams.ts";
 import { makeSampleTree, snapshotTree } from "../scenarios/sample-tree.ts";
+import { shiftedRootfs } from "../scenarios/shifted-rootfs.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
 const copyMessage = codec("guestd.v1.Copy", guestd.v1.Copy);
@@ -160,6 +163,25 @@ describeInNamespaces("copying between the host and a container", () => {
     });
   });
 
+  it("counts owners as the container does", async () => {
+    const host = fresh();
+    writeFileSync(join(host, "file"), "x");
+    chownSync(join(host, "file"), 7, 8);
+    const map = [{ ContainerID: 0, HostID: 100_000, Size: 1000 }];
+    const { Linux } = ociSpec("", []);
+    const Namespaces = [...(Linux?.Namespaces ?? []), { Type: "user" }];
+    const rootfs = await shiftedRootfs(machine);
+    const parts = { Linux: { ...Linux, Namespaces, UIDMappings: map, GIDMappings: map } };
+    const mapped = await pod.create(["sleep", "1000"], parts, rootfs);
+    await pod.client.agent.startContainer({ container_id: mapped });
+    await copyIn(address, join(host, "file"), { container: mapped, path: "/roots" });
+    await copyIn(address, join(host, "file"), { container: mapped, path: "/kept" }, KEEP);
+    const { stdout } = await pod.execute(mapped, ["stat", "-c", "%u:%g", "/roots", "/kept"]);
+    expect(stdout.toString()).toBe("0:0\n7:8\n");
+    await copyOut(address, { container: mapped, path: "/kept" }, join(host, "back"), KEEP);
+    expect(lstatSync(join(host, "back"))).toMatchObject({ uid: 7, gid: 8 });
+  });
+
   it("writes and reads the archives of GNU tar", async () => {
     const host = fresh();
     makeSampleTree(join(host, "tree"), randomFrom(4));
@@ -204,6 +226,11 @@ describeInNamespaces("copying between the host and a container", () => {
       /no container "none"/,
     ],
     ["a path that doesn't exist", () => outOf("/nothing/here", fresh()), /\/nothing\/here: .*ENOENT/],
+    [
+      "an agent that can't be reached, at once",
+      () => copyOut(`${address}9`, { container, path: "/etc" }, fresh()),
+      /^copy: dial unix:\S+: .*ENOENT/,
+    ],
     ["a source that doesn't exist", () => into("/nothing/here", "/"), /^\/nothing\/here: ENOENT/],
     [
       "a place of the guest that belongs to the agent",

@@ -70,8 +70,9 @@ export async function copyTarIn(
     return { members: members(), notes: [...notes(), ...found] };
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof LostLink) throw progress.cut(`${error.message}; an archive can't be read twice`);
-    throw error;
+    if (error instanceof LostLink && !error.isUnreachable)
+      throw progress.cut(`${error.message}; an archive can't be read twice`);
+    throw error instanceof LostLink ? new AttachError("unavailable", `copy: ${error.message}`) : error;
   }
 }
 

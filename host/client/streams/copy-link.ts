@@ -26,6 +26,13 @@ const MISSED = 3;
 /** The connection is lost; another one may continue. */
 export class LostLink extends Error {
   override readonly name = "LostLink";
+  /** True if it never existed. */
+  readonly isUnreachable: boolean;
+
+  constructor(message: string, isUnreachable = false) {
+    super(message);
+    this.isUnreachable = isUnreachable;
+  }
 }
 
 /** One connection of a copy. */
@@ -67,7 +74,8 @@ export class CopyLink implements Disposable {
     connect: typeof dial = dial,
   ): Promise<CopyLink> {
     const socket = await connect(address, { signal }).catch((error: Error) => {
-      throw new LostLink(error.message);
+      // Anything but the dial's own error is a refusal of the caller's `connect`.
+      throw error.message.startsWith("dial ") ? new LostLink(error.message, true) : error;
     });
     const unanswered = { count: 0 };
     const destroy = () => void socket.destroy();

@@ -15,6 +15,7 @@ export class CopyProgress {
   readonly #options: CopyOptions;
   #bytes = 0;
   #isConnected = false;
+  #wasConnected = false;
 
   constructor(options: CopyOptions) {
     this.#options = options;
@@ -33,6 +34,7 @@ export class CopyProgress {
   /** To be called by each session whose connection the agent has answered. */
   isConnected(): void {
     this.#isConnected = true;
+    this.#wasConnected = true;
   }
 
   /** Calls `session` until one isn't cut off. Rejects with its other errors, or with AttachError "cut". */
@@ -47,6 +49,7 @@ export class CopyProgress {
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof LostLink)) throw error;
+        if (error.isUnreachable && !this.#wasConnected) throw new AttachError("unavailable", `copy: ${error.message}`);
         if (this.#isConnected) [pause, lastConnected] = [FIRST_PAUSE_MS, performance.now()];
         if (performance.now() - lastConnected > giveUpMs) throw this.cut(error.message);
         onDisconnect?.(error.message);
