@@ -15,7 +15,6 @@ const FIRST_FRAME_MS = 10_000;
 
 const failure = codec("guestd.v1.Failure", guestd.v1.Failure);
 
-<<<<<<< HEAD
 /** The purpose of a connection. */
 interface Conversation {
   /** Takes a frame of the client. Throws AgentError, or rejects with it. */
@@ -47,15 +46,11 @@ async function beginAttachment(...[frames, attaching, { payload }, fail]: Parame
   return attachment;
 }
 
-/** Serves a connection whose first frame is not ATTACH; resolves once it needs no more frames. */
-export type ConnectionKind = (frames: FrameStream, first: StreamFrame) => Promise<void>;
-=======
 /** Takes a frame after the first; returns false if it may not come. */
 type TakeNext = (frame: StreamFrame) => boolean;
 
 /** Serves a connection whose first frame is not ATTACH. Without a function for later frames, only pings may follow. */
 export type ConnectionKind = (frames: FrameStream, first: StreamFrame) => Promise<TakeNext | undefined>;
->>>>>>> s15-forward
 
 /** Kinds of connections by the type of their first frame. */
 export type ConnectionKinds = { readonly [type in FrameType]?: ConnectionKind };
@@ -103,19 +98,13 @@ export class AttachmentConnection {
     if (this.#kind !== undefined) return this.#takeNext(frame);
     clearTimeout(this.#timer);
     this.#kind = this.#kinds[frame.type];
-<<<<<<< HEAD
-    if (this.#kind !== undefined) return this.#kind(this.#frames, frame);
-    const begin = KINDS[frame.type];
-    if (begin === undefined) {
-      throw new AgentError("invalid-argument", `frame ${frame.type}: a connection can't begin with it`);
-=======
     if (this.#kind !== undefined) {
       this.#next = await this.#kind(this.#frames, frame);
       return;
     }
-    if (frame.type !== "attach") {
-      throw new AgentError("invalid-argument", `frame ${frame.type}: the first frame must be attach`);
->>>>>>> s15-forward
+    const begin = KINDS[frame.type];
+    if (begin === undefined) {
+      throw new AgentError("invalid-argument", `frame ${frame.type}: a connection can't begin with it`);
     }
     this.#conversation = await begin(this.#frames, this.#attaching, frame, (error) => this.#fail(error));
   }
