@@ -68,13 +68,19 @@ export function encodeStreamFrame(
   payload: Uint8Array = NOTHING,
 ): Buffer {
   const frame = Buffer.allocUnsafe(STREAM_HEADER_BYTES + payload.length);
-  frame[0] = KINDS[type].code;
-  frame[1] = stream;
-  frame.writeUInt16BE(0, 2);
-  frame.writeUInt32BE(payload.length, 4);
-  frame.writeBigUInt64BE(BigInt(offset), 8);
+  writeStreamHeader(frame, type, stream, offset, payload.length);
   frame.set(payload, STREAM_HEADER_BYTES);
   return frame;
+}
+
+/** Writes the header of a frame whose payload has `length` bytes to the beginning of `into`. */
+export function writeStreamHeader(into: Buffer, type: FrameType, stream: number, offset: number, length: number): void {
+  into[0] = KINDS[type].code;
+  into[1] = stream;
+  into.writeUInt16BE(0, 2);
+  into.writeUInt32BE(length, 4);
+  into.writeUInt32BE(Math.floor(offset / 2 ** 32), 8);
+  into.writeUInt32BE(offset % 2 ** 32, 12);
 }
 
 /**

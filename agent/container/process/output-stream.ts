@@ -48,6 +48,8 @@ export class OutputStream implements Output {
   #turn: Promise<unknown> = Promise.resolve();
   /** Set while clients attach to the output: called when it is closed. */
   #onClosed: (() => void) | undefined;
+  /** Set by `watch`. */
+  #onChange: (() => void) | undefined;
   /** Called once at the end of the output. `writersGone`: no process can write any more. */
   onEnd: ((writersGone: boolean) => void) | undefined;
 
@@ -92,7 +94,7 @@ export class OutputStream implements Output {
     );
   }
 
-  /** Reserves the output for clients that attach, who take it by `move`. `onClosed` is called when the process is removed. */
+  /** Reserves the output for clients that attach. `onClosed` is called when the process is removed, before its end is closed. */
   attach(onClosed: () => void): void {
     this.#onClosed = onClosed;
   }
@@ -102,12 +104,60 @@ export class OutputStream implements Output {
     this.#onClosed = undefined;
   }
 
+  /** Calls `onChange` soon, and then whenever there may be more output, or its end, until the returned function is called. */
+  watch(onChange: () => void, onLost: (error: unknown) => void): () => void {
+    this.#onChange = onChange;
+    const unwatch = this.#fd === undefined ? undefined : this.#sys.watchChanges(this.#fd, onChange, onLost);
+    return () => {
+      if (this.#onChange === onChange) this.#onChange = undefined;
+      unwatch?.();
+    };
+  }
+
   /**
-   * Moves between one and `length` bytes into a pipe, within the kernel. Resolves with their number: 0 at the end, -1 if
-   * the pipe is full. Serves one caller at a time.
+   * Moves up to `length` bytes into a pipe, within the kernel. Returns their number: 0 at the end, -1 if there is nothing to
+   * move yet, or the pipe is full.
    */
-  move(into: Fd, length: number, signal: AbortSignal): Promise<number> {
-    return this.#inTurn(() => this.#moveNow(into, length, signal));
+  move(into: Fd, length: number): number {
+    this.#checkOpen();
+    if (this.#fd === undefined) return 0;
+    const room = Math.min(length, this.#budget ?? length);
+    const moved = room === 0 ? 0 : this.#spliceInto(into, this.#fd, room);
+    if (moved > 0) this.dropped(moved);
+    else if (moved === 0) this.#end(room > 0);
+    else if (this.#budget !== undefined && leftIn(this.#sys, this.#fd) === 0) {
+      this.#end(false);
+      return 0;
+    }
+    return moved;
+  }
+
+  /** The output's pipe, whose content clients are sent while it stays there; undefined once it is closed. */
+  get pipe(): Fd | undefined {
+    return this.#fd;
+  }
+
+  /** Bytes of output in the pipe. */
+  get waiting(): number {
+    this.#checkOpen();
+    return this.#fd === undefined
+      ? 0
+      : Math.min(this.#sys.readable(this.#fd), this.#budget ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** True if nothing follows the bytes in the pipe. */
+  get isComplete(): boolean {
+    return this.#fd === undefined || this.#budget !== undefined || this.#sys.hungUp(this.#fd);
+  }
+
+  /** Accounts for bytes that were taken out of the pipe. */
+  dropped(count: number): void {
+    if (this.#budget !== undefined) this.#budget -= count;
+  }
+
+  /** Closes the output: a client has all of it. */
+  finish(): void {
+    if (this.#fd !== undefined) this.#end(this.#sys.hungUp(this.#fd));
   }
 
   /** Puts back an answer that did not reach the host, before everything that was read later. */
@@ -143,6 +193,7 @@ export class OutputStream implements Output {
     const left = leftIn(this.#sys, this.#fd);
     if (this.#waiting && left === 0) this.#end(false);
     else this.#budget = this.#terminal ? MAX_LEFT_IN_TERMINAL : left;
+    this.#onChange?.();
   }
 
   /** Detects the end if no reader waits for it: closes an empty pipe without writers. */
@@ -160,9 +211,9 @@ export class OutputStream implements Output {
 
   close(): void {
     for (const piece of this.#returned.splice(0)) this.#release(piece);
+    this.#onClosed?.();
     this.#closed = true;
     this.#end(false);
-    this.#onClosed?.();
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -174,25 +225,6 @@ export class OutputStream implements Output {
       return await work();
     } finally {
       resolve();
-    }
-  }
-
-  async #moveNow(into: Fd, length: number, signal: AbortSignal): Promise<number> {
-    for (let isReady = false; ; isReady = true) {
-      signal.throwIfAborted();
-      if (this.#closed) throw new AgentError("not-found", "read: the process was removed");
-      if (this.#fd === undefined) return 0;
-      const room = Math.min(length, this.#budget ?? length);
-      const moved = room === 0 ? 0 : this.#spliceInto(into, this.#fd, room);
-      if (moved > 0 && this.#budget !== undefined) this.#budget -= moved;
-      if (moved > 0) return moved;
-      // Ready, but nothing could be moved: the pipe that it goes to is full.
-      if (moved < 0 && (isReady || leftIn(this.#sys, this.#fd) > 0)) return -1;
-      if (moved === 0 || this.#budget !== undefined) {
-        this.#end(room > 0 && moved === 0);
-        return 0;
-      }
-      await this.#wait(this.#fd, signal);
     }
   }
 
@@ -235,6 +267,10 @@ export class OutputStream implements Output {
     } finally {
       this.#waiting = false;
     }
+    this.#checkOpen();
+  }
+
+  #checkOpen(): void {
     if (this.#closed) throw new AgentError("not-found", "read: the process was removed");
   }
 

@@ -1,12 +1,13 @@
 import { AgentError } from "../../kernel/error.ts";
 import type { StreamLedger } from "../../kernel/journal/stream-ledger.ts";
 import type { Fd, Sys } from "../../kernel/kernel.ts";
-import { waitUntil } from "../../kernel/wait/wait-until.ts";
 import type { OutputStream } from "../process/output-stream.ts";
-import type { ByteMover } from "./byte-mover.ts";
+import { type ByteMover, MAX_WINDOW_BYTES } from "./byte-mover.ts";
 
-/** Most bytes that one read returns. With a frame's header they are one write of 32 KiB, the most that every vsock device takes. */
-const MAX_READ = 32_768 - 16;
+/** Most bytes taken from a terminal at a time. */
+const MAX_MOVE = 32_768;
+/** A pipe with as many bytes belongs to a process that is waiting for its client. */
+const FULL_BYTES = 65_536 - 4096;
 
 /** Parts shared by a process's outputs. */
 export interface ResumableParts {
@@ -17,26 +18,27 @@ export interface ResumableParts {
 }
 
 /**
- * One output of a process whose client can continue at any offset that it has not acknowledged. Bytes move from the
- * process's pipe to a second one, which init keeps, when they are sent, and leave it when they are acknowledged. So they are
- * in the kernel all the time, the process waits while its client is behind, and the agent's death loses none.
+ * One output of a process whose client can continue at any offset that it has not acknowledged. The bytes stay in a pipe
+ * until then: the process's own pipe, or for a terminal, whose bytes can't be copied without taking them, a second one that
+ * init keeps. So they are in the kernel all the time, the process waits while its client is behind, and the agent's death
+ * loses none.
  */
 export class ResumableOutput {
   readonly #parts: ResumableParts;
   readonly #stream: 0 | 1;
   readonly #source: OutputStream;
-  readonly #pipe: Fd;
-  /** Bytes in the pipe: sent, or about to be, and not acknowledged. */
+  readonly #kept: Fd | undefined;
+  /** Bytes in the pipe when it was last looked at: sent, or about to be, and not acknowledged. */
   #held: number;
-  #room = Promise.withResolvers<void>();
+  #isLarge = false;
 
-  /** Owns the pipe. */
-  constructor(parts: ResumableParts, stream: 0 | 1, source: OutputStream, pipe: Fd) {
+  /** `kept` is a terminal's second pipe, which this object then owns. */
+  constructor(parts: ResumableParts, stream: 0 | 1, source: OutputStream, kept?: Fd) {
     this.#parts = parts;
     this.#stream = stream;
     this.#source = source;
-    this.#pipe = pipe;
-    this.#held = parts.sys.readable(pipe);
+    this.#kept = kept;
+    this.#held = kept === undefined ? source.waiting : parts.sys.readable(kept);
   }
 
   /** Offset of the first byte that isn't acknowledged. */
@@ -44,7 +46,7 @@ export class ResumableOutput {
     return this.#parts.ledger.acked(this.#parts.place, this.#stream);
   }
 
-  /** Offset after the last byte taken from the process. */
+  /** Offset after the last byte known of. */
   get end(): number {
     return this.base + this.#held;
   }
@@ -55,27 +57,74 @@ export class ResumableOutput {
     if (offset > end) {
       throw new AgentError("invalid-argument", `acknowledge byte ${offset}: only ${end} bytes were sent`);
     }
-    if (offset <= base) return;
-    this.#parts.mover.discard(this.#parts.place, this.#stream, this.#pipe, offset - base);
+    const pipe = this.#kept ?? this.#source.pipe;
+    if (offset <= base || pipe === undefined) return;
+    if (this.#held >= FULL_BYTES) this.#enlarge(pipe);
+    this.#parts.mover.discard(this.#parts.place, this.#stream, pipe, offset - base);
+    if (this.#kept === undefined) this.#source.dropped(this.base - base);
     this.#held = end - this.base;
-    this.#room.resolve();
-    this.#room = Promise.withResolvers();
   }
 
-  /** Resolves with the bytes from `offset` on, at least one; none at the end of the output. */
-  async read(offset: number, signal: AbortSignal): Promise<Buffer> {
-    for (;;) {
-      signal.throwIfAborted();
-      if (offset < this.end) return this.#parts.mover.copy(this.#pipe, offset - this.base, MAX_READ);
-      const { promise: room } = this.#room;
-      const moved = await this.#source.move(this.#pipe, MAX_READ, signal);
-      if (moved === 0) return Buffer.alloc(0);
-      if (moved > 0) this.#held += moved;
-      else if (this.#held > 0) await waitUntil(room, signal);
-    }
+  /** Calls `onChange` soon, and then whenever there may be more output, or its end, until the returned function is called. */
+  watch(onChange: () => void, onLost: (error: unknown) => void): () => void {
+    return this.#source.watch(onChange, onLost);
+  }
+
+  /** Returns how many bytes there are from `offset` on, as far as they may be sent before the client acknowledges earlier ones. */
+  available(offset: number): number {
+    if (offset < this.end) return this.end - offset;
+    if (this.#kept === undefined) this.#held = Math.min(this.#source.waiting, MAX_WINDOW_BYTES);
+    else this.#held += Math.max(this.#source.move(this.#kept, MAX_MOVE), 0);
+    return this.end - offset;
+  }
+
+  /** True if the output ends at `offset`, where nothing is available. */
+  isOver(offset: number): boolean {
+    if (!this.#source.isComplete) return false;
+    return this.available(offset) === 0 && (this.#kept === undefined || !this.#source.open);
+  }
+
+  /** Copies up to `most` available bytes: see ByteMover.copy. */
+  copy(offset: number, most: number, room?: number): Buffer {
+    return this.#parts.mover.copy(this.#pipe, this.#skip(offset), most, room);
+  }
+
+  /** Sends up to `most` available bytes to a socket, within the kernel: see ByteMover.send. */
+  send(offset: number, most: number, to: Fd, header?: (length: number) => Uint8Array): [number, number] {
+    return this.#parts.mover.send(this.#pipe, this.#skip(offset), most, to, header);
+  }
+
+  /** Ends the output of a process whose client has all of it. */
+  finish(): void {
+    this.#source.finish();
   }
 
   close(): void {
-    this.#parts.sys.close(this.#pipe);
+    if (this.#kept !== undefined) this.#parts.sys.close(this.#kept);
+  }
+
+  get #pipe(): Fd {
+    const pipe = this.#kept ?? this.#source.pipe;
+    if (pipe === undefined) throw new AgentError("not-found", "read: the output was closed");
+    return pipe;
+  }
+
+  /** Bytes in the pipe before `offset`. Throws if the client has acknowledged bytes that were only about to be sent. */
+  #skip(offset: number): number {
+    const skip = offset - this.base;
+    if (skip < 0)
+      throw new AgentError("invalid-argument", `send byte ${offset}: it was acknowledged before it was sent`);
+    return skip;
+  }
+
+  /** Gives a client that acknowledges room for more, so that process, agent and client work at the same time. */
+  #enlarge(pipe: Fd): void {
+    if (this.#isLarge) return;
+    this.#isLarge = true;
+    try {
+      this.#parts.sys.resizePipe(pipe, MAX_WINDOW_BYTES);
+    } catch {
+      // The window stays what it is.
+    }
   }
 }

@@ -26,8 +26,8 @@ export class ResumableProcess {
   readonly #sources: readonly OutputStream[];
   #closed = false;
 
-  /** `pipe` opens the kept pipe of an output, which this object then owns. Throws if calls read the output. */
-  constructor(parts: ResumableParts, process: Process, pipe: (stream: 0 | 1) => Fd, onRemoved: () => void) {
+  /** `openKept` opens a terminal's kept pipe, which this object then owns. Throws if calls read the output. */
+  constructor(parts: ResumableParts, process: Process, openKept: () => Fd, onRemoved: () => void) {
     this.process = process;
     this.place = parts.place;
     const removed = () => {
@@ -40,13 +40,8 @@ export class ResumableProcess {
     this.#sources = stderr === undefined ? [stdout] : [stdout, stderr];
     this.stdin = new ResumableInput(parts, process.input, (signal) => process.closeInput(signal));
     for (const source of this.#sources) source.checkFree();
-    this.stdout = new ResumableOutput(parts, 0, stdout, pipe(0));
-    try {
-      this.stderr = stderr && new ResumableOutput(parts, 1, stderr, pipe(1));
-    } catch (error) {
-      this.stdout.close();
-      throw error;
-    }
+    this.stdout = new ResumableOutput(parts, 0, stdout, process.terminal ? openKept() : undefined);
+    this.stderr = stderr && new ResumableOutput(parts, 1, stderr);
     for (const source of this.#sources) source.attach(removed);
   }
 
@@ -55,12 +50,17 @@ export class ResumableProcess {
     return this.owner === undefined && this.process.status !== undefined;
   }
 
-  /** Releases the pipes and lets the process be forgotten: a client has all of it, or never will. Idempotent. */
+  /** Ends the outputs: a client has all of them, or never will. */
+  finish(): void {
+    this.stdout.finish();
+    this.stderr?.finish();
+  }
+
+  /** Releases the pipes and lets the process be forgotten. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.stdout.close();
-    this.stderr?.close();
     for (const source of this.#sources) source.detach();
   }
 }

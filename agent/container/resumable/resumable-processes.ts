@@ -6,7 +6,8 @@ import { ByteMover } from "./byte-mover.ts";
 import { KeptPipes } from "./kept-pipes.ts";
 import { ResumableProcess } from "./resumable-process.ts";
 
-const pipeName = (process: number, stream: 0 | 1) => `${process}:${stream}`;
+/** Name of a terminal's kept pipe, by launch id. */
+const pipeName = (process: number) => `${process}:0`;
 
 /** The processes that clients attach to, by launch id. All of it is in the ledger and in init, for the next agent. */
 export class ResumableProcesses {
@@ -26,9 +27,10 @@ export class ResumableProcesses {
     this.#ledger = ledger;
     this.epoch = ledger.epoch;
     this.#mover = new ByteMover(kernel.sys, this.#pipes, ledger);
+    const byLaunch = new Map(processes.map((process) => [process.launchId, process]));
     for (const place of ledger.places) {
       const launchId = ledger.process(place);
-      const process = processes.find((it) => it.launchId === launchId);
+      const process = launchId === undefined ? undefined : byLaunch.get(launchId);
       // The process may have started: its client will ask for it by its key.
       if (launchId === undefined) this.#unclaimed.add(place);
       else if (process === undefined) this.#free(place, launchId);
@@ -84,6 +86,7 @@ export class ResumableProcesses {
     const { process, place } = attached;
     if (this.#attached.get(process.launchId) !== attached) return;
     this.#attached.delete(process.launchId);
+    attached.finish();
     attached.close();
     process.markWaited();
     this.#free(place, process.launchId);
@@ -99,13 +102,13 @@ export class ResumableProcesses {
 
   #attach(place: number, process: Process): ResumableProcess {
     const parts = { sys: this.#sys, ledger: this.#ledger, mover: this.#mover, place };
-    const pipe = (stream: 0 | 1) => this.#pipes.open(pipeName(process.launchId, stream));
+    const openKept = () => this.#pipes.open(pipeName(process.launchId));
     const removed = () => {
       this.#attached.delete(process.launchId);
       attached.close();
       this.#free(place, process.launchId);
     };
-    const attached = new ResumableProcess(parts, process, pipe, removed);
+    const attached = new ResumableProcess(parts, process, openKept, removed);
     this.#attached.set(process.launchId, attached);
     return attached;
   }
@@ -123,6 +126,6 @@ export class ResumableProcesses {
 
   #free(place: number, launchId: number): void {
     this.#ledger.free(place);
-    for (const stream of [0, 1] as const) this.#pipes.drop(pipeName(launchId, stream));
+    this.#pipes.drop(pipeName(launchId));
   }
 }

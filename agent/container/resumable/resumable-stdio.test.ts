@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { SystemError } from "../../kernel/error.ts";
 import { createLedgerMemory, StreamLedger } from "../../kernel/journal/stream-ledger.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
 import { openSys, type RealSys } from "../../kernel/sys/sys.ts";
@@ -50,6 +51,7 @@ class World implements Disposable {
   #left: Uint8Array | undefined;
   readonly #deposits = new Map<string, Fd>();
   readonly #opened: Fd[] = [];
+  readonly #writers: Fd[] = [this.pipe.write];
 
   constructor() {
     for (const fd of [this.pipe.read, this.pipe.write]) sys.setNonBlocking(this.#owned(fd));
@@ -71,11 +73,34 @@ class World implements Disposable {
     const ledger = new StreamLedger(this.#memory);
     const parts = { sys: of, ledger, mover: new ByteMover(of, pipes, ledger), place: 0 };
     const source = new OutputStream(of, this.#owned(sys.dup(this.pipe.read)));
-    const input = new InputStream(of, this.#owned(sys.dup(this.pipe.write)), false);
+    const writer = this.#owned(sys.dup(this.pipe.write));
+    this.#writers.push(writer);
+    const input = new InputStream(of, writer, false);
     return {
-      output: () => new ResumableOutput(parts, 0, source, pipes.open("7:0")),
+      output: (isKept: boolean) => new ResumableOutput(parts, 0, source, isKept ? pipes.open("7:0") : undefined),
       input: new ResumableInput(parts, input, async () => undefined),
     };
+  }
+
+  /** Returns what arrives at the other end of a socket to which an output is sent. */
+  sent(output: ResumableOutput, offset: number, most: number): Buffer {
+    const [ours, theirs] = Object.values(sys.socketPair("stream")).map((fd) => this.#owned(fd));
+    if (ours === undefined || theirs === undefined) throw new Error("a socket pair");
+    const header = (length: number) => Buffer.from(`<${length}>`);
+    const [length, sent] = output.send(offset, most, ours, header);
+    const into = Buffer.alloc(sent + 1);
+    const bytes = into.subarray(0, sys.read(theirs, into));
+    const begin = `<${length}>`;
+    expect([bytes.length, bytes.toString("latin1", 0, begin.length)]).toEqual([sent, begin]);
+    return bytes.subarray(begin.length);
+  }
+
+  /** Closes the last writer, as the process's end does. */
+  hangUp(): void {
+    for (const fd of this.#writers.splice(0)) {
+      this.#opened.splice(this.#opened.indexOf(fd), 1);
+      sys.close(fd);
+    }
   }
 
   #owned(fd: Fd): Fd {
@@ -84,7 +109,16 @@ class World implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const fd of new Set(this.#opened)) sys.close(fd);
+    for (const fd of new Set(this.#opened)) closeIfOpen(fd);
+  }
+}
+
+/** An output closes its descriptor at its end. */
+function closeIfOpen(fd: Fd): void {
+  try {
+    sys.close(fd);
+  } catch (error) {
+    if (!(error instanceof SystemError && error.code === "EBADF")) throw error;
   }
 }
 
@@ -108,33 +142,55 @@ describe("stdio of agents that are killed at any system call", () => {
     kill: fc.option(aKill, { freq: 3 }),
   });
 
-  test("gives every byte of output once, in order and at its offset", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
-        using world = new World();
-        let [written, received] = [0, 0];
-        const read = async (output: ResumableOutput) => {
-          const bytes = await output.read(received, NEVER);
-          expect(bytes.equals(bytesAt(received, bytes.length))).toBe(true);
-          received += bytes.length;
-        };
-        for (const { written: length, isReading, acknowledged, kill } of steps) {
-          if (length > 0) written += Math.max(sys.write(world.pipe.write, bytesAt(written, length)), 0);
-          try {
-            const output = world.agent(kill).output();
-            expect(output.base).toBeLessThanOrEqual(received);
-            if (isReading && received < written) await read(output);
-            output.acknowledge(Math.min(received, output.base + acknowledged));
-          } catch (error) {
-            if (!(error instanceof Killed)) throw error;
-          }
-        }
-        const output = world.agent().output();
-        while (received < written) await read(output);
-        expect([received, output.end]).toEqual([written, written]);
-      }),
-      { numRuns: 100 },
+  describe.each([
+    ["in the process's own pipe", false],
+    ["in a terminal's kept pipe", true],
+  ])("with output %s", (_, isKept) => {
+    test.each(["copied", "sent to a socket"])(
+      "gives every byte of output once, in order and at its offset, %s",
+      async (how) => {
+        await fc.assert(
+          fc.property(fc.array(step, { maxLength: 12 }), fc.nat(), (steps, most) => {
+            using world = new World();
+            let [written, received] = [0, 0];
+            const read = (output: ResumableOutput) => {
+              const available = output.available(received);
+              expect(available).toBeGreaterThan(0);
+              const bytes =
+                how === "copied"
+                  ? output.copy(received, available)
+                  : world.sent(output, received, 1 + (most % available));
+              expect(bytes.equals(bytesAt(received, bytes.length))).toBe(true);
+              received += bytes.length;
+            };
+            for (const { written: length, isReading, acknowledged, kill } of steps) {
+              if (length > 0) written += Math.max(sys.write(world.pipe.write, bytesAt(written, length)), 0);
+              survive(() => {
+                const output = world.agent(kill).output(isKept);
+                expect(output.base).toBeLessThanOrEqual(received);
+                if (isReading && received < written) read(output);
+                output.acknowledge(Math.min(received, output.base + acknowledged));
+              });
+            }
+            const output = world.agent().output(isKept);
+            while (received < written) read(output);
+            expect([received, output.end]).toEqual([written, written]);
+          }),
+          { numRuns: 100 },
+        );
+      },
     );
+
+    test("ends once the writers are gone and everything was available", () => {
+      using world = new World();
+      const output = world.agent().output(isKept);
+      expect([output.available(0), output.isOver(0)]).toEqual([0, false]);
+      sys.write(world.pipe.write, Buffer.from("abc"));
+      world.hangUp();
+      expect([output.isOver(0), output.available(0), output.isOver(3)]).toEqual([false, 3, true]);
+      output.acknowledge(3);
+      expect([output.available(3), output.isOver(3), output.end]).toEqual([0, true, 3]);
+    });
   });
 
   test("writes every byte of input once and in order, and knows how many", async () => {
@@ -160,13 +216,29 @@ describe("stdio of agents that are killed at any system call", () => {
     );
   });
 
-  test("refuses to acknowledge what was not sent", async () => {
+  test("refuses to acknowledge what was not sent, and to send what was acknowledged", () => {
     using world = new World();
     sys.write(world.pipe.write, Buffer.from("abc"));
-    const output = world.agent().output();
-    expect((await output.read(0, NEVER)).toString()).toBe("abc");
+    const output = world.agent().output(false);
+    expect(output.copy(0, output.available(0)).toString()).toBe("abc");
     expect(() => output.acknowledge(4)).toThrow("acknowledge byte 4: only 3 bytes were sent");
     output.acknowledge(2);
-    expect([output.base, output.end, (await output.read(2, NEVER)).toString()]).toEqual([2, 3, "c"]);
+    expect([output.base, output.end, output.copy(2, 9).toString()]).toEqual([2, 3, "c"]);
+    expect(() => output.copy(1, 9)).toThrow("send byte 1: it was acknowledged before it was sent");
+  });
+
+  test("gives a client that acknowledges a window of 256 KiB", () => {
+    using world = new World();
+    const fill = () => {
+      let total = 0;
+      for (let put = 0; put >= 0; total += Math.max(put, 0)) put = sys.write(world.pipe.write, Buffer.alloc(65_536));
+      return total;
+    };
+    expect(fill()).toBe(65_536);
+    const output = world.agent().output(false);
+    expect(output.available(0)).toBe(65_536);
+    output.acknowledge(4096);
+    fill();
+    expect(output.available(65_536)).toBe(262_144 - 65_536 + 4096);
   });
 });

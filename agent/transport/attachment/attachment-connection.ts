@@ -1,70 +1,94 @@
 import { codec } from "../../../proto/codec.ts";
 import { codeName } from "../../../proto/codes.ts";
 import { guestd } from "../../../proto/gen/messages.js";
-import { STREAM, type StreamFrame, StreamFrameError } from "../../../proto/stream-frame.ts";
+import { type FrameType, STREAM, type StreamFrame, StreamFrameError } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
-import type { Fd } from "../../kernel/kernel.ts";
 import { toStatus } from "../../service/status.ts";
 import { type Attaching, readAttach } from "../../service/streams/attach.ts";
-import type { WireSys } from "../wire.ts";
-import { WireStream } from "../wire-stream.ts";
 import { Attachment } from "./attachment.ts";
-import { FrameStream } from "./frame-stream.ts";
+import type { FrameCarrier } from "./frame-carrier.ts";
+import { FrameStream, type FrameTaker } from "./frame-stream.ts";
 
 const FIRST_FRAME_MS = 10_000;
 
 const failure = codec("guestd.v1.Failure", guestd.v1.Failure);
 
-/** One connection of a client: its first frame names the process, the others belong to that attachment. */
-export class AttachmentConnection {
-  /** Resolves once the connection is closed. */
-  readonly closed: Promise<void>;
+/** The rest of a connection, once its first frame is known. */
+interface Handler extends Pick<FrameTaker, "take"> {
+  /** Ends the handler before the connection. Idempotent. */
+  close(): void;
+}
+
+/** Everything that a first frame needs. */
+interface Opening {
+  readonly frames: FrameStream;
+  readonly attaching: Attaching;
+  readonly payload: Uint8Array;
+  readonly fail: (error: unknown) => void;
+}
+
+/** Kinds of connections, by their first frame. */
+const KINDS: Partial<Record<FrameType, (opening: Opening) => Promise<Handler | undefined>>> = {
+  attach: openAttachment,
+};
+
+/** One connection of a client: its first frame decides its kind. */
+export class AttachmentConnection implements FrameTaker {
   readonly #frames: FrameStream;
   readonly #attaching: Attaching;
-  readonly #timer: NodeJS.Timeout;
-  #attachment: Attachment | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #handler: Handler | undefined;
 
-  /** Owns the descriptor. */
-  constructor(sys: WireSys, fd: Fd, attaching: Attaching, firstFrameMs = FIRST_FRAME_MS) {
-    this.#frames = new FrameStream(new WireStream(sys, fd));
+  constructor(carrier: FrameCarrier, attaching: Attaching, firstFrameMs = FIRST_FRAME_MS) {
+    this.#frames = new FrameStream(carrier, this);
     this.#attaching = attaching;
     this.#timer = setTimeout(() => this.#frames.destroy(), firstFrameMs).unref();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.closed = promise;
-    this.#frames.signal.addEventListener("abort", () => resolve(), { once: true });
-    void this.#serve().finally(() => clearTimeout(this.#timer));
+    this.#frames.onClose(() => this.#stopTimer());
   }
 
-  async #serve(): Promise<void> {
-    try {
-      for await (const frame of this.#frames.frames()) await this.#take(frame);
-      this.#frames.destroy();
-    } catch (error) {
-      if (this.#frames.signal.aborted) return;
-      this.#fail(error);
-      await this.#frames.drain();
-    }
+  /** Calls back once the connection is closed. */
+  onClose(closer: () => void): void {
+    this.#frames.onClose(closer);
   }
 
-  async #take(frame: StreamFrame): Promise<void> {
-    if (this.#attachment !== undefined) return this.#attachment.take(frame);
-    clearTimeout(this.#timer);
-    if (frame.type !== "attach") {
-      throw new AgentError("invalid-argument", `frame ${frame.type}: the first frame must be attach`);
-    }
-    const request = readAttach(frame.payload);
-    const process = await this.#attaching.find(request);
-    if (this.#frames.signal.aborted) return;
-    this.#attachment = new Attachment(this.#frames, this.#attaching, request, process, (error) => this.#fail(error));
-    this.#attachment.start();
+  take(frame: StreamFrame): void | Promise<void> {
+    return this.#handler === undefined ? this.#open(frame) : this.#handler.take(frame);
   }
 
   /** Reports an error to the client, then closes. */
-  #fail(error: unknown): void {
+  onError(error: unknown): void {
     const known = error instanceof StreamFrameError ? new AgentError("invalid-argument", error.message) : error;
     const { code, message } = toStatus(known);
+    this.#stopTimer();
+    this.#handler?.close();
     this.#frames.push("error", STREAM.process, 0, failure.encode({ kind: codeName(code), message }));
-    this.#attachment?.close();
     this.#frames.end();
   }
+
+  async #open({ type, payload }: StreamFrame): Promise<void> {
+    this.#stopTimer();
+    const kind = KINDS[type];
+    if (kind === undefined) {
+      throw new AgentError(
+        "invalid-argument",
+        `frame ${type}: the first frame must be ${Object.keys(KINDS).join(", ")}`,
+      );
+    }
+    const fail = (error: unknown) => this.onError(error);
+    this.#handler = await kind({ frames: this.#frames, attaching: this.#attaching, payload, fail });
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+async function openAttachment({ frames, attaching, payload, fail }: Opening): Promise<Handler | undefined> {
+  const request = readAttach(payload);
+  const process = await attaching.find(request);
+  if (frames.isClosed) return undefined;
+  const attachment = new Attachment(frames, attaching, request, process, fail);
+  attachment.start();
+  return attachment;
 }

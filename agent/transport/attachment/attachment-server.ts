@@ -3,11 +3,13 @@ import type { Attaching } from "../../service/streams/attach.ts";
 import { diagnostics, type RefusedEvent } from "../diagnostics.ts";
 import type { WireSys } from "../wire.ts";
 import { AttachmentConnection } from "./attachment-connection.ts";
+import type { FrameCarrier } from "./frame-carrier.ts";
+import { FrameSocket } from "./frame-socket.ts";
 
 /** VMADDR_CID_HOST. */
 const HOST_CID = 2;
 /** Most connections at once. */
-const MAX_ATTACHMENTS = 256;
+const MAX_ATTACHMENTS = 2048;
 
 export interface AttachmentServerOptions {
   readonly maxConnections?: number;
@@ -43,9 +45,19 @@ export class AttachmentServer {
       diagnostics.refused.publish({ peer, reason } satisfies RefusedEvent);
       return;
     }
-    const connection = new AttachmentConnection(this.#sys, fd, this.#attaching, this.#options.firstFrameMs);
+    let socket: FrameSocket;
+    try {
+      socket = new FrameSocket(this.#sys, fd, peerCid === undefined);
+    } catch {
+      return; // the kernel refuses to watch it
+    }
+    this.#serve(socket);
+  }
+
+  #serve(carrier: FrameCarrier): void {
+    const connection = new AttachmentConnection(carrier, this.#attaching, this.#options.firstFrameMs);
     this.#connections.add(connection);
-    void connection.closed.then(() => this.#connections.delete(connection));
+    connection.onClose(() => this.#connections.delete(connection));
   }
 
   get size(): number {

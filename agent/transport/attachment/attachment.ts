@@ -4,6 +4,7 @@ import { STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Attached, Attaching } from "../../service/streams/attach.ts";
 import type { FrameStream } from "./frame-stream.ts";
+import { OutputSender } from "./output-sender.ts";
 
 const { v1 } = guestd;
 const hello = codec("guestd.v1.Hello", v1.Hello);
@@ -13,20 +14,24 @@ const resize = codec("guestd.v1.Resize", v1.Resize);
 const signal = codec("guestd.v1.Signal", v1.Signal);
 
 type Output = Attached["stdout"];
+type Input = ReturnType<Attached["stdin"]["open"]>;
 
 /** A client attached to a process: sends its output and its end, takes input, acknowledgements and signals. */
 export class Attachment {
   readonly client: string;
   readonly #frames: FrameStream;
   readonly #attaching: Attaching;
-  readonly #request: guestd.v1.Attach;
+  readonly #request: Pick<guestd.v1.Attach, "container_id" | "exec_id">;
   readonly #process: Attached;
   readonly #fail: (error: unknown) => void;
-  readonly #ended = new AbortController();
-  readonly #input: ReturnType<Attached["stdin"]["open"]>;
-  /** Offsets after the last byte sent, by stream. */
-  readonly #sent = new Map<number, number>();
-  #exitSent = false;
+  readonly #outputs: readonly OutputSender[];
+  /** Where the client continues each of `#outputs`; null: at the first byte that isn't acknowledged. */
+  readonly #from: readonly (number | null)[];
+  /** Opened by the first frame of input: most attachments have none. */
+  #input: { readonly writer: Input; readonly ended: AbortController } | undefined;
+  #forgetExit: (() => void) | undefined;
+  #isClosed = false;
+  #isExitSent = false;
 
   /** Replaces the process's owner. Throws if another client is attached and may not be replaced. */
   constructor(
@@ -43,19 +48,17 @@ export class Attachment {
     this.client = request.client;
     this.#frames = frames;
     this.#attaching = attaching;
-    this.#request = request;
+    this.#request = { container_id: request.container_id, exec_id: request.exec_id };
     this.#process = process;
     this.#fail = fail;
     owner?.replaced(request.client);
     process.owner = this;
-    frames.signal.addEventListener("abort", () => this.close(), { once: true });
-    this.#input = process.stdin.open(
-      {
-        onWritten: (offset) => void frames.push("stdinAck", STREAM.stdin, offset),
-        onRefused: (offset, reason) => void frames.push("gap", STREAM.stdin, offset, gap.encode({ to: 0, reason })),
-      },
-      this.#ended.signal,
-    );
+    const { stdout, stderr } = process;
+    const sender = (output: Output, stream: number) => new OutputSender(frames, output, stream, this);
+    this.#outputs = [sender(stdout, STREAM.stdout), ...(stderr === undefined ? [] : [sender(stderr, STREAM.stderr)])];
+    this.#from = [request.stdout_from, request.stderr_from];
+    frames.onClose(() => this.close());
+    frames.onRoomAgain = () => this.#pump();
   }
 
   /** Sends the answer and everything that follows it. */
@@ -72,26 +75,27 @@ export class Attachment {
       terminal: process.terminal,
     };
     this.#frames.push("hello", STREAM.process, 0, hello.encode(message));
-    void this.#send().catch((error: unknown) => {
-      if (!this.#ended.signal.aborted) this.#fail(error);
-    });
+    // Not at once: a removal that has killed the process removes it now, and reports that.
+    this.#forgetExit = process.onExit(() => setImmediate(() => this.onEnd()));
+    for (const [at, output] of [stdout, stderr].entries()) if (output !== undefined) this.#start(at, output);
+    this.onEnd();
   }
 
   /** Takes a frame of the client. Throws AgentError, or rejects with it. */
-  async take({ type, stream, offset, payload }: StreamFrame): Promise<void> {
-    if (this.#ended.signal.aborted) return;
+  take({ type, stream, offset, payload }: StreamFrame): void | Promise<void> {
+    if (this.#isClosed) return;
     switch (type) {
       case "ack":
         return this.#acknowledge(stream, offset);
       case "stdin":
         this.#attaching.checkInput(this.#request, payload);
-        return this.#input.take(offset, payload);
+        return this.#openInput().take(offset, payload);
       case "stdinEof":
         this.#attaching.checkInputEnd(this.#request);
         if (this.#process.process.terminal) {
           throw new AgentError("failed-precondition", "end input: a terminal has no end of input; send ^D");
         }
-        return this.#input.end(offset);
+        return this.#openInput().end(offset);
       case "resize":
         return this.#attaching.resize(this.#request, this.#process, decode(resize, payload));
       case "signal":
@@ -118,59 +122,72 @@ export class Attachment {
 
   /** Ends the attachment, not the process. Idempotent. */
   close(): void {
-    this.#ended.abort(new Error("detached"));
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#forgetExit?.();
+    this.#input?.ended.abort(new Error("detached"));
+    for (const output of this.#outputs) output.close();
+    this.#frames.settle();
     if (this.#process.owner === this) this.#process.owner = undefined;
   }
 
-  async #send(): Promise<void> {
+  /** Sends the exit if the process has ended and all its output was sent. */
+  onEnd(): void {
     const { stdout, stderr, process } = this.#process;
-    const { stdout_from, stderr_from } = this.#request;
-    const sending = [this.#output(stdout, STREAM.stdout, stdout_from)];
-    if (stderr !== undefined) sending.push(this.#output(stderr, STREAM.stderr, stderr_from));
-    await Promise.all(sending);
-    const { code, signal, userMicros, systemMicros, maxRssKib } = await process.wait(this.#ended.signal);
+    const { status } = process;
+    if (this.#isClosed || this.#isExitSent || status === undefined) return;
+    if (!this.#outputs.every((output) => output.isEnded)) return;
+    const { code, signal, userMicros, systemMicros, maxRssKib } = status;
     const message = {
       ...{ code, signal, stdout: stdout.end, stderr: stderr?.end ?? 0 },
       ...{ user_micros: userMicros, system_micros: systemMicros, max_rss_kib: maxRssKib },
     };
-    this.#exitSent = true;
-    await this.#frames.send("exit", STREAM.process, 0, exit.encode(message));
+    this.#isExitSent = true;
+    this.#frames.push("exit", STREAM.process, 0, exit.encode(message));
   }
 
-  /** Sends an output from the client's position to its end. */
-  async #output(output: Output, stream: number, from: number | null): Promise<void> {
-    let offset = Math.max(from ?? 0, output.base);
+  onError(error: unknown): void {
+    if (!this.#isClosed) this.#fail(error);
+  }
+
+  /** Sends an output from the client's position on. */
+  #start(at: number, output: Output): void {
+    const from = this.#from[at] ?? null;
+    const offset = Math.max(from ?? 0, output.base);
     if (from !== null && from < output.base) {
       const reason = "they were acknowledged before";
-      await this.#frames.send("gap", stream, from, gap.encode({ to: output.base, reason }));
+      this.#frames.push("gap", at + 1, from, gap.encode({ to: output.base, reason }));
     }
-    output.acknowledge(offset);
-    this.#sent.set(stream, offset);
-    for (;;) {
-      const bytes = await output.read(offset, this.#ended.signal);
-      if (bytes.length === 0) break;
-      const at = offset;
-      offset += bytes.length;
-      this.#sent.set(stream, offset);
-      await this.#frames.send("data", stream, at, bytes);
+    this.#outputs[at]?.start(offset);
+  }
+
+  #pump(): void {
+    for (const output of this.#outputs) output.pump();
+  }
+
+  #openInput(): Input {
+    if (this.#input === undefined) {
+      const ended = new AbortController();
+      const frames = this.#frames;
+      const listener = {
+        onWritten: (offset: number) => void frames.push("stdinAck", STREAM.stdin, offset),
+        onRefused: (offset: number, reason: string) =>
+          void frames.push("gap", STREAM.stdin, offset, gap.encode({ to: 0, reason })),
+      };
+      this.#input = { writer: this.#process.stdin.open(listener, ended.signal), ended };
     }
-    await this.#frames.send("eof", stream, offset);
+    return this.#input.writer;
   }
 
   #acknowledge(stream: number, offset: number): void {
-    if (stream === STREAM.process) {
-      if (!this.#exitSent) throw new AgentError("invalid-argument", "acknowledge the exit: it was not sent");
-      this.close();
-      this.#attaching.release(this.#process);
-      this.#frames.end();
+    if (stream !== STREAM.process) {
+      this.#outputs[stream - 1]?.acknowledge(offset);
       return;
     }
-    const sent = this.#sent.get(stream) ?? 0;
-    if (offset > sent) {
-      throw new AgentError("invalid-argument", `acknowledge byte ${offset}: only ${sent} bytes were sent`);
-    }
-    const output = stream === STREAM.stdout ? this.#process.stdout : this.#process.stderr;
-    output?.acknowledge(offset);
+    if (!this.#isExitSent) throw new AgentError("invalid-argument", "acknowledge the exit: it was not sent");
+    this.close();
+    this.#attaching.release(this.#process);
+    this.#frames.end();
   }
 }
 
