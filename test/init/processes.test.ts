@@ -178,12 +178,12 @@ describeInit("processes and descriptors that outlive the agent:", (binary) => {
     for (const pipe of [kept, replaced, gone]) sys.close(pipe.write);
   });
 
-  test("init keeps 1024 deposits and refuses one more", async () => {
+  test("init keeps 4096 deposits and refuses one more", async () => {
     const { read, write } = sys.pipe();
-    for (let i = 0; i < 1025; i++) agent.deposit(`deposit-${i}`, read);
+    for (let i = 0; i < 4097; i++) agent.deposit(`deposit-${i}`, read);
     await run(agent, [stdio, ...shell("true")]);
     await restart();
-    expect(agent.greeting.deposits.size).toBe(1024);
+    expect(agent.greeting.deposits.size).toBe(4096);
     for (const [name, fd] of agent.greeting.deposits) {
       sys.close(fd);
       agent.withdraw(name);

@@ -28,9 +28,9 @@ class SharedPoll {
   /** Events that the handle is started for; 0 if stopped. */
   armed = 0;
 
-  constructor(addon: NativeAddon, fd: Fd, onEvents: (shared: SharedPoll, events: number) => void) {
+  constructor(addon: NativeAddon, fd: Fd, onEvents: (fd: Fd, shared: SharedPoll, events: number) => void) {
     // A negative status is an error condition on the descriptor: wakes every waiter, whose next call then gets the error.
-    this.native = new addon.Poll(fd, (status, events) => onEvents(this, status < 0 ? ERROR : events));
+    this.native = new addon.Poll(fd, (status, events) => onEvents(fd, this, status < 0 ? ERROR : events));
   }
 
   wanted(): number {
@@ -106,7 +106,7 @@ export class DescriptorPoller {
   #shared(fd: Fd): SharedPoll {
     let shared = this.#polls.get(fd);
     if (shared === undefined) {
-      shared = new SharedPoll(this.#addon, fd, (self, events) => this.#onEvents(fd, self, events));
+      shared = new SharedPoll(this.#addon, fd, this.#onEvents);
       this.#polls.set(fd, shared);
     }
     return shared;
