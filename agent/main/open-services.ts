@@ -12,6 +12,7 @@ import type { Agent } from "../service/rpc.ts";
 import { Attaching } from "../service/streams/attach.ts";
 import { serviceTable } from "../service/table.ts";
 import { AttachmentServer } from "../transport/attachment/attachment-server.ts";
+import type { FrameCarrier } from "../transport/attachment/frame-carrier.ts";
 import type { OpenCall } from "../transport/connection.ts";
 import { RpcServer } from "../transport/rpc-server.ts";
 import { agentUpgrades } from "./bundle/agent-upgrades.ts";
@@ -108,10 +109,15 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   };
   const table = serviceTable(agent);
   const served = trace === undefined ? table : trace.traced(table);
-  const server = new RpcServer({ sys, init, journal: journal.calls }, served);
   const processes = sandbox.containers.flatMap((container) => container.processes);
   const attaching = new Attaching(agent, new ResumableProcesses(kernel, opened.ledger, processes));
   const attachments = new AttachmentServer(sys, attaching);
+  const attach = (carrier: FrameCarrier) => attachments.serve(carrier);
+  const server = new RpcServer(
+    { sys, init, journal: journal.calls },
+    served,
+    options.streamsPort > 0 ? { attach } : {},
+  );
   if (service) process.once("SIGTERM", () => void sandbox.discard().finally(end));
   return { sandbox, server, attachments, streams, upgrades, memAgent, trace, busy, ended };
 }

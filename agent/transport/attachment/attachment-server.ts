@@ -32,13 +32,10 @@ export class AttachmentServer {
 
   /** Takes ownership of a connection. Closes it if its peer isn't the host, or if too many are open. */
   accept(fd: Fd, peerCid?: number): void {
-    const most = this.#options.maxConnections ?? MAX_ATTACHMENTS;
     const reason =
       peerCid !== undefined && peerCid !== HOST_CID
         ? `only the host (CID ${HOST_CID}) may attach`
-        : this.#connections.size >= most
-          ? `${most} attachments are already open`
-          : undefined;
+        : this.#reasonToRefuse();
     if (reason !== undefined) {
       this.#sys.close(fd);
       const peer = peerCid === undefined ? "unix" : `vsock:${peerCid}`;
@@ -51,13 +48,22 @@ export class AttachmentServer {
     } catch {
       return; // the kernel refuses to watch it
     }
-    this.#serve(socket);
+    this.serve(socket);
   }
 
-  #serve(carrier: FrameCarrier): void {
+  /** Serves a connection of the host. Returns a line that says why it doesn't, and leaves the carrier then. */
+  serve(carrier: FrameCarrier): string | undefined {
+    const reason = this.#reasonToRefuse();
+    if (reason !== undefined) return reason;
     const connection = new AttachmentConnection(carrier, this.#attaching, this.#options.firstFrameMs);
     this.#connections.add(connection);
     connection.onClose(() => this.#connections.delete(connection));
+    return undefined;
+  }
+
+  #reasonToRefuse(): string | undefined {
+    const most = this.#options.maxConnections ?? MAX_ATTACHMENTS;
+    return this.#connections.size >= most ? `${most} attachments are already open` : undefined;
   }
 
   get size(): number {

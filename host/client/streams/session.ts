@@ -3,9 +3,9 @@ import { codec } from "../../../proto/codec.ts";
 import type { CodeName } from "../../../proto/codes.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { encodeStreamFrame, STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
-import { dial } from "../dial.ts";
 import { AttachError } from "./attach-error.ts";
 import type { AttachmentState, OutputName, ProcessEnd } from "./attachment.ts";
+import { dialStreams } from "./dial-streams.ts";
 import { Lost, readFrames } from "./read-frames.ts";
 
 const { v1 } = guestd;
@@ -108,7 +108,7 @@ export class Session {
 
   async #serve(): Promise<void> {
     const { options } = this.#state;
-    const socket = await dial(this.#address, { ...options, signal: this.#signal }).catch((error: Error) => {
+    const socket = await dialStreams(this.#address, { ...options, signal: this.#signal }).catch((error: Error) => {
       throw new Lost(error.message);
     });
     this.#socket = socket;
