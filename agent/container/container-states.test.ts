@@ -132,7 +132,7 @@ describe("a pause", () => {
   });
 
   test("waits for execs that are being launched, so that their callers get an answer", async () => {
-    await create({}, (each) => each.request.keep.release !== undefined && each.report({ kind: "ready" }));
+    await create({}, (each) => each.waits && each.report({ kind: "ready" }));
     const launching = exec("1");
     await expect.poll(() => kernel.init.children.length).toBe(2);
     const pausing = container.pause(never);
@@ -203,7 +203,7 @@ describe("a start", () => {
   test("runs the poststart hooks after the agent's death, if only they are missing", async () => {
     const poststart = [{ path: "/after", args: [], env: [], timeout: 10 }];
     await create({ hooks: { poststart } }, (each) => {
-      if (each.request.keep.release !== undefined) return each.report({ kind: "ready" });
+      if (each.waits) return each.report({ kind: "ready" });
       each.executed();
       each.end();
     });

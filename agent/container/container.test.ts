@@ -64,8 +64,7 @@ async function withEnded(count: number) {
 
 /** Makes the init process report that it is ready; `exec` plays the execs. */
 const only = (exec: (child: ChildDouble) => void) => ({
-  play: (child: ChildDouble) =>
-    child.request.keep.release === undefined ? exec(child) : child.report({ kind: "ready" }),
+  play: (child: ChildDouble) => (child.waits ? child.report({ kind: "ready" }) : exec(child)),
 });
 const tick = () => new Promise((resolve) => setTimeout(resolve, 5));
 

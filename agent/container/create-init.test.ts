@@ -146,7 +146,7 @@ test("hooks of a create run while the init process waits, with its pid", async (
   const states: unknown[] = [];
   const kernel = testKernel({
     play: (child) => {
-      if (child.request.keep.release !== undefined) return child.report({ kind: "ready" });
+      if (child.waits) return child.report({ kind: "ready" });
       const fd = openSync(`/proc/self/fd/${child.slots[1]}`, "r");
       states.push(JSON.parse(readFileSync(fd, "utf8")));
       closeSync(fd);
@@ -232,4 +232,19 @@ describe("a bind mount whose source does not exist", () => {
     await expect(create(bind(join(directory, "a/b")), undefined, kernel)).rejects.toThrow("bind /x: ENOENT");
     expect(kernel.init.children).toHaveLength(0);
   });
+});
+
+test("the process has the seccomp filter of its spec, and none without one", async () => {
+  const seccomp = { defaultAction: "SCMP_ACT_ERRNO", architectures: [], flags: [], syscalls: [] };
+  for (const [parts, filters] of [
+    [{ seccomp }, 1],
+    [{}, 0],
+  ] as const) {
+    const kernel = testKernel();
+    const { process } = await create(spec(parts), undefined, kernel);
+    const [child] = kernel.init.children;
+    expect(child?.request.plan.filter(({ op }) => op === "seccomp")).toHaveLength(filters);
+    process.destroy();
+    child?.end();
+  }
 });

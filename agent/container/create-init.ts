@@ -69,7 +69,7 @@ async function launchInit(
     delegateCgroup(kernel.files, cgroup, spec);
     const devpts = slots.get(mountSlot(spec.mounts.findIndex(isDevpts)));
     const terminal = spec.process.terminal ? openFirstTerminal(kernel, spec.process, devpts) : undefined;
-    const fds = openLaunchFds(kernel, { release: true, pipeSize, ...(terminal === undefined ? {} : { terminal }) });
+    const fds = openLaunchFds(kernel, { release: true, pipeSize, terminal });
     chownStdio(kernel.sys, fds, spec.process, spec.linux);
     const hooks = ({ pid, pidfd }: LaunchedProcess) => runCreateHooks(kernel, { id, spec, cgroup, pid, pidfd }, signal);
     const atPause = hasCreateHooks(spec.hooks) ? hooks : undefined;

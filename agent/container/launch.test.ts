@@ -4,12 +4,12 @@ import type { Init } from "../kernel/kernel.ts";
 import type { InitDoubleOptions } from "../kernel/testing/init-double.ts";
 import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { launch, launchError, openLaunchFds } from "./launch.ts";
-import { type CompiledPlan, PlanBuilder } from "./plan/plan-builder.ts";
+import { type LaunchPlan, PlanBuilder } from "./plan/plan-builder.ts";
 import { testKernel } from "./testing/test-kernel.ts";
 
 leavesNoDescriptors();
 
-function plan(...names: string[]): CompiledPlan {
+function plan(...names: string[]): LaunchPlan {
   const builder = new PlanBuilder();
   for (const name of ["report", ...names]) builder.slot(name);
   builder.add("process.cwd", { op: "chdir", path: "/nowhere" });
@@ -36,6 +36,25 @@ describe("a launch", () => {
     expect(Object.keys(fds.own).sort()).toEqual(["stderr", "stdin", "stdout"]);
     kernel.init.children[0]?.end();
     for (const fd of [pidfd, ...Object.values(fds.own)]) kernel.sys.close(fd);
+  });
+
+  test.each([
+    [["init"], {}, "init"],
+    [["init", "pid"], {}, "pid"],
+    [["init", "pid"], { bornOutside: true as const }, undefined],
+    [[], {}, undefined],
+  ])("with the slots %j and %j creates its process in the pid namespace of %s", async (names, more, expected) => {
+    const kernel = testKernel();
+    const fds = openLaunchFds(kernel, { release: false, pipeSize: 0 });
+    const borrowed = kernel.sys.pipe();
+    const slots = new Map(names.map((name) => [name, borrowed.read]));
+    const asked = { ...plan(...names, ...STDIO), ...more };
+    const { pidfd } = await launch(kernel, asked, fds, slots, label);
+    const [child] = kernel.init.children;
+    const slot = child?.request.pidNamespaceSlot;
+    expect(slot === undefined ? undefined : asked.slots[slot]).toBe(expected);
+    child?.end();
+    for (const fd of [pidfd, ...Object.values(fds.own), ...Object.values(borrowed)]) kernel.sys.close(fd);
   });
 
   test("whose child reports a failure leaves nothing behind and reports it in one line", async () => {

@@ -18,7 +18,7 @@ export interface LaunchFds {
 export function openLaunchFds(
   kernel: Kernel,
   options: {
-    readonly terminal?: { readonly master: Fd; readonly peer: Fd };
+    readonly terminal?: { readonly master: Fd; readonly peer: Fd } | undefined;
     readonly release: boolean;
     readonly pipeSize: number;
   },
@@ -123,7 +123,7 @@ export async function launch(
   } catch (error) {
     if (launched === undefined) for (const fd of fds.child.values()) sys.close(fd);
     else {
-      kill(kernel, launched.pidfd);
+      killLaunched(kernel, launched.pidfd);
       sys.close(launched.pidfd);
       init.forget(launched.id);
     }
@@ -141,6 +141,21 @@ async function firstReport(kernel: Kernel, plan: CompiledPlan, fds: LaunchFds, s
   }
 }
 
+/**
+ * Lets a launched child continue from the wait before its execve, and resolves when that has succeeded. `own` are the
+ * descriptors it was launched with.
+ */
+export async function startLaunched(
+  kernel: Kernel,
+  plan: CompiledPlan,
+  own: { readonly report: Fd; readonly release: Fd },
+  signal: AbortSignal,
+): Promise<void> {
+  release(kernel, own.release);
+  const report = await new ReportReader(kernel.sys, own.report).next(signal);
+  if (report.kind === "failed") throw launchError(plan, report);
+}
+
 /** Lets the child continue. If it was killed meanwhile, its report pipe shows that. */
 function release({ sys }: Kernel, fd: Fd | undefined): void {
   try {
@@ -151,7 +166,7 @@ function release({ sys }: Kernel, fd: Fd | undefined): void {
 }
 
 /** Kills a child that has failed or is no longer wanted; most have already ended. */
-function kill({ sys }: Kernel, pidfd: Fd): void {
+export function killLaunched({ sys }: Kernel, pidfd: Fd): void {
   try {
     sys.signal(pidfd, SIGKILL);
   } catch {

@@ -75,5 +75,8 @@ test("links that the container put into the path lead nowhere else", async () =>
 });
 
 test("a container without the annotation is refused", async () => {
-  await expect(read([], "")).rejects.toThrow("has no annotation io.kubernetes.container.terminationMessagePath");
+  await expect(read([], "")).rejects.toMatchObject({
+    kind: "invalid-argument",
+    message: "termination log: the container has no annotation io.kubernetes.container.terminationMessagePath",
+  });
 });

@@ -13,6 +13,18 @@ function machine(timeoutMs = 5000) {
   return { tree, uevents, devices: new Devices({ uevents, timeoutMs, sysfs: tree }) };
 }
 
+/** Resolves after this number of writes. */
+function writes(tree: TestTree, count: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { write } = tree;
+  let left = count;
+  tree.write = (path, text) =>
+    write(path, text).finally(() => {
+      if (--left === 0) resolve();
+    });
+  return promise;
+}
+
 const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 test("a disk that came before the agent is found without an event", async () => {
@@ -23,9 +35,7 @@ test("a disk that came before the agent is found without an event", async () => 
 
 test("a plugged-in disk is found by its event, in the right slot", async () => {
   const { tree, uevents, devices } = machine();
-  const rescanned = Promise.withResolvers<void>();
-  const { write } = tree;
-  tree.write = (path, text) => write(path, text).finally(rescanned.resolve);
+  const rescanned = writes(tree, 1);
   const found = devices.disk("blk", "02/1.0");
   let settled = false;
   void found.then(() => (settled = true));
@@ -33,7 +43,7 @@ test("a plugged-in disk is found by its event, in the right slot", async () => {
   uevents.take(BLOCK);
   tree.disk(`${tree.pci("0000:01:01.0")}/virtio4`, "vdb", "254:16", false);
   uevents.take(BLOCK);
-  await rescanned.promise;
+  await rescanned;
   await pause();
   tree.file("/dev/vdb"); // the node appears after the directory in sysfs
   uevents.take(ueventMessage("add", "/devices/x/net/eth0", "net"));
@@ -55,7 +65,9 @@ test("lost events cause a new look", async () => {
 test("the bus is rescanned for a device that is missing at first", async () => {
   const { tree, devices } = machine(50);
   tree.file("/sys/bus/pci/rescan");
+  const rescanned = writes(tree, 1);
   await expect(devices.disk("blk", "03")).rejects.toThrow();
+  await rescanned;
   expect(tree.readText("/sys/bus/pci/rescan")).toBe("1");
 });
 
@@ -66,12 +78,14 @@ test("a SCSI disk is found by ID and LUN, on a virtio controller first, and all 
   tree.unit("0:0:1:2", "sda", "8:0");
   tree.unit("1:0:1:2", "sdb", "8:16");
   tree.unit("0:0:7:0", "sdc", "8:32");
+  const scanned = writes(tree, 2);
   expect((await devices.disk("scsi", "1:2")).path).toBe("/dev/sdb");
   expect((await devices.disk("scsi", "7:0")).path).toBe("/dev/sdc");
   await expect(devices.disk("scsi", "1:12")).rejects.toThrow(
     "disk at SCSI address 1:12: still missing after 50 ms; SCSI devices present: 0:0:1:2, 0:0:7:0, 1:0:1:2; " +
       "disks present: sda, sdb, sdc",
   );
+  await scanned;
   for (const host of ["host0", "host1"]) expect(tree.readText(`/sys/class/scsi_host/${host}/scan`)).toBe("0 1 12");
 });
 

@@ -3,10 +3,10 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { removeDns, setUpDns } from "./dns.ts";
 
 /** Files by path, mounts as lines. */
-function machine(paths: string[]) {
+function machine(paths: string[], isMounted = false) {
   const written = new Map(paths.map((path) => [path, ""]));
   const calls: string[] = [];
-  let mounted = false;
+  let mounted = isMounted;
   const files = {
     exists: (path: string) => written.has(path),
     makeDirectory: () => undefined,
@@ -49,4 +49,16 @@ test("a request without DNS lines changes nothing and keeps existing mounts", as
   await setUpDns(kernel, []);
   await removeDns(kernel);
   expect(calls).toEqual([]);
+});
+
+test("a mount that the guest already had on its resolv.conf stays", async () => {
+  const { kernel, calls } = machine(["/etc/resolv.conf"], true);
+  await removeDns(kernel);
+  expect(calls).toEqual([]);
+});
+
+test("the remains of an interrupted creation are removed first", async () => {
+  const { kernel, calls } = machine(["/etc/resolv.conf", SOURCE], true);
+  await setUpDns(kernel, ["nameserver 1.1.1.1"]);
+  expect(calls).toEqual(["umount /etc/resolv.conf", `mount ${SOURCE} /etc/resolv.conf`]);
 });

@@ -37,6 +37,11 @@ describe("the guest's hook directory", () => {
     expect(problems).toEqual([]);
   });
 
+  test("yields a program that its owner, its group or others may execute", () => {
+    const [a, b, c] = [0o100, 0o010, 0o001].map((mode, at) => program("prestart", `p${at}`, mode));
+    expect(scanGuestHooks(directory)?.prestart?.map(({ path }) => path)).toEqual([a, b, c]);
+  });
+
   test("yields nothing for links and files that are not executable or not regular, and reports them", () => {
     const real = program("prestart", "real");
     symlinkSync(real, join(directory, "prestart/link"));

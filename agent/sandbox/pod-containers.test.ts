@@ -20,7 +20,7 @@ inPodDirectory();
 
 /** Ends each child that waits for no release, as hooks do. */
 function hooksEnd(child: ChildDouble): void {
-  if (child.request.keep.release !== undefined) child.report({ kind: "ready" });
+  if (child.waits) child.report({ kind: "ready" });
   else {
     child.executed();
     child.end();

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { testKernel } from "../container/testing/test-kernel.ts";
 import { testSpec } from "../container/testing/test-spec.ts";
-import type { ExitStatus, RestoredProcess } from "../kernel/kernel.ts";
+import type { ExitStatus, RestoredProcess, Sys } from "../kernel/kernel.ts";
 import { openSys } from "../kernel/sys/sys.ts";
 import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { restoreContainers } from "./restore.ts";
+import type { ContainerRecord } from "./state.ts";
 
 const sys = openSys();
 let ids = 0;
@@ -29,26 +30,30 @@ function kept(): number {
   return read;
 }
 
-const restored = (container: string, exec: string, exited?: ExitStatus): RestoredProcess => ({
+const restored = (container: string, exec: string, exited?: ExitStatus, command?: string): RestoredProcess => ({
   id: ++ids,
   pid: 1,
   pidfd: kept(),
   exit: exited === undefined ? new Promise(() => {}) : Promise.resolve(exited),
-  label: JSON.stringify({ container, exec }),
+  label: JSON.stringify({ container, exec, command }),
   kept: { stdout: kept(), stderr: kept() },
   ...(exited === undefined ? {} : { exited }),
 });
 
-function restore(records: readonly (string | ReturnType<typeof record>)[], processes: RestoredProcess[]) {
+function restore(
+  records: readonly (string | ContainerRecord)[],
+  processes: RestoredProcess[],
+  more: Partial<Sys> = {},
+) {
   const signalled: number[] = [];
   const signal = (pidfd: number) => void signalled.push(pidfd);
-  const kernel = testKernel({ greeting: { processes }, sys: { signal } });
+  const kernel = testKernel({ greeting: { processes }, sys: { signal, ...more } });
   const all = records.map((each) => (typeof each === "string" ? record(each) : each));
   const result = restoreContainers(kernel, all, { pipeSize: 0, traceGuardOf: () => NOBODY });
   const destroy = () => {
     for (const { container } of result.restored) for (const process of container.processes) process.destroy();
   };
-  return { ...result, calls: [...kernel.init.calls], signalled, destroy };
+  return { ...result, calls: [...kernel.init.calls], groups: kernel.signals, signalled, destroy };
 }
 
 test("a container gets its init process and its execs back", () => {
@@ -101,4 +106,38 @@ test("a container whose runtime this version does not know is broken, and the ot
   } = restore([{ ...record("a"), spec }, "b"], [restored("a", "a"), restored("b", "b")]);
   expect([broken.map(({ id }) => id), found.map((each) => each.record.id)]).toEqual([["a"], ["b"]]);
   destroy();
+});
+
+test.each([
+  ["a hook is killed with its process group", "hook", undefined, [[-1, 9]], 1],
+  ["another runtime's command is killed alone", "create", undefined, [], 1],
+  ["an ended hook gets no signal", "hook", KILLED, [], 0],
+] as const)("%s, and its container comes back", (_, command, exited, groups, count) => {
+  const run = restored("a", "a", exited, command);
+  const all = restore(["a"], [run, restored("a", "a")]);
+  expect(all.restored.map(({ container }) => container.processes.length)).toEqual([1]);
+  expect([all.groups, all.signalled, all.calls]).toEqual([groups, [run.pidfd].slice(0, count), [["forget", run.id]]]);
+  all.destroy();
+});
+
+test("a process that has just ended is closed and forgotten, although it can't be signalled", () => {
+  const gone = restored("gone", "gone");
+  const signal = () => {
+    throw new Error("ESRCH");
+  };
+  expect(restore([], [gone], { signal }).calls).toEqual([["forget", gone.id]]);
+});
+
+test("a container whose creation was interrupted is broken, and all of its processes are killed", () => {
+  const processes = [restored("a", "a"), restored("a", "x1")];
+  const { broken, restored: found, signalled } = restore([{ ...record("a"), creating: true }], processes);
+  expect([broken.map(({ id }) => id), found]).toEqual([["a"], []]);
+  expect(signalled).toEqual(processes.map(({ pidfd }) => pidfd));
+});
+
+test("a shell of the debug console keeps running", () => {
+  const shell = restored("", "/dev/console");
+  const { signalled, calls } = restore([], [shell]);
+  expect([signalled, calls]).toEqual([[], []]);
+  for (const fd of [shell.pidfd, ...Object.values(shell.kept)]) if (fd !== undefined) sys.close(fd);
 });

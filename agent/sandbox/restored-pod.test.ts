@@ -126,3 +126,25 @@ test("a discarded pod is gone, and discarding none changes nothing", async () =>
   expect(left([])).toEqual([[], [], 0]);
   expect(await openPod().sandbox.discard()).toBe(false);
 });
+
+test("no pid namespace is kept for a pod of several containers of which none was deposited", async () => {
+  const { greeting, sys } = await deadPod("c1", "c2");
+  const [fd = -1] = greeting.deposits?.values() ?? [];
+  const next = openPod({ greeting: { ...greeting, deposits: new Map() }, sys });
+  next.kernel.sys.close(fd);
+  await next.sandbox.undone;
+  expect(next.kernel.init.calls.filter(([call]) => call === "deposit")).toEqual([]);
+  await endPod(next);
+});
+
+test("an exec in a restored container forks last, because earlier execs may trace it", async () => {
+  const next = openPod(await deadPod("c1"));
+  await next.sandbox.undone;
+  const [container] = next.sandbox.containers;
+  if (container === undefined) throw new Error("no container was restored");
+  await next.sandbox.exec({ container, execId: "x", process: container.spec.process }, never);
+  const [child] = next.kernel.init.children;
+  expect(child?.request.plan.map(({ op }) => op)).toContain("fork");
+  child?.end();
+  await endPod(next);
+});

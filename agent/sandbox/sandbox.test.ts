@@ -177,7 +177,10 @@ test("a sandbox whose creation failed leaves nothing and can be created again", 
 test("the pod can be destroyed once, even before it exists", async () => {
   const { sandbox } = await makePod();
   await sandbox.destroy(never);
-  await expect(sandbox.destroy(never)).rejects.toThrow("destroy sandbox: it is destroyed already");
+  await expect(sandbox.destroy(never)).rejects.toMatchObject({
+    kind: "internal",
+    message: "destroy sandbox: it is destroyed already",
+  });
   await openPod().sandbox.destroy(never);
 });
 
@@ -215,4 +218,39 @@ test("no container can be created before the sandbox", async () => {
     message: "create container c1: there is no sandbox, call CreateSandbox first",
   });
   await all.sandbox.destroy(never);
+});
+
+test("the end of the pod unmounts its storages and namespaces once, and ends the wait for OOM events", async () => {
+  const all = openPod();
+  const { storages } = containerRequest("c1");
+  await all.sandbox.create({ ...sandboxRequest(), storages: [...storages, ...storages] });
+  expect(JSON.parse(readFileSync(inPod("state/storages.json"), "utf8"))).toMatchObject([
+    { mountPoint: "/run/e", container: "" },
+  ]);
+  all.mounts.length = 0;
+  const waiting = all.sandbox.oomEvents.next(never);
+  const ended = expect(waiting).rejects.toThrow("the sandbox has ended");
+  await all.sandbox.destroy(never);
+  await ended;
+  expect(all.mounts.toSorted()).toEqual(["-/run/e", "-/run/sandbox-ns/ipc", "-/run/sandbox-ns/uts"]);
+});
+
+test("a pod whose end is cancelled, or that is created again after its end, takes new containers", async () => {
+  const all = await makePod();
+  await all.sandbox.createContainer(containerRequest("c1"));
+  const cancelled = AbortSignal.abort(new Error("deadline"));
+  await expect(all.sandbox.destroy(cancelled)).rejects.toThrow("deadline");
+  await all.sandbox.createContainer(containerRequest("c2"));
+  await all.sandbox.destroy(never);
+  await all.sandbox.create(sandboxRequest());
+  await all.sandbox.createContainer(containerRequest("c1"));
+  await endPod(all);
+});
+
+test("an ephemeral mount that is not the sandbox's can't be updated", async () => {
+  const all = await makePod();
+  await expect(all.sandbox.updateEphemeral(containerRequest("c1").storages)).rejects.toThrow(
+    'update ephemeral mounts: "/run/e" is not a storage of this sandbox',
+  );
+  await endPod(all);
 });

@@ -136,10 +136,10 @@ export class Sandbox {
         this.#protectGuest?.();
         this.#containers.prepare();
         this.#record = { id: request.id, hostname, storages, ...(hooks === undefined ? {} : { hooks }) };
-        this.#saveSandbox();
+        this.#state.writeSandbox(this.#record);
       } catch (error) {
         this.#record = undefined;
-        await this.#tearDown().catch(() => undefined);
+        await this.#tearDown();
         throw error;
       }
     });
@@ -197,8 +197,7 @@ export class Sandbox {
         await this.#containers.removeAll(signal);
         this.#record = undefined;
         this.#destroyed = true;
-        // The guest powers off next, so a mount that stays is no problem.
-        await this.#tearDown().catch(() => undefined);
+        await this.#tearDown();
         this.oomEvents.close();
         this.#state.clear();
       } finally {
@@ -214,15 +213,14 @@ export class Sandbox {
     throw new AgentError("failed-precondition", `create container ${id}: ${why}`);
   }
 
-  #saveSandbox(): void {
-    if (this.#record !== undefined) this.#state.writeSandbox(this.#record);
-  }
-
+  /** Removes what the containers shared, as far as that succeeds: the guest powers off next, so a mount may stay. */
   async #tearDown(): Promise<void> {
     this.#pidNamespace.close();
-    const work = [removeDns(this.#kernel), removeSharedNamespaces(this.#kernel)];
-    const all = await Promise.allSettled([...work, this.#storages.release(this.#storages.mountPoints, true)]);
-    for (const result of all) if (result.status === "rejected") throw result.reason;
+    await Promise.allSettled([
+      removeDns(this.#kernel),
+      removeSharedNamespaces(this.#kernel),
+      this.#storages.release(this.#storages.mountPoints, true),
+    ]);
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -15,6 +15,10 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 const devices = [{ type: "b", major: 254, minor: 0, access: "rwm", host: { type: "b", major: 8, minor: 0 } }];
+const storage = {
+  ...{ driver: "bind", driverOptions: [], source: "/a", fstype: "", options: ["ro"], mountPoint: "/b", shared: false },
+  container: "c1",
+};
 const record = { id: "c1", spec: testSpec(), cgroup: "/sys/fs/cgroup/c1", storages: ["/run/x"], oomKills: 2, devices };
 
 test("a container comes back as it was, limits of 64 bits included", () => {
@@ -105,7 +109,6 @@ test("records and storages without the fields an agent needs are skipped, and th
   for (const [at, each] of odd.entries())
     writeFileSync(join(directory, `containers/odd-${at}.json`), JSON.stringify(each));
   expect(store.readContainers()).toEqual([record]);
-  const storage = { driver: "bind", source: "/a", options: [], mountPoint: "/b", shared: false };
   writeFileSync(join(directory, "storages.json"), JSON.stringify([null, storage, { ...storage, mountPoint: 1 }]));
   expect(store.readStorages()).toEqual([storage]);
   for (const text of ["null", "1", "{}"]) {
@@ -124,6 +127,62 @@ test("a removed record stays removed, and removing it again succeeds", () => {
 test("clearing leaves an empty store", () => {
   store.writeSandbox({ id: "s", hostname: "h", storages: [] });
   store.writeContainer(record);
+  store.writeStorages([storage]);
   store.clear();
   expect([store.readSandbox(), readdirSync(directory)]).toEqual([undefined, ["containers"]]);
+  expect([store.readContainers(), store.readStorages()]).toEqual([[], []]);
+});
+
+test("only root may list the containers, of a cleared store too", () => {
+  const mode = () => statSync(join(directory, "containers")).mode & 0o777;
+  expect(mode()).toBe(0o700);
+  store.clear();
+  expect(mode()).toBe(0o700);
+});
+
+test.each(["driver", "source", "options", "mountPoint", "shared"])(
+  "a storage without a %s, or with one of another type, is skipped",
+  (field) => {
+    const { [field]: _, ...without } = storage as Record<string, unknown>;
+    const wrong = [without, { ...storage, [field]: null }, { ...storage, [field]: 7 }, { ...storage, [field]: [7] }];
+    writeFileSync(join(directory, "storages.json"), JSON.stringify([...wrong, storage]));
+    expect(store.readStorages()).toEqual([storage]);
+  },
+);
+
+test.each(["id", "hostname", "storages"])(
+  "a sandbox without a %s, or with one of another type, counts as none",
+  (field) => {
+    const sandbox = { id: "s", hostname: "h", storages: ["/a"] };
+    const { [field]: _, ...without } = sandbox as Record<string, unknown>;
+    for (const wrong of [without, { ...sandbox, [field]: null }, { ...sandbox, [field]: 7 }]) {
+      writeFileSync(join(directory, "sandbox.json"), JSON.stringify(wrong));
+      expect(store.readSandbox()).toBeUndefined();
+    }
+    store.writeSandbox(sandbox);
+    expect(store.readSandbox()).toEqual(sandbox);
+  },
+);
+
+test.each([
+  ["an argument that is a number", { args: [7] }],
+  ["no arguments", { args: undefined }],
+  ["no limits", { rlimits: undefined }],
+  ["a limit without a type", { rlimits: [{ soft: "1", hard: "1" }] }],
+  ["a limit that is no number", { rlimits: [{ type: "RLIMIT_NOFILE", soft: "x", hard: "1" }] }],
+])("a container's record with %s is skipped", (_, process) => {
+  store.writeContainer(record);
+  const path = join(directory, "containers/c1.json");
+  const stored = JSON.parse(readFileSync(path, "utf8"));
+  writeFileSync(
+    path,
+    JSON.stringify({ ...stored, spec: { ...stored.spec, process: { ...stored.spec.process, ...process } } }),
+  );
+  expect(store.readContainers()).toEqual([]);
+});
+
+test("a file of another name among the containers is ignored", () => {
+  store.writeContainer(record);
+  writeFileSync(join(directory, "containers/c1.txt"), readFileSync(join(directory, "containers/c1.json")));
+  expect(store.readContainers()).toHaveLength(1);
 });

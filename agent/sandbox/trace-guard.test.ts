@@ -59,13 +59,38 @@ test("a container with its own pid namespace freezes no other", async () => {
 test("a tracer that can't be frozen fails the creation, whose error names it", async () => {
   const hold = () => Promise.reject(new Error("the kernel did not finish within 10000 ms"));
   const stuck = guardOf({ id: "first" }, { id: "stuck", freezer: { hold } });
-  await expect(stuck.guard.create(record(), async () => "made", never)).rejects.toThrow(
-    "create container new: container stuck may trace it in their pid namespace, and does not stand still: the kernel did not",
-  );
+  await expect(stuck.guard.create(record(), async () => "made", never)).rejects.toMatchObject({
+    kind: "internal",
+    message:
+      "create container new: container stuck may trace it in their pid namespace, and does not stand still: the kernel did not finish within 10000 ms",
+    cause: { message: "the kernel did not finish within 10000 ms" },
+  });
   expect(stuck.events).toEqual(["hold first", "let first go"]);
   const around = guardOf({ id: "around" });
   const below = around.guard.create(record(OWN, "/sys/fs/cgroup/around/new"), async () => "made", never);
-  await expect(below).rejects.toThrow("has its cgroup below its own; give it another cgroupsPath");
+  await expect(below).rejects.toMatchObject({
+    kind: "internal",
+    message:
+      "create container new: container around may trace it in their pid namespace, and has its cgroup below its own; give it another cgroupsPath",
+  });
+  const beside = around.guard.create(record(OWN, "/sys/fs/cgroup/around2"), async () => "made", never);
+  expect(await beside).toBe("made");
+});
+
+test("the next agent is told which containers are frozen, until they are thawed", async () => {
+  const noted: unknown[] = [];
+  const hold = async (note: (held: boolean) => void) => {
+    note(true);
+    return async () => note(false);
+  };
+  const tracer = { id: "tracer", cgroup: "/cg", traces: true, pidNamespace: ino, exposed: new Set<Promise<unknown>>() };
+  const all = [{ ...tracer, isKnownTracer: false, waitsPrivileged: false, freezer: { hold } }];
+  const guard = new TraceGuard(
+    () => all,
+    (id, held) => noted.push([id, held]),
+  );
+  await guard.create(record(), async () => noted.push("create"), never);
+  expect(noted).toEqual([["tracer", true], "create", ["tracer", false]]);
 });
 
 test("a container that begins to trace waits for earlier creations and execs", async () => {
@@ -104,9 +129,11 @@ test("a creation that freezes no container has only its caller's time limit", as
 test("runc creates no container beside a known tracer, as its process waits with all privileges", async () => {
   const byRunc = record(OWN, "/sys/fs/cgroup/new", { "guestd.runtime": "runc" });
   const { guard, events } = guardOf({ id: "tracer", isKnownTracer: true });
-  await expect(guard.create(byRunc, async () => "made", never)).rejects.toThrow(
-    "create container new: container tracer may trace it in their pid namespace, and its runtime keeps privileges",
-  );
+  await expect(guard.create(byRunc, async () => "made", never)).rejects.toMatchObject({
+    kind: "internal",
+    message:
+      "create container new: container tracer may trace it in their pid namespace, and its runtime keeps privileges until it is started: use crun or no other runtime",
+  });
   expect(events).toEqual([]);
   const byCrun = record(OWN, "/sys/fs/cgroup/new", { "guestd.runtime": "crun" });
   expect(await guard.create(byCrun, async () => "made", never)).toBe("made");

@@ -93,7 +93,7 @@ export class GrpcRequest {
     this.#prefixBytes += start;
     if (this.#prefixBytes < PREFIX_BYTES) return;
     if (start > 0) this.#begun();
-    if (start < chunk.length) this.#content(chunk.subarray(start));
+    if (start < chunk.length && !this.refused) this.#content(chunk.subarray(start));
   }
 
   /** Passes the prefix to grpc-js, which refuses a length over its limit. */

@@ -27,10 +27,11 @@ interface GrpcService {
 
 /** Returns the services of the table for grpc-js. */
 export function grpcServices(table: ServiceTable, serve: Serve): GrpcService[] {
-  return Array.from(byService(table), ([service, methods]) => {
+  const byService = Map.groupBy(table.list(), ({ service }) => service);
+  return Array.from(byService, ([service, methods]) => {
     const definitions: Record<string, Definition> = {};
     const handlers: UntypedServiceImplementation = {};
-    for (const method of methods) {
+    for (const { method } of methods) {
       const handler = table.find(service, method);
       if (typeof handler === "string") continue;
       definitions[method] = definition(`/${service}/${method}`);
@@ -39,15 +40,6 @@ export function grpcServices(table: ServiceTable, serve: Serve): GrpcService[] {
     }
     return { definitions: definitions as ServiceDefinition, handlers };
   });
-}
-
-function byService(table: ServiceTable): Map<string, string[]> {
-  const services = new Map<string, string[]>();
-  for (const { service, method } of table.list()) {
-    const methods = services.get(service) ?? [];
-    services.set(service, [...methods, method]);
-  }
-  return services;
 }
 
 /** Defines a method that passes bytes through: handlers encode and decode themselves. */

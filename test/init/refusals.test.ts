@@ -1,6 +1,5 @@
 import { closeSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
@@ -276,9 +275,10 @@ describeInit("init keeps running and refuses, with an error code,", (binary) => 
 
   test("messages without leaving one of their descriptors open", async () => {
     const pid = await init.running.pid();
-    await sleep(50); // until init has handled the last forget
-    const before = readdirSync(`/proc/${pid}/fd`).length;
     const file = planFile([{ op: "setsid" }]);
+    // Its answer comes after init has handled the last forget.
+    await launchRefused({ slots: 3 }, [file, report.write, report.write, report.write]);
+    const before = readdirSync(`/proc/${pid}/fd`).length;
     for (let i = 0; i < 100; i++) {
       await launchRefused({ slots: 3 }, [file, report.write, report.write, report.write]);
       await refused(message(FORGET, 1), new Array<Fd>(64).fill(report.read));

@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { listenVsock, VSOCK_ANY } from "../../agent/kernel/sys/listeners.ts";
 import { nativeAddon } from "../../agent/kernel/sys/native-addon.ts";
@@ -86,8 +85,7 @@ describeInNamespaces("the agent as a service", () => {
     process.kill(first.pid, "SIGKILL");
     await first.exited;
     await before.close();
-    for (let tries = 0; existsSync(`/proc/${agent}`) && tries < 200; tries++) await sleep(10);
-    expect(existsSync(`/proc/${agent}`), "the agent outlived init").toBe(false);
+    await expect.poll(() => existsSync(`/proc/${agent}`), { message: "the agent outlived init" }).toBe(false);
 
     const second = place.start({ KATA_AGENT_SERVER_ADDR: path });
     await second.listening();

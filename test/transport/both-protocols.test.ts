@@ -119,6 +119,11 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     await client.close();
     expect(await Promise.all(lost)).toMatchObject([{ code: 14 }, { code: 14 }]);
     await until(() => served.table.aborted.length === 2);
+    const message =
+      name === "ttrpc"
+        ? "the connection from unix was closed"
+        : "/test.Echo/Hang was cancelled or exceeded its deadline";
+    expect(served.table.aborted).toMatchObject(new Array(2).fill({ kind: "canceled", message }));
     expect(await kept).toBe("150");
   });
 
@@ -162,10 +167,19 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     await using client = await open(served);
     const open3 = Array.from({ length: 3 }, () => ask(client, "Held"));
     await until(() => served.table.running === 3);
-    expect(await ask(client, "Echo")).toMatchObject({ code: 8 });
+    expect(await ask(client, "Echo")).toMatchObject({
+      code: 8,
+      message: expect.stringContaining("more than 3 calls at once on one connection"),
+    });
     served.table.held.resolve(Buffer.from("held"));
     await Promise.all(open3);
     expect(await ask(client, "Echo", "again")).toBe("again");
+  });
+
+  test("answers that were sent count no more towards the limit of unsent bytes", async () => {
+    await using served = await serve({ maxUnwritten: 1000 });
+    await using client = await open(served);
+    for (let round = 0; round < 5; round++) expect(await ask(client, "Fill", "600")).toHaveLength(600);
   });
 
   test("handlers that outlive their callers still count towards the limit", async () => {

@@ -1,6 +1,10 @@
 import { once } from "node:events";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createJournalMemory, journalIn } from "../../agent/kernel/journal/journal.ts";
+import { adoptStream } from "../../agent/kernel/sys/streams.ts";
+import { createInitDouble } from "../../agent/kernel/testing/init-double.ts";
 import { diagnostics, type RefusedEvent } from "../../agent/transport/diagnostics.ts";
+import { RpcServer } from "../../agent/transport/rpc-server.ts";
 import { dial } from "../../host/client/dial.ts";
 import { TtrpcClient } from "../../host/client/ttrpc-client.ts";
 import { FakeTable } from "./testing/fake-table.ts";
@@ -32,7 +36,8 @@ test("the server closes vsock connections from any peer but the host, and report
     expect(server.accept(socket.fd, cid)).toBeUndefined();
     expect(socket.closed()).toBe(true);
   }
-  expect(refused.map(({ peer }) => peer)).toEqual(["vsock:0", "vsock:1", "vsock:3", "vsock:4294967295"]);
+  const reason = "only the host (CID 2) may call the agent";
+  expect(refused).toEqual([0, 1, 3, 4294967295].map((cid) => ({ peer: `vsock:${cid}`, reason })));
   const socket = silent();
   expect(server.accept(socket.fd, 2)?.peer).toBe("vsock:2");
   expect(socket.closed()).toBe(false);
@@ -62,6 +67,23 @@ test("the server closes and reports a gRPC connection if grpc-js can't be loaded
   }
   expect([...server.connections]).toEqual([]);
   expect(refused.map(({ reason }) => reason)).toEqual(new Array(2).fill("gRPC can't be served: EMFILE"));
+});
+
+test("a connection for which init has no room is served, and isn't offered again with later requests", async () => {
+  const offered: string[] = [];
+  const deposit = (name: string) => {
+    offered.push(name);
+    throw new Error("init keeps 1024 descriptors already");
+  };
+  const journal = journalIn(createJournalMemory()).calls;
+  const server = new RpcServer({ sys, init: { ...createInitDouble(sys), deposit }, journal }, new FakeTable());
+  const [fd, other] = sys.socketPair("stream");
+  server.accept(fd);
+  await using client = new TtrpcClient(adoptStream(other));
+  for (const text of ["one", "two"])
+    expect(String(await client.call("test.Echo", "Echo", Buffer.from(text)))).toBe(text);
+  expect(offered).toHaveLength(1);
+  server.destroy();
 });
 
 test("2000 silent connections cost little and disturb no other client", async () => {

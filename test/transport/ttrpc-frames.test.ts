@@ -45,6 +45,21 @@ function frame(streamId: number, type: number, body: Uint8Array): Buffer {
 }
 
 describe("the ttRPC server", () => {
+  test("releases the memory of requests that waited for their answers to be taken when the client disconnects", async () => {
+    const room = new BodyRoom(8 << 20);
+    const all = room.left;
+    await using served = await serve({ room, maxUnwritten: 1000 });
+    const socket = await served.dial();
+    socket.pause();
+    // All of them arrive in one read; the first answers fill the socket, so the last calls don't begin.
+    const waiting = [5, 7, 9, 11, 13].map((id) => request(id, "Echo", "x".repeat(5000)));
+    socket.write(Buffer.concat([request(1, "Large"), request(3, "Large"), ...waiting]));
+    await until(() => served.table.started >= 2 && served.table.running === 0);
+    expect(room.left).toBeLessThan(all - 5000);
+    socket.destroy();
+    await until(() => room.left === all);
+  });
+
   test("answers like the Rust server, with the response type, the same stream and a status with code 0", async () => {
     await using served = await serve();
     const socket = await served.dial();

@@ -63,11 +63,9 @@ test("reports no limit as the page below 2^63", () => {
 });
 
 test("names huge page sizes as in cgroup file names", () => {
-  expect(hugePageSizes(["hugepages-64kB", "hugepages-2048kB", "hugepages-1048576kB", "other"])).toEqual([
-    "64KB",
-    "2MB",
-    "1GB",
-  ]);
+  const names = [64, 512, 1024, 2048, 1_048_576].map((kib) => `hugepages-${kib}kB`);
+  const others = ["other", "my-hugepages-64kB", "hugepages-64kB-old", "hugepages-kB"];
+  expect(hugePageSizes([...names, ...others])).toEqual(["64KB", "512KB", "1MB", "2MB", "1GB"]);
 });
 
 test("never throws and returns only finite numbers, whatever the files contain", () => {

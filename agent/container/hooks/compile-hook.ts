@@ -8,8 +8,8 @@ import type { HookKind, HookSpec } from "./hooks.ts";
 /**
  * Compiles the plan of one hook. startContainer runs in the container like its process: with the same user,
  * capabilities and limits. createContainer runs in the container's namespaces before the pivot, so its path is a
- * guest path. The others run in the guest. Slots: report, stdio; for the two kinds inside the container also cgroup
- * and init.
+ * guest path. The others run in the guest. Each waits for its release right before execve: a hook that is cancelled
+ * before has no children. Slots: report, release, stdio; for the two kinds inside the container also cgroup and init.
  */
 export function compileHook(
   kind: HookKind,
@@ -26,7 +26,12 @@ export function compileHook(
     const process = { ...container.spec.process, terminal: false, args, env };
     const plan = compileExec(process, { env, ...context(), bornLast: true });
     const find = { op: { op: "find", candidates: [path] }, reason } as const;
-    return { ...plan, steps: plan.steps.map((step) => (step.op.op === "find" ? find : step)) };
+    const wait = { op: { op: "wait", slot: plan.slots.length }, reason } as const;
+    const steps = plan.steps.flatMap((step) => {
+      if (step.op.op === "find") return [find];
+      return step.op.op === "exec" ? [wait, step] : [step];
+    });
+    return { ...plan, steps, slots: [...plan.slots, "release"] };
   }
   const plan = new PlanBuilder();
   plan.slot("report");
@@ -43,6 +48,7 @@ export function compileHook(
   const cwd = kind === "createContainer" ? container.spec.root.path : bundlePath(container.id);
   plan.add(reason, { op: "chdir", path: cwd });
   plan.add(reason, { op: "find", candidates: [path] });
+  plan.add(reason, { op: "wait", slot: plan.slot("release") });
   plan.add(reason, { op: "exec", args, env });
   return plan.finish();
 }

@@ -75,15 +75,15 @@ describe("the plan of a hook", () => {
   test.each(["prestart", "createRuntime", "poststart", "poststop"] as const)(
     "of the kind %s joins no namespace and starts in the bundle",
     (kind) => {
-      expect(names(kind)).toEqual(["setsid", "stdio", "umask", "chdir", "find", "exec"]);
-      expect(plan(kind).slots).toEqual(["report", "stdin", "stdout", "stderr"]);
+      expect(names(kind)).toEqual(["setsid", "stdio", "umask", "chdir", "find", "wait", "exec"]);
+      expect(plan(kind).slots).toEqual(["report", "stdin", "stdout", "stderr", "release"]);
       expect(plan(kind).steps[3]?.op).toEqual({ op: "chdir", path: "/run/kata-containers/c1" });
     },
   );
 
   test("of the kind createContainer joins the container and starts in its root", () => {
-    expect(names("createContainer")).toEqual(["setsid", "setns", "stdio", "umask", "chdir", "find", "exec"]);
-    expect(plan("createContainer").slots).toEqual(["report", "cgroup", "init", "stdin", "stdout", "stderr"]);
+    expect(names("createContainer")).toEqual(["setsid", "setns", "stdio", "umask", "chdir", "find", "wait", "exec"]);
+    expect(plan("createContainer").slots).toEqual(["report", "cgroup", "init", "stdin", "stdout", "stderr", "release"]);
     expect(plan("createContainer").steps.every(({ reason }) => reason === "hooks.createContainer[0]")).toBe(true);
     expect(plan("createContainer").steps[4]?.op).toEqual({ op: "chdir", path: container.spec.root.path });
   });
@@ -101,15 +101,17 @@ describe("the plan of a hook", () => {
       "umask",
       "chdir",
       "find",
+      "wait",
       "exec",
     ]);
   });
 
   test("of the kind startContainer equals the process's, except for the program", () => {
-    const { steps } = plan("startContainer", { args: ["name", "x"], env: ["A=b"] });
+    const { steps, slots } = plan("startContainer", { args: ["name", "x"], env: ["A=b"] });
     expect(steps.map(({ op }) => op.op)).toEqual(expect.arrayContaining(["bounding", "seccomp"]));
-    expect(steps.map(({ op }) => op).filter(({ op }) => op === "find" || op === "exec")).toEqual([
+    expect(steps.map(({ op }) => op).filter(({ op }) => ["find", "wait", "exec"].includes(op))).toEqual([
       { op: "find", candidates: ["/h"] },
+      { op: "wait", slot: slots.indexOf("release") },
       { op: "exec", args: ["name", "x"], env: ["A=b"] },
     ]);
   });

@@ -160,6 +160,16 @@ describe("hooks of a create", () => {
     expect(kernel.signals).toEqual([[-5000, 9]]);
   });
 
+  test("whose caller cancels while they start never run", async () => {
+    const played: ChildDouble[] = [];
+    const kernel = testKernel({ play: (child) => void played.push(child) });
+    const cancelling = new AbortController();
+    const running = runHooks(kernel, "prestart", target({ prestart: [hook("/a")] }), cancelling.signal);
+    cancelling.abort(new Error("gone"));
+    await expect(running).rejects.toThrow("gone");
+    expect([played, kernel.signals]).toEqual([[], [[5000, 9]]]);
+  });
+
   test("whose caller cancels are killed, and reject with the caller's reason", async () => {
     const kernel = kernelWith(() => undefined);
     const caller = new AbortController();

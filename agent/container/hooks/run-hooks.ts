@@ -4,7 +4,7 @@ import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { ExitStatus, Fd, Kernel } from "../../kernel/kernel.ts";
 import { waitUntil } from "../../kernel/wait/wait-until.ts";
 import { openRoot } from "../files-in-root.ts";
-import { launch } from "../launch.ts";
+import { killLaunched, launch, startLaunched } from "../launch.ts";
 import type { LaunchPlan } from "../plan/plan-builder.ts";
 import { execContext } from "../process/exec-context.ts";
 import { compileHook } from "./compile-hook.ts";
@@ -123,21 +123,26 @@ async function execute(run: HookRun, said: { line: string }, signal: AbortSignal
   held.defer(() => {
     said.line = stderr.close();
   });
-  const report = sys.pipe();
-  for (const fd of [report.read, report.write]) give(fd);
-  const child = new Map(Object.entries({ stdin, stdout, stderr: errors.write, report: report.write }));
+  const [report, release] = [sys.pipe(), sys.pipe()];
+  for (const fd of [report.read, report.write, release.read, release.write]) give(fd);
+  const [child, own] = [
+    new Map(Object.entries({ stdin, stdout, stderr: errors.write, report: report.write, release: release.read })),
+    { report: report.read, release: release.write },
+  ];
   const slots = new Map<string, Fd>();
   if (plan.slots.includes("cgroup")) slots.set("cgroup", held.adopt(openRoot(target.cgroup), sys.close));
   if (target.pidfd !== undefined) slots.set("init", target.pidfd);
   given.move();
   const label = { container: target.id, exec: target.id, command: HOOK_COMMAND };
-  const launched = await launch(kernel, plan, { own: {}, child, report: report.read }, slots, label, signal);
+  const launched = await launch(kernel, plan, { own, child, report: report.read }, slots, label, signal);
   held.defer(() => init.forget(launched.id));
-  held.adopt(launched.pidfd, sys.close);
+  for (const fd of [launched.pidfd, report.read, release.write]) held.adopt(fd, sys.close);
   try {
+    await startLaunched(kernel, plan, own, signal);
     return await waitUntil(launched.exit, signal);
   } catch (error) {
-    sys.killGroup(launched.pid);
+    if (signal.aborted) sys.killGroup(launched.pid);
+    else killLaunched(kernel, launched.pidfd);
     throw error;
   }
 }

@@ -106,6 +106,9 @@ describe("a new file system", () => {
     expect(copies(["mode=700", "tmpcopyup"])).toEqual([{ op: "copy-up", path: "/m", mode: false, content: true }]);
     expect(copies(["tmpcopyup"])).toEqual([{ op: "copy-up", path: "/m", mode: true, content: true }]);
     expect(copies([], "proc")).toEqual([]);
+    expect(copies(["bind", "tmpcopyup"])).toEqual([]);
+    const own = new Map([[0, "mqueue"]] as const);
+    expect(compile({ type: "tmpfs" }, { own }).ops.map(({ op }) => op)).toEqual(["take-mount", "attach"]);
   });
 
   it("has its type as its source if the spec names none", () => {

@@ -154,24 +154,6 @@ test("destroying a process twice closes everything once", () => {
   hangUp();
 });
 
-test("output that goes to the host's stream, and input from one, refuse calls by name", () => {
-  const { read, write } = sys.pipe();
-  const streams = {
-    stdin: new PassedStream(kernel, "passfd:7:1", 7, undefined),
-    stdout: new PassedStream(kernel, "passfd:8:2", 8, undefined),
-  };
-  const launched = { id: ++ids, pid: 1, pidfd: read, exit: new Promise<ExitStatus>(() => undefined) };
-  const process = new Process(kernel, "x", launched, {}, false, streams);
-  expect(process.streamNames).toEqual(["passfd:7:1", "passfd:8:2"]);
-  expect(() => process.input).toThrow('write to stdin: stdin of "x" has its own stream, port 7');
-  expect(() => process.output("stdout")).toThrow('cannot get stream reader: stdout of "x" has its own stream, port 8');
-  expect(() => process.output("stderr")).toThrow(
-    'cannot get stream reader: stderr of "x" is discarded because no port was given',
-  );
-  process.destroy();
-  sys.close(write);
-});
-
 test("the host writes stdin by calls if only the outputs have streams", async () => {
   const { read: stdin, write } = sys.pipe();
   const { read: pidfd, write: other } = sys.pipe();

@@ -62,7 +62,7 @@ async function created(
 /** Makes the init process ready; `play` plays all others. */
 const others = (play: (child: ChildDouble) => void) => ({
   play: (child: ChildDouble) => {
-    if (child.request.keep.release !== undefined) return child.report({ kind: "ready" });
+    if (child.waits) return child.report({ kind: "ready" });
     child.executed();
     play(child);
   },

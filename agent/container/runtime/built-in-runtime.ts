@@ -118,8 +118,7 @@ export class BuiltInRuntime implements Runtime {
     const label = { container: id, exec: execId, ...namesOf(passed) };
     return this.#inCgroup(pid, async (cgroup) => {
       const terminal = process.terminal ? await openExecTerminal(this.#kernel, pid, process, signal) : undefined;
-      const stdio = terminal === undefined ? {} : { terminal };
-      const fds = openLaunchFds(this.#kernel, { release: false, pipeSize, ...stdio });
+      const fds = openLaunchFds(this.#kernel, { release: false, pipeSize, terminal });
       chownStdio(this.#kernel.sys, fds, process, spec.linux);
       const slots = new Map([
         ["cgroup", cgroup],

@@ -69,7 +69,9 @@ describe("the description of a filter", () => {
     ["defaultAction", { defaultAction: "" }],
     ["defaultAction", { defaultErrnoRet: 1 }],
     ['defaultAction "SCMP_ACT_NOTIFY"', { defaultAction: "SCMP_ACT_NOTIFY" }],
-    ['architectures "x86"', { architectures: ["x86"] }],
+    ...["x86", "NO_SCMP_ARCH_X86", "SCMP_ARCH_", "SCMP_ARCH_X86 ", `SCMP_ARCH_${"X".repeat(41)}`].map(
+      (name): [string, Partial<SeccompSpec>] => [`architectures "${name}"`, { architectures: [name] }],
+    ),
     ["syscalls[0].names", { syscalls: [{ ...rule, names: [] }] }],
     ["syscalls[0].action", { syscalls: [{ ...rule, action: "SCMP_ACT_LOG", errnoRet: 2 }] }],
     ["syscalls[0].action", { syscalls: [{ ...rule, errnoRet: 65_536 }] }],
@@ -78,7 +80,12 @@ describe("the description of a filter", () => {
     ["syscalls[0].args[0]", { syscalls: [{ ...rule, args: [{ ...argument, value: "18446744073709551616" }] }] }],
     ["syscalls[0].args[0]", { syscalls: [{ ...rule, args: [{ ...argument, valueTwo: "-1" }] }] }],
   ])("is refused for a wrong %s", (field, parts) => {
-    expect(() => filter(parts)).toThrow(`OCI spec: linux.seccomp.${field} `);
+    expect(() => filter(parts)).toThrow(
+      expect.objectContaining({
+        kind: "invalid-argument",
+        message: expect.stringContaining(`OCI spec: linux.seccomp.${field} `),
+      }),
+    );
   });
 });
 

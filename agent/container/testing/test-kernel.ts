@@ -4,7 +4,12 @@ import { SystemError } from "../../kernel/error.ts";
 import { type Files, realFiles } from "../../kernel/files.ts";
 import type { Fd, Kernel, Sys } from "../../kernel/kernel.ts";
 import { openSys } from "../../kernel/sys/sys.ts";
-import { createInitDouble, type InitDouble, type InitDoubleOptions } from "../../kernel/testing/init-double.ts";
+import {
+  type ChildDouble,
+  createInitDouble,
+  type InitDouble,
+  type InitDoubleOptions,
+} from "../../kernel/testing/init-double.ts";
 
 export interface TestKernel extends Kernel {
   readonly init: InitDouble;
@@ -22,13 +27,13 @@ export function testKernel(
   options: InitDoubleOptions & { readonly sys?: Partial<Sys>; readonly files?: Partial<Files> } = {},
 ): TestKernel {
   const signals: [number, number][] = [];
-  const ended = new Set<Fd>();
+  const ended = new Set<ChildDouble>();
   const signal = (pidfd: Fd, number: number) => {
     const child = init.byPidfd(pidfd);
-    if (child === undefined || ended.has(pidfd)) throw new SystemError(`send signal ${number} to`, ESRCH, "");
+    if (child === undefined || ended.has(child)) throw new SystemError(`send signal ${number} to`, ESRCH, "");
     signals.push([child.pid, number]);
     if (number !== SIGKILL) return;
-    ended.add(pidfd);
+    ended.add(child);
     child.end({ code: 137, signal: SIGKILL });
   };
   // In tests cgroups are plain directories.

@@ -98,6 +98,16 @@ const TEXTS: [PlanOp, string, string?][] = [
     "capset permitted 0x2",
     "effective CHOWN; permitted DAC_OVERRIDE; inheritable CHOWN",
   ],
+  [
+    { op: "capset", effective: 1n, permitted: 1n, inheritable: 2n },
+    "capset permitted 0x1",
+    "effective CHOWN; permitted CHOWN; inheritable DAC_OVERRIDE",
+  ],
+  [
+    { op: "capset", effective: 1n, permitted: 2n, inheritable: 2n },
+    "capset permitted 0x2",
+    "effective CHOWN; permitted DAC_OVERRIDE; inheritable DAC_OVERRIDE",
+  ],
   [{ op: "capset", effective: 1n, permitted: 1n, inheritable: 1n }, "capset permitted 0x1", "all sets CHOWN"],
   [{ op: "no-new-privs" }, "no-new-privs "],
   [{ op: "scheduler", attributes: SCHEDULER }, "sched_setattr policy 1, nice 3, priority 4, flags 0x2"],

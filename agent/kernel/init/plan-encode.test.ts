@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { AgentError } from "../error.ts";
 import { arbitraryPlan } from "../testing/plan-arbitrary.ts";
 import { KINDS, type Kind, type SchedAttributes } from "./argument-kinds.ts";
 import { MAX_PLAN_BYTES, OPS, type PlanOp } from "./plan.ts";
@@ -107,23 +106,20 @@ test("flags with the highest bit set may be given as negative numbers", () => {
 });
 
 test.each<[string, PlanOp, string]>([
-  ["a zero byte in a path", { op: "chdir", path: "/a\0b" }, "operation 1 (chdir): a string contains a zero byte"],
-  [
-    "a zero byte in an argument",
-    { op: "exec", args: ["a\0"], env: [] },
-    "operation 1 (exec): a string contains a zero byte",
-  ],
-  ["a fraction", { op: "umask", mask: 1.5 }, "operation 1 (umask): 1.5 isn't a 32-bit number"],
-  ["a number above 32 bits", { op: "wait", slot: 2 ** 32 }, "operation 1 (wait): 4294967296 isn't a 32-bit number"],
-  ["a negative mask", { op: "ambient", mask: -1n }, "operation 1 (ambient): -1 isn't an unsigned 64-bit number"],
-  ["a mask above 64 bits", { op: "bounding", mask: 2n ** 64n }, "isn't an unsigned 64-bit number"],
+  ["a zero byte in a path", { op: "chdir", path: "/a\0b" }, "a string contains a zero byte"],
+  ["a zero byte in an argument", { op: "exec", args: ["a\0"], env: [] }, "a string contains a zero byte"],
+  ["a fraction", { op: "umask", mask: 1.5 }, "1.5 isn't a 32-bit number"],
+  ["a number above 32 bits", { op: "wait", slot: 2 ** 32 }, "4294967296 isn't a 32-bit number"],
+  ["a negative mask", { op: "ambient", mask: -1n }, "-1 isn't an unsigned 64-bit number"],
+  ["a mask above 64 bits", { op: "bounding", mask: 2n ** 64n }, "18446744073709551616 isn't an unsigned 64-bit number"],
   ["a BPF program without instructions", { op: "seccomp", flags: 0, program: new BigUint64Array() }, "0 words of data"],
   ["a long BPF program", { op: "seccomp", flags: 0, program: new BigUint64Array(4097) }, "4097 words of data"],
-  ["a negative group", { op: "user", uid: 0, gid: 0, groups: [-1] }, "operation 1 (user): -1 isn't a group id"],
+  ["a negative group", { op: "user", uid: 0, gid: 0, groups: [-1] }, "-1 isn't a group id"],
 ])("%s is refused, naming the operation", (_, op, message) => {
   const encode = () => encodePlan([{ op: "setsid" }, op]);
-  expect(encode).toThrow(AgentError);
-  expect(encode).toThrow(message);
+  expect(encode).toThrow(
+    expect.objectContaining({ kind: "invalid-argument", message: `launch plan, operation 1 (${op.op}): ${message}` }),
+  );
 });
 
 test("a plan of more than 16 MiB is refused, one just below is accepted", () => {

@@ -185,6 +185,21 @@ test("a write on a connection without a place leaves the other calls as they are
   expect(found(next())).toEqual(["1 false request 1"]);
 });
 
+test("a write belongs to its own connection, and one without a place to none", () => {
+  const { calls, next } = memory();
+  const [first, second] = [connect(calls), connect(calls)];
+  open(calls, first, 1);
+  const answer: Answer = { place: open(calls, second, 3), bytes: Buffer.from("answer 3") };
+  const left = () => next().found.map((each) => each.calls.map(({ streamId }) => streamId));
+  calls.write(second, [answer], 0, taking(4));
+  expect(left()).toEqual([[1], [3]]);
+  expect(next().found.map(({ begun }) => begun)).toEqual([0, 4]);
+  calls.write(undefined, [], 0, taking(8));
+  expect(left()).toEqual([[1], [3]]);
+  calls.write(second, [answer], 0, taking(8));
+  expect(left()).toEqual([[1], []]);
+});
+
 test("an answer is kept once, and a longer one replaces it", () => {
   const { calls, next } = memory();
   const index = connect(calls);

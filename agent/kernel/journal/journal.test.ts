@@ -6,7 +6,7 @@ import { descriptorTargets } from "../testing/open-descriptors.ts";
 import { CallMemory } from "./call-memory.ts";
 import type { Journal } from "./journal.ts";
 import { createJournalMemory, fillFile, journalIn, openJournal, withRetryPause } from "./journal.ts";
-import { CALLS_AT_START, CHUNK_BYTES, CHUNKS, CONNECTION, NOW } from "./journal-layout.ts";
+import { CALL, CALLS_AT_START, CHUNK_BYTES, CHUNKS, CONNECTION, NOW, OPEN } from "./journal-layout.ts";
 
 let directory = "";
 beforeEach(() => {
@@ -170,3 +170,18 @@ it("fillFile reports a full device as no room, and throws any other error", () =
   expect(() => fillFile(readOnly, 0, 1, 0)).toThrow("EBADF");
   for (const fd of [full, readOnly]) closeSync(fd);
 });
+
+it.each([2, 4097, 2 ** 31 - 1, -1])(
+  "the journal blames no call for a death in the call of number %i, which it lacks",
+  (begun) => {
+    const memory = createJournalMemory();
+    const { calls } = journalIn(memory);
+    const { index = -1 } = calls.openConnection(undefined) ?? {};
+    calls.openCall(index, 1, Buffer.from("x"), 0);
+    const words = new CallMemory(memory, 64, () => true);
+    words.setCall(1, CALL.state, OPEN);
+    words.setNow(NOW.begun, begun);
+    expect(journalIn(memory).calls.found.map((each) => each.calls.map(({ deaths }) => deaths))).toEqual([[0]]);
+    expect(words.call(1, CALL.deaths)).toBe(0);
+  },
+);

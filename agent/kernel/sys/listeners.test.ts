@@ -89,3 +89,24 @@ test("a name that is taken is refused by its name", () => {
   listener = listenUnix(NAME, () => undefined);
   expect(() => bindUnix(NAME)).toThrow(`bind unix ${NAME}: EADDRINUSE`);
 });
+
+test("a listener that can't be watched reports that, and accepts once it can", async () => {
+  const errors: unknown[] = [];
+  const accepted: number[] = [];
+  const fd = bindUnix(NAME);
+  const unwatch = sys.watch(
+    fd,
+    () => undefined,
+    () => undefined,
+  );
+  listener = adoptListener(
+    fd,
+    (connection) => accepted.push(connection),
+    (error) => errors.push(error),
+  );
+  expect(errors).toHaveLength(1);
+  unwatch();
+  await dial();
+  await expect.poll(() => accepted.length).toBe(1);
+  for (const connection of accepted) sys.close(connection);
+});

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { DescriptorPoller } from "./descriptor-poller.ts";
 import type { NativeAddon } from "./native-addon.ts";
 import { descriptorCalls, descriptorSocketCalls, messageCalls } from "./sys-descriptors.ts";
+import { deviceFilterCalls } from "./sys-device-filters.ts";
 import { guestCalls } from "./sys-guest.ts";
 import { mountCalls, terminalCalls } from "./sys-mounts.ts";
 import { processCalls } from "./sys-processes.ts";
@@ -21,6 +22,7 @@ function allCalls(addon: NativeAddon) {
   const poller = { forget: () => undefined } as unknown as DescriptorPoller;
   return {
     ...{ ...descriptorCalls(addon, poller), ...descriptorSocketCalls(addon, poller), ...messageCalls(addon) },
+    ...deviceFilterCalls(addon),
     ...{ ...guestCalls(addon), ...mountCalls(addon), ...terminalCalls(addon), ...processCalls(addon) },
   };
 }
@@ -82,6 +84,10 @@ test.each<[string, (calls: Calls) => unknown]>([
   ["socketpair", (calls) => calls.socketPair("stream")],
   ["sendmsg fd 9 with 3 bytes and 2 descriptors", (calls) => calls.sendMessage(9, BYTES, [1, 2])],
   ["recvmsg fd 9", (calls) => calls.receiveMessage(9, BYTES)],
+  ["load device filter of 2 instructions", (calls) => calls.loadDeviceFilter(new Uint8Array(16))],
+  ["attach device filter to fd 9", (calls) => calls.attachDeviceFilter(9, 8)],
+  ["replace device filter of fd 9", (calls) => calls.replaceDeviceFilter(9, 8, 7)],
+  ["find the device filter of fd 9", (calls) => calls.attachedDeviceFilter(9)],
 ])("a refused call names itself and its object: %s", async (text, call) => {
   await expect(async () => call(allCalls(answering(-1)))).rejects.toThrow(new RegExp(`^${text} ?: EPERM`));
 });
@@ -101,7 +107,7 @@ test.each([
 
 test("errors that users can do something about say what", () => {
   expect(() => allCalls(answering(-22)).idmapMount(8, 9, false, "/a")).toThrow(
-    "has no idmapped mounts for its file system",
+    "idmap mount of /a: EINVAL (this kernel has no idmapped mounts for its file system, or it is already idmapped)",
   );
   expect(() => allCalls(answering(-19)).openTerminal(9)).toThrow("not a devpts directory");
   expect(() => allCalls(answering(5)).refuseCalls(BYTES)).toThrow(/thread 5 has its own filter/);
@@ -117,6 +123,11 @@ test("a call that would wait gives -1, false or undefined instead of an error", 
     false,
     undefined,
   ]);
+});
+
+test("a cgroup has a device filter, or none", () => {
+  expect(allCalls(answering(7)).attachedDeviceFilter(9)).toBe(7);
+  expect(allCalls(answering(-2)).attachedDeviceFilter(9)).toBeUndefined();
 });
 
 test("flags reach the addon as numbers", async () => {

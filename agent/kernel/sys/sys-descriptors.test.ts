@@ -1,4 +1,5 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -148,4 +149,18 @@ test("an empty socket, a full one and one whose peer is gone give different resu
     `sendmsg fd ${theirs} with 4096 bytes and 0 descriptors: EPIPE (broken pipe)`,
   );
   sys.close(theirs);
+});
+
+test.each(["", "text"])("a peer that sends %j and no descriptor is refused", async (text) => {
+  const path = `@guestd-accept-${process.pid}`;
+  const listener = sys.listenUnix(path);
+  const accepting = sys.acceptDescriptor(listener);
+  const peer = connect(path.replace("@", "\0")).on("error", () => undefined);
+  peer.end(text);
+  await expect(accepting).rejects.toMatchObject({
+    kind: "internal",
+    message: `accept on fd ${listener}: the peer sent no descriptor`,
+  });
+  peer.destroy();
+  sys.close(listener);
 });

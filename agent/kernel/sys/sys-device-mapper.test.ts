@@ -55,5 +55,10 @@ test("a request has the sizes and offsets of linux/dm-ioctl.h", () => {
 });
 
 test.each(["", "a/b", "a\0b", "x".repeat(128)])("%j is refused as a device name", (name) => {
-  expect(() => mapperRequest(name, 0)).toThrow("invalid name; use 1 to 127 bytes");
+  expect(() => mapperRequest(name, 0)).toThrow(
+    expect.objectContaining({
+      kind: "invalid-argument",
+      message: `mapped device ${JSON.stringify(name)}: invalid name; use 1 to 127 bytes without / and NUL`,
+    }),
+  );
 });

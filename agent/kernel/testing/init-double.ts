@@ -15,6 +15,8 @@ import type {
 export interface ChildDouble {
   readonly request: LaunchRequest;
   readonly pid: number;
+  /** True if it is a container's init process, which waits for its release. */
+  readonly waits: boolean;
   /** Descriptors in the order of the plan's slots; -1 when closed. */
   readonly slots: readonly Fd[];
   report(report: LaunchReport): void;
@@ -47,13 +49,18 @@ export interface InitDouble extends Init {
 
 export interface InitDoubleOptions {
   readonly greeting?: Partial<InitGreeting>;
-  /** Plays a new child. Default: reports "ready" if it has to wait for a release, otherwise executes. */
+  /**
+   * Plays a new child. Default: reports "ready" if it has to wait for a release, otherwise executes. A hook has reported
+   * "ready" and was released before it is played.
+   */
   readonly play?: (child: ChildDouble) => void;
   /** Pid of every child, for code that reads /proc. Default: 5000 and up. */
   readonly pid?: number;
 }
 
 const FIRST_PID = 5000;
+/** Part of the label of a hook, whose last slot is its release. */
+const HOOK_LABEL = '"command":"hook"';
 const NORMAL_END: ExitStatus = { code: 0, signal: 0, userMicros: 0, systemMicros: 0, maxRssKib: 0 };
 
 export function createInitDouble(sys: Sys, options: InitDoubleOptions = {}): InitDouble {
@@ -82,7 +89,15 @@ export function createInitDouble(sys: Sys, options: InitDoubleOptions = {}): Ini
       const child = makeChild(sys, request, options.pid ?? FIRST_PID + children.length, exit.resolve);
       children.push(child);
       pidfds.set(pidfd, child);
-      play(child);
+      if (!request.label.includes(HOOK_LABEL)) play(child);
+      else {
+        child.report({ kind: "ready" });
+        const release = child.slots.at(-1) ?? -1;
+        void sys.poll(release, "read").then(
+          () => sys.read(release, new Uint8Array(1)) > 0 && play(child),
+          () => undefined, // the child has ended
+        );
+      }
       return { id: request.id, pid: child.pid, pidfd, exit: exit.promise };
     },
     async adopt(request): Promise<LaunchedProcess> {
@@ -104,8 +119,8 @@ export function createInitDouble(sys: Sys, options: InitDoubleOptions = {}): Ini
 }
 
 function obey(child: ChildDouble): void {
-  if (child.request.keep.release === undefined) child.executed();
-  else child.report({ kind: "ready" });
+  if (child.waits) child.report({ kind: "ready" });
+  else child.executed();
 }
 
 function makeChild(sys: Sys, request: LaunchRequest, pid: number, exited: (status: ExitStatus) => void): ChildDouble {
@@ -118,6 +133,7 @@ function makeChild(sys: Sys, request: LaunchRequest, pid: number, exited: (statu
   return {
     request,
     pid,
+    waits: request.keep.release !== undefined && !request.label.includes(HOOK_LABEL),
     slots,
     report: (report) => void sys.write(slots[request.reportSlot] ?? -1, encodeReport(report)),
     executed: () => closeSlot(request.reportSlot),

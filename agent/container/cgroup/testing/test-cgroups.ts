@@ -27,6 +27,7 @@ export class FakeCgroups {
       "cgroup.events": "populated 0\nfrozen 0\n",
       "cgroup.kill": "",
       "cgroup.freeze": "0",
+      "cgroup.max.descendants": "max",
     };
     for (const name of controllers.split(" ")) {
       if (name === "memory") Object.assign(files, { "memory.max": "max", "memory.low": "0", "memory.min": "0" });
