@@ -7,7 +7,10 @@ import { AgentError } from "../kernel/error.ts";
  * throws if the peer has already reset the stream; it does so in an event handler, where the exception would be uncaught.
  * `take` returns true for a stream that it serves in place of grpc-js.
  */
-export function guardStreams(server: Server, take: (stream: ServerHttp2Stream, path: unknown) => boolean): void {
+export function guardStreams(
+  server: Server,
+  take: (stream: ServerHttp2Stream, path: unknown) => boolean = () => false,
+): void {
   const inside = server as unknown as StreamHandling;
   const handle = inside._streamHandler;
   if (typeof handle !== "function") throw new AgentError("internal", "gRPC: this grpc-js has no _streamHandler");

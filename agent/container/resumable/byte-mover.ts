@@ -7,8 +7,10 @@ import type { KeptPipes } from "./kept-pipes.ts";
 const NAME = "mover";
 /** Most bytes of one move: the usual size of a pipe. */
 const MAX_MOVE = 65_536;
-/** Most bytes of an output that a client has not acknowledged, once it has acknowledged some; the size of the mover's pipes. */
-export const MAX_WINDOW_BYTES = 262_144;
+/** Size of the mover's pipe, and of an output's pipe once a client acknowledges. */
+export const LARGE_PIPE_BYTES = 262_144;
+/** Most bytes of an output that a client has not acknowledged: less than a unix socket takes, which wakes its writer late. */
+export const MAX_WINDOW_BYTES = 196_608;
 
 /**
  * Moves bytes between pipes so that the ledger's positions are exact at whatever moment the agent dies. Bytes pass through
@@ -27,7 +29,7 @@ export class ByteMover {
   constructor(sys: Kernel["sys"], pipes: KeptPipes, ledger: StreamLedger) {
     this.#sys = sys;
     this.#ledger = ledger;
-    this.#pipe = pipes.open(NAME, MAX_WINDOW_BYTES);
+    this.#pipe = pipes.open(NAME, LARGE_PIPE_BYTES);
     this.#complete();
   }
 
@@ -87,7 +89,7 @@ export class ByteMover {
    * header: less than 1 if the socket is full, or nothing follows the first `skip` bytes within the mover's pipe.
    */
   send(from: Fd, skip: number, most: number, to: Fd, header?: (length: number) => Uint8Array): [number, number] {
-    this.#frame ??= this.#sys.pipe({ sizeBytes: 2 * MAX_WINDOW_BYTES });
+    this.#frame ??= this.#sys.pipe({ sizeBytes: 2 * LARGE_PIPE_BYTES });
     const { read, write } = this.#frame;
     try {
       const length = this.#tee(from, skip, most);

@@ -2,7 +2,7 @@ import { AgentError } from "../../kernel/error.ts";
 import type { StreamLedger } from "../../kernel/journal/stream-ledger.ts";
 import type { Fd, Sys } from "../../kernel/kernel.ts";
 import type { OutputStream } from "../process/output-stream.ts";
-import { type ByteMover, MAX_WINDOW_BYTES } from "./byte-mover.ts";
+import { type ByteMover, LARGE_PIPE_BYTES, MAX_WINDOW_BYTES } from "./byte-mover.ts";
 
 /** Most bytes taken from a terminal at a time. */
 const MAX_MOVE = 32_768;
@@ -38,7 +38,7 @@ export class ResumableOutput {
     this.#stream = stream;
     this.#source = source;
     this.#kept = kept;
-    this.#held = kept === undefined ? source.waiting : parts.sys.readable(kept);
+    this.#held = kept === undefined ? Math.min(source.waiting, MAX_WINDOW_BYTES) : parts.sys.readable(kept);
   }
 
   /** Offset of the first byte that isn't acknowledged. */
@@ -80,8 +80,9 @@ export class ResumableOutput {
 
   /** True if the output ends at `offset`, where nothing is available. */
   isOver(offset: number): boolean {
-    if (!this.#source.isComplete) return false;
-    return this.available(offset) === 0 && (this.#kept === undefined || !this.#source.open);
+    if (!this.#source.isComplete || this.available(offset) > 0) return false;
+    // The pipe may hold more than the window.
+    return this.#kept === undefined ? this.#source.waiting === this.#held : !this.#source.open;
   }
 
   /** Copies up to `most` available bytes: see ByteMover.copy. */
@@ -122,7 +123,7 @@ export class ResumableOutput {
     if (this.#isLarge) return;
     this.#isLarge = true;
     try {
-      this.#parts.sys.resizePipe(pipe, MAX_WINDOW_BYTES);
+      this.#parts.sys.resizePipe(pipe, LARGE_PIPE_BYTES);
     } catch {
       // The window stays what it is.
     }

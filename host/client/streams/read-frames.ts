@@ -14,7 +14,7 @@ export function readFrames(
   take: (frame: StreamFrame) => undefined | "stop" | Promise<undefined>,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const parser = new StreamFrameParser("agent");
+    const parser = new StreamFrameParser("agent", { cutData: true });
     let waiting: StreamFrame[] = [];
     let [isTaking, isEnded] = [false, false];
     const settle = (error?: unknown) => {
