@@ -177,13 +177,17 @@ describeInit("processes and descriptors that outlive the agent:", (binary) => {
 
   test("init keeps 4096 deposits and refuses one more", async () => {
     const { read, write } = sys.pipe();
-    for (let i = 0; i < 4097; i++) agent.deposit(`deposit-${i}`, read);
+    for (let i = 0; i < 4097; i++) {
+      agent.deposit(`deposit-${i}`, read);
+      if (i % 1000 === 999) await run(agent, [stdio, ...shell("true")]); // init reads what is queued
+    }
     await run(agent, [stdio, ...shell("true")]);
     await restart();
     expect(agent.greeting.deposits.size).toBe(4096);
-    for (const [name, fd] of agent.greeting.deposits) {
+    for (const [at, [name, fd]] of [...agent.greeting.deposits].entries()) {
       sys.close(fd);
       agent.withdraw(name);
+      if (at % 1000 === 999) await run(agent, [stdio, ...shell("true")]);
     }
     await run(agent, [stdio, ...shell("true")]);
     for (const fd of [read, write]) sys.close(fd);
