@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { SystemError } from "../../kernel/error.ts";
@@ -218,6 +219,21 @@ describe("stdio of agents that are killed at any system call", () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  test("holds no more than 16 MiB of input for all clients, and forgets that of those that leave", async () => {
+    using world = new World();
+    const { input } = world.agent();
+    const listener = { onWritten: () => undefined, onRefused: () => undefined };
+    await input.write(Buffer.alloc(65_536), NEVER); // fills the process's pipe
+    const take = (signal: AbortSignal) => input.open(listener, signal).take(65_536, Buffer.alloc(65_536));
+    for (let round = 0; round < 2; round++) {
+      const leaving = new AbortController();
+      for (let count = 0; count < 256; count++) take(leaving.signal);
+      expect(() => take(leaving.signal)).toThrow("input at 65536: 16 MiB of input wait for processes that don't read");
+      leaving.abort();
+      await setImmediate();
+    }
   });
 
   test("refuses to acknowledge what was not sent, and to send what was acknowledged", () => {
