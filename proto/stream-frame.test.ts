@@ -62,6 +62,27 @@ describe("StreamFrameParser", () => {
     );
   });
 
+  test("returns the same bytes at the same offsets if it cuts DATA, and holds none of them back", () => {
+    const bytesOf = (frames: readonly StreamFrame[]) =>
+      frames.flatMap(({ type, stream, offset, payload }) =>
+        type === "data"
+          ? Array.from(payload, (byte, at) => [stream, offset + at, byte])
+          : [[type, stream, offset, payload.length]],
+      );
+    fc.assert(
+      fc.property(fc.array(sentBy("agent"), { maxLength: 8 }), fc.integer({ min: 1, max: 100 }), (frames, cut) => {
+        const bytes = encode(frames);
+        const parser = new StreamFrameParser("agent", { cutData: true });
+        const got: StreamFrame[] = [];
+        for (let at = 0; at < bytes.length; at += cut) got.push(...parser.push(bytes.subarray(at, at + cut)));
+        expect(bytesOf(got)).toEqual(bytesOf(frames));
+      }),
+    );
+    const begun = encodeStreamFrame("data", 2, 7, Buffer.from("hello")).subarray(0, STREAM_HEADER_BYTES + 2);
+    const [part] = new StreamFrameParser("agent", { cutData: true }).push(begun);
+    expect(part).toEqual({ type: "data", stream: 2, offset: 7, payload: Buffer.from("he") });
+  });
+
   test("takes any bytes, and refuses them with the same line for any split", () => {
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 200 }).map((raw) => Buffer.from(raw)),

@@ -85,13 +85,26 @@ export function encodeStreamFrame(
   payload: Uint8Array = NOTHING,
 ): Buffer {
   const frame = Buffer.allocUnsafe(STREAM_HEADER_BYTES + payload.length);
-  frame[0] = KINDS[type].code;
-  frame[1] = stream;
-  frame.writeUInt16BE(0, 2);
-  frame.writeUInt32BE(payload.length, 4);
-  frame.writeBigUInt64BE(BigInt(offset), 8);
+  writeStreamHeader(frame, type, stream, offset, payload.length);
   frame.set(payload, STREAM_HEADER_BYTES);
   return frame;
+}
+
+/** Writes the header of a frame whose payload has `length` bytes to the beginning of `into`. */
+export function writeStreamHeader(into: Buffer, type: FrameType, stream: number, offset: number, length: number): void {
+  into[0] = KINDS[type].code;
+  into[1] = stream;
+  into.writeUInt16BE(0, 2);
+  into.writeUInt32BE(length, 4);
+  into.writeUInt32BE(Math.floor(offset / 2 ** 32), 8);
+  into.writeUInt32BE(offset % 2 ** 32, 12);
+}
+
+/** Output of a DATA frame that has not arrived. */
+interface Rest {
+  readonly stream: number;
+  readonly offset: number;
+  readonly left: number;
 }
 
 /**
@@ -100,15 +113,18 @@ export function encodeStreamFrame(
  */
 export class StreamFrameParser {
   readonly #sender: "client" | "agent";
+  readonly #isCutting: boolean;
   /** Bytes of the incomplete frame. */
   #pieces: Buffer[] = [];
   #length = 0;
   /** Bytes that complete the header, or the frame once its header is known. */
   #wanted = STREAM_HEADER_BYTES;
+  #rest: Rest | undefined;
 
-  /** `sender` is the side whose frames are parsed. */
-  constructor(sender: "client" | "agent") {
+  /** `sender` is the side whose frames are parsed. `cutData` returns the parts of DATA as they arrive, each as a frame. */
+  constructor(sender: "client" | "agent", options: { readonly cutData?: boolean } = {}) {
     this.#sender = sender;
+    this.#isCutting = options.cutData === true;
   }
 
   /** True if a frame has begun that is not complete. */
@@ -118,24 +134,54 @@ export class StreamFrameParser {
 
   /** Returns the frames completed by this chunk. Payloads may be views of `chunk`. Throws StreamFrameError. */
   push(chunk: Buffer): StreamFrame[] {
-    this.#pieces.push(chunk);
-    this.#length += chunk.length;
     const frames: StreamFrame[] = [];
-    if (this.#length < this.#wanted) return frames;
-    let bytes = this.#pieces.length === 1 ? chunk : Buffer.concat(this.#pieces);
-    this.#wanted = STREAM_HEADER_BYTES;
-    while (bytes.length >= STREAM_HEADER_BYTES) {
-      const { length, ...header } = this.#header(bytes);
-      const end = STREAM_HEADER_BYTES + length;
-      this.#wanted = end;
-      if (bytes.length < end) break;
-      this.#wanted = STREAM_HEADER_BYTES;
-      frames.push({ ...header, payload: bytes.subarray(STREAM_HEADER_BYTES, end) });
-      bytes = bytes.subarray(end);
+    let bytes = chunk;
+    while (bytes.length > 0) {
+      if (this.#rest !== undefined) bytes = this.#takeRest(this.#rest, bytes, frames);
+      else if (this.#length > 0) bytes = this.#complete(bytes, frames);
+      else bytes = this.#takeFrame(bytes, frames);
     }
-    this.#pieces = bytes.length === 0 ? [] : [bytes];
-    this.#length = bytes.length;
     return frames;
+  }
+
+  /** Takes a frame from the beginning of `bytes`; returns the bytes after it. */
+  #takeFrame(bytes: Buffer, frames: StreamFrame[]): Buffer {
+    if (bytes.length < STREAM_HEADER_BYTES) return this.#hold(bytes, STREAM_HEADER_BYTES);
+    const { length, ...header } = this.#header(bytes);
+    const end = STREAM_HEADER_BYTES + length;
+    if (bytes.length >= end) {
+      frames.push({ ...header, payload: bytes.subarray(STREAM_HEADER_BYTES, end) });
+      return bytes.subarray(end);
+    }
+    if (!this.#isCutting || header.type !== "data") return this.#hold(bytes, end);
+    this.#rest = { stream: header.stream, offset: header.offset, left: length };
+    return bytes.subarray(STREAM_HEADER_BYTES);
+  }
+
+  /** Completes the header, or the frame, whose beginning is held; returns the bytes after it. */
+  #complete(bytes: Buffer, frames: StreamFrame[]): Buffer {
+    const missing = this.#wanted - this.#length;
+    if (bytes.length < missing) return this.#hold(bytes, this.#wanted);
+    const begun = Buffer.concat([...this.#pieces, bytes.subarray(0, missing)]);
+    this.#pieces = [];
+    this.#length = 0;
+    this.#takeFrame(begun, frames);
+    return bytes.subarray(missing);
+  }
+
+  #takeRest({ stream, offset, left }: Rest, bytes: Buffer, frames: StreamFrame[]): Buffer {
+    const payload = bytes.subarray(0, left);
+    frames.push({ type: "data", stream, offset, payload });
+    const after = left - payload.length;
+    this.#rest = after === 0 ? undefined : { stream, offset: offset + payload.length, left: after };
+    return bytes.subarray(payload.length);
+  }
+
+  #hold(bytes: Buffer, wanted: number): Buffer {
+    this.#pieces.push(bytes);
+    this.#length += bytes.length;
+    this.#wanted = wanted;
+    return bytes.subarray(bytes.length);
   }
 
   #header(bytes: Buffer): { type: FrameType; stream: number; offset: number; length: number } {

@@ -160,6 +160,14 @@ export interface Sys {
   tee(from: Fd, to: Fd, length: number): number;
   /** Returns the bytes available to read (FIONREAD). */
   readable(fd: Fd): number;
+  /** Returns true if nothing can be added any more to what is left to read: all writers of a pipe are gone. */
+  hungUp(fd: Fd): boolean;
+  resizePipe(fd: Fd, sizeBytes: number): void;
+  /**
+   * Calls `onChange` soon and then each time more can be read, or the last writer is gone, until the returned function is
+   * called or `fd` is closed. `onLost` gets an error thrown by `onChange`, which ends the watch.
+   */
+  watchChanges(fd: Fd, onChange: () => void, onLost: (error: unknown) => void): () => void;
   /** Resolves when the descriptor is ready, hung up or in error. */
   poll(fd: Fd, events: "read" | "write", signal?: AbortSignal): Promise<void>;
   /** Opens with openat2(2) and O_CLOEXEC; `resolve` holds RESOLVE_* bits. */

@@ -1,5 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { diagnostics } from "../transport/diagnostics.ts";
 import { returnIdleMemory } from "./idle-memory.ts";
 
 const MIB = 1024 * 1024;
@@ -69,4 +70,13 @@ it("does not collect the little garbage of a few calls", () => {
   call(MIB);
   vi.advanceTimersByTime(10_000);
   expect(done).toEqual([...STEPS, ...STEPS]);
+});
+
+it("looks for garbage again after a client has attached or left", () => {
+  agent();
+  vi.advanceTimersByTime(10_000);
+  expect(vi.getTimerCount()).toBe(0);
+  diagnostics.attachment.publish({});
+  vi.advanceTimersByTime(500);
+  expect(vi.getTimerCount()).toBeGreaterThan(0); // other tests' agents hear it too
 });

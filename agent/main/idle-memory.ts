@@ -2,7 +2,7 @@ import type { Channel } from "node:diagnostics_channel";
 import type { RealSys } from "../kernel/sys/sys.ts";
 import { diagnostics } from "../transport/diagnostics.ts";
 
-/** The agent is idle after this time without a call in progress or a call that ended. */
+/** The agent is idle after this time without a call in progress, a call that ended, or a client that attached or left. */
 const QUIET_MS = 1000;
 /** Less garbage than this isn't worth a collection. Hosts that poll statistics leave a little each time. */
 const WORTHWHILE_BYTES = 1024 * 1024;
@@ -44,9 +44,11 @@ export function returnIdleMemory(sys: Pick<RealSys, "collectGarbage" | "trimHeap
     if (quietPeriods >= 2) sys.collectGarbage();
     arm();
   };
-  calls.subscribe(() => {
+  const onWork = () => {
     quietPeriods = 0;
     if (timer === undefined) arm();
-  });
+  };
+  calls.subscribe(onWork);
+  diagnostics.attachment.subscribe(onWork);
   arm();
 }

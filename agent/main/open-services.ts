@@ -13,6 +13,7 @@ import { Attaching } from "../service/streams/attach.ts";
 import { serviceTable } from "../service/table.ts";
 import { AttachmentServer } from "../transport/attachment/attachment-server.ts";
 import { forwardKinds } from "../transport/attachment/forward-connection.ts";
+import type { FrameCarrier } from "../transport/attachment/frame-carrier.ts";
 import type { OpenCall } from "../transport/connection.ts";
 import { RpcServer } from "../transport/rpc-server.ts";
 import { agentUpgrades } from "./bundle/agent-upgrades.ts";
@@ -117,10 +118,15 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   };
   const table = serviceTable(agent);
   const served = trace === undefined ? table : trace.traced(table);
-  const server = new RpcServer({ sys, init, journal: journal.calls }, served);
   const attaching = new Attaching(agent, resumable);
   const forwarding = loadForwarding(agent, opened);
   const attachments = new AttachmentServer(sys, attaching, { kinds: forwardKinds(sys, forwarding) });
+  const attach = (carrier: FrameCarrier) => attachments.serve(carrier);
+  const server = new RpcServer(
+    { sys, init, journal: journal.calls },
+    served,
+    options.streamsPort > 0 ? { attach } : {},
+  );
   if (service) process.once("SIGTERM", () => void sandbox.discard().finally(end));
   return { sandbox, server, attachments, streams, upgrades, memAgent, trace, busy, ended };
 }

@@ -1,3 +1,5 @@
+import type { FrameCarrier } from "./attachment/frame-carrier.ts";
+
 /** An unanswered call, with everything needed to answer it later from another process, on the same connection. */
 export interface OpenCall {
   readonly streamId: number;
@@ -28,6 +30,8 @@ export interface ConnectionOptions {
   readonly maxCalls?: number;
   /** Bytes waiting to be written above which reading stops. */
   readonly maxUnwritten?: number;
+  /** Serves guestd.v1.Streams on a gRPC stream. Returns a line that says why it doesn't. Undefined: unimplemented. */
+  readonly attach?: (carrier: FrameCarrier) => string | undefined;
   /** How long a half-sent request may stay silent. */
   readonly quietMs?: number;
 }

@@ -7,10 +7,13 @@ import {
   type ServerInterceptingCallInterface,
   type sendUnaryData,
 } from "@grpc/grpc-js";
+import { CODES } from "../../proto/codes.ts";
+import { ATTACH_PATH } from "../../proto/grpc-frames.ts";
 import { MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
 import { AgentError } from "../kernel/error.ts";
 import { ANSWER_ROOM, type Handler, type ServiceTable } from "../service/dispatch.ts";
 import { status, toStatus } from "../service/status.ts";
+import { GrpcCarrier } from "./attachment/grpc-carrier.ts";
 import type { BodyRoom } from "./body-room.ts";
 import { callQueue } from "./call-queue.ts";
 import {
@@ -90,7 +93,12 @@ export class GrpcConnection implements Connection {
     });
     const serve: Serve = (...call) => this.#serve(...call);
     for (const { definitions, handlers } of grpcServices(table, serve)) this.#server.addService(definitions, handlers);
-    guardStreams(this.#server);
+    const { attach } = options;
+    guardStreams(this.#server, (stream, path) => {
+      if (path !== ATTACH_PATH || attach === undefined) return false;
+      serveAttachment(stream, attach);
+      return true;
+    });
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     this.closed = new Promise((resolve) => socket.once("close", () => resolve(this.#lost())));
     socket.on("error", () => this.destroy());
@@ -253,6 +261,13 @@ export class GrpcConnection implements Connection {
         }),
     });
   }
+}
+
+/** Serves guestd.v1.Streams on a stream. */
+function serveAttachment(stream: ServerHttp2Stream, attach: NonNullable<ConnectionOptions["attach"]>): void {
+  const carrier = new GrpcCarrier(stream);
+  const refusal = attach(carrier);
+  if (refusal !== undefined) carrier.refuse(CODES["resource-exhausted"], refusal);
 }
 
 function metadataMap(metadata: Metadata): Map<string, string> {

@@ -1,18 +1,22 @@
-import { constants, type ServerHttp2Stream } from "node:http2";
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Server } from "@grpc/grpc-js";
 import { AgentError } from "../kernel/error.ts";
 
 /**
  * Closes a stream on which grpc-js throws. grpc-js answers calls of unknown methods and other content types at once, which
  * throws if the peer has already reset the stream; it does so in an event handler, where the exception would be uncaught.
+ * `take` returns true for a stream that it serves in place of grpc-js.
  */
-export function guardStreams(server: Server): void {
+export function guardStreams(
+  server: Server,
+  take: (stream: ServerHttp2Stream, path: unknown) => boolean = () => false,
+): void {
   const inside = server as unknown as StreamHandling;
   const handle = inside._streamHandler;
   if (typeof handle !== "function") throw new AgentError("internal", "gRPC: this grpc-js has no _streamHandler");
   inside._streamHandler = (interceptors, stream, headers) => {
     try {
-      handle.call(server, interceptors, stream, headers);
+      if (!take(stream, headers[":path"])) handle.call(server, interceptors, stream, headers);
     } catch {
       stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     }
@@ -21,5 +25,5 @@ export function guardStreams(server: Server): void {
 
 /** The private part of grpc-js that is used. */
 interface StreamHandling {
-  _streamHandler?: (interceptors: unknown, stream: ServerHttp2Stream, headers: unknown) => void;
+  _streamHandler?: (interceptors: unknown, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 }

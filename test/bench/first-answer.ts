@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { rmSync, watch } from "node:fs";
-import { dirname } from "node:path";
+import { readdirSync, rmSync, watch } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type AgentClient, connect } from "../../host/client/agent-client.ts";
 import { startInit } from "../init/testing/harness.ts";
@@ -20,7 +20,10 @@ export interface FreshAgent extends AsyncDisposable {
 
 /** Starts init and an agent, and connects as soon as it listens. `socket` is a path that the agent sees too. */
 export async function freshAgent(command: readonly string[], socket: string): Promise<FreshAgent> {
-  for (const path of [socket, `${socket}_1028`]) rmSync(path, { force: true });
+  for (const name of readdirSync(dirname(socket))) {
+    // Also the sockets named after that of the API.
+    if (name.startsWith(basename(socket))) rmSync(join(dirname(socket), name), { force: true });
+  }
   const watcher = watch(dirname(socket));
   const bound = once(watcher, "change", { signal: AbortSignal.timeout(LIMIT_MS) });
   const agentCommand = ["/usr/bin/env", `KATA_AGENT_SERVER_ADDR=unix://${socket}`, ...command];

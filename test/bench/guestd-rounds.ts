@@ -78,6 +78,13 @@ export class GuestdRounds {
     });
   }
 
+  /** Runs one exec in a container that runs, and returns its ms; throws unless it prints `output`. */
+  async execIn(container_id: string, output: string): Promise<number> {
+    const began = performance.now();
+    await this.#exec(container_id, output);
+    return performance.now() - began;
+  }
+
   #create(container_id: string): Promise<unknown> {
     return this.#client.agent.createContainer({ container_id, exec_id: container_id, OCI: this.#spec });
   }

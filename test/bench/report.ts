@@ -12,7 +12,7 @@ interface Row {
   readonly beside?: "create" | "start" | "exec";
 }
 
-const DIGITS: Readonly<Record<string, number>> = { ms: 3, "MB/s": 0, MiB: 1 };
+const DIGITS: Readonly<Record<string, number>> = { ms: 3, "MB/s": 0, MiB: 1, "×": 2, "ms/MiB": 2 };
 const mib = (kib: number) => kib / 1024;
 
 function rows({ guestd, ...rest }: Results): Row[] {
@@ -25,6 +25,17 @@ function rows({ guestd, ...rest }: Results): Row[] {
     { name: "GetMetrics", unit: "ms", aim: "≤ 5", guestd: guestd.metrics },
     { name: "ReadStdout, 32 KiB", unit: "MB/s", aim: "≥ 420", guestd: rest.stdout32k },
     { name: "ReadStdout, 8 KiB", unit: "MB/s", aim: "≥ 150", guestd: rest.stdout8k },
+    { name: "exec through an attachment", unit: "ms", guestd: rest.attachments.exec },
+    { name: "  by four of Kata's calls", unit: "×", aim: "≤ 0.75", guestd: execRatio(rest.attachments) },
+    { name: "output through an attachment", unit: "MB/s", guestd: rest.attachments.output },
+    { name: "  by ReadStdout, 32 KiB", unit: "×", aim: "≥ 4", guestd: outputRatio(rest) },
+    { name: "  agent's CPU time", unit: "ms/MiB", aim: "≤ 1", guestd: rest.attachments.cpu.mib.micros / 1000 },
+    {
+      name: `${rest.idleAttachments.count} idle attachments`,
+      unit: "MiB",
+      aim: "≤ 6",
+      guestd: mib(rest.idleAttachments.kib),
+    },
     { name: "agent's exec to first answer", unit: "ms", aim: "≤ 60", guestd: rest.firstAnswer },
     { name: "agent's death to first answer", unit: "ms", aim: "≤ 120", guestd: rest.deathToAnswer },
     { name: "first Check", unit: "ms", guestd: rest.firstContainer.check },
@@ -37,6 +48,10 @@ function rows({ guestd, ...rest }: Results): Row[] {
     { name: "private dirty, 15 s later", unit: "MiB", aim: "≤ 17", guestd: mib(rest.settled.privateDirtyKib) },
   ];
 }
+
+const execRatio = ({ exec, calls }: Results["attachments"]) => exec.median / calls.median;
+const outputRatio = ({ attachments, stdout32k }: Pick<Results, "attachments" | "stdout32k">) =>
+  attachments.output.median / stdout32k.median;
 
 /** Formats the table for people, with notes on how to read it. */
 export function table(results: Results): string {
@@ -66,11 +81,11 @@ export function table(results: Results): string {
       : "crun and runc by command line, same rootfs, namespaces, mounts and capabilities; × is their median by guestd's. All " +
         `three make a cgroup. Starting any program from here takes ${spawn.toFixed(1)} ms of each of their numbers.`,
   ];
-  return `${text.join("\n")}\n\n${cpuLines(guestd.cpu).join("\n")}\n\n${notes.join("\n")}\n`;
+  return `${text.join("\n")}\n\n${cpuLines(results).join("\n")}\n\n${notes.join("\n")}\n`;
 }
 
 /** Formats the agent's CPU time as means, since medians of ticks are meaningless. */
-function cpuLines(cpu: Results["guestd"]["cpu"]): string[] {
+function cpuLines({ guestd: { cpu }, attachments }: Results): string[] {
   const line = (name: string, { micros, userMicros }: CallCpu) =>
     name.padEnd(28) + [micros, userMicros, micros - userMicros].map((value) => value.toFixed(0).padStart(8)).join("");
   return [
@@ -78,10 +93,12 @@ function cpuLines(cpu: Results["guestd"]["cpu"]): string[] {
     line("create", cpu.create),
     line("start", cpu.start),
     line("exec, output, wait", cpu.exec),
+    line("exec through an attachment", attachments.cpu.exec),
     line("kill, wait, remove", cpu.remove),
     line("Check", cpu.check),
     line("ReadStdout, 32 KiB", cpu.read32k),
     line("ReadStdout, 8 KiB", cpu.read8k),
+    line("a MiB through an attachment", attachments.cpu.mib),
   ];
 }
 
@@ -100,6 +117,7 @@ function ratio(other: Samples | undefined, own: Samples | number): string {
 /** Returns the medians under the names that --json promises. */
 export function medians(results: Results): object {
   const { guestd, runtimes, stdout32k, stdout8k, firstAnswer, firstContainer, idle, after, settled } = results;
+  const { attachments, idleAttachments } = results;
   const of = (samples: Samples) => Number(samples.median.toFixed(3));
   const cpuOf = ({ micros, userMicros }: CallCpu) => ({
     user_us: Number(userMicros.toFixed(1)),
@@ -115,6 +133,11 @@ export function medians(results: Results): object {
       metrics_ms: of(guestd.metrics),
       stdout_32k_mbps: of(stdout32k),
       stdout_8k_mbps: of(stdout8k),
+      attached_exec_ms: of(attachments.exec),
+      attached_exec_ratio: Number(execRatio(attachments).toFixed(3)),
+      attached_output_mbps: of(attachments.output),
+      attached_output_ratio: Number(outputRatio(results).toFixed(3)),
+      attached_idle_kib: idleAttachments.kib,
       cpu: {
         create: cpuOf(guestd.cpu.create),
         start: cpuOf(guestd.cpu.start),
@@ -123,6 +146,8 @@ export function medians(results: Results): object {
         check: cpuOf(guestd.cpu.check),
         read_32k: cpuOf(guestd.cpu.read32k),
         read_8k: cpuOf(guestd.cpu.read8k),
+        attached_exec: cpuOf(attachments.cpu.exec),
+        attached_mib: cpuOf(attachments.cpu.mib),
       },
       first_answer_ms: of(firstAnswer),
       death_to_answer_ms: of(results.deathToAnswer),

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
+import { AttachmentRounds } from "./attachments/attachment-rounds.ts";
+import { type IdleAttachments, idleAttachments } from "./attachments/idle-attachments.ts";
 import { deathToAnswer, firstAnswer } from "./first-answer.ts";
 import { FirstContainer } from "./first-container.ts";
 import { GuestdRounds } from "./guestd-rounds.ts";
@@ -17,6 +19,9 @@ const ROUNDS_PER_BLOCK = 10;
 const FIRST_ANSWERS = 200;
 const DEATHS = 30;
 const FIRST_CONTAINERS = 20;
+const IDLE_ATTACHMENTS = 1000;
+/** Mebibytes of output in one transfer. */
+const OUTPUT_MIB = 64;
 /** Milliseconds that an agent idles before its memory is read: after its start, and after the rounds. */
 const SETTLE_MS = 6000;
 const SETTLE_AFTER_MS = 15_000;
@@ -28,6 +33,8 @@ export interface Results {
   /** MB/s, like the next field. */
   readonly stdout32k: Samples;
   readonly stdout8k: Samples;
+  readonly attachments: AttachmentRounds;
+  readonly idleAttachments: IdleAttachments;
   readonly firstAnswer: Samples;
   readonly deathToAnswer: Samples;
   readonly idle: Memory;
@@ -74,6 +81,8 @@ export async function runBench(
   const [stdout32k, stdout8k] = [new Samples(), new Samples()];
   await client.agent.createContainer({ container_id: "dd", exec_id: "dd", OCI: spec });
   await client.agent.startContainer({ container_id: "dd" });
+  const attached = { Args: exec, Env: ["PATH=/bin"], Cwd: "/" };
+  const attachments = new AttachmentRounds(`${agent.address}_1028`, "dd", agentPid);
   for (let block = 0; block < BLOCKS; block++) {
     progress(`round ${block * ROUNDS_PER_BLOCK} of ${BLOCKS * ROUNDS_PER_BLOCK}`);
     await inTurns(signal, (round) => guestd.round(`g${block}-${round}`, "hello\n"));
@@ -82,15 +91,23 @@ export async function runBench(
     for (const runtime of runtimes) await inTurns(signal, (round) => runtime.round(`c${block}-${round}`, "hello\n"));
     const ids = Array.from({ length: ROUNDS_PER_BLOCK }, (_, index) => `p${block}-${index}`);
     await guestd.cpuRounds(ids, "hello\n");
+    await inTurns(signal, async () => {
+      attachments.calls.add(await guestd.execIn("dd", "hello\n"));
+      await attachments.execOnce(attached, "hello\n");
+    });
+    await attachments.cpuRounds(attached, "hello\n", ROUNDS_PER_BLOCK);
     const { read32k, read8k } = guestd.cpu;
     const dd = { container_id: "dd" };
-    await readSpeed(client, { ...dd, exec_id: `32k-${block}`, len: 32 * 1024, mib: 64 }, stdout32k, read32k);
+    await readSpeed(client, { ...dd, exec_id: `32k-${block}`, len: 32 * 1024, mib: OUTPUT_MIB }, stdout32k, read32k);
+    await attachments.outputSpeed(OUTPUT_MIB);
     await readSpeed(client, { ...dd, exec_id: `8k-${block}`, len: 8 * 1024, mib: 16 }, stdout8k, read8k);
   }
   const after = memoryOf(agentPid);
   progress("idle");
   await sleep(SETTLE_AFTER_MS, undefined, { signal });
   const settled = memoryOf(agentPid);
+  progress(`${IDLE_ATTACHMENTS} idle attachments`);
+  const idleOnes = await idleAttachments(command, IDLE_ATTACHMENTS, signal);
   const first = new Samples();
   for (let count = 0; count < FIRST_ANSWERS; count++) {
     signal.throwIfAborted();
@@ -110,7 +127,7 @@ export async function runBench(
     progress(`first container ${count} of ${FIRST_CONTAINERS}`);
     await firstContainer.round(command, join(agent.directory, "first.sock"), rootfs);
   }
-  const reads = { stdout32k, stdout8k };
+  const reads = { stdout32k, stdout8k, attachments, idleAttachments: idleOnes };
   const starts = { firstAnswer: first, firstContainer, deathToAnswer: deaths };
   return { guestd, runtimes, ...reads, ...starts, idle, after, settled };
 }

@@ -175,20 +175,19 @@ describeInit("processes and descriptors that outlive the agent:", (binary) => {
     for (const pipe of [kept, replaced, gone]) sys.close(pipe.write);
   });
 
-  test("init keeps 2048 deposits and refuses one more", async () => {
+  test("init keeps 4096 deposits and refuses one more", async () => {
     const { read, write } = sys.pipe();
-    for (let i = 0; i < 2049; i++) {
+    for (let i = 0; i < 4097; i++) {
       agent.deposit(`deposit-${i}`, read);
-      if (i % 512 === 0) await run(agent, [stdio, ...shell("true")]); // after what was sent before
+      if (i % 1000 === 999) await run(agent, [stdio, ...shell("true")]); // init reads what is queued
     }
     await run(agent, [stdio, ...shell("true")]);
     await restart();
-    expect(agent.greeting.deposits.size).toBe(2048);
-    let withdrawn = 0;
-    for (const [name, fd] of agent.greeting.deposits) {
+    expect(agent.greeting.deposits.size).toBe(4096);
+    for (const [at, [name, fd]] of [...agent.greeting.deposits].entries()) {
       sys.close(fd);
       agent.withdraw(name);
-      if (++withdrawn % 512 === 0) await run(agent, [stdio, ...shell("true")]);
+      if (at % 1000 === 999) await run(agent, [stdio, ...shell("true")]);
     }
     await run(agent, [stdio, ...shell("true")]);
     for (const fd of [read, write]) sys.close(fd);

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Duplex } from "node:stream";
-import { dial } from "../../host/client/dial.ts";
+import { dialStreams } from "../../host/client/streams/dial-streams.ts";
 import { codec, type Init } from "../../proto/codec.ts";
 import { guestd } from "../../proto/gen/messages.js";
 import {
@@ -40,7 +40,7 @@ export class RawStreams implements AsyncDisposable {
   }
 
   static async connect(address: string): Promise<RawStreams> {
-    return new RawStreams(await dial(address));
+    return new RawStreams(await dialStreams(address));
   }
 
   static async attach(address: string, request: Init<guestd.v1.Attach>): Promise<RawStreams> {

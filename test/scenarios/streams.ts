@@ -25,10 +25,18 @@ export function attachText(address: string, request: AttachRequest, options: Par
   return { text, attachment: attach(address, request, { onData, giveUpMs: 20_000, ...options }) };
 }
 
-/** Behaviour of guestd.v1.Streams at an address, in a container that runs. */
-export function streamsScenarios(
-  given: () => { readonly pod: Pod; readonly address: string; readonly container: string },
-): void {
+interface Given {
+  readonly pod: Pod;
+  readonly address: string;
+  readonly container: string;
+}
+
+/**
+ * Behaviour of guestd.v1.Streams at an address, in a container that runs. `isRelayed`: the agent learns later that a client has
+ * left, so another one takes over instead of waiting.
+ */
+export function streamsScenarios(given: () => Given, isRelayed = false): void {
+  const takeover = isRelayed;
   it("runs a process with input, output and status over one connection", async () => {
     const { address, container } = given();
     const process = shellProcess("echo out; echo err >&2; cat; exit 7");
@@ -51,7 +59,7 @@ export function streamsScenarios(
       kind: "already-exists",
       message: `attach: the exec id "${exec}" belongs to another process; choose another id`,
     });
-    const { attachment, text } = attachText(address, { container, exec, process });
+    const { attachment, text } = attachText(address, { container, exec, process, takeover });
     attachment.end();
     expect(await attachment.exit).toMatchObject({ code: 0 });
     expect(text.stdout).toBe("once\n");
@@ -76,7 +84,7 @@ export function streamsScenarios(
       expect(raw.frames.map(({ type }) => type)).toEqual(["hello", "data", "eof", "eof", "exit"].sort(byOrder(raw)));
       expect(raw.received(STREAM.stdout).toString()).toBe("x\n");
     }
-    const { attachment } = attachText(address, { container, exec });
+    const { attachment } = attachText(address, { container, exec, takeover });
     expect(await attachment.exit).toMatchObject({ code: 4 });
     await expect(attachText(address, { container, exec }).attachment.exit).rejects.toMatchObject({ kind: "not-found" });
   });
@@ -105,16 +113,16 @@ export function streamsScenarios(
   it("doesn't start a process again that another client has ended while its own was disconnected", async () => {
     const { address, container } = given();
     const exec = newExec();
-    const process = shellProcess("echo started >> /tmp/starts; cat");
+    const process = shellProcess(`echo started >> /tmp/starts-${exec}; cat`);
     const first = attachText(address, { container, exec, process }).attachment;
     await first.attached;
     first.disconnect();
-    const second = attachText(address, { container, exec }).attachment;
+    const second = attachText(address, { container, exec, takeover }).attachment;
     second.end();
     await Promise.allSettled([second.exit, first.exit]);
     await expect(first.exit).rejects.toMatchObject({ kind: expect.stringMatching(/^not-found|failed-precondition$/) });
     const { attachment, text } = attachText(address, {
-      ...{ container, exec: newExec(), process: shellProcess("cat /tmp/starts") },
+      ...{ container, exec: newExec(), process: shellProcess(`cat /tmp/starts-${exec}`) },
     });
     await attachment.exit;
     expect(text.stdout).toBe("started\n");
@@ -131,7 +139,7 @@ export function streamsScenarios(
     const gaps: unknown[] = [];
     const from = { epoch, stdout: 2, stderr: 0 };
     const onGap = (...gap: unknown[]) => gaps.push(gap);
-    const second = attachText(address, { container, exec, from }, { onGap });
+    const second = attachText(address, { container, exec, from, takeover }, { onGap });
     second.attachment.end();
     expect(await second.attachment.exit).toMatchObject({ code: 0, stdout: 9 });
     expect(gaps).toEqual([["stdout", 2, 6, "they were acknowledged before"]]);
@@ -184,7 +192,7 @@ export function streamsScenarios(
     expect(raw.received(STREAM.stdout).length).toBeLessThanOrEqual(65_536);
     expect(raw.received(STREAM.stderr).length).toBe(0);
     raw.socket.destroy();
-    const { attachment, text } = attachText(address, { container, exec: request.exec_id });
+    const { attachment, text } = attachText(address, { container, exec: request.exec_id, takeover });
     expect(await attachment.exit).toMatchObject({ code: 0, stdout: 1_000_000 });
     expect([text.stdout.length, text.stderr]).toEqual([1_000_000, "done\n"]);
   });

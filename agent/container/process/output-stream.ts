@@ -75,6 +75,8 @@ export class OutputStream implements Output {
   #owner: OutputOwner | undefined;
   /** Output that was taken before calls read it. */
   #earlier: EarlierOutput | undefined;
+  /** Set by `watch`. */
+  #onChange: (() => void) | undefined;
   /** Called when the process is removed. */
   onRemoved: (() => void) | undefined;
   /** Called once at the end of the output. `writersGone`: no process can write any more. */
@@ -105,8 +107,19 @@ export class OutputStream implements Output {
   /** Bytes that can be read now, as far as the kernel tells. */
   get waiting(): number {
     if (this.#fd === undefined) return 0;
-    const left = leftIn(this.#sys, this.#fd);
-    return this.#terminal && left === MAX_LEFT_IN_TERMINAL ? 0 : left;
+    const left = this.#terminal ? leftIn(this.#sys, this.#fd) : this.#sys.readable(this.#fd);
+    const known = left === MAX_LEFT_IN_TERMINAL && this.#terminal ? 0 : left;
+    return Math.min(known, this.#budget ?? known);
+  }
+
+  /** The output's pipe, whose content clients are sent while it stays there; undefined once it is closed. */
+  get pipe(): Fd | undefined {
+    return this.#fd;
+  }
+
+  /** True if nothing follows the bytes in the pipe. */
+  get isComplete(): boolean {
+    return this.#fd === undefined || this.#budget !== undefined || this.#sys.hungUp(this.#fd);
   }
 
   /**
@@ -130,7 +143,7 @@ export class OutputStream implements Output {
     );
   }
 
-  /** Reserves the output for an owner, who takes it by `move` or `take`. */
+  /** Reserves the output for an owner, who takes it by `move` or `take`, or out of its pipe. */
   attach(owner: OutputOwner): void {
     this.#owner = owner;
   }
@@ -148,12 +161,43 @@ export class OutputStream implements Output {
     this.#owner = undefined;
   }
 
+  /** Calls `onChange` soon, and then whenever there may be more output, or its end, until the returned function is called. */
+  watch(onChange: () => void, onLost: (error: unknown) => void): () => void {
+    this.#onChange = onChange;
+    const unwatch = this.#fd === undefined ? undefined : this.#sys.watchChanges(this.#fd, onChange, onLost);
+    return () => {
+      if (this.#onChange === onChange) this.#onChange = undefined;
+      unwatch?.();
+    };
+  }
+
   /**
-   * Moves between one and `length` bytes into a pipe, within the kernel. Resolves with their number: 0 at the end, -1 if
-   * the pipe is full. Serves one caller at a time.
+   * Moves up to `length` bytes into a pipe, within the kernel. Returns their number: 0 at the end, -1 if there is nothing to
+   * move yet, or the pipe is full.
    */
-  move(into: Fd, length: number, signal: AbortSignal): Promise<number> {
-    return this.take((fd, room) => this.#sys.splice(fd, into, room), length, signal);
+  move(into: Fd, length: number): number {
+    this.#checkOpen();
+    if (this.#fd === undefined) return 0;
+    const room = Math.min(length, this.#budget ?? length);
+    const splice = (fd: Fd, most: number) => this.#sys.splice(fd, into, most);
+    const moved = room === 0 ? 0 : this.#tryTake(splice, this.#fd, room);
+    if (moved > 0) this.dropped(moved);
+    else if (moved === 0) this.#end(room > 0);
+    else if (this.#budget !== undefined && leftIn(this.#sys, this.#fd) === 0) {
+      this.#end(false);
+      return 0;
+    }
+    return moved;
+  }
+
+  /** Accounts for bytes that were taken out of the pipe. */
+  dropped(count: number): void {
+    if (this.#budget !== undefined) this.#budget -= count;
+  }
+
+  /** Closes the output: a client has all of it. */
+  finish(): void {
+    if (this.#fd !== undefined) this.#end(this.#sys.hungUp(this.#fd));
   }
 
   /**
@@ -206,6 +250,7 @@ export class OutputStream implements Output {
     const left = leftIn(this.#sys, this.#fd);
     if (this.#waiting && left === 0) this.#end(false);
     else this.#budget = this.#terminal ? MAX_LEFT_IN_TERMINAL : left;
+    this.#onChange?.();
   }
 
   /** Detects the end if no reader waits for it: closes an empty pipe without writers. */
@@ -248,7 +293,7 @@ export class OutputStream implements Output {
   async #takeNow(moveNow: TakeNow, length: number, signal: AbortSignal): Promise<number> {
     for (let isReady = false; ; isReady = true) {
       signal.throwIfAborted();
-      if (this.#closed) throw new AgentError("not-found", "read: the process was removed");
+      this.#checkOpen();
       if (this.#fd === undefined) return 0;
       const room = Math.min(length, this.#budget ?? length);
       const moved = room === 0 ? 0 : this.#tryTake(moveNow, this.#fd, room);
@@ -325,6 +370,10 @@ export class OutputStream implements Output {
     } finally {
       this.#waiting = false;
     }
+    this.#checkOpen();
+  }
+
+  #checkOpen(): void {
     if (this.#closed) throw new AgentError("not-found", "read: the process was removed");
   }
 

@@ -155,6 +155,12 @@ export class Process {
     return this.#stdio.drained();
   }
 
+  /** Calls back when it ends, unless the returned function is called before; `status` is set then. */
+  onExit(listener: (status: ExitStatus) => void): () => void {
+    this.#waiters.add(listener);
+    return () => this.#waiters.delete(listener);
+  }
+
   /** Resolves with its status; can be called any number of times. */
   async wait(signal: AbortSignal): Promise<ExitStatus> {
     if (this.#status !== undefined) return this.#status;
@@ -162,11 +168,11 @@ export class Process {
     const { promise, resolve, reject } = Promise.withResolvers<ExitStatus>();
     const abort = () => reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
-    this.#waiters.add(resolve);
+    const forget = this.onExit(resolve);
     try {
       return await promise;
     } finally {
-      this.#waiters.delete(resolve);
+      forget();
       signal.removeEventListener("abort", abort);
     }
   }

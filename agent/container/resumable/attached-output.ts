@@ -1,10 +1,5 @@
 import type { OutputMode } from "../../kernel/journal/stream-ledger.ts";
-
-/** Bytes of an output that are gone, from the requested offset to `to`. */
-export interface OutputGap {
-  readonly to: number;
-  readonly reason: string;
-}
+import type { Fd } from "../../kernel/kernel.ts";
 
 /** One output of a process, which clients and observers read at offsets of their own. */
 export interface AttachedOutput {
@@ -13,25 +8,36 @@ export interface AttachedOutput {
   readonly keepBytes: number;
   /** Offset of the first byte that is kept. */
   readonly base: number;
-  /** Offset after the last byte taken from the process. */
+  /** Why the bytes before `base` are gone. */
+  readonly gapReason: string;
+  /** Offset after the last byte known of. */
   readonly end: number;
   /** Offset of the first byte that the client hasn't acknowledged. */
   readonly acked: number;
   /** Offset after the last byte that the process has printed, as far as the kernel tells. */
   readonly printed: number;
-  /** Notes that the client has the bytes before `offset`. Throws if they weren't taken from the process yet. */
+  /** Notes that the client has the bytes before `offset`. Throws if there aren't so many yet. */
   acknowledge(offset: number): void;
-  /** Resolves with at least one byte from `offset` on, with the gap there, or with no byte at the end of the output. */
-  read(offset: number, signal: AbortSignal): Promise<Buffer | OutputGap>;
+  /**
+   * Returns how many bytes there are from `offset`, not before `base`, as far as they may be sent before the client
+   * acknowledges earlier ones.
+   */
+  available(offset: number): number;
+  /** True if the output ends at `offset`, where nothing is available. */
+  isOver(offset: number): boolean;
+  /** Copies up to `most` available bytes, after `room` bytes for the caller. The result is valid until the next call. */
+  copy(offset: number, most: number, room?: number): Buffer;
+  /** Sends up to `most` available bytes to a socket, within the kernel: see ByteMover.send. Undefined if it can't. */
+  send?(offset: number, most: number, to: Fd, header?: (length: number) => Uint8Array): [number, number];
+  /** Calls `onChange` whenever there may be more output, or its end, until the returned function is called. */
+  watch(onChange: () => void, onLost: (error: unknown) => void): () => void;
   /** Returns the first offset taken at or after a time in ms. */
   since(ms: number): number;
   /** Returns when the byte at `offset` was taken, in ms, and the offset up to which that holds; undefined if unknown. */
   timeAt(offset: number): { readonly ms: number; readonly to: number } | undefined;
   /** Counts a reader for whom acknowledged bytes are kept as long as there is room. Returns the function that ends it. */
   observe(): () => void;
+  /** Ends the output of a process whose client has all of it. */
+  finish(): void;
   close(): void;
-}
-
-export function isGap(read: Buffer | OutputGap): read is OutputGap {
-  return !Buffer.isBuffer(read);
 }

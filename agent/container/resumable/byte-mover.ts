@@ -1,4 +1,5 @@
-import { SystemError } from "../../kernel/error.ts";
+import { constants, openSync } from "node:fs";
+import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { MoveNote, StreamLedger } from "../../kernel/journal/stream-ledger.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
 import type { KeptPipes } from "./kept-pipes.ts";
@@ -9,6 +10,10 @@ type OpenFile = (place: number, stream: 0 | 1) => SpoolFile | undefined;
 const NAME = "mover";
 /** Most bytes of one move: the usual size of a pipe. */
 const MAX_MOVE = 65_536;
+/** Size of the mover's pipe, and of an output's pipe once a client acknowledges. */
+export const LARGE_PIPE_BYTES = 262_144;
+/** Most bytes of an output that a client has not acknowledged: less than a unix socket takes, which wakes its writer late. */
+export const MAX_WINDOW_BYTES = 196_608;
 
 /**
  * Moves bytes between pipes so that the ledger's positions are exact at whatever moment the agent dies. Bytes pass through
@@ -20,12 +25,14 @@ export class ByteMover {
   readonly #ledger: StreamLedger;
   readonly #pipe: Fd;
   readonly #scratch = Buffer.allocUnsafeSlow(MAX_MOVE);
+  /** Takes a frame's header and content to a socket; empty between calls. With room for a header before all of `#pipe`. */
+  #frame: { readonly read: Fd; readonly write: Fd } | undefined;
 
   /** Completes the move that the previous agent had begun. `openFile` opens the file of an output, for this call. */
   constructor(sys: Kernel["sys"], pipes: KeptPipes, ledger: StreamLedger, openFile: OpenFile) {
     this.#sys = sys;
     this.#ledger = ledger;
-    this.#pipe = pipes.open(NAME);
+    this.#pipe = pipes.open(NAME, LARGE_PIPE_BYTES);
     this.#complete(openFile);
   }
 
@@ -33,13 +40,12 @@ export class ByteMover {
   discard(place: number, stream: 0 | 1, from: Fd, count: number): void {
     for (let left = count; left > 0; ) {
       const base = this.#ledger.base(place, stream);
-      const length = Math.min(left, MAX_MOVE);
-      this.#ledger.begin({ kind: "discard", place, stream, base, count: length });
-      const moved = this.#sys.splice(from, this.#pipe, length);
+      this.#ledger.begin({ kind: "discard", place, stream, base, count: left });
+      const moved = this.#sys.splice(from, this.#pipe, left);
       this.#ledger.setBase(place, stream, base + Math.max(moved, 0));
       this.#ledger.endMove();
-      this.#drain();
       if (moved <= 0) return;
+      this.#drop(moved);
       left -= moved;
     }
   }
@@ -86,16 +92,58 @@ export class ByteMover {
     }
   }
 
-  /** Copies up to `most` bytes that follow the first `skip` bytes of a pipe, and leaves all of them in it. */
-  copy(from: Fd, skip: number, most: number): Buffer {
+  /**
+   * Copies up to `most` bytes that follow the first `skip` bytes of a pipe, and leaves all of them in it. The result begins with
+   * `room` bytes for the caller, and is valid until the next call.
+   */
+  copy(from: Fd, skip: number, most: number, room = 0): Buffer {
     try {
-      const length = Math.min(this.#sys.tee(from, this.#pipe, Math.min(skip + most, MAX_MOVE)), MAX_MOVE);
-      let read = 0;
-      while (read < length) read += this.#sys.read(this.#pipe, this.#scratch.subarray(read, length));
-      return Buffer.from(this.#scratch.subarray(skip, read));
-    } finally {
+      const end = room + this.#tee(from, skip, Math.min(most, MAX_MOVE - room));
+      let at = room;
+      while (at < end) at += this.#sys.read(this.#pipe, this.#scratch.subarray(at, end));
+      return this.#scratch.subarray(0, at);
+    } catch (error) {
       this.#drain();
+      throw error;
     }
+  }
+
+  /**
+   * Sends up to `most` bytes that follow the first `skip` bytes of a pipe to a socket, and leaves all of them in the pipe.
+   * `header` returns the bytes to send before them. Returns the number of bytes that the frame has, and of those sent, with the
+   * header: less than 1 if the socket is full, or nothing follows the first `skip` bytes within the mover's pipe.
+   */
+  send(from: Fd, skip: number, most: number, to: Fd, header?: (length: number) => Uint8Array): [number, number] {
+    this.#frame ??= this.#sys.pipe({ sizeBytes: 2 * LARGE_PIPE_BYTES });
+    const { read, write } = this.#frame;
+    try {
+      const length = this.#tee(from, skip, most);
+      if (length <= 0) return [0, 0];
+      const headed = header === undefined ? 0 : this.#sys.write(write, header(length));
+      this.#moveAll(this.#pipe, write, length);
+      const sent = this.#sys.splice(read, to, headed + length);
+      this.#moveAll(read, devNull(), headed + length - Math.max(sent, 0));
+      return [length, sent];
+    } catch (error) {
+      this.#closeFrame(); // it may hold bytes
+      this.#drain();
+      throw error;
+    }
+  }
+
+  /** Puts a copy of the bytes after the first `skip` ones into the mover's pipe. Returns their number, less than 1 if none. */
+  #tee(from: Fd, skip: number, most: number): number {
+    const copied = this.#sys.tee(from, this.#pipe, skip + most);
+    if (skip > 0 && copied > 0) this.#drop(Math.min(skip, copied));
+    return copied - skip;
+  }
+
+  #closeFrame(): void {
+    if (this.#frame === undefined) return;
+    const { read, write } = this.#frame;
+    this.#frame = undefined;
+    this.#sys.close(read);
+    this.#sys.close(write);
   }
 
   /** Moves the last `left` bytes of a move from the mover's pipe to the file. */
@@ -145,7 +193,28 @@ export class ByteMover {
     }
   }
 
+  /** Drops the first bytes of the mover's pipe. */
+  #drop(count: number): void {
+    this.#moveAll(this.#pipe, devNull(), count);
+  }
+
+  #moveAll(from: Fd, to: Fd, count: number): void {
+    for (let left = count; left > 0; ) {
+      const moved = this.#sys.splice(from, to, left);
+      if (moved <= 0) throw new AgentError("internal", `splice ${left} bytes: the pipe has no more, or no room`);
+      left -= moved;
+    }
+  }
+
   #drain(): void {
     while (this.#sys.readable(this.#pipe) > 0) this.#sys.read(this.#pipe, this.#scratch);
   }
+}
+
+let nothing: Fd | undefined;
+
+/** Returns /dev/null, into which splice(2) drops bytes without copying them. */
+function devNull(): Fd {
+  nothing ??= openSync("/dev/null", constants.O_WRONLY);
+  return nothing;
 }

@@ -8,6 +8,8 @@ export class KeptPipes {
   readonly #kernel: Pick<Kernel, "sys" | "init">;
   /** The previous agent's pipes that no process has taken yet. */
   readonly #found: Map<string, Fd>;
+  /** Names that init keeps and that were opened. */
+  readonly #opened = new Set<string>();
 
   constructor(kernel: Pick<Kernel, "sys" | "init">) {
     this.#kernel = kernel;
@@ -15,11 +17,12 @@ export class KeptPipes {
   }
 
   /** Returns the pipe of this name, or opens one: one non-blocking descriptor for both ends, which the caller closes. */
-  open(name: string): Fd {
+  open(name: string, sizeBytes?: number): Fd {
+    this.#opened.add(name);
     const found = this.#found.get(PREFIX + name);
     if (this.#found.delete(PREFIX + name) && found !== undefined) return found;
     const { sys, init } = this.#kernel;
-    const fd = openPipe(sys);
+    const fd = openPipe(sys, sizeBytes);
     try {
       init.deposit(PREFIX + name, fd);
     } catch (error) {
@@ -29,9 +32,9 @@ export class KeptPipes {
     return fd;
   }
 
-  /** Makes init close its descriptor. */
+  /** Makes init close its descriptor, if the pipe was opened. */
   drop(name: string): void {
-    this.#kernel.init.withdraw(PREFIX + name);
+    if (this.#opened.delete(name)) this.#kernel.init.withdraw(PREFIX + name);
   }
 
   /** Drops the previous agent's pipes that were not opened. */
@@ -45,8 +48,8 @@ export class KeptPipes {
 }
 
 /** Opens a pipe whose one descriptor serves both ends. */
-function openPipe(sys: Kernel["sys"]): Fd {
-  const { read, write } = sys.pipe();
+function openPipe(sys: Kernel["sys"], sizeBytes = 0): Fd {
+  const { read, write } = sys.pipe({ sizeBytes });
   try {
     return openSync(`/proc/self/fd/${read}`, constants.O_RDWR | constants.O_NONBLOCK);
   } finally {

@@ -5,6 +5,10 @@ import type { ResumableParts } from "./resumable-output.ts";
 /** Most bytes of input that wait for a process to read: a client sends no more before they are acknowledged. */
 const INPUT_WINDOW_BYTES = 65_536;
 
+/** Most bytes of input that wait for all processes together: there may be a thousand of them. */
+const MAX_WAITING_BYTES = 16 << 20;
+let waitingBytes = 0;
+
 /** Reports about input that was received. */
 export interface InputListener {
   /** Bytes before `offset` are written. */
@@ -98,7 +102,12 @@ export class InputWriter {
       const line = `input at ${offset}: over ${INPUT_WINDOW_BYTES} bytes are not acknowledged; wait for STDIN_ACK`;
       throw new AgentError("resource-exhausted", line);
     }
+    if (waitingBytes + bytes.length > MAX_WAITING_BYTES) {
+      const line = `input at ${offset}: ${MAX_WAITING_BYTES >> 20} MiB of input wait for processes that don't read`;
+      throw new AgentError("resource-exhausted", `${line}; send it later`);
+    }
     this.#received += bytes.length;
+    waitingBytes += bytes.length;
     this.#waiting.push(Uint8Array.from(bytes));
     void this.#run();
   }
@@ -125,6 +134,7 @@ export class InputWriter {
     try {
       await this.#write();
     } catch (error) {
+      for (const { length } of this.#waiting.splice(0)) waitingBytes -= length;
       if (!this.#signal.aborted) this.#listener.onRefused(this.#input.written, (error as Error).message);
     } finally {
       this.#running = false;
@@ -135,6 +145,7 @@ export class InputWriter {
     for (let [first] = this.#waiting; first !== undefined; [first] = this.#waiting) {
       const isRefused = this.#input.refused !== undefined;
       const written = await this.#input.write(first, this.#signal);
+      waitingBytes -= written;
       if (written < first.length) this.#waiting[0] = first.subarray(written);
       else this.#waiting.shift();
       if (this.#input.refused === undefined) this.#listener.onWritten(this.#input.written);

@@ -1,13 +1,14 @@
 import { AgentError } from "../../kernel/error.ts";
 import type { StreamLedger } from "../../kernel/journal/stream-ledger.ts";
 import type { Fd, Sys } from "../../kernel/kernel.ts";
-import { waitUntil } from "../../kernel/wait/wait-until.ts";
 import type { OutputStream } from "../process/output-stream.ts";
-import type { AttachedOutput, OutputGap } from "./attached-output.ts";
-import type { ByteMover } from "./byte-mover.ts";
+import type { AttachedOutput } from "./attached-output.ts";
+import { type ByteMover, LARGE_PIPE_BYTES, MAX_WINDOW_BYTES } from "./byte-mover.ts";
 
-/** Most bytes that one read returns. With a frame's header they are one write of 32 KiB, the most that every vsock device takes. */
-export const MAX_READ = 32_768 - 16;
+/** Most bytes taken from a terminal at a time. */
+const MAX_MOVE = 32_768;
+/** A pipe with as many bytes belongs to a process that is waiting for its client. */
+const FULL_BYTES = 65_536 - 4096;
 
 /** Parts shared by a process's outputs. */
 export interface ResumableParts {
@@ -18,32 +19,36 @@ export interface ResumableParts {
 }
 
 /**
- * One output of a process whose client can continue at any offset that it has not acknowledged (HOLD). Bytes move from the
- * process's pipe to a second one, which init keeps, when they are sent, and leave it when they are acknowledged. So they are
- * in the kernel all the time, the process waits while its client is behind, and the agent's death loses none.
+ * One output of a process whose client can continue at any offset that it has not acknowledged (HOLD). The bytes stay in a pipe
+ * until then: the process's own pipe, or for a terminal, whose bytes can't be copied without taking them, a second one that
+ * init keeps. So they are in the kernel all the time, the process waits while its client is behind, and the agent's death
+ * loses none.
+ *
+ * Acknowledged bytes stay for observers while half of the pipe's pages are free: the process never waits for an observer.
  */
 export class ResumableOutput implements AttachedOutput {
   readonly keepBytes = 0;
+  readonly gapReason = "they were acknowledged before";
   readonly #parts: ResumableParts;
   readonly #stream: 0 | 1;
   readonly #source: OutputStream;
-  readonly #pipe: Fd;
-  readonly #closed = new AbortController();
-  /** Bytes in the pipe: those not acknowledged, and with observers earlier ones. */
+  readonly #kept: Fd | undefined;
+  /** Readers that watch, with the functions that end their attachments. */
+  readonly #watchers = new Map<() => void, (error: unknown) => void>();
+  #unwatch: (() => void) | undefined;
+  /** Bytes in the pipe when it was last looked at: those not acknowledged, and with observers earlier ones. */
   #held: number;
   #observers = 0;
-  #room = Promise.withResolvers<void>();
-  /** The move in progress, which all readers await. */
-  #moving: Promise<void> | undefined;
-  #ended = false;
+  #isLarge = false;
+  #isClosed = false;
 
-  /** Owns the pipe. */
-  constructor(parts: ResumableParts, stream: 0 | 1, source: OutputStream, pipe: Fd) {
+  /** `kept` is a terminal's second pipe, which this object then owns. */
+  constructor(parts: ResumableParts, stream: 0 | 1, source: OutputStream, kept?: Fd) {
     this.#parts = parts;
     this.#stream = stream;
     this.#source = source;
-    this.#pipe = pipe;
-    this.#held = parts.sys.readable(pipe);
+    this.#kept = kept;
+    this.#held = kept === undefined ? Math.min(source.waiting, MAX_WINDOW_BYTES) : parts.sys.readable(kept);
   }
 
   get mode() {
@@ -63,7 +68,7 @@ export class ResumableOutput implements AttachedOutput {
   }
 
   get printed(): number {
-    return this.end + this.#source.waiting;
+    return (this.#kept === undefined ? this.base : this.end) + this.#source.waiting;
   }
 
   acknowledge(offset: number): void {
@@ -74,22 +79,45 @@ export class ResumableOutput implements AttachedOutput {
     if (offset <= acked) return;
     this.#parts.ledger.setAcked(this.#parts.place, this.#stream, offset);
     if (this.#observers === 0) this.#discard();
-    this.#room.resolve();
-    this.#room = Promise.withResolvers();
+    else this.#makeRoom();
   }
 
-  async read(offset: number, signal: AbortSignal): Promise<Buffer | OutputGap> {
-    for (;;) {
-      signal.throwIfAborted();
-      const { base, end } = this;
-      if (offset < base) return { to: base, reason: "they were acknowledged before" };
-      if (offset < end) return this.#parts.mover.copy(this.#pipe, offset - base, MAX_READ);
-      if (this.#ended) return Buffer.alloc(0);
-      this.#moving ??= this.#move().finally(() => {
-        this.#moving = undefined;
-      });
-      await waitUntil(this.#moving, signal);
-    }
+  watch(onChange: () => void, onLost: (error: unknown) => void): () => void {
+    this.#watchers.set(onChange, onLost);
+    this.#unwatch ??= this.#source.watch(
+      () => {
+        this.#makeRoom();
+        this.#wake();
+      },
+      (error) => {
+        for (const lost of [...this.#watchers.values()]) lost(error);
+      },
+    );
+    return () => {
+      this.#watchers.delete(onChange);
+      if (this.#watchers.size > 0) return;
+      this.#unwatch?.();
+      this.#unwatch = undefined;
+    };
+  }
+
+  available(offset: number): number {
+    if (offset >= this.end) this.#look();
+    return this.end - offset;
+  }
+
+  isOver(offset: number): boolean {
+    if (!this.#source.isComplete || this.available(offset) > 0) return false;
+    // The pipe may hold more than the window.
+    return this.#kept === undefined ? this.#source.waiting === this.#held : !this.#source.open;
+  }
+
+  copy(offset: number, most: number, room?: number): Buffer {
+    return this.#parts.mover.copy(this.#pipe, this.#skip(offset), most, room);
+  }
+
+  send(offset: number, most: number, to: Fd, header?: (length: number) => Uint8Array): [number, number] {
+    return this.#parts.mover.send(this.#pipe, this.#skip(offset), most, to, header);
   }
 
   since(): number {
@@ -103,30 +131,86 @@ export class ResumableOutput implements AttachedOutput {
   observe(): () => void {
     this.#observers++;
     return () => {
-      if (--this.#observers === 0 && !this.#closed.signal.aborted) this.#discard();
+      if (--this.#observers === 0) this.#discard();
     };
   }
 
-  close(): void {
-    this.#closed.abort(new AgentError("not-found", "attach: the process was removed"));
-    this.#parts.sys.close(this.#pipe);
+  finish(): void {
+    this.#source.finish();
   }
 
-  /** Moves the next bytes into the pipe, or makes room for them. */
-  async #move(): Promise<void> {
-    const { promise: room } = this.#room;
-    const { signal } = this.#closed;
-    const moved = await this.#source.move(this.#pipe, MAX_READ, signal);
-    if (moved === 0) this.#ended = true;
-    else if (moved > 0) this.#held += moved;
-    else if (this.base < this.acked) this.#discard();
-    else if (this.#held > 0) await waitUntil(room, signal);
+  close(): void {
+    this.#isClosed = true;
+    if (this.#kept !== undefined) this.#parts.sys.close(this.#kept);
+  }
+
+  get #pipe(): Fd {
+    const pipe = this.#kept ?? this.#source.pipe;
+    if (pipe === undefined) throw new AgentError("not-found", "read: the output was closed");
+    return pipe;
+  }
+
+  /** Bytes in the pipe before `offset`. Throws if the client has acknowledged bytes that were only about to be sent. */
+  #skip(offset: number): number {
+    const skip = offset - this.base;
+    if (skip < 0)
+      throw new AgentError("invalid-argument", `send byte ${offset}: it was acknowledged before it was sent`);
+    return skip;
+  }
+
+  #wake(): void {
+    for (const onChange of [...this.#watchers.keys()]) onChange();
+  }
+
+  /** Counts the bytes in the pipe again; takes more of a terminal. */
+  #look(): void {
+    if (this.#kept === undefined) {
+      this.#held = Math.min(this.#source.waiting, MAX_WINDOW_BYTES);
+      return;
+    }
+    let moved = this.#source.move(this.#kept, MAX_MOVE);
+    if (moved < 0 && this.base < this.acked && this.#source.waiting > 0) {
+      this.#discard();
+      moved = this.#source.move(this.#kept, MAX_MOVE);
+    }
+    this.#held += Math.max(moved, 0);
+  }
+
+  /** Drops what the client has acknowledged, unless half of the process's pipe is free: observers may want it. */
+  #makeRoom(): void {
+    const pipe = this.#source.pipe;
+    if (this.#kept !== undefined || pipe === undefined || this.base === this.acked) return;
+    try {
+      // The kernel refuses a size that has no room for the pages in use, of which even a single byte may take one.
+      this.#parts.sys.resizePipe(pipe, LARGE_PIPE_BYTES / 2);
+      this.#parts.sys.resizePipe(pipe, LARGE_PIPE_BYTES);
+      this.#isLarge = true;
+    } catch {
+      this.#discard();
+    }
   }
 
   /** Drops what the client has acknowledged. */
   #discard(): void {
-    const { base, end } = this;
-    this.#parts.mover.discard(this.#parts.place, this.#stream, this.#pipe, this.acked - base);
+    const pipe = this.#kept ?? this.#source.pipe;
+    const { acked, base, end } = this;
+    if (acked <= base || pipe === undefined || this.#isClosed) return;
+    if (this.#held >= FULL_BYTES) this.#enlarge(pipe);
+    this.#parts.mover.discard(this.#parts.place, this.#stream, pipe, acked - base);
+    if (this.#kept === undefined) this.#source.dropped(this.base - base);
     this.#held = end - this.base;
+    // The window of other readers has moved, too.
+    if (this.#watchers.size > 1) process.nextTick(() => this.#wake());
+  }
+
+  /** Gives a client that acknowledges room for more, so that process, agent and client work at the same time. */
+  #enlarge(pipe: Fd): void {
+    if (this.#isLarge) return;
+    this.#isLarge = true;
+    try {
+      this.#parts.sys.resizePipe(pipe, LARGE_PIPE_BYTES);
+    } catch {
+      // The window stays what it is.
+    }
   }
 }

@@ -28,7 +28,7 @@ export interface Owner extends Observer {
 }
 
 /** A process, or what is left of one whose container was removed. */
-export type AttachedTo = Pick<Process, "launchId" | "execId" | "terminal" | "status" | "waited" | "resize" | "wait">;
+export type AttachedTo = Pick<Process, "launchId" | "execId" | "terminal" | "status" | "waited" | "resize" | "onExit">;
 
 export interface ProcessEvents {
   /** The process is about to be removed; its output can still be taken. */
@@ -189,6 +189,11 @@ export class ResumableProcess {
     this.#endObservers(reason);
   }
 
+  /** Ends the outputs: a client has all of them, or never will. */
+  finish(): void {
+    for (const output of this.outputs) output.finish();
+  }
+
   /** Releases the outputs and lets the process be forgotten: a client has all of it, or never will. Idempotent. */
   close(): void {
     if (this.#closed) return;
@@ -204,5 +209,13 @@ export class ResumableProcess {
 
 /** Returns what clients may ask of a process whose container was removed. */
 export function endedProcess(launchId: number, terminal: boolean, status: ExitStatus): AttachedTo {
-  return { launchId, execId: "", terminal, status, waited: true, resize: () => undefined, wait: async () => status };
+  return {
+    launchId,
+    execId: "",
+    terminal,
+    status,
+    waited: true,
+    resize: () => undefined,
+    onExit: () => () => undefined,
+  };
 }

@@ -17,7 +17,8 @@ import { ResumableProcess } from "./resumable-process.ts";
 import { SpooledOutput } from "./spooled-output.ts";
 import { Spools } from "./spools.ts";
 
-const pipeName = (process: number, stream: 0 | 1) => `${process}:${stream}`;
+/** Name of a terminal's kept pipe, by launch id. */
+const pipeName = (process: number) => `${process}:0`;
 const STREAMS = [0, 1] as const;
 const HOLD: OutputRequest = { kind: "hold", keepBytes: 0 };
 
@@ -64,10 +65,11 @@ export class ResumableProcesses {
       output: (parts, stream, source) => this.#spooled(parts, stream, source),
       free: (place, launchId) => this.#free(place, launchId),
     });
+    const byLaunch = new Map(processes.map((each) => [each.process.launchId, each]));
     for (const place of ledger.places) {
       const launchId = ledger.process(place);
       if (ledger.mode(place).keeper === "remains" && this.logs.restore(place)) continue;
-      const found = processes.find(({ process }) => process.launchId === launchId);
+      const found = launchId === undefined ? undefined : byLaunch.get(launchId);
       // The process may have started: its client will ask for it by its key.
       if (launchId === undefined) this.#unclaimed.add(place);
       else if (found === undefined) this.#free(place, launchId);
@@ -149,6 +151,7 @@ export class ResumableProcesses {
     }
     attached.release(() => {
       if (!this.#attached.delete(launchId)) return; // it was removed meanwhile
+      attached.finish();
       attached.close();
       markWaited(process);
       this.#free(place, launchId);
@@ -172,10 +175,12 @@ export class ResumableProcesses {
     const output = (stream: 0 | 1, source: OutputStream | undefined) => {
       if (kind !== "hold") return this.#spooled(parts, stream, source);
       if (source === undefined) throw new AgentError("internal", "attach: the output is gone");
-      return new ResumableOutput(parts, stream, source, this.#pipes.open(pipeName(launchId, stream)));
+      const kept = process.terminal ? this.#pipes.open(pipeName(launchId)) : undefined;
+      return new ResumableOutput(parts, stream, source, kept);
     };
     const events = {
       removing: () => {
+        if (kind === "hold") attached.endAll(); // output that clients were sent may still be in the process's pipe
         for (const each of attached.outputs) if (each instanceof SpooledOutput) each.takeRest();
       },
       removed: () => {
@@ -250,7 +255,7 @@ export class ResumableProcesses {
     const { kind } = this.#ledger.mode(place);
     for (const stream of STREAMS) this.#ledger.setCapacity(place, stream, 0);
     this.#ledger.free(place);
-    if (kind === "hold") for (const stream of STREAMS) this.#pipes.drop(pipeName(launchId, stream));
+    if (kind === "hold") this.#pipes.drop(pipeName(launchId));
     else this.#spools.remove(place);
   }
 }

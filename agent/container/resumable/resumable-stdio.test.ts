@@ -1,14 +1,15 @@
 import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { SystemError } from "../../kernel/error.ts";
 import { createLedgerMemory, StreamLedger } from "../../kernel/journal/stream-ledger.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
 import { openSys, type RealSys } from "../../kernel/sys/sys.ts";
 import { InputStream } from "../process/input-stream.ts";
 import { OutputStream } from "../process/output-stream.ts";
-import { type AttachedOutput, isGap } from "./attached-output.ts";
 import { ByteMover } from "./byte-mover.ts";
 import { KeptPipes } from "./kept-pipes.ts";
 import { ResumableInput } from "./resumable-input.ts";
@@ -58,6 +59,7 @@ class World implements Disposable {
   #left: Uint8Array | undefined;
   readonly #deposits = new Map<string, Fd>();
   readonly #opened: Fd[] = [];
+  readonly #writers: Fd[] = [this.pipe.write];
   readonly #spool = join(tmpdir(), `guestd-spool-${process.pid}-${++worlds}`);
 
   constructor() {
@@ -85,14 +87,23 @@ class World implements Disposable {
       place: 0,
     };
     const source = new OutputStream(of, this.#owned(sys.dup(this.pipe.read)));
-    const input = new InputStream(of, this.#owned(sys.dup(this.pipe.write)), false);
+    const writer = this.#owned(sys.dup(this.pipe.write));
+    this.#writers.push(writer);
+    const input = new InputStream(of, writer, false);
     return {
-      output: () => new ResumableOutput(parts, 0, source, pipes.open("7:0")),
+      output: (isKept: boolean) => new ResumableOutput(parts, 0, source, isKept ? pipes.open("7:0") : undefined),
       parts,
-      source,
       file: () => new SpoolFile(this.#spool),
       input: new ResumableInput(parts, input, async () => undefined),
     };
+  }
+
+  /** Closes the last writer, as the process's end does. */
+  hangUp(): void {
+    for (const fd of this.#writers.splice(0)) {
+      this.#opened.splice(this.#opened.indexOf(fd), 1);
+      sys.close(fd);
+    }
   }
 
   #owned(fd: Fd): Fd {
@@ -101,15 +112,35 @@ class World implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const fd of new Set(this.#opened)) sys.close(fd);
+    for (const fd of new Set(this.#opened)) closeIfOpen(fd);
     rmSync(this.#spool, { force: true });
   }
 }
 
-async function bytesOf(output: AttachedOutput, offset: number): Promise<Buffer> {
-  const read = await output.read(offset, NEVER);
-  if (isGap(read)) throw new Error(`gap from ${offset} to ${read.to}`);
-  return read;
+/** Returns what arrives at the other end of a socket to which an output is sent. */
+function sent(output: ResumableOutput, offset: number, most: number): Buffer {
+  const [ours, theirs] = sys.socketPair("stream");
+  try {
+    const begin = (length: number) => `<${length}>`;
+    const [length, count] = output.send(offset, most, ours, (bytes) => Buffer.from(begin(bytes)));
+    const into = Buffer.alloc(count + 1);
+    const bytes = into.subarray(0, sys.read(theirs, into));
+    const header = begin(length);
+    expect([bytes.length, bytes.toString("latin1", 0, header.length)]).toEqual([count, header]);
+    return bytes.subarray(header.length);
+  } finally {
+    sys.close(ours);
+    sys.close(theirs);
+  }
+}
+
+/** An output closes its descriptor at its end. */
+function closeIfOpen(fd: Fd): void {
+  try {
+    sys.close(fd);
+  } catch (error) {
+    if (!(error instanceof SystemError && error.code === "EBADF")) throw error;
+  }
 }
 
 /** Bytes from an offset on, each of which tells where it belongs. */
@@ -132,41 +163,63 @@ describe("stdio of agents that are killed at any system call", () => {
     kill: fc.option(aKill, { freq: 3 }),
   });
 
-  test("gives every byte of output once, in order and at its offset", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
-        using world = new World();
-        let [written, received] = [0, 0];
-        const read = async (output: ResumableOutput) => {
-          const bytes = await bytesOf(output, received);
-          expect(bytes.equals(bytesAt(received, bytes.length))).toBe(true);
-          received += bytes.length;
-        };
-        for (const { written: length, isReading, acknowledged, kill } of steps) {
-          if (length > 0) written += Math.max(sys.write(world.pipe.write, bytesAt(written, length)), 0);
-          try {
-            const output = world.agent(kill).output();
-            expect(output.base).toBeLessThanOrEqual(received);
-            if (isReading && received < written) await read(output);
-            output.acknowledge(Math.min(received, output.base + acknowledged));
-          } catch (error) {
-            if (!(error instanceof Killed)) throw error;
-          }
-        }
-        const output = world.agent().output();
-        while (received < written) await read(output);
-        expect([received, output.end]).toEqual([written, written]);
-      }),
-      { numRuns: 100 },
+  describe.each([
+    ["in the process's own pipe", false],
+    ["in a terminal's kept pipe", true],
+  ])("with output %s", (_, isKept) => {
+    test.each(["copied", "sent to a socket"])(
+      "gives every byte of output once, in order and at its offset, %s",
+      async (how) => {
+        await fc.assert(
+          fc.property(fc.array(step, { maxLength: 12 }), fc.nat(), (steps, most) => {
+            using world = new World();
+            let [written, received] = [0, 0];
+            const read = (output: ResumableOutput) => {
+              const available = output.available(received);
+              expect(available).toBeGreaterThan(0);
+              const bytes =
+                how === "copied"
+                  ? output.copy(received, available)
+                  : sent(output, received, Math.ceil(available / (1 + (most % 4))));
+              expect(bytes.equals(bytesAt(received, bytes.length))).toBe(true);
+              received += bytes.length;
+            };
+            for (const { written: length, isReading, acknowledged, kill } of steps) {
+              if (length > 0) written += Math.max(sys.write(world.pipe.write, bytesAt(written, length)), 0);
+              survive(() => {
+                const output = world.agent(kill).output(isKept);
+                expect(output.base).toBeLessThanOrEqual(received);
+                if (isReading && received < written) read(output);
+                output.acknowledge(Math.min(received, output.base + acknowledged));
+              });
+            }
+            const output = world.agent().output(isKept);
+            while (received < written) read(output);
+            expect([received, output.end]).toEqual([written, written]);
+          }),
+          { numRuns: 100 },
+        );
+      },
     );
+
+    test("ends once the writers are gone and everything was available", () => {
+      using world = new World();
+      const output = world.agent().output(isKept);
+      expect([output.available(0), output.isOver(0)]).toEqual([0, false]);
+      sys.write(world.pipe.write, Buffer.from("abc"));
+      world.hangUp();
+      expect([output.isOver(0), output.available(0), output.isOver(3)]).toEqual([false, 3, true]);
+      output.acknowledge(3);
+      expect([output.available(3), output.isOver(3), output.end]).toEqual([0, true, 3]);
+    });
   });
 
-  test("keeps the last bytes of a spool exactly, and knows which are gone", async () => {
+  test("keeps the last bytes of a spool exactly, and knows which are gone", () => {
     // The second agent dies while it completes the first one's move.
     const dyingTwice = { written: 1, kill: { call: 2, isDone: true } };
     const spool = fc.record({ written: fc.nat(30_000), kill: fc.option(aKill, { freq: 2 }) });
-    await fc.assert(
-      fc.asyncProperty(fc.array(spool, { maxLength: 12 }), fc.integer({ min: 1, max: 4 }), async (steps, blocks) => {
+    fc.assert(
+      fc.property(fc.array(spool, { maxLength: 12 }), fc.integer({ min: 1, max: 4 }), (steps, blocks) => {
         const keep = blocks * SPOOL_STEP_BYTES;
         using world = new World();
         const { ledger } = world.agent().parts;
@@ -195,12 +248,13 @@ describe("stdio of agents that are killed at any system call", () => {
         const { parts, file } = world.agent();
         const output = new SpooledOutput(parts, 0, undefined, file(), undefined);
         for (let at = output.base; at < written; ) {
-          const bytes = await bytesOf(output, at);
+          const bytes = Buffer.from(output.copy(at, output.available(at)));
+          expect(bytes.length).toBeGreaterThan(0);
           expect(bytes.equals(bytesAt(at, bytes.length))).toBe(true);
           at += bytes.length;
         }
-        expect(await output.read(written, NEVER)).toEqual(Buffer.alloc(0));
-        if (written > keep) expect(await output.read(0, NEVER)).toMatchObject({ to: written - keep });
+        expect([output.available(written), output.isOver(written)]).toEqual([0, true]);
+        if (written > keep) expect(output.base).toBe(written - keep);
         output.close();
       }),
       { numRuns: 100, examples: [[[dyingTwice, { ...dyingTwice, written: 0 }], 1]] },
@@ -230,13 +284,55 @@ describe("stdio of agents that are killed at any system call", () => {
     );
   });
 
-  test("refuses to acknowledge what was not sent", async () => {
+  test("holds no more than 16 MiB of input for all clients, and forgets that of those that leave", async () => {
+    using world = new World();
+    const { input } = world.agent();
+    const listener = { onWritten: () => undefined, onRefused: () => undefined };
+    await input.write(Buffer.alloc(65_536), NEVER); // fills the process's pipe
+    const take = (signal: AbortSignal) => input.open(listener, signal).take(65_536, Buffer.alloc(65_536));
+    for (let round = 0; round < 2; round++) {
+      const leaving = new AbortController();
+      for (let count = 0; count < 256; count++) take(leaving.signal);
+      expect(() => take(leaving.signal)).toThrow("input at 65536: 16 MiB of input wait for processes that don't read");
+      leaving.abort();
+      await setImmediate();
+    }
+  });
+
+  test("refuses to acknowledge what was not sent, and to send what was acknowledged", () => {
     using world = new World();
     sys.write(world.pipe.write, Buffer.from("abc"));
-    const output = world.agent().output();
-    expect((await bytesOf(output, 0)).toString()).toBe("abc");
+    const output = world.agent().output(false);
+    expect(output.copy(0, output.available(0)).toString()).toBe("abc");
     expect(() => output.acknowledge(4)).toThrow("acknowledge byte 4: only 3 bytes were sent");
     output.acknowledge(2);
-    expect([output.base, output.end, (await bytesOf(output, 2)).toString()]).toEqual([2, 3, "c"]);
+    expect([output.base, output.end, output.copy(2, 9).toString()]).toEqual([2, 3, "c"]);
+    expect(() => output.copy(1, 9)).toThrow("send byte 1: it was acknowledged before it was sent");
+  });
+
+  test("does not end at the end of the window while a larger pipe holds more", () => {
+    using world = new World();
+    sys.resizePipe(world.pipe.write, 1 << 20);
+    expect(sys.write(world.pipe.write, bytesAt(0, 300_000))).toBe(300_000);
+    const output = world.agent().output(false);
+    world.hangUp();
+    expect([output.available(0), output.available(196_608), output.isOver(196_608)]).toEqual([196_608, 0, false]);
+    output.acknowledge(196_608);
+    expect([output.available(196_608), output.isOver(300_000)]).toEqual([300_000 - 196_608, true]);
+  });
+
+  test("gives a client that acknowledges a window of 192 KiB", () => {
+    using world = new World();
+    const fill = () => {
+      let total = 0;
+      for (let put = 0; put >= 0; total += Math.max(put, 0)) put = sys.write(world.pipe.write, Buffer.alloc(65_536));
+      return total;
+    };
+    expect(fill()).toBe(65_536);
+    const output = world.agent().output(false);
+    expect(output.available(0)).toBe(65_536);
+    output.acknowledge(4096);
+    fill();
+    expect(output.available(65_536)).toBe(196_608 - 65_536 + 4096);
   });
 });

@@ -40,10 +40,10 @@ export class SpoolFile {
     return this.#size - position;
   }
 
-  /** Reads at most `most` bytes from a position on, up to the end of the file. */
-  read(position: number, most: number): Buffer {
-    const bytes = Buffer.allocUnsafe(Math.min(most, this.#size - position));
-    return bytes.subarray(0, readSync(this.fd, bytes, 0, bytes.length, position));
+  /** Reads at most `most` bytes from a position on, up to the end of the file, after `room` bytes for the caller. */
+  read(position: number, most: number, room = 0): Buffer {
+    const bytes = Buffer.allocUnsafe(room + Math.min(most, this.#size - position));
+    return bytes.subarray(0, room + readSync(this.fd, bytes, room, bytes.length - room, position));
   }
 
   close(): void {

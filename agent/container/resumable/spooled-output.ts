@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AgentError, SystemError } from "../../kernel/error.ts";
 import { waitUntil } from "../../kernel/wait/wait-until.ts";
 import type { OutputStream } from "../process/output-stream.ts";
-import type { AttachedOutput, OutputGap } from "./attached-output.ts";
-import { MAX_READ, type ResumableParts } from "./resumable-output.ts";
+import type { AttachedOutput } from "./attached-output.ts";
+import type { ResumableParts } from "./resumable-output.ts";
 import type { SpoolFile } from "./spool-file.ts";
 import type { SpoolTimes } from "./spool-times.ts";
 
@@ -23,6 +23,8 @@ export class SpooledOutput implements AttachedOutput {
   readonly #file: SpoolFile;
   readonly #times: SpoolTimes | undefined;
   readonly #closed = new AbortController();
+  /** Readers that watch. */
+  readonly #watchers = new Set<() => void>();
   /** Resolved whenever there is more to read, or more room. */
   #changed = Promise.withResolvers<void>();
   #ended = false;
@@ -53,6 +55,10 @@ export class SpooledOutput implements AttachedOutput {
     return this.#parts.ledger.capacity(this.#parts.place, this.#stream);
   }
 
+  get gapReason(): string {
+    return `only the last ${this.keepBytes} bytes are kept`;
+  }
+
   get base(): number {
     return this.#parts.ledger.base(this.#parts.place, this.#stream);
   }
@@ -79,15 +85,21 @@ export class SpooledOutput implements AttachedOutput {
     this.wake();
   }
 
-  async read(offset: number, signal: AbortSignal): Promise<Buffer | OutputGap> {
-    for (;;) {
-      signal.throwIfAborted();
-      const { base, end, keepBytes } = this;
-      if (offset < base) return { to: base, reason: `only the last ${keepBytes} bytes are kept` };
-      if (offset < end) return this.#file.read(offset % keepBytes, Math.min(end - offset, MAX_READ));
-      if (this.#ended) return Buffer.alloc(0);
-      await waitUntil(this.#changed.promise, signal);
-    }
+  available(offset: number): number {
+    return this.end - offset;
+  }
+
+  isOver(offset: number): boolean {
+    return this.#ended && offset >= this.end;
+  }
+
+  copy(offset: number, most: number, room?: number): Buffer {
+    return this.#file.read(offset % this.keepBytes, most, room);
+  }
+
+  watch(onChange: () => void): () => void {
+    this.#watchers.add(onChange);
+    return () => void this.#watchers.delete(onChange);
   }
 
   since(ms: number): number {
@@ -106,6 +118,7 @@ export class SpooledOutput implements AttachedOutput {
   wake(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
+    for (const onChange of [...this.#watchers]) onChange();
   }
 
   /** Takes what the process has printed before its pipe is closed, as far as there is room. */
@@ -119,6 +132,10 @@ export class SpooledOutput implements AttachedOutput {
     this.#ended = true;
     this.wake();
     return this.#taking;
+  }
+
+  finish(): void {
+    // It ends by itself.
   }
 
   close(): void {

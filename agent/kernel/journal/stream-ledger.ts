@@ -1,10 +1,12 @@
-import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import type { Fd } from "../kernel.ts";
 
 /** Version of the layout, changed whenever it changes: a ledger with another version is discarded. */
-const LAYOUT = 0x6b02;
+const LAYOUT = 0x6b03;
 /** Most processes with positions at once. */
-export const MAX_LEDGER_ENTRIES = 128;
+export const MAX_LEDGER_ENTRIES = 1024;
+/** Entries of a new ledger, which grows by as many when it is full. */
+const FIRST_ENTRIES = 128;
 
 const EPOCH_AT = 16;
 const EPOCH_BYTES = 16;
@@ -27,7 +29,7 @@ const ENTRY = {
   end: 14,
 } as const;
 const PENDING = -1;
-const LEDGER_BYTES = (ENTRIES_AT + MAX_LEDGER_ENTRIES * ENTRY_WORDS) * 8;
+const bytesOf = (entries: number) => (ENTRIES_AT + entries * ENTRY_WORDS) * 8;
 
 /** How output is kept: in pipes, or in files that drop the oldest bytes; a spool also has times. */
 const OUTPUT_MODES = ["hold", "ring", "spool"] as const;
@@ -63,25 +65,28 @@ const NOTE_KINDS = [undefined, "discard", "fill", "feed", "take", "store"] as co
 export class StreamLedger {
   /** Random for each boot of the guest, or start of a service. */
   readonly epoch: Uint8Array;
-  readonly #words: Float64Array;
-  readonly #bytes: Uint8Array;
+  #words: Float64Array;
+  #bytes: Uint8Array;
+  readonly #grow: ((bytes: number) => ArrayBuffer) | undefined;
 
-  constructor(memory: ArrayBuffer) {
-    this.#words = new Float64Array(memory, 0, LEDGER_BYTES / 8);
-    this.#bytes = new Uint8Array(memory, 0, LEDGER_BYTES);
+  /** `grow` returns the same memory with more bytes. */
+  constructor(memory: ArrayBuffer, grow?: (bytes: number) => ArrayBuffer) {
+    this.#words = new Float64Array(memory);
+    this.#bytes = new Uint8Array(memory);
+    this.#grow = grow;
     this.epoch = this.#bytes.slice(EPOCH_AT, EPOCH_AT + EPOCH_BYTES);
   }
 
   /** Places in use. */
   get places(): number[] {
-    return Array.from({ length: MAX_LEDGER_ENTRIES }, (_, place) => place).filter(
+    return Array.from({ length: this.#entries }, (_, place) => place).filter(
       (place) => this.#get(place, ENTRY.process) !== 0,
     );
   }
 
-  /** Takes a place for a process that is about to be launched; undefined if all are in use. */
+  /** Takes a place for a process that is about to be launched; undefined if all are in use, or /run is full. */
   take(key: Uint8Array): number | undefined {
-    for (let place = 0; place < MAX_LEDGER_ENTRIES; place++) {
+    for (let place = 0; place < this.#entries || this.#growBy(FIRST_ENTRIES); place++) {
       if (this.#get(place, ENTRY.process) !== 0) continue;
       const at = this.#at(place);
       this.#words.fill(0, at, at + ENTRY_WORDS);
@@ -180,7 +185,7 @@ export class StreamLedger {
     const word = (index: number) => this.#words[index] ?? 0;
     const kind = NOTE_KINDS[word(NOTE.kind)];
     const place = word(NOTE.place);
-    if (kind === undefined || !(place >= 0 && place < MAX_LEDGER_ENTRIES)) return undefined;
+    if (kind === undefined || !(place >= 0 && place < this.#entries)) return undefined;
     return { kind, place, stream: word(NOTE.stream) === 0 ? 0 : 1, base: word(NOTE.base), count: word(NOTE.count) };
   }
 
@@ -198,6 +203,22 @@ export class StreamLedger {
     this.#words[NOTE.kind] = 0;
   }
 
+  get #entries(): number {
+    return Math.floor((this.#words.length - ENTRIES_AT) / ENTRY_WORDS);
+  }
+
+  #growBy(entries: number): boolean {
+    if (this.#grow === undefined || this.#entries >= MAX_LEDGER_ENTRIES) return false;
+    try {
+      const memory = this.#grow(bytesOf(this.#entries + entries));
+      this.#words = new Float64Array(memory);
+      this.#bytes = new Uint8Array(memory);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   #at(place: number): number {
     return ENTRIES_AT + place * ENTRY_WORDS;
   }
@@ -213,27 +234,45 @@ export class StreamLedger {
 
 /** Opens the ledger at `path` with the previous agent's positions, or creates one with a new epoch. */
 export function openStreamLedger(path: string, mapShared: (fd: Fd, length: number) => ArrayBuffer): StreamLedger {
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
-  try {
+  const withFile = <T>(work: (fd: Fd) => T): T => {
+    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    try {
+      return work(fd);
+    } finally {
+      closeSync(fd); // the mapping stays
+    }
+  };
+  const grow = (bytes: number) =>
+    withFile((fd) => {
+      const { size } = fstatSync(fd);
+      write(fd, new Uint8Array(bytes - size), size);
+      return mapShared(fd, bytes);
+    });
+  return withFile((fd) => {
     const layout = Buffer.alloc(4);
     if (readSync(fd, layout, 0, 4, 0) < 4 || layout.readInt32LE() !== LAYOUT) start(fd);
-    return new StreamLedger(mapShared(fd, LEDGER_BYTES));
-  } finally {
-    closeSync(fd); // the mapping stays
-  }
+    const most = bytesOf(MAX_LEDGER_ENTRIES);
+    return new StreamLedger(mapShared(fd, Math.min(fstatSync(fd).size, most)), grow);
+  });
 }
 
 /** Returns memory for a ledger in tests. */
 export function createLedgerMemory(): ArrayBuffer {
-  const memory = new ArrayBuffer(LEDGER_BYTES);
+  const memory = new ArrayBuffer(bytesOf(FIRST_ENTRIES));
   const random = openSync("/dev/urandom", constants.O_RDONLY); // node:crypto would cost the start some ms
   readSync(random, new Uint8Array(memory), EPOCH_AT, EPOCH_BYTES, null);
   closeSync(random);
   return memory;
 }
 
-/** Writes all of the file: touching a page that isn't allocated raises SIGBUS if /run is full. The layout is written last. */
+/** Writes all of the file. The layout is written last. */
 function start(fd: Fd): void {
-  writeSync(fd, new Uint8Array(createLedgerMemory()), 0, LEDGER_BYTES, 0);
+  write(fd, new Uint8Array(createLedgerMemory()), 0);
   writeSync(fd, Int32Array.of(LAYOUT), 0, 4, 0);
+}
+
+/** Writes all bytes, or throws: touching a page that isn't allocated raises SIGBUS if /run is full. */
+function write(fd: Fd, bytes: Uint8Array, at: number): void {
+  const written = writeSync(fd, bytes, 0, bytes.length, at);
+  if (written < bytes.length) throw new Error(`write the ledger: ${written} of ${bytes.length} bytes written`);
 }

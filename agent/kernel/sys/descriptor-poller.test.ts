@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { leavesNoDescriptors } from "../testing/leaves-no-descriptors.ts";
 import { DescriptorPoller } from "./descriptor-poller.ts";
@@ -205,7 +206,7 @@ test("a Poll can only be created with new, and its methods check their object", 
   expect(() => Reflect.construct(Poll, [-1, () => {}])).toThrow(TypeError);
   expect(() => Reflect.construct(Poll, [1, "callback"])).toThrow(TypeError);
   const poll = new Poll(1, () => {});
-  for (const events of [0, 4, 1.5, "1"]) expect(() => Reflect.apply(poll.start, poll, [events])).toThrow(TypeError);
+  for (const events of [0, 4, 8, 1.5, "1"]) expect(() => Reflect.apply(poll.start, poll, [events])).toThrow(TypeError);
   for (const self of [{}, undefined, new Map()]) {
     expect(() => Reflect.apply(poll.start, self, [1])).toThrow(TypeError);
     expect(() => Reflect.apply(poll.close, self, [])).toThrow(TypeError);
@@ -290,4 +291,27 @@ test("a watch that the kernel refuses throws and leaves nothing behind", () => {
     ),
   ).toThrow("poll for read fd 9999: EBADF");
   expect(poller.size).toBe(0);
+});
+
+test("a watch for changes calls once for each change, whatever is left to read, and for the end", async () => {
+  const { read, write } = sys.pipe();
+  let calls = 0;
+  const unwatch = sys.watchChanges(
+    read,
+    () => calls++,
+    () => expect.unreachable(),
+  );
+  const settled = async () => {
+    for (let turn = 0; turn < 20; turn++) await setImmediate();
+    return calls;
+  };
+  expect(await settled()).toBe(0);
+  sys.write(write, Buffer.of(1));
+  expect(await settled()).toBe(1);
+  sys.write(write, Buffer.of(2));
+  expect([await settled(), sys.readable(read), sys.hungUp(read)]).toEqual([2, 2, false]);
+  sys.close(write);
+  expect([await settled(), sys.readable(read), sys.hungUp(read)]).toEqual([3, 2, true]);
+  unwatch();
+  sys.close(read);
 });

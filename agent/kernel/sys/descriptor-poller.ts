@@ -3,6 +3,8 @@ import type { Fd } from "../kernel.ts";
 import type { NativeAddon, NativePoll } from "./native-addon.ts";
 
 const EVENT_BITS = { read: 1, write: 2 } as const;
+/** Reports a descriptor that is readable only when it changes. The waiters on a descriptor share this. */
+const CHANGES = 4;
 
 /** All event bits, for an error condition on the descriptor. */
 const ERROR = 0xff;
@@ -26,9 +28,9 @@ class SharedPoll {
   /** Events that the handle is started for; 0 if stopped. */
   armed = 0;
 
-  constructor(addon: NativeAddon, fd: Fd, onEvents: (shared: SharedPoll, events: number) => void) {
+  constructor(addon: NativeAddon, fd: Fd, onEvents: (fd: Fd, shared: SharedPoll, events: number) => void) {
     // A negative status is an error condition on the descriptor: wakes every waiter, whose next call then gets the error.
-    this.native = new addon.Poll(fd, (status, events) => onEvents(this, status < 0 ? ERROR : events));
+    this.native = new addon.Poll(fd, (status, events) => onEvents(fd, this, status < 0 ? ERROR : events));
   }
 
   wanted(): number {
@@ -67,15 +69,16 @@ export class DescriptorPoller {
 
   /**
    * Calls `onReady` from the event loop each time `fd` is readable, hung up or in error, until the returned function or
-   * `forget` is called. Level-triggered: calls again as long as nothing is read. Throws SystemError.
+   * `forget` is called. Level-triggered, so it calls again as long as nothing is read, unless `every` is "changes". Throws
+   * SystemError.
    *
    * All events of the kernel come through here: an error thrown by `onReady` ends this watch and goes to `onLost`, which ends
    * whatever the watch belonged to. `onLost` also gets the SystemError of a watch that the kernel refuses later.
    */
-  watch(fd: Fd, onReady: () => void, onLost: (error: unknown) => void): () => void {
+  watch(fd: Fd, onReady: () => void, onLost: (error: unknown) => void, every?: "changes"): () => void {
     const shared = this.#shared(fd);
     const waiter: Waiter = {
-      bits: EVENT_BITS.read,
+      bits: every === "changes" ? EVENT_BITS.read | CHANGES : EVENT_BITS.read,
       standing: true,
       resolve: onReady,
       reject: onLost,
@@ -103,7 +106,7 @@ export class DescriptorPoller {
   #shared(fd: Fd): SharedPoll {
     let shared = this.#polls.get(fd);
     if (shared === undefined) {
-      shared = new SharedPoll(this.#addon, fd, (self, events) => this.#onEvents(fd, self, events));
+      shared = new SharedPoll(this.#addon, fd, this.#onEvents);
       this.#polls.set(fd, shared);
     }
     return shared;

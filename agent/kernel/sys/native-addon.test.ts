@@ -24,6 +24,8 @@ const VALID: Record<Call, unknown[]> = {
   read: [9999, bytes],
   write: [9999, bytes],
   readable: [9999],
+  hungUp: [9999],
+  resizePipe: [9999, 65536],
   splice: [9999, 9998, 1],
   spliceAt: [9999, 9998, 1, 0],
   tee: [9999, 9998, 1],

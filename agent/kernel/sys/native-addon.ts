@@ -2,7 +2,7 @@ import { loadAddon } from "./load-addon.ts";
 
 /** Polls one descriptor on Node's event loop without owning it. Must be closed before the descriptor. */
 export interface NativePoll {
-  /** Starts polling for bits 1 readable, 2 writable; calls back until `stop`. Returns 0 or -errno. */
+  /** Starts polling for bits 1 readable, 2 writable, 4 only when that changes; calls back until `stop`. Returns 0 or -errno. */
   start(events: number): number;
   stop(): number;
   /** Closes the handle; idempotent, even within the callback. */
@@ -27,6 +27,8 @@ export interface NativeAddon {
   write(fd: number, from: Uint8Array): number;
   readable(fd: number): number;
   changed(fd: number): number;
+  hungUp(fd: number): number;
+  resizePipe(fd: number, size: number): number;
   splice(from: number, to: number, length: number): number;
   spliceAt(from: number, to: number, length: number, offset: number): number;
   tee(from: number, to: number, length: number): number;

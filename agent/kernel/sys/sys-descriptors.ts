@@ -71,6 +71,10 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       const put = addon.send(fd, region, length);
       return put === -EAGAIN ? -1 : checked(put, "sendmmsg", fd);
     },
+    hungUp: (fd: Fd) => checked(addon.hungUp(fd), "poll", fd) === 1,
+    resizePipe(fd: Fd, sizeBytes: number) {
+      checked(addon.resizePipe(fd, sizeBytes), "fcntl F_SETPIPE_SZ", fd);
+    },
     splice(from: Fd, to: Fd, length: number) {
       const moved = addon.splice(from, to, length);
       return moved === -EAGAIN ? -1 : checked(moved, "splice", `fd ${from} to fd ${to}`);
@@ -92,6 +96,9 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
      * `onReady` ends the watch and goes to `onLost`.
      */
     watch: (fd: Fd, onReady: () => void, onLost: (error: unknown) => void) => poller.watch(fd, onReady, onLost),
+    /** Calls `onChange` now and whenever more can be read, or the other side is closed; otherwise like `watch`. */
+    watchChanges: (fd: Fd, onChange: () => void, onLost: (error: unknown) => void) =>
+      poller.watch(fd, onChange, onLost, "changes"),
     /** Adds O_NONBLOCK, so that a FIFO among a container's files can't block the agent. Never creates a file. */
     openat2(dir: Fd, path: string, flags: number, resolve: number) {
       const ours = (flags & O_PATH) === 0 ? flags | O_NONBLOCK : flags;

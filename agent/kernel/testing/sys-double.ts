@@ -1,7 +1,8 @@
 import { SystemError } from "../error.ts";
 import type { Fd, Sys } from "../kernel.ts";
 
-type Name = keyof Sys;
+/** Calls that can be scripted: all that return a value. */
+type Name = Exclude<keyof Sys, "watchChanges">;
 type Result<N extends Name> = Awaited<ReturnType<Sys[N]>>;
 
 /** Answer of a scripted call: a value to return, an error to throw, or a function that computes it. */
@@ -81,6 +82,9 @@ export function createSysDouble(): SysDouble {
     spliceAt: call("spliceAt", () => 0),
     tee: call("tee", () => 0),
     readable: call("readable", () => 0),
+    hungUp: call("hungUp", () => false),
+    resizePipe: call("resizePipe", () => {}),
+    watchChanges: () => () => {},
     poll: later("poll"),
     openat2: call("openat2", descriptor),
     listenUnix: call("listenUnix", descriptor),

@@ -11,7 +11,7 @@ _Static_assert(sizeof(void *) == 8, "a plan's words become pointers");
 
 enum {
   MAX_PROCESSES = 4096,
-  MAX_DEPOSITS = 2048,
+  MAX_DEPOSITS = 4096,
   MAX_MESSAGE = 4096,
   MAX_LABEL = 1024,
   MAX_NAME = 100,

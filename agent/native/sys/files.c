@@ -114,6 +114,26 @@ static napi_value call_changed(napi_env env, napi_callback_info info) {
   return result(env, status < 0 ? status : (asked.revents & POLLPRI) != 0);
 }
 
+/* hungUp(fd): 1 if the peers of a pipe or terminal are closed, whatever is left to read, else 0 */
+static napi_value call_hung_up(napi_env env, napi_callback_info info) {
+  struct args args;
+  struct pollfd asked = {.events = 0};
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &asked.fd)) return NULL;
+  long status = SYS_RETRY(poll(&asked, 1, 0));
+  if (status > 0 && (asked.revents & POLLNVAL)) status = -EBADF;
+  return result(env, status < 0 ? status : (asked.revents & POLLHUP) != 0);
+}
+
+/* resizePipe(fd, size): sets a pipe's capacity */
+static napi_value call_resize_pipe(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  int64_t size;
+  if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "fd", &fd) || !arg_int(&args, "size", 1, INT_MAX, &size))
+    return NULL;
+  return result(env, SYS_RETRY(fcntl(fd, F_SETPIPE_SZ, (int)size)));
+}
+
 /* splice(from, to, length): at least one must be a pipe; never blocks on a pipe */
 static napi_value call_splice(napi_env env, napi_callback_info info) {
   struct args args;
@@ -270,6 +290,8 @@ napi_status files_register(napi_env env, napi_value exports) {
       {"write", call_write},
       {"readable", call_readable},
       {"changed", call_changed},
+      {"hungUp", call_hung_up},
+      {"resizePipe", call_resize_pipe},
       {"splice", call_splice},
       {"spliceAt", call_splice_at},
       {"tee", call_tee},

@@ -19,6 +19,9 @@
 
 #include "sys.h"
 
+/* In `events`, beside libuv's bits: report changes only. */
+#define EDGES 4
+
 /* The most callbacks in one turn of the event loop; the rest follow in the next. */
 #define BATCH 64
 
@@ -152,7 +155,7 @@ static void on_poll_finalize(napi_env env, void *data, void *hint) {
 }
 
 static uint32_t to_epoll(int64_t wanted) {
-  return (wanted & UV_READABLE ? EPOLLIN : 0u) | (wanted & UV_WRITABLE ? EPOLLOUT : 0u);
+  return (wanted & UV_READABLE ? EPOLLIN : 0u) | (wanted & UV_WRITABLE ? EPOLLOUT : 0u) | (wanted & EDGES ? EPOLLET : 0u);
 }
 
 static int from_epoll(uint32_t events) {
@@ -237,14 +240,18 @@ static struct poll *this_poll(struct args *args) {
   return poll;
 }
 
-/* start(events): 1 readable, 2 writable; a later call changes the events */
+/* start(events): 1 readable, 2 writable, 4 only when that changes; a later call changes the events */
 static napi_value poll_start(napi_env env, napi_callback_info info) {
   struct args args;
   int64_t wanted;
   struct poll *poll;
   if (!args_begin(&args, env, info, 1) || (poll = this_poll(&args)) == NULL ||
-      !arg_int(&args, "events", 1, UV_READABLE | UV_WRITABLE, &wanted))
+      !arg_int(&args, "events", 1, UV_READABLE | UV_WRITABLE | EDGES, &wanted))
     return NULL;
+  if (wanted == EDGES) {
+    type_error(env, "events", "with 1 or 2 in it");
+    return NULL;
+  }
   if (poll->closed || poll->owner->ending) return result(env, -ECANCELED);
   uint32_t events = to_epoll(wanted);
   if (poll->events == 0) return result(env, enter_set(poll, events));

@@ -17,7 +17,8 @@ import { findContainer } from "../find-container.ts";
 import { passedOverOfProcess, toProcess, unsupportedOfProcess } from "../oci-process.ts";
 import type { Agent } from "../rpc.ts";
 
-export { isGap } from "../../container/resumable/attached-output.ts";
+/** Names the process that an attachment belongs to. */
+type Named = Pick<guestd.v1.Attach, "container_id" | "exec_id">;
 
 /** A process with the stdio that a client attaches to. */
 export type Attached = ResumableProcess;
@@ -116,17 +117,17 @@ export class Attaching {
   }
 
   /** Throws if the policy denies input. */
-  checkInput({ container_id, exec_id }: guestd.v1.Attach, data: Uint8Array): void {
+  checkInput({ container_id, exec_id }: Named, data: Uint8Array): void {
     this.agent.policy.check("WriteStdin", "WriteStreamRequest", { container_id, exec_id, data });
   }
 
   /** Throws if the policy denies the end of input. */
-  checkInputEnd({ container_id, exec_id }: guestd.v1.Attach): void {
+  checkInputEnd({ container_id, exec_id }: Named): void {
     this.agent.policy.check("CloseStdin", "CloseStdinRequest", { container_id, exec_id });
   }
 
   /** Sends a signal to the process alone; does nothing if it has ended. */
-  async signal({ container_id, exec_id }: guestd.v1.Attach, { process }: Attached, number: number): Promise<void> {
+  async signal({ container_id, exec_id }: Named, { process }: Attached, number: number): Promise<void> {
     if (number < 1 || number > MAX_SIGNAL) {
       throw new AgentError("invalid-argument", `signal: ${number} is no signal (1 to ${MAX_SIGNAL})`);
     }
@@ -136,7 +137,7 @@ export class Attaching {
   }
 
   /** Sets the size of the process's terminal. */
-  resize({ container_id, exec_id }: guestd.v1.Attach, { process }: Attached, size: guestd.v1.Resize): void {
+  resize({ container_id, exec_id }: Named, { process }: Attached, size: guestd.v1.Resize): void {
     const { rows: row, columns: column } = size;
     if (row > MAX_SIZE || column > MAX_SIZE) {
       throw new AgentError("invalid-argument", `resize: ${row}x${column} is more than ${MAX_SIZE}`);

@@ -2,8 +2,10 @@ import { codec, DecodeError } from "../../../proto/codec.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
-import { type Attached, type Attaching, isGap } from "../../service/streams/attach.ts";
+import type { Attached, Attaching } from "../../service/streams/attach.ts";
+import { diagnostics } from "../diagnostics.ts";
 import type { FrameStream } from "./frame-stream.ts";
+import { OutputSender } from "./output-sender.ts";
 
 const { v1 } = guestd;
 const hello = codec("guestd.v1.Hello", v1.Hello);
@@ -11,7 +13,6 @@ const gap = codec("guestd.v1.Gap", v1.Gap);
 const exit = codec("guestd.v1.Exit", v1.Exit);
 const resize = codec("guestd.v1.Resize", v1.Resize);
 const signal = codec("guestd.v1.Signal", v1.Signal);
-const time = codec("guestd.v1.Time", v1.Time);
 
 type Output = Attached["stdout"];
 type Input = ReturnType<NonNullable<Attached["stdin"]>["open"]>;
@@ -29,21 +30,19 @@ export class Attachment {
   readonly client: string;
   readonly #frames: FrameStream;
   readonly #attaching: Attaching;
-  readonly #request: guestd.v1.Attach;
+  readonly #request: Pick<guestd.v1.Attach, "container_id" | "exec_id">;
   readonly #process: Attached;
   readonly #fail: (error: unknown) => void;
-  readonly #ended = new AbortController();
-  /** Undefined for an observer. */
-  readonly #input: Input | undefined;
+  readonly #outputs: readonly OutputSender[];
   /** Offsets at which the outputs begin for this client. */
-  readonly #starts: { readonly stdout: number; readonly stderr: number };
-  /** Ends the observation. */
+  readonly #starts: readonly number[];
+  /** Ends the observation. Undefined for the owner. */
   readonly #leave: ((isForGood: boolean) => void) | undefined;
-  /** Offsets after the last byte sent, by stream. */
-  readonly #sent = new Map<number, number>();
-  /** Times of the last bytes sent, by stream. */
-  readonly #times = new Map<number, number>();
-  #exitSent = false;
+  /** Opened by the first frame of input: most attachments have none. */
+  #input: { readonly writer: Input; readonly ended: AbortController } | undefined;
+  #forgetExit: (() => void) | undefined;
+  #isClosed = false;
+  #isExitSent = false;
 
   /** Replaces the process's owner. Throws if another client is attached and may not be replaced. */
   constructor(
@@ -56,93 +55,74 @@ export class Attachment {
     this.client = request.client;
     this.#frames = frames;
     this.#attaching = attaching;
-    this.#request = request;
+    this.#request = { container_id: request.container_id, exec_id: request.exec_id };
     this.#process = process;
     this.#fail = fail;
-    const { stdout, stderr } = process;
-    this.#starts = {
-      stdout: this.#startOf(stdout, request.stdout_from),
-      stderr: stderr === undefined ? 0 : this.#startOf(stderr, request.stderr_from),
-    };
+    const from = [request.stdout_from, request.stderr_from];
+    this.#starts = process.outputs.map((output, at) => startOf(request, output, from[at] ?? null));
     if (request.observe) this.#leave = process.observe(this);
-    else this.#input = this.#own();
-    frames.signal.addEventListener("abort", () => this.close(), { once: true });
+    else this.#own(request);
+    const options = { isOwner: !request.observe, hasTimes: request.times };
+    this.#outputs = process.outputs.map((output, at) => new OutputSender(frames, output, at + 1, this, options));
+    frames.onClose(() => this.close());
+    frames.onRoomAgain = () => this.#pump();
   }
 
-  #own(): Input {
+  #own(request: guestd.v1.Attach): void {
     const { owner, stdin } = this.#process;
     if (this.#process.isReleased) {
       throw new AgentError("not-found", "attach: a client has acknowledged the process's end");
     }
     if (stdin === undefined)
       throw new AgentError("not-found", "attach: the container was removed; its log can be observed");
-    if (owner !== undefined && owner.client !== this.client && !this.#request.takeover) {
+    if (owner !== undefined && owner.client !== this.client && !request.takeover) {
       throw new AgentError("failed-precondition", "attach: another client is attached; set takeover to replace it");
     }
-    this.#attaching.setMode(this.#request, this.#process);
+    this.#attaching.setMode(request, this.#process);
     owner?.replaced(this.client);
     this.#process.owner = this;
-    const frames = this.#frames;
-    return stdin.open(
-      {
-        onWritten: (offset) => void frames.push("stdinAck", STREAM.stdin, offset),
-        onRefused: (offset, reason) => void frames.push("gap", STREAM.stdin, offset, gap.encode({ to: 0, reason })),
-      },
-      this.#ended.signal,
-    );
   }
 
   /** Sends the answer and everything that follows it. */
   start(): void {
-    const { stdin, process, stdout, stderr } = this.#process;
-    const state = (output: Output | undefined, start: number) =>
-      output && {
-        ...{ base: output.base, end: output.end, mode: modeOf(output.mode), start },
-        keep_bytes: output.keepBytes,
-      };
+    const { stdin, process, outputs } = this.#process;
+    const [stdout, stderr] = outputs.map((output, at) => ({
+      ...{ base: output.base, end: output.end, mode: modeOf(output.mode), start: this.#starts[at] ?? 0 },
+      keep_bytes: output.keepBytes,
+    }));
     const message = {
       version: 1,
       epoch: this.#attaching.epoch,
-      stdout: state(stdout, this.#starts.stdout),
-      stderr: state(stderr, this.#starts.stderr),
+      stdout,
+      stderr,
       stdin: stdin?.written ?? 0,
       stdin_ended: stdin?.ended ?? true,
       terminal: process.terminal,
     };
     this.#frames.push("hello", STREAM.process, 0, hello.encode(message));
-    void this.#send().catch((error: unknown) => {
-      if (!this.#ended.signal.aborted) this.#fail(error);
-    });
-  }
-
-  /** Returns the offset at which an output begins for this client. */
-  #startOf(output: Output, from: number | null): number {
-    const { base, acked, printed } = output;
-    const { tail, since, observe } = this.#request;
-    if (tail !== null) return Math.max(base, printed - tail);
-    if (since !== null) return output.since(since);
-    if (from === null) return observe ? base : acked;
-    if (from <= printed) return from;
-    throw new AgentError("invalid-argument", `attach: output begins at byte ${from}: only ${printed} were printed`);
+    diagnostics.attachment.publish({});
+    // Not at once: a removal that has killed the process removes it now, and reports that.
+    this.#forgetExit = process.onExit(() => setImmediate(() => this.onEnd()));
+    for (const [at, output] of this.#outputs.entries()) output.start(this.#starts[at] ?? 0);
+    this.onEnd();
   }
 
   /** Takes a frame of the client. Throws AgentError, or rejects with it. */
-  async take({ type, stream, offset, payload }: StreamFrame): Promise<void> {
-    if (this.#ended.signal.aborted) return;
-    const input = this.#input;
-    if (input === undefined) return this.#observe(type, stream, offset);
+  take({ type, stream, offset, payload }: StreamFrame): void | Promise<void> {
+    if (this.#isClosed) return;
+    if (this.#leave !== undefined) return this.#observe(type, stream, offset);
     switch (type) {
       case "ack":
         return this.#acknowledge(stream, offset);
       case "stdin":
         this.#attaching.checkInput(this.#request, payload);
-        return input.take(offset, payload);
+        return this.#openInput()?.take(offset, payload);
       case "stdinEof":
         this.#attaching.checkInputEnd(this.#request);
         if (this.#process.process.terminal) {
           throw new AgentError("failed-precondition", "end input: a terminal has no end of input; send ^D");
         }
-        return input.end(offset);
+        return this.#openInput()?.end(offset);
       case "resize":
         return this.#attaching.resize(this.#request, this.#process, decode(resize, payload));
       case "signal":
@@ -185,83 +165,75 @@ export class Attachment {
 
   /** Ends the attachment, not the process. Idempotent. */
   close(): void {
-    this.#ended.abort(new Error("detached"));
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#forgetExit?.();
+    this.#input?.ended.abort(new Error("detached"));
+    for (const output of this.#outputs) output.close();
+    this.#frames.settle();
+    diagnostics.attachment.publish({});
     if (this.#process.owner === this) this.#process.owner = undefined;
     this.#leave?.(false);
   }
 
-  async #send(): Promise<void> {
+  /** Sends the exit if the process has ended and all its output was sent. */
+  onEnd(): void {
     const { stdout, stderr, process } = this.#process;
-    const sending = [this.#output(stdout, STREAM.stdout, this.#starts.stdout)];
-    if (stderr !== undefined) sending.push(this.#output(stderr, STREAM.stderr, this.#starts.stderr));
-    await Promise.all(sending);
-    const { code, signal, userMicros, systemMicros, maxRssKib } = await process.wait(this.#ended.signal);
+    const { status } = process;
+    if (this.#isClosed || this.#isExitSent || status === undefined) return;
+    if (!this.#outputs.every((output) => output.isEnded)) return;
+    const { code, signal, userMicros, systemMicros, maxRssKib } = status;
     const message = {
       ...{ code, signal, stdout: stdout.end, stderr: stderr?.end ?? 0 },
       ...{ user_micros: userMicros, system_micros: systemMicros, max_rss_kib: maxRssKib },
     };
-    this.#exitSent = true;
-    await this.#frames.send("exit", STREAM.process, 0, exit.encode(message));
+    this.#isExitSent = true;
+    this.#frames.push("exit", STREAM.process, 0, exit.encode(message));
   }
 
-  /** Sends an output from `start` to its end. */
-  async #output(output: Output, stream: number, start: number): Promise<void> {
-    if (this.#input !== undefined) await this.#skip(output, start);
-    const { signal } = this.#ended;
-    let offset = start;
-    for (;;) {
-      this.#sent.set(stream, offset);
-      const read = await output.read(offset, signal);
-      if (!isGap(read)) this.#sent.set(stream, offset + read.length);
-      if (isGap(read)) await this.#frames.send("gap", stream, offset, gap.encode(read));
-      else if (read.length === 0) break;
-      else await this.#data(output, stream, offset, read);
-      offset = isGap(read) ? read.to : offset + read.length;
-    }
-    await this.#frames.send("eof", stream, offset);
+  onError(error: unknown): void {
+    if (!this.#isClosed) this.#fail(error);
   }
 
-  /** Sends bytes, with the times at which they were taken if the client wants them. */
-  async #data(output: Output, stream: number, offset: number, bytes: Buffer): Promise<void> {
-    const end = offset + bytes.length;
-    for (let at = offset; at < end; ) {
-      const moment = this.#request.times ? output.timeAt(at) : undefined;
-      if (moment !== undefined && moment.ms !== this.#times.get(stream)) {
-        this.#times.set(stream, moment.ms);
-        this.#frames.push("time", stream, at, time.encode({ ms: moment.ms }));
-      }
-      const to = Math.min(moment?.to ?? end, end);
-      await this.#frames.send("data", stream, at, bytes.subarray(at - offset, to - offset));
-      at = to;
-    }
+  #pump(): void {
+    for (const output of this.#outputs) output.pump();
   }
 
-  /** Acknowledges the output before `start`, some of which may still be in the process's pipe. */
-  async #skip(output: Output, start: number): Promise<void> {
-    for (let at = output.end; at < start; ) {
-      output.acknowledge(at);
-      const read = await output.read(at, this.#ended.signal);
-      if (!isGap(read) && read.length === 0) break;
-      at = isGap(read) ? read.to : at + read.length;
+  #openInput(): Input | undefined {
+    if (this.#input === undefined) {
+      const ended = new AbortController();
+      const frames = this.#frames;
+      const listener = {
+        onWritten: (offset: number) => void frames.push("stdinAck", STREAM.stdin, offset),
+        onRefused: (offset: number, reason: string) =>
+          void frames.push("gap", STREAM.stdin, offset, gap.encode({ to: 0, reason })),
+      };
+      const writer = this.#process.stdin?.open(listener, ended.signal);
+      this.#input = writer && { writer, ended };
     }
-    output.acknowledge(Math.min(start, output.end));
+    return this.#input?.writer;
   }
 
   #acknowledge(stream: number, offset: number): void {
-    if (stream === STREAM.process) {
-      if (!this.#exitSent) throw new AgentError("invalid-argument", "acknowledge the exit: it was not sent");
-      this.close();
-      this.#attaching.release(this.#process);
-      this.#frames.end();
+    if (stream !== STREAM.process) {
+      this.#outputs[stream - 1]?.acknowledge(offset);
       return;
     }
-    const sent = this.#sent.get(stream) ?? 0;
-    if (offset > sent) {
-      throw new AgentError("invalid-argument", `acknowledge byte ${offset}: only ${sent} bytes were sent`);
-    }
-    const output = stream === STREAM.stdout ? this.#process.stdout : this.#process.stderr;
-    output?.acknowledge(offset);
+    if (!this.#isExitSent) throw new AgentError("invalid-argument", "acknowledge the exit: it was not sent");
+    this.close();
+    this.#attaching.release(this.#process);
+    this.#frames.end();
   }
+}
+
+/** Returns the offset at which an output begins for a client. */
+function startOf({ tail, since, observe }: guestd.v1.Attach, output: Output, from: number | null): number {
+  const { base, acked, printed } = output;
+  if (tail !== null) return Math.max(base, printed - tail);
+  if (since !== null) return output.since(since);
+  if (from === null) return observe ? base : acked;
+  if (from <= printed) return from;
+  throw new AgentError("invalid-argument", `attach: output begins at byte ${from}: only ${printed} were printed`);
 }
 
 function decode<T>(message: { decode(bytes: Uint8Array): T }, payload: Uint8Array): T {

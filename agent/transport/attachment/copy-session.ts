@@ -6,6 +6,7 @@ import { STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Attaching } from "../../service/streams/attach.ts";
 import { Copying } from "../../service/streams/copying.ts";
+import type { Opening } from "./attachment-connection.ts";
 import type { FrameStream } from "./frame-stream.ts";
 
 const ready = codec("guestd.v1.CopyReady", guestd.v1.CopyReady);
@@ -17,12 +18,7 @@ type Copy = Awaited<ReturnType<Copying["open"]>>;
 const copyings = new WeakMap<Attaching, Copying>();
 
 /** Begins a copy, whose connection has sent its first frame. Rejects with AgentError. */
-export async function beginCopy(
-  frames: FrameStream,
-  attaching: Attaching,
-  { payload }: StreamFrame,
-  fail: (error: unknown) => void,
-): Promise<CopySession> {
+export async function beginCopy({ frames, attaching, payload, fail }: Opening): Promise<CopySession> {
   const copying = copyings.get(attaching) ?? new Copying(attaching.agent, attaching.epoch);
   copyings.set(attaching, copying);
   const { promise: closed, resolve } = Promise.withResolvers<void>();
@@ -48,7 +44,7 @@ class CopySession {
     this.#frames = frames;
     this.#copy = copy;
     this.#fail = fail;
-    frames.signal.addEventListener("abort", () => this.close(), { once: true });
+    frames.onClose(() => this.close());
     void this.#run().finally(onClosed);
   }
 

@@ -1,8 +1,9 @@
-import { encodeStreamFrame, STREAM } from "../../../proto/stream-frame.ts";
+import { encodeStreamFrame, STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
+import { AgentError } from "../../kernel/error.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import type { Forwarding } from "../../service/streams/forwarding.ts";
 import type { WireSys } from "../wire.ts";
-import type { ConnectionKind, ConnectionKinds } from "./attachment-connection.ts";
+import type { ConnectionKinds, Handler, Opening } from "./attachment-connection.ts";
 
 /** Connections that forward; `load` returns the part of the agent that does, loaded at the first of them. */
 export function forwardKinds(sys: WireSys, load: () => Promise<Forwarding>): ConnectionKinds {
@@ -11,12 +12,13 @@ export function forwardKinds(sys: WireSys, load: () => Promise<Forwarding>): Con
   /** Reports a refusal by its type; other errors are the connection's. */
   const refusing =
     (
-      serve: (forwarding: Forwarding, ...parts: Parameters<ConnectionKind>) => ReturnType<ConnectionKind>,
-    ): ConnectionKind =>
-    async (frames, first) => {
+      serve: (forwarding: Forwarding, opening: Opening) => Promise<Handler | undefined>,
+    ): ((opening: Opening) => Promise<Handler | undefined>) =>
+    async (opening) => {
+      const { frames } = opening;
       const forwarding = await load();
       try {
-        return await serve(forwarding, frames, first);
+        return await serve(forwarding, opening);
       } catch (error) {
         const refusal = forwarding.refusal(error);
         if (refusal === undefined) throw error;
@@ -27,7 +29,7 @@ export function forwardKinds(sys: WireSys, load: () => Promise<Forwarding>): Con
     };
 
   return {
-    forward: refusing(async (forwarding, frames, { payload }) => {
+    forward: refusing(async (forwarding, { frames, payload }) => {
       const connected = await forwarding.connect(payload);
       let client: Fd;
       try {
@@ -39,27 +41,30 @@ export function forwardKinds(sys: WireSys, load: () => Promise<Forwarding>): Con
       if (connected.kind === "udp") forwarding.startFlow(client, connected.target);
       else forwarding.forwards.open(connected.id, client, connected.target);
       answer(client);
+      return undefined;
     }),
-    forwardJoin: refusing(async (forwarding, frames, { payload }) => {
+    forwardJoin: refusing(async (forwarding, { frames, payload }) => {
       const id = forwarding.joined(payload);
       const download = frames.release();
       forwarding.forwards.join(id, download, () => answer(download));
+      return undefined;
     }),
-    forwardListen: refusing(async (forwarding, frames, { payload }) => {
+    forwardListen: refusing(async (forwarding, { frames, payload }) => {
       const onWaiting = () => void frames.push("forwardWaiting", STREAM.process, 0);
       const client = await forwarding.listen(payload, onWaiting, () => frames.destroy());
-      frames.signal.addEventListener("abort", () => client.leave(), { once: true });
-      if (frames.signal.aborted) client.leave();
-      else frames.push("forwardListening", STREAM.process, client.port);
-      return ({ type }) => {
-        if (type !== "forwardEnd") return false;
-        client.end();
-        return true;
+      frames.onClose(() => client.leave());
+      frames.push("forwardListening", STREAM.process, client.port);
+      const take = ({ type, offset }: StreamFrame) => {
+        if (type === "ping") frames.push("pong", STREAM.process, offset);
+        else if (type === "forwardEnd") client.end();
+        else throw new AgentError("invalid-argument", `frame ${type}: it may not follow the first one`);
       };
+      return { take, close: () => undefined };
     }),
-    ports: refusing(async (forwarding, frames, { payload }) => {
+    ports: refusing(async (forwarding, { frames, payload }) => {
       frames.push("portList", STREAM.process, 0, forwarding.listPorts(payload));
       frames.end();
+      return undefined;
     }),
   };
 }

@@ -1,61 +1,91 @@
-import { once } from "node:events";
 import { encodeStreamFrame, type FrameType, type StreamFrame, StreamFrameParser } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import { waitUntil } from "../../kernel/wait/wait-until.ts";
-import type { WireStream } from "../wire-stream.ts";
+import type { CarrierReader, FrameCarrier, Output } from "./frame-carrier.ts";
 
 /** Answers to pings that may wait for a client that doesn't read. */
 const MAX_UNREAD = 1 << 20;
 /** How long a connection stays open after its last frame, for a client that is still sending. */
 const LINGER_MS = 1000;
 
-/** The frames of one connection. */
-export class FrameStream {
-  readonly #stream: WireStream;
-  readonly #closed = new AbortController();
-  /** Set once the last frame is sent: whatever arrives is dropped. */
-  #ending = false;
-  /** True if bytes follow the frame that was yielded last. */
-  #isAhead = false;
-  #isReleased = false;
+/** Takes the frames of one connection. */
+export interface FrameTaker {
+  /** Takes the client's next frame; no other one follows before a returned promise resolves. */
+  take(frame: StreamFrame): void | Promise<void>;
+  /** `take` threw or rejected, or the client sent bytes that are no frame. No frame follows. */
+  onError(error: unknown): void;
+}
 
-  constructor(stream: WireStream) {
-    this.#stream = stream;
-    stream.on("error", () => stream.destroy());
-    stream.once("close", () => this.#closed.abort(new Error("the connection is closed")));
+/** The frames of one connection, in both directions. */
+export class FrameStream implements CarrierReader {
+  readonly #carrier: FrameCarrier;
+  readonly #taker: FrameTaker;
+  readonly #parser = new StreamFrameParser("client");
+  /** Frames that arrived while an earlier one is being taken; undefined if none is. */
+  #waiting: StreamFrame[] | undefined;
+  /** Set once the last frame is sent: whatever arrives is dropped. */
+  #isEnding = false;
+  #isClosed = false;
+  #closed: AbortController | undefined;
+  #closers: (() => void)[] = [];
+  #drained: (() => void)[] = [];
+  /** Called when there is room again, after `isFull` was true. */
+  onRoomAgain: (() => void) | undefined;
+
+  constructor(carrier: FrameCarrier, taker: FrameTaker) {
+    this.#carrier = carrier;
+    this.#taker = taker;
+    carrier.reader = this;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** Aborted once the connection is closed. */
   get signal(): AbortSignal {
+    this.#closed ??= new AbortController();
+    if (this.#isClosed) this.#closed.abort(new Error("the connection is closed"));
     return this.#closed.signal;
   }
 
-  /** Yields the client's frames until the connection ends; none after `end`. Throws StreamFrameError, and errors of reading. */
-  async *frames(): AsyncGenerator<StreamFrame> {
-    const parser = new StreamFrameParser("client");
-    const chunks = this.#stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
-    for await (const chunk of chunks) {
-      if (this.#ending) continue;
-      const frames = parser.push(chunk);
-      for (const [index, frame] of frames.entries()) {
-        if (this.#ending) break;
-        this.#isAhead = parser.isInside || index < frames.length - 1;
-        yield frame;
-      }
-    }
+  /** Calls back once the connection is closed. */
+  onClose(closer: () => void): void {
+    if (this.#isClosed) closer();
+    else this.#closers.push(closer);
+  }
+
+  /** True while frames wait for the client to read earlier ones. */
+  get isFull(): boolean {
+    return this.#carrier.isFull;
   }
 
   /** Sends a frame; resolves when there is room for the next. */
   async send(type: FrameType, stream: number, offset: number, payload?: Uint8Array): Promise<void> {
-    if (!this.push(type, stream, offset, payload)) await waitUntil(once(this.#stream, "drain"), this.signal);
+    if (this.push(type, stream, offset, payload)) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#drained.push(resolve);
+    await waitUntil(promise, this.signal);
   }
 
   /** Sends a frame without waiting; returns false if frames wait to be written. */
   push(type: FrameType, stream: number, offset: number, payload?: Uint8Array): boolean {
-    if (this.#ending || this.#stream.destroyed) return true;
-    if (this.#stream.writableLength > MAX_UNREAD) this.#stream.destroy();
-    return this.#stream.write(encodeStreamFrame(type, stream, offset, payload));
+    if (this.#isEnding || this.#isClosed) return true;
+    if (this.#carrier.unsent > MAX_UNREAD) this.destroy();
+    this.#carrier.write(encodeStreamFrame(type, stream, offset, payload));
+    return !this.#carrier.isFull;
+  }
+
+  /** Sends available output as a DATA frame. Returns its length; 0 if there is no room now. */
+  pushOutput(stream: number, offset: number, output: Output, available: number): number {
+    if (this.#isEnding || this.#isClosed) return 0;
+    return this.#carrier.writeOutput(stream, offset, output, available);
+  }
+
+  /** Copies what is still to be sent of outputs, which may change or end afterwards. */
+  settle(): void {
+    if (!this.#isClosed) this.#carrier.settle();
   }
 
   /**
@@ -63,35 +93,84 @@ export class FrameStream {
    * EPIPE, and its Node would drop the last frames unread.
    */
   end(): void {
-    this.#ending = true;
-    const timer = setTimeout(() => this.#stream.destroy(), LINGER_MS);
-    this.#stream.once("close", () => clearTimeout(timer));
-  }
-
-  /** Reads to the end of a connection that `end` is closing. */
-  async drain(): Promise<void> {
-    try {
-      for await (const _ of this.frames());
-    } catch {
-      // The connection is closed.
-    }
-    this.destroy();
+    if (this.#isEnding || this.#isClosed) return;
+    this.#isEnding = true;
+    this.#carrier.setPaused(false);
+    const timer = setTimeout(() => this.destroy(), LINGER_MS);
+    this.onClose(() => clearTimeout(timer));
   }
 
   /** Ends the frames and returns the connection's descriptor to the caller. Throws if the client has sent more. */
   release(): Fd {
-    if (this.#isAhead || this.#stream.readableLength > 0) {
+    if (this.#parser.isInside || (this.#waiting ?? []).length > 0) {
       throw new AgentError("invalid-argument", "the client sent data before it was answered");
     }
-    this.#isReleased = true;
-    return this.#stream.release();
-  }
-
-  get isReleased(): boolean {
-    return this.#isReleased;
+    return this.#carrier.release();
   }
 
   destroy(): void {
-    this.#stream.destroy();
+    this.#carrier.destroy();
+  }
+
+  onBytes(bytes: Buffer): void {
+    if (this.#isEnding) return;
+    let frames: StreamFrame[];
+    try {
+      frames = this.#parser.push(bytes);
+    } catch (error) {
+      this.#taker.onError(error);
+      return;
+    }
+    if (this.#waiting !== undefined) this.#waiting.push(...frames);
+    else this.#take(frames);
+  }
+
+  onRoom(): void {
+    for (const resolve of this.#drained.splice(0)) resolve();
+    this.onRoomAgain?.();
+  }
+
+  onClosed(): void {
+    this.#isClosed = true;
+    this.#closed?.abort(new Error("the connection is closed"));
+    for (const closer of this.#closers.splice(0)) closer();
+  }
+
+  /** Takes frames until one of them takes time; continues when that is done, and reads no more meanwhile. */
+  #take(frames: StreamFrame[]): void {
+    for (let at = 0; at < frames.length; at++) {
+      const frame = frames[at];
+      if (frame === undefined || this.#isEnding || this.#isClosed) return;
+      try {
+        const taking = this.#taker.take(frame);
+        if (taking === undefined) continue;
+        this.#waiting = frames.slice(at + 1);
+        this.#carrier.setPaused(true);
+        taking.then(
+          () => this.#continue(),
+          (error: unknown) => this.#fail(error),
+        );
+      } catch (error) {
+        this.#fail(error);
+      }
+      return;
+    }
+  }
+
+  #continue(): void {
+    const frames = this.#waiting ?? [];
+    this.#waiting = undefined;
+    if (this.#isClosed) return;
+    try {
+      this.#carrier.setPaused(false);
+    } catch {
+      this.destroy(); // the kernel refuses the watch
+    }
+    this.#take(frames);
+  }
+
+  #fail(error: unknown): void {
+    this.#waiting = undefined;
+    if (!this.#isClosed) this.#taker.onError(error);
   }
 }

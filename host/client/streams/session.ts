@@ -2,11 +2,12 @@ import type { Duplex } from "node:stream";
 import { codec } from "../../../proto/codec.ts";
 import { CODES, type CodeName } from "../../../proto/codes.ts";
 import { guestd } from "../../../proto/gen/messages.js";
-import { encodeStreamFrame, STREAM, type StreamFrame, StreamFrameParser } from "../../../proto/stream-frame.ts";
+import { encodeStreamFrame, STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
 import { truncate, visible } from "../../visible.ts";
-import { dial } from "../dial.ts";
 import { AttachError } from "./attach-error.ts";
 import type { AttachmentState, OutputName, ProcessEnd } from "./attachment.ts";
+import { dialStreams } from "./dial-streams.ts";
+import { Lost, readFrames } from "./read-frames.ts";
 
 const { v1 } = guestd;
 const messages = {
@@ -49,6 +50,8 @@ export class Session {
   /** True while the caller takes output: frames behind it aren't read. */
   #isTaking = false;
   #end: ProcessEnd | undefined;
+  /** Offsets to acknowledge, by stream, once everything that has arrived is taken. */
+  readonly #taken = new Map<number, number>();
 
   /** The agent has `answerMs` for its answer, after which the connection counts as lost. */
   constructor(address: string, state: AttachmentState, signal: AbortSignal, answerMs: number) {
@@ -125,7 +128,7 @@ export class Session {
 
   async #serve(): Promise<void> {
     const { options } = this.#state;
-    const connect = options.dial ?? dial;
+    const connect = options.dial ?? dialStreams;
     const socket = await connect(this.#address, { ...options, signal: this.#signal }).catch((error: Error) => {
       throw new Lost(error.message);
     });
@@ -134,12 +137,10 @@ export class Session {
     this.#attach();
     const late = new Error(`the agent didn't answer within ${Math.ceil(this.#answerMs / 1000)} s`);
     this.#answerTimer = setTimeout(() => socket.destroy(late), this.#answerMs);
-    const parser = new StreamFrameParser("agent");
-    for await (const chunk of chunksOf(socket)) {
+    await readFrames(socket, (frame) => {
       this.#unanswered = 0;
-      for (const frame of parser.push(chunk)) await this.#take(frame);
-      if (this.#end !== undefined) break;
-    }
+      return this.#take(frame) ?? (this.#end === undefined ? undefined : "stop");
+    });
     if (this.#end !== undefined) await this.#finish(socket);
   }
 
@@ -157,40 +158,47 @@ export class Session {
     this.#send("attach", STREAM.process, 0, messages.attach.encode(message));
   }
 
-  async #take({ type, stream, offset, payload }: StreamFrame): Promise<void> {
+  #take({ type, stream, offset, payload }: StreamFrame): undefined | Promise<undefined> {
     const name = stream === STREAM.stderr ? "stderr" : "stdout";
     switch (type) {
       case "hello":
-        return this.#begin(messages.hello.decode(payload));
+        this.#begin(messages.hello.decode(payload));
+        break;
       case "data":
         return this.#data(name, stream, offset, payload);
       case "gap":
-        return this.#gap(stream, name, offset, messages.gap.decode(payload));
+        this.#gap(stream, name, offset, messages.gap.decode(payload));
+        break;
       case "time":
-        return this.#state.options.onTime?.(name, new Date(messages.time.decode(payload).ms));
+        this.#state.options.onTime?.(name, new Date(messages.time.decode(payload).ms));
+        break;
       case "eof":
-        return this.#check(name, offset);
+        this.#check(name, offset);
+        break;
       case "stdinAck":
         this.#state.input.acknowledge(offset);
-        return this.sendInput();
+        this.sendInput();
+        break;
       case "stdinUnsure": {
         const { to, reason } = messages.gap.decode(payload);
         const line = `input from ${offset} to ${to} may or may not have been written: ${reason}`;
-        return this.#state.input.refuse(new AttachError("gap", line));
+        this.#state.input.refuse(new AttachError("gap", line));
+        break;
       }
       case "exit":
-        return this.#exit(messages.exit.decode(payload));
+        this.#exit(messages.exit.decode(payload));
+        break;
       case "ping":
-        return this.#send("pong", STREAM.process, offset);
+        this.#send("pong", STREAM.process, offset);
+        break;
       case "error": {
         const { kind, message } = messages.failure.decode(payload);
         throw new AttachError(isCodeName(kind) ? kind : "unknown", visible(truncate(message)));
       }
       case "takenOver":
         throw new AttachError("taken-over", "attach: another client has taken over");
-      default:
-        return;
     }
+    return undefined;
   }
 
   #begin(hello: guestd.v1.Hello): void {
@@ -211,14 +219,25 @@ export class Session {
     this.sendInput();
   }
 
-  async #data(name: OutputName, stream: number, offset: number, bytes: Uint8Array): Promise<void> {
-    const { position, options } = this.#state;
+  #data(name: OutputName, stream: number, offset: number, bytes: Uint8Array): undefined | Promise<undefined> {
     this.#check(name, offset);
+    const taken = () => {
+      const end = offset + bytes.length;
+      this.#isTaking = false;
+      this.#state.position[name] = end;
+      if (this.#taken.size === 0) setImmediate(() => this.#acknowledge());
+      this.#taken.set(stream, end);
+      return undefined;
+    };
     this.#isTaking = true;
-    await options.onData(name, bytes, offset);
-    this.#isTaking = false;
-    position[name] = offset + bytes.length;
-    this.#send("ack", stream, offset + bytes.length);
+    return this.#state.options.onData(name, bytes, offset)?.then(taken) ?? taken();
+  }
+
+  #acknowledge(): void {
+    const offsets = [...this.#taken];
+    this.#taken.clear();
+    if (this.#end !== undefined) return; // acknowledging the end acknowledges everything
+    for (const [stream, offset] of offsets) this.#send("ack", stream, offset);
   }
 
   #gap(stream: number, name: OutputName, from: number, { to, reason }: guestd.v1.Gap): void {
@@ -267,24 +286,4 @@ export class Session {
 
 function isCodeName(kind: string): kind is CodeName {
   return Object.hasOwn(CODES, kind);
-}
-
-/** The connection is lost; another one may continue. */
-class Lost extends Error {}
-
-/** Yields what arrives until the connection ends; throws Lost if it breaks. */
-async function* chunksOf(socket: Duplex): AsyncGenerator<Buffer> {
-  const iterator = (socket.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>)[
-    Symbol.asyncIterator
-  ]();
-  for (;;) {
-    let next: IteratorResult<Buffer>;
-    try {
-      next = await iterator.next();
-    } catch (error) {
-      throw new Lost((error as Error).message);
-    }
-    if (next.done) return;
-    yield next.value;
-  }
 }

@@ -27,12 +27,14 @@ const numbers = (count: number) => Buffer.from(Array.from({ length: count }, (_,
  * Three processes at once behind a proxy that cuts connections after any byte, clients that end and leave their position
  * to others, and an agent that is killed: what arrives equals what was written, both ways, with one exit each.
  */
-export function streamsSuite(disconnects: number, kills: number): void {
-  describeInNamespaces("attachments whose connections are cut after any byte", () => {
+export function streamsSuite(disconnects: number, kills: number, carrier: "socket" | "gRPC" = "socket"): void {
+  const what = carrier === "gRPC" ? "attachments over gRPC" : "attachments";
+  describeInNamespaces(`${what} whose connections are cut after any byte`, () => {
     it(`lose and double nothing over ${disconnects} disconnections and ${kills} kills of the agent (seed ${SEED})`, async () => {
       const random = randomFrom(SEED);
       await using machine = await startHostAgent();
-      const target = `${machine.address.slice("unix://".length)}_1028`;
+      const api = machine.address.slice("unix://".length);
+      const target = carrier === "gRPC" ? api : `${api}_1028`;
       await using proxy = await startCuttingProxy(join(machine.directory, "proxy"), target, random, MOST_BYTES);
       const pod = await Pod.open(machine);
       const container = await pod.start(["sleep", "10000"]);
@@ -51,7 +53,7 @@ export function streamsSuite(disconnects: number, kills: number): void {
         const exec = (name: string) => `${name}${rounds}`;
         const input = randomBytesOf(random, 160_000);
         const typed = randomBytesOf(random, 100_000);
-        const address = proxy.address;
+        const address = carrier === "gRPC" ? `grpc+${proxy.address}` : proxy.address;
         const both = "seq 1 8000 >&2 & seq 1 60000; wait; exit 3";
         const raw = `stty raw -echo; echo ready; head -c ${typed.length}`;
         const [cat, seq, tty]: readonly Received[] = await Promise.all([
