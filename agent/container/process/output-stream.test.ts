@@ -136,8 +136,71 @@ test("a reader that waits when the stream is removed gets an error that names th
   const reading = stream.read(1, never);
   await new Promise(setImmediate);
   stream.close();
-  await expect(reading).rejects.toMatchObject({ kind: "not-found" });
+  const removed = { kind: "not-found", message: "read: the process was removed" };
+  await expect(reading).rejects.toMatchObject(removed);
+  const { read: unused, write: into } = sys.pipe();
+  await expect(stream.move(into, 1, never)).rejects.toMatchObject(removed);
+  for (const fd of [unused, into]) sys.close(fd);
   hangUp();
+});
+
+test("clients attach only to an output of which no call has anything, and then calls can't read it", async () => {
+  const { stream, say, hangUp } = pipe();
+  const message = "attach: a call reads the output, or has not delivered all it has read";
+  const busy = expect.objectContaining({ kind: "failed-precondition", message });
+  stream.checkFree();
+  const patience = new AbortController();
+  const waiting = stream.read(1, patience.signal);
+  await new Promise(setImmediate);
+  expect(() => stream.checkFree()).toThrow(busy);
+  patience.abort(new Error("deadline"));
+  await expect(waiting).rejects.toThrow("deadline");
+  stream.checkFree();
+  say("ab");
+  const [first, second] = [await stream.read(1, never), await stream.read(1, never)];
+  expect(() => stream.checkFree()).toThrow(busy);
+  stream.delivered(first);
+  stream.delivered(first);
+  expect(() => stream.checkFree()).toThrow(busy);
+  stream.unread(second);
+  expect(() => stream.checkFree()).toThrow(busy);
+  stream.delivered(await stream.read(1, never));
+  stream.checkFree();
+  let closed = 0;
+  stream.attach(() => closed++);
+  await expect(stream.read(1, never)).rejects.toMatchObject({
+    kind: "failed-precondition",
+    message: "read output: clients attach to it; attach as well",
+  });
+  hangUp();
+  stream.settle();
+  expect([stream.open, stream.ended]).toEqual([true, false]);
+  stream.close();
+  expect([stream.ended, closed]).toEqual([false, 1]);
+  stream.detach();
+  stream.close();
+  expect([stream.ended, closed]).toEqual([true, 1]);
+});
+
+test("output moves into a pipe, as much as it takes, up to the end", async () => {
+  const { stream, say, hangUp } = pipe();
+  const { read: from, write: into } = sys.pipe();
+  for (const fd of [from, into]) sys.setNonBlocking(fd);
+  const taken = () => sys.read(from, Buffer.alloc(65_536));
+  const moving = stream.move(into, 2, never);
+  await new Promise(setImmediate);
+  say("abc");
+  expect([await moving, await stream.move(into, 10, never), taken()]).toEqual([2, 1, 3]);
+  sys.write(into, Buffer.alloc(65_536));
+  say("d");
+  expect([await stream.move(into, 10, never), taken()]).toEqual([-1, 65_536]);
+  expect([await stream.move(into, 10, never), taken()]).toEqual([1, 1]);
+  await expect(stream.move(into, 10, AbortSignal.abort(new Error("deadline")))).rejects.toThrow("deadline");
+  const ends: boolean[] = [];
+  stream.onEnd = (writersGone) => ends.push(writersGone);
+  hangUp();
+  expect([await stream.move(into, 10, never), await stream.move(into, 10, never), ends]).toEqual([0, 0, [true]]);
+  for (const fd of [from, into]) sys.close(fd);
 });
 
 test("settling closes an empty pipe without writers, and keeps one with output", async () => {

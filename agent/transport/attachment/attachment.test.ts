@@ -62,9 +62,10 @@ class Client {
 
   /** Resolves with the next `count` frames: type, stream, offset, and the payload as a message or as text. */
   async next(count: number): Promise<unknown[][]> {
+    const signal = AbortSignal.timeout(4000);
     while (this.#frames.length < count) {
       if (this.#socket.closed) throw new Error(`closed after ${JSON.stringify(this.#frames.map(shown))}`);
-      await Promise.race([once(this.#socket, "data"), this.closed]);
+      await Promise.race([once(this.#socket, "data", { signal }), this.closed]);
     }
     return this.#frames.splice(0, count).map(shown);
   }
@@ -343,6 +344,25 @@ describe("an attachment ends", () => {
     const message = `${refuse}: denied by policy`;
     expect(await client.failure()).toEqual({ kind: "permission-denied", message });
     expect([attached.owner, attached.stdin.ended, typed()]).toEqual([undefined, false, ""]);
+  });
+
+  test("when it sends more than 64 KiB of input that isn't acknowledged, or input after its end", async () => {
+    const { attach, attached } = start();
+    const piece = Buffer.alloc(65_536);
+    const client = attach().send("stdin", IN, 0, piece);
+    expect((await client.next(2))[1]).toEqual(["stdinAck", IN, 65_536]);
+    client.send("stdin", IN, 65_536, piece).send("ping", PROCESS, 1);
+    expect(await client.next(1)).toEqual([["pong", PROCESS, 1]]);
+    client.send("stdin", IN, 131_072, Buffer.of(1));
+    const line = "input at 131072: over 65536 bytes are not acknowledged; wait for STDIN_ACK";
+    expect(await client.failure()).toEqual({ kind: "resource-exhausted", message: line });
+    await client.closed;
+    await expect.poll(() => attached.owner).toBeUndefined();
+    const next = attach();
+    expect((await next.next(1))[0]?.[3]).toMatchObject({ stdin: 65_536 });
+    next.send("stdin", IN, 65_536, Buffer.of(1)).send("stdinEof", IN, 65_537).send("stdin", IN, 65_537, Buffer.of(1));
+    const ended = "input at 65537: the input has ended";
+    expect(await next.failure()).toEqual({ kind: "failed-precondition", message: ended });
   });
 
   test.each<[string, Parameters<typeof encodeStreamFrame> | Buffer]>([

@@ -17,7 +17,8 @@ afterEach(() => {
 /** Frames of a connection that takes `most` bytes at a time; -1 if its peer reads nothing. */
 function open(most = Number.POSITIVE_INFINITY) {
   let arrived: Uint8Array | undefined;
-  const write = (_fd: number, bytes: Uint8Array) => Math.min(bytes.length, most);
+  const limit = { most };
+  const write = (_fd: number, bytes: Uint8Array) => Math.min(bytes.length, limit.most);
   const read = (_fd: number, into: Uint8Array) => {
     const bytes = arrived;
     arrived = undefined;
@@ -36,7 +37,7 @@ function open(most = Number.POSITIVE_INFINITY) {
     sys.arrives("");
   };
   const closed = () => sys.calls.includes("close 7");
-  return { sys, frames, got, reading, arrives, closed };
+  return { sys, frames, got, reading, arrives, closed, limit };
 }
 
 const ping = (offset: number) => encodeStreamFrame("ping", PROCESS, offset);
@@ -71,7 +72,19 @@ test("exactly 1 MiB may wait", async () => {
   await expect(reading).rejects.toThrow("Premature close");
 });
 
-test("a sender waits until the client has read, or until the connection ends", async () => {
+test("a sender continues once the client has read", async () => {
+  const { frames, sys, limit } = open(-1);
+  const done = vi.fn();
+  const sending = frames.send("data", OUT, 0, PAYLOAD).then(done);
+  await vi.waitFor(() => expect(sys.polled).toHaveLength(1));
+  expect(done).not.toHaveBeenCalled();
+  limit.most = Number.POSITIVE_INFINITY;
+  sys.polled[0]?.resolve();
+  await sending;
+  frames.destroy();
+});
+
+test("a sender waits no longer than the connection lasts", async () => {
   const { frames, sys, reading } = open(-1);
   const done = vi.fn();
   const sending = frames.send("data", OUT, 0, PAYLOAD).then(done);
