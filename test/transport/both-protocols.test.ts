@@ -127,6 +127,16 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     expect(await kept).toBe("150");
   });
 
+  test("destroying a connection aborts its calls at once", async () => {
+    await using served = await serve();
+    await using client = await open(served);
+    const lost = ask(client, "Hang");
+    await until(() => served.table.running === 1);
+    for (const connection of served.rpc.connections) connection.destroy();
+    expect(served.table.aborted).toHaveLength(1);
+    expect(await lost).toMatchObject({ code: 14 });
+  });
+
   test("a handler is told whether its answer was written", async () => {
     await using served = await serve();
     const client = await open(served);
