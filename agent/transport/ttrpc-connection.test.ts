@@ -239,6 +239,16 @@ test("frames that are no requests are ignored, and their memory is given back", 
   expect([await answers(), held, room.left]).toEqual([[], [], ROOM]);
 });
 
+test("requests of calls that exist already are not served again, and their memory is given back", async () => {
+  const { connection, room, until, held } = open();
+  const [known, fresh] = [request(1, "Held"), request(3, "Held")];
+  connection.onBytes(Buffer.concat([known, fresh]), new Set([1]));
+  await until(() => held.length > 0);
+  expect(connection.openCalls().map(({ streamId }) => streamId)).toEqual([3]);
+  expect(room.left).toBe(ROOM - (fresh.length - 10));
+  connection.destroy();
+});
+
 test.each([
   [256, []],
   [257, ["unwatch 7"]],

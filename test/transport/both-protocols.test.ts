@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { BodyRoom } from "../../agent/transport/body-room.ts";
+import { type CallEvent, diagnostics } from "../../agent/transport/diagnostics.ts";
+import { listen } from "../../agent/transport/testing/listen.ts";
 import { dial } from "../../host/client/dial.ts";
 import { GrpcClient } from "../../host/client/grpc-client.ts";
 import type { CallOptions, RpcChannel } from "../../host/client/rpc-channel.ts";
@@ -73,6 +75,18 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     expect(await ask(client, "Undecodable")).toEqual({ code: 2, message: "decode x of 3 bytes: bad" });
     expect(await ask(client, "Bug")).toEqual({ code: 13, message: "TypeError: x is not a function at stack" });
     expect(await ask(client, "Echo", "still there")).toBe("still there");
+  });
+
+  test("every call is reported once, with its code and its error", async () => {
+    const events = listen<CallEvent>(diagnostics.call);
+    await using served = await serve();
+    await using client = await open(served);
+    for (const method of ["Echo", "NotFound"]) await ask(client, method);
+    expect(events.map(({ method, code }) => [method, code])).toEqual([
+      ["Echo", 0],
+      ["NotFound", 5],
+    ]);
+    expect(events.map(({ error }) => error)).toMatchObject([undefined, { kind: "not-found" }]);
   });
 
   test("an unknown method fails with UNIMPLEMENTED", async () => {

@@ -152,8 +152,10 @@ describe("scheduling", () => {
     expect(steps({ execCPUAffinity: { initial: "2", final: "" } })).toEqual([
       { reason: "process.execCPUAffinity.initial", op: { op: "cpu-affinity", cpus: [2] } },
     ]);
-    const check = () => checkScheduling({ ...process, execCPUAffinity: { initial: "", final: "a" } });
-    expect(check).toThrow('OCI spec: process.execCPUAffinity.final "a" ');
+    const wrong = { execCPUAffinity: { initial: "", final: "a" } };
+    for (const refuse of [() => checkScheduling({ ...process, ...wrong }), () => steps(wrong)]) {
+      expect(refuse).toThrow('OCI spec: process.execCPUAffinity.final "a" is not a list of processors');
+    }
   });
 });
 
