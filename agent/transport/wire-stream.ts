@@ -15,7 +15,6 @@ export class WireStream extends Duplex {
   readonly #sys: WireSys;
   readonly #fd: Fd;
   #unwatch: (() => void) | undefined;
-  #released = false;
   /** Called with the number of bytes read. */
   onReceived: (bytes: number) => void = () => undefined;
   /** Called with the bytes written, before the write completes. */
@@ -25,13 +24,6 @@ export class WireStream extends Duplex {
     super();
     this.#sys = sys;
     this.#fd = fd;
-  }
-
-  /** Ends the stream without closing the connection, whose descriptor is the caller's now. */
-  release(): Fd {
-    this.#released = true;
-    this.destroy();
-    return this.#fd;
   }
 
   override _read(): void {
@@ -64,7 +56,7 @@ export class WireStream extends Duplex {
 
   override _destroy(error: Error | null, done: Done): void {
     this.#pause();
-    if (!this.#released) this.#sys.close(this.#fd);
+    this.#sys.close(this.#fd);
     done(error);
   }
 
