@@ -1,6 +1,14 @@
 import type { OutputMode } from "../../kernel/journal/stream-ledger.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 
+/** A reader of an output that waits for more. */
+export interface OutputWatcher {
+  /** There may be more output, or its end. */
+  pump(): void;
+  /** The kernel refuses to report more. */
+  onLost(error: unknown): void;
+}
+
 /** One output of a process, which clients and observers read at offsets of their own. */
 export interface AttachedOutput {
   readonly mode: OutputMode;
@@ -29,8 +37,10 @@ export interface AttachedOutput {
   copy(offset: number, most: number, room?: number): Buffer;
   /** Sends up to `most` available bytes to a socket, within the kernel: see ByteMover.send. Undefined if it can't. */
   send?(offset: number, most: number, to: Fd, header?: (length: number) => Uint8Array): [number, number];
-  /** Calls `onChange` whenever there may be more output, or its end, until the returned function is called. */
-  watch(onChange: () => void, onLost: (error: unknown) => void): () => void;
+  /** Reports changes to the watcher from now on, until `unwatch`. */
+  watch(watcher: OutputWatcher): void;
+  /** Idempotent. */
+  unwatch(watcher: OutputWatcher): void;
   /** Returns the first offset taken at or after a time in ms. */
   since(ms: number): number;
   /** Returns when the byte at `offset` was taken, in ms, and the offset up to which that holds; undefined if unknown. */

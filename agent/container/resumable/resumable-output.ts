@@ -2,7 +2,7 @@ import { AgentError } from "../../kernel/error.ts";
 import type { StreamLedger } from "../../kernel/journal/stream-ledger.ts";
 import type { Fd, Sys } from "../../kernel/kernel.ts";
 import type { OutputStream } from "../process/output-stream.ts";
-import type { AttachedOutput } from "./attached-output.ts";
+import type { AttachedOutput, OutputWatcher } from "./attached-output.ts";
 import { type ByteMover, LARGE_PIPE_BYTES, MAX_WINDOW_BYTES } from "./byte-mover.ts";
 
 /** Most bytes taken from a terminal at a time. */
@@ -33,8 +33,7 @@ export class ResumableOutput implements AttachedOutput {
   readonly #stream: 0 | 1;
   readonly #source: OutputStream;
   readonly #kept: Fd | undefined;
-  /** Readers that watch, with the functions that end their attachments. */
-  readonly #watchers = new Map<() => void, (error: unknown) => void>();
+  #watchers: readonly OutputWatcher[] = [];
   #unwatch: (() => void) | undefined;
   /** Bytes in the pipe when it was last looked at: those not acknowledged, and with observers earlier ones. */
   #held: number;
@@ -82,23 +81,24 @@ export class ResumableOutput implements AttachedOutput {
     else this.#makeRoom();
   }
 
-  watch(onChange: () => void, onLost: (error: unknown) => void): () => void {
-    this.#watchers.set(onChange, onLost);
+  watch(watcher: OutputWatcher): void {
+    this.#watchers = [...this.#watchers, watcher];
     this.#unwatch ??= this.#source.watch(
       () => {
         this.#makeRoom();
         this.#wake();
       },
       (error) => {
-        for (const lost of [...this.#watchers.values()]) lost(error);
+        for (const each of this.#watchers) each.onLost(error);
       },
     );
-    return () => {
-      this.#watchers.delete(onChange);
-      if (this.#watchers.size > 0) return;
-      this.#unwatch?.();
-      this.#unwatch = undefined;
-    };
+  }
+
+  unwatch(watcher: OutputWatcher): void {
+    this.#watchers = this.#watchers.filter((each) => each !== watcher);
+    if (this.#watchers.length > 0) return;
+    this.#unwatch?.();
+    this.#unwatch = undefined;
   }
 
   available(offset: number): number {
@@ -159,7 +159,7 @@ export class ResumableOutput implements AttachedOutput {
   }
 
   #wake(): void {
-    for (const onChange of [...this.#watchers.keys()]) onChange();
+    for (const each of this.#watchers) each.pump();
   }
 
   /** Counts the bytes in the pipe again; takes more of a terminal. */
@@ -200,7 +200,7 @@ export class ResumableOutput implements AttachedOutput {
     if (this.#kept === undefined) this.#source.dropped(this.base - base);
     this.#held = end - this.base;
     // The window of other readers has moved, too.
-    if (this.#watchers.size > 1) process.nextTick(() => this.#wake());
+    if (this.#watchers.length > 1) process.nextTick(() => this.#wake());
   }
 
   /** Gives a client that acknowledges room for more, so that process, agent and client work at the same time. */

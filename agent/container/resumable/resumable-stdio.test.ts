@@ -321,6 +321,36 @@ describe("stdio of agents that are killed at any system call", () => {
     expect([output.available(196_608), output.isOver(300_000)]).toEqual([300_000 - 196_608, true]);
   });
 
+  test("keeps acknowledged bytes for observers while half of the pipe's pages are free", () => {
+    using world = new World();
+    const byte = sys.pipe();
+    const output = world.agent().output(false);
+    const leave = output.observe();
+    const printPages = (count: number) => {
+      for (let page = 0; page < count; page++) {
+        sys.write(byte.write, Buffer.of(page));
+        expect(sys.splice(byte.read, world.pipe.write, 1)).toBe(1); // takes a page of its own
+      }
+    };
+    const acknowledged = () => {
+      output.available(output.end); // looks for more
+      output.acknowledge(output.end);
+      return [output.base, output.acked, output.end];
+    };
+    printPages(16);
+    expect(acknowledged()).toEqual([0, 16, 16]);
+    printPages(16);
+    expect(acknowledged()).toEqual([0, 32, 32]);
+    expect(output.copy(0, 32).length).toBe(32);
+    printPages(1);
+    expect(acknowledged()).toEqual([33, 33, 33]);
+    printPages(2);
+    expect(acknowledged()).toEqual([33, 35, 35]);
+    leave();
+    expect([output.base, output.end]).toEqual([35, 35]);
+    for (const fd of [byte.read, byte.write]) sys.close(fd);
+  });
+
   test("gives a client that acknowledges a window of 192 KiB", () => {
     using world = new World();
     const fill = () => {

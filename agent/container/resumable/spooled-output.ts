@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AgentError, SystemError } from "../../kernel/error.ts";
 import { waitUntil } from "../../kernel/wait/wait-until.ts";
 import type { OutputStream } from "../process/output-stream.ts";
-import type { AttachedOutput } from "./attached-output.ts";
+import type { AttachedOutput, OutputWatcher } from "./attached-output.ts";
 import type { ResumableParts } from "./resumable-output.ts";
 import type { SpoolFile } from "./spool-file.ts";
 import type { SpoolTimes } from "./spool-times.ts";
@@ -23,8 +23,7 @@ export class SpooledOutput implements AttachedOutput {
   readonly #file: SpoolFile;
   readonly #times: SpoolTimes | undefined;
   readonly #closed = new AbortController();
-  /** Readers that watch. */
-  readonly #watchers = new Set<() => void>();
+  #watchers: readonly OutputWatcher[] = [];
   /** Resolved whenever there is more to read, or more room. */
   #changed = Promise.withResolvers<void>();
   #ended = false;
@@ -97,9 +96,12 @@ export class SpooledOutput implements AttachedOutput {
     return this.#file.read(offset % this.keepBytes, most, room);
   }
 
-  watch(onChange: () => void): () => void {
-    this.#watchers.add(onChange);
-    return () => void this.#watchers.delete(onChange);
+  watch(watcher: OutputWatcher): void {
+    this.#watchers = [...this.#watchers, watcher];
+  }
+
+  unwatch(watcher: OutputWatcher): void {
+    this.#watchers = this.#watchers.filter((each) => each !== watcher);
   }
 
   since(ms: number): number {
@@ -118,7 +120,7 @@ export class SpooledOutput implements AttachedOutput {
   wake(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
-    for (const onChange of [...this.#watchers]) onChange();
+    for (const each of this.#watchers) each.pump();
   }
 
   /** Takes what the process has printed before its pipe is closed, as far as there is room. */

@@ -43,7 +43,6 @@ export class OutputSender {
   #start = 0;
   /** Time of the last byte sent. */
   #ms: number | undefined;
-  #unwatch: (() => void) | undefined;
   #isAcknowledged = false;
   #isPumping = false;
   #isEnded = false;
@@ -74,8 +73,7 @@ export class OutputSender {
     this.#start = offset;
     this.#offset = this.#options.isOwner ? Math.min(offset, this.#output.end) : offset;
     if (this.#options.isOwner) this.#output.acknowledge(this.#offset);
-    const lost = (error: unknown) => this.#events.onError(error);
-    this.#unwatch = this.#output.watch(() => this.pump(), lost);
+    this.#output.watch(this);
     this.pump();
   }
 
@@ -101,10 +99,13 @@ export class OutputSender {
     }
   }
 
+  onLost(error: unknown): void {
+    this.#events.onError(error);
+  }
+
   close(): void {
     this.#isClosed = true;
-    this.#unwatch?.();
-    this.#unwatch = undefined;
+    this.#output.unwatch(this);
   }
 
   /** Returns false if nothing more can be sent now. */
