@@ -6,11 +6,13 @@ import { ATTACH_PATH, GrpcFramesParser, wrapFrames } from "../../proto/grpc-fram
 import { encodeStreamFrame, STREAM, type StreamFrame, StreamFrameParser } from "../../proto/stream-frame.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { RawStreams } from "../scenarios/raw-streams.ts";
 import { shellProcess } from "../scenarios/streams.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
 const attach = codec("guestd.v1.Attach", guestd.v1.Attach);
 const exit = codec("guestd.v1.Exit", guestd.v1.Exit);
+const forward = codec("guestd.v1.ForwardRequest", guestd.v1.ForwardRequest);
 const PREFIX_BYTES = 5;
 
 /** The message without gRPC's prefix, which grpc-js adds and removes itself. */
@@ -70,6 +72,18 @@ describeInNamespaces("guestd.v1.Streams over gRPC, with a client of grpc-js", ()
     };
     const names = Array.from({ length: 20 }, (_, at) => `grpc-${at}`);
     expect(await Promise.all(names.map(run))).toEqual(names.map(() => [0, 3]));
+    await pod.remove(container);
+  });
+
+  it("refuses to forward, which needs a connection of its own", async () => {
+    const container = await pod.start(["sleep", "1000"]);
+    const target = { host: "127.0.0.1", port: 9, udp: true }; // connects without a listener
+    await using raw = await RawStreams.connect(`grpc+${machine.address}`);
+    const request = { version: 1, id: Buffer.alloc(16, 1), container_id: container, ...target };
+    raw.send("forward", STREAM.process, 0, forward.encode(request));
+    expect(await raw.error()).toBe(
+      "failed-precondition: forward: a gRPC stream has no connection of its own; use the port or socket of guestd.v1.Streams",
+    );
     await pod.remove(container);
   });
 
