@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { dial } from "./dial.ts";
 
 let directory: string;
@@ -76,8 +76,9 @@ describe("hybrid vsock", () => {
   test("fails after the time limit without an answer, and closes the connection", async () => {
     const address = await vmm(() => {});
     await expect(dial(address, { timeoutMs: 30 })).rejects.toThrow(`dial ${address}: no answer in time`);
-    await vi.waitFor(() => expect(accepted).toHaveLength(1));
-    await new Promise<void>((resolve) => accepted[0]?.resume().once("close", resolve));
+    await expect.poll(() => accepted.length).toBe(1);
+    accepted[0]?.resume();
+    await expect.poll(() => accepted[0]?.destroyed).toBe(true);
   });
 
   test("rejects when the caller's signal aborts", async () => {

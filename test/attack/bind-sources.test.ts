@@ -85,6 +85,8 @@ describeInNamespaces("a bind source in a volume that containers can write to", (
         await pod.remove(made);
       }
       await pod.client.agent.signalProcess({ container_id: attacker, exec_id: swapper, signal: 9 });
+      await pod.client.agent.waitProcess({ container_id: attacker, exec_id: swapper });
+      await expect.poll(() => inside("pidof mv || true")).toBe(""); // its last child
       const lawful = ["own\n", "", "ELOOP", "ENOENT", "EEXIST"];
       expect([...seen].filter((one) => !lawful.includes(one))).toEqual([]);
     });

@@ -20,7 +20,7 @@ export interface FreshAgent extends AsyncDisposable {
 
 /** Starts init and an agent, and connects as soon as it listens. `socket` is a path that the agent sees too. */
 export async function freshAgent(command: readonly string[], socket: string): Promise<FreshAgent> {
-  rmSync(socket, { force: true });
+  for (const path of [socket, `${socket}_1028`]) rmSync(path, { force: true });
   const watcher = watch(dirname(socket));
   const bound = once(watcher, "change", { signal: AbortSignal.timeout(LIMIT_MS) });
   const agentCommand = ["/usr/bin/env", `KATA_AGENT_SERVER_ADDR=unix://${socket}`, ...command];

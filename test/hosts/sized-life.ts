@@ -18,7 +18,7 @@ export async function hungryContainer(machine: Machine, kind: HostKind, host: Ka
   await host.create({ id, spec });
   const init = await host.start(id);
   expect((await init.ended).status).toBe(137);
-  await vi.waitFor(() => expect(host.oomEvents.slice(before)).toEqual([id]), { timeout: 10_000 });
+  await vi.waitFor(() => expect(host.oomEvents.slice(before)).toEqual([id]), { timeout: 50_000 });
   await host.stop(id);
   expect(host.oomEvents.slice(before)).toEqual([id]);
 }
@@ -41,10 +41,10 @@ export async function grownContainer(
   const init = await host.start(id);
   const count = async () =>
     (await (await host.exec(id, { args: ["/bin/grep", "-c", "^processor", "/proc/cpuinfo"] })).ended).stdout.toString();
-  await vi.waitFor(async () => expect(await count()).toBe(`${grown.total}\n`), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await count()).toBe(`${grown.total}\n`), { timeout: 50_000 });
   // The kernel's page structures take a part of it.
   await vi.waitFor(async () => expect(await memoryMib()).toBeGreaterThan(before + grown.mib * 0.9), {
-    timeout: 10_000,
+    timeout: 50_000,
   });
   await host.kill(id, 9);
   expect((await init.ended).status).toBe(137);

@@ -122,7 +122,7 @@ export function enduranceScenarios(current: CurrentPod): void {
     await reconnect();
     write("blue");
     const colour = async () => (await current.pod.execute(name, ["cat", "/settings/colour"])).stdout.toString();
-    await vi.waitFor(async () => expect(await colour()).toBe("blue"), { timeout: 15_000, interval: 200 });
+    await vi.waitFor(async () => expect(await colour()).toBe("blue"), { timeout: 50_000, interval: 200 });
     await current.pod.remove(name);
     expect(await machine.shell(`grep ${mount_point} /proc/self/mountinfo || echo none`)).toBe("none\n");
   });
