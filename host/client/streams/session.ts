@@ -26,6 +26,8 @@ const PING_MS = 15_000;
 /** Pings without an answer after which the connection counts as lost. */
 const MISSED = 3;
 const MAX_CODE = 255;
+/** How long the agent has to let go of a client that leaves. */
+const LEAVE_MS = 1000;
 const CONTROL_D = Uint8Array.of(4);
 
 /** How a connection ended: with the process's end, with an error that another connection would not change, or lost. */
@@ -48,6 +50,7 @@ export class Session {
   #unanswered = 0;
   /** True while the caller takes output: frames behind it aren't read. */
   #isTaking = false;
+  #leaveTimer: NodeJS.Timeout | undefined;
   #end: ProcessEnd | undefined;
 
   /** The agent has `answerMs` for its answer, after which the connection counts as lost. */
@@ -65,8 +68,8 @@ export class Session {
 
   /** Connects, attaches and serves until the connection ends. Never rejects. */
   async run(): Promise<SessionResult> {
-    const destroy = () => this.destroy();
-    this.#signal.addEventListener("abort", destroy, { once: true });
+    const leave = () => this.#leave();
+    this.#signal.addEventListener("abort", leave, { once: true });
     const ping = setInterval(() => this.#ping(), PING_MS);
     try {
       await this.#serve();
@@ -78,7 +81,8 @@ export class Session {
     } finally {
       clearInterval(ping);
       clearTimeout(this.#answerTimer);
-      this.#signal.removeEventListener("abort", destroy);
+      clearTimeout(this.#leaveTimer);
+      this.#signal.removeEventListener("abort", leave);
       this.destroy();
     }
   }
@@ -114,13 +118,21 @@ export class Session {
     }
   }
 
-  /** Tells the agent that this client will not come back; the connection then ends. */
-  leave(): void {
-    if (this.#hello !== undefined) this.#send("leave", STREAM.process, 0);
-  }
-
   destroy(): void {
     this.#socket?.destroy();
+  }
+
+  /**
+   * Tells the agent that this client will not come back, after the piece of output that the caller is taking. The agent
+   * closes the connection once the next client can attach.
+   */
+  #leave(): void {
+    if (this.#hello === undefined) {
+      this.destroy();
+      return;
+    }
+    this.#leaveTimer = setTimeout(() => this.destroy(), LEAVE_MS);
+    if (!this.#isTaking) this.#send("leave", STREAM.process, 0);
   }
 
   async #serve(): Promise<void> {
@@ -158,6 +170,7 @@ export class Session {
   }
 
   async #take({ type, stream, offset, payload }: StreamFrame): Promise<void> {
+    if (this.#leaveTimer !== undefined) return;
     const name = stream === STREAM.stderr ? "stderr" : "stdout";
     switch (type) {
       case "hello":
@@ -219,6 +232,7 @@ export class Session {
     this.#isTaking = false;
     position[name] = offset + bytes.length;
     this.#send("ack", stream, offset + bytes.length);
+    if (this.#leaveTimer !== undefined) this.#send("leave", STREAM.process, 0);
   }
 
   #gap(stream: number, name: OutputName, from: number, { to, reason }: guestd.v1.Gap): void {
