@@ -63,7 +63,9 @@ export function startGuestctl(
         return typeof wanted === "string" ? text.includes(wanted) : wanted.test(text);
       };
       while (!isThere()) {
-        if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode} before ${wanted}: ${output.stderr}`);
+        if (child.exitCode !== null) {
+          throw new Error(`ended with ${child.exitCode} before ${wanted}: ${output.stdout}${output.stderr}`);
+        }
         await wake.promise;
       }
     },

@@ -134,7 +134,7 @@ export class Attachment {
       case "leave":
         this.#attaching.leave(this.#process);
         this.close();
-        return this.#frames.end();
+        return this.#frames.destroy(); // tells the client that the next one can attach
       default:
         throw new AgentError("invalid-argument", `frame ${type}: the client is attached already`);
     }
@@ -148,7 +148,8 @@ export class Attachment {
     if (type === "leave" || (type === "ack" && stream === STREAM.process)) {
       this.#leave?.(true);
       this.close();
-      this.#frames.end();
+      if (type === "leave") this.#frames.destroy();
+      else this.#frames.end();
     }
   }
 

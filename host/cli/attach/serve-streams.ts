@@ -89,7 +89,10 @@ export async function serveStreams(
   using _signals = passSignals(interrupts, {
     name: processName(request.container, request.exec ?? request.container),
     send: (signal) => (signal === SIGHUP && canLeave() ? onHangUp() : attachment.signal(signal)),
-    leave: () => leave("cut", "given up after four signals"),
+    leave() {
+      leave("cut", "given up after four signals");
+      attachment.disconnect(); // the agent may be silent
+    },
   });
   try {
     const attached = await attachment.attached;

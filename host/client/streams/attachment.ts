@@ -178,11 +178,10 @@ export class Attachment {
 
   /** Detaches; the process continues, and waits while its output isn't taken. `exit` rejects. */
   close(): void {
-    this.#session?.leave();
     this.#closing.abort(new AttachError("canceled", `${this.#name}: detached`));
   }
 
-  /** Drops the connection, as a failing network would; the next one follows. For tests. */
+  /** Drops the connection at once, as a failing network would. The next one follows unless the client is leaving. */
   disconnect(): void {
     this.#session?.destroy();
   }

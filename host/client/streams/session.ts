@@ -27,6 +27,8 @@ const PING_MS = 15_000;
 /** Pings without an answer after which the connection counts as lost. */
 const MISSED = 3;
 const MAX_CODE = 255;
+/** How long the agent has to let go of a client that leaves. */
+const LEAVE_MS = 1000;
 const CONTROL_D = Uint8Array.of(4);
 
 /** How a connection ended: with the process's end, with an error that another connection would not change, or lost. */
@@ -49,6 +51,7 @@ export class Session {
   #unanswered = 0;
   /** True while the caller takes output: frames behind it aren't read. */
   #isTaking = false;
+  #leaveTimer: NodeJS.Timeout | undefined;
   #end: ProcessEnd | undefined;
   /** Offsets to acknowledge, by stream, once everything that has arrived is taken. */
   readonly #taken = new Map<number, number>();
@@ -68,8 +71,8 @@ export class Session {
 
   /** Connects, attaches and serves until the connection ends. Never rejects. */
   async run(): Promise<SessionResult> {
-    const destroy = () => this.destroy();
-    this.#signal.addEventListener("abort", destroy, { once: true });
+    const leave = () => this.#leave();
+    this.#signal.addEventListener("abort", leave, { once: true });
     const ping = setInterval(() => this.#ping(), PING_MS);
     try {
       await this.#serve();
@@ -81,7 +84,8 @@ export class Session {
     } finally {
       clearInterval(ping);
       clearTimeout(this.#answerTimer);
-      this.#signal.removeEventListener("abort", destroy);
+      clearTimeout(this.#leaveTimer);
+      this.#signal.removeEventListener("abort", leave);
       this.destroy();
     }
   }
@@ -117,13 +121,26 @@ export class Session {
     }
   }
 
-  /** Tells the agent that this client will not come back; the connection then ends. */
-  leave(): void {
-    if (this.#hello !== undefined) this.#send("leave", STREAM.process, 0);
-  }
-
   destroy(): void {
     this.#socket?.destroy();
+  }
+
+  /**
+   * Tells the agent that this client will not come back, after the piece of output that the caller is taking. The agent
+   * closes the connection once the next client can attach.
+   */
+  #leave(): void {
+    if (this.#hello === undefined) {
+      this.destroy();
+      return;
+    }
+    this.#leaveTimer = setTimeout(() => this.destroy(), LEAVE_MS);
+    if (!this.#isTaking) this.#sendLeave();
+  }
+
+  #sendLeave(): void {
+    this.#acknowledge();
+    this.#send("leave", STREAM.process, 0);
   }
 
   async #serve(): Promise<void> {
@@ -159,6 +176,7 @@ export class Session {
   }
 
   #take({ type, stream, offset, payload }: StreamFrame): undefined | Promise<undefined> {
+    if (this.#leaveTimer !== undefined) return;
     const name = stream === STREAM.stderr ? "stderr" : "stdout";
     switch (type) {
       case "hello":
@@ -227,6 +245,7 @@ export class Session {
       this.#state.position[name] = end;
       if (this.#taken.size === 0) setImmediate(() => this.#acknowledge());
       this.#taken.set(stream, end);
+      if (this.#leaveTimer !== undefined) this.#sendLeave();
       return undefined;
     };
     this.#isTaking = true;
