@@ -1,6 +1,7 @@
 import { makeBundle, removeBundle } from "../container/bundle.ts";
 import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
 import { Container } from "../container/container.ts";
+import { debugTarget, joinTarget, targetMount } from "../container/debug-target.ts";
 import { hasCreateHooks } from "../container/hooks/hooks.ts";
 import { runHooksIgnoringFailures } from "../container/hooks/run-hooks.ts";
 import { sortNamespaces } from "../container/namespaces/namespaces.ts";
@@ -157,8 +158,8 @@ export class PodContainers {
    * Resolves when the container's process exists and waits for `start`. A failure, or cancellation by `signal`, leaves nothing behind.
    * `pod` throws if no sandbox exists.
    */
-  async create(request: ContainerRequest, pod: () => PodParts, signal?: AbortSignal): Promise<Container> {
-    const { id } = request;
+  async create(asked: ContainerRequest, pod: () => PodParts, signal?: AbortSignal): Promise<Container> {
+    const { id } = asked;
     checkContainerId(id);
     const discarding = this.#discarding.get(id);
     if (discarding !== undefined) await discarding.catch(() => undefined);
@@ -166,6 +167,7 @@ export class PodContainers {
     if (this.#containers.has(id) || this.#creating.has(id)) {
       throw new AgentError("already-exists", `create container ${id}: the id already exists`);
     }
+    const request = this.#withTarget(asked);
     const create = (pidPath?: string) => this.#create(request, parts, pidPath, signal);
     const creating = request.sharePid ? this.#pidNamespace.share(() => this.all, create, signal) : create();
     this.#creating.set(id, creating);
@@ -209,6 +211,14 @@ export class PodContainers {
   async removeAll(signal: AbortSignal): Promise<void> {
     await waitUntil(Promise.allSettled(this.#creating.values()), signal);
     await Promise.all([...this.#containers.keys()].map((id) => this.remove(id, signal)));
+  }
+
+  /** Puts a container that debugs another one into that one's namespaces, and mounts its root. */
+  #withTarget(request: ContainerRequest): ContainerRequest {
+    const target = debugTarget(request.spec.annotations);
+    if (target === undefined) return request;
+    const spec = joinTarget(request.spec, target, this.find(target.container));
+    return { ...request, spec, sharePid: false, sharedMounts: [...request.sharedMounts, targetMount(target)] };
   }
 
   /** Creates a container step by step and rolls back on failure. `pidPath` is the pod's pid namespace if the container joins it. */

@@ -22,6 +22,7 @@ test("guestctl has exactly these commands", () => {
     "run",
     "exec",
     "attach",
+    "debug",
     "cp",
     "forward",
     "ports",
