@@ -15,6 +15,7 @@ import type { CdiDevices } from "../device/cdi/cdi-devices.ts";
 import type { Devices } from "../device/devices.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { publishEvent } from "../kernel/lifecycle.ts";
 import { tracedStep } from "../kernel/wait/traced-step.ts";
 import { waitUntil } from "../kernel/wait/wait-until.ts";
 import { foldLayers } from "../storage/fold-layers.ts";
@@ -93,6 +94,7 @@ export class PodContainers {
       (id, held) => this.#changeRecord(id, { held }),
     );
     const onOom = (id: string, oomKills: number) => {
+      publishEvent({ type: "oom-killed", container: id });
       onOomKill(id);
       ignoreErrors(() => this.#changeRecord(id, { oomKills }));
     };
@@ -203,7 +205,9 @@ export class PodContainers {
       throw new AgentError("not-found", `remove container: Invalid container id "${id}"`);
     }
     const isLast = entry !== undefined && this.#containers.get(id)?.container === entry.container;
-    const discarding = this.#discarding.get(id) ?? (isLast ? this.#discard(entry.record) : undefined);
+    const discard = (record: ContainerRecord) =>
+      this.#discard(record).then(() => publishEvent({ type: "container-removed", container: id }));
+    const discarding = this.#discarding.get(id) ?? (isLast ? discard(entry.record) : undefined);
     if (discarding !== undefined) await waitUntil(discarding, signal);
   }
 
@@ -286,6 +290,7 @@ export class PodContainers {
       if (inSteps) this.#state.writeContainer(record);
       if (pidPath === undefined) this.#pidNamespace.keep(container, request.sharePid);
       this.#cgroups.watch(record, container.init.exit);
+      publishEvent({ type: "container-created", container: id });
       return container;
     } catch (error) {
       await container?.remove(AbortSignal.timeout(ROLL_BACK_MS)).catch(() => undefined);

@@ -31,6 +31,7 @@ test("guestctl has exactly these commands", () => {
     "stats",
     "metrics",
     "logs",
+    "events",
     "explain",
     "wait",
     "kill",

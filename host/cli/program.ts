@@ -5,6 +5,7 @@ import { addAttach } from "./command/attach.ts";
 import { addBoot } from "./command/boot.ts";
 import { addCp } from "./command/cp.ts";
 import { addDebug } from "./command/debug.ts";
+import { addEvents } from "./command/events.ts";
 import { addExec } from "./command/exec.ts";
 import { addExplain } from "./command/explain.ts";
 import { addForward } from "./command/forward.ts";
@@ -53,6 +54,7 @@ export function createProgram(): Command {
     addStats,
     addMetrics,
     addLogs,
+    addEvents,
     addExplain,
     addWait,
     addKill,
