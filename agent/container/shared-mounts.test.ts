@@ -1,29 +1,64 @@
 import { expect, test } from "vitest";
+import { CLONE_NEWNS } from "../kernel/constants.ts";
 import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
-import { checkSharedMounts, isNamed, shareMount } from "./shared-mounts.ts";
+import { checkSharedMounts, isNamed, type MountOwner, shareMount } from "./shared-mounts.ts";
 import { testKernel } from "./testing/test-kernel.ts";
 
 leavesNoDescriptors();
 
 const mount = { name: "m", source: "c1", sourcePath: "/srv dir/", path: "/there" };
-const [source, target] = ["c1", "c2"].map((id) => ({ id, pid: 7, pidfd: 1 })) as [never, never];
+const owner = (id: string, pid: number): MountOwner => ({ id, pid, pidfd: 1 });
+const [source, target] = [owner("c1", 7), owner("c2", 9)];
 const table = (text: string | undefined) => ({ files: { readAtMost: async () => text } });
 
-test("an existing mount, by its escaped name in the mount table, is taken from one container to the other by a plan", async () => {
-  const files = table("22 1 0:5 / /srv\\040dir rw - tmpfs t rw\n");
-  const kernel = testKernel({ ...files, play: (child) => child.end() });
-  await shareMount(kernel, mount, source, target);
+const there = table("22 1 0:5 / /srv\\040dir rw - tmpfs t rw\n");
+
+test("an existing mount is taken from one container to the other by a plan without capabilities to spare", async () => {
+  const read: unknown[][] = [];
+  const readAtMost = async (...args: unknown[]) => {
+    read.push(args);
+    return there.files.readAtMost();
+  };
+  const kernel = testKernel({ files: { readAtMost }, play: (child) => child.end() });
+  await shareMount(kernel, mount, owner("c1", 8), target);
+  expect(read).toEqual([["/proc/8/mountinfo", 1 << 20]]);
   const [child] = kernel.init.children;
-  expect(child?.request.plan.map(({ op }) => op)).toEqual([
-    "drop",
-    "setns",
-    "own-root",
-    "open-tree",
-    "setns",
-    "own-root",
-    "attach",
-    "exit",
+  expect(child?.request.plan.filter(({ op }) => op !== "drop")).toEqual([
+    { op: "setns", slot: 1, flags: CLONE_NEWNS },
+    { op: "own-root" },
+    { op: "open-tree", from: "root", path: "/srv dir/", recursive: true },
+    { op: "setns", slot: 2, flags: CLONE_NEWNS },
+    { op: "own-root" },
+    { op: "attach", target: "/there", overProc: false },
+    { op: "exit" },
   ]);
+  expect(child?.request.plan[0]?.op).toBe("drop");
+  expect(child?.request.reportSlot).toBe(0);
+  expect(JSON.parse(child?.request.label ?? "")).toEqual({ container: "c2", exec: "c2", command: "share" });
+  expect(kernel.init.calls).toContainEqual(["forget", child?.request.id]);
+});
+
+test.each([
+  ["/", "/"],
+  ["/a/", "/a"],
+  ["/a//", "/a"],
+  ["/t\tn\nb\\s s", "/t\\011n\\012b\\134s\\040s"],
+])("the mount on %j is the one that the mount table calls %s", async (sourcePath, listed) => {
+  const wait = (line: string) => {
+    const kernel = testKernel({ ...table(line), play: (child) => child.end() });
+    return shareMount(kernel, { ...mount, sourcePath }, source, target, undefined, 0);
+  };
+  await wait(`22 1 0:5 / ${listed} rw - tmpfs t rw\n`);
+  for (const other of [`${listed}x`, `/x${listed}`]) {
+    await expect(wait(`22 1 0:5 ${listed} ${other} rw - tmpfs ${listed} rw\n`)).rejects.toThrow("nothing was mounted");
+  }
+});
+
+test("a mount that appears while it is waited for is taken", async () => {
+  const tables = ["", "22 1 0:5 / /srv\\040dir rw - tmpfs t rw\n"];
+  const kernel = testKernel({ files: { readAtMost: async () => tables.shift() }, play: (child) => child.end() });
+  await shareMount(kernel, mount, source, target, undefined, 100);
+  expect([kernel.init.children.length, tables]).toEqual([1, []]);
 });
 
 test("a mount that does not appear in time is reported with its container and the limit", async () => {
@@ -35,9 +70,8 @@ test("a mount that does not appear in time is reported with its container and th
     undefined,
     150,
   );
-  await expect(sharing).rejects.toThrow(
-    "shared mount m: nothing was mounted on /srv dir/ in container c1 within 0.15 s",
-  );
+  const message = "shared mount m: nothing was mounted on /srv dir/ in container c1 within 0.15 s";
+  await expect(sharing).rejects.toMatchObject({ kind: "internal", message });
 });
 
 test("a mount table that the container has made too long fails at once", async () => {
@@ -47,18 +81,15 @@ test("a mount table that the container has made too long fails at once", async (
 
 test("a container can be named by its id or by its name in the pod", () => {
   expect(isNamed("c1", {}, "c1")).toBe(true);
-  expect(isNamed("c1", { "io.kubernetes.cri.container-name": "web" }, "web")).toBe(true);
+  for (const key of ["cri.container-name", "cri-o.ContainerName", "container.name"]) {
+    expect(isNamed("c1", { [`io.kubernetes.${key}`]: "web" }, "web")).toBe(true);
+  }
   expect(isNamed("c1", { other: "web" }, "web")).toBe(false);
 });
 
-test("an invalid path is refused", () => {
-  expect(() => checkSharedMounts([{ ...mount, path: "there" }])).toThrow('path "there" is not an absolute path');
-});
-
 test("a plan that fails is reported with the mount's name", async () => {
-  const files = table("22 1 0:5 / /srv\\040dir rw - tmpfs t rw\n");
   const kernel = testKernel({
-    ...files,
+    ...there,
     play: (child) => child.report({ kind: "failed", index: 6, errno: 2, text: "" }),
   });
   await expect(shareMount(kernel, mount, source, target)).rejects.toMatchObject({
@@ -80,5 +111,9 @@ test("the wait for a mount ends with its caller, or with its container", async (
 
 test("both paths are checked, and a good mount is accepted", () => {
   expect(() => checkSharedMounts([mount])).not.toThrow();
-  expect(() => checkSharedMounts([{ ...mount, sourcePath: "srv" }])).toThrow('shared mount m: path "srv" is not');
+  for (const name of ["sourcePath", "path"]) {
+    expect(() => checkSharedMounts([mount, { ...mount, [name]: "srv" }])).toThrow(
+      expect.objectContaining({ message: 'shared mount m: path "srv" is not an absolute path' }),
+    );
+  }
 });

@@ -321,7 +321,6 @@ export class PodContainers {
     };
     const discarding = work().finally(() => this.#discarding.delete(record.id));
     this.#discarding.set(record.id, discarding);
-    discarding.catch(() => undefined); // a rejection is for the callers that wait, and there may be none
     return discarding;
   }
 

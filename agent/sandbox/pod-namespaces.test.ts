@@ -18,6 +18,11 @@ test("a container gets the sandbox's ipc and uts, a new pid namespace, and keeps
   ]);
 });
 
+test("a namespace by path is kept, also ipc and uts", () => {
+  const list = ["ipc", "uts", "net"].map((type) => ({ type, path: `/proc/9/ns/${type}` }));
+  expect(podNamespaces(list, { sharePid: false, pidPath: undefined }).slice(0, 3)).toEqual(list);
+});
+
 test("a pid namespace by path is kept unless the request shares the sandbox's", () => {
   const list = [{ type: "pid", path: "/proc/9/ns/pid" }];
   const pids = (pod: PodNamespaces) => podNamespaces(list, pod).filter(({ type }) => type === "pid");

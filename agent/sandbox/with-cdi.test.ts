@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { compileCreate } from "../container/plan/compile-create.ts";
 import { testSpec } from "../container/testing/test-spec.ts";
 import type { FoundEdits } from "../device/cdi/cdi-devices.ts";
-import { cdiHooks, withCdi } from "./with-cdi.ts";
+import { cdiDevices, cdiHooks, withCdi } from "./with-cdi.ts";
 
 const NONE: FoundEdits = { env: [], nodes: [], mounts: [], hooks: [], gids: [] };
 const from = "CDI device a.b/c=0";
@@ -35,14 +35,24 @@ test("an edit replaces an item of the same name or path, and the last one wins",
 });
 
 test("a spec names the device that a node or mount comes from", () => {
-  const { steps } = compileCreate(withCdi(spec, { ...NONE, nodes: [node], mounts: [mount] }), {
+  const first = { path: "/dev/first", type: "c", major: 1, minor: 5, mode: 0o666, uid: 0, gid: 0 };
+  const given = { ...spec, linux: { ...spec.linux, devices: [first] } };
+  const { steps } = compileCreate(withCdi(given, { ...NONE, nodes: [node], mounts: [mount] }), {
     env: [],
     hasLabel: () => false,
   });
   const reasons = new Set(steps.map(({ reason }) => reason).filter((reason) => reason.endsWith(from)));
-  expect([...reasons]).toEqual([
-    `mounts[${spec.mounts.length}] of ${from}`,
-    `linux.devices[${spec.linux.devices.length}] of ${from}`,
+  expect([...reasons]).toEqual([`mounts[${spec.mounts.length}] of ${from}`, `linux.devices[1] of ${from}`]);
+});
+
+test("an unbuffered device has the rule of a character device, and a fifo has none", () => {
+  const nodes = ["b", "c", "u", "p"].map((type, minor) => ({ ...node, type, minor }));
+  const devices = ["b", "c", "c"].map((type, minor) => ({ type, major: 1, minor, access: "rw" }));
+  expect(cdiDevices({ ...NONE, nodes })).toEqual(devices);
+  const { linux } = withCdi(spec, { ...NONE, nodes: nodes.map((it) => ({ ...it, path: `/dev/${it.type}` })) });
+  expect(linux.resources.devices).toEqual([
+    ...(spec.linux.resources.devices ?? []),
+    ...devices.map((device) => ({ allow: true, ...device })),
   ]);
 });
 
@@ -54,5 +64,12 @@ test("hooks are grouped by kind, and an unknown kind is refused", () => {
     createContainer: [run],
     poststop: [{ ...run, timeout: 3 }],
   });
-  expect(() => cdiHooks({ ...NONE, hooks: [{ ...hook, kind: "never" }] })).toThrow(`${from}: hook "never" is none of`);
+  const kinds = "prestart, createRuntime, createContainer, startContainer, poststart, poststop";
+  const long = "n".repeat(80);
+  for (const kind of [long, `${long}n`]) {
+    const message = `${from}: hook "${long}" is none of ${kinds}`;
+    expect(() => cdiHooks({ ...NONE, hooks: [{ ...hook, kind }] })).toThrow(
+      expect.objectContaining({ kind: "internal", message }),
+    );
+  }
 });

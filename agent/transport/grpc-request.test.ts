@@ -63,6 +63,16 @@ test("grpc-js receives the prefix and the message once each is complete", () => 
   expect(got).toEqual(["0000000003", "0a0161"]);
 });
 
+test("a request that was dropped stays refused, and one that is served does not become it", () => {
+  const dropped = open();
+  dropped.request.drop();
+  expect([dropped.request.serve(), dropped.request.refused]).toEqual([0, true]);
+  const served = open();
+  served.request.serve();
+  served.request.drop();
+  expect(served.request.refused).toBe(false);
+});
+
 test("an empty message is only its prefix", () => {
   const { send, got, refusals, request } = open();
   send(0, 0, 0, 0, 0);

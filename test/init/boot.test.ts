@@ -101,7 +101,7 @@ echo o > /proc/sysrq-trigger; sleep 60 # the agent has no CAP_SYS_BOOT
         "",
       );
       expect(console).toContain("scores -1000 -997\n");
-      expect(console).toMatch(/files Max open files +29952 +29952/);
+      expect(console).toMatch(/files Max open files +30976 +30976/);
       expect(console).toMatch(/delegated .*\bcpu io memory\b.*\bpids\b/);
       expect(console).toContain("cgroup 0::/guestd min 33554432\n");
       expect(console).toContain("console /dev/console\n");

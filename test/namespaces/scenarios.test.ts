@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from "vitest";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
-import { hostileFrames, lastScenarios, scenariosOver } from "../scenarios/all.ts";
+import { containerScenariosOver, hostileFrames, lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
@@ -11,7 +11,8 @@ describeInNamespaces("the agent in namespaces", () => {
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
   scenariosOver("ttrpc", () => machine, { limits: false });
-  scenariosOver("grpc", () => machine, { limits: false });
+  // All scenarios over gRPC run in test/nightly.
+  containerScenariosOver("grpc", () => machine);
   hostileFrames(() => machine);
   lastScenarios("ttrpc", () => machine, { limits: false });
 });

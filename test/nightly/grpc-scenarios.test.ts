@@ -1,8 +1,21 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { lastScenarios, scenariosOver } from "../scenarios/all.ts";
+import type { Machine } from "../scenarios/machine.ts";
 import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
-/** Runs all scenarios; `npm test` runs those of containers in a guest, and all of them in namespaces. */
+// `npm test` runs the scenarios of containers over gRPC, in both places.
+
+describeInNamespaces("the agent in namespaces", () => {
+  let machine: Machine;
+  beforeAll(async () => {
+    machine = await startHostAgent();
+  });
+  afterAll(() => machine?.[Symbol.asyncDispose]());
+  scenariosOver("grpc", () => machine, { limits: false });
+});
+
 describe("the agent in a guest", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   beforeAll(async () => {

@@ -76,7 +76,7 @@ export function pauseScenarios(pod: () => Pod): void {
     const end = agent().waitProcess(ids);
     expect(await isPendingFor(300, end)).toBe(true);
     await agent().resumeContainer({ container_id });
-    expect((await pod().drain("readStdout", container_id, container_id)).toString()).toBe("caught\n");
+    expect((await agent().readStdout({ ...ids, len: 100 })).data.toString()).toBe("caught\n");
     expect((await end).status).toBe(5);
     await pod().remove(container_id);
     for (const exec_id of ["", undefined]) {

@@ -255,6 +255,7 @@ export function processScenarios(pod: () => Pod): void {
       message: `remove container ${id}: ETIME (not ended within 1 s)`,
     });
     const again = agent().removeContainer({ container_id: id });
+    await pod().client.health.check({}); // calls of a connection begin in order
     await pod().machine.shell(`touch ${go}`);
     await again;
     await expect(agent().removeContainer({ container_id: id })).rejects.toMatchObject({ code: 5 });

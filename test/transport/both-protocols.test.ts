@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { BodyRoom } from "../../agent/transport/body-room.ts";
+import { type CallEvent, diagnostics } from "../../agent/transport/diagnostics.ts";
+import { listen } from "../../agent/transport/testing/listen.ts";
 import { dial } from "../../host/client/dial.ts";
 import { GrpcClient } from "../../host/client/grpc-client.ts";
 import type { CallOptions, RpcChannel } from "../../host/client/rpc-channel.ts";
@@ -75,6 +77,18 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     expect(await ask(client, "Echo", "still there")).toBe("still there");
   });
 
+  test("every call is reported once, with its code and its error", async () => {
+    const events = listen<CallEvent>(diagnostics.call);
+    await using served = await serve();
+    await using client = await open(served);
+    for (const method of ["Echo", "NotFound"]) await ask(client, method);
+    expect(events.map(({ method, code }) => [method, code])).toEqual([
+      ["Echo", 0],
+      ["NotFound", 5],
+    ]);
+    expect(events.map(({ error }) => error)).toMatchObject([undefined, { kind: "not-found" }]);
+  });
+
   test("an unknown method fails with UNIMPLEMENTED", async () => {
     await using served = await serve();
     await using client = await open(served);
@@ -125,6 +139,16 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
         : "/test.Echo/Hang was cancelled or exceeded its deadline";
     expect(served.table.aborted).toMatchObject(new Array(2).fill({ kind: "canceled", message }));
     expect(await kept).toBe("150");
+  });
+
+  test("destroying a connection aborts its calls at once", async () => {
+    await using served = await serve();
+    await using client = await open(served);
+    const lost = ask(client, "Hang");
+    await until(() => served.table.running === 1);
+    for (const connection of served.rpc.connections) connection.destroy();
+    expect(served.table.aborted).toHaveLength(1);
+    expect(await lost).toMatchObject({ code: 14 });
   });
 
   test("a handler is told whether its answer was written", async () => {

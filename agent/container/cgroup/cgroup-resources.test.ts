@@ -3,6 +3,10 @@ import { resourceWrites } from "./cgroup-resources.ts";
 import type { CgroupWrite } from "./cgroup-write.ts";
 import type { ResourcesSpec } from "./resources-spec.ts";
 
+/** The error of these resources: "linux.resources." goes before the line. */
+const refused = (line: string) =>
+  expect.objectContaining({ kind: "invalid-argument", message: `OCI spec: linux.resources.${line}` });
+
 const written = (resources: ResourcesSpec) => resourceWrites(resources).map(({ file, value }) => `${file} ${value}`);
 
 /** The writes as "file value", without their spec fields. */
@@ -77,13 +81,14 @@ describe("memory limits", () => {
   });
 
   test.each<[object, string]>([
-    [{ swap: 100 }, "linux.resources.memory.swap 100 needs a memory.limit"],
-    [{ limit: -1, swap: 100 }, "needs a memory.limit"],
-    [{ limit: 100, swap: 50 }, "linux.resources.memory.swap 50 is less than memory.limit 100"],
-    [{ limit: -2 }, "linux.resources.memory.limit -2 is negative"],
-    [{ reservation: -5 }, "memory.reservation -5 is negative"],
-  ])("of %j are refused", (memory, message) => {
-    expect(() => resourceWrites({ memory })).toThrow(message);
+    [{ swap: 100 }, "memory.swap 100 needs a memory.limit"],
+    [{ limit: -1, swap: 100 }, "memory.swap 100 needs a memory.limit"],
+    [{ limit: 100, swap: -2 }, "memory.swap -2 is negative; -1 is unlimited"],
+    [{ limit: 100, swap: 99 }, "memory.swap 99 is less than memory.limit 100; it counts memory and swap together"],
+    [{ limit: -2 }, "memory.limit -2 is negative; -1 is unlimited"],
+    [{ reservation: -5 }, "memory.reservation -5 is negative; -1 is unlimited"],
+  ])("of %j are refused", (memory, line) => {
+    expect(() => resourceWrites({ memory })).toThrow(refused(line));
   });
 });
 
@@ -109,16 +114,30 @@ describe("CPU limits", () => {
   });
 
   test.each<[object, string]>([
-    [{ idle: 2 }, "linux.resources.cpu.idle 2 is neither 0 nor 1"],
-    [{ cpus: "all" }, 'linux.resources.cpu.cpus "all" is not a list'],
-    [{ cpus: "3-1" }, 'linux.resources.cpu.cpus "3-1" is not a list'],
-    [{ cpus: "-" }, 'linux.resources.cpu.cpus "-" is not a list'],
-    [{ cpus: "0-" }, 'linux.resources.cpu.cpus "0-" is not a list'],
-    [{ cpus: "," }, 'linux.resources.cpu.cpus "," is not a list'],
-    [{ mems: "0 1" }, 'linux.resources.cpu.mems "0 1" is not a list'],
-    [{ mems: "../x" }, 'linux.resources.cpu.mems "../x" is not a list'],
-  ])("of %j are refused", (cpu, message) => {
-    expect(() => resourceWrites({ cpu })).toThrow(message);
+    [{ idle: 2 }, "cpu.idle 2 is neither 0 nor 1"],
+    [{ idle: -1 }, "cpu.idle -1 is neither 0 nor 1"],
+    ...["all", "3-1", "-", "0-", ","].map((cpus): [object, string] => [
+      { cpus },
+      `cpu.cpus "${cpus}" is not a list such as "0-3,8"`,
+    ]),
+    [{ mems: "0 1" }, 'cpu.mems "0 1" is not a list such as "0-3,8"'],
+    [{ mems: "../x" }, 'cpu.mems "../x" is not a list such as "0-3,8"'],
+  ])("of %j are refused", (cpu, line) => {
+    expect(() => resourceWrites({ cpu })).toThrow(refused(line));
+  });
+
+  test("that the guest's processors or nodes don't allow are skipped", () => {
+    const skipOn = ["EINVAL", "ERANGE", "EOVERFLOW", "ENOSPC"];
+    expect(resourceWrites({ cpu: { cpus: "0", mems: "1" } })).toEqual([
+      { file: "cpuset.mems", value: "1", field: "cpu.mems", skipOn },
+      { file: "cpuset.cpus", value: "0", field: "cpu.cpus", skipOn },
+    ]);
+  });
+
+  test("name the field that they come from", () => {
+    const fields = (cpu: object) => resourceWrites({ cpu }).map(({ field }) => field);
+    expect(fields({ period: 1 })).toEqual(["cpu.period"]);
+    expect(fields({ quota: 1, period: 1 })).toEqual(["cpu.quota"]);
   });
 });
 
@@ -144,11 +163,25 @@ describe("block I/O limits", () => {
       { file: "io.max", value: "8:0 riops=3" },
       { file: "io.max", value: "8:0 wiops=4" },
     ]);
+    expect(
+      resourceWrites({ blockIO }).flatMap(({ field, instead }) => [field, ...(instead ? [instead.field] : [])]),
+    ).toEqual(
+      [
+        "weight",
+        "weight",
+        "weightDevice",
+        "weightDevice",
+        ...["ReadBps", "WriteBps", "ReadIOPS", "WriteIOPS"].map((kind) => `throttle${kind}Device`),
+      ].map((name) => `blockIO.${name}`),
+    );
     expect(resourceWrites({ blockIO: {} })).toEqual([]);
   });
 
   test.each([9, 1001])("refuse a weight of %i", (weight) => {
-    expect(() => resourceWrites({ blockIO: { weight } })).toThrow(`blockIO.weight ${weight} is outside 10..1000`);
+    const line = `${weight} is outside 10..1000`;
+    expect(() => resourceWrites({ blockIO: { weight } })).toThrow(refused(`blockIO.weight ${line}`));
+    const weightDevice = [{ major: 8, minor: 0, weight }];
+    expect(() => resourceWrites({ blockIO: { weightDevice } })).toThrow(refused(`blockIO.weightDevice ${line}`));
   });
 });
 
@@ -157,8 +190,13 @@ test("limits huge pages both in use and reserved", () => {
     { file: "hugetlb.2MB.max", value: "0", skipOn: ["ENOENT"] },
     { file: "hugetlb.2MB.rsvd.max", value: "0", optional: true },
   ]);
-  const bad = [{ pageSize: "../x", limit: 0 }];
-  expect(() => resourceWrites({ hugepageLimits: bad })).toThrow('pageSize "../x" is not a size such as "2MB"');
+  for (const pageSize of ["../x", "2MB/..", "a2MB", "02MB", "MB", "2", "2TB", "1234567KB"]) {
+    const line = `hugepageLimits pageSize "${pageSize}" is not a size such as "2MB"`;
+    expect(() => resourceWrites({ hugepageLimits: [{ pageSize, limit: 0 }] })).toThrow(refused(line));
+  }
+  for (const pageSize of ["64KB", "1GB", "123456KB"]) {
+    expect(resourceWrites({ hugepageLimits: [{ pageSize, limit: 0 }] })).toHaveLength(2);
+  }
 });
 
 test("writes one line for each RDMA device", () => {
@@ -166,13 +204,19 @@ test("writes one line for each RDMA device", () => {
     "rdma.max mlx5_0 hca_handle=3 hca_object=0",
     "rdma.max hfi1 hca_object=9",
   ]);
-  expect(() => resourceWrites({ rdma: { x: {} } })).toThrow("rdma.x has neither");
-  expect(() => resourceWrites({ rdma: { "a b": { hcaHandles: 1 } } })).toThrow('"a b" is not a device name');
+  expect(() => resourceWrites({ rdma: { x: {} } })).toThrow(refused("rdma.x has neither hcaHandles nor hcaObjects"));
+  for (const name of ["a b", "a\n", "/a", "", "a".repeat(65)]) {
+    const line = `rdma ${JSON.stringify(name)} is not a device name`;
+    expect(() => resourceWrites({ rdma: { [name]: { hcaHandles: 1 } } })).toThrow(refused(line));
+  }
+  expect(written({ rdma: { ["a".repeat(64)]: { hcaHandles: 1 } } })).toHaveLength(1);
 });
 
 test("refuses more than 1024 limits", () => {
-  const unified = { "io.max": "1:2 rbps=1\n".repeat(1025) };
-  expect(() => resourceWrites({ unified })).toThrow("OCI spec: linux.resources has 1025 limits, more than 1024");
+  const lines = (count: number) => ({ unified: { "io.max": "1:2 rbps=1\n".repeat(count) } });
+  expect(resourceWrites(lines(1024))).toHaveLength(1024);
+  const message = "OCI spec: linux.resources has 1025 limits, more than 1024";
+  expect(() => resourceWrites(lines(1025))).toThrow(expect.objectContaining({ kind: "invalid-argument", message }));
 });
 
 describe("a unified entry", () => {
@@ -188,17 +232,25 @@ describe("a unified entry", () => {
   });
 
   test.each([
-    ["../memory.max", "is not the name of a cgroup file"],
-    ["a/memory.max", "is not the name of a cgroup file"],
-    ["..", "is not the name of a cgroup file"],
-    ["memory..max", "is not the name of a cgroup file"],
-    ["memory", "is not the name of a cgroup file"],
-    ["", "is not the name of a cgroup file"],
-    ["cgroup.procs", "guestd manages this file itself"],
-    ["cgroup.kill", "guestd manages this file itself"],
-    ["cgroup.subtree_control", "guestd manages this file itself"],
+    ...["../memory.max", "a/memory.max", "..", "memory..max", "memory", "", "1a.b", "A.b", `m.${"x".repeat(99)}`].map(
+      (file) => [file, "is not the name of a cgroup file"],
+    ),
+    ...["cgroup.procs", "cgroup.kill", "cgroup.subtree_control"].map((file) => [
+      file,
+      "is not a limit; guestd manages this file itself",
+    ]),
   ])("%j is refused", (file, why) => {
-    expect(() => resourceWrites({ unified: { [file]: "1" } })).toThrow(why);
+    expect(() => resourceWrites({ unified: { [`${file}`]: "1" } })).toThrow(refused(`unified "${file}" ${why}`));
+  });
+
+  test.each([
+    "cgroup.max.depth",
+    "cgroup.max.descendants",
+    "cgroup.pressure",
+    "hugetlb.2MB.max",
+    `m.${"x".repeat(98)}`,
+  ])("%s is written", (file) => {
+    expect(resourceWrites({ unified: { [file]: "1" } })).toEqual([{ file, value: "1", field: `unified["${file}"]` }]);
   });
 
   test("may lack the swap file for no swap or unlimited swap, as in memory.swap", () => {
@@ -210,7 +262,12 @@ describe("a unified entry", () => {
   });
 
   test("is refused if its value is empty or has a NUL byte", () => {
-    expect(() => resourceWrites({ unified: { "memory.high": "" } })).toThrow("has an empty value");
-    expect(() => resourceWrites({ unified: { "memory.high": "1\0" } })).toThrow("has a NUL byte");
+    const refuse = (value: string, why: string) =>
+      expect(() => resourceWrites({ unified: { "memory.high": value } })).toThrow(
+        refused(`unified "memory.high" ${why}`),
+      );
+    refuse("", "has an empty value");
+    refuse("\n\n", "has an empty value");
+    refuse("1\0", "has a NUL byte in its value");
   });
 });

@@ -47,7 +47,9 @@ describe("creating a cgroup", () => {
     const directory = createCgroup(files, "/cg", "/c1");
     expect(createCgroup(files, "/cg", "/c1")).toBe(directory);
     fake.texts.set(`${directory}/cgroup.events`, "populated 1\nfrozen 0\n");
-    expect(() => createCgroup(files, "/cg", "/c1")).toThrow("create cgroup /c1: it has processes already");
+    const message = "create cgroup /c1: it has processes already; use another cgroupsPath";
+    const refused = expect.objectContaining({ kind: "already-exists", message });
+    expect(() => createCgroup(files, "/cg", "/c1")).toThrow(refused);
     expect(fake.directories).toContain(directory);
   });
 

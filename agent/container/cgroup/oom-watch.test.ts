@@ -81,7 +81,50 @@ test("reports nothing after close, which may be called twice", () => {
 test("refuses a cgroup without the counter in one line", () => {
   const { state, start } = setUp();
   state.text = "";
-  expect(start).toThrow("watch oom_kill of /cg/c1/memory.events: the cgroup has no such counter");
+  const message = "watch oom_kill of /cg/c1/memory.events: the cgroup has no such counter";
+  expect(start).toThrow(expect.objectContaining({ kind: "failed-precondition", message }));
+  state.text = "xoom_kill 1\noom_kill 1x\n";
+  expect(start).toThrow(message);
+});
+
+test("a cgroup that is removed ends the reports silently", () => {
+  const { kills } = setUp();
+  let text: string | undefined = "oom_kill 1\n";
+  const readText = () => {
+    if (text === undefined) throw new Error("ENODEV");
+    return text;
+  };
+  const watch = () => ({ close: () => undefined });
+  const watching = watchOom({ readText } as unknown as Files, "/cg/c1", (n) => kills.push(n), { watch });
+  text = undefined;
+  watching.check();
+  text = "";
+  watching.check();
+  expect([kills, watching.total]).toEqual([[], 1]);
+});
+
+test("reads another counter of another file if asked for it", () => {
+  const paths: string[] = [];
+  const readText = (path: string) => {
+    paths.push(path);
+    return "populated 3\n";
+  };
+  const watch = (path: string) => {
+    paths.push(path);
+    return { close: () => undefined };
+  };
+  const options = { file: "cgroup.events", key: "populated", watch };
+  expect(watchOom({ readText } as unknown as Files, "/cg", () => undefined, options).total).toBe(3);
+  expect(new Set(paths)).toEqual(new Set(["/cg/cgroup.events"]));
+});
+
+test("reports at once what was counted while the watch began", () => {
+  const kills: number[] = [];
+  const texts = ["oom_kill 1\n", "oom_kill 4\n"];
+  const watch = () => ({ close: () => undefined });
+  const readText = () => texts.shift() ?? "";
+  watchOom({ readText } as unknown as Files, "/cg/c1", (n) => kills.push(n), { watch });
+  expect(kills).toEqual([3]);
 });
 
 test("reads a file that can't be watched every second until the watch is closed", () => {
@@ -94,7 +137,9 @@ test("reads a file that can't be watched every second until the watch is closed"
   };
   const watching = watchOom(files, "/cg/c1", (n) => kills.push(n), { watch });
   oomKills = 2;
-  vi.advanceTimersByTime(1000);
+  vi.advanceTimersByTime(999);
+  expect(kills).toEqual([]);
+  vi.advanceTimersByTime(1);
   expect(kills).toEqual([2]);
   watching.close();
   expect(vi.getTimerCount()).toBe(0);

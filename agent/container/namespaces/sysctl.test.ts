@@ -27,36 +27,50 @@ describe("a sysctl", () => {
     ]);
   });
 
+  const other = "does not belong to a namespace";
+  const noName = "is not a name of /proc/sys";
   it.each([
-    "vm.swappiness",
-    "kernel.panic",
-    "kernel.hostname",
-    "kernel.msgmax2",
-    "kernel",
-    "fs.file-max",
-    "user.max_user_namespaces",
-    "net/../kernel/panic",
-    "net/./x",
-    "net.//.kernel.panic",
-    "net//ipv4",
-    "/net/ipv4/ip_forward",
-    "../../etc/passwd",
-    "net.a b",
-    "net.a\0",
-    "net/a\n",
-    "",
-  ])("%j is refused by name", (name) => {
-    expect(() => check(name)).toThrow(`OCI spec: linux.sysctl "${name}" `);
+    ["vm.swappiness", other],
+    ["kernel.panic", other],
+    ["kernel.hostname", 'is set by the field "hostname"'],
+    ["kernel.msgmax2", other],
+    ["kernel.domainname2", other],
+    ["fs.file-max", other],
+    ["fs.mqueue", other],
+    ["network.x", other],
+    ["user.max_user_namespaces", other],
+    ...["kernel", "net/../kernel/panic", "net/./x", "net.//.kernel.panic", "net//ipv4", "/net/ipv4/ip_forward"].map(
+      (name) => [name, noName],
+    ),
+    ...["../../etc/passwd", "net.a b", "net.a\0", "net/a\n", ""].map((name) => [name, noName]),
+  ])("%j is refused: it %s", (name, why) => {
+    const message = `OCI spec: linux.sysctl "${name}" ${why}`;
+    expect(() => check(`${name}`)).toThrow(expect.objectContaining({ kind: "invalid-argument", message }));
   });
 
+  it.each(["msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni"])(
+    "kernel.%s is an ipc namespace's",
+    (name) => {
+      expect(() => check(`kernel.${name}`, ["ipc"])).not.toThrow();
+    },
+  );
+
   it("is refused if its namespace is the guest's", () => {
-    expect(() => check("kernel.sem", ["uts"])).toThrow("needs a namespace of its own: ipc");
-    expect(() => check("kernel.domainname", ["ipc"])).toThrow("needs a namespace of its own: uts");
+    for (const [name, type, others] of [
+      ["kernel.sem", "ipc", ["uts"]],
+      ["fs.mqueue.x", "ipc", ["uts"]],
+      ["kernel.domainname", "uts", ["ipc"]],
+    ] as const) {
+      const message = `OCI spec: linux.sysctl "${name}" needs a namespace of its own: ${type}`;
+      expect(() => check(name, [...others])).toThrow(expect.objectContaining({ message }));
+    }
     expect(() => check("net.core.somaxconn", [])).not.toThrow();
   });
 
   it("is refused with a NUL byte in its value", () => {
     const sysctl = { "net.core.somaxconn": "1\0" };
-    expect(() => checkSysctls({ ...linux, sysctl })).toThrow("NUL byte");
+    const message = 'OCI spec: linux.sysctl "net.core.somaxconn" has a NUL byte in it';
+    expect(() => checkSysctls({ ...linux, sysctl })).toThrow(expect.objectContaining({ message }));
+    expect(() => checkSysctls({ ...linux, sysctl: {} })).not.toThrow();
   });
 });

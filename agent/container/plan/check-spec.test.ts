@@ -15,34 +15,18 @@ describe("a spec", () => {
   });
 
   it.each([
-    ["linux.seccomp", { unsupported: ["linux.seccomp"] }],
-    ["root.path", { root: { path: "rootfs", readonly: false } }],
     ["linux.namespaces", { linux: spaces("mount", "mnt") }],
     ["linux.namespaces", { linux: spaces("mount", "vm") }],
     ["linux.namespaces", { linux: spaces("uts") }],
     ["hostname", { hostname: "a", linux: spaces("mount") }],
     ["mounts[0] (/x)", { mounts: mount(["bind"]) }],
-    ["root.path", { root: { path: "/a\0b", readonly: false } }],
     ["mounts[0] (/x)", { mounts: mount(["mode=\0"]) }],
-    ["linux.namespaces", { linux: { ...linux, namespaces: [...linux.namespaces, { type: "net", path: "/a\0" }] } }],
-    ["linux.maskedPaths", { linux: { ...linux, maskedPaths: ["/a\0b"] } }],
-    ["linux.readonlyPaths", { linux: { ...linux, readonlyPaths: ["/a\0b"] } }],
-    ["hostname", { hostname: "a\0b" }],
-    ["process.consoleSize", { process: { ...process, consoleSize: { height: 65_536, width: 80 } } }],
-    ["process.user.umask", { process: { ...process, user: { ...process.user, umask: 0o1000 } } }],
     ["process.scheduler.policy", { process: { ...process, scheduler: { ...scheduler, policy: "SCHED_ISO" } } }],
     ["process.rlimits", { process: { ...process, rlimits: [{ type: "RLIMIT_X", soft: 1n, hard: 1n }] } }],
-    ["process.rlimits RLIMIT_CPU", { process: { ...process, rlimits: [{ type: "RLIMIT_CPU", soft: 2n, hard: 1n }] } }],
-    ["process.rlimits", { process: { ...process, rlimits: [...process.rlimits, ...process.rlimits] } }],
-    ["process.apparmorProfile", { process: { ...process, apparmorProfile: "a\0" } }],
-    ["process.selinuxLabel", { process: { ...process, selinuxLabel: "a\0" } }],
-    ["linux.mountLabel", { linux: { ...linux, mountLabel: "a\0" } }],
     ["linux.personality.domain", { linux: { ...linux, personality: { domain: "BSD", flags: [] } } }],
     ["linux.personality.flags", { linux: { ...linux, personality: { domain: "LINUX", flags: ["x"] } } }],
     ['linux.sysctl "vm.swappiness"', { linux: { ...linux, sysctl: { "vm.swappiness": "1" } } }],
     ["domainname", { domainname: "a", linux: spaces("mount") }],
-    ["process.args", { process: { ...process, args: [] } }],
-    ["process.cwd", { process: { ...process, cwd: "tmp" } }],
   ])("is refused in one line that names %s", (field, parts) => {
     expect(() => checkSpec(testSpec(parts))).toThrow(`OCI spec: ${field} `);
   });
@@ -60,8 +44,37 @@ describe("a spec", () => {
     ],
     ["process.args is empty", { process: { ...process, args: [""] } }],
     ["process.args is empty", { process: { ...process, args: [] } }],
+    ["root.path has a NUL byte in it", { root: { path: "/a\0b", readonly: false } }],
+    ["hostname has a NUL byte in it", { hostname: "a\0b" }],
+    ["domainname has a NUL byte in it", { domainname: "a\0b" }],
+    ["linux.maskedPaths has a NUL byte in it", { linux: { ...linux, maskedPaths: ["/a", "/a\0b"] } }],
+    ["linux.readonlyPaths has a NUL byte in it", { linux: { ...linux, readonlyPaths: ["/a", "/a\0b"] } }],
+    ["linux.namespaces has a NUL byte in it", { linux: { ...linux, namespaces: [{ type: "mount", path: "/a\0" }] } }],
+    ["linux.mountLabel has a NUL byte in it", { linux: { ...linux, mountLabel: "a\0" } }],
+    ["process has a NUL byte in it", { process: { ...process, args: ["a\0b"] } }],
+    ["process has a NUL byte in it", { process: { ...process, env: ["a\0b"] } }],
+    ["process has a NUL byte in it", { process: { ...process, cwd: "/a\0b" } }],
+    ["process.apparmorProfile has a NUL byte in it", { process: { ...process, apparmorProfile: "a\0" } }],
+    ["process.selinuxLabel has a NUL byte in it", { process: { ...process, selinuxLabel: "a\0" } }],
+    ['process.cwd "tmp" is not an absolute path', { process: { ...process, cwd: "tmp" } }],
+    [
+      "process.consoleSize 65536x1 is more than 65535",
+      { process: { ...process, consoleSize: { height: 65_536, width: 1 } } },
+    ],
+    [
+      "process.rlimits has RLIMIT_NOFILE twice",
+      { process: { ...process, rlimits: [...process.rlimits, ...process.rlimits] } },
+    ],
+    [
+      "process.rlimits RLIMIT_CPU has a soft limit of 2, above the hard limit of 1",
+      { process: { ...process, rlimits: [{ type: "RLIMIT_CPU", soft: 2n, hard: 1n }] } },
+    ],
+    ["linux.x is not supported", { unsupported: ["linux.x", "linux.y"] }],
+    ['root.path "rootfs" is not an absolute path', { root: { path: "rootfs", readonly: false } }],
   ])("is refused with the line: %s", (line, parts) => {
-    expect(() => checkSpec(testSpec(parts))).toThrow(`OCI spec: ${line}`);
+    expect(() => checkSpec(testSpec(parts))).toThrow(
+      expect.objectContaining({ kind: "invalid-argument", message: `OCI spec: ${line}` }),
+    );
   });
 
   it("is accepted at the limits of its fields", () => {
@@ -88,14 +101,5 @@ describe("a spec", () => {
       expect(processWarnings({ ...process, apparmorProfile }, () => false)).toEqual([]);
     }
     expect(processWarnings(process, () => false)).toEqual([]);
-  });
-
-  it("is refused with too many directories in PATH", () => {
-    const env = [`PATH=${":".repeat(5000)}`];
-    expect(() => checkProcess({ ...process, args: ["sh"], env })).toThrow("OCI spec: process.env PATH has 5001");
-  });
-
-  it("is refused with a NUL byte in an argument, where execve would cut it off", () => {
-    expect(() => checkProcess({ ...process, args: ["a\0b"] })).toThrow("NUL byte");
   });
 });

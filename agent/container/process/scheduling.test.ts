@@ -3,7 +3,7 @@ import { PlanBuilder } from "../plan/plan-builder.ts";
 import type { ProcessSpec, SchedulerSpec } from "../spec.ts";
 import { testSpec } from "../testing/test-spec.ts";
 import { parseCpuList } from "./cpu-list.ts";
-import { checkScheduling, compileExecAffinity, compileScheduling } from "./scheduling.ts";
+import { checkScheduling, compileExecAffinity, compileScheduling, compileSchedulingAfterFork } from "./scheduling.ts";
 
 const other = { policy: "SCHED_OTHER", nice: 0, priority: 0, flags: [], runtime: 0, deadline: 0, period: 0 };
 const process = testSpec().process;
@@ -46,9 +46,47 @@ describe("scheduling", () => {
     expect(rest).toEqual([]);
   });
 
+  it.each([
+    ["SCHED_FLAG_RESET_ON_FORK", 0x01],
+    ["SCHED_FLAG_RECLAIM", 0x02],
+    ["SCHED_FLAG_DL_OVERRUN", 0x04],
+    ["SCHED_FLAG_KEEP_POLICY", 0x08],
+    ["SCHED_FLAG_KEEP_PARAMS", 0x10],
+    ["SCHED_FLAG_UTIL_CLAMP_MIN", 0x20],
+    ["SCHED_FLAG_UTIL_CLAMP_MAX", 0x40],
+  ])("gives the kernel's number for %s", (flag, flags) => {
+    const [step] = steps({ scheduler: { ...other, flags: [flag] } });
+    expect(step?.op).toMatchObject({ attributes: { flags } });
+  });
+
+  it.each<[Partial<SchedulerSpec>, boolean]>([
+    [{}, false],
+    [{ flags: ["SCHED_FLAG_KEEP_POLICY"] }, false],
+    [{ flags: ["SCHED_FLAG_KEEP_POLICY", "SCHED_FLAG_RESET_ON_FORK"] }, true],
+    [{ policy: "SCHED_DEADLINE", runtime: 1 }, true],
+  ])("that a child does not inherit, in %j, is set after the fork: %s", (given, isAfter) => {
+    const scheduler = { ...other, ...given };
+    const ioPriority = { class: "IOPRIO_CLASS_RT", priority: 0 };
+    const [before, after] = [new PlanBuilder(), new PlanBuilder()];
+    compileScheduling(before, { ...process, scheduler, ioPriority }, true);
+    compileSchedulingAfterFork(after, { ...process, scheduler, ioPriority });
+    const names = [before, after].map((plan) => plan.finish().steps.map(({ reason }) => reason));
+    const [set, io] = ["process.scheduler", "process.ioPriority"];
+    expect(names).toEqual(isAfter ? [[io], [set]] : [[set, io], []]);
+  });
+
+  it("has nothing to set after a fork if it is not requested", () => {
+    const plan = new PlanBuilder();
+    compileSchedulingAfterFork(plan, process);
+    expect(plan.finish().steps).toEqual([]);
+  });
+
   it.each<[Partial<SchedulerSpec>, string]>([
     [{ policy: "SCHED_ISO" }, 'policy "SCHED_ISO" is not supported by Linux'],
     [{ nice: -21 }, "nice -21 is outside -20..19"],
+    [{ nice: 20 }, "nice 20 is outside -20..19"],
+    [{ deadline: 1 }, "deadline 1 is for SCHED_DEADLINE, not SCHED_OTHER"],
+    [{ policy: "SCHED_RR", priority: 1, period: 1 }, "period 1 is for SCHED_DEADLINE, not SCHED_RR"],
     [{ policy: "SCHED_BATCH", priority: 1 }, "priority 1 is for SCHED_FIFO and SCHED_RR, not SCHED_BATCH"],
     [{ runtime: 1 }, "runtime 1 is for SCHED_DEADLINE, not SCHED_OTHER"],
     [{ policy: "SCHED_DEADLINE", period: 2 ** 53 }, `period ${2 ** 53} is more than 2^53 ns`],
@@ -92,10 +130,17 @@ describe("scheduling", () => {
   it("sets an I/O priority from a class and a level", () => {
     const [step] = steps({ ioPriority: { class: "IOPRIO_CLASS_BE", priority: 6 } });
     expect(step).toEqual({ reason: "process.ioPriority", op: { op: "io-priority", value: 0x4006 } });
+    const valueFor = (name: string) => steps({ ioPriority: { class: name, priority: 0 } })[0]?.op;
+    expect(["RT", "IDLE"].map((name) => valueFor(`IOPRIO_CLASS_${name}`))).toMatchObject([
+      { value: 0x2000 },
+      { value: 0x6000 },
+    ]);
     const check = (name: string, priority: number) => () =>
       checkScheduling({ ...process, ioPriority: { class: name, priority } });
-    expect(check("IOPRIO_CLASS_NONE", 1)).toThrow("OCI spec: process.ioPriority.class ");
-    expect(check("IOPRIO_CLASS_RT", 8)).toThrow("OCI spec: process.ioPriority.priority ");
+    expect(check("IOPRIO_CLASS_NONE", 1)).toThrow(
+      'OCI spec: process.ioPriority.class "IOPRIO_CLASS_NONE" is not supported by Linux',
+    );
+    expect(check("IOPRIO_CLASS_RT", 8)).toThrow("OCI spec: process.ioPriority.priority 8 is outside 0..7");
   });
 
   it("sets an exec's final processors, otherwise its initial ones", () => {
@@ -104,10 +149,13 @@ describe("scheduling", () => {
       reason: "process.execCPUAffinity.final",
       op: { op: "cpu-affinity", cpus: [1, 3, 4] },
     });
-    const [initial] = steps({ execCPUAffinity: { initial: "2", final: "" } });
-    expect(initial?.op).toEqual({ op: "cpu-affinity", cpus: [2] });
-    const check = () => checkScheduling({ ...process, execCPUAffinity: { initial: "", final: "a" } });
-    expect(check).toThrow('OCI spec: process.execCPUAffinity.final "a" ');
+    expect(steps({ execCPUAffinity: { initial: "2", final: "" } })).toEqual([
+      { reason: "process.execCPUAffinity.initial", op: { op: "cpu-affinity", cpus: [2] } },
+    ]);
+    const wrong = { execCPUAffinity: { initial: "", final: "a" } };
+    for (const refuse of [() => checkScheduling({ ...process, ...wrong }), () => steps(wrong)]) {
+      expect(refuse).toThrow('OCI spec: process.execCPUAffinity.final "a" is not a list of processors');
+    }
   });
 });
 

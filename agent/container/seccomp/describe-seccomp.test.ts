@@ -66,26 +66,72 @@ describe("the description of a filter", () => {
   });
 
   it.each<[string, Partial<SeccompSpec>]>([
-    ["defaultAction", { defaultAction: "" }],
-    ["defaultAction", { defaultErrnoRet: 1 }],
-    ['defaultAction "SCMP_ACT_NOTIFY"', { defaultAction: "SCMP_ACT_NOTIFY" }],
+    ['defaultAction "" is not a seccomp action', { defaultAction: "" }],
+    ['defaultAction "SCMP_ACT_ALLOW" takes no errno, but 1 was given', { defaultErrnoRet: 1 }],
+    ['defaultAction "SCMP_ACT_NOTIFY" is not supported: it needs a listener', { defaultAction: "SCMP_ACT_NOTIFY" }],
     ...["x86", "NO_SCMP_ARCH_X86", "SCMP_ARCH_", "SCMP_ARCH_X86 ", `SCMP_ARCH_${"X".repeat(41)}`].map(
-      (name): [string, Partial<SeccompSpec>] => [`architectures "${name}"`, { architectures: [name] }],
+      (name): [string, Partial<SeccompSpec>] => [
+        `architectures "${name}" is not an architecture of libseccomp`,
+        { architectures: [name] },
+      ],
     ),
-    ["syscalls[0].names", { syscalls: [{ ...rule, names: [] }] }],
-    ["syscalls[0].action", { syscalls: [{ ...rule, action: "SCMP_ACT_LOG", errnoRet: 2 }] }],
-    ["syscalls[0].action", { syscalls: [{ ...rule, errnoRet: 65_536 }] }],
-    ["syscalls[1].args[0].op", { syscalls: [rule, { ...rule, args: [{ ...argument, op: "EQ" }] }] }],
-    ["syscalls[0].args[0].index", { syscalls: [{ ...rule, args: [{ ...argument, index: 6 }] }] }],
-    ["syscalls[0].args[0]", { syscalls: [{ ...rule, args: [{ ...argument, value: "18446744073709551616" }] }] }],
-    ["syscalls[0].args[0]", { syscalls: [{ ...rule, args: [{ ...argument, valueTwo: "-1" }] }] }],
-  ])("is refused for a wrong %s", (field, parts) => {
-    expect(() => filter(parts)).toThrow(
-      expect.objectContaining({
-        kind: "invalid-argument",
-        message: expect.stringContaining(`OCI spec: linux.seccomp.${field} `),
-      }),
-    );
+    ["syscalls[0].names is empty", { syscalls: [{ ...rule, names: [] }] }],
+    [
+      'syscalls[0].action "SCMP_ACT_LOG" takes no errno, but 2 was given',
+      { syscalls: [{ ...rule, action: "SCMP_ACT_LOG", errnoRet: 2 }] },
+    ],
+    ["syscalls[0].action has the errno 65536, above 65535", { syscalls: [{ ...rule, errnoRet: 65_536 }] }],
+    [
+      'syscalls[1].args[1].op "EQ" is not a seccomp operator',
+      { syscalls: [rule, { ...rule, args: [argument, { ...argument, op: "EQ" }] }] },
+    ],
+    ...[6, -1, 0.5].map((index): [string, Partial<SeccompSpec>] => [
+      `syscalls[0].args[0].index ${index} is outside 0..5`,
+      { syscalls: [{ ...rule, args: [{ ...argument, index }] }] },
+    ]),
+    ...["18446744073709551616", "1".repeat(21), "-1", "", "0x1", "1 "].flatMap((text) =>
+      (["value", "valueTwo"] as const).map((name): [string, Partial<SeccompSpec>] => [
+        `syscalls[0].args[0] ${text} is not a 64-bit number`,
+        { syscalls: [{ ...rule, args: [{ ...argument, [name]: text }] }] },
+      ]),
+    ),
+  ])("is refused with the line: %s", (line, parts) => {
+    const message = `OCI spec: linux.seccomp.${line}`;
+    expect(() => filter(parts)).toThrow(expect.objectContaining({ kind: "invalid-argument", message }));
+  });
+
+  it("accepts the limits of its fields", () => {
+    const args = [{ ...argument, index: 5, value: "18446744073709551615", valueTwo: "00000000000000000001" }];
+    const [described] = rules({ ...rule, names: ["x".repeat(63)], errnoRet: 65_535, args });
+    expect(described).toEqual({
+      action: 0x5ffff,
+      name: "x".repeat(63),
+      conditions: [{ argument: 5, operator: 4, values: [2n ** 64n - 1n, 1n] }],
+    });
+    const architectures = [`SCMP_ARCH_${"X".repeat(40)}`];
+    expect(filter({ architectures }).architectures).toEqual(["x".repeat(40)]);
+    expect(rules({ ...rule, errnoRet: 0 })).toMatchObject([{ action: 0x50000 }]);
+  });
+
+  it.each([
+    ["NE", 1],
+    ["LT", 2],
+    ["LE", 3],
+    ["EQ", 4],
+    ["GE", 5],
+    ["GT", 6],
+    ["MASKED_EQ", 7],
+  ])("gives the operator SCMP_CMP_%s the number %i", (name, operator) => {
+    const args = [{ ...argument, op: `SCMP_CMP_${name}` }];
+    expect(rules({ ...rule, args })).toMatchObject([{ conditions: [{ operator }] }]);
+  });
+
+  it("repeats a rule only if its action, name or conditions differ", () => {
+    const others = [{ action: "SCMP_ACT_LOG" }, { names: ["rmdir"] }, { args: [argument] }];
+    const all = [{}, ...others, {}, ...others].map((parts) => ({ ...rule, ...parts }));
+    expect(rules(...all)).toHaveLength(4);
+    const values = ["1", "2"].flatMap((value) => ["0", "1"].map((valueTwo) => ({ ...argument, value, valueTwo })));
+    expect(rules(...values.map((one) => ({ ...rule, args: [one] })))).toHaveLength(4);
   });
 });
 

@@ -42,18 +42,21 @@ test("a launch sends its fields and descriptors, and resolves with pid and pidfd
 });
 
 test.each([
-  [[-28, 0, 1, 0], "launch by init process 3: ENOSPC"],
-  [[-22, 0, 2, 0], "check launch plan operation 0 (exec): EINVAL"],
-  [[-74, 0, 2, -1], "check launch plan: EBADMSG"],
-  [[-22, 0, 3, 0], "setns pid namespace of the launch: EINVAL"],
-  [[-12, 0, 4, 0], "clone3 into the cgroup of the launch: ENOMEM (not enough memory, or the target pid namespace"],
-  [[-11, 0, 4, 0], "clone3 into the cgroup of the launch: EAGAIN"],
+  [[-28, 0, 1, 0], "launch by init process 3: ENOSPC (no space left on device)"],
+  [[-22, 0, 2, 0], "check launch plan operation 0 (exec): EINVAL (invalid argument)"],
+  [[-74, 0, 2, -1], "check launch plan: EBADMSG (bad message)"],
+  [[-22, 0, 3, 0], "setns pid namespace of the launch: EINVAL (invalid argument)"],
+  [
+    [-12, 0, 4, 0],
+    "clone3 into the cgroup of the launch: ENOMEM (not enough memory, or the target pid namespace has ended)",
+  ],
+  [[-11, 0, 4, 0], "clone3 into the cgroup of the launch: EAGAIN (resource temporarily unavailable)"],
 ])("a refusal %j is reported as: %s", async (fields, message) => {
   const client = await init.connect();
   const launched = client.launch(init.request(3));
   const { fds } = await init.received();
   init.send(16, 3, u32(...fields));
-  await expect(launched).rejects.toThrow(message);
+  await expect(launched).rejects.toMatchObject({ kind: "internal", message });
   for (const fd of fds) sys.close(fd);
   client.close();
 });

@@ -125,7 +125,11 @@ test.each<[string, PlanOp, string]>([
 test("a plan of more than 16 MiB is refused, one just below is accepted", () => {
   const plan = (length: number): PlanOp[] => [{ op: "exec", args: ["x".repeat(length)], env: [] }];
   expect(encodePlan(plan(MAX_PLAN_BYTES - 200)).length).toBeLessThan(MAX_PLAN_BYTES);
-  expect(() => encodePlan(plan(MAX_PLAN_BYTES))).toThrow(/the plan is larger than 16777216 bytes; shorten arguments/);
+  const why = "the plan is larger than 16777216 bytes; shorten arguments or environment";
+  const message = `launch plan, operation 0 (exec): ${why}`;
+  expect(() => encodePlan(plan(MAX_PLAN_BYTES))).toThrow(
+    expect.objectContaining({ kind: "invalid-argument", message }),
+  );
   const many: PlanOp[] = [{ op: "exec", args: [], env: new Array<string>(2_000_000).fill("") }];
   expect(() => encodePlan(many)).toThrow(/the plan is larger/);
 });

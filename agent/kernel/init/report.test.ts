@@ -58,6 +58,14 @@ test("an aborted wait rejects, and the report is not lost", () =>
     sys.close(write);
   }));
 
+test("a text of 240 bytes is a report's longest", () =>
+  withPipe(async ({ read, write }) => {
+    const text = "x".repeat(240);
+    sys.write(write, record(2, 1, 2, text));
+    expect(await new ReportReader(sys, read).next()).toEqual({ kind: "failed", index: 1, errno: 2, text });
+    sys.close(write);
+  }));
+
 test.each([
   ["an unknown kind", record(3)],
   ["half a record", record(1).subarray(0, 8)],
@@ -66,6 +74,7 @@ test.each([
   withPipe(async ({ read, write }) => {
     sys.write(write, bytes);
     sys.close(write);
-    await expect(new ReportReader(sys, read).next()).rejects.toThrow("not a launch report");
+    const message = `read report on fd ${read}: not a launch report (${Math.min(bytes.length, 16)} bytes)`;
+    await expect(new ReportReader(sys, read).next()).rejects.toMatchObject({ kind: "internal", message });
   }),
 );
