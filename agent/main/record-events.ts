@@ -19,9 +19,9 @@ export function recordEvents(agent: Agent, opened: OpenedKernel, epoch: () => Ui
   let events: Events | undefined;
   let loading: Promise<Events> | undefined;
 
-  const add = (event: LifecycleEvent, ms: number) => {
+  const add = (to: Events, event: LifecycleEvent, ms: number) => {
     try {
-      events?.add(event, ms);
+      to.add(event, ms);
     } catch (error) {
       opened.log.error({ error: String(error), event: event.type }, "an event was not recorded");
     }
@@ -32,13 +32,16 @@ export function recordEvents(agent: Agent, opened: OpenedKernel, epoch: () => Ui
       import("../kernel/journal/event-ring.ts"),
       agent.sandbox.undone,
     ]);
-    events = new Events(agent, new EventRing(`${opened.stateDirectory}/events`), epoch);
+    const keeper = new Events(agent, new EventRing(`${opened.stateDirectory}/events`), epoch);
     if (found !== undefined) {
-      add({ type: "agent-restarted", generation }, startedMs);
-      events.addMissing(found, startedMs);
+      add(keeper, { type: "agent-restarted", generation }, startedMs);
+      await keeper.addMissing(found, startedMs).catch((error: unknown) => {
+        opened.log.error({ error: String(error) }, "events of the last agent were not completed");
+      });
     }
-    for (const { event, ms } of waiting.splice(0)) add(event, ms);
-    return events;
+    for (const { event, ms } of waiting.splice(0)) add(keeper, event, ms);
+    events = keeper;
+    return keeper;
   };
   const load = () => {
     loading ??= open();
@@ -49,7 +52,7 @@ export function recordEvents(agent: Agent, opened: OpenedKernel, epoch: () => Ui
 
   lifecycle.subscribe((message) => {
     const event = message as LifecycleEvent;
-    if (events !== undefined) return add(event, Date.now());
+    if (events !== undefined) return add(events, event, Date.now());
     if (waiting.length >= MAX_WAITING) return;
     if (waiting.push({ event, ms: Date.now() }) === 1) setImmediate(loadNow);
   });

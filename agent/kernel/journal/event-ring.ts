@@ -45,7 +45,7 @@ export class EventRing {
   read(number: number): Uint8Array | undefined {
     if (number < this.first || number > this.#last || this.#numberAt(number) !== number) return undefined;
     const length = Math.min(this.#record.readUInt16LE(8), MAX_EVENT_BYTES);
-    return Uint8Array.from(this.#record.subarray(HEADER_BYTES, HEADER_BYTES + length));
+    return new Uint8Array(this.#record.subarray(HEADER_BYTES, HEADER_BYTES + length));
   }
 
   close(): void {

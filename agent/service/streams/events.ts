@@ -1,3 +1,4 @@
+import { yieldToEventLoop } from "../../../lib/yield-to-event-loop.ts";
 import { codec, DecodeError } from "../../../proto/codec.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { AgentError } from "../../kernel/error.ts";
@@ -55,11 +56,13 @@ export class Events {
   }
 
   /** Adds what the last agent didn't report of the containers that this agent has found, and of those that are gone. */
-  addMissing(found: readonly FoundContainer[], ms: number): void {
+  async addMissing(found: readonly FoundContainer[], ms: number): Promise<void> {
     const kept: LifecycleEvent[] = [];
+    const pause = yieldToEventLoop();
     for (let number = this.#ring.first; number <= this.#ring.last; number++) {
       const event = this.#read(number);
       if (event !== undefined) kept.push(event);
+      await pause();
     }
     for (const event of missingEvents(kept, found)) this.add(event, ms);
   }
