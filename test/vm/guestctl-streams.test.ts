@@ -75,7 +75,7 @@ describe("guestctl's stdio in a guest", () => {
   it("debugs a container with a tools image, explains how, and leaves the target unchanged", async () => {
     const tools = startInTerminal("debug", "-it", "--name", "tools", "--image", image, "web");
     tools.type("stty -echo; ps -o args; ls -d /target/bin; touch /target/new; echo rea''dy\r");
-    await tools.prints(/sleep 1000[^]*\/target\/bin[^]*Read-only file system[^]*ready/);
+    await tools.prints(/sleep 1000.*\/target\/bin.*Read-only file system.*ready/s);
     expect((await run("explain", "tools")).stdout).toMatch(/mount on +\/target +shared_mounts debug web/);
     tools.type("exit 5\r");
     expect(await tools.ended).toBe(5);
