@@ -67,7 +67,7 @@ describeInNamespaces("a peer that connects thousands of times", () => {
     } while (!ended);
     await attacking;
     expect(longest).toBeLessThan(HELD_UP_MS);
-    expect(await machine.agentPid(), "the agent is the same").toBe(agent);
+    expect(await machine.agentPid(), `the agent is the same: ${machine.console().slice(-4000)}`).toBe(agent);
   }
 
   /** Sends one more byte over each connection in turn. */
