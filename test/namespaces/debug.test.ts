@@ -1,5 +1,6 @@
-import { chownSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { execFileSync } from "node:child_process";
+import { chownSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startGuestctl } from "../scenarios/guestctl-process.ts";
@@ -91,6 +92,25 @@ describeInNamespaces("guestctl debug", () => {
       await pod.remove(id);
     });
   });
+
+  const strace = "/usr/bin/strace";
+  const hasStrace = existsSync(strace);
+  it.skipIf(!hasStrace)(
+    `attaches strace to its process${hasStrace ? "" : " (no strace on this machine)"}`,
+    async () => {
+      const { id } = await startDistroless();
+      const libraries = execFileSync("ldd", [strace], { encoding: "utf8" }).match(/\/\S+/g) ?? [];
+      for (const file of [strace, ...libraries]) {
+        mkdirSync(join(tools, dirname(file)), { recursive: true });
+        copyFileSync(file, join(tools, file));
+      }
+      const running = debug(id, [strace, "-p", "1"]);
+      await expect.poll(() => running.output.stderr, { timeout: 20_000 }).toMatch(/Process 1 attached\n.*pause\(/);
+      await pod.client.agent.signalProcess({ container_id: id, exec_id: id, signal: 9 });
+      expect(await running.ended).toBe(137);
+      await pod.remove(id);
+    },
+  );
 
   it("joins the target's user namespace", async () => {
     const mappings = [{ ContainerID: 0, HostID: 100_000, Size: 65_536 }];
