@@ -151,9 +151,13 @@ function take({ type, offset, payload }: StreamFrame, position: Position): Guest
     case "event": {
       const event = messages.event.decode(payload);
       const { container_id: container, exec_id: exec, code, signal, generation } = event;
+      const time = new Date(event.ms);
+      if (offset < (position.next ?? 0) || Number.isNaN(time.getTime())) {
+        throw new RpcError("internal", `events: the agent sent event ${offset} out of order or without a time`);
+      }
       position.next = offset + 1;
       const type = NAMES.get(event.type) ?? `unknown-${event.type}`;
-      return { number: offset, time: new Date(event.ms), type, container, exec, code, signal, generation };
+      return { number: offset, time, type, container, exec, code, signal, generation };
     }
     case "eventsGap": {
       const { to, reason } = messages.gap.decode(payload);
