@@ -51,6 +51,11 @@ const KINDS = {
   forwardWaiting: { code: 42, sender: "agent", streams: [process], payload: false },
   ports: { code: 43, sender: "client", streams: [process], payload: true },
   portList: { code: 44, sender: "agent", streams: [process], payload: true },
+  events: { code: 45, sender: "client", streams: [process], payload: true },
+  eventsStart: { code: 46, sender: "agent", streams: [process], payload: true },
+  event: { code: 47, sender: "agent", streams: [process], payload: true },
+  eventsGap: { code: 48, sender: "agent", streams: [process], payload: true },
+  eventsEnd: { code: 49, sender: "agent", streams: [process], payload: false },
 } as const satisfies Readonly<Record<string, FrameKind>>;
 
 export type FrameType = keyof typeof KINDS;
@@ -65,7 +70,7 @@ const TYPES: ReadonlyMap<number, FrameType> = new Map(frameTypes.map((type) => [
 export interface StreamFrame {
   readonly type: FrameType;
   readonly stream: number;
-  /** Position in the stream, in bytes; a number of its own for ping and pong, the port for forwardListening. */
+  /** Position in the stream, in bytes; a number of its own for ping, pong and events, the port for forwardListening. */
   readonly offset: number;
   readonly payload: Uint8Array;
 }

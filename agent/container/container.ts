@@ -1,6 +1,7 @@
 import { SIGKILL } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
+import { publishEvent } from "../kernel/lifecycle.ts";
 import { Lock } from "../kernel/wait/lock.ts";
 import { tracedStep } from "../kernel/wait/traced-step.ts";
 import { waitUntil } from "../kernel/wait/wait-until.ts";
@@ -85,6 +86,9 @@ export class Container {
     const container = new Container(kernel, options, chooseRuntime(kernel, options), init, execs);
     container.#paused = !held && isFrozen(kernel.files, options.cgroup);
     container.#tracer.assume();
+    for (const process of container.processes) {
+      if (process.release === undefined && process.status === undefined) container.#reportExit(process);
+    }
     return container;
   }
 
@@ -186,6 +190,8 @@ export class Container {
       } catch (error) {
         throw error === REMOVED ? this.#removedOr(error) : error;
       }
+      publishEvent({ type: "container-started", container: this.id });
+      this.#reportExit(this.#init);
     });
   }
 
@@ -218,6 +224,8 @@ export class Container {
     try {
       const started = await launching;
       this.#execs.add(started);
+      publishEvent({ type: "exec-started", container: this.id, exec: execId });
+      this.#reportExit(started);
       return started;
     } catch (error) {
       if (cancelled.aborted || !isEnding(this.#kernel.files, this.#init.pid)) throw this.#removedOr(error, signal);
@@ -289,6 +297,13 @@ export class Container {
     for (const process of this.processes) process.destroy();
     this.#execs.clear();
     await this.#runtime.remove();
+  }
+
+  /** Publishes the end of a process that has started, once it ends. */
+  #reportExit(process: Process): void {
+    const name = { container: this.id, ...(process === this.#init ? {} : { exec: process.execId }) };
+    const type = process === this.#init ? "container-exited" : "exec-exited";
+    void process.exit.then(({ code, signal }) => publishEvent({ type, ...name, code, signal }));
   }
 
   /** Throws if the removal has begun: its cgroup and processes go away. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { CLONE_NEWNS } from "../kernel/constants.ts";
+import { CLONE_NEWNS, MOUNT_ATTR_RDONLY, MS_PRIVATE } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Files } from "../kernel/files.ts";
 import { guestPath } from "../kernel/guest-path.ts";
@@ -16,6 +16,8 @@ export interface SharedMount {
   readonly source: string;
   readonly sourcePath: string;
   readonly path: string;
+  /** Keeps mounts of either container from appearing in the other; "ro" also makes it read-only there. */
+  readonly isolated?: "ro" | "rw";
 }
 
 /** The first process of a container. */
@@ -99,14 +101,17 @@ async function runPlan(
 }
 
 /** Plan that takes the mount from `source` to `target`; resolves each path within its container's root. */
-function sharePlan({ name, sourcePath, path }: SharedMount): CompiledPlan {
+export function sharePlan({ name, sourcePath, path, isolated }: SharedMount): CompiledPlan {
   const plan = new PlanBuilder();
   plan.slot("report");
+  const set = isolated === "ro" ? MOUNT_ATTR_RDONLY : 0;
+  const attributes = { op: "setattr", set, clear: 0, propagation: MS_PRIVATE, recursive: true } as const;
   plan.add(
     `shared_mounts ${name}`,
     { op: "setns", slot: plan.slot("source"), flags: CLONE_NEWNS },
     { op: "own-root" },
     { op: "open-tree", from: "root", path: sourcePath, recursive: true },
+    ...(isolated === undefined ? [] : [attributes]),
     { op: "setns", slot: plan.slot("target"), flags: CLONE_NEWNS },
     { op: "own-root" },
     { op: "attach", target: path, overProc: false },

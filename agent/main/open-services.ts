@@ -12,6 +12,7 @@ import type { Agent } from "../service/rpc.ts";
 import { Attaching } from "../service/streams/attach.ts";
 import { serviceTable } from "../service/table.ts";
 import { AttachmentServer } from "../transport/attachment/attachment-server.ts";
+import { eventsKinds } from "../transport/attachment/events-connection.ts";
 import { forwardKinds } from "../transport/attachment/forward-connection.ts";
 import type { FrameCarrier } from "../transport/attachment/frame-carrier.ts";
 import type { OpenCall } from "../transport/connection.ts";
@@ -24,6 +25,7 @@ import type { OpenedKernel } from "./open-kernel.ts";
 import { openMemAgent } from "./open-mem-agent.ts";
 import { openPolicy } from "./open-policy.ts";
 import { protectGuest } from "./protect-guest.ts";
+import { recordEvents } from "./record-events.ts";
 import { cgroupRoot } from "./service-mode.ts";
 import type { Tracing } from "./trace/start-tracing.ts";
 import { VERSION } from "./version.ts";
@@ -120,7 +122,9 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   const served = trace === undefined ? table : trace.traced(table);
   const attaching = new Attaching(agent, resumable);
   const forwarding = loadForwarding(agent, opened);
-  const attachments = new AttachmentServer(sys, attaching, { kinds: forwardKinds(sys, forwarding) });
+  const events = recordEvents(agent, opened, () => resumable.epoch);
+  const kinds = { ...forwardKinds(sys, forwarding), ...eventsKinds(events) };
+  const attachments = new AttachmentServer(sys, attaching, { kinds });
   const attach = (carrier: FrameCarrier) => attachments.serve(carrier);
   const server = new RpcServer(
     { sys, init, journal: journal.calls },

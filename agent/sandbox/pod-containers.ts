@@ -1,6 +1,7 @@
 import { makeBundle, removeBundle } from "../container/bundle.ts";
 import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
 import { Container } from "../container/container.ts";
+import { debugTarget, joinTarget, targetMount } from "../container/debug-target.ts";
 import { hasCreateHooks } from "../container/hooks/hooks.ts";
 import { runHooksIgnoringFailures } from "../container/hooks/run-hooks.ts";
 import { sortNamespaces } from "../container/namespaces/namespaces.ts";
@@ -14,6 +15,7 @@ import type { CdiDevices } from "../device/cdi/cdi-devices.ts";
 import type { Devices } from "../device/devices.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { publishEvent } from "../kernel/lifecycle.ts";
 import { tracedStep } from "../kernel/wait/traced-step.ts";
 import { waitUntil } from "../kernel/wait/wait-until.ts";
 import { foldLayers } from "../storage/fold-layers.ts";
@@ -92,6 +94,7 @@ export class PodContainers {
       (id, held) => this.#changeRecord(id, { held }),
     );
     const onOom = (id: string, oomKills: number) => {
+      publishEvent({ type: "oom-killed", container: id });
       onOomKill(id);
       ignoreErrors(() => this.#changeRecord(id, { oomKills }));
     };
@@ -157,8 +160,8 @@ export class PodContainers {
    * Resolves when the container's process exists and waits for `start`. A failure, or cancellation by `signal`, leaves nothing behind.
    * `pod` throws if no sandbox exists.
    */
-  async create(request: ContainerRequest, pod: () => PodParts, signal?: AbortSignal): Promise<Container> {
-    const { id } = request;
+  async create(asked: ContainerRequest, pod: () => PodParts, signal?: AbortSignal): Promise<Container> {
+    const { id } = asked;
     checkContainerId(id);
     const discarding = this.#discarding.get(id);
     if (discarding !== undefined) await discarding.catch(() => undefined);
@@ -166,6 +169,7 @@ export class PodContainers {
     if (this.#containers.has(id) || this.#creating.has(id)) {
       throw new AgentError("already-exists", `create container ${id}: the id already exists`);
     }
+    const request = this.#withTarget(asked);
     const create = (pidPath?: string) => this.#create(request, parts, pidPath, signal);
     const creating = request.sharePid ? this.#pidNamespace.share(() => this.all, create, signal) : create();
     this.#creating.set(id, creating);
@@ -201,7 +205,9 @@ export class PodContainers {
       throw new AgentError("not-found", `remove container: Invalid container id "${id}"`);
     }
     const isLast = entry !== undefined && this.#containers.get(id)?.container === entry.container;
-    const discarding = this.#discarding.get(id) ?? (isLast ? this.#discard(entry.record) : undefined);
+    const discard = (record: ContainerRecord) =>
+      this.#discard(record).then(() => publishEvent({ type: "container-removed", container: id }));
+    const discarding = this.#discarding.get(id) ?? (isLast ? discard(entry.record) : undefined);
     if (discarding !== undefined) await waitUntil(discarding, signal);
   }
 
@@ -209,6 +215,14 @@ export class PodContainers {
   async removeAll(signal: AbortSignal): Promise<void> {
     await waitUntil(Promise.allSettled(this.#creating.values()), signal);
     await Promise.all([...this.#containers.keys()].map((id) => this.remove(id, signal)));
+  }
+
+  /** Puts a container that debugs another one into that one's namespaces, and mounts its root. */
+  #withTarget(request: ContainerRequest): ContainerRequest {
+    const target = debugTarget(request.spec.annotations);
+    if (target === undefined) return request;
+    const spec = joinTarget(request.spec, target, this.find(target.container));
+    return { ...request, spec, sharePid: false, sharedMounts: [...request.sharedMounts, targetMount(target)] };
   }
 
   /** Creates a container step by step and rolls back on failure. `pidPath` is the pod's pid namespace if the container joins it. */
@@ -276,6 +290,7 @@ export class PodContainers {
       if (inSteps) this.#state.writeContainer(record);
       if (pidPath === undefined) this.#pidNamespace.keep(container, request.sharePid);
       this.#cgroups.watch(record, container.init.exit);
+      publishEvent({ type: "container-created", container: id });
       return container;
     } catch (error) {
       await container?.remove(AbortSignal.timeout(ROLL_BACK_MS)).catch(() => undefined);

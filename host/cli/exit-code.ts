@@ -3,7 +3,7 @@ import { RpcError } from "../client/rpc-error.ts";
 import { CliError } from "./cli-error.ts";
 
 /** Commands whose exit code is a process's. If guestctl itself fails, they use Docker's codes; other commands use 1. */
-const RUNNERS: ReadonlySet<string> = new Set(["run", "exec", "attach"]);
+const RUNNERS: ReadonlySet<string> = new Set(["run", "exec", "attach", "debug"]);
 const FAILED = 125;
 const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;

@@ -4,6 +4,8 @@ import { addAgent } from "./command/agent.ts";
 import { addAttach } from "./command/attach.ts";
 import { addBoot } from "./command/boot.ts";
 import { addCp } from "./command/cp.ts";
+import { addDebug } from "./command/debug.ts";
+import { addEvents } from "./command/events.ts";
 import { addExec } from "./command/exec.ts";
 import { addExplain } from "./command/explain.ts";
 import { addForward } from "./command/forward.ts";
@@ -43,6 +45,7 @@ export function createProgram(): Command {
     addRun,
     addExec,
     addAttach,
+    addDebug,
     addCp,
     addForward,
     addPorts,
@@ -51,6 +54,7 @@ export function createProgram(): Command {
     addStats,
     addMetrics,
     addLogs,
+    addEvents,
     addExplain,
     addWait,
     addKill,

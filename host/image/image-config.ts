@@ -24,6 +24,9 @@ export interface RunOptions {
   /** Additional mounts, after the default ones. */
   readonly mounts?: readonly Init<grpc.Mount>[];
   readonly cgroupsPath?: string;
+  /** Capabilities beside Docker's. */
+  readonly capabilities?: readonly string[];
+  readonly annotations?: Readonly<Record<string, string>>;
   /** Memory in bytes, processors (such as 1.5), and number of tasks. */
   readonly limits?: { readonly memory?: number; readonly cpus?: number; readonly pids?: number };
 }
@@ -40,12 +43,13 @@ export function imageSpec(
   rootfs: RootfsPlace,
   options: RunOptions = {},
 ): Init<grpc.Spec> {
-  const { hostname = "", readonlyRoot = false, cgroupsPath = "", mounts = [], limits = {} } = options;
+  const { hostname = "", readonlyRoot = false, cgroupsPath = "", mounts = [], limits = {}, annotations = {} } = options;
   return {
     Version: "1.1.0",
     Process: processSpec(config, rootfs.host, options),
     Root: { Path: rootfs.guest, Readonly: readonlyRoot },
     Hostname: hostname,
+    Annotations: annotations,
     Mounts: [...defaults.DEFAULT_MOUNTS, defaults.CGROUP_MOUNT, ...mounts],
     Linux: {
       Namespaces: defaults.DEFAULT_NAMESPACES.map((type) => ({ Type: type })),
@@ -61,7 +65,8 @@ export function imageSpec(
 export function processSpec(config: Image["config"], rootfs: string, options: RunOptions): Init<grpc.Process> {
   const { terminal, noNewPrivileges = false } = options;
   const user = imageUser(rootfs, options.user ?? asText(config["User"]));
-  const capabilities = user.uid === 0 ? defaults.DEFAULT_CAPABILITIES : [];
+  const bounding = [...defaults.DEFAULT_CAPABILITIES, ...(options.capabilities ?? [])];
+  const capabilities = user.uid === 0 ? bounding : [];
   return {
     Terminal: terminal !== undefined,
     ...(terminal === undefined ? {} : { ConsoleSize: { Height: terminal.rows, Width: terminal.columns } }),
@@ -69,7 +74,7 @@ export function processSpec(config: Image["config"], rootfs: string, options: Ru
     Args: commandLine(config, options),
     Env: environment(config, options),
     Cwd: options.cwd || asText(config["WorkingDir"]) || "/",
-    Capabilities: { Bounding: defaults.DEFAULT_CAPABILITIES, Effective: capabilities, Permitted: capabilities },
+    Capabilities: { Bounding: bounding, Effective: capabilities, Permitted: capabilities },
     Rlimits: [{ Type: "RLIMIT_NOFILE", Soft: defaults.DEFAULT_NOFILE.soft, Hard: defaults.DEFAULT_NOFILE.hard }],
     NoNewPrivileges: noNewPrivileges,
   };

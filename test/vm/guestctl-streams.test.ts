@@ -72,6 +72,31 @@ describe("guestctl's stdio in a guest", () => {
     expect(await run("rm", "term")).toEqual({ code: 0, stdout: "term\n", stderr: "" });
   });
 
+  it("debugs a container with a tools image, explains how, and leaves the target unchanged", async () => {
+    const tools = startInTerminal("debug", "-it", "--name", "tools", "--image", image, "web");
+    tools.type("stty -echo; ps -o args; ls -d /target/bin; touch /target/new; echo rea''dy\r");
+    await tools.prints(/sleep 1000.*\/target\/bin.*Read-only file system.*ready/s);
+    expect((await run("explain", "tools")).stdout).toMatch(/mount on +\/target +shared_mounts debug web/);
+    tools.type("exit 5\r");
+    expect(await tools.ended).toBe(5);
+    expect((await run("ps", "-a")).stdout).not.toMatch(/tools/);
+  });
+
+  it("prints the guest's events", async () => {
+    expect(await run("run", "-g", "kept", "--name", "short", image, "sh", "-c", "exit 3")).toMatchObject({ code: 3 });
+    const { stdout } = await run("events", "--no-follow", "--filter", "container=short", "--json");
+    const events = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(events.map(({ action, code }) => [action, code])).toEqual([
+      ["created", undefined],
+      ["started", undefined],
+      ["exited", 3],
+      ["removed", undefined],
+    ]);
+  });
+
   it("takes a detached container over from the guestctl that keeps it, which still records its end", async () => {
     const refused = await run("attach", "--no-stdin", "web");
     expect(refused).toEqual({

@@ -3,6 +3,7 @@ import { realFiles } from "../../kernel/files.ts";
 import { commandLine } from "../../kernel/init/command-line.ts";
 import { describeOp, detailOp } from "../../kernel/init/describe-op.ts";
 import { withPrivilegedDevices } from "../cgroup/privileged-devices.ts";
+import { debugTarget, targetMount } from "../debug-target.ts";
 import { CREATE_HOOKS, type HookKind, type HookSpec, type HooksSpec } from "../hooks/hooks.ts";
 import { checkSpec } from "../plan/check-spec.ts";
 import { compileCreate } from "../plan/compile-create.ts";
@@ -10,6 +11,7 @@ import type { CompiledPlan } from "../plan/plan-builder.ts";
 import { securityModules } from "../process/security-labels.ts";
 import { requestedRuntime } from "../runtime/find-runtime.ts";
 import { seccompFilter } from "../seccomp/seccomp-filter.ts";
+import { sharePlan } from "../shared-mounts.ts";
 import type { Spec } from "../spec.ts";
 import { explainAgent } from "./explain-agent.ts";
 import { explainCgroup } from "./explain-cgroup.ts";
@@ -59,12 +61,14 @@ export function explainSpec(given: Spec): ExplainedStep[] {
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
   const plan = compileCreate(spec, { env: spec.process.env, hasLabel: securityModules(realFiles), seccomp });
   const object = plan.newPidNamespace ? "new pid, into its cgroup" : "into its cgroup";
+  const target = debugTarget(spec.annotations);
   const clone = { operation: "clone3", object, reason: "linux.namespaces" };
   return [
     ...explainCgroup(spec),
     ...explainAgent(spec),
     clone,
     ...explainPlan(plan, spec.hooks),
+    ...(target === undefined ? [] : explainPlan(sharePlan(targetMount(target)), undefined)),
     ...explainHooks(spec.hooks, ["poststart", "poststop"]),
   ];
 }

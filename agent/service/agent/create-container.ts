@@ -1,4 +1,5 @@
 import type { grpc } from "../../../proto/gen/messages.js";
+import { debugTarget } from "../../container/debug-target.ts";
 import { mountWarnings } from "../../container/mounts/check-mounts.ts";
 import { processWarnings } from "../../container/process/check-process.ts";
 import { securityModules } from "../../container/process/security-labels.ts";
@@ -20,6 +21,11 @@ export const createContainer: Rpc<"CreateContainer"> = {
   afterDeath: "continue",
   async handle(agent, request, call) {
     const asked = toSpec(request.OCI);
+    const target = debugTarget(asked.annotations);
+    if (target !== undefined) {
+      const { container: target_id, writable } = target;
+      agent.policy.check("Debug", "DebugRequest", { container_id: request.container_id, target_id, writable });
+    }
     const spec = agent.defaultSeccomp ? withDefaultSeccomp(asked) : asked;
     const wanted = {
       id: request.container_id,

@@ -1,0 +1,29 @@
+import { channel } from "node:diagnostics_channel";
+
+/** Something that happened to a container, an exec or the agent. */
+export interface LifecycleEvent {
+  readonly type:
+    | "container-created"
+    | "container-started"
+    | "container-exited"
+    | "container-removed"
+    | "exec-started"
+    | "exec-exited"
+    | "oom-killed"
+    | "agent-restarted";
+  readonly container?: string;
+  /** Exec id; absent for a container. */
+  readonly exec?: string;
+  /** Exit code, or 128 + signal. */
+  readonly code?: number;
+  readonly signal?: number;
+  /** Number of the agent since boot, for agent-restarted. */
+  readonly generation?: number;
+}
+
+/** Publishes LifecycleEvent, in the order in which the events of one container happen. */
+export const lifecycle = channel("guestd.lifecycle");
+
+export function publishEvent(event: LifecycleEvent): void {
+  lifecycle.publish(event);
+}

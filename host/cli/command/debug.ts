@@ -1,0 +1,112 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Command } from "commander";
+import type { RunOptions } from "../../image/image-config.ts";
+import { repositoryRoot } from "../../machine/paths.ts";
+import { CliError } from "../cli-error.ts";
+import { identifier } from "../flags/option-values.ts";
+import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../flags/process-flags.ts";
+import { type ContainerTarget, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { StatusLine } from "../output/status-line.ts";
+import { Interrupts } from "../run/interrupts.ts";
+import { type PreparedRun, prepareAtAddress, prepareInGuest } from "../run/prepare-run.ts";
+import { randomName } from "../run/random-name.ts";
+import { runContainer } from "../run/run-container.ts";
+import { StateStore } from "../state/state-store.ts";
+
+interface DebugFlags extends ProcessFlags, TargetFlags {
+  readonly image?: string;
+  readonly imageName?: string;
+  readonly rootfs?: string;
+  readonly name?: string;
+  readonly writable?: true;
+}
+
+/** The demo's image, which is busybox. */
+const BUSYBOX = join(repositoryRoot, "build/demo/busybox.tar");
+
+const HELP = `
+The debug container has the target's processes, network, ipc and host name, the root of a tools image, and the target's
+root at /target, read-only unless --writable is given. It may trace the target's processes, whatever capabilities the target
+has. Nothing is written to the target. The debug container ends with the target, and is removed when its command ends.
+
+  guestctl debug -it web
+  guestctl debug web -- ps -o pid,args
+  guestctl debug -it web --image tools.tar -- strace -p 1
+  guestctl debug web -- cat /target/etc/app.conf /proc/1/environ`;
+
+/** Adds `guestctl debug`. */
+export function addDebug(program: Command): void {
+  const command = program
+    .command("debug")
+    .summary("run tools beside a container's processes")
+    .description("Run a command of a tools image in a running container's namespaces. Default: a shell of busybox.")
+    .usage("[options] CONTAINER [-- command…]")
+    .argument("<container>")
+    .argument("[command...]");
+  withTarget(withProcessFlags(command))
+    .option("--image <file>", "tools image: a docker save file or an OCI layout (default: the demo's busybox)")
+    .option("--image-name <name>", "name of the image, if the file holds several")
+    .option("--rootfs <path>", "with --address: path of the tools' root file system in the guest")
+    .option("--name <id>", "id of the debug container (default: a random one)", identifier)
+    .option("--writable", "let the command write to the target's root at /target")
+    .addHelpText("after", HELP)
+    .action((container: string, args: string[], flags: DebugFlags) => debug(container, args, flags));
+}
+
+async function debug(text: string, args: readonly string[], flags: DebugFlags): Promise<void> {
+  checkFlags(flags);
+  checkTerminal(flags);
+  const store = new StateStore();
+  const target = findContainer(store, flags, text);
+  const id = flags.name ?? randomName("d");
+  using interrupts = new Interrupts();
+  using status = new StatusLine();
+  await using prepared = await interrupts.during(prepare(target, id, flags, status, interrupts.signal));
+  process.exitCode = await runContainer(store, prepared, {
+    id,
+    image: flags.image ?? "busybox",
+    options: debugOptions(target.container, args, flags),
+    flags,
+    interrupts,
+    kept: false,
+    started: () => status.clear(),
+  });
+}
+
+function prepare(
+  { guest, address }: ContainerTarget,
+  id: string,
+  { image, imageName, rootfs = "" }: DebugFlags,
+  status: StatusLine,
+  signal: AbortSignal,
+): Promise<PreparedRun> {
+  if (guest === undefined) return prepareAtAddress(address, rootfs, "guestctl");
+  const path = image ?? BUSYBOX;
+  if (image === undefined && !existsSync(BUSYBOX)) {
+    throw new CliError(`debug: no image given, and ${BUSYBOX} doesn't exist; add --image, or run npm run demo`);
+  }
+  status.show(`unpacking ${path} …`);
+  const named = { path, ...(imageName === undefined ? {} : { name: imageName }) };
+  return prepareInGuest(guest, id, { image: named, volumes: [] }, signal);
+}
+
+/** Maps flags and words to options of the debug container. Exported for its test. */
+export function debugOptions(target: string, args: readonly string[], flags: DebugFlags): RunOptions {
+  return {
+    ...processOptions(flags),
+    entrypoint: [],
+    args: args.length === 0 ? ["sh"] : args,
+    capabilities: ["CAP_SYS_PTRACE"],
+    annotations: { "guestd.debug": target, ...(flags.writable ? { "guestd.debug.writable": "true" } : {}) },
+  };
+}
+
+function checkFlags({ address, rootfs, image, imageName }: DebugFlags): void {
+  if ((address === undefined) !== (rootfs === undefined)) {
+    throw new CliError("debug: --address and --rootfs need each other: guestctl can't unpack images for that agent");
+  }
+  if (address !== undefined && (image ?? imageName) !== undefined) {
+    throw new CliError("debug: --image can't be combined with --address; give --rootfs instead");
+  }
+}

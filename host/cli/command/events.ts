@@ -1,0 +1,99 @@
+import type { Command } from "commander";
+import { type EventGap, type GuestEvent, readEvents } from "../../client/streams/events.ts";
+import { visible, visibleLine } from "../../visible.ts";
+import { streamsPlace } from "../attach/streams-place.ts";
+import { CliError } from "../cli-error.ts";
+import { count } from "../flags/option-values.ts";
+import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
+import { print } from "../output/print.ts";
+import { StateStore } from "../state/state-store.ts";
+
+interface EventsFlags extends TargetFlags {
+  readonly since?: number;
+  readonly json?: true;
+  readonly follow: boolean;
+  readonly filter?: readonly string[];
+}
+
+const HELP = `
+Each line is an event: its number, time, kind, what happened, and the container and exec. Kinds are container, exec, oom and
+agent. Numbers begin with 1 at each boot of the guest; the agent keeps the last 4096 events. If it is killed, or the
+connection is lost, events continues with the next number. "gap" stands for events that are no longer kept.
+
+  guestctl events --since 1
+  guestctl events --json --filter kind=container --filter container=web
+  guestctl events --no-follow`;
+
+/** Adds `guestctl events`. */
+export function addEvents(program: Command): void {
+  const command = program
+    .command("events")
+    .summary("print what happens to containers and execs")
+    .description("Print events of a guest as they happen, or those that have happened.")
+    .option("--since <number>", "begin with this event (default: the next one; with --no-follow: the oldest)", count)
+    .option("--json", "print each event as JSON on one line")
+    .option("--filter <key=value>", "only events with this kind or container; may be repeated", filters)
+    .option("--no-follow", "end with the last event so far");
+  withTarget(command)
+    .addHelpText("after", HELP)
+    .action((flags: EventsFlags) => events(flags));
+}
+
+async function events({ since, json, follow, filter = [], ...flags }: EventsFlags): Promise<void> {
+  const { address, dial } = streamsPlace(findTarget(new StateStore(), flags));
+  const values = (key: string) => filter.filter((it) => it.startsWith(`${key}=`)).map((it) => it.slice(key.length + 1));
+  const [container, second] = values("container");
+  if (second !== undefined) throw new CliError("events: --filter container= can be given once");
+  const from = since ?? (follow ? undefined : 1);
+  const all = readEvents(address, {
+    ...(from === undefined ? {} : { since: from }),
+    ...(container === undefined ? {} : { container }),
+    ...(dial === undefined ? {} : { dial }),
+    ...{ kinds: values("kind"), end: !follow },
+  });
+  for await (const event of all) await print(json ? jsonLine(event) : textLine(event));
+}
+
+function filters(text: string, before: readonly string[] = []): readonly string[] {
+  if (!/^(kind|container)=./.test(text)) throw new CliError(`events: --filter ${text}: give kind=… or container=…`);
+  return [...before, text];
+}
+
+/** Formats an event for people. Exported for its test. */
+export function textLine(event: GuestEvent | EventGap): string {
+  if (!isEvent(event))
+    return `${event.number} gap: events up to ${event.to - 1} are gone: ${visibleLine(event.reason)}\n`;
+  const { number, time, container, exec, code, generation } = event;
+  const [kind, action] = wordsOf(event);
+  const end = action === "exited" ? [`code ${code}`] : [];
+  const restarted = generation === 0 ? [] : [`generation ${generation}`];
+  const words = [`${number}`, time.toISOString(), kind, action, container, exec, ...end, ...restarted];
+  return `${visibleLine(words.filter((word) => word !== "").join(" "))}\n`;
+}
+
+/** Formats an event as JSON, with the fields that it has. Exported for its test. */
+export function jsonLine(event: GuestEvent | EventGap): string {
+  if (!isEvent(event)) {
+    const { number, to, reason } = event;
+    return visible(`${JSON.stringify({ number, kind: "gap", to, reason })}\n`);
+  }
+  const { number, time, container, exec, code, signal, generation } = event;
+  const [kind, action] = wordsOf(event);
+  const fields = {
+    ...{ number, time: time.toISOString(), kind, action },
+    ...(container === "" ? {} : { container }),
+    ...(exec === "" ? {} : { exec }),
+    ...(action === "exited" ? { code, signal } : {}),
+    ...(generation === 0 ? {} : { generation }),
+  };
+  return visible(`${JSON.stringify(fields)}\n`);
+}
+
+function isEvent(event: GuestEvent | EventGap): event is GuestEvent {
+  return event.type !== "gap";
+}
+
+function wordsOf({ type }: GuestEvent): [kind: string, action: string] {
+  const at = type.indexOf("-");
+  return [type.slice(0, at), type.slice(at + 1)];
+}

@@ -1,0 +1,174 @@
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { codec } from "../../../proto/codec.ts";
+import type { CodeName } from "../../../proto/codes.ts";
+import { guestd } from "../../../proto/gen/messages.js";
+import { encodeStreamFrame, STREAM, type StreamFrame, StreamFrameParser } from "../../../proto/stream-frame.ts";
+import { truncate, visible } from "../../visible.ts";
+import { dial } from "../dial.ts";
+import { RpcError } from "../rpc-error.ts";
+
+const { v1 } = guestd;
+const messages = {
+  request: codec("guestd.v1.EventsRequest", v1.EventsRequest),
+  start: codec("guestd.v1.EventsStart", v1.EventsStart),
+  event: codec("guestd.v1.Event", v1.Event),
+  gap: codec("guestd.v1.Gap", v1.Gap),
+  failure: codec("guestd.v1.Failure", v1.Failure),
+};
+const NAMES = new Map(
+  Object.entries(v1.EventType).map(([name, type]) => [Number(type), name.toLowerCase().replaceAll("_", "-")]),
+);
+
+const FIRST_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 5000;
+const PING_MS = 15_000;
+/** Pings without an answer after which the connection counts as lost. */
+const MISSED = 3;
+
+/** Something that happened in the guest. */
+export interface GuestEvent {
+  /** Counts from 1 in each boot of the guest. */
+  readonly number: number;
+  readonly time: Date;
+  /** Such as container-exited. */
+  readonly type: string;
+  readonly container: string;
+  /** Exec id; empty for a container. */
+  readonly exec: string;
+  /** Exit code, or 128 + signal. */
+  readonly code: number;
+  readonly signal: number;
+  /** Number of the agent since boot, for agent-restarted. */
+  readonly generation: number;
+}
+
+/** Events that the agent doesn't keep any more: from `number` to the one before `to`. */
+export interface EventGap {
+  readonly type: "gap";
+  readonly number: number;
+  readonly to: number;
+  readonly reason: string;
+}
+
+export interface EventsOptions {
+  /** Number of the first event. Default: the next one that happens. */
+  readonly since?: number;
+  /** First words of types: container, exec, oom, agent. Default: all. */
+  readonly kinds?: readonly string[];
+  readonly container?: string;
+  /** Ends with the last event so far. */
+  readonly end?: boolean;
+  readonly dial?: typeof dial;
+  /** How long attempts to connect again may fail, in ms. Default: a minute. */
+  readonly giveUpMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+interface Position {
+  epoch: Uint8Array;
+  /** Number of the next event. */
+  next: number | undefined;
+}
+
+/**
+ * Yields the events of a guest, each once and in order, over any number of connections. `address` is that of
+ * guestd.v1.Streams. Throws RpcError if the agent refuses, or if no connection to it succeeds.
+ */
+export async function* readEvents(
+  address: string,
+  options: EventsOptions = {},
+): AsyncGenerator<GuestEvent | EventGap, void> {
+  const { giveUpMs = 60_000, signal } = options;
+  const position: Position = { epoch: new Uint8Array(), next: options.since };
+  let cutAt: number | undefined;
+  let pause = FIRST_PAUSE_MS;
+  for (;;) {
+    signal?.throwIfAborted();
+    let reason: unknown = "the connection ended";
+    try {
+      for await (const frame of framesOf(address, position, options)) {
+        cutAt = undefined;
+        pause = FIRST_PAUSE_MS;
+        if (frame.type === "eventsEnd") return;
+        const event = take(frame, position);
+        if (event !== undefined) yield event;
+      }
+    } catch (error) {
+      if (error instanceof RpcError || position.epoch.length === 0) throw error;
+      reason = error;
+    }
+    cutAt ??= performance.now();
+    if (performance.now() - cutAt > giveUpMs) {
+      const why = reason instanceof Error ? reason.message : String(reason);
+      throw new RpcError("unavailable", `events: cut before event ${position.next}: ${why}`);
+    }
+    await sleep(pause, undefined, signal === undefined ? {} : { signal });
+    pause = Math.min(pause * 2, MAX_PAUSE_MS);
+  }
+}
+
+/** Connects, asks for the events from the position on, and yields the answer's frames. */
+async function* framesOf(
+  address: string,
+  { epoch, next }: Position,
+  { kinds = [], container = "", end = false, signal, dial: open = dial }: EventsOptions,
+): AsyncGenerator<StreamFrame, void> {
+  const socket = await open(address, signal === undefined ? {} : { signal });
+  socket.on("error", () => undefined);
+  const since = next === undefined ? {} : { since: next };
+  const request = { version: 1, epoch, ...since, kinds: [...kinds], container_id: container, end };
+  socket.write(encodeStreamFrame("events", STREAM.process, 0, messages.request.encode(request)));
+  let unanswered = 0;
+  const timer = setInterval(() => {
+    if (++unanswered > MISSED) socket.destroy();
+    else socket.write(encodeStreamFrame("ping", STREAM.process, 0));
+  }, PING_MS);
+  const abort = () => socket.destroy();
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    const parser = new StreamFrameParser("agent");
+    for await (const chunk of socket as Duplex & AsyncIterable<Buffer>) {
+      unanswered = 0;
+      yield* parser.push(chunk);
+    }
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    clearInterval(timer);
+    socket.destroy();
+  }
+}
+
+/** Moves the position, and returns the event of a frame. */
+function take({ type, offset, payload }: StreamFrame, position: Position): GuestEvent | EventGap | undefined {
+  switch (type) {
+    case "eventsStart": {
+      const { epoch, next } = messages.start.decode(payload);
+      position.epoch = epoch;
+      position.next ??= next;
+      return undefined;
+    }
+    case "event": {
+      const event = messages.event.decode(payload);
+      const { container_id: container, exec_id: exec, code, signal, generation } = event;
+      const time = new Date(event.ms);
+      if (offset < (position.next ?? 0) || Number.isNaN(time.getTime())) {
+        throw new RpcError("internal", `events: the agent sent event ${offset} out of order or without a time`);
+      }
+      position.next = offset + 1;
+      const type = NAMES.get(event.type) ?? `unknown-${event.type}`;
+      return { number: offset, time, type, container, exec, code, signal, generation };
+    }
+    case "eventsGap": {
+      const { to, reason } = messages.gap.decode(payload);
+      position.next = to;
+      return { type: "gap", number: offset, to, reason };
+    }
+    case "error": {
+      const { kind, message } = messages.failure.decode(payload);
+      throw new RpcError(kind as CodeName, visible(truncate(message)));
+    }
+    default:
+      return undefined;
+  }
+}
