@@ -7,27 +7,18 @@ import { FoundDevices } from "./testing/found-devices.ts";
 import {
   containerRequest,
   endPod,
+  hooksEnd,
   inPod,
   inPodDirectory,
   left,
   makePod,
   never,
   openPod,
+  recordOf,
   sandboxRequest,
 } from "./testing/test-pod.ts";
 
 inPodDirectory();
-
-/** Ends each child that waits for no release, as hooks do. */
-function hooksEnd(child: ChildDouble): void {
-  if (child.waits) child.report({ kind: "ready" });
-  else {
-    child.executed();
-    child.end();
-  }
-}
-
-const recordOf = (id: string) => JSON.parse(readFileSync(inPod(`state/containers/${id}.json`), "utf8"));
 
 /** The programs that init's children ran, by their launch plans. */
 const ran = (children: readonly ChildDouble[]) =>

@@ -1,23 +1,23 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { AgentError } from "../kernel/error.ts";
 import type { ChildDouble } from "../kernel/testing/init-double.ts";
 import { type StepEvent, steps } from "../kernel/wait/traced-step.ts";
 import { FoundDevices } from "./testing/found-devices.ts";
-import { containerRequest, endPod, inPod, inPodDirectory, left, makePod, never } from "./testing/test-pod.ts";
+import {
+  containerRequest,
+  endPod,
+  hooksEnd,
+  inPod,
+  inPodDirectory,
+  left,
+  makePod,
+  never,
+  recordOf,
+} from "./testing/test-pod.ts";
 
 inPodDirectory();
 
-/** Ends each child that waits for no release, as hooks do. */
-function othersEnd(child: ChildDouble): void {
-  if (child.waits) child.report({ kind: "ready" });
-  else {
-    child.executed();
-    child.end();
-  }
-}
-
-const recordOf = (id: string) => JSON.parse(readFileSync(inPod(`state/containers/${id}.json`), "utf8"));
 const labelOf = ({ request }: ChildDouble) => JSON.parse(request.label);
 const shared = { name: "data", source: "c1", sourcePath: "/data", path: "/mnt" };
 const hook = { path: "/bin/hook", args: ["hook"], env: [], timeout: 10 };
@@ -72,7 +72,7 @@ test.each([
     let last: ChildDouble | undefined;
     const play = (child: ChildDouble) => {
       if (labelOf(child).container === "c2") records.push(recordOf("c2"));
-      othersEnd(child);
+      hooksEnd(child);
       // Its hooks run while a container's process waits, which then goes on to the next wait.
       if (labelOf(child).command === "hook") last?.report({ kind: "ready" });
       last = child;
@@ -127,7 +127,7 @@ test("a creation whose shared mount is missing ends its process and leaves nothi
 });
 
 test("a creation that init refuses runs the container's last hooks", async () => {
-  const all = await makePod({ play: othersEnd });
+  const all = await makePod({ play: hooksEnd });
   all.kernel.init.refuse(new AgentError("unavailable", "no room"));
   const { spec, ...rest } = containerRequest("c1");
   const creating = all.sandbox.createContainer({ ...rest, spec: { ...spec, hooks: { poststop: [hook] } } });

@@ -10,6 +10,8 @@ import {
   makePod,
   never,
   openPod,
+  recordOf,
+  recordPath,
   sandboxRequest,
 } from "./testing/test-pod.ts";
 
@@ -17,8 +19,6 @@ inPodDirectory();
 // libuv keeps the descriptor that its first watch opens.
 watch(import.meta.dirname, { persistent: false }).close();
 
-const recordPath = (id: string) => inPod(`state/containers/${id}.json`);
-const recordOf = (id: string) => JSON.parse(readFileSync(recordPath(id), "utf8"));
 const changeRecord = (id: string, change: object) =>
   writeFileSync(recordPath(id), JSON.stringify({ ...recordOf(id), ...change }));
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect } from "vitest";
@@ -105,6 +105,18 @@ export const containerRequest = (id: string, parts: { args?: string[]; cgroupsPa
   sharedMounts: [] as ContainerRequest["sharedMounts"],
   sharePid: false,
 });
+
+export const recordPath = (id: string) => inPod(`state/containers/${id}.json`);
+export const recordOf = (id: string) => JSON.parse(readFileSync(recordPath(id), "utf8"));
+
+/** Ends each child that waits for no release, as hooks do. */
+export function hooksEnd(child: ChildDouble): void {
+  if (child.waits) child.report({ kind: "ready" });
+  else {
+    child.executed();
+    child.end();
+  }
+}
 
 /** Cgroups, state files and the storage's mounts. */
 export const left = (mounts: readonly string[]) => [
