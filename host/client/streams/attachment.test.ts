@@ -41,6 +41,7 @@ type Answer = (connection: {
 /** Serves an agent that answers the connections one after the other, and returns what they asked for. */
 async function serve(...answers: readonly Answer[]) {
   const requests: guestd.v1.Attach[] = [];
+  const frames: string[] = [];
   const address = `unix://${directory}/agent`;
   const left = [...answers];
   const listening = createServer((socket) => {
@@ -48,7 +49,10 @@ async function serve(...answers: readonly Answer[]) {
     const parser = new StreamFrameParser("client");
     const send = (...frame: Parameters<typeof encodeStreamFrame>) => socket.write(encodeStreamFrame(...frame));
     socket.on("data", (chunk: Buffer) => {
-      const [first] = parser.push(chunk);
+      const received = parser.push(chunk);
+      for (const { type, offset } of received) frames.push(type === "ack" ? `ack ${offset}` : type);
+      if (received.some(({ type }) => type === "leave")) socket.end();
+      const [first] = received;
       if (first?.type !== "attach") return;
       requests.push(messages.attach.decode(first.payload));
       left.shift()?.({
@@ -62,7 +66,7 @@ async function serve(...answers: readonly Answer[]) {
   });
   server = listening;
   await new Promise<void>((resolve) => listening.listen(`${directory}/agent`, resolve));
-  return { address, requests };
+  return { address, requests, frames };
 }
 
 function start(address: string, options: Partial<AttachOptions> = {}) {
@@ -113,6 +117,36 @@ test("sends the start again if the first connection ended before the answer", as
   );
   expect(await start(address).attachment.exit).toMatchObject({ code: 0 });
   expect(requests.map(({ process }) => process?.Args)).toEqual([["ls"], ["ls"]]);
+});
+
+test("attaches after a refusal, once the agent has noticed that the client before it is gone", async () => {
+  const refuse: Answer = (agent) => agent.fail("failed-precondition", "attach: another client is attached");
+  const { address, requests } = await serve(refuse, refuse, (agent) => {
+    agent.hello();
+    agent.exit({ code: 5 });
+  });
+  const { attachment, state } = start(address);
+  expect(await attachment.exit).toMatchObject({ code: 5 });
+  expect([requests.length, state.connected]).toEqual([3, 1]);
+});
+
+test("leaves after the piece of output that is being taken, and waits until the agent closes", async () => {
+  const [taking, begun] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const { address, frames } = await serve((agent) => {
+    agent.hello();
+    agent.data("abc", 0);
+  });
+  const onData = () => {
+    begun.resolve();
+    return taking.promise;
+  };
+  const { attachment } = start(address, { onData });
+  await begun.promise;
+  attachment.close();
+  taking.resolve();
+  await expect(attachment.exit).rejects.toMatchObject({ kind: "canceled" });
+  expect(frames).toEqual(["attach", "ack 3", "leave"]);
+  expect(attachment.position).toMatchObject({ stdout: 3 });
 });
 
 test("is unreachable if the first connection fails, and cut if a later one does", async () => {

@@ -13,6 +13,8 @@ const GIVE_UP_MS = 60_000;
 /** A start may take long in a starved guest: init waits up to 80 s before it replaces a silent agent there. */
 const FIRST_ANSWER_MS = 120_000;
 const MIN_ANSWER_MS = 1000;
+/** How long a client that is refused tries again: the agent may not have noticed yet that the client before it is gone. */
+const REFUSED_MS = 2000;
 
 export type OutputName = "stdout" | "stderr";
 
@@ -195,6 +197,7 @@ export class Attachment {
     const { giveUpMs = GIVE_UP_MS, onDisconnect } = this.#state.options;
     const { signal } = this.#closing;
     let [pause, lastHello, hasConnected] = [FIRST_PAUSE_MS, performance.now(), false];
+    let firstRefusal: number | undefined;
     for (;;) {
       signal.throwIfAborted();
       const left = giveUpMs - (performance.now() - lastHello);
@@ -205,7 +208,13 @@ export class Attachment {
       this.#session = undefined;
       if ("end" in result) return result.end;
       signal.throwIfAborted();
-      if ("error" in result) throw result.error;
+      if ("error" in result) {
+        firstRefusal ??= performance.now();
+        const isLate = performance.now() - firstRefusal > REFUSED_MS;
+        if (session.isAttached || isLate || !this.#mayAttachLater(result.error)) throw result.error;
+        await sleep(FIRST_PAUSE_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+        continue;
+      }
       if (result.isUnreachable && !hasConnected) throw new AttachError("unreachable", `${this.#name}: ${result.lost}`);
       hasConnected = true;
       if (session.isAttached) [pause, lastHello] = [FIRST_PAUSE_MS, performance.now()];
@@ -214,6 +223,12 @@ export class Attachment {
       await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
       pause = Math.min(pause * 2, MAX_PAUSE_MS);
     }
+  }
+
+  /** True for what the agent says to a client while another one is attached. */
+  #mayAttachLater(error: Error): boolean {
+    const { observe } = this.#state.request;
+    return !observe && error instanceof AttachError && error.kind === "failed-precondition";
   }
 
   #cut(reason: string): AttachError {
