@@ -5,7 +5,8 @@ import { lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
-// `npm test` runs the scenarios of containers over gRPC, in both places.
+// `npm test` runs the scenarios of containers over gRPC, in both places, and in a guest over ttRPC those that depend on the
+// kernel.
 
 describeInNamespaces("the agent in namespaces", () => {
   let machine: Machine;
@@ -22,6 +23,7 @@ describe("the agent in a guest", () => {
     machine = await startGuestMachine();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
+  scenariosOver("ttrpc", () => machine, { limits: true, parts: ["agent"] });
   scenariosOver("grpc", () => machine, { limits: true });
   lastScenarios("grpc", () => machine, { limits: true });
 });

@@ -4,7 +4,7 @@ import type { Machine } from "../scenarios/machine.ts";
 import { otherRuntimeScenarios } from "../scenarios/other-runtime.ts";
 import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
-/** Runs all scenarios; `npm test` runs a part in the guest, and all on the host. */
+/** All scenarios; `npm test` runs a part of them on the host. */
 describe("other OCI runtimes in a guest", () => {
   let machine: Machine;
   beforeAll(async () => {

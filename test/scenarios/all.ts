@@ -43,16 +43,22 @@ import { updateScenarios } from "./update.ts";
 
 type Protocol = "ttrpc" | "grpc";
 
+/** What the results of scenarios depend on: the agent alone, or the kernel and the machine too. */
+type Part = "agent" | "kernel";
+
 type Options = {
   /** True if cgroup controllers are available on the machine. */
   readonly limits: boolean;
+  /** Default: both. */
+  readonly parts?: readonly Part[];
 };
 
-/** Registers every scenario over one protocol. Results must be the same over both. */
+/** Registers the scenarios over one protocol. Results must be the same over both. */
 export function scenariosOver(protocol: Protocol, machine: () => Machine, options: Options): void {
+  const { parts = ["agent", "kernel"] } = options;
   inOnePod(protocol, machine, (pod) => {
-    callScenarios(pod, protocol, machine, options);
-    launchScenarios(pod, options);
+    if (parts.includes("agent")) agentScenarios(pod);
+    if (parts.includes("kernel")) kernelScenarios(pod, protocol, machine, options);
   });
 }
 
@@ -75,45 +81,44 @@ function inOnePod(protocol: Protocol, machine: () => Machine, scenarios: (pod: (
   });
 }
 
-function callScenarios(pod: () => Pod, protocol: Protocol, machine: () => Machine, { limits }: Options): void {
-  describe("containers", () => containerScenarios(pod));
+function agentScenarios(pod: () => Pod): void {
   describe("CopyFile", () => copyFileScenarios(pod));
   describe("observation", () => observationScenarios(pod));
   describe("refusals", () => refusalScenarios(pod));
-  it("connections that die during reads, waits and polls lose no data", () => lostConnections(machine(), { protocol }));
   describe("the table of errors", () => errorTableScenarios(pod));
-  describe("pause and resume", () => pauseScenarios(pod));
   describe("how processes end", () => processEndScenarios(pod));
-  describe("calls on the guest", () => guestCallScenarios(pod));
-  describe("storages", () => storageScenarios(pod));
-  if (!limits) return;
-  describe("updates", () => updateScenarios(pod));
-  describe("statistics", () => statisticsScenarios(pod));
-  describe("OOM events", () => oomScenarios(pod));
-}
-
-function launchScenarios(pod: () => Pod, { limits }: Options): void {
   describe("fields of the spec", () => specFieldScenarios(pod));
-  describe("devices", () => deviceScenarios(pod));
   describe("CDI devices", () => cdiScenarios(pod));
   describe("fields of the process", () => processFieldScenarios(pod));
-  describe("the device filter", () => deviceFilterScenarios(pod));
   describe("difficult processes", () => processScenarios(pod));
-  describe("execs that a container's process could trace", () => tracedExecScenarios(pod));
   describe("hooks", () => hookScenarios(pod));
   describe("failing hooks", () => hookFailureScenarios(pod));
+  describe("namespaces by path", () => namespacesByPath(pod));
+  describe("shared mounts", () => sharedMountScenarios(pod));
+}
+
+function kernelScenarios(pod: () => Pod, protocol: Protocol, machine: () => Machine, { limits }: Options): void {
+  describe("containers", () => containerScenarios(pod));
+  it("connections that die during reads, waits and polls lose no data", () => lostConnections(machine(), { protocol }));
+  describe("pause and resume", () => pauseScenarios(pod));
+  describe("calls on the guest", () => guestCallScenarios(pod));
+  describe("storages", () => storageScenarios(pod));
+  describe("devices", () => deviceScenarios(pod));
+  describe("the device filter", () => deviceFilterScenarios(pod));
+  describe("execs that a container's process could trace", () => tracedExecScenarios(pod));
   describe("seccomp", () => seccompScenarios(pod));
   describe("the default seccomp filter", () => defaultSeccompScenarios(pod));
   describe("confinement", () => confinementScenarios(pod));
   describe("namespaces", () => namespaceScenarios(pod));
-  describe("namespaces by path", () => namespacesByPath(pod));
   describe("cgroups", () => cgroupScenarios(pod));
-  describe("shared mounts", () => sharedMountScenarios(pod));
   describe("mounts", () => mountScenarios(pod));
   // Binds from the guest's disks are in test/vm/devices.test.ts.
   it("an idmapped bind of a tmpfs shows the mapped ids if the kernel supports it", (context) =>
     idmappedBinds(pod(), tmpfsSource(), context));
   if (!limits) return;
+  describe("updates", () => updateScenarios(pod));
+  describe("statistics", () => statisticsScenarios(pod));
+  describe("OOM events", () => oomScenarios(pod));
   describe("limits", () => limitScenarios(pod));
   describe("resources", () => resourceScenarios(pod));
 }

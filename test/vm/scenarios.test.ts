@@ -13,7 +13,8 @@ describe("the agent in a guest", () => {
     machine = await startGuestMachine();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  scenariosOver("ttrpc", () => machine, { limits: true });
+  // What depends on the agent alone runs in test/namespaces, and in test/nightly in a guest.
+  scenariosOver("ttrpc", () => machine, { limits: true, parts: ["kernel"] });
   hostileFrames(() => machine);
   lastScenarios("ttrpc", () => machine, { limits: true });
 
