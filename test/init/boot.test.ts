@@ -53,7 +53,7 @@ async function boot(entries: readonly CpioEntry[], commandLine: string): Promise
     "-initrd",
     initrd,
     "-append",
-    `console=ttyS0 quiet panic=-1 cryptomgr.notests ${commandLine}`,
+    `console=ttyS0 loglevel=1 panic=-1 cryptomgr.notests ${commandLine}`,
   ];
   // QEMU dies with a test run that is killed.
   const command = ["--pdeathsig", "KILL", "/usr/bin/qemu-system-x86_64"];
@@ -101,7 +101,7 @@ echo o > /proc/sysrq-trigger; sleep 60 # the agent has no CAP_SYS_BOOT
         "",
       );
       expect(console).toContain("scores -1000 -997\n");
-      expect(console).toMatch(/files Max open files +30976 +30976/);
+      expect(console).toMatch(/files Max open files +33024 +33024/);
       expect(console).toMatch(/delegated .*\bcpu io memory\b.*\bpids\b/);
       expect(console).toContain("cgroup 0::/guestd min 33554432\n");
       expect(console).toContain("console /dev/console\n");
