@@ -12,6 +12,7 @@ const STATE_OF_ONE_RUN = [
   "journal",
   "streams",
   "spools",
+  "forwards",
   "events",
   "policy.rego",
   "policy-data.json",

@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openForward } from "../../host/client/streams/forward.ts";
+import { type ForwardTarget, openForward } from "../../host/client/streams/forward.ts";
 import { listPorts } from "../../host/client/streams/list-ports.ts";
 import { reverseForward } from "../../host/client/streams/reverse-forward.ts";
 import { codec, type Init } from "../../proto/codec.ts";
@@ -71,9 +72,25 @@ describeInNamespaces("the clients of forwarding", () => {
     });
   });
 
-  it("can't listen in the guest itself", async () => {
-    const reverse = reverseForward(address(), { port: 1 }, { onConnection: () => undefined });
-    await expect(reverse.closed).rejects.toMatchObject({ kind: "invalid-argument" });
+  it.each<[string, ForwardTarget]>([
+    ["a port", { port: 0 }],
+    ["a path", { path: "/run/of-the-guest.sock" }],
+  ])("listen in the guest itself at %s", async (_, place) => {
+    const onConnection = async (stream: Duplex) => void stream.end(`the host got ${await text(stream)}`);
+    const reverse = reverseForward(address(), place, { onConnection });
+    const port = await reverse.listening;
+    const stream = await openForward(address(), place.path === undefined ? { port } : place);
+    stream.end("this");
+    expect(await text(stream)).toBe("the host got this");
+    reverse.close();
+    await reverse.closed;
+  });
+
+  it("can't listen at a name", async () => {
+    const reverse = reverseForward(address(), { host: "web", port: 0 }, { onConnection: () => undefined });
+    await expect(reverse.closed).rejects.toMatchObject({
+      message: 'reverse forward: "web" is a name; give the IP address to listen on',
+    });
   });
 
   it("are told when the container of a reverse forward ends", async () => {

@@ -9,17 +9,22 @@ import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { followPorts } from "../../host/client/streams/follow-ports.ts";
 import { type ForwardTarget, openForward } from "../../host/client/streams/forward.ts";
 import { listPorts, waitForPort } from "../../host/client/streams/list-ports.ts";
 import { forwardDatagrams } from "../../host/client/streams/local-datagrams.ts";
 import { forwardFrom, type LocalForwardOptions } from "../../host/client/streams/local-forward.ts";
 import { reverseForward } from "../../host/client/streams/reverse-forward.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { randomFrom } from "../scenarios/cutting-proxy.ts";
 import { BLOB_BYTES, PORT, SERVER_SOCKET, startForwardServer } from "../scenarios/forward-server.ts";
+import { postWhile } from "../scenarios/keep-alive.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
 const KILLS = 3;
+const SEED = Number(process.env["GUESTD_SEED"] ?? Date.now() % 100_000);
+const CONNECTIONS = 4;
 const fail = () => expect.fail("a connection");
 
 /** The SHA-256 of the server's blob. */
@@ -73,6 +78,27 @@ describeInNamespaces("forwarded connections", () => {
     agent.destroy();
   });
 
+  it(`keep the connections of an HTTP client over ${KILLS} deaths of the agent (seed ${SEED})`, async () => {
+    const random = randomFrom(SEED);
+    const errors: string[] = [];
+    await using local = await listen({ port: PORT.http }, { onError: (error) => errors.push(error.message) });
+    let isKilling = true;
+    const kill = async () => {
+      for (let time = 1; time <= KILLS; time++) {
+        await sleep(random() * 100);
+        await machine.killAgent();
+      }
+      isKilling = false;
+    };
+    const [{ requests, connections }] = await Promise.all([
+      postWhile(local.port, random, CONNECTIONS, () => isKilling),
+      kill(),
+    ]);
+    expect(errors).toEqual([]);
+    expect(requests).toBeGreaterThanOrEqual(CONNECTIONS);
+    expect(connections).toBe(CONNECTIONS);
+  });
+
   it("end each direction by itself", async () => {
     const stream = await open(PORT.echo);
     stream.write("hello");
@@ -84,6 +110,13 @@ describeInNamespaces("forwarded connections", () => {
 
   it("reach unix sockets inside the container's root", async () => {
     const stream = await openForward(address(), { container, path: SERVER_SOCKET });
+    stream.end("x");
+    expect(await text(stream)).toBe("x end after 1");
+  });
+
+  it("reach names in the container's /etc/hosts", async () => {
+    writeFileSync(join(rootfs, "etc/hosts"), "192.0.2.1 other\n127.0.0.1 web web.example\n");
+    const stream = await openForward(address(), { container, host: "web.example", port: PORT.echo });
     stream.end("x");
     expect(await text(stream)).toBe("x end after 1");
   });
@@ -126,7 +159,13 @@ describeInNamespaces("forwarded connections", () => {
     ["a file that doesn't exist", { path: "/run/none.sock" }, "no-file", /^forward to \/run\/none\.sock: no such file/],
     ["a directory", { path: "/run" }, "not-a-socket", /^forward to \/run: not a listening stream socket$/],
     ["an abstract name that doesn't exist", { path: "@none" }, "refused", /^forward to @none: connection refused/],
-    ["a name", { host: "example.org", port: 80 }, "invalid-argument", /"example\.org" is no IP address; resolve names/],
+    [
+      "a name that isn't in the container's /etc/hosts",
+      { host: "example.org", port: 80 },
+      "invalid-argument",
+      /^forward: "example\.org" isn't in the container's \/etc\/hosts, and DNS isn't asked; give its IP address$/,
+    ],
+    ["text that is no name", { host: "a b", port: 80 }, "invalid-argument", /"a b" is no IP address and no host name$/],
     ["a port out of range", { port: 65_536 }, "invalid-argument", /^forward: 65536 is no port \(1 to 65535\)$/],
     ["a relative path", { path: "run/in.sock" }, "invalid-argument", /^forward: "run\/in\.sock" is no absolute path/],
   ])("refuse %s by its type", async (_, target, kind, message) => {
@@ -244,6 +283,18 @@ describeInNamespaces("forwarded connections", () => {
       kind: "timeout",
     });
     await expect(listPorts(address(), "none")).rejects.toMatchObject({ kind: "no-container" });
+  });
+
+  it("report ports as they open and close", async () => {
+    const seen: string[] = [];
+    let exec_id = "";
+    for await (const { action, port } of followPorts(address(), container, { intervalMs: 20 })) {
+      if (port === PORT.http) exec_id = await pod.exec(container, ["nc", "-l", "-p", "7778"]);
+      if (port !== 7778) continue;
+      if (seen.push(action) === 2) break;
+      await pod.client.agent.signalProcess({ container_id: container, exec_id, signal: 9 });
+    }
+    expect(seen).toEqual(["opened", "closed"]);
   });
 
   it("reach the host in reverse, over TCP and over a unix socket that belongs to the container's user", async () => {

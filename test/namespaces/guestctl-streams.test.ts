@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { totalmem } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { attach as attachTo } from "../../host/client/streams/attachment.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { randomFrom, startCuttingProxy } from "../scenarios/cutting-proxy.ts";
 import { type GuestctlProcess, startGuestctl } from "../scenarios/guestctl-process.ts";
@@ -125,6 +127,60 @@ describeInNamespaces("guestctl exec", () => {
     const attached = attach(started.output.stdout.toString().trim(), "--no-stdin");
     expect(await attached.ended).toBe(4);
     expect([attached.output.stdout.toString(), attached.output.stderr]).toEqual(["first\nlast\n", ""]);
+  });
+
+  it("never makes a command of -d wait, and attach names the bytes that are gone", async () => {
+    const name = newName();
+    const done = `/${name}.done`;
+    const started = exec(
+      `seq 1 100000; touch ${done}; read line; echo "got $line"; exit 4`,
+      "-d",
+      "-i",
+      "--name",
+      name,
+    );
+    expect(await started.ended).toBe(0);
+    const isDone = async () => (await given.pod.execute(given.container, ["test", "-e", done])).status;
+    await expect.poll(isDone).toBe(0);
+    const attached = attach(name);
+    await attached.prints("\n100000\n");
+    attached.type("typed\n");
+    expect(await attached.ended).toBe(4);
+    const all = Array.from({ length: 100_000 }, (_, at) => `${at + 1}\n`).join("");
+    const gone = all.length - 256 * 1024;
+    expect(attached.output.stderr).toBe(
+      `guestctl: bytes 0 to ${gone} of stdout are gone: only the last 262144 bytes are kept\n`,
+    );
+    expect(attached.output.stdout.toString()).toBe(`${all.slice(gone)}got typed\n`);
+  });
+
+  it("makes a command of -d wait for the client that is attached, until it leaves", async () => {
+    const name = newName();
+    expect(await exec("read line; seq 1 200000; exec sleep 1000", "-d", "-i", "--name", name).ended).toBe(0);
+    const first = attach(name);
+    first.child.stdout?.pause();
+    first.type("go\n");
+    const all = Array.from({ length: 200_000 }, (_, at) => `${at + 1}\n`).join("");
+    await sleep(1000); // a command that doesn't wait would have printed everything
+    first.child.stdout?.resume();
+    await first.prints("\n200000\n");
+    expect([first.output.stderr, first.output.stdout.toString()]).toEqual(["", all]);
+    first.child.kill("SIGHUP");
+    await first.ended;
+  });
+
+  it("starts further commands although all memory for output is that of ended ones without a client", async () => {
+    const keepBytes = Math.floor(Math.min(totalmem() / 16, 256 << 20) / 5); // of each output: two processes fit
+    const process = { Args: ["true"], Env: ["PATH=/bin"], Cwd: "/" };
+    for (let at = 0; at < 4; at++) {
+      const request = { container: given.container, exec: newName(), process, observe: true, keepBytes };
+      const { exit } = attachTo(
+        `${given.machine.address}_1028`,
+        { ...request, mode: "spool" },
+        { onData: () => undefined },
+      );
+      expect((await exit).code).toBe(0);
+    }
   });
 
   it("refuses a second client, which --takeover lets replace the first", async () => {

@@ -1,12 +1,13 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
 import { listenVsock, VSOCK_ANY } from "../../agent/kernel/sys/listeners.ts";
 import { nativeAddon } from "../../agent/kernel/sys/native-addon.ts";
 import { type AgentClient, connect } from "../../host/client/agent-client.ts";
+import { openForward } from "../../host/client/streams/forward.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { buildProbe } from "../scenarios/build-probe.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
@@ -96,6 +97,29 @@ describeInNamespaces("the agent as a service", () => {
     process.kill(second.pid, "SIGTERM");
     expect(await second.exited).toEqual({ code: 0, signal: null });
     expect(existsSync(join(place.directory, "run/guestd/sandbox.json"))).toBe(false);
+  });
+
+  it("starts with the state files of a first start, whatever the last run has used", async () => {
+    await using place = makeServicePlace();
+    const path = `unix://${place.directory}/agent.sock`;
+    const files = () => readdirSync(join(place.directory, "run/guestd")).sort();
+    const start = async () => {
+      const service = place.start({ KATA_AGENT_SERVER_ADDR: path });
+      await service.listening();
+      await using client = await connect(path); // an answered call: the start is over
+      await client.agent.getGuestDetails({});
+      return { service, files: files() };
+    };
+    const first = await start();
+    const server = join(place.directory, "server.sock");
+    const listener = createServer((socket) => socket.end()).listen(server);
+    const stream = await openForward(`${path}_1028`, { path: server });
+    await once(stream.resume().end(), "close");
+    listener.close();
+    expect(files()).not.toEqual(first.files);
+    process.kill(first.service.pid, "SIGKILL");
+    await first.service.exited;
+    expect((await start()).files).toEqual(first.files);
   });
 
   it("uses a share's mount point as it is if something is already mounted there", async () => {

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { DEFAULT_MOUNTS } from "../../lib/oci-defaults.ts";
+import { KEEP_ALIVE_SERVER } from "./keep-alive.ts";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
@@ -11,9 +12,9 @@ export const BLOB_BYTES = 20_000_000;
 /** The blob: the key stream of a cipher, so that a byte in another place changes the hash. */
 const BLOB = `require("crypto").createCipheriv("aes-128-ctr", Buffer.alloc(16, 7), Buffer.alloc(16)).update(Buffer.alloc(${BLOB_BYTES}))`;
 
-/** Runs in the container's Node; HTTP requests to /dial/PORT or /dial/PATH make it connect to a reverse forward. */
+/** Runs in the container's Node; HTTP GETs to /dial/PORT or /dial/PATH make it connect to a reverse forward. */
 const SCRIPT = `
-const net = require("net"), http = require("http"), crypto = require("crypto"), dgram = require("dgram");
+const net = require("net"), crypto = require("crypto"), dgram = require("dgram");
 const listen = (where, serve) => new Promise((done) => {
   const server = net.createServer({ allowHalfOpen: true }, (socket) => { socket.on("error", () => {}); serve(socket); });
   typeof where === "string" ? server.listen(where, done) : server.listen(where, "127.0.0.1", done);
@@ -28,8 +29,7 @@ const hash = (socket) => {
   socket.on("data", (data) => sum.update(data));
   socket.on("end", () => socket.end(sum.digest("hex")));
 };
-let sockets = 0;
-const web = http.createServer((request, response) => {
+const web = (${KEEP_ALIVE_SERVER})((request, response) => {
   const [, call, ...rest] = request.url.split("/");
   if (call !== "dial") return response.end(request.url + " by connection " + request.socket.number);
   const where = rest.join("/");
@@ -38,7 +38,6 @@ const web = http.createServer((request, response) => {
   socket.on("data", (data) => (text += data)).on("end", () => response.end(text)).on("error", (e) => response.end(e.code));
   socket.end("from the container");
 });
-web.on("connection", (socket) => (socket.number = ++sockets));
 const udp = dgram.createSocket("udp4", (data, from) => udp.send(data, from.port, from.address));
 (async () => {
   await listen(${PORT.echo}, echo);

@@ -110,6 +110,10 @@ export function observedStreamsScenarios(
     expect(await early.error()).toMatch(/^failed-precondition: attach: no client is attached/);
     const { data } = await pod.client.agent.readStdout({ container_id: other, exec_id: other, len: 100 });
     expect(Buffer.from(data).toString()).toBe("for calls\n");
+    const held = { container, exec: newExec(), process: shellProcess("echo"), observe: true };
+    await expect(attachText(address, held).attachment.exit).rejects.toMatchObject({ kind: "invalid-argument" });
+    const ring = attachText(address, { ...held, mode: "ring" });
+    expect(await ring.attachment.exit).toMatchObject({ code: 0, stdout: 1 });
     await pod.remove(other);
   });
 }

@@ -122,6 +122,7 @@ export class ResumableProcess {
     return (
       this.mode.keeper === "client" &&
       this.owner === undefined &&
+      !this.isReleased &&
       this.#observers.size === 0 &&
       this.process.status !== undefined
     );

@@ -224,13 +224,16 @@ export class ResumableProcesses {
     return { sys: this.#sys, ledger: this.#ledger, mover: this.#mover, place };
   }
 
-  /** Throws unless so many more bytes may be kept in files; drops logs of removed containers for them, the oldest first. */
+  /**
+   * Throws unless so many more bytes may be kept in files. Drops logs of removed containers for them, then the output of ended
+   * processes without a client, the oldest first.
+   */
   #reserve(bytes: number): void {
     const { places } = this.#ledger;
     const used = () =>
       places.reduce((sum, place) => sum + this.#ledger.capacity(place, 0) + this.#ledger.capacity(place, 1), 0);
     while (bytes > 0 && used() + bytes > MAX_SPOOL_BYTES) {
-      if (!this.logs.dropOldest()) {
+      if (!this.logs.dropOldest() && !this.#dropLeft(({ stdout }) => stdout.keepBytes > 0)) {
         const line = `attach: the output that is kept in files may have ${Math.floor(MAX_SPOOL_BYTES)} bytes in all`;
         throw new AgentError("resource-exhausted", `${line}; end a process that has some, or set a smaller keep_bytes`);
       }
@@ -245,8 +248,12 @@ export class ResumableProcesses {
       this.#ledger.free(unclaimed);
       return true;
     }
-    if (this.logs.dropOldest()) return true;
-    const left = [...this.#attached.values()].find(({ isLeft }) => isLeft);
+    return this.logs.dropOldest() || this.#dropLeft(() => true);
+  }
+
+  /** Drops the oldest ended process without a client. Returns false if there is none of that kind. */
+  #dropLeft(isOfKind: (process: ResumableProcess) => boolean): boolean {
+    const left = [...this.#attached.values()].find((each) => each.isLeft && isOfKind(each));
     if (left !== undefined) this.release(left);
     return left !== undefined;
   }

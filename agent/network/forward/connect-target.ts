@@ -12,31 +12,37 @@ import { refusalOf, refuse } from "./refusal.ts";
 const RETRY_MS = 20;
 /** Addresses that "localhost" stands for, in the order of attempts. */
 const LOOPBACK: readonly string[] = ["127.0.0.1", "::1"];
+const HOST_NAME = /^[A-Za-z][\w.-]{0,252}$/;
 
 export type SocketSys = Pick<
   RealSys,
   "socketIn" | "connectInet" | "connectUnix" | "bindInet" | "bindUnix" | "inetPort" | "listen" | "dup" | "close"
 >;
 
-/** Returns the addresses that a host means; names other than localhost are refused. */
-export function addressesOf(host: string): readonly string[] {
+/** Returns the addresses that a host means; undefined for a name other than localhost. Throws for text that is neither. */
+export function addressesOf(host: string): readonly string[] | undefined {
   if (host === "" || host === "localhost") return LOOPBACK;
   if (isIP(host) !== 0 && !host.includes("%")) return [host];
-  const line = `forward: ${JSON.stringify(host.slice(0, 80))} is no IP address; resolve names before`;
+  if (HOST_NAME.test(host)) return undefined;
+  const line = `forward: ${JSON.stringify(host.slice(0, 80))} is no IP address and no host name`;
   throw new AgentError("invalid-argument", line);
 }
 
 export const familyOf = (address: string) => (isIP(address) === 6 ? "inet6" : "inet");
 
-/** Connects from inside a network namespace (a file or a pidfd). Throws Refusal. The caller owns the socket. */
+/**
+ * Connects from inside a network namespace (a file or a pidfd) to the first address that accepts. Throws Refusal. The caller owns
+ * the socket.
+ */
 export async function connectInet(
   sys: SocketSys,
   namespace: Fd,
-  { host, port, type }: { readonly host: string; readonly port: number; readonly type: "stream" | "datagram" },
+  target: { readonly addresses: readonly string[]; readonly port: number; readonly type: "stream" | "datagram" },
   signal: AbortSignal,
 ): Promise<Fd> {
+  const { addresses, port, type } = target;
   let first: unknown;
-  for (const address of addressesOf(host)) {
+  for (const address of addresses) {
     const object = `${address.includes(":") ? `[${address}]` : address}:${port}`;
     try {
       return await connectOne(sys, sys.socketIn(namespace, familyOf(address), type), (fd) =>

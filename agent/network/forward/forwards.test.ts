@@ -46,7 +46,7 @@ class World implements Disposable {
     const [upload, download, target] = pairs.map(([, ours]) => ours);
     if (upload === undefined || download === undefined || target === undefined) throw new Error("three pairs");
     first.forwards.open(ID, upload, target);
-    first.forwards.join(ID, download, () => undefined);
+    first.forwards.join(ID, download, Buffer.alloc(0));
     first.die();
   }
 
@@ -189,3 +189,64 @@ describe("a forwarded connection whose agents are killed at any system call", ()
     );
   }, 30_000);
 });
+
+describe("a forwarded connection that is being opened", () => {
+  const ANSWER = Buffer.from("forwarded:");
+  /** Two pipes, the answer, and five deposits. */
+  const CALLS = 8;
+  const births = Array.from({ length: CALLS }, (_, at) => at + 1).flatMap((call) => [
+    { call, isDone: false },
+    { call, isDone: true },
+  ]);
+
+  test.each(births)(
+    "is cut, or answered once and complete, if its agent dies at call $call (done: $isDone)",
+    async (kill) => {
+      using opened = new DisposableStack();
+      const own = (fd: Fd) => opened.adopt(fd, sys.close);
+      const pair = () => {
+        const ends = sys.socketPair("stream");
+        for (const fd of ends) sys.setNonBlocking(fd);
+        return [own(ends[0]), ends[1]] as const;
+      };
+      const [[upload, ourUpload], [download, ourDownload], [target, ourTarget]] = [pair(), pair(), pair()];
+      const deposits = new Map<string, Fd>();
+      const memory = createForwardLedgerMemory();
+      let left = kill.call;
+      const counted =
+        <Args extends unknown[], Result>(real: (...args: Args) => Result) =>
+        (...args: Args): Result => {
+          if (--left > 0) return real(...args);
+          if (left === 0 && kill.isDone) real(...args);
+          throw new Killed();
+        };
+      const deposit = (name: string, fd: Fd) => void deposits.set(name, sys.dup(fd));
+      const ledger = new ForwardLedger(memory);
+      const dying = { ...sys, pipe: counted(sys.pipe), write: counted(sys.write), close: () => undefined };
+      const init = { greeting: { deposits } as never, deposit: counted(deposit), withdraw: () => undefined };
+      const first = new Forwards({ sys: dying, init, ledger, protocol });
+      first.open(ID, ourUpload, ourTarget);
+      expect(() => first.join(ID, ourDownload, ANSWER)).toThrow(Killed);
+      for (const fd of [ourUpload, ourDownload, ourTarget]) sys.close(fd); // as the kernel does at its death
+      const next = { ...init, deposit, withdraw: (name: string) => void deposits.delete(name) };
+      new Forwards({ sys, init: next, ledger: new ForwardLedger(memory), protocol });
+
+      await send(target, Buffer.from("data")).catch(() => undefined); // it may be closed
+      tolerate(() => sys.endWriting(target));
+      const isAll = (length: number) => length === ANSWER.length + 4;
+      const received = await receive(download, isAll).catch(() => Buffer.alloc(0));
+      if (received.length === 0) return;
+      expect(String(received)).toBe("forwarded:data");
+      expect(protocol.readFinish(await receive(upload, (length) => length >= 8))).toBe(4);
+    },
+    10_000,
+  );
+});
+
+function tolerate(call: () => void): void {
+  try {
+    call();
+  } catch {
+    // The connection was cut.
+  }
+}

@@ -66,8 +66,11 @@ export class Forwards {
     return this.#opened.has(id);
   }
 
-  /** Starts the forwarding. Owns the client's second connection, even if it throws; `onStarted` is called before any data. */
-  join(id: string, download: Fd, onStarted: () => void): void {
+  /**
+   * Starts the forwarding. Owns the client's second connection, even if it throws. `answer` goes to it before any data, as the first
+   * bytes of its pipe: so the client gets it once, whichever agent sends it.
+   */
+  join(id: string, download: Fd, answer: Uint8Array): void {
     const { sys, init, ledger } = this.#base;
     const opened = this.#opened.get(id);
     if (opened === undefined) {
@@ -81,10 +84,13 @@ export class Forwards {
     try {
       fds.up = openPipe(this.#base);
       fds.down = openPipe(this.#base);
-      for (const direction of [0, 1] as const) ledger.setMoved(place, direction, 0);
-      for (const [role, fd] of Object.entries(fds)) init.deposit(depositName(place, id, role as ForwardRole), fd);
-      onStarted();
-      this.#run(place, id, { ...fds, upload, download, target });
+      sys.write(fds.down, answer);
+      ledger.setMoved(place, 0, 0);
+      ledger.setMoved(place, 1, 0 - answer.length); // counts data
+      // The client's connections come last: without one of them the next agent closes the other, and the client opens a new forward.
+      const deposited = { up: fds.up, down: fds.down, target, download, upload };
+      for (const [role, fd] of Object.entries(deposited)) init.deposit(depositName(place, id, role as ForwardRole), fd);
+      this.#run(place, id, deposited);
     } catch (error) {
       this.#discard(place, id, fds);
       throw error;

@@ -45,13 +45,14 @@ export function readAttach(payload: Uint8Array): guestd.v1.Attach {
 }
 
 function checked(request: guestd.v1.Attach): guestd.v1.Attach {
-  const { tail, since, stdout_from, stderr_from, observe, process } = request;
+  const { tail, since, stdout_from, stderr_from, observe, process, mode } = request;
   const starts = [tail, since, stdout_from ?? stderr_from].filter((start) => start !== null);
   if (starts.length > 1) {
     throw new AgentError("invalid-argument", "attach: tail, since and offsets exclude each other; set one of them");
   }
-  if (observe && process !== null) {
-    throw new AgentError("invalid-argument", "attach: an observer starts no process; leave out one of the two");
+  if (observe && process !== null && KINDS[mode] === "hold") {
+    const line = "attach: an observer starts no process that waits for its client; set mode ring or spool";
+    throw new AgentError("invalid-argument", line);
   }
   return request;
 }

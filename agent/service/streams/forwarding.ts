@@ -4,7 +4,7 @@ import { codeName } from "../../../proto/codes.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { encodeStreamFrame, STREAM, StreamFrameError, StreamFrameParser } from "../../../proto/stream-frame.ts";
 import type { Container } from "../../container/container.ts";
-import { openRoot } from "../../container/files-in-root.ts";
+import { openRoot, readTextInside } from "../../container/files-in-root.ts";
 import { hostId } from "../../container/namespaces/user-namespace.ts";
 import { openAnyContained } from "../../kernel/contained-files.ts";
 import { AgentError } from "../../kernel/error.ts";
@@ -14,6 +14,7 @@ import type { RealSys } from "../../kernel/sys/sys.ts";
 import { addressesOf, connectInet, connectUnix } from "../../network/forward/connect-target.ts";
 import type { ForwardProtocol } from "../../network/forward/forward-parts.ts";
 import { Forwards } from "../../network/forward/forwards.ts";
+import { addressesInHosts } from "../../network/forward/hosts-file.ts";
 import { type ContainerListener, listenInet, listenUnix } from "../../network/forward/listen-in-container.ts";
 import { listeningPorts } from "../../network/forward/listening-ports.ts";
 import { Refusal, refusalOf, refuse } from "../../network/forward/refusal.ts";
@@ -101,12 +102,9 @@ export class Forwarding {
     checkVersion("reverse forward", request.version);
     const id = idOf(request.id);
     this.#agent.policy.check("ForwardListen", "ForwardListenRequest", request);
-    if (request.container_id === "") {
-      throw new AgentError("invalid-argument", "reverse forward: the guest itself can't listen; name a container");
-    }
-    const container = this.#running(request.container_id);
+    const container = request.container_id === "" ? undefined : this.#running(request.container_id);
     const attached = await this.#reverse.attach(id, () => this.#listen(container, request), onWaiting, onReplaced);
-    void container.init.exit.then(() => this.#reverse.close(id));
+    void container?.init.exit.then(() => this.#reverse.close(id));
     return attached;
   }
 
@@ -142,7 +140,8 @@ export class Forwarding {
     const namespace = this.#namespaceOf(container, opened);
     if (path === "") {
       checkPort(port, 1);
-      return await connectInet(this.#sys, namespace, { host, port, type: udp ? "datagram" : "stream" }, signal);
+      const addresses = addressesOf(host) ?? (await this.#resolve(host, container, signal));
+      return await connectInet(this.#sys, namespace, { addresses, port, type: udp ? "datagram" : "stream" }, signal);
     }
     if (udp) throw new AgentError("invalid-argument", "forward: a unix socket has no UDP; use a stream");
     checkPath(path);
@@ -156,26 +155,35 @@ export class Forwarding {
   }
 
   async #listen(
-    container: Container,
+    container: Container | undefined,
     { host, port, path }: guestd.v1.ForwardListenRequest,
   ): Promise<ContainerListener> {
     using opened = new DisposableStack();
     const namespace = this.#namespaceOf(container, opened);
     if (path === "") {
       checkPort(port, 0);
-      const [address = ""] = addressesOf(host);
+      const [address] = addressesOf(host) ?? [];
+      if (address === undefined) {
+        const line = `reverse forward: ${JSON.stringify(host)} is a name; give the IP address to listen on`;
+        throw new AgentError("invalid-argument", line);
+      }
       return listenInet(this.#sys, namespace, address, port);
     }
     checkPath(path);
-    const { process, linux } = container.spec;
-    const { uid, gid } = process.user;
-    const owner = {
-      uid: linux.uidMappings === undefined ? uid : (hostId(linux.uidMappings, uid) ?? 0),
-      gid: linux.gidMappings === undefined ? gid : (hostId(linux.gidMappings, gid) ?? 0),
-    };
     const root = opened.adopt(rootOf(container), (fd) => this.#sys.close(fd));
     const signal = AbortSignal.timeout(this.#connectMs);
-    return await listenUnix(this.#sys, namespace, { root, path, ...owner }, signal);
+    return await listenUnix(this.#sys, namespace, { root, path, ...ownerIn(container) }, signal);
+  }
+
+  /** Returns the addresses of a name in the /etc/hosts of a container, or of the guest. Throws if it has none. */
+  async #resolve(name: string, container: Container | undefined, signal: AbortSignal): Promise<readonly string[]> {
+    const root = container === undefined ? "/" : `/proc/${container.init.pid}/root`;
+    const hosts = (await readTextInside(this.#sys, root, "/etc/hosts", signal)) ?? "";
+    const addresses = addressesInHosts(hosts, name);
+    if (addresses.length > 0) return addresses;
+    const where = container === undefined ? "the guest's" : "the container's";
+    const line = `forward: ${JSON.stringify(name)} isn't in ${where} /etc/hosts, and DNS isn't asked; give its IP address`;
+    throw new AgentError("invalid-argument", line);
   }
 
   /** Throws a refusal unless the container's first process runs. */
@@ -212,6 +220,17 @@ const protocol: ForwardProtocol = {
 
 const rootOf = (container: Container | undefined) =>
   openRoot(container === undefined ? "/" : `/proc/${container.init.pid}/root`);
+
+/** Returns the user who may connect to a socket file, as ids of the guest: the container's, or root. */
+function ownerIn(container: Container | undefined): { readonly uid: number; readonly gid: number } {
+  if (container === undefined) return { uid: 0, gid: 0 };
+  const { process, linux } = container.spec;
+  const { uid, gid } = process.user;
+  return {
+    uid: linux.uidMappings === undefined ? uid : (hostId(linux.uidMappings, uid) ?? 0),
+    gid: linux.gidMappings === undefined ? gid : (hostId(linux.gidMappings, gid) ?? 0),
+  };
+}
 
 const tooMany = (what: string) => new AgentError("resource-exhausted", `forward: ${what} are already open`);
 

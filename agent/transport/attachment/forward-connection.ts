@@ -7,7 +7,7 @@ import type { ConnectionKinds, Handler, Opening } from "./attachment-connection.
 
 /** Connections that forward; `load` returns the part of the agent that does, loaded at the first of them. */
 export function forwardKinds(sys: WireSys, load: () => Promise<Forwarding>): ConnectionKinds {
-  const answer = (fd: Fd) => sys.write(fd, encodeStreamFrame("forwarded", STREAM.process, 0));
+  const answer = encodeStreamFrame("forwarded", STREAM.process, 0);
 
   /** Reports a refusal by its type; other errors are the connection's. */
   const refusing =
@@ -40,13 +40,12 @@ export function forwardKinds(sys: WireSys, load: () => Promise<Forwarding>): Con
       }
       if (connected.kind === "udp") forwarding.startFlow(client, connected.target);
       else forwarding.forwards.open(connected.id, client, connected.target);
-      answer(client);
+      sys.write(client, answer);
       return undefined;
     }),
     forwardJoin: refusing(async (forwarding, { frames, payload }) => {
       const id = forwarding.joined(payload);
-      const download = frames.release();
-      forwarding.forwards.join(id, download, () => answer(download));
+      forwarding.forwards.join(id, frames.release(), answer);
       return undefined;
     }),
     forwardListen: refusing(async (forwarding, { frames, payload }) => {

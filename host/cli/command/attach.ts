@@ -18,8 +18,8 @@ interface AttachFlags extends TargetFlags {
 }
 
 const HELP = `
-Output continues at the first byte that no other client has received. The end of our stdin ends the process's. Signals go
-to the process. Leave a terminal by ctrl-p ctrl-q: the process keeps running and the exit code is 125.
+Output continues at the first byte that no other client has received. A line on stderr names bytes that are gone, such as
+those of a command that exec -d has started. The end of our stdin ends the process's. Signals go to the process. Leave a terminal by ctrl-p ctrl-q: the process keeps running and the exit code is 125.
 The exit code is the process's, or 125 if it may still be running.
 
   guestctl attach web
@@ -50,7 +50,7 @@ async function attach(text: string, flags: AttachFlags): Promise<void> {
   const target = exec ? findExec(store, flags, exec, id) : findContainer(store, flags, id);
   const { from, takeover = false, detachKeys: keys = DEFAULT_DETACH_KEYS } = flags;
   const { container, record } = target;
-  const request = { container, takeover, ...(exec && { exec }), ...(from && { from }) };
+  const request = { container, takeover, mode: "hold", ...(exec && { exec }), ...(from && { from }) } as const;
   using interrupts = new Interrupts();
   const serving = serveInTarget(store, target, request, {
     ...{ interrupts, detachKeys: keys, isJoining: true, reconnectSeconds: flags.reconnectTimeout },

@@ -4,6 +4,8 @@ import { processSpec } from "../../image/image-config.ts";
 import { DEFAULT_DETACH_KEYS, detachKeys } from "../attach/detach-keys.ts";
 import { resumeLine } from "../attach/resume-line.ts";
 import { serveInTarget } from "../attach/serve-in-target.ts";
+import { startDetached } from "../attach/start-detached.ts";
+import { byStreamsOrCalls, streamsPlace } from "../attach/streams-place.ts";
 import { CliError } from "../cli-error.ts";
 import { count, identifier, position, type StartPosition } from "../flags/option-values.ts";
 import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../flags/process-flags.ts";
@@ -76,11 +78,17 @@ async function exec(text: string | undefined, args: readonly string[], flags: Ex
     client.agent.execProcess({ container_id: id.container, exec_id: id.exec, process: process_ });
   const note = () => noteExec(store, target, id.exec, args, flags);
   if (flags.detach) {
-    await using client = await connectTo(target);
-    await start(client);
+    const name = `exec ${id.exec} in container ${id.container}`;
+    const byCalls = async () => {
+      await using client = await connectTo(target);
+      await start(client);
+    };
+    await byStreamsOrCalls(() => startDetached(streamsPlace(target), { ...id, process: process_, name }), byCalls);
     note();
-    const endsInput = flags.interactive === undefined && flags.tty === undefined;
-    if (endsInput) await client.agent.closeStdin({ container_id: id.container, exec_id: id.exec });
+    if (flags.interactive === undefined && flags.tty === undefined) {
+      await using client = await connectTo(target);
+      await client.agent.closeStdin({ container_id: id.container, exec_id: id.exec });
+    }
     return print(`${id.exec}\n`);
   }
   using interrupts = new Interrupts();
@@ -107,7 +115,7 @@ async function resume(store: StateStore, target: ContainerTarget & { readonly ex
   process.exitCode = await serveInTarget(
     store,
     target,
-    { container, exec, takeover, ...(from && { from }) },
+    { container, exec, takeover, mode: "hold", ...(from && { from }) },
     {
       ...{ interrupts, detachKeys: keys, isJoining: true, reconnectSeconds: flags.reconnectTimeout },
       ...{ stdin: flags.interactive ? "pass" : "leave", tty: record?.terminal === true },

@@ -21,6 +21,7 @@ Examples:
   guestctl forward web 8080:80                            localhost:8080 here is port 80 in the container
   guestctl forward web 8080:80 5432 9000:9001             several at once
   guestctl forward web unix:/tmp/db.sock:unix:/run/db.sock
+  guestctl forward web 5432:db:5432                       db is a name in the container's /etc/hosts
   guestctl forward web --udp 5353:53
   guestctl forward web -R 9000:3000                       port 9000 in the container is port 3000 here
   guestctl forward web -R unix:/run/agent.sock:unix:$SSH_AUTH_SOCK
@@ -34,11 +35,13 @@ export function addForward(program: Command): void {
     .command("forward")
     .summary("forward ports and sockets to a container, or from it")
     .description(
-      "Forward TCP and UDP ports and unix sockets to a container, or with -R from it. TARGET is a container's id or the beginning of one, or the name of a guest.",
+      "Forward TCP and UDP ports and unix sockets to a container or guest, or with -R from it. TARGET is a container's id or the beginning of one, or the name of a guest.",
     )
     .argument("<target>")
     .argument("[forwards...]", "HERE:THERE: ports, addresses with ports, or unix:PATH", placePairs)
-    .addOption(new Option("-R, --reverse <there:here>", "listen in the container instead").argParser(placePairs))
+    .addOption(
+      new Option("-R, --reverse <there:here>", "listen in the container or guest instead").argParser(placePairs),
+    )
     .option("--udp", "forward datagrams");
   withTarget(command)
     .addHelpText("after", HELP)

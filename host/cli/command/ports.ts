@@ -1,5 +1,7 @@
 import type { Command } from "commander";
-import { listPorts, waitForPort } from "../../client/streams/list-ports.ts";
+import { followPorts } from "../../client/streams/follow-ports.ts";
+import { type ListeningPort, listPorts, waitForPort } from "../../client/streams/list-ports.ts";
+import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";
 import { findForwardTarget } from "../guest/forward-target.ts";
 import { type TargetFlags, withTarget } from "../guest/target.ts";
@@ -9,6 +11,7 @@ import { StateStore } from "../state/state-store.ts";
 
 interface PortsFlags extends TargetFlags {
   readonly json?: true;
+  readonly follow?: true;
   readonly wait?: number;
   readonly timeout: number;
 }
@@ -23,13 +26,21 @@ export function addPorts(program: Command): void {
     )
     .argument("<target>")
     .option("--wait <port>", "wait until a process listens on this TCP port, and print only that", count)
+    .option("-f, --follow", "print ports as they open (+) and close (-), until ^C")
     .option("--timeout <seconds>", "how long to wait", count, 60)
-    .option("--json", "print a JSON array");
+    .option("--json", "print a JSON array, with --follow one object on each line");
   withTarget(command).action((target: string, flags: PortsFlags) => ports(target, flags));
 }
 
-async function ports(text: string, { json, wait, timeout, ...flags }: PortsFlags): Promise<void> {
+async function ports(text: string, { json, follow, wait, timeout, ...flags }: PortsFlags): Promise<void> {
+  if (follow && wait !== undefined) throw new CliError("ports: --follow can't be combined with --wait");
   const { address, container } = findForwardTarget(new StateStore(), flags, text);
+  if (follow) {
+    for await (const { action, ...port } of followPorts(address(), container)) {
+      const sign = action === "opened" ? "+" : "-";
+      await print(json ? `${JSON.stringify({ action, ...port })}\n` : `${sign} ${rowOf(port).join(" ")}\n`);
+    }
+  }
   const listed =
     wait === undefined
       ? await listPorts(address(), container, { openMs: 0 })
@@ -38,7 +49,8 @@ async function ports(text: string, { json, wait, timeout, ...flags }: PortsFlags
           truncated: false,
         };
   if (json) return print(`${JSON.stringify(listed.ports, null, 2)}\n`);
-  const rows = listed.ports.map(({ protocol, address, port }) => [protocol, address, `${port}`]);
-  await print(textTable([["PROTOCOL", "ADDRESS", "PORT"], ...rows]));
+  await print(textTable([["PROTOCOL", "ADDRESS", "PORT"], ...listed.ports.map(rowOf)]));
   if (listed.truncated) process.stderr.write("guestctl: there are more ports than the agent lists\n");
 }
+
+const rowOf = ({ protocol, address, port }: ListeningPort): string[] => [protocol, address, `${port}`];

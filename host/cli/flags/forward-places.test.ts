@@ -10,6 +10,7 @@ test.each([
   ["localhost:0:localhost:80", { port: 0 }, { port: 80 }],
   ["unix:/host.sock:unix:/in/container.sock", { path: "/host.sock" }, { path: "/in/container.sock" }],
   ["unix:/host.sock:80", { path: "/host.sock" }, { port: 80 }],
+  ["8080:db.example:80", { port: 8080 }, { host: "db.example", port: 80 }],
   ["8080:unix:@name", { port: 8080 }, { path: "@name" }],
 ])("parses %s", (text, first, second) => {
   expect(placePair(text)).toEqual({ first, second });
@@ -25,6 +26,8 @@ test.each([
   "unix:/only.sock",
   "unix:relative:80",
   "example.org:80:80",
+  "80:unix:80",
+  "80:80:80",
 ])("refuses %j", (text) => {
   expect(() => placePair(text)).toThrow(/Expected|is no port/);
 });

@@ -1,7 +1,8 @@
 import { InvalidArgumentError } from "commander";
 
-/** One end of a forward: an IP address and port, or the path of a unix socket. */
+/** One end of a forward: a host and port, or the path of a unix socket. */
 export interface Place {
+  /** An IP address; of the end that is connected to, also a host name. */
   readonly host?: string;
   readonly port?: number;
   readonly path?: string;
@@ -13,8 +14,9 @@ export interface PlacePair {
 }
 
 const PLACE = String.raw`unix:(?:/|@)[^:]+|(?:(?:\[[0-9A-Fa-f:.]+\]|\d+\.\d+\.\d+\.\d+|localhost):)?\d{1,5}`;
-const PAIR = new RegExp(`^(${PLACE})(?::(${PLACE}))?$`);
-const EXPECTED = "Expected 8080:80, [ADDRESS:]PORT:[ADDRESS:]PORT or unix:PATH:unix:PATH.";
+const NAMED = String.raw`(?!unix:)[A-Za-z][\w.-]*:\d{1,5}`;
+const PAIR = new RegExp(`^(${PLACE})(?::(${PLACE}|${NAMED}))?$`);
+const EXPECTED = "Expected 8080:80, [ADDRESS:]PORT:[HOST:]PORT or unix:PATH:unix:PATH.";
 
 /** Parses "8080:80", or "80" for the same port on both sides. Throws InvalidArgumentError. */
 export function placePair(text: string): PlacePair {

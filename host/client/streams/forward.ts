@@ -22,7 +22,7 @@ const ANSWER_MS = 15_000;
 export interface ForwardTarget {
   /** Default: the guest itself. */
   readonly container?: string;
-  /** An IP address. Default: localhost. */
+  /** An IP address, or a name in the container's /etc/hosts. Default: localhost. */
   readonly host?: string;
   readonly port?: number;
   /** Path of a unix socket inside the container, or `@name`, in place of host and port. */
