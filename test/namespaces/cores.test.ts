@@ -131,6 +131,33 @@ describeInNamespaces("core dumps", () => {
     await pod.remove(id);
   });
 
+  it("that arrive while agents are killed are all kept and reported once, also one that the last agent hadn't reported", async () => {
+    const id = await pod.start(["sleep", "6666"]);
+    const pid = await pidOf("sleep 6666");
+    const dumping = (async () => {
+      for (let size = 1; size <= 8; size++) await dump(pid, Buffer.alloc(size, "x"));
+    })();
+    for (let kills = 0; kills < 3; kills++) await machine.killAgent();
+    await dumping;
+    await expect.poll(() => machine.shell("ls /run/guestd/cores/new")).toBe("");
+    process.kill(await machine.agentPid(), "SIGSTOP");
+    await machine.shell("cd /run/guestd/cores/kept && cp $(ls | head -1) 500 && echo 500 > ../../core-number");
+    await machine.killAgent();
+    const cores = await listCores(address());
+    expect(cores.at(-1)).toMatchObject({ id: 500, container: id });
+    const dumped = cores.slice(0, -1).map(({ size, container }) => [size, container]);
+    expect(dumped).toEqual(Array.from({ length: 8 }, (_, at) => [at + 1, id]));
+    const ids = cores.map((core) => core.id);
+    const reported = async () => (await coreEvents()).flatMap(({ core }) => core?.id ?? []);
+    await expect.poll(reported).toContain(500);
+    const all = await reported();
+    expect(all).toEqual(expect.arrayContaining(ids));
+    expect(new Set(all).size).toBe(all.length);
+    await pod.client.close();
+    pod = await Pod.open(machine);
+    await pod.remove(id);
+  });
+
   it("arrive whole over connections that are cut at any byte and over the agent's death", async () => {
     const core = randomBytesOf(randomFrom(2), 2_000_000);
     await dump(1, core);

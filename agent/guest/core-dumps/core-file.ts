@@ -1,3 +1,6 @@
+import { writeSync } from "node:fs";
+import type { Fd } from "../../kernel/kernel.ts";
+
 /** Bytes before the core itself in the file of a core dump: keep-core.c writes the first half, the agent the second. */
 export const HEADER_BYTES = 4096;
 const AGENT_AT = 2048;
@@ -8,8 +11,12 @@ const [SIZE_AT, CUT_AT, FACTS_AT, TEXT_AT] = [16, 24, 28, 32] as const;
 export const FACTS = "%P %p %s %u %g %t %e";
 const NUMBERS = 6;
 
-/** Why a core is cut: the handler's limit, no memory, its time limit, an error. Indexed by the header's number. */
-const CUTS = ["", "limit", "memory", "time", "error"] as const;
+/**
+ * Why a core is cut: the handler's limit, no memory, its time limit, an error, by the header's number. The agent finds out by
+ * itself that the process was killed while it dumped.
+ */
+const CUTS = ["", "limit", "memory", "time", "error", "killed"] as const;
+const KILLED_AT = 5;
 
 /** Facts about a process that dumped its core, noted by the kernel and the handler. */
 export interface CoreFacts {
@@ -30,6 +37,13 @@ export interface CoreFacts {
   readonly size: number;
   /** Empty: the core is whole. */
   readonly cut: (typeof CUTS)[number];
+}
+
+/** Writes into a core dump's file that its process was killed before it had dumped everything. */
+export function markKilled(fd: Fd): void {
+  const number = Buffer.alloc(4);
+  number.writeUInt32LE(KILLED_AT);
+  writeSync(fd, number, 0, number.length, CUT_AT);
 }
 
 /** Container and exec that a process belonged to; both empty for one of the guest. */

@@ -114,6 +114,53 @@ describe("core dumps that arrive", () => {
     stop();
   });
 
+  it("are marked if their process was killed while it dumped: the ELF headers name more bytes than came", () => {
+    const { kept, reported } = open();
+    const core = (bits: 32 | 64, { end = 5000, type = 4, count = 2 } = {}) => {
+      const elf = Buffer.alloc(5000);
+      elf.write("\x7fELF", "latin1");
+      elf.set([bits / 32, 1], 4);
+      elf.writeUInt16LE(type, 16);
+      elf.writeUInt16LE(count, bits === 64 ? 56 : 44);
+      elf.writeUInt16LE(bits === 64 ? 56 : 32, bits === 64 ? 54 : 42);
+      if (bits === 64) {
+        elf.writeBigUInt64LE(64n, 32);
+        for (const [at, from] of [100n, BigInt(end - 10)].entries()) {
+          elf.writeBigUInt64LE(from, 64 + at * 56 + 8);
+          elf.writeBigUInt64LE(10n, 64 + at * 56 + 32);
+        }
+      } else {
+        elf.writeUInt32LE(52, 28);
+        for (const [at, from] of [100, end - 10].entries()) {
+          elf.writeUInt32LE(from, 52 + at * 32 + 4);
+          elf.writeUInt32LE(10, 52 + at * 32 + 16);
+        }
+      }
+      return elf;
+    };
+    const hostile = Buffer.alloc(5000, 0xff);
+    hostile.set(core(64).subarray(0, 18));
+    const cases: readonly (readonly [Buffer, string])[] = [
+      [core(64), ""],
+      [core(32), ""],
+      [core(64, { end: 5001 }), "killed"],
+      [core(32, { end: 5001 }), "killed"],
+      [core(64, { end: 2 ** 40 }), "killed"],
+      [core(64, { count: 500 }), "killed"], // the headers themselves are cut
+      [core(64, { end: 5001, type: 2 }), ""],
+      [core(64, { end: 5001, count: 0xffff }), ""],
+      [hostile, ""],
+    ];
+    for (const [at, [elf]] of cases.entries()) {
+      const file = fileOf(`c${at}`);
+      elf.copy(file, HEADER_BYTES);
+      writeFileSync(join(directory, "new", "0"), file);
+      kept.takeNew();
+    }
+    expect(reported.map(({ cut }) => cut)).toEqual(cases.map(([, cut]) => cut));
+    expect(kept.list().map(({ cut }) => cut)).toEqual(cases.map(([, cut]) => cut));
+  });
+
   it("are removed if they are none", () => {
     const { kept, reported } = open();
     writeFileSync(join(directory, "new", "0"), "no core");

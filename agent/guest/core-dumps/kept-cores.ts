@@ -14,7 +14,16 @@ import {
 } from "node:fs";
 import type { Files } from "../../kernel/files.ts";
 import type { Fd } from "../../kernel/kernel.ts";
-import { type CoreFacts, type CoreOwner, encodeOwner, HEADER_BYTES, readFacts, readOwner } from "./core-file.ts";
+import {
+  type CoreFacts,
+  type CoreOwner,
+  encodeOwner,
+  HEADER_BYTES,
+  markKilled,
+  readFacts,
+  readOwner,
+} from "./core-file.ts";
+import { elfEnd } from "./elf-end.ts";
 
 /** Core dumps that are kept. */
 const MAX_CORES = 32;
@@ -65,6 +74,8 @@ export class KeptCores {
     this.#new = `${options.directory}/new`;
     this.#kept = `${options.directory}/kept`;
     for (const path of [this.#new, this.#kept]) mkdirSync(path, { recursive: true, mode: 0o700 });
+    // Files without their facts take memory and can't be listed.
+    for (const id of this.#ids()) if (this.find(id) === undefined) this.remove(id);
     this.#last = Math.max(lastNumber(options.numberFile), ...this.#ids());
   }
 
@@ -140,8 +151,11 @@ export class KeptCores {
     const fd = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
     try {
       const header = headerOf(fd);
-      const facts = readFacts(header);
-      if (facts === undefined) return undefined;
+      const read = readFacts(header);
+      if (read === undefined) return undefined;
+      const isKilled = read.cut === "" && (elfEnd(fd, HEADER_BYTES) ?? 0) > read.size;
+      if (isKilled) markKilled(fd);
+      const facts = isKilled ? { ...read, cut: "killed" as const } : read;
       const noted = readOwner(header); // by the last agent, which was killed before it gave a number
       const owner = noted ?? this.#options.ownerOf(facts);
       if (noted === undefined) {

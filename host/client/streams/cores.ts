@@ -40,7 +40,7 @@ export interface CoreDump {
   readonly command: string;
   /** Bytes that are kept. */
   readonly size: number;
-  /** Why the core is not whole: limit, memory, time or error; empty if it is. */
+  /** Why the core is not whole: limit, memory, time, killed or error; empty if it is. */
   readonly cut: string;
 }
 

@@ -40,7 +40,7 @@ export interface GuestEvent {
     readonly id: number;
     /** Bytes that the guest keeps. */
     readonly size: number;
-    /** Why the core is not whole: limit, memory, time or error; empty if it is. */
+    /** Why the core is not whole: limit, memory, time, killed or error; empty if it is. */
     readonly cut: string;
   };
 }
