@@ -14,6 +14,7 @@ const modules = {
   messages: [
     "agent.proto",
     "copy.proto",
+    "cores.proto",
     "events.proto",
     "forward.proto",
     "guestd.proto",

@@ -56,6 +56,14 @@ const KINDS = {
   event: { code: 47, sender: "agent", streams: [process], payload: true },
   eventsGap: { code: 48, sender: "agent", streams: [process], payload: true },
   eventsEnd: { code: 49, sender: "agent", streams: [process], payload: false },
+  cores: { code: 70, sender: "client", streams: [process], payload: true },
+  coreList: { code: 71, sender: "agent", streams: [process], payload: true },
+  core: { code: 72, sender: "client", streams: [process], payload: true },
+  coreStart: { code: 73, sender: "agent", streams: [process], payload: true },
+  coreData: { code: 74, sender: "agent", streams: [process], payload: true },
+  coreEnd: { code: 75, sender: "agent", streams: [process], payload: false },
+  coresRemove: { code: 76, sender: "client", streams: [process], payload: true },
+  coresRemoved: { code: 77, sender: "agent", streams: [process], payload: false },
 } as const satisfies Readonly<Record<string, FrameKind>>;
 
 export type FrameType = keyof typeof KINDS;

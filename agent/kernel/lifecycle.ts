@@ -10,7 +10,8 @@ export interface LifecycleEvent {
     | "exec-started"
     | "exec-exited"
     | "oom-killed"
-    | "agent-restarted";
+    | "agent-restarted"
+    | "core-dumped";
   readonly container?: string;
   /** Exec id; absent for a container. */
   readonly exec?: string;
@@ -19,6 +20,14 @@ export interface LifecycleEvent {
   readonly signal?: number;
   /** Number of the agent since boot, for agent-restarted. */
   readonly generation?: number;
+  /** For core-dumped. */
+  readonly core?: {
+    readonly id: number;
+    /** Bytes that are kept. */
+    readonly size: number;
+    /** Why the core is not whole; empty if it is. */
+    readonly cut: string;
+  };
 }
 
 /** Publishes LifecycleEvent, in the order in which the events of one container happen. */

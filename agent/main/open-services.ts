@@ -12,6 +12,7 @@ import type { Agent } from "../service/rpc.ts";
 import { Attaching } from "../service/streams/attach.ts";
 import { serviceTable } from "../service/table.ts";
 import { AttachmentServer } from "../transport/attachment/attachment-server.ts";
+import { coresKinds } from "../transport/attachment/cores-connection.ts";
 import { eventsKinds } from "../transport/attachment/events-connection.ts";
 import { forwardKinds } from "../transport/attachment/forward-connection.ts";
 import type { FrameCarrier } from "../transport/attachment/frame-carrier.ts";
@@ -21,6 +22,7 @@ import { agentUpgrades } from "./bundle/agent-upgrades.ts";
 import { confineAgent, refuseModules } from "./confine/confine.ts";
 import { followMemory } from "./follow-memory.ts";
 import { loadForwarding } from "./load-forwarding.ts";
+import { coreMemory, openCores } from "./open-cores.ts";
 import type { OpenedKernel } from "./open-kernel.ts";
 import { openMemAgent } from "./open-mem-agent.ts";
 import { openPolicy } from "./open-policy.ts";
@@ -123,7 +125,8 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   const attaching = new Attaching(agent, resumable);
   const forwarding = loadForwarding(agent, opened);
   const events = recordEvents(agent, opened, () => resumable.epoch);
-  const kinds = { ...forwardKinds(sys, forwarding), ...eventsKinds(events) };
+  const cores = openCores(agent, opened, () => resumable.epoch, events);
+  const kinds = { ...forwardKinds(sys, forwarding), ...eventsKinds(events), ...coresKinds(cores) };
   const attachments = new AttachmentServer(sys, attaching, { kinds });
   const attach = (carrier: FrameCarrier) => attachments.serve(carrier);
   const server = new RpcServer(
@@ -137,11 +140,12 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
 
 /** Restores the sandbox; the first agent of a service discards what the service left, and begins with none. */
 async function openSandbox(
-  { kernel, options, stateDirectory, log, service, isServiceStart }: OpenedKernel,
+  opened: OpenedKernel,
   devices: Devices,
   cgroups: string | undefined,
   refuseModules: () => void,
 ): Promise<Sandbox> {
+  const { kernel, options, stateDirectory, log, service, isServiceStart } = opened;
   const sandboxOptions: SandboxOptions = {
     stateDirectory,
     protectGuest: protectGuest(options, { files: kernel.files, service, log, refuseModules }),
@@ -153,7 +157,7 @@ async function openSandbox(
       httpsProxy: options.httpsProxy,
       noProxy: options.noProxy,
     },
-    ...(cgroups === undefined ? { isGuest: true } : { cgroupRoot: cgroups }),
+    ...(cgroups === undefined ? { isGuest: true, reservedBytes: coreMemory(opened) } : { cgroupRoot: cgroups }),
   };
   const sandbox = new Sandbox(kernel, sandboxOptions);
   if (!isServiceStart || !(await sandbox.discard())) return sandbox;

@@ -54,6 +54,12 @@ describe("options of the kernel command line", () => {
     expect(read("agent.container_logs=67108865").problems).toHaveLength(1);
   });
 
+  it("set the memory for core dumps, which are off by default", () => {
+    const sizes = ["", "agent.core_dumps=4294967296", "agent.core_dumps=0"];
+    expect(sizes.map((words) => options(words).coreDumps)).toEqual([0, 2 ** 32, 0]);
+    expect(read("agent.core_dumps=4294967297").problems).toHaveLength(1);
+  });
+
   it("turn the default filter of system calls on and off", () => {
     expect(options("agent.default_seccomp=on").defaultSeccomp).toBe(true);
     expect(options("agent.default_seccomp=on agent.default_seccomp=off").defaultSeccomp).toBe(false);

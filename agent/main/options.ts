@@ -47,6 +47,8 @@ export interface Options {
   readonly streamsPort: number;
   /** Bytes that the log of each container's stdout, and stderr, keeps; 0: no logs. */
   readonly containerLogs: number;
+  /** Bytes of memory for core dumps; 0: none are kept. */
+  readonly coreDumps: number;
   /** Gives guestd's default filter to containers without a seccomp filter. */
   readonly defaultSeccomp: boolean;
   /** Sets the sysctls that harden a guest for untrusted code when the sandbox is created. */
@@ -81,6 +83,7 @@ export const defaultOptions: Options = {
   passfdPort: 0,
   streamsPort: 1028,
   containerLogs: 0,
+  coreDumps: 0,
   defaultSeccomp: false,
   guestSysctl: true,
   lockModules: false,
@@ -113,6 +116,7 @@ const READERS: Readonly<Record<string, OptionReader>> = {
   "agent.passfd_listener_port": readNumber("passfdPort", MAX_PORT),
   "agent.streams_port": readOptional("streamsPort", MAX_PORT),
   "agent.container_logs": readOptional("containerLogs", 64 << 20),
+  "agent.core_dumps": readOptional("coreDumps", 2 ** 32),
   "agent.https_proxy": readText("httpsProxy"),
   "agent.no_proxy": readText("noProxy"),
   "agent.default_seccomp": readFlag("defaultSeccomp", ["on", "off"]),

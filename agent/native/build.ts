@@ -8,6 +8,8 @@ const output = join(root, "build/native");
 /** Flags of all builds: warnings are errors, visible bounds are checked, and the output depends only on the sources. */
 const WARNINGS = ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
 const HARDENING = ["-O2", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2", `-ffile-prefix-map=${root}=.`];
+/** Flags of a program that aborts at whatever ASan or UBSan finds. */
+const SANITIZED = ["-g", "-O1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 
 /** Builds build/native/sys.node, the N-API addon, or with UBSan sys-ubsan.node. Returns its path. */
 export function buildSys(options: { readonly sanitize?: "undefined" } = {}): string {
@@ -55,16 +57,9 @@ function buildAddon(name: string, file: string, flags: readonly string[], librar
 export function buildInit(options: { readonly sanitize?: boolean } = {}): string {
   const sources = join(import.meta.dirname, "init");
   const out = join(output, options.sanitize ? "init-asan" : "init");
-  const sanitize = [
-    "-g",
-    "-O1",
-    "-fno-omit-frame-pointer",
-    "-fsanitize=address,undefined",
-    "-fno-sanitize-recover=all",
-  ];
   const files = readdirSync(sources).filter((name) => name.endsWith(".c"));
   const fresh = `${out}.${process.pid}`;
-  const { compiler, flags } = options.sanitize ? { compiler: "gcc", flags: sanitize } : staticPie();
+  const { compiler, flags } = options.sanitize ? { compiler: "gcc", flags: SANITIZED } : staticPie();
   compile(compiler, [...WARNINGS, ...flags, ...files.sort(), "-o", fresh], sources);
   renameSync(fresh, out);
   return out;
@@ -72,10 +67,23 @@ export function buildInit(options: { readonly sanitize?: boolean } = {}): string
 
 /** Builds build/native/pause, the program of the pause container in guests that pull images. Returns its path. */
 export function buildPause(): string {
-  const out = join(output, "pause");
+  return buildProgram("pause", staticPie());
+}
+
+/**
+ * Builds build/native/keep-core, which the kernel of a guest runs for core dumps; with `sanitize` keep-core-asan, like
+ * init-asan. Returns its path.
+ */
+export function buildKeepCore(options: { readonly sanitize?: boolean } = {}): string {
+  if (options.sanitize) return buildProgram("keep-core", { compiler: "gcc", flags: SANITIZED }, "keep-core-asan");
+  return buildProgram("keep-core", staticPie());
+}
+
+/** Builds a program of one file that is in the folder of its name. */
+function buildProgram(name: string, { compiler, flags }: ReturnType<typeof staticPie>, as = name): string {
+  const out = join(output, as);
   const fresh = `${out}.${process.pid}`;
-  const { compiler, flags } = staticPie();
-  compile(compiler, [...WARNINGS, ...flags, "pause.c", "-o", fresh], join(import.meta.dirname, "pause"));
+  compile(compiler, [...WARNINGS, ...flags, `${name}.c`, "-o", fresh], join(import.meta.dirname, name));
   renameSync(fresh, out);
   return out;
 }
@@ -105,4 +113,6 @@ if (import.meta.main) {
   console.log(buildInit());
   console.log(buildInit({ sanitize: true }));
   console.log(buildPause());
+  console.log(buildKeepCore());
+  console.log(buildKeepCore({ sanitize: true }));
 }

@@ -30,7 +30,10 @@ const record = (cgroup: string, resources: ResourcesSpec = {}) => ({
   spec: specOf(resources),
 });
 const open = (isGuest: boolean, sys: Partial<Sys> = {}) =>
-  new ContainerCgroups({ ...testKernel({ sys }), files: fake.files }, { root: "/cg", isGuest, onOom: () => undefined });
+  new ContainerCgroups(
+    { ...testKernel({ sys }), files: fake.files },
+    { root: "/cg", isGuest, reservedBytes: 0, onOom: () => undefined },
+  );
 const limitOf = (cgroup: string) => fake.texts.get(`${cgroup}/memory.max`);
 
 describe("in a guest", () => {

@@ -20,6 +20,8 @@ export interface ContainerCgroupsOptions {
   readonly root: string;
   /** The guest belongs to this sandbox alone, so the memory of all its containers together is limited. */
   readonly isGuest: boolean;
+  /** Memory that the containers don't get, beside the guest's usual reserve. */
+  readonly reservedBytes: number;
   /** Called with a container's id and its new count of OOM kills. */
   readonly onOom: (id: string, kills: number) => void;
 }
@@ -33,11 +35,11 @@ export class ContainerCgroups {
   readonly #filters: DeviceFilters;
   readonly #watches = new Map<string, OomWatch>();
 
-  constructor({ files, sys }: Kernel, { root, isGuest, onOom }: ContainerCgroupsOptions) {
+  constructor({ files, sys }: Kernel, { root, isGuest, reservedBytes, onOom }: ContainerCgroupsOptions) {
     this.#files = files;
     this.#filters = new DeviceFilters(sys);
     this.#root = root;
-    this.#parent = isGuest ? new ContainersCgroup(files, root) : undefined;
+    this.#parent = isGuest ? new ContainersCgroup(files, root, reservedBytes) : undefined;
     this.#onOom = onOom;
   }
 

@@ -49,6 +49,8 @@ export interface PodContainersOptions {
   readonly cgroupRoot: string;
   /** The guest belongs to this sandbox alone, so the memory of all its containers together is limited. */
   readonly isGuest: boolean;
+  /** Memory that the containers don't get, beside the guest's usual reserve. */
+  readonly reservedBytes: number;
   /** Called with the container's id for each OOM kill. */
   readonly onOomKill: (id: string) => void;
 }
@@ -80,6 +82,7 @@ export class PodContainers {
     pidNamespace,
     cgroupRoot,
     isGuest,
+    reservedBytes,
     onOomKill,
   }: PodContainersOptions) {
     this.#kernel = kernel;
@@ -98,7 +101,7 @@ export class PodContainers {
       onOomKill(id);
       ignoreErrors(() => this.#changeRecord(id, { oomKills }));
     };
-    this.#cgroups = new ContainerCgroups(kernel, { root: cgroupRoot, isGuest, onOom });
+    this.#cgroups = new ContainerCgroups(kernel, { root: cgroupRoot, isGuest, reservedBytes, onOom });
   }
 
   /** Restores the containers of an earlier agent; resolves once the remains of its interrupted work are removed. */

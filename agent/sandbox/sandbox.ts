@@ -32,6 +32,8 @@ export interface SandboxOptions {
   readonly cgroupRoot?: string;
   /** The guest belongs to this sandbox alone, so the memory of all its containers together is limited. Default: false. */
   readonly isGuest?: boolean;
+  /** Memory that the containers don't get, beside the guest's usual reserve. Default: 0. */
+  readonly reservedBytes?: number;
   readonly cdi?: CdiOptions;
   /** The guest's devices. Default: looked up in sysfs, without uevents. */
   readonly devices?: Devices;
@@ -93,7 +95,9 @@ export class Sandbox {
     const [state, storages, devices, pidNamespace] = [this.#state, this.#storages, this.#devices, this.#pidNamespace];
     const onOomKill = (id: string) => this.oomEvents.push(id);
     const cdi = new CdiDevices(options.cdi);
-    const parts = { kernel, state, storages, devices, cdi, pidNamespace, pipeSize, cgroupRoot, isGuest, onOomKill };
+    const { reservedBytes = 0 } = options;
+    const cgroups = { cgroupRoot, isGuest, reservedBytes };
+    const parts = { kernel, state, storages, devices, cdi, pidNamespace, pipeSize, onOomKill, ...cgroups };
     this.#containers = new PodContainers(parts);
     this.undone = this.#containers.restore(records);
   }

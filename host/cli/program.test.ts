@@ -32,6 +32,7 @@ test("guestctl has exactly these commands", () => {
     "metrics",
     "logs",
     "events",
+    "cores",
     "explain",
     "wait",
     "kill",

@@ -3,6 +3,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { addAgent } from "./command/agent.ts";
 import { addAttach } from "./command/attach.ts";
 import { addBoot } from "./command/boot.ts";
+import { addCores } from "./command/cores.ts";
 import { addCp } from "./command/cp.ts";
 import { addDebug } from "./command/debug.ts";
 import { addEvents } from "./command/events.ts";
@@ -55,6 +56,7 @@ export function createProgram(): Command {
     addMetrics,
     addLogs,
     addEvents,
+    addCores,
     addExplain,
     addWait,
     addKill,

@@ -15,14 +15,16 @@ export class ContainersCgroup {
   readonly directory: string;
   readonly #files: Files;
   readonly #root: string;
+  readonly #reserved: number;
   #isOpen = false;
   /** Undefined until it is open, and without a memory controller; no container then has a limit. */
   #bounds: MemoryBounds | undefined;
 
-  /** `root` is where cgroup2 is mounted. */
-  constructor(files: Files, root: string) {
+  /** `root` is where cgroup2 is mounted; `reserved` are bytes for the rest of the guest beside its usual reserve. */
+  constructor(files: Files, root: string, reserved = 0) {
     this.#files = files;
     this.#root = root;
+    this.#reserved = reserved;
     this.directory = `${root}${PATH}`;
   }
 
@@ -64,7 +66,7 @@ export class ContainersCgroup {
     if (!this.#files.exists(`${this.directory}/memory.max`)) return;
     const [, kib] = /^MemTotal: +(\d+) kB$/m.exec(this.#files.readText("/proc/meminfo")) ?? [];
     if (kib === undefined) return;
-    this.#bounds = memoryBounds(Number(kib) * 1024);
+    this.#bounds = memoryBounds(Number(kib) * 1024, this.#reserved);
     this.#write(this.directory, "memory.max", String(Math.max(this.#bounds.all, this.#inUse(this.directory))));
   }
 

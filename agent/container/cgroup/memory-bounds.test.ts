@@ -15,6 +15,11 @@ test.each([
   expect(memoryBounds(total)).toEqual({ all: all * MIB, one: one * MIB });
 });
 
+test("what is reserved for core dumps is not the containers', but they have at least half of the memory", () => {
+  expect(memoryBounds(2 * GIB, 256 * MIB)).toEqual({ all: 1648 * MIB, one: 1584 * MIB });
+  expect(memoryBounds(256 * MIB, 64 * MIB).all).toBe(128 * MIB);
+});
+
 test("a guest of any size reserves at most half, and one container leaves memory for others", () => {
   fc.assert(
     fc.property(fc.integer({ min: 32 * MIB, max: 2 ** 50 }), (total) => {

@@ -36,6 +36,7 @@ describe("a sysctl", () => {
     ["kernel.msgmax2", other],
     ["kernel.domainname2", other],
     ["fs.file-max", other],
+    ["kernel.core_pattern", other],
     ["fs.mqueue", other],
     ["network.x", other],
     ["user.max_user_namespaces", other],

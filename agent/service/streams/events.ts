@@ -18,6 +18,7 @@ const TYPES: Readonly<Record<LifecycleEvent["type"], number>> = {
   "exec-exited": EventType.EXEC_EXITED,
   "oom-killed": EventType.OOM_KILLED,
   "agent-restarted": EventType.AGENT_RESTARTED,
+  "core-dumped": EventType.CORE_DUMPED,
 };
 const NAMES = new Map(Object.entries(TYPES).map(([name, type]) => [type, name as LifecycleEvent["type"]]));
 const KINDS = [...new Set(Object.keys(TYPES).map(kindOf))];
@@ -48,7 +49,9 @@ export class Events {
   /** Adds an event that happened at a time, in ms. Throws if no memory is left for it. */
   add(event: LifecycleEvent, ms: number): void {
     const { type, container: container_id = "", exec: exec_id = "", code = 0, signal = 0, generation = 0 } = event;
-    const fields = { ms, type: TYPES[type], container_id, exec_id, code, signal, generation };
+    const { id: core_id = 0, size: core_size = 0, cut: core_cut = "" } = event.core ?? {};
+    const core = { core_id, core_size, core_cut };
+    const fields = { ms, type: TYPES[type], container_id, exec_id, code, signal, generation, ...core };
     this.#ring.append(eventMessage.encode(fields));
     const { resolve } = this.#added;
     this.#added = Promise.withResolvers();
@@ -65,6 +68,18 @@ export class Events {
       await pause();
     }
     for (const event of missingEvents(kept, found)) this.add(event, ms);
+  }
+
+  /** Returns the ids of the core dumps whose events are kept. */
+  async reportedCores(): Promise<ReadonlySet<number>> {
+    const ids = new Set<number>();
+    const pause = yieldToEventLoop();
+    for (let number = this.#ring.first; number <= this.#ring.last; number++) {
+      const payload = this.#ring.read(number);
+      if (payload !== undefined) ids.add(eventMessage.decode(payload).core_id);
+      await pause();
+    }
+    return ids;
   }
 
   /** Begins a client's reading. Throws AgentError for a bad request, or if the policy denies it. */

@@ -27,6 +27,7 @@ test("adds the removal of containers that are gone, and begins again with a reus
   const all = [web("container-created"), web("container-started"), web("container-exited")];
   expect(missingEvents(all, [])).toEqual([{ type: "container-removed", container: "web" }]);
   expect(missingEvents([...all, web("container-removed")], [])).toEqual([]);
+  expect(missingEvents([...all, web("container-removed"), web("core-dumped")], [])).toEqual([]);
   const again = [...all, web("container-removed"), web("container-created")];
   const found = [{ id: "web", first: { exec: "web", started: false }, execs: [] }];
   expect(missingEvents(again, found)).toEqual([]);

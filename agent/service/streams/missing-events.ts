@@ -13,7 +13,7 @@ const OF_EXEC = ["exec-started", "exec-exited"] as const;
 export function missingEvents(kept: readonly LifecycleEvent[], found: readonly FoundContainer[]): LifecycleEvent[] {
   const known = new Map<string, Set<string>>();
   for (const { type, container = "", exec = "" } of kept) {
-    if (container === "") continue;
+    if (container === "" || type === "core-dumped") continue; // may follow the container's removal
     if (type === "container-removed") known.delete(container);
     else known.set(container, see(known.get(container), type, exec));
   }

@@ -16,6 +16,17 @@ test.each([
     { number: 4, time, kind: "agent", action: "restarted", generation: 2 },
   ],
   [
+    {
+      ...{ ...none, number: 6, time, type: "core-dumped", container: "web", exec: "job", signal: 11 },
+      core: { id: 2, size: 4096, cut: "limit" },
+    },
+    "6 1970-01-01T00:00:00.000Z core dumped web job id 2 signal 11 size 4096 cut limit",
+    {
+      ...{ number: 6, time, kind: "core", action: "dumped", container: "web", exec: "job" },
+      ...{ id: 2, signal: 11, size: 4096, cut: "limit" },
+    },
+  ],
+  [
     { type: "gap", number: 5, to: 8, reason: "too old" } as const,
     "5 gap: events up to 7 are gone: too old",
     { number: 5, kind: "gap", to: 8, reason: "too old" },

@@ -16,8 +16,8 @@ interface EventsFlags extends TargetFlags {
 }
 
 const HELP = `
-Each line is an event: its number, time, kind, what happened, and the container and exec. Kinds are container, exec, oom and
-agent. Numbers begin with 1 at each boot of the guest; the agent keeps the last 4096 events. If it is killed, or the
+Each line is an event: its number, time, kind, what happened, and the container and exec. Kinds are container, exec, oom,
+agent and core. Numbers begin with 1 at each boot of the guest; the agent keeps the last 4096 events. If it is killed, or the
 connection is lost, events continues with the next number. "gap" stands for events that are no longer kept.
 
   guestctl events --since 1
@@ -63,11 +63,13 @@ function filters(text: string, before: readonly string[] = []): readonly string[
 export function textLine(event: GuestEvent | EventGap): string {
   if (!isEvent(event))
     return `${event.number} gap: events up to ${event.to - 1} are gone: ${visibleLine(event.reason)}\n`;
-  const { number, time, container, exec, code, generation } = event;
+  const { number, time, container, exec, code, signal, generation, core } = event;
   const [kind, action] = wordsOf(event);
   const end = action === "exited" ? [`code ${code}`] : [];
   const restarted = generation === 0 ? [] : [`generation ${generation}`];
-  const words = [`${number}`, time.toISOString(), kind, action, container, exec, ...end, ...restarted];
+  const dumped = core === undefined ? [] : [`id ${core.id} signal ${signal} size ${core.size}`];
+  if (core !== undefined && core.cut !== "") dumped.push(`cut ${core.cut}`);
+  const words = [`${number}`, time.toISOString(), kind, action, container, exec, ...end, ...restarted, ...dumped];
   return `${visibleLine(words.filter((word) => word !== "").join(" "))}\n`;
 }
 
@@ -77,7 +79,7 @@ export function jsonLine(event: GuestEvent | EventGap): string {
     const { number, to, reason } = event;
     return visible(`${JSON.stringify({ number, kind: "gap", to, reason })}\n`);
   }
-  const { number, time, container, exec, code, signal, generation } = event;
+  const { number, time, container, exec, code, signal, generation, core } = event;
   const [kind, action] = wordsOf(event);
   const fields = {
     ...{ number, time: time.toISOString(), kind, action },
@@ -85,6 +87,9 @@ export function jsonLine(event: GuestEvent | EventGap): string {
     ...(exec === "" ? {} : { exec }),
     ...(action === "exited" ? { code, signal } : {}),
     ...(generation === 0 ? {} : { generation }),
+    ...(core === undefined
+      ? {}
+      : { id: core.id, signal, size: core.size, ...(core.cut === "" ? {} : { cut: core.cut }) }),
   };
   return visible(`${JSON.stringify(fields)}\n`);
 }

@@ -1,12 +1,10 @@
-import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { codec } from "../../../proto/codec.ts";
-import type { CodeName } from "../../../proto/codes.ts";
 import { guestd } from "../../../proto/gen/messages.js";
-import { encodeStreamFrame, STREAM, type StreamFrame, StreamFrameParser } from "../../../proto/stream-frame.ts";
-import { truncate, visible } from "../../visible.ts";
-import { dial } from "../dial.ts";
+import type { StreamFrame } from "../../../proto/stream-frame.ts";
+import type { dial } from "../dial.ts";
 import { RpcError } from "../rpc-error.ts";
+import { agentFrames } from "./agent-frames.ts";
 
 const { v1 } = guestd;
 const messages = {
@@ -14,7 +12,6 @@ const messages = {
   start: codec("guestd.v1.EventsStart", v1.EventsStart),
   event: codec("guestd.v1.Event", v1.Event),
   gap: codec("guestd.v1.Gap", v1.Gap),
-  failure: codec("guestd.v1.Failure", v1.Failure),
 };
 const NAMES = new Map(
   Object.entries(v1.EventType).map(([name, type]) => [Number(type), name.toLowerCase().replaceAll("_", "-")]),
@@ -22,9 +19,6 @@ const NAMES = new Map(
 
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5000;
-const PING_MS = 15_000;
-/** Pings without an answer after which the connection counts as lost. */
-const MISSED = 3;
 
 /** Something that happened in the guest. */
 export interface GuestEvent {
@@ -41,6 +35,14 @@ export interface GuestEvent {
   readonly signal: number;
   /** Number of the agent since boot, for agent-restarted. */
   readonly generation: number;
+  /** For core-dumped. */
+  readonly core?: {
+    readonly id: number;
+    /** Bytes that the guest keeps. */
+    readonly size: number;
+    /** Why the core is not whole: limit, memory, time, killed or error; empty if it is. */
+    readonly cut: string;
+  };
 }
 
 /** Events that the agent doesn't keep any more: from `number` to the one before `to`. */
@@ -54,7 +56,7 @@ export interface EventGap {
 export interface EventsOptions {
   /** Number of the first event. Default: the next one that happens. */
   readonly since?: number;
-  /** First words of types: container, exec, oom, agent. Default: all. */
+  /** First words of types: container, exec, oom, agent, core. Default: all. */
   readonly kinds?: readonly string[];
   readonly container?: string;
   /** Ends with the last event so far. */
@@ -108,35 +110,15 @@ export async function* readEvents(
   }
 }
 
-/** Connects, asks for the events from the position on, and yields the answer's frames. */
-async function* framesOf(
+/** Asks for the events from the position on, and yields the answer's frames. */
+function framesOf(
   address: string,
   { epoch, next }: Position,
-  { kinds = [], container = "", end = false, signal, dial: open = dial }: EventsOptions,
+  { kinds = [], container = "", end = false, ...options }: EventsOptions,
 ): AsyncGenerator<StreamFrame, void> {
-  const socket = await open(address, signal === undefined ? {} : { signal });
-  socket.on("error", () => undefined);
   const since = next === undefined ? {} : { since: next };
   const request = { version: 1, epoch, ...since, kinds: [...kinds], container_id: container, end };
-  socket.write(encodeStreamFrame("events", STREAM.process, 0, messages.request.encode(request)));
-  let unanswered = 0;
-  const timer = setInterval(() => {
-    if (++unanswered > MISSED) socket.destroy();
-    else socket.write(encodeStreamFrame("ping", STREAM.process, 0));
-  }, PING_MS);
-  const abort = () => socket.destroy();
-  signal?.addEventListener("abort", abort, { once: true });
-  try {
-    const parser = new StreamFrameParser("agent");
-    for await (const chunk of socket as Duplex & AsyncIterable<Buffer>) {
-      unanswered = 0;
-      yield* parser.push(chunk);
-    }
-  } finally {
-    signal?.removeEventListener("abort", abort);
-    clearInterval(timer);
-    socket.destroy();
-  }
+  return agentFrames(address, "events", messages.request.encode(request), options);
 }
 
 /** Moves the position, and returns the event of a frame. */
@@ -157,16 +139,14 @@ function take({ type, offset, payload }: StreamFrame, position: Position): Guest
       }
       position.next = offset + 1;
       const type = NAMES.get(event.type) ?? `unknown-${event.type}`;
-      return { number: offset, time, type, container, exec, code, signal, generation };
+      const { core_id: id, core_size: size, core_cut: cut } = event;
+      const core = id === 0 ? {} : { core: { id, size, cut } };
+      return { number: offset, time, type, container, exec, code, signal, generation, ...core };
     }
     case "eventsGap": {
       const { to, reason } = messages.gap.decode(payload);
       position.next = to;
       return { type: "gap", number: offset, to, reason };
-    }
-    case "error": {
-      const { kind, message } = messages.failure.decode(payload);
-      throw new RpcError(kind as CodeName, visible(truncate(message)));
     }
     default:
       return undefined;

@@ -1,0 +1,55 @@
+import { closeSync } from "node:fs";
+import { STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
+import { AgentError } from "../../kernel/error.ts";
+import type { CoreReading, Cores } from "../../service/streams/cores.ts";
+import type { ConnectionKinds } from "./attachment-connection.ts";
+import type { FrameStream } from "./frame-stream.ts";
+
+/** Bytes of a frame: every vsock device takes a write of them. */
+const PIECE_BYTES = 32 * 1024 - 16;
+
+/** Connections that list, read and remove core dumps; `load` returns the part of the agent that has them. */
+export function coresKinds(load: () => Promise<Cores>): ConnectionKinds {
+  return {
+    async cores({ frames, payload }) {
+      frames.push("coreList", STREAM.process, 0, (await load()).list(payload));
+      frames.end();
+      return undefined;
+    },
+    async coresRemove({ frames, payload }) {
+      (await load()).remove(payload);
+      frames.push("coresRemoved", STREAM.process, 0);
+      frames.end();
+      return undefined;
+    },
+    async core({ frames, payload, fail }) {
+      const reading = (await load()).open(payload);
+      send(frames, reading)
+        .catch((error: unknown) => {
+          if (!frames.isClosed) fail(error);
+        })
+        .finally(() => closeSync(reading.fd));
+      const take = ({ type, offset }: StreamFrame) => {
+        if (type !== "ping") throw new AgentError("invalid-argument", `frame ${type}: it may not follow the first one`);
+        frames.push("pong", STREAM.process, offset);
+      };
+      return { take, close: () => undefined };
+    },
+  };
+}
+
+/** Sends a core as fast as the client reads it. */
+async function send(frames: FrameStream, { start, from, size, read }: CoreReading): Promise<void> {
+  await frames.send("coreStart", STREAM.process, 0, start);
+  const piece = Buffer.alloc(PIECE_BYTES);
+  let at = from;
+  for (let length = 0; at < size; at += length) {
+    frames.signal.throwIfAborted();
+    length = read(piece, at);
+    if (length === 0) throw new AgentError("internal", `get a core dump: its file ends at byte ${at}`);
+    await frames.send("coreData", STREAM.process, at, piece.subarray(0, length));
+    await new Promise(setImmediate); // other clients' turn
+  }
+  frames.push("coreEnd", STREAM.process, at);
+  frames.end();
+}

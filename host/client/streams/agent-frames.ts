@@ -1,0 +1,66 @@
+import type { Duplex } from "node:stream";
+import { codec } from "../../../proto/codec.ts";
+import type { CodeName } from "../../../proto/codes.ts";
+import { guestd } from "../../../proto/gen/messages.js";
+import {
+  encodeStreamFrame,
+  type FrameType,
+  STREAM,
+  type StreamFrame,
+  StreamFrameParser,
+} from "../../../proto/stream-frame.ts";
+import { truncate, visible } from "../../visible.ts";
+import { dial } from "../dial.ts";
+import { RpcError } from "../rpc-error.ts";
+
+const failure = codec("guestd.v1.Failure", guestd.v1.Failure);
+
+const PING_MS = 15_000;
+/** Pings without an answer after which the connection counts as lost. */
+const MISSED = 3;
+
+export interface AgentFramesOptions {
+  readonly dial?: typeof dial;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Connects to guestd.v1.Streams, sends the first frame, and yields the agent's frames until the connection ends. Throws
+ * RpcError for an error of the agent, and other errors for a lost connection.
+ */
+export async function* agentFrames(
+  address: string,
+  type: FrameType,
+  request: Uint8Array,
+  { signal, dial: open = dial }: AgentFramesOptions = {},
+): AsyncGenerator<StreamFrame, void> {
+  const socket = await open(address, signal === undefined ? {} : { signal });
+  socket.on("error", () => undefined);
+  socket.write(encodeStreamFrame(type, STREAM.process, 0, request));
+  let unanswered = 0;
+  const timer = setInterval(() => {
+    if (++unanswered > MISSED) socket.destroy();
+    else socket.write(encodeStreamFrame("ping", STREAM.process, 0));
+  }, PING_MS);
+  const abort = () => socket.destroy();
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    const parser = new StreamFrameParser("agent");
+    for await (const chunk of socket as Duplex & AsyncIterable<Buffer>) {
+      unanswered = 0;
+      for (const frame of parser.push(chunk)) {
+        if (frame.type === "error") throw errorIn(frame);
+        yield frame;
+      }
+    }
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    clearInterval(timer);
+    socket.destroy();
+  }
+}
+
+function errorIn({ payload }: StreamFrame): RpcError {
+  const { kind, message } = failure.decode(payload);
+  return new RpcError(kind as CodeName, visible(truncate(message)));
+}

@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { type CoreDump, listCores, readCore } from "../../host/client/streams/cores.ts";
+import { type GuestEvent, readEvents } from "../../host/client/streams/events.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { startGuestMachine } from "./testing/guest-machine.ts";
+
+const MIB = 2 ** 20;
+const [SIGABRT, SIGSEGV] = [6, 11];
+
+test("a guest keeps the core dumps of its containers, over the agent's death, within limits that they can't evade", async () => {
+  await using machine = await startGuestMachine(undefined, { kernelArgs: [`agent.core_dumps=${32 * MIB}`] });
+  const pod = await Pod.open(machine);
+  const address = machine.guest.address(1028);
+  const list = () => listCores(address, { giveUpMs: 60_000 });
+  await list();
+  const pattern = "|/usr/lib/guestd/keep-core /run/guestd/cores/new 8388608 10 16 %P %p %s %u %g %t %e\n";
+  expect(await machine.shell("cat /proc/sys/kernel/core_pattern /proc/sys/kernel/core_pipe_limit")).toBe(
+    `${pattern}4\n`,
+  );
+
+  // The usual RLIMIT_CORE of 0 is for files: the kernel doesn't apply it to a handler.
+  const limits = { Rlimits: [{ Type: "RLIMIT_CORE", Hard: 0, Soft: 0 }] };
+  const id = await pod.start(["sleep", "1000"]);
+  const crashed = await pod.execute(id, ["sh", "-c", "kill -SEGV $$"], limits);
+  expect(crashed.status).toBe(128 + SIGSEGV);
+  const never = { Rlimits: [{ Type: "RLIMIT_CORE", Hard: 1, Soft: 1 }] };
+  expect((await pod.execute(id, ["sh", "-c", "kill -SEGV $$"], never)).status).toBe(128 + SIGSEGV);
+  // A child of an exec, and the exec itself with over 12 MB of memory.
+  const large = "x=$(head -c 12000000 /dev/zero | tr '\\0' x); sh -c 'kill -ABRT $$'; echo; kill -ABRT $$";
+  const big = await pod.exec(id, ["sh", "-c", large]);
+  expect((await pod.finish(id, big)).status).toBe(128 + SIGABRT);
+  await expect.poll(async () => (await list()).length).toBe(3);
+  await machine.killAgent();
+
+  const cores = await list();
+  const [first, child, cut] = cores as [CoreDump, CoreDump, CoreDump];
+  expect(first).toMatchObject({ id: 1, container: id, signal: SIGSEGV, command: "sh", cut: "" });
+  expect(child).toMatchObject({ id: 2, container: id, exec: "", signal: SIGABRT });
+  expect(cut).toMatchObject({ id: 3, container: id, exec: big, signal: SIGABRT, size: 8 * MIB, cut: "limit" });
+  for (const { id: core, size, ownPid } of cores) {
+    const bytes = Buffer.concat(await Array.fromAsync(readCore(address, core)));
+    expect(bytes.length).toBe(size);
+    // An ELF file of type ET_CORE.
+    expect([bytes.toString("latin1", 0, 4), bytes.readUInt16LE(16)]).toEqual(["\x7fELF", 4]);
+    expect(ownPid).toBeLessThan(100);
+  }
+  const events: GuestEvent[] = [];
+  for await (const event of readEvents(address, { since: 1, kinds: ["core"], end: true }))
+    events.push(event as GuestEvent);
+  expect(events.map(({ container, core }) => [container, core?.id, core?.cut])).toEqual([
+    [id, 1, ""],
+    [id, 2, child.cut],
+    [id, 3, "limit"],
+  ]);
+  await pod.client.close();
+}, 240_000);
