@@ -12,6 +12,7 @@ import type { Agent } from "../service/rpc.ts";
 import { Attaching } from "../service/streams/attach.ts";
 import { serviceTable } from "../service/table.ts";
 import { AttachmentServer } from "../transport/attachment/attachment-server.ts";
+import { captureKinds } from "../transport/attachment/capture-session.ts";
 import { eventsKinds } from "../transport/attachment/events-connection.ts";
 import { forwardKinds } from "../transport/attachment/forward-connection.ts";
 import type { FrameCarrier } from "../transport/attachment/frame-carrier.ts";
@@ -20,6 +21,7 @@ import { RpcServer } from "../transport/rpc-server.ts";
 import { agentUpgrades } from "./bundle/agent-upgrades.ts";
 import { confineAgent, refuseModules } from "./confine/confine.ts";
 import { followMemory } from "./follow-memory.ts";
+import { loadCapturing } from "./load-capturing.ts";
 import { loadForwarding } from "./load-forwarding.ts";
 import type { OpenedKernel } from "./open-kernel.ts";
 import { openMemAgent } from "./open-mem-agent.ts";
@@ -123,7 +125,8 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   const attaching = new Attaching(agent, resumable);
   const forwarding = loadForwarding(agent, opened);
   const events = recordEvents(agent, opened, () => resumable.epoch);
-  const kinds = { ...forwardKinds(sys, forwarding), ...eventsKinds(events) };
+  const capturing = loadCapturing(agent, sys);
+  const kinds = { ...forwardKinds(sys, forwarding), ...eventsKinds(events), ...captureKinds(capturing) };
   const attachments = new AttachmentServer(sys, attaching, { kinds });
   const attach = (carrier: FrameCarrier) => attachments.serve(carrier);
   const server = new RpcServer(
