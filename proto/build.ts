@@ -13,6 +13,7 @@ const out = join(here, "gen");
 const modules = {
   messages: [
     "agent.proto",
+    "capture.proto",
     "copy.proto",
     "cores.proto",
     "events.proto",

@@ -56,6 +56,11 @@ const KINDS = {
   event: { code: 47, sender: "agent", streams: [process], payload: true },
   eventsGap: { code: 48, sender: "agent", streams: [process], payload: true },
   eventsEnd: { code: 49, sender: "agent", streams: [process], payload: false },
+  capture: { code: 60, sender: "client", streams: [process], payload: true },
+  captureStarted: { code: 61, sender: "agent", streams: [process], payload: true },
+  packets: { code: 62, sender: "agent", streams: [process], payload: true },
+  captureStop: { code: 63, sender: "client", streams: [process], payload: false },
+  captureEnd: { code: 64, sender: "agent", streams: [process], payload: true },
   cores: { code: 70, sender: "client", streams: [process], payload: true },
   coreList: { code: 71, sender: "agent", streams: [process], payload: true },
   core: { code: 72, sender: "client", streams: [process], payload: true },
@@ -78,7 +83,7 @@ const TYPES: ReadonlyMap<number, FrameType> = new Map(frameTypes.map((type) => [
 export interface StreamFrame {
   readonly type: FrameType;
   readonly stream: number;
-  /** Position in the stream, in bytes; a number of its own for ping, pong and events, the port for forwardListening. */
+  /** Position in the stream, in bytes or packets; a number of its own for ping, pong and events, the port for forwardListening. */
   readonly offset: number;
   readonly payload: Uint8Array;
 }

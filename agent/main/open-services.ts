@@ -12,6 +12,7 @@ import type { Agent } from "../service/rpc.ts";
 import { Attaching } from "../service/streams/attach.ts";
 import { serviceTable } from "../service/table.ts";
 import { AttachmentServer } from "../transport/attachment/attachment-server.ts";
+import { captureKinds } from "../transport/attachment/capture-session.ts";
 import { coresKinds } from "../transport/attachment/cores-connection.ts";
 import { eventsKinds } from "../transport/attachment/events-connection.ts";
 import { forwardKinds } from "../transport/attachment/forward-connection.ts";
@@ -21,6 +22,7 @@ import { RpcServer } from "../transport/rpc-server.ts";
 import { agentUpgrades } from "./bundle/agent-upgrades.ts";
 import { confineAgent, refuseModules } from "./confine/confine.ts";
 import { followMemory } from "./follow-memory.ts";
+import { loadCapturing } from "./load-capturing.ts";
 import { loadForwarding } from "./load-forwarding.ts";
 import { coreMemory, openCores } from "./open-cores.ts";
 import type { OpenedKernel } from "./open-kernel.ts";
@@ -126,7 +128,12 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   const forwarding = loadForwarding(agent, opened);
   const events = recordEvents(agent, opened, () => resumable.epoch);
   const cores = openCores(agent, opened, () => resumable.epoch, events);
-  const kinds = { ...forwardKinds(sys, forwarding), ...eventsKinds(events), ...coresKinds(cores) };
+  const kinds = {
+    ...forwardKinds(sys, forwarding),
+    ...eventsKinds(events),
+    ...coresKinds(cores),
+    ...captureKinds(loadCapturing(agent, sys)),
+  };
   const attachments = new AttachmentServer(sys, attaching, { kinds });
   const attach = (carrier: FrameCarrier) => attachments.serve(carrier);
   const server = new RpcServer(

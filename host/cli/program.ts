@@ -3,6 +3,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { addAgent } from "./command/agent.ts";
 import { addAttach } from "./command/attach.ts";
 import { addBoot } from "./command/boot.ts";
+import { addCapture } from "./command/capture.ts";
 import { addCores } from "./command/cores.ts";
 import { addCp } from "./command/cp.ts";
 import { addDebug } from "./command/debug.ts";
@@ -47,6 +48,7 @@ export function createProgram(): Command {
     addExec,
     addAttach,
     addDebug,
+    addCapture,
     addCp,
     addForward,
     addPorts,

@@ -67,6 +67,11 @@ export interface NativeAddon {
   endWriting(fd: number): number;
   resetOnClose(fd: number): number;
   peek(fd: number, into: Uint8Array): number;
+  attachFilter(fd: number, program: Uint8Array): number;
+  bindPackets(fd: number, interfaceName: string, protocol: number, buffer: number): number;
+  /** Sets the first elements of `read` to the bytes and packets written, also if it fails then. */
+  readPackets(fd: number, into: Uint8Array, snap: number, read: Int32Array): number;
+  packetCounts(fd: number, counts: Int32Array): number;
   listen(fd: number, backlog: number): number;
   accept(fd: number): number;
   endConnection(fd: number): number;

@@ -5,6 +5,7 @@ import { descriptorCalls, descriptorSocketCalls, messageCalls } from "./sys-desc
 import { deviceFilterCalls } from "./sys-device-filters.ts";
 import { guestCalls } from "./sys-guest.ts";
 import { mountCalls, terminalCalls } from "./sys-mounts.ts";
+import { packetCalls } from "./sys-packets.ts";
 import { processCalls } from "./sys-processes.ts";
 import { socketCalls } from "./sys-sockets.ts";
 
@@ -25,6 +26,7 @@ function allCalls(addon: NativeAddon) {
     ...{ ...descriptorCalls(addon, poller), ...descriptorSocketCalls(addon, poller), ...messageCalls(addon) },
     ...deviceFilterCalls(addon),
     ...socketCalls(addon, poller),
+    ...packetCalls(addon),
     ...{ ...guestCalls(addon), ...mountCalls(addon), ...terminalCalls(addon), ...processCalls(addon) },
   };
 }
@@ -92,6 +94,10 @@ test.each<[string, (calls: Calls) => unknown]>([
   ["getsockname fd 9", (calls) => calls.inetPort(9)],
   ["listen on fd 9", (calls) => calls.listen(9, 64)],
   ["accept on fd 9", (calls) => calls.accept(9)],
+  ["attach filter fd 9", (calls) => calls.attachFilter(9, BYTES)],
+  ["receive packets of interface lo", (calls) => calls.bindPackets(9, "lo", 3, 4096)],
+  ["receive packets of all interfaces", (calls) => calls.bindPackets(9, "", 3, 4096)],
+  ["count packets fd 9", (calls) => calls.packetCounts(9)],
   ["recv fd 9", (calls) => calls.peek(9, BYTES)],
   ["socketpair", (calls) => calls.socketPair("stream")],
   ["sendmsg fd 9 with 3 bytes and 2 descriptors", (calls) => calls.sendMessage(9, BYTES, [1, 2])],

@@ -4,7 +4,7 @@ import type { DescriptorPoller } from "./descriptor-poller.ts";
 import type { NativeAddon } from "./native-addon.ts";
 import { checked, EAGAIN, EINPROGRESS } from "./sys-result.ts";
 
-const FAMILIES = { unix: 1, inet: 2, inet6: 10 } as const;
+const FAMILIES = { unix: 1, inet: 2, inet6: 10, packet: 17 } as const;
 const TYPES = { stream: 1, datagram: 2 } as const;
 
 /** Creates the calls for sockets in network namespaces. All sockets are non-blocking. */

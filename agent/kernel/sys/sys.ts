@@ -6,6 +6,7 @@ import { deviceFilterCalls } from "./sys-device-filters.ts";
 import { deviceMapperCalls } from "./sys-device-mapper.ts";
 import { guestCalls } from "./sys-guest.ts";
 import { mountCalls, terminalCalls } from "./sys-mounts.ts";
+import { packetCalls } from "./sys-packets.ts";
 import { processCalls } from "./sys-processes.ts";
 import { socketCalls } from "./sys-sockets.ts";
 
@@ -16,6 +17,7 @@ export type RealSys = Sys &
   ReturnType<typeof mountCalls> &
   ReturnType<typeof deviceFilterCalls> &
   ReturnType<typeof socketCalls> &
+  ReturnType<typeof packetCalls> &
   ReturnType<typeof processCalls>;
 
 /**
@@ -29,6 +31,7 @@ export function openSys(addon: NativeAddon = nativeAddon()): RealSys {
     ...descriptorSocketCalls(addon, poller),
     ...messageCalls(addon),
     ...socketCalls(addon, poller),
+    ...packetCalls(addon),
     ...mountCalls(addon),
     ...terminalCalls(addon),
     ...processCalls(addon),

@@ -62,7 +62,7 @@ napi_status register_functions(napi_env env, napi_value exports, const struct fu
 NAPI_MODULE_INIT() {
   napi_status (*const topics[])(napi_env, napi_value) = {
       files_register,     sockets_register,    messages_register,  mounts_register,
-      inet_register,
+      inet_register,      packets_register,
       terminals_register, namespaces_register, processes_register, poll_register,
       bpf_register,       guest_register,      mapper_register,    uevents_register,
       inside_register,    counted_register,    memory_register,    trees_register,

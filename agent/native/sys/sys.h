@@ -91,6 +91,7 @@ napi_status files_register(napi_env env, napi_value exports);
 napi_status sockets_register(napi_env env, napi_value exports);
 napi_status inet_register(napi_env env, napi_value exports);
 napi_status messages_register(napi_env env, napi_value exports);
+napi_status packets_register(napi_env env, napi_value exports);
 napi_status mounts_register(napi_env env, napi_value exports);
 napi_status terminals_register(napi_env env, napi_value exports);
 napi_status namespaces_register(napi_env env, napi_value exports);

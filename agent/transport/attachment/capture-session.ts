@@ -1,0 +1,79 @@
+import { codec } from "../../../proto/codec.ts";
+import { guestd } from "../../../proto/gen/messages.js";
+import { MAX_PAYLOAD_BYTES, STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
+import { AgentError } from "../../kernel/error.ts";
+import type { Capturing, OpenCapture } from "../../service/streams/capturing.ts";
+import type { ConnectionKinds, Handler, Opening } from "./attachment-connection.ts";
+import type { FrameStream } from "./frame-stream.ts";
+
+const started = codec("guestd.v1.CaptureStarted", guestd.v1.CaptureStarted);
+const captureEnd = codec("guestd.v1.CaptureEnd", guestd.v1.CaptureEnd);
+
+/** Packets on their way to a frame, which copies them at once. */
+let scratch: Buffer | undefined;
+
+/** Connections that capture packets; `load` returns the part of the agent that does, loaded at the first of them. */
+export function captureKinds(load: () => Promise<Capturing>): ConnectionKinds {
+  return {
+    async capture({ frames, payload, fail }: Opening): Promise<Handler | undefined> {
+      const capturing = await load();
+      if (frames.isClosed) return undefined;
+      return new CaptureSession(frames, capturing.open(payload), fail);
+    },
+  };
+}
+
+/** Sends the packets of a capture as fast as the client reads them. The kernel drops and counts those that find no room. */
+class CaptureSession implements Handler {
+  readonly #frames: FrameStream;
+  readonly #open: OpenCapture;
+  #packets = 0;
+  #reason = "";
+
+  constructor(frames: FrameStream, open: OpenCapture, fail: (error: unknown) => void) {
+    this.#frames = frames;
+    this.#open = open;
+    frames.onClose(() => this.close());
+    open.onContainerEnd((reason) => this.#stop(reason));
+    frames.push("captureStarted", STREAM.process, 0, started.encode({ version: 1, snap_length: open.snapLength }));
+    this.#send().catch((error: unknown) => {
+      if (!frames.isClosed) fail(error);
+    });
+  }
+
+  take({ type, offset }: StreamFrame): void {
+    if (type === "ping") this.#frames.push("pong", STREAM.process, offset);
+    else if (type === "captureStop") this.#stop("");
+    else if (type !== "pong") throw new AgentError("invalid-argument", `frame ${type}: the client is capturing`);
+  }
+
+  close(): void {
+    this.#open.close();
+  }
+
+  #stop(reason: string): void {
+    if (this.#open.capture.isStopped) return;
+    this.#reason = reason;
+    this.#open.capture.stop();
+  }
+
+  async #send(): Promise<void> {
+    const { capture } = this.#open;
+    scratch ??= Buffer.allocUnsafeSlow(MAX_PAYLOAD_BYTES);
+    for (;;) {
+      await capture.wait();
+      const { bytes, packets, isGone } = capture.read(scratch);
+      if (bytes > 0) {
+        const at = this.#packets;
+        this.#packets += packets;
+        await this.#frames.send("packets", STREAM.process, at, scratch.subarray(0, bytes));
+      }
+      if (isGone) this.#stop("the interface was removed or is down");
+      else if (bytes === 0 && capture.isStopped) break;
+    }
+    const counts = { packets: this.#packets, dropped: capture.dropped, reason: this.#reason };
+    this.#frames.push("captureEnd", STREAM.process, this.#packets, captureEnd.encode(counts));
+    this.close();
+    this.#frames.end();
+  }
+}

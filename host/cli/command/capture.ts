@@ -1,0 +1,127 @@
+import { createWriteStream } from "node:fs";
+import type { Command } from "commander";
+import { type CaptureEvent, capturePackets } from "../../client/streams/capture.ts";
+import { MAX_SNAP, pcapHeader } from "../../client/streams/pcap.ts";
+import { compileFilter } from "../../packet-filter/compile-filter.ts";
+import { CliError, oneLine } from "../cli-error.ts";
+import { count } from "../flags/option-values.ts";
+import { findForwardTarget } from "../guest/forward-target.ts";
+import { type TargetFlags, withTarget } from "../guest/target.ts";
+import { Interrupts } from "../run/interrupts.ts";
+import { StateStore } from "../state/state-store.ts";
+
+interface CaptureFlags extends TargetFlags {
+  readonly write?: string;
+  readonly interface?: string;
+  readonly count?: number;
+  readonly snaplen?: number;
+}
+
+const HELP = `
+The output is a pcap file for tcpdump and Wireshark. ^C ends the capture; the last line on stderr counts the packets, and those
+that the guest dropped because they were not read fast enough. If the agent or the connection is lost, the capture continues
+with the next agent, and one line says that packets are missing.
+
+  guestctl capture web | tcpdump -n -r -
+  guestctl capture web tcp port 80 and host 10.0.0.2 -w web.pcap
+  guestctl capture web | wireshark -k -i -
+
+FILTER is part of tcpdump's language: ip, ip6, arp, tcp, udp, icmp, icmp6, [src|dst] host ADDRESS, [src|dst] net ADDRESS/BITS,
+[tcp|udp] [src|dst] port PORT, the same with portrange FROM-TO, and not, and, or, parentheses. Filter further by tcpdump -r - ….`;
+
+/** Adds `guestctl capture`. */
+export function addCapture(program: Command): void {
+  const command = program
+    .command("capture")
+    .summary("capture the packets of a container's network")
+    .description(
+      "Write the packets of a container's network namespace as pcap to stdout or a file. TARGET is a container's id or the beginning of one, or the name of a guest.",
+    )
+    .usage("[options] TARGET [filter…]")
+    .argument("<target>")
+    .argument("[filter...]")
+    .option("-w, --write <file>", "write to a file instead of stdout")
+    .option("-i, --interface <name>", "only packets of this interface (default: all)")
+    .option("-c, --count <packets>", "end after this many packets", count)
+    .option("-s, --snaplen <bytes>", `keep only the beginning of each packet (default: ${MAX_SNAP})`, count);
+  withTarget(command)
+    .addHelpText("after", HELP)
+    .action((target: string, filter: readonly string[], flags: CaptureFlags) => capture(target, filter, flags));
+}
+
+async function capture(text: string, words: readonly string[], flags: CaptureFlags): Promise<void> {
+  const { write, interface: interfaceName, count: most = Number.POSITIVE_INFINITY, snaplen: snapLength } = flags;
+  if (write === undefined && process.stdout.isTTY) {
+    throw new CliError("capture: stdout is a terminal; add -w FILE, or | tcpdump -r -");
+  }
+  if (snapLength !== undefined && snapLength > MAX_SNAP) {
+    throw new CliError(`capture: --snaplen ${snapLength}: the most is ${MAX_SNAP}`);
+  }
+  const filter = compileFilter(words.join(" "));
+  const { address, container } = findForwardTarget(new StateStore(), flags, text);
+  using interrupts = new Interrupts();
+  const stop = new AbortController();
+  interrupts.signal.addEventListener("abort", () => stop.abort(interrupts.signal.reason), { once: true });
+  await using output = openOutput(write, (error) => stop.abort(error));
+  const target = { container, filter, ...(interfaceName === undefined ? {} : { interfaceName }) };
+  const named = snapLength === undefined ? target : { ...target, snapLength };
+  let written = 0;
+  let isStarted = false;
+  for await (const event of capturePackets(address(), named, { stop: stop.signal })) {
+    switch (event.type) {
+      case "started":
+        if (!isStarted) await output.write(pcapHeader(event.snapLength));
+        report(`${isStarted ? "capturing again" : "capturing"} ${interfaceName ?? "all interfaces"} of ${text}`);
+        isStarted = true;
+        break;
+      case "packets": {
+        const taken = Math.min(event.ends.length, most - written);
+        if (taken === 0) break;
+        await output.write(event.bytes.subarray(0, event.ends[taken - 1]));
+        written += taken;
+        if (written === most) stop.abort();
+        break;
+      }
+      case "interrupted":
+        report(`capture: cut after packet ${written}, the next ones are missing: ${event.reason}; reconnecting`);
+        break;
+      default:
+        reportEnd(written, event);
+    }
+    if (output.error !== undefined) throw output.error;
+  }
+}
+
+interface Output extends AsyncDisposable {
+  /** Set once the output has failed. */
+  readonly error: CliError | undefined;
+  /** Resolves when the bytes are written, or the output has failed. */
+  write(bytes: Buffer): Promise<void>;
+}
+
+/** Opens a file for pcap, or stdout. `onError` is called once if it fails; a reader of stdout that is gone is no error. */
+function openOutput(file: string | undefined, onError: (error: Error) => void): Output {
+  const to = file === undefined ? process.stdout : createWriteStream(file, { mode: 0o600 });
+  let error: CliError | undefined;
+  to.on("error", (cause: NodeJS.ErrnoException) => {
+    if (cause.code !== "EPIPE") error ??= new CliError(`capture: write ${file ?? "stdout"}: ${oneLine(cause)}`);
+    onError(error ?? cause);
+  });
+  return {
+    get error() {
+      return error;
+    },
+    write: (bytes) => new Promise((resolve) => to.write(bytes, () => resolve())),
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => (file === undefined || to.destroyed ? resolve() : to.end(() => resolve()))),
+  };
+}
+
+function reportEnd(written: number, { dropped, reason }: Extract<CaptureEvent, { type: "end" }>): void {
+  const counts = `${written} packet${written === 1 ? "" : "s"} captured, ${dropped} dropped by the guest`;
+  report(reason === "" ? counts : `${reason}; ${counts}`);
+}
+
+function report(line: string): void {
+  process.stderr.write(`guestctl: ${line}\n`);
+}

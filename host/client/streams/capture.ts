@@ -1,0 +1,181 @@
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { codec, DecodeError } from "../../../proto/codec.ts";
+import type { CodeName } from "../../../proto/codes.ts";
+import { guestd } from "../../../proto/gen/messages.js";
+import {
+  encodeStreamFrame,
+  STREAM,
+  type StreamFrame,
+  StreamFrameError,
+  StreamFrameParser,
+} from "../../../proto/stream-frame.ts";
+import { truncate, visible, visibleLine } from "../../visible.ts";
+import { RpcError } from "../rpc-error.ts";
+import { dialStreams } from "./dial-streams.ts";
+import { MAX_SNAP, recordEnds } from "./pcap.ts";
+
+const { v1 } = guestd;
+const messages = {
+  request: codec("guestd.v1.CaptureRequest", v1.CaptureRequest),
+  started: codec("guestd.v1.CaptureStarted", v1.CaptureStarted),
+  end: codec("guestd.v1.CaptureEnd", v1.CaptureEnd),
+  failure: codec("guestd.v1.Failure", v1.Failure),
+};
+
+const FIRST_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 5000;
+const PING_MS = 15_000;
+/** Pings without an answer after which the connection counts as lost. */
+const MISSED = 3;
+/** How long the agent may take to send the last packets of a capture that is stopped. */
+const STOP_MS = 5000;
+
+export interface CaptureTarget {
+  /** Empty: the guest itself. */
+  readonly container?: string;
+  /** Default: all. */
+  readonly interfaceName?: string;
+  /** Classic BPF program, as `compileFilter` returns it. Default: all packets. */
+  readonly filter?: Uint8Array;
+  /** Bytes kept of each packet, from the network header on; at most 65,500, which is the default. */
+  readonly snapLength?: number;
+}
+
+export interface CaptureOptions {
+  /** Ends the capture: the last packets and the end follow. */
+  readonly stop?: AbortSignal;
+  readonly dial?: typeof dialStreams;
+  /** How long attempts to connect again may fail, in ms. Default: a minute. */
+  readonly giveUpMs?: number;
+}
+
+export type CaptureEvent =
+  /** Packets are received from now on; again after `interrupted`. */
+  | { readonly type: "started"; readonly snapLength: number }
+  /** Whole records of a pcap file. `ends` has the position after each of them. */
+  | { readonly type: "packets"; readonly bytes: Buffer; readonly ends: readonly number[] }
+  /** The connection is lost. Packets until the next `started` are missing, and those dropped before are not counted. */
+  | { readonly type: "interrupted"; readonly reason: string }
+  /** The last event. `reason` is empty if `stop` ended the capture. */
+  | { readonly type: "end"; readonly dropped: number; readonly reason: string };
+
+/**
+ * Yields the packets of a network namespace of the guest, over any number of connections. `address` is that of
+ * guestd.v1.Streams. Throws RpcError if the agent refuses, or if no connection to it succeeds.
+ */
+export async function* capturePackets(
+  address: string,
+  target: CaptureTarget = {},
+  options: CaptureOptions = {},
+): AsyncGenerator<CaptureEvent, void> {
+  const { giveUpMs = 60_000, stop } = options;
+  let [isStarted, pause] = [false, FIRST_PAUSE_MS];
+  let cutAt: number | undefined;
+  for (;;) {
+    let reason = "the agent closed the connection";
+    try {
+      for await (const event of eventsOf(address, target, options)) {
+        [isStarted, cutAt] = [true, undefined];
+        if (event.type === "packets") pause = FIRST_PAUSE_MS;
+        yield event;
+        if (event.type === "end") return;
+      }
+      if (!isStarted) throw new RpcError("unavailable", `capture: ${reason}`);
+    } catch (error) {
+      if (!isStarted || [RpcError, StreamFrameError, DecodeError].some((kind) => error instanceof kind)) throw error;
+      reason = error instanceof Error ? error.message : String(error);
+    }
+    if (cutAt === undefined) yield { type: "interrupted", reason };
+    cutAt ??= performance.now();
+    if (stop?.aborted) return yield { type: "end", dropped: 0, reason: "" };
+    if (performance.now() - cutAt > giveUpMs) throw new RpcError("unavailable", `capture: cut: ${reason}`);
+    await sleep(pause, undefined, stop === undefined ? {} : { signal: stop }).catch(() => undefined);
+    pause = Math.min(pause * 2, MAX_PAUSE_MS);
+  }
+}
+
+/** The events of one connection, without `interrupted`. */
+async function* eventsOf(
+  address: string,
+  { container = "", interfaceName = "", filter = new Uint8Array(), snapLength = 0 }: CaptureTarget,
+  { stop, dial = dialStreams }: CaptureOptions,
+): AsyncGenerator<CaptureEvent, void> {
+  const socket = await dial(address, stop === undefined ? {} : { signal: stop });
+  socket.on("error", () => undefined);
+  const request = { version: 1, container_id: container, interface: interfaceName, filter, snap_length: snapLength };
+  socket.write(encodeStreamFrame("capture", STREAM.process, 0, messages.request.encode(request)));
+  const timers = keepAlive(socket);
+  const onStop = () => {
+    socket.write(encodeStreamFrame("captureStop", STREAM.process, 0));
+    timers.giveUp = setTimeout(() => socket.destroy(), STOP_MS);
+  };
+  if (stop?.aborted) onStop();
+  stop?.addEventListener("abort", onStop, { once: true });
+  try {
+    const parser = new StreamFrameParser("agent");
+    const state = { snapLength: 0, packets: 0 };
+    for await (const chunk of socket as Duplex & AsyncIterable<Buffer>) {
+      timers.unanswered = 0;
+      for (const frame of parser.push(chunk)) {
+        const event = take(frame, state);
+        if (event !== undefined) yield event;
+        if (event?.type === "end") return;
+      }
+    }
+  } finally {
+    stop?.removeEventListener("abort", onStop);
+    clearInterval(timers.ping);
+    clearTimeout(timers.giveUp);
+    socket.destroy();
+  }
+}
+
+/** Destroys a connection whose peer doesn't answer. A reader that is slow itself counts as answered: it takes what waits. */
+function keepAlive(socket: Duplex) {
+  const state = {
+    unanswered: 0,
+    giveUp: undefined as NodeJS.Timeout | undefined,
+    ping: setInterval(() => {
+      if (socket.readableLength > 0) return;
+      if (++state.unanswered > MISSED) socket.destroy();
+      else socket.write(encodeStreamFrame("ping", STREAM.process, 0));
+    }, PING_MS),
+  };
+  return state;
+}
+
+/** Checks a frame and returns its event. */
+function take(
+  { type, offset, payload }: StreamFrame,
+  state: { snapLength: number; packets: number },
+): CaptureEvent | undefined {
+  const wrong = (what: string) => new RpcError("internal", `capture: the agent sent ${what}`);
+  switch (type) {
+    case "captureStarted": {
+      state.snapLength = messages.started.decode(payload).snap_length;
+      if (state.snapLength < 1 || state.snapLength > MAX_SNAP)
+        throw wrong(`a snap length of ${state.snapLength} bytes`);
+      return { type: "started", snapLength: state.snapLength };
+    }
+    case "packets": {
+      const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
+      const ends = recordEnds(bytes, state.snapLength);
+      if (ends === undefined) throw wrong("bytes that are no packets");
+      if (offset !== state.packets) throw wrong(`packet ${offset} after ${state.packets} packets`);
+      state.packets += ends.length;
+      return { type: "packets", bytes, ends };
+    }
+    case "captureEnd": {
+      const { packets, dropped, reason } = messages.end.decode(payload);
+      if (packets !== state.packets) throw wrong(`${state.packets} of ${packets} packets`);
+      return { type: "end", dropped, reason: visibleLine(truncate(reason)) };
+    }
+    case "error": {
+      const { kind, message } = messages.failure.decode(payload);
+      throw new RpcError(kind as CodeName, visible(truncate(message)));
+    }
+    default:
+      return undefined;
+  }
+}
