@@ -1,0 +1,230 @@
+import type { Attachment } from "../../../client/streams/attachment.ts";
+import { type SshTarget, startProcess } from "../ssh-target.ts";
+import { TOOL_ENV } from "./run-tool.ts";
+import { SftpError, STATUS, toolError } from "./sftp-error.ts";
+
+/** Bytes that a stream reads ahead, and that may wait to be written. */
+const READ_AHEAD_BYTES = 256 << 10;
+const MAX_ERROR_BYTES = 4096;
+const READY = "open\n";
+
+/** cat of an open file at an offset. On stderr it reports that the file is open, then its failure. */
+export class FileStream {
+  readonly attachment: Attachment;
+  /** Resolves once the file is open. Rejects with SftpError. */
+  readonly opened: Promise<void>;
+  /** Resolves once all of it is done: read to the end, or written. Rejects with SftpError. */
+  readonly done: Promise<void>;
+  offset: number;
+  #errors = "";
+  #chunks: Buffer[] = [];
+  #buffered = 0;
+  #isDone = false;
+  #isDropped = false;
+  #changed = Promise.withResolvers<void>();
+  #taken = Promise.withResolvers<void>();
+
+  constructor(target: SshTarget, script: string, args: readonly string[], offset: number) {
+    this.offset = offset;
+    const words = ["sh", "-c", script, "sh", String(offset), ...args];
+    const opened = Promise.withResolvers<void>();
+    this.opened = opened.promise;
+    this.attachment = startProcess(target, target.process(words, { env: TOOL_ENV }), async (name, bytes) => {
+      if (name === "stdout") return this.#take(bytes);
+      this.#errors = (this.#errors + Buffer.from(bytes)).slice(-MAX_ERROR_BYTES);
+      if (!this.#errors.startsWith(READY)) return;
+      this.#errors = this.#errors.slice(READY.length);
+      opened.resolve();
+    });
+    this.done = this.attachment.exit.then(
+      ({ code }) => {
+        if (code !== 0) throw toolError(this.#errors, code);
+      },
+      (error: Error) => {
+        throw new SftpError(error.message);
+      },
+    );
+    this.done.then(opened.resolve, opened.reject).finally(() => {
+      this.#isDone = true;
+      this.#notify();
+    });
+    this.opened.catch(() => undefined);
+  }
+
+  /** Returns the next bytes, `length` unless the file ends before; undefined at its end. */
+  async read(length: number): Promise<Buffer | undefined> {
+    while (this.#buffered < length && !this.#isDone) await this.#changed.promise;
+    if (this.#buffered < length) await this.done;
+    const bytes = Buffer.concat(this.#chunks);
+    const taken = bytes.subarray(0, length);
+    this.#chunks = bytes.length > length ? [bytes.subarray(length)] : [];
+    this.#buffered = bytes.length - taken.length;
+    this.offset += taken.length;
+    this.#taken.resolve();
+    this.#taken = Promise.withResolvers();
+    return taken.length === 0 ? undefined : taken;
+  }
+
+  /** True if every byte was read. */
+  get isAtEnd(): boolean {
+    return this.#isDone && this.#buffered === 0;
+  }
+
+  /** Ends a stream whose remaining bytes nobody wants. */
+  drop(): void {
+    this.#isDropped = true;
+    this.#taken.resolve();
+    this.attachment.signal(9);
+    this.attachment.end();
+    this.done.catch(() => undefined);
+  }
+
+  async #take(bytes: Uint8Array): Promise<void> {
+    if (this.#isDropped) return;
+    this.#chunks.push(Buffer.from(bytes));
+    this.#buffered += bytes.length;
+    this.#notify();
+    while (this.#buffered > READ_AHEAD_BYTES && !this.#isDropped) await this.#taken.promise;
+  }
+
+  #notify(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+}
+
+/** Bits of SSH_FXP_OPEN. */
+const FLAGS = { read: 1, write: 2, append: 4, create: 8, truncate: 16, exclusive: 32 };
+
+const READ = `
+if [ -d "$2" ]; then echo "$2: Is a directory" >&2; exit 1; fi
+if [ -e "$2" ] && ! [ -f "$2" ]; then echo "$2: not a regular file" >&2; exit 1; fi
+exec <"$2" || exit
+echo open >&2
+[ "$1" = 0 ] || dd bs=1 skip="$1" count=0 2>/dev/null
+exec cat
+`;
+const WRITE = `
+if [ -d "$2" ]; then echo "$2: Is a directory" >&2; exit 1; fi
+if [ -e "$2" ] && ! [ -f "$2" ]; then echo "$2: not a regular file" >&2; exit 1; fi
+if ! [ -e "$2" ]; then
+  if [ -z "$4" ]; then echo "$2: No such file or directory" >&2; exit 1; fi
+  new=1
+  umask 077
+fi
+case $3 in
+  truncate) exec >"$2" ;;
+  exclusive) set -C; exec >"$2" ;;
+  append) exec >>"$2" ;;
+  *) exec 1<>"$2" ;;
+esac || exit
+[ -z "$new" ] || chmod "$4" "$2" || exit
+echo open >&2
+[ "$1" = 0 ] || [ "$3" = append ] || dd bs=1 seek="$1" count=0 conv=notrunc 2>/dev/null || exit
+exec cat
+`;
+
+/**
+ * A file that an SFTP client has opened. Reads and writes in order go through one cat; any other offset starts another, which
+ * opens the path again.
+ */
+export class OpenFile {
+  readonly path: string;
+  readonly #target: SshTarget;
+  readonly #canWrite: boolean;
+  readonly #isAppended: boolean;
+  #reading: FileStream | undefined;
+  #writing: FileStream | undefined;
+  #waiting = 0;
+  /** Requests take effect in their order. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(target: SshTarget, path: string, flags: number) {
+    this.#target = target;
+    this.path = path;
+    this.#canWrite = (flags & FLAGS.write) !== 0;
+    this.#isAppended = (flags & FLAGS.append) !== 0;
+  }
+
+  /** Opens a file with the flags of SSH_FXP_OPEN; a new one gets the mode. Throws SftpError. */
+  static async open(target: SshTarget, path: string, flags: number, mode: string): Promise<OpenFile> {
+    const file = new OpenFile(target, path, flags);
+    const how =
+      (flags & FLAGS.exclusive && "exclusive") ||
+      (flags & FLAGS.truncate && "truncate") ||
+      (flags & FLAGS.append && "append") ||
+      "keep";
+    const stream = file.#canWrite
+      ? new FileStream(target, WRITE, [path, how, flags & FLAGS.create ? mode : ""], 0)
+      : new FileStream(target, READ, [path], 0);
+    if (file.#canWrite) file.#writing = stream;
+    else {
+      file.#reading = stream;
+      stream.attachment.end();
+    }
+    await stream.opened;
+    return file;
+  }
+
+  /** Returns the bytes at an offset; undefined at the end of the file. */
+  read(offset: number, length: number): Promise<Buffer | undefined> {
+    return this.#inOrder(async () => {
+      await this.#flush();
+      if (this.#reading?.isAtEnd && offset >= this.#reading.offset) return undefined;
+      if (this.#reading?.offset !== offset) {
+        this.#reading?.drop();
+        this.#reading = new FileStream(this.#target, READ, [this.path], offset);
+        this.#reading.attachment.end();
+      }
+      return await this.#reading.read(length);
+    });
+  }
+
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    if (!this.#canWrite) throw new SftpError(`${this.path}: not open for writing`, STATUS.permissionDenied);
+    const { stream, written } = await this.#inOrder(async () => {
+      if (this.#writing !== undefined && this.#writing.offset !== offset && !this.#isAppended) await this.#flush();
+      this.#writing ??= new FileStream(
+        this.#target,
+        WRITE,
+        [this.path, this.#isAppended ? "append" : "keep", ""],
+        offset,
+      );
+      const stream = this.#writing;
+      stream.offset += bytes.length;
+      this.#waiting += bytes.length;
+      const written = stream.attachment.write(bytes).finally(() => (this.#waiting -= bytes.length));
+      written.catch(() => undefined);
+      if (this.#waiting > READ_AHEAD_BYTES) await written.catch(() => undefined);
+      return { stream, written };
+    });
+    // If cat has ended, it has said why.
+    await written.catch(async (error: Error) => {
+      await stream.done;
+      throw new SftpError(`${this.path}: ${error.message}`);
+    });
+  }
+
+  /** Resolves once everything that was written is in the file. Throws SftpError. */
+  flush(): Promise<void> {
+    return this.#inOrder(() => this.#flush());
+  }
+
+  async close(): Promise<void> {
+    this.#reading?.drop();
+    await this.flush();
+  }
+
+  async #flush(): Promise<void> {
+    const stream = this.#writing;
+    this.#writing = undefined;
+    stream?.attachment.end();
+    await stream?.done;
+  }
+
+  #inOrder<T>(step: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(step);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
