@@ -1,7 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startGuestctl, startProgram } from "../scenarios/guestctl-process.ts";
@@ -12,6 +15,8 @@ import { missingPrograms, outcome, SshClient } from "./testing/ssh-client.ts";
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 /** More than a window of ssh2, 2 MiB. */
 const OVER_A_WINDOW = 3_000_000;
+/** Long enough for a window to fill. */
+const PAUSE_MS = 300;
 
 describeInNamespaces(
   "guestctl ssh-proxy",
@@ -59,14 +64,22 @@ describeInNamespaces(
       // A shared connection passes no changes on: only an ssh that has a terminal itself watches its size.
       const running = client.run("ssh", ["-tt", "-o", "ControlPath=none", client.host, script], { tty: true });
       await running.prints("ready\r\n");
-      execFileSync("stty", ["-F", running.terminal(), "rows", "40", "cols", "120"]);
-      await running.prints("40 120");
+      execFileSync("stty", ["-F", running.terminal(), "rows", "40"]);
+      await running.prints("40 100");
       expect(await running.ended).toBe(6);
     });
 
     it("returns every byte of both outputs when each waits for ssh's window", async () => {
       const script = `head -c ${OVER_A_WINDOW} /dev/zero; head -c ${OVER_A_WINDOW} /dev/zero >&2; echo end`;
-      const { code, stdout, stderr } = await outcome(client.ssh(script));
+      const running = client.ssh(script);
+      const { stdout: out, stderr: errors } = running.child;
+      out?.pause();
+      errors?.pause();
+      await sleep(PAUSE_MS);
+      out?.resume();
+      await sleep(PAUSE_MS);
+      errors?.resume();
+      const { code, stdout, stderr } = await outcome(running);
       expect([code, stdout.length, stderr.length]).toEqual([0, OVER_A_WINDOW + 4, OVER_A_WINDOW]);
     });
 
@@ -102,6 +115,20 @@ describeInNamespaces(
       expect((await get(8080)).stdout).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nhello\n$/);
       expect(await get(8081)).toMatchObject({ code: 255, stdout: "" });
       expect((await get(8080)).code).toBe(0);
+    });
+
+    it("forwards connections from a port of the container to this machine with -R", async () => {
+      const server = createServer((socket) => socket.end("from here\n")).listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const { port } = server.address() as AddressInfo;
+      try {
+        const flags = ["-o", "ExitOnForwardFailure=yes", "-R", `7099:127.0.0.1:${port}`];
+        expect(await outcome(client.alone("nc 127.0.0.1 7099 </dev/null", ...flags))).toMatchObject({
+          ...{ code: 0, stdout: "from here\n" },
+        });
+      } finally {
+        server.close();
+      }
     });
 
     it("accepts a key that ssh-agent holds or a file lists, and no other", async () => {
@@ -153,6 +180,16 @@ describeInNamespaces(
       expect(stderr).toMatch(/^guestctl: .*nowhere.*\r\n$/);
     });
 
+    it("ends with one line at bytes that are not SSH, at broken packets, and at a client that leaves too early", async () => {
+      const line = ["ssh-proxy", "--address", machine.address, client.host];
+      for (const bytes of ["x".repeat(100_000), "SSH-2.0-test\r\n", `SSH-2.0-test\r\n${"\u00ff".repeat(100_000)}`]) {
+        const broken = startGuestctl(line, { env: client.env });
+        broken.child.stdin?.end(bytes);
+        expect(await broken.ended).toBe(1);
+        expect(broken.output.stderr).toMatch(/^guestctl: ssh-proxy: .+\n$/);
+      }
+    });
+
     it("tells what it is for if it is started by hand", async () => {
       const running = startGuestctl(["ssh-proxy", "--address", machine.address, client.host], {
         tty: true,
@@ -163,4 +200,27 @@ describeInNamespaces(
     });
   },
   missingPrograms("ssh", "ssh-agent"),
+);
+
+describeInNamespaces(
+  "guestctl ssh-proxy without a guest",
+  () => {
+    it("reports ssh's 255 and the byte at which the output was cut, never a success", async () => {
+      const machine = await startHostAgent();
+      const pod = await Pod.open(machine);
+      await using client = await SshClient.open(
+        machine,
+        await pod.start(["sleep", "1000"]),
+        "--reconnect-timeout",
+        "1",
+      );
+      const running = client.ssh("echo hello; sleep 1000");
+      await running.prints("hello\n");
+      await pod.client.close();
+      await machine[Symbol.asyncDispose]();
+      expect(await running.ended).toBe(255);
+      expect(running.output.stderr).toMatch(/^guestctl: .*: cut at byte 6 of stdout: .*\r\n$/);
+    });
+  },
+  missingPrograms("ssh"),
 );

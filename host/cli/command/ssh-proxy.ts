@@ -1,6 +1,7 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { repositoryRoot } from "../../machine/paths.ts";
+import { count } from "../flags/option-values.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 import { Interrupts } from "../run/interrupts.ts";
@@ -10,6 +11,7 @@ interface SshProxyFlags extends TargetFlags {
   readonly config?: true;
   readonly user?: string;
   readonly authorizedKeys?: string;
+  readonly reconnectTimeout?: number;
 }
 
 const HELP = `
@@ -30,7 +32,8 @@ export function addSshProxy(program: Command): void {
     .argument("<container>")
     .option("--config", "print the lines for ~/.ssh/config instead")
     .option("-u, --user <user>", "user in the container (default: the container's), optionally with :group")
-    .option("--authorized-keys <file>", "also accept the public keys in a file");
+    .option("--authorized-keys <file>", "also accept the public keys in a file")
+    .option("--reconnect-timeout <seconds>", "how long to try to connect to the agent again (default: 60)", count);
   withTarget(command)
     .addHelpText("after", HELP)
     .action((container: string, flags: SshProxyFlags) => sshProxy(container, flags));
@@ -46,7 +49,7 @@ async function sshProxy(text: string, flags: SshProxyFlags): Promise<void> {
   const { serveSsh } = await import("../ssh/serve-ssh.ts");
   const { sshTarget } = await import("../ssh/ssh-target.ts");
   const store = new StateStore();
-  const target = sshTarget(store, findContainer(store, flags, text), flags.user);
+  const target = sshTarget(store, findContainer(store, flags, text), flags);
   const given = flags.authorizedKeys === undefined ? [] : authorizedKeys(flags.authorizedKeys);
   const { hostKey, key } = proxyKeys();
   using interrupts = new Interrupts();
@@ -55,8 +58,15 @@ async function sshProxy(text: string, flags: SshProxyFlags): Promise<void> {
 }
 
 /** Returns the words that start this command again. */
-function commandLine(container: string, { guest, address, user, authorizedKeys: file }: SshProxyFlags): string[] {
-  const flags = Object.entries({ guest, address, user, "authorized-keys": file });
-  const words = flags.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]));
+function commandLine(container: string, flags: SshProxyFlags): string[] {
+  const { guest, address, user, authorizedKeys: file, reconnectTimeout: seconds } = flags;
+  const given = Object.entries({
+    guest,
+    address,
+    user,
+    "authorized-keys": file && resolve(file),
+    "reconnect-timeout": seconds,
+  });
+  const words = given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, String(value)]));
   return [join(repositoryRoot, "host/cli/guestctl.sh"), "ssh-proxy", ...words, container];
 }

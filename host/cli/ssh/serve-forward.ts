@@ -1,20 +1,17 @@
 import { isIP } from "node:net";
 import type { ServerChannel } from "ssh2";
 import { type ForwardTarget, openForward } from "../../client/streams/forward.ts";
-import { oneLine } from "../cli-error.ts";
+import { joinChannel, reportForward } from "./join-channel.ts";
 import type { SshTarget } from "./ssh-target.ts";
-
-/** ssh2's channel, with the method that ends one direction; `end` closes both. */
-type HalfOpenChannel = ServerChannel & { eof(): void };
 
 export type ForwardPlace = Pick<ForwardTarget, "host" | "port" | "path">;
 
 /**
- * Connects a forwarded connection of ssh (-L, -D) to its target in the container. A refusal ends this connection alone, and
- * is one line.
+ * Connects a forwarded connection of ssh (-L, -D, -W) to its target in the container. A refusal ends this connection alone,
+ * and is one line.
  */
 export async function serveForward(
-  accept: () => ServerChannel,
+  accept: () => ServerChannel | undefined,
   reject: () => void,
   target: SshTarget,
   place: () => ForwardPlace,
@@ -23,27 +20,11 @@ export async function serveForward(
   try {
     const at = { ...place(), container: target.container };
     const stream = await openForward(target.address, at, { signal: closed });
-    const channel = accept() as HalfOpenChannel;
-    const isDone = { stream: false, channel: false };
-    const end = (side: "stream" | "channel") => {
-      isDone[side] = true;
-      if (isDone.stream && isDone.channel) channel.end();
-      else if (side === "stream") channel.eof();
-      if (side === "channel") stream.end();
-    };
-    stream.on("error", (error: Error) => {
-      report(error);
-      channel.destroy();
-    });
-    channel.once("close", () => stream.destroy());
-    closed.addEventListener("abort", () => stream.destroy(), { once: true });
-    channel.on("error", () => stream.destroy());
-    channel.pipe(stream, { end: false });
-    channel.once("end", () => end("channel"));
-    stream.pipe(channel, { end: false });
-    stream.once("end", () => end("stream"));
+    const channel = accept();
+    if (channel === undefined) stream.destroy();
+    else joinChannel(channel, stream, closed);
   } catch (error) {
-    if (!closed.aborted) report(error);
+    if (!closed.aborted) reportForward(error);
     reject();
   }
 }
@@ -55,8 +36,4 @@ export function tcpPlace(host: string, port: number): ForwardPlace {
   throw new Error(
     `forward to ${host}:${port}: names can't be resolved in the container; use an IP address or localhost`,
   );
-}
-
-function report(error: unknown): void {
-  process.stderr.write(`guestctl: ${oneLine(error)}\n`);
 }

@@ -16,16 +16,22 @@ export interface SshTarget {
   /** Address of guestd.v1.Streams. */
   readonly address: string;
   readonly dial?: typeof dial;
+  /** How long attempts to connect again may fail, ms. Default: a minute. */
+  readonly giveUpMs?: number;
   /** Returns the process that runs `args` in the container. */
   process(args: readonly string[], options?: RunOptions): Init<grpc.Process>;
   /** Returns why the agent will never answer again, once that is known. */
   findDeath(): Error | undefined;
 }
 
-export function sshTarget(store: StateStore, target: ContainerTarget, user: string | undefined): SshTarget {
+export function sshTarget(
+  store: StateStore,
+  target: ContainerTarget,
+  { user, reconnectTimeout: seconds }: { readonly user?: string; readonly reconnectTimeout?: number },
+): SshTarget {
   const { guest, container } = target;
   return {
-    ...{ container, ...streamsPlace(target) },
+    ...{ container, ...streamsPlace(target), ...(seconds !== undefined && { giveUpMs: seconds * 1000 }) },
     process: (args, options = {}) => execSpec(target, args, { ...options, ...(user === undefined ? {} : { user }) }),
     findDeath: () => (guest === undefined ? undefined : findGuestEnd(store, guest.name)),
   };
@@ -33,7 +39,7 @@ export function sshTarget(store: StateStore, target: ContainerTarget, user: stri
 
 /** Starts a process whose stdio continues over disconnections and the agent's death, until the guest's. */
 export function startProcess(
-  { container, address, findDeath, ...target }: SshTarget,
+  { container, address, findDeath, dial, giveUpMs }: SshTarget,
   process: Init<grpc.Process>,
   onData: AttachOptions["onData"],
 ): Attachment {
@@ -45,6 +51,6 @@ export function startProcess(
   return attach(
     address,
     { container, exec: randomName("s"), process },
-    { ...(target.dial && { dial: target.dial }), signal: dying.signal, onData, onDisconnect },
+    { ...(dial && { dial }), ...(giveUpMs && { giveUpMs }), signal: dying.signal, onData, onDisconnect },
   );
 }

@@ -27,11 +27,17 @@ export class SshClient {
     this.master = master;
   }
 
-  static async open(machine: Machine & { readonly directory: string }, container: string): Promise<SshClient> {
+  static async open(
+    machine: Machine & { readonly directory: string },
+    container: string,
+    ...flags: string[]
+  ): Promise<SshClient> {
     const home = join(machine.directory, "home");
     mkdirSync(home, { mode: 0o700, recursive: true });
     const env = { HOME: home, SSH_AUTH_SOCK: "", LC_TEST: "given" };
-    const printed = startGuestctl(["ssh-proxy", "--config", "--address", machine.address, container], { env });
+    const printed = startGuestctl(["ssh-proxy", "--config", ...flags, "--address", machine.address, container], {
+      env,
+    });
     if ((await printed.ended) !== 0) throw new Error(printed.output.stderr);
     const [config, control] = [join(home, `${container}.config`), join(home, `${container.slice(-3)}.sock`)];
     writeFileSync(config, `${printed.output.stdout}  ControlPath ${control}\n  SendEnv LC_TEST\n`);

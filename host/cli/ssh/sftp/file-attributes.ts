@@ -16,10 +16,13 @@ export function parseAttributes(line: string): Attributes | undefined {
   const [all, mode = "", ...numbers] = STAT_LINE.exec(line) ?? [];
   if (all === undefined) return undefined;
   const [uid = 0, gid = 0, size = 0, atime = 0, mtime = 0] = numbers.map(Number);
-  return { mode: Number.parseInt(mode, 16), uid, gid, size, atime: Math.max(atime, 0), mtime: Math.max(mtime, 0) };
+  return { mode: Number.parseInt(mode, 16), uid, gid, size, atime: unsigned(atime), mtime: unsigned(mtime) };
 }
 
-/** Parses the lines of stat(1) for "./name"; a name with line feeds has several. */
+/** Limits a time to SFTP's range, until 2106. */
+const unsigned = (seconds: number) => Math.min(Math.max(seconds, 0), 0xffffffff);
+
+/** Parses the lines of stat(1) for "./name"; a name with line feeds has several. Drops names that lead elsewhere. */
 export function parseDirectory(text: string): DirectoryEntry[] {
   const entries: { filename: string; attrs: Attributes }[] = [];
   for (const line of text.replace(/\n$/, "").split("\n")) {
@@ -29,7 +32,8 @@ export function parseDirectory(text: string): DirectoryEntry[] {
     if (attrs !== undefined && filename !== undefined) entries.push({ filename, attrs });
     else if (last !== undefined) last.filename += `\n${line}`;
   }
-  return entries.map(({ filename, attrs }) => ({ filename, longname: longName(filename, attrs), attrs }));
+  const names = entries.filter(({ filename }) => filename !== "" && !filename.includes("/"));
+  return names.map(({ filename, attrs }) => ({ filename, longname: longName(filename, attrs), attrs }));
 }
 
 const TYPES: Readonly<Record<number, string>> = { 1: "p", 2: "c", 4: "d", 6: "b", 8: "-", 10: "l", 12: "s" };

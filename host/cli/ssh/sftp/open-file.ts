@@ -1,97 +1,9 @@
-import type { Attachment } from "../../../client/streams/attachment.ts";
-import { type SshTarget, startProcess } from "../ssh-target.ts";
-import { TOOL_ENV } from "./run-tool.ts";
-import { SftpError, STATUS, toolError } from "./sftp-error.ts";
+import type { SshTarget } from "../ssh-target.ts";
+import { FileStream } from "./file-stream.ts";
+import { SftpError, STATUS } from "./sftp-error.ts";
 
-/** Bytes that a stream reads ahead, and that may wait to be written. */
-const READ_AHEAD_BYTES = 256 << 10;
-const MAX_ERROR_BYTES = 4096;
-const READY = "open\n";
-
-/** cat of an open file at an offset. On stderr it reports that the file is open, then its failure. */
-export class FileStream {
-  readonly attachment: Attachment;
-  /** Resolves once the file is open. Rejects with SftpError. */
-  readonly opened: Promise<void>;
-  /** Resolves once all of it is done: read to the end, or written. Rejects with SftpError. */
-  readonly done: Promise<void>;
-  offset: number;
-  #errors = "";
-  #chunks: Buffer[] = [];
-  #buffered = 0;
-  #isDone = false;
-  #isDropped = false;
-  #changed = Promise.withResolvers<void>();
-  #taken = Promise.withResolvers<void>();
-
-  constructor(target: SshTarget, script: string, args: readonly string[], offset: number) {
-    this.offset = offset;
-    const words = ["sh", "-c", script, "sh", String(offset), ...args];
-    const opened = Promise.withResolvers<void>();
-    this.opened = opened.promise;
-    this.attachment = startProcess(target, target.process(words, { env: TOOL_ENV }), async (name, bytes) => {
-      if (name === "stdout") return this.#take(bytes);
-      this.#errors = (this.#errors + Buffer.from(bytes)).slice(-MAX_ERROR_BYTES);
-      if (!this.#errors.startsWith(READY)) return;
-      this.#errors = this.#errors.slice(READY.length);
-      opened.resolve();
-    });
-    this.done = this.attachment.exit.then(
-      ({ code }) => {
-        if (code !== 0) throw toolError(this.#errors, code);
-      },
-      (error: Error) => {
-        throw new SftpError(error.message);
-      },
-    );
-    this.done.then(opened.resolve, opened.reject).finally(() => {
-      this.#isDone = true;
-      this.#notify();
-    });
-    this.opened.catch(() => undefined);
-  }
-
-  /** Returns the next bytes, `length` unless the file ends before; undefined at its end. */
-  async read(length: number): Promise<Buffer | undefined> {
-    while (this.#buffered < length && !this.#isDone) await this.#changed.promise;
-    if (this.#buffered < length) await this.done;
-    const bytes = Buffer.concat(this.#chunks);
-    const taken = bytes.subarray(0, length);
-    this.#chunks = bytes.length > length ? [bytes.subarray(length)] : [];
-    this.#buffered = bytes.length - taken.length;
-    this.offset += taken.length;
-    this.#taken.resolve();
-    this.#taken = Promise.withResolvers();
-    return taken.length === 0 ? undefined : taken;
-  }
-
-  /** True if every byte was read. */
-  get isAtEnd(): boolean {
-    return this.#isDone && this.#buffered === 0;
-  }
-
-  /** Ends a stream whose remaining bytes nobody wants. */
-  drop(): void {
-    this.#isDropped = true;
-    this.#taken.resolve();
-    this.attachment.signal(9);
-    this.attachment.end();
-    this.done.catch(() => undefined);
-  }
-
-  async #take(bytes: Uint8Array): Promise<void> {
-    if (this.#isDropped) return;
-    this.#chunks.push(Buffer.from(bytes));
-    this.#buffered += bytes.length;
-    this.#notify();
-    while (this.#buffered > READ_AHEAD_BYTES && !this.#isDropped) await this.#taken.promise;
-  }
-
-  #notify(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
-  }
-}
+/** Bytes that may wait to be written. */
+const MAX_WAITING_BYTES = 256 << 10;
 
 /** Bits of SSH_FXP_OPEN. */
 const FLAGS = { read: 1, write: 2, append: 4, create: 8, truncate: 16, exclusive: 32 };
@@ -195,7 +107,7 @@ export class OpenFile {
       this.#waiting += bytes.length;
       const written = stream.attachment.write(bytes).finally(() => (this.#waiting -= bytes.length));
       written.catch(() => undefined);
-      if (this.#waiting > READ_AHEAD_BYTES) await written.catch(() => undefined);
+      if (this.#waiting > MAX_WAITING_BYTES) await written.catch(() => undefined);
       return { stream, written };
     });
     // If cat has ended, it has said why.
