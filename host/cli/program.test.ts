@@ -25,6 +25,7 @@ test("guestctl has exactly these commands", () => {
     "debug",
     "cp",
     "forward",
+    "ssh-proxy",
     "ports",
     "ps",
     "inspect",

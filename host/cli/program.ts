@@ -21,6 +21,7 @@ import { addPorts } from "./command/ports.ts";
 import { addPs } from "./command/ps.ts";
 import { addRm } from "./command/rm.ts";
 import { addRun } from "./command/run.ts";
+import { addSshProxy } from "./command/ssh-proxy.ts";
 import { addStats } from "./command/stats.ts";
 import { addStop } from "./command/stop.ts";
 import { addUpdate } from "./command/update.ts";
@@ -51,6 +52,7 @@ export function createProgram(): Command {
     addCapture,
     addCp,
     addForward,
+    addSshProxy,
     addPorts,
     addPs,
     addInspect,

@@ -49,6 +49,9 @@ find_missing_programs() {
   if [ "$goal" = test ]; then need openssl openssl "creates certificates for the tests' registries" has openssl; fi
   if [ "$goal" = test ]; then need python3 python3 "reads extended attributes in a test" has python3; fi
   if [ "$goal" = test ]; then need golang-go "go 1.18" "builds the validation programs of the OCI runtime tests" has_go; fi
+  if [ "$goal" = test ]; then need openssh-client ssh "connects to containers in tests" has ssh; fi
+  if [ "$goal" = test ]; then need rsync rsync "copies to containers in tests" has rsync; fi
+  if [ "$goal" = test ]; then need git git "clones from containers in tests" has git; fi
   need musl-tools musl-gcc "links init, which is small and forks fast with musl" has musl-gcc
   if [ "$dev" = yes ]; then need strace strace "counts the system calls of an exec" has strace; fi
   if [ "$dev" = yes ]; then need "clang libclang-rt-dev" "clang with libFuzzer" "builds the fuzzers" has_fuzzer; fi

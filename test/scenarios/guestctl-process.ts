@@ -24,7 +24,14 @@ export function startGuestctl(
   args: readonly string[],
   { tty = false, env = {} }: { readonly tty?: boolean; readonly env?: NodeJS.ProcessEnv } = {},
 ): GuestctlProcess {
-  const line = [process.execPath, launcher, ...args];
+  return startProgram([process.execPath, launcher, ...args], { tty, env });
+}
+
+/** Starts any program in the same way. */
+export function startProgram(
+  line: readonly string[],
+  { tty = false, env = {} }: { readonly tty?: boolean; readonly env?: NodeJS.ProcessEnv } = {},
+): GuestctlProcess {
   const quoted = line.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
   const [program = "", ...rest] = tty
     ? ["script", "-qefc", `stty rows 30 cols 100; exec ${quoted}`, "/dev/null"]

@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { thisProcess } from "../../../lib/process-owner.ts";
-import { processSpec } from "../../image/image-config.ts";
 import { DEFAULT_DETACH_KEYS, detachKeys } from "../attach/detach-keys.ts";
 import { resumeLine } from "../attach/resume-line.ts";
 import { serveInTarget } from "../attach/serve-in-target.ts";
@@ -18,6 +17,7 @@ import {
   withTarget,
 } from "../guest/target.ts";
 import { print } from "../output/print.ts";
+import { execSpec } from "../run/exec-spec.ts";
 import { Interrupts } from "../run/interrupts.ts";
 import { randomName } from "../run/random-name.ts";
 import { StateStore } from "../state/state-store.ts";
@@ -73,7 +73,7 @@ async function exec(text: string | undefined, args: readonly string[], flags: Ex
   if (!flags.detach) checkTerminal(flags);
   const target = findContainer(store, flags, text ?? "");
   const id = { container: target.container, exec: flags.name ?? randomName("x") };
-  const process_ = execSpec(target, args, flags);
+  const process_ = execSpec(target, args, processOptions(flags));
   const start = (client: Awaited<ReturnType<typeof connectTo>>) =>
     client.agent.execProcess({ container_id: id.container, exec_id: id.exec, process: process_ });
   const note = () => noteExec(store, target, id.exec, args, flags);
@@ -148,12 +148,4 @@ function checkFlags(container: string | undefined, args: readonly string[], flag
   }
   if (args.length > 0) throw new CliError(`exec: --resume ${resume} starts no command; leave out ${args[0]}`);
   if (detach) throw new CliError("exec: --resume can't be combined with --detach");
-}
-
-/** Returns the process to exec, based on the container's own. Exported for its test. */
-export function execSpec({ record }: ContainerTarget, args: readonly string[], flags: ProcessFlags) {
-  const { env = [], cwd = "/", user = "", rootfs = "/nonexistent" } = record ?? {};
-  const config = { Env: env, WorkingDir: cwd, User: user };
-  const spec = processSpec(config, rootfs, { ...processOptions(flags), entrypoint: [], args });
-  return record === undefined ? { ...spec, Rlimits: [] } : spec;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ProcessRecord } from "../state/state-records.ts";
-import { execSpec } from "./exec.ts";
+import { execSpec } from "./exec-spec.ts";
 
 let rootfs: string;
 
@@ -41,8 +41,8 @@ test("an exec inherits its container's environment, user and directory, but not 
 });
 
 test("the options of an exec override its container's settings", () => {
-  const flags = { env: ["MODE=new"], workdir: "/", user: "0:5", tty: true } as const;
-  expect(execSpec(target(), ["sh"], flags)).toMatchObject({
+  const options = { env: ["MODE=new"], cwd: "/", user: "0:5", terminal: { rows: 24, columns: 80 } };
+  expect(execSpec(target(), ["sh"], options)).toMatchObject({
     Env: ["PATH=/opt/bin", "TERM=xterm", "MODE=new"],
     Cwd: "/",
     User: { UID: 0, GID: 5 },
