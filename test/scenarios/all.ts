@@ -43,7 +43,7 @@ import { updateScenarios } from "./update.ts";
 
 type Protocol = "ttrpc" | "grpc";
 
-/** What the results of scenarios depend on: the agent alone, or the kernel and the machine too. */
+/** Scenarios by the parts that decide their results: the agent alone, or the kernel and the machine too. */
 type Part = "agent" | "kernel";
 
 type Options = {
