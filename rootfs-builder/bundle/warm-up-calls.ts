@@ -50,8 +50,8 @@ function callsFor(rootfs: string): readonly Call[] {
     agent("ReadStderr", READ),
     agent("ReadStderr", READ),
     agent("WaitProcess", EXEC),
+    { ...agent("WaitProcess", INIT_PROCESS), waits: true },
     agent("SignalProcess", Buffer.concat([CONTAINER, numberField(3, SIGKILL)])),
-    agent("WaitProcess", INIT_PROCESS),
     agent("RemoveContainer", CONTAINER),
   ];
 }
