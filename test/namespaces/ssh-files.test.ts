@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DEFAULT_MOUNTS } from "../../lib/oci-defaults.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startProgram } from "../scenarios/guestctl-process.ts";
+import { missingPrograms } from "../scenarios/missing-programs.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
-import { missingPrograms, outcome, SshClient } from "./testing/ssh-client.ts";
+import { outcome, SshClient } from "./testing/ssh-client.ts";
 
 const sha256 = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
 const bind = (path: string) => ({ destination: path, source: path, type: "bind", options: ["rbind", "ro"] });

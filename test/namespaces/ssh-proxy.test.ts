@@ -8,9 +8,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startGuestctl, startProgram } from "../scenarios/guestctl-process.ts";
+import { missingPrograms } from "../scenarios/missing-programs.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
-import { missingPrograms, outcome, SshClient } from "./testing/ssh-client.ts";
+import { outcome, SshClient } from "./testing/ssh-client.ts";
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 /** More than a window of ssh2, 2 MiB. */

@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
-import { startGuestctl } from "../scenarios/guestctl-process.ts";
+import { startGuestctl, startProgram } from "../scenarios/guestctl-process.ts";
+import { missingPrograms } from "../scenarios/missing-programs.ts";
 
 describe("guestctl's stdio in a guest", () => {
   let directory: string;
@@ -55,6 +57,31 @@ describe("guestctl's stdio in a guest", () => {
     expect(first.output.stdout.toString() + second.output.stdout === numbers).toBe(true);
     expect((await run("ps")).stdout).not.toMatch(/job/);
   });
+
+  const missing = missingPrograms("ssh", "scp");
+  it.skipIf(missing !== undefined)(
+    `serves ssh and scp by the lines that ssh-proxy prints, over the agent's death${missing ? ` (skipped: ${missing})` : ""}`,
+    async () => {
+      const env = { XDG_RUNTIME_DIR: directory, HOME: directory, SSH_AUTH_SOCK: "" };
+      const printed = startGuestctl(["ssh-proxy", "--config", "web"], { env });
+      expect(await printed.ended).toBe(0);
+      const [config, file, back] = ["config", "file", "back"].map((name) => join(directory, name)) as [
+        string,
+        string,
+        string,
+      ];
+      writeFileSync(config, printed.output.stdout);
+      writeFileSync(file, randomBytes(1_000_000));
+      const ssh = (program: string, ...words: string[]) => startProgram([program, "-F", config, ...words], { env });
+      const up = ssh("scp", "-q", file, "web:file");
+      expect((await run("agent", "kill")).code).toBe(0);
+      expect([await up.ended, up.output.stderr]).toEqual([0, ""]);
+      expect(await ssh("scp", "-q", "web:file", back).ended).toBe(0);
+      expect(readFileSync(back).equals(readFileSync(file))).toBe(true);
+      const command = ssh("ssh", "web", "wc -c <file; exit 4");
+      expect([await command.ended, command.output.stdout.toString()]).toEqual([4, "1000000\n"]);
+    },
+  );
 
   it("detaches from a container's terminal in a running guest, attaches again, and leaves it to rm", async () => {
     const script = "stty -echo; echo up; read line; echo got $line; exit 6";

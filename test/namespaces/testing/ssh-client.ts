@@ -1,15 +1,8 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type GuestctlProcess, startGuestctl, startProgram } from "../../scenarios/guestctl-process.ts";
 import type { Machine } from "../../scenarios/machine.ts";
-
-/** Returns why a test that needs these programs can't run; undefined if all exist. */
-export function missingPrograms(...names: string[]): string | undefined {
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
-  const missing = names.filter((name) => !folders.some((folder) => existsSync(join(folder, name))));
-  return missing.length === 0 ? undefined : `no ${missing.join(", ")} on this machine`;
-}
 
 /** OpenSSH's programs with the configuration that guestctl prints for a container, over one connection. */
 export class SshClient {
