@@ -1,4 +1,5 @@
 import { availableParallelism, loadavg, release } from "node:os";
+import type { CopyRounds } from "./copies/copy-rounds.ts";
 import type { CallCpu } from "./process-usage.ts";
 import type { Results } from "./run-bench.ts";
 import type { Samples } from "./samples.ts";
@@ -12,7 +13,7 @@ interface Row {
   readonly beside?: "create" | "start" | "exec";
 }
 
-const DIGITS: Readonly<Record<string, number>> = { ms: 3, "MB/s": 0, MiB: 1, "×": 2, "ms/MiB": 2 };
+const DIGITS: Readonly<Record<string, number>> = { ms: 3, s: 2, "MB/s": 0, MiB: 1, "×": 2, "ms/MiB": 2 };
 const mib = (kib: number) => kib / 1024;
 
 function rows({ guestd, ...rest }: Results): Row[] {
@@ -36,6 +37,11 @@ function rows({ guestd, ...rest }: Results): Row[] {
       aim: "≤ 6",
       guestd: mib(rest.idleAttachments.kib),
     },
+    { name: "forward of a unix socket", unit: "MB/s", aim: "≥ 1000", guestd: rest.forwards.speed },
+    { name: "  agent's CPU time", unit: "ms/MiB", guestd: rest.forwards.cpu.micros / 1000 },
+    { name: "  connecting to first byte", unit: "ms", aim: "≤ 2", guestd: rest.forwards.firstByte },
+    ...copyRows("cp of 1 GiB", rest.copies.big),
+    ...copyRows("cp of 10,000 files", rest.copies.small),
     { name: "agent's exec to first answer", unit: "ms", aim: "≤ 60", guestd: rest.firstAnswer },
     { name: "agent's death to first answer", unit: "ms", aim: "≤ 120", guestd: rest.deathToAnswer },
     { name: "first Check", unit: "ms", guestd: rest.firstContainer.check },
@@ -48,6 +54,13 @@ function rows({ guestd, ...rest }: Results): Row[] {
     { name: "private dirty, 15 s later", unit: "MiB", aim: "≤ 17", guestd: mib(rest.settled.privateDirtyKib) },
   ];
 }
+
+const copyRows = (name: string, copies: CopyRounds): Row[] => [
+  { name: `${name}, in`, unit: "s", guestd: copies.in.median / 1000 },
+  { name: "  by tar through exec", unit: "×", aim: "≤ 1", guestd: copies.in.median / copies.tarIn.median },
+  { name: `${name}, out`, unit: "s", guestd: copies.out.median / 1000 },
+  { name: "  by tar through exec", unit: "×", aim: "≤ 1", guestd: copies.out.median / copies.tarOut.median },
+];
 
 const execRatio = ({ exec, calls }: Results["attachments"]) => exec.median / calls.median;
 const outputRatio = ({ attachments, stdout32k }: Pick<Results, "attachments" | "stdout32k">) =>
@@ -85,7 +98,7 @@ export function table(results: Results): string {
 }
 
 /** Formats the agent's CPU time as means, since medians of ticks are meaningless. */
-function cpuLines({ guestd: { cpu }, attachments }: Results): string[] {
+function cpuLines({ guestd: { cpu }, attachments, forwards }: Results): string[] {
   const line = (name: string, { micros, userMicros }: CallCpu) =>
     name.padEnd(28) + [micros, userMicros, micros - userMicros].map((value) => value.toFixed(0).padStart(8)).join("");
   return [
@@ -99,6 +112,7 @@ function cpuLines({ guestd: { cpu }, attachments }: Results): string[] {
     line("ReadStdout, 32 KiB", cpu.read32k),
     line("ReadStdout, 8 KiB", cpu.read8k),
     line("a MiB through an attachment", attachments.cpu.mib),
+    line("a MiB through a forward", forwards.cpu),
   ];
 }
 
@@ -114,10 +128,17 @@ function ratio(other: Samples | undefined, own: Samples | number): string {
   return other === undefined || typeof own === "number" ? "" : (other.median / own.median).toFixed(1);
 }
 
+const copyMedians = (copies: CopyRounds) => ({
+  in_ms: Math.round(copies.in.median),
+  out_ms: Math.round(copies.out.median),
+  tar_in_ms: Math.round(copies.tarIn.median),
+  tar_out_ms: Math.round(copies.tarOut.median),
+});
+
 /** Returns the medians under the names that --json promises. */
 export function medians(results: Results): object {
   const { guestd, runtimes, stdout32k, stdout8k, firstAnswer, firstContainer, idle, after, settled } = results;
-  const { attachments, idleAttachments } = results;
+  const { attachments, idleAttachments, forwards, copies } = results;
   const of = (samples: Samples) => Number(samples.median.toFixed(3));
   const cpuOf = ({ micros, userMicros }: CallCpu) => ({
     user_us: Number(userMicros.toFixed(1)),
@@ -138,6 +159,10 @@ export function medians(results: Results): object {
       attached_output_mbps: of(attachments.output),
       attached_output_ratio: Number(outputRatio(results).toFixed(3)),
       attached_idle_kib: idleAttachments.kib,
+      forward_mbps: of(forwards.speed),
+      forward_first_byte_ms: of(forwards.firstByte),
+      copy_big: copyMedians(copies.big),
+      copy_small: copyMedians(copies.small),
       cpu: {
         create: cpuOf(guestd.cpu.create),
         start: cpuOf(guestd.cpu.start),
@@ -148,6 +173,7 @@ export function medians(results: Results): object {
         read_8k: cpuOf(guestd.cpu.read8k),
         attached_exec: cpuOf(attachments.cpu.exec),
         attached_mib: cpuOf(attachments.cpu.mib),
+        forwarded_mib: cpuOf(forwards.cpu),
       },
       first_answer_ms: of(firstAnswer),
       death_to_answer_ms: of(results.deathToAnswer),

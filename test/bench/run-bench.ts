@@ -5,8 +5,11 @@ import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { AttachmentRounds } from "./attachments/attachment-rounds.ts";
 import { type IdleAttachments, idleAttachments } from "./attachments/idle-attachments.ts";
+import { bigFile, smallFiles } from "./copies/copied-folders.ts";
+import { CopyRounds } from "./copies/copy-rounds.ts";
 import { deathToAnswer, firstAnswer } from "./first-answer.ts";
 import { FirstContainer } from "./first-container.ts";
+import { ForwardRounds } from "./forwards/forward-rounds.ts";
 import { GuestdRounds } from "./guestd-rounds.ts";
 import { showOnlyCgroup2 } from "./only-cgroup2.ts";
 import { type Memory, memoryOf } from "./process-usage.ts";
@@ -22,6 +25,10 @@ const FIRST_CONTAINERS = 20;
 const IDLE_ATTACHMENTS = 1000;
 /** Mebibytes of output in one transfer. */
 const OUTPUT_MIB = 64;
+/** Mebibytes of a large file that is copied, and number of small ones. */
+const COPIED_MIB = 1024;
+const COPIED_FILES = 10_000;
+const COPIES = 3;
 /** Milliseconds that an agent idles before its memory is read: after its start, and after the rounds. */
 const SETTLE_MS = 6000;
 const SETTLE_AFTER_MS = 15_000;
@@ -35,6 +42,9 @@ export interface Results {
   readonly stdout8k: Samples;
   readonly attachments: AttachmentRounds;
   readonly idleAttachments: IdleAttachments;
+  readonly forwards: ForwardRounds;
+  /** Copies of one large file, and of many small ones. */
+  readonly copies: Readonly<Record<"big" | "small", CopyRounds>>;
   readonly firstAnswer: Samples;
   readonly deathToAnswer: Samples;
   readonly idle: Memory;
@@ -62,7 +72,8 @@ export async function runBench(
   const agentPid = await agent.agentPid();
   const idle = memoryOf(agentPid);
 
-  const spec = ociSpec(agent.rootfs("rootfs"), ["sleep", "1000"]);
+  const rootfs = agent.rootfs("rootfs");
+  const spec = ociSpec(rootfs, ["sleep", "1000"]);
   const exec = ["echo", "hello"];
   await client.agent.createSandbox({ sandbox_id: "bench", hostname: "bench" });
   const guestd = new GuestdRounds(client, spec, { Args: exec, Env: ["PATH=/bin"], Cwd: "/" }, agentPid);
@@ -82,7 +93,9 @@ export async function runBench(
   await client.agent.createContainer({ container_id: "dd", exec_id: "dd", OCI: spec });
   await client.agent.startContainer({ container_id: "dd" });
   const attached = { Args: exec, Env: ["PATH=/bin"], Cwd: "/" };
-  const attachments = new AttachmentRounds(`${agent.address}_1028`, "dd", agentPid);
+  const streams = { address: `${agent.address}_1028`, container: "dd", rootfs };
+  const attachments = new AttachmentRounds(streams.address, "dd", agentPid);
+  using forwards = await ForwardRounds.start(streams, agentPid);
   for (let block = 0; block < BLOCKS; block++) {
     progress(`round ${block * ROUNDS_PER_BLOCK} of ${BLOCKS * ROUNDS_PER_BLOCK}`);
     await inTurns(signal, (round) => guestd.round(`g${block}-${round}`, "hello\n"));
@@ -101,6 +114,8 @@ export async function runBench(
     await readSpeed(client, { ...dd, exec_id: `32k-${block}`, len: 32 * 1024, mib: OUTPUT_MIB }, stdout32k, read32k);
     await attachments.outputSpeed(OUTPUT_MIB);
     await readSpeed(client, { ...dd, exec_id: `8k-${block}`, len: 8 * 1024, mib: 16 }, stdout8k, read8k);
+    await inTurns(signal, () => forwards.connectOnce());
+    await forwards.transfer(OUTPUT_MIB);
   }
   const after = memoryOf(agentPid);
   progress("idle");
@@ -121,13 +136,24 @@ export async function runBench(
     await deathToAnswer(command, deaths);
   }
   const firstContainer = new FirstContainer();
-  const rootfs = agent.rootfs("first");
+  const firstRootfs = agent.rootfs("first");
   for (let count = 0; count < FIRST_CONTAINERS; count++) {
     signal.throwIfAborted();
     progress(`first container ${count} of ${FIRST_CONTAINERS}`);
-    await firstContainer.round(command, join(agent.directory, "first.sock"), rootfs);
+    await firstContainer.round(command, join(agent.directory, "first.sock"), firstRootfs);
   }
-  const reads = { stdout32k, stdout8k, attachments, idleAttachments: idleOnes };
+  const copies = {
+    big: new CopyRounds(streams, bigFile(join(agent.directory, "big"), COPIED_MIB)),
+    small: new CopyRounds(streams, smallFiles(join(agent.directory, "small"), COPIED_FILES)),
+  };
+  for (let count = 0; count < COPIES; count++) {
+    progress(`copies ${count} of ${COPIES}`);
+    for (const rounds of [copies.big, copies.small]) {
+      signal.throwIfAborted();
+      await rounds.round();
+    }
+  }
+  const reads = { stdout32k, stdout8k, attachments, idleAttachments: idleOnes, forwards, copies };
   const starts = { firstAnswer: first, firstContainer, deathToAnswer: deaths };
   return { guestd, runtimes, ...reads, ...starts, idle, after, settled };
 }

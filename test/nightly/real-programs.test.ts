@@ -27,7 +27,7 @@ import { unpackPrograms, whyNoPackages } from "../vm/testing/debian-programs.ts"
 const SEED = Number(process.env["GUESTD_SEED"] ?? Date.now() % 100_000);
 /** Least deaths of the agent in each test. */
 const KILLS = Number(process.env["GUESTD_KILLS"] ?? 10);
-const REQUESTS = 5000;
+const REQUESTS = Number(process.env["GUESTD_REQUESTS"] ?? 5000);
 const INCREMENTS = 2000;
 const CONNECTIONS = 8;
 const PACKAGES = ["redis-server", "redis-tools", "rsync"];
@@ -43,6 +43,23 @@ read only = no
 const SERVE = `(${KEEP_ALIVE_SERVER})((_, response) => response.end()).listen(${PORT.http}, "127.0.0.1");\n`;
 
 const launcher = join(import.meta.dirname, "../../host/cli/launch.cjs");
+/** Kept between runs: only what has changed is built again. */
+const image = join(repositoryRoot, "build/real-programs");
+
+async function buildImage(): Promise<void> {
+  mkdirSync(image, { recursive: true });
+  writeFileSync(join(image, "rsyncd.conf"), RSYNCD);
+  writeFileSync(join(image, "serve.cjs"), SERVE);
+  const sources = [
+    { packages: PACKAGES },
+    { file: "rsyncd.conf", to: "/etc/rsyncd.conf" },
+    { file: "serve.cjs", to: "/srv/serve.cjs" },
+  ];
+  writeFileSync(join(image, "real.json"), JSON.stringify({ name: "real", sources }));
+  rmSync(join(image, "real.lock.json"), { force: true });
+  await buildRecipe(join(image, "real.json"), { root: repositoryRoot, to: image });
+}
+
 const missing = await whyNoPackages(PACKAGES);
 
 describe.skipIf(missing !== undefined)(
@@ -83,18 +100,9 @@ describe.skipIf(missing !== undefined)(
 
     beforeAll(async () => {
       directory = makeWorkDirectory("real");
-      writeFileSync(join(directory, "rsyncd.conf"), RSYNCD);
-      writeFileSync(join(directory, "serve.cjs"), SERVE);
-      const sources = [
-        { packages: PACKAGES },
-        { file: "rsyncd.conf", to: "/etc/rsyncd.conf" },
-        { file: "serve.cjs", to: "/srv/serve.cjs" },
-      ];
-      writeFileSync(join(directory, "real.json"), JSON.stringify({ name: "real", sources }));
-      const to = join(directory, "built");
-      await buildRecipe(join(directory, "real.json"), { root: repositoryRoot, to });
+      await buildImage();
       programs = await unpackPrograms(["redis-tools", "rsync"], join(directory, "programs"));
-      await guestctl("boot", "-d", "--name", "real", "--vm-image", to);
+      await guestctl("boot", "-d", "--name", "real", "--vm-image", image);
       const redis = ["--bind", "127.0.0.1", "--port", `${PORT.redis}`, "--unixsocket", "/tmp/redis.sock", "--save", ""];
       await serve("redis", "redis-server", ...redis);
       await serve("web", "node", "/srv/serve.cjs");
@@ -121,10 +129,12 @@ describe.skipIf(missing !== undefined)(
     async function whileKilled(work: () => Promise<void>): Promise<void> {
       let [isOver, killed] = [false, 0];
       const killing = (async () => {
-        while (!isOver) {
-          await sleep(random() * 2000);
+        // Each agent lives at least as long as the last one took to start, so that slow machines get on.
+        for (let restartMs = 0; !isOver; killed++) {
+          await sleep(restartMs + random() * 2000);
+          const began = performance.now();
           await guestctl("agent", "kill");
-          killed++;
+          restartMs = performance.now() - began;
         }
       })();
       const working = (async () => {

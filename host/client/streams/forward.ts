@@ -14,7 +14,8 @@ const forwardJoin = codec("guestd.v1.ForwardJoin", v1.ForwardJoin);
 
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 1000;
-const OPEN_MS = 20_000;
+/** How long attempts to reach the agent go on by default. */
+export const OPEN_MS = 20_000;
 /** Longest answer of the agent to one attempt: it gives a target 10 s. */
 const ANSWER_MS = 15_000;
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { codec } from "../../../proto/codec.ts";
 import { guestd } from "../../../proto/gen/messages.js";
-import { type ForwardOptions, repeatCut } from "./forward.ts";
+import { type ForwardOptions, OPEN_MS, repeatCut } from "./forward.ts";
 import { ForwardError } from "./forward-error.ts";
 import { dialFrames, firstFrame } from "./forward-frames.ts";
 
@@ -43,7 +43,8 @@ export async function waitForPort(
   const { timeoutMs = 60_000, signal } = options;
   const deadline = performance.now() + timeoutMs;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
-    const { ports } = await listPorts(address, container, options);
+    const openMs = Math.max(deadline - performance.now(), OPEN_MS); // a busy guest may answer late
+    const { ports } = await listPorts(address, container, { openMs, ...options });
     const found = ports.find((it) => it.port === port && it.protocol.startsWith("tcp"));
     if (found !== undefined) return found;
     if (performance.now() + pause > deadline) {
