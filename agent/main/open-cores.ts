@@ -62,7 +62,7 @@ async function open(
   const directory = `${stateDirectory}/cores`;
   files.makeDirectory(directory, 0o700);
   if (!files.mounts().includes(` ${directory} tmpfs `)) {
-    const bounds = `size=${memory},nr_inodes=64,mode=700`;
+    const bounds = `size=${memory},nr_inodes=128,mode=700`;
     await sys.mount("cores", directory, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, bounds);
   }
   const warnDropped = throttle((container: string, more: number) => {

@@ -15,7 +15,7 @@ test("a guest keeps the core dumps of its containers, over the agent's death, wi
   await list();
   const pattern = "|/usr/lib/guestd/keep-core /run/guestd/cores/new 8388608 10 16 %P %p %s %u %g %t %e\n";
   expect(await machine.shell("cat /proc/sys/kernel/core_pattern /proc/sys/kernel/core_pipe_limit")).toBe(
-    `${pattern}4\n`,
+    `${pattern}16\n`,
   );
 
   // The usual RLIMIT_CORE of 0 is for files: the kernel doesn't apply it to a handler.

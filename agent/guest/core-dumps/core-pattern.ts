@@ -4,8 +4,11 @@ import { FACTS } from "./core-file.ts";
 /** The handler, which the kernel runs for each process that dumps its core. */
 const HANDLER = "/usr/lib/guestd/keep-core";
 const [PATTERN, PIPE_LIMIT] = ["/proc/sys/kernel/core_pattern", "/proc/sys/kernel/core_pipe_limit"];
-/** Processes that may dump at a time; the kernel skips others. It waits for their handlers, so their cgroups are known. */
-const AT_ONCE = 4;
+/**
+ * Processes that may dump at a time; the kernel skips others. It waits for their handlers, so their cgroups are known. With
+ * few of them, a container that crashes without end would hide the crashes of others.
+ */
+const AT_ONCE = 16;
 /** Seconds that a process may take; its core is cut then. */
 const SECONDS = 10;
 /** Core dumps that may wait for the agent. */
