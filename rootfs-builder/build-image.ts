@@ -6,6 +6,7 @@ import { type BuildContext, type BuildOptions, type Format, openContext } from "
 import { imageStep } from "./steps/image-step.ts";
 import { kataImageStep, kataInitrdStep } from "./steps/kata-steps.ts";
 import { manifestStep } from "./steps/manifest-step.ts";
+import { ociImageStep } from "./steps/oci-image-step.ts";
 import { artifactStep, guestStep, outputStep } from "./steps/output-steps.ts";
 import { Stamps, type Step } from "./steps/step.ts";
 
@@ -24,6 +25,7 @@ const STEPS: Readonly<Record<Format, readonly StepMaker[]>> = {
   guest: [imageStep, kernelStep, initramfsStep],
   "kata-image": [kataImageStep],
   "kata-initrd": [kataInitrdStep],
+  "oci-image": [ociImageStep],
 };
 
 /** Formats that include our own kernel. */

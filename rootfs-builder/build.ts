@@ -13,6 +13,7 @@ import { readBuildRecipe, recipeOptions } from "./recipe/recipe-tasks.ts";
 import { showTasks } from "./show-tasks.ts";
 import { FORMATS, type Format } from "./steps/context.ts";
 import { KATA_IMAGE, KATA_INITRD } from "./steps/kata-steps.ts";
+import { OCI_IMAGE } from "./steps/oci-image-step.ts";
 
 const USAGE = `npx node rootfs-builder/build.ts [--to DIR] [--format FORMAT]... [--no-dax-header] [--debug] [--kernel RELEASE]
                              [--entry FILE] [--with-runtime NAME]... [--with-policy] [--with-verity] [--signed-modules]
@@ -22,7 +23,8 @@ For other recipes, use guestctl image build.
   --to DIR             write the outputs to this folder (build)
   --format guest       write DIR/image/{vmlinuz,initrd.cpio,guest.img}, for guests that guestctl starts (the default)
            kata-image  write DIR/kata/${KATA_IMAGE}, for image= in a Kata configuration with rootfs_type="erofs"
-           kata-initrd write DIR/kata/${KATA_INITRD}, for initrd= in one; formats can be combined
+           kata-initrd write DIR/kata/${KATA_INITRD}, for initrd= in one
+           oci-image   write DIR/${OCI_IMAGE}, the root as a container image; formats can be combined
   --output NAME        write the root as one file, DIR/outputs/root.NAME.img or root.cpio…; can be repeated. NAME is one of
 ${wrapped(OUTPUTS)}
   --profile NAME       write all that a VMM needs, and its start command, to DIR/NAME: ${PROFILES.join(", ")}.

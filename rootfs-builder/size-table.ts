@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Format } from "./steps/context.ts";
 import { KATA_IMAGE, KATA_INITRD } from "./steps/kata-steps.ts";
+import { OCI_IMAGE } from "./steps/oci-image-step.ts";
 
 interface Sized {
   readonly name: string;
@@ -15,6 +16,7 @@ const OUTPUTS: Readonly<Record<Format, { readonly files: readonly string[]; read
   guest: { files: ["image/vmlinuz", "image/initrd.cpio", "image/guest.img"], list: "image/contents.json" },
   "kata-image": { files: [`kata/${KATA_IMAGE}`], list: `kata/${KATA_IMAGE}.json` },
   "kata-initrd": { files: [`kata/${KATA_INITRD}`], list: `kata/${KATA_INITRD}.json` },
+  "oci-image": { files: [OCI_IMAGE], list: `${OCI_IMAGE}.json` },
 };
 
 /** Returns the size of each output and of its parts as text. Roots of several formats have the same contents. */

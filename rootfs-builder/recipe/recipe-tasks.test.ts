@@ -18,6 +18,7 @@ import { AptRepository } from "../debian/testing/apt-repository.ts";
 import { readErofs } from "../inspect/read-erofs.ts";
 import { outputFile } from "../outputs/output-names.ts";
 import { KATA_INITRD } from "../steps/kata-steps.ts";
+import { OCI_IMAGE } from "../steps/oci-image-step.ts";
 import { buildRecipe } from "./recipe-tasks.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -77,6 +78,45 @@ describe("building a recipe", () => {
   }
 
   const lock = () => JSON.parse(readFileSync(join(folder, "mine.lock.json"), "utf8"));
+
+  test("packs a container image whose layer has the root, hard links and the links of a merged /usr", async () => {
+    repository.publish([TOOL, LIBTOOL]);
+    put("hard/a", "1", 0o755);
+    linkSync(join(folder, "hard/a"), join(folder, "hard/b"));
+    const sources = [{ packages: ["tool"] }, { folder: "hard", to: "/srv", owner: "7:8" }];
+    await build(sources, { outputs: ["oci-image"] });
+    const rootfs = join(folder, "rootfs");
+    mkdirSync(rootfs);
+    const image = join(folder, "out", OCI_IMAGE);
+    execFileSync("tar", ["-xf", image, "-C", rootfs]);
+    const blobs = join(rootfs, "blobs/sha256");
+    const texts = readdirSync(blobs).map((name) => readFileSync(join(blobs, name)));
+    const layer = texts.find((content) => content[0] === 0x1f && content[1] === 0x8b);
+    const list = execFileSync("tar", ["-tvzf", "-", "--numeric-owner"], { input: layer, encoding: "utf8" });
+    expect(
+      list
+        .trim()
+        .split("\n")
+        .map((line) => line.replace(/ +\d+ 1970-01-01 \S+/, "")),
+    ).toEqual([
+      "lrwxrwxrwx 0/0 bin -> usr/bin",
+      "lrwxrwxrwx 0/0 lib -> usr/lib",
+      "drwxr-xr-x 0/0 etc",
+      "-rw-r--r-- 0/0 etc/tool.conf",
+      "drwxr-xr-x 0/0 srv",
+      "-rwxr-xr-x 7/8 srv/a",
+      "hrwxr-xr-x 7/8 srv/b link to srv/a",
+      "drwxr-xr-x 0/0 usr",
+      "drwxr-xr-x 0/0 usr/bin",
+      "-rwxr-xr-x 0/0 usr/bin/tool",
+      "drwxr-xr-x 0/0 usr/lib",
+      "-rw-r--r-- 0/0 usr/lib/libtool.so",
+      "drwxr-xr-x 0/0 usr/share",
+    ]);
+    const first = readFileSync(image);
+    await build(sources, { outputs: ["oci-image"], to: "again" });
+    expect(readFileSync(join(folder, "again", OCI_IMAGE)).equals(first)).toBe(true);
+  });
 
   test("merges an OCI image, a tar, packages, a folder and a file, later ones on top", async () => {
     const platform = { os: "linux", architecture: process.arch === "x64" ? "amd64" : process.arch };

@@ -7,7 +7,7 @@ import type { RuntimeName } from "../image/runtimes.ts";
 import type { ProfileName } from "../profiles/profiles.ts";
 
 /** Formats: our own guest with its kernel, or an image for a Kata host's kernel. */
-export const FORMATS = ["guest", "kata-image", "kata-initrd"] as const;
+export const FORMATS = ["guest", "kata-image", "kata-initrd", "oci-image"] as const;
 export type Format = (typeof FORMATS)[number];
 
 export interface BuildOptions {

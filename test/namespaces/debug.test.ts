@@ -132,6 +132,19 @@ describeInNamespaces("guestctl debug", () => {
     await pod.remove(id);
   });
 
+  it("can't be traced or entered by its target without CAP_SYS_PTRACE, though both are root", async () => {
+    const target = await pod.start(["sleep", "1000"]);
+    const running = debug(target, ["sh", "-c", "echo $$; exec sleep 1000"]);
+    await running.prints("\n");
+    const pid = running.output.stdout.toString().trim();
+    const script = `ls /proc/${pid}/root/; cat /proc/${pid}/mem; kill -9 ${pid}`;
+    const { stdout, stderr } = await pod.execute(target, ["sh", "-c", script]);
+    expect(stdout.toString()).toBe("");
+    expect(stderr.toString()).toMatch(/root\/: Permission denied\n.*mem.*: Permission denied\n$/);
+    expect(await running.ended).toBe(137);
+    await pod.remove(target);
+  });
+
   it("is explained, survives the agent, passes stdin, and ends with its target", async () => {
     const { id } = await startDistroless();
     const running = debug(id, ["sh", "-c", "read line; echo $line; exec sleep 1000"], "-i", "--name", "tools");

@@ -109,6 +109,16 @@ describe("guestctl's stdio in a guest", () => {
     expect((await run("ps", "-a")).stdout).not.toMatch(/tools/);
   });
 
+  it("captures packets of a container, over vsock", async () => {
+    const capture = start("capture", "web", "icmp and host 127.0.0.1", "-c", "4");
+    await expect.poll(() => capture.output.stderr).toMatch(/^guestctl: capturing all interfaces of web\n/);
+    expect(await run("exec", "web", "ping", "-c", "2", "127.0.0.1")).toMatchObject({ code: 0 });
+    expect(await capture.ended).toBe(0);
+    expect(capture.output.stderr).toMatch(/\nguestctl: 4 packets captured, 0 dropped by the guest\n$/);
+    // Each of them once: of pcap, LINUX_SLL2, IP and ICMP, with 56 bytes of data.
+    expect(capture.output.stdout.length).toBe(24 + 4 * (16 + 20 + 20 + 8 + 56));
+  });
+
   it("prints the guest's events", async () => {
     expect(await run("run", "-g", "kept", "--name", "short", image, "sh", "-c", "exit 3")).toMatchObject({ code: 3 });
     const { stdout } = await run("events", "--no-follow", "--filter", "container=short", "--json");

@@ -122,8 +122,15 @@ static void write_headers(uint8_t *into, const struct packet *packet) {
   memcpy(into + 12, packet->from.sll_addr, sizeof(packet->from.sll_addr));
 }
 
+/* Peeks at the next packet. Returns 1 if its first `snap` bytes have room, otherwise 0, or -errno. */
+static int64_t has_room(int fd, size_t snap, size_t room) {
+  int64_t length = SYS_RETRY(recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT));
+  if (length < 0) return length;
+  return room >= ((size_t)length < snap ? (size_t)length : snap);
+}
+
 /*
- * readPackets(fd, into, snap, read): fills `into` with pcap records of packets cut after `snap` bytes, while a longest one
+ * readPackets(fd, into, snap, read): fills `into` with pcap records of packets cut after `snap` bytes, while the next one
  * fits. Sets the first elements of `read` to the bytes and packets written, also if it fails then: -EAGAIN if there are no
  * more.
  */
@@ -141,8 +148,13 @@ static napi_value call_read_packets(napi_env env, napi_callback_info info) {
   const size_t most = RECORD_HEADER + LINK_HEADER + (size_t)snap;
   counts[0] = counts[1] = 0;
   if (length < most) return result(env, -EINVAL);
-  while (status == 0 && length - done >= most && done < INT_MAX - most) {
-    status = receive_packet(fd, into + done + RECORD_HEADER + LINK_HEADER, (size_t)snap, &packet);
+  if (length > INT_MAX) length = INT_MAX;
+  while (length - done >= RECORD_HEADER + LINK_HEADER + 1) {
+    size_t room = length - done - RECORD_HEADER - LINK_HEADER;
+    status = room >= (size_t)snap ? 1 : has_room(fd, (size_t)snap, room);
+    if (status <= 0) break;
+    if (room > (size_t)snap) room = (size_t)snap;
+    status = receive_packet(fd, into + done + RECORD_HEADER + LINK_HEADER, room, &packet);
     if (status < 0) break;
     write_headers(into + done, &packet);
     done += RECORD_HEADER + LINK_HEADER + packet.kept;

@@ -153,12 +153,14 @@ function take(
   const wrong = (what: string) => new RpcError("internal", `capture: the agent sent ${what}`);
   switch (type) {
     case "captureStarted": {
+      if (state.snapLength > 0) throw wrong("a second start");
       state.snapLength = messages.started.decode(payload).snap_length;
       if (state.snapLength < 1 || state.snapLength > MAX_SNAP)
         throw wrong(`a snap length of ${state.snapLength} bytes`);
       return { type: "started", snapLength: state.snapLength };
     }
     case "packets": {
+      if (state.snapLength === 0) throw wrong("packets before the start");
       const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
       const ends = recordEnds(bytes, state.snapLength);
       if (ends === undefined) throw wrong("bytes that are no packets");
@@ -168,6 +170,7 @@ function take(
     }
     case "captureEnd": {
       const { packets, dropped, reason } = messages.end.decode(payload);
+      if (state.snapLength === 0) throw wrong("an end before the start");
       if (packets !== state.packets) throw wrong(`${state.packets} of ${packets} packets`);
       return { type: "end", dropped, reason: visibleLine(truncate(reason)) };
     }

@@ -1,0 +1,77 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { repositoryRoot } from "../../host/machine/paths.ts";
+import { buildRecipe } from "../../rootfs-builder/recipe/recipe-tasks.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
+import { startGuestctl } from "../scenarios/guestctl-process.ts";
+import { ociSpec } from "../scenarios/oci.ts";
+import { Pod } from "../scenarios/pod.ts";
+
+const BUILD_MS = 600_000;
+
+describeInNamespaces("the tools of rootfs-builder/recipes/tools.yaml", () => {
+  let machine: Awaited<ReturnType<typeof startHostAgent>>;
+  let pod: Pod;
+  let tools: string;
+  let id: string;
+
+  /** Builds the image, unpacks it, and starts a container whose root has one static program and nothing else. */
+  beforeAll(async () => {
+    machine = await startHostAgent();
+    pod = await Pod.open(machine);
+    const recipe = join(machine.directory, "tools.yaml");
+    cpSync(join(repositoryRoot, "rootfs-builder/recipes/tools.yaml"), recipe);
+    await buildRecipe(recipe, { root: repositoryRoot, to: join(machine.directory, "out") });
+    tools = unpack(join(machine.directory, "out/oci-image.tar"), machine.directory);
+    const root = join(machine.directory, "distroless");
+    mkdirSync(join(root, "app"), { recursive: true });
+    cpSync(join(repositoryRoot, "build/native/pause"), join(root, "app/pause"));
+    const spec = ociSpec(root, ["/app/pause"]);
+    id = await pod.create([], { Process: spec.Process, Linux: spec.Linux }, root);
+    await pod.client.agent.startContainer({ container_id: id });
+  }, BUILD_MS);
+  afterAll(async () => {
+    await pod?.client.close();
+    await machine?.[Symbol.asyncDispose]();
+  });
+
+  const debug = (...command: string[]) =>
+    startGuestctl(["debug", "--address", machine.address, "--rootfs", tools, id, "--", ...command]);
+
+  it("attach gdb to the process of a container without tools, which keeps running", async () => {
+    const script = ["-ex", "print $pc", "-ex", "info proc exe"];
+    const running = debug("gdb", "-nx", "-batch", "-p", "1", "-iex", "set sysroot /target", ...script);
+    expect(await running.ended).toBe(0);
+    expect(running.output.stdout.toString()).toMatch(
+      /\$1 = \(void \(\*\)\(\)\) 0x[0-9a-f]+[\s\S]*exe = '\/app\/pause'/,
+    );
+    expect(await debug("ps", "-o", "pid,stat,args", "-p", "1").ended).toBe(0);
+  });
+
+  it("attach strace to it, and list its files in a shell", async () => {
+    const shell = debug("sh", "-c", "ls /target /target/app | grep pause; ps -p 1 -o args=");
+    expect(await shell.ended).toBe(0);
+    expect(shell.output.stdout.toString()).toBe("pause\n/app/pause\n");
+    const running = debug("strace", "-p", "1");
+    await expect.poll(() => running.output.stderr, { timeout: 20_000 }).toMatch(/Process 1 attached\n.*pause\(/);
+    await pod.client.agent.signalProcess({ container_id: id, exec_id: id, signal: 9 });
+    expect(await running.ended).toBe(137);
+    await pod.remove(id);
+  });
+});
+
+/** Unpacks the only layer of an OCI layout. Returns the root's path. */
+function unpack(image: string, directory: string): string {
+  const layout = join(directory, "layout");
+  const root = join(directory, "tools");
+  for (const folder of [layout, root]) mkdirSync(folder);
+  execFileSync("tar", ["-xf", image, "-C", layout]);
+  const blob = (digest: string) => join(layout, "blobs", digest.replace(":", "/"));
+  const { manifests } = JSON.parse(readFileSync(join(layout, "index.json"), "utf8"));
+  const { layers } = JSON.parse(readFileSync(blob(manifests[0].digest), "utf8"));
+  execFileSync("tar", ["-xzf", blob(layers[0].digest), "-C", root, "--numeric-owner", "--same-owner", "-p"]);
+  return root;
+}
