@@ -1,0 +1,3 @@
+import { floodSuite } from "../attack/flood/flood-suite.ts";
+
+floodSuite(20_000);
