@@ -1,4 +1,5 @@
 import type { FrameCarrier } from "./attachment/frame-carrier.ts";
+import type { GrpcStreams } from "./grpc-streams.ts";
 
 /** An unanswered call, with everything needed to answer it later from another process, on the same connection. */
 export interface OpenCall {
@@ -32,6 +33,8 @@ export interface ConnectionOptions {
   readonly maxUnwritten?: number;
   /** Serves guestd.v1.Streams on a gRPC stream. Returns a line that says why it doesn't. Undefined: unimplemented. */
   readonly attach?: (carrier: FrameCarrier) => string | undefined;
+  /** Streams of all gRPC connections. Default: those of this one alone. */
+  readonly grpcStreams?: GrpcStreams;
   /** How long a half-sent request may stay silent. */
   readonly quietMs?: number;
 }

@@ -27,6 +27,7 @@ import {
 import { guardStreams } from "./grpc-guard.ts";
 import { GrpcRequest, PREFIX_BYTES } from "./grpc-request.ts";
 import { grpcServices, type Serve, type UnaryCall } from "./grpc-services.ts";
+import { GrpcStreams } from "./grpc-streams.ts";
 import { QUIET_MS } from "./quiet-watch.ts";
 import { SentData } from "./sent-data.ts";
 import { ServerCall } from "./server-call.ts";
@@ -93,8 +94,10 @@ export class GrpcConnection implements Connection {
     });
     const serve: Serve = (...call) => this.#serve(...call);
     for (const { definitions, handlers } of grpcServices(table, serve)) this.#server.addService(definitions, handlers);
-    const { attach } = options;
+    const { attach, grpcStreams = new GrpcStreams() } = options;
     guardStreams(this.#server, (stream, path) => {
+      grpcStreams.add(this, stream);
+      if (stream.destroyed) return true; // this connection had the most streams
       if (path !== ATTACH_PATH || attach === undefined) return false;
       serveAttachment(stream, attach);
       return true;

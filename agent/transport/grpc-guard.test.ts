@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import type { Server } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import { guardStreams } from "./grpc-guard.ts";
@@ -22,8 +23,10 @@ test("grpc-js handles its streams as before", () => {
       calls.push([this === server, ...args]);
     },
   });
-  server._streamHandler?.("interceptors", "stream", "headers");
-  expect(calls).toEqual([[true, "interceptors", "stream", "headers"]]);
+  const stream = new EventEmitter();
+  server._streamHandler?.("interceptors", stream, "headers");
+  expect(calls).toEqual([[true, "interceptors", stream, "headers"]]);
+  expect(() => stream.emit("error", new Error("the stream was reset"))).not.toThrow();
 });
 
 test("a stream on which grpc-js throws is closed as an internal error", () => {
@@ -33,6 +36,6 @@ test("a stream on which grpc-js throws is closed as an internal error", () => {
       throw new Error("the stream was reset");
     },
   });
-  server._streamHandler?.([], { close: (code: number) => codes.push(code) }, {});
+  server._streamHandler?.([], Object.assign(new EventEmitter(), { close: (code: number) => codes.push(code) }), {});
   expect(codes).toEqual([2]);
 });

@@ -4,6 +4,7 @@ import type { ServiceTable } from "../service/dispatch.ts";
 import { BodyRoom } from "./body-room.ts";
 import { CLOSE_GRACE_MS, type Connection, type ConnectionOptions, type OpenCall } from "./connection.ts";
 import { diagnostics, type RefusedEvent } from "./diagnostics.ts";
+import { GrpcStreams } from "./grpc-streams.ts";
 import { KeptConnections } from "./kept-connections.ts";
 import { resumeConnections } from "./resume-connections.ts";
 import { ServedConnection, type ServerParts } from "./served-connection.ts";
@@ -47,7 +48,7 @@ export class RpcServer {
       kept: new KeptConnections(journal, init),
       table,
       room: options.room ?? new BodyRoom(),
-      options,
+      options: { grpcStreams: new GrpcStreams(), ...options },
       grpc: new Set(),
       loadGrpc,
     };

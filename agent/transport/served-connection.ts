@@ -119,7 +119,7 @@ export class ServedConnection implements Connection {
     this.#stream = stream;
     stream.on("error", () => stream.destroy());
     stream.once("close", () => this.#end());
-    stream.unshift(first);
+    stream.receive(first);
     const { GrpcConnection } = await this.#parts.loadGrpc();
     if (stream.destroyed) return;
     await this.#watch(new GrpcConnection(stream, this.#parts.table, this.peer, this.#parts.room, this.#parts.options));

@@ -1,5 +1,6 @@
 import { Duplex } from "node:stream";
 import type { Fd } from "../kernel/kernel.ts";
+import { HeaderGate } from "./header-gate.ts";
 import { nextBatch } from "./next-batch.ts";
 import type { WireSys } from "./wire.ts";
 
@@ -14,6 +15,7 @@ type Done = (error?: Error | null) => void;
 export class WireStream extends Duplex {
   readonly #sys: WireSys;
   readonly #fd: Fd;
+  readonly #gate = new HeaderGate();
   #unwatch: (() => void) | undefined;
   /** Called with the number of bytes read. */
   onReceived: (bytes: number) => void = () => undefined;
@@ -75,8 +77,15 @@ export class WireStream extends Duplex {
     }
     if (count < 0) return;
     this.onReceived(count);
-    const more = this.push(count === 0 ? null : Buffer.from(scratch.subarray(0, count)));
+    const more = count === 0 ? this.push(null) : this.receive(Buffer.from(scratch.subarray(0, count)));
     if (!more) this.#pause();
+  }
+
+  /** Takes bytes that were read, in their order. Returns false if no more should be read. */
+  receive(bytes: Buffer): boolean {
+    const passed = this.#gate.take(bytes);
+    if (passed === undefined) this.destroy(new Error("HTTP/2 header block of over 64 KiB"));
+    return passed === undefined || passed.length === 0 || this.push(passed);
   }
 
   #send(chunks: readonly Buffer[], done: Done): void {

@@ -29,10 +29,11 @@ const AGENT = join(import.meta.dirname, "../../agent/main.ts");
 const DURATION_MS = 4000;
 const GREETING = Buffer.concat([PREFACE, http2(SETTINGS, 0, 0)]);
 const PATH = "/grpc.Health/Check";
-/** POST, http, the path, and the headers that gRPC requires, in HPACK. */
+/** POST, http, the path, the authority, without which nghttp2 refuses it, and gRPC's headers, in HPACK. */
 const REQUEST = Buffer.concat([
   Buffer.of(0x83, 0x86, 0x04, PATH.length),
   Buffer.from(PATH),
+  Buffer.of(0x01, 1, 0x78),
   header("content-type", "application/grpc"),
   header("te", "trailers"),
 ]);

@@ -16,14 +16,22 @@ function headers(path: string, contentType: string): Buffer {
   return Buffer.concat(Object.entries(fields).map(([name, value]) => header(name, value)));
 }
 
+const CANCEL = 8;
+const INTERNAL_ERROR = 2;
+
 test.each([
-  ["an unknown method", "/test.Echo/Nope", "application/grpc"],
-  ["a foreign content type", "/test.Echo/Echo", "text/plain"],
+  ["an unknown method", "a cancellation", "/test.Echo/Nope", "application/grpc", CANCEL],
+  ["an unknown method", "an error", "/test.Echo/Nope", "application/grpc", INTERNAL_ERROR],
+  ["a foreign content type", "a cancellation", "/test.Echo/Echo", "text/plain", CANCEL],
+  ["a foreign content type", "an error", "/test.Echo/Echo", "text/plain", INTERNAL_ERROR],
 ])(
-  "a call of %s that is reset within its own packet ends alone, and its connection continues",
-  async (_, path, type) => {
+  "a call of %s that is reset by %s within its own packet ends alone, and its connection continues",
+  async (_method, _reset, path, type, code) => {
     await using served = await serve();
-    const call = [http2(HEADERS, END_HEADERS, 1, headers(path, type)), http2(RST_STREAM, 0, 1, Buffer.of(0, 0, 0, 8))];
+    const call = [
+      http2(HEADERS, END_HEADERS, 1, headers(path, type)),
+      http2(RST_STREAM, 0, 1, Buffer.of(0, 0, 0, code)),
+    ];
     const socket = await served.dial();
     socket.write(Buffer.concat([PREFACE, http2(SETTINGS, 0, 0), ...call]));
     await new Promise((resolve) => socket.once("data", resolve)); // the server's settings

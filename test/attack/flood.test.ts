@@ -1,0 +1,3 @@
+import { floodSuite } from "./flood/flood-suite.ts";
+
+floodSuite(300);

@@ -1,0 +1,40 @@
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { NODE_OPTIONS } from "../../../rootfs-builder/image/contents.ts";
+import { describeInNamespaces } from "../../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../../namespaces/testing/host-agent.ts";
+import { type Conversation, flood } from "./flood.ts";
+import { http2Conversation } from "./http2-conversation.ts";
+import { streamsConversation } from "./streams-conversation.ts";
+import { ttrpcConversation } from "./ttrpc-conversation.ts";
+
+const AGENT = join(import.meta.dirname, "../../../agent/main.ts");
+/** GUESTD_SEED repeats a run. */
+const SEED = Number(process.env["GUESTD_SEED"] ?? Date.now() % 100_000);
+const WIDTH = 40;
+
+/** Floods each port of an agent with as many connections, whose clients send anything and leave at any byte. */
+export function floodSuite(connections: number): void {
+  describeInNamespaces(`${connections} connections that are cut at any byte (seed ${SEED})`, () => {
+    it.each<readonly [string, string, Conversation]>([
+      ["HTTP/2", "", http2Conversation],
+      ["ttRPC", "", ttrpcConversation],
+      ["guestd.v1.Streams", "_1028", streamsConversation],
+    ])("don't end the agent: %s", async (name, port, conversation) => {
+      await using machine = await startHostAgent({ agentCommand: [process.execPath, ...NODE_OPTIONS, AGENT] });
+      await using other = await machine.connect();
+      await using grpc = await machine.connect({ protocol: "grpc" });
+      await grpc.health.check({}); // loads gRPC
+      const agent = await machine.agentPid();
+      const path = `${machine.address.slice("unix://".length)}${port}`;
+      const seeds = Array.from({ length: connections }, (_, at) => SEED * 1_000_000 + at);
+      const flooded = await flood({ path, conversation, seeds, width: WIDTH });
+      process.stdout.write(`${name}: ${JSON.stringify(flooded)}\n`);
+      expect(machine.console()).not.toContain("the agent ended");
+      await other.health.check({});
+      await using added = await machine.connect({ protocol: "grpc" });
+      await added.health.check({});
+      expect(await machine.agentPid(), "the agent is the same").toBe(agent);
+    });
+  });
+}
