@@ -1,3 +1,0 @@
-import { floodSuite } from "./flood/flood-suite.ts";
-
-floodSuite(300);
