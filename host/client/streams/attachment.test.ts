@@ -149,6 +149,19 @@ test("leaves after the piece of output that is being taken, and waits until the 
   expect(attachment.position).toMatchObject({ stdout: 3 });
 });
 
+test("rejects input that the process has not got before its end", async () => {
+  const { address } = await serve((agent) => {
+    agent.hello();
+    agent.exit({ code: 1 });
+  });
+  const { attachment } = start(address);
+  await expect(attachment.write(Buffer.from("left"))).rejects.toMatchObject({
+    kind: "gap",
+    message: "attach to exec x of container c: the process ended before it got all input",
+  });
+  expect(await attachment.exit).toMatchObject({ code: 1 });
+});
+
 test("is unreachable if the first connection fails, and cut if a later one does", async () => {
   const { attachment } = start(`unix://${directory}/none`);
   await expect(attachment.exit).rejects.toMatchObject({ kind: "unreachable" });

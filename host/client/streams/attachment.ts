@@ -142,10 +142,14 @@ export class Attachment {
     this.exit = this.#run().finally(() => signal?.removeEventListener("abort", stop));
     this.attached = this.#state.attached.promise;
     this.attached.catch(() => undefined);
-    this.exit.catch((error: Error) => {
-      this.#state.attached.reject(error);
-      this.#state.input.refuse(asAttachError(error));
-    });
+    this.exit.then(
+      () =>
+        this.#state.input.refuse(new AttachError("gap", `${this.#name}: the process ended before it got all input`)),
+      (error: Error) => {
+        this.#state.attached.reject(error);
+        this.#state.input.refuse(asAttachError(error));
+      },
+    );
   }
 
   /** Where another client can continue; undefined before the first connection. */
@@ -154,7 +158,7 @@ export class Attachment {
     return epoch && { epoch, stdout: position.stdout ?? 0, stderr: position.stderr ?? 0 };
   }
 
-  /** Resolves once the bytes are written to the process. */
+  /** Resolves once the bytes are written to the process. Rejects if it ends before, or the attachment does. */
   write(bytes: Uint8Array): Promise<void> {
     const written = this.#state.input.add(bytes);
     this.#session?.sendInput();
