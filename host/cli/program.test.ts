@@ -23,6 +23,7 @@ test("guestctl has exactly these commands", () => {
     "exec",
     "attach",
     "debug",
+    "capture",
     "cp",
     "forward",
     "ssh-proxy",

@@ -162,16 +162,17 @@ export function streamsScenarios(given: () => Given, isRelayed = false): void {
 
   it("refuses input that the process no longer reads, and still returns its output and status", async () => {
     const { address, container } = given();
-    const process = shellProcess("exec <&-; sleep 0.3; echo done");
+    const process = shellProcess("trap 'echo done; exit 0' TERM; exec <&-; echo closed; while :; do sleep 0.05; done");
     const { attachment, text } = attachText(address, { container, exec: newExec(), process });
-    await attachment.attached;
+    await expect.poll(() => text.stdout).toBe("closed\n");
     const input = Buffer.alloc(200_000);
     await expect(attachment.write(input)).rejects.toMatchObject({
       kind: "gap",
       message: expect.stringContaining("EPIPE"),
     });
+    attachment.signal(15);
     expect(await attachment.exit).toMatchObject({ code: 0 });
-    expect(text.stdout).toBe("done\n");
+    expect(text.stdout).toBe("closed\ndone\n");
   });
 
   it("holds back a process whose client acknowledges nothing, without any effect on others", async () => {

@@ -7,7 +7,7 @@ import { startGuestMachine } from "./testing/guest-machine.ts";
 describe("other OCI runtimes in a guest", () => {
   let machine: Machine;
   beforeAll(async () => {
-    machine = await startGuestMachine(512, { runtimes: ["crun"] });
+    machine = await startGuestMachine(512, { runtimes: ["crun", "runc"] });
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
   describe("guestd's containers compared with crun's", () =>

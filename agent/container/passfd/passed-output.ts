@@ -65,6 +65,10 @@ export class PassedOutput implements Output {
     return this.#fd !== undefined;
   }
 
+  get isAttached(): boolean {
+    return false;
+  }
+
   /** Moves the remaining output, then ends, at the latest after the grace period. */
   processExited(): void {
     if (this.#fd === undefined || this.#timer !== undefined) return;

@@ -104,6 +104,10 @@ export class OutputStream implements Output {
     return this.#fd !== undefined;
   }
 
+  get isAttached(): boolean {
+    return this.#owner !== undefined;
+  }
+
   /** Bytes that can be read now, as far as the kernel tells. */
   get waiting(): number {
     if (this.#fd === undefined) return 0;

@@ -247,8 +247,10 @@ export class Process {
   #watchEnds(): void {
     const { stdin, stdout, stderr } = this.#stdio;
     const ended = (role: KeptRole, writersGone: boolean) => {
-      // A remaining writer must get EPIPE; without one, init's copy is closed when the process is forgotten.
-      if (this.terminal || !writersGone) this.#closeKept(role);
+      // A remaining writer must get EPIPE; without one, init's copy is closed when the process is forgotten. So is a terminal
+      // that clients attach to: by its descriptor the next agent knows that the process had one.
+      const isKept = this.terminal ? stdout.isAttached : writersGone;
+      if (!isKept) this.#closeKept(role);
       if (this.finished && !this.#keptUntilRemoved) this.#forget();
     };
     if (this.terminal) {

@@ -10,6 +10,8 @@ export interface Output {
   readonly ended: boolean;
   /** True while the descriptor is open. */
   readonly open: boolean;
+  /** True while clients attach to it, or a log keeps it. */
+  readonly isAttached: boolean;
   /** Called once at the end of the output. `writersGone`: no process can write any more. */
   onEnd: ((writersGone: boolean) => void) | undefined;
   /** Called when the process has ended: the rest is still read, and the end comes after a grace period at most. */

@@ -4,6 +4,9 @@ import { CliError } from "../cli-error.ts";
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 type Caught = (typeof SIGNALS)[number];
 
+/** Number of the signal that leaves an agent that doesn't answer. */
+export const LEAVE_AT = 4;
+
 /** Thrown when a signal ends the command; `exitCode` is the one that shells expect. */
 export class Interrupted extends CliError {
   constructor(name: Caught) {
@@ -55,7 +58,10 @@ export class Interrupts implements Disposable {
     return new Promise((resolve) => this.handle(resolve));
   }
 
+  /** Handles no more signals, unless the user has given up: then the command only ends, and says how. */
   [Symbol.dispose](): void {
+    this.#handler = () => undefined;
+    if (this.#times >= LEAVE_AT) return;
     for (const [name, listener] of this.#listeners) process.off(name, listener);
   }
 

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import type { Interrupts } from "./interrupts.ts";
+import { type Interrupts, LEAVE_AT } from "./interrupts.ts";
 
 const { SIGINT, SIGKILL } = constants.signals;
 /**
@@ -7,8 +7,6 @@ const { SIGINT, SIGKILL } = constants.signals;
  * outside.
  */
 const KILL_AT = 2;
-/** Number of the signal that leaves an agent that doesn't answer. */
-const LEAVE_AT = 4;
 /** Milliseconds between SIGTERM or SIGHUP and SIGKILL, as with docker stop. */
 const KILL_MS = 10_000;
 /** Milliseconds before a ^C counts as ineffective. */
