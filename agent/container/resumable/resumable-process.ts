@@ -25,6 +25,8 @@ export interface Observer {
 export interface Owner extends Observer {
   /** Ends the attachment; `by` is the client that replaces it. */
   replaced(by: string): void;
+  /** Asks the client whether it is still there; ends the attachment if it doesn't answer. */
+  probe(): void;
 }
 
 /** A process, or what is left of one whose container was removed. */

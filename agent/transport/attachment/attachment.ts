@@ -19,6 +19,8 @@ type Input = ReturnType<NonNullable<Attached["stdin"]>["open"]>;
 
 const { MODE_HOLD, MODE_RING, MODE_SPOOL } = v1.StreamMode;
 const modeOf = ({ kind, isHeld }: Output["mode"]) => (isHeld ? MODE_HOLD : kind === "ring" ? MODE_RING : MODE_SPOOL);
+/** How long a client has to answer when another one wants its place. */
+const PROBE_MS = 1000;
 /** Frames that observers may send. */
 const OF_OBSERVERS: ReadonlySet<string> = new Set(["ack", "ping", "pong", "leave"]);
 
@@ -41,6 +43,7 @@ export class Attachment {
   /** Opened by the first frame of input: most attachments have none. */
   #input: { readonly writer: Input; readonly ended: AbortController } | undefined;
   #forgetExit: (() => void) | undefined;
+  #probe: NodeJS.Timeout | undefined;
   #isClosed = false;
   #isExitSent = false;
 
@@ -76,6 +79,7 @@ export class Attachment {
     if (stdin === undefined)
       throw new AgentError("not-found", "attach: the container was removed; its log can be observed");
     if (owner !== undefined && owner.client !== this.client && !request.takeover) {
+      owner.probe();
       throw new AgentError("failed-precondition", "attach: another client is attached; set takeover to replace it");
     }
     this.#attaching.setMode(request, this.#process);
@@ -110,6 +114,7 @@ export class Attachment {
   /** Takes a frame of the client. Throws AgentError, or rejects with it. */
   take({ type, stream, offset, payload }: StreamFrame): void | Promise<void> {
     if (this.#isClosed) return;
+    this.#endProbe();
     if (this.#leave !== undefined) return this.#observe(type, stream, offset);
     switch (type) {
       case "ack":
@@ -160,6 +165,15 @@ export class Attachment {
     this.#frames.end();
   }
 
+  /**
+   * Asks the client, for another one that wants its place, whether it is still there; it loses the place if it doesn't answer.
+   * Some vsock devices don't report that a client is gone.
+   */
+  probe(): void {
+    this.#probe ??= setTimeout(() => this.#frames.destroy(), PROBE_MS).unref();
+    this.#frames.push("ping", STREAM.process, 0);
+  }
+
   removed(reason = new AgentError("not-found", "attach: the process was removed")): void {
     this.#fail(reason);
   }
@@ -168,6 +182,7 @@ export class Attachment {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#endProbe();
     this.#forgetExit?.();
     this.#input?.ended.abort(new Error("detached"));
     for (const output of this.#outputs) output.close();
@@ -194,6 +209,11 @@ export class Attachment {
 
   onError(error: unknown): void {
     if (!this.#isClosed) this.#fail(error);
+  }
+
+  #endProbe(): void {
+    clearTimeout(this.#probe);
+    this.#probe = undefined;
   }
 
   #pump(): void {
