@@ -72,7 +72,7 @@ describeInNamespaces("a bind source in a volume that containers can write to", (
     it("shows only the volume while a container keeps swapping it for a link", async () => {
       await inside("rm -rf /vol/*; mkdir /vol/real; touch /vol/real/own; ln -s /run/guestd /vol/link");
       const moves = "mv -T real sub; mv -T sub real; mv -T link sub; mv -T sub link";
-      const loop = `cd /vol; until [ -e stop ]; do ${moves}; done`; // killed, it could leave its last mv running
+      const loop = `cd /vol; until [ -e stop ]; do ${moves}; done`; // killed, it would leave a zombie: sleep reaps none
       const swapper = await pod.exec(attacker, ["sh", "-c", loop]);
       const seen = new Set<string>();
       for (let count = 0; count < TRIES; count++) {
