@@ -215,6 +215,17 @@ describeInNamespaces("guestctl exec", () => {
     expect(second.output.stdout.toString()).toContain("got abc\r\n");
   });
 
+  it("takes over the terminal before it prints output that was waiting", async () => {
+    const name = newName();
+    expect(await exec("seq 2000; read x", "-d", "-it", "--name", name).ended).toBe(0);
+    const line = ["attach", "--address", given.machine.address, `${given.container}/${name}`];
+    const attached = startGuestctl(line, { tty: true });
+    await attached.prints("\n2000\r");
+    attached.type("x\r");
+    expect(await attached.ended).toBe(0);
+    expect(attached.output.stdout.toString()).not.toContain("\r\r\n"); // CR LF, translated once more
+  });
+
   it("takes other detach keys, or none", async () => {
     const other = terminal("stty raw -echo; echo ready; head -c 2 | od -c", "--detach-keys", "ctrl-a,d");
     await other.prints("ready");

@@ -52,12 +52,14 @@ export async function serveStreams(
   );
   let input: PassedInput | undefined;
   let [isUnread, isTerminal] = [false, false];
+  const lent = Promise.withResolvers<void>();
 
   const attachment = attach(place.address, request, {
     ...(place.dial && { dial: place.dial }),
     giveUpMs: (options.reconnectSeconds ?? RECONNECT_SECONDS) * 1000,
     signal: AbortSignal.any([leaving.signal, ...(died === undefined ? [] : [died])]),
     async onData(name, bytes) {
+      await lent.promise; // our terminal would translate earlier output, and take keys for itself
       if (isUnread) return;
       const error = await write(process[name], bytes);
       if (error === undefined) return;
@@ -113,6 +115,7 @@ export async function serveStreams(
           })
         : undefined;
     input = passed;
+    lent.resolve();
     if (stdin === "end") attachment.end();
     return (await attachment.exit).code;
   } catch (error) {

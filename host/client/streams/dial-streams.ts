@@ -19,7 +19,7 @@ export async function dialStreams(address: string, options: DialOptions = {}): P
   }
   const [, api] = /^grpc\+(.+)$/.exec(address) ?? [];
   if (api === undefined) return dial(address, options);
-  const connection = await dial(api, options);
   const { openGrpcFrames } = await import("./grpc-frames-stream.ts");
-  return openGrpcFrames(connection);
+  // Nothing may come in between: HTTP/2 doesn't notice that a connection has ended before.
+  return openGrpcFrames(await dial(api, options));
 }
