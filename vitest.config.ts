@@ -5,7 +5,6 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const LONG = [
   "test/vm/scenarios.test.ts",
   "test/vm/runtimes.test.ts",
-  "test/vm/grpc-scenarios.test.ts",
   "test/vm/samples.test.ts",
   "test/vm/hosts.test.ts",
   "test/namespaces/runtimes.test.ts",

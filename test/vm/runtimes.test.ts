@@ -11,5 +11,5 @@ describe("other OCI runtimes in a guest", () => {
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
   describe("guestd's containers compared with crun's", () =>
-    differentialSuite(() => machine, { count: 10, seed: 1, limits: true }));
+    differentialSuite(() => machine, { count: 2, seed: 1, limits: true }));
 });

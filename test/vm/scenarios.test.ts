@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
-import { hostileFrames, lastScenarios, scenariosOver } from "../scenarios/all.ts";
+import { containerScenariosOver, hostileFrames, lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import { brokenBundleScenarios, CANNOT_LOAD } from "../scenarios/broken-bundles.ts";
 import { hostileRace } from "../scenarios/hostile-race.ts";
 import { Pod } from "../scenarios/pod.ts";
@@ -15,6 +15,7 @@ describe("the agent in a guest", () => {
   afterAll(() => machine?.[Symbol.asyncDispose]());
   // What depends on the agent alone runs in test/namespaces, and in test/nightly in a guest.
   scenariosOver("ttrpc", () => machine, { limits: true, parts: ["kernel"] });
+  containerScenariosOver("grpc", () => machine, { ends: false });
   hostileFrames(() => machine);
   lastScenarios("ttrpc", () => machine, { limits: true });
 
