@@ -10,7 +10,6 @@ const LONG = [
   "test/namespaces/runtimes.test.ts",
   "test/namespaces/scenarios.test.ts",
   "test/oci-runtime/validation.test.ts",
-  "test/namespaces/grpc-ends.test.ts",
 ];
 
 /** Of a fresh clone nothing is known of how long files take. */

@@ -15,5 +15,5 @@ describeInNamespaces("a rootfs that changes while containers are created in it",
     await pod?.client.close();
     await machine?.[Symbol.asyncDispose]();
   });
-  hostileRace(() => pod, { containers: 240, styles: ["absolute", "relative"] });
+  hostileRace(() => pod, { containers: 120, styles: ["absolute", "relative"] });
 });

@@ -10,8 +10,8 @@ describeInNamespaces("the agent in namespaces", () => {
     machine = await startHostAgent();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  scenariosOver("ttrpc", () => machine, { limits: false });
-  // All scenarios over gRPC run in test/nightly.
+  // What depends on the kernel runs in test/vm, and in test/nightly here too, as all scenarios over gRPC do.
+  scenariosOver("ttrpc", () => machine, { limits: false, parts: ["agent"] });
   containerScenariosOver("grpc", () => machine);
   hostileFrames(() => machine);
   lastScenarios("ttrpc", () => machine, { limits: false });

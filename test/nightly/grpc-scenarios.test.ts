@@ -5,8 +5,8 @@ import { lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
-// `npm test` runs the scenarios of containers over gRPC, in both places, and in a guest over ttRPC those that depend on the
-// kernel.
+// `npm test` runs the scenarios of containers over gRPC, in both places, and over ttRPC those that depend on the agent alone
+// in namespaces, and those that depend on the kernel in a guest.
 
 describeInNamespaces("the agent in namespaces", () => {
   let machine: Machine;
@@ -14,7 +14,9 @@ describeInNamespaces("the agent in namespaces", () => {
     machine = await startHostAgent();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
+  scenariosOver("ttrpc", () => machine, { limits: false, parts: ["kernel"] });
   scenariosOver("grpc", () => machine, { limits: false });
+  lastScenarios("grpc", () => machine, { limits: false });
 });
 
 describe("the agent in a guest", () => {
