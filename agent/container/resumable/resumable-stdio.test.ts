@@ -72,7 +72,8 @@ class World implements Disposable {
     const memory = new Uint8Array(this.#memory);
     memory.set(this.#left ?? memory);
     this.#left = undefined;
-    const of = kill ? dying(kill, () => (this.#left = memory.slice())) : sys;
+    const living = kill ? dying(kill, () => (this.#left = memory.slice())) : sys;
+    const of: RealSys = { ...living, pipe: (options) => this.#ownedPipe(living.pipe(options)) };
     const found = [...this.#deposits].map(([name, fd]) => [name, this.#owned(sys.dup(fd))] as const);
     const init = {
       greeting: { deposits: new Map(found) },
@@ -104,6 +105,13 @@ class World implements Disposable {
       this.#opened.splice(this.#opened.indexOf(fd), 1);
       sys.close(fd);
     }
+  }
+
+  /** A dead agent closes none of its pipes. */
+  #ownedPipe<Ends extends { readonly read: Fd; readonly write: Fd }>(ends: Ends): Ends {
+    this.#owned(ends.read);
+    this.#owned(ends.write);
+    return ends;
   }
 
   #owned(fd: Fd): Fd {
