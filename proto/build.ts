@@ -90,8 +90,9 @@ async function generate(name: string, roots: readonly string[]): Promise<void> {
   await root.load([...roots], { keepCase: true, alternateCommentMode: true });
   root.resolveAll();
 
-  const exact = all(root, protobuf.Type).reduce(readExactFields, code);
-  write(`${name}.js`, exact.replace(header, 'import { runtime as $protobuf } from "../runtime.ts";'));
+  const types = all(root, protobuf.Type);
+  const made = types.reduce(madeOnUse, types.reduce(readExactFields, code));
+  write(`${name}.js`, made.replace(header, 'import { runtime as $protobuf } from "../runtime.ts";'));
   write(`${name}.d.ts`, declarations(root));
   if (name !== WITH_SERVICES) return;
   const services = servicesModule(root);
@@ -122,6 +123,27 @@ function readExactFields(code: string, type: Type): string {
     section = section.replace(absent, '$1"0";').replace(read, '(v = r.uint64Text()) !== "0")$1');
   }
   return code.slice(0, start) + section + code.slice(end);
+}
+
+/**
+ * Makes the generated code of a message run at its first use. Messages with others inside them stay as they are: those are
+ * the outer one's properties.
+ */
+function madeOnUse(code: string, { fullName, name, nestedArray, parent }: Type): string {
+  if (parent === null || "fieldsArray" in parent || nestedArray.length > 0) return code;
+  const indent = `\n${"    ".repeat(fullName.split(".").length - 2)}`;
+  const begin = `${indent}${parent.name}.${name} = (function() {\n`;
+  const end = `${indent}})();\n`;
+  const from = code.indexOf(begin);
+  const to = code.indexOf(end, from);
+  const section = code.slice(from + begin.length, to);
+  const construct = `new $root${fullName}()`;
+  if (from < 0 || to < 0 || section.split(construct).length !== 2) {
+    throw new Error(`generate proto/gen: ${fullName} is not made as expected; adapt proto/build.ts`);
+  }
+  const late = section.replace(construct, `new ${name}()`);
+  const rest = code.slice(to + end.length);
+  return `${code.slice(0, from)}${begin.replace("(function", "$protobuf.late(function")}${late}${indent}});\n${rest}`;
 }
 
 /** Writes atomically, as other processes may be reading. */

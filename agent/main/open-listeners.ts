@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import { launchConsoleShell, restoreConsoleShell } from "../container/shell.ts";
+import type { Fd } from "../kernel/kernel.ts";
 import type { Listener } from "../kernel/sys/listeners.ts";
 import { adoptStream } from "../kernel/sys/streams.ts";
 import { keepConsoleShell } from "./console-shell.ts";
@@ -41,8 +42,18 @@ export function openListeners(
     });
   }
   const attach = attachAddress(options);
-  if (attach !== undefined) listenOn(attach, (fd, cid) => attachments.accept(fd, cid));
-  else if (options.streamsPort > 0) {
+  if (attach !== undefined) {
+    const refuse = (fd: Fd, error: unknown) => {
+      sys.close(fd);
+      log.error({ error: String(error) }, "a client can't attach");
+    };
+    listenOn(attach, (fd, cid) =>
+      attachments().then(
+        (server) => server.accept(fd, cid),
+        (error: unknown) => refuse(fd, error),
+      ),
+    );
+  } else if (options.streamsPort > 0) {
     log.error(`option agent.streams_port=${options.streamsPort}: another listener has that port; clients can't attach`);
   }
   return listener;

@@ -9,20 +9,14 @@ import { GuestMetrics } from "../metrics/scrape.ts";
 import { openNetwork } from "../network/network.ts";
 import { Sandbox, type SandboxOptions } from "../sandbox/sandbox.ts";
 import type { Agent } from "../service/rpc.ts";
-import { Attaching } from "../service/streams/attach.ts";
 import { serviceTable } from "../service/table.ts";
-import { AttachmentServer } from "../transport/attachment/attachment-server.ts";
-import { captureKinds } from "../transport/attachment/capture-session.ts";
-import { coresKinds } from "../transport/attachment/cores-connection.ts";
-import { eventsKinds } from "../transport/attachment/events-connection.ts";
-import { forwardKinds } from "../transport/attachment/forward-connection.ts";
-import type { FrameCarrier } from "../transport/attachment/frame-carrier.ts";
+import type { AttachmentServer } from "../transport/attachment/attachment-server.ts";
 import type { OpenCall } from "../transport/connection.ts";
 import { RpcServer } from "../transport/rpc-server.ts";
 import { agentUpgrades } from "./bundle/agent-upgrades.ts";
 import { confineAgent, refuseModules } from "./confine/confine.ts";
 import { followMemory } from "./follow-memory.ts";
-import { loadCapturing } from "./load-capturing.ts";
+import { loadAttachments } from "./load-attachments.ts";
 import { loadForwarding } from "./load-forwarding.ts";
 import { coreMemory, openCores } from "./open-cores.ts";
 import type { OpenedKernel } from "./open-kernel.ts";
@@ -40,8 +34,8 @@ import { watchDurations } from "./watch-transport.ts";
 export interface OpenedServices {
   readonly sandbox: Sandbox;
   readonly server: RpcServer;
-  /** Serves guestd.v1.Streams. */
-  readonly attachments: AttachmentServer;
+  /** Loads the server of guestd.v1.Streams. */
+  readonly attachments: () => Promise<AttachmentServer>;
   /** Undefined if hosts can't pass streams for stdio. */
   readonly streams: PassedStreams | undefined;
   readonly upgrades: ReturnType<typeof agentUpgrades>;
@@ -124,22 +118,14 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   };
   const table = serviceTable(agent);
   const served = trace === undefined ? table : trace.traced(table);
-  const attaching = new Attaching(agent, resumable);
   const forwarding = loadForwarding(agent, opened);
   const events = recordEvents(agent, opened, () => resumable.epoch);
   const cores = openCores(agent, opened, () => resumable.epoch, events);
-  const kinds = {
-    ...forwardKinds(sys, forwarding),
-    ...eventsKinds(events),
-    ...coresKinds(cores),
-    ...captureKinds(loadCapturing(agent, sys)),
-  };
-  const attachments = new AttachmentServer(sys, attaching, { kinds });
-  const attach = (carrier: FrameCarrier) => attachments.serve(carrier);
+  const attachments = loadAttachments(agent, sys, resumable, { forwarding, events, cores });
   const server = new RpcServer(
     { sys, init, journal: journal.calls },
     served,
-    options.streamsPort > 0 ? { attach } : {},
+    options.streamsPort > 0 ? { attachments } : {},
   );
   if (service) process.once("SIGTERM", () => void sandbox.discard().finally(end));
   return { sandbox, server, attachments, streams, upgrades, memAgent, trace, busy, ended };

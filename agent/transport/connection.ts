@@ -31,8 +31,11 @@ export interface ConnectionOptions {
   readonly maxCalls?: number;
   /** Bytes waiting to be written above which reading stops. */
   readonly maxUnwritten?: number;
-  /** Serves guestd.v1.Streams on a gRPC stream. Returns a line that says why it doesn't. Undefined: unimplemented. */
-  readonly attach?: (carrier: FrameCarrier) => string | undefined;
+  /**
+   * Loads what serves guestd.v1.Streams on a gRPC stream; `serve` returns a line that says why it doesn't. Undefined:
+   * unimplemented.
+   */
+  readonly attachments?: () => Promise<{ serve(carrier: FrameCarrier): string | undefined }>;
   /** Streams of all gRPC connections. Default: those of this one alone. */
   readonly grpcStreams?: GrpcStreams;
   /** How long a half-sent request may stay silent. */

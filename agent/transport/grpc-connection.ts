@@ -94,12 +94,12 @@ export class GrpcConnection implements Connection {
     });
     const serve: Serve = (...call) => this.#serve(...call);
     for (const { definitions, handlers } of grpcServices(table, serve)) this.#server.addService(definitions, handlers);
-    const { attach, grpcStreams = new GrpcStreams() } = options;
+    const { attachments, grpcStreams = new GrpcStreams() } = options;
     guardStreams(this.#server, (stream, path) => {
       grpcStreams.add(this, stream);
       if (stream.destroyed) return true; // this connection had the most streams
-      if (path !== ATTACH_PATH || attach === undefined) return false;
-      serveAttachment(stream, attach);
+      if (path !== ATTACH_PATH || attachments === undefined) return false;
+      void serveAttachment(stream, attachments);
       return true;
     });
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
@@ -266,10 +266,16 @@ export class GrpcConnection implements Connection {
   }
 }
 
-/** Serves guestd.v1.Streams on a stream. */
-function serveAttachment(stream: ServerHttp2Stream, attach: NonNullable<ConnectionOptions["attach"]>): void {
+/** Serves guestd.v1.Streams on a stream, which isn't read before that is loaded. */
+async function serveAttachment(
+  stream: ServerHttp2Stream,
+  load: NonNullable<ConnectionOptions["attachments"]>,
+): Promise<void> {
+  stream.on("error", () => undefined); // "close" follows
+  const attachments = await load().catch(() => undefined);
+  if (stream.destroyed) return;
   const carrier = new GrpcCarrier(stream);
-  const refusal = attach(carrier);
+  const refusal = attachments === undefined ? "the agent can't load guestd.v1.Streams" : attachments.serve(carrier);
   if (refusal !== undefined) carrier.refuse(CODES["resource-exhausted"], refusal);
 }
 

@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
@@ -52,6 +54,37 @@ describeInNamespaces("guestctl exec that is killed again and again", () => {
       }
     }
     process.stdout.write(`${kills} kills of guestctl, ${agents} of the agent, ${proxy.cuts} cuts: 0 bytes lost\n`);
+    await pod.client.close();
+  });
+});
+
+describeInNamespaces("a command of guestctl exec -d", () => {
+  it("waits for a minute for a guestctl attach that SIGKILL ended, then prints on", async () => {
+    await using machine = await startHostAgent();
+    const pod = await Pod.open(machine);
+    const container = await pod.start(["sleep", "100000"]);
+    const script = `i=0; while :; do i=$((i+1)); echo $i ${"-".repeat(1000)}; echo $i >/printed; done`;
+    const at = ["--address", machine.address];
+    const started = startGuestctl(["exec", "-d", "--name", "chatty", ...at, container, "sh", "-c", script]);
+    expect(await started.ended).toBe(0);
+    const attached = startGuestctl(["attach", ...at, `${container}/chatty`]);
+    await attached.prints("\n1000 ");
+    attached.child.kill("SIGKILL");
+    await attached.ended;
+    const killed = performance.now();
+    const printed = () => readFileSync(join(machine.directory, container, "printed"), "utf8");
+    let last = "";
+    const isWaiting = () => {
+      const now = printed();
+      const same = now === last && now !== "";
+      last = now;
+      return same;
+    };
+    await expect.poll(isWaiting, { interval: 2000, timeout: 45_000 }).toBe(true);
+    await expect.poll(isWaiting, { interval: 500, timeout: 90_000 }).toBe(false);
+    const seconds = (performance.now() - killed) / 1000;
+    expect(seconds).toBeGreaterThan(58);
+    process.stdout.write(`the command printed on ${seconds.toFixed(1)} s after kill -9 of guestctl attach\n`);
     await pod.client.close();
   });
 });

@@ -21,6 +21,7 @@ import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { randomFrom } from "../scenarios/cutting-proxy.ts";
 import { type GuestctlProcess, startGuestctl } from "../scenarios/guestctl-process.ts";
 import { KEEP_ALIVE_SERVER, postWhile } from "../scenarios/keep-alive.ts";
+import { missingPrograms } from "../scenarios/missing-programs.ts";
 import { randomBytesOf } from "../scenarios/resumed-streams.ts";
 import { unpackPrograms, whyNoPackages } from "../vm/testing/debian-programs.ts";
 
@@ -30,7 +31,7 @@ const KILLS = Number(process.env["GUESTD_KILLS"] ?? 10);
 const REQUESTS = Number(process.env["GUESTD_REQUESTS"] ?? 5000);
 const INCREMENTS = 2000;
 const CONNECTIONS = 8;
-const PACKAGES = ["redis-server", "redis-tools", "rsync"];
+const PACKAGES = ["redis-server", "redis-tools", "rsync", "git", "dash"];
 const PORT = { redis: 6379, http: 8080, rsync: 8730 } as const;
 
 const RSYNCD = `use chroot = no
@@ -82,8 +83,8 @@ describe.skipIf(missing !== undefined)(
     };
 
     /** Runs a program of the packages to its end, which must be a success without a line on stderr. */
-    const program = async (name: string, args: readonly string[], input = "") => {
-      const env = { ...process.env, ...programs, XDG_RUNTIME_DIR: directory };
+    const program = async (name: string, args: readonly string[], input = "", variables = programs) => {
+      const env = { ...process.env, ...variables, XDG_RUNTIME_DIR: directory };
       const child = spawn(name, args, { env, stdio: "pipe" });
       child.stdin.end(input);
       const [stdout, stderr, [code]] = await Promise.all([
@@ -192,6 +193,44 @@ describe.skipIf(missing !== undefined)(
         rmSync(back, { recursive: true });
       });
     });
+
+    const noGit = missingPrograms("git", "ssh");
+    it.skipIf(noGit !== undefined)(
+      `carry commits both ways by git over ssh-proxy${noGit === undefined ? "" : ` (skipped: ${noGit})`}`,
+      async () => {
+        const config = join(directory, "ssh_config");
+        const [here, there] = [join(directory, "here"), join(directory, "there")];
+        const variables = { HOME: directory, SSH_AUTH_SOCK: "", GIT_SSH_COMMAND: `ssh -F ${config}` };
+        const env = { ...variables, XDG_RUNTIME_DIR: directory };
+        const printed = startGuestctl(["ssh-proxy", "--config", "files"], { env });
+        expect(await printed.ended).toBe(0);
+        writeFileSync(config, printed.output.stdout);
+        const user = ["-c", "user.name=ann", "-c", "user.email=ann@example.org"];
+        const git = (at: string, ...args: string[]) => program("git", ["-C", at, ...user, ...args], "", variables);
+        await guestctl("exec", "files", "git", "init", "-q", "--bare", "-b", "main", "/tmp/repo.git");
+        await git(directory, "init", "-q", "-b", "main", here);
+        await git(here, "remote", "add", "origin", "files:/tmp/repo.git");
+        await whileKilled(async () => {
+          rmSync(there, { recursive: true, force: true });
+          for (let at = 0; at < 8; at++) writeFileSync(join(here, `${at}`), randomBytesOf(random, 1 << 20));
+          await git(here, "add", ".");
+          await git(here, "commit", "-q", "-m", "from here");
+          await git(here, "push", "-q", "origin", "HEAD:main");
+          await git(directory, "clone", "-q", "files:/tmp/repo.git", there);
+          await git(there, "fsck", "--strict", "--no-progress");
+          writeFileSync(join(there, "back"), randomBytesOf(random, 1 << 20));
+          await git(there, "add", ".");
+          await git(there, "commit", "-q", "-m", "from there");
+          await git(there, "push", "-q");
+          await git(here, "pull", "-q", "--ff-only", "origin", "main");
+          for (const name of readdirSync(there).filter((each) => each !== ".git")) {
+            expect(readFileSync(join(here, name)).equals(readFileSync(join(there, name)))).toBe(true);
+          }
+          expect(await git(here, "rev-parse", "HEAD")).toBe(await git(there, "rev-parse", "HEAD"));
+        });
+        await guestctl("exec", "files", "git", "-C", "/tmp/repo.git", "fsck", "--strict", "--no-progress");
+      },
+    );
 
     function makeTree(root: string): void {
       for (let folder = 0; folder < 20; folder++) {

@@ -12,6 +12,11 @@ import { SpooledOutput } from "./spooled-output.ts";
 const MAX_OBSERVERS = 32;
 /** How long observers that are behind keep the output of a process whose end was acknowledged. */
 const LAST_READ_MS = 5000;
+/**
+ * How long a process that was started to wait for no client (RING, SPOOL) waits for one whose connection is lost: as long as
+ * clients try to connect again.
+ */
+const LOST_CLIENT_MS = 60_000;
 
 /** An attachment that sees the output of a process. */
 export interface Observer {
@@ -55,7 +60,6 @@ export class ResumableProcess {
   /** Undefined if the container was removed. */
   readonly stdin: ResumableInput | undefined;
   readonly place: number;
-  owner: Owner | undefined;
   readonly #ledger: ResumableParts["ledger"];
   readonly #observers = new Set<Observer>();
   /** Clients of observers that were cut off, and may come back. */
@@ -63,6 +67,9 @@ export class ResumableProcess {
   /** Set once a client has acknowledged the end: called when the last observer is gone. */
   #onUnobserved: (() => void) | undefined;
   readonly #sources: readonly OutputStream[];
+  #owner: Owner | undefined;
+  /** Runs while the process waits for a client whose connection is lost. */
+  #waiting: NodeJS.Timeout | undefined;
   #closed = false;
 
   /** Throws if calls read the output. */
@@ -98,6 +105,17 @@ export class ResumableProcess {
       ...(this.isLog && { called: () => events?.called() }),
     };
     for (const source of this.#sources) source.attach(owner);
+    this.#limitWaiting();
+  }
+
+  /** The attached client; undefined also while its connection is lost. */
+  get owner(): Owner | undefined {
+    return this.#owner;
+  }
+
+  set owner(owner: Owner | undefined) {
+    this.#owner = owner;
+    this.#limitWaiting();
   }
 
   get mode(): OutputMode {
@@ -123,7 +141,7 @@ export class ResumableProcess {
   get isLeft(): boolean {
     return (
       this.mode.keeper === "client" &&
-      this.owner === undefined &&
+      this.#owner === undefined &&
       !this.isReleased &&
       this.#observers.size === 0 &&
       this.process.status !== undefined
@@ -188,7 +206,7 @@ export class ResumableProcess {
 
   /** Ends every attachment. */
   endAll(reason?: AgentError): void {
-    this.owner?.removed(reason);
+    this.#owner?.removed(reason);
     this.#endObservers(reason);
   }
 
@@ -201,8 +219,18 @@ export class ResumableProcess {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#waiting);
     for (const output of this.outputs) output.close();
     for (const source of this.#sources) source.detach();
+  }
+
+  /** Lets the process continue if no client comes back. A log waits for its client as long as the container runs. */
+  #limitWaiting(): void {
+    clearTimeout(this.#waiting);
+    if (this.#closed || this.#owner !== undefined) return;
+    const { isHeld, keeper, kind } = this.mode;
+    if (kind === "hold" || !isHeld || keeper !== "client") return;
+    this.#waiting = setTimeout(() => this.setHeld(false), LOST_CLIENT_MS).unref();
   }
 
   #endObservers(reason?: AgentError): void {

@@ -23,6 +23,17 @@ test("adds what the last agent did not report, and the ends of processes meanwhi
   expect(of(...all, web("exec-started", "x"), web("exec-exited", "x"), web("exec-started", "x"))).toEqual([execs[1]]);
 });
 
+test.each(["oom-killed", "exec-exited", "container-exited", "core-dumped"] as const)(
+  "adds no second removal of a container whose %s event follows the first one",
+  (late) => {
+    const kept = [web("container-created"), web("container-started"), web("container-removed"), web(late, "x")];
+    expect(missingEvents(kept, [])).toEqual([]);
+    expect(missingEvents([...kept, web("container-created")], [])).toEqual([
+      { type: "container-removed", container: "web" },
+    ]);
+  },
+);
+
 test("adds the removal of containers that are gone, and begins again with a reused id", () => {
   const all = [web("container-created"), web("container-started"), web("container-exited")];
   expect(missingEvents(all, [])).toEqual([{ type: "container-removed", container: "web" }]);

@@ -12,10 +12,14 @@ const OF_EXEC = ["exec-started", "exec-exited"] as const;
  */
 export function missingEvents(kept: readonly LifecycleEvent[], found: readonly FoundContainer[]): LifecycleEvent[] {
   const known = new Map<string, Set<string>>();
+  const removed = new Set<string>();
   for (const { type, container = "", exec = "" } of kept) {
-    if (container === "" || type === "core-dumped") continue; // may follow the container's removal
-    if (type === "container-removed") known.delete(container);
-    else known.set(container, see(known.get(container), type, exec));
+    if (container === "" || type === "core-dumped") continue; // may be all that is kept of a removed container
+    if (type === "container-created") removed.delete(container);
+    if (type === "container-removed") {
+      known.delete(container);
+      removed.add(container);
+    } else if (!removed.has(container)) known.set(container, see(known.get(container), type, exec));
   }
   const missing: LifecycleEvent[] = [];
   for (const { id: container, first, execs } of found) {

@@ -24,7 +24,6 @@ export class GrpcCarrier implements FrameCarrier {
 
   constructor(stream: ServerHttp2Stream) {
     this.#stream = stream;
-    stream.on("error", () => undefined); // "close" follows
     stream.once("wantTrailers", () => {
       const { code, message } = this.#status;
       const text = message === "" ? {} : { "grpc-message": message.replace(/[^ -$&-~]/g, encodeURIComponent) };

@@ -1,11 +1,11 @@
 /**
  * Becomes the user's shell in the user's home, as sshd does: the shell of /etc/passwd, or /bin/sh if that doesn't exist or
- * refuses logins.
+ * refuses logins. Needs no program of the container besides its shell.
  */
 const LOGIN = `
 shell=/bin/sh
-if [ -r /etc/passwd ]; then
-  uid=$(id -u)
+if [ -r /etc/passwd ] && [ -r /proc/self/status ]; then
+  while read -r key uid _; do if [ "$key" = Uid: ]; then break; fi; done </proc/self/status
   while IFS=: read -r user _ id _ _ _ path; do
     if [ "$id" = "$uid" ]; then export USER="$user" LOGNAME="$user"; shell=$path; break; fi
   done </etc/passwd

@@ -29,17 +29,18 @@ export async function copyIn(
     ...{ name: bytesOf(root.name), directory: root.isDirectory, contents: hasContentsMark(source) },
   };
   progress.total = root.size;
-  const sent = new SentMembers();
+  let last = new SentMembers();
   let first: guestd.v1.CopyReady | undefined;
   const notes = await progress.untilDone(async (signal) => {
-    const { after, next } = sent;
+    const { after, next } = last;
     const part = next && { name: bytesOf(next.name) };
     const again = first && { epoch: first.epoch, place: first.place, after: bytesOf(after), part };
     using link = await CopyLink.open(address, { ...request, ...again }, signal, options.dial);
     progress.isConnected();
     first ??= link.ready;
     const position = { after, part: next && { ...next, bytes: link.ready.part_bytes } };
-    sent.begin();
+    const sent = last.continued();
+    last = sent;
     const tree = new TreeSource(root, { sys: hostTree(), position, onMember: (member) => sent.add(member) });
     const notes = await send(link, sent.counted(tree.archive()), (offset, bytes) => {
       progress.addBytes(bytes);
@@ -47,7 +48,7 @@ export async function copyIn(
     });
     return [...tree.notes, ...notes];
   });
-  progress.setMembers(sent.all);
+  progress.setMembers(last.all);
   return { members: progress.members, notes };
 }
 

@@ -1,10 +1,10 @@
 import type { Member } from "../../../lib/archive/member.ts";
 
-/** Members that were sent and that the agent has not completed, and the last that it has. */
+/** Members that were sent on one connection and that the agent has not completed, and the last that it has. */
 export class SentMembers {
   /** Name of the last member that is complete; empty if none is. */
   after = "";
-  #members: { readonly name: string; readonly version: string; readonly start: number }[] = [];
+  readonly #members: { readonly name: string; readonly version: string; readonly start: number }[] = [];
   #complete = 0;
   /** Bytes that this connection's archive has produced. */
   #produced = 0;
@@ -19,10 +19,12 @@ export class SentMembers {
     return this.#complete + this.#members.length;
   }
 
-  /** Begins another connection. */
-  begin(): void {
-    this.#members = [];
-    this.#produced = 0;
+  /** Returns the members of the next connection. What the reading of files still adds to this one no longer counts. */
+  continued(): SentMembers {
+    const next = new SentMembers();
+    next.after = this.after;
+    next.#complete = this.#complete;
+    return next;
   }
 
   /** Passes on an archive, and counts its bytes. */

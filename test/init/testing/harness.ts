@@ -30,8 +30,8 @@ export interface RunningInit extends AsyncDisposable {
   readonly cgroup: string | undefined;
   /** Returns the output of init and the agent (descriptors 1 and 2) so far. */
   console(): string;
-  /** Waits until the console's text matches. After `limitMs`, throws an error with the text. */
-  waitForConsole(pattern: RegExp, limitMs?: number): Promise<RegExpMatchArray>;
+  /** Waits until the console's text matches so many times; returns the last one. After `limitMs`, throws an error with the text. */
+  waitForConsole(pattern: RegExp, limitMs?: number, times?: number): Promise<RegExpMatchArray>;
   /** Resolves with the exit code or signal of the namespace's first process. */
   readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   /** Kills everything in the namespaces, then removes the cgroups. */
@@ -90,9 +90,11 @@ function watch(child: ChildProcess, cgroup: string | undefined): RunningInit {
     children: async () => childrenOf(await pid()),
     cgroup,
     console: () => text,
-    async waitForConsole(pattern, limitMs = 5000) {
-      for (let match = text.match(pattern); ; match = text.match(pattern)) {
-        if (match !== null) return match;
+    async waitForConsole(pattern, limitMs = 5000, times = 1) {
+      const all = new RegExp(pattern, `${pattern.flags}g`);
+      const last = () => [...text.matchAll(all)][times - 1];
+      for (let match = last(); ; match = last()) {
+        if (match !== undefined) return match;
         const event = Promise.race([once(child.stderr ?? child, "data"), once(child.stdout ?? child, "data")]);
         const late = sleep(limitMs).then(() => fail(`the console did not match ${pattern} in ${limitMs} ms`, text));
         await Promise.race([
@@ -101,7 +103,7 @@ function watch(child: ChildProcess, cgroup: string | undefined): RunningInit {
           exited
             .then(() => sleep(20))
             .then(() => {
-              if (!pattern.test(text)) fail(`init ended before the console matched ${pattern}`, text);
+              if (last() === undefined) fail(`init ended before the console matched ${pattern}`, text);
             }),
         ]);
       }

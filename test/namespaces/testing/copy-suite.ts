@@ -31,11 +31,13 @@ export function copySuite(disconnects: number, kills: number): void {
       const killing = new AbortController();
       let [killed, lost, rounds] = [0, 0, 0];
       const kill = async () => {
-        while (!killing.signal.aborted && killed < kills) {
-          await sleep(random() * 1000, undefined, { signal: killing.signal }).catch(() => undefined);
+        // Each agent lives at least as long as it took to start, so that slow machines get on.
+        for (let startMs = 0; !killing.signal.aborted && killed < kills; killed++) {
+          await sleep(startMs + random() * 1000, undefined, { signal: killing.signal }).catch(() => undefined);
           if (killing.signal.aborted) return;
+          const began = performance.now();
           await machine.killAgent();
-          killed++;
+          startMs = performance.now() - began;
         }
       };
       const dying = kill();

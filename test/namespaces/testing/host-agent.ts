@@ -41,7 +41,7 @@ export async function startHostAgent(
     rmSync(directory, { recursive: true, force: true });
   };
   const listening = async (times: number) => {
-    await init.waitForConsole(new RegExp(`(guestd: listening[\\s\\S]*){${times}}`), 20_000);
+    await init.waitForConsole(/guestd: listening/, 20_000, times);
   };
   const agentPid = async () => {
     const pid = (await init.children()).find((child) => isAgent(commandOf(child)));

@@ -1,0 +1,48 @@
+import type { ResumableProcesses } from "../container/resumable/resumable-processes.ts";
+import type { RealSys } from "../kernel/sys/sys.ts";
+import type { Agent } from "../service/rpc.ts";
+import type { Cores } from "../service/streams/cores.ts";
+import type { Events } from "../service/streams/events.ts";
+import type { Forwarding } from "../service/streams/forwarding.ts";
+import type { AttachmentServer } from "../transport/attachment/attachment-server.ts";
+import { loadCapturing } from "./load-capturing.ts";
+
+/** Functions that load parts of the agent at their first call. */
+interface Parts {
+  readonly forwarding: () => Promise<Forwarding>;
+  readonly events: () => Promise<Events>;
+  readonly cores: () => Promise<Cores>;
+}
+
+/** Returns a function that loads the server of guestd.v1.Streams at its first call: many hosts use none of it. */
+export function loadAttachments(
+  agent: Agent,
+  sys: RealSys,
+  processes: ResumableProcesses,
+  parts: Parts,
+): () => Promise<AttachmentServer> {
+  let loading: Promise<AttachmentServer> | undefined;
+  return () => {
+    loading ??= open(agent, sys, processes, parts);
+    return loading;
+  };
+}
+
+async function open(agent: Agent, sys: RealSys, processes: ResumableProcesses, parts: Parts) {
+  const [{ AttachmentServer }, { Attaching }, { captureKinds }, { coresKinds }, { eventsKinds }, { forwardKinds }] =
+    await Promise.all([
+      import("../transport/attachment/attachment-server.ts"),
+      import("../service/streams/attach.ts"),
+      import("../transport/attachment/capture-session.ts"),
+      import("../transport/attachment/cores-connection.ts"),
+      import("../transport/attachment/events-connection.ts"),
+      import("../transport/attachment/forward-connection.ts"),
+    ]);
+  const kinds = {
+    ...forwardKinds(sys, parts.forwarding),
+    ...eventsKinds(parts.events),
+    ...coresKinds(parts.cores),
+    ...captureKinds(loadCapturing(agent, sys)),
+  };
+  return new AttachmentServer(sys, new Attaching(agent, processes), { kinds });
+}
