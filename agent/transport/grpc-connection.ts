@@ -105,7 +105,6 @@ export class GrpcConnection implements Connection {
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     this.closed = new Promise((resolve) => socket.once("close", () => resolve(this.#lost())));
     socket.on("error", () => this.destroy());
-    socket.on("end", () => this.destroy());
     const sent = new SentData((stream, count) => this.#sent(stream, count));
     socket.onReceived = (bytes) => room.dropped(READ_COPIES * bytes);
     socket.onSent = (bytes) => sent.take(bytes);
