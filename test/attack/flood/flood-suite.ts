@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, vi } from "vitest";
 import { NODE_OPTIONS } from "../../../rootfs-builder/image/contents.ts";
@@ -28,8 +28,7 @@ export function floodSuite(connections: number): void {
       await using grpc = await machine.connect({ protocol: "grpc" });
       await grpc.health.check({}); // loads gRPC
       const agent = await machine.agentPid();
-      const openFiles = () => readdirSync(`/proc/${agent}/fd`).length;
-      const before = openFiles();
+      const before = socketsOf(agent);
       const path = `${machine.address.slice("unix://".length)}${port}`;
       const seeds = Array.from({ length: connections }, (_, at) => SEED * 1_000_000 + at);
       const flooded = await flood({ path, conversation, seeds, width: WIDTH });
@@ -37,10 +36,25 @@ export function floodSuite(connections: number): void {
       expect(machine.console()).not.toContain("the agent ended");
       await other.health.check({});
       // A connection that nothing reads any more is closed after 30 s.
-      await vi.waitFor(() => expect(openFiles()).toBeLessThanOrEqual(before), { timeout: 60_000, interval: 100 });
+      await vi.waitFor(() => expect(socketsOf(agent)).toBeLessThanOrEqual(before), { timeout: 60_000, interval: 100 });
       await using added = await machine.connect({ protocol: "grpc" });
       await added.health.check({});
       expect(await machine.agentPid(), "the agent is the same").toBe(agent);
     });
   });
+}
+
+/** Returns how many sockets a process has. */
+function socketsOf(pid: number): number {
+  const links = readdirSync(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`));
+  return links.filter((link) => link.startsWith("socket:")).length;
+}
+
+/** Returns what a link refers to, or "" if it is gone. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
 }
