@@ -36,7 +36,13 @@ export function floodSuite(connections: number): void {
       expect(machine.console()).not.toContain("the agent ended");
       await other.health.check({});
       // A connection that nothing reads any more is closed after 30 s.
-      await vi.waitFor(() => expect(socketsOf(agent)).toBeLessThanOrEqual(before), { timeout: 60_000, interval: 100 });
+      await vi.waitFor(
+        () => {
+          expect(machine.console()).not.toContain("the agent ended");
+          expect(socketsOf(agent)).toBeLessThanOrEqual(before);
+        },
+        { timeout: 60_000, interval: 100 },
+      );
       await using added = await machine.connect({ protocol: "grpc" });
       await added.health.check({});
       expect(await machine.agentPid(), "the agent is the same").toBe(agent);
