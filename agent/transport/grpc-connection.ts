@@ -1,11 +1,13 @@
 import type { ServerHttp2Stream } from "node:http2";
 import {
+  logVerbosity,
   type Metadata,
   Server,
   ServerCredentials,
   ServerInterceptingCall,
   type ServerInterceptingCallInterface,
   type sendUnaryData,
+  setLogVerbosity,
 } from "@grpc/grpc-js";
 import { CODES } from "../../proto/codes.ts";
 import { ATTACH_PATH } from "../../proto/grpc-frames.ts";
@@ -32,6 +34,9 @@ import { QUIET_MS } from "./quiet-watch.ts";
 import { SentData } from "./sent-data.ts";
 import { ServerCall } from "./server-call.ts";
 import type { WireStream } from "./wire-stream.ts";
+
+// grpc-js prints every header that it refuses, with the value.
+setLogVerbosity(logVerbosity.NONE);
 
 /** Copies of every byte read: the stream's, and that of Node's HTTP/2. */
 const READ_COPIES = 2;
@@ -105,7 +110,6 @@ export class GrpcConnection implements Connection {
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     this.closed = new Promise((resolve) => socket.once("close", () => resolve(this.#lost())));
     socket.on("error", () => this.destroy());
-    socket.on("end", () => this.destroy());
     const sent = new SentData((stream, count) => this.#sent(stream, count));
     socket.onReceived = (bytes) => room.dropped(READ_COPIES * bytes);
     socket.onSent = (bytes) => sent.take(bytes);

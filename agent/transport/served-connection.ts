@@ -115,14 +115,15 @@ export class ServedConnection implements Connection {
   }
 
   async #serveGrpc(first: Buffer): Promise<void> {
-    const stream = new WireStream(this.#parts.sys, this.#wire.release());
+    const { sys, options } = this.#parts;
+    const stream = new WireStream(sys, this.#wire.release(), options.quietMs);
     this.#stream = stream;
     stream.on("error", () => stream.destroy());
     stream.once("close", () => this.#end());
     stream.receive(first);
     const { GrpcConnection } = await this.#parts.loadGrpc();
     if (stream.destroyed) return;
-    await this.#watch(new GrpcConnection(stream, this.#parts.table, this.peer, this.#parts.room, this.#parts.options));
+    await this.#watch(new GrpcConnection(stream, this.#parts.table, this.peer, this.#parts.room, options));
   }
 
   async #watch(inner: Connection): Promise<void> {

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { SystemError } from "../kernel/error.ts";
 import { nativeAddon } from "../kernel/sys/native-addon.ts";
@@ -83,10 +83,12 @@ test("a stream destroyed while it waits writes nothing to the next owner of its 
   sys.close(next.peer);
 });
 
+const QUIET_MS = 60;
+
 /** A stream on a played socket, and its end. */
 function played(parts: Partial<WireSys>) {
   const double = createWireDouble(parts);
-  const stream = new WireStream(double, 7);
+  const stream = new WireStream(double, 7, QUIET_MS);
   const received: number[] = [];
   stream.onReceived = (bytes) => void received.push(bytes);
   const closed = new Promise<void>((resolve) => stream.on("close", resolve));
@@ -120,23 +122,58 @@ test("a stream whose watch is lost is destroyed with the error", async () => {
   expect([errors, double.calls]).toEqual([[failure], ["watch 7", "unwatch 7", "close 7"]]);
 });
 
-test("a stream reports the bytes it has read, ignores a wake-up without any, and ends at end of file", async () => {
-  const reads = ["abc", "", undefined] as const;
-  let at = 0;
-  const read = (_fd: number, into: Uint8Array) => {
-    const next = reads[at++];
+/** Reads "abc", then nothing, then the end of file. */
+function readsToEnd(): WireSys["read"] {
+  const reads = ["abc", ""];
+  return (_fd, into) => {
+    const next = reads.shift();
     return next === undefined ? 0 : next === "" ? -1 : Buffer.from(next).copy(into);
   };
-  const { double, stream, received } = played({ read });
-  const ended = once(stream, "end");
+}
+
+test("a stream reports the bytes it has read, ignores a wake-up without any, and closes at end of file", async () => {
+  const { double, stream, received, closed, errors } = played({ read: readsToEnd() });
   stream.resume();
   await turn();
-  for (let count = 0; count < 2; count++) double.arrives("x");
-  expect(received).toEqual([3]);
-  double.arrives("x");
-  await ended;
-  expect(received).toEqual([3, 0]);
+  for (let count = 0; count < 3; count++) double.arrives("x");
+  await closed;
+  expect([received, errors, double.calls.at(-1)]).toEqual([[3], [], "close 7"]);
+});
+
+test("a stream closes at end of file even if nothing reads what arrived before", async () => {
+  const { double, stream, closed } = played({ read: readsToEnd() });
+  stream.on("data", () => undefined).pause();
+  stream.read(0);
+  await turn();
+  for (let count = 0; count < 3; count++) double.arrives("x");
+  await closed;
+  expect(double.calls.at(-1)).toBe("close 7");
+});
+
+test("a closed stream has no listeners, which could keep the HTTP/2 session in memory", async () => {
+  const { stream, closed } = played({});
+  stream.on("data", () => undefined).on("end", () => undefined);
   stream.destroy();
+  await closed;
+  expect(stream.eventNames()).toEqual([]);
+});
+
+test("a full stream that nothing reads closes once it has been quiet and has nothing to write", async () => {
+  const wrote: (() => void)[] = [];
+  const poll = () => new Promise<void>((resolve) => wrote.push(resolve));
+  let takes = 0;
+  const write = (_fd: number, bytes: Uint8Array) => Math.min(bytes.length, takes);
+  const { double, stream, closed } = played({ read: (_fd, into) => into.fill(0).length, poll, write });
+  stream.read(0);
+  await turn();
+  stream.write("answer");
+  for (let count = 0; count < 3; count++) double.arrives("x");
+  await sleep(3 * QUIET_MS);
+  expect(stream.destroyed).toBe(false);
+  takes = 6;
+  for (const resolve of wrote) resolve();
+  await closed;
+  expect(double.calls.at(-1)).toBe("close 7");
 });
 
 test("a stream whose reader is slow is not watched until it reads on", async () => {

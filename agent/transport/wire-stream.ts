@@ -2,6 +2,7 @@ import { Duplex } from "node:stream";
 import type { Fd } from "../kernel/kernel.ts";
 import { HeaderGate } from "./header-gate.ts";
 import { nextBatch } from "./next-batch.ts";
+import { QUIET_MS, QuietWatch } from "./quiet-watch.ts";
 import type { WireSys } from "./wire.ts";
 
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
@@ -10,25 +11,33 @@ type Done = (error?: Error | null) => void;
 
 /**
  * An accepted connection as a stream, for HTTP/2. Reports every byte that the kernel accepts: libuv's streams don't say how far
- * a failed write got. Owns the descriptor, which is non-blocking.
+ * a failed write got. Owns the descriptor, which is non-blocking. If the peer ends its side, the connection counts as lost: the
+ * stream is destroyed at once, even if nothing reads from it.
  */
 export class WireStream extends Duplex {
   readonly #sys: WireSys;
   readonly #fd: Fd;
   readonly #gate = new HeaderGate();
   #unwatch: (() => void) | undefined;
+  /** Runs while the stream is full: the descriptor isn't watched then, so the peer's end would go unnoticed. */
+  readonly #unread: QuietWatch;
   /** Called with the number of bytes read. */
   onReceived: (bytes: number) => void = () => undefined;
   /** Called with the bytes written, before the write completes. */
   onSent: (bytes: Uint8Array) => void = () => undefined;
 
-  constructor(sys: WireSys, fd: Fd) {
+  constructor(sys: WireSys, fd: Fd, quietMs: number = QUIET_MS) {
     super();
     this.#sys = sys;
     this.#fd = fd;
+    this.#unread = new QuietWatch(quietMs, () => this.#notRead());
+    // A session whose settings the client hasn't acknowledged is a global handle until V8 collects its native half, which
+    // the error that ended the session refers to: through these listeners the one would keep the other.
+    this.once("close", () => this.removeAllListeners());
   }
 
   override _read(): void {
+    this.#unread.stop();
     try {
       this.#unwatch ??= this.#sys.watch(
         this.#fd,
@@ -58,8 +67,15 @@ export class WireStream extends Duplex {
 
   override _destroy(error: Error | null, done: Done): void {
     this.#pause();
+    this.#unread.stop();
     this.#sys.close(this.#fd);
     done(error);
+  }
+
+  /** Destroys a full stream from which HTTP/2, having ended, won't read any more. While it writes, it may still read later. */
+  #notRead(): void {
+    if (this.writableLength > 0) this.#unread.heard();
+    else this.destroy();
   }
 
   #pause(): void {
@@ -76,9 +92,14 @@ export class WireStream extends Duplex {
       return;
     }
     if (count < 0) return;
+    if (count === 0) {
+      this.destroy();
+      return;
+    }
     this.onReceived(count);
-    const more = count === 0 ? this.push(null) : this.receive(Buffer.from(scratch.subarray(0, count)));
-    if (!more) this.#pause();
+    if (this.receive(Buffer.from(scratch.subarray(0, count)))) return;
+    this.#pause();
+    this.#unread.heard();
   }
 
   /** Takes bytes that were read, in their order. Returns false if no more should be read. */
