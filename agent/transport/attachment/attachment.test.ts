@@ -323,6 +323,21 @@ describe("input", () => {
     expect(await client.next(1)).toEqual([["data", OUT, 0, "x"]]);
   });
 
+  test("that waits isn't written once another connection is attached, which sends it again", async () => {
+    const { attach, typed } = start();
+    const first = attach();
+    first.send("stdin", IN, 0, Buffer.alloc(65_536, "a")).send("stdin", IN, 65_536, Buffer.alloc(100, "b"));
+    expect((await first.next(2))[1]).toEqual(["stdinAck", IN, 65_536]);
+    const second = attach();
+    expect(helloOf(await second.next(1))).toMatchObject({ stdin: 65_536 });
+    expect(typed()).toHaveLength(65_536);
+    await settled();
+    expect(typed()).toBe("");
+    second.send("stdin", IN, 65_536, Buffer.from("c"));
+    expect(await second.next(1)).toEqual([["stdinAck", IN, 65_537]]);
+    expect(typed()).toBe("c");
+  });
+
   test("of over 64 KiB that isn't acknowledged ends the attachment, and so does input after its end", async () => {
     const { attach, attached } = start();
     const piece = Buffer.alloc(65_536);

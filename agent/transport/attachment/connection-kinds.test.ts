@@ -158,6 +158,8 @@ describe("core dumps", () => {
       ["coreData", 32_852, 7148],
       ["coreEnd", 40_000, 0],
     ]);
+    client.send("ping", PROCESS, 4); // dropped after the last frame
+    expect(await client.rest()).toEqual([]);
   });
 
   test("whose file ends too early are an error, and no other frame may follow the request", async () => {
