@@ -24,6 +24,14 @@ test("over the limit, the connection with the most streams is closed, whoever op
   expect([many.owner.closed, few.owner.closed]).toEqual([1, 0]);
 });
 
+test("the largest connection is closed, also if it isn't the first", () => {
+  const streams = new GrpcStreams(6);
+  const all = Array.from({ length: 3 }, () => connection(streams));
+  for (const [at, { open }] of all.entries()) for (let count = 0; count < ([1, 3, 2][at] ?? 0); count++) open();
+  all[0]?.open();
+  expect(all.map(({ owner }) => owner.closed)).toEqual([0, 1, 0]);
+});
+
 test("closed streams and those of closed connections no longer count", () => {
   const streams = new GrpcStreams(2);
   const { owner, open } = connection(streams);

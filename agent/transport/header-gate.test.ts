@@ -7,6 +7,7 @@ import {
   HEADERS,
   http2,
   PREFACE,
+  PUSH_PROMISE,
   SETTINGS,
 } from "../../test/transport/testing/http2-frames.ts";
 import { HeaderGate } from "./header-gate.ts";
@@ -38,6 +39,12 @@ test("passes a frame that interrupts a block, for HTTP/2 to refuse", () => {
   const gate = new HeaderGate();
   gate.take(PREFACE);
   expect(gate.take(Buffer.concat([FIRST, CONTENT]))).toEqual(Buffer.concat([FIRST, CONTENT]));
+});
+
+test.each([HEADERS, CONTINUATION, PUSH_PROMISE])("holds a block that begins with a frame of type %i", (type) => {
+  const gate = new HeaderGate();
+  gate.take(PREFACE);
+  expect(gate.take(http2(type, 0, 1, Buffer.alloc(9)))).toEqual(Buffer.alloc(0));
 });
 
 test("refuses a block of over 64 KiB, also byte by byte", () => {

@@ -111,20 +111,16 @@ export class TtrpcCalls {
     } else if (this.#remove(entry)) {
       call.report(0);
       this.#owner.write(frame, call.place, !call.repeated, (written) => call.settle(written));
-    } else {
-      call.settle(false);
     }
   }
 
   /** Answers with an error; an answer of the handler is dropped. */
   #fail(entry: Entry, answer: RpcStatus, error?: unknown): void {
     const { call, open } = entry;
-    if (this.#remove(entry)) {
-      call.report(answer.code, error);
-      call.settle(false);
-      this.#owner.write(statusFrame(open.streamId, answer), call.place, true);
-    }
+    if (!this.#remove(entry)) return;
+    call.report(answer.code, error);
     call.settle(false);
+    this.#owner.write(statusFrame(open.streamId, answer), call.place, true);
   }
 
   #expire(entry: Entry): void {
@@ -134,7 +130,7 @@ export class TtrpcCalls {
     entry.call.abort(error);
   }
 
-  /** Removes a call; returns false if it was already answered. */
+  /** Removes a call; returns false if it was already answered or aborted, which has settled it. */
   #remove(entry: Entry): boolean {
     if (this.#entries.get(entry.open.streamId) !== entry) return false;
     this.#entries.delete(entry.open.streamId);

@@ -82,7 +82,7 @@ function open(options: ConnectionOptions = {}) {
     if (one === undefined || held.length > 1) throw new Error(`${held.length} calls were begun`);
     return one;
   };
-  return { sys, room, inits, wire, held, answer, connection, answers, arrives, begun, until };
+  return { sys, room, journal, inits, wire, held, answer, connection, answers, arrives, begun, until };
 }
 
 type Request = Parameters<typeof ttrpc.Request.encode>[0];
@@ -201,6 +201,17 @@ describe("a connection that closes", () => {
     }
     expect([await answers(), room.left, sys.calls.includes("close 7")]).toEqual([[], ROOM, true]);
     expect(events.map(({ method, code }) => [method, code])).toEqual(new Array(2).fill(["Held", undefined]));
+  });
+
+  test("frees the journal's places of its open calls, and of those that were not begun", async () => {
+    const { arrives, connection, journal } = open();
+    const opened = vi.spyOn(journal, "openCall");
+    const closed = vi.spyOn(journal, "closeCall");
+    arrives(request(1, "Held"), request(3, "Held"), request(5, "Held"));
+    connection.destroy();
+    const places = opened.mock.results.map(({ value }) => [0, value as number]);
+    expect(places).toHaveLength(3);
+    expect(closed.mock.calls).toEqual(places);
   });
 
   test("gives back the memory of a half-sent request, and begins no recorded one", async () => {

@@ -41,7 +41,7 @@ const MAX_DEVICES = 4096;
  * one of the same path. With `bind`, in a user namespace where mknod is forbidden, binds the guest's node of that
  * path instead.
  */
-export function compileDevices(plan: PlanBuilder, devices: readonly DeviceSpec[], bind = false): void {
+export function compileDevices(plan: PlanBuilder, devices: readonly DeviceSpec[], bind: boolean): void {
   const given = new Set(devices.map(({ path }) => cleanPath(path)));
   plan.add("default devices", { op: "mkdir", path: "/dev", mode: 0o755 });
   for (const [name, major, minor] of DEVICES) {

@@ -131,3 +131,42 @@ test("a terminal's input ends with ^D, and its descriptor stays open for the own
   input.close();
   expect(double.open.has(master)).toBe(true);
 });
+
+test("bytes of a pipe are moved as far as there is room, which can be waited for", async () => {
+  const { input, take, hangUp } = pipe();
+  const from = sys.pipe();
+  sys.write(from.write, Buffer.alloc(PIPE + 10, "x"));
+  expect([input.move(from.read, PIPE), input.move(from.read, PIPE)]).toEqual([PIPE, -1]);
+  let isWritable = false;
+  const writable = input.writable(never).then(() => {
+    isWritable = true;
+  });
+  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+  expect(isWritable).toBe(false);
+  expect(take()).toHaveLength(PIPE);
+  await writable;
+  expect([input.move(from.read, 10), take()]).toEqual([10, "x".repeat(10)]);
+  hangUp();
+  sys.write(from.write, Buffer.from("y"));
+  expect(() => input.move(from.read, 1)).toThrow("write to stdin: EPIPE (the process no longer reads it)");
+  input.close();
+  for (const fd of [from.read, from.write]) sys.close(fd);
+});
+
+test("input that was closed can't be moved to or waited for, and a wait ends with the close or its signal", async () => {
+  const { input, hangUp } = pipe();
+  const from = sys.pipe();
+  sys.write(from.write, Buffer.alloc(2 * PIPE, "x"));
+  input.move(from.read, PIPE);
+  const patience = new AbortController();
+  const waits = [input.writable(patience.signal), input.writable(never)];
+  patience.abort(new Error("detached"));
+  await expect(waits[0]).rejects.toThrow("detached");
+  input.close();
+  const closed = "write to stdin: it is closed";
+  await expect(waits[1]).rejects.toThrow(closed);
+  expect(() => input.move(from.read, 1)).toThrow(closed);
+  await expect(input.writable(never)).rejects.toThrow(closed);
+  hangUp();
+  for (const fd of [from.read, from.write]) sys.close(fd);
+});

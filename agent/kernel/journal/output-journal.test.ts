@@ -34,6 +34,16 @@ test("the next agent finds exactly the undelivered output, in order", () => {
   expect(next.found(key)).toEqual([]);
 });
 
+test("a block that is used again belongs to no call", () => {
+  const memory = createJournalMemory();
+  const { outputs } = journalIn(memory);
+  const first = read(outputs, "first ");
+  outputs.link(first.block ?? -1, 5);
+  outputs.release(first.block);
+  expect(read(outputs, "second", 6).block).toBe(first.block);
+  expect(found(memory.slice(0))).toEqual(["6 second"]);
+});
+
 test("the next agent sees how much a read took if the agent died before it recorded that", () => {
   const memory = createJournalMemory();
   const { outputs } = journalIn(memory);

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { getEventListeners } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -314,4 +315,19 @@ test("a watch for changes calls once for each change, whatever is left to read, 
   expect([await settled(), sys.readable(read), sys.hungUp(read)]).toEqual([3, 2, true]);
   unwatch();
   sys.close(read);
+});
+
+test.each(["data", "close", "abort"])("a wait that ended by %s leaves no listener on its signal", async (how) => {
+  const { read, write } = sys.pipe();
+  const patience = new AbortController();
+  const waits = [sys.poll(read, "read", patience.signal), sys.poll(read, "read", patience.signal)];
+  expect(getEventListeners(patience.signal, "abort")).toHaveLength(2);
+  if (how === "data") sys.write(write, Buffer.from("x"));
+  if (how === "close") sys.close(read);
+  if (how === "abort") patience.abort(new Error("enough"));
+  const ends = await Promise.allSettled(waits);
+  expect(ends.map(({ status }) => status)).toEqual(Array(2).fill(how === "data" ? "fulfilled" : "rejected"));
+  expect(getEventListeners(patience.signal, "abort")).toEqual([]);
+  sys.close(write);
+  if (how !== "close") sys.close(read);
 });
