@@ -1,4 +1,11 @@
-import { encodeStreamFrame, type FrameType, type StreamFrame, StreamFrameParser } from "../../../proto/stream-frame.ts";
+import {
+  encodeStreamFrame,
+  type FrameType,
+  STREAM_HEADER_BYTES,
+  type StreamFrame,
+  StreamFrameParser,
+  writeStreamHeader,
+} from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import { waitUntil } from "../../kernel/wait/wait-until.ts";
@@ -63,7 +70,18 @@ export class FrameStream implements CarrierReader {
 
   /** Sends a frame; resolves when there is room for the next. */
   async send(type: FrameType, stream: number, offset: number, payload?: Uint8Array): Promise<void> {
-    if (this.push(type, stream, offset, payload)) return;
+    if (!this.push(type, stream, offset, payload)) await this.#room();
+  }
+
+  /** Sends a frame whose payload follows the room for a header in `frame`; resolves when there is room for the next. */
+  async sendCopy(type: FrameType, stream: number, offset: number, frame: Buffer): Promise<void> {
+    if (this.#isEnding || this.#isClosed) return;
+    writeStreamHeader(frame, type, stream, offset, frame.length - STREAM_HEADER_BYTES);
+    this.#carrier.writeCopy(frame);
+    if (this.#carrier.isFull) await this.#room();
+  }
+
+  async #room(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#drained.push(resolve);
     await waitUntil(promise, this.signal);
