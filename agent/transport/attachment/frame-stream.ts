@@ -22,6 +22,8 @@ export interface FrameTaker {
   take(frame: StreamFrame): void | Promise<void>;
   /** `take` threw or rejected, or the client sent bytes that are no frame. No frame follows. */
   onError(error: unknown): void;
+  /** The connection is closed. */
+  onClosed?(): void;
 }
 
 /** The frames of one connection, in both directions. */
@@ -35,10 +37,11 @@ export class FrameStream implements CarrierReader {
   #isEnding = false;
   #isClosed = false;
   #closed: AbortController | undefined;
-  #closers: (() => void)[] = [];
-  #drained: (() => void)[] = [];
-  /** Called when there is room again, after `isFull` was true. */
-  onRoomAgain: (() => void) | undefined;
+  // Undefined if there are none, as for a thousand attachments that are idle.
+  #closers: (() => void)[] | undefined;
+  #drained: (() => void)[] | undefined;
+  /** Sends more when there is room again, after `isFull` was true. */
+  sender: { pump(): void } | undefined;
 
   constructor(carrier: FrameCarrier, taker: FrameTaker) {
     this.#carrier = carrier;
@@ -60,7 +63,7 @@ export class FrameStream implements CarrierReader {
   /** Calls back once the connection is closed. */
   onClose(closer: () => void): void {
     if (this.#isClosed) closer();
-    else this.#closers.push(closer);
+    else this.#closers = [...(this.#closers ?? []), closer];
   }
 
   /** True while frames wait for the client to read earlier ones. */
@@ -83,7 +86,7 @@ export class FrameStream implements CarrierReader {
 
   async #room(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#drained.push(resolve);
+    this.#drained = [...(this.#drained ?? []), resolve];
     await waitUntil(promise, this.signal);
   }
 
@@ -144,14 +147,19 @@ export class FrameStream implements CarrierReader {
   }
 
   onRoom(): void {
-    for (const resolve of this.#drained.splice(0)) resolve();
-    this.onRoomAgain?.();
+    const drained = this.#drained ?? [];
+    this.#drained = undefined;
+    for (const resolve of drained) resolve();
+    this.sender?.pump();
   }
 
   onClosed(): void {
     this.#isClosed = true;
     this.#closed?.abort(new Error("the connection is closed"));
-    for (const closer of this.#closers.splice(0)) closer();
+    const closers = this.#closers ?? [];
+    this.#closers = undefined;
+    this.#taker.onClosed?.();
+    for (const closer of closers) closer();
   }
 
   /** Takes frames until one of them takes time; continues when that is done, and reads no more meanwhile. */
