@@ -14,8 +14,8 @@ import {
   statfsSync,
   symlinkSync,
   unlinkSync,
-  write,
-  writeSync,
+  writev,
+  writevSync,
 } from "node:fs";
 import { promisify } from "node:util";
 import { yieldToEventLoop } from "../yield-to-event-loop.ts";
@@ -25,13 +25,15 @@ import { type ReadMember, readMembers } from "./read-members.ts";
 import { O_PATH, pathIn, type TreeSys } from "./tree-sys.ts";
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
-const writeFile = promisify(write);
+const writePieces = promisify(writev);
 
 const SMALL = 16 * 1024;
+/** Contents are written so many bytes at a time. */
+const BATCH_BYTES = 256 * 1024;
 const MAX_DEPTH = 128;
 const MAX_NAME = 255;
 /** Between two reports of the position, in bytes. */
-const REPORT_BYTES = 32 * 1024;
+const REPORT_BYTES = 128 * 1024;
 const SET_ID = 0o6000;
 const IN_ITS_PLACE = "a directory is in its place";
 
@@ -254,14 +256,7 @@ export class TreeSink {
     try {
       this.#writing = dir;
       this.#options.onPart?.(member, from);
-      let [written, taken] = [from, start];
-      for await (const { offset, bytes } of content) {
-        await writeAll(fd, bytes, offset);
-        written = offset + bytes.length;
-        taken += bytes.length;
-        this.#options.onPart?.(member, written);
-        this.#report(taken);
-      }
+      const written = await this.#writeContent(fd, member, content, start);
       if (written < size) ftruncateSync(fd, size);
       this.#setOwner(fd, member);
       fchmodSync(fd, this.#mode(member));
@@ -273,6 +268,31 @@ export class TreeSink {
     } finally {
       closeSync(fd);
     }
+  }
+
+  /** Resolves with the offset after the last byte of a file's content. Writes what has arrived also if the rest doesn't follow. */
+  async #writeContent(fd: number, member: Member, content: ReadMember["content"], start: number): Promise<number> {
+    let [pieces, length, end, taken]: [Uint8Array[], number, number, number] = [[], 0, member.from, start];
+    const flush = async () => {
+      const [batch, bytes] = [pieces, length];
+      [pieces, length] = [[], 0];
+      await writeAll(fd, batch, end - bytes, end);
+      taken += bytes;
+      this.#options.onPart?.(member, end);
+      this.#report(taken);
+    };
+    try {
+      for await (const { offset, bytes } of content) {
+        if (length > 0 && offset !== end) await flush();
+        pieces.push(bytes);
+        length += bytes.length;
+        end = offset + bytes.length;
+        if (length >= BATCH_BYTES) await flush();
+      }
+    } finally {
+      if (length > 0) await flush();
+    }
+    return end;
   }
 
   #beginFile(dir: number, path: Buffer, { parts }: Member): number {
@@ -402,12 +422,23 @@ const same = (id: number): number => id;
 
 const keepOpen = (dir: number): number => openSync(pathIn(dir), O_RDONLY | O_DIRECTORY);
 
-async function writeAll(fd: number, bytes: Uint8Array, offset: number): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    const left = bytes.length - at;
-    if (left <= SMALL) at += writeSync(fd, bytes, at, left, offset + at);
-    else at += (await writeFile(fd, bytes, at, left, offset + at)).bytesWritten;
+/** Writes pieces from `start` to `end`, small ones at once, and others off the main thread. */
+async function writeAll(fd: number, pieces: readonly Uint8Array[], start: number, end: number): Promise<void> {
+  let left = pieces;
+  for (let at = start; at < end; ) {
+    const written = end - at <= SMALL ? writevSync(fd, left, at) : (await writePieces(fd, left, at)).bytesWritten;
+    left = withoutFirst(left, written);
+    at += written;
   }
+}
+
+function withoutFirst(pieces: readonly Uint8Array[], count: number): Uint8Array[] {
+  let left = count;
+  return pieces.flatMap((piece) => {
+    const dropped = Math.min(left, piece.length);
+    left -= dropped;
+    return dropped < piece.length ? [piece.subarray(dropped)] : [];
+  });
 }
 
 /** Removes a file or link, whatever it is; throws for a directory. */
