@@ -20,6 +20,7 @@ import {
 import { promisify } from "node:util";
 import { yieldToEventLoop } from "../yield-to-event-loop.ts";
 import { ArchiveError, archiveError, codeOf } from "./archive-error.ts";
+import { incompleteName, removeFile, removeIncomplete } from "./incomplete-files.ts";
 import { bytesOf, CAPABILITIES, isAcl, type Member, shown, TEMPORARY } from "./member.ts";
 import { type ReadMember, readMembers } from "./read-members.ts";
 import { O_PATH, pathIn, type TreeSys } from "./tree-sys.ts";
@@ -33,7 +34,7 @@ const BATCH_BYTES = 256 * 1024;
 const MAX_DEPTH = 128;
 const MAX_NAME = 255;
 /** Between two reports of the position, in bytes. */
-const REPORT_BYTES = 128 * 1024;
+const REPORT_BYTES = 32 * 1024;
 const SET_ID = 0o6000;
 const IN_ITS_PLACE = "a directory is in its place";
 
@@ -69,6 +70,11 @@ interface OpenDirectory {
   readonly fd: number;
 }
 
+interface IncompleteFile {
+  readonly dir: number;
+  readonly name: Buffer;
+}
+
 /**
  * Writes the members of an archive below one directory, whatever the archive contains. Resolves names one by one through
  * descriptors and follows no link, so nothing outside is reached, even if other processes change the tree meanwhile. A
@@ -78,20 +84,18 @@ export class TreeSink {
   readonly #root: SinkRoot;
   readonly #options: SinkOptions;
   readonly #yieldNow = yieldToEventLoop();
-  readonly #temporary: Buffer;
   readonly #leftOut = new Map<string, number>();
   /** The directories from the root to that of the last member, open. */
   #open: OpenDirectory[] = [];
-  /** The directory of the file that is being written, one of the open ones. */
-  #writing: number | undefined;
-  /** The directory of a file that an interrupted archive has left, open on its own. */
-  #partial: number | undefined;
+  /** The file that is being written; its directory is one of the open ones. */
+  #writing: IncompleteFile | undefined;
+  /** A file that an interrupted archive has left; its directory is open on its own. */
+  #partial: IncompleteFile | undefined;
   #reported = 0;
 
   constructor(root: SinkRoot, options: SinkOptions) {
     this.#root = root;
     this.#options = options;
-    this.#temporary = Buffer.from(`${TEMPORARY}${options.id}`);
   }
 
   /** One line for each kind of thing that was left out so far. */
@@ -99,14 +103,16 @@ export class TreeSink {
     return Array.from(this.#leftOut, ([what, count]) => `${what}: left out (${count})`);
   }
 
-  /** Returns the bytes of a file that an interrupted archive has left, by its member's name. */
-  partialBytes(name: string): number {
+  /** Resolves with the bytes that an interrupted archive has left of a member. Removes what is left of others beside it. */
+  async partialBytes(part: Pick<Member, "name" | "version">): Promise<number> {
     try {
-      const parts = this.#partsOf(name);
+      const parts = this.#partsOf(part.name);
       const dir = this.#directory(parts.slice(0, -1), false);
-      const stat = lstatSync(pathIn(dir, this.#temporary));
+      const name = incompleteName(this.#options.id, part);
+      await removeIncomplete(dir, this.#options.id, name);
+      const stat = lstatSync(pathIn(dir, name));
       if (!stat.isFile() || stat.nlink !== 1) return 0;
-      this.#partial = keepOpen(dir);
+      this.#partial = { dir: keepOpen(dir), name };
       return stat.size;
     } catch {
       return 0;
@@ -132,8 +138,8 @@ export class TreeSink {
       }
     } catch (error) {
       if (this.#writing !== undefined) {
-        this.release();
-        this.#partial = keepOpen(this.#writing);
+        this.#release();
+        this.#partial = { dir: keepOpen(this.#writing.dir), name: this.#writing.name };
         this.#writing = undefined;
       }
       if (sourceError === undefined) this.discard();
@@ -145,16 +151,21 @@ export class TreeSink {
   discard(): void {
     if (this.#partial === undefined) return;
     try {
-      unlinkSync(pathIn(this.#partial, this.#temporary));
+      unlinkSync(pathIn(this.#partial.dir, this.#partial.name));
     } catch {
       // It is gone, or can't be removed.
     }
-    this.release();
+    this.#release();
   }
 
-  /** Leaves the file that isn't complete to another sink of the same copy. */
-  release(): void {
-    if (this.#partial !== undefined) closeSync(this.#partial);
+  /** Leaves the file that isn't complete to another sink of the same copy if it is a part of this member; else removes it. */
+  leaveTo(part: Pick<Member, "name" | "version"> | null): void {
+    if (part && this.#partial?.name.equals(incompleteName(this.#options.id, part))) this.#release();
+    else this.discard();
+  }
+
+  #release(): void {
+    if (this.#partial !== undefined) closeSync(this.#partial.dir);
     this.#partial = undefined;
   }
 
@@ -251,10 +262,11 @@ export class TreeSink {
 
   async #putFile(dir: number, name: Buffer, member: Member, content: ReadMember["content"], start: number) {
     const { size, from } = member;
-    const path = pathIn(dir, this.#temporary);
+    const incomplete = incompleteName(this.#options.id, member);
+    const path = pathIn(dir, incomplete);
     const fd = from > 0 ? this.#continueFile(path, from) : this.#beginFile(dir, path, member);
     try {
-      this.#writing = dir;
+      this.#writing = { dir, name: incomplete };
       this.#options.onPart?.(member, from);
       const written = await this.#writeContent(fd, member, content, start);
       if (written < size) ftruncateSync(fd, size);
@@ -264,7 +276,7 @@ export class TreeSink {
       this.#options.sys.setTimes(fd, member.atime, member.mtime);
       renameSync(path, pathIn(dir, name));
       this.#writing = undefined;
-      this.release();
+      this.#release();
     } finally {
       closeSync(fd);
     }
@@ -316,21 +328,27 @@ export class TreeSink {
 
   /** Opens a file that an interrupted archive has left, and drops what is behind the bytes to continue at. */
   #continueFile(path: Buffer, from: number): number {
-    const fd = openSync(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+    const gone = (cause?: unknown) => {
+      const line = `the part that was received before, ${from} bytes, is gone; copy again`;
+      return new ArchiveError("failed-precondition", line, { cause });
+    };
+    let fd: number;
+    try {
+      fd = openSync(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+    } catch (error) {
+      throw codeOf(error) === "ENOENT" ? gone(error) : error;
+    }
     const stat = fstatSync(fd);
     if (stat.isFile() && stat.nlink === 1 && stat.size >= from) {
       ftruncateSync(fd, from);
       return fd;
     }
     closeSync(fd);
-    throw new ArchiveError(
-      "failed-precondition",
-      `the part that was received before, ${from} bytes, is gone; copy again`,
-    );
+    throw gone();
   }
 
   #putLink(dir: number, name: Buffer, member: Member): void {
-    const path = pathIn(dir, this.#temporary);
+    const path = pathIn(dir, incompleteName(this.#options.id, member));
     if (member.target === "" || member.target.includes("\0")) {
       throw new ArchiveError("invalid-argument", "it is a link to an impossible name");
     }
@@ -356,7 +374,7 @@ export class TreeSink {
     const target = this.#partsOf(member.target);
     // `dir` is closed when the directory of the target is opened.
     const into = keepOpen(dir);
-    const path = pathIn(into, this.#temporary);
+    const path = pathIn(into, incompleteName(this.#options.id, member));
     try {
       const from = this.#directory(target.slice(0, -1), false);
       const existing = pathIn(from, bytesOf(target.at(-1) ?? "."));
@@ -439,15 +457,6 @@ function withoutFirst(pieces: readonly Uint8Array[], count: number): Uint8Array[
     left -= dropped;
     return dropped < piece.length ? [piece.subarray(dropped)] : [];
   });
-}
-
-/** Removes a file or link, whatever it is; throws for a directory. */
-function removeFile(path: Buffer): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error;
-  }
 }
 
 async function* watch(source: AsyncIterable<Uint8Array>, onError: (error: unknown) => void) {

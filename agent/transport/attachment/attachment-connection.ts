@@ -64,7 +64,7 @@ export class AttachmentConnection implements FrameTaker {
 
   onClosed(): void {
     this.#stopTimer();
-    this.#handler?.close();
+    this.#endHandler();
     this.#onClosed(this);
   }
 
@@ -79,7 +79,7 @@ export class AttachmentConnection implements FrameTaker {
     const known = error instanceof StreamFrameError ? new AgentError("invalid-argument", error.message) : error;
     const { code, message } = toStatus(known);
     this.#stopTimer();
-    this.#handler?.close();
+    this.#endHandler();
     this.#frames.push("error", STREAM.process, 0, failure.encode({ kind: codeName(code), message }));
     this.#frames.end();
   }
@@ -93,7 +93,12 @@ export class AttachmentConnection implements FrameTaker {
     }
     const fail = (error: unknown) => this.onError(error);
     this.#handler = await kind({ frames: this.#frames, attaching: this.#attaching, payload, fail });
-    if (this.#frames.isClosed) this.#handler?.close();
+    if (this.#frames.isClosed) this.#endHandler();
+  }
+
+  #endHandler(): void {
+    this.#handler?.close();
+    this.#handler = undefined;
   }
 
   #stopTimer(): void {

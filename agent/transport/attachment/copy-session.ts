@@ -22,11 +22,16 @@ export async function beginCopy({ frames, attaching, payload, fail }: Opening): 
   const copying = copyings.get(attaching) ?? new Copying(attaching.agent, attaching.epoch);
   copyings.set(attaching, copying);
   const { promise: closed, resolve } = Promise.withResolvers<void>();
-  const copy = await copying.open(payload, () => {
-    frames.destroy();
-    return closed;
-  });
-  return new CopySession(frames, copy, fail, resolve);
+  try {
+    const copy = await copying.open(payload, () => {
+      frames.destroy();
+      return closed;
+    });
+    return new CopySession(frames, copy, fail, resolve);
+  } catch (error) {
+    resolve();
+    throw error;
+  }
 }
 
 /** A connection that copies: sends the archive as the client acknowledges it, or extracts what the client sends. */
@@ -44,7 +49,6 @@ class CopySession {
     this.#frames = frames;
     this.#copy = copy;
     this.#fail = fail;
-    frames.onClose(() => this.close());
     void this.#run().finally(onClosed);
   }
 
