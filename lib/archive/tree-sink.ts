@@ -134,7 +134,7 @@ export class TreeSink {
         await this.#yieldNow();
         await this.#take(read);
         this.#options.onMember?.(read.member);
-        this.#report(read.end);
+        this.#report(read.end, isContinuable(read.member));
       }
     } catch (error) {
       if (this.#writing !== undefined) {
@@ -268,6 +268,8 @@ export class TreeSink {
     try {
       this.#writing = { dir, name: incomplete };
       this.#options.onPart?.(member, from);
+      // A part is continued only by a sender who knows that everything before it is complete.
+      this.#report(start, isContinuable(member));
       const written = await this.#writeContent(fd, member, content, start);
       if (written < size) ftruncateSync(fd, size);
       this.#setOwner(fd, member);
@@ -425,8 +427,8 @@ export class TreeSink {
     }
   }
 
-  #report(position: number): void {
-    if (position - this.#reported < REPORT_BYTES) return;
+  #report(position: number, always = false): void {
+    if (!always && position - this.#reported < REPORT_BYTES) return;
     this.#reported = position;
     this.#options.onTaken?.(position);
   }
@@ -437,6 +439,9 @@ export class TreeSink {
 }
 
 const same = (id: number): number => id;
+
+/** True for files that an interrupted archive may continue in the middle. */
+const isContinuable = ({ version }: Member): boolean => version !== "";
 
 const keepOpen = (dir: number): number => openSync(pathIn(dir), O_RDONLY | O_DIRECTORY);
 
