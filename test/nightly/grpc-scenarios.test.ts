@@ -5,7 +5,7 @@ import { lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
-// `npm test` runs the scenarios of containers over gRPC, in both places, and over ttRPC those that depend on the agent alone
+// `npm test` runs the scenarios of containers over gRPC in namespaces, and over ttRPC those that depend on the agent alone
 // in namespaces, and those that depend on the kernel in a guest.
 
 describeInNamespaces("the agent in namespaces", () => {

@@ -62,11 +62,11 @@ export function scenariosOver(protocol: Protocol, machine: () => Machine, option
   });
 }
 
-/** Registers the scenarios of containers and, unless told otherwise, of their processes' ends: what a protocol may change. */
-export function containerScenariosOver(protocol: Protocol, machine: () => Machine, { ends = true } = {}): void {
+/** Registers the scenarios of containers and of their processes' ends: what a protocol may change. */
+export function containerScenariosOver(protocol: Protocol, machine: () => Machine): void {
   inOnePod(protocol, machine, (pod) => {
     describe("containers", () => containerScenarios(pod));
-    if (ends) describe("how processes end", () => processEndScenarios(pod));
+    describe("how processes end", () => processEndScenarios(pod));
   });
 }
 

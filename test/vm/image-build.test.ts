@@ -20,38 +20,39 @@ const OUTPUTS = [
   "manifest.json",
   "sbom.cdx.json",
 ];
+const BUILT = join(root, "build");
 const NOBODY = 65534;
 
-describe("building the image", () => {
+describe("the image that `npm run build` has built", () => {
   let directory = "";
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "guestd-image-"));
-    await build("one");
   });
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
-  /** Builds into a folder of this name. Returns the parts that were built. */
-  async function build(name: string): Promise<readonly string[]> {
+  /** Builds into a folder. Returns the parts that were built. */
+  async function build(to: string): Promise<readonly string[]> {
     const built: string[] = [];
-    for (const task of await buildTasks({ root, to: join(directory, name) }))
-      if (await task.run()) built.push(task.name);
+    for (const task of await buildTasks({ root, to })) if (await task.run()) built.push(task.name);
     return built;
   }
 
-  async function digests(name: string): Promise<Record<string, string>> {
+  async function digests(folder: string): Promise<Record<string, string>> {
     const pairs = OUTPUTS.map(async (output) => {
-      const content = await readFile(join(directory, name, output));
+      const content = await readFile(join(folder, output));
       return [output, createHash("sha256").update(content).digest("hex")];
     });
     return Object.fromEntries(await Promise.all(pairs));
   }
 
-  test("produces the same bytes in another folder, including the warmed code caches", async () => {
-    await build("another/folder");
-    expect(await digests("another/folder")).toEqual(await digests("one"));
+  test.skipIf(isRoot())("has the same bytes in another folder, including the warmed code caches", async () => {
+    const other = join(directory, "another/folder");
+    await build(other);
+    expect(await digests(other)).toEqual(await digests(BUILT));
   });
 
-  test.runIf(isRoot())("produces the same bytes for another user with another umask (needs root)", async () => {
+  const title = "has the same bytes in another folder, for another user with another umask (needs root)";
+  test.runIf(isRoot())(title, async () => {
     const home = join(directory, "of-nobody");
     const cache = join(home, "cache");
     const mine = cacheDirectory();
@@ -84,15 +85,15 @@ describe("building the image", () => {
     );
     const image = await stat(join(home, "out/image/guest.img"));
     expect([image.uid, image.mode & 0o777]).toEqual([NOBODY, 0o600]);
-    expect(await digests("of-nobody/out")).toEqual(await digests("one"));
+    expect(await digests(join(home, "out"))).toEqual(await digests(BUILT));
   });
 
-  test("does nothing if nothing has changed", async () => {
-    expect(await build("one")).toEqual([]);
+  test("isn't built again if nothing has changed", async () => {
+    expect(await build(BUILT)).toEqual([]);
   });
 
-  test("puts no shell, no setuid file and no package manager into an image without debugging", async () => {
-    const { tree } = await rootTree(await openContext({ root, to: join(directory, "one") }));
+  test("has no shell, no setuid file and no package manager", async () => {
+    const { tree } = await rootTree(await openContext({ root, to: BUILT }));
     const names = [...tree.keys()].map((path) => basename(path));
     expect(names).toContain("node");
     const unwanted = /^(sh|bash|dash|ash|zsh|busybox|su|sudo|mount|dpkg|apt|apk|perl|python.*|modprobe|insmod|ssh.*)$/;
@@ -100,7 +101,7 @@ describe("building the image", () => {
     expect(privilegedFiles(tree)).toEqual([]);
   });
 
-  test("produces an image of 128 MiB", async () => {
-    expect((await stat(join(directory, "one/image/guest.img"))).size).toBe(128 * 2 ** 20);
+  test("has 128 MiB", async () => {
+    expect((await stat(join(BUILT, "image/guest.img"))).size).toBe(128 * 2 ** 20);
   });
 });

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
-import { containerScenariosOver, hostileFrames, lastScenarios, scenariosOver } from "../scenarios/all.ts";
+import { hostileFrames, lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import { brokenBundleScenarios, CANNOT_LOAD } from "../scenarios/broken-bundles.ts";
 import { hostileRace } from "../scenarios/hostile-race.ts";
 import { Pod } from "../scenarios/pod.ts";
@@ -13,9 +13,8 @@ describe("the agent in a guest", () => {
     machine = await startGuestMachine();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  // What depends on the agent alone runs in test/namespaces, and in test/nightly in a guest.
+  // What depends on the agent alone runs in test/namespaces. In test/nightly it runs in a guest too, as all does over gRPC.
   scenariosOver("ttrpc", () => machine, { limits: true, parts: ["kernel"] });
-  containerScenariosOver("grpc", () => machine, { ends: false });
   hostileFrames(() => machine);
   lastScenarios("ttrpc", () => machine, { limits: true });
 
