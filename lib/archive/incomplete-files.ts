@@ -1,10 +1,14 @@
 import { createHash } from "node:crypto";
-import { unlinkSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, statfsSync, unlinkSync } from "node:fs";
 import { opendir } from "node:fs/promises";
-import { codeOf } from "./archive-error.ts";
+import { ArchiveError, codeOf } from "./archive-error.ts";
 import { bytesOf, type Member, TEMPORARY } from "./member.ts";
 import { pathIn } from "./tree-sys.ts";
 
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
+
+/** The free space is looked at for files over so many bytes. */
+const SMALL = 16 * 1024;
 /** Most entries of a directory that are looked at; a container controls how many it has. */
 const MAX_ENTRIES = 1 << 18;
 
@@ -26,6 +30,46 @@ export async function removeIncomplete(dir: number, copyId: string, kept: Buffer
     if (++entries > MAX_ENTRIES) break;
   }
   for (const name of names) removeFile(pathIn(dir, bytesOf(name)));
+}
+
+/** Creates the file of a member that isn't complete, instead of what has its name. Throws at once if it can't fit. */
+export function beginFile(dir: number, path: Buffer, { parts }: Member): number {
+  const bytes = parts.reduce((sum, { start, end }) => sum + end - start, 0);
+  const { blocks, bavail, bsize } = bytes > SMALL ? statfsSync(pathIn(dir)) : { blocks: 0, bavail: 0, bsize: 0 };
+  // A tmpfs without a limit reports 0 blocks.
+  if (blocks > 0 && bytes > bavail * bsize) {
+    const line = `ENOSPC (it has ${bytes} bytes, only ${bavail * bsize} are free; free space and copy again)`;
+    throw new ArchiveError("resource-exhausted", line);
+  }
+  const open = () => openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    return open();
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+    removeFile(path);
+    return open();
+  }
+}
+
+/** Opens a file that an interrupted archive has left, and drops what is behind the bytes to continue at. */
+export function continueFile(path: Buffer, from: number): number {
+  const gone = (cause?: unknown) => {
+    const line = `the part that was received before, ${from} bytes, is gone; copy again`;
+    return new ArchiveError("failed-precondition", line, { cause });
+  };
+  let fd: number;
+  try {
+    fd = openSync(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    throw codeOf(error) === "ENOENT" ? gone(error) : error;
+  }
+  const stat = fstatSync(fd);
+  if (stat.isFile() && stat.nlink === 1 && stat.size >= from) {
+    ftruncateSync(fd, from);
+    return fd;
+  }
+  closeSync(fd);
+  throw gone();
 }
 
 /** Removes a file or link, whatever it is; throws for a directory. */
