@@ -1,6 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { diagnostics } from "../transport/diagnostics.ts";
+import { activity } from "../kernel/activity.ts";
 import { returnIdleMemory } from "./idle-memory.ts";
 
 const MIB = 1024 * 1024;
@@ -12,18 +12,18 @@ afterEach(() => void vi.useRealTimers());
 function agent() {
   const done: string[] = [];
   const calls = channel(`idle-memory.test.${Math.random()}`);
-  const heap = { used: 8 * MIB };
+  const heap = { total: 8 * MIB };
   const state = { isBusy: false };
   const sys = {
     collectGarbage() {
       done.push("collect");
-      heap.used = 8 * MIB;
+      heap.total = 8 * MIB;
     },
     trimHeap: () => void done.push("trim"),
   };
-  returnIdleMemory(sys, { isBusy: () => state.isBusy, calls, heapUsed: () => heap.used });
+  returnIdleMemory(sys, { isBusy: () => state.isBusy, calls, heapTotal: () => heap.total });
   const call = (growth = 0) => {
-    heap.used += growth;
+    heap.total += growth;
     calls.publish({});
   };
   return { done, call, state };
@@ -72,11 +72,11 @@ it("does not collect the little garbage of a few calls", () => {
   expect(done).toEqual([...STEPS, ...STEPS]);
 });
 
-it("looks for garbage again after a client has attached or left", () => {
+it("looks again after a client of guestd.v1.Streams has connected or left", () => {
   agent();
   vi.advanceTimersByTime(10_000);
   expect(vi.getTimerCount()).toBe(0);
-  diagnostics.attachment.publish({});
+  activity.publish({});
   vi.advanceTimersByTime(500);
   expect(vi.getTimerCount()).toBeGreaterThan(0); // other tests' agents hear it too
 });

@@ -1,10 +1,11 @@
 import type { Channel } from "node:diagnostics_channel";
+import { activity } from "../kernel/activity.ts";
 import type { RealSys } from "../kernel/sys/sys.ts";
 import { diagnostics } from "../transport/diagnostics.ts";
 
-/** The agent is idle after this time without a call in progress, a call that ended, or a client that attached or left. */
+/** The agent is idle after this time without a call in progress, a call that ended, or activity on guestd.v1.Streams. */
 const QUIET_MS = 1000;
-/** Less garbage than this isn't worth a collection. Hosts that poll statistics leave a little each time. */
+/** A heap that has grown by less isn't worth a collection. Hosts that poll statistics leave a little garbage each time. */
 const WORTHWHILE_BYTES = 1024 * 1024;
 
 interface Options {
@@ -12,8 +13,8 @@ interface Options {
   readonly isBusy: () => boolean;
   /** Publishes a CallEvent for every call that has ended. */
   readonly calls?: Channel;
-  /** Returns the bytes in use in V8's heap. */
-  readonly heapUsed?: () => number;
+  /** Returns the bytes of V8's heap, with the room for new objects, which grows under load. */
+  readonly heapTotal?: () => number;
 }
 
 /** The first collection frees objects, the next ones compact the rest and shrink the space for new objects: 1.1 MiB. */
@@ -24,10 +25,10 @@ const COLLECTIONS = 3;
  * in small steps between which calls run; then malloc returns its free pages. An idle agent has no timer.
  */
 export function returnIdleMemory(sys: Pick<RealSys, "collectGarbage" | "trimHeap">, options: Options): void {
-  const { isBusy, calls = diagnostics.call, heapUsed = () => process.memoryUsage().heapUsed } = options;
+  const { isBusy, calls = diagnostics.call, heapTotal = () => process.memoryUsage().heapTotal } = options;
   let timer: NodeJS.Timeout | undefined;
   let quietPeriods = 0;
-  /** Bytes in use after the last collection. */
+  /** Bytes of the heap after the last collection. */
   let left = 0;
   const arm = () => {
     timer = setTimeout(onPeriod, QUIET_MS).unref();
@@ -35,10 +36,10 @@ export function returnIdleMemory(sys: Pick<RealSys, "collectGarbage" | "trimHeap
   const onPeriod = () => {
     timer = undefined;
     quietPeriods = isBusy() ? 0 : quietPeriods + 1; // the last call may have ended within the first one
-    if (quietPeriods === 2 && heapUsed() - left < WORTHWHILE_BYTES) return;
+    if (quietPeriods === 2 && heapTotal() - left < WORTHWHILE_BYTES) return;
     if (quietPeriods === 2 + COLLECTIONS) {
       sys.trimHeap();
-      left = heapUsed();
+      left = heapTotal();
       return;
     }
     if (quietPeriods >= 2) sys.collectGarbage();
@@ -49,6 +50,6 @@ export function returnIdleMemory(sys: Pick<RealSys, "collectGarbage" | "trimHeap
     if (timer === undefined) arm();
   };
   calls.subscribe(onWork);
-  diagnostics.attachment.subscribe(onWork);
+  activity.subscribe(onWork);
   arm();
 }

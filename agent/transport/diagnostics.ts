@@ -64,8 +64,6 @@ export const diagnostics = {
   broken: channel("guestd.transport.broken"),
   /** Publishes ResumedEvent. */
   resumed: channel("guestd.transport.resumed"),
-  /** Publishes that a client has attached, or that its attachment has ended; without details. */
-  attachment: channel("guestd.transport.attachment"),
   /** Publishes CallEvent. */
   call: channel("guestd.transport.call"),
 } as const;

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { activity } from "../../kernel/activity.ts";
 import { createForwardLedgerMemory, ForwardLedger } from "../../kernel/journal/forward-ledger.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import { openSys } from "../../kernel/sys/sys.ts";
@@ -168,6 +169,8 @@ describe("a forwarded connection whose agents are killed at any system call", ()
     await fc.assert(
       fc.asyncProperty(lengths, lengths, fc.array(aKill, { maxLength: 6 }), async (up, down, kills) => {
         using world = new World();
+        const ended = Promise.withResolvers<unknown>();
+        activity.subscribe(ended.resolve);
         const [sent, answered] = [bytesOf(up, 1), bytesOf(down, 2)];
         const client = (async () => {
           await send(world.upload, sent);
@@ -184,6 +187,8 @@ describe("a forwarded connection whose agents are killed at any system call", ()
         ]);
         expect(got.equals(sent) && gotBack.equals(answered)).toBe(true);
         expect(protocol.readFinish(total)).toBe(down);
+        await ended.promise;
+        activity.unsubscribe(ended.resolve);
       }),
       { numRuns: 60 },
     );

@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync } from "node:fs";
+import { activity } from "../../kernel/activity.ts";
 import { AgentError } from "../../kernel/error.ts";
 import { MAX_FORWARDS } from "../../kernel/journal/forward-ledger.ts";
 import type { Fd } from "../../kernel/kernel.ts";
@@ -98,7 +99,10 @@ export class Forwards {
   }
 
   #run(place: number, id: string, fds: ForwardFds): void {
-    const forward = new Forward(this.#base, place, id, fds, () => this.#running.delete(place));
+    const forward = new Forward(this.#base, place, id, fds, () => {
+      this.#running.delete(place);
+      activity.publish({});
+    });
     this.#running.set(place, forward);
     forward.start();
   }

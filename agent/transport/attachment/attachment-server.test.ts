@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { encodeStreamFrame, STREAM } from "../../../proto/stream-frame.ts";
+import { activity } from "../../kernel/activity.ts";
 import { adoptStream } from "../../kernel/sys/streams.ts";
 import { openSys } from "../../kernel/sys/sys.ts";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
@@ -28,6 +29,16 @@ function serve(options?: AttachmentServerOptions) {
   };
   return { server, connect, refused: listen<RefusedEvent>(diagnostics.refused) };
 }
+
+test("a connection is activity when it opens and when it has ended", async () => {
+  const { server, connect } = serve();
+  const events = listen(activity);
+  const { socket } = connect();
+  expect(events).toHaveLength(1);
+  socket.destroy();
+  await expect.poll(() => server.size).toBe(0);
+  expect(events).toHaveLength(2);
+});
 
 test("only the host's connections are accepted over vsock, and a refusal names the peer", async () => {
   const { server, connect, refused } = serve();

@@ -1,3 +1,4 @@
+import { activity } from "../../kernel/activity.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import type { Attaching } from "../../service/streams/attach.ts";
 import { diagnostics, type RefusedEvent } from "../diagnostics.ts";
@@ -26,7 +27,10 @@ export class AttachmentServer {
   readonly #options: AttachmentServerOptions;
   readonly #kinds: ConnectionKinds;
   readonly #connections = new Set<AttachmentConnection>();
-  readonly #onClosed = (connection: AttachmentConnection) => void this.#connections.delete(connection);
+  readonly #onClosed = (connection: AttachmentConnection) => {
+    this.#connections.delete(connection);
+    activity.publish({});
+  };
 
   constructor(sys: WireSys, attaching: Attaching, options: AttachmentServerOptions = {}) {
     this.#sys = sys;
@@ -64,6 +68,7 @@ export class AttachmentServer {
     this.#connections.add(
       new AttachmentConnection(carrier, this.#attaching, this.#kinds, this.#onClosed, firstFrameMs),
     );
+    activity.publish({});
     return undefined;
   }
 

@@ -3,7 +3,6 @@ import { guestd } from "../../../proto/gen/messages.js";
 import { STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Attached, Attaching } from "../../service/streams/attach.ts";
-import { diagnostics } from "../diagnostics.ts";
 import type { FrameStream } from "./frame-stream.ts";
 import { OutputSender } from "./output-sender.ts";
 
@@ -103,7 +102,6 @@ export class Attachment {
       terminal: process.terminal,
     };
     this.#frames.push("hello", STREAM.process, 0, hello.encode(message));
-    diagnostics.attachment.publish({});
     // Not at once: a removal that has killed the process removes it now, and reports that.
     this.#forgetExit = process.onExit(() => setImmediate(() => this.onEnd()));
     for (const [at, output] of this.#outputs.entries()) output.start(this.#starts[at] ?? 0);
@@ -186,7 +184,6 @@ export class Attachment {
     this.#input?.ended.abort(new Error("detached"));
     for (const output of this.#outputs) output.close();
     this.#frames.settle();
-    diagnostics.attachment.publish({});
     if (this.#process.owner === this) this.#process.owner = undefined;
     this.#leave?.(false);
   }
