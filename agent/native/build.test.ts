@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { buildFaultySys, buildPause, buildSeccomp, buildSys } from "./build.ts";
 
+/** Each is built once, and the addons that ship once more for the first test. */
+const built = { "sys.node": buildSys(), "seccomp.node": buildSeccomp(), faulty: buildFaultySys() };
 const output = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: "utf8" });
 
 const addons = [
@@ -11,13 +13,13 @@ const addons = [
   ["seccomp.node", buildSeccomp],
 ] as const;
 
-test.each(addons)("%s is identical, byte for byte, when built twice", (_, build) => {
-  const first = readFileSync(build());
+test.each(addons)("%s is identical, byte for byte, when built twice", (name, build) => {
+  const first = readFileSync(built[name]);
   expect(readFileSync(build()).equals(first)).toBe(true);
 });
 
-test.each(addons)("%s exports only its registration, and needs only the C library and Node", (_, build) => {
-  const path = build();
+test.each(addons)("%s exports only its registration, and needs only the C library and Node", (name) => {
+  const path = built[name];
   const defined = output("nm", "-D", "--defined-only", "--format=just-symbols", path);
   expect(defined.trim().split("\n").sort()).toEqual(["napi_register_module_v1", "node_api_module_get_api_version_v1"]);
   const needed = output("readelf", "-d", path).match(/NEEDED.*\[(.*)\]/g) ?? [];
@@ -25,7 +27,7 @@ test.each(addons)("%s exports only its registration, and needs only the C librar
 });
 
 test("only the addon for tests can inject failures", () => {
-  const [ships, faulty] = [buildSys(), buildFaultySys()].map((path) => readFileSync(path).includes("GUESTD_FAULTS"));
+  const [ships, faulty] = [built["sys.node"], built.faulty].map((path) => readFileSync(path).includes("GUESTD_FAULTS"));
   expect([ships, faulty]).toEqual([false, true]);
 });
 
@@ -36,8 +38,8 @@ test("every system call of the addon for tests goes through a wrapper that can f
       .map((name) => name.replace(/@.*/, ""));
   const plain =
     /^(napi_|node_api_|uv_|_|mem|str|calloc$|realloc$|free$|malloc_trim$|trunc$|munmap$|epoll_wait$|abort$|inet_pton$|$)/;
-  const calls = undefinedIn(buildSys()).filter((name) => !plain.test(name));
-  const wrapped = output("nm", "--format=just-symbols", buildFaultySys());
+  const calls = undefinedIn(built["sys.node"]).filter((name) => !plain.test(name));
+  const wrapped = output("nm", "--format=just-symbols", built.faulty);
   expect(calls.length).toBeGreaterThan(30);
   expect(calls.filter((name) => !wrapped.includes(`__wrap_${name}\n`))).toEqual([]);
 });
