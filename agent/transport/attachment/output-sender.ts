@@ -74,7 +74,7 @@ export class OutputSender {
     this.#offset = this.#options.isOwner ? Math.min(offset, this.#output.end) : offset;
     if (this.#options.isOwner) this.#output.acknowledge(this.#offset);
     this.pump();
-    if (!this.#isClosed) this.#output.watch(this); // most of the time a short command has ended by now
+    if (!this.#isClosed) this.#output.watch(this); // the output of a short command may have ended by now
   }
 
   acknowledge(offset: number): void {
