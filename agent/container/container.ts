@@ -261,6 +261,11 @@ export class Container {
     return process;
   }
 
+  /** Returns an exec that was launched and is still remembered. */
+  findExec(execId: string): Process | undefined {
+    return this.#execs.find(execId);
+  }
+
   /**
    * Sends a signal. SIGKILL with an empty id kills all processes; SIGTERM becomes SIGKILL for an init process that
    * would not notice it; 0 only checks that the process exists. `beforeSend` is called right before a signal that

@@ -4,6 +4,13 @@ import type { Process } from "./process/process.ts";
 /** Ended execs to keep, so that a late WaitProcess still gets the status. */
 const MAX_ENDED = 1024;
 
+/** Ended execs that are dropped before the others, one kind after the other. */
+const DROPPED_FIRST: readonly ((exec: Process) => boolean)[] = [
+  ({ finished }) => finished,
+  ({ waited }) => waited,
+  () => true,
+];
+
 /** A container's execs by id, from their launch until they are dropped. */
 export class Execs {
   readonly #container: string;
@@ -62,13 +69,16 @@ export class Execs {
 
   /** Drops the oldest ended execs, with any unread output: fully read ones first, then those already waited for. */
   #dropEnded(): void {
-    const ended = [...this.#started.values()].filter(({ status }) => status !== undefined);
-    const surplus = ended.length - MAX_ENDED;
-    if (surplus <= 0) return;
-    const last = (exec: Process) => (exec.finished ? 0 : exec.waited ? 1 : 2);
-    for (const exec of ended.sort((a, b) => last(a) - last(b)).slice(0, surplus)) {
-      exec.destroy();
-      this.#started.delete(exec.execId);
+    let surplus = -MAX_ENDED;
+    for (const { status } of this.#started.values()) if (status !== undefined) surplus++;
+    for (const isNext of DROPPED_FIRST) {
+      for (const exec of this.#started.values()) {
+        if (surplus <= 0) return;
+        if (exec.status === undefined || !isNext(exec)) continue;
+        exec.destroy();
+        this.#started.delete(exec.execId);
+        surplus--;
+      }
     }
   }
 }

@@ -28,14 +28,25 @@ export interface DialOptions {
  */
 export async function dial(address: string, options: DialOptions = {}): Promise<Duplex> {
   const target = parseAddress(address);
-  const limit = AbortSignal.timeout(options.timeoutMs ?? DIAL_TIMEOUT_MS);
-  const signal = options.signal === undefined ? limit : AbortSignal.any([limit, options.signal]);
+  const stop = new AbortController();
+  const cancel = () => stop.abort(options.signal?.reason);
+  options.signal?.addEventListener("abort", cancel, { once: true });
+  let isLate = false;
+  const onLate = () => {
+    isLate = true;
+    stop.abort(new Error("no answer in time"));
+  };
+  // The timer of AbortSignal.timeout would go on after a dial that succeeds, and create an error then.
+  const timer = setTimeout(onLate, options.timeoutMs ?? DIAL_TIMEOUT_MS).unref();
   try {
-    signal.throwIfAborted();
-    return await open(target, options, signal);
+    options.signal?.throwIfAborted();
+    return await open(target, options, stop.signal);
   } catch (error) {
-    const why = limit.aborted ? "no answer in time" : (error as Error).message;
+    const why = isLate ? "no answer in time" : (error as Error).message;
     throw new Error(`dial ${address}: ${why}`, { cause: error });
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener("abort", cancel);
   }
 }
 

@@ -107,6 +107,7 @@ function cpuLines({ guestd: { cpu }, attachments, forwards }: Results): string[]
     line("start", cpu.start),
     line("exec, output, wait", cpu.exec),
     line("exec through an attachment", attachments.cpu.exec),
+    line("  by four of Kata's calls", attachments.cpu.calls),
     line("kill, wait, remove", cpu.remove),
     line("Check", cpu.check),
     line("ReadStdout, 32 KiB", cpu.read32k),

@@ -108,7 +108,7 @@ export async function runBench(
       attachments.calls.add(await guestd.execIn("dd", "hello\n"));
       await attachments.execOnce(attached, "hello\n");
     });
-    await attachments.cpuRounds(attached, "hello\n", ROUNDS_PER_BLOCK);
+    await attachments.cpuRounds(attached, "hello\n", ROUNDS_PER_BLOCK, () => guestd.execIn("dd", "hello\n"));
     const { read32k, read8k } = guestd.cpu;
     const dd = { container_id: "dd" };
     await readSpeed(client, { ...dd, exec_id: `32k-${block}`, len: 32 * 1024, mib: OUTPUT_MIB }, stdout32k, read32k);

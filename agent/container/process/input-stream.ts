@@ -23,7 +23,8 @@ export class InputStream implements Input {
   onEnd: (() => void) | undefined;
   readonly #sys: Sys;
   readonly #terminal: boolean;
-  readonly #closed = new AbortController();
+  /** Aborted by `close`; undefined while no write has waited for room, as in most processes. */
+  #closed: AbortController | undefined;
   #fd: Fd | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -55,7 +56,7 @@ export class InputStream implements Input {
   /** Resolves when there may be room for more input. */
   async writable(signal: AbortSignal): Promise<void> {
     if (this.#fd === undefined) throw CLOSED;
-    await this.#sys.poll(this.#fd, "write", AbortSignal.any([signal, this.#closed.signal]));
+    await this.#waitForRoom(this.#fd, signal);
   }
 
   /**
@@ -74,7 +75,7 @@ export class InputStream implements Input {
   }
 
   close(): void {
-    this.#closed.abort(CLOSED);
+    this.#closed?.abort(CLOSED);
     if (this.#fd !== undefined && !this.#terminal) this.#sys.close(this.#fd);
     this.#fd = undefined;
   }
@@ -100,9 +101,14 @@ export class InputStream implements Input {
       notes?.note?.(2 * (data.length - rest.length) + 2);
       const count = this.#tryWrite(this.#fd, rest);
       notes?.note?.(2 * (data.length - rest.length + Math.max(count, 0)) + 1);
-      if (count < 0) await this.#sys.poll(this.#fd, "write", AbortSignal.any([signal, this.#closed.signal]));
+      if (count < 0) await this.#waitForRoom(this.#fd, signal);
       else rest = rest.subarray(count);
     }
+  }
+
+  #waitForRoom(fd: Fd, signal: AbortSignal): Promise<void> {
+    this.#closed ??= new AbortController();
+    return this.#sys.poll(fd, "write", AbortSignal.any([signal, this.#closed.signal]));
   }
 
   #tryWrite(fd: Fd, data: Uint8Array): number {

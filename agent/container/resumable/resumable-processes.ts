@@ -229,10 +229,11 @@ export class ResumableProcesses implements ProcessEvents {
    * processes without a client, the oldest first.
    */
   #reserve(bytes: number): void {
+    if (bytes === 0) return;
     const { places } = this.#ledger;
     const used = () =>
       places.reduce((sum, place) => sum + this.#ledger.capacity(place, 0) + this.#ledger.capacity(place, 1), 0);
-    while (bytes > 0 && used() + bytes > MAX_SPOOL_BYTES) {
+    while (used() + bytes > MAX_SPOOL_BYTES) {
       if (!this.logs.dropOldest() && !this.#dropLeft(({ stdout }) => stdout.keepBytes > 0)) {
         const line = `attach: the output that is kept in files may have ${Math.floor(MAX_SPOOL_BYTES)} bytes in all`;
         throw new AgentError("resource-exhausted", `${line}; end a process that has some, or set a smaller keep_bytes`);

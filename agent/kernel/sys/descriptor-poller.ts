@@ -28,9 +28,8 @@ class SharedPoll {
   /** Events that the handle is started for; 0 if stopped. */
   armed = 0;
 
-  constructor(addon: NativeAddon, fd: Fd, onEvents: (fd: Fd, shared: SharedPoll, events: number) => void) {
-    // A negative status is an error condition on the descriptor: wakes every waiter, whose next call then gets the error.
-    this.native = new addon.Poll(fd, (status, events) => onEvents(fd, this, status < 0 ? ERROR : events));
+  constructor(native: NativePoll) {
+    this.native = native;
   }
 
   wanted(): number {
@@ -44,11 +43,13 @@ class SharedPoll {
 export class DescriptorPoller {
   readonly #addon: NativeAddon;
   readonly #polls = new Map<Fd, SharedPoll>();
-  readonly #onEvents: (fd: Fd, shared: SharedPoll, events: number) => void;
+  /** One function for all handles: thousands of them may be open. */
+  readonly #onEvents: (status: number, events: number, fd: Fd) => void;
 
   constructor(addon: NativeAddon) {
     this.#addon = addon;
-    this.#onEvents = (fd, shared, events) => this.#wake(fd, shared, events);
+    // A negative status is an error condition on the descriptor: wakes every waiter, whose next call then gets the error.
+    this.#onEvents = (status, events, fd) => this.#wake(fd, status < 0 ? ERROR : events);
   }
 
   /**
@@ -106,7 +107,7 @@ export class DescriptorPoller {
   #shared(fd: Fd): SharedPoll {
     let shared = this.#polls.get(fd);
     if (shared === undefined) {
-      shared = new SharedPoll(this.#addon, fd, this.#onEvents);
+      shared = new SharedPoll(new this.#addon.Poll(fd, this.#onEvents));
       this.#polls.set(fd, shared);
     }
     return shared;
@@ -129,7 +130,9 @@ export class DescriptorPoller {
     return status;
   }
 
-  #wake(fd: Fd, shared: SharedPoll, events: number): void {
+  #wake(fd: Fd, events: number): void {
+    const shared = this.#polls.get(fd);
+    if (shared === undefined) return;
     const [only] = shared.waiters;
     if (only?.standing === true && shared.waiters.length === 1) {
       if ((only.bits & events) !== 0) this.#callWatch(fd, shared, only);

@@ -14,7 +14,7 @@ export interface NativePoll {
  * wrong type or range. agent/native/sys/*.c documents each function; the agent uses them through `sys.ts`.
  */
 export interface NativeAddon {
-  readonly Poll: new (fd: number, callback: (status: number, events: number) => void) => NativePoll;
+  readonly Poll: new (fd: number, callback: (status: number, events: number, fd: number) => void) => NativePoll;
   /** Adds a descriptor to libuv's epoll set early, because libuv aborts the process if the kernel refuses. 0 or -errno. */
   reserveWatch(fd: number): number;
   pipe(out: Int32Array, size: number): number;

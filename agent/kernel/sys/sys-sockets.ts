@@ -42,6 +42,7 @@ export function socketCalls(addon: NativeAddon, poller: DescriptorPoller) {
       const accepted = addon.accept(fd);
       return accepted === -EAGAIN ? undefined : checked(accepted, "accept on", fd);
     },
+    isVsock: (fd: Fd) => addon.localPort(fd) >= 0,
     /** Shuts down the direction to the peer, even if other processes hold copies; a lost connection is fine. */
     endWriting: (fd: Fd) => void addon.endWriting(fd),
     /** Makes the last close send a reset instead of an end. */

@@ -168,12 +168,12 @@ static void call_back(struct poll *poll, int status, int events) {
   napi_handle_scope scope;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return;
   napi_value self = NULL, callback = NULL, error;
-  napi_value values[2] = {result(env, status), result(env, events)};
+  napi_value values[3] = {result(env, status), result(env, events), result(env, poll->fd)};
   napi_get_reference_value(env, poll->self, &self);
   napi_get_reference_value(env, poll->callback, &callback);
   bool pending = false;
   if (self != NULL && callback != NULL &&
-      napi_make_callback(env, owner->context, self, callback, 2, values, NULL) != napi_ok &&
+      napi_make_callback(env, owner->context, self, callback, 3, values, NULL) != napi_ok &&
       napi_is_exception_pending(env, &pending) == napi_ok && pending &&
       napi_get_and_clear_last_exception(env, &error) == napi_ok)
     napi_fatal_exception(env, error);
@@ -206,7 +206,7 @@ static void on_ready(uv_poll_t *handle, int status, int events) {
   owner->ready = 0;
 }
 
-/* new Poll(fd, callback(status, events)) */
+/* new Poll(fd, callback(status, events, fd)) */
 static napi_value poll_new(napi_env env, napi_callback_info info) {
   struct args args;
   napi_value target = NULL, callback;

@@ -12,6 +12,7 @@ export type ForwardSys = Pick<
   | "poll"
   | "readable"
   | "endWriting"
+  | "isVsock"
   | "resetOnClose"
   | "endConnection"
   | "close"

@@ -84,7 +84,13 @@ class World implements Disposable {
         if (isAlive(() => real(fd))) real(fd);
       };
     const dying: ForwardSys = {
-      ...{ poll: sys.poll, pipe: sys.pipe, splice: counted(sys.splice), readable: counted(sys.readable) },
+      ...{
+        poll: sys.poll,
+        pipe: sys.pipe,
+        isVsock: sys.isVsock,
+        splice: counted(sys.splice),
+        readable: counted(sys.readable),
+      },
       ...{ read: counted(sys.read), write: counted(sys.write), peek: counted(sys.peek) },
       ...{ endWriting: ended(sys.endWriting), endConnection: ended(sys.endConnection) },
       ...{ resetOnClose: ended(sys.resetOnClose), close: ended(sys.close) },
@@ -246,6 +252,41 @@ describe("a forwarded connection that is being opened", () => {
     },
     10_000,
   );
+});
+
+test("at most 32 KiB at a time are moved to vsock, and more to other sockets", async () => {
+  using opened = new DisposableStack();
+  const pairs = [0, 1, 2].map(() => sys.socketPair("stream"));
+  for (const [theirs, ours] of pairs) {
+    opened.adopt(theirs, sys.close);
+    for (const fd of [theirs, ours]) sys.setNonBlocking(fd);
+  }
+  const [upload, download, target] = pairs;
+  if (upload === undefined || download === undefined || target === undefined) throw new Error("three pairs");
+  const sent = bytesOf(100_000, 3);
+  for (const fd of [upload[0], target[0]]) expect(sys.write(fd, sent)).toBe(sent.length);
+  const moves: { readonly to: Fd; readonly length: number }[] = [];
+  const watched = {
+    ...sys,
+    isVsock: (fd: Fd) => fd === download[1],
+    splice(from: Fd, to: Fd, length: number) {
+      moves.push({ to, length });
+      return sys.splice(from, to, length);
+    },
+  };
+  const init = { greeting: { deposits: new Map() } as never, deposit: () => undefined, withdraw: () => undefined };
+  const ledger = new ForwardLedger(createForwardLedgerMemory());
+  const forwards = new Forwards({ sys: watched, init, ledger, protocol });
+  forwards.open(ID, upload[1], target[1]);
+  forwards.join(ID, download[1], Buffer.alloc(0));
+  for (const fd of [download[0], target[0]]) {
+    expect((await receive(fd, (length) => length === sent.length)).equals(sent)).toBe(true);
+  }
+  const longest = (fd: Fd) => Math.max(...moves.filter(({ to }) => to === fd).map(({ length }) => length));
+  expect(longest(download[1])).toBe(32_768);
+  expect(longest(target[1])).toBeGreaterThan(32_768);
+  for (const [theirs] of pairs) sys.endConnection(theirs); // which ends the forward
+  await expect.poll(() => forwards.size).toBe(0);
 });
 
 function tolerate(call: () => void): void {

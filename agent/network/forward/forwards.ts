@@ -5,6 +5,7 @@ import { MAX_FORWARDS } from "../../kernel/journal/forward-ledger.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import { Forward } from "./forward.ts";
 import { depositName, type ForwardBase, type ForwardFds, type ForwardRole, foundForwards } from "./forward-parts.ts";
+import { PIPE_BYTES } from "./pump.ts";
 
 /** How long an opened connection waits for the client's second one. */
 const JOIN_MS = 10_000;
@@ -143,7 +144,7 @@ export class Forwards {
 
 /** Opens a pipe whose one descriptor serves both ends. */
 function openPipe({ sys }: ForwardBase): Fd {
-  const { read, write } = sys.pipe();
+  const { read, write } = sys.pipe({ sizeBytes: PIPE_BYTES });
   try {
     return openSync(`/proc/self/fd/${read}`, constants.O_RDWR | constants.O_NONBLOCK);
   } finally {

@@ -3,10 +3,12 @@ import type { Direction } from "../../kernel/journal/forward-ledger.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import type { ForwardBase } from "./forward-parts.ts";
 
-/** Most bytes of one move. Longer writes to vsock were lost by kernel 6.12. */
-const MOVE_BYTES = 32_768;
+/** Size of a direction's pipe, and most bytes of one move. */
+export const PIPE_BYTES = 131_072;
+/** Most bytes of one move to vsock: longer writes were lost by kernel 6.12. */
+const VSOCK_BYTES = 32_768;
 /** Moves after which other work has its turn. */
-const BURST = 32;
+const BURST = 8;
 
 /**
  * Moves one direction of a forwarded connection from socket to socket within the kernel, through a pipe that init keeps. The
@@ -57,9 +59,10 @@ export class Pump {
   /** Moves until the pipe is empty and either the source has ended or `isEnd` holds. Rejects if a socket breaks. */
   async run(from: Fd, to: Fd, isEnd: () => boolean): Promise<void> {
     const { sys } = this.#base;
+    const most = sys.isVsock(to) ? VSOCK_BYTES : PIPE_BYTES;
     for (let moves = 0; !this.#stopped; ) {
       const filled = this.#fill(from);
-      const emptied = this.#held > 0 ? this.#empty(to) : false;
+      const emptied = this.#held > 0 ? this.#empty(to, most) : false;
       if (this.#held === 0 && (this.sourceEnded || isEnd())) return;
       if (filled || emptied) {
         if (++moves % BURST === 0) await yieldToEventLoop();
@@ -75,18 +78,18 @@ export class Pump {
 
   #fill(from: Fd): boolean {
     if (this.sourceEnded) return false;
-    const got = this.#base.sys.splice(from, this.#pipe, MOVE_BYTES);
+    const got = this.#base.sys.splice(from, this.#pipe, PIPE_BYTES);
     if (got > 0) this.#held += got;
     else if (got === 0) this.sourceEnded = true;
     return got >= 0;
   }
 
-  #empty(to: Fd): boolean {
+  #empty(to: Fd, most: number): boolean {
     const { sys, ledger } = this.#base;
     const [place, direction, base] = [this.#place, this.#direction, this.moved];
     ledger.begin({ place, direction, base, held: this.#held });
     try {
-      const moved = sys.splice(this.#pipe, to, Math.min(this.#held, MOVE_BYTES));
+      const moved = sys.splice(this.#pipe, to, Math.min(this.#held, most));
       if (moved <= 0) return false;
       ledger.setMoved(place, direction, base + moved);
       this.#held -= moved;

@@ -176,7 +176,7 @@ export class Attaching {
 
   /** Returns the process if it was started before. Throws if another one has its id. */
   #started(container: Container, execId: string, key: Buffer): ResumableProcess | undefined {
-    const process = container.processes.find((it) => it.execId === execId);
+    const process = execId === "" ? container.init : container.findExec(execId);
     if (process === undefined) return undefined;
     const attached = this.#processes.find(process);
     if (attached !== undefined && key.equals(this.#processes.keyOf(attached))) return attached;
@@ -222,5 +222,5 @@ function outputOf({ mode, keep_bytes: keepBytes }: guestd.v1.Attach): OutputRequ
 /** Hash of everything that decides which process a request means. */
 function keyOf({ container_id, exec_id, process }: guestd.v1.Attach): Buffer {
   const { request: exec } = agentService.ExecProcess;
-  return crypto().createHash("sha256").update(exec.encode({ container_id, exec_id, process })).digest();
+  return crypto().hash("sha256", exec.encode({ container_id, exec_id, process }), "buffer");
 }

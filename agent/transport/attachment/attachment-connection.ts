@@ -24,7 +24,6 @@ export interface Opening {
   readonly frames: FrameStream;
   readonly attaching: Attaching;
   readonly payload: Uint8Array;
-  readonly fail: (error: unknown) => void;
 }
 
 /** Kinds of connections, by the type of their first frame. A kind resolves with undefined if no other frame may follow. */
@@ -91,8 +90,7 @@ export class AttachmentConnection implements FrameTaker {
     if (kind === undefined) {
       throw new AgentError("invalid-argument", `frame ${type}: a connection can't begin with it`);
     }
-    const fail = (error: unknown) => this.onError(error);
-    this.#handler = await kind({ frames: this.#frames, attaching: this.#attaching, payload, fail });
+    this.#handler = await kind({ frames: this.#frames, attaching: this.#attaching, payload });
     if (this.#frames.isClosed) this.#endHandler();
   }
 
@@ -107,11 +105,11 @@ export class AttachmentConnection implements FrameTaker {
   }
 }
 
-async function openAttachment({ frames, attaching, payload, fail }: Opening): Promise<Handler | undefined> {
+async function openAttachment({ frames, attaching, payload }: Opening): Promise<Handler | undefined> {
   const request = readAttach(payload);
   const process = await attaching.find(request);
   if (frames.isClosed) return undefined;
-  const attachment = new Attachment(frames, attaching, request, process, fail);
+  const attachment = new Attachment(frames, attaching, request, process);
   attachment.start();
   return attachment;
 }

@@ -13,6 +13,8 @@ const exit = codec("guestd.v1.Exit", v1.Exit);
 const resize = codec("guestd.v1.Resize", v1.Resize);
 const signal = codec("guestd.v1.Signal", v1.Signal);
 
+const NONE: readonly number[] = [];
+
 type Output = Attached["stdout"];
 type Input = ReturnType<NonNullable<Attached["stdin"]>["open"]>;
 
@@ -33,10 +35,9 @@ export class Attachment {
   readonly #attaching: Attaching;
   readonly #request: Pick<guestd.v1.Attach, "container_id" | "exec_id">;
   readonly #process: Attached;
-  readonly #fail: (error: unknown) => void;
   readonly #outputs: readonly OutputSender[];
-  /** Offsets at which the outputs begin for this client. */
-  readonly #starts: readonly number[];
+  /** Offsets at which the outputs begin for this client, until it is started. */
+  #starts: readonly number[];
   /** Ends the observation. Undefined for the owner. */
   readonly #leave: ((isForGood: boolean) => void) | undefined;
   /** Opened by the first frame of input: most attachments have none. */
@@ -47,19 +48,12 @@ export class Attachment {
   #isExitSent = false;
 
   /** Replaces the process's owner. Throws if another client is attached and may not be replaced. */
-  constructor(
-    frames: FrameStream,
-    attaching: Attaching,
-    request: guestd.v1.Attach,
-    process: Attached,
-    fail: (error: unknown) => void,
-  ) {
+  constructor(frames: FrameStream, attaching: Attaching, request: guestd.v1.Attach, process: Attached) {
     this.client = request.client;
     this.#frames = frames;
     this.#attaching = attaching;
     this.#request = { container_id: request.container_id, exec_id: request.exec_id };
     this.#process = process;
-    this.#fail = fail;
     const from = [request.stdout_from, request.stderr_from];
     this.#starts = process.outputs.map((output, at) => startOf(request, output, from[at] ?? null));
     if (request.observe) this.#leave = process.observe(this);
@@ -105,6 +99,7 @@ export class Attachment {
     // Not at once: a removal that has killed the process removes it now, and reports that.
     this.#forgetExit = process.onExit(() => setImmediate(() => this.onEnd()));
     for (const [at, output] of this.#outputs.entries()) output.start(this.#starts[at] ?? 0);
+    this.#starts = NONE;
     this.onEnd();
   }
 
@@ -172,7 +167,7 @@ export class Attachment {
   }
 
   removed(reason = new AgentError("not-found", "attach: the process was removed")): void {
-    this.#fail(reason);
+    this.#frames.fail(reason);
   }
 
   /** Ends the attachment, not the process. Idempotent. */
@@ -204,7 +199,7 @@ export class Attachment {
   }
 
   onError(error: unknown): void {
-    if (!this.#isClosed) this.#fail(error);
+    if (!this.#isClosed) this.#frames.fail(error);
   }
 
   #endProbe(): void {

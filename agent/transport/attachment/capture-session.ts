@@ -15,10 +15,10 @@ let scratch: Buffer | undefined;
 /** Connections that capture packets; `load` returns the part of the agent that does, loaded at the first of them. */
 export function captureKinds(load: () => Promise<Capturing>): ConnectionKinds {
   return {
-    async capture({ frames, payload, fail }: Opening): Promise<Handler | undefined> {
+    async capture({ frames, payload }: Opening): Promise<Handler | undefined> {
       const capturing = await load();
       if (frames.isClosed) return undefined;
-      return new CaptureSession(frames, capturing.open(payload), fail);
+      return new CaptureSession(frames, capturing.open(payload));
     },
   };
 }
@@ -30,14 +30,12 @@ class CaptureSession implements Handler {
   #packets = 0;
   #reason = "";
 
-  constructor(frames: FrameStream, open: OpenCapture, fail: (error: unknown) => void) {
+  constructor(frames: FrameStream, open: OpenCapture) {
     this.#frames = frames;
     this.#open = open;
     open.onContainerEnd((reason) => this.#stop(reason));
     frames.push("captureStarted", STREAM.process, 0, started.encode({ version: 1, snap_length: open.snapLength }));
-    this.#send().catch((error: unknown) => {
-      if (!frames.isClosed) fail(error);
-    });
+    this.#send().catch((error: unknown) => frames.fail(error));
   }
 
   take({ type, offset }: StreamFrame): void {

@@ -18,7 +18,7 @@ type Copy = Awaited<ReturnType<Copying["open"]>>;
 const copyings = new WeakMap<Attaching, Copying>();
 
 /** Begins a copy, whose connection has sent its first frame. Rejects with AgentError. */
-export async function beginCopy({ frames, attaching, payload, fail }: Opening): Promise<CopySession> {
+export async function beginCopy({ frames, attaching, payload }: Opening): Promise<CopySession> {
   const copying = copyings.get(attaching) ?? new Copying(attaching.agent, attaching.epoch);
   copyings.set(attaching, copying);
   const { promise: closed, resolve } = Promise.withResolvers<void>();
@@ -27,7 +27,7 @@ export async function beginCopy({ frames, attaching, payload, fail }: Opening): 
       frames.destroy();
       return closed;
     });
-    return new CopySession(frames, copy, fail, resolve);
+    return new CopySession(frames, copy, resolve);
   } catch (error) {
     resolve();
     throw error;
@@ -38,17 +38,15 @@ export async function beginCopy({ frames, attaching, payload, fail }: Opening): 
 class CopySession {
   readonly #frames: FrameStream;
   readonly #copy: Copy;
-  readonly #fail: (error: unknown) => void;
   readonly #window = new SendWindow();
   readonly #channel = new ChunkChannel();
   #received = 0;
   #taken = 0;
   #isComplete = false;
 
-  constructor(frames: FrameStream, copy: Copy, fail: (error: unknown) => void, onClosed: () => void) {
+  constructor(frames: FrameStream, copy: Copy, onClosed: () => void) {
     this.#frames = frames;
     this.#copy = copy;
-    this.#fail = fail;
     void this.#run().finally(onClosed);
   }
 
@@ -92,7 +90,7 @@ class CopySession {
       this.#isComplete = true;
     } catch (error) {
       isEnded = error instanceof AgentError;
-      if (!signal.aborted) this.#fail(error);
+      this.#frames.fail(error);
     } finally {
       this.#copy.close(isEnded);
     }

@@ -22,12 +22,10 @@ export function coresKinds(load: () => Promise<Cores>): ConnectionKinds {
       frames.end();
       return undefined;
     },
-    async core({ frames, payload, fail }) {
+    async core({ frames, payload }) {
       const reading = (await load()).open(payload);
       send(frames, reading)
-        .catch((error: unknown) => {
-          if (!frames.isClosed) fail(error);
-        })
+        .catch((error: unknown) => frames.fail(error))
         .finally(() => closeSync(reading.fd));
       const take = ({ type, offset }: StreamFrame) => {
         if (type !== "ping") throw new AgentError("invalid-argument", `frame ${type}: it may not follow the first one`);

@@ -174,10 +174,10 @@ export class FrameStream implements CarrierReader {
         this.#carrier.setPaused(true);
         taking.then(
           () => this.#continue(),
-          (error: unknown) => this.#fail(error),
+          (error: unknown) => this.fail(error),
         );
       } catch (error) {
-        this.#fail(error);
+        this.fail(error);
       }
       return;
     }
@@ -195,7 +195,8 @@ export class FrameStream implements CarrierReader {
     this.#take(frames);
   }
 
-  #fail(error: unknown): void {
+  /** Reports an error to the taker, which ends the frames, unless the connection is closed. */
+  fail(error: unknown): void {
     this.#waiting = undefined;
     if (!this.#isClosed) this.#taker.onError(error);
   }

@@ -73,8 +73,8 @@ export class OutputSender {
     this.#start = offset;
     this.#offset = this.#options.isOwner ? Math.min(offset, this.#output.end) : offset;
     if (this.#options.isOwner) this.#output.acknowledge(this.#offset);
-    this.#output.watch(this);
     this.pump();
+    if (!this.#isClosed) this.#output.watch(this); // the output of a short command may have ended by now
   }
 
   acknowledge(offset: number): void {

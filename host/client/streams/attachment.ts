@@ -133,7 +133,9 @@ export class Attachment {
       },
     };
     if (request.observe) {
-      this.#state.input.refuse(new AttachError("failed-precondition", `${this.#name}: an observer sends no input`));
+      this.#state.input.refuse(
+        () => new AttachError("failed-precondition", `${this.#name}: an observer sends no input`),
+      );
     }
     const { signal } = options;
     const stop = () => this.#closing.abort(signal?.reason);
@@ -144,10 +146,12 @@ export class Attachment {
     this.attached.catch(() => undefined);
     this.exit.then(
       () =>
-        this.#state.input.refuse(new AttachError("gap", `${this.#name}: the process ended before it got all input`)),
+        this.#state.input.refuse(
+          () => new AttachError("gap", `${this.#name}: the process ended before it got all input`),
+        ),
       (error: Error) => {
         this.#state.attached.reject(error);
-        this.#state.input.refuse(asAttachError(error));
+        this.#state.input.refuse(() => asAttachError(error));
       },
     );
   }

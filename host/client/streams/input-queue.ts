@@ -20,11 +20,11 @@ export class InputQueue {
   /** Bytes of the queue that were sent over this connection. */
   #sent = 0;
   #waiting: Waiting[] = [];
-  #refusal: AttachError | undefined;
+  #refusal: (() => AttachError) | undefined;
 
   /** Queues bytes; resolves once they are written to the process. */
   add(bytes: Uint8Array): Promise<void> {
-    if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal());
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#bytes = Buffer.concat([this.#bytes, bytes]);
     this.#waiting.push({ end: this.end, resolve, reject });
@@ -73,12 +73,12 @@ export class InputQueue {
     return { offset, bytes };
   }
 
-  /** Rejects all input that isn't written, now and later. */
-  refuse(error: AttachError): void {
+  /** Rejects all input that isn't written, now and later, with what `error` returns: errors are slow to create. */
+  refuse(error: () => AttachError): void {
     this.#refusal ??= error;
     this.#bytes = Buffer.alloc(0);
     this.#sent = 0;
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#refusal);
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#refusal());
   }
 
   get isRefused(): boolean {

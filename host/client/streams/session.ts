@@ -200,7 +200,7 @@ export class Session {
       case "stdinUnsure": {
         const { to, reason } = messages.gap.decode(payload);
         const line = `input from ${offset} to ${to} may or may not have been written: ${reason}`;
-        this.#state.input.refuse(new AttachError("gap", line));
+        this.#state.input.refuse(() => new AttachError("gap", line));
         break;
       }
       case "exit":
@@ -262,7 +262,7 @@ export class Session {
   #gap(stream: number, name: OutputName, from: number, { to, reason }: guestd.v1.Gap): void {
     const { position, options, input } = this.#state;
     if (stream === STREAM.stdin) {
-      input.refuse(new AttachError("gap", reason));
+      input.refuse(() => new AttachError("gap", reason));
       return;
     }
     this.#check(name, from);

@@ -14,8 +14,8 @@ export class AttachmentRounds {
   readonly calls = new Samples();
   /** Output of one process; MB/s (10^6 bytes). */
   readonly output = new Samples();
-  /** The agent's CPU time for one exec, and for one MiB of output. */
-  readonly cpu: Readonly<Record<"exec" | "mib", CallCpu>>;
+  /** The agent's CPU time for one exec, for the same by calls, and for one MiB of output. */
+  readonly cpu: Readonly<Record<"exec" | "calls" | "mib", CallCpu>>;
   readonly #address: string;
   readonly #container: string;
   #count = 0;
@@ -24,7 +24,7 @@ export class AttachmentRounds {
   constructor(address: string, container: string, agentPid: number) {
     this.#address = address;
     this.#container = container;
-    this.cpu = { exec: new CallCpu(agentPid), mib: new CallCpu(agentPid) };
+    this.cpu = { exec: new CallCpu(agentPid), calls: new CallCpu(agentPid), mib: new CallCpu(agentPid) };
   }
 
   /** Runs `process` in the container; throws unless it prints `output`. */
@@ -32,12 +32,19 @@ export class AttachmentRounds {
     await this.exec.time(() => this.#exec(process, output));
   }
 
-  /** Does the same to measure the agent's CPU time: a single exec is too short. */
-  async cpuRounds(process: Init<grpc.Process>, output: string, count: number): Promise<void> {
-    await this.cpu.exec.during(async () => {
-      for (let round = 0; round < count; round++) await this.#exec(process, output);
+  /** Does the same, and then `calls`, to measure the agent's CPU time: a single exec is too short. */
+  async cpuRounds(
+    process: Init<grpc.Process>,
+    output: string,
+    count: number,
+    calls: () => Promise<unknown>,
+  ): Promise<void> {
+    const repeat = (exec: () => Promise<unknown>) => async () => {
+      for (let round = 0; round < count; round++) await exec();
       return count;
-    });
+    };
+    await this.cpu.exec.during(repeat(() => this.#exec(process, output)));
+    await this.cpu.calls.during(repeat(calls));
   }
 
   /** Measures the output of a `dd` that writes zeros to its stdout, a real pipe. */
