@@ -46,6 +46,8 @@ test("guestctl has exactly these commands", () => {
     "stop",
     "upgrade",
     "agent",
+    "record",
+    "replay",
     "image",
   ]);
 });

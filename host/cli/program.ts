@@ -19,6 +19,8 @@ import { addMetrics } from "./command/metrics.ts";
 import { addPause } from "./command/pause.ts";
 import { addPorts } from "./command/ports.ts";
 import { addPs } from "./command/ps.ts";
+import { addRecord } from "./command/record.ts";
+import { addReplay } from "./command/replay.ts";
 import { addRm } from "./command/rm.ts";
 import { addRun } from "./command/run.ts";
 import { addSshProxy } from "./command/ssh-proxy.ts";
@@ -71,6 +73,8 @@ export function createProgram(): Command {
     addStop,
     addUpgrade,
     addAgent,
+    addRecord,
+    addReplay,
     addImage,
   ];
   for (const add of commands) add(program);

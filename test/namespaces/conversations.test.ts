@@ -1,0 +1,52 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { connect } from "../../host/client/agent-client.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startGuestctl } from "../scenarios/guestctl-process.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { startHostAgent } from "./testing/host-agent.ts";
+
+/** Runs a container with an exec, input and both outputs, as a host does. */
+async function runContainer(pod: Pod): Promise<void> {
+  const id = await pod.start(["sh", "-c", "echo ready; cat; echo oops >&2; exit 3"]);
+  const done = pod.finish(id, id);
+  const exec = await pod.execute(id, ["sh", "-c", "echo from exec; exit 4"], {
+    Env: ["PATH=/bin", "PASSWORD=hunter2"],
+  });
+  expect([exec.stdout.toString(), exec.status]).toEqual(["from exec\n", 4]);
+  await pod.client.agent.statsContainer({ container_id: id });
+  await pod.client.agent.writeStdin({ container_id: id, exec_id: id, data: Buffer.from("typed\n") });
+  await pod.client.agent.closeStdin({ container_id: id, exec_id: id });
+  const { stdout, stderr, status } = await done;
+  expect([stdout.toString(), stderr.toString(), status]).toEqual(["ready\ntyped\n", "oops\n", 3]);
+  await pod.remove(id);
+}
+
+describeInNamespaces("guestctl record and replay", () => {
+  it.each([
+    ["", "ttrpc"],
+    ["--redact", "grpc"],
+  ])("a recorded conversation gets the same results from a fresh agent: %s over %s", async (redact, protocol) => {
+    await using machine = await startHostAgent();
+    const file = join(machine.directory, "conversation.jsonl");
+    const listen = `unix://${machine.directory}/recorded.sock`;
+    const flags = redact === "" ? [] : [redact];
+    const recorder = startGuestctl(["record", "--listen", listen, "--to", machine.address, ...flags, file]);
+    await recorder.prints("^C ends it");
+    const pod = await Pod.open(machine, await connect(listen));
+    await runContainer(pod);
+    await pod.client.close();
+    recorder.child.kill("SIGINT");
+    expect([await recorder.ended, recorder.output.stderr]).toEqual([0, ""]);
+    expect(readFileSync(file, "utf8").includes("PASSWORD=hunter2")).toBe(redact === "");
+
+    await using fresh = await startHostAgent();
+    const replayed = startGuestctl(["replay", "--protocol", protocol, file, fresh.address]);
+    expect([await replayed.ended, replayed.output.stdout.toString(), replayed.output.stderr]).toEqual([
+      0,
+      expect.stringMatching(/^\d+ calls, no difference\n$/),
+      "",
+    ]);
+  });
+});
