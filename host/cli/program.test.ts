@@ -48,6 +48,7 @@ test("guestctl has exactly these commands", () => {
     "agent",
     "record",
     "replay",
+    "chaos",
     "image",
   ]);
 });

@@ -50,3 +50,42 @@ describeInNamespaces("guestctl record and replay", () => {
     ]);
   });
 });
+
+describeInNamespaces("guestctl chaos", () => {
+  it("delays a read, fails a creation, cuts a response and kills the agent; the container keeps its output", async () => {
+    await using machine = await startHostAgent();
+    const listen = `unix://${machine.directory}/chaos.sock`;
+    const rules = [
+      "call=ReadStdout,nth=1,delay=300ms",
+      'call=ExecProcess,nth=1,fail=RESOURCE_EXHAUSTED:"not now, later"',
+      "call=StatsContainer,direction=response,nth=1,cut=12",
+      `call=WriteStdin,nth=1,kill=${await machine.agentPid()}`,
+    ];
+    const flags = rules.flatMap((rule) => ["--rule", rule]);
+    const chaos = startGuestctl(["chaos", "--listen", listen, "--to", machine.address, "--seed", "1", ...flags]);
+    await chaos.prints(`${listen} -> ${machine.address}, seed 1; ^C ends it\n`);
+    const pod = await Pod.open(machine, await connect(listen));
+    const id = await pod.start(["sh", "-c", "echo ready; cat"]);
+
+    const begun = performance.now();
+    const first = await pod.client.agent.readStdout({ container_id: id, exec_id: id, len: 100 });
+    expect([Buffer.from(first.data).toString(), performance.now() - begun >= 295]).toEqual(["ready\n", true]);
+    await expect(pod.exec(id, ["true"])).rejects.toThrow("not now, later");
+    expect((await pod.execute(id, ["true"])).status).toBe(0);
+    await expect(pod.client.agent.statsContainer({ container_id: id })).rejects.toThrow("closed by the agent");
+    await pod.client.closed;
+
+    await using client = await connect(listen);
+    // A connection that has carried a call outlives the agent, so the next agent serves the request.
+    await client.health.check({});
+    expect((await client.agent.writeStdin({ container_id: id, exec_id: id, data: Buffer.from("typed\n") })).len).toBe(
+      6,
+    );
+    const { data } = await client.agent.readStdout({ container_id: id, exec_id: id, len: 100 });
+    expect(Buffer.from(data).toString()).toBe("typed\n");
+    await client.agent.removeContainer({ container_id: id });
+    chaos.child.kill("SIGINT");
+    expect(await chaos.ended).toBe(0);
+    for (const rule of rules) expect(chaos.output.stderr).toContain(`: ${rule}\n`);
+  });
+});

@@ -15,8 +15,8 @@ export interface RelayedConnection {
   readonly id: number;
   /** Writes in a direction. Resolves when there is room for more, or the connection is closed. */
   write(direction: Direction, bytes: Buffer): Promise<void>;
-  /** Closes both sides at once; bytes that aren't sent yet are lost. */
-  destroy(): void;
+  /** Closes both sides once what was written in a direction is delivered. */
+  close(direction: Direction): void;
 }
 
 /** Decides what is passed on. While a returned promise is pending, its direction isn't read. */
@@ -105,7 +105,11 @@ async function relayConnection(host: Socket, id: number, { to, open }: RelayOpti
     agent.destroy();
   };
   stop.addEventListener("abort", destroy);
-  const passage = open({ id, write: (direction, bytes) => write(sides[direction], bytes), destroy });
+  const passage = open({
+    id,
+    write: (direction, bytes) => write(sides[direction], bytes),
+    close: (direction) => void sides[direction].end(destroy),
+  });
   let failure: Error | undefined;
   const fail = (error: Error) => {
     failure ??= stop.aborted ? new Error("the relay was ended") : error;

@@ -8,7 +8,7 @@ export interface NotCompared {
 const STATS = "StatsContainer.cgroup_stats";
 
 /** Fields that replay doesn't compare. `--ignore` adds to them. */
-const NOT_COMPARED: readonly NotCompared[] = [
+export const NOT_COMPARED: readonly NotCompared[] = [
   { path: `${STATS}.cpu_stats.cpu_usage.*`, reason: "times" },
   { path: `${STATS}.cpu_stats.throttling_data.*`, reason: "times" },
   { path: `${STATS}.memory_stats.cache`, reason: "memory" },
