@@ -25,30 +25,33 @@ async function runContainer(pod: Pod): Promise<void> {
 
 describeInNamespaces("guestctl record and replay", () => {
   it.each([
-    ["", "ttrpc"],
-    ["--redact", "grpc"],
-  ])("a recorded conversation gets the same results from a fresh agent: %s over %s", async (redact, protocol) => {
-    await using machine = await startHostAgent();
-    const file = join(machine.directory, "conversation.jsonl");
-    const listen = `unix://${machine.directory}/recorded.sock`;
-    const flags = redact === "" ? [] : [redact];
-    const recorder = startGuestctl(["record", "--listen", listen, "--to", machine.address, ...flags, file]);
-    await recorder.prints("^C ends it");
-    const pod = await Pod.open(machine, await connect(listen));
-    await runContainer(pod);
-    await pod.client.close();
-    recorder.child.kill("SIGINT");
-    expect([await recorder.ended, recorder.output.stderr]).toEqual([0, ""]);
-    expect(readFileSync(file, "utf8").includes("PASSWORD=hunter2")).toBe(redact === "");
+    ["--redact", "ttrpc", "grpc"],
+    ["", "grpc", "ttrpc"],
+  ] as const)(
+    "a conversation gets the same results from a fresh agent: %s recorded over %s, replayed over %s",
+    async (redact, recorded, protocol) => {
+      await using machine = await startHostAgent();
+      const file = join(machine.directory, "conversation.jsonl");
+      const listen = `unix://${machine.directory}/recorded.sock`;
+      const flags = redact === "" ? [] : [redact];
+      const recorder = startGuestctl(["record", "--listen", listen, "--to", machine.address, ...flags, file]);
+      await recorder.prints("^C ends it");
+      const pod = await Pod.open(machine, await connect(listen, { protocol: recorded }));
+      await runContainer(pod);
+      await pod.client.close();
+      recorder.child.kill("SIGINT");
+      expect([await recorder.ended, recorder.output.stderr]).toEqual([0, ""]);
+      expect(readFileSync(file, "utf8").includes("PASSWORD=hunter2")).toBe(redact === "");
 
-    await using fresh = await startHostAgent();
-    const replayed = startGuestctl(["replay", "--protocol", protocol, file, fresh.address]);
-    expect([await replayed.ended, replayed.output.stdout.toString(), replayed.output.stderr]).toEqual([
-      0,
-      expect.stringMatching(/^\d+ calls, no difference\n$/),
-      "",
-    ]);
-  });
+      await using fresh = await startHostAgent();
+      const replayed = startGuestctl(["replay", "--timeout", "60", "--protocol", protocol, file, fresh.address]);
+      expect([await replayed.ended, replayed.output.stdout.toString(), replayed.output.stderr]).toEqual([
+        0,
+        expect.stringMatching(/^\d+ calls, no difference\n$/),
+        "",
+      ]);
+    },
+  );
 });
 
 describeInNamespaces("guestctl chaos", () => {

@@ -5,6 +5,9 @@ import type { NumberedEntry } from "../../host/conversation/format/read-conversa
 import type { Outcome } from "../../host/conversation/replay/outcome.ts";
 import { replay } from "../../host/conversation/replay/replay.ts";
 
+/** Long enough for a loaded machine. */
+const RESPONSE_MS = 60_000;
+
 /** A result that differs in meaning from the recorded one, as text. */
 export interface Difference {
   /** ttRPC stream id of the recorded call. */
@@ -20,7 +23,8 @@ export async function replayRecording(
   entries: readonly NumberedEntry[],
   limits: boolean,
 ): Promise<Difference[]> {
-  const { differences } = await replay(entries, connect, limits ? {} : { prepare: withoutLimits });
+  const options = { timeoutMs: RESPONSE_MS, ...(limits ? {} : { prepare: withoutLimits }) };
+  const { differences } = await replay(entries, connect, options);
   return differences.map(({ stream, method, results }) => {
     return { stream, call: method, reference: text(results.recorded), guestd: text(results.actual) };
   });

@@ -4,6 +4,7 @@ import type { Direction } from "../format/conversation.ts";
 import { ConversationWriter } from "../format/conversation-writer.ts";
 import { type Passage, type Relay, type RelayedConnection, startRelay } from "../relay/relay.ts";
 import { CallEntries } from "./call-entries.ts";
+import { grpcEntries } from "./grpc/grpc-entries.ts";
 import { ttrpcEntries, type WireReader } from "./ttrpc-entries.ts";
 
 export interface RecordOptions {
@@ -80,7 +81,7 @@ function recordConnection(connection: RelayedConnection, writer: ConversationWri
     const protocol = first === GRPC_FIRST || (first !== undefined && direction === "response") ? "grpc" : "ttrpc";
     writer.begin(protocol);
     writer.write({ kind: "opened", conn, protocol });
-    reader = protocol === "ttrpc" ? ttrpcEntries(entries) : rawEntries(entries);
+    reader = protocol === "ttrpc" ? ttrpcEntries(entries) : grpcEntries(entries);
     return reader;
   };
   return {
@@ -96,13 +97,5 @@ function recordConnection(connection: RelayedConnection, writer: ConversationWri
       readerFor("request");
       writer.write({ kind: "closed", conn, ...(error === undefined ? {} : { reason: error.message }) });
     },
-  };
-}
-
-/** Records chunks as they are. */
-function rawEntries(entries: CallEntries): WireReader {
-  return {
-    push: (direction: Direction, chunk) => entries.raw(direction, "gRPC isn't decoded", { stream: 0, bytes: chunk }),
-    end: () => undefined,
   };
 }
