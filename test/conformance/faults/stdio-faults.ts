@@ -19,7 +19,7 @@ export function stdioFaults(): Fault[] {
     ),
     fault(
       "ReadStdout: bytes that are no UTF-8 are replaced",
-      /^ReadStdout: every byte/,
+      /^(ReadStdout|WriteStdin): every byte/,
       response("ReadStdout", ({ data }) => ({ data: Buffer.from(Buffer.from(data).toString()) })),
     ),
     fault(
@@ -66,11 +66,10 @@ export function stdioFaults(): Fault[] {
       /^WriteStdin: every byte/,
       response("WriteStdin", ({ len }) => ({ len: Math.max(0, len - 1) })),
     ),
-    fault(
-      "WriteStdin: the last byte is lost",
-      /^WriteStdin: every byte/,
-      request("WriteStdin", ({ data, ...ids }) => ({ ...ids, data: data.length > 1 ? data.subarray(0, -1) : data })),
-    ),
+    fault("WriteStdin: the last byte is lost, but reported as taken", /^WriteStdin: every byte/, {
+      ...request("WriteStdin", ({ data, ...ids }) => ({ ...ids, data: data.length > 1 ? data.subarray(0, -1) : data })),
+      ...response("WriteStdin", (_response, { data }) => ({ len: data.length })),
+    }),
     fault("WriteStdin: each write happens twice", /^WriteStdin: every byte/, {
       call: "WriteStdin",
       requestFrames: (frame) => [frame, frame],
