@@ -61,6 +61,13 @@ module.exports = {
     layer("host-knows-only-proto", "^host/", "^agent/(?!kernel/|service/explain-spec\\.ts)", "^test/"),
     // `guestctl image` is the builder's command line; it is loaded by these commands alone.
     layer("guestctl-image-alone-builds", "^host/(?!cli/command/image-)", "^rootfs-builder/"),
+    // Recording, replay and faults serve any agent.
+    layer(
+      "conversations-know-only-the-client",
+      "^host/conversation/",
+      "^host/(?!conversation/|client/|visible\\.ts)",
+      "^agent/",
+    ),
     layer("images-know-neither", "^rootfs-builder/", "^(agent|host|test|proto)/"),
   ],
   options: {

@@ -46,6 +46,9 @@ test("guestctl has exactly these commands", () => {
     "stop",
     "upgrade",
     "agent",
+    "record",
+    "replay",
+    "chaos",
     "image",
   ]);
 });

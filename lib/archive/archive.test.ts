@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { hostTree, openSource } from "../../host/client/streams/host-tree.ts";
-import { randomFrom } from "../../test/scenarios/cutting-proxy.ts";
 import { hostileArchives } from "../../test/scenarios/hostile-archives.ts";
 import { makeSampleTree, snapshotTree } from "../../test/scenarios/sample-tree.ts";
 import { isRoot } from "../is-root.ts";
+import { randomFrom } from "../seeded-random.ts";
 import { TreeSink } from "./tree-sink.ts";
 import { type Position, TreeSource } from "./tree-source.ts";
 

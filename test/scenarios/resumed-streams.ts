@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { type Attachment, type AttachRequest, attach, type OutputName } from "../../host/client/streams/attachment.ts";
-import type { Random } from "./cutting-proxy.ts";
+import type { Random } from "../../lib/seeded-random.ts";
 
 /** Output as it arrived. */
 export interface Received {

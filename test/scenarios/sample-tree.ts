@@ -18,7 +18,7 @@ import {
 import { join } from "node:path";
 import { treeCalls } from "../../agent/kernel/sys/tree-calls.ts";
 import { O_PATH } from "../../lib/archive/tree-sys.ts";
-import type { Random } from "./cutting-proxy.ts";
+import type { Random } from "../../lib/seeded-random.ts";
 import { randomBytesOf } from "./resumed-streams.ts";
 
 const O_NOFOLLOW = 0o400000;

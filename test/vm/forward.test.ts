@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { openForward } from "../../host/client/streams/forward.ts";
 import { waitForPort } from "../../host/client/streams/list-ports.ts";
 import { reverseForward } from "../../host/client/streams/reverse-forward.ts";
-import { randomFrom } from "../scenarios/cutting-proxy.ts";
+import { randomFrom } from "../../lib/seeded-random.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { randomBytesOf } from "../scenarios/resumed-streams.ts";

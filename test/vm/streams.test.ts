@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { randomFrom } from "../scenarios/cutting-proxy.ts";
+import { randomFrom } from "../../lib/seeded-random.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { expectExactly, follow, randomBytesOf } from "../scenarios/resumed-streams.ts";
 import { attachText, shellProcess } from "../scenarios/streams.ts";
