@@ -33,13 +33,16 @@ export interface AgentClient extends AsyncDisposable {
 export interface ConnectOptions extends DialOptions {
   /** Defaults to ttRPC, the only protocol of agents other than guestd. */
   readonly protocol?: "ttrpc" | "grpc";
+  /** Returns the channel to use instead, such as one that records calls. */
+  readonly wrap?: (channel: RpcChannel) => RpcChannel;
 }
 
 /** Dials an address (see `dial`) and returns the agent's services. */
 export async function connect(address: string, options: ConnectOptions = {}): Promise<AgentClient> {
   const stream = await dial(address, options);
   const channel = options.protocol === "grpc" ? new GrpcClient(stream) : new TtrpcClient(stream);
-  return agentClient(endsWithAgent(channel));
+  const { wrap = (given) => given } = options;
+  return agentClient(wrap(endsWithAgent(channel)));
 }
 
 /** Returns the agent's services over a channel, which the client then owns. */

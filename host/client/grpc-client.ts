@@ -36,7 +36,10 @@ export class GrpcClient implements RpcChannel {
       createConnection: () => stream,
       settings: { initialWindowSize: MAX_BODY_BYTES, enablePush: false },
     });
-    this.#session.once("connect", () => this.#session.setLocalWindowSize(4 * MAX_BODY_BYTES));
+    this.#session.once("connect", () => {
+      // A client that was closed at once also emits the event.
+      if (!this.#session.destroyed) this.#session.setLocalWindowSize(4 * MAX_BODY_BYTES);
+    });
     this.#session.on("error", () => {});
     this.closed = new Promise((resolve) => this.#session.once("close", resolve));
   }
