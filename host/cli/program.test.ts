@@ -46,6 +46,7 @@ test("guestctl has exactly these commands", () => {
     "stop",
     "upgrade",
     "agent",
+    "conformance",
     "image",
   ]);
 });

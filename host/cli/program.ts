@@ -4,6 +4,7 @@ import { addAgent } from "./command/agent.ts";
 import { addAttach } from "./command/attach.ts";
 import { addBoot } from "./command/boot.ts";
 import { addCapture } from "./command/capture.ts";
+import { addConformance } from "./command/conformance.ts";
 import { addCores } from "./command/cores.ts";
 import { addCp } from "./command/cp.ts";
 import { addDebug } from "./command/debug.ts";
@@ -71,6 +72,7 @@ export function createProgram(): Command {
     addStop,
     addUpgrade,
     addAgent,
+    addConformance,
     addImage,
   ];
   for (const add of commands) add(program);

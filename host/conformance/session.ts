@@ -1,0 +1,248 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { reason } from "../../lib/reason.ts";
+import { type AgentClient, connect } from "../client/agent-client.ts";
+import { RpcError } from "../client/rpc-error.ts";
+import { sendFiles } from "../client/send-files.ts";
+import type { LocalRoot } from "./busybox-root.ts";
+import type { Prerequisite } from "./case.ts";
+import { ociSpec, withResources } from "./oci-spec.ts";
+import type { AgentUnderTest } from "./target/target.ts";
+
+/** Only directory that CopyFile may write to. */
+export const SHARED = "/run/kata-containers/shared/containers";
+export const HOSTNAME = "conformance-pod";
+export const NAMESERVER = "nameserver 10.0.0.10";
+/** The pod's shared memory, as both hosts request it. */
+export const SHM = {
+  driver: "ephemeral",
+  source: "shm",
+  fstype: "tmpfs",
+  options: ["noexec", "nosuid", "nodev", "mode=1777", "size=67108864"],
+  mount_point: "/run/kata-containers/sandbox/shm",
+};
+const ALIVE_MS = 10_000;
+const RESTARTED_MS = 60_000;
+
+export type Protocol = "ttrpc" | "grpc";
+
+export interface SessionOptions {
+  readonly protocol: Protocol;
+  readonly root: LocalRoot;
+  /** Path in the guest of a root file system with busybox, instead of one that is uploaded. */
+  readonly guestRootfs?: string;
+}
+
+/** Result of the session's CreateSandbox call. */
+export type SandboxOutcome = "created" | "existed" | Error;
+
+let sessions = 0;
+
+/** An agent under test with its sandbox and root file system, for one group of cases. */
+export class Session implements AsyncDisposable {
+  readonly agent: AgentUnderTest;
+  readonly protocol: Protocol;
+  /** Unique within the agent, so that nothing of an earlier run is in the way. */
+  readonly id = `conf-${Date.now().toString(36)}-${process.pid}-${++sessions}`;
+  readonly #options: SessionOptions;
+  #control: AgentClient;
+  #sandbox: Promise<SandboxOutcome> | undefined;
+  #rootfs: Promise<string | undefined> | undefined;
+  #memory: Promise<string | undefined> | undefined;
+  #mac: Promise<string> | undefined;
+
+  private constructor(agent: AgentUnderTest, control: AgentClient, options: SessionOptions) {
+    this.agent = agent;
+    this.protocol = options.protocol;
+    this.#control = control;
+    this.#options = options;
+  }
+
+  /** Owns the agent; closes it if it can't be reached. */
+  static async open(agent: AgentUnderTest, options: SessionOptions): Promise<Session> {
+    try {
+      return new Session(agent, await connect(agent.address, { protocol: options.protocol }), options);
+    } catch (error) {
+      await agent[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Path in the guest of the root file system of all containers. */
+  get rootfs(): string {
+    return this.#options.guestRootfs ?? `${SHARED}/${this.id}/rootfs`;
+  }
+
+  /** Creates the sandbox once. */
+  sandbox(): Promise<SandboxOutcome> {
+    this.#sandbox ??= this.#createSandbox();
+    return this.#sandbox;
+  }
+
+  /** Makes the next case upload the root file system again, after a call that may have removed it. */
+  forgetRootfs(): void {
+    this.#rootfs = undefined;
+  }
+
+  /** MAC address of the interface that cases may change. */
+  interfaceAddress(): Promise<string> {
+    const { spareInterface } = this.agent;
+    if (spareInterface === undefined) throw new Error("no interface may be changed");
+    this.#mac ??= spareInterface();
+    return this.#mac;
+  }
+
+  /** Returns why a prerequisite isn't met; undefined if it is. */
+  async missing(what: Prerequisite): Promise<string | undefined> {
+    switch (what) {
+      case "ttrpc":
+        return this.protocol === "ttrpc" ? undefined : "it sends frames of ttRPC, and this run uses gRPC";
+      case "own-agent":
+        return this.agent.isOwn ? undefined : "it ends or spoils the agent; give --start or --guest";
+      case "restart":
+        return this.agent.restart === undefined ? "it kills the agent; give --restart or --pid" : undefined;
+      case "sandbox":
+        return this.#whyNoSandbox();
+      case "rootfs":
+        return (await this.#whyNoSandbox()) ?? (await this.#whyNoRootfs());
+      case "memory-limits":
+        return (await this.missing("rootfs")) ?? (await this.#whyNoMemoryLimits());
+      case "interface":
+        return (await this.missing("rootfs")) ?? (await this.#whyNoInterface());
+    }
+  }
+
+  /** True if the agent answers a health check within 10 s, on a new connection. */
+  async isAlive(limitMs = ALIVE_MS): Promise<boolean> {
+    try {
+      await using client = await connect(this.agent.address, { protocol: this.protocol, timeoutMs: limitMs });
+      await client.health.check({}, { timeoutMs: limitMs });
+      return true;
+    } catch (error) {
+      // An agent without health checks answers too.
+      return error instanceof RpcError && error.kind === "unimplemented";
+    }
+  }
+
+  /** Kills the agent and waits until another one answers. */
+  async restart(): Promise<void> {
+    await this.agent.restart?.();
+    await this.#control.close();
+    for (const end = performance.now() + RESTARTED_MS; !(await this.isAlive(1000)); await sleep(50)) {
+      if (performance.now() > end) throw new Error("no agent answered within 60 s after the kill");
+    }
+    this.#control = await connect(this.agent.address, { protocol: this.protocol });
+  }
+
+  /** Removes a container by all means. Resolves to the reason if that fails. */
+  async remove(container_id: string): Promise<string | undefined> {
+    const limit = { timeoutMs: ALIVE_MS };
+    const remove = () => this.#control.agent.removeContainer({ container_id, timeout: 8 }, limit);
+    try {
+      await remove().catch(async (error: unknown) => {
+        if (isGone(error)) return;
+        await this.#control.agent.resumeContainer({ container_id }, limit).catch(() => undefined);
+        await remove();
+      });
+      return undefined;
+    } catch (error) {
+      return isGone(error) ? undefined : `remove container ${container_id}: ${reason(error)}`;
+    }
+  }
+
+  /** Closes the connection, and the agent if it is the suite's. Otherwise removes the uploaded files. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const uploaded = this.#options.guestRootfs === undefined && (await this.#rootfs) === undefined;
+    if (!this.agent.isOwn && this.#rootfs !== undefined && uploaded) await this.#removeFiles().catch(() => undefined);
+    await this.#control.close();
+    await this.agent[Symbol.asyncDispose]();
+  }
+
+  async #createSandbox(): Promise<SandboxOutcome> {
+    try {
+      await this.#control.agent.createSandbox(
+        { sandbox_id: this.id, hostname: HOSTNAME, dns: [NAMESERVER], storages: [SHM] },
+        { timeoutMs: RESTARTED_MS },
+      );
+      return "created";
+    } catch (error) {
+      if (error instanceof RpcError && error.kind === "already-exists") return "existed";
+      return error as Error;
+    }
+  }
+
+  async #whyNoSandbox(): Promise<string | undefined> {
+    const outcome = await this.sandbox();
+    return outcome instanceof Error ? `the sandbox could not be created: ${reason(outcome)}` : undefined;
+  }
+
+  #whyNoRootfs(): Promise<string | undefined> {
+    this.#rootfs ??= this.#upload();
+    return this.#rootfs;
+  }
+
+  async #upload(): Promise<string | undefined> {
+    if (this.#options.guestRootfs !== undefined) return undefined;
+    const { root } = this.#options;
+    if ("missing" in root) return root.missing;
+    try {
+      await sendFiles(this.#control, root.path, this.rootfs, { owner: { uid: 0, gid: 0 } });
+      return undefined;
+    } catch (error) {
+      return `the root file system could not be copied into the guest, give --guest-rootfs: ${reason(error)}`;
+    }
+  }
+
+  async #whyNoInterface(): Promise<string | undefined> {
+    if (this.agent.spareInterface === undefined) return "it changes a network interface; give --interface MAC";
+    return this.interfaceAddress().then(
+      () => undefined,
+      (error: unknown) => `no interface could be created: ${reason(error)}`,
+    );
+  }
+
+  #whyNoMemoryLimits(): Promise<string | undefined> {
+    this.#memory ??= this.#tryMemoryLimit();
+    return this.#memory;
+  }
+
+  /** Creates a container with a limit and looks for it in its cgroup. */
+  async #tryMemoryLimit(): Promise<string | undefined> {
+    const id = `${this.id}-limit`;
+    const line = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null";
+    const spec = ociSpec(this.rootfs, ["sh", "-c", line], withResources({ Memory: { Limit: 64 << 20 } }));
+    try {
+      const text = await this.#output(id, spec);
+      return text.includes(String(64 << 20)) ? undefined : "the agent's cgroups have no memory controller";
+    } catch (error) {
+      return `no container with a memory limit: ${reason(error).split(";")[0]}`;
+    } finally {
+      await this.remove(id);
+    }
+  }
+
+  async #removeFiles(): Promise<void> {
+    const id = `${this.id}-clean`;
+    const bind = { destination: "/shared", source: SHARED, type: "bind", options: ["rbind", "rw"] };
+    const spec = ociSpec(this.rootfs, ["rm", "-rf", `/shared/${this.id}`], { Mounts: [bind] });
+    try {
+      await this.#output(id, spec);
+    } finally {
+      await this.remove(id);
+    }
+  }
+
+  /** Runs a container to its end and returns the start of its output. */
+  async #output(id: string, OCI: Parameters<AgentClient["agent"]["createContainer"]>[0]["OCI"]): Promise<string> {
+    const ids = { container_id: id, exec_id: id };
+    const limit = { timeoutMs: ALIVE_MS };
+    await this.#control.agent.createContainer({ ...ids, OCI: OCI ?? null }, limit);
+    await this.#control.agent.startContainer({ container_id: id }, limit);
+    const { data } = await this.#control.agent.readStdout({ ...ids, len: 4096 }, limit);
+    await this.#control.agent.waitProcess(ids, limit);
+    return Buffer.from(data).toString();
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof RpcError && (error.kind === "not-found" || /invalid container id/i.test(error.message));
+}
