@@ -191,6 +191,21 @@ export class CaseContext implements AsyncDisposable {
     }
   }
 
+  /**
+   * Reads a terminal's output to its end, which is an empty answer or, as the kernel reports it (EIO), INTERNAL. Both hosts
+   * accept both.
+   */
+  async drainTerminal(container_id: string, exec_id = container_id): Promise<string> {
+    for (let seen = ""; ; ) {
+      const answer = await this.agent.readStdout({ container_id, exec_id, len: READ_BYTES }).catch((error: unknown) => {
+        if (error instanceof RpcError && error.kind === "internal") return { data: new Uint8Array() };
+        throw error;
+      });
+      if (answer.data.length === 0) return seen;
+      seen += Buffer.from(answer.data).toString();
+    }
+  }
+
   /** Reads stdout until it includes `text`. Returns all that was read; fails at the end of the output. */
   async readUntil(text: string, container_id: string, exec_id = container_id): Promise<string> {
     for (let seen = ""; ; ) {

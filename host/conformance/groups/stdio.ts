@@ -252,7 +252,7 @@ export const stdio: CaseGroup = {
       },
     },
     {
-      name: "ReadStdout: a process's standard input is readable and empty if nothing is written",
+      name: "WriteStdin: a process's standard input is a pipe or /dev/null, never a socket",
       level: "should",
       source: "kata-containers issue 11747",
       run: async (context) => {

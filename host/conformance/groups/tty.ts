@@ -22,7 +22,7 @@ export const tty: CaseGroup = {
       source: "OCI runtime spec, process.terminal",
       run: async (context) => {
         const id = await context.start([], onTerminal("for n in 0 1 2; do test -t $n && echo $n; done"));
-        equal((await context.drain("readStdout", id)).toString(), "0\r\n1\r\n2\r\n", "stdout");
+        equal(await context.drainTerminal(id), "0\r\n1\r\n2\r\n", "stdout");
       },
     },
     {
@@ -31,7 +31,7 @@ export const tty: CaseGroup = {
       source: "Go shim and runtime-rs read no stderr of a terminal",
       run: async (context) => {
         const id = await context.start([], onTerminal("echo out; echo err >&2"));
-        equal((await context.drain("readStdout", id)).toString(), "out\r\nerr\r\n", "stdout");
+        equal(await context.drainTerminal(id), "out\r\nerr\r\n", "stdout");
       },
     },
     {
@@ -41,7 +41,7 @@ export const tty: CaseGroup = {
       run: async (context) => {
         const id = await context.sleeper();
         const exec = await context.exec(id, ["sh", "-c", "tty; exit 5"], { Terminal: true });
-        matches((await context.drain("readStdout", id, exec)).toString(), /^\/dev\/pts\/\d+\r\n$/, "the output of tty");
+        matches(await context.drainTerminal(id, exec), /^\/dev\/pts\/\d+\r\n$/, "the output of tty");
         equal((await context.agent.waitProcess({ container_id: id, exec_id: exec })).status, 5, "the status");
       },
     },
@@ -121,7 +121,7 @@ export const tty: CaseGroup = {
       run: async (context) => {
         const id = await context.start([], onTerminal("read x; echo got $x"));
         await context.write("typed\n", id);
-        matches((await context.drain("readStdout", id)).toString(), /^typed\r\ngot typed\r\n$/, "stdout");
+        matches(await context.drainTerminal(id), /^typed\r\ngot typed\r\n$/, "stdout");
       },
     },
     {
@@ -130,7 +130,7 @@ export const tty: CaseGroup = {
       source: "kubectl exec -it with full-screen programs",
       run: async (context) => {
         const id = await context.start([], onTerminal("stty raw -echo; seq 1 20000; exit 3"));
-        const stdout = (await context.drain("readStdout", id)).toString();
+        const stdout = await context.drainTerminal(id);
         equal(stdout === Array.from({ length: 20_000 }, (_, at) => `${at + 1}\n`).join(""), true, "every byte arrives");
       },
     },
@@ -160,7 +160,7 @@ export const tty: CaseGroup = {
       source: "OCI runtime spec, process.consoleSize; the reference ignores it",
       run: async (context) => {
         const id = await context.start([], onTerminal("stty size", { ConsoleSize: { Height: 33, Width: 77 } }));
-        equal((await context.drain("readStdout", id)).toString(), "33 77\r\n", "stdout");
+        equal(await context.drainTerminal(id), "33 77\r\n", "stdout");
       },
     },
     {
@@ -169,7 +169,7 @@ export const tty: CaseGroup = {
       source: "OCI runtime spec, default devices",
       run: async (context) => {
         const id = await context.start([], onTerminal("test -c /dev/console && echo console"));
-        equal((await context.drain("readStdout", id)).toString(), "console\r\n", "stdout");
+        equal(await context.drainTerminal(id), "console\r\n", "stdout");
       },
     },
   ],

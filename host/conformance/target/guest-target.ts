@@ -7,6 +7,9 @@ const API_PORT = 1024;
 const POLL_MS = 50;
 const CHECK_MS = 5000;
 const MEMORY_MIB = 512;
+/** MAC address of a card that cases may change. Nothing else is on its network. */
+const MAC = "02:00:00:00:16:01";
+const CARD = ["-netdev", "hubport,id=conformance,hubid=0", "-device", `virtio-net-pci,netdev=conformance,mac=${MAC}`];
 
 /** Returns a target that boots a guest of ours for each group. */
 export function guestTarget(): Target {
@@ -14,12 +17,13 @@ export function guestTarget(): Target {
 }
 
 async function bootGuest(): Promise<AgentUnderTest> {
-  const guest = await Guest.start({ memoryMib: MEMORY_MIB });
+  const guest = await Guest.start({ memoryMib: MEMORY_MIB, qemuArgs: CARD });
   const address = guest.address(API_PORT);
   return {
     address,
     isOwn: true,
     restart: () => killAgent(address),
+    spareInterface: async () => MAC,
     output: () => guest.console,
     [Symbol.asyncDispose]: () => guest.destroy(),
   };
