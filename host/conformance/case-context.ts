@@ -1,17 +1,10 @@
-import type { Duplex } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
-import { type AgentClient, connect } from "../client/agent-client.ts";
-import { dial } from "../client/dial.ts";
 import { RpcError } from "../client/rpc-error.ts";
-import type { CallRecorder } from "./call-recorder.ts";
+import { CaseConnections, type CaseParts, connectTo } from "./case-connections.ts";
 import { equal, holds } from "./check.ts";
 import { ociProcess, ociSpec, withMounts } from "./oci-spec.ts";
-import { isUnsupported, SkipCase } from "./outcome.ts";
 import { quietMethods } from "./quiet-methods.ts";
-import { randomFrom } from "./random.ts";
-import { type Session, SHARED } from "./session.ts";
 
 export interface Output {
   readonly stdout: string;
@@ -21,95 +14,16 @@ export interface Output {
 
 /** Length of a read, as the Go shim requests it. */
 const READ_BYTES = 32_768;
-/** Time that a call must stay open to count as waiting. */
-const PENDING_MS = 300;
 
-let contexts = 0;
-
-/**
- * Everything that a case does to the agent. Its calls are recorded, and the runner removes the containers that it leaves and
- * closes its connections.
- */
-export class CaseContext implements AsyncDisposable {
-  readonly session: Session;
-  /** The case's own connection. */
-  readonly client: AgentClient;
-  /** Repeatable by the run's seed. */
-  readonly random: () => number;
-  /** Aborted at the time limit. */
-  readonly signal: AbortSignal;
-  readonly #recorder: CallRecorder;
-  readonly #prefix: string;
-  readonly #clients: AgentClient[];
-  readonly #sockets: Duplex[] = [];
-  #count = 0;
-
-  private constructor(
-    session: Session,
-    client: AgentClient,
-    recorder: CallRecorder,
-    seed: number,
-    signal: AbortSignal,
-  ) {
-    this.session = session;
-    this.client = client;
-    this.#clients = [client];
-    this.#recorder = recorder;
-    this.random = randomFrom(seed);
-    this.signal = signal;
-    this.#prefix = `${session.id}-${++contexts}`;
-  }
-
-  static async open(session: Session, recorder: CallRecorder, seed: number, signal: AbortSignal): Promise<CaseContext> {
-    const client = await connectTo(session, recorder);
-    return quietMethods(new CaseContext(session, client, recorder, seed, signal));
-  }
-
-  get agent(): AgentClient["agent"] {
-    return this.client.agent;
-  }
-
-  get health(): AgentClient["health"] {
-    return this.client.health;
-  }
-
-  get guest(): AgentClient["guest"] {
-    return this.client.guest;
+/** Everything that a case does to the agent: its connections, and what hosts do with containers and processes. */
+export class CaseContext extends CaseConnections {
+  static async open(parts: Omit<CaseParts, "client">): Promise<CaseContext> {
+    return quietMethods(new CaseContext({ ...parts, client: await connectTo(parts.session, parts.recorder) }));
   }
 
   /** Path in the guest of the root file system with busybox. Writable, and used by all containers. */
   get rootfs(): string {
     return this.session.rootfs;
-  }
-
-  /** Opens another connection. */
-  async connect(): Promise<AgentClient> {
-    const client = await connectTo(this.session, this.#recorder);
-    this.#clients.push(client);
-    return client;
-  }
-
-  /** Opens a connection without a protocol on it. */
-  async dial(): Promise<Duplex> {
-    const socket = await dial(this.session.agent.address);
-    socket.on("error", () => undefined);
-    this.#sockets.push(socket);
-    return socket;
-  }
-
-  /** Ends the case as skipped: a prerequisite is missing that only the case could find out. */
-  skip(reason: string): never {
-    throw new SkipCase(reason);
-  }
-
-  /** Returns an id that is unique in the agent. */
-  fresh(): string {
-    return `${this.#prefix}-${++this.#count}`;
-  }
-
-  /** Returns a path that is unique in the guest, below the directory of CopyFile. */
-  sharedPath(): string {
-    return `${SHARED}/${this.session.id}/${this.fresh()}`;
   }
 
   /** Creates a container that runs `args` once it is started. Returns its id. */
@@ -234,53 +148,5 @@ export class CaseContext implements AsyncDisposable {
   lookAt(directory: string, script: string): Promise<string> {
     const bind = { destination: "/guest", source: directory, type: "bind", options: ["rbind", "ro"] };
     return this.print(script, withMounts(bind));
-  }
-
-  /** Fails the case if the call is answered within a moment. */
-  async stillOpen(call: Promise<unknown>, what: string): Promise<void> {
-    const answered = call.then(
-      (answer) => ({ answer }),
-      (error: Error) => {
-        if (isUnsupported(error)) throw error;
-        return { answer: error.message };
-      },
-    );
-    const { answer } = await Promise.race([answered, this.pause(PENDING_MS).then(() => ({ answer: undefined }))]);
-    holds(answer === undefined, `${what} is not answered yet`, answer);
-  }
-
-  /** Waits, at most until the case's time limit. */
-  pause(ms: number): Promise<void> {
-    return sleep(ms, undefined, { signal: this.signal });
-  }
-
-  /** Tries until the check passes or the case's time limit ends it. Calls that fail end the case at once. */
-  async eventually<T>(ask: () => Promise<T>, isDone: (value: T) => boolean): Promise<T> {
-    for (;;) {
-      const value = await ask();
-      if (isDone(value)) return value;
-      await this.pause(50);
-    }
-  }
-
-  /** Closes all connections. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    await Promise.all(this.#clients.map((client) => client.close()));
-  }
-}
-
-async function connectTo(session: Session, recorder: CallRecorder): Promise<AgentClient> {
-  const { agent, protocol } = session;
-  try {
-    const client = await connect(agent.address, { protocol, wrap: (channel) => recorder.wrap(channel) });
-    return {
-      ...client,
-      agent: quietMethods(client.agent),
-      health: quietMethods(client.health),
-      guest: quietMethods(client.guest),
-    };
-  } catch (error) {
-    throw new RpcError("unavailable", (error as Error).message, { cause: error });
   }
 }

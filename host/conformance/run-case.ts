@@ -55,7 +55,7 @@ async function outcomeOf(
   let outcome: Outcome;
   let context: CaseContext | undefined;
   try {
-    context = await CaseContext.open(session, recorder, seedOf(seed, one.name), limit.signal);
+    context = await CaseContext.open({ session, recorder, seed: seedOf(seed, one.name), signal: limit.signal });
     await withLimit(one.run(context), limitMs, recorder);
     outcome = { state: "passed" };
   } catch (error) {

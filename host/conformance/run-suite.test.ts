@@ -22,7 +22,11 @@ test("the report on an agent of five calls is right case by case", async () => {
   const { results, problems } = await run();
   expect(problems).toEqual([]);
   const passed = [
-    ...["Check: answers SERVING", "Check: is answered before a sandbox exists", "Check: is answered within a second"],
+    ...[
+      "Check: answers SERVING",
+      "Check: is answered before a sandbox exists",
+      "Check: is answered within five seconds",
+    ],
     ...["Check: is answered on each of ten connections"],
     ...["Check: a connection that is opened and closed without a byte does no harm"],
     ...["Version: has the agent's version, as three numbers", "Version: has the version 0.0.1 of the protocol"],
@@ -87,12 +91,23 @@ test("known failures don't fail a run, and one that passes does", async () => {
   expect(await verdict([name], MINIMAL)).toBe(false);
 });
 
-test("an agent that can't be reached is a problem of the run, and its cases are skipped", async () => {
-  const groups = GROUPS.filter(({ name }) => name === "health");
+test("an agent that can't be reached is one problem of the run, and all cases are skipped", async () => {
+  const groups = GROUPS.filter(({ name }) => name === "health" || name === "tty");
   const result = await runSuite({ target: addressTarget("unix:///none/agent.sock"), groups, selection });
   expect(result.problems).toEqual([
     "group health over ttrpc: dial unix:///none/agent.sock: connect ENOENT /none/agent.sock",
   ]);
-  expect(named(result.results, "skipped")).toHaveLength(groups[0]?.cases.length ?? 0);
+  expect(named(result.results, "skipped")).toHaveLength(groups.flatMap(({ cases }) => cases).length);
   expect(isConformant(result)).toBe(false);
+});
+
+test("the environment names the agent's version, and a command's secrets are redacted", async () => {
+  await using agent = await startMinimalAgent();
+  const target = { ...addressTarget(agent.address), description: "started by API_TOKEN=abc my-agent" };
+  const { environment } = await runSuite({ target, groups: GROUPS.slice(0, 1), selection });
+  expect(environment).toMatchObject({
+    agentVersion: "0.0.1",
+    agent: "started by API_TOKEN=[redacted] my-agent",
+    seed: 1,
+  });
 });

@@ -40,21 +40,29 @@ export async function runSuite(options: SuiteOptions): Promise<Run> {
     options.onResult?.(shown);
   };
   let agentVersion: string | undefined;
+  let isReached = false;
+  const watched = watchAgents(target, {
+    onOpen: () => (isReached = true),
+    onVersion: (version) => (agentVersion ??= version),
+  });
+  /** Why no agent could be reached; further groups don't wait for it again. */
+  let unreachable: unknown;
   for (const protocol of selection.protocols) {
     for (const group of groups) {
       const wanted = group.cases.filter((one) => isSelected(selection, group, one));
       for (const one of group.cases) if (!wanted.includes(one)) add(disabled(group, one, protocol));
       if (wanted.length === 0) continue;
       const settings = {
-        ...{ target: withVersion(target, protocol, (version) => (agentVersion ??= version)), protocol, root },
-        ...{ seed: selection.seed, concurrency: selection.concurrency, onResult: add },
+        ...{ target: watched, protocol, root, seed: selection.seed, concurrency: selection.concurrency, onResult: add },
         limitMs: (one: ConformanceCase) => timeLimitMs(selection, one),
         ...(guestRootfs === undefined ? {} : { guestRootfs }),
       };
       try {
+        if (unreachable !== undefined) throw unreachable;
         await runGroup(group, wanted, settings);
       } catch (error) {
-        problems.push(`group ${group.name} over ${protocol}: ${reason(error)}`);
+        if (unreachable === undefined) problems.push(`group ${group.name} over ${protocol}: ${reason(error)}`);
+        if (!isReached) unreachable = error;
         const done = new Set(results.filter((one) => one.protocol === protocol).map(({ name }) => name));
         const rest = wanted.filter(({ name }) => !done.has(name));
         for (const result of skippedGroup(group, rest, settings, error)) add(result);
@@ -69,16 +77,19 @@ function disabled(group: CaseGroup, one: ConformanceCase, protocol: Protocol): C
   return { ...describe(group, one, protocol), state: "disabled", ms: 0, calls: [], droppedCalls: 0 };
 }
 
-/** Returns a target that also asks its agents for their version. */
-function withVersion(target: Target, protocol: Protocol, onVersion: (version: string) => void): Target {
+/** Returns a target that reports that an agent answers, and its version. */
+function watchAgents(
+  target: Target,
+  { onOpen, onVersion }: { readonly onOpen: () => void; readonly onVersion: (version: string) => void },
+): Target {
   return {
     ...target,
     async open() {
       const agent = await target.open();
       try {
-        await using client = await connect(agent.address, { protocol });
-        const { agent_version } = await client.health.version({}, { timeoutMs: 5000 });
-        onVersion(agent_version);
+        await using client = await connect(agent.address);
+        onOpen();
+        onVersion((await client.health.version({}, { timeoutMs: 5000 })).agent_version);
       } catch {
         // The group's own connection reports what is wrong.
       }

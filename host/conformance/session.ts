@@ -5,11 +5,9 @@ import { RpcError } from "../client/rpc-error.ts";
 import { sendFiles } from "../client/send-files.ts";
 import type { LocalRoot } from "./busybox-root.ts";
 import type { Prerequisite } from "./case.ts";
-import { ociSpec, withResources } from "./oci-spec.ts";
+import { removeContainer, removeUploaded, SHARED, whyNoMemoryLimits } from "./session-containers.ts";
 import type { AgentUnderTest } from "./target/target.ts";
 
-/** Only directory that CopyFile may write to. */
-export const SHARED = "/run/kata-containers/shared/containers";
 export const HOSTNAME = "conformance-pod";
 export const NAMESERVER = "nameserver 10.0.0.10";
 /** The pod's shared memory, as both hosts request it. */
@@ -134,25 +132,15 @@ export class Session implements AsyncDisposable {
   }
 
   /** Removes a container by all means. Resolves to the reason if that fails. */
-  async remove(container_id: string): Promise<string | undefined> {
-    const limit = { timeoutMs: ALIVE_MS };
-    const remove = () => this.#control.agent.removeContainer({ container_id, timeout: 8 }, limit);
-    try {
-      await remove().catch(async (error: unknown) => {
-        if (isGone(error)) return;
-        await this.#control.agent.resumeContainer({ container_id }, limit).catch(() => undefined);
-        await remove();
-      });
-      return undefined;
-    } catch (error) {
-      return isGone(error) ? undefined : `remove container ${container_id}: ${reason(error)}`;
-    }
+  remove(container_id: string): Promise<string | undefined> {
+    return removeContainer(this.#control.agent, container_id);
   }
 
   /** Closes the connection, and the agent if it is the suite's. Otherwise removes the uploaded files. */
   async [Symbol.asyncDispose](): Promise<void> {
     const uploaded = this.#options.guestRootfs === undefined && (await this.#rootfs) === undefined;
-    if (!this.agent.isOwn && this.#rootfs !== undefined && uploaded) await this.#removeFiles().catch(() => undefined);
+    if (!this.agent.isOwn && this.#rootfs !== undefined && uploaded)
+      await removeUploaded(this.#control.agent, this.rootfs, this.id);
     await this.#control.close();
     await this.agent[Symbol.asyncDispose]();
   }
@@ -201,48 +189,7 @@ export class Session implements AsyncDisposable {
   }
 
   #whyNoMemoryLimits(): Promise<string | undefined> {
-    this.#memory ??= this.#tryMemoryLimit();
+    this.#memory ??= whyNoMemoryLimits(this.#control.agent, this.rootfs, `${this.id}-limit`);
     return this.#memory;
   }
-
-  /** Creates a container with a limit and looks for it in its cgroup. */
-  async #tryMemoryLimit(): Promise<string | undefined> {
-    const id = `${this.id}-limit`;
-    const line = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null";
-    const spec = ociSpec(this.rootfs, ["sh", "-c", line], withResources({ Memory: { Limit: 64 << 20 } }));
-    try {
-      const text = await this.#output(id, spec);
-      return text.includes(String(64 << 20)) ? undefined : "the agent's cgroups have no memory controller";
-    } catch (error) {
-      return `no container with a memory limit: ${reason(error).split(";")[0]}`;
-    } finally {
-      await this.remove(id);
-    }
-  }
-
-  async #removeFiles(): Promise<void> {
-    const id = `${this.id}-clean`;
-    const bind = { destination: "/shared", source: SHARED, type: "bind", options: ["rbind", "rw"] };
-    const spec = ociSpec(this.rootfs, ["rm", "-rf", `/shared/${this.id}`], { Mounts: [bind] });
-    try {
-      await this.#output(id, spec);
-    } finally {
-      await this.remove(id);
-    }
-  }
-
-  /** Runs a container to its end and returns the start of its output. */
-  async #output(id: string, OCI: Parameters<AgentClient["agent"]["createContainer"]>[0]["OCI"]): Promise<string> {
-    const ids = { container_id: id, exec_id: id };
-    const limit = { timeoutMs: ALIVE_MS };
-    await this.#control.agent.createContainer({ ...ids, OCI: OCI ?? null }, limit);
-    await this.#control.agent.startContainer({ container_id: id }, limit);
-    const { data } = await this.#control.agent.readStdout({ ...ids, len: 4096 }, limit);
-    await this.#control.agent.waitProcess(ids, limit);
-    return Buffer.from(data).toString();
-  }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof RpcError && (error.kind === "not-found" || /invalid container id/i.test(error.message));
 }

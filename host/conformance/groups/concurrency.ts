@@ -22,7 +22,7 @@ export const concurrency: CaseGroup = {
       },
     },
     {
-      name: "Check: is answered within a second while a container is created, executed into and removed all the time",
+      name: "Check: is answered within ten seconds while containers are created, executed into and removed",
       level: "must",
       source: "Go shim ends the sandbox after one health check of 30 s",
       run: async (context) => {
@@ -47,7 +47,7 @@ export const concurrency: CaseGroup = {
           await context.pause(10);
         }
         await work;
-        holds(longest < 1000, "every health check takes less than a second", `${longest.toFixed(0)} ms`);
+        holds(longest < 10_000, "every health check takes less than ten seconds", `${longest.toFixed(0)} ms`);
       },
     },
     {

@@ -5,7 +5,7 @@ import type { CaseContext } from "../case-context.ts";
 import { equal, holds, refused } from "../check.ts";
 import { withMounts } from "../oci-spec.ts";
 import { randomBytes } from "../random.ts";
-import { SHARED } from "../session.ts";
+import { SHARED } from "../session-containers.ts";
 
 const [S_IFREG, S_IFDIR, S_IFLNK] = [0o100000, 0o040000, 0o120000];
 const MIB = 1 << 20;

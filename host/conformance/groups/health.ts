@@ -21,7 +21,7 @@ export const health: CaseGroup = {
       run: async ({ health }) => equal((await health.check({ service: "" })).status, SERVING, "the status"),
     },
     {
-      name: "Check: is answered within a second",
+      name: "Check: is answered within five seconds",
       level: "should",
       source: "Go shim, health check",
       run: async ({ health }) => {
@@ -29,7 +29,7 @@ export const health: CaseGroup = {
         const begun = performance.now();
         await health.check({});
         const ms = performance.now() - begun;
-        holds(ms < 1000, "the second Check takes less than a second", `${ms.toFixed(0)} ms`);
+        holds(ms < 5000, "the second Check takes less than five seconds", `${ms.toFixed(0)} ms`);
       },
     },
     {

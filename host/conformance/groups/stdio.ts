@@ -4,6 +4,8 @@ import { equal, holds, matches, refused } from "../check.ts";
 import { randomBytes } from "../random.ts";
 
 const KIB = 1024;
+/** Time in which the agent has ended a call too that has reached its time limit here. */
+const AGENT_TOO_MS = 1000;
 
 /** Reads stdout to its end with answers of at most `len` bytes. */
 async function readBytes(context: CaseContext, id: string, exec: string, len: number): Promise<Buffer> {
@@ -166,6 +168,7 @@ export const stdio: CaseGroup = {
         const id = await context.start(["sh", "-c", "read x; echo late; exit 0"]);
         const read = context.agent.readStdout({ container_id: id, exec_id: id, len: 100 }, { timeoutMs: 200 });
         await refused(read, { codes: ["deadline-exceeded"] });
+        await context.pause(AGENT_TOO_MS);
         await context.write("\n", id);
         equal((await context.finish(id)).stdout, "late\n", "stdout");
       },

@@ -10,7 +10,7 @@ const repository = join(import.meta.dirname, "../../..");
 
 /** Prerequisites that a machine of namespaces may lack. */
 const MAY_LACK =
-  /memory controller|no container with a memory limit|frames of ttRPC|no disk|no IPv6|no writable ext4|support for seccomp/;
+  /memory controller|no container with a memory limit|frames of ttRPC|no disk|no IPv6|no writable ext4|support for seccomp|no netfilter/;
 
 /**
  * Registers a run of guestctl conformance against our agent, which it starts for each group, over one protocol. `groups` are
