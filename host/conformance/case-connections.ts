@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type AgentClient, connect } from "../client/agent-client.ts";
@@ -9,7 +10,7 @@ import { isUnsupported, SkipCase } from "./outcome.ts";
 import { quietMethods } from "./quiet-methods.ts";
 import { randomFrom } from "./random.ts";
 import type { Session } from "./session.ts";
-import { SHARED } from "./session-containers.ts";
+import { makeDirectory, SHARED } from "./session-containers.ts";
 
 /** Time that a call must stay open to count as waiting. */
 const PENDING_MS = 300;
@@ -89,9 +90,14 @@ export class CaseConnections implements AsyncDisposable {
     return `${this.#prefix}-${++this.#count}`;
   }
 
-  /** Returns a path that is unique in the guest, below the directory of CopyFile. */
-  sharedPath(): string {
-    return `${SHARED}/${this.session.id}/${this.fresh()}`;
+  /**
+   * Creates a directory that is unique in the guest, below the directory of CopyFile. Its parent comes first, as not every
+   * agent creates parents.
+   */
+  async sharedDirectory(): Promise<string> {
+    const path = `${SHARED}/${this.session.id}/${this.fresh()}`;
+    for (const directory of [dirname(path), path]) await makeDirectory(this.agent, directory);
+    return path;
   }
 
   /** Fails the case if the call is answered within a moment. */

@@ -11,6 +11,12 @@ type Agent = AgentClient["agent"];
 export const SHARED = "/run/kata-containers/shared/containers";
 const LIMIT = { timeoutMs: 10_000 };
 const MEMORY_BYTES = 64 << 20;
+const S_IFDIR = 0o040000;
+
+/** Creates a directory by CopyFile; one that exists is no error. */
+export async function makeDirectory(agent: Agent, path: string): Promise<void> {
+  await agent.copyFile({ path, file_mode: S_IFDIR | 0o755, dir_mode: 0o755 });
+}
 
 /** Removes a container by all means. Resolves to the reason if that fails. */
 export async function removeContainer(agent: Agent, container_id: string): Promise<string | undefined> {

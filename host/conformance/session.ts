@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { reason } from "../../lib/reason.ts";
 import { type AgentClient, connect } from "../client/agent-client.ts";
@@ -5,7 +6,7 @@ import { RpcError } from "../client/rpc-error.ts";
 import { sendFiles } from "../client/send-files.ts";
 import type { LocalRoot } from "./busybox-root.ts";
 import type { Prerequisite } from "./case.ts";
-import { removeContainer, removeUploaded, SHARED, whyNoMemoryLimits } from "./session-containers.ts";
+import { makeDirectory, removeContainer, removeUploaded, SHARED, whyNoMemoryLimits } from "./session-containers.ts";
 import type { AgentUnderTest } from "./target/target.ts";
 
 export const HOSTNAME = "conformance-pod";
@@ -173,6 +174,7 @@ export class Session implements AsyncDisposable {
     const { root } = this.#options;
     if ("missing" in root) return root.missing;
     try {
+      await makeDirectory(this.#control.agent, dirname(this.rootfs));
       await sendFiles(this.#control, root.path, this.rootfs, { owner: { uid: 0, gid: 0 } });
       return undefined;
     } catch (error) {

@@ -184,7 +184,7 @@ export const storages: CaseGroup = {
       level: "should",
       source: "Kubernetes, config maps; inotify does not work on virtio-fs",
       run: async (context) => {
-        const source = context.sharedPath();
+        const source = await context.sharedDirectory();
         const data = Buffer.from("red");
         await context.agent.copyFile({
           path: `${source}/colour`,
