@@ -3,7 +3,7 @@ import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
 import { RpcError } from "../client/rpc-error.ts";
-import { ociSpec, withResources } from "./oci-spec.ts";
+import { capabilities, ociProcess, ociSpec, withResources } from "./oci-spec.ts";
 
 type Agent = AgentClient["agent"];
 
@@ -47,12 +47,19 @@ export async function whyNoMemoryLimits(agent: Agent, rootfs: string, id: string
   }
 }
 
-/** Removes what a session has uploaded, by a container that runs from it. Leaves it if that fails. */
+/**
+ * Removes what a session has uploaded, by a container that runs from it. The container unmounts the directory that it works
+ * in, because a mount point in its own root could not be removed. Leaves the files if that fails.
+ */
 export async function removeUploaded(agent: Agent, rootfs: string, session: string): Promise<void> {
   const id = `${session}-clean`;
   const bind = { destination: "/shared", source: SHARED, type: "bind", options: ["rbind", "rw"] };
+  const script = `cd /shared && umount -l /shared && rm -rf ./${session}`;
+  const Process = ociProcess(["sh", "-c", script], {
+    Capabilities: capabilities(["CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "CAP_FOWNER"]),
+  });
   try {
-    await firstOutput(agent, id, ociSpec(rootfs, ["rm", "-rf", `/shared/${session}`], { Mounts: [bind] }));
+    await firstOutput(agent, id, ociSpec(rootfs, [], { Process, Mounts: [bind] }));
   } catch {
     // The files stay below a name that no other session uses.
   } finally {

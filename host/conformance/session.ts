@@ -137,11 +137,10 @@ export class Session implements AsyncDisposable {
     return removeContainer(this.#control.agent, container_id);
   }
 
-  /** Closes the connection, and the agent if it is the suite's. Otherwise removes the uploaded files. */
+  /** Closes the connection, and the agent if it is the suite's. Otherwise removes the files that CopyFile has created. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const uploaded = this.#options.guestRootfs === undefined && (await this.#rootfs) === undefined;
-    if (!this.agent.isOwn && this.#rootfs !== undefined && uploaded)
-      await removeUploaded(this.#control.agent, this.rootfs, this.id);
+    const canClean = !this.agent.isOwn && this.#rootfs !== undefined && (await this.#rootfs) === undefined;
+    if (canClean) await removeUploaded(this.#control.agent, this.rootfs, this.id);
     await this.#control.close();
     await this.agent[Symbol.asyncDispose]();
   }
