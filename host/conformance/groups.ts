@@ -3,6 +3,7 @@ import { concurrency } from "./groups/concurrency.ts";
 import { containers } from "./groups/containers.ts";
 import { copyFile } from "./groups/copy-file.ts";
 import { deadlines } from "./groups/deadlines.ts";
+import { devices } from "./groups/devices.ts";
 import { errors } from "./groups/errors.ts";
 import { exec } from "./groups/exec.ts";
 import { faults } from "./groups/faults.ts";
@@ -45,6 +46,7 @@ export const GROUPS: readonly CaseGroup[] = [
   ociMounts,
   ociLinux,
   storages,
+  devices,
   network,
   faults,
   policy,

@@ -35,6 +35,8 @@ export interface SessionOptions {
 export type SandboxOutcome = "created" | "existed" | Error;
 
 let sessions = 0;
+/** Addresses of agents whose sandbox this process has created. */
+const created = new Set<string>();
 
 /** An agent under test with its sandbox and root file system, for one group of cases. */
 export class Session implements AsyncDisposable {
@@ -151,9 +153,12 @@ export class Session implements AsyncDisposable {
         { sandbox_id: this.id, hostname: HOSTNAME, dns: [NAMESERVER], storages: [SHM] },
         { timeoutMs: RESTARTED_MS },
       );
+      created.add(this.agent.address);
       return "created";
     } catch (error) {
-      if (error instanceof RpcError && error.kind === "already-exists") return "existed";
+      if (error instanceof RpcError && error.kind === "already-exists") {
+        return created.has(this.agent.address) ? "created" : "existed";
+      }
       return error as Error;
     }
   }

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -12,9 +12,23 @@ export function makeAgentCgroup(): string | undefined {
   const mounts = readFileSync("/proc/mounts", "utf8").split("\n");
   const root = mounts.map((line) => line.split(" ")).find(([, , type]) => type === "cgroup2")?.[1];
   if (root === undefined) return undefined;
+  removeAbandoned(root);
   const path = join(root, `guestd-conformance-${process.pid}-${++made}`);
   mkdirSync(join(path, "outside"), { recursive: true });
   return path;
+}
+
+/** Removes cgroups whose guestctl was killed; their processes died with it. Leaves those that are still busy. */
+function removeAbandoned(root: string): void {
+  for (const name of readdirSync(root)) {
+    const owner = /^guestd-conformance-(\d+)-/.exec(name)?.[1];
+    if (owner === undefined || existsSync(`/proc/${owner}`)) continue;
+    try {
+      removeAll(join(root, name));
+    } catch {
+      // The next run tries again.
+    }
+  }
 }
 
 /** Kills everything in the cgroup and removes it. Leaves a cgroup whose processes don't end. */

@@ -6,6 +6,7 @@ import type { AgentUnderTest, Target } from "./target.ts";
 const API_PORT = 1024;
 const POLL_MS = 50;
 const CHECK_MS = 5000;
+const RESTART_MS = 60_000;
 const MEMORY_MIB = 512;
 /** MAC address of a card that cases may change. Nothing else is on its network. */
 const MAC = "02:00:00:00:16:01";
@@ -31,12 +32,14 @@ async function bootGuest(): Promise<AgentUnderTest> {
 
 /** Makes guestd's agent kill itself, and waits for the next one. */
 async function killAgent(address: string): Promise<void> {
+  const end = performance.now() + RESTART_MS;
   const { generation } = await generationAt(address, (client) => client.guest.kill({}));
   for (;;) {
     const next = await generationAt(address, (client) => client.guest.running({}, { timeoutMs: CHECK_MS })).catch(
       () => ({ generation }),
     );
     if (next.generation > generation) return;
+    if (performance.now() > end) throw new Error(`no new agent answered within ${RESTART_MS / 1000} s`);
     await sleep(POLL_MS);
   }
 }
