@@ -31,7 +31,8 @@ test("the report on an agent of five calls is right case by case", async () => {
     ...["Check: a connection that is opened and closed without a byte does no harm"],
     ...["Version: has the agent's version, as three numbers", "Version: has the version 0.0.1 of the protocol"],
     ...["CreateSandbox: succeeds with a host's host name, DNS lines and shared memory"],
-    ...["GetGuestDetails: reports the agent's version and its storage drivers"],
+    ...["GetGuestDetails: reports the agent's version"],
+    ...["GetGuestDetails: lists the storage drivers that every pod needs"],
     ...["GetGuestDetails: reports no memory block size unless it is requested"],
     ...["Check: is answered on its stream, with type 2 and flags of a response"],
     ...[

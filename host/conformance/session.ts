@@ -48,6 +48,8 @@ export class Session implements AsyncDisposable {
   #control: AgentClient;
   #sandbox: Promise<SandboxOutcome> | undefined;
   #rootfs: Promise<string | undefined> | undefined;
+  /** Uploads so far; each has its own directory, as not every agent replaces files. */
+  #uploads = 0;
   #memory: Promise<string | undefined> | undefined;
   #mac: Promise<string> | undefined;
 
@@ -70,7 +72,7 @@ export class Session implements AsyncDisposable {
 
   /** Path in the guest of the root file system of all containers. */
   get rootfs(): string {
-    return this.#options.guestRootfs ?? `${SHARED}/${this.id}/rootfs`;
+    return this.#options.guestRootfs ?? `${SHARED}/${this.id}/rootfs-${this.#uploads}`;
   }
 
   /** Creates the sandbox once. */
@@ -176,6 +178,7 @@ export class Session implements AsyncDisposable {
   async #upload(): Promise<string | undefined> {
     if (this.#options.guestRootfs !== undefined) return undefined;
     const { root } = this.#options;
+    this.#uploads++;
     if ("missing" in root) return root.missing;
     try {
       await makeDirectory(this.#control.agent, dirname(this.rootfs));

@@ -1,5 +1,5 @@
 import type { CaseGroup } from "../case.ts";
-import { equal, refused } from "../check.ts";
+import { equal, matches, refused } from "../check.ts";
 import { ociProcess } from "../oci-spec.ts";
 import { execFieldCases } from "./exec-fields.ts";
 
@@ -75,6 +75,7 @@ export const exec: CaseGroup = {
         const id = await context.sleeper();
         const { stdout } = await context.execute(id, "cat /proc/1/cgroup; echo --; cat /proc/self/cgroup");
         const [first, own] = stdout.split("--\n");
+        matches(own ?? "", /^\d+:.*:\//m, "/proc/self/cgroup");
         equal(own, first, "the cgroups");
       },
     },

@@ -15,7 +15,9 @@ function ownNamespace(type: string, link: string, level: ConformanceCase["level"
       const parts = withLinux({ Namespaces: [...others, { Type: type }] });
       const read = async () => {
         const id = await context.sleeper(parts);
-        return (await context.execute(id, `readlink /proc/1/ns/${link}`)).stdout;
+        const { stdout } = await context.execute(id, `readlink /proc/1/ns/${link}`);
+        matches(stdout, /^\w+:\[\d+\]\n$/, "the namespace");
+        return stdout;
       };
       const [one, two] = [await read(), await read()];
       holds(one !== two, `the ${type} namespaces of two containers differ`, [one, two]);
@@ -93,7 +95,7 @@ export const ociLinux: CaseGroup = {
         equal(await context.print("echo on", withLinux({ CgroupsPath: "" })), "on\n", "the output"),
     },
     {
-      name: "CreateContainer: a cgroups path of the host applies",
+      name: "CreateContainer: a cgroups path of the host is accepted",
       level: "must",
       source: `${LINUX}.cgroupsPath; Go shim passes it on`,
       run: async (context) => {

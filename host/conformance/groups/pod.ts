@@ -1,12 +1,14 @@
 import type { CaseGroup } from "../case.ts";
 import type { CaseContext } from "../case-context.ts";
-import { equal, holds } from "../check.ts";
+import { equal, holds, matches } from "../check.ts";
 
 /** Starts two containers and returns the namespace of each one's first process. */
 async function namespacesOf(context: CaseContext, link: string, sandbox_pidns = false): Promise<[string, string]> {
   const read = async () => {
     const id = await context.start(["sleep", "1000"], {}, { sandbox_pidns });
-    return (await context.execute(id, `readlink /proc/self/ns/${link}`)).stdout;
+    const { stdout } = await context.execute(id, `readlink /proc/self/ns/${link}`);
+    matches(stdout, /^\w+:\[\d+\]\n$/, "the namespace");
+    return stdout;
   };
   return [await read(), await read()];
 }

@@ -147,8 +147,8 @@ export const storages: CaseGroup = {
     },
     {
       name: "UpdateEphemeralMounts: resizes an ephemeral storage in use",
-      level: "must",
-      source: "Go shim, after each memory update",
+      level: "should",
+      source: "Go shim, after each memory update; it tolerates UNIMPLEMENTED",
       run: async (context) => {
         const at = place(context, "ephemeral");
         const id = await withStorages(context, [ephemeral(at, "size=1048576")], { "/data": at });
