@@ -84,7 +84,8 @@ export const deadlines: CaseGroup = {
         await refused(read, { codes: ["deadline-exceeded"] });
         await context.stillOpen(wait, "WaitProcess");
         await context.write("\n", id);
-        equal((await context.drain("readStdout", id)).toString(), "done\n", "stdout");
+        // Not to the end of the output: an agent may forget a process whose status it has returned.
+        await context.readUntil("done\n", id);
         equal((await wait).status, 0, "the status");
       },
     },
