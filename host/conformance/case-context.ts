@@ -4,6 +4,7 @@ import { RpcError } from "../client/rpc-error.ts";
 import { CaseConnections, type CaseParts, connectTo } from "./case-connections.ts";
 import { equal, holds } from "./check.ts";
 import { ociProcess, ociSpec, withMounts } from "./oci-spec.ts";
+import { CaseFailure } from "./outcome.ts";
 import { quietMethods } from "./quiet-methods.ts";
 
 export interface Output {
@@ -14,6 +15,9 @@ export interface Output {
 
 /** Length of a read, as the Go shim requests it. */
 const READ_BYTES = 32_768;
+/** Time without an answer after which output counts as stopped, and the reads that may return earlier output. */
+const SILENT_MS = 500;
+const MAX_READS = 30;
 
 /** Everything that a case does to the agent: its connections, and what hosts do with containers and processes. */
 export class CaseContext extends CaseConnections {
@@ -128,6 +132,21 @@ export class CaseContext extends CaseConnections {
       if (seen.includes(text)) return seen;
       holds(data.length > 0, `stdout includes ${JSON.stringify(text)}`, seen);
     }
+  }
+
+  /**
+   * Reads stdout until a read stays open, because the output has stopped. Resolves with that read; fails if output keeps
+   * coming.
+   */
+  async readUntilSilent(
+    container_id: string,
+    exec_id = container_id,
+  ): Promise<{ readonly open: Promise<{ readonly data: Uint8Array }> }> {
+    for (let reads = 0; reads < MAX_READS; reads++) {
+      const open = this.agent.readStdout({ container_id, exec_id, len: 2 * READ_BYTES });
+      if ((await Promise.race([open, this.pause(SILENT_MS)])) === undefined) return { open };
+    }
+    throw new CaseFailure(`stdout still has data after ${MAX_READS} reads`);
   }
 
   async write(text: string, container_id: string, exec_id = container_id): Promise<void> {

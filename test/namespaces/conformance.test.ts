@@ -30,4 +30,15 @@ describeInNamespaces("guestctl conformance with nothing but an address", () => {
     expect(second).toEqual({ code: 0, text: expect.stringMatching(/^conformant: \d+ passed, 0 failed, 0 skipped, /) });
     expect(await machine.shell(left)).toMatch(/^\S+containers:\n\n\S+containers:\n$/);
   });
+
+  it("reports a command that starts no agent as one problem", async () => {
+    const { code, text } = await run("--start", "no-such-agent {address}", "--groups", "health,tty");
+    expect(code).toBe(1);
+    expect(text.match(/^PROBLEM .*$/gm)).toEqual([
+      expect.stringMatching(
+        /^PROBLEM {2}group health over ttrpc: start the agent: its command ended with 127: .*not found$/,
+      ),
+    ]);
+    expect(text).toMatch(/^not conformant: 0 passed, 0 failed, \d+ skipped, /m);
+  });
 });

@@ -108,15 +108,11 @@ export const signals: CaseGroup = {
       run: async (context) => {
         const id = await context.sleeper();
         const exec_id = await context.exec(id, ["sh", "-c", "while :; do echo tick; sleep 0.02; done"]);
-        const read = () => context.agent.readStdout({ container_id: id, exec_id, len: 65_536 });
-        await read();
+        await context.readUntil("tick\n", id, exec_id);
         await context.kill(id, STOP, exec_id);
-        await context.pause(200);
-        let held = read();
-        if ((await Promise.race([held, context.pause(300)])) !== undefined) held = read();
-        await context.stillOpen(held, "ReadStdout of a stopped exec");
+        const { open } = await context.readUntilSilent(id, exec_id);
         await context.kill(id, CONT, exec_id);
-        holds((await held).data.length > 0, "the exec prints again");
+        holds((await open).data.length > 0, "the exec prints again");
       },
     },
     {
