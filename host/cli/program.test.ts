@@ -49,6 +49,7 @@ test("guestctl has exactly these commands", () => {
     "record",
     "replay",
     "chaos",
+    "conformance",
     "image",
   ]);
 });

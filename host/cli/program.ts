@@ -5,6 +5,7 @@ import { addAttach } from "./command/attach.ts";
 import { addBoot } from "./command/boot.ts";
 import { addCapture } from "./command/capture.ts";
 import { addChaos } from "./command/chaos.ts";
+import { addConformance } from "./command/conformance.ts";
 import { addCores } from "./command/cores.ts";
 import { addCp } from "./command/cp.ts";
 import { addDebug } from "./command/debug.ts";
@@ -77,6 +78,7 @@ export function createProgram(): Command {
     addRecord,
     addReplay,
     addChaos,
+    addConformance,
     addImage,
   ];
   for (const add of commands) add(program);

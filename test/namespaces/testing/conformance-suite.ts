@@ -1,0 +1,49 @@
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { buildShippedAgent } from "../../bench/shipped-agent.ts";
+import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
+import { describeInNamespaces } from "../../init/testing/describe-in-namespaces.ts";
+import { startGuestctl } from "../../scenarios/guestctl-process.ts";
+
+const repository = join(import.meta.dirname, "../../..");
+
+/** Prerequisites that a machine of namespaces may lack. */
+const MAY_LACK =
+  /memory controller|no container with a memory limit|frames of ttRPC|no disk|no IPv6|no writable ext4|support for seccomp|no netfilter/;
+
+/**
+ * Registers a run of guestctl conformance against our agent, which it starts for each group, over one protocol. `groups` are
+ * globs; by default all run.
+ */
+export function conformanceSuite(protocol: "ttrpc" | "grpc", groups = "*"): void {
+  describeInNamespaces(`guestctl conformance over ${protocol}`, () => {
+    let directory = "";
+    let agent: readonly string[] = [];
+    beforeAll(async () => {
+      directory = makeWorkDirectory("conformance");
+      agent = await buildShippedAgent(repository, directory);
+    });
+    afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+    it("passes every case that this machine has the prerequisites for", async () => {
+      const init = join(repository, "build/native/init");
+      const start = ["exec", init, "--", "/usr/bin/env", "KATA_AGENT_SERVER_ADDR=unix://{address}", ...agent].join(" ");
+      // The agent is the child of init that runs the launcher.
+      const kill = `for p in $(cat /proc/{pid}/task/{pid}/children); do
+        ! grep -q launcher.cjs /proc/$p/cmdline || kill -9 $p
+      done`;
+      const report = join(directory, "report.json");
+      const line = ["--protocol", protocol, "--groups", groups, "--require", "may", "--json", report];
+      const run = startGuestctl(["conformance", "--start", start, "--restart", kill, ...line]);
+      const code = await run.ended;
+      const lines = run.output.stdout.toString().trimEnd().split("\n");
+      const unexpected = lines.slice(0, -1).filter((one) => !(one.startsWith("skipped ") && MAY_LACK.test(one)));
+      expect(unexpected).toEqual([]);
+      expect(lines.at(-1)).toMatch(/^conformant: \d+ passed, 0 failed, \d+ skipped, 0 unsupported, /);
+      expect([code, run.output.stderr]).toEqual([0, ""]);
+      const { cases } = JSON.parse(readFileSync(report, "utf8")) as { cases: { state: string }[] };
+      if (groups === "*") expect(cases.filter(({ state }) => state === "passed").length).toBeGreaterThan(300);
+    }, 400_000);
+  });
+}

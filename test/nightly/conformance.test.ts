@@ -1,0 +1,3 @@
+import { conformanceSuite } from "../namespaces/testing/conformance-suite.ts";
+
+conformanceSuite("grpc");
