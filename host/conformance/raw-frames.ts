@@ -11,6 +11,7 @@ const LIMIT_MS = 20_000;
 export interface RawAnswer {
   readonly streamId: number;
   readonly type: number;
+  readonly flags: number;
   readonly code: string;
   readonly text: string;
   readonly payload: Buffer;
@@ -57,6 +58,7 @@ export class RawAnswers {
     return {
       streamId: header.readUInt32BE(4),
       type: header.readUInt8(8),
+      flags: header.readUInt8(9),
       code: codeName(status?.code ?? 0),
       text: status?.message ?? "",
       payload: Buffer.from(payload),

@@ -3,6 +3,7 @@ import type { CaseGroup, ConformanceCase } from "./case.ts";
 import { equal, holds, refused } from "./check.ts";
 import type { CaseResult } from "./results.ts";
 import { runGroup } from "./run-group.ts";
+import type { SessionOptions } from "./session.ts";
 import { addressTarget } from "./target/address-target.ts";
 import { Answer, type Handlers, MINIMAL, startMinimalAgent } from "./testing/minimal-agent.ts";
 
@@ -13,11 +14,17 @@ function one(name: string, run: ConformanceCase["run"], parts: Partial<Conforman
   return { ...{ name, level: "must", source: "test" }, run, ...parts };
 }
 
+interface RunOptions extends Partial<Pick<SessionOptions, "root" | "prepareMs">> {
+  readonly parallel?: boolean;
+  readonly limitMs?: number;
+  readonly own?: boolean;
+}
+
 /** Runs cases against a minimal agent with these handlers beside the usual ones. */
 async function run(
   cases: readonly ConformanceCase[],
   handlers: Handlers = {},
-  { parallel = false, limitMs = 5000, own = false } = {},
+  { parallel = false, limitMs = 5000, own = false, ...session }: RunOptions = {},
 ): Promise<CaseResult[]> {
   await using agent = await startMinimalAgent({ ...MINIMAL, ...handlers });
   const target = addressTarget(agent.address);
@@ -25,7 +32,7 @@ async function run(
   const group: CaseGroup = { name: "group", title: "Group", parallel, cases };
   const results: CaseResult[] = [];
   await runGroup(group, cases, {
-    ...{ target: opened, protocol: "ttrpc", root: NO_ROOT, seed: 1, concurrency: 3 },
+    ...{ target: opened, protocol: "ttrpc", root: NO_ROOT, seed: 1, concurrency: 3, ...session },
     limitMs: () => limitMs,
     onResult: (result) => results.push(result),
   });
@@ -107,6 +114,18 @@ describe("a case", () => {
       ["skipped", "no busybox here"],
       ["skipped", "no IPv6"],
     ]);
+  });
+
+  test("is skipped if the root file system doesn't arrive in time", async () => {
+    const [result] = await run(
+      [one("Check: a", ({ health }) => health.check({}), { needs: ["rootfs"] })],
+      { CopyFile: () => undefined },
+      { root: { path: import.meta.dirname }, prepareMs: 100 },
+    );
+    expect(result).toMatchObject({
+      state: "skipped",
+      reason: "the root file system could not be copied into the guest, give --guest-rootfs: not done within 0.1 s",
+    });
   });
 
   test("fails at its time limit, with the names of its open calls", async () => {

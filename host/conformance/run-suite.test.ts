@@ -34,7 +34,7 @@ test("the report on an agent of five calls is right case by case", async () => {
     ...["GetGuestDetails: reports the agent's version"],
     ...["GetGuestDetails: lists the storage drivers that every pod needs"],
     ...["GetGuestDetails: reports no memory block size unless it is requested"],
-    ...["Check: is answered on its stream, with type 2 and flags of a response"],
+    ...["Check: is answered on its stream, with type 2 and no flags"],
     ...[
       "Check: frames that arrive byte by byte are answered",
       "Check: twenty frames in one piece are all answered, each once",

@@ -2,6 +2,7 @@ import { reason } from "../../lib/reason.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
+import type { CallOptions } from "../client/rpc-channel.ts";
 import { RpcError } from "../client/rpc-error.ts";
 import { capabilities, ociProcess, ociSpec, withResources } from "./oci-spec.ts";
 
@@ -14,8 +15,8 @@ const MEMORY_BYTES = 64 << 20;
 const S_IFDIR = 0o040000;
 
 /** Creates a directory by CopyFile; one that exists is no error. */
-export async function makeDirectory(agent: Agent, path: string): Promise<void> {
-  await agent.copyFile({ path, file_mode: S_IFDIR | 0o755, dir_mode: 0o755 });
+export async function makeDirectory(agent: Agent, path: string, options: CallOptions = {}): Promise<void> {
+  await agent.copyFile({ path, file_mode: S_IFDIR | 0o755, dir_mode: 0o755 }, options);
 }
 
 /** Removes a container by all means. Resolves to the reason if that fails. */

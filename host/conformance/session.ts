@@ -21,6 +21,7 @@ export const SHM = {
 };
 const ALIVE_MS = 10_000;
 const RESTARTED_MS = 60_000;
+const PREPARE_MS = 60_000;
 
 export type Protocol = "ttrpc" | "grpc";
 
@@ -29,6 +30,8 @@ export interface SessionOptions {
   readonly root: LocalRoot;
   /** Path in the guest of a root file system with busybox, instead of one that is uploaded. */
   readonly guestRootfs?: string;
+  /** Time limit in milliseconds of CreateSandbox, and of the upload of the root file system; 60 s by default. */
+  readonly prepareMs?: number;
 }
 
 /** Result of the session's CreateSandbox call. */
@@ -73,6 +76,10 @@ export class Session implements AsyncDisposable {
   /** Path in the guest of the root file system of all containers. */
   get rootfs(): string {
     return this.#options.guestRootfs ?? `${SHARED}/${this.id}/rootfs-${this.#uploads}`;
+  }
+
+  get #prepareMs(): number {
+    return this.#options.prepareMs ?? PREPARE_MS;
   }
 
   /** Creates the sandbox once. */
@@ -153,7 +160,7 @@ export class Session implements AsyncDisposable {
     try {
       await this.#control.agent.createSandbox(
         { sandbox_id: this.id, hostname: HOSTNAME, dns: [NAMESERVER], storages: [SHM] },
-        { timeoutMs: RESTARTED_MS },
+        { timeoutMs: this.#prepareMs },
       );
       created.add(this.agent.address);
       return "created";
@@ -180,12 +187,14 @@ export class Session implements AsyncDisposable {
     const { root } = this.#options;
     this.#uploads++;
     if ("missing" in root) return root.missing;
+    const signal = AbortSignal.timeout(this.#prepareMs);
     try {
-      await makeDirectory(this.#control.agent, dirname(this.rootfs));
-      await sendFiles(this.#control, root.path, this.rootfs, { owner: { uid: 0, gid: 0 } });
+      await makeDirectory(this.#control.agent, dirname(this.rootfs), { signal });
+      await sendFiles(this.#control, root.path, this.rootfs, { owner: { uid: 0, gid: 0 }, signal });
       return undefined;
     } catch (error) {
-      return `the root file system could not be copied into the guest, give --guest-rootfs: ${reason(error)}`;
+      const why = signal.aborted ? `not done within ${this.#prepareMs / 1000} s` : reason(error);
+      return `the root file system could not be copied into the guest, give --guest-rootfs: ${why}`;
     }
   }
 

@@ -46,15 +46,19 @@ export const framing: CaseGroup = {
   parallel: true,
   cases: [
     {
-      name: "Check: is answered on its stream, with type 2 and flags of a response",
+      name: "Check: is answered on its stream, with type 2 and no flags",
       level: "must",
       source: "ttRPC, PROTOCOL.md",
       needs: ["ttrpc"],
       run: async (context) => {
         const socket = await context.dial();
         socket.write(checkFrame(7));
-        const { streamId, type, code } = await new RawAnswers(socket).next();
-        equal({ streamId, type, code }, { streamId: 7, type: FRAME_RESPONSE, code: "ok" }, "the answer");
+        const { streamId, type, flags, code } = await new RawAnswers(socket).next();
+        equal(
+          { streamId, type, flags, code },
+          { streamId: 7, type: FRAME_RESPONSE, flags: 0, code: "ok" },
+          "the answer",
+        );
       },
     },
     {

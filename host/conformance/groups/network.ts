@@ -27,6 +27,16 @@ async function listed(context: CaseContext): Promise<types.Interface> {
   return found;
 }
 
+/** Skips the case if the call fails because the agent's kernel lacks netfilter. */
+function netfilter<T>(context: CaseContext, call: Promise<T>): Promise<T> {
+  return call.catch((error: Error) => {
+    if (/initialize|not supported|Table does not exist/i.test(error.message)) {
+      context.skip("the agent's kernel has no netfilter");
+    }
+    throw error;
+  });
+}
+
 export const network: CaseGroup = {
   name: "network",
   title: "Network",
@@ -211,14 +221,22 @@ export const network: CaseGroup = {
       source: "Go shim, kata-runtime iptables",
       needs: ["own-agent"],
       run: async (context) => {
-        const { data } = await context.agent.getIPTables({ is_ipv6: false }).catch((error: Error) => {
-          if (/initialize|not supported|Table does not exist/i.test(error.message)) {
-            context.skip("the agent's kernel has no netfilter");
-          }
-          throw error;
-        });
+        const { data } = await netfilter(context, context.agent.getIPTables({ is_ipv6: false }));
         const text = Buffer.from(data).toString();
         holds(text === "" || /^(#|\*)/m.test(text), "it has comments or tables", text.slice(0, 200));
+      },
+    },
+    {
+      name: "SetIPTables: GetIPTables returns a chain that was set",
+      level: "should",
+      source: "Go shim, kata-runtime iptables",
+      needs: ["own-agent"],
+      run: async (context) => {
+        const set = (text: string) => context.agent.setIPTables({ is_ipv6: false, data: Buffer.from(text) });
+        await netfilter(context, set("*filter\n:CONFORMANCE - [0:0]\nCOMMIT\n"));
+        const { data } = await context.agent.getIPTables({ is_ipv6: false });
+        await set("*filter\nCOMMIT\n");
+        matches(Buffer.from(data).toString(), /^:CONFORMANCE /m, "the text");
       },
     },
   ],

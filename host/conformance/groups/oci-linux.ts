@@ -104,6 +104,18 @@ export const ociLinux: CaseGroup = {
       },
     },
     {
+      name: "CreateContainer: a cgroups path of the host applies",
+      level: "should",
+      source: `${LINUX}.cgroupsPath; below the agent's own directory`,
+      run: async (context) => {
+        const name = context.fresh();
+        await context.sleeper(withLinux({ CgroupsPath: `/kubepods/pod-conf/${name}` }));
+        const line = `find /guest -type d -path '*/kubepods/pod-conf/${name}' | wc -l`;
+        const count = Number(await context.lookAt("/sys/fs/cgroup", line));
+        holds(count > 0, "a directory below /sys/fs/cgroup of the guest has the path", count);
+      },
+    },
+    {
       name: "CreateContainer: a cgroups path for systemd is accepted",
       level: "must",
       source: "kubelet with the systemd driver; slice:prefix:name",

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { GROUPS } from "../../../host/conformance/groups.ts";
 import { callType } from "../../../host/conversation/format/call-types.ts";
 import { encodeJson } from "../../../host/conversation/format/message-json.ts";
 import { agentService, health } from "../../../proto/gen/services.js";
@@ -10,6 +11,12 @@ test("there are at least sixty faults, each with its own name, of a call that ex
   expect(new Set(FAULTS.map(({ name }) => name)).size).toBe(FAULTS.length);
   const calls = new Set([...Object.keys(agentService), ...Object.keys(health), "every call", "connections"]);
   expect(FAULTS.map(({ name }) => name.split(": ")[0] ?? "").filter((call) => !calls.has(call))).toEqual([]);
+});
+
+test("each fault has a case of the conformance suite that should catch it", () => {
+  const cases = GROUPS.flatMap((group) => group.cases.map(({ name }) => name));
+  const without = FAULTS.filter(({ caughtBy }) => !cases.some((name) => caughtBy.test(name)));
+  expect(without.map(({ name }) => name)).toEqual([]);
 });
 
 /** Encoded requests and responses of the recorded conversations by call, and empty ones. */

@@ -131,6 +131,18 @@ test("serves the calls of a connection one after the other", async () => {
   expect(server.seen).toEqual(["ReadStdout", "Check"]);
 });
 
+test("ends although a connection waits for a response that never comes", async () => {
+  const serial = faultOf("every call: calls of a connection wait for each other");
+  const never = new Promise<Record<string, unknown>>(() => undefined);
+  await using server = await startScriptedServer({ ...CORRECT, ReadStdout: () => never });
+  if (serial === undefined) throw new Error("no such fault");
+  await using proxy = await startFaultProxy(`unix://${join(server.folder, "fault.sock")}`, server.address, serial);
+  await using client = await connect(proxy.address);
+  const read = client.agent.readStdout({ len: 1 });
+  read.catch(() => undefined);
+  await expect.poll(() => server.seen).toEqual(["ReadStdout"]);
+});
+
 test("closes every second connection", async () => {
   await using server = await startScriptedServer(CORRECT);
   const closes = faultOf("connections: only every second one is accepted");

@@ -16,6 +16,7 @@ export interface FaultProxy extends AsyncDisposable {
 /** Starts a proxy at `listen` that gives the agent at `to` a fault. gRPC passes unchanged. */
 export async function startFaultProxy(listen: string, to: string, fault: Fault): Promise<FaultProxy> {
   const hooks = fault.begin();
+  const ended = Promise.withResolvers<void>();
   let changes = 0;
   const count = () => {
     changes += 1;
@@ -29,7 +30,7 @@ export async function startFaultProxy(listen: string, to: string, fault: Fault):
         count();
         connection.close("response");
       }
-      return new FaultConnection(hooks, count).passage(connection);
+      return new FaultConnection(hooks, count, ended.promise).passage(connection);
     },
   });
   return {
@@ -37,20 +38,26 @@ export async function startFaultProxy(listen: string, to: string, fault: Fault):
     get changes() {
       return changes;
     },
-    [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]() {
+      ended.resolve();
+      return relay[Symbol.asyncDispose]();
+    },
   };
 }
 
 class FaultConnection {
   readonly #hooks: FaultHooks;
   readonly #count: () => void;
+  /** Resolves when the proxy ends. */
+  readonly #ended: Promise<void>;
   /** Encoded requests of open calls that the fault is about, by stream. */
   readonly #open = new Map<number, Uint8Array>();
   #served = Promise.withResolvers<void>();
 
-  constructor(hooks: FaultHooks, count: () => void) {
+  constructor(hooks: FaultHooks, count: () => void, ended: Promise<void>) {
     this.#hooks = hooks;
     this.#count = count;
+    this.#ended = ended;
   }
 
   passage(connection: RelayedConnection) {
@@ -82,7 +89,7 @@ class FaultConnection {
     for (const one of frames) await lanes.request.frame(one);
     if (serial === true) {
       this.#count();
-      await served;
+      await Promise.race([served, this.#ended]);
     }
   }
 

@@ -18,7 +18,7 @@ export function framingFaults(): Fault[] {
       other.writeUInt8(1, 8);
       return [other];
     }),
-    frames("a response has flags", /^Check: is answered on its stream, with type 2 and flags/, (frame) => {
+    frames("a response has flags", /^Check: is answered on its stream, with type 2 and no flags/, (frame) => {
       const other = Buffer.from(frame);
       other.writeUInt8(1, 9);
       return [other];

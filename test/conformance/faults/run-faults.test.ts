@@ -1,33 +1,28 @@
 import { expect, test } from "vitest";
-import { connect } from "../../../host/client/agent-client.ts";
+import type { CaseGroup, ConformanceCase } from "../../../host/conformance/case.ts";
+import { equal, holds } from "../../../host/conformance/check.ts";
+import { addressTarget } from "../../../host/conformance/target/address-target.ts";
 import { startScriptedServer } from "../../../host/conversation/testing/scripted-server.ts";
 import { type Fault, fault, response } from "./fault.ts";
-import { type CaseState, faultTable, runFaults } from "./run-faults.ts";
+import { faultTable, readFaultTable, withFaultTable } from "./fault-table.ts";
+import { runFaults } from "./run-faults.ts";
 
-/** A suite of three cases, of which one fails anyhow. */
-async function suite(address: string): Promise<readonly CaseState[]> {
-  await using client = await connect(address);
-  const { status } = await client.health.check({});
-  const { data } = await client.agent.readStdout({ len: 10 });
-  const state = (passes: boolean) => (passes ? "passed" : "failed");
-  return [
-    { name: "Check: answers SERVING", state: state(status === 1) },
-    { name: "ReadStdout: returns output", state: state(Buffer.from(data).toString() === "hello") },
-    { name: "ReadStderr: returns output", state: "failed" },
-  ];
+function one(name: string, run: ConformanceCase["run"]): ConformanceCase {
+  return { name, level: "must", source: "test", run };
 }
 
-async function startAgent() {
-  const server = await startScriptedServer({
-    Check: () => ({ status: "SERVING" }),
-    ReadStdout: () => ({ data: Buffer.from("hello").toString("base64") }),
-  });
-  return {
-    address: server.address,
-    directory: server.folder,
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-  };
-}
+/** Three cases, of which one fails without a fault too. */
+const group: CaseGroup = {
+  name: "group",
+  title: "Group",
+  cases: [
+    one("Check: answers SERVING", async ({ health }) => equal((await health.check({})).status, 1, "the status")),
+    one("ReadStdout: returns output", async ({ agent }) => {
+      equal(Buffer.from((await agent.readStdout({ len: 10 })).data).toString(), "hello", "the output");
+    }),
+    one("ReadStderr: returns output", async () => holds(false, "it passes")),
+  ],
+};
 
 test("tells which faults the cases that should catch them catch", async () => {
   const notServing = response("Check", () => ({ status: 2 }));
@@ -37,14 +32,19 @@ test("tells which faults the cases that should catch them catch", async () => {
     fault("Check: is expected elsewhere", /^ReadStdout/, notServing),
     fault("ReadStderr: is a case that fails anyhow", /^ReadStderr/, notServing),
   ];
-  const results = await Array.fromAsync(runFaults(faults, startAgent, suite));
-  expect(results.map(({ failed, caught, cases, changes }) => [failed, caught, cases, changes])).toEqual([
-    [["Check: answers SERVING"], true, 1, 1],
-    [[], false, 1, 0],
-    [["Check: answers SERVING"], false, 1, 1],
-    [["Check: answers SERVING"], false, 0, 1],
+  await using server = await startScriptedServer({
+    Check: () => ({ status: "SERVING" }),
+    ReadStdout: () => ({ data: Buffer.from("hello").toString("base64") }),
+  });
+  const results = await runFaults(faults, { target: addressTarget(server.address), groups: [group] });
+  expect(results.map(({ caughtBy, cases, changes }) => [caughtBy, cases, changes > 0])).toEqual([
+    [["Check: answers SERVING"], 1, true],
+    [[], 1, false],
+    [[], 1, true],
+    [[], 0, false],
   ]);
-  expect(faultTable(results)).toBe(
+  const table = faultTable(results);
+  expect(table).toBe(
     [
       "| fault | first case that fails |",
       "|---|---|",
@@ -55,4 +55,7 @@ test("tells which faults the cases that should catch them catch", async () => {
       "",
     ].join("\n"),
   );
+  const page = withFaultTable(`# Page\n\n${faultTable([])}| old | row |\n\nText\n`, table);
+  expect(page).toBe(`# Page\n\n${table}\nText\n`);
+  expect([...readFaultTable(page).values()]).toEqual(["Check: answers SERVING", undefined, undefined, undefined]);
 });

@@ -1,91 +1,80 @@
-import { join } from "node:path";
-import type { Fault } from "./fault.ts";
-import { startFaultProxy } from "./fault-proxy.ts";
+import type { CaseGroup } from "../../../host/conformance/case.ts";
+import type { CaseResult } from "../../../host/conformance/results.ts";
+import { runSuite } from "../../../host/conformance/run-suite.ts";
+import { defaultSelection } from "../../../host/conformance/selection.ts";
+import type { Target } from "../../../host/conformance/target/target.ts";
+import { type Fault, fault } from "./fault.ts";
+import { faultyTarget } from "./faulty-target.ts";
 
-/** Outcome of one case of a suite. */
-export interface CaseState {
-  readonly name: string;
-  /** "passed", "failed", "skipped", "unsupported" or "disabled". */
-  readonly state: string;
-}
+/** Time limit of a case in seconds. Many faults are caught by it. */
+const TIME_LIMIT = 8;
+/** The proxy without a defect. */
+const NO_FAULT = fault("no fault", /./, {});
 
-/** Runs a suite's cases at an address; those whose names match `names` suffice. */
-export type RunSuite = (address: string, names: RegExp) => Promise<readonly CaseState[]>;
-
-/** A correct agent, in a folder where sockets can be created. */
-export interface CorrectAgent extends AsyncDisposable {
-  readonly address: string;
-  readonly directory: string;
+export interface FaultsOptions {
+  /** Correct agents. */
+  readonly target: Target;
+  readonly groups: readonly CaseGroup[];
+  /** Faults at a time; each has its own agents. */
+  readonly concurrency?: number;
+  readonly onResult?: (result: FaultResult) => void;
 }
 
 export interface FaultResult {
   readonly fault: string;
-  /** Cases that pass at the correct agent and fail with the fault. */
-  readonly failed: readonly string[];
-  /** Its own cases that pass at the correct agent. Without any, the fault can't be caught here. */
+  /** Its own cases that fail with the fault and pass without one. */
+  readonly caughtBy: readonly string[];
+  /** Number of its own cases that pass without a fault. If none does, the fault can't be caught here. */
   readonly cases: number;
-  /** True if one of its own cases is among the failed ones. */
-  readonly caught: boolean;
   /** Times that the fault changed something. */
   readonly changes: number;
 }
 
-/** Runs a suite at a correct agent, then at agents with one fault each. A fresh agent serves each fault. */
-export async function* runFaults(
-  faults: readonly Fault[],
-  startAgent: () => Promise<CorrectAgent>,
-  runSuite: RunSuite,
-): AsyncGenerator<FaultResult> {
-  const passing = new Map<string, readonly string[]>();
-  for (const fault of faults) {
-    const key = fault.caughtBy.source;
-    const names = passing.get(key) ?? (await passingCases(fault.caughtBy, startAgent, runSuite));
-    passing.set(key, names);
-    yield await runFault(fault, names, startAgent, runSuite);
-  }
-}
-
-async function passingCases(
-  names: RegExp,
-  startAgent: () => Promise<CorrectAgent>,
-  runSuite: RunSuite,
-): Promise<string[]> {
-  await using agent = await startAgent();
-  const states = await runSuite(agent.address, names);
-  return states.filter(({ state }) => state === "passed").map(({ name }) => name);
+/** Runs the cases that should catch the faults without a fault, then those of each fault with it. Keeps the order. */
+export async function runFaults(faults: readonly Fault[], options: FaultsOptions): Promise<readonly FaultResult[]> {
+  const { target, groups, concurrency = 2, onResult } = options;
+  const isOwn = (name: string) => faults.some(({ caughtBy }) => caughtBy.test(name));
+  const without = await runCases(faultyTarget(target, NO_FAULT), groups, isOwn);
+  const passing = new Set(without.filter(({ state }) => state === "passed").map(({ name }) => name));
+  const results = new Map<Fault, FaultResult>();
+  const waiting = [...faults];
+  const work = async () => {
+    for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) {
+      const result = await runFault(one, passing, target, groups);
+      results.set(one, result);
+      onResult?.(result);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, work));
+  return faults.flatMap((one) => results.get(one) ?? []);
 }
 
 async function runFault(
-  fault: Fault,
-  passing: readonly string[],
-  startAgent: () => Promise<CorrectAgent>,
-  runSuite: RunSuite,
+  one: Fault,
+  passing: ReadonlySet<string>,
+  target: Target,
+  groups: readonly CaseGroup[],
 ): Promise<FaultResult> {
-  const { name, caughtBy } = fault;
-  const own = passing.filter((one) => caughtBy.test(one));
-  await using agent = await startAgent();
-  await using proxy = await startFaultProxy(`unix://${join(agent.directory, "fault.sock")}`, agent.address, fault);
-  const states = await runSuite(proxy.address, caughtBy);
-  const failing = new Set(states.filter(({ state }) => FAILED.has(state)).map((one) => one.name));
-  const failed = passing.filter((one) => failing.has(one));
+  const faulty = faultyTarget(target, one);
+  const isOwn = (name: string) => one.caughtBy.test(name) && passing.has(name);
+  const results = await runCases(faulty, groups, isOwn);
+  const failed = results.filter(({ state }) => state === "failed" || state === "unsupported");
   return {
-    fault: name,
-    failed,
-    cases: own.length,
-    caught: own.some((one) => failing.has(one)),
-    changes: proxy.changes,
+    fault: one.name,
+    caughtBy: failed.map(({ name }) => name),
+    cases: [...passing].filter(isOwn).length,
+    changes: faulty.changes,
   };
 }
 
-const FAILED: ReadonlySet<string> = new Set(["failed", "unsupported"]);
-
-/** Formats results as a table of Markdown. */
-export function faultTable(results: readonly FaultResult[]): string {
-  const rows = results.map(({ fault, failed, cases, caught }) => {
-    const by = caught ? (failed[0] ?? "") : cases === 0 ? "no case runs here" : "**not caught**";
-    return `| ${cell(fault)} | ${cell(by)} |`;
-  });
-  return ["| fault | first case that fails |", "|---|---|", ...rows, ""].join("\n");
+async function runCases(
+  target: Target,
+  groups: readonly CaseGroup[],
+  isWanted: (name: string) => boolean,
+): Promise<readonly CaseResult[]> {
+  const wanted = groups
+    .map((group) => ({ ...group, cases: group.cases.filter(({ name }) => isWanted(name)) }))
+    .filter(({ cases }) => cases.length > 0);
+  const selection = { ...defaultSelection(), timeLimit: TIME_LIMIT, seed: 1 };
+  return (await runSuite({ target, groups: wanted, selection })).results;
 }
-
-const cell = (text: string) => text.replaceAll("|", "\\|");

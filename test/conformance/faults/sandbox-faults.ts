@@ -12,7 +12,7 @@ function health(): Fault[] {
       /^Check: answers SERVING/,
       response("Check", () => ({ status: 2 })),
     ),
-    fault("Check: takes two seconds", /^Check: is answered within a second/, { call: "Check", delayMs: 2000 }),
+    fault("Check: takes six seconds", /^Check: is answered within five seconds/, { call: "Check", delayMs: 6000 }),
     fault(
       "Version: has no version of the agent",
       /^Version: has the agent's version/,
@@ -46,7 +46,7 @@ function sandbox(): Fault[] {
     ),
     fault(
       "GetGuestDetails: has no storage drivers",
-      /^GetGuestDetails: reports the agent's version/,
+      /^GetGuestDetails: lists the storage drivers/,
       response("GetGuestDetails", (is) => ({ ...is, agent_details: { ...is.agent_details, storage_handlers: [] } })),
     ),
     fault(
@@ -206,7 +206,7 @@ function network(): Fault[] {
     ),
     fault(
       "GetIPTables: is empty",
-      /^GetIPTables: returns/,
+      /GetIPTables returns a chain/,
       answer("GetIPTables", () => ({})),
     ),
   ];

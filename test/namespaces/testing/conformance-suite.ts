@@ -1,12 +1,10 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { buildShippedAgent } from "../../bench/shipped-agent.ts";
 import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
 import { describeInNamespaces } from "../../init/testing/describe-in-namespaces.ts";
 import { startGuestctl } from "../../scenarios/guestctl-process.ts";
-
-const repository = join(import.meta.dirname, "../../..");
+import { startCommand } from "./our-agent.ts";
 
 /** Prerequisites that a machine of namespaces may lack. */
 const MAY_LACK =
@@ -19,16 +17,14 @@ const MAY_LACK =
 export function conformanceSuite(protocol: "ttrpc" | "grpc", groups = "*"): void {
   describeInNamespaces(`guestctl conformance over ${protocol}`, () => {
     let directory = "";
-    let agent: readonly string[] = [];
+    let start = "";
     beforeAll(async () => {
       directory = makeWorkDirectory("conformance");
-      agent = await buildShippedAgent(repository, directory);
+      start = await startCommand(directory);
     });
     afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
     it("passes every case that this machine has the prerequisites for", async () => {
-      const init = join(repository, "build/native/init");
-      const start = ["exec", init, "--", "/usr/bin/env", "KATA_AGENT_SERVER_ADDR=unix://{address}", ...agent].join(" ");
       // The agent is the child of init that runs the launcher.
       const kill = `for p in $(cat /proc/{pid}/task/{pid}/children); do
         ! grep -q launcher.cjs /proc/$p/cmdline || kill -9 $p
