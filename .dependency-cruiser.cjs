@@ -63,7 +63,7 @@ module.exports = {
     layer(
       "conformance-knows-only-the-client",
       "^host/conformance/",
-      "^host/(?!conformance/|client/|machine/|visible\\.ts|private-folder\\.ts)",
+      "^host/(?!conformance/|client/|machine/|conversation/replay/(first-difference|not-compared)\\.ts|visible\\.ts|private-folder\\.ts)",
       "^(agent|image|rootfs-builder|test)/",
     ),
     // `guestctl image` is the builder's command line; it is loaded by these commands alone.

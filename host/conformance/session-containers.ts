@@ -34,13 +34,16 @@ export async function removeContainer(agent: Agent, container_id: string): Promi
   }
 }
 
-/** Creates a container with a limit and looks for it in its cgroup. Resolves to the reason if it has none. */
+/**
+ * Creates a container with a limit and looks for the controller's file in its cgroup. Resolves to the reason if it has none.
+ * Any value will do: an agent that ignores the limit has to fail the cases.
+ */
 export async function whyNoMemoryLimits(agent: Agent, rootfs: string, id: string): Promise<string | undefined> {
   const line = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null";
   const parts = withResources({ Memory: { Limit: MEMORY_BYTES } });
   try {
     const text = await firstOutput(agent, id, ociSpec(rootfs, ["sh", "-c", line], parts));
-    return text.includes(String(MEMORY_BYTES)) ? undefined : "the agent's cgroups have no memory controller";
+    return text.trim() !== "" ? undefined : "the agent's cgroups have no memory controller";
   } catch (error) {
     return `no container with a memory limit: ${reason(error).split(";")[0]}`;
   } finally {

@@ -29,6 +29,8 @@ describe("wrong usage is one line with the exit code 2:", () => {
     [[], "conformance: give exactly one of ADDRESS, --start and --guest"],
     [["unix:///a.sock", "--guest"], "conformance: give exactly one of ADDRESS, --start and --guest"],
     [["--start", "my-agent"], "--start: the command has no {address}, the path of the socket to serve"],
+    [["--against", "unix:///a.sock"], "--against: give it twice, without ADDRESS, --start and --guest"],
+    [["--against", "unix:///a.sock", "--against", "tcp://b", "--guest"], "--against: give it twice, without ADDRESS"],
     [["tcp://1.2.3.4:5"], "address tcp://1.2.3.4:5: not one of"],
     [["unix:///a.sock", "--levels", "could"], "--levels: expected some of must, should, may"],
     [["unix:///a.sock", "--config", "/none.yaml"], "/none.yaml: ENOENT"],

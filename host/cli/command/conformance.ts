@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import { parseAddress } from "../../client/address.ts";
 import type { Run } from "../../conformance/results.ts";
+import type { Selection } from "../../conformance/selection.ts";
 import type { Target } from "../../conformance/target/target.ts";
 import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";
@@ -9,6 +10,7 @@ import { StatusLine } from "../output/status-line.ts";
 
 export interface ConformanceFlags {
   readonly start?: string;
+  readonly against?: readonly string[];
   readonly guest?: true;
   readonly restart?: string;
   readonly pid?: number;
@@ -50,6 +52,7 @@ export function addConformance(program: Command): void {
     .description("Run cases against any agent that serves Kata's contract, and report what it breaks.")
     .argument("[address]", "address of the agent")
     .option("--start <command>", "start the agent by a shell command, in which {address} is the path of its socket")
+    .option("--against <agent...>", "compare two agents, each an address or a command as for --start; give it twice")
     .option("--guest", "boot a guest with guestd for each group of cases")
     .option("--restart <command>", "shell command that kills the agent; {pid} is the pid of --start's command")
     .option("--pid <pid>", "pid of an agent that may be killed, because another one takes over", count)
@@ -89,6 +92,7 @@ async function conformance(address: string | undefined, flags: ConformanceFlags)
   const known = flags.knownFailures;
   const knownFailures = known === undefined ? undefined : usage(() => readKnownFailures(known, GROUPS));
   if (flags.list) return listCases();
+  if (flags.against !== undefined) return compare(address, flags.against, flags, selection);
   const target = await chooseTarget(address, flags);
   using status = new StatusLine();
   let done = 0;
@@ -111,6 +115,43 @@ async function conformance(address: string | undefined, flags: ConformanceFlags)
   await writeReports(run, flags);
   const { isConformant } = await import("../../conformance/verdict.ts");
   process.exitCode = isConformant(run) ? 0 : FAILED;
+}
+
+/** Runs the suite against two agents and prints the first field that differs of each case. */
+async function compare(
+  address: string | undefined,
+  agents: readonly string[],
+  flags: ConformanceFlags,
+  selection: Selection,
+): Promise<void> {
+  const { rootfs, guestRootfs, start, guest, json, junit, badge } = flags;
+  if (agents.length !== 2 || [address, start, guest, json, junit, badge].some((one) => one !== undefined)) {
+    const text = "--against: give it twice, without ADDRESS, --start and --guest; the only report is --html";
+    throw new CliError(text, { exitCode: WRONG_USAGE });
+  }
+  const { GROUPS } = await import("../../conformance/groups.ts");
+  const { runSuite } = await import("../../conformance/run-suite.ts");
+  const { compareRuns } = await import("../../conformance/compare-runs.ts");
+  const { comparisonPage, comparisonText } = await import("../../conformance/report/comparison.ts");
+  const runs = [];
+  for (const agent of agents) {
+    const isCommand = agent.includes("{address}");
+    const target = await chooseTarget(isCommand ? undefined : agent, isCommand ? { ...flags, start: agent } : flags);
+    const options = {
+      ...(rootfs === undefined ? {} : { rootfs }),
+      ...(guestRootfs === undefined ? {} : { guestRootfs }),
+    };
+    const run = await runSuite({ target, groups: GROUPS, selection, ...options });
+    for (const problem of run.problems) process.stdout.write(`PROBLEM  ${problem}\n`);
+    runs.push(run);
+  }
+  const [one, other] = runs;
+  if (one === undefined || other === undefined) return;
+  const comparison = compareRuns(one, other);
+  process.stdout.write(comparisonText(comparison));
+  if (flags.html !== undefined) writeFileSync(flags.html, comparisonPage(comparison));
+  process.exitCode =
+    comparison.differences.length === 0 && runs.every(({ problems }) => problems.length === 0) ? 0 : FAILED;
 }
 
 async function listCases(): Promise<void> {
