@@ -62,10 +62,10 @@ describe("StreamFrameParser", () => {
     );
   });
 
-  test("returns the same bytes at the same offsets if it cuts DATA, and holds none of them back", () => {
+  test("returns the same bytes at the same offsets if it cuts DATA and COPY_DATA, and holds none of them back", () => {
     const bytesOf = (frames: readonly StreamFrame[]) =>
       frames.flatMap(({ type, stream, offset, payload }) =>
-        type === "data"
+        type === "data" || type === "copyData"
           ? Array.from(payload, (byte, at) => [stream, offset + at, byte])
           : [[type, stream, offset, payload.length]],
       );

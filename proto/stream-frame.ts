@@ -118,8 +118,12 @@ export function writeStreamHeader(into: Buffer, type: FrameType, stream: number,
   into.writeUInt32BE(offset % 2 ** 32, 12);
 }
 
-/** Output of a DATA frame that has not arrived. */
+/** Types of frames whose payload is of use in parts. */
+const CUT: ReadonlySet<FrameType> = new Set(["data", "copyData"]);
+
+/** Payload of a frame that has not arrived. */
 interface Rest {
+  readonly type: FrameType;
   readonly stream: number;
   readonly offset: number;
   readonly left: number;
@@ -139,7 +143,7 @@ export class StreamFrameParser {
   #wanted = STREAM_HEADER_BYTES;
   #rest: Rest | undefined;
 
-  /** `sender` is the side whose frames are parsed. `cutData` returns the parts of DATA as they arrive, each as a frame. */
+  /** `sender` is the side whose frames are parsed. `cutData` returns the parts of DATA and COPY_DATA as they arrive, each as a frame. */
   constructor(sender: "client" | "agent", options: { readonly cutData?: boolean } = {}) {
     this.#sender = sender;
     this.#isCutting = options.cutData === true;
@@ -171,8 +175,8 @@ export class StreamFrameParser {
       frames.push({ ...header, payload: bytes.subarray(STREAM_HEADER_BYTES, end) });
       return bytes.subarray(end);
     }
-    if (!this.#isCutting || header.type !== "data") return this.#hold(bytes, end);
-    this.#rest = { stream: header.stream, offset: header.offset, left: length };
+    if (!this.#isCutting || !CUT.has(header.type)) return this.#hold(bytes, end);
+    this.#rest = { ...header, left: length };
     return bytes.subarray(STREAM_HEADER_BYTES);
   }
 
@@ -187,11 +191,11 @@ export class StreamFrameParser {
     return bytes.subarray(missing);
   }
 
-  #takeRest({ stream, offset, left }: Rest, bytes: Buffer, frames: StreamFrame[]): Buffer {
+  #takeRest({ type, stream, offset, left }: Rest, bytes: Buffer, frames: StreamFrame[]): Buffer {
     const payload = bytes.subarray(0, left);
-    frames.push({ type: "data", stream, offset, payload });
+    frames.push({ type, stream, offset, payload });
     const after = left - payload.length;
-    this.#rest = after === 0 ? undefined : { stream, offset: offset + payload.length, left: after };
+    this.#rest = after === 0 ? undefined : { type, stream, offset: offset + payload.length, left: after };
     return bytes.subarray(payload.length);
   }
 

@@ -1,12 +1,13 @@
-import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { hostTree, openSource } from "../../host/client/streams/host-tree.ts";
 import { hostileArchives } from "../../test/scenarios/hostile-archives.ts";
 import { makeSampleTree, snapshotTree } from "../../test/scenarios/sample-tree.ts";
 import { isRoot } from "../is-root.ts";
 import { randomFrom } from "../seeded-random.ts";
+import type { Member } from "./member.ts";
 import { TreeSink } from "./tree-sink.ts";
 import { type Position, TreeSource } from "./tree-source.ts";
 
@@ -42,7 +43,7 @@ test.runIf(isRoot())("a tree is the same after any number of interruptions", asy
   async function* cut(archive: AsyncIterable<Buffer>, most: number) {
     let left = most;
     for await (const chunk of archive) {
-      yield chunk.subarray(0, left);
+      yield Buffer.from(chunk.subarray(0, left)); // valid until the next one only
       left -= chunk.length;
       if (left < 0) throw new Error("cut");
     }
@@ -63,6 +64,94 @@ test.runIf(isRoot())("a tree is the same after any number of interruptions", asy
   expect(cuts).toBeGreaterThan(3);
   expect(snapshotTree(join(directory, "to/copy"))).toEqual(snapshotTree(join(directory, "tree")));
   expect(readdirSync(join(directory, "to"))).toEqual(["copy"]);
+});
+
+describe("an interrupted file", () => {
+  const BYTES = 600_000;
+  const WRITTEN = 256 * 1024;
+
+  /** A source of two files, and a place where one connection after the other extracts them. */
+  function twoFiles() {
+    const directory = mkdtempSync(join(above, "guestd-archive-"));
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+    const [from, to] = [join(directory, "tree"), join(directory, "to")];
+    for (const path of [from, to]) mkdirSync(path);
+    for (const name of ["a", "b"]) writeFileSync(join(from, name), Buffer.alloc(BYTES, name));
+    const opened = new DisposableStack();
+    onTestFinished(() => opened.dispose());
+    const root = openSource(from, false, opened);
+    const dir = opened.adopt(openSync(to, "r"), closeSync);
+    const sink = (onPart?: (member: Member, bytes: number) => void) => {
+      const options = { ...{ sys, id: "test-copy", keepPrivileges: false }, ...(onPart && { onPart }) };
+      const each = new TreeSink({ dir }, { ...options, owners: "mine" });
+      opened.defer(() => each.close());
+      return each;
+    };
+    const archive = (position: Position = { after: "" }) => new TreeSource(root, { sys, position }).archive();
+    /** Extracts until some bytes of a file are written; resolves with its member. */
+    const extractPartOf = async (name: string): Promise<Member> => {
+      const reached = Promise.withResolvers<Member>();
+      const onPart = (member: Member, bytes: number) => {
+        if (member.name === name && bytes >= WRITTEN) reached.resolve(member);
+      };
+      const cut = new Error("cut");
+      const source = async function* () {
+        let left = BYTES * (name === "tree/a" ? 1 : 2) - 100_000;
+        for await (const chunk of archive()) {
+          if (chunk.length > left) break;
+          yield Buffer.from(chunk);
+          left -= chunk.length;
+        }
+        await reached.promise;
+        throw cut;
+      };
+      await expect(sink(onPart).extract(source())).rejects.toBe(cut);
+      return await reached.promise;
+    };
+    return { from, copied: join(to, "tree"), sink, archive, extractPartOf };
+  }
+
+  test("isn't continued with the bytes of the next one", async () => {
+    const { from, copied, sink, archive, extractPartOf } = twoFiles();
+    await extractPartOf("tree/b");
+    expect(readdirSync(copied)).toHaveLength(2); // all of a, which the client doesn't know, and the part
+    const { ino, size, mtimeNs, ctimeNs } = statSync(join(from, "a"), { bigint: true });
+    const a = { name: "tree/a", version: `${ino}:${size}:${mtimeNs}:${ctimeNs}` };
+    const bytes = await sink().partialBytes(a);
+    expect([bytes, readdirSync(copied)]).toEqual([0, ["a"]]);
+    await sink().extract(archive({ after: "", part: { ...a, bytes } }));
+    expect(snapshotTree(copied)).toEqual(snapshotTree(from));
+  });
+
+  test("isn't continued with an earlier version of itself, which is removed", async () => {
+    const { from, copied, sink, archive, extractPartOf } = twoFiles();
+    const { name } = await extractPartOf("tree/a");
+    expect(readdirSync(copied)).toHaveLength(1);
+    expect(await sink().partialBytes({ name, version: "another" })).toBe(0);
+    expect(readdirSync(copied)).toEqual([]);
+    await sink().extract(archive());
+    expect(snapshotTree(copied)).toEqual(snapshotTree(from));
+  });
+
+  test("is continued by its own version", async () => {
+    const { from, copied, sink, archive, extractPartOf } = twoFiles();
+    const a = await extractPartOf("tree/a");
+    const bytes = await sink().partialBytes(a);
+    expect(bytes).toBeGreaterThanOrEqual(WRITTEN);
+    await sink().extract(archive({ after: "", part: { ...a, bytes } }));
+    expect(snapshotTree(copied)).toEqual(snapshotTree(from));
+  });
+
+  test("stays for the sink that continues it, and no other", async () => {
+    const { copied, sink, extractPartOf } = twoFiles();
+    const a = await extractPartOf("tree/a");
+    const [one, other] = [sink(), sink()];
+    expect(await one.partialBytes(a)).toBeGreaterThan(0);
+    one.leaveTo(a);
+    expect(await other.partialBytes(a)).toBeGreaterThan(0);
+    other.leaveTo({ ...a, name: "tree/b" });
+    expect(readdirSync(copied)).toEqual([]);
+  });
 });
 
 hostileArchives(() => {

@@ -34,26 +34,22 @@ export class SendWindow {
   }
 }
 
-/** Yields an archive in pieces of at most a frame, small ones together. */
-export async function* inPieces(archive: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let waiting: Buffer[] = [];
-  let length = 0;
+/**
+ * Yields an archive in pieces of at most a frame, each after `room` bytes for the caller. A piece is valid until the next one is
+ * requested.
+ */
+export async function* inPieces(archive: AsyncIterable<Buffer>, room = 0): AsyncGenerator<Buffer> {
+  const piece = Buffer.allocUnsafeSlow(room + COPY_PIECE_BYTES);
+  let end = room;
   for await (const chunk of archive) {
     for (let at = 0; at < chunk.length; ) {
-      const piece = chunk.subarray(at, at + COPY_PIECE_BYTES - length);
-      at += piece.length;
-      length += piece.length;
-      waiting.push(piece);
-      if (length < COPY_PIECE_BYTES) continue;
-      yield joined(waiting);
-      waiting = [];
-      length = 0;
+      const copied = chunk.copy(piece, end, at);
+      at += copied;
+      end += copied;
+      if (end < piece.length) continue;
+      yield piece;
+      end = room;
     }
   }
-  if (length > 0) yield joined(waiting);
-}
-
-function joined(pieces: readonly Buffer[]): Buffer {
-  const [only, more] = pieces;
-  return only !== undefined && more === undefined ? only : Buffer.concat(pieces);
+  if (end > room) yield piece.subarray(0, end);
 }

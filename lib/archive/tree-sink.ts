@@ -14,20 +14,23 @@ import {
   statfsSync,
   symlinkSync,
   unlinkSync,
-  write,
-  writeSync,
+  writev,
+  writevSync,
 } from "node:fs";
 import { promisify } from "node:util";
 import { yieldToEventLoop } from "../yield-to-event-loop.ts";
 import { ArchiveError, archiveError, codeOf } from "./archive-error.ts";
+import { incompleteName, removeFile, removeIncomplete } from "./incomplete-files.ts";
 import { bytesOf, CAPABILITIES, isAcl, type Member, shown, TEMPORARY } from "./member.ts";
 import { type ReadMember, readMembers } from "./read-members.ts";
 import { O_PATH, pathIn, type TreeSys } from "./tree-sys.ts";
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
-const writeFile = promisify(write);
+const writePieces = promisify(writev);
 
 const SMALL = 16 * 1024;
+/** Contents are written so many bytes at a time. */
+const BATCH_BYTES = 256 * 1024;
 const MAX_DEPTH = 128;
 const MAX_NAME = 255;
 /** Between two reports of the position, in bytes. */
@@ -67,6 +70,11 @@ interface OpenDirectory {
   readonly fd: number;
 }
 
+interface IncompleteFile {
+  readonly dir: number;
+  readonly name: Buffer;
+}
+
 /**
  * Writes the members of an archive below one directory, whatever the archive contains. Resolves names one by one through
  * descriptors and follows no link, so nothing outside is reached, even if other processes change the tree meanwhile. A
@@ -76,20 +84,18 @@ export class TreeSink {
   readonly #root: SinkRoot;
   readonly #options: SinkOptions;
   readonly #yieldNow = yieldToEventLoop();
-  readonly #temporary: Buffer;
   readonly #leftOut = new Map<string, number>();
   /** The directories from the root to that of the last member, open. */
   #open: OpenDirectory[] = [];
-  /** The directory of the file that is being written, one of the open ones. */
-  #writing: number | undefined;
-  /** The directory of a file that an interrupted archive has left, open on its own. */
-  #partial: number | undefined;
+  /** The file that is being written; its directory is one of the open ones. */
+  #writing: IncompleteFile | undefined;
+  /** A file that an interrupted archive has left; its directory is open on its own. */
+  #partial: IncompleteFile | undefined;
   #reported = 0;
 
   constructor(root: SinkRoot, options: SinkOptions) {
     this.#root = root;
     this.#options = options;
-    this.#temporary = Buffer.from(`${TEMPORARY}${options.id}`);
   }
 
   /** One line for each kind of thing that was left out so far. */
@@ -97,14 +103,16 @@ export class TreeSink {
     return Array.from(this.#leftOut, ([what, count]) => `${what}: left out (${count})`);
   }
 
-  /** Returns the bytes of a file that an interrupted archive has left, by its member's name. */
-  partialBytes(name: string): number {
+  /** Resolves with the bytes that an interrupted archive has left of a member. Removes what is left of others beside it. */
+  async partialBytes(part: Pick<Member, "name" | "version">): Promise<number> {
     try {
-      const parts = this.#partsOf(name);
+      const parts = this.#partsOf(part.name);
       const dir = this.#directory(parts.slice(0, -1), false);
-      const stat = lstatSync(pathIn(dir, this.#temporary));
+      const name = incompleteName(this.#options.id, part);
+      await removeIncomplete(dir, this.#options.id, name);
+      const stat = lstatSync(pathIn(dir, name));
       if (!stat.isFile() || stat.nlink !== 1) return 0;
-      this.#partial = keepOpen(dir);
+      this.#partial = { dir: keepOpen(dir), name };
       return stat.size;
     } catch {
       return 0;
@@ -126,12 +134,12 @@ export class TreeSink {
         await this.#yieldNow();
         await this.#take(read);
         this.#options.onMember?.(read.member);
-        this.#report(read.end);
+        this.#report(read.end, isContinuable(read.member));
       }
     } catch (error) {
       if (this.#writing !== undefined) {
-        this.release();
-        this.#partial = keepOpen(this.#writing);
+        this.#release();
+        this.#partial = { dir: keepOpen(this.#writing.dir), name: this.#writing.name };
         this.#writing = undefined;
       }
       if (sourceError === undefined) this.discard();
@@ -143,16 +151,21 @@ export class TreeSink {
   discard(): void {
     if (this.#partial === undefined) return;
     try {
-      unlinkSync(pathIn(this.#partial, this.#temporary));
+      unlinkSync(pathIn(this.#partial.dir, this.#partial.name));
     } catch {
       // It is gone, or can't be removed.
     }
-    this.release();
+    this.#release();
   }
 
-  /** Leaves the file that isn't complete to another sink of the same copy. */
-  release(): void {
-    if (this.#partial !== undefined) closeSync(this.#partial);
+  /** Leaves the file that isn't complete to another sink of the same copy if it is a part of this member; else removes it. */
+  leaveTo(part: Pick<Member, "name" | "version"> | null): void {
+    if (part && this.#partial?.name.equals(incompleteName(this.#options.id, part))) this.#release();
+    else this.discard();
+  }
+
+  #release(): void {
+    if (this.#partial !== undefined) closeSync(this.#partial.dir);
     this.#partial = undefined;
   }
 
@@ -249,19 +262,15 @@ export class TreeSink {
 
   async #putFile(dir: number, name: Buffer, member: Member, content: ReadMember["content"], start: number) {
     const { size, from } = member;
-    const path = pathIn(dir, this.#temporary);
+    const incomplete = incompleteName(this.#options.id, member);
+    const path = pathIn(dir, incomplete);
     const fd = from > 0 ? this.#continueFile(path, from) : this.#beginFile(dir, path, member);
     try {
-      this.#writing = dir;
+      this.#writing = { dir, name: incomplete };
       this.#options.onPart?.(member, from);
-      let [written, taken] = [from, start];
-      for await (const { offset, bytes } of content) {
-        await writeAll(fd, bytes, offset);
-        written = offset + bytes.length;
-        taken += bytes.length;
-        this.#options.onPart?.(member, written);
-        this.#report(taken);
-      }
+      // A part is continued only by a sender who knows that everything before it is complete.
+      this.#report(start, isContinuable(member));
+      const written = await this.#writeContent(fd, member, content, start);
       if (written < size) ftruncateSync(fd, size);
       this.#setOwner(fd, member);
       fchmodSync(fd, this.#mode(member));
@@ -269,10 +278,35 @@ export class TreeSink {
       this.#options.sys.setTimes(fd, member.atime, member.mtime);
       renameSync(path, pathIn(dir, name));
       this.#writing = undefined;
-      this.release();
+      this.#release();
     } finally {
       closeSync(fd);
     }
+  }
+
+  /** Resolves with the offset after the last byte of a file's content. Writes what has arrived also if the rest doesn't follow. */
+  async #writeContent(fd: number, member: Member, content: ReadMember["content"], start: number): Promise<number> {
+    let [pieces, length, end, taken]: [Uint8Array[], number, number, number] = [[], 0, member.from, start];
+    const flush = async () => {
+      const [batch, bytes] = [pieces, length];
+      [pieces, length] = [[], 0];
+      await writeAll(fd, batch, end - bytes, end);
+      taken += bytes;
+      this.#options.onPart?.(member, end);
+      this.#report(taken);
+    };
+    try {
+      for await (const { offset, bytes } of content) {
+        if (length > 0 && offset !== end) await flush();
+        pieces.push(bytes);
+        length += bytes.length;
+        end = offset + bytes.length;
+        if (length >= BATCH_BYTES) await flush();
+      }
+    } finally {
+      if (length > 0) await flush();
+    }
+    return end;
   }
 
   #beginFile(dir: number, path: Buffer, { parts }: Member): number {
@@ -296,21 +330,27 @@ export class TreeSink {
 
   /** Opens a file that an interrupted archive has left, and drops what is behind the bytes to continue at. */
   #continueFile(path: Buffer, from: number): number {
-    const fd = openSync(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+    const gone = (cause?: unknown) => {
+      const line = `the part that was received before, ${from} bytes, is gone; copy again`;
+      return new ArchiveError("failed-precondition", line, { cause });
+    };
+    let fd: number;
+    try {
+      fd = openSync(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+    } catch (error) {
+      throw codeOf(error) === "ENOENT" ? gone(error) : error;
+    }
     const stat = fstatSync(fd);
     if (stat.isFile() && stat.nlink === 1 && stat.size >= from) {
       ftruncateSync(fd, from);
       return fd;
     }
     closeSync(fd);
-    throw new ArchiveError(
-      "failed-precondition",
-      `the part that was received before, ${from} bytes, is gone; copy again`,
-    );
+    throw gone();
   }
 
   #putLink(dir: number, name: Buffer, member: Member): void {
-    const path = pathIn(dir, this.#temporary);
+    const path = pathIn(dir, incompleteName(this.#options.id, member));
     if (member.target === "" || member.target.includes("\0")) {
       throw new ArchiveError("invalid-argument", "it is a link to an impossible name");
     }
@@ -336,7 +376,7 @@ export class TreeSink {
     const target = this.#partsOf(member.target);
     // `dir` is closed when the directory of the target is opened.
     const into = keepOpen(dir);
-    const path = pathIn(into, this.#temporary);
+    const path = pathIn(into, incompleteName(this.#options.id, member));
     try {
       const from = this.#directory(target.slice(0, -1), false);
       const existing = pathIn(from, bytesOf(target.at(-1) ?? "."));
@@ -387,8 +427,8 @@ export class TreeSink {
     }
   }
 
-  #report(position: number): void {
-    if (position - this.#reported < REPORT_BYTES) return;
+  #report(position: number, always = false): void {
+    if (!always && position - this.#reported < REPORT_BYTES) return;
     this.#reported = position;
     this.#options.onTaken?.(position);
   }
@@ -400,23 +440,28 @@ export class TreeSink {
 
 const same = (id: number): number => id;
 
+/** True for files that an interrupted archive may continue in the middle. */
+const isContinuable = ({ version }: Member): boolean => version !== "";
+
 const keepOpen = (dir: number): number => openSync(pathIn(dir), O_RDONLY | O_DIRECTORY);
 
-async function writeAll(fd: number, bytes: Uint8Array, offset: number): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    const left = bytes.length - at;
-    if (left <= SMALL) at += writeSync(fd, bytes, at, left, offset + at);
-    else at += (await writeFile(fd, bytes, at, left, offset + at)).bytesWritten;
+/** Writes pieces from `start` to `end`, small ones at once, and others off the main thread. */
+async function writeAll(fd: number, pieces: readonly Uint8Array[], start: number, end: number): Promise<void> {
+  let left = pieces;
+  for (let at = start; at < end; ) {
+    const written = end - at <= SMALL ? writevSync(fd, left, at) : (await writePieces(fd, left, at)).bytesWritten;
+    left = withoutFirst(left, written);
+    at += written;
   }
 }
 
-/** Removes a file or link, whatever it is; throws for a directory. */
-function removeFile(path: Buffer): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error;
-  }
+function withoutFirst(pieces: readonly Uint8Array[], count: number): Uint8Array[] {
+  let left = count;
+  return pieces.flatMap((piece) => {
+    const dropped = Math.min(left, piece.length);
+    left -= dropped;
+    return dropped < piece.length ? [piece.subarray(dropped)] : [];
+  });
 }
 
 async function* watch(source: AsyncIterable<Uint8Array>, onError: (error: unknown) => void) {

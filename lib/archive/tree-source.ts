@@ -11,7 +11,7 @@ import { O_PATH, pathIn, type TreeSys } from "./tree-sys.ts";
 const { O_DIRECTORY, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 const readFile = promisify(read);
 
-const PIECE_BYTES = 128 * 1024;
+const PIECE_BYTES = 256 * 1024;
 const SMALL = 16 * 1024;
 /** Files from this size on are continued in the middle. */
 const WORTH_CONTINUING = 64 * 1024;
@@ -66,6 +66,8 @@ export class TreeSource {
   readonly #root: SourceRoot;
   readonly #options: SourceOptions;
   readonly #yieldNow = yieldToEventLoop();
+  /** For contents of more than `SMALL` bytes. */
+  #piece: Buffer | undefined;
   /** First names of files that have several, by device and inode. */
   readonly #linked = new Map<string, string>();
   /** Number of things left out, by kind. */
@@ -84,7 +86,7 @@ export class TreeSource {
     return Array.from(this.#leftOut, ([what, count]) => `${what}: left out (${count})`);
   }
 
-  /** Yields the archive. Throws ArchiveError. */
+  /** Yields the archive in chunks, each of which is valid until the next one is requested. Throws ArchiveError. */
   async *archive(): AsyncGenerator<Buffer> {
     const { fd, name, target } = this.#root;
     const stat = this.#stat(fd, name);
@@ -264,7 +266,7 @@ export class TreeSource {
 
   async *#content(fd: number, name: string, start: number, end: number): AsyncGenerator<Buffer> {
     for (let at = start; at < end; ) {
-      const buffer = Buffer.allocUnsafe(Math.min(PIECE_BYTES, end - at));
+      const buffer = this.#bufferFor(end - at);
       const bytesRead = await this.#read(fd, name, buffer, at);
       if (bytesRead === 0) {
         throw new ArchiveError("failed-precondition", `${shown(name)}: the file shrank while it was read; copy again`);
@@ -272,6 +274,13 @@ export class TreeSource {
       yield buffer.subarray(0, bytesRead);
       at += bytesRead;
     }
+  }
+
+  /** Returns a buffer for up to `length` bytes: the same one again if they are many, as garbage outside of V8's heap is costly. */
+  #bufferFor(length: number): Buffer {
+    if (length <= SMALL) return Buffer.allocUnsafe(length);
+    this.#piece ??= Buffer.allocUnsafeSlow(PIECE_BYTES);
+    return this.#piece.subarray(0, length);
   }
 
   /** Reads small pieces at once, and others off the main thread, which a slow disk would block. */

@@ -23,7 +23,7 @@ export interface KeptOutput {
 const MAX_EARLIER = 65_536;
 
 /** Reserves an output: calls don't read it. */
-interface OutputOwner {
+export interface OutputOwner {
   /** The process is about to be removed: the descriptor is still open. */
   closing?(): void;
   /** The process was removed. */

@@ -34,7 +34,7 @@ function open(room: number) {
   };
   const end = vi.fn((_signal: AbortSignal): Promise<void> => Promise.resolve());
   const parts = { ledger, place, mover: { feed } } as unknown as ResumableParts;
-  const input = new ResumableInput(parts, { writable } as unknown as InputStream, end);
+  const input = new ResumableInput(parts, { input: { writable } as unknown as InputStream, closeInput: end });
   const listener = { onWritten: vi.fn(), onRefused: vi.fn() };
   const client = new AbortController();
   return { input, pipe, grow, end, listener, client, writer: input.open(listener, client.signal) };

@@ -17,21 +17,24 @@ export interface InputListener {
   onRefused(offset: number, reason: string): void;
 }
 
+interface InputOfProcess {
+  readonly input: InputStream;
+  /** Closes the input, and init's copy. */
+  closeInput(signal: AbortSignal): Promise<void>;
+}
+
 /**
  * Input of a process, whose position is exact even if the agent dies while it writes. Bytes that wait for room are in
  * memory only: the client keeps them until they are acknowledged, and sends them again.
  */
 export class ResumableInput {
   readonly #parts: ResumableParts;
-  readonly #source: InputStream;
-  readonly #end: (signal: AbortSignal) => Promise<void>;
+  readonly #process: InputOfProcess;
   #refused: string | undefined;
 
-  /** `end` closes the input of the process, and init's copy. */
-  constructor(parts: ResumableParts, source: InputStream, end: (signal: AbortSignal) => Promise<void>) {
+  constructor(parts: ResumableParts, process: InputOfProcess) {
     this.#parts = parts;
-    this.#source = source;
-    this.#end = end;
+    this.#process = process;
   }
 
   /** Offset after the last byte that was written to the process. */
@@ -51,12 +54,13 @@ export class ResumableInput {
   /** Writes the bytes that have room now; resolves with their number once there were any, or with all if it refuses input. */
   async write(bytes: Uint8Array, signal: AbortSignal): Promise<number> {
     const { mover, place } = this.#parts;
+    const { input } = this.#process;
     while (this.#refused === undefined) {
       signal.throwIfAborted();
       try {
-        const moved = mover.feed(place, bytes, (from, length) => this.#source.move(from, length));
+        const moved = mover.feed(place, bytes, (from, length) => input.move(from, length));
         if (moved > 0) return moved;
-        await this.#source.writable(signal);
+        await input.writable(signal);
       } catch (error) {
         signal.throwIfAborted();
         this.#refused = error instanceof Error ? error.message : String(error);
@@ -71,7 +75,7 @@ export class ResumableInput {
 
   async end(signal: AbortSignal): Promise<void> {
     if (this.ended) return;
-    await this.#end(signal);
+    await this.#process.closeInput(signal);
     this.#parts.ledger.endStdin(this.#parts.place);
   }
 }

@@ -1,7 +1,7 @@
 import { AgentError } from "../../kernel/error.ts";
 import type { OutputMode } from "../../kernel/journal/stream-ledger.ts";
 import type { ExitStatus } from "../../kernel/kernel.ts";
-import type { OutputStream } from "../process/output-stream.ts";
+import type { OutputOwner, OutputStream } from "../process/output-stream.ts";
 import type { Process } from "../process/process.ts";
 import type { AttachedOutput } from "./attached-output.ts";
 import { ResumableInput } from "./resumable-input.ts";
@@ -37,12 +37,18 @@ export interface Owner extends Observer {
 /** A process, or what is left of one whose container was removed. */
 export type AttachedTo = Pick<Process, "launchId" | "execId" | "terminal" | "status" | "waited" | "resize" | "onExit">;
 
+/** A process of a container: its first one has an empty id. */
+export interface ContainerProcess {
+  readonly container: string;
+  readonly process: Process;
+}
+
 export interface ProcessEvents {
   /** The process is about to be removed; its output can still be taken. */
-  removing(): void;
-  removed(): void;
-  /** A call reads its output. */
-  called(): void;
+  removing(attached: ResumableProcess): void;
+  removed(attached: ResumableProcess, live: ContainerProcess): void;
+  /** A call reads the output that is kept for a log. */
+  called(attached: ResumableProcess, live: ContainerProcess): void;
 }
 
 /** Makes the output of a stream. `source` is undefined if nothing follows any more. */
@@ -52,7 +58,7 @@ export type OutputFactory = (stream: 0 | 1, source: OutputStream | undefined) =>
  * A process whose stdio clients attach to, one at a time, and any number of observers. Kept until a client has acknowledged
  * its end.
  */
-export class ResumableProcess {
+export class ResumableProcess implements OutputOwner {
   readonly process: AttachedTo;
   readonly stdout: AttachedOutput;
   /** Undefined if the process has a terminal. */
@@ -61,29 +67,41 @@ export class ResumableProcess {
   readonly stdin: ResumableInput | undefined;
   readonly place: number;
   readonly #ledger: ResumableParts["ledger"];
-  readonly #observers = new Set<Observer>();
+  readonly #live: ContainerProcess | undefined;
+  readonly #events: ProcessEvents | undefined;
+  /** Undefined until the first one: most processes have none. */
+  #observers: Set<Observer> | undefined;
   /** Clients of observers that were cut off, and may come back. */
-  readonly #cutOff = new Set<string>();
+  #cutOff: Set<string> | undefined;
   /** Set once a client has acknowledged the end: called when the last observer is gone. */
   #onUnobserved: (() => void) | undefined;
   readonly #sources: readonly OutputStream[];
   #owner: Owner | undefined;
   /** Runs while the process waits for a client whose connection is lost. */
   #waiting: NodeJS.Timeout | undefined;
+  #removal: "removing" | "removed" | undefined;
   #closed = false;
 
   /** Throws if calls read the output. */
-  constructor(parts: ResumableParts, process: Process, output: OutputFactory, events: ProcessEvents);
+  constructor(parts: ResumableParts, live: ContainerProcess, output: OutputFactory, events: ProcessEvents);
   /** `terminal` and status of a process whose container was removed. */
   constructor(parts: ResumableParts, process: AttachedTo, output: OutputFactory);
-  constructor(parts: ResumableParts, process: Process | AttachedTo, output: OutputFactory, events?: ProcessEvents) {
+  constructor(
+    parts: ResumableParts,
+    attachedTo: ContainerProcess | AttachedTo,
+    output: OutputFactory,
+    events?: ProcessEvents,
+  ) {
+    this.#live = "container" in attachedTo ? attachedTo : undefined;
+    this.#events = events;
+    const live = this.#live?.process;
+    const process = "container" in attachedTo ? attachedTo.process : attachedTo;
     this.process = process;
     this.place = parts.place;
     this.#ledger = parts.ledger;
-    const live = "input" in process ? process : undefined;
     const names = process.terminal ? (["stdout"] as const) : (["stdout", "stderr"] as const);
     this.#sources = live === undefined ? [] : names.map((name) => live.output(name));
-    this.stdin = live && new ResumableInput(parts, live.input, (signal) => live.closeInput(signal));
+    this.stdin = live && new ResumableInput(parts, live);
     for (const source of this.#sources) source.checkFree();
     this.stdout = output(0, this.#sources[0]);
     try {
@@ -92,20 +110,26 @@ export class ResumableProcess {
       this.stdout.close();
       throw error;
     }
-    let [isRemoving, isRemoved] = [false, false];
-    const owner = {
-      closing: () => {
-        if (!isRemoving && !this.#closed) events?.removing();
-        isRemoving = true;
-      },
-      closed: () => {
-        if (!isRemoved && !this.#closed) events?.removed();
-        isRemoved = true;
-      },
-      ...(this.isLog && { called: () => events?.called() }),
-    };
-    for (const source of this.#sources) source.attach(owner);
+    for (const source of this.#sources) source.attach(this);
     this.#limitWaiting();
+  }
+
+  /** One of its sources is about to be closed. */
+  closing(): void {
+    if (this.#removal === undefined && !this.#closed) this.#events?.removing(this);
+    this.#removal ??= "removing";
+  }
+
+  /** One of its sources was closed. */
+  closed(): void {
+    const isFirst = this.#removal !== "removed" && !this.#closed;
+    if (isFirst && this.#live !== undefined) this.#events?.removed(this, this.#live);
+    this.#removal = "removed";
+  }
+
+  /** A call reads one of its sources. */
+  called(): void {
+    if (this.isLog && this.#live !== undefined) this.#events?.called(this, this.#live);
   }
 
   /** The attached client; undefined also while its connection is lost. */
@@ -143,7 +167,7 @@ export class ResumableProcess {
       this.mode.keeper === "client" &&
       this.#owner === undefined &&
       !this.isReleased &&
-      this.#observers.size === 0 &&
+      (this.#observers?.size ?? 0) === 0 &&
       this.process.status !== undefined
     );
   }
@@ -170,16 +194,19 @@ export class ResumableProcess {
 
   /** Adds an observer; returns the function that removes it, for good or cut off. Throws if there are too many. */
   observe(observer: Observer): (isForGood: boolean) => void {
-    if (this.#observers.size >= MAX_OBSERVERS) {
+    this.#observers ??= new Set();
+    this.#cutOff ??= new Set();
+    const [observers, cutOff] = [this.#observers, this.#cutOff];
+    if (observers.size >= MAX_OBSERVERS) {
       throw new AgentError("resource-exhausted", `attach: ${MAX_OBSERVERS} observers are attached to the process`);
     }
-    this.#observers.add(observer);
-    this.#cutOff.delete(observer.client);
+    observers.add(observer);
+    cutOff.delete(observer.client);
     const ends = this.outputs.map((output) => output.observe());
     return (isForGood) => {
-      if (!this.#observers.delete(observer)) return;
+      if (!observers.delete(observer)) return;
       for (const end of ends) end();
-      if (!isForGood && this.#cutOff.size < MAX_OBSERVERS) this.#cutOff.add(observer.client);
+      if (!isForGood && cutOff.size < MAX_OBSERVERS) cutOff.add(observer.client);
       if (!this.#isObserved) this.#onUnobserved?.();
     };
   }
@@ -201,7 +228,7 @@ export class ResumableProcess {
 
   /** True while observers read, or may come back to read. */
   get #isObserved(): boolean {
-    return this.#observers.size + this.#cutOff.size > 0;
+    return (this.#observers?.size ?? 0) + (this.#cutOff?.size ?? 0) > 0;
   }
 
   /** Ends every attachment. */
@@ -234,7 +261,7 @@ export class ResumableProcess {
   }
 
   #endObservers(reason?: AgentError): void {
-    for (const observer of [...this.#observers]) observer.removed(reason);
+    for (const observer of [...(this.#observers ?? [])]) observer.removed(reason);
   }
 }
 

@@ -1,36 +1,17 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createLedgerMemory, MAX_LEDGER_ENTRIES, StreamLedger } from "../../kernel/journal/stream-ledger.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import { openSys } from "../../kernel/sys/sys.ts";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import { MAX_SPOOL_BYTES } from "./output-request.ts";
-import { playAgent, playProcess } from "./testing/played-process.ts";
+import { closedPlayers } from "./testing/closed-players.ts";
 
 leavesNoDescriptors();
 const sys = openSys();
 const never = new AbortController().signal;
 const RING = { kind: "ring", keepBytes: 16_384 } as const;
 const keyOf = (text: string) => Buffer.alloc(32, text);
-const cleanUps: (() => void)[] = [];
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-});
-afterEach(() => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) cleanUp();
-  vi.useRealTimers();
-});
-
-function agent(parts?: Parameters<typeof playAgent>[0]) {
-  const played = playAgent(parts);
-  cleanUps.push(() => played.close());
-  return played;
-}
-
-function play(options?: Parameters<typeof playProcess>[0]) {
-  const played = playProcess(options);
-  cleanUps.push(() => played.close());
-  return played;
-}
+const { agent, closing, play } = closedPlayers();
 
 const owner = () => ({ client: "c", replaced: vi.fn(), removed: vi.fn(), probe: vi.fn() });
 const pipeOf = (id: number) => `streams:${id}:0`;
@@ -92,7 +73,7 @@ test("the next agent restores a process with its pipe, and drops those of one th
   const [one, gone] = [play({ terminal: true }), play({ terminal: true })];
   for (const each of [gone, one]) {
     const attached = first.add(each);
-    cleanUps.push(() => attached.close());
+    closing(attached);
   }
   const deposits = new Map<string, Fd>();
   for (const name of [pipeOf(one.process.launchId), pipeOf(gone.process.launchId), "other"]) {
@@ -100,7 +81,7 @@ test("the next agent restores a process with its pipe, and drops those of one th
     sys.close(write);
     deposits.set(name, read);
   }
-  cleanUps.push(() => sys.close(deposits.get("other") ?? -1));
+  closing({ close: () => sys.close(deposits.get("other") ?? -1) });
   const place = first.processes.find(one.process)?.place;
   const left = [{ container: "c", process: one.process }];
   const { ledger } = first;

@@ -13,7 +13,7 @@ import { KeptLogs } from "./kept-logs.ts";
 import { KeptPipes } from "./kept-pipes.ts";
 import { keepBytesOf, MAX_SPOOL_BYTES, MIN_KEEP_BYTES, type OutputRequest } from "./output-request.ts";
 import { ResumableOutput, type ResumableParts } from "./resumable-output.ts";
-import { ResumableProcess } from "./resumable-process.ts";
+import { type ContainerProcess, type ProcessEvents, ResumableProcess } from "./resumable-process.ts";
 import { SpooledOutput } from "./spooled-output.ts";
 import { Spools } from "./spools.ts";
 
@@ -25,14 +25,8 @@ const HOLD: OutputRequest = { kind: "hold", keepBytes: 0 };
 /** How long a container's log drops nothing, so that a host can attach or read right after the start. */
 const NEW_LOG_MS = 2000;
 
-/** A process of a container: its first one has an empty id. */
-export interface ContainerProcess {
-  readonly container: string;
-  readonly process: Process;
-}
-
 /** The processes that clients attach to, by launch id. All of it is in the ledger, in files and in init, for the next agent. */
-export class ResumableProcesses {
+export class ResumableProcesses implements ProcessEvents {
   readonly epoch: Uint8Array;
   /** Logs of containers. */
   readonly logs: KeptLogs;
@@ -122,12 +116,13 @@ export class ResumableProcesses {
   }
 
   /** Keeps the stdio of a process for clients from now on. Throws, and frees the place, if calls read its output. */
-  add(place: number, { container, process }: ContainerProcess): ResumableProcess {
-    this.#ledger.setProcess(place, process.launchId);
+  add(place: number, live: ContainerProcess): ResumableProcess {
+    const { launchId } = live.process;
+    this.#ledger.setProcess(place, launchId);
     try {
-      return this.#attach(place, container, process);
+      return this.#attach(place, live);
     } catch (error) {
-      this.#free(place, process.launchId);
+      this.#free(place, launchId);
       throw error;
     }
   }
@@ -158,18 +153,41 @@ export class ResumableProcesses {
     });
   }
 
-  #restore(place: number, { container, process }: ContainerProcess): void {
+  #restore(place: number, live: ContainerProcess): void {
+    const { process } = live;
     const { keeper } = this.#ledger.mode(place);
     try {
       if (keeper === "given") this.logs.give(this.#partsOf(place), process);
-      else this.#attach(place, container, process);
+      else this.#attach(place, live);
     } catch {
       this.#free(place, process.launchId); // such as of a process whose stdio was removed meanwhile
     }
   }
 
-  #attach(place: number, container: string, process: Process): ResumableProcess {
+  removing(attached: ResumableProcess): void {
+    // Output that clients were sent may still be in the process's pipe.
+    if (attached.mode.kind === "hold") attached.endAll();
+    for (const each of attached.outputs) if (each instanceof SpooledOutput) each.takeRest();
+  }
+
+  removed(attached: ResumableProcess, { container, process }: ContainerProcess): void {
+    this.#attached.delete(process.launchId);
+    if (attached.isLog && this.logs.keep(container, attached)) return;
+    attached.endAll();
+    attached.close();
+    this.#free(attached.place, process.launchId);
+  }
+
+  called(attached: ResumableProcess, { process }: ContainerProcess): void {
+    if (attached.owner !== undefined) return;
+    this.#attached.delete(process.launchId);
+    attached.endAll(new AgentError("failed-precondition", "logs: the host reads the output by calls"));
+    this.logs.give(this.#partsOf(attached.place), process, attached);
+  }
+
+  #attach(place: number, live: ContainerProcess): ResumableProcess {
     const parts = this.#partsOf(place);
+    const { process } = live;
     const { launchId } = process;
     const { kind } = this.#ledger.mode(place);
     const output = (stream: 0 | 1, source: OutputStream | undefined) => {
@@ -178,34 +196,16 @@ export class ResumableProcesses {
       const kept = process.terminal ? this.#pipes.open(pipeName(launchId)) : undefined;
       return new ResumableOutput(parts, stream, source, kept);
     };
-    const events = {
-      removing: () => {
-        if (kind === "hold") attached.endAll(); // output that clients were sent may still be in the process's pipe
-        for (const each of attached.outputs) if (each instanceof SpooledOutput) each.takeRest();
-      },
-      removed: () => {
-        this.#attached.delete(launchId);
-        if (attached.isLog && this.logs.keep(container, attached)) return;
-        attached.endAll();
-        attached.close();
-        this.#free(place, launchId);
-      },
-      called: () => {
-        if (attached.owner !== undefined) return;
-        this.#attached.delete(launchId);
-        attached.endAll(new AgentError("failed-precondition", "logs: the host reads the output by calls"));
-        this.logs.give(parts, process, attached);
-      },
-    };
-    const attached = new ResumableProcess(parts, process, output, events);
+    const attached = new ResumableProcess(parts, live, output, this);
     this.#attached.set(launchId, attached);
-    if (attached.mode.keeper === "new") {
-      const drop = () => {
-        if (this.#attached.get(launchId) === attached && attached.mode.keeper === "new") attached.setHeld(false);
-      };
-      setTimeout(drop, NEW_LOG_MS).unref();
-    }
+    if (attached.mode.keeper === "new") setTimeout(() => this.#dropNew(attached), NEW_LOG_MS).unref();
     return attached;
+  }
+
+  /** Lets a new log drop its oldest bytes from now on. */
+  #dropNew(attached: ResumableProcess): void {
+    const isKept = this.#attached.get(attached.process.launchId) === attached;
+    if (isKept && attached.mode.keeper === "new") attached.setHeld(false);
   }
 
   #spooled(parts: ResumableParts, stream: 0 | 1, source: OutputStream | undefined): SpooledOutput {

@@ -95,7 +95,7 @@ class World implements Disposable {
       output: (isKept: boolean) => new ResumableOutput(parts, 0, source, isKept ? pipes.open("7:0") : undefined),
       parts,
       file: () => new SpoolFile(this.#spool),
-      input: new ResumableInput(parts, input, async () => undefined),
+      input: new ResumableInput(parts, { input, closeInput: async () => undefined }),
     };
   }
 

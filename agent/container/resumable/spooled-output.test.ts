@@ -1,32 +1,13 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
-import { playAgent, playProcess } from "./testing/played-process.ts";
+import { closedPlayers } from "./testing/closed-players.ts";
 
 leavesNoDescriptors();
 const never = new AbortController().signal;
 const KEEP = 16_384;
 const RING = { kind: "ring", keepBytes: KEEP } as const;
 const SPOOL = { kind: "spool", keepBytes: KEEP } as const;
-const cleanUps: (() => void)[] = [];
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-});
-afterEach(() => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) cleanUp();
-  vi.useRealTimers();
-});
-
-function agent(parts?: Parameters<typeof playAgent>[0]) {
-  const played = playAgent(parts);
-  cleanUps.push(() => played.close());
-  return played;
-}
-
-function play(options?: Parameters<typeof playProcess>[0]) {
-  const played = playProcess(options);
-  cleanUps.push(() => played.close());
-  return played;
-}
+const { agent, play } = closedPlayers();
 
 const owner = () => ({ client: "c", replaced: vi.fn(), removed: vi.fn(), probe: vi.fn() });
 

@@ -114,7 +114,7 @@ export class DescriptorPoller {
 
   /** Adds a waiter; returns the error if the kernel refuses it. */
   #add(fd: Fd, shared: SharedPoll, waiter: Waiter, event: PollEvent): SystemError | undefined {
-    shared.waiters.push(waiter);
+    shared.waiters = [...shared.waiters, waiter]; // `push` would make room for 17
     const status = this.#arm(shared, shared.armed | waiter.bits);
     if (status >= 0) return undefined;
     remove(shared.waiters, waiter);

@@ -63,7 +63,9 @@ export class Copying {
     const request = decode(payload);
     this.#check(request);
     this.#checkPolicy(request);
-    await this.#active.get(request.copy_id)?.end();
+    for (let active = this.#active.get(request.copy_id); active; active = this.#active.get(request.copy_id)) {
+      await active.end();
+    }
     if (this.#active.size >= MAX_COPIES) {
       throw new AgentError("resource-exhausted", `copy: ${MAX_COPIES} copies are running already; try again later`);
     }
@@ -177,8 +179,9 @@ export class Copying {
       },
     );
     let onTaken: (position: number) => void = () => undefined;
-    this.#takeKept(request.copy_id)?.release();
-    const part_bytes = request.part === null ? 0 : sink.partialBytes(latin1(request.part.name));
+    const part = request.part && { name: latin1(request.part.name), version: request.part.version };
+    this.#takeKept(request.copy_id)?.leaveTo(part);
+    const part_bytes = part === null ? 0 : await sink.partialBytes(part);
     const opened = place.move();
     return {
       ready: { version: 1, epoch: this.#epoch, place: identity, part_bytes },

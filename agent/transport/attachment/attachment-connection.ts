@@ -43,21 +43,29 @@ export class AttachmentConnection implements FrameTaker {
   readonly #frames: FrameStream;
   readonly #attaching: Attaching;
   readonly #kinds: ConnectionKinds;
+  readonly #onClosed: (connection: AttachmentConnection) => void;
   #timer: NodeJS.Timeout | undefined;
   #isOpened = false;
   #handler: Handler | undefined;
 
-  constructor(carrier: FrameCarrier, attaching: Attaching, kinds: ConnectionKinds, firstFrameMs = FIRST_FRAME_MS) {
+  constructor(
+    carrier: FrameCarrier,
+    attaching: Attaching,
+    kinds: ConnectionKinds,
+    onClosed: (connection: AttachmentConnection) => void,
+    firstFrameMs = FIRST_FRAME_MS,
+  ) {
     this.#frames = new FrameStream(carrier, this);
     this.#attaching = attaching;
     this.#kinds = kinds;
+    this.#onClosed = onClosed;
     this.#timer = setTimeout(() => this.#frames.destroy(), firstFrameMs).unref();
-    this.#frames.onClose(() => this.#stopTimer());
   }
 
-  /** Calls back once the connection is closed. */
-  onClose(closer: () => void): void {
-    this.#frames.onClose(closer);
+  onClosed(): void {
+    this.#stopTimer();
+    this.#endHandler();
+    this.#onClosed(this);
   }
 
   take(frame: StreamFrame): void | Promise<void> {
@@ -71,7 +79,7 @@ export class AttachmentConnection implements FrameTaker {
     const known = error instanceof StreamFrameError ? new AgentError("invalid-argument", error.message) : error;
     const { code, message } = toStatus(known);
     this.#stopTimer();
-    this.#handler?.close();
+    this.#endHandler();
     this.#frames.push("error", STREAM.process, 0, failure.encode({ kind: codeName(code), message }));
     this.#frames.end();
   }
@@ -85,6 +93,12 @@ export class AttachmentConnection implements FrameTaker {
     }
     const fail = (error: unknown) => this.onError(error);
     this.#handler = await kind({ frames: this.#frames, attaching: this.#attaching, payload, fail });
+    if (this.#frames.isClosed) this.#endHandler();
+  }
+
+  #endHandler(): void {
+    this.#handler?.close();
+    this.#handler = undefined;
   }
 
   #stopTimer(): void {

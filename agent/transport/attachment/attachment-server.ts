@@ -26,6 +26,7 @@ export class AttachmentServer {
   readonly #options: AttachmentServerOptions;
   readonly #kinds: ConnectionKinds;
   readonly #connections = new Set<AttachmentConnection>();
+  readonly #onClosed = (connection: AttachmentConnection) => void this.#connections.delete(connection);
 
   constructor(sys: WireSys, attaching: Attaching, options: AttachmentServerOptions = {}) {
     this.#sys = sys;
@@ -59,9 +60,10 @@ export class AttachmentServer {
   serve(carrier: FrameCarrier): string | undefined {
     const reason = this.#reasonToRefuse();
     if (reason !== undefined) return reason;
-    const connection = new AttachmentConnection(carrier, this.#attaching, this.#kinds, this.#options.firstFrameMs);
-    this.#connections.add(connection);
-    connection.onClose(() => this.#connections.delete(connection));
+    const { firstFrameMs } = this.#options;
+    this.#connections.add(
+      new AttachmentConnection(carrier, this.#attaching, this.#kinds, this.#onClosed, firstFrameMs),
+    );
     return undefined;
   }
 

@@ -67,8 +67,7 @@ export class Attachment {
     else this.#own(request);
     const options = { isOwner: !request.observe, hasTimes: request.times };
     this.#outputs = process.outputs.map((output, at) => new OutputSender(frames, output, at + 1, this, options));
-    frames.onClose(() => this.close());
-    frames.onRoomAgain = () => this.#pump();
+    frames.sender = this; // a closure would keep the whole request
   }
 
   #own(request: guestd.v1.Attach): void {
@@ -216,7 +215,8 @@ export class Attachment {
     this.#probe = undefined;
   }
 
-  #pump(): void {
+  /** Sends the output that the connection has room for. */
+  pump(): void {
     for (const output of this.#outputs) output.pump();
   }
 

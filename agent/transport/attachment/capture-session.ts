@@ -33,7 +33,6 @@ class CaptureSession implements Handler {
   constructor(frames: FrameStream, open: OpenCapture, fail: (error: unknown) => void) {
     this.#frames = frames;
     this.#open = open;
-    frames.onClose(() => this.close());
     open.onContainerEnd((reason) => this.#stop(reason));
     frames.push("captureStarted", STREAM.process, 0, started.encode({ version: 1, snap_length: open.snapLength }));
     this.#send().catch((error: unknown) => {

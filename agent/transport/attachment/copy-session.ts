@@ -2,7 +2,7 @@ import { ChunkChannel } from "../../../lib/archive/chunk-channel.ts";
 import { COPY_WINDOW_BYTES, inPieces, SendWindow } from "../../../lib/archive/send-window.ts";
 import { codec } from "../../../proto/codec.ts";
 import { guestd } from "../../../proto/gen/messages.js";
-import { STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
+import { STREAM, STREAM_HEADER_BYTES, type StreamFrame } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Attaching } from "../../service/streams/attach.ts";
 import { Copying } from "../../service/streams/copying.ts";
@@ -22,11 +22,16 @@ export async function beginCopy({ frames, attaching, payload, fail }: Opening): 
   const copying = copyings.get(attaching) ?? new Copying(attaching.agent, attaching.epoch);
   copyings.set(attaching, copying);
   const { promise: closed, resolve } = Promise.withResolvers<void>();
-  const copy = await copying.open(payload, () => {
-    frames.destroy();
-    return closed;
-  });
-  return new CopySession(frames, copy, fail, resolve);
+  try {
+    const copy = await copying.open(payload, () => {
+      frames.destroy();
+      return closed;
+    });
+    return new CopySession(frames, copy, fail, resolve);
+  } catch (error) {
+    resolve();
+    throw error;
+  }
 }
 
 /** A connection that copies: sends the archive as the client acknowledges it, or extracts what the client sends. */
@@ -44,12 +49,11 @@ class CopySession {
     this.#frames = frames;
     this.#copy = copy;
     this.#fail = fail;
-    frames.onClose(() => this.close());
     void this.#run().finally(onClosed);
   }
 
-  /** Takes a frame of the client; resolves when there is room for the next. */
-  async take({ type, offset, payload }: StreamFrame): Promise<void> {
+  /** Takes a frame of the client; a returned promise resolves when there is room for the next. */
+  take({ type, offset, payload }: StreamFrame): void | Promise<void> {
     switch (type) {
       case "copyData":
         return this.#takeData(offset, payload);
@@ -96,11 +100,12 @@ class CopySession {
   }
 
   async #send(archive: AsyncIterable<Buffer>): Promise<void> {
-    for await (const piece of inPieces(archive)) {
-      await this.#window.room(piece.length, this.#frames.signal);
+    for await (const frame of inPieces(archive, STREAM_HEADER_BYTES)) {
+      const length = frame.length - STREAM_HEADER_BYTES;
+      await this.#window.room(length, this.#frames.signal);
       const at = this.#window.sent;
-      this.#window.sent += piece.length;
-      await this.#frames.send("copyData", STREAM.process, at, piece);
+      this.#window.sent += length;
+      await this.#frames.sendCopy("copyData", STREAM.process, at, frame);
     }
     const notes = this.#copy.notes();
     await this.#frames.send("copyEnd", STREAM.process, this.#window.sent, end.encode({ version: 1, notes }));
@@ -116,7 +121,7 @@ class CopySession {
     this.#frames.push("copyEnd", STREAM.process, this.#received, end.encode({ version: 1, notes }));
   }
 
-  async #takeData(offset: number, payload: Uint8Array): Promise<void> {
+  #takeData(offset: number, payload: Uint8Array): Promise<void> {
     if ("archive" in this.#copy)
       throw new AgentError("invalid-argument", "frame copyData: the agent sends the archive");
     this.#checkOffset(offset);
@@ -125,7 +130,7 @@ class CopySession {
       const line = `archive at ${offset}: over ${COPY_WINDOW_BYTES} bytes are not acknowledged`;
       throw new AgentError("resource-exhausted", line);
     }
-    await this.#channel.push(payload);
+    return this.#channel.push(payload);
   }
 
   #checkOffset(offset: number): void {

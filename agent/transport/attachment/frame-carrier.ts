@@ -23,6 +23,8 @@ export interface FrameCarrier {
   readonly unsent: number;
   /** Sends whole frames, after those of earlier calls. Drops them once the carrier is closed. */
   write(frames: Buffer): void;
+  /** Like `write`, of a frame whose buffer stays the caller's. */
+  writeCopy(frame: Buffer): void;
   /**
    * Sends up to `available` bytes of output from `offset` on as one DATA frame. Returns how many the frame has: 0 if it wasn't
    * begun, because the carrier is full.

@@ -78,6 +78,12 @@ export class FrameSocket implements FrameCarrier {
     });
   }
 
+  writeCopy(frame: Buffer): void {
+    this.#flush();
+    if (this.#isWaiting) this.write(Buffer.from(frame));
+    else if (!this.#isClosed) this.#writeNow(frame);
+  }
+
   writeOutput(stream: number, offset: number, output: Output, available: number): number {
     if (available >= SPLICED_BYTES) this.#flush();
     if (this.#isClosed || this.isFull) return 0;
@@ -174,7 +180,7 @@ export class FrameSocket implements FrameCarrier {
     return next === end;
   }
 
-  /** Sends a frame of the scratch buffer; queues the rest. */
+  /** Sends a frame before the queue; queues a copy of the rest. */
   #writeNow(frame: Buffer): void {
     const count = this.#attempt(() => Math.max(this.#sys.write(this.#fd, frame), 0)) ?? 0;
     if (this.#isClosed || count === frame.length) return;

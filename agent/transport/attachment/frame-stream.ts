@@ -1,4 +1,11 @@
-import { encodeStreamFrame, type FrameType, type StreamFrame, StreamFrameParser } from "../../../proto/stream-frame.ts";
+import {
+  encodeStreamFrame,
+  type FrameType,
+  STREAM_HEADER_BYTES,
+  type StreamFrame,
+  StreamFrameParser,
+  writeStreamHeader,
+} from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import { waitUntil } from "../../kernel/wait/wait-until.ts";
@@ -15,6 +22,8 @@ export interface FrameTaker {
   take(frame: StreamFrame): void | Promise<void>;
   /** `take` threw or rejected, or the client sent bytes that are no frame. No frame follows. */
   onError(error: unknown): void;
+  /** The connection is closed. */
+  onClosed?(): void;
 }
 
 /** The frames of one connection, in both directions. */
@@ -28,10 +37,11 @@ export class FrameStream implements CarrierReader {
   #isEnding = false;
   #isClosed = false;
   #closed: AbortController | undefined;
-  #closers: (() => void)[] = [];
-  #drained: (() => void)[] = [];
-  /** Called when there is room again, after `isFull` was true. */
-  onRoomAgain: (() => void) | undefined;
+  // Undefined if there are none, as for a thousand attachments that are idle.
+  #closers: (() => void)[] | undefined;
+  #drained: (() => void)[] | undefined;
+  /** Sends more when there is room again, after `isFull` was true. */
+  sender: { pump(): void } | undefined;
 
   constructor(carrier: FrameCarrier, taker: FrameTaker) {
     this.#carrier = carrier;
@@ -53,7 +63,7 @@ export class FrameStream implements CarrierReader {
   /** Calls back once the connection is closed. */
   onClose(closer: () => void): void {
     if (this.#isClosed) closer();
-    else this.#closers.push(closer);
+    else this.#closers = [...(this.#closers ?? []), closer];
   }
 
   /** True while frames wait for the client to read earlier ones. */
@@ -63,9 +73,20 @@ export class FrameStream implements CarrierReader {
 
   /** Sends a frame; resolves when there is room for the next. */
   async send(type: FrameType, stream: number, offset: number, payload?: Uint8Array): Promise<void> {
-    if (this.push(type, stream, offset, payload)) return;
+    if (!this.push(type, stream, offset, payload)) await this.#room();
+  }
+
+  /** Sends a frame whose payload follows the room for a header in `frame`; resolves when there is room for the next. */
+  async sendCopy(type: FrameType, stream: number, offset: number, frame: Buffer): Promise<void> {
+    if (this.#isEnding || this.#isClosed) return;
+    writeStreamHeader(frame, type, stream, offset, frame.length - STREAM_HEADER_BYTES);
+    this.#carrier.writeCopy(frame);
+    if (this.#carrier.isFull) await this.#room();
+  }
+
+  async #room(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#drained.push(resolve);
+    this.#drained = [...(this.#drained ?? []), resolve];
     await waitUntil(promise, this.signal);
   }
 
@@ -126,14 +147,19 @@ export class FrameStream implements CarrierReader {
   }
 
   onRoom(): void {
-    for (const resolve of this.#drained.splice(0)) resolve();
-    this.onRoomAgain?.();
+    const drained = this.#drained ?? [];
+    this.#drained = undefined;
+    for (const resolve of drained) resolve();
+    this.sender?.pump();
   }
 
   onClosed(): void {
     this.#isClosed = true;
     this.#closed?.abort(new Error("the connection is closed"));
-    for (const closer of this.#closers.splice(0)) closer();
+    const closers = this.#closers ?? [];
+    this.#closers = undefined;
+    this.#taker.onClosed?.();
+    for (const closer of closers) closer();
   }
 
   /** Takes frames until one of them takes time; continues when that is done, and reads no more meanwhile. */

@@ -48,6 +48,10 @@ export class GrpcCarrier implements FrameCarrier {
     if (!this.#isClosed) this.#stream.write(wrapFrames(frames));
   }
 
+  writeCopy(frame: Buffer): void {
+    this.write(frame);
+  }
+
   writeOutput(stream: number, offset: number, output: Output, available: number): number {
     if (this.#isClosed || this.isFull) return 0;
     const message = output.copy(offset, Math.min(available, MAX_COPIED), WRAP_BYTES + STREAM_HEADER_BYTES);

@@ -33,7 +33,7 @@ export async function copyIn(
   let first: guestd.v1.CopyReady | undefined;
   const notes = await progress.untilDone(async (signal) => {
     const { after, next } = last;
-    const part = next && { name: bytesOf(next.name) };
+    const part = next && { name: bytesOf(next.name), version: next.version };
     const again = first && { epoch: first.epoch, place: first.place, after: bytesOf(after), part };
     using link = await CopyLink.open(address, { ...request, ...again }, signal, options.dial);
     progress.isConnected();

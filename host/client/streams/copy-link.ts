@@ -139,7 +139,7 @@ export class CopyLink implements Disposable {
 export const notesOf = ({ payload }: StreamFrame): readonly string[] => endMessage.decode(payload).notes;
 
 async function* framesOf(socket: Duplex, onFrame: () => void): AsyncGenerator<StreamFrame> {
-  const parser = new StreamFrameParser("agent");
+  const parser = new StreamFrameParser("agent", { cutData: true });
   const chunks = (socket.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>)[Symbol.asyncIterator]();
   for (;;) {
     const { done, value } = await chunks.next().catch((error: Error) => {

@@ -136,15 +136,15 @@ interface ServingParts {
 export function serveClient({ attaching = {}, kinds, firstFrameMs, isSpliced = true, sys = real }: ServingParts) {
   const [ours, theirs] = real.socketPair("stream");
   const carrier = new FrameSocket(sys, ours, isSpliced);
-  const connection = new AttachmentConnection(carrier, attaching as Attaching, kinds, firstFrameMs);
+  let isClosed = false;
+  const onClosed = () => {
+    isClosed = true;
+  };
+  const connection = new AttachmentConnection(carrier, attaching as Attaching, kinds, onClosed, firstFrameMs);
   const client = new StreamClient(theirs);
   closers.push(async () => {
     await client.close();
     carrier.destroy();
-  });
-  let isClosed = false;
-  connection.onClose(() => {
-    isClosed = true;
   });
   return { client, connection, carrier, isClosed: () => isClosed };
 }
