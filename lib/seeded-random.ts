@@ -11,3 +11,10 @@ export function randomFrom(seed: number): Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/** Returns random bytes. A terminal in raw mode passes them on unchanged too. */
+export function randomBytesOf(random: Random, length: number): Buffer {
+  const bytes = Buffer.alloc(Math.ceil(length / 4) * 4);
+  for (let at = 0; at < length; at += 4) bytes.writeUInt32LE(Math.floor(random() * 2 ** 32), at);
+  return bytes.subarray(0, length);
+}

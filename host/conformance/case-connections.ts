@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Random, randomFrom } from "../../lib/seeded-random.ts";
 import { type AgentClient, connect } from "../client/agent-client.ts";
 import { dial } from "../client/dial.ts";
 import { RpcError } from "../client/rpc-error.ts";
@@ -8,7 +9,6 @@ import type { CallRecorder } from "./call-recorder.ts";
 import { holds } from "./check.ts";
 import { isUnsupported, SkipCase } from "./outcome.ts";
 import { quietMethods } from "./quiet-methods.ts";
-import { randomFrom } from "./random.ts";
 import type { Session } from "./session.ts";
 import { makeDirectory, SHARED } from "./session-containers.ts";
 
@@ -32,7 +32,7 @@ export class CaseConnections implements AsyncDisposable {
   /** The case's own connection. */
   readonly client: AgentClient;
   /** Repeatable by the run's seed. */
-  readonly random: () => number;
+  readonly random: Random;
   /** Aborted at the case's end. */
   readonly signal: AbortSignal;
   readonly #recorder: CallRecorder;

@@ -2,8 +2,8 @@ import { reason } from "../../lib/reason.ts";
 import { CallRecorder } from "./call-recorder.ts";
 import type { CaseGroup, ConformanceCase } from "./case.ts";
 import { CaseContext } from "./case-context.ts";
+import { seedOf } from "./case-seed.ts";
 import { CaseFailure, isUnsupported, SkipCase } from "./outcome.ts";
-import { seedOf } from "./random.ts";
 import type { CaseResult } from "./results.ts";
 import type { Session } from "./session.ts";
 

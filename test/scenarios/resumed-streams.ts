@@ -15,13 +15,6 @@ export interface Received {
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
-/** Random bytes of a seeded generator, which a terminal in raw mode passes on unchanged too. */
-export function randomBytesOf(random: Random, length: number): Buffer {
-  const bytes = Buffer.alloc(Math.ceil(length / 4) * 4);
-  for (let at = 0; at < length; at += 4) bytes.writeUInt32LE(Math.floor(random() * 2 ** 32), at);
-  return bytes.subarray(0, length);
-}
-
 interface Follow {
   readonly address: string;
   readonly request: AttachRequest;

@@ -1,10 +1,10 @@
+import { randomBytesOf } from "../../../lib/seeded-random.ts";
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
 import type { CaseGroup } from "../case.ts";
 import type { CaseContext } from "../case-context.ts";
 import { equal, holds, refused } from "../check.ts";
 import { withMounts } from "../oci-spec.ts";
-import { randomBytes } from "../random.ts";
 import { SHARED } from "../session-containers.ts";
 
 const [S_IFREG, S_IFDIR, S_IFLNK] = [0o100000, 0o040000, 0o120000];
@@ -104,7 +104,7 @@ export const copyFile: CaseGroup = {
         const { createHash } = await import("node:crypto");
         const at = await context.sharedDirectory();
         const content = Buffer.concat(
-          Array.from({ length: 3 }, () => Buffer.alloc(MIB, randomBytes(context.random, 997))),
+          Array.from({ length: 3 }, () => Buffer.alloc(MIB, randomBytesOf(context.random, 997))),
         );
         for (let offset = 0; offset < content.length; offset += MIB) {
           const piece = content.subarray(offset, offset + MIB);

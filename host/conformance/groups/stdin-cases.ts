@@ -1,6 +1,6 @@
+import { randomBytesOf } from "../../../lib/seeded-random.ts";
 import type { ConformanceCase } from "../case.ts";
 import { equal, holds, matches, refused } from "../check.ts";
-import { randomBytes } from "../random.ts";
 
 /** Size of a write, as the Go shim makes it. */
 const PIECE_BYTES = 32_768;
@@ -13,7 +13,7 @@ export const stdinCases: readonly ConformanceCase[] = [
     source: "Go shim and runtime-rs, kubectl exec -i",
     run: async (context) => {
       const id = await context.start(["cat"]);
-      const input = randomBytes(context.random, 500_000);
+      const input = randomBytesOf(context.random, 500_000);
       const read = context.drain("readStdout", id);
       for (let at = 0; at < input.length; at += PIECE_BYTES) {
         const data = input.subarray(at, at + PIECE_BYTES);
