@@ -1,10 +1,13 @@
 import { type FieldDifference, firstDifference } from "../conversation/replay/first-difference.ts";
 import { notCompared } from "../conversation/replay/not-compared.ts";
 import type { RecordedCall } from "./call-recorder.ts";
-import type { CaseResult, Run, State } from "./results.ts";
+import type { CaseResult, Run, RunEnvironment, State } from "./results.ts";
+
+/** A case over one protocol, with its reason in the list of known failures. */
+export type ComparedCase = Pick<CaseResult, "name" | "group" | "level" | "protocol" | "knownFailure">;
 
 /** A case with different results at two agents. */
-export interface CaseDifference extends Pick<CaseResult, "name" | "group" | "level" | "protocol"> {
+export interface CaseDifference extends ComparedCase {
   readonly states: readonly [State, State];
   /** First field that differs: "state", or one of a response, such as "WaitProcess.status". */
   readonly field: string;
@@ -13,10 +16,14 @@ export interface CaseDifference extends Pick<CaseResult, "name" | "group" | "lev
 }
 
 export interface Comparison {
-  readonly agents: readonly [string, string];
+  readonly agents: readonly [RunEnvironment, RunEnvironment];
   /** Number of compared cases. */
   readonly cases: number;
   readonly differences: readonly CaseDifference[];
+  /** Known failures that pass at both agents without a difference. */
+  readonly outdated: readonly ComparedCase[];
+  /** Failures outside of cases, with the letter of the agent. */
+  readonly problems: readonly string[];
 }
 
 /** Names that a case invents, which differ in each run. */
@@ -35,17 +42,30 @@ export function compareRuns(one: Run, other: Run): Comparison {
     const second = others.get(key(result));
     return second === undefined || result.state === "disabled" ? [] : [[result, second] as const];
   });
+  const compared = pairs.map(([a, b]) => ({ a, b, found: differenceOf(a, b, skip) }));
   return {
-    agents: [one.environment.agent, other.environment.agent],
+    agents: [one.environment, other.environment],
     cases: pairs.length,
-    differences: pairs.flatMap(([a, b]) => {
-      const found = differenceOf(a, b, skip);
+    differences: compared.flatMap(({ a, b, found }) => {
       if (found === undefined) return [];
-      const { name, group, level, protocol } = a;
       const { field, recorded, actual } = found;
-      return [{ name, group, level, protocol, states: [a.state, b.state], field, values: [recorded, actual] }];
+      return [{ ...comparedCase(a), states: [a.state, b.state] as const, field, values: [recorded, actual] as const }];
     }),
+    outdated: compared.flatMap(({ a, found }) =>
+      found === undefined && a.state === "passed" && a.knownFailure !== undefined ? [comparedCase(a)] : [],
+    ),
+    problems: [...one.problems.map((text) => `A: ${text}`), ...other.problems.map((text) => `B: ${text}`)],
   };
+}
+
+/** True if every difference is a known one, and nothing else is wrong. */
+export function isAsExpected({ differences, outdated, problems }: Comparison): boolean {
+  const isKnown = differences.every(({ knownFailure }) => knownFailure !== undefined);
+  return isKnown && outdated.length === 0 && problems.length === 0;
+}
+
+function comparedCase({ name, group, level, protocol, knownFailure }: CaseResult): ComparedCase {
+  return { name, group, level, protocol, ...(knownFailure === undefined ? {} : { knownFailure }) };
 }
 
 function differenceOf(a: CaseResult, b: CaseResult, skip: (path: string) => boolean): FieldDifference | undefined {
