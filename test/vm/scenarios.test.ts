@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
-import { containerScenariosOver, hostileFrames, lastScenarios, scenariosOver } from "../scenarios/all.ts";
+import { containerScenariosOver, lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import { brokenBundleScenarios, CANNOT_LOAD } from "../scenarios/broken-bundles.ts";
 import { hostileRace } from "../scenarios/hostile-race.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { silentConnections } from "../scenarios/silent-connections.ts";
 import { upgradeScenarios } from "../scenarios/upgrade.ts";
 import { startGuestMachine } from "./testing/guest-machine.ts";
 
@@ -15,8 +16,8 @@ describe("the agent in a guest", () => {
   afterAll(() => machine?.[Symbol.asyncDispose]());
   // What depends on the agent alone runs in test/namespaces, and in test/nightly in a guest.
   scenariosOver("ttrpc", () => machine, { limits: true, parts: ["kernel"] });
-  containerScenariosOver("grpc", () => machine, { ends: false });
-  hostileFrames(() => machine);
+  containerScenariosOver("grpc", () => machine);
+  silentConnections(() => machine);
   lastScenarios("ttrpc", () => machine, { limits: true });
 
   describe("a rootfs on virtio-fs that changes while containers are created in it", () => {

@@ -1,5 +1,5 @@
 import type { CaseGroup } from "../case.ts";
-import { equal, holds } from "../check.ts";
+import { equal, holds, refused } from "../check.ts";
 
 const KILL = 9;
 
@@ -103,6 +103,7 @@ export const concurrency: CaseGroup = {
         const settled = Promise.allSettled(open);
         await context.remove(id);
         await settled;
+        await refused(context.agent.waitProcess({ container_id: id, exec_id }));
       },
     },
     {

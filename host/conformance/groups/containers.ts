@@ -1,4 +1,5 @@
 import type { CaseGroup } from "../case.ts";
+import type { CaseContext } from "../case-context.ts";
 import { equal, refused } from "../check.ts";
 import { ociSpec } from "../oci-spec.ts";
 import { pauseCases } from "./pause-cases.ts";
@@ -93,9 +94,19 @@ export const containers: CaseGroup = {
       name: `CreateContainer: refuses the id ${JSON.stringify(container_id)}`,
       level: "should" as const,
       source: "the reference's check of ids: they become path names",
-      run: (context: Parameters<CaseGroup["cases"][number]["run"]>[0]) =>
+      run: (context: CaseContext) =>
         refused(context.agent.createContainer({ container_id, OCI: ociSpec(context.rootfs, ["true"]) })),
     })),
+    {
+      name: "CreateContainer: refuses an id of 300 characters as an invalid argument",
+      level: "may",
+      source: "guestd: ids become path names",
+      run: (context) => {
+        const container_id = "x".repeat(300);
+        const call = context.agent.createContainer({ container_id, OCI: ociSpec(context.rootfs, ["true"]) });
+        return refused(call, { codes: ["invalid-argument"] });
+      },
+    },
     {
       name: "StartContainer: fails for a container that was started already",
       level: "should",

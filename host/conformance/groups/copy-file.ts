@@ -128,6 +128,22 @@ export const copyFile: CaseGroup = {
       },
     },
     {
+      name: "CopyFile: the pieces of a file may arrive in any order",
+      level: "may",
+      source: "guestd; the reference goes by the length of the file",
+      needs: ["rootfs"],
+      run: async (context) => {
+        const at = await context.sharedDirectory();
+        const text = "abcdefghijkl";
+        const send = (offset: number) =>
+          copy(context, `${at}/file`, text.slice(offset, offset + 4), { file_size: text.length, offset });
+        for (const offset of [4, 8]) await send(offset);
+        equal(await seen(context, at, "test -e file && echo early"), "", "the file without its first piece");
+        await send(0);
+        equal(await seen(context, at, "cat file"), text, "the content");
+      },
+    },
+    {
       name: "CopyFile: a file replaces an older one",
       level: "must",
       source: "Kubernetes, updates of config maps",

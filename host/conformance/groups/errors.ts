@@ -1,64 +1,15 @@
-import type { CodeName } from "../../../proto/codes.ts";
-import type { CaseGroup, ConformanceCase, Level } from "../case.ts";
-import type { CaseContext } from "../case-context.ts";
+import type { CaseGroup } from "../case.ts";
 import { equal, refused } from "../check.ts";
 import { ociProcess, ociSpec } from "../oci-spec.ts";
-
-type Call = (context: CaseContext) => Promise<unknown>;
-
-const none = { container_id: "conf-no-such", exec_id: "conf-no-such" };
-const TABLE = "error table of the reference";
-
-/** Returns a case in which each call is refused with one of the codes and the text. */
-function row(
-  name: string,
-  level: Level,
-  codes: readonly CodeName[],
-  text: RegExp,
-  calls: readonly Call[],
-  source = TABLE,
-  needs: ConformanceCase["needs"] = ["sandbox"],
-): ConformanceCase {
-  return {
-    ...{ name, level, source, needs: needs ?? [] },
-    run: async (context) => {
-      for (const call of calls) await refused(call(context), { codes, text });
-    },
-  };
-}
-
-/** Calls on a process, by ids that the case makes. */
-const ON_PROCESS: Readonly<Record<string, (context: CaseContext, ids: typeof none) => Promise<unknown>>> = {
-  SignalProcess: ({ agent }, ids) => agent.signalProcess({ ...ids, signal: 15 }),
-  WaitProcess: ({ agent }, ids) => agent.waitProcess(ids),
-  ReadStdout: ({ agent }, ids) => agent.readStdout({ ...ids, len: 1 }),
-  ReadStderr: ({ agent }, ids) => agent.readStderr({ ...ids, len: 1 }),
-  CloseStdin: ({ agent }, ids) => agent.closeStdin(ids),
-  TtyWinResize: ({ agent }, ids) => agent.ttyWinResize({ ...ids, row: 1, column: 1 }),
-};
-
-const PROCESS_ROWS = Object.entries(ON_PROCESS).flatMap(([name, call]): ConformanceCase[] => [
-  row(`${name}: of an unknown container is INVALID_ARGUMENT`, "should", ["invalid-argument"], /container/i, [
-    (context) => call(context, none),
-  ]),
-  {
-    name: `${name}: of an unknown exec is NOT_FOUND`,
-    level: "should",
-    source: TABLE,
-    needs: ["rootfs"],
-    run: async (context) => {
-      const container_id = await context.sleeper();
-      await refused(call(context, { container_id, exec_id: "conf-no-such" }), { codes: ["not-found"] });
-    },
-  },
-]);
+import { ON_PROCESS, processErrorCases } from "./process-error-cases.ts";
+import { none, row, TABLE } from "./refusal-case.ts";
 
 export const errors: CaseGroup = {
   name: "errors",
   title: "Codes and texts of errors",
   parallel: true,
   cases: [
-    ...PROCESS_ROWS,
+    ...processErrorCases,
     row(
       "StartContainer: of an unknown container names an invalid container id",
       "should",
@@ -90,32 +41,6 @@ export const errors: CaseGroup = {
         [({ agent }) => agent[call](none)],
       ),
     ),
-    row("WriteStdin: of an unknown container is INTERNAL", "should", ["internal"], /./, [
-      ({ agent }) => agent.writeStdin({ ...none, data: Buffer.from("x") }),
-    ]),
-    {
-      name: "WriteStdin: of an unknown exec is INTERNAL",
-      level: "should",
-      source: TABLE,
-      needs: ["rootfs"],
-      run: async (context) => {
-        const container_id = await context.sleeper();
-        const write = context.agent.writeStdin({ container_id, exec_id: "conf-no-such", data: Buffer.from("x") });
-        await refused(write, { codes: ["internal"] });
-      },
-    },
-    {
-      name: "TtyWinResize: of an exec without a terminal is UNAVAILABLE",
-      level: "should",
-      source: TABLE,
-      needs: ["rootfs"],
-      run: async (context) => {
-        const container_id = await context.sleeper();
-        const exec_id = await context.exec(container_id, ["sleep", "1000"]);
-        const resize = context.agent.ttyWinResize({ container_id, exec_id, row: 1, column: 1 });
-        await refused(resize, { codes: ["unavailable"] });
-      },
-    },
     row("CreateContainer: without an OCI spec is refused", "must", ["invalid-argument", "internal"], /./, [
       (context) => context.agent.createContainer({ container_id: context.fresh() }),
     ]),

@@ -129,15 +129,24 @@ export const exitCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: "RemoveContainer: gives an open wait its status",
+    name: "RemoveContainer: gives open waits their status, and ends open reads",
     level: "should",
     source: "hosts that wait and remove at once",
     run: async (context) => {
       const id = await context.sleeper();
-      const wait = context.agent.waitProcess({ container_id: id, exec_id: id });
+      const exec = await context.exec(id, ["sleep", "1000"]);
+      const waits = [exec, "", id].map((exec_id) => context.agent.waitProcess({ container_id: id, exec_id }));
+      const reads = [exec, ""].flatMap((exec_id) =>
+        [context.agent.readStdout, context.agent.readStderr].map((read) =>
+          read({ container_id: id, exec_id, len: 100 }).catch(() => ({ data: [] })),
+        ),
+      );
       await context.health.check({});
       await context.remove(id);
-      equal((await wait).status, 137, "the status");
+      const statuses = (await Promise.all(waits)).map(({ status }) => status);
+      equal(statuses, [137, 137, 137], "the statuses of the exec and of the first process");
+      const lengths = (await Promise.all(reads)).map(({ data }) => data.length);
+      equal(lengths, [0, 0, 0, 0], "the lengths of what the reads returned");
     },
   },
   {

@@ -1,7 +1,7 @@
 import type { ConformanceCase } from "../case.ts";
 import { equal, holds, refused } from "../check.ts";
 
-const KILL = 9;
+const [KILL, TERM] = [9, 15];
 
 /** Cases of paused containers. */
 export const pauseCases: readonly ConformanceCase[] = [
@@ -11,11 +11,14 @@ export const pauseCases: readonly ConformanceCase[] = [
     source: "Go shim and runtime-rs, ctr task pause",
     run: async (context) => {
       const id = await context.start(["sh", "-c", "while :; do echo tick; usleep 10000; done"]);
+      const exec = await context.exec(id, ["sh", "-c", "while :; do echo tock; usleep 10000; done"]);
       await context.readUntil("tick\n", id);
+      await context.readUntil("tock\n", id, exec);
       await context.agent.pauseContainer({ container_id: id });
-      const { open } = await context.readUntilSilent(id);
+      const [first, second] = [await context.readUntilSilent(id), await context.readUntilSilent(id, exec)];
       await context.agent.resumeContainer({ container_id: id });
-      holds((await open).data.length > 0, "the container prints again after ResumeContainer");
+      holds((await first.open).data.length > 0, "the container prints again after ResumeContainer");
+      holds((await second.open).data.length > 0, "its exec prints again too");
     },
   },
   {
@@ -41,6 +44,22 @@ export const pauseCases: readonly ConformanceCase[] = [
       await context.kill(id, KILL, "");
       const { status } = await context.agent.waitProcess({ container_id: id, exec_id: id });
       equal(status, 137, "the status");
+    },
+  },
+  {
+    name: "SignalProcess: TERM to a paused container takes effect once it is resumed",
+    level: "should",
+    source: "cgroups(7), freezer: signals of a frozen process wait",
+    run: async (context) => {
+      const line = "trap 'echo caught; exit 5' TERM; echo ready; while :; do usleep 10000; done";
+      const id = await context.start(["sh", "-c", line]);
+      await context.readUntil("ready\n", id);
+      await context.agent.pauseContainer({ container_id: id });
+      await context.kill(id, TERM);
+      const wait = context.agent.waitProcess({ container_id: id, exec_id: id });
+      await context.stillOpen(wait, "WaitProcess of a paused process");
+      await context.agent.resumeContainer({ container_id: id });
+      equal((await wait).status, 5, "the status");
     },
   },
   {

@@ -84,19 +84,23 @@ export const sandbox: CaseGroup = {
       needs: ["rootfs", "own-agent"],
       run: async (context) => {
         const id = await context.sleeper();
+        const exec_id = await context.exec(id, ["cat"]);
         try {
-          const again = context.agent.createSandbox({
-            sandbox_id: "other",
-            hostname: "other",
-            dns: ["nameserver 10.9.9.9"],
-          });
-          await refused(again, { codes: ["already-exists"] });
+          for (const sandbox_id of [context.session.id, "other"]) {
+            const again = { sandbox_id, hostname: "other", dns: ["nameserver 10.9.9.9"] };
+            await refused(context.agent.createSandbox(again), { codes: ["already-exists"] });
+          }
         } finally {
           context.session.forgetRootfs();
         }
+        await context.write("still here\n", id, exec_id);
+        await context.agent.closeStdin({ container_id: id, exec_id });
+        equal((await context.finish(id, exec_id)).stdout, "still here\n", "the output of a running exec");
         equal((await context.execute(id, "hostname")).stdout, `${HOSTNAME}\n`, "the host name");
-        const text = await context.lookAt("/run/kata-containers/sandbox", "cat /guest/resolv.conf");
-        equal(text.trimEnd(), NAMESERVER, "resolv.conf");
+        equal(await context.print("hostname"), `${HOSTNAME}\n`, "the host name of a new container");
+        const look = "cat /guest/resolv.conf; grep -c ' /guest/shm ' /proc/mounts";
+        const text = await context.lookAt("/run/kata-containers/sandbox", look);
+        equal(text, `${NAMESERVER}\n1\n`, "resolv.conf, and the number of mounts of the shared memory");
       },
     },
     {

@@ -145,13 +145,28 @@ export const signals: CaseGroup = {
       },
     },
     {
-      name: "SignalProcess: KILL ends a created container that was not started",
+      name: "SignalProcess: to a process that has ended but was not waited for, it succeeds",
+      level: "may",
+      source: "guestd; kill(2) of a zombie",
+      run: async (context) => {
+        const id = await context.sleeper();
+        const exec = await context.exec(id, ["true"]);
+        await context.drain("readStdout", id, exec);
+        for (const signal of [TERM, KILL]) await context.kill(id, signal, exec);
+        equal((await context.agent.waitProcess({ container_id: id, exec_id: exec })).status, 0, "the status");
+      },
+    },
+    {
+      name: "SignalProcess: TERM or KILL ends a created container, which can't be started then",
       level: "should",
       source: "containerd, kill of a created task",
       run: async (context) => {
-        const id = await context.create(["sleep", "1000"]);
-        await context.kill(id, KILL, "");
-        holds((await context.finish(id)).status > 128, "the status is that of a signal");
+        for (const signal of [TERM, KILL]) {
+          const id = await context.create(["sleep", "1000"]);
+          await context.kill(id, signal, "");
+          holds((await context.finish(id)).status > 128, "the status is that of a signal");
+          await refused(context.agent.startContainer({ container_id: id }));
+        }
       },
     },
     {
@@ -159,10 +174,14 @@ export const signals: CaseGroup = {
       level: "may",
       source: "kill(2)",
       run: async (context) => {
-        const id = await context.start(["sh", "-c", "read x; exit 3"]);
-        await context.kill(id, 0);
-        await context.write("\n", id);
-        equal((await context.finish(id)).status, 3, "the status");
+        const id = await context.sleeper();
+        const exec = await context.exec(id, ["sh", "-c", "read x; exit 3"]);
+        for (const process of ["", id, exec]) await context.kill(id, 0, process);
+        await context.write("\n", id, exec);
+        equal((await context.finish(id, exec)).status, 3, "the status");
+        for (const process of [exec, "conf-no-such"])
+          await refused(context.kill(id, 0, process), { codes: ["not-found"] });
+        await context.kill(id, 0, "");
       },
     },
     {

@@ -1,6 +1,7 @@
 import type { CaseGroup } from "../case.ts";
 import type { CaseContext } from "../case-context.ts";
 import { equal, holds, refused } from "../check.ts";
+import { pipeGrandchildCases } from "./grandchild-cases.ts";
 import { stdinCases } from "./stdin-cases.ts";
 
 const KIB = 1024;
@@ -78,9 +79,19 @@ export const stdio: CaseGroup = {
       level: "may",
       source: "guestd; the reference drops a process that was waited for",
       run: async (context) => {
-        const id = await context.start(["sh", "-c", "printf 0123456789; exit 3"]);
-        equal((await context.agent.waitProcess({ container_id: id, exec_id: id })).status, 3, "the status");
-        equal((await context.drain("readStdout", id)).toString(), "0123456789", "stdout");
+        const script = ["sh", "-c", "printf 0123456789; printf error >&2; exit 3"];
+        const [first, sleeper] = [await context.start(script), await context.sleeper()];
+        for (const [container_id, exec_id] of [
+          [first, ""],
+          [sleeper, await context.exec(sleeper, script)],
+        ] as const) {
+          const ids = { container_id, exec_id };
+          equal((await context.agent.waitProcess(ids)).status, 3, "the status");
+          equal((await context.drain("readStdout", container_id, exec_id, 4)).toString(), "0123456789", "stdout");
+          equal((await context.drain("readStderr", container_id, exec_id)).toString(), "error", "stderr");
+          await refused(context.agent.readStdout({ ...ids, len: 4 }), { codes: ["not-found"] });
+          equal((await context.agent.waitProcess(ids)).status, 3, "the status after the end of the output");
+        }
       },
     },
     {
@@ -123,16 +134,7 @@ export const stdio: CaseGroup = {
         equal([stdout, stderr], ["a\n", "b\n"], "stdout and stderr");
       },
     },
-    {
-      name: "ReadStdout: ends although a grandchild keeps the pipe open",
-      level: "should",
-      source: "kata-containers agent 370; kubectl exec with a background process",
-      run: async (context) => {
-        const id = await context.sleeper();
-        const { stdout, status } = await context.execute(id, "sleep 1000 & echo out; exit 3");
-        equal([stdout, status], ["out\n", 3], "output and status");
-      },
-    },
+    ...pipeGrandchildCases,
     {
       name: "ReadStdout: ends as soon as the process closes its outputs",
       level: "should",

@@ -3,6 +3,7 @@ import type { grpc } from "../../../proto/gen/messages.js";
 import type { CaseGroup } from "../case.ts";
 import { equal, matches, refused } from "../check.ts";
 import { ociSpec } from "../oci-spec.ts";
+import { terminalGrandchildCases } from "./grandchild-cases.ts";
 
 /** Returns the parts of a container that runs a script on a terminal. */
 function onTerminal(script: string, process: Init<grpc.Process> = {}): Init<grpc.Spec> {
@@ -134,6 +135,7 @@ export const tty: CaseGroup = {
         equal(stdout === Array.from({ length: 20_000 }, (_, at) => `${at + 1}\n`).join(""), true, "every byte arrives");
       },
     },
+    ...terminalGrandchildCases,
     {
       name: "ReadStdout: the end of a terminal is an empty answer",
       level: "may",
