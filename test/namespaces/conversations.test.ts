@@ -1,9 +1,10 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { connect } from "../../host/client/agent-client.ts";
+import { startScriptedServer } from "../../host/conversation/testing/scripted-server.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
-import { startGuestctl } from "../scenarios/guestctl-process.ts";
+import { launcher, startGuestctl, startProgram } from "../scenarios/guestctl-process.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
@@ -52,6 +53,32 @@ describeInNamespaces("guestctl record and replay", () => {
       ]);
     },
   );
+
+  it("a full disk ends the recording, which is reported once, and not the relay", async () => {
+    await using server = await startScriptedServer({ WriteStdin: () => ({ len: 8192 }) });
+    const [listen, full] = [`unix://${server.folder}/recorded.sock`, join(server.folder, "full")];
+    mkdirSync(full);
+    const file = join(full, "conversation.jsonl");
+    const mount = 'mount -t tmpfs -o size=16k tmpfs "$0" && exec "$@"';
+    const recorder = startProgram([
+      ...["unshare", "--mount", "sh", "-c", mount, full],
+      ...[process.execPath, launcher, "record", "--listen", listen, "--to", server.address, file],
+    ]);
+    await recorder.prints("^C ends it");
+    const client = await connect(listen);
+    for (let call = 1; call <= 8; call++) {
+      const { len } = await client.agent.writeStdin({ container_id: "c", data: Buffer.alloc(8192, "x") });
+      expect([call, len]).toEqual([call, 8192]);
+    }
+    await client.close();
+    recorder.child.kill("SIGINT");
+    expect(await recorder.ended).toBe(1);
+    expect(recorder.output.stderr.split("\n")).toEqual([
+      `guestctl: write ${file}: ENOSPC: no space left on device, write; the relay continues without recording`,
+      `guestctl: record ${file}: not complete, as reported above`,
+      "",
+    ]);
+  });
 });
 
 describeInNamespaces("guestctl chaos", () => {

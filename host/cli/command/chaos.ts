@@ -34,7 +34,7 @@ export function addChaos(program: Command): void {
     .command("chaos")
     .summary("delay, drop, cut or fail a host's calls")
     .description("Relay a host's ttRPC connections to an agent with faults, to test the host.")
-    .requiredOption("--listen <address>", "where the host connects: unix:///path or unix://@name")
+    .requiredOption("--listen <address>", "where the host connects: unix:///path, unix://@name or hvsock:///path:port")
     .requiredOption("--to <address>", "address of the agent")
     .option("--rule <rule>", "a fault, such as call=ReadStdout,delay=200ms; repeat it for several", rules)
     .option("--seed <number>", "seed of chance=…; the first line names it (default: a random one)", seedOf)

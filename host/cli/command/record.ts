@@ -23,7 +23,7 @@ export function addRecord(program: Command): void {
     .summary("record a host's conversation with an agent")
     .description("Relay a host's conversation with an agent, and write its decoded calls to a new file.")
     .argument("<file>", "file to create, of JSON lines")
-    .requiredOption("--listen <address>", "where the host connects: unix:///path or unix://@name")
+    .requiredOption("--listen <address>", "where the host connects: unix:///path, unix://@name or hvsock:///path:port")
     .requiredOption("--to <address>", "address of the agent")
     .option("--redact", "replace environment values, bytes and policies by as many x")
     .addHelpText("after", HELP)

@@ -7,7 +7,7 @@ import { responseFrame } from "../relay/response-frame.ts";
 import type { Action, Rule } from "./rule.ts";
 
 export interface ChaosOptions {
-  /** Where the host connects: unix:///path or unix://@name. */
+  /** Where the host connects: unix:///path, unix://@name or hvsock:///path:port. */
   readonly listen: string;
   /** Address of the agent. */
   readonly to: string;

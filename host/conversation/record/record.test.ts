@@ -206,10 +206,23 @@ test("refuses a file that exists, and an address that it can't listen at, withou
   expect(readFileSync(existing, "utf8")).toBe("text");
   const file = join(server.folder, "new");
   await expect(startRecorder(server, { file, listen: "vsock://3:1024" })).rejects.toThrow(
-    "listen at vsock://3:1024: only unix:",
+    "listen at vsock://3:1024: not an address on this machine; use unix:// or hvsock://",
   );
   await expect(startRecorder(server, { file, listen: server.address })).rejects.toThrow("EADDRINUSE");
   expect(existsSync(file)).toBe(false);
+});
+
+test("listens as a VMM of hybrid vsock does, for its port only", async () => {
+  await using server = await startScriptedServer({ Check: () => ({ status: "SERVING" }) });
+  const path = `hvsock://${server.folder}/vm.sock`;
+  const { finish, read, errors } = await startRecorder(server, { listen: `${path}:1024` });
+  await expect(connect(`${path}:1025`)).rejects.toThrow("the VMM closed the connection");
+  expect(errors).toEqual(['relay: the host sent "CONNECT 1025"; only CONNECT 1024 is relayed']);
+  const client = await connect(`${path}:1024`);
+  expect((await client.health.check({})).status).toBe(1);
+  await client.close();
+  await finish(1);
+  expect(read().map(({ kind }) => kind)).toEqual(["opened", "request", "response", "ended", "ended", "closed"]);
 });
 
 test("reports an agent that doesn't answer, and goes on for the next connection", async () => {

@@ -8,7 +8,7 @@ import { grpcEntries } from "./grpc/grpc-entries.ts";
 import { ttrpcEntries, type WireReader } from "./ttrpc-entries.ts";
 
 export interface RecordOptions {
-  /** Where the host connects: unix:///path or unix://@name. */
+  /** Where the host connects: unix:///path, unix://@name or hvsock:///path:port. */
   readonly listen: string;
   /** Address of the agent. */
   readonly to: string;

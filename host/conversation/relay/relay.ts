@@ -5,6 +5,7 @@ import { dial } from "../../client/dial.ts";
 import { listenAt } from "../../client/streams/local-forward.ts";
 import { ConversationError } from "../conversation-error.ts";
 import type { Direction } from "../format/conversation.ts";
+import { acceptHybrid } from "./accept-hybrid.ts";
 
 /** Connections at once; more are closed at once. */
 const MAX_CONNECTIONS = 256;
@@ -29,7 +30,7 @@ export interface Passage {
 }
 
 export interface RelayOptions {
-  /** unix:///path or unix://@name. */
+  /** unix:///path, unix://@name, or hvsock:///path:port for hosts of hybrid vsock. */
   readonly listen: string;
   /** Address of the agent (see `dial`). */
   readonly to: string;
@@ -48,8 +49,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const { listen, to } = options;
   const place = parseAddress(listen);
   parseAddress(to);
-  if (place.kind !== "unix")
-    throw new ConversationError(`listen at ${listen}: only unix:///path and unix://@name can be listened at`);
+  if (place.kind === "vsock")
+    throw new ConversationError(`listen at ${listen}: not an address on this machine; use unix:// or hvsock://`);
+  const accept = place.kind === "hvsock" ? (host: Socket) => acceptHybrid(host, place.port, stop.signal) : undefined;
   const open = new Set<Promise<void>>();
   const stop = new AbortController();
   let count = 0;
@@ -63,7 +65,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       return;
     }
     count += 1;
-    const relayed = relayConnection(host, count, options, stop.signal).catch(options.onError);
+    const relayed = relayConnection(host, count, { ...options, accept }, stop.signal).catch(options.onError);
     open.add(relayed);
     void relayed.then(() => open.delete(relayed));
   });
@@ -79,6 +81,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   };
 }
 
+interface ConnectionOptions extends Pick<RelayOptions, "to" | "open"> {
+  /** Resolves once the host may send to the agent. */
+  readonly accept: ((host: Socket) => Promise<void>) | undefined;
+}
+
 async function listenOn(server: Server, address: string, path: string): Promise<void> {
   try {
     await listenAt(server, { path });
@@ -88,9 +95,15 @@ async function listenOn(server: Server, address: string, path: string): Promise<
 }
 
 /** Relays one connection until both directions have ended, or one has failed. */
-async function relayConnection(host: Socket, id: number, { to, open }: RelayOptions, stop: AbortSignal): Promise<void> {
+async function relayConnection(
+  host: Socket,
+  id: number,
+  { to, open, accept }: ConnectionOptions,
+  stop: AbortSignal,
+): Promise<void> {
   let agent: Duplex;
   try {
+    await accept?.(host);
     agent = await dial(to, { signal: stop });
   } catch (error) {
     host.destroy();
