@@ -22,7 +22,7 @@ export interface FaultsOptions {
 
 export interface FaultResult {
   readonly fault: string;
-  /** Its own cases that fail with the fault and pass without one. */
+  /** Its own cases that fail with the fault and pass without one, in the order of the suite. */
   readonly caughtBy: readonly string[];
   /** Number of its own cases that pass without a fault. If none does, the fault can't be caught here. */
   readonly cases: number;
@@ -59,9 +59,11 @@ async function runFault(
   const isOwn = (name: string) => one.caughtBy.test(name) && passing.has(name);
   const results = await runCases(faulty, groups, isOwn);
   const failed = results.filter(({ state }) => state === "failed" || state === "unsupported");
+  const failedNames = new Set(failed.map(({ name }) => name));
+  const inOrder = groups.flatMap((group) => group.cases.map(({ name }) => name));
   return {
     fault: one.name,
-    caughtBy: failed.map(({ name }) => name),
+    caughtBy: inOrder.filter((name) => failedNames.has(name)),
     cases: [...passing].filter(isOwn).length,
     changes: faulty.changes,
   };
