@@ -59,8 +59,22 @@ module.exports = {
     // vsock needs the addon, and the private parts of Node stand in one file: agent/kernel/sys/streams.ts.
     // One function of the agent is used there: what `guestctl explain --spec` prints is what CreateContainer would do.
     layer("host-knows-only-proto", "^host/", "^agent/(?!kernel/|service/explain-spec\\.ts)", "^test/"),
+    // The conformance suite tests any agent, and is to become a package: it knows none of ours.
+    layer(
+      "conformance-knows-only-the-client",
+      "^host/conformance/",
+      "^host/(?!conformance/|client/|machine/|conversation/replay/(first-difference|not-compared)\\.ts|visible\\.ts|private-folder\\.ts)",
+      "^(agent|image|rootfs-builder|test)/",
+    ),
     // `guestctl image` is the builder's command line; it is loaded by these commands alone.
     layer("guestctl-image-alone-builds", "^host/(?!cli/command/image-)", "^rootfs-builder/"),
+    // Recording, replay and faults serve any agent.
+    layer(
+      "conversations-know-only-the-client",
+      "^host/conversation/",
+      "^host/(?!conversation/|client/|visible\\.ts)",
+      "^agent/",
+    ),
     layer("images-know-neither", "^rootfs-builder/", "^(agent|host|test|proto)/"),
   ],
   options: {

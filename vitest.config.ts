@@ -45,7 +45,7 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
           include: [
             "{agent,proto,lib,image,host,rootfs-builder}/**/*.test.ts",
-            "test/{transport,clean-up,docs,plans,bench,mutation}/**/*.test.ts",
+            "test/{transport,clean-up,conformance,docs,plans,bench,mutation}/**/*.test.ts",
           ],
           testTimeout: 60_000,
           maxWorkers: 2,

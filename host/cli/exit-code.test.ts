@@ -14,6 +14,12 @@ test.each<[string, string, Error, number]>([
     new CommanderError(1, "commander.unknownOption", "no"),
     1,
   ],
+  [
+    "returns 2 for wrong usage of conformance",
+    "conformance",
+    new CommanderError(1, "commander.unknownOption", "no"),
+    2,
+  ],
   ["returns 0 for help", "run", new CommanderError(0, "commander.helpDisplayed", ""), 0],
   ["returns the error's own exit code", "run", new CliError("no", { exitCode: 137 }), 137],
   ["returns 125 for any other failed call", "exec", new RpcError("unavailable", "ttrpc: closed"), 125],

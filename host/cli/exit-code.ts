@@ -4,6 +4,8 @@ import { CliError } from "./cli-error.ts";
 
 /** Commands whose exit code is a process's. If guestctl itself fails, they use Docker's codes; other commands use 1. */
 const RUNNERS: ReadonlySet<string> = new Set(["run", "exec", "attach", "debug"]);
+/** Commands that return 2 for wrong usage, because 1 is the result of their work. */
+const USAGE_IS_2: ReadonlySet<string> = new Set(["conformance"]);
 const FAILED = 125;
 const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;
@@ -13,6 +15,7 @@ export function exitCodeOf(error: unknown, command = ""): number {
   if (error instanceof SuppressedError) return exitCodeOf(error.suppressed, command);
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
   if (error instanceof CliError && error.exitCode !== undefined) return error.exitCode;
+  if (error instanceof CommanderError && USAGE_IS_2.has(command)) return 2;
   if (!RUNNERS.has(command)) return 1;
   return error instanceof RpcError ? launchFailure(error.message) : FAILED;
 }

@@ -46,6 +46,10 @@ test("guestctl has exactly these commands", () => {
     "stop",
     "upgrade",
     "agent",
+    "record",
+    "replay",
+    "chaos",
+    "conformance",
     "image",
   ]);
 });

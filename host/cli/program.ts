@@ -4,6 +4,8 @@ import { addAgent } from "./command/agent.ts";
 import { addAttach } from "./command/attach.ts";
 import { addBoot } from "./command/boot.ts";
 import { addCapture } from "./command/capture.ts";
+import { addChaos } from "./command/chaos.ts";
+import { addConformance } from "./command/conformance.ts";
 import { addCores } from "./command/cores.ts";
 import { addCp } from "./command/cp.ts";
 import { addDebug } from "./command/debug.ts";
@@ -19,6 +21,8 @@ import { addMetrics } from "./command/metrics.ts";
 import { addPause } from "./command/pause.ts";
 import { addPorts } from "./command/ports.ts";
 import { addPs } from "./command/ps.ts";
+import { addRecord } from "./command/record.ts";
+import { addReplay } from "./command/replay.ts";
 import { addRm } from "./command/rm.ts";
 import { addRun } from "./command/run.ts";
 import { addSshProxy } from "./command/ssh-proxy.ts";
@@ -71,6 +75,10 @@ export function createProgram(): Command {
     addStop,
     addUpgrade,
     addAgent,
+    addRecord,
+    addReplay,
+    addChaos,
+    addConformance,
     addImage,
   ];
   for (const add of commands) add(program);

@@ -2,17 +2,12 @@ import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Address, parseAddress } from "./address.ts";
+import { readLine } from "./read-line.ts";
 
 /** Time limit for a whole dial, including a VMM's answer; the same as in Kata's hosts. */
 const DIAL_TIMEOUT_MS = 10_000;
 
 const RETRY_MS = 5;
-
-/**
- * Longest answer line of a VMM; "OK 1073741824
- * " is 14 bytes.
- */
-const MAX_LINE_BYTES = 256;
 
 export interface DialOptions {
   /** Time limit for the whole dial; 10 s by default. */
@@ -92,7 +87,10 @@ async function connectHybrid(path: string, port: number, signal: AbortSignal): P
   const socket = await connectUnix(path, signal);
   try {
     socket.write(`CONNECT ${port}\n`);
-    const line = await readLine(socket, signal);
+    const line = await readLine(socket, signal, {
+      peer: "the VMM",
+      remedy: "check that the guest listens on the port",
+    });
     if (!line.includes("OK")) throw new Error(`the VMM answered ${JSON.stringify(line)} to CONNECT ${port}`);
     return socket;
   } catch (error) {
@@ -100,40 +98,6 @@ async function connectHybrid(path: string, port: number, signal: AbortSignal): P
     socket.destroy();
     throw error;
   }
-}
-
-/** Reads one line without its end and leaves the bytes after it in the stream. */
-function readLine(socket: Duplex, signal: AbortSignal): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let seen: Buffer = Buffer.alloc(0);
-    let done = false;
-    const finish = (settle: () => void): void => {
-      done = true;
-      socket.off("readable", onReadable).off("end", onEnd).off("error", onError);
-      signal.removeEventListener("abort", onAbort);
-      settle();
-    };
-    const onReadable = (): void => {
-      while (!done) {
-        const chunk = socket.read() as Buffer | null;
-        if (chunk === null) break;
-        seen = Buffer.concat([seen, chunk]);
-        const end = seen.indexOf(10);
-        if (end !== -1) {
-          socket.unshift(seen.subarray(end + 1));
-          finish(() => resolve(seen.toString("latin1", 0, end).trimEnd()));
-        } else if (seen.length >= MAX_LINE_BYTES) {
-          finish(() => reject(new Error(`the VMM sent ${MAX_LINE_BYTES} bytes without a line end`)));
-        }
-      }
-    };
-    const onEnd = (): void =>
-      finish(() => reject(new Error("the VMM closed the connection; check that the guest listens on the port")));
-    const onError = (error: Error): void => finish(() => reject(error));
-    const onAbort = (): void => finish(() => reject(signal.reason));
-    socket.on("readable", onReadable).on("end", onEnd).on("error", onError);
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
 }
 
 /**

@@ -72,12 +72,13 @@ const DEVICES = [
   ...["vfio-pci", "vfio-pci-gk", "vfio-ap", "vfio-ap-cold"],
 ];
 
-/** Other names under which the test hosts and the scenarios' helpers make some calls. */
+/** Other names under which the test hosts, the scenarios' and the suite's helpers make some calls. */
 const WORDS: Readonly<Record<string, string>> = {
   createSandbox: "openSandbox",
   createContainer: "create",
   startContainer: "start",
   removeContainer: "stop",
+  signalProcess: "kill",
   execProcess: "exec",
   writeStdin: "write",
   ttyWinResize: "resize",

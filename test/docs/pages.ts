@@ -5,10 +5,9 @@ export const repository = join(import.meta.dirname, "../..");
 
 /** Texts of the documentation pages, by path in the repository. */
 export const pages: ReadonlyMap<string, string> = new Map(
-  [
-    ...readdirSync(repository).filter((name) => name.endsWith(".md")),
-    ...readdirSync(join(repository, "docs")).map((name) => `docs/${name}`),
-  ].map((path) => [path, readFileSync(join(repository, path), "utf8")]),
+  [...readdirSync(repository), ...readdirSync(join(repository, "docs")).map((name) => `docs/${name}`)]
+    .filter((path) => path.endsWith(".md"))
+    .map((path) => [path, readFileSync(join(repository, path), "utf8")]),
 );
 
 /** Returns a page's text. Throws if the page doesn't exist. */

@@ -9,6 +9,11 @@ import { testNames } from "./test-names.ts";
  * vitest.config.ts.
  */
 const GROUPS: readonly (readonly [title: string, text: string, pattern: RegExp])[] = [
+  [
+    "Conformance",
+    "Cases of `guestctl conformance`, which `test/namespaces/conformance.test.ts` runs.",
+    /^host\/conformance\/groups\//,
+  ],
   ["Shared suites", "Run by test files of several projects.", /^test\/.*(?<!\.test)\.ts$/],
   ["Project nightly", "`npm run test:nightly`", /^test\/nightly\//],
   ["Project guest", "The real image in QEMU.", /^test\/(guest|attack\/guest)\//],

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import ts from "typescript";
 
-/** The name of a `describe` or `it` in a test file, with its nesting depth. */
+/** The name of a `describe` or `it` in a test file, or of a case of the conformance suite, with its nesting depth. */
 export interface TestName {
   readonly depth: number;
   readonly name: string;
@@ -12,12 +12,21 @@ export function testNames(path: string): readonly TestName[] {
   const source = ts.createSourceFile(path, readFileSync(path, "utf8"), ts.ScriptTarget.Latest, false);
   const names: TestName[] = [];
   const visit = (node: ts.Node, depth: number): void => {
-    const name = ts.isCallExpression(node) && isTest(node.expression) ? nameOf(node.arguments[0], source) : undefined;
+    const name = nameOf(titleOf(node), source);
     if (name !== undefined) names.push({ depth, name });
     ts.forEachChild(node, (child) => visit(child, name === undefined ? depth : depth + 1));
   };
   visit(source, 0);
   return names;
+}
+
+/** Returns the expression of a test's or case's name; undefined for every other node. */
+function titleOf(node: ts.Node): ts.Expression | undefined {
+  if (ts.isCallExpression(node)) return isTest(node.expression) ? node.arguments[0] : undefined;
+  if (!ts.isObjectLiteralExpression(node)) return undefined;
+  const property = (name: string) =>
+    node.properties.filter(ts.isPropertyAssignment).find((one) => ts.isIdentifier(one.name) && one.name.text === name);
+  return property("level") === undefined ? undefined : property("name")?.initializer;
 }
 
 /**

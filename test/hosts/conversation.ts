@@ -1,4 +1,5 @@
-import { type Line, methodOf, toJson } from "../recordings/read-recording.ts";
+import type { NumberedEntry } from "../../host/conversation/format/read-conversation.ts";
+import { toJson } from "../recordings/read-recording.ts";
 import type { HostCalls } from "./host-calls.ts";
 
 /** Calls whose number and order depend on timing. */
@@ -19,33 +20,35 @@ export interface Conversation {
   readonly loops: readonly string[];
 }
 
-export function recordedConversation(lines: readonly Line[]): Conversation {
-  const made = lines.filter(({ call }) => call !== undefined);
+export function recordedConversation(entries: readonly NumberedEntry[]): Conversation {
   return conversation(
-    made.map(({ call = "", request = {}, timeout_ms = 0 }) => ({ path: call, request, timeoutMs: timeout_ms })),
+    entries.flatMap((entry) =>
+      entry.kind === "request"
+        ? [{ name: entry.method, request: entry.message ?? {}, timeoutMs: entry.timeout_ms ?? 0 }]
+        : [],
+    ),
   );
 }
 
 export function madeConversation({ made }: HostCalls): Conversation {
   return conversation(
-    made.map(({ name, request, timeoutMs }) => {
-      const service = name === "check" || name === "version" ? "grpc.Health" : "grpc.AgentService";
-      const path = `${service}/${upper(name)}`;
-      return { path, request: toJson(methodOf(path).request, request), timeoutMs };
+    made.map(({ name: initial, request, timeoutMs }) => {
+      const name = upper(initial);
+      const service = name === "Check" || name === "Version" ? "grpc.Health" : "grpc.AgentService";
+      return { name, request: toJson(service, name, request), timeoutMs };
     }),
   );
 }
 
 interface Call {
-  readonly path: string;
+  readonly name: string;
   readonly request: Readonly<Record<string, unknown>>;
   readonly timeoutMs: number;
 }
 
 function conversation(made: readonly Call[]): Conversation {
   const execs = new Map<string, string>();
-  const short = ({ path, request, timeoutMs }: Call) => {
-    const name = path.split("/")[1] ?? "";
+  const short = ({ name, request, timeoutMs }: Call) => {
     const fields = Object.entries(request)
       .filter(([field]) => !LEFT_OUT.has(field))
       .map(([field, value]) => [field, field === "exec_id" ? execName(String(value), request, execs) : value]);

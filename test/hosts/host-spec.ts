@@ -1,6 +1,6 @@
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
-import { methodOf, readRecording, toMessage } from "../recordings/read-recording.ts";
+import { readRecording, requestsOf, toMessage } from "../recordings/read-recording.ts";
 
 export type HostKind = "go-shim" | "runtime-rs";
 
@@ -9,7 +9,6 @@ export const RECORDED: Readonly<Record<HostKind, string>> = {
   "go-shim": "go-execs-tty-signals",
   "runtime-rs": "runtime-rs-execs-tty-signals",
 };
-const CREATE = "grpc.AgentService/CreateContainer";
 
 export interface HostSpecParts {
   readonly id: string;
@@ -43,8 +42,8 @@ export function hostSpec(kind: HostKind, parts: HostSpecParts): Init<grpc.Spec> 
 }
 
 function recordedSpec(recording: string): Init<grpc.Spec> {
-  const line = readRecording(recording).find(({ call }) => call === CREATE);
-  const message = toMessage(methodOf(CREATE).request, line?.request ?? {}) as grpc.CreateContainerRequest;
+  const [request = {}] = requestsOf(readRecording(recording), "CreateContainer");
+  const message = toMessage("grpc.AgentService", "CreateContainer", request) as grpc.CreateContainerRequest;
   if (message.OCI === null) throw new Error(`${recording}: no CreateContainer with a spec`);
   return message.OCI;
 }

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { listCores, readCore, removeCores } from "../../host/client/streams/cores.ts";
 import { type GuestEvent, readEvents } from "../../host/client/streams/events.ts";
+import { randomBytesOf, randomFrom } from "../../lib/seeded-random.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
-import { randomFrom, startCuttingProxy } from "../scenarios/cutting-proxy.ts";
+import { startCuttingProxy } from "../scenarios/cutting-proxy.ts";
 import { startGuestctl } from "../scenarios/guestctl-process.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { randomBytesOf } from "../scenarios/resumed-streams.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 import { makeServicePlace } from "./testing/service-agent.ts";
 

@@ -15,8 +15,8 @@ import { listPorts, waitForPort } from "../../host/client/streams/list-ports.ts"
 import { forwardDatagrams } from "../../host/client/streams/local-datagrams.ts";
 import { forwardFrom, type LocalForwardOptions } from "../../host/client/streams/local-forward.ts";
 import { reverseForward } from "../../host/client/streams/reverse-forward.ts";
+import { randomFrom } from "../../lib/seeded-random.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
-import { randomFrom } from "../scenarios/cutting-proxy.ts";
 import { BLOB_BYTES, PORT, SERVER_SOCKET, startForwardServer } from "../scenarios/forward-server.ts";
 import { postWhile } from "../scenarios/keep-alive.ts";
 import { Pod } from "../scenarios/pod.ts";

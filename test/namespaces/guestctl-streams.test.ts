@@ -4,11 +4,11 @@ import { totalmem } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { attach as attachTo } from "../../host/client/streams/attachment.ts";
+import { randomBytesOf, randomFrom } from "../../lib/seeded-random.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
-import { randomFrom, startCuttingProxy } from "../scenarios/cutting-proxy.ts";
+import { startCuttingProxy } from "../scenarios/cutting-proxy.ts";
 import { type GuestctlProcess, startGuestctl } from "../scenarios/guestctl-process.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { randomBytesOf } from "../scenarios/resumed-streams.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
 const SEED = Number(process.env["GUESTD_SEED"] ?? Date.now() % 100_000);

@@ -7,7 +7,7 @@ import { hosts } from "../hosts/hosts.ts";
 import { kubeletPod } from "../hosts/kubelet-pod.ts";
 import { lastMessage } from "../hosts/sized-life.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
-import { methodOf, readRecording, toMessage } from "../recordings/read-recording.ts";
+import { readRecording, requestsOf, toMessage } from "../recordings/read-recording.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
 describeInNamespaces("hosts that speak Kata's protocol", () => {
@@ -42,9 +42,8 @@ describeInNamespaces("hosts that speak Kata's protocol", () => {
   it.each(hosts)("%s makes the calls of the real shim's recording", async (kind, make) => {
     await using machine = await startHostAgent();
     const lines = readRecording(RECORDED[kind]);
-    const { request } = methodOf("grpc.AgentService/ExecProcess");
-    const execs = lines.flatMap((line) =>
-      line.call?.endsWith("/ExecProcess") ? [toMessage(request, line.request ?? {}) as grpc.ExecProcessRequest] : [],
+    const execs = requestsOf(lines, "ExecProcess").map(
+      (request) => toMessage("grpc.AgentService", "ExecProcess", request) as grpc.ExecProcessRequest,
     );
     const host = make(await machine.connect());
     await recordedLife(machine, kind, host, execs);

@@ -4,7 +4,7 @@ import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts"
 import { KNOWN_DIFFERENCES, type KnownDifference, knownDifference } from "../recordings/known-differences.ts";
 import { interfaces, rootPaths } from "../recordings/needs.ts";
 import { readRecording, recordings } from "../recordings/read-recording.ts";
-import { replay } from "../recordings/replay.ts";
+import { replayRecording } from "../recordings/replay.ts";
 import { shareFolder } from "../recordings/share-folder.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
@@ -17,8 +17,7 @@ describeInNamespaces("recorded conversations", () => {
     await using machine = await startHostAgent();
     await shareFolder(machine, rootPaths(lines));
     for (const mac of interfaces(lines)) await addInterface(machine, mac);
-    await using client = await machine.connect();
-    const differences = await replay(client, lines, machine.real);
+    const differences = await replayRecording(() => machine.connect(), lines, machine.real);
     for (const difference of differences) {
       const known = knownDifference(difference);
       if (known !== undefined) seen.add(known);

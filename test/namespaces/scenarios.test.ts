@@ -1,7 +1,8 @@
 import { afterAll, beforeAll } from "vitest";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
-import { containerScenariosOver, hostileFrames, lastScenarios, scenariosOver } from "../scenarios/all.ts";
+import { lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import type { Machine } from "../scenarios/machine.ts";
+import { silentConnections } from "../scenarios/silent-connections.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
 describeInNamespaces("the agent in namespaces", () => {
@@ -12,7 +13,6 @@ describeInNamespaces("the agent in namespaces", () => {
   afterAll(() => machine?.[Symbol.asyncDispose]());
   // What depends on the kernel runs in test/vm, and in test/nightly here too, as all scenarios over gRPC do.
   scenariosOver("ttrpc", () => machine, { limits: false, parts: ["agent"] });
-  containerScenariosOver("grpc", () => machine);
-  hostileFrames(() => machine);
+  silentConnections(() => machine);
   lastScenarios("ttrpc", () => machine, { limits: false });
 });

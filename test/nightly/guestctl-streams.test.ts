@@ -3,9 +3,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { randomFrom } from "../../lib/seeded-random.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startHostAgent } from "../namespaces/testing/host-agent.ts";
-import { randomFrom, startCuttingProxy } from "../scenarios/cutting-proxy.ts";
+import { startCuttingProxy } from "../scenarios/cutting-proxy.ts";
 import { startGuestctl } from "../scenarios/guestctl-process.ts";
 import { Pod } from "../scenarios/pod.ts";
 

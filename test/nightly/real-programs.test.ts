@@ -16,13 +16,12 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { repositoryRoot } from "../../host/machine/paths.ts";
+import { randomBytesOf, randomFrom } from "../../lib/seeded-random.ts";
 import { buildRecipe } from "../../rootfs-builder/recipe/recipe-tasks.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
-import { randomFrom } from "../scenarios/cutting-proxy.ts";
 import { type GuestctlProcess, startGuestctl } from "../scenarios/guestctl-process.ts";
 import { KEEP_ALIVE_SERVER, postWhile } from "../scenarios/keep-alive.ts";
 import { missingPrograms } from "../scenarios/missing-programs.ts";
-import { randomBytesOf } from "../scenarios/resumed-streams.ts";
 import { unpackPrograms, whyNoPackages } from "../vm/testing/debian-programs.ts";
 
 const SEED = Number(process.env["GUESTD_SEED"] ?? Date.now() % 100_000);

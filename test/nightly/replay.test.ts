@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { knownDifference } from "../recordings/known-differences.ts";
 import { interfaces, rootPaths } from "../recordings/needs.ts";
 import { readRecording, recordings } from "../recordings/read-recording.ts";
-import { replay } from "../recordings/replay.ts";
+import { replayRecording } from "../recordings/replay.ts";
 import { recordedRootfs } from "../recordings/share-folder.ts";
 import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
@@ -20,8 +20,7 @@ describe("recorded conversations in a guest", () => {
     await machine.shell(`mkdir -p ${SHARED} && mount -t virtiofs kataShared ${SHARED}`);
     for (const path of rootPaths(lines))
       recordedRootfs(machine, path.slice(SHARED.length + 1).replace(/\/rootfs$/, ""));
-    await using client = await machine.connect();
-    const differences = await replay(client, lines, machine.real);
+    const differences = await replayRecording(() => machine.connect(), lines, machine.real);
     expect(differences.filter((one) => knownDifference(one) === undefined)).toEqual([]);
   });
 });

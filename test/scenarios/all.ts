@@ -9,12 +9,11 @@ import { defaultSeccompScenarios } from "./default-seccomp.ts";
 import { deviceFilterScenarios } from "./device-filter.ts";
 import { deviceScenarios } from "./devices.ts";
 import { enduranceScenarios } from "./endurance.ts";
-import { errorTableScenarios } from "./error-table.ts";
+import { execConfinement } from "./exec-confinement.ts";
 import { fullDiskScenarios } from "./full-disk.ts";
 import { guestCallScenarios } from "./guest-calls.ts";
 import { hookFailureScenarios } from "./hook-failures.ts";
 import { hookScenarios } from "./hooks.ts";
-import { hostileScenarios } from "./hostile.ts";
 import { idmappedBinds, tmpfsSource } from "./idmapped-binds.ts";
 import { imagePullScenarios } from "./image-pull.ts";
 import { limitScenarios } from "./limits.ts";
@@ -35,7 +34,6 @@ import { refusalScenarios } from "./refusals.ts";
 import { resourceScenarios } from "./resources.ts";
 import { seccompScenarios } from "./seccomp.ts";
 import { sharedMountScenarios } from "./shared-mounts.ts";
-import { specFieldScenarios } from "./spec-fields.ts";
 import { statisticsScenarios } from "./statistics.ts";
 import { storageScenarios } from "./storages.ts";
 import { tracedExecScenarios } from "./traced-execs.ts";
@@ -53,7 +51,10 @@ type Options = {
   readonly parts?: readonly Part[];
 };
 
-/** Registers the scenarios over one protocol. Results must be the same over both. */
+/**
+ * Registers the scenarios over one protocol. Results must be the same over both. The cases of the conformance suite, which
+ * test/namespaces and test/nightly run, are not repeated here.
+ */
 export function scenariosOver(protocol: Protocol, machine: () => Machine, options: Options): void {
   const { parts = ["agent", "kernel"] } = options;
   inOnePod(protocol, machine, (pod) => {
@@ -62,12 +63,9 @@ export function scenariosOver(protocol: Protocol, machine: () => Machine, option
   });
 }
 
-/** Registers the scenarios of containers and of their processes' ends: what a protocol may change. */
+/** Registers the scenarios of containers: what hosts do with every one. */
 export function containerScenariosOver(protocol: Protocol, machine: () => Machine): void {
-  inOnePod(protocol, machine, (pod) => {
-    describe("containers", () => containerScenarios(pod));
-    describe("how processes end", () => processEndScenarios(pod));
-  });
+  inOnePod(protocol, machine, (pod) => describe("containers", () => containerScenarios(pod)));
 }
 
 function inOnePod(protocol: Protocol, machine: () => Machine, scenarios: (pod: () => Pod) => void): void {
@@ -85,9 +83,8 @@ function agentScenarios(pod: () => Pod): void {
   describe("CopyFile", () => copyFileScenarios(pod));
   describe("observation", () => observationScenarios(pod));
   describe("refusals", () => refusalScenarios(pod));
-  describe("the table of errors", () => errorTableScenarios(pod));
   describe("how processes end", () => processEndScenarios(pod));
-  describe("fields of the spec", () => specFieldScenarios(pod));
+  execConfinement(pod);
   describe("CDI devices", () => cdiScenarios(pod));
   describe("fields of the process", () => processFieldScenarios(pod));
   describe("difficult processes", () => processScenarios(pod));
@@ -98,7 +95,6 @@ function agentScenarios(pod: () => Pod): void {
 }
 
 function kernelScenarios(pod: () => Pod, protocol: Protocol, machine: () => Machine, { limits }: Options): void {
-  describe("containers", () => containerScenarios(pod));
   it("connections that die during reads, waits and polls lose no data", () => lostConnections(machine(), { protocol }));
   describe("pause and resume", () => pauseScenarios(pod));
   describe("calls on the guest", () => guestCallScenarios(pod));
@@ -121,11 +117,6 @@ function kernelScenarios(pod: () => Pod, protocol: Protocol, machine: () => Mach
   describe("OOM events", () => oomScenarios(pod));
   describe("limits", () => limitScenarios(pod));
   describe("resources", () => resourceScenarios(pod));
-}
-
-/** Registers the scenarios with malformed ttRPC frames. gRPC has no such scenarios: Node parses its HTTP/2 frames. */
-export function hostileFrames(machine: () => Machine): void {
-  describe("hostile frames", () => hostileScenarios(machine));
 }
 
 /** Registers the scenarios that must run last: the agent dies, disks fill up, containers are removed. */

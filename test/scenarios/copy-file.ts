@@ -61,19 +61,6 @@ export function copyFileScenarios(pod: () => Pod): void {
     ]);
   });
 
-  it("a file appears with its last piece, whatever the order of pieces of several files", async () => {
-    const tree = fresh();
-    const text = "abcdefghijkl";
-    const send = (name: string, offset: number) =>
-      copy(`${tree}/${name}`, text.slice(offset, offset + 4), { offset, file_size: text.length });
-    for (const offset of [4, 8]) await Promise.all(["x.conf", "x.yaml"].map((name) => send(name, offset)));
-    expect(await shell(`cd ${root}/${tree}; ls`)).toBe("");
-    await send("x.yaml", 0);
-    expect(await shell(`cd ${root}/${tree}; ls`)).toBe("x.yaml\n");
-    await send("x.conf", 0);
-    expect(await shell(`cd ${root}/${tree}; ls -A1; cat *`)).toBe(`x.conf\nx.yaml\n${text}${text}`);
-  });
-
   it("CopyFile refuses paths that lead out and impossible requests in one line, and changes nothing", async () => {
     const tree = fresh();
     await copy(`${tree}/out`, "/etc", { file_mode: S_IFLNK });

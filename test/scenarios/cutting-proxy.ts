@@ -1,19 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
-
-/** A seeded generator of numbers from 0 to 1. */
-export type Random = () => number;
-
-/** Returns a generator that repeats its numbers for the same seed (mulberry32). */
-export function randomFrom(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import type { Random } from "../../lib/seeded-random.ts";
 
 /** A unix socket that passes connections on and cuts each one after a random number of bytes, in either direction. */
 export interface CuttingProxy extends AsyncDisposable {

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 
-const launcher = join(import.meta.dirname, "../../host/cli/launch.cjs");
+/** Program that Node runs as guestctl. */
+export const launcher = join(import.meta.dirname, "../../host/cli/launch.cjs");
 
 /** A guestctl command that runs. */
 export interface GuestctlProcess {

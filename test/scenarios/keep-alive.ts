@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { Agent, request } from "node:http";
 import { text } from "node:stream/consumers";
-import type { Random } from "./cutting-proxy.ts";
-import { randomBytesOf } from "./resumed-streams.ts";
+import type { Random } from "../../lib/seeded-random.ts";
+import { randomBytesOf } from "../../lib/seeded-random.ts";
 
 const MOST_BYTES = 100_000;
 

@@ -1,9 +1,8 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import type { types } from "../../proto/gen/messages.js";
 import { agentService } from "../../proto/gen/services.js";
+import { readRecording } from "../recordings/read-recording.ts";
 import type { Pod } from "./pod.ts";
 
 /** Addresses of the two network devices that a machine has, or that the test creates. */
@@ -267,14 +266,12 @@ interface Recorded {
 
 /** Returns the network calls of a recording, with their responses. */
 function recordedCalls(name: string): Recorded[] {
-  const lines = readFileSync(join(import.meta.dirname, `../recordings/${name}.jsonl`), "utf8")
-    .trimEnd()
-    .split("\n");
-  const messages = lines.map((line) => JSON.parse(line) as Partial<Recorded> & { stream: number; answers?: string });
-  const found = messages.flatMap(({ call = "", request = {}, stream }) => {
-    const method = /^grpc\.AgentService\/(UpdateInterface|UpdateRoutes|AddARPNeighbors)$/.exec(call)?.[1];
-    const answer = messages.find((one) => one.stream === stream && one.answers === method);
-    return method === undefined ? [] : [{ call: method, request, response: answer?.response ?? {} }];
+  const entries = readRecording(name);
+  const found = entries.flatMap((entry) => {
+    if (entry.kind !== "request" || !/^(UpdateInterface|UpdateRoutes|AddARPNeighbors)$/.test(entry.method)) return [];
+    const answer = entries.find((one) => one.kind === "response" && one.stream === entry.stream);
+    const response = answer?.kind === "response" ? answer.message : undefined;
+    return [{ call: entry.method, request: { ...entry.message }, response: { ...response } }];
   });
   expect(found.length).toBe(3);
   return found;

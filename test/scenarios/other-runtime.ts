@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { containerScenarios } from "./containers.ts";
 import type { CurrentPod } from "./current-pod.ts";
 import { enduranceScenarios } from "./endurance.ts";
+import { execConfinement } from "./exec-confinement.ts";
 import { limitScenarios } from "./limits.ts";
 import type { Machine } from "./machine.ts";
 import { Pod } from "./pod.ts";
@@ -23,7 +24,10 @@ export function otherRuntimeScenarios(
   afterAll(() => current.pod?.client.close());
   const all: Record<SharedScenarios, () => void> = {
     containers: () => containerScenarios(() => current.pod),
-    "fields of the spec": () => specFieldScenarios(() => current.pod),
+    "fields of the spec": () => {
+      specFieldScenarios(() => current.pod);
+      execConfinement(() => current.pod);
+    },
     limits: () => limitScenarios(() => current.pod),
     "failures and removals": () => enduranceScenarios(current),
   };

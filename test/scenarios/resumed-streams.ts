@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { type Attachment, type AttachRequest, attach, type OutputName } from "../../host/client/streams/attachment.ts";
-import type { Random } from "./cutting-proxy.ts";
+import type { Random } from "../../lib/seeded-random.ts";
 
 /** Output as it arrived. */
 export interface Received {
@@ -14,13 +14,6 @@ export interface Received {
 }
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-
-/** Random bytes of a seeded generator, which a terminal in raw mode passes on unchanged too. */
-export function randomBytesOf(random: Random, length: number): Buffer {
-  const bytes = Buffer.alloc(Math.ceil(length / 4) * 4);
-  for (let at = 0; at < length; at += 4) bytes.writeUInt32LE(Math.floor(random() * 2 ** 32), at);
-  return bytes.subarray(0, length);
-}
 
 interface Follow {
   readonly address: string;

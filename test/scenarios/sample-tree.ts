@@ -18,8 +18,8 @@ import {
 import { join } from "node:path";
 import { treeCalls } from "../../agent/kernel/sys/tree-calls.ts";
 import { O_PATH } from "../../lib/archive/tree-sys.ts";
-import type { Random } from "./cutting-proxy.ts";
-import { randomBytesOf } from "./resumed-streams.ts";
+import type { Random } from "../../lib/seeded-random.ts";
+import { randomBytesOf } from "../../lib/seeded-random.ts";
 
 const O_NOFOLLOW = 0o400000;
 const LONG = "n".repeat(255);

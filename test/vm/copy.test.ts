@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { copyIn } from "../../host/client/streams/copy-in.ts";
 import { copyOut } from "../../host/client/streams/copy-out.ts";
 import { isRoot } from "../../lib/is-root.ts";
-import { randomFrom } from "../scenarios/cutting-proxy.ts";
+import { randomFrom } from "../../lib/seeded-random.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { makeSampleTree, snapshotTree } from "../scenarios/sample-tree.ts";
 import { startGuestMachine } from "./testing/guest-machine.ts";

@@ -5,10 +5,9 @@ import { expect, test } from "vitest";
 import { openForward } from "../../host/client/streams/forward.ts";
 import { waitForPort } from "../../host/client/streams/list-ports.ts";
 import { reverseForward } from "../../host/client/streams/reverse-forward.ts";
-import { randomFrom } from "../scenarios/cutting-proxy.ts";
+import { randomBytesOf, randomFrom } from "../../lib/seeded-random.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { randomBytesOf } from "../scenarios/resumed-streams.ts";
 import { startGuestMachine } from "./testing/guest-machine.ts";
 
 const SERVE = "ip link set lo up; exec nc -ll -p 7000 -e /bin/answer";

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
-import { hostileFrames, lastScenarios, scenariosOver } from "../scenarios/all.ts";
+import { containerScenariosOver, lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import { brokenBundleScenarios, CANNOT_LOAD } from "../scenarios/broken-bundles.ts";
 import { hostileRace } from "../scenarios/hostile-race.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { silentConnections } from "../scenarios/silent-connections.ts";
 import { upgradeScenarios } from "../scenarios/upgrade.ts";
 import { startGuestMachine } from "./testing/guest-machine.ts";
 
@@ -13,9 +14,10 @@ describe("the agent in a guest", () => {
     machine = await startGuestMachine();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  // What depends on the agent alone runs in test/namespaces. In test/nightly it runs in a guest too, as all does over gRPC.
+  // What depends on the agent alone runs in test/namespaces, and in test/nightly in a guest.
   scenariosOver("ttrpc", () => machine, { limits: true, parts: ["kernel"] });
-  hostileFrames(() => machine);
+  containerScenariosOver("grpc", () => machine);
+  silentConnections(() => machine);
   lastScenarios("ttrpc", () => machine, { limits: true });
 
   describe("a rootfs on virtio-fs that changes while containers are created in it", () => {

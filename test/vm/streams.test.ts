@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { randomFrom } from "../scenarios/cutting-proxy.ts";
+import { randomBytesOf, randomFrom } from "../../lib/seeded-random.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { expectExactly, follow, randomBytesOf } from "../scenarios/resumed-streams.ts";
+import { expectExactly, follow } from "../scenarios/resumed-streams.ts";
 import { attachText, shellProcess } from "../scenarios/streams.ts";
 import { startGuestMachine } from "./testing/guest-machine.ts";
 

@@ -44,7 +44,7 @@ export async function forwardFrom(
       },
     );
   });
-  await listen(server, local);
+  await listenAt(server, local);
   const bound = server.address();
   return {
     port: typeof bound === "object" && bound !== null ? bound.port : 0,
@@ -81,7 +81,8 @@ function reset(socket: Socket): void {
   else socket.resetAndDestroy();
 }
 
-async function listen(server: Server, { host = "127.0.0.1", port = 0, path }: LocalPlace): Promise<void> {
+/** Listens on the host; a unix socket that no process listens on is replaced. */
+export async function listenAt(server: Server, { host = "127.0.0.1", port = 0, path }: LocalPlace): Promise<void> {
   if (path === undefined) return listenOnce(server, { host, port });
   try {
     await listenOnce(server, { path });

@@ -1,4 +1,4 @@
-import type { Random } from "../../scenarios/cutting-proxy.ts";
+import type { Random } from "../../../lib/seeded-random.ts";
 
 /** Choices of a seeded generator. */
 export class Dice {

@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { randomFrom } from "../../scenarios/cutting-proxy.ts";
+import { randomFrom } from "../../../lib/seeded-random.ts";
 import { Dice } from "./dice.ts";
 
 /** Returns the bytes that a client sends, all of them drawn from the dice. */

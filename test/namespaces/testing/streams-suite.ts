@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { randomBytesOf, randomFrom } from "../../../lib/seeded-random.ts";
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
 import { describeInNamespaces } from "../../init/testing/describe-in-namespaces.ts";
-import { randomFrom, startCuttingProxy } from "../../scenarios/cutting-proxy.ts";
+import { startCuttingProxy } from "../../scenarios/cutting-proxy.ts";
 import { Pod } from "../../scenarios/pod.ts";
-import { expectExactly, follow, type Received, randomBytesOf } from "../../scenarios/resumed-streams.ts";
+import { expectExactly, follow, type Received } from "../../scenarios/resumed-streams.ts";
 import { startHostAgent } from "./host-agent.ts";
 
 /** GUESTD_SEED repeats a run. */
