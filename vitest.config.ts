@@ -4,7 +4,6 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 /** Files that take longest, the longest first: begun last, one of them would go on alone. */
 const LONG = [
   "test/vm/scenarios.test.ts",
-  "test/vm/runtimes.test.ts",
   "test/vm/samples.test.ts",
   "test/vm/hosts.test.ts",
   "test/namespaces/runtimes.test.ts",

@@ -6,7 +6,7 @@ import type { Machine } from "../scenarios/machine.ts";
 import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
 // `npm test` runs the scenarios of containers over gRPC in a guest, and over ttRPC those that depend on the agent alone in
-// namespaces, and those that depend on the kernel in a guest.
+// namespaces, and those that depend on the kernel or end the agent in a guest.
 
 describeInNamespaces("the agent in namespaces", () => {
   let machine: Machine;
