@@ -52,6 +52,7 @@ function rows({ guestd, ...rest }: Results): Row[] {
     { name: "private dirty, idle", unit: "MiB", aim: "≤ 12", guestd: mib(rest.idle.privateDirtyKib) },
     { name: "private dirty, after", unit: "MiB", guestd: mib(rest.after.privateDirtyKib) },
     { name: "private dirty, 15 s later", unit: "MiB", aim: "≤ 17", guestd: mib(rest.settled.privateDirtyKib) },
+    { name: "  of attachments and forwards", unit: "MiB", guestd: mib(rest.streamsSettled.privateDirtyKib) },
   ];
 }
 
@@ -182,6 +183,7 @@ export function medians(results: Results): object {
       private_dirty_kib: idle.privateDirtyKib,
       private_dirty_after_kib: after.privateDirtyKib,
       private_dirty_settled_kib: settled.privateDirtyKib,
+      private_dirty_streams_settled_kib: results.streamsSettled.privateDirtyKib,
       first_check_ms: of(firstContainer.check),
       first_create_ms: of(firstContainer.create),
       first_exec_ms: of(firstContainer.exec),

@@ -51,6 +51,8 @@ export interface Results {
   readonly after: Memory;
   /** After the rounds and SETTLE_AFTER_MS without calls. */
   readonly settled: Memory;
+  /** The same of the agent with attachments and forwards, before the copies. */
+  readonly streamsSettled: Memory;
   readonly firstContainer: FirstContainer;
 }
 
@@ -92,10 +94,20 @@ export async function runBench(
   const [stdout32k, stdout8k] = [new Samples(), new Samples()];
   await client.agent.createContainer({ container_id: "dd", exec_id: "dd", OCI: spec });
   await client.agent.startContainer({ container_id: "dd" });
+  // Another agent, so that the memory of the first is that of a pod under Kata.
+  await using other = await startHostAgent({ agentCommand: command });
+  await using otherClient = await other.connect();
+  const otherPid = await other.agentPid();
+  const otherRootfs = other.rootfs("rootfs");
+  await otherClient.agent.createSandbox({ sandbox_id: "bench", hostname: "bench" });
+  const sleeper = ociSpec(otherRootfs, ["sleep", "1000"]);
+  await otherClient.agent.createContainer({ container_id: "dd", exec_id: "dd", OCI: sleeper });
+  await otherClient.agent.startContainer({ container_id: "dd" });
   const attached = { Args: exec, Env: ["PATH=/bin"], Cwd: "/" };
-  const streams = { address: `${agent.address}_1028`, container: "dd", rootfs };
-  const attachments = new AttachmentRounds(streams.address, "dd", agentPid);
-  using forwards = await ForwardRounds.start(streams, agentPid);
+  const beside = new GuestdRounds(otherClient, sleeper, attached, otherPid);
+  const streams = { address: `${other.address}_1028`, container: "dd", rootfs: otherRootfs };
+  const attachments = new AttachmentRounds(streams.address, "dd", otherPid);
+  using forwards = await ForwardRounds.start(streams, otherPid);
   for (let block = 0; block < BLOCKS; block++) {
     progress(`round ${block * ROUNDS_PER_BLOCK} of ${BLOCKS * ROUNDS_PER_BLOCK}`);
     await inTurns(signal, (round) => guestd.round(`g${block}-${round}`, "hello\n"));
@@ -105,10 +117,10 @@ export async function runBench(
     const ids = Array.from({ length: ROUNDS_PER_BLOCK }, (_, index) => `p${block}-${index}`);
     await guestd.cpuRounds(ids, "hello\n");
     await inTurns(signal, async () => {
-      attachments.calls.add(await guestd.execIn("dd", "hello\n"));
+      attachments.calls.add(await beside.execIn("dd", "hello\n"));
       await attachments.execOnce(attached, "hello\n");
     });
-    await attachments.cpuRounds(attached, "hello\n", ROUNDS_PER_BLOCK, () => guestd.execIn("dd", "hello\n"));
+    await attachments.cpuRounds(attached, "hello\n", ROUNDS_PER_BLOCK, () => beside.execIn("dd", "hello\n"));
     const { read32k, read8k } = guestd.cpu;
     const dd = { container_id: "dd" };
     await readSpeed(client, { ...dd, exec_id: `32k-${block}`, len: 32 * 1024, mib: OUTPUT_MIB }, stdout32k, read32k);
@@ -121,6 +133,7 @@ export async function runBench(
   progress("idle");
   await sleep(SETTLE_AFTER_MS, undefined, { signal });
   const settled = memoryOf(agentPid);
+  const streamsSettled = memoryOf(otherPid);
   progress(`${IDLE_ATTACHMENTS} idle attachments`);
   const idleOnes = await idleAttachments(command, IDLE_ATTACHMENTS, signal);
   const first = new Samples();
@@ -155,7 +168,7 @@ export async function runBench(
   }
   const reads = { stdout32k, stdout8k, attachments, idleAttachments: idleOnes, forwards, copies };
   const starts = { firstAnswer: first, firstContainer, deathToAnswer: deaths };
-  return { guestd, runtimes, ...reads, ...starts, idle, after, settled };
+  return { guestd, runtimes, ...reads, ...starts, idle, after, settled, streamsSettled };
 }
 
 async function inTurns(signal: AbortSignal, work: (round: number) => Promise<void>): Promise<void> {
