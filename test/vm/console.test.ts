@@ -47,7 +47,8 @@ describe("agent.debug_console without a port", () => {
     expect(await type("echo $(tty) $(id -u) $(cat /proc/1/comm)")).toBe("/dev/console 0 init");
     const shell = await type("echo shell $$");
     const from = lines.length;
-    guest.type("echo be''gun; sleep 1000\n");
+    // Printed by a child, which is in the foreground then: a ^C before that would go to the shell.
+    guest.type("sh -c 'echo begun; exec sleep 1000'\n");
     await shows(/^begun$/, from);
     guest.type("\x03");
     expect(await type("echo shell $$"), "^C ends the running program, not the shell").toBe(shell);
