@@ -7,9 +7,9 @@ import { pathIn } from "./tree-sys.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
 
-/** The free space is looked at for files over so many bytes. */
+/** Larger files are refused at once if the file system has too little space for them; bytes. */
 const SMALL = 16 * 1024;
-/** Most entries of a directory that are looked at; a container controls how many it has. */
+/** At most this many entries of a directory are read, because a container controls how many there are. */
 const MAX_ENTRIES = 1 << 18;
 
 /**
@@ -21,7 +21,7 @@ export function incompleteName(copyId: string, { name, version }: Pick<Member, "
   return Buffer.from(`${TEMPORARY}${copyId}-${hash.slice(0, 32)}`);
 }
 
-/** Removes what a copy has left incomplete in a directory, but not the file `kept`. */
+/** Removes the incomplete files that a copy has left in a directory, except `kept`. */
 export async function removeIncomplete(dir: number, copyId: string, kept: Buffer): Promise<void> {
   const names: string[] = [];
   let entries = 0;
@@ -32,7 +32,7 @@ export async function removeIncomplete(dir: number, copyId: string, kept: Buffer
   for (const name of names) removeFile(pathIn(dir, bytesOf(name)));
 }
 
-/** Creates the file of a member that isn't complete, instead of what has its name. Throws at once if it can't fit. */
+/** Creates the file of an incomplete member in place of whatever has its name. Throws before that if it can't fit. */
 export function beginFile(dir: number, path: Buffer, { parts }: Member): number {
   const bytes = parts.reduce((sum, { start, end }) => sum + end - start, 0);
   const { blocks, bavail, bsize } = bytes > SMALL ? statfsSync(pathIn(dir)) : { blocks: 0, bavail: 0, bsize: 0 };

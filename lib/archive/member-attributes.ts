@@ -16,7 +16,7 @@ export interface AttributeOptions {
   readonly mapGid?: (id: number) => number;
 }
 
-/** Sets what belongs to a member besides its content, as far as the options keep it. */
+/** Applies owner, mode, extended attributes and times of members, as far as the options keep them. */
 export class MemberAttributes {
   readonly #options: AttributeOptions;
   readonly #leaveOut: (kind: string) => void;

@@ -22,7 +22,7 @@ import { writeContent } from "./write-content.ts";
 
 const { O_NOFOLLOW } = constants;
 
-/** Files over so many bytes are checked before they are written. */
+/** The name of a larger file is checked before its content is written; bytes. */
 const SMALL = 16 * 1024;
 /** Between two reports of the position, in bytes. */
 const REPORT_BYTES = 32 * 1024;
@@ -136,7 +136,7 @@ export class TreeSink {
     this.#release();
   }
 
-  /** Leaves the file that isn't complete to another sink of the same copy if it is a part of this member; else removes it. */
+  /** Leaves the incomplete file to the next sink of this copy if it belongs to `part`; otherwise removes it. */
   leaveTo(part: Pick<Member, "name" | "version"> | null): void {
     if (part && this.#partial?.name.equals(incompleteName(this.#options.id, part))) this.#release();
     else this.discard();

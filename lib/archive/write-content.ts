@@ -5,7 +5,7 @@ import type { Piece } from "./read-members.ts";
 const writePieces = promisify(writev);
 
 const SMALL = 16 * 1024;
-/** Contents are written so many bytes at a time. */
+/** Bytes that are collected for one write. */
 const BATCH_BYTES = 256 * 1024;
 
 /**
