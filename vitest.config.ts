@@ -29,8 +29,8 @@ const expect = { poll: { timeout: 50_000 } };
 
 /**
  * `unit` needs nothing built but proto. `init` and `guest` are real machines, with long limits: two guests at a time, as each takes
- * one processor, and three of the others, which mostly wait. `npm test` leaves `nightly` out. Files share their worker's process
- * and modules, which saves a third of the processor time of `unit`; what they replace ends with them (restore-globals.ts).
+ * one processor, and three of the others, which mostly wait. `npm test` leaves `nightly` out. Where files
+ * share their worker's process and modules, what they replace ends with them (restore-globals.ts).
  */
 export default defineConfig({
   test: {
@@ -58,11 +58,13 @@ export default defineConfig({
           setupFiles,
           expect,
           sequence: { groupOrder: 1 },
+          globalSetup: "test/testing/built-agent.ts",
           include: ["test/{init,namespaces,attack,fuzz,oci-runtime,differential}/**/*.test.ts"],
           exclude: ["test/attack/vm/**"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           maxWorkers: 3,
+          isolate: false,
         },
       },
       {
@@ -83,6 +85,7 @@ export default defineConfig({
           setupFiles,
           expect,
           sequence: { groupOrder: 3 },
+          globalSetup: "test/testing/built-agent.ts",
           include: ["test/nightly/**/*.test.ts"],
           testTimeout: 1_800_000,
           hookTimeout: 600_000,
