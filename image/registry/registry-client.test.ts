@@ -66,7 +66,7 @@ test("a token is not sent to another host after a redirect, and errors leave out
   await expect(get(registry, "manifests/1")).rejects.toThrow(/^GET \S+\/manifests\/1: more than 5 redirects$/);
   registry.handler = leads("http://registry.invalid/x?secret");
   await expect(get(registry, "manifests/1")).rejects.toThrow(
-    "GET http://registry.invalid/x: plain http is only for the guest itself, unless the storage has the option plain-http",
+    "GET http://registry.invalid/x: plain http is only for loopback, unless the option plain-http is set",
   );
   registry.handler = leads("file:///etc/passwd");
   await expect(get(registry, "manifests/1")).rejects.toThrow("plain http is only");

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
-import { AgentError } from "../../kernel/error.ts";
 import { parseChallenge, tokenUrl } from "./bearer-challenge.ts";
 import { HttpClient, type HttpOptions, isLoopback, show } from "./http-get.ts";
 import type { ImageReference } from "./image-reference.ts";
+import { RegistryError } from "./registry-error.ts";
 import { tryAgain } from "./try-again.ts";
 
 const MAX_TOKEN_ANSWER = 64 * 1024;
@@ -60,7 +60,7 @@ export class RegistryClient {
     const place = challenge && tokenUrl(challenge, `repository:${this.#reference.repository}:pull`);
     if (challenge?.scheme !== "bearer" || place === undefined) {
       const wants = challenge === undefined ? "no client" : `a login with ${challenge.scheme}`;
-      throw new AgentError(
+      throw new RegistryError(
         "permission-denied",
         `GET ${show(url)}: 401, the registry accepts ${wants}; guestd supports only anonymous tokens`,
       );
@@ -70,7 +70,7 @@ export class RegistryClient {
     if (answer.statusCode !== 200) throw await refusal(place, answer);
     const text = await readStart(answer, MAX_TOKEN_ANSWER);
     const token = tokenIn(text);
-    if (token === undefined) throw new AgentError("unavailable", `GET ${show(place)}: the response has no token`);
+    if (token === undefined) throw new RegistryError("unavailable", `GET ${show(place)}: the response has no token`);
     this.#token = token;
   }
 }
@@ -87,11 +87,11 @@ function tokenIn(text: string): string | undefined {
 }
 
 /** Returns one line with the status and the registry's own message. */
-async function refusal(url: URL, answer: IncomingMessage): Promise<AgentError> {
+async function refusal(url: URL, answer: IncomingMessage): Promise<RegistryError> {
   const status = answer.statusCode ?? 0;
   const text = await readStart(answer, MAX_ERROR_ANSWER).catch(() => "");
   const kind = status === 404 ? "not-found" : status === 401 || status === 403 ? "permission-denied" : "unavailable";
-  return new AgentError(kind, `GET ${show(url)}: ${status}${saidIn(text)}`);
+  return new RegistryError(kind, `GET ${show(url)}: ${status}${saidIn(text)}`);
 }
 
 function saidIn(text: string): string {
