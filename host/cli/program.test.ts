@@ -54,6 +54,8 @@ test("guestctl has exactly these commands", () => {
     "images",
     "rmi",
     "image",
+    "completion",
+    "__complete",
   ]);
 });
 

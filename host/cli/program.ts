@@ -5,6 +5,7 @@ import { addAttach } from "./command/attach.ts";
 import { addBoot } from "./command/boot.ts";
 import { addCapture } from "./command/capture.ts";
 import { addChaos } from "./command/chaos.ts";
+import { addCompletion } from "./command/completion.ts";
 import { addConformance } from "./command/conformance.ts";
 import { addCores } from "./command/cores.ts";
 import { addCp } from "./command/cp.ts";
@@ -86,6 +87,7 @@ export function createProgram(): Command {
     addImages,
     addRmi,
     addImage,
+    addCompletion,
   ];
   for (const add of commands) add(program);
   return program;

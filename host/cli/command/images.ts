@@ -1,10 +1,18 @@
 import type { Command } from "commander";
 import type { StoredImage } from "../../image-store/image-store.ts";
-import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
+import {
+  type FormatFlags,
+  formatLines,
+  isJson,
+  jsonText,
+  type OutputFlags,
+  withFormat,
+  withOutput,
+} from "../flags/output-flags.ts";
 import { print } from "../output/print.ts";
 import { ageText, sizeText, textTable } from "../output/text-table.ts";
 
-interface ImagesFlags extends OutputFlags {
+interface ImagesFlags extends OutputFlags, FormatFlags {
   readonly quiet?: true;
   readonly trunc: boolean;
 }
@@ -21,7 +29,9 @@ export function addImages(program: Command): void {
     .argument("[name]")
     .option("-q, --quiet", "print only ids")
     .option("--no-trunc", "print whole ids");
-  withOutput(command).action((name: string | undefined, flags: ImagesFlags) => images(name, flags));
+  withFormat(withOutput(command), "{{.Digest}} {{.Size}}").action((name: string | undefined, flags: ImagesFlags) =>
+    images(name, flags),
+  );
 }
 
 async function images(name: string | undefined, flags: ImagesFlags): Promise<void> {
@@ -30,7 +40,9 @@ async function images(name: string | undefined, flags: ImagesFlags): Promise<voi
   if (name !== undefined) fullName(name);
   const isListed = (full: string) => name === undefined || isMatch(full, name);
   const all = new ImageStore().list().filter(({ names }) => name === undefined || names.some(isListed));
-  if (isJson(flags)) return print(jsonText(all.map(({ path: _path, ...image }) => image)));
+  const records = all.map(({ path: _path, ...image }) => image);
+  if (flags.format !== undefined) return print(formatLines(records, flags.format));
+  if (isJson(flags)) return print(jsonText(records));
   const idOf = ({ digest }: StoredImage) => (flags.trunc ? digest.slice(7, 7 + SHORT_ID) : digest);
   if (flags.quiet) return print(textTable(all.map((image) => [idOf(image)])));
   const rows = all.flatMap((image) => {

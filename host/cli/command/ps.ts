@@ -1,12 +1,20 @@
 import type { Command } from "commander";
-import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
+import {
+  type FormatFlags,
+  formatLines,
+  isJson,
+  jsonText,
+  type OutputFlags,
+  withFormat,
+  withOutput,
+} from "../flags/output-flags.ts";
 import { findKeptTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 import { type ListedProcess, listProcesses } from "../output/process-list.ts";
 import { ageText, sizeText, textTable } from "../output/text-table.ts";
 import { StateStore } from "../state/state-store.ts";
 
-interface PsFlags extends OutputFlags {
+interface PsFlags extends OutputFlags, FormatFlags {
   readonly guest?: string;
   readonly all?: true;
   readonly quiet?: true;
@@ -29,7 +37,7 @@ export function addPs(program: Command): void {
     .option("-g, --guest <name>", "list only this guest")
     .option("-a, --all", "include ended ones: containers until rm, the last ten guests that died")
     .option("-q, --quiet", "print only container ids");
-  withOutput(command)
+  withFormat(withOutput(command), "{{.Container}} {{.State}}")
     .addHelpText("after", HELP)
     .action((flags: PsFlags) => ps(flags));
 }
@@ -44,6 +52,7 @@ async function ps(flags: PsFlags): Promise<void> {
 function formatProcesses(processes: readonly ListedProcess[], flags: PsFlags): string {
   if (flags.quiet)
     return textTable(processes.flatMap((each) => (each.process === "init" ? [[each.container ?? ""]] : [])));
+  if (flags.format !== undefined) return formatLines(processes, flags.format);
   if (isJson(flags)) return jsonText(processes);
   return textTable([HEADER, ...processes.map(processRow)]);
 }

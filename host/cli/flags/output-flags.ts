@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { visible } from "../../visible.ts";
+import { type Template, template } from "../output/template.ts";
 
 /** Flags of every command that lists or prints records. */
 export interface OutputFlags {
@@ -11,6 +12,21 @@ export function withOutput(command: Command, shape = "print a JSON array"): Comm
   return command
     .addOption(new Option("--output <format>", "text or json").choices(["text", "json"]).default("text"))
     .addOption(new Option("--json", `${shape}; short for --output json`).implies({ output: "json" }));
+}
+
+/** Flag of commands that print records one by one. */
+export interface FormatFlags {
+  readonly format?: Template;
+}
+
+/** Adds `--format`; `example` is a template of the command's fields. */
+export function withFormat(command: Command, example: string): Command {
+  return command.option("--format <template>", `print each by a Go template, such as '${example}'`, template);
+}
+
+/** Formats one line for each record. */
+export function formatLines(records: readonly unknown[], format: Template): string {
+  return records.map((record) => `${format(record)}\n`).join("");
 }
 
 export function isJson({ output }: OutputFlags): boolean {
