@@ -42,6 +42,8 @@ test("guestctl has exactly these commands", () => {
     "unpause",
     "update",
     "rm",
+    "start",
+    "restart",
     "boot",
     "stop",
     "upgrade",

@@ -30,6 +30,7 @@ import { addRm } from "./command/rm.ts";
 import { addRmi } from "./command/rmi.ts";
 import { addRun } from "./command/run.ts";
 import { addSshProxy } from "./command/ssh-proxy.ts";
+import { addStart } from "./command/start.ts";
 import { addStats } from "./command/stats.ts";
 import { addStop } from "./command/stop.ts";
 import { addUpdate } from "./command/update.ts";
@@ -75,6 +76,7 @@ export function createProgram(): Command {
     addPause,
     addUpdate,
     addRm,
+    addStart,
     addBoot,
     addStop,
     addUpgrade,

@@ -99,6 +99,27 @@ it("guestctl keeps a container's output and its guest's console and log when QEM
   expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([]);
 });
 
+it("guestctl start runs a container again in a new guest, and --restart after its guest has died", async () => {
+  const script = "cat /root/note 2>/dev/null; echo up; echo old >/root/note; sleep 1000";
+  const line = ["run", "-d", "--name", "again", "--restart", "on-failure:1", image, "sh", "-c", script];
+  expect((await run(line)).stdout).toBe("again\n");
+  await expect.poll(async () => (await run(["logs", "again"])).stdout, POLL).toBe("up\n");
+  const inspected = async () => JSON.parse((await run(["inspect", "again"])).stdout)[0];
+  const { keeper } = await inspected();
+  const children = readFileSync(`/proc/${keeper}/task/${keeper}/children`, "utf8").trim().split(" ");
+  const [qemu] = children.filter((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("qemu"));
+  process.kill(Number(qemu), "SIGKILL");
+  await expect.poll(async () => (await inspected()).state, POLL).toMatchObject({ status: "running", restarts: 1 });
+  expect(await run(["stop", "again"])).toEqual({ stdout: "again\n", stderr: "", code: 0 });
+  expect((await inspected()).state).toMatchObject({ status: "exited", exitCode: 143 });
+  expect(await run(["start", "again"])).toEqual({ stdout: "again\n", stderr: "", code: 0 });
+  expect((await run(["exec", "again", "cat", "/root/note"])).stdout).toBe("old\n");
+  await run(["stop", "again"]);
+  expect((await run(["logs", "again"])).stdout.match(/^up$/gm)).toHaveLength(3);
+  expect((await run(["rm", "again"])).code).toBe(0);
+  expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([]);
+});
+
 describe("guestctl with a long-running guest", () => {
   beforeAll(async () => {
     const words = ["--agent", "log=debug", "--kernel-args", "guestd.test=word"];

@@ -3,7 +3,7 @@ import { CliError } from "../cli-error.ts";
 import { type FormatFlags, formatLines, jsonText, withFormat } from "../flags/output-flags.ts";
 import { containerIds, findAnyContainer } from "../guest/target.ts";
 import { print } from "../output/print.ts";
-import type { GuestRecord } from "../state/state-records.ts";
+import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
 import { StateStore } from "../state/state-store.ts";
 
 type Kind = "container" | "guest" | "image";
@@ -57,9 +57,16 @@ async function describe(store: StateStore, name: string, { type, guest }: Inspec
 
 function describeContainer(store: StateStore, flags: { readonly guest?: string }, name: string): object {
   const { record, guest, container } = findAnyContainer(store, flags, name);
-  const { container: _c, exec: _e, startedAt, ended, paused, starting, keeper, ...rest } = record ?? {};
-  const status = ended ? "exited" : starting ? "created" : paused ? "paused" : "running";
-  const state = { status, startedAt, ...(ended && { exitCode: ended.code, endedAt: ended.at, why: ended.why }) };
+  const { startedAt, ended, paused, starting, keeper, restarting, restarts, ...more } =
+    record ?? ({} as Partial<ProcessRecord>);
+  const { container: _c, exec: _e, request: _r, stopped: _s, ...rest } = more;
+  const status = restarting ? "restarting" : ended ? "exited" : starting ? "created" : paused ? "paused" : "running";
+  const state = {
+    status,
+    startedAt,
+    restarts,
+    ...(ended && { exitCode: ended.code, endedAt: ended.at, why: ended.why }),
+  };
   return { id: container, guest: guest?.name, state, keeper: keeper?.pid, ...rest };
 }
 

@@ -55,6 +55,6 @@ export async function chooseImage(source: ImageSource): Promise<ChosenImage> {
 }
 
 /** True for an existing file or directory, and for words that can only be meant as one. */
-function isPath(text: string): boolean {
+export function isPath(text: string): boolean {
   return /^[./~]|\.(tar|tgz|tzst)(\.\w+)?$/.test(text) || existsSync(text);
 }

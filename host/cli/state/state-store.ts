@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive, type ProcessOwner, thisProcess } from "../../../lib/process-owner.ts";
 import { CliError } from "../cli-error.ts";
@@ -51,6 +52,16 @@ export class StateStore {
   claim(guest: string): void {
     this.checkFree(guest);
     if (!createRecord(join(this.directory(guest), OWNER_FILE), thisProcess())) throw nameInUse(guest);
+  }
+
+  /** Claims the name of a container's own guest again, to run the kept container anew. Throws CliError if it runs. */
+  reclaim(guest: string): void {
+    const owner = this.owner(guest);
+    const self = thisProcess();
+    const isFree = owner === undefined || !isAlive(owner) || (owner.pid === self.pid && owner.started === self.started);
+    if (!isFree) throw nameInUse(guest);
+    rmSync(join(this.directory(guest), OWNER_FILE), { force: true });
+    if (!createRecord(join(this.directory(guest), OWNER_FILE), self)) throw nameInUse(guest);
   }
 
   /** Throws CliError if a guest's name is in use. Releases the name of a guest that died. */
