@@ -116,8 +116,8 @@ it("guestctl start runs a container again in a new guest, and --restart after it
   expect(await run(["stop", "again"])).toEqual({ stdout: "again\n", stderr: "", code: 0 });
   expect((await inspected()).state).toMatchObject({ status: "exited", exitCode: 7 });
   expect(await run(["start", "again"])).toEqual({ stdout: "again\n", stderr: "", code: 0 });
-  expect((await run(["exec", "again", "cat", "/root/note"])).stdout).toBe("old\n");
   await expect.poll(ups, POLL).toBe(3);
+  expect((await run(["exec", "again", "cat", "/root/note"])).stdout).toBe("old\n");
   await run(["stop", "again"]);
   expect((await run(["logs", "again"])).stdout).not.toMatch(/^old$/m);
   expect((await run(["rm", "again"])).code).toBe(0);
