@@ -103,7 +103,7 @@ it("guestctl start runs a container again in a new guest, and --restart after it
   const wait = "trap 'exit 7' TERM; echo up; while :; do sleep 0.1; done";
   const script = `cat /root/note 2>/dev/null; echo old >/root/note; ${wait}`;
   const ups = async () => (await run(["logs", "again"])).stdout.match(/^up$/gm)?.length;
-  const line = ["run", "-d", "--name", "again", "--restart", "on-failure:1", image, "sh", "-c", script];
+  const line = ["run", "-d", "--name", "again", "--restart", "always", image, "sh", "-c", script];
   expect((await run(line)).stdout).toBe("again\n");
   await expect.poll(ups, POLL).toBe(1);
   const inspected = async () => JSON.parse((await run(["inspect", "again"])).stdout)[0];

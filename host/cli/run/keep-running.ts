@@ -31,8 +31,9 @@ export async function keepRunning(
       store.processes.update(place, name, { restarting: true });
       const isStopped = await isInterrupted(pause, interrupts);
       if (!isStopped && isWanted()) continue;
-      store.processes.update(place, name, { restarting: undefined });
     }
+    // Also set if the last run failed before it began.
+    store.processes.update(place, name, { restarting: undefined });
     if (end.status === "rejected") throw end.reason;
     return end.value;
   }
