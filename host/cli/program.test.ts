@@ -42,6 +42,8 @@ test("guestctl has exactly these commands", () => {
     "unpause",
     "update",
     "rm",
+    "start",
+    "restart",
     "boot",
     "stop",
     "upgrade",
@@ -50,7 +52,12 @@ test("guestctl has exactly these commands", () => {
     "replay",
     "chaos",
     "conformance",
+    "pull",
+    "images",
+    "rmi",
     "image",
+    "completion",
+    "__complete",
   ]);
 });
 

@@ -69,7 +69,6 @@ async function debug(text: string, args: readonly string[], flags: DebugFlags): 
     options: debugOptions(target.container, args, flags),
     flags,
     interrupts,
-    kept: false,
     started: () => status.clear(),
   });
 }
