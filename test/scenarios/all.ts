@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, it } from "vitest";
 import { cdiScenarios } from "./cdi.ts";
 import { cgroupScenarios } from "./cgroup-paths.ts";
 import { confinementScenarios } from "./confinement.ts";
-import { containerScenarios } from "./containers.ts";
+import { hostDataScenarios } from "./containers.ts";
 import { copyFileScenarios } from "./copy-file.ts";
 import type { CurrentPod } from "./current-pod.ts";
 import { defaultSeccompScenarios } from "./default-seccomp.ts";
@@ -23,9 +23,7 @@ import { mountScenarios } from "./mounts.ts";
 import { namespaceScenarios } from "./namespaces.ts";
 import { namespacesByPath } from "./namespaces-by-path.ts";
 import { observationScenarios } from "./observation.ts";
-import { oomScenarios } from "./oom.ts";
 import { openPollScenario } from "./open-poll.ts";
-import { pauseScenarios } from "./pause.ts";
 import { Pod } from "./pod.ts";
 import { processEndScenarios } from "./process-ends.ts";
 import { processFieldScenarios } from "./process-fields.ts";
@@ -64,9 +62,9 @@ export function scenariosOver(protocol: Protocol, machine: () => Machine, option
   });
 }
 
-/** Registers the scenarios of containers: what hosts do with every one. */
-export function containerScenariosOver(protocol: Protocol, machine: () => Machine): void {
-  inOnePod(protocol, machine, (pod) => describe("containers", () => containerScenarios(pod)));
+/** Registers the scenarios of data that passes between a host and a container. */
+export function hostDataOver(protocol: Protocol, machine: () => Machine): void {
+  inOnePod(protocol, machine, (pod) => describe("data of a host", () => hostDataScenarios(pod)));
 }
 
 function inOnePod(protocol: Protocol, machine: () => Machine, scenarios: (pod: () => Pod) => void): void {
@@ -105,7 +103,6 @@ function kernelScenarios(pod: () => Pod): void {
 
 function machineScenarios(pod: () => Pod, protocol: Protocol, machine: () => Machine, { limits }: Options): void {
   it("connections that die during reads, waits and polls lose no data", () => lostConnections(machine(), { protocol }));
-  describe("pause and resume", () => pauseScenarios(pod));
   describe("calls on the guest", () => guestCallScenarios(pod));
   describe("storages", () => storageScenarios(pod));
   describe("devices", () => deviceScenarios(pod));
@@ -118,7 +115,6 @@ function machineScenarios(pod: () => Pod, protocol: Protocol, machine: () => Mac
   if (!limits) return;
   describe("updates", () => updateScenarios(pod));
   describe("statistics", () => statisticsScenarios(pod));
-  describe("OOM events", () => oomScenarios(pod));
   describe("limits", () => limitScenarios(pod));
   describe("resources", () => resourceScenarios(pod));
 }
