@@ -1,9 +1,9 @@
 import type { Command } from "commander";
+import type { GuestRecord } from "../../state/state-records.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { visible } from "../../visible.ts";
 import { findAnyContainer, type TargetFlags } from "../guest/target.ts";
 import { print } from "../output/print.ts";
-import type { GuestRecord } from "../state/state-records.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface InspectFlags {
   readonly guest?: string;

@@ -2,25 +2,19 @@ import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { streamsAddress } from "../../client/streams/streams-address.ts";
+import { type ContainerTarget, checkedAddress } from "../../guests/guest-target.ts";
+import { agentLogFile, consoleFile } from "../../guests/kept-guest.ts";
 import { guestLog, LOG_OPTION, readableLogLine } from "../../sandbox/guest-log.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { visibleLine } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";
 import { pastTime } from "../flags/past-time.ts";
-import { agentLogFile, consoleFile } from "../guest/kept-guest.ts";
-import {
-  type ContainerTarget,
-  checkedAddress,
-  findAnyContainer,
-  findKeptTarget,
-  type TargetFlags,
-  withTarget,
-} from "../guest/target.ts";
+import { findAnyContainer, findKeptTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { printContainerLog } from "../output/container-log.ts";
 import { followFile } from "../output/follow-file.ts";
 import { print } from "../output/print.ts";
 import { Interrupts } from "../run/interrupts.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface LogsFlags extends TargetFlags {
   readonly follow?: true;

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
+import { StateStore } from "../../state/state-store.ts";
 import { visible } from "../../visible.ts";
 import { findKeptTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 import { type ListedProcess, listProcesses } from "../output/process-list.ts";
 import { ageText, sizeText, textTable } from "../output/text-table.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface PsFlags {
   readonly guest?: string;

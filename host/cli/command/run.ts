@@ -1,7 +1,16 @@
 import type { Command } from "commander";
 import { thisProcess } from "../../../lib/process-owner.ts";
+import {
+  GUEST_ROOT,
+  type PreparedRun,
+  prepareAtAddress,
+  prepareInGuest,
+  prepareInOwnGuest,
+} from "../../guests/prepare-run.ts";
+import { randomName } from "../../guests/random-name.ts";
 import type { RunOptions } from "../../image/image-config.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { detachKeys } from "../attach/detach-keys.ts";
 import { CliError } from "../cli-error.ts";
 import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../flags/guest-flags.ts";
@@ -12,16 +21,7 @@ import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { StatusLine } from "../output/status-line.ts";
 import { announceReady, backgroundName, backgroundOutput, outputFile, runInBackground } from "../run/background.ts";
 import { Interrupts } from "../run/interrupts.ts";
-import {
-  GUEST_ROOT,
-  type PreparedRun,
-  prepareAtAddress,
-  prepareInGuest,
-  prepareInOwnGuest,
-} from "../run/prepare-run.ts";
-import { randomName } from "../run/random-name.ts";
 import { runContainer } from "../run/run-container.ts";
-import { StateStore } from "../state/state-store.ts";
 
 export interface RunFlags extends ProcessFlags, GuestFlags, TargetFlags {
   readonly detach?: true;

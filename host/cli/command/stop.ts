@@ -1,10 +1,11 @@
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
-import { connectTo, findAnyContainer, findTarget } from "../guest/target.ts";
+import { connectTo } from "../../guests/guest-target.ts";
+import { terminateOwner, waitForOwner } from "../../state/owner-process.ts";
+import { StateStore } from "../../state/state-store.ts";
+import { findAnyContainer, findTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
-import { terminateOwner, waitForOwner } from "../state/owner-process.ts";
-import { StateStore } from "../state/state-store.ts";
 
 const { SIGTERM, SIGKILL } = constants.signals;
 /** Milliseconds between SIGTERM and SIGKILL for a container. */

@@ -1,6 +1,7 @@
 import type { grpc } from "../../../proto/gen/messages.js";
-import { type ContainerTarget, connectTo, type TargetFlags } from "../guest/target.ts";
-import type { StateStore } from "../state/state-store.ts";
+import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
+import type { StateStore } from "../../state/state-store.ts";
+import type { TargetFlags } from "../guest/target.ts";
 import { containerStats, diskBytes, limitText } from "./container-stats.ts";
 import { sizeText, textTable } from "./text-table.ts";
 

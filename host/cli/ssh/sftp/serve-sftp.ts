@@ -1,5 +1,5 @@
 import type { Attributes, SFTPWrapper } from "ssh2";
-import { oneLine } from "../../cli-error.ts";
+import { oneLine } from "../../../operation-error.ts";
 import type { SshTarget } from "../ssh-target.ts";
 import { type DirectoryEntry, octal } from "./file-attributes.ts";
 import { FileTools } from "./file-tools.ts";

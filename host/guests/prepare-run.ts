@@ -1,9 +1,9 @@
-import type { Image } from "../../../image/read-image.ts";
-import type { Init } from "../../../proto/codec.ts";
-import type { grpc } from "../../../proto/gen/messages.js";
-import type { AgentClient } from "../../client/agent-client.ts";
-import type { RootfsPlace } from "../../image/image-config.ts";
-import { openSandbox } from "../../sandbox/open-sandbox.ts";
+import type { Image } from "../../image/read-image.ts";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
+import type { AgentClient } from "../client/agent-client.ts";
+import type { RootfsPlace } from "../image/image-config.ts";
+import { openSandbox } from "../sandbox/open-sandbox.ts";
 import {
   makeSharedFolder,
   openRootfs,
@@ -11,13 +11,13 @@ import {
   removeContainer,
   rootfsPlace,
   type Volume,
-} from "../../sandbox/shared-folder.ts";
-import { moveInVolumes, unpackRootfs } from "../../sandbox/unpack-rootfs.ts";
-import { causeOfDeath } from "../guest/guest-death.ts";
-import { bootKeptGuest, type KeptGuestOptions } from "../guest/kept-guest.ts";
-import { connectTo, sharedFolderOf, type Target } from "../guest/target.ts";
+} from "../sandbox/shared-folder.ts";
+import { moveInVolumes, unpackRootfs } from "../sandbox/unpack-rootfs.ts";
 import type { GuestRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
+import { causeOfDeath } from "./guest-death.ts";
+import { connectTo, sharedFolderOf, type Target } from "./guest-target.ts";
+import { bootKeptGuest, type KeptGuestOptions } from "./kept-guest.ts";
 
 /** Everything a container needs before it can be created. Disposal releases all of it, after success or failure. */
 export interface PreparedRun extends AsyncDisposable {

@@ -1,5 +1,5 @@
-import { processSpec, type RunOptions } from "../../image/image-config.ts";
-import type { ContainerTarget } from "../guest/target.ts";
+import { processSpec, type RunOptions } from "../image/image-config.ts";
+import type { ContainerTarget } from "./guest-target.ts";
 
 /** Returns the process to exec, based on the container's own. */
 export function execSpec({ record }: ContainerTarget, args: readonly string[], options: RunOptions) {

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { Console } from "../../machine/console.ts";
-import type { GuestOptions } from "../../machine/guest-options.ts";
-import type { UserNetwork } from "../../machine/user-network.ts";
-import { guestLog } from "../../sandbox/guest-log.ts";
-import { SandboxGuest } from "../../sandbox/sandbox-guest.ts";
-import type { SharedFolder } from "../../sandbox/shared-folder.ts";
+import { Console } from "../machine/console.ts";
+import type { GuestOptions } from "../machine/guest-options.ts";
+import type { UserNetwork } from "../machine/user-network.ts";
+import { guestLog } from "../sandbox/guest-log.ts";
+import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
+import type { SharedFolder } from "../sandbox/shared-folder.ts";
 import type { GuestRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
 

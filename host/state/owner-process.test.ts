@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { isAlive } from "../../../lib/process-owner.ts";
+import { isAlive } from "../../lib/process-owner.ts";
 import { terminateOwner } from "./owner-process.ts";
 
 /** Reads the start time, field 22 of /proc/PID/stat. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { AgentClient } from "../../client/agent-client.ts";
-import { answeredError } from "../../client/rpc-error.ts";
+import type { AgentClient } from "../client/agent-client.ts";
+import { answeredError } from "../client/rpc-error.ts";
 import { isRemovedContainer, throwIfRemoved } from "./removed-container.ts";
 
 test.each([

@@ -1,5 +1,5 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { CliError } from "../cli-error.ts";
+import { OperationError } from "../operation-error.ts";
 
 /** Reads a record; undefined if it doesn't exist or is being removed. */
 export function readRecord<T>(path: string): T | undefined {
@@ -12,7 +12,7 @@ export function readRecord<T>(path: string): T | undefined {
   try {
     return JSON.parse(text) as T;
   } catch (error) {
-    throw new CliError(`${path}: the record is damaged; remove the file`, { cause: error });
+    throw new OperationError(`${path}: the record is damaged; remove the file`, { cause: error });
   }
 }
 

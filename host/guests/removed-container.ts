@@ -1,5 +1,5 @@
-import type { AgentClient } from "../../client/agent-client.ts";
-import { RpcError } from "../../client/rpc-error.ts";
+import type { AgentClient } from "../client/agent-client.ts";
+import { RpcError } from "../client/rpc-error.ts";
 
 /** Texts for a container that is gone or going. Their gRPC codes differ between the calls. */
 const REMOVED = /invalid container id(: there is no container .*| "\S*")$|is being removed$/i;

@@ -1,5 +1,5 @@
-import type { ProcessOwner } from "../../../lib/process-owner.ts";
-import type { BootTimeline } from "../../sandbox/boot-timeline.ts";
+import type { ProcessOwner } from "../../lib/process-owner.ts";
+import type { BootTimeline } from "../sandbox/boot-timeline.ts";
 
 /** Record of a guest that a guestctl of this user keeps. */
 export interface GuestRecord {

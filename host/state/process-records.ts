@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { isAlive } from "../../../lib/process-owner.ts";
-import { CliError } from "../cli-error.ts";
+import { isAlive } from "../../lib/process-owner.ts";
+import { OperationError } from "../operation-error.ts";
 import { createRecord, readRecord, writeRecord } from "./record-file.ts";
 import { namesIn, type StateFolder } from "./state-folder.ts";
 import type { ProcessEnd, ProcessName, ProcessRecord } from "./state-records.ts";
@@ -27,12 +27,12 @@ export class ProcessRecords {
       .sort((a, b) => a.startedAt.localeCompare(b.startedAt));
   }
 
-  /** Claims a container's name in a guest. Throws CliError if the name is in use. */
+  /** Claims a container's name in a guest. Throws OperationError if the name is in use. */
   claim(guest: string, record: ProcessRecord): void {
     this.list(guest); // removes abandoned claims
     if (createRecord(join(this.#folder.create(guest), fileName(record)), record)) return;
     const { container } = record;
-    throw new CliError(
+    throw new OperationError(
       `container ${container}: name already in use in guest ${guest}; choose another, or guestctl rm ${container}`,
     );
   }

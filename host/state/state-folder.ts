@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { FolderError } from "../../../lib/safe-place.ts";
-import { checkPrivateFolder, makePrivateFolder } from "../../private-folder.ts";
+import { FolderError } from "../../lib/safe-place.ts";
+import { checkPrivateFolder, makePrivateFolder } from "../private-folder.ts";
 
 /**
  * The folder of the records that this user's guestctl processes share, with a directory per guest. Each use, even to read,

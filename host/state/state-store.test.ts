@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { thisProcess } from "../../../lib/process-owner.ts";
+import { thisProcess } from "../../lib/process-owner.ts";
 import type { GuestRecord, ProcessRecord } from "./state-records.ts";
 import { LOST, StateStore } from "./state-store.ts";
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { isAlive, type ProcessOwner, thisProcess } from "../../../lib/process-owner.ts";
-import { CliError } from "../cli-error.ts";
+import { isAlive, type ProcessOwner, thisProcess } from "../../lib/process-owner.ts";
+import { OperationError } from "../operation-error.ts";
 import { ProcessRecords } from "./process-records.ts";
 import { createRecord, readRecord, writeRecord } from "./record-file.ts";
 import { StateFolder } from "./state-folder.ts";
@@ -47,13 +47,13 @@ export class StateStore {
     return this.#read<ProcessOwner>(guest, OWNER_FILE);
   }
 
-  /** Claims a guest's name for this process. Throws CliError if the name is in use. */
+  /** Claims a guest's name for this process. Throws OperationError if the name is in use. */
   claim(guest: string): void {
     this.checkFree(guest);
     if (!createRecord(join(this.directory(guest), OWNER_FILE), thisProcess())) throw nameInUse(guest);
   }
 
-  /** Throws CliError if a guest's name is in use. Releases the name of a guest that died. */
+  /** Throws OperationError if a guest's name is in use. Releases the name of a guest that died. */
   checkFree(guest: string): void {
     const owner = this.owner(guest);
     if (owner === undefined) return;
@@ -62,7 +62,7 @@ export class StateStore {
     if (record?.ended === undefined) this.closeGuest(guest, OWNER_KILLED);
     const kept = this.processes.list(guest).map(({ container }) => container);
     if (kept.length > 0) {
-      throw new CliError(
+      throw new OperationError(
         `guest ${guest}: name still used by ended containers; guestctl rm ${kept.join(" ")}, or choose another`,
       );
     }
@@ -146,6 +146,6 @@ export class StateStore {
   }
 }
 
-function nameInUse(guest: string): CliError {
-  return new CliError(`guest ${guest}: name already in use; choose another`);
+function nameInUse(guest: string): OperationError {
+  return new OperationError(`guest ${guest}: name already in use; choose another`);
 }

@@ -1,7 +1,7 @@
-import type { dial } from "../../client/dial.ts";
-import { AttachError } from "../../client/streams/attach-error.ts";
-import { streamsAddress } from "../../client/streams/streams-address.ts";
-import { dialTarget, type Target } from "../guest/target.ts";
+import type { dial } from "../client/dial.ts";
+import { AttachError } from "../client/streams/attach-error.ts";
+import { streamsAddress } from "../client/streams/streams-address.ts";
+import { dialTarget, type Target } from "./guest-target.ts";
 
 /** Where an agent serves guestd.v1.Streams. */
 export interface StreamsPlace {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { RpcError } from "../../client/rpc-error.ts";
-import { CliError, oneLine } from "../cli-error.ts";
+import type { RpcError } from "../client/rpc-error.ts";
+import { OperationError, oneLine } from "../operation-error.ts";
 import type { StateStore } from "../state/state-store.ts";
 
 /** Time limit in milliseconds for the guestctl that keeps a guest to record its end. */
@@ -18,8 +18,8 @@ export function causeOfDeath(reason: unknown): string {
 }
 
 /** Returns the error for commands whose guest died. */
-export function guestDiedError(reason: unknown, name: string): CliError {
-  return new CliError(`${causeOfDeath(reason)}; guestctl logs --console --guest ${name} shows its console`, {
+export function guestDiedError(reason: unknown, name: string): OperationError {
+  return new OperationError(`${causeOfDeath(reason)}; guestctl logs --console --guest ${name} shows its console`, {
     cause: reason,
   });
 }
@@ -39,10 +39,10 @@ export async function explainLostCall(store: StateStore, name: string, error: Rp
 }
 
 /** Returns the error for commands whose guest has died or was powered off; undefined while it runs. */
-export function findGuestEnd(store: StateStore, name: string, cause?: Error): CliError | undefined {
+export function findGuestEnd(store: StateStore, name: string, cause?: Error): OperationError | undefined {
   const running = store.guests().find((guest) => guest.name === name);
   const died = store.endedGuests().find((guest) => guest.name === name)?.ended?.why;
   if (died !== undefined) return guestDiedError(died, name);
   if (running !== undefined && !running.ending) return undefined;
-  return new CliError(`guest ${name}: the guest was powered off`, { cause, exitCode: KILLED });
+  return new OperationError(`guest ${name}: the guest was powered off`, { cause, exitCode: KILLED });
 }
