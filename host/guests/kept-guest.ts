@@ -16,6 +16,8 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly network?: UserNetwork;
   readonly signal: AbortSignal;
   readonly onConsole?: (line: string) => void;
+  /** True if the program that keeps it does other work too, so that it must not be ended with the guest. */
+  readonly isEmbedded?: boolean;
 }
 
 /** Returns the path of a kept guest's console log. */
@@ -45,6 +47,7 @@ export async function bootKeptGuest(
     cpus: options.cpus,
     timeline: guest.timeline,
     ...(options.network === undefined ? {} : { network: "user" }),
+    ...(options.isEmbedded ? { isEmbedded: true } : {}),
     bootedAt: new Date().toISOString(),
   };
   store.writeGuest(record);

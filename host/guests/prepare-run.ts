@@ -2,8 +2,9 @@ import type { Image } from "../../image/read-image.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
-import type { RootfsPlace } from "../image/image-config.ts";
+import { imageSpec, type RootfsPlace, type RunOptions } from "../image/image-config.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
+import { RESOLV_CONF_MOUNT } from "../sandbox/set-up-user-network.ts";
 import {
   makeSharedFolder,
   openRootfs,
@@ -12,7 +13,7 @@ import {
   rootfsPlace,
   type Volume,
 } from "../sandbox/shared-folder.ts";
-import { moveInVolumes, unpackRootfs } from "../sandbox/unpack-rootfs.ts";
+import { moveInVolumes, type RootfsSource, unpackRootfs } from "../sandbox/unpack-rootfs.ts";
 import type { GuestRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
 import { causeOfDeath } from "./guest-death.ts";
@@ -45,15 +46,9 @@ export interface PreparedRun extends AsyncDisposable {
 /** Stands for the guest's own root instead of an image. */
 export const GUEST_ROOT = "the guest's root";
 
-export interface ImageChoice {
-  readonly path: string;
-  /** Name of the image, if the file holds several. */
-  readonly name?: string;
-}
-
 /** Host files that a container gets. */
 export interface RunFiles {
-  readonly image: ImageChoice | typeof GUEST_ROOT;
+  readonly image: RootfsSource | typeof GUEST_ROOT;
   readonly volumes: readonly Volume[];
 }
 
@@ -79,7 +74,7 @@ export async function prepareInOwnGuest(
   const signal = AbortSignal.any([options.signal, failed.signal]);
   const unpacking = own
     ? moveInVolumes(folder.directory, container, volumes).then(() => ({ config: {} }))
-    : unpackRootfs(image.path, folder.directory, container, { name: image.name, volumes, signal });
+    : unpackRootfs(image, folder.directory, container, { volumes, signal });
   const booting = bootKeptGuest(store, { ...options, signal }, folder);
   for (const part of [unpacking, booting]) part.catch((error: unknown) => failed.abort(error));
   const [unpacked, booted] = await Promise.allSettled([unpacking, booting]);
@@ -122,7 +117,7 @@ export async function prepareInGuest(
   const rootfs = own ? guestRootPlace(container) : rootfsPlace(directory, container);
   const { config } = own
     ? await moveInVolumes(directory, container, volumes).then(() => ({ config: {} }))
-    : await unpackRootfs(image.path, directory, container, { name: image.name, volumes, signal });
+    : await unpackRootfs(image, directory, container, { volumes, signal });
   try {
     if (!own) openRootfs(directory, container);
     const mounts = openVolumes(directory, container, volumes);
@@ -142,6 +137,30 @@ export async function prepareAtAddress(address: string, rootfs: string, hostname
     return prepared;
   } catch (error) {
     await prepared[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/**
+ * Prepares a run at an agent that runs on this machine, as a service: the root file system goes to a folder of its own,
+ * which is removed at the end.
+ */
+export async function prepareOnThisMachine(
+  address: string,
+  container: string,
+  source: RootfsSource,
+  { hostname, signal }: { readonly hostname: string; readonly signal: AbortSignal },
+): Promise<PreparedRun> {
+  const folder = await makeSharedFolder();
+  try {
+    const { config } = await unpackRootfs(source, folder.directory, container, { signal });
+    const { host } = rootfsPlace(folder.directory, container);
+    const rootfs = { host, guest: host };
+    const prepared = await inRunningGuest({ address, rootfs, config, remove: () => folder.remove() });
+    await openSandbox(prepared.client, { id: hostname, hostname, shared: false });
+    return prepared;
+  } catch (error) {
+    await folder.remove();
     throw error;
   }
 }
@@ -176,4 +195,12 @@ function guestRootPlace(container: string): RootfsPlace {
 function guestRootStorages({ guest }: RootfsPlace): Pick<PreparedRun, "storages"> {
   const options = ["lowerdir=/", "io.katacontainers.fs-opt.overlay-rw"];
   return { storages: [{ driver: "overlayfs", source: "none", fstype: "overlay", mount_point: guest, options }] };
+}
+
+/** Returns the container's spec. Leaves the rlimits of an agent we didn't boot unchanged, since it may run where ours can't be set. */
+export function containerSpec(prepared: PreparedRun, options: RunOptions): Init<grpc.Spec> {
+  const network = prepared.network ? [RESOLV_CONF_MOUNT] : [];
+  const mounts = [...network, ...(prepared.mounts ?? []), ...(options.mounts ?? [])];
+  const spec = imageSpec(prepared, prepared.rootfs, { ...options, mounts });
+  return prepared.guest === undefined ? { ...spec, Process: { ...spec.Process, Rlimits: [] } } : spec;
 }

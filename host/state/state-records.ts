@@ -14,6 +14,8 @@ export interface GuestRecord {
   readonly timeline: BootTimeline;
   /** Set if the guest has a network; its containers then get the sandbox's resolv.conf. */
   readonly network?: "user";
+  /** Set if a program keeps it that has other work too: it is powered off by a call. */
+  readonly isEmbedded?: true;
   /** ISO 8601. */
   readonly bootedAt: string;
   /** Set while it is being powered off. */

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { listPorts } from "../../client/streams/list-ports.ts";
 import { forwardDatagrams } from "../../client/streams/local-datagrams.ts";
-import { connectLocal, forwardFrom, join } from "../../client/streams/local-forward.ts";
+import { forwardFrom, joinLocal } from "../../client/streams/local-forward.ts";
 import { type ReverseForward, reverseForward } from "../../client/streams/reverse-forward.ts";
 import { oneLine } from "../../operation-error.ts";
 import { StateStore } from "../../state/state-store.ts";
@@ -92,16 +92,7 @@ async function listenThere(
     address,
     { container, ...first },
     {
-      onConnection: (stream) => {
-        stream.on("error", () => undefined);
-        connectLocal(second).then(
-          (socket) => join(socket, stream, onError),
-          (error: Error) => {
-            stream.destroy();
-            onError(error);
-          },
-        );
-      },
+      onConnection: joinLocal(second, onError),
       onError,
       onDisconnect: (reason) => report(`${placeText(first)} in ${text}`, new Error(`${reason}; reconnecting`)),
     },

@@ -33,8 +33,15 @@ async function stopAll(names: readonly string[]): Promise<void> {
 
 async function stop(name: string): Promise<void> {
   const store = new StateStore();
-  const owner = store.guests().some((guest) => guest.name === name) ? store.owner(name) : undefined;
-  if (owner === undefined) return stopContainer(store, name);
+  const guest = store.guests().find((each) => each.name === name);
+  const owner = guest && store.owner(name);
+  if (guest === undefined || owner === undefined) return stopContainer(store, name);
+  if (guest.isEmbedded) {
+    store.noteEnding(name);
+    await using client = await connectTo({ address: guest.address, guest });
+    await client.agent.destroySandbox({});
+    return;
+  }
   terminateOwner(owner);
   await waitForOwner(name, owner);
 }

@@ -1,6 +1,6 @@
-import { AttachError } from "../../client/streams/attach-error.ts";
-import { attach, type OutputName, type Position } from "../../client/streams/attachment.ts";
-import { CliError } from "../cli-error.ts";
+import { AttachError } from "../client/streams/attach-error.ts";
+import { attach, type OutputName, type Position } from "../client/streams/attachment.ts";
+import { OperationError } from "../operation-error.ts";
 
 export interface ContainerLogOptions {
   /** Prints what follows until the end of the container. */
@@ -26,9 +26,9 @@ const NEWLINE = 10;
 
 /**
  * Prints the log that the agent keeps of a container's first process: its past in the order of its times, then with
- * `follow` what comes. `address` is that of guestd.v1.Streams. Throws CliError if the agent keeps no log of it.
+ * `follow` what comes. `address` is that of guestd.v1.Streams. Throws OperationError if the agent keeps no log of it.
  */
-export async function printContainerLog(
+export async function readContainerLog(
   address: string,
   container: string,
   options: ContainerLogOptions,
@@ -82,9 +82,9 @@ export async function printContainerLog(
   }
 }
 
-function noLog(container: string): CliError {
+function noLog(container: string): OperationError {
   const why = "an agent keeps logs with agent.container_logs=BYTES, as guests of guestctl do, unless a host reads them";
-  return new CliError(`logs ${container}: no log is kept; ${why} by calls`);
+  return new OperationError(`logs ${container}: no log is kept; ${why} by calls`);
 }
 
 const hasReached = ({ stdout = 0, stderr = 0 }: Partial<Position>, end: Position): boolean =>
