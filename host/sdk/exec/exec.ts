@@ -68,7 +68,11 @@ export class Exec implements PromiseLike<ExecResult>, AsyncIterable<ExecChunk>, 
     this.#process = parts.start((...piece) => this.#output.add(...piece));
     this.#process.started.catch(() => undefined);
     const onLimit = () => void this.#abort(limit.signal.reason);
-    const onEnd = () => this.#stopped.reject(toSandboxError(what, ended.reason));
+    const onEnd = () => {
+      const error = toSandboxError(what, ended.reason);
+      this.#output.fail(error);
+      this.#stopped.reject(error);
+    };
     const watched = [[limit.signal, onLimit] as const, [ended, onEnd] as const];
     for (const [signal, listener] of watched) {
       if (signal.aborted) listener();
@@ -187,7 +191,9 @@ export class Exec implements PromiseLike<ExecResult>, AsyncIterable<ExecChunk>, 
 
   /** Leaves the process, which continues and waits while its output isn't taken. What is awaited here rejects. */
   detach(): void {
-    this.#stopped.reject(sandboxError("aborted", `${this.#parts.what}: detached`));
+    const error = sandboxError("aborted", `${this.#parts.what}: detached`);
+    this.#output.fail(error);
+    this.#stopped.reject(error);
     this.#process.detach();
   }
 
@@ -272,6 +278,7 @@ export class Exec implements PromiseLike<ExecResult>, AsyncIterable<ExecChunk>, 
 
   /** Kills the process, and fails with the error. */
   #abort(error: Error): void {
+    this.#output.drop(error);
     this.#stopped.reject(error);
     void this.#process.signal(SIGKILL).catch(() => undefined);
   }

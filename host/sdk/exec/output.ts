@@ -9,7 +9,10 @@ export interface OutputPiece {
 interface Held extends OutputPiece {
   /** Offset after its last byte. */
   readonly end: number;
+  /** Acknowledges it. */
   release(): void;
+  /** Ends its process's connection without acknowledging it. */
+  refuse(error: Error): void;
 }
 
 /** An output is held until it is wanted; then it is collected, or taken piece by piece. */
@@ -31,6 +34,7 @@ export class Output {
   #held: Held[] = [];
   #bytes = 0;
   #isOver = false;
+  #isDropped = false;
   #error: Error | undefined;
   #changed = Promise.withResolvers<void>();
 
@@ -43,9 +47,10 @@ export class Output {
 
   /** Takes a piece from the process; resolves once it was taken on this side. */
   add(name: OutputName, bytes: Uint8Array, offset: number): Promise<void> {
-    if (this.#isOver) return Promise.resolve();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#place({ name, bytes: Buffer.from(bytes), end: offset + bytes.length, release: resolve });
+    if (this.#isDropped) return Promise.resolve();
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#place({ name, bytes: Buffer.from(bytes), end: offset + bytes.length, release: resolve, refuse: reject });
     this.#notify();
     return promise;
   }
@@ -56,11 +61,18 @@ export class Output {
     this.#notify();
   }
 
-  /** Readers fail with the error; what comes later is dropped. */
+  /** Makes readers fail. What they haven't taken is not acknowledged, so that another client can have it. */
   fail(error: Error): void {
     this.#error ??= error;
     this.end();
+    for (const { refuse } of this.#held.splice(0)) refuse(error);
+  }
+
+  /** Makes readers fail, and drops what comes: the process ends sooner if its output is taken. */
+  drop(error: Error): void {
+    this.#isDropped = true;
     for (const { release } of this.#held.splice(0)) release();
+    this.fail(error);
   }
 
   /** Collects the outputs that nobody takes. */
@@ -87,7 +99,7 @@ export class Output {
       this.#ways[name] = "taken";
       const before = this.#collected[name].splice(0);
       const end = this.position[name];
-      this.#held.unshift(...before.map((bytes) => ({ name, bytes, end, release: () => undefined })));
+      this.#held.unshift(...before.map((bytes) => ({ name, bytes, end, release: () => undefined, refuse: () => undefined })));
       for (const { length } of before) this.#bytes -= length;
     }
     return free;
@@ -117,7 +129,7 @@ export class Output {
       return;
     }
     this.#bytes += piece.bytes.length;
-    if (this.#bytes > this.#maxBytes) this.fail(this.#onOverflow());
+    if (this.#bytes > this.#maxBytes) this.drop(this.#onOverflow());
     else {
       this.#collected[piece.name].push(piece.bytes);
       this.position[piece.name] = piece.end;
