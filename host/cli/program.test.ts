@@ -50,6 +50,9 @@ test("guestctl has exactly these commands", () => {
     "replay",
     "chaos",
     "conformance",
+    "pull",
+    "images",
+    "rmi",
     "image",
   ]);
 });

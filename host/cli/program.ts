@@ -14,6 +14,7 @@ import { addExec } from "./command/exec.ts";
 import { addExplain } from "./command/explain.ts";
 import { addForward } from "./command/forward.ts";
 import { addImage } from "./command/image.ts";
+import { addImages } from "./command/images.ts";
 import { addInspect } from "./command/inspect.ts";
 import { addKill } from "./command/kill.ts";
 import { addLogs } from "./command/logs.ts";
@@ -21,9 +22,11 @@ import { addMetrics } from "./command/metrics.ts";
 import { addPause } from "./command/pause.ts";
 import { addPorts } from "./command/ports.ts";
 import { addPs } from "./command/ps.ts";
+import { addPull } from "./command/pull.ts";
 import { addRecord } from "./command/record.ts";
 import { addReplay } from "./command/replay.ts";
 import { addRm } from "./command/rm.ts";
+import { addRmi } from "./command/rmi.ts";
 import { addRun } from "./command/run.ts";
 import { addSshProxy } from "./command/ssh-proxy.ts";
 import { addStats } from "./command/stats.ts";
@@ -79,6 +82,9 @@ export function createProgram(): Command {
     addReplay,
     addChaos,
     addConformance,
+    addPull,
+    addImages,
+    addRmi,
     addImage,
   ];
   for (const add of commands) add(program);

@@ -1,7 +1,7 @@
-import { readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { namesIn } from "../../lib/names-in.ts";
 
 /** Root directory of the repository. */
 export const repositoryRoot = fileURLToPath(new URL("../..", import.meta.url));
@@ -33,19 +33,10 @@ export function cachedKernels(): readonly CachedKernel[] {
   const directory = join(cacheDirectory(), "kernel");
   return namesIn(directory)
     .filter((version) => namesIn(join(directory, version, "boot")).includes(`vmlinuz-${version}`))
-    .sort()
     .reverse()
     .map((version) => ({
       version,
       kernel: join(directory, version, "boot", `vmlinuz-${version}`),
       modules: join(directory, version, "lib/modules", version),
     }));
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }

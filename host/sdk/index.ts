@@ -8,7 +8,7 @@ export type { ExecPosition } from "./exec/position.ts";
 export type { CopyOptions, CopyReport, FileInfo, FileType, WriteMode } from "./files/file-driver.ts";
 export type { FileData, Files, WatchOptions, WriteOptions } from "./files/files.ts";
 export type { FileChange } from "./files/watch-folder.ts";
-export type { ImageChoice } from "./image/image-choice.ts";
+export type { ImageChoice, RegistryImage } from "./image/image-choice.ts";
 export type { Forward, ForwardOptions, ForwardPlace } from "./network/forward.ts";
 export type { ListenedPort } from "./network/ports.ts";
 export type { ConnectOptions, CreateOptions, NetworkOption, SandboxInfo, VolumeOption } from "./sandbox/options.ts";

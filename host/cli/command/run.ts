@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { thisProcess } from "../../../lib/process-owner.ts";
 import {
   GUEST_ROOT,
@@ -9,6 +9,7 @@ import {
 } from "../../guests/prepare-run.ts";
 import { randomName } from "../../guests/random-name.ts";
 import type { RunOptions } from "../../image/image-config.ts";
+import { type ChosenImage, chooseImage, type ImageSource, type PullPolicy } from "../../image-store/choose-image.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { detachKeys } from "../attach/detach-keys.ts";
@@ -19,6 +20,7 @@ import { bytes, count, identifier, processors, volumes } from "../flags/option-v
 import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../flags/process-flags.ts";
 import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { StatusLine } from "../output/status-line.ts";
+import { sizeText } from "../output/text-table.ts";
 import { announceReady, backgroundName, backgroundOutput, outputFile, runInBackground } from "../run/background.ts";
 import { Interrupts } from "../run/interrupts.ts";
 import { runContainer } from "../run/run-container.ts";
@@ -36,12 +38,15 @@ export interface RunFlags extends ProcessFlags, GuestFlags, TargetFlags {
   readonly pids?: number;
   readonly rm?: true;
   readonly volume?: readonly Volume[];
+  readonly pull?: PullPolicy;
+  readonly plainHttp?: true;
   readonly verbose?: true;
   readonly detachKeys?: Uint8Array;
 }
 
 const HELP = `
-IMAGE is a docker save file or an OCI layout (directory or tar), optionally compressed with gzip or zstd.
+IMAGE is the name of an image, which is pulled unless the store has it (guestctl pull --help), or a docker save file or an OCI
+layout (directory or tar), optionally compressed with gzip or zstd. A word that begins with . or / or ends with .tar is a file.
 Without --guest, run boots a guest for the container and powers it off when the container ends. With --guest the container
 runs in that guest; with --address at any agent, which must have the root file system: give --rootfs instead of IMAGE.
 The exit code is the container's, or 128 + the signal that killed it; 125 if guestctl failed, 126 if the program can't be
@@ -50,6 +55,7 @@ Signals to guestctl go to the container. The second signal kills it; a SIGTERM a
 up on an agent that doesn't answer. A container run with --detach keeps its exit code and output until guestctl rm.
 
   guestctl run busybox.tar echo hello
+  guestctl run alpine:3.20 cat /etc/os-release
   guestctl run -it busybox.tar sh
   guestctl run -v "$PWD:/work:ro" busybox.tar ls /work
   guestctl run --memory 64m --pids 20 -e NAME=value busybox.tar env`;
@@ -71,6 +77,12 @@ export function addRun(program: Command): void {
     .option("--cpus <number>", "CPU limit, such as 1.5", processors)
     .option("--pids <count>", "limit on processes and threads", count)
     .option("--image-name <name>", "name of the image, if the file holds several")
+    .addOption(
+      new Option("--pull <when>", "pull the image: always, if the store lacks it, or never (default: missing)").choices(
+        ["always", "missing", "never"],
+      ),
+    )
+    .option("--plain-http", "with a pull: allow http without TLS for registries other than those on loopback")
     .option("-v, --volume <host:guest>", "mount a folder of the host, read-only with :ro at the end", volumes)
     .option("-d, --detach", "run in the background and print its id; guestctl logs ID shows its output")
     .option(
@@ -102,7 +114,10 @@ async function run(words: readonly string[], flags: RunFlags): Promise<void> {
   using interrupts = new Interrupts();
   using status = new StatusLine();
   using _claim = claimName(store, id, words, flags);
-  await using prepared = await interrupts.during(prepare(store, id, words, flags, interrupts, status));
+  using chosen = hasImage(flags)
+    ? await interrupts.during(chooseImage(imageSource(id, words, flags, interrupts, status)))
+    : undefined;
+  await using prepared = await interrupts.during(prepare(store, id, chosen, flags, interrupts, status));
   const [image = "", ...rest] = hasImage(flags) ? words : ["", ...words];
   process.exitCode = await runContainer(store, prepared, {
     id,
@@ -118,6 +133,18 @@ async function run(words: readonly string[], flags: RunFlags): Promise<void> {
       announceReady();
     },
   });
+}
+
+function imageSource(
+  container: string,
+  [text = ""]: readonly string[],
+  flags: RunFlags,
+  { signal }: Interrupts,
+  status: StatusLine,
+): ImageSource {
+  const onProgress = (bytes: number, total: number) =>
+    status.show(`pulling ${text}: ${sizeText(bytes)} of ${sizeText(total)}`);
+  return { text, container, pull: flags.pull ?? "missing", plainHttp: flags.plainHttp === true, signal, onProgress };
 }
 
 /** Claims the container's name in a running guest until the container runs; disposal releases it if it never did. */
@@ -141,16 +168,17 @@ function claimName(store: StateStore, id: string, args: readonly string[], flags
 function prepare(
   store: StateStore,
   id: string,
-  [path = ""]: readonly string[],
+  chosen: ChosenImage | undefined,
   flags: RunFlags,
   interrupts: Interrupts,
   status: StatusLine,
 ): Promise<PreparedRun> {
   const { address, rootfs, imageName } = flags;
   if (address !== undefined && rootfs !== undefined) return prepareAtAddress(address, rootfs, "guestctl");
+  const { path, text } = chosen ?? { path: "", text: "" };
   const named = { path, ...(imageName === undefined ? {} : { name: imageName }) };
   const files = { image: flags.guestRoot ? GUEST_ROOT : named, volumes: flags.volume ?? [] } as const;
-  const unpacking = flags.guestRoot ? [] : [`unpacking ${path}`];
+  const unpacking = flags.guestRoot ? [] : [`unpacking ${text}`];
   status.show(`${[...unpacking, ...(flags.guest === undefined ? ["booting a guest"] : [])].join(" and ")} …`);
   if (flags.guest !== undefined) {
     const { guest } = findTarget(store, flags);

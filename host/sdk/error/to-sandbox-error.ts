@@ -1,4 +1,5 @@
 import { ImageError } from "../../../image/image-error.ts";
+import { RegistryError } from "../../../image/registry/registry-error.ts";
 import { ArchiveError } from "../../../lib/archive/archive-error.ts";
 import { FolderError } from "../../../lib/safe-place.ts";
 import { RpcError } from "../../client/rpc-error.ts";
@@ -93,11 +94,18 @@ function codeOf(error: unknown): SandboxErrorCode {
   if (errno !== undefined) return errno;
   if (error instanceof TypeError) return "invalid-argument";
   if (error instanceof FolderError) return "permission-denied";
-  if (error instanceof ImageError) return byText ?? "invalid-image";
+  if (error instanceof ImageError) return imageCode(error, byText);
   if (error instanceof MachineError) return byText ?? "guest-died";
   if (error instanceof ArchiveError || error instanceof OperationError) return byText ?? "wrong-state";
   if (line.startsWith("dial ")) return "unreachable";
   return byText ?? "internal";
+}
+
+/** Returns the code of an image that can't be read, or of the registry's refusal that it reports. */
+function imageCode(error: ImageError, byText: SandboxErrorCode | undefined): SandboxErrorCode {
+  const refusal = error instanceof RegistryError ? error : error.cause;
+  if (!(refusal instanceof RegistryError)) return byText ?? "invalid-image";
+  return refusal.kind === "unavailable" ? "unreachable" : kindCode(refusal.kind, byText);
 }
 
 /** Returns what the codes of the agent's calls mean; Kata's agents report most failures as INTERNAL. */

@@ -99,7 +99,9 @@ export class Output {
       this.#ways[name] = "taken";
       const before = this.#collected[name].splice(0);
       const end = this.position[name];
-      this.#held.unshift(...before.map((bytes) => ({ name, bytes, end, release: () => undefined, refuse: () => undefined })));
+      this.#held.unshift(
+        ...before.map((bytes) => ({ name, bytes, end, release: () => undefined, refuse: () => undefined })),
+      );
       for (const { length } of before) this.#bytes -= length;
     }
     return free;

@@ -102,6 +102,6 @@ async function createMock(script: MockScript, options: CreateOptions, signal: Ab
 
 function infoOf({ container: name, address, options }: MockDriver): SandboxInfo {
   const { image, command = ["pause"], memoryMib = 512, cpus = 1 } = options;
-  const text = typeof image === "string" ? image : "path" in image ? image.path : image.guestPath;
-  return { name, guest: name, address, image: text, command, memoryMib, cpus, startedAt: new Date() };
+  const text = typeof image === "string" ? image : Object.values(image).find((value) => typeof value === "string");
+  return { name, guest: name, address, image: String(text), command, memoryMib, cpus, startedAt: new Date() };
 }

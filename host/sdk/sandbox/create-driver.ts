@@ -19,7 +19,7 @@ import { SandboxError } from "../error/sandbox-error.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
 import { environment } from "../exec/exec-options.ts";
 import { writeAll } from "../files/write-all.ts";
-import { rootfsSource } from "../image/image-choice.ts";
+import { chooseRootfs } from "../image/image-choice.ts";
 import type { CreateOptions } from "./options.ts";
 
 /** The program in guests that only waits, and where a container sees it. */
@@ -54,9 +54,11 @@ async function prepare(store: StateStore, name: string, options: CreateOptions, 
   if (typeof choice === "object" && "guestPath" in choice) {
     return { prepared: await prepareAtAddress(address ?? "", choice.guestPath, "guestd"), image: choice.guestPath };
   }
-  const { source, name: image } = rootfsSource(choice);
+  using chosen = await chooseRootfs(choice, name, signal);
+  const { source, name: image } = chosen;
   if (address !== undefined) {
-    return { prepared: await prepareOnThisMachine(address, name, source, { hostname: "guestd", signal }), image };
+    const prepared = await prepareOnThisMachine(address, name, source, { hostname: "guestd", signal });
+    return { prepared, image };
   }
   // The signal of a guest destroys it also later.
   const starting = new AbortController();

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { AgentError } from "../../kernel/error.ts";
+import { RegistryError } from "./registry-error.ts";
 
 const PAUSES_MS = [250, 1000, 4000];
 /** Longest pause that a registry may request. */
@@ -27,7 +27,7 @@ export async function tryAgain<T extends Answer>(ask: () => Promise<T>, signal: 
       wait = Math.min(Math.max(pause, Number(answer.headers["retry-after"] ?? 0) * 1000 || 0), MAX_PAUSE_MS);
       answer.destroy();
     } catch (error) {
-      if (signal.aborted || !(error instanceof AgentError) || !PASSING.has(String(error.fields["code"]))) throw error;
+      if (signal.aborted || !(error instanceof RegistryError) || !PASSING.has(error.code)) throw error;
     }
     await sleep(wait, undefined, { signal });
   }

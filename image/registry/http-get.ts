@@ -1,14 +1,14 @@
 import { Agent as HttpAgent, get as httpGet, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, get as httpsGet } from "node:https";
 import { isIPv4 } from "node:net";
-import { AgentError } from "../../kernel/error.ts";
-import { quoted } from "../../kernel/invalid-argument.ts";
+import { quoted } from "../../lib/quoted.ts";
+import { RegistryError } from "./registry-error.ts";
 
 export interface HttpOptions {
-  /** Values of agent.https_proxy and agent.no_proxy; empty for none. */
+  /** Proxy for https and the hosts that are reached without it; empty for none. */
   readonly httpsProxy: string;
   readonly noProxy: string;
-  /** Allows plain HTTP to hosts other than the guest itself. */
+  /** Allows plain HTTP to hosts other than loopback. */
   readonly plainHttp: boolean;
   readonly signal: AbortSignal;
 }
@@ -27,7 +27,7 @@ export class HttpClient {
     const { httpsProxy, noProxy } = options;
     // Node would ignore an invalid URL and connect without a proxy.
     if (httpsProxy !== "" && !(URL.canParse(httpsProxy) && /^https?:$/.test(new URL(httpsProxy).protocol))) {
-      throw new AgentError("failed-precondition", "agent.https_proxy is not a URL, write it as http://HOST:PORT");
+      throw new RegistryError("failed-precondition", "https_proxy is not a URL, write it as http://HOST:PORT");
     }
     const proxyEnv = httpsProxy === "" ? {} : { proxyEnv: { HTTPS_PROXY: httpsProxy, NO_PROXY: noProxy } };
     this.#https = new HttpsAgent({ keepAlive: true, ...proxyEnv });
@@ -61,7 +61,7 @@ export class HttpClient {
   #check(url: URL): void {
     if (url.protocol === "https:") return;
     if (url.protocol === "http:" && (this.#options.plainHttp || isLoopback(url.hostname))) return;
-    throw failed(url, "plain http is only for the guest itself, unless the storage has the option plain-http");
+    throw failed(url, "plain http is only for loopback, unless the option plain-http is set");
   }
 
   #getOnce(url: URL, headers: Readonly<Record<string, string>>): Promise<IncomingMessage> {
@@ -94,7 +94,7 @@ function isIp(hostname: string): boolean {
   return isIPv4(hostname) || hostname.includes(":");
 }
 
-function failed(url: URL, why: string, error: NodeJS.ErrnoException = new Error(why)): AgentError {
+function failed(url: URL, why: string, error: NodeJS.ErrnoException = new Error(why)): RegistryError {
   const message = `GET ${show(url)}: ${why.replaceAll("\n", " ")}`;
-  return new AgentError("unavailable", message, { cause: error, fields: { code: error.code ?? "" } });
+  return new RegistryError("unavailable", message, { cause: error, code: error.code ?? "" });
 }

@@ -1,4 +1,5 @@
-import { invalidArgument, quoted } from "../../kernel/invalid-argument.ts";
+import { quoted } from "../../lib/quoted.ts";
+import { RegistryError } from "./registry-error.ts";
 
 /** A parsed image reference. */
 export interface ImageReference {
@@ -24,7 +25,7 @@ const DIGEST = /^sha256:[0-9a-f]{64}$/;
  * Parses "busybox", "quay.io/a/b:1.2" or "host:5000/a@sha256:…". The host defaults to Docker Hub, the tag to "latest".
  */
 export function parseImageReference(text: string): ImageReference {
-  const refuse = (why: string) => invalidArgument(`image ${quoted(text, 200)}: ${why}`);
+  const refuse = (why: string) => new RegistryError("invalid-argument", `image ${quoted(text, 200)}: ${why}`);
   const [named = "", digest, ...more] = text.split("@");
   if (more.length > 0 || (digest !== undefined && !DIGEST.test(digest)))
     throw refuse("its digest is not a sha256 digest");

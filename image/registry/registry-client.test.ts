@@ -66,7 +66,7 @@ test("a token is not sent to another host after a redirect, and errors leave out
   await expect(get(registry, "manifests/1")).rejects.toThrow(/^GET \S+\/manifests\/1: more than 5 redirects$/);
   registry.handler = leads("http://registry.invalid/x?secret");
   await expect(get(registry, "manifests/1")).rejects.toThrow(
-    "GET http://registry.invalid/x: plain http is only for the guest itself, unless the storage has the option plain-http",
+    "GET http://registry.invalid/x: plain http is only for loopback, unless the option plain-http is set",
   );
   registry.handler = leads("file:///etc/passwd");
   await expect(get(registry, "manifests/1")).rejects.toThrow("plain http is only");
@@ -135,4 +135,50 @@ test("a request is repeated while the registry is busy or hangs up", async () =>
   };
   expect(await get(registry, "manifests/1")).toBe("content");
   expect(registry.requests).toHaveLength(3);
+});
+
+const login = { username: "me", password: "pass:word" };
+const BASIC = `Basic ${Buffer.from("me:pass:word").toString("base64")}`;
+
+async function getWithLogin(registry: TestRegistry, findLogin: () => Promise<typeof login | undefined>) {
+  const client = new RegistryClient(parseImageReference(`${registry.host}/test/image:1`), { ...options, findLogin });
+  try {
+    (await client.get("manifests/1", ["*/*"])).resume();
+  } finally {
+    client.close();
+  }
+}
+
+test("a login is sent to the token server and not to the registry", async () => {
+  await using registry = await startRegistry();
+  registry.put(Buffer.from("content"), "1");
+  registry.handler = wantsToken(registry);
+  await getWithLogin(registry, async () => login);
+  expect(registry.requests).toEqual([
+    "GET /v2/test/image/manifests/1",
+    `GET /token?service=reg&scope=repository%3Atest%2Fimage%3Apull ${BASIC}`,
+    "GET /v2/test/image/manifests/1 Bearer t-repository:test/image:pull",
+  ]);
+});
+
+test("a login is sent to a registry that accepts basic, after its challenge", async () => {
+  await using registry = await startRegistry();
+  registry.put(Buffer.from("content"), "1");
+  registry.handler = (request, response) => {
+    if (request.headers.authorization === BASIC) return undefined;
+    response.writeHead(401, { "www-authenticate": 'Basic realm="x"' }).end();
+    return true;
+  };
+  await getWithLogin(registry, async () => login);
+  expect(registry.requests).toEqual(["GET /v2/test/image/manifests/1", `GET /v2/test/image/manifests/1 ${BASIC}`]);
+  await expect(getWithLogin(registry, async () => undefined)).rejects.toThrow(
+    `401, the registry accepts a login with basic; there are no credentials for it; docker login ${registry.host}`,
+  );
+});
+
+test("a login isn't looked up for a registry that requires none", async () => {
+  await using registry = await startRegistry();
+  registry.put(Buffer.from("content"), "1");
+  await getWithLogin(registry, () => Promise.reject(new Error("looked up")));
+  expect(registry.requests).toEqual(["GET /v2/test/image/manifests/1"]);
 });

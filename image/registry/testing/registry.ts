@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { digestOf } from "../../../../image/digest.ts";
-import { thisPlatform } from "../../../../image/platform.ts";
-import { layoutEntries } from "../../../../image/write-layout.ts";
+import { digestOf } from "../../digest.ts";
+import { thisPlatform } from "../../platform.ts";
+import { layoutEntries } from "../../write-layout.ts";
 
 /** Answers a request itself, or returns undefined for the default response. */
 export type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => true | undefined;

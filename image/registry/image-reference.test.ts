@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { quoted } from "../../kernel/invalid-argument.ts";
+import { quoted } from "../../lib/quoted.ts";
 import { parseImageReference } from "./image-reference.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;

@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { temporaryDirectory } from "../../../../image/testing/tree.ts";
+import { temporaryDirectory } from "../../testing/tree.ts";
 
 export interface SecureRegistry extends AsyncDisposable {
   /** Certificate of the authority that signed the registry's certificate. */

@@ -1,7 +1,7 @@
-import type { BlobStore } from "../../../image/blob-store.ts";
-import { digestOf } from "../../../image/digest.ts";
-import { ImageError } from "../../../image/image-error.ts";
-import { blobName, MAX_JSON_BYTES } from "../../../image/image-json.ts";
+import type { BlobStore } from "../blob-store.ts";
+import { digestOf } from "../digest.ts";
+import { ImageError } from "../image-error.ts";
+import { blobName, MAX_JSON_BYTES } from "../image-json.ts";
 import type { ImageReference } from "./image-reference.ts";
 import type { RegistryClient } from "./registry-client.ts";
 

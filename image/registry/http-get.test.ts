@@ -47,17 +47,17 @@ test.each(["proxy:3128", "not a URL", "socks5://proxy:1080"])(
   (httpsProxy) => {
     const signal = AbortSignal.timeout(10_000);
     expect(() => new HttpClient({ httpsProxy, noProxy: "", plainHttp: false, signal })).toThrow(
-      "agent.https_proxy is not a URL, write it as http://HOST:PORT",
+      "https_proxy is not a URL, write it as http://HOST:PORT",
     );
   },
 );
 
-test("hosts in agent.no_proxy are reached without the proxy", async () => {
+test("hosts in no_proxy are reached without the proxy", async () => {
   await expect(get(`https://${HOST}/a`, `x.test,${HOST}`)).rejects.toThrow(`GET https://${HOST}/a: getaddrinfo`);
   expect(registry.asked).toEqual([]);
 });
 
-test.each(["127.0.0.1", "127.255.0.1", "localhost", "[::1]"])("%s counts as the guest itself", (host) => {
+test.each(["127.0.0.1", "127.255.0.1", "localhost", "[::1]"])("%s counts as loopback", (host) => {
   expect(isLoopback(new URL(`http://${host}:1/`).hostname)).toBe(true);
 });
 

@@ -1,0 +1,28 @@
+import { type Command, Option } from "commander";
+import { visible } from "../../visible.ts";
+
+/** Flags of every command that lists or prints records. */
+export interface OutputFlags {
+  readonly output?: "text" | "json";
+}
+
+/** Adds `--output json` and its short form `--json`; `shape` says what JSON is printed. */
+export function withOutput(command: Command, shape = "print a JSON array"): Command {
+  return command
+    .addOption(new Option("--output <format>", "text or json").choices(["text", "json"]).default("text"))
+    .addOption(new Option("--json", `${shape}; short for --output json`).implies({ output: "json" }));
+}
+
+export function isJson({ output }: OutputFlags): boolean {
+  return output === "json";
+}
+
+/** Formats a value as indented JSON in which control characters are escapes. */
+export function jsonText(value: unknown): string {
+  return visible(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Formats a value as JSON on one line. */
+export function jsonLine(value: unknown): string {
+  return visible(`${JSON.stringify(value)}\n`);
+}
