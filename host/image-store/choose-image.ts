@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { OperationError } from "../operation-error.ts";
 import type { StoredImage } from "./image-store.ts";
 
+/** When an image is pulled: always, if the store lacks it, or never. */
 export type PullPolicy = "always" | "missing" | "never";
 
 export interface ImageSource {

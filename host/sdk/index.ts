@@ -1,6 +1,9 @@
+export type { OutputName } from "../client/streams/attachment.ts";
+export type { EventGap, GuestEvent } from "../client/streams/events.ts";
+export type { PullPolicy } from "../image-store/choose-image.ts";
 export type { CallLimits } from "./call/limits.ts";
 export type { ProcessStatus } from "./driver/driver.ts";
-export { SandboxError, type SandboxErrorCode } from "./error/sandbox-error.ts";
+export { SandboxError, type SandboxErrorCode, type SandboxErrorOptions } from "./error/sandbox-error.ts";
 export type { Exec, ExecChunk, ExecInput } from "./exec/exec.ts";
 export type { ExecOptions } from "./exec/exec-options.ts";
 export type { ExecResult } from "./exec/exec-result.ts";

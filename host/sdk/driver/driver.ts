@@ -30,6 +30,7 @@ export interface ProcessJoin {
 /** Takes a process's output: the next piece of it follows once the promise resolves. */
 export type TakeOutput = (name: OutputName, bytes: Uint8Array, offset: number) => Promise<void>;
 
+/** How a process has ended. */
 export interface ProcessStatus {
   /** 0 to 255; 128 + signal if a signal killed it. */
   readonly exitCode: number;

@@ -47,6 +47,7 @@ export type SandboxErrorCode =
   /** Anything else, a bug among it. */
   | "internal";
 
+/** The rest of an error. */
 export interface SandboxErrorOptions {
   /** Way out: the part of the message after the last semicolon. */
   readonly remedy: string;

@@ -20,7 +20,7 @@ const REMEDIES: Readonly<Record<SandboxErrorCode, string>> = {
   timeout: "raise timeoutMs, or look at what the sandbox does",
   aborted: "call again if it is still wanted",
   unsupported: "use an agent of guestd of this version",
-  unreachable: "check the address, and that the agent runs",
+  unreachable: "check the address, and that something listens there",
   "guest-died": "guestctl logs --console shows what its guest printed last; create another sandbox",
   "agent-lost": "check that the agent runs, then attach again at the position",
   "data-lost": "run the command again, or keep its output in a file",
@@ -90,6 +90,7 @@ function codeOf(error: unknown): SandboxErrorCode {
   if (error instanceof RpcError) return rpcCode(error, byText);
   if (error instanceof AttachError || error instanceof ForwardError) return kindCode(error.kind, byText);
   if (error instanceof ToolError) return CODES[error.kind] ?? byText ?? "internal";
+  if (line.startsWith("dial ")) return "unreachable";
   const errno = errnoOf(error);
   if (errno !== undefined) return errno;
   if (error instanceof TypeError) return "invalid-argument";
@@ -97,7 +98,6 @@ function codeOf(error: unknown): SandboxErrorCode {
   if (error instanceof ImageError) return imageCode(error, byText);
   if (error instanceof MachineError) return byText ?? "guest-died";
   if (error instanceof ArchiveError || error instanceof OperationError) return byText ?? "wrong-state";
-  if (line.startsWith("dial ")) return "unreachable";
   return byText ?? "internal";
 }
 
@@ -129,7 +129,8 @@ function errnoOf(error: unknown): SandboxErrorCode | undefined {
 
 /** Splits a line that ends with its remedy. */
 function parts(line: string, code: SandboxErrorCode): { readonly what: string; readonly remedy: string } {
-  const at = line.lastIndexOf("; ");
+  // Lines about platforms end with those that there are.
+  const at = code === "wrong-platform" ? -1 : line.lastIndexOf("; ");
   if (code === "not-installed" || at < 0) return { what: at < 0 ? line : line.slice(0, at), remedy: REMEDIES[code] };
   return { what: line.slice(0, at), remedy: line.slice(at + 2) };
 }

@@ -14,7 +14,7 @@ export class ExecResult {
   readonly #what: string;
   readonly #bytes: Readonly<Record<OutputName, Buffer>>;
 
-  /** For the SDK's own use. */
+  /** @internal */
   constructor(
     what: string,
     { exitCode, signal }: ProcessStatus,
@@ -33,6 +33,7 @@ export class ExecResult {
     return this.#bytes.stdout.toString("utf8");
   }
 
+  /** Text of stderr, in the same way. */
   get stderr(): string {
     return this.#bytes.stderr.toString("utf8");
   }
@@ -42,6 +43,7 @@ export class ExecResult {
     return this.#bytes.stdout;
   }
 
+  /** Exactly the bytes of stderr. */
   get stderrBytes(): Uint8Array {
     return this.#bytes.stderr;
   }

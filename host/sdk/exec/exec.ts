@@ -59,7 +59,7 @@ export class Exec implements PromiseLike<ExecResult>, AsyncIterable<ExecChunk>, 
   readonly #stopped = Promise.withResolvers<never>();
   #isOver = false;
 
-  /** For the SDK's own use; `sandbox.exec` and `sandbox.attach` return execs. */
+  /** @internal */
   constructor(parts: ExecParts) {
     const { what, limits, place, maxOutputBytes, ended } = parts;
     this.#parts = parts;
@@ -200,6 +200,7 @@ export class Exec implements PromiseLike<ExecResult>, AsyncIterable<ExecChunk>, 
   /** Kills the process, unless it has ended or was detached, and waits for its end. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isOver) return;
+    this.#output.drop(sandboxError("aborted", `${this.#parts.what}: disposed of before its end`));
     await this.kill().catch(() => undefined);
     await this.wait({ timeoutMs: END_MS }).catch(() => undefined);
     this.#process.detach();
@@ -208,6 +209,7 @@ export class Exec implements PromiseLike<ExecResult>, AsyncIterable<ExecChunk>, 
   async #finish(): Promise<ExecResult> {
     this.#output.collect();
     const status = await this.#status;
+    if (this.#output.error !== undefined) throw this.#output.error;
     const bytes = { stdout: this.#output.collected("stdout"), stderr: this.#output.collected("stderr") };
     const taken = (["stdout", "stderr"] as const).filter((name) => this.#output.isTaken(name));
     return new ExecResult(this.#parts.what, status, bytes, taken);

@@ -31,6 +31,8 @@ export class Output {
   readonly #onOverflow: () => Error;
   readonly #ways: Record<OutputName, Way> = { stdout: "held", stderr: "held" };
   readonly #collected: Record<OutputName, Buffer[]> = { stdout: [], stderr: [] };
+  /** Pieces that loops are at. */
+  readonly #current = new Set<Held>();
   #held: Held[] = [];
   #bytes = 0;
   #isOver = false;
@@ -71,8 +73,13 @@ export class Output {
   /** Makes readers fail, and drops what comes: the process ends sooner if its output is taken. */
   drop(error: Error): void {
     this.#isDropped = true;
-    for (const { release } of this.#held.splice(0)) release();
+    for (const { release } of [...this.#held.splice(0), ...this.#current]) release();
     this.fail(error);
+  }
+
+  /** Error that readers get. */
+  get error(): Error | undefined {
+    return this.#error;
   }
 
   /** Collects the outputs that nobody takes. */
@@ -114,9 +121,11 @@ export class Output {
       const [piece] = at < 0 ? [] : this.#held.splice(at, 1);
       if (piece !== undefined) {
         this.position[piece.name] = piece.end;
+        this.#current.add(piece);
         try {
           yield piece;
         } finally {
+          this.#current.delete(piece);
           piece.release();
         }
       } else if (this.#error !== undefined) throw this.#error;

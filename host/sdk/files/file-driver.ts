@@ -1,5 +1,7 @@
+/** Type of a file. */
 export type FileType = "file" | "directory" | "link" | "other";
 
+/** Attributes of a file. */
 export interface FileInfo {
   /** Last part of the path. */
   readonly name: string;
@@ -21,6 +23,7 @@ export type WriteMode =
   /** Fails with `already-exists` if the file exists. */
   | "create";
 
+/** Options of `files.upload` and `files.download`. */
 export interface CopyOptions {
   /** Keeps owners and ACLs. */
   readonly keepOwners?: boolean;
@@ -30,6 +33,7 @@ export interface CopyOptions {
   onProgress?(bytes: number, files: number, total?: number): void;
 }
 
+/** Result of a copy. */
 export interface CopyReport {
   /** Files, directories and links that were copied. */
   readonly members: number;

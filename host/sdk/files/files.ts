@@ -6,12 +6,14 @@ import { type FileChange, watchFolder } from "./watch-folder.ts";
 /** Content to write: text, bytes, or what yields them. */
 export type FileData = string | Uint8Array | AsyncIterable<string | Uint8Array>;
 
+/** Options of `files.write`. */
 export interface WriteOptions extends CallLimits {
   readonly how?: WriteMode;
   /** Permissions of a new file. Default: 0o644. */
   readonly mode?: number;
 }
 
+/** Options of `files.watch`. */
 export interface WatchOptions extends CallLimits {
   /** Milliseconds between two looks at the directory: shorter changes are missed. Default: 500. */
   readonly intervalMs?: number;
@@ -35,7 +37,7 @@ export class Files {
   readonly #driver: FileDriver;
   readonly #caller: Caller;
 
-  /** For the SDK's own use; `sandbox.files` is one. */
+  /** @internal */
   constructor(driver: FileDriver, caller: Caller) {
     this.#driver = driver;
     this.#caller = caller;

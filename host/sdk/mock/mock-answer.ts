@@ -13,6 +13,7 @@ export interface MockProcess {
   readonly killed: AbortSignal;
   /** Prints; resolves once the client has taken it. */
   stdout(data: string | Uint8Array): Promise<void>;
+  /** Prints on stderr. */
   stderr(data: string | Uint8Array): Promise<void>;
 }
 

@@ -7,6 +7,7 @@ export type ForwardPlace =
   /** Path of a unix socket; in the sandbox also `@name`. */
   | { readonly path: string };
 
+/** Both ends of a forward. */
 export interface ForwardOptions {
   /** Where to listen: on this machine, or in the sandbox if `reverse`. Default: any port of 127.0.0.1. */
   readonly listen?: ForwardPlace;
@@ -41,6 +42,7 @@ export interface Forward extends AsyncDisposable {
   readonly port: number;
   /** Where it listens, such as 127.0.0.1:8080 or unix:/tmp/socket. */
   readonly address: string;
+  /** Ends the listening. */
   close(): Promise<void>;
 }
 

@@ -11,6 +11,7 @@ export interface VolumeOption {
   readonly readOnly?: boolean;
 }
 
+/** Network of a guest, with ports that are open from its start. */
 export interface NetworkOption {
   /** Ports of this machine that lead into the sandbox from its start: host port and guest port. */
   readonly publish?: readonly {
@@ -21,6 +22,7 @@ export interface NetworkOption {
   }[];
 }
 
+/** Options of `Sandbox.create`; its limits are for the creation. */
 export interface CreateOptions extends CallLimits {
   /** Root file system: a path, the name of an image in a registry, or a choice of either. */
   readonly image: ImageChoice;
@@ -58,10 +60,12 @@ export interface CreateOptions extends CallLimits {
     readonly initrd?: string;
     readonly image?: string;
     readonly kernelArgs?: readonly string[];
+    /** Called with every line of the console. */
     onConsole?(line: string): void;
   };
 }
 
+/** Options of `Sandbox.connect`. */
 export interface ConnectOptions extends CallLimits {
   /** Id of the container. Default: the one of the sandbox's name; required for an address. */
   readonly container?: string;

@@ -1,5 +1,6 @@
 import type { OutputName } from "../../client/streams/attachment.ts";
 
+/** Options of `sandbox.logs`. */
 export interface LogOptions {
   /**
    * Output of the container's first process, log of the agent, or console of the guest. The last two exist only for a
@@ -14,6 +15,7 @@ export interface LogOptions {
   readonly since?: Date;
 }
 
+/** A line of a log, or a part of one. */
 export interface LogChunk {
   /** stdout for the agent's log and the console. */
   readonly stream: OutputName;

@@ -23,7 +23,11 @@ export class Sandbox implements AsyncDisposable {
   readonly #driver: Driver;
   readonly #isOwned: boolean;
 
-  /** For the SDK's own use: `create` and `connect` return sandboxes. An owned one ends with its disposal. */
+  /**
+   * Wraps a driver; an owned sandbox ends with its disposal.
+   *
+   * @internal
+   */
   constructor(driver: Driver, { isOwned }: { readonly isOwned: boolean }) {
     this.#driver = driver;
     this.#isOwned = isOwned;
@@ -238,6 +242,7 @@ export class Sandbox implements AsyncDisposable {
 
 const MAX_OUTPUT_BYTES = 64 << 20;
 
+/** Options of `sandbox.attach`; `timeoutMs` and `signal` kill the command. */
 export interface AttachOptions extends Pick<ExecOptions, "stdin" | "maxOutputBytes" | "timeoutMs" | "signal"> {
   /** Replaces another client that is attached. */
   readonly takeover?: boolean;
