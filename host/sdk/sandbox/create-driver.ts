@@ -11,6 +11,7 @@ import {
 import { randomName } from "../../guests/random-name.ts";
 import { streamsPlace } from "../../guests/streams-place.ts";
 import type { RunOptions } from "../../image/image-config.ts";
+import { findQemu } from "../../machine/programs.ts";
 import type { ProcessRecord } from "../../state/state-records.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { type CallLimits, limitedToEnd } from "../call/limits.ts";
@@ -54,6 +55,7 @@ async function prepare(store: StateStore, name: string, options: CreateOptions, 
   if (typeof choice === "object" && "guestPath" in choice) {
     return { prepared: await prepareAtAddress(address ?? "", choice.guestPath, "guestd"), image: choice.guestPath };
   }
+  if (address === undefined) findQemu(); // fails before the image is pulled
   using chosen = await chooseRootfs(choice, name, signal);
   const { source, name: image } = chosen;
   if (address !== undefined) {
