@@ -40,8 +40,8 @@ describe("the SDK with a guest", () => {
     await Promise.all([running.started(), own.started()]);
     const [pid = -1] = qemus();
     process.kill(pid, "SIGKILL");
-    for (const call of [own, running, sandbox.stats()]) {
-      const error = await Promise.resolve(call).catch((error: unknown) => error);
+    for (const call of [() => own, () => running, () => sandbox.stats()]) {
+      const error = await (async () => call())().catch((error: unknown) => error);
       expect(error).toBeInstanceOf(SandboxError);
       expect(error).toMatchObject({
         code: "guest-died",

@@ -16,7 +16,7 @@ import { upgradeAgent } from "../../client/upgrade-agent.ts";
 import { TOOL_ENV } from "../../container-files/file-tools.ts";
 import { readContainerLog } from "../../guests/container-log.ts";
 import { execSpec } from "../../guests/exec-spec.ts";
-import { findGuestEnd } from "../../guests/guest-death.ts";
+import { causeOfDeath, findGuestEnd } from "../../guests/guest-death.ts";
 import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
 import { agentLogFile, consoleFile } from "../../guests/kept-guest.ts";
 import { randomName } from "../../guests/random-name.ts";
@@ -68,7 +68,8 @@ export class AgentDriver implements Driver {
     this.#parts = parts;
     const { died } = parts;
     const onDeath = () => {
-      this.#endWith(this.#endOf() ?? toSandboxError(`sandbox ${this.container}`, died?.reason));
+      const line = `sandbox ${this.container}: ${causeOfDeath(died?.reason)}`;
+      this.#endWith(this.#endOf() ?? sandboxError("guest-died", line, died?.reason));
       void this.close().catch(() => undefined);
     };
     died?.addEventListener("abort", onDeath, { once: true });
