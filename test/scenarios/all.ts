@@ -41,13 +41,13 @@ import { updateScenarios } from "./update.ts";
 
 type Protocol = "ttrpc" | "grpc";
 
-/** Scenarios by the parts that decide their results: the agent alone, or the kernel and the machine too. */
-type Part = "agent" | "kernel";
+/** Scenarios by what decides their results: the agent alone, the kernel too, or the machine. */
+type Part = "agent" | "kernel" | "machine";
 
 type Options = {
   /** True if cgroup controllers are available on the machine. */
   readonly limits: boolean;
-  /** Default: both. */
+  /** Default: all. */
   readonly parts?: readonly Part[];
 };
 
@@ -56,10 +56,11 @@ type Options = {
  * test/namespaces and test/nightly run, are not repeated here.
  */
 export function scenariosOver(protocol: Protocol, machine: () => Machine, options: Options): void {
-  const { parts = ["agent", "kernel"] } = options;
+  const { parts = ["agent", "kernel", "machine"] } = options;
   inOnePod(protocol, machine, (pod) => {
     if (parts.includes("agent")) agentScenarios(pod);
-    if (parts.includes("kernel")) kernelScenarios(pod, protocol, machine, options);
+    if (parts.includes("kernel")) kernelScenarios(pod);
+    if (parts.includes("machine")) machineScenarios(pod, protocol, machine, options);
   });
 }
 
@@ -94,20 +95,23 @@ function agentScenarios(pod: () => Pod): void {
   describe("shared mounts", () => sharedMountScenarios(pod));
 }
 
-function kernelScenarios(pod: () => Pod, protocol: Protocol, machine: () => Machine, { limits }: Options): void {
+function kernelScenarios(pod: () => Pod): void {
+  describe("execs that a container's process could trace", () => tracedExecScenarios(pod));
+  describe("seccomp", () => seccompScenarios(pod));
+  describe("the default seccomp filter", () => defaultSeccompScenarios(pod));
+  describe("namespaces", () => namespaceScenarios(pod));
+  describe("mounts", () => mountScenarios(pod));
+}
+
+function machineScenarios(pod: () => Pod, protocol: Protocol, machine: () => Machine, { limits }: Options): void {
   it("connections that die during reads, waits and polls lose no data", () => lostConnections(machine(), { protocol }));
   describe("pause and resume", () => pauseScenarios(pod));
   describe("calls on the guest", () => guestCallScenarios(pod));
   describe("storages", () => storageScenarios(pod));
   describe("devices", () => deviceScenarios(pod));
   describe("the device filter", () => deviceFilterScenarios(pod));
-  describe("execs that a container's process could trace", () => tracedExecScenarios(pod));
-  describe("seccomp", () => seccompScenarios(pod));
-  describe("the default seccomp filter", () => defaultSeccompScenarios(pod));
   describe("confinement", () => confinementScenarios(pod));
-  describe("namespaces", () => namespaceScenarios(pod));
   describe("cgroups", () => cgroupScenarios(pod));
-  describe("mounts", () => mountScenarios(pod));
   // Binds from the guest's disks are in test/vm/devices.test.ts.
   it("an idmapped bind of a tmpfs shows the mapped ids if the kernel supports it", (context) =>
     idmappedBinds(pod(), tmpfsSource(), context));

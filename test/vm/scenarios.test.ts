@@ -14,8 +14,8 @@ describe("the agent in a guest", () => {
     machine = await startGuestMachine();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  // What depends on the agent alone runs in test/namespaces, and in test/nightly in a guest.
-  scenariosOver("ttrpc", () => machine, { limits: true, parts: ["kernel"] });
+  // What the machine doesn't decide runs in test/namespaces, and in test/nightly in a guest.
+  scenariosOver("ttrpc", () => machine, { limits: true, parts: ["machine"] });
   containerScenariosOver("grpc", () => machine);
   silentConnections(() => machine);
   lastScenarios("ttrpc", () => machine, { limits: true });
