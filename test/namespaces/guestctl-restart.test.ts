@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { GuestRecord } from "../../host/cli/state/state-records.ts";
-import { StateStore } from "../../host/cli/state/state-store.ts";
 import { runGuestctl } from "../../host/cli/testing/run-guestctl.ts";
+import type { GuestRecord } from "../../host/state/state-records.ts";
+import { StateStore } from "../../host/state/state-store.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
