@@ -61,7 +61,7 @@ async function removeRunning(target: ContainerTarget, timeout: number): Promise<
   if (guest === undefined) return;
   const keeper = record?.keeper;
   if (keeper !== undefined && isAlive(keeper)) {
-    // The guestctl that keeps it removes the rest: the rootfs, and the guest if it is the container's own.
-    if (guest.name === container) await waitForOwner(guest.name, keeper);
+    // The guestctl that keeps it removes the rest: the rootfs, its hold on the image, and the guest if it is its own.
+    await waitForOwner(guest.name, keeper);
   } else await removeContainer(sharedFolderOf(guest), container);
 }
