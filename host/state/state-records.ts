@@ -58,7 +58,7 @@ export interface ProcessRecord {
   /** "HOST:GUEST", with ":ro" if read-only. */
   readonly volumes?: readonly string[];
   readonly ended?: ProcessEnd;
-  /** What the command that made a kept container needs to run it again. */
+  /** Data of the command that made a kept container, to run it again. */
   readonly request?: unknown;
   /** Number of runs by the restart policy since the last start. */
   readonly restarts?: number;

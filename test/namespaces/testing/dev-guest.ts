@@ -55,7 +55,7 @@ export class DevGuest {
   }
 }
 
-/** What guestctl prints for a command that names a container. */
+/** Output and exit status of guestctl for a command that names a container. */
 export const named = (name: string) => ({ stdout: `${name}\n`, stderr: "", code: 0 });
 
 /** Describes tests with guest "dev". */
