@@ -77,6 +77,7 @@ module.exports = {
       "^host/(?!conversation/|client/|visible\\.ts)",
       "^agent/",
     ),
+    layer("nothing-knows-the-documentation", "^(agent|proto|lib|image|host|rootfs-builder)/", "^docs/"),
     layer("images-know-neither", "^rootfs-builder/", "^(agent|host|test|proto)/"),
   ],
   options: {
@@ -85,6 +86,7 @@ module.exports = {
     tsConfig: { fileName: "tsconfig.json" },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {
+      exportsFields: ["exports"],
       extensions: [".ts", ".js", ".cjs", ".mjs"],
       conditionNames: ["import", "node", "default"],
     },
