@@ -51,6 +51,8 @@ test("guestctl has exactly these commands", () => {
     "chaos",
     "conformance",
     "image",
+    "setup",
+    "doctor",
   ]);
 });
 

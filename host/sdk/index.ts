@@ -1,0 +1,1 @@
+export { type AgentClient, type ConnectOptions, connect } from "../client/agent-client.ts";
