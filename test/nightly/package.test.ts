@@ -28,6 +28,8 @@ const release = join(root, "release/release.ts");
 let directory = "";
 let version = "";
 let tarballs: readonly string[] = [];
+/** Number of homes so far: each installation has its own. */
+let homes = 0;
 /** Folder with each Node, by its major version. */
 const nodes = new Map<string, string>();
 
@@ -62,9 +64,13 @@ interface User {
   readonly cwd: string;
 }
 
+/** Certificates with which this machine reaches the registry, if it needs any. */
+const certificates = process.env["NODE_EXTRA_CA_CERTS"];
+const forRegistry = certificates === undefined ? {} : { NODE_EXTRA_CA_CERTS: certificates };
+
 /** Runs a program as a user with a Node, a home and no other environment. */
 function run({ uid, node, home, cwd }: User, command: string, ...args: readonly string[]) {
-  const env = { HOME: home, PATH: `${nodes.get(node)}:/usr/sbin:/usr/bin:/sbin:/bin` };
+  const env = { ...forRegistry, HOME: home, PATH: `${nodes.get(node)}:/usr/sbin:/usr/bin:/sbin:/bin` };
   const words = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--", command, ...args];
   const { status, stdout, stderr } = spawnSync(words[0] ?? "", words.slice(1), { cwd, env, encoding: "utf8" });
   return { status, stdout, stderr };
@@ -72,7 +78,8 @@ function run({ uid, node, home, cwd }: User, command: string, ...args: readonly 
 
 /** Installs the packages in an empty folder of the user's home, from the tarballs. */
 function install(uid: number, node: string): User {
-  const home = folder(`home-${uid}-${node}`, uid);
+  homes += 1;
+  const home = folder(`home-${homes}`, uid);
   const cwd = join(home, "project");
   const user = { uid, node, home, cwd: home };
   expect(run(user, "mkdir", cwd).status).toBe(0);
