@@ -24,12 +24,13 @@ class LongFirst extends BaseSequencer {
 }
 
 /** A project does not take these from the root. Polls end with the event: the limit is for what never comes. */
-const setupFiles = ["test/clean-up/guard-kill.ts"];
+const setupFiles = ["test/clean-up/guard-kill.ts", "test/clean-up/restore-globals.ts"];
 const expect = { poll: { timeout: 50_000 } };
 
 /**
  * `unit` needs nothing built but proto. `init` and `guest` are real machines, with long limits: two guests at a time, as each takes
- * one processor, and three of the others, which mostly wait. `npm test` leaves `nightly` out.
+ * one processor, and three of the others, which mostly wait. `npm test` leaves `nightly` out. Where files
+ * share their worker's process and modules, what they replace ends with them (restore-globals.ts).
  */
 export default defineConfig({
   test: {
@@ -48,6 +49,7 @@ export default defineConfig({
           ],
           testTimeout: 60_000,
           maxWorkers: 2,
+          isolate: false,
         },
       },
       {
@@ -56,11 +58,13 @@ export default defineConfig({
           setupFiles,
           expect,
           sequence: { groupOrder: 1 },
+          globalSetup: "test/testing/built-agent.ts",
           include: ["test/{init,namespaces,attack,fuzz,oci-runtime,differential}/**/*.test.ts"],
           exclude: ["test/attack/vm/**"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           maxWorkers: 3,
+          isolate: false,
         },
       },
       {
@@ -81,6 +85,7 @@ export default defineConfig({
           setupFiles,
           expect,
           sequence: { groupOrder: 3 },
+          globalSetup: "test/testing/built-agent.ts",
           include: ["test/nightly/**/*.test.ts"],
           testTimeout: 1_800_000,
           hookTimeout: 600_000,

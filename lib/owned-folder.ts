@@ -1,13 +1,7 @@
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { isAlive, type ProcessOwner, thisProcess } from "./process-owner.ts";
+import { hasEnded, type PlacedOwner, thisPlacedProcess } from "./process-owner.ts";
 import { removeTree } from "./remove-tree.ts";
-
-/** The process that owns a folder, and the namespace and boot in which its pid is valid. */
-interface FolderOwner extends ProcessOwner {
-  readonly namespace: string;
-  readonly boot: string;
-}
 
 const NOTE = ".owner.json";
 const cleaned = new Set<string>();
@@ -19,7 +13,7 @@ const cleaned = new Set<string>();
  */
 export function makeOwnedFolder(prefix: string): string {
   const folder = mkdtempSync(prefix);
-  writeFileSync(join(folder, NOTE), JSON.stringify({ ...thisProcess(), ...here() }), { mode: 0o600 });
+  writeFileSync(join(folder, NOTE), JSON.stringify(thisPlacedProcess()), { mode: 0o600 });
   const [kind = ""] = /^[a-z]+-/.exec(basename(prefix)) ?? [];
   const place = join(dirname(prefix), kind);
   if (!cleaned.has(place)) {
@@ -47,16 +41,9 @@ function isAbandoned(folder: string): boolean {
   try {
     const found = lstatSync(folder);
     if (!found.isDirectory() || found.uid !== process.geteuid?.() || (found.mode & 0o077) !== 0) return false;
-    const owner = JSON.parse(readFileSync(join(folder, NOTE), "utf8")) as FolderOwner;
-    const { namespace, boot } = here();
-    return owner.namespace === namespace && owner.boot === boot && !isAlive(owner);
+    const owner = JSON.parse(readFileSync(join(folder, NOTE), "utf8")) as PlacedOwner;
+    return owner.boot === thisPlacedProcess().boot && hasEnded(owner);
   } catch {
     return false;
   }
-}
-
-/** Returns the pid namespace and the boot id: within both, a pid and its start time identify one process. */
-function here(): Pick<FolderOwner, "namespace" | "boot"> {
-  const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
-  return { namespace: readlinkSync("/proc/self/ns/pid"), boot };
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 
 /** A process on this machine, distinguishable from a later one with the same pid. */
 export interface ProcessOwner {
@@ -7,14 +7,32 @@ export interface ProcessOwner {
   readonly started: number;
 }
 
+/** A process with the pid namespace and the boot in which its pid is valid. */
+export interface PlacedOwner extends ProcessOwner {
+  readonly namespace: string;
+  readonly boot: string;
+}
+
 /** Returns this process. */
 export function thisProcess(): ProcessOwner {
   return { pid: process.pid, started: startedAt(process.pid) ?? 0 };
 }
 
+/** Returns this process with its pid namespace and the boot id. */
+export function thisPlacedProcess(): PlacedOwner {
+  const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+  return { ...thisProcess(), namespace: readlinkSync("/proc/self/ns/pid"), boot };
+}
+
 /** True if the process is still running. */
 export function isAlive({ pid, started }: ProcessOwner): boolean {
   return startedAt(pid) === started;
+}
+
+/** True if the process, of this pid namespace or of an earlier boot, has ended. Others can't be seen. */
+export function hasEnded(owner: PlacedOwner): boolean {
+  const { namespace, boot } = thisPlacedProcess();
+  return owner.boot !== boot || (owner.namespace === namespace && !isAlive(owner));
 }
 
 /**

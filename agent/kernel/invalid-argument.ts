@@ -1,11 +1,8 @@
 import { AgentError } from "./error.ts";
 
+export { quoted } from "../../lib/quoted.ts";
+
 /** Returns the error for input that can't be accepted. */
 export function invalidArgument(message: string): AgentError {
   return new AgentError("invalid-argument", message);
-}
-
-/** Returns outside text as JSON for an error message, cut after `most` characters. */
-export function quoted(text: string, most = 100): string {
-  return JSON.stringify(text.length > most ? `${text.slice(0, most)}…` : text);
 }

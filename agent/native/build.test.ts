@@ -44,11 +44,28 @@ test("every system call of the addon for tests goes through a wrapper that can f
   expect(calls.filter((name) => !wrapped.includes(`__wrap_${name}\n`))).toEqual([]);
 });
 
-test("the addon loads when built with the sanitizer for undefined behaviour", () => {
+test("the addon works when built with the sanitizer for undefined behaviour", () => {
   const script = `const addon = require(${JSON.stringify(buildSys({ sanitize: "undefined" }))});
-    const out = new Int32Array(2);
-    console.log(addon.pipe(out, 4096), addon.write(out[1], Buffer.from("x")), addon.readable(out[0]));`;
-  expect(output(process.execPath, "-e", script)).toBe("0 1 1\n");
+    const pair = (open, ...rest) => {
+      const out = new Int32Array(2);
+      if (open(out, ...rest) !== 0) throw new Error("no pair");
+      return out;
+    };
+    const [read, write] = pair(addon.pipe, 4096);
+    console.log(addon.write(write, Buffer.from("x")), addon.readable(read));
+    const [source, from] = pair(addon.socketPair, 0);
+    const [to, sink] = pair(addon.socketPair, 0);
+    const pipe = require("node:fs").openSync("/proc/self/fd/" + pair(addon.pipe, 0)[0], "r+");
+    for (const fd of [from, to]) addon.setNonBlocking(fd);
+    addon.write(source, Buffer.from("through"));
+    addon.close(source);
+    const [note, count] = [new Float64Array(3), new Float64Array(1)];
+    const pump = new addon.Pump([from, pipe, to], 4, note, count, 0, (status, ended) => {
+      const got = Buffer.alloc(9);
+      console.log(status, ended, count[0], got.toString("latin1", 0, addon.read(sink, got)), pump.close());
+    });
+    console.log(pump.start());`;
+  expect(output(process.execPath, "-e", script)).toBe("1 1\n0\n0 1 7 through 0\n");
 });
 
 test("pause never ends by itself, and ends at once on a signal", async () => {

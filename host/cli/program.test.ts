@@ -42,6 +42,8 @@ test("guestctl has exactly these commands", () => {
     "unpause",
     "update",
     "rm",
+    "start",
+    "restart",
     "boot",
     "stop",
     "upgrade",
@@ -50,9 +52,14 @@ test("guestctl has exactly these commands", () => {
     "replay",
     "chaos",
     "conformance",
+    "pull",
+    "images",
+    "rmi",
     "image",
     "setup",
     "doctor",
+    "completion",
+    "__complete",
   ]);
 });
 

@@ -4,6 +4,7 @@ import { addAttach } from "./command/attach.ts";
 import { addBoot } from "./command/boot.ts";
 import { addCapture } from "./command/capture.ts";
 import { addChaos } from "./command/chaos.ts";
+import { addCompletion } from "./command/completion.ts";
 import { addConformance } from "./command/conformance.ts";
 import { addCores } from "./command/cores.ts";
 import { addCp } from "./command/cp.ts";
@@ -14,6 +15,7 @@ import { addExec } from "./command/exec.ts";
 import { addExplain } from "./command/explain.ts";
 import { addForward } from "./command/forward.ts";
 import { addImage } from "./command/image.ts";
+import { addImages } from "./command/images.ts";
 import { addInspect } from "./command/inspect.ts";
 import { addKill } from "./command/kill.ts";
 import { addLogs } from "./command/logs.ts";
@@ -21,12 +23,15 @@ import { addMetrics } from "./command/metrics.ts";
 import { addPause } from "./command/pause.ts";
 import { addPorts } from "./command/ports.ts";
 import { addPs } from "./command/ps.ts";
+import { addPull } from "./command/pull.ts";
 import { addRecord } from "./command/record.ts";
 import { addReplay } from "./command/replay.ts";
 import { addRm } from "./command/rm.ts";
+import { addRmi } from "./command/rmi.ts";
 import { addRun } from "./command/run.ts";
 import { addSetup } from "./command/setup.ts";
 import { addSshProxy } from "./command/ssh-proxy.ts";
+import { addStart } from "./command/start.ts";
 import { addStats } from "./command/stats.ts";
 import { addStop } from "./command/stop.ts";
 import { addUpdate } from "./command/update.ts";
@@ -69,6 +74,7 @@ export function createProgram(): Command {
     addPause,
     addUpdate,
     addRm,
+    addStart,
     addBoot,
     addStop,
     addUpgrade,
@@ -77,9 +83,13 @@ export function createProgram(): Command {
     addReplay,
     addChaos,
     addConformance,
+    addPull,
+    addImages,
+    addRmi,
     addImage,
     addSetup,
     addDoctor,
+    addCompletion,
   ];
   for (const add of commands) add(program);
   return program;

@@ -55,12 +55,12 @@ export function withLinux(parts: Init<grpc.Linux>): Init<grpc.Spec> {
 }
 
 /** Returns the parts of a spec for a container with these resources that sees its own cgroup at /sys/fs/cgroup. */
-export function withResources(resources: Init<grpc.LinuxResources>): Init<grpc.Spec> {
+export function withResources(resources: Init<grpc.LinuxResources>, access: "ro" | "rw" = "ro"): Init<grpc.Spec> {
   const cgroup = {
     destination: "/sys/fs/cgroup",
     source: "cgroup",
     type: "cgroup",
-    options: ["nosuid", "nodev", "ro"],
+    options: ["nosuid", "nodev", access],
   };
   return {
     ...withMounts(cgroup),

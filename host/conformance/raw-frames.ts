@@ -4,6 +4,8 @@ import type { Init } from "../../proto/codec.ts";
 import { codeName } from "../../proto/codes.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader, FRAME_REQUEST, HEADER_BYTES } from "../../proto/ttrpc-frame.ts";
+import type { CaseContext } from "./case-context.ts";
+import { equal } from "./check.ts";
 import { CaseFailure } from "./outcome.ts";
 
 const LIMIT_MS = 20_000;
@@ -82,4 +84,16 @@ export class RawAnswers {
     }
     return Buffer.alloc(0);
   }
+}
+
+/** Sends bytes, then expects a health check on the same connection to be answered. Returns the first answer. */
+export async function exchange(context: CaseContext, bytes: Uint8Array): Promise<RawAnswer> {
+  const socket = await context.dial();
+  const answers = new RawAnswers(socket);
+  socket.write(bytes);
+  const first = await answers.next();
+  socket.write(checkFrame(99));
+  const next = await answers.next();
+  equal([next.streamId, next.code], [99, "ok"], "the answer to the next call of the connection");
+  return first;
 }

@@ -27,8 +27,18 @@ export interface RunOptions {
   /** Capabilities beside Docker's. */
   readonly capabilities?: readonly string[];
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Limits of each process; they replace the default ones of their types. */
+  readonly rlimits?: readonly Rlimit[];
   /** Memory in bytes, processors (such as 1.5), and number of tasks. */
   readonly limits?: { readonly memory?: number; readonly cpus?: number; readonly pids?: number };
+}
+
+/** A limit of setrlimit(2). */
+export interface Rlimit {
+  /** Such as RLIMIT_NOFILE. */
+  readonly type: string;
+  readonly soft: number;
+  readonly hard: number;
 }
 
 /** Paths of the rootfs: on the host, to look up users, and in the guest. */
@@ -75,9 +85,16 @@ export function processSpec(config: Image["config"], rootfs: string, options: Ru
     Env: environment(config, options),
     Cwd: options.cwd || asText(config["WorkingDir"]) || "/",
     Capabilities: { Bounding: bounding, Effective: capabilities, Permitted: capabilities },
-    Rlimits: [{ Type: "RLIMIT_NOFILE", Soft: defaults.DEFAULT_NOFILE.soft, Hard: defaults.DEFAULT_NOFILE.hard }],
+    Rlimits: rlimits(options),
     NoNewPrivileges: noNewPrivileges,
   };
+}
+
+function rlimits({ rlimits: own = [] }: RunOptions): Init<grpc.POSIXRlimit>[] {
+  const byType = new Map(
+    [{ type: "RLIMIT_NOFILE", ...defaults.DEFAULT_NOFILE }, ...own].map((each) => [each.type, each]),
+  );
+  return Array.from(byType.values(), ({ type, soft, hard }) => ({ Type: type, Soft: soft, Hard: hard }));
 }
 
 function commandLine(config: Image["config"], options: RunOptions): string[] {

@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { guestPackage } from "../../lib/guest-package.ts";
+import { namesIn } from "../../lib/names-in.ts";
 import { isCheckout, packageRoot } from "../../lib/package-root.ts";
 
 /** Root directory of the repository, or of the installed package. */
@@ -51,7 +52,6 @@ export function cachedKernels(): readonly CachedKernel[] {
   const directory = join(cacheDirectory(), "kernel");
   return namesIn(directory)
     .filter((version) => namesIn(join(directory, version, "boot")).includes(`vmlinuz-${version}`))
-    .sort()
     .reverse()
     .map((version) => ({
       version,
@@ -76,13 +76,5 @@ function readChoice(): string | undefined {
     return readFileSync(kernelChoiceFile(), "utf8").trim();
   } catch {
     return undefined;
-  }
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
   }
 }

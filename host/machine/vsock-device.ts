@@ -26,13 +26,15 @@ export interface VsockDevice {
  * loopback, host.
  */
 const PRIVATE_CID = 3;
+/** Bytes that the guest may send before a client on the host reads, for each connection. The device's 64 KiB is two writes. */
+const BUFFER_BYTES = 262_144;
 
 /** Starts the device, with its sockets in `directory`. */
 export async function startVsockDevice(directory: string, signal: AbortSignal): Promise<VsockDevice> {
   if (await vhostVsockUsable()) return hostDevice(randomCid());
   const socket = join(directory, "vhost.sock");
   const path = join(directory, "vm.vsock");
-  const vm = `guest-cid=${PRIVATE_CID},socket=${socket},uds-path=${path}`;
+  const vm = `guest-cid=${PRIVATE_CID},socket=${socket},uds-path=${path},tx-buffer-size=${BUFFER_BYTES}`;
   const program = new Child("vhost-device-vsock", [findVhostDeviceVsock(), "--vm", vm]);
   try {
     await waitUntilListening(program, socket, signal);

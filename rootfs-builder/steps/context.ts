@@ -59,7 +59,7 @@ export async function openContext(
   inputsOf: (digests: FileDigests) => ImageInputs = () => plainInputs(options.kernelRelease),
 ): Promise<BuildContext> {
   const digests = await FileDigests.open(join(options.to, "image", ".digests.json"));
-  const folders = ["rootfs-builder", "image"].map((name) => digests.folder(join(options.root, name), isSource));
+  const folders = ["rootfs-builder", "image", "lib"].map((name) => digests.folder(join(options.root, name), isSource));
   const builder = digestOf(...(await Promise.all(folders)));
   return { ...options, digests, builder, inputs: inputsOf(digests) };
 }

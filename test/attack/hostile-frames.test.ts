@@ -1,8 +1,6 @@
 import { connect, type Socket } from "node:net";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { NODE_OPTIONS } from "../../rootfs-builder/image/contents.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import {
@@ -25,7 +23,6 @@ import {
 import { HELD_UP_MS } from "./testing/held-up-ms.ts";
 import { residentMib } from "./testing/resident-mib.ts";
 
-const AGENT = join(import.meta.dirname, "../../agent/main.ts");
 const DURATION_MS = 4000;
 const GREETING = Buffer.concat([PREFACE, http2(SETTINGS, 0, 0)]);
 const PATH = "/grpc.Health/Check";
@@ -100,7 +97,7 @@ const ATTACKS: Readonly<Record<string, (socket: Socket) => void>> = {
 
 describeInNamespaces("endless HTTP/2 frames of all kinds at once", () => {
   it("cost the agent little memory, and other clients no response", async () => {
-    await using machine = await startHostAgent({ agentCommand: [process.execPath, ...NODE_OPTIONS, AGENT] });
+    await using machine = await startHostAgent();
     await using other = await machine.connect();
     const agent = await machine.agentPid();
     const before = residentMib(agent);

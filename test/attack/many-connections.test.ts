@@ -1,17 +1,14 @@
 import { connect, type Socket } from "node:net";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import { encodeHeader, FRAME_REQUEST, MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
-import { NODE_OPTIONS } from "../../rootfs-builder/image/contents.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { PREFACE } from "../transport/testing/http2-frames.ts";
 import { HELD_UP_MS } from "./testing/held-up-ms.ts";
 import { residentMib } from "./testing/resident-mib.ts";
 
-const AGENT = join(import.meta.dirname, "../../agent/main.ts");
 /** Connections; more over gRPC than the heap of a guest's agent could hold. */
 const COUNT = 2500;
 const MOST_GRPC = 512;
@@ -26,7 +23,7 @@ describeInNamespaces("a peer that connects thousands of times", () => {
   let sockets: Socket[] = [];
 
   beforeAll(async () => {
-    machine = await startHostAgent({ agentCommand: [process.execPath, ...NODE_OPTIONS, AGENT] });
+    machine = await startHostAgent();
     other = await machine.connect();
     agent = await machine.agentPid();
   });

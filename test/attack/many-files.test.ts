@@ -1,8 +1,6 @@
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
-import { NODE_OPTIONS } from "../../rootfs-builder/image/contents.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { type ImageRegistry, startImageRegistry } from "../scenarios/image-registry.ts";
@@ -10,7 +8,6 @@ import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { answersThroughout } from "./testing/answers-throughout.ts";
 
-const AGENT = join(import.meta.dirname, "../../agent/main.ts");
 /** Nested directories with names of 200 bytes: no path reaches the last. */
 const DEPTH = 40;
 const fill = (files: number) => `n=$(busybox printf '%0200d' 0); mkdir='busybox mkdir' mv='busybox mv'
@@ -22,8 +19,7 @@ describeInNamespaces("a container without capabilities that fills its root file 
   let pod: Pod;
   let registry: ImageRegistry;
   beforeAll(async () => {
-    // The heap limit of a guest's agent.
-    machine = await startHostAgent({ agentCommand: [process.execPath, ...NODE_OPTIONS, AGENT] });
+    machine = await startHostAgent();
     pod = await Pod.open(machine);
     registry = await startImageRegistry(pod, 5000);
   });

@@ -24,5 +24,10 @@ export async function buildShippedAgent(root: string, to: string): Promise<reado
   }
   // Write the files back: dirty pages of a file would count as the agent's own once mapped.
   execFileSync("sync", ["--file-system", to]);
+  return shippedCommand(to);
+}
+
+/** Returns the command of the agent that was built in a folder. */
+export function shippedCommand(to: string): readonly string[] {
   return [packagedNode(), ...NODE_OPTIONS, join(to, "agent/launcher.cjs")];
 }

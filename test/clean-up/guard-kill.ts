@@ -3,8 +3,15 @@
  * init or all processes, and they are what a pid becomes that a test failed to find.
  */
 const kill = process.kill.bind(process);
+const GUARDED = Symbol.for("guestd.guarded-kill");
 
-process.kill = (pid, signal) => {
-  if (!Number.isInteger(pid) || Math.abs(pid) <= 1) throw new Error(`kill ${pid}: not the pid of a test's process`);
-  return kill(pid, signal);
-};
+// A process without isolation runs this file once for each test file.
+if (!(GUARDED in process.kill)) {
+  process.kill = Object.assign(
+    (pid: number, signal?: string | number) => {
+      if (!Number.isInteger(pid) || Math.abs(pid) <= 1) throw new Error(`kill ${pid}: not the pid of a test's process`);
+      return kill(pid, signal);
+    },
+    { [GUARDED]: true },
+  );
+}

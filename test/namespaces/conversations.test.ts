@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { connect } from "../../host/client/agent-client.ts";
+import type { RpcError } from "../../host/client/rpc-error.ts";
 import { startScriptedServer } from "../../host/conversation/testing/scripted-server.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { launcher, startGuestctl, startProgram } from "../scenarios/guestctl-process.ts";
@@ -81,41 +82,49 @@ describeInNamespaces("guestctl record and replay", () => {
   });
 });
 
+/** Texts of a call whose connection ended. */
+const LOST = { ttrpc: "closed by the agent", grpc: /grpc: (the connection was lost|read ECONNRESET)/ };
+
 describeInNamespaces("guestctl chaos", () => {
-  it("delays a read, fails a creation, cuts a response and kills the agent; the container keeps its output", async () => {
-    await using machine = await startHostAgent();
-    const listen = `unix://${machine.directory}/chaos.sock`;
-    const rules = [
-      "call=ReadStdout,nth=1,delay=300ms",
-      'call=ExecProcess,nth=1,fail=RESOURCE_EXHAUSTED:"not now, later"',
-      "call=StatsContainer,direction=response,nth=1,cut=12",
-      `call=WriteStdin,nth=1,kill=${await machine.agentPid()}`,
-    ];
-    const flags = rules.flatMap((rule) => ["--rule", rule]);
-    const chaos = startGuestctl(["chaos", "--listen", listen, "--to", machine.address, "--seed", "1", ...flags]);
-    await chaos.prints(`${listen} -> ${machine.address}, seed 1; ^C ends it\n`);
-    const pod = await Pod.open(machine, await connect(listen));
-    const id = await pod.start(["sh", "-c", "echo ready; cat"]);
+  it.each(["ttrpc", "grpc"] as const)(
+    "over %s, delays a read, fails a creation, cuts a response and kills the agent; the container keeps its output",
+    async (protocol) => {
+      await using machine = await startHostAgent();
+      const listen = `unix://${machine.directory}/chaos.sock`;
+      const rules = [
+        "call=ReadStdout,nth=1,delay=300ms",
+        'call=ExecProcess,nth=1,fail=RESOURCE_EXHAUSTED:"not now, later"',
+        "call=StatsContainer,direction=response,nth=1,cut=12",
+        `call=WriteStdin,nth=1,kill=${await machine.agentPid()}`,
+      ];
+      const flags = rules.flatMap((rule) => ["--rule", rule]);
+      const chaos = startGuestctl(["chaos", "--listen", listen, "--to", machine.address, "--seed", "1", ...flags]);
+      await chaos.prints(`${listen} -> ${machine.address}, seed 1; ^C ends it\n`);
+      const pod = await Pod.open(machine, await connect(listen, { protocol }));
+      const id = await pod.start(["sh", "-c", "echo ready; cat"]);
 
-    const begun = performance.now();
-    const first = await pod.client.agent.readStdout({ container_id: id, exec_id: id, len: 100 });
-    expect([Buffer.from(first.data).toString(), performance.now() - begun >= 295]).toEqual(["ready\n", true]);
-    await expect(pod.exec(id, ["true"])).rejects.toThrow("not now, later");
-    expect((await pod.execute(id, ["true"])).status).toBe(0);
-    await expect(pod.client.agent.statsContainer({ container_id: id })).rejects.toThrow("closed by the agent");
-    await pod.client.closed;
+      const begun = performance.now();
+      const first = await pod.client.agent.readStdout({ container_id: id, exec_id: id, len: 100 });
+      expect([Buffer.from(first.data).toString(), performance.now() - begun >= 295]).toEqual(["ready\n", true]);
+      await expect(pod.exec(id, ["true"])).rejects.toThrow("not now, later");
+      expect((await pod.execute(id, ["true"])).status).toBe(0);
+      await expect(pod.client.agent.statsContainer({ container_id: id })).rejects.toThrow(LOST[protocol]);
+      await pod.client.closed;
 
-    await using client = await connect(listen);
-    // A connection that has carried a call outlives the agent, so the next agent serves the request.
-    await client.health.check({});
-    expect((await client.agent.writeStdin({ container_id: id, exec_id: id, data: Buffer.from("typed\n") })).len).toBe(
-      6,
-    );
-    const { data } = await client.agent.readStdout({ container_id: id, exec_id: id, len: 100 });
-    expect(Buffer.from(data).toString()).toBe("typed\n");
-    await client.agent.removeContainer({ container_id: id });
-    chaos.child.kill("SIGINT");
-    expect(await chaos.ended).toBe(0);
-    for (const rule of rules) expect(chaos.output.stderr).toContain(`: ${rule}\n`);
-  });
+      const typed = { container_id: id, exec_id: id, data: Buffer.from("typed\n") };
+      await using killed = await connect(listen, { protocol });
+      // A ttRPC connection that has carried a call outlives the agent, so the next agent serves the request.
+      await killed.health.check({});
+      const written = await killed.agent.writeStdin(typed).catch((error: RpcError) => error.kind);
+      expect(written).toEqual(protocol === "ttrpc" ? { len: 6 } : "unavailable");
+      await using client = protocol === "ttrpc" ? killed : await connect(listen, { protocol });
+      if (protocol === "grpc") await client.agent.writeStdin(typed);
+      const { data } = await client.agent.readStdout({ container_id: id, exec_id: id, len: 100 });
+      expect(Buffer.from(data).toString()).toBe("typed\n");
+      await client.agent.removeContainer({ container_id: id });
+      chaos.child.kill("SIGINT");
+      expect(await chaos.ended).toBe(0);
+      for (const rule of rules) expect(chaos.output.stderr).toContain(`: ${rule}\n`);
+    },
+  );
 });

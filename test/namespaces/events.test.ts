@@ -66,7 +66,7 @@ describeInNamespaces("events", () => {
     await begun;
     const pid = await machine.agentPid();
     process.kill(pid, "SIGSTOP");
-    await machine.shell(`touch /proc/$(pgrep -f 'exit [5]')/root/go`);
+    await machine.shell(`touch /proc/$(pgrep -o -f 'exit [5]')/root/go`);
     await expect.poll(() => machine.shell("pgrep -f 'exit [5]' | wc -l")).toBe("0\n");
     await machine.killAgent();
     await reading;

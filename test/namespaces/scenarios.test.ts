@@ -11,7 +11,7 @@ describeInNamespaces("the agent in namespaces", () => {
     machine = await startHostAgent();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  // What depends on the kernel or ends the agent runs in test/vm, and in test/nightly here too, as all scenarios over gRPC do.
-  scenariosOver("ttrpc", () => machine, { limits: false, parts: ["agent"] });
+  // What depends on the machine or ends the agent runs in test/vm, and in test/nightly here too, as all scenarios over gRPC do.
+  scenariosOver("ttrpc", () => machine, { limits: false, parts: ["agent", "kernel"] });
   silentConnections(() => machine);
 });

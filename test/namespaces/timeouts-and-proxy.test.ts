@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { startRegistry } from "../../agent/storage/image/testing/registry.ts";
-import { startSecureRegistry } from "../../agent/storage/image/testing/secure-registry.ts";
 import { type AgentClient, connect } from "../../host/client/agent-client.ts";
 import { digestOf } from "../../image/digest.ts";
 import { thisPlatform } from "../../image/platform.ts";
+import { startRegistry } from "../../image/registry/testing/registry.ts";
+import { startSecureRegistry } from "../../image/registry/testing/secure-registry.ts";
 import { layoutEntries, packTar } from "../../image/write-layout.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";

@@ -5,8 +5,8 @@ import { lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
-// `npm test` runs the scenarios of containers over gRPC in a guest, and over ttRPC those that depend on the agent alone in
-// namespaces, and those that depend on the kernel or end the agent in a guest.
+// `npm test` runs the scenarios of containers over gRPC in a guest, and over ttRPC those that the machine decides or that end
+// the agent; the others in namespaces.
 
 describeInNamespaces("the agent in namespaces", () => {
   let machine: Machine;
@@ -14,7 +14,7 @@ describeInNamespaces("the agent in namespaces", () => {
     machine = await startHostAgent();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  scenariosOver("ttrpc", () => machine, { limits: false, parts: ["kernel"] });
+  scenariosOver("ttrpc", () => machine, { limits: false, parts: ["machine"] });
   scenariosOver("grpc", () => machine, { limits: false });
   lastScenarios("grpc", () => machine, { limits: false });
 });
@@ -25,7 +25,7 @@ describe("the agent in a guest", () => {
     machine = await startGuestMachine();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  scenariosOver("ttrpc", () => machine, { limits: true, parts: ["agent"] });
+  scenariosOver("ttrpc", () => machine, { limits: true, parts: ["agent", "kernel"] });
   scenariosOver("grpc", () => machine, { limits: true });
   lastScenarios("grpc", () => machine, { limits: true });
 });

@@ -6,12 +6,12 @@ import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import { RpcError } from "../../host/client/rpc-error.ts";
 import { sendFiles } from "../../host/client/send-files.ts";
-import { buildShippedAgent } from "../bench/shipped-agent.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { makeBundle } from "../scenarios/make-bundle.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { builtAgent } from "../testing/built-agent.ts";
 
 /** Times after an upgrade's start at which the agent is killed, ms. */
 const MOMENTS = [0, 4, 8, 16, 32, 64, 128];
@@ -29,12 +29,12 @@ describeInNamespaces("an upgrade", () => {
 
   beforeAll(async () => {
     directory = makeWorkDirectory("upgrade-killed");
-    const agentCommand = await buildShippedAgent(join(import.meta.dirname, "../.."), directory);
-    const built = { bundles: join(directory, "agent"), natives: join(directory, "agent") };
+    const { files } = await builtAgent();
+    const built = { bundles: files, natives: files };
     const bundle = (version: string) =>
       makeBundle(built, join(directory, version), (text) => text.replaceAll('"0.1.0"', `"0.1.0-${version}"`));
     bundles = [bundle("aaaa"), bundle("bbbb")];
-    machine = await startHostAgent({ agentCommand });
+    machine = await startHostAgent();
     pod = await Pod.open(machine);
     container = await pod.start(["sleep", "1000"]);
     path = (await pod.client.guest.running({})).upload_path;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, it } from "vitest";
 import { cdiScenarios } from "./cdi.ts";
 import { cgroupScenarios } from "./cgroup-paths.ts";
 import { confinementScenarios } from "./confinement.ts";
-import { containerScenarios } from "./containers.ts";
+import { hostDataScenarios } from "./containers.ts";
 import { copyFileScenarios } from "./copy-file.ts";
 import type { CurrentPod } from "./current-pod.ts";
 import { defaultSeccompScenarios } from "./default-seccomp.ts";
@@ -23,9 +23,7 @@ import { mountScenarios } from "./mounts.ts";
 import { namespaceScenarios } from "./namespaces.ts";
 import { namespacesByPath } from "./namespaces-by-path.ts";
 import { observationScenarios } from "./observation.ts";
-import { oomScenarios } from "./oom.ts";
 import { openPollScenario } from "./open-poll.ts";
-import { pauseScenarios } from "./pause.ts";
 import { Pod } from "./pod.ts";
 import { processEndScenarios } from "./process-ends.ts";
 import { processFieldScenarios } from "./process-fields.ts";
@@ -41,13 +39,13 @@ import { updateScenarios } from "./update.ts";
 
 type Protocol = "ttrpc" | "grpc";
 
-/** Scenarios by the parts that decide their results: the agent alone, or the kernel and the machine too. */
-type Part = "agent" | "kernel";
+/** Scenarios by what decides their results: the agent alone, the kernel too, or the machine. */
+type Part = "agent" | "kernel" | "machine";
 
 type Options = {
   /** True if cgroup controllers are available on the machine. */
   readonly limits: boolean;
-  /** Default: both. */
+  /** Default: all. */
   readonly parts?: readonly Part[];
 };
 
@@ -56,16 +54,17 @@ type Options = {
  * test/namespaces and test/nightly run, are not repeated here.
  */
 export function scenariosOver(protocol: Protocol, machine: () => Machine, options: Options): void {
-  const { parts = ["agent", "kernel"] } = options;
+  const { parts = ["agent", "kernel", "machine"] } = options;
   inOnePod(protocol, machine, (pod) => {
     if (parts.includes("agent")) agentScenarios(pod);
-    if (parts.includes("kernel")) kernelScenarios(pod, protocol, machine, options);
+    if (parts.includes("kernel")) kernelScenarios(pod);
+    if (parts.includes("machine")) machineScenarios(pod, protocol, machine, options);
   });
 }
 
-/** Registers the scenarios of containers: what hosts do with every one. */
-export function containerScenariosOver(protocol: Protocol, machine: () => Machine): void {
-  inOnePod(protocol, machine, (pod) => describe("containers", () => containerScenarios(pod)));
+/** Registers the scenarios of data that passes between a host and a container. */
+export function hostDataOver(protocol: Protocol, machine: () => Machine): void {
+  inOnePod(protocol, machine, (pod) => describe("data of a host", () => hostDataScenarios(pod)));
 }
 
 function inOnePod(protocol: Protocol, machine: () => Machine, scenarios: (pod: () => Pod) => void): void {
@@ -94,27 +93,28 @@ function agentScenarios(pod: () => Pod): void {
   describe("shared mounts", () => sharedMountScenarios(pod));
 }
 
-function kernelScenarios(pod: () => Pod, protocol: Protocol, machine: () => Machine, { limits }: Options): void {
+function kernelScenarios(pod: () => Pod): void {
+  describe("execs that a container's process could trace", () => tracedExecScenarios(pod));
+  describe("seccomp", () => seccompScenarios(pod));
+  describe("the default seccomp filter", () => defaultSeccompScenarios(pod));
+  describe("namespaces", () => namespaceScenarios(pod));
+  describe("mounts", () => mountScenarios(pod));
+}
+
+function machineScenarios(pod: () => Pod, protocol: Protocol, machine: () => Machine, { limits }: Options): void {
   it("connections that die during reads, waits and polls lose no data", () => lostConnections(machine(), { protocol }));
-  describe("pause and resume", () => pauseScenarios(pod));
   describe("calls on the guest", () => guestCallScenarios(pod));
   describe("storages", () => storageScenarios(pod));
   describe("devices", () => deviceScenarios(pod));
   describe("the device filter", () => deviceFilterScenarios(pod));
-  describe("execs that a container's process could trace", () => tracedExecScenarios(pod));
-  describe("seccomp", () => seccompScenarios(pod));
-  describe("the default seccomp filter", () => defaultSeccompScenarios(pod));
   describe("confinement", () => confinementScenarios(pod));
-  describe("namespaces", () => namespaceScenarios(pod));
   describe("cgroups", () => cgroupScenarios(pod));
-  describe("mounts", () => mountScenarios(pod));
   // Binds from the guest's disks are in test/vm/devices.test.ts.
   it("an idmapped bind of a tmpfs shows the mapped ids if the kernel supports it", (context) =>
     idmappedBinds(pod(), tmpfsSource(), context));
   if (!limits) return;
   describe("updates", () => updateScenarios(pod));
   describe("statistics", () => statisticsScenarios(pod));
-  describe("OOM events", () => oomScenarios(pod));
   describe("limits", () => limitScenarios(pod));
   describe("resources", () => resourceScenarios(pod));
 }

@@ -3,7 +3,7 @@ import { containerScenarios } from "./containers.ts";
 import type { CurrentPod } from "./current-pod.ts";
 import { enduranceScenarios } from "./endurance.ts";
 import { execConfinement } from "./exec-confinement.ts";
-import { limitScenarios } from "./limits.ts";
+import { runtimeLimitScenarios } from "./limits.ts";
 import type { Machine } from "./machine.ts";
 import { Pod } from "./pod.ts";
 import { specFieldScenarios } from "./spec-fields.ts";
@@ -28,7 +28,7 @@ export function otherRuntimeScenarios(
       specFieldScenarios(() => current.pod);
       execConfinement(() => current.pod);
     },
-    limits: () => limitScenarios(() => current.pod),
+    limits: () => runtimeLimitScenarios(() => current.pod),
     "failures and removals": () => enduranceScenarios(current),
   };
   for (const part of parts) describe(part, all[part]);

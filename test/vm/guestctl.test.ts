@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { readImage } from "../../image/read-image.ts";
+import { startRegistry } from "../../image/registry/testing/registry.ts";
 
 const launcher = join(import.meta.dirname, "../../host/cli/launch.cjs");
 const guestctl = join(import.meta.dirname, "../../host/cli/guestctl.ts");
@@ -21,7 +23,7 @@ interface Ended {
 }
 
 function start(...args: string[]): ChildProcess {
-  const env = { ...process.env, XDG_RUNTIME_DIR: directory, NO_COLOR: "1" };
+  const env = { ...process.env, XDG_RUNTIME_DIR: directory, XDG_CACHE_HOME: directory, NO_COLOR: "1" };
   return spawn(process.execPath, [launcher, ...args], { env, stdio: "pipe" });
 }
 
@@ -97,6 +99,31 @@ it("guestctl keeps a container's output and its guest's console and log when QEM
   expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([]);
 });
 
+it("guestctl start runs a container again in a new guest, and --restart after its guest has died", async () => {
+  const wait = "trap 'exit 7' TERM; echo up; while :; do sleep 0.1; done";
+  const script = `cat /root/note 2>/dev/null; echo old >/root/note; ${wait}`;
+  const ups = async () => (await run(["logs", "again"])).stdout.match(/^up$/gm)?.length;
+  const line = ["run", "-d", "--name", "again", "--restart", "always", image, "sh", "-c", script];
+  expect((await run(line)).stdout).toBe("again\n");
+  await expect.poll(ups, POLL).toBe(1);
+  const inspected = async () => JSON.parse((await run(["inspect", "again"])).stdout)[0];
+  const { keeper } = await inspected();
+  const children = readFileSync(`/proc/${keeper}/task/${keeper}/children`, "utf8").trim().split(" ");
+  const [qemu] = children.filter((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("qemu"));
+  process.kill(Number(qemu), "SIGKILL");
+  await expect.poll(async () => (await inspected()).state, POLL).toMatchObject({ status: "running", restarts: 1 });
+  await expect.poll(ups, POLL).toBe(2);
+  expect(await run(["stop", "again"])).toEqual({ stdout: "again\n", stderr: "", code: 0 });
+  expect((await inspected()).state).toMatchObject({ status: "exited", exitCode: 7 });
+  expect(await run(["start", "again"])).toEqual({ stdout: "again\n", stderr: "", code: 0 });
+  await expect.poll(ups, POLL).toBe(3);
+  expect((await run(["exec", "again", "cat", "/root/note"])).stdout).toBe("old\n");
+  await run(["stop", "again"]);
+  expect((await run(["logs", "again"])).stdout).not.toMatch(/^old$/m);
+  expect((await run(["rm", "again"])).code).toBe(0);
+  expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([]);
+});
+
 describe("guestctl with a long-running guest", () => {
   beforeAll(async () => {
     const words = ["--agent", "log=debug", "--kernel-args", "guestd.test=word"];
@@ -114,6 +141,26 @@ describe("guestctl with a long-running guest", () => {
     const { stdout, code } = await run(["run", "-i", "-g", "kept", image, "cat"], content);
     expect(createHash("sha256").update(stdout).digest("hex")).toBe(createHash("sha256").update(content).digest("hex"));
     expect(code).toBe(0);
+  });
+
+  it("runs an image by its name, which is pulled once and not removed while its container runs", async () => {
+    await using registry = await startRegistry();
+    {
+      await using busybox = await readImage(image);
+      const layers = busybox.layers.map(async (layer) => Buffer.concat(await Array.fromAsync(layer.open())));
+      registry.putImage(await Promise.all(layers), "1");
+    }
+    const name = `${registry.host}/test/image:1`;
+    expect((await run(["run", "-d", "-g", "kept", "--name", "named", name, "sleep", "1000"])).stdout).toBe("named\n");
+    expect(JSON.parse((await run(["images", "--json"])).stdout)).toMatchObject([
+      { names: [name], containers: ["named"] },
+    ]);
+    const refused = `guestctl: image ${name}: container named uses it; guestctl rm named first, or add --force\n`;
+    expect(await run(["rmi", name])).toEqual({ stdout: "", stderr: refused, code: 1 });
+    await registry[Symbol.asyncDispose]();
+    expect(await run(["run", "-g", "kept", name, "echo", "again"])).toEqual({ stdout: "again\n", stderr: "", code: 0 });
+    expect((await run(["rm", "named"])).code).toBe(0);
+    expect(await run(["rmi", name])).toEqual({ stdout: `${name}\n`, stderr: "", code: 0 });
   });
 
   it("runs commands in a container and returns their exit codes", async () => {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
-import { containerScenariosOver, lastScenarios, scenariosOver } from "../scenarios/all.ts";
+import { hostDataOver, lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import { brokenBundleScenarios, CANNOT_LOAD } from "../scenarios/broken-bundles.ts";
 import { hostileRace } from "../scenarios/hostile-race.ts";
 import { Pod } from "../scenarios/pod.ts";
@@ -14,9 +14,9 @@ describe("the agent in a guest", () => {
     machine = await startGuestMachine();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  // What depends on the agent alone runs in test/namespaces, and in test/nightly in a guest.
-  scenariosOver("ttrpc", () => machine, { limits: true, parts: ["kernel"] });
-  containerScenariosOver("grpc", () => machine);
+  // What the machine doesn't decide runs in test/namespaces, and in test/nightly in a guest.
+  scenariosOver("ttrpc", () => machine, { limits: true, parts: ["machine"] });
+  hostDataOver("grpc", () => machine);
   silentConnections(() => machine);
   lastScenarios("ttrpc", () => machine, { limits: true });
 

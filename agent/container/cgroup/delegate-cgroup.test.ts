@@ -1,4 +1,4 @@
-import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -7,10 +7,9 @@ import { filesBelow } from "../testing/files-below.ts";
 import { testSpec } from "../testing/test-spec.ts";
 import { delegateCgroup } from "./delegate-cgroup.ts";
 
-vi.mock("node:fs", async (original) => ({ ...(await original<typeof import("node:fs")>()), chownSync: vi.fn() }));
-
 let root = "";
 let cgroup = "";
+const chown = vi.fn();
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "delegate-"));
   cgroup = join(root, "cgroup");
@@ -20,7 +19,7 @@ beforeEach(() => {
   writeFileSync(join(root, "sys/kernel/cgroup/delegate"), "cgroup.procs\ncgroup.threads\n");
 });
 afterEach(() => {
-  vi.mocked(chownSync).mockReset();
+  chown.mockReset();
   rmSync(root, { recursive: true });
 });
 
@@ -33,8 +32,8 @@ function delegate(mounts: readonly MountSpec[], uidMappings = mapped): unknown[]
   const { process, linux } = testSpec();
   const user = { ...process.user, uid: 5 };
   const spec = testSpec({ mounts, process: { ...process, user }, linux: { ...linux, uidMappings } });
-  delegateCgroup(filesBelow(root), cgroup, spec);
-  return vi.mocked(chownSync).mock.calls;
+  delegateCgroup(filesBelow(root), cgroup, spec, chown);
+  return chown.mock.calls;
 }
 
 test.each(["cgroup", "cgroup2"])(

@@ -1,4 +1,3 @@
-import { fchownSync } from "node:fs";
 import { afterEach, expect, test, vi } from "vitest";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import { openLaunchFds } from "../launch.ts";
@@ -6,9 +5,9 @@ import { testKernel } from "../testing/test-kernel.ts";
 import { testSpec } from "../testing/test-spec.ts";
 import { chownStdio } from "./stdio-owner.ts";
 
-vi.mock("node:fs", async (original) => ({ ...(await original<typeof import("node:fs")>()), fchownSync: vi.fn() }));
 leavesNoDescriptors();
-afterEach(() => vi.mocked(fchownSync).mockReset());
+const chown = vi.fn();
+afterEach(() => chown.mockReset());
 
 const kernel = testKernel();
 const { sys } = kernel;
@@ -29,16 +28,16 @@ const close = ({ child, own, report }: ReturnType<typeof opened>) => {
 
 test("the pipes of stdio belong to the process's user outside its user namespace, those of the launch don't", () => {
   const fds = opened(false);
-  chownStdio(sys, fds, process, mapped);
+  chownStdio(sys, fds, process, mapped, chown);
   const owners = ["stdin", "stdout", "stderr"].map((name) => [fds.child.get(name), 1005, 2006]);
-  expect(vi.mocked(fchownSync).mock.calls).toEqual(owners);
+  expect(chown.mock.calls).toEqual(owners);
   close(fds);
 });
 
 test("a terminal keeps its group, which its devpts has set", () => {
   const fds = opened(true);
-  chownStdio(sys, fds, process, mapped);
-  expect(vi.mocked(fchownSync).mock.calls).toEqual([[fds.child.get("terminal"), 1005, -1]]);
+  chownStdio(sys, fds, process, mapped, chown);
+  expect(chown.mock.calls).toEqual([[fds.child.get("terminal"), 1005, -1]]);
   close(fds);
 });
 
@@ -48,14 +47,14 @@ test.each([
   ["without a map of users", { ...mapped, uidMappings: [] }],
 ])("%s the owner stays", (_, linux) => {
   const fds = opened(false);
-  chownStdio(sys, fds, process, linux);
-  expect(fchownSync).not.toHaveBeenCalled();
+  chownStdio(sys, fds, process, linux, chown);
+  expect(chown).not.toHaveBeenCalled();
   close(fds);
 });
 
 test("all descriptors are closed if the owner can't be changed", () => {
-  vi.mocked(fchownSync).mockImplementation(() => {
+  chown.mockImplementation(() => {
     throw new Error("EPERM");
   });
-  expect(() => chownStdio(sys, opened(false), process, mapped)).toThrow("EPERM");
+  expect(() => chownStdio(sys, opened(false), process, mapped, chown)).toThrow("EPERM");
 });

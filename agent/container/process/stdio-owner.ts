@@ -13,6 +13,7 @@ export function chownStdio(
   fds: LaunchFds,
   { user }: ProcessSpec,
   { uidMappings = [], gidMappings = [] }: LinuxSpec,
+  chown: typeof fchownSync = fchownSync,
 ): void {
   const uid = hostId(uidMappings, user.uid);
   const gid = hostId(gidMappings, user.gid);
@@ -20,7 +21,7 @@ export function chownStdio(
   try {
     for (const [name, fd] of fds.child) {
       // A terminal keeps the group set by its devpts.
-      if (name !== "report" && name !== "release") fchownSync(fd, uid, name === "terminal" ? -1 : gid);
+      if (name !== "report" && name !== "release") chown(fd, uid, name === "terminal" ? -1 : gid);
     }
   } catch (error) {
     for (const fd of new Set([...fds.child.values(), ...Object.values(fds.own), fds.report])) sys.close(fd);

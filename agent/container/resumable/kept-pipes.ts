@@ -1,5 +1,5 @@
-import { closeSync, constants, openSync } from "node:fs";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
+import { openTwoWayPipe } from "../../kernel/two-way-pipe.ts";
 
 const PREFIX = "streams:";
 
@@ -22,7 +22,7 @@ export class KeptPipes {
     const found = this.#found.get(PREFIX + name);
     if (this.#found.delete(PREFIX + name) && found !== undefined) return found;
     const { sys, init } = this.#kernel;
-    const fd = openPipe(sys, sizeBytes);
+    const fd = openTwoWayPipe(sys, sizeBytes);
     try {
       init.deposit(PREFIX + name, fd);
     } catch (error) {
@@ -44,16 +44,5 @@ export class KeptPipes {
       this.#kernel.init.withdraw(name);
     }
     this.#found.clear();
-  }
-}
-
-/** Opens a pipe whose one descriptor serves both ends. */
-function openPipe(sys: Kernel["sys"], sizeBytes = 0): Fd {
-  const { read, write } = sys.pipe({ sizeBytes });
-  try {
-    return openSync(`/proc/self/fd/${read}`, constants.O_RDWR | constants.O_NONBLOCK);
-  } finally {
-    closeSync(read);
-    closeSync(write);
   }
 }

@@ -73,6 +73,22 @@ test("each watcher learns of output until it leaves, and of other readers' ackno
   output.unwatch(two);
 });
 
+test("what an observer takes of a terminal, and its end, is reported to the client", async () => {
+  const { output, print, hangUp } = open({ terminal: true });
+  const client = watcher();
+  output.watch(client);
+  const leave = output.observe();
+  print("stdout", "abc");
+  expect(output.available(0)).toBe(3); // the kernel reports no output that has been taken
+  await vi.waitFor(() => expect(client.pump).toHaveBeenCalled());
+  client.pump.mockClear();
+  hangUp();
+  expect(output.isOver(3)).toBe(true);
+  await vi.waitFor(() => expect(client.pump).toHaveBeenCalled());
+  leave();
+  output.unwatch(client);
+});
+
 test("acknowledged output stays for observers, and is dropped when the last of them leaves", () => {
   const { output, print } = open();
   const leave = [output.observe(), output.observe()];

@@ -168,12 +168,16 @@ export class ResumableOutput implements AttachedOutput {
       this.#held = Math.min(this.#source.waiting, MAX_WINDOW_BYTES);
       return;
     }
+    const wasOpen = this.#source.open;
     let moved = this.#source.move(this.#kept, MAX_MOVE);
     if (moved < 0 && this.base < this.acked && this.#source.waiting > 0) {
       this.#discard();
       moved = this.#source.move(this.#kept, MAX_MOVE);
     }
     this.#held += Math.max(moved, 0);
+    // The kernel reports to the other readers neither what was moved nor an end that was found here.
+    const isNews = moved > 0 || (wasOpen && !this.#source.open);
+    if (isNews && this.#observers > 0) process.nextTick(() => this.#wake());
   }
 
   /** Drops what the client has acknowledged, unless half of the process's pipe is free: observers may want it. */

@@ -23,13 +23,16 @@ test("the next agent finds the counts of each direction and the move that had be
   ledger.setMoved(0, 0, 1);
   ledger.setMoved(0, 1, 2);
   ledger.setMoved(last, 1, 2 ** 53 - 1);
+  expect([ledger.moved(0, 0), ledger.moved(0, 1), ledger.moved(last, 1)]).toEqual([1, 2, 2 ** 53 - 1]);
   for (const note of [
     { place: 0, direction: 0, base: 0, held: 1 },
     { place: last, direction: 1, base: 5, held: 65_536 },
   ] as const) {
-    ledger.begin(note);
+    const { note: words, count, at } = ledger.memoryOf(note.place, note.direction);
+    words.set([note.held, at, note.base]);
+    count[0] = note.base;
     const next = new ForwardLedger(memory);
-    expect([next.note, next.moved(0, 0), next.moved(0, 1), next.moved(last, 1)]).toEqual([note, 1, 2, 2 ** 53 - 1]);
+    expect([next.note, next.moved(note.place, note.direction), next.moved(0, 1)]).toEqual([note, note.base, 2]);
   }
   ledger.end();
   expect(new ForwardLedger(memory).note).toBeUndefined();

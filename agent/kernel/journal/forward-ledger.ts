@@ -1,14 +1,16 @@
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import type { Fd } from "../kernel.ts";
+import type { PumpMemory } from "../sys/sys-descriptors.ts";
 
 /** Version of the layout, changed whenever it changes: a ledger with another version is discarded. */
 const LAYOUT = 0x6f01;
 /** Most forwarded connections at once. */
 export const MAX_FORWARDS = 128;
 
-/** Words of the file are doubles: the layout, the note, then two counts for each place. */
-const NOTE = { held: 1, at: 2, base: 3 } as const;
-const COUNTS_AT = 4;
+/** Words of the file are doubles: the layout, the note (held, at, base), then two counts for each place. */
+const NOTE_AT = 1;
+const NOTE_WORDS = 3;
+const COUNTS_AT = NOTE_AT + NOTE_WORDS;
 const LEDGER_BYTES = (COUNTS_AT + MAX_FORWARDS * 2) * 8;
 
 /** 0: to the target. 1: to the client. */
@@ -42,22 +44,22 @@ export class ForwardLedger {
 
   /** The move that the previous agent had begun; undefined if none. */
   get note(): ForwardNote | undefined {
-    const [, held = 0, index = 0, base = 0] = this.#words;
+    const [held = 0, index = 0, base = 0] = this.#words.subarray(NOTE_AT);
     const inside = index - COUNTS_AT;
     if (held === 0 || !(inside >= 0 && inside < MAX_FORWARDS * 2)) return undefined;
     return { place: inside >> 1, direction: (inside & 1) as Direction, base, held };
   }
 
-  /** Notes a move. `held` is written last, is never 0, and alone decides whether the note counts. */
-  begin({ place, direction, base, held }: ForwardNote): void {
-    this.#words[NOTE.at] = at(place, direction);
-    this.#words[NOTE.base] = base;
-    this.#words[NOTE.held] = held;
+  /** Forgets the move; its count must be set. */
+  end(): void {
+    this.#words[NOTE_AT] = 0;
   }
 
-  /** Ends the move; its count must be set. */
-  end(): void {
-    this.#words[NOTE.held] = 0;
+  /** Memory in which moves of a direction are noted and counted. */
+  memoryOf(place: number, direction: Direction): PumpMemory {
+    const index = at(place, direction);
+    const part = (from: number, length: number) => this.#words.subarray(from, from + length);
+    return { note: part(NOTE_AT, NOTE_WORDS), count: part(index, 1), at: index };
   }
 }
 

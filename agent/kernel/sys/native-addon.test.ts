@@ -12,7 +12,7 @@ const bytes = new Uint8Array(8);
 const ints = new Int32Array(80);
 const region = new Uint8Array(65);
 
-type Call = Exclude<keyof NativeAddon, "Poll">;
+type Call = Exclude<keyof NativeAddon, "Poll" | "Pump">;
 
 /** Valid arguments of each function. A first argument of 9999 is a descriptor that isn't open. */
 const VALID: Record<Call, unknown[]> = {
@@ -133,7 +133,7 @@ function wrongFor(value: unknown): unknown[] {
 test("the table of arguments lists every function of the addon", () => {
   expect(
     Object.keys(addon)
-      .filter((name) => name !== "Poll")
+      .filter((name) => name !== "Poll" && name !== "Pump")
       .sort(),
   ).toEqual([...CALLS].sort());
 });

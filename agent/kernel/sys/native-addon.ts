@@ -9,12 +9,30 @@ export interface NativePoll {
   close(): number;
 }
 
+/** Moves bytes from one socket to another through a pipe; see agent/native/sys/pump.c. Must be closed before its descriptors. */
+export interface NativePump {
+  /** Moves from the next turn of the event loop on. Returns 0 or -errno. */
+  start(): number;
+  /** Ends once `count` bytes were moved. Returns 1 if they are, and doesn't call back then; else 0. */
+  endAt(count: number): number;
+  /** Stops moving; idempotent, even within the callback. */
+  close(): number;
+}
+
 /**
  * Raw interface of build/native/sys.node: functions return a number ≥ 0 or -errno, and throw TypeError for an argument of the
  * wrong type or range. agent/native/sys/*.c documents each function; the agent uses them through `sys.ts`.
  */
 export interface NativeAddon {
   readonly Poll: new (fd: number, callback: (status: number, events: number, fd: number) => void) => NativePoll;
+  readonly Pump: new (
+    fds: readonly [from: number, pipe: number, to: number],
+    most: number,
+    note: Float64Array,
+    count: Float64Array,
+    at: number,
+    callback: (status: number, ended: number) => void,
+  ) => NativePump;
   /** Adds a descriptor to libuv's epoll set early, because libuv aborts the process if the kernel refuses. 0 or -errno. */
   reserveWatch(fd: number): number;
   pipe(out: Int32Array, size: number): number;

@@ -12,6 +12,36 @@ export interface SocketMessage {
   readonly lost?: true;
 }
 
+/** Where a pump notes a move before it begins, and counts the bytes that have left its pipe; see agent/native/sys/pump.c. */
+export interface PumpMemory {
+  /** Bytes in the pipe before the move, 0 for none; `at`; the count before. */
+  readonly note: Float64Array;
+  readonly count: Float64Array;
+  /** Number of the count in the note. */
+  readonly at: number;
+}
+
+export interface PumpOptions {
+  readonly from: Fd;
+  /** Both ends of a pipe. */
+  readonly pipe: Fd;
+  readonly to: Fd;
+  /** Most bytes of one move out of the pipe. */
+  readonly most: number;
+  readonly memory: PumpMemory;
+}
+
+/** Called once, at the end: with what broke, or with true if the source has ended. */
+export type PumpEnd = (error: SystemError | undefined, isSourceEnded: boolean) => void;
+
+/** A running pump. */
+export interface Pumping {
+  /** Ends it once `count` bytes were moved. Returns true if they are: the end isn't reported then. */
+  endAt(count: number): boolean;
+  /** Stops moving. Must be called before the descriptors are closed; idempotent. */
+  close(): void;
+}
+
 const O_PATH = 0o10000000;
 const O_NONBLOCK = 0o4000;
 
@@ -82,6 +112,19 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
     spliceAt(from: Fd, to: Fd, length: number, offset: number) {
       const moved = addon.spliceAt(from, to, length, offset);
       return moved === -EAGAIN ? -1 : checked(moved, "splice", `fd ${from} to fd ${to}`);
+    },
+    /** Moves bytes between two sockets through a pipe, in the event loop but without JavaScript. All are non-blocking. */
+    pump({ from, pipe, to, most, memory }: PumpOptions, onEnd: PumpEnd): Pumping {
+      const failed = (status: number) => new SystemError("splice", -status, `fd ${from} to fd ${to}`);
+      const { note, count, at } = memory;
+      const pump = new addon.Pump([from, pipe, to], most, note, count, at, (status, ended) => {
+        pump.close();
+        onEnd(status < 0 ? failed(status) : undefined, ended === 1);
+      });
+      const status = pump.start();
+      if (status < 0) pump.close();
+      if (status < 0) throw failed(status);
+      return { endAt: (total) => pump.endAt(total) === 1, close: () => void pump.close() };
     },
     tee(from: Fd, to: Fd, length: number) {
       const copied = addon.tee(from, to, length);

@@ -1,10 +1,11 @@
 /*
  * For tests only, linked into sys-faults.node by --wrap: makes the n-th system call of the addon fail with an errno
- * that the kernel can return for it. A test controls it through a file that both map, named by GUESTD_FAULTS; see
+ * that the kernel can return for it, or kill the process. A test controls it through a file that both map, named by GUESTD_FAULTS; see
  * test/attack/faults/fault-control.ts.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,9 +30,13 @@ struct control {
   _Atomic int32_t error;        /* errno of the last failed call */
   char name[32];                /* the last call that was to fail, even if it has no such variant */
   char only[32];                /* count only calls of this name; empty: all */
+  _Atomic uint32_t death;       /* instead of failing, the call kills the process: 1 before it, 2 after it */
 };
 
 static struct control *control;
+static bool dies;
+
+static void die(void) { kill(getpid(), SIGKILL); }
 
 __attribute__((constructor)) static void open_control(void) {
   const char *path = getenv("GUESTD_FAULTS");
@@ -47,6 +52,9 @@ static bool fails(const char *name, const int *errors) {
   if (control == NULL || (control->only[0] != '\0' && strcmp(control->only, name) != 0)) return false;
   uint32_t number = ++control->count;
   if (control->first == 0 || number < control->first || number > control->last) return false;
+  if (control->death == 1) die();
+  dies = control->death == 2;
+  if (dies) return false;
   strncpy(control->name, name, sizeof(control->name) - 1);
   for (uint32_t variant = control->variant; *errors != 0; variant--, errors++) {
     if (variant != 0) continue;
@@ -63,7 +71,10 @@ static bool fails(const char *name, const int *errors) {
   type __wrap_##name parameters;                                                                                       \
   type __wrap_##name parameters {                                                                                      \
     static const int errors[] = {__VA_ARGS__, 0};                                                                      \
-    return fails(#name, errors) ? failed : __real_##name arguments;                                                    \
+    if (fails(#name, errors)) return failed;                                                                           \
+    type outcome = __real_##name arguments;                                                                            \
+    if (dies) die();                                                                                                   \
+    return outcome;                                                                                                    \
   }
 
 #define DESCRIPTORS EMFILE, ENFILE, ENOMEM

@@ -79,16 +79,27 @@ bool arg_bytes(struct args *args, const char *name, uint8_t **data, size_t *leng
   return true;
 }
 
+static bool numbers(struct args *args, const char *name, napi_typedarray_type type, size_t least, void **data) {
+  size_t length = 0;
+  if (typed_array(args->env, take(args), type, data, &length) && length >= least) return true;
+  char expected[64];
+  snprintf(expected, sizeof(expected), "%s of %zu or more", type == napi_int32_array ? "an Int32Array" : "a Float64Array",
+           least);
+  return type_error(args->env, name, expected);
+}
+
 bool arg_ints(struct args *args, const char *name, size_t least, int32_t **data) {
   void *memory = NULL;
-  size_t length = 0;
-  if (!typed_array(args->env, take(args), napi_int32_array, &memory, &length) || length < least) {
-    char expected[64];
-    snprintf(expected, sizeof(expected), "an Int32Array of %zu or more", least);
-    return type_error(args->env, name, expected);
-  }
+  bool read = numbers(args, name, napi_int32_array, least, &memory);
   *data = memory;
-  return true;
+  return read;
+}
+
+bool arg_doubles(struct args *args, const char *name, size_t least, double **data) {
+  void *memory = NULL;
+  bool read = numbers(args, name, napi_float64_array, least, &memory);
+  *data = memory;
+  return read;
 }
 
 bool arg_fds(struct args *args, const char *name, int out[RIGHTS_MAX], size_t *count) {

@@ -17,7 +17,7 @@
 
 #include <uv.h>
 
-#include "sys.h"
+#include "poll.h"
 
 /* In `events`, beside libuv's bits: report changes only. */
 #define EDGES 4
@@ -37,14 +37,6 @@ struct poll_env {
   struct epoll_event batch[BATCH]; /* being dispatched; -1 as data.fd if the Poll was stopped meanwhile */
   int ready;
   bool ending, closed, finalized;
-};
-
-struct poll {
-  struct poll_env *owner;
-  napi_ref self, callback;
-  int fd;
-  uint32_t events; /* of epoll; 0 if not started */
-  bool closed;
 };
 
 static void env_release(struct poll_env *owner) {
@@ -121,7 +113,7 @@ static void leave_set(struct poll *poll) {
   napi_reference_unref(owner->env, poll->self, NULL);
 }
 
-static void close_poll(struct poll *poll) {
+void poll_close(struct poll *poll) {
   drop_callback(poll->owner->env, poll);
   leave_set(poll);
   poll->closed = true;
@@ -133,7 +125,7 @@ static void on_env_cleanup(napi_async_cleanup_hook_handle hook, void *data) {
   (void)hook;
   owner->ending = true;
   for (size_t fd = 0; fd < owner->size; fd++)
-    if (owner->by_fd[fd] != NULL) close_poll(owner->by_fd[fd]);
+    if (owner->by_fd[fd] != NULL) poll_close(owner->by_fd[fd]);
   uv_close((uv_handle_t *)&owner->handle, on_closed);
 }
 
@@ -146,9 +138,10 @@ static void on_env_finalize(napi_env env, void *data, void *hint) {
 }
 
 /* May run after on_env_finalize when the environment ends, so it must not touch the owner. */
-static void on_poll_finalize(napi_env env, void *data, void *hint) {
+static void poll_free(napi_env env, void *data, void *hint) {
   (void)hint;
   struct poll *poll = data;
+  if (poll->on_free != NULL) poll->on_free(env, poll);
   drop_callback(env, poll);
   if (poll->self != NULL) napi_delete_reference(env, poll->self);
   free(poll);
@@ -162,7 +155,7 @@ static int from_epoll(uint32_t events) {
   return (events & EPOLLIN ? UV_READABLE : 0) | (events & EPOLLOUT ? UV_WRITABLE : 0);
 }
 
-static void call_back(struct poll *poll, int status, int events) {
+void poll_call_back(struct poll *poll, int status, int events) {
   struct poll_env *owner = poll->owner;
   napi_env env = owner->env;
   napi_handle_scope scope;
@@ -185,9 +178,9 @@ static void on_event(struct poll *poll, uint32_t happened) {
   uint32_t events = happened & (poll->events | EPOLLERR | EPOLLHUP);
   if (events == EPOLLHUP) events = poll->events; /* the reader or writer sees it in its next call */
   if (events & EPOLLERR)
-    call_back(poll, UV_EBADF, 0);
+    poll->on_events(poll, UV_EBADF, 0);
   else if (events & poll->events)
-    call_back(poll, 0, from_epoll(events & poll->events));
+    poll->on_events(poll, 0, from_epoll(events & poll->events));
 }
 
 static void on_ready(uv_poll_t *handle, int status, int events) {
@@ -206,63 +199,71 @@ static void on_ready(uv_poll_t *handle, int status, int events) {
   owner->ready = 0;
 }
 
+bool poll_wrap(struct args *args, struct poll *poll, int fd, napi_value callback) {
+  napi_env env = args->env;
+  poll->fd = fd;
+  if (napi_get_instance_data(env, (void **)&poll->owner) == napi_ok && poll->owner != NULL &&
+      napi_create_reference(env, callback, 1, &poll->callback) == napi_ok) {
+    if (napi_wrap(env, args->self, poll, poll_free, NULL, &poll->self) == napi_ok) return true;
+    napi_delete_reference(env, poll->callback);
+  }
+  napi_throw_error(env, NULL, "cannot create a watch");
+  return false;
+}
+
+bool poll_is_new(napi_env env, napi_callback_info info, const char *name) {
+  napi_value target = NULL;
+  if (napi_get_new_target(env, info, &target) == napi_ok && target != NULL) return true;
+  return type_error(env, name, "called with new");
+}
+
 /* new Poll(fd, callback(status, events, fd)) */
 static napi_value poll_new(napi_env env, napi_callback_info info) {
   struct args args;
-  napi_value target = NULL, callback;
+  napi_value callback;
   int fd;
-  if (napi_get_new_target(env, info, &target) != napi_ok || target == NULL) {
-    type_error(env, "Poll", "called with new");
+  if (!poll_is_new(env, info, "Poll") || !args_begin(&args, env, info, 2) || !arg_fd(&args, "fd", &fd) ||
+      !arg_function(&args, "callback", &callback))
     return NULL;
-  }
-  if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "fd", &fd) || !arg_function(&args, "callback", &callback))
-    return NULL;
-  struct poll *poll = calloc(1, sizeof(*poll));
-  if (poll == NULL) goto fail;
-  poll->fd = fd;
-  if (napi_get_instance_data(env, (void **)&poll->owner) != napi_ok || poll->owner == NULL ||
-      napi_create_reference(env, callback, 1, &poll->callback) != napi_ok)
-    goto fail;
-  if (napi_wrap(env, args.self, poll, on_poll_finalize, NULL, &poll->self) == napi_ok) return args.self;
-  napi_delete_reference(env, poll->callback);
-fail:
+  struct poll *poll = work_new(env, sizeof(*poll));
+  if (poll == NULL) return NULL;
+  poll->on_events = poll_call_back;
+  if (poll_wrap(&args, poll, fd, callback)) return args.self;
   free(poll);
-  napi_throw_error(env, NULL, "cannot create a Poll");
   return NULL;
 }
 
 static struct poll *this_poll(struct args *args) {
   struct poll *poll = NULL;
-  if (napi_unwrap(args->env, args->self, (void **)&poll) != napi_ok || poll == NULL) {
-    type_error(args->env, "this", "a Poll");
-    return NULL;
-  }
-  return poll;
+  if (napi_unwrap(args->env, args->self, (void **)&poll) == napi_ok && poll != NULL) return poll;
+  type_error(args->env, "this", "a Poll");
+  return NULL;
+}
+
+long poll_start(struct poll *poll, uint32_t events) {
+  if (poll->closed || poll->owner->ending) return -ECANCELED;
+  if (poll->events == 0) return enter_set(poll, events);
+  struct epoll_event event = {.events = events, .data.fd = poll->fd};
+  long status = SYS_RETRY(epoll_ctl(poll->owner->set, EPOLL_CTL_MOD, poll->fd, &event));
+  if (status == 0) poll->events = events;
+  return status;
 }
 
 /* start(events): 1 readable, 2 writable, 4 only when that changes; a later call changes the events */
-static napi_value poll_start(napi_env env, napi_callback_info info) {
+static napi_value call_start(napi_env env, napi_callback_info info) {
   struct args args;
   int64_t wanted;
   struct poll *poll;
   if (!args_begin(&args, env, info, 1) || (poll = this_poll(&args)) == NULL ||
       !arg_int(&args, "events", 1, UV_READABLE | UV_WRITABLE | EDGES, &wanted))
     return NULL;
-  if (wanted == EDGES) {
-    type_error(env, "events", "with 1 or 2 in it");
-    return NULL;
-  }
-  if (poll->closed || poll->owner->ending) return result(env, -ECANCELED);
-  uint32_t events = to_epoll(wanted);
-  if (poll->events == 0) return result(env, enter_set(poll, events));
-  struct epoll_event event = {.events = events, .data.fd = poll->fd};
-  long status = SYS_RETRY(epoll_ctl(poll->owner->set, EPOLL_CTL_MOD, poll->fd, &event));
-  if (status == 0) poll->events = events;
-  return result(env, status);
+  if (wanted != EDGES) return result(env, poll_start(poll, to_epoll(wanted)));
+  type_error(env, "events", "with 1 or 2 in it");
+  return NULL;
 }
 
 /* stop(): ends callbacks until the next start */
-static napi_value poll_stop(napi_env env, napi_callback_info info) {
+static napi_value call_stop(napi_env env, napi_callback_info info) {
   struct args args;
   struct poll *poll;
   if (!args_begin(&args, env, info, 0) || (poll = this_poll(&args)) == NULL) return NULL;
@@ -271,11 +272,11 @@ static napi_value poll_stop(napi_env env, napi_callback_info info) {
 }
 
 /* close(): ends callbacks for good; idempotent, and allowed in the callback */
-static napi_value poll_close(napi_env env, napi_callback_info info) {
+static napi_value call_close(napi_env env, napi_callback_info info) {
   struct args args;
   struct poll *poll;
   if (!args_begin(&args, env, info, 0) || (poll = this_poll(&args)) == NULL) return NULL;
-  close_poll(poll);
+  poll_close(poll);
   return result(env, 0);
 }
 
@@ -334,9 +335,9 @@ static napi_status make_env(napi_env env) {
 
 napi_status poll_register(napi_env env, napi_value exports) {
   const napi_property_descriptor methods[] = {
-      {.utf8name = "start", .method = poll_start, .attributes = napi_default_method},
-      {.utf8name = "stop", .method = poll_stop, .attributes = napi_default_method},
-      {.utf8name = "close", .method = poll_close, .attributes = napi_default_method},
+      {.utf8name = "start", .method = call_start, .attributes = napi_default_method},
+      {.utf8name = "stop", .method = call_stop, .attributes = napi_default_method},
+      {.utf8name = "close", .method = call_close, .attributes = napi_default_method},
   };
   napi_value class;
   napi_status status = make_env(env);

@@ -52,6 +52,8 @@ bool arg_string(struct args *args, const char *name, char *out, size_t size);
 bool arg_bytes(struct args *args, const char *name, uint8_t **data, size_t *length);
 /* Borrows the memory of an Int32Array of at least `least` elements. */
 bool arg_ints(struct args *args, const char *name, size_t least, int32_t **data);
+/* Borrows the memory of a Float64Array of at least `least` elements. */
+bool arg_doubles(struct args *args, const char *name, size_t least, double **data);
 /* Reads an array of at most RIGHTS_MAX descriptors. */
 bool arg_fds(struct args *args, const char *name, int out[RIGHTS_MAX], size_t *count);
 /* Reads flags for open; fails for those that create a file. */
@@ -100,6 +102,7 @@ napi_status bpf_register(napi_env env, napi_value exports);
 napi_status guest_register(napi_env env, napi_value exports);
 napi_status mapper_register(napi_env env, napi_value exports);
 napi_status poll_register(napi_env env, napi_value exports);
+napi_status pump_register(napi_env env, napi_value exports);
 napi_status uevents_register(napi_env env, napi_value exports);
 napi_status inside_register(napi_env env, napi_value exports);
 napi_status counted_register(napi_env env, napi_value exports);

@@ -7,7 +7,7 @@ export type ForwardSys = Pick<
   | "pipe"
   | "read"
   | "write"
-  | "splice"
+  | "pump"
   | "peek"
   | "poll"
   | "readable"

@@ -64,8 +64,7 @@ export class Forward {
     const { sys } = this.#base;
     if (this.#up !== undefined && target !== undefined) {
       const up = this.#up;
-      const isEnd = () => this.#total !== undefined && up.taken >= this.#total;
-      await up.run(upload, target, isEnd);
+      await up.run(upload, target);
       if (this.#closed) return;
       if (this.#total === undefined) this.#peekAnnouncement();
       if (up.moved !== this.#total) throw up.sourceEnded ? GONE : tooMany(up.moved);
@@ -78,7 +77,7 @@ export class Forward {
 
   async #runDown(target: Fd, download: Fd, upload: Fd): Promise<void> {
     if (this.#down === undefined) return;
-    await this.#down.run(target, download, () => false);
+    await this.#down.run(target, download);
     if (this.#closed) return;
     this.#base.sys.write(upload, this.#base.protocol.finish(this.#down.moved));
     this.#ended("down");
@@ -89,7 +88,7 @@ export class Forward {
       await this.#base.sys.poll(download, "read");
       if (this.#closed) return;
       this.#peekAnnouncement();
-      if (this.#total !== undefined) return this.#up?.wake();
+      if (this.#total !== undefined) return this.#up?.endAt(this.#total);
       await new Promise((resolve) => setTimeout(resolve, PART_MS));
     }
   }

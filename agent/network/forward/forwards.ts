@@ -1,8 +1,8 @@
-import { closeSync, constants, openSync } from "node:fs";
 import { activity } from "../../kernel/activity.ts";
 import { AgentError } from "../../kernel/error.ts";
 import { MAX_FORWARDS } from "../../kernel/journal/forward-ledger.ts";
 import type { Fd } from "../../kernel/kernel.ts";
+import { openTwoWayPipe } from "../../kernel/two-way-pipe.ts";
 import { Forward } from "./forward.ts";
 import { depositName, type ForwardBase, type ForwardFds, type ForwardRole, foundForwards } from "./forward-parts.ts";
 import { PIPE_BYTES } from "./pump.ts";
@@ -84,8 +84,8 @@ export class Forwards {
     const { place, upload, target } = opened;
     const fds: { [role in ForwardRole]?: Fd } = { upload, download, target };
     try {
-      fds.up = openPipe(this.#base);
-      fds.down = openPipe(this.#base);
+      fds.up = openTwoWayPipe(sys, PIPE_BYTES);
+      fds.down = openTwoWayPipe(sys, PIPE_BYTES);
       sys.write(fds.down, answer);
       ledger.setMoved(place, 0, 0);
       ledger.setMoved(place, 1, 0 - answer.length); // counts data
@@ -139,16 +139,5 @@ export class Forwards {
       ledger.setMoved(note.place, note.direction, note.base + note.held - sys.readable(pipe));
     }
     ledger.end();
-  }
-}
-
-/** Opens a pipe whose one descriptor serves both ends. */
-function openPipe({ sys }: ForwardBase): Fd {
-  const { read, write } = sys.pipe({ sizeBytes: PIPE_BYTES });
-  try {
-    return openSync(`/proc/self/fd/${read}`, constants.O_RDWR | constants.O_NONBLOCK);
-  } finally {
-    closeSync(read);
-    closeSync(write);
   }
 }

@@ -1,10 +1,10 @@
 import { type BlobStore, directoryStore } from "../../../image/blob-store.ts";
 import { type Image, type ReadImageOptions, readStoredImage } from "../../../image/read-image.ts";
-import { parseImageReference } from "./image-reference.ts";
+import { parseImageReference } from "../../../image/registry/image-reference.ts";
+import { RegistryClient } from "../../../image/registry/registry-client.ts";
+import { registryStore } from "../../../image/registry/registry-store.ts";
 import type { ImageSettings } from "./image-settings.ts";
 import type { PullOptions } from "./pull-options.ts";
-import { RegistryClient } from "./registry-client.ts";
-import { registryStore } from "./registry-store.ts";
 
 /** Opens the image for this machine's platform from a layout or a registry. The caller closes it. */
 export async function openImage(pull: PullOptions, settings: ImageSettings, signal: AbortSignal): Promise<Image> {

@@ -4,13 +4,13 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { digestOf } from "../../../image/digest.ts";
 import { thisPlatform } from "../../../image/platform.ts";
+import { startRegistry, type TestRegistry } from "../../../image/registry/testing/registry.ts";
 import { directory, file, symlink } from "../../../image/testing/layers.ts";
 import { temporaryDirectory, treeOf } from "../../../image/testing/tree.ts";
 import { packTar } from "../../../image/write-layout.ts";
 import { openSys } from "../../kernel/sys/sys.ts";
 import { defaultImageSettings, type ImageSettings } from "./image-settings.ts";
 import { pullImage } from "./pull-image.ts";
-import { startRegistry, type TestRegistry } from "./testing/registry.ts";
 
 const sys = openSys();
 const REPOSITORY = "test/image";

@@ -1,3 +1,4 @@
+import { RegistryError } from "../../../image/registry/registry-error.ts";
 import { AgentError, type ErrorKind } from "../../kernel/error.ts";
 import type { AccessSys } from "./confined-access.ts";
 import type { ImageSettings } from "./image-settings.ts";
@@ -43,6 +44,7 @@ function nameOf({ image, layout }: Pull): string {
 
 /** Returns the kind of the error, or of the cause of a layer's failure. */
 function kindOf(error: unknown): ErrorKind {
-  if (error instanceof AgentError) return error.kind;
-  return error instanceof Error && error.cause instanceof AgentError ? error.cause.kind : "internal";
+  for (const each of [error, error instanceof Error ? error.cause : undefined])
+    if (each instanceof AgentError || each instanceof RegistryError) return each.kind;
+  return "internal";
 }

@@ -13,17 +13,17 @@ interface ChaosFlags {
 const HELP = `
 The host connects to the address of --listen instead of the agent's. A rule is conditions and one action, separated by commas:
 
-  call=ReadStdout       only frames of this call
+  call=ReadStdout       only messages of this call
   direction=response    request (default), response or both
-  conn=2  nth=3         only the second connection; only the third of these frames
-  chance=0.01           only one frame in a hundred, at random
-  delay=200ms           pass the frame later; others overtake it
-  drop, duplicate       don't pass the frame; pass it twice
-  cut=17                pass 17 bytes of the frame, then close the connection
+  conn=2  nth=3         only the second connection; only the third of these messages
+  chance=0.01           only one message in a hundred, at random
+  delay=200ms           pass the message later; others overtake it
+  drop, duplicate       don't pass the message; pass it twice
+  cut=17                pass 17 bytes of the message, then close the connection
   fail=UNAVAILABLE:"…"  answer with this error; a request then doesn't reach the agent
-  kill=PID              send SIGKILL to a process, then pass the frame
+  kill=PID              send SIGKILL to a process, then pass the message
 
-Each action is a line on stderr. Of several rules that apply to a frame, the first acts.
+Each action is a line on stderr. Of several rules that apply to a message, the first acts.
 
   guestctl chaos --listen unix:///tmp/chaos.sock --to unix:///run/agent.sock --rule call=ReadStdout,nth=3,delay=200ms
   guestctl chaos --listen unix:///tmp/chaos.sock --to vsock://3:1024 --seed 7 --rule direction=both,chance=0.01,cut=5`;
@@ -33,7 +33,7 @@ export function addChaos(program: Command): void {
   program
     .command("chaos")
     .summary("delay, drop, cut or fail a host's calls")
-    .description("Relay a host's ttRPC connections to an agent with faults, to test the host.")
+    .description("Relay a host's connections to an agent with faults, to test the host.")
     .requiredOption("--listen <address>", "where the host connects: unix:///path, unix://@name or hvsock:///path:port")
     .requiredOption("--to <address>", "address of the agent")
     .option("--rule <rule>", "a fault, such as call=ReadStdout,delay=200ms; repeat it for several", rules)

@@ -7,15 +7,14 @@ import { visible } from "../../visible.ts";
 import { streamsPlace } from "../attach/streams-place.ts";
 import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";
+import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 import { print } from "../output/print.ts";
 import { ageText, sizeText, textTable } from "../output/text-table.ts";
 import { StateStore } from "../state/state-store.ts";
 
-interface ListFlags extends TargetFlags {
-  readonly json?: true;
-}
+type ListFlags = TargetFlags & OutputFlags;
 
 interface GetFlags extends TargetFlags {
   readonly output?: string;
@@ -46,9 +45,8 @@ export function addCores(program: Command): void {
     .command("ls", { isDefault: true })
     .summary("list core dumps")
     .description("List the core dumps of a guest, or of one container: its id, or the beginning of one.")
-    .argument("[container]")
-    .option("--json", "print a JSON array");
-  withTarget(list).action((container: string | undefined, flags: ListFlags) => ls(container, flags));
+    .argument("[container]");
+  withOutput(withTarget(list)).action((container: string | undefined, flags: ListFlags) => ls(container, flags));
   const get = cores
     .command("get")
     .summary("fetch a core dump")
@@ -72,12 +70,12 @@ const placeOf = (flags: TargetFlags) => {
   return [address, options] as const;
 };
 
-async function ls(container: string | undefined, { json, ...flags }: ListFlags): Promise<void> {
+async function ls(container: string | undefined, flags: ListFlags): Promise<void> {
   const all = await listCores(...placeOf(flags));
   const exact = all.filter((core) => core.container === container);
   const begun = all.filter((core) => container === undefined || core.container.startsWith(container));
   const cores = exact.length > 0 ? exact : begun;
-  await print(json ? `${visible(JSON.stringify(cores.map(jsonOf), null, 2))}\n` : textTable(tableOf(cores), widest));
+  await print(isJson(flags) ? jsonText(cores.map(jsonOf)) : textTable(tableOf(cores), widest));
 }
 
 /** Returns the rows of the list. Exported for its test. */

@@ -67,7 +67,6 @@ async function debug(text: string, args: readonly string[], flags: DebugFlags): 
     options: debugOptions(target.container, args, flags),
     flags,
     interrupts,
-    kept: false,
     started: () => status.clear(),
   });
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { jsonLine, textLine } from "./events.ts";
+import { eventJson, textLine } from "./events.ts";
 
 const none = { container: "", exec: "", code: 0, signal: 0, generation: 0 };
 const time = new Date(0);
@@ -33,5 +33,5 @@ test.each([
   ],
 ])("prints event %# as text and as JSON, on one line", (event, line, object) => {
   expect(textLine(event)).toBe(`${line}\n`);
-  expect(jsonLine(event)).toBe(`${JSON.stringify(object)}\n`);
+  expect(eventJson(event)).toBe(`${JSON.stringify(object)}\n`);
 });

@@ -1,16 +1,16 @@
 import type { Command } from "commander";
 import { type EventGap, type GuestEvent, readEvents } from "../../client/streams/events.ts";
-import { visible, visibleLine } from "../../visible.ts";
+import { visibleLine } from "../../visible.ts";
 import { streamsPlace } from "../attach/streams-place.ts";
 import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";
+import { isJson, jsonLine, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 import { StateStore } from "../state/state-store.ts";
 
-interface EventsFlags extends TargetFlags {
+interface EventsFlags extends TargetFlags, OutputFlags {
   readonly since?: number;
-  readonly json?: true;
   readonly follow: boolean;
   readonly filter?: readonly string[];
 }
@@ -31,15 +31,14 @@ export function addEvents(program: Command): void {
     .summary("print what happens to containers and execs")
     .description("Print events of a guest as they happen, or those that have happened.")
     .option("--since <number>", "begin with this event (default: the next one; with --no-follow: the oldest)", count)
-    .option("--json", "print each event as JSON on one line")
     .option("--filter <key=value>", "only events with this kind or container; may be repeated", filters)
     .option("--no-follow", "end with the last event so far");
-  withTarget(command)
+  withOutput(withTarget(command), "print each event as JSON on one line")
     .addHelpText("after", HELP)
     .action((flags: EventsFlags) => events(flags));
 }
 
-async function events({ since, json, follow, filter = [], ...flags }: EventsFlags): Promise<void> {
+async function events({ since, follow, filter = [], ...flags }: EventsFlags): Promise<void> {
   const { address, dial } = streamsPlace(findTarget(new StateStore(), flags));
   const values = (key: string) => filter.filter((it) => it.startsWith(`${key}=`)).map((it) => it.slice(key.length + 1));
   const [container, second] = values("container");
@@ -51,7 +50,7 @@ async function events({ since, json, follow, filter = [], ...flags }: EventsFlag
     ...(dial === undefined ? {} : { dial }),
     ...{ kinds: values("kind"), end: !follow },
   });
-  for await (const event of all) await print(json ? jsonLine(event) : textLine(event));
+  for await (const event of all) await print(isJson(flags) ? eventJson(event) : textLine(event));
 }
 
 function filters(text: string, before: readonly string[] = []): readonly string[] {
@@ -74,10 +73,10 @@ export function textLine(event: GuestEvent | EventGap): string {
 }
 
 /** Formats an event as JSON, with the fields that it has. Exported for its test. */
-export function jsonLine(event: GuestEvent | EventGap): string {
+export function eventJson(event: GuestEvent | EventGap): string {
   if (!isEvent(event)) {
     const { number, to, reason } = event;
-    return visible(`${JSON.stringify({ number, kind: "gap", to, reason })}\n`);
+    return jsonLine({ number, kind: "gap", to, reason });
   }
   const { number, time, container, exec, code, signal, generation, core } = event;
   const [kind, action] = wordsOf(event);
@@ -91,7 +90,7 @@ export function jsonLine(event: GuestEvent | EventGap): string {
       ? {}
       : { id: core.id, signal, size: core.size, ...(core.cut === "" ? {} : { cut: core.cut }) }),
   };
-  return visible(`${JSON.stringify(fields)}\n`);
+  return jsonLine(fields);
 }
 
 function isEvent(event: GuestEvent | EventGap): event is GuestEvent {

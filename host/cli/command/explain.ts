@@ -1,14 +1,13 @@
 import type { Command } from "commander";
 import type { guestd } from "../../../proto/gen/messages.js";
-import { visible } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
+import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { textTable } from "../output/text-table.ts";
 import { StateStore } from "../state/state-store.ts";
 
-interface ExplainFlags extends TargetFlags {
+interface ExplainFlags extends TargetFlags, OutputFlags {
   readonly spec?: string;
-  readonly json?: true;
 }
 
 /** Widest padded cell: long capability lists don't widen the column, the field follows right after them. */
@@ -28,9 +27,8 @@ export function addExplain(program: Command): void {
     .summary("show the system calls that create a container")
     .description("Show the launch plan of a running container, or of an OCI config.json without a guest.")
     .argument("[container]")
-    .option("--spec <file>", "explain an OCI config.json instead; needs no guest")
-    .option("--json", "print a list of {operation, object, reason}");
-  withTarget(command)
+    .option("--spec <file>", "explain an OCI config.json instead; needs no guest");
+  withOutput(withTarget(command), "print an array of {operation, object, reason}")
     .addHelpText("after", HELP)
     .action((container: string | undefined, flags: ExplainFlags) => explain(container, flags));
 }
@@ -40,7 +38,7 @@ async function explain(container: string | undefined, flags: ExplainFlags): Prom
     throw new CliError("explain: name either a container or a config.json with --spec");
   }
   const steps = flags.spec === undefined ? await ask(container ?? "", flags) : await explainFile(flags.spec);
-  process.stdout.write(flags.json ? visible(`${JSON.stringify(steps, null, 2)}\n`) : stepsText(steps));
+  process.stdout.write(isJson(flags) ? jsonText(steps) : stepsText(steps));
 }
 
 /** The agent's plan compiler and the .proto parser are half of guestctl's modules, so only this command loads them. */

@@ -4,13 +4,13 @@ import type { Check } from "../../../rootfs-builder/inspect/check.ts";
 import type { Inspected, Inspection } from "../../../rootfs-builder/inspect/inspect-path.ts";
 import type { Manifest } from "../../../rootfs-builder/manifest/manifest.ts";
 import type { PartLine } from "../../../rootfs-builder/manifest/part-table.ts";
-import { visible, visibleLine } from "../../visible.ts";
+import { visibleLine } from "../../visible.ts";
+import { jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { sizeText, textTable } from "../output/text-table.ts";
 
-interface InspectFlags {
+interface InspectFlags extends OutputFlags {
   readonly manifest?: string;
   readonly rootHash?: string;
-  readonly json?: true;
 }
 
 const HELP = `
@@ -24,27 +24,25 @@ record and prints what the file is for. The exit code is 1 if a check fails.
 
 /** Adds `guestctl image inspect`. */
 export function addImageInspect(image: Command): void {
-  image
+  const command = image
     .command("inspect")
     .summary("show and check what is in an image")
     .description("Show what an image or a folder of images holds, and check that a guest can use it.")
     .argument("<path>", "an image, or a folder with images")
     .option("--manifest <file>", "the build's manifest.json, if it isn't beside the image or above it")
-    .option("--root-hash <hex>", "expected root hash of the dm-verity tree")
-    .option("--json", "print {files, checks, parts, modules}")
+    .option("--root-hash <hex>", "expected root hash of the dm-verity tree");
+  withOutput(command, "print {files, checks, parts, modules}")
     .addHelpText("after", HELP)
     .action((path: string, flags: InspectFlags) => inspect(path, flags));
 }
 
-async function inspect(path: string, { json, ...options }: InspectFlags): Promise<void> {
+async function inspect(path: string, { output, ...options }: InspectFlags): Promise<void> {
   const { inspectPath } = await import("../../../rootfs-builder/inspect/inspect-path.ts");
   const { partTable } = await import("../../../rootfs-builder/manifest/part-table.ts");
   const inspection = await inspectPath(path, options);
   const { files, checks, manifest } = inspection;
   const parts = manifest === undefined ? [] : partTable(manifest);
-  process.stdout.write(
-    json ? visible(`${JSON.stringify(asJson(inspection, parts), undefined, 2)}\n`) : describe(inspection, parts),
-  );
+  process.stdout.write(output === "json" ? jsonText(asJson(inspection, parts)) : describe(inspection, parts));
   if (![...files.flatMap((one) => one.checks), ...checks].every(({ ok }) => ok)) process.exitCode = 1;
 }
 

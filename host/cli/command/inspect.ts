@@ -1,48 +1,73 @@
-import type { Command } from "commander";
-import { visible } from "../../visible.ts";
-import { findAnyContainer, type TargetFlags } from "../guest/target.ts";
+import { type Command, Option } from "commander";
+import { CliError } from "../cli-error.ts";
+import { type FormatFlags, formatLines, jsonText, withFormat } from "../flags/output-flags.ts";
+import { containerIds, findAnyContainer } from "../guest/target.ts";
 import { print } from "../output/print.ts";
-import type { GuestRecord } from "../state/state-records.ts";
+import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
 import { StateStore } from "../state/state-store.ts";
 
-interface InspectFlags {
+type Kind = "container" | "guest" | "image";
+
+interface InspectFlags extends FormatFlags {
   readonly guest?: string;
+  readonly type?: Kind;
 }
+
+const HELP = `
+A name is that of a container, otherwise of a guest, otherwise of a pulled image; --type chooses. Fields of --format match in
+any case: {{.State.Status}} is state.status.
+
+  guestctl inspect web | jq '.[0].state'
+  guestctl inspect --format '{{.State.Status}} {{.State.ExitCode}}' web`;
 
 /** Adds `guestctl inspect`. */
 export function addInspect(program: Command): void {
-  program
+  const command = program
     .command("inspect")
-    .summary("print the records of containers and guests")
-    .description("Print guestctl's records of containers and guests, running or ended, as a JSON array.")
+    .summary("print the records of containers, guests and images")
+    .description("Print guestctl's records of containers and guests, running or ended, and of images, as a JSON array.")
     .argument("<names...>")
     .option("-g, --guest <name>", "only containers of this guest")
+    .addOption(new Option("--type <kind>", "kind of the names").choices(["container", "guest", "image"]))
+    .addOption(new Option("--output <format>", "json, the only format").choices(["json"]).default("json"));
+  withFormat(command, "{{.State.Status}}")
+    .addHelpText("after", HELP)
     .action((names: readonly string[], flags: InspectFlags) => inspect(names, flags));
 }
 
 async function inspect(names: readonly string[], flags: InspectFlags): Promise<void> {
   const store = new StateStore();
-  await print(
-    visible(
-      `${JSON.stringify(
-        names.map((name) => describe(store, name, flags)),
-        null,
-        2,
-      )}\n`,
-    ),
-  );
+  const records = await Promise.all(names.map((name) => describe(store, name, flags)));
+  await print(flags.format === undefined ? jsonText(records) : formatLines(records, flags.format));
 }
 
-/** Describes the container of that name, or the guest if no container has it. */
-function describe(store: StateStore, name: string, flags: TargetFlags): object {
-  const guest = [...store.guests(), ...store.endedGuests()].find((each) => each.name === name);
-  const own = guest !== undefined && store.processes.list(guest.name).some(({ container }) => container === name);
-  if (guest !== undefined && !own) return describeGuest(store, guest);
-  const { record, guest: place, container } = findAnyContainer(store, flags, name);
-  const { container: _c, exec: _e, startedAt, ended, paused, starting, keeper, ...rest } = record ?? {};
-  const status = ended ? "exited" : starting ? "created" : paused ? "paused" : "running";
-  const state = { status, startedAt, ...(ended && { exitCode: ended.code, endedAt: ended.at, why: ended.why }) };
-  return { id: container, guest: place?.name, state, keeper: keeper?.pid, ...rest };
+async function describe(store: StateStore, name: string, { type, guest }: InspectFlags): Promise<object> {
+  const isWanted = (kind: Kind) => type === undefined || type === kind;
+  const known = [...store.guests(), ...store.endedGuests()].find((each) => each.name === name);
+  const flags = guest === undefined ? {} : { guest };
+  const ids = isWanted("container") ? containerIds(store, flags) : [];
+  if (type === "container" || ids.includes(name)) return describeContainer(store, flags, name);
+  if (isWanted("guest") && known !== undefined) return describeGuest(store, known);
+  if (ids.some((id) => id.startsWith(name))) return describeContainer(store, flags, name);
+  const image = isWanted("image") ? await describeImage(name) : undefined;
+  if (image !== undefined) return image;
+  const what = type === undefined ? "container, guest or pulled image" : type;
+  throw new CliError(`inspect ${name}: no ${what} has this name; guestctl ps -a and guestctl images list them`);
+}
+
+function describeContainer(store: StateStore, flags: { readonly guest?: string }, name: string): object {
+  const { record, guest, container } = findAnyContainer(store, flags, name);
+  const { startedAt, ended, paused, starting, keeper, restarting, restarts, ...more } =
+    record ?? ({} as Partial<ProcessRecord>);
+  const { container: _c, exec: _e, request: _r, stopped: _s, ...rest } = more;
+  const status = restarting ? "restarting" : ended ? "exited" : starting ? "created" : paused ? "paused" : "running";
+  const state = {
+    status,
+    startedAt,
+    restarts,
+    ...(ended && { exitCode: ended.code, endedAt: ended.at, why: ended.why }),
+  };
+  return { id: container, guest: guest?.name, state, keeper: keeper?.pid, ...rest };
 }
 
 function describeGuest(store: StateStore, { ended, ending, ...record }: GuestRecord): object {
@@ -51,4 +76,21 @@ function describeGuest(store: StateStore, { ended, ending, ...record }: GuestRec
   const owner = ended ? undefined : store.owner(record.name)?.pid;
   const state = { status, ...(ended && { endedAt: ended.at, why: ended.why }) };
   return { ...record, state, keeper: owner, containers: [...containers] };
+}
+
+/** Describes a pulled image; undefined if there is none or `text` can't be an image's name. */
+async function describeImage(text: string): Promise<object | undefined> {
+  const { ImageStore } = await import("../../image-store/image-store.ts");
+  const { RegistryError } = await import("../../../image/registry/registry-error.ts");
+  const { readImage } = await import("../../../image/read-image.ts");
+  try {
+    const stored = new ImageStore().find(text)?.image;
+    if (stored === undefined) return undefined;
+    await using image = await readImage(stored.path);
+    const layers = image.layers.map(({ diffId }) => diffId);
+    return { id: stored.digest, ...stored, platform: image.platform, config: image.config, layers };
+  } catch (error) {
+    if (error instanceof RegistryError) return undefined;
+    throw error;
+  }
 }

@@ -1,5 +1,7 @@
+import { constants } from "node:os";
 import type { Command } from "commander";
 import { signalNumber } from "../flags/option-values.ts";
+import { noteStopped } from "../guest/end-restarts.ts";
 import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 import { StateStore } from "../state/state-store.ts";
@@ -9,7 +11,7 @@ interface KillFlags extends TargetFlags {
   readonly exec?: string;
 }
 
-const SIGKILL = 9;
+const { SIGKILL, SIGTERM } = constants.signals;
 
 /** Adds `guestctl kill`. */
 export function addKill(program: Command): void {
@@ -28,7 +30,9 @@ export function addKill(program: Command): void {
 }
 
 async function kill(text: string, { signal, exec, ...flags }: KillFlags): Promise<void> {
-  const target = findContainer(new StateStore(), flags, text);
+  const store = new StateStore();
+  const target = findContainer(store, flags, text);
+  if (exec === undefined && (signal === SIGKILL || signal === SIGTERM)) noteStopped(store, target);
   await using client = await connectTo(target);
   // SIGKILL with an empty exec id goes to every process of the container.
   const exec_id = exec ?? (signal === SIGKILL ? "" : target.container);

@@ -3,14 +3,14 @@ import { followPorts } from "../../client/streams/follow-ports.ts";
 import { type ListeningPort, listPorts, waitForPort } from "../../client/streams/list-ports.ts";
 import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";
+import { isJson, jsonLine, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { findForwardTarget } from "../guest/forward-target.ts";
 import { type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 import { textTable } from "../output/text-table.ts";
 import { StateStore } from "../state/state-store.ts";
 
-interface PortsFlags extends TargetFlags {
-  readonly json?: true;
+interface PortsFlags extends TargetFlags, OutputFlags {
   readonly follow?: true;
   readonly wait?: number;
   readonly timeout: number;
@@ -27,18 +27,20 @@ export function addPorts(program: Command): void {
     .argument("<target>")
     .option("--wait <port>", "wait until a process listens on this TCP port, and print only that", count)
     .option("-f, --follow", "print ports as they open (+) and close (-), until ^C")
-    .option("--timeout <seconds>", "how long to wait", count, 60)
-    .option("--json", "print a JSON array, with --follow one object on each line");
-  withTarget(command).action((target: string, flags: PortsFlags) => ports(target, flags));
+    .option("--timeout <seconds>", "how long to wait", count, 60);
+  withOutput(withTarget(command), "print a JSON array, with --follow one object on each line").action(
+    (target: string, flags: PortsFlags) => ports(target, flags),
+  );
 }
 
-async function ports(text: string, { json, follow, wait, timeout, ...flags }: PortsFlags): Promise<void> {
+async function ports(text: string, { follow, wait, timeout, ...flags }: PortsFlags): Promise<void> {
+  const json = isJson(flags);
   if (follow && wait !== undefined) throw new CliError("ports: --follow can't be combined with --wait");
   const { address, container } = findForwardTarget(new StateStore(), flags, text);
   if (follow) {
     for await (const { action, ...port } of followPorts(address(), container)) {
       const sign = action === "opened" ? "+" : "-";
-      await print(json ? `${JSON.stringify({ action, ...port })}\n` : `${sign} ${rowOf(port).join(" ")}\n`);
+      await print(json ? jsonLine({ action, ...port }) : `${sign} ${rowOf(port).join(" ")}\n`);
     }
   }
   const listed =
@@ -48,7 +50,7 @@ async function ports(text: string, { json, follow, wait, timeout, ...flags }: Po
           ports: [await waitForPort(address(), { container, port: wait }, { timeoutMs: timeout * 1000 })],
           truncated: false,
         };
-  if (json) return print(`${JSON.stringify(listed.ports, null, 2)}\n`);
+  if (json) return print(jsonText(listed.ports));
   await print(textTable([["PROTOCOL", "ADDRESS", "PORT"], ...listed.ports.map(rowOf)]));
   if (listed.truncated) process.stderr.write("guestctl: there are more ports than the agent lists\n");
 }

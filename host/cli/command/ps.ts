@@ -1,16 +1,23 @@
 import type { Command } from "commander";
-import { visible } from "../../visible.ts";
+import {
+  type FormatFlags,
+  formatLines,
+  isJson,
+  jsonText,
+  type OutputFlags,
+  withFormat,
+  withOutput,
+} from "../flags/output-flags.ts";
 import { findKeptTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 import { type ListedProcess, listProcesses } from "../output/process-list.ts";
 import { ageText, sizeText, textTable } from "../output/text-table.ts";
 import { StateStore } from "../state/state-store.ts";
 
-interface PsFlags {
+interface PsFlags extends OutputFlags, FormatFlags {
   readonly guest?: string;
   readonly all?: true;
   readonly quiet?: true;
-  readonly json?: true;
 }
 
 const HEADER = ["GUEST", "CONTAINER", "PROCESS", "STATE", "TASKS", "MEMORY", "AGE", "COMMAND"];
@@ -23,14 +30,14 @@ tasks, "exited" without any, and "gone" if the agent doesn't know it.`;
 
 /** Adds `guestctl ps`. */
 export function addPs(program: Command): void {
-  program
+  const command = program
     .command("ps")
     .summary("list guests, containers and processes")
     .description("List this user's guests, their containers and their execs.")
     .option("-g, --guest <name>", "list only this guest")
     .option("-a, --all", "include ended ones: containers until rm, the last ten guests that died")
-    .option("-q, --quiet", "print only container ids")
-    .option("--json", "print a JSON array")
+    .option("-q, --quiet", "print only container ids");
+  withFormat(withOutput(command), "{{.Container}} {{.State}}")
     .addHelpText("after", HELP)
     .action((flags: PsFlags) => ps(flags));
 }
@@ -45,7 +52,8 @@ async function ps(flags: PsFlags): Promise<void> {
 function formatProcesses(processes: readonly ListedProcess[], flags: PsFlags): string {
   if (flags.quiet)
     return textTable(processes.flatMap((each) => (each.process === "init" ? [[each.container ?? ""]] : [])));
-  if (flags.json) return visible(`${JSON.stringify(processes, null, 2)}\n`);
+  if (flags.format !== undefined) return formatLines(processes, flags.format);
+  if (isJson(flags)) return jsonText(processes);
   return textTable([HEADER, ...processes.map(processRow)]);
 }
 

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { isAlive } from "../../../lib/process-owner.ts";
 import { removeContainer } from "../../sandbox/shared-folder.ts";
 import { count } from "../flags/option-values.ts";
+import { endRestarts, noteStopped } from "../guest/end-restarts.ts";
 import { isRemovedContainer } from "../guest/removed-container.ts";
 import {
   type ContainerTarget,
@@ -41,8 +42,14 @@ export function addRm(program: Command): void {
 async function rm(text: string, { time, ...flags }: RmFlags): Promise<void> {
   const store = new StateStore();
   const dead = store.endedGuests().find(({ name }) => name === text);
-  if (dead !== undefined && flags.address === undefined) return store.removeGuest(text);
+  if (dead !== undefined && flags.address === undefined) {
+    const record = store.processes.list(text).find(({ exec }) => exec === text);
+    if (record !== undefined) await endRestarts(store, { address: dead.address, guest: dead, container: text, record });
+    return store.removeGuest(text);
+  }
   const target = findAnyContainer(store, flags, text);
+  await endRestarts(store, target);
+  noteStopped(store, target);
   const { guest, container, record } = target;
   if (record?.ended === undefined) await removeRunning(target, time);
   if (guest !== undefined) store.removeProcess(guest.name, { container, exec: container });

@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { CliError } from "../cli-error.ts";
-import { addRun, checkFlags, type RunFlags, runOptions } from "./run.ts";
+import { type RunFlags, runOptions } from "../flags/run-flags.ts";
+import { addRun, checkFlags } from "./run.ts";
 
 /** Parses a command line of `run` without running it. */
 function parse(...line: string[]): { words: string[]; flags: RunFlags } {
@@ -58,7 +59,19 @@ describe("refuses invalid combinations:", () => {
     ["a rootfs and nothing to run", [], { address: "unix:///a", rootfs: "/r" }, "no command given"],
     ["a network for a running guest", ["i"], { guest: "a", network: "user" }, "only while booting a guest"],
     ["a terminal in the background", ["i"], { detach: true, tty: true }, "can't be combined with"],
-    ["a volume for an unknown agent", ["i"], { address: "unix:///a", rootfs: "/r", volume: [] }, "-v needs a guest"],
+    [
+      "a volume for an unknown agent",
+      ["i"],
+      { address: "unix:///a", rootfs: "/r", volume: [{ host: "/h", guest: "/g", mode: "ro" }] },
+      "-v needs a guest",
+    ],
+    ["a restart in the foreground", ["i"], { restart: { when: "always" } }, "--restart needs --detach"],
+    [
+      "a restart and --rm",
+      ["i"],
+      { detach: true, rm: true, restart: { when: "always" } },
+      "can't be combined with --rm",
+    ],
     ["an address in the background", ["i"], { detach: true, address: "unix:///a", rootfs: "/r" }, "not --address"],
   ])("%s", (_, words, flags, message) => {
     expect(() => checkFlags(words, flags)).toThrow(CliError);

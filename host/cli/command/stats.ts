@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import type { grpc } from "../../../proto/gen/messages.js";
-import { visible } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
+import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { diskBytes, limitText } from "../output/container-stats.ts";
 import { print } from "../output/print.ts";
@@ -11,8 +11,7 @@ import { sizeText, textTable } from "../output/text-table.ts";
 import { Interrupts } from "../run/interrupts.ts";
 import { StateStore } from "../state/state-store.ts";
 
-interface StatsFlags extends TargetFlags {
-  readonly json?: true;
+interface StatsFlags extends TargetFlags, OutputFlags {
   readonly watch?: true;
 }
 
@@ -27,9 +26,11 @@ export function addStats(program: Command): void {
     .summary("show containers' resource usage")
     .description("Show the cgroup usage of all running containers, or of one in detail.")
     .argument("[containers...]")
-    .option("--watch", "repeat every second with CPU usage, until ^C")
-    .option("--json", "print the agents' full answers");
-  withTarget(command).action((containers: readonly string[], flags: StatsFlags) => stats(containers, flags));
+    .option("--watch", "repeat every second with CPU usage, until ^C");
+  withOutput(
+    withTarget(command),
+    "print an array of {guest, container, stats}; of one container the agent's answer",
+  ).action((containers: readonly string[], flags: StatsFlags) => stats(containers, flags));
 }
 
 async function stats(containers: readonly string[], flags: StatsFlags): Promise<void> {
@@ -38,18 +39,18 @@ async function stats(containers: readonly string[], flags: StatsFlags): Promise<
   if (only !== undefined && containers.length === 1) return one(only, flags);
   const samples = await sampleAll(containers, flags);
   const all = samples.map(({ guest, container, stats: answer }) => ({ guest, container, stats: answer }));
-  await print(flags.json ? visible(`${JSON.stringify(all, null, 2)}\n`) : statsTable(samples));
+  await print(isJson(flags) ? jsonText(all) : statsTable(samples));
 }
 
 async function one(text: string, flags: StatsFlags): Promise<void> {
   const target = findContainer(new StateStore(), flags, text);
   await using client = await connectTo(target);
   const answer = await client.agent.statsContainer({ container_id: target.container });
-  await print(flags.json ? visible(`${JSON.stringify(answer, null, 2)}\n`) : textTable(statsRows(answer.cgroup_stats)));
+  await print(isJson(flags) ? jsonText(answer) : textTable(statsRows(answer.cgroup_stats)));
 }
 
 async function watch(containers: readonly string[], flags: StatsFlags): Promise<void> {
-  if (flags.json) throw new CliError("stats: --json can't be combined with --watch");
+  if (isJson(flags)) throw new CliError("stats: --json can't be combined with --watch");
   using interrupts = new Interrupts();
   const stop = new AbortController();
   interrupts.handle(() => stop.abort());

@@ -1,7 +1,8 @@
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
-import { connectTo, findAnyContainer, findTarget } from "../guest/target.ts";
+import { endRestarts, noteStopped } from "../guest/end-restarts.ts";
+import { connectTo, findAnyContainer, findTarget, type TargetFlags } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 import { terminateOwner, waitForOwner } from "../state/owner-process.ts";
 import { StateStore } from "../state/state-store.ts";
@@ -27,20 +28,23 @@ export function addStop(program: Command): void {
 
 async function stopAll(names: readonly string[]): Promise<void> {
   const only = () => findTarget(new StateStore(), {}, "name one of").guest?.name ?? "";
-  await forEachName(names.length === 0 ? [only()] : names, stop);
+  await forEachName(names.length === 0 ? [only()] : names, (name) => stop(name));
 }
 
-async function stop(name: string): Promise<void> {
+/** Powers off the guest of that name, otherwise ends the container. */
+export async function stop(name: string, flags: TargetFlags = {}): Promise<void> {
   const store = new StateStore();
   const owner = store.guests().some((guest) => guest.name === name) ? store.owner(name) : undefined;
-  if (owner === undefined) return stopContainer(store, name);
+  if (owner === undefined) return stopContainer(store, name, flags);
   terminateOwner(owner);
   await waitForOwner(name, owner);
 }
 
-async function stopContainer(store: StateStore, text: string): Promise<void> {
-  const target = findAnyContainer(store, {}, text);
-  if (target.record?.ended !== undefined) return;
+async function stopContainer(store: StateStore, text: string, flags: TargetFlags): Promise<void> {
+  const target = findAnyContainer(store, flags, text);
+  const { keeper, kept, ended: hasEnded } = target.record ?? {};
+  if (hasEnded !== undefined) return endRestarts(store, target);
+  noteStopped(store, target);
   const id = { container_id: target.container, exec_id: target.container };
   await using client = await connectTo(target);
   await client.agent.signalProcess({ ...id, signal: SIGTERM });
@@ -52,4 +56,6 @@ async function stopContainer(store: StateStore, text: string): Promise<void> {
   );
   await ended.finally(() => timer.abort());
   await late;
+  // The guestctl in the background records the end.
+  if (kept !== undefined && keeper !== undefined) await waitForOwner(target.container, keeper);
 }

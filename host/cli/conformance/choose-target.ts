@@ -9,7 +9,7 @@ export async function chooseTarget(address: string | undefined, flags: Conforman
   const ways = [address, start, guest].filter((way) => way !== undefined);
   if (ways.length !== 1) throw wrongUsage("conformance: give exactly one of ADDRESS, --start and --guest");
   if (start !== undefined) {
-    const { startedTarget } = await import("../../conformance/target/started-target.ts");
+    const { startedTarget } = await import("../../conformance/index.ts");
     if (!start.includes("{address}")) {
       throw wrongUsage("--start: the command has no {address}, the path of the socket to serve");
     }
@@ -19,7 +19,7 @@ export async function chooseTarget(address: string | undefined, flags: Conforman
     const { guestTarget } = await import("../../conformance/target/guest-target.ts");
     return guestTarget();
   }
-  const { addressTarget } = await import("../../conformance/target/address-target.ts");
+  const { addressTarget } = await import("../../conformance/index.ts");
   parseSettings(() => parseAddress(address));
   return addressTarget(address, {
     restart: { ...(restart === undefined ? {} : { command: restart }), ...(pid === undefined ? {} : { pid }) },

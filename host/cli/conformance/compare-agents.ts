@@ -20,25 +20,17 @@ export async function compareAgents(
       "--against: give it twice, without ADDRESS, --start and --guest; the only reports are --html and --json",
     );
   }
-  const { runSuite } = await import("../../conformance/run-suite.ts");
-  const { compareRuns, isAsExpected } = await import("../../conformance/compare-runs.ts");
-  const { comparisonText } = await import("../../conformance/report/comparison.ts");
+  const suite = await import("../../conformance/index.ts");
   const [one, other] = await Promise.all(agents.map((agent) => targetOf(agent, flags)));
   if (one === undefined || other === undefined) return;
-  const comparison = compareRuns(
-    await runSuite({ ...settings, target: one }),
-    await runSuite({ ...settings, target: other }),
+  const comparison = suite.compareRuns(
+    await suite.runSuite({ ...settings, target: one }),
+    await suite.runSuite({ ...settings, target: other }),
   );
-  process.stdout.write(comparisonText(comparison));
-  if (html !== undefined) {
-    const { comparisonPage } = await import("../../conformance/report/comparison.ts");
-    writeFileSync(html, comparisonPage(comparison));
-  }
-  if (json !== undefined) {
-    const { comparisonJson } = await import("../../conformance/report/comparison-json.ts");
-    writeFileSync(json, comparisonJson(comparison));
-  }
-  process.exitCode = isAsExpected(comparison) ? 0 : DIFFER;
+  process.stdout.write(suite.comparisonText(comparison));
+  if (html !== undefined) writeFileSync(html, suite.comparisonPage(comparison));
+  if (json !== undefined) writeFileSync(json, suite.comparisonJson(comparison));
+  process.exitCode = suite.isAsExpected(comparison) ? 0 : DIFFER;
 }
 
 /** Returns the target of an address, or of a command as for --start. */

@@ -7,9 +7,7 @@ export type SuiteSettings = Omit<SuiteOptions, "target" | "onResult">;
 
 /** Reads the selection and the known failures. Throws CliError for wrong usage. */
 export async function readSettings(flags: ConformanceFlags): Promise<SuiteSettings> {
-  const { GROUPS } = await import("../../conformance/groups.ts");
-  const { readKnownFailures } = await import("../../conformance/known-failures.ts");
-  const { readSelection } = await import("../../conformance/read-selection.ts");
+  const { GROUPS, readKnownFailures, readSelection } = await import("../../conformance/index.ts");
   const { config, knownFailures, rootfs, guestRootfs } = flags;
   return {
     groups: GROUPS,

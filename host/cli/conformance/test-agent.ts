@@ -13,9 +13,7 @@ export async function testAgent(
   flags: ConformanceFlags,
   settings: SuiteSettings,
 ): Promise<void> {
-  const { runSuite } = await import("../../conformance/run-suite.ts");
-  const { caseLine, summaryLine } = await import("../../conformance/report/summary.ts");
-  const { isConformant } = await import("../../conformance/verdict.ts");
+  const { caseLine, isConformant, runSuite, summaryLine } = await import("../../conformance/index.ts");
   const target = await chooseTarget(address, flags);
   using status = new StatusLine();
   let done = 0;
@@ -38,10 +36,7 @@ export async function testAgent(
 }
 
 async function writeReports(run: Run, flags: ConformanceFlags): Promise<void> {
-  const { badge } = await import("../../conformance/report/badge.ts");
-  const { htmlReport } = await import("../../conformance/report/html.ts");
-  const { jsonReport } = await import("../../conformance/report/json.ts");
-  const { junitReport } = await import("../../conformance/report/junit.ts");
+  const { badge, htmlReport, jsonReport, junitReport } = await import("../../conformance/index.ts");
   const formats = { json: jsonReport, junit: junitReport, html: htmlReport, badge } as const;
   for (const [name, format] of Object.entries(formats)) {
     const file = flags[name as keyof typeof formats];

@@ -2,21 +2,17 @@ import { realpathSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { posix } from "node:path";
 import { InvalidArgumentError } from "commander";
+import { parseSize } from "../../../lib/parse-size.ts";
 import type { AttachRequest } from "../../client/streams/attachment.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
-
-const UNITS: Readonly<Record<string, number>> = { "": 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
 /**
  * Parses a size such as "256m" to bytes; units b, k, m, g and t are powers of 1024. Like all parsers here, throws
  * InvalidArgumentError.
  */
 export function bytes(text: string): number {
-  const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)([bkmgt]?)(?:i?b)?$/i.exec(text) ?? [];
-  const value = Math.round(Number(digits) * (UNITS[unit.toLowerCase()] ?? Number.NaN));
-  if (digits === "" || !Number.isSafeInteger(value) || value === 0) {
-    throw new InvalidArgumentError("Expected a size such as 256m or 1.5g.");
-  }
+  const value = parseSize(text);
+  if (value === undefined || value === 0) throw new InvalidArgumentError("Expected a size such as 256m or 1.5g.");
   return value;
 }
 

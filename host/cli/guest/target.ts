@@ -99,11 +99,15 @@ export function findExec(
   throw new CliError(`exec ${exec}: not found; guestctl ps lists execs`);
 }
 
+/** Returns the ids of the containers, running or kept, in the selected guest or in all. Throws CliError. */
+export function containerIds(store: StateStore, flags: TargetFlags): readonly string[] {
+  return guestsOf(store, flags).flatMap((guest) => firstProcesses(store, guest).map(({ container }) => container));
+}
+
 /** Like `findContainer`, but includes kept containers that ended. */
 export function findAnyContainer(store: StateStore, flags: TargetFlags, text: string): ContainerTarget {
   if (flags.address !== undefined) return { ...addressTarget(flags.address, flags.guest), container: text };
-  const kept = store.endedGuests().filter(({ name }) => flags.guest === undefined || name === flags.guest);
-  const guests = [...(kept.length > 0 && flags.guest !== undefined ? [] : candidates(store, flags)), ...kept];
+  const guests = guestsOf(store, flags);
   if (guests.length === 0) throw new CliError(NO_GUEST);
   const all = guests.flatMap((guest) => firstProcesses(store, guest).map((record) => ({ guest, record })));
   const exact = all.filter(({ record }) => record.container === text);
@@ -188,6 +192,12 @@ export function sharedFolderOf(guest: GuestRecord): string {
   const folder = checkPrivateFolder(guest.folder);
   if (folder === undefined) throw new CliError(`guest ${guest.name}: its shared folder is gone; the guest is ending`);
   return folder;
+}
+
+/** Returns the selected guests, including kept ones that ended. */
+function guestsOf(store: StateStore, flags: TargetFlags): readonly GuestRecord[] {
+  const kept = store.endedGuests().filter(({ name }) => flags.guest === undefined || name === flags.guest);
+  return [...(kept.length > 0 && flags.guest !== undefined ? [] : candidates(store, flags)), ...kept];
 }
 
 function firstProcesses(store: StateStore, guest: GuestRecord): readonly ProcessRecord[] {

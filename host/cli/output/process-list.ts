@@ -79,8 +79,11 @@ function listed({ name }: GuestRecord, record: ProcessRecord, state: State): Lis
   return { guest: name, container, process, ...state, startedAt, image, command: args };
 }
 
-function endedState({ ended }: ProcessRecord): State {
-  return { state: "exited", ...(ended && { exitCode: ended.code, endedAt: ended.at, why: ended.why }) };
+function endedState({ ended, restarting }: ProcessRecord): State {
+  return {
+    state: restarting ? "restarting" : "exited",
+    ...(ended && { exitCode: ended.code, endedAt: ended.at, why: ended.why }),
+  };
 }
 
 /** Derives a process's state from its record and its container's stats. Exported for its test. */

@@ -28,8 +28,8 @@ export function backgroundOutput(): string | undefined {
  * In a background process, reports to the parent that everything is up; the parent exits, this process keeps running.
  */
 export function announceReady(): void {
-  if (backgroundName() === undefined || process.send === undefined) return;
-  process.send("ready", () => process.disconnect?.());
+  if (backgroundName() === undefined || !process.connected) return;
+  process.send?.("ready", () => process.disconnect?.());
 }
 
 /** Returns the path of a new output file for a background process. */
@@ -38,13 +38,18 @@ export function outputFile(store: StateStore, guest: string, name: string): stri
 }
 
 /**
- * Runs this command line again as a process in its own session and resolves once that reports it is up. Its output goes
- * to the new file `output`. If it exits earlier, removes the file and throws CliError with the last line of output and
- * the exit code.
+ * Runs this command line again, or `words`, as a process in its own session and resolves once that reports it is up. Its
+ * output goes to the new file `output`, or with `append` to the end of an existing one. If it exits earlier, removes a
+ * new file and throws CliError with the last line of output and the exit code.
  */
-export async function runInBackground(name: string, output: string): Promise<void> {
-  const [script = "", ...args] = process.argv.slice(1);
-  const file = openSync(output, "ax+", 0o600);
+export async function runInBackground(
+  name: string,
+  output: string,
+  { words, append = false }: { readonly words?: readonly string[]; readonly append?: boolean } = {},
+): Promise<void> {
+  const [script = "", ...own] = process.argv.slice(1);
+  const args = words ?? own;
+  const file = openSync(output, append ? "a+" : "ax+", 0o600);
   const child = spawn(process.execPath, [...process.execArgv, script, ...args], {
     detached: true,
     stdio: ["ignore", file, file, "ipc"],
@@ -60,7 +65,7 @@ export async function runInBackground(name: string, output: string): Promise<voi
       });
     });
   } catch (error) {
-    rmSync(output, { force: true });
+    if (!append) rmSync(output, { force: true });
     throw error;
   } finally {
     closeSync(file);

@@ -38,6 +38,11 @@ export class Interrupts implements Disposable {
     return this.#abort.signal;
   }
 
+  /** True once a signal has arrived. */
+  get any(): boolean {
+    return this.#times > 0;
+  }
+
   /** Awaits work that `signal` aborts. If it was aborted, rejects with Interrupted instead of the work's own error. */
   async during<T>(work: Promise<T>): Promise<T> {
     try {

@@ -65,10 +65,11 @@ export async function prepareInOwnGuest(
   store: StateStore,
   container: string,
   { image, volumes }: RunFiles,
-  options: KeptGuestOptions,
+  { isAgain = false, ...options }: KeptGuestOptions & { readonly isAgain?: boolean },
 ): Promise<PreparedRun> {
   await using undo = new AsyncDisposableStack();
-  store.claim(options.name);
+  if (isAgain) store.reclaim(options.name);
+  else store.claim(options.name);
   let why: string | undefined;
   undo.defer(() => store.closeGuest(options.name, why));
   const folder = await makeSharedFolder();

@@ -12,10 +12,11 @@ import { resumeLine } from "../attach/resume-line.ts";
 import { serveStreams } from "../attach/serve-streams.ts";
 import { byStreamsOrCalls, streamsPlace } from "../attach/streams-place.ts";
 import { CliError, oneLine } from "../cli-error.ts";
+import { exitCodeOf } from "../exit-code.ts";
 import type { ProcessFlags } from "../flags/process-flags.ts";
 import { causeOfDeath, explainLostCall, findGuestEnd, guestDiedError, KILLED } from "../guest/guest-death.ts";
 import { isRemovedContainer, throwIfRemoved } from "../guest/removed-container.ts";
-import type { ProcessEnd } from "../state/state-records.ts";
+import type { ProcessEnd, ProcessRecord } from "../state/state-records.ts";
 import { LOST, type StateStore } from "../state/state-store.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { PreparedRun } from "./prepare-run.ts";
@@ -28,8 +29,10 @@ export interface ContainerRun {
   readonly options: RunOptions;
   readonly flags: ProcessFlags & { readonly detachKeys?: Uint8Array };
   readonly interrupts: Interrupts;
-  /** True to keep the record after the container's end. */
-  readonly kept: boolean;
+  /** Set to keep the record after the container's end; these fields are for later runs. */
+  readonly kept?: Pick<ProcessRecord, "request" | "restarts">;
+  /** True if the kept record of an earlier run exists. */
+  readonly isAgain?: boolean;
   /** Path of the output file. */
   readonly output?: string | undefined;
   readonly volumes?: readonly string[];
@@ -54,6 +57,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
   let created = false;
   let started = false;
   let isLeft = false;
+  let isRecorded = false;
   let ended: ProcessEnd | undefined;
   // Signals go to the process as soon as it starts, including earlier ones.
   run.interrupts.handle((_signal, times) => leaveAfter(client, times));
@@ -62,6 +66,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
     await client.agent.createContainer({ ...process_, OCI: spec, storages: [...(prepared.storages ?? [])] });
     created = true;
     if (guest !== undefined) {
+      isRecorded = true;
       store.processes.write(guest, {
         container: run.id,
         exec: run.id,
@@ -74,7 +79,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
         cwd: spec.Process?.Cwd ?? "/",
         user: run.options.user ?? String(prepared.config["User"] ?? ""),
         keeper: thisProcess(),
-        ...(run.kept ? { kept: true } : {}),
+        ...(run.kept === undefined ? {} : { kept: true, ...run.kept }),
         ...(run.output === undefined ? {} : { output: run.output }),
         ...(run.volumes === undefined ? {} : { volumes: run.volumes }),
       });
@@ -100,11 +105,14 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
     }
     if (started && !(cause instanceof Removed)) {
       ended ??= { code: LOST, at: new Date().toISOString(), why: causeOfDeath(cause) };
+    } else if (run.isAgain && isRecorded && !(cause instanceof Removed)) {
+      ended ??= { code: exitCodeOf(cause, "run"), at: new Date().toISOString(), why: oneLine(cause) };
     }
     if (created) await remove().catch(() => undefined);
     throw cause;
   } finally {
-    if (!isLeft) noteEnd(store, prepared, run, ended);
+    // Of a run again that never began, the record of the run before stays.
+    if (!isLeft && (isRecorded || !run.isAgain)) noteEnd(store, prepared, run, ended);
   }
 }
 
@@ -151,7 +159,7 @@ function serve(store: StateStore, prepared: PreparedRun, run: ContainerRun): Pro
 function noteEnd(store: StateStore, { guest }: PreparedRun, { id, kept }: ContainerRun, ended?: ProcessEnd): void {
   if (guest === undefined) return;
   const name = { container: id, exec: id };
-  if (!kept || ended === undefined) store.removeProcess(guest, name);
+  if (kept === undefined || ended === undefined) store.removeProcess(guest, name);
   else store.processes.end(guest, name, ended);
 }
 
@@ -164,9 +172,14 @@ function removed(id: string, cause: unknown): Removed {
 
 /** Leaves the rlimits of an agent we didn't boot unchanged, since it may run where ours can't be set. */
 function specOf(prepared: PreparedRun, options: RunOptions): Init<grpc.Spec> {
-  const mounts = [...(prepared.network ? [RESOLV_CONF_MOUNT] : []), ...(prepared.mounts ?? [])];
+  const mounts = [
+    ...(prepared.network ? [RESOLV_CONF_MOUNT] : []),
+    ...(prepared.mounts ?? []),
+    ...(options.mounts ?? []),
+  ];
   const spec = imageSpec(prepared, prepared.rootfs, { ...options, mounts });
-  return prepared.guest === undefined ? { ...spec, Process: { ...spec.Process, Rlimits: [] } } : spec;
+  if (prepared.guest !== undefined || options.rlimits !== undefined) return spec;
+  return { ...spec, Process: { ...spec.Process, Rlimits: [] } };
 }
 
 /** Returns why a call failed. A guest's end breaks the connection first; its cause is known a little later. */

@@ -1,9 +1,10 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { namesIn } from "../../../lib/names-in.ts";
 import { isAlive } from "../../../lib/process-owner.ts";
 import { CliError } from "../cli-error.ts";
 import { createRecord, readRecord, writeRecord } from "./record-file.ts";
-import { namesIn, type StateFolder } from "./state-folder.ts";
+import type { StateFolder } from "./state-folder.ts";
 import type { ProcessEnd, ProcessName, ProcessRecord } from "./state-records.ts";
 
 const PROCESS_FILE = /^process-.+\.json$/;

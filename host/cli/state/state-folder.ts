@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { namesIn } from "../../../lib/names-in.ts";
 import { FolderError } from "../../../lib/safe-place.ts";
 import { checkPrivateFolder, makePrivateFolder } from "../../private-folder.ts";
 
@@ -51,13 +52,4 @@ export class StateFolder {
 
 function defaultRoot(): string {
   return join(process.env["XDG_RUNTIME_DIR"] || "/tmp", `guestd-${process.geteuid?.() ?? 0}`);
-}
-
-/** Returns the sorted names in a directory, or none if it can't be read. */
-export function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory).sort();
-  } catch {
-    return [];
-  }
 }

@@ -1,5 +1,6 @@
 import type { ProcessOwner } from "../../../lib/process-owner.ts";
 import type { BootTimeline } from "../../sandbox/boot-timeline.ts";
+import type { RunRequest } from "../run/run-once.ts";
 
 /** Record of a guest that a guestctl of this user keeps. */
 export interface GuestRecord {
@@ -56,6 +57,14 @@ export interface ProcessRecord {
   /** "HOST:GUEST", with ":ro" if read-only. */
   readonly volumes?: readonly string[];
   readonly ended?: ProcessEnd;
+  /** Words and flags of the `guestctl run` that made a kept container, to run it again. */
+  readonly request?: RunRequest;
+  /** Number of runs by the restart policy since the last start. */
+  readonly restarts?: number;
+  /** Set once a user has ended it, so that no policy runs it again. */
+  readonly stopped?: true;
+  /** Set while it waits for its next run; `ended` is of the run before. */
+  readonly restarting?: true | undefined;
 }
 
 export interface ProcessEnd {

@@ -160,3 +160,18 @@ test("names a damaged file", () => {
   writeFileSync(join(root, "one", "guest.json"), "{");
   expect(() => store.guests()).toThrow(`${join(root, "one", "guest.json")}: the record is damaged; remove the file`);
 });
+
+test("a kept container's own guest is claimed again once its owner has ended, by one process", () => {
+  store.claim("web");
+  store.reclaim("web");
+  expect(store.owner("web")).toEqual(thisProcess());
+  giveToAnother("web");
+  store.reclaim("web");
+  expect(store.owner("web")).toEqual(thisProcess());
+  giveToAnother("web");
+  writeFileSync(join(root, "web", "next-owner.json"), JSON.stringify(thisProcess()));
+  expect(() => store.reclaim("web")).toThrow("guest web: name already in use; choose another");
+  writeFileSync(join(root, "web", "next-owner.json"), JSON.stringify({ pid: process.pid, started: 1 }));
+  store.reclaim("web");
+  expect(readdirSync(join(root, "web"))).toEqual(["owner.json"]);
+});

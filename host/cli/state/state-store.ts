@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive, type ProcessOwner, thisProcess } from "../../../lib/process-owner.ts";
 import { CliError } from "../cli-error.ts";
@@ -17,6 +18,8 @@ const DEAD_KEPT = 10;
 const GUEST_FILE = "guest.json";
 /** Identifies the guestctl that keeps a guest; the guest ends with it. */
 const OWNER_FILE = "owner.json";
+/** Exists while a process takes the place of an owner that has ended. */
+const NEXT_OWNER_FILE = "next-owner.json";
 
 /**
  * Records of guests and their processes, shared by this user's guestctl processes. Powering off a guest removes its record; a
@@ -51,6 +54,24 @@ export class StateStore {
   claim(guest: string): void {
     this.checkFree(guest);
     if (!createRecord(join(this.directory(guest), OWNER_FILE), thisProcess())) throw nameInUse(guest);
+  }
+
+  /** Claims the name of a container's own guest again, to run the kept container anew. Throws CliError if it runs. */
+  reclaim(guest: string): void {
+    const owner = this.owner(guest);
+    if (isSame(owner, thisProcess())) return;
+    if (owner !== undefined && isAlive(owner)) throw nameInUse(guest);
+    const next = join(this.directory(guest), NEXT_OWNER_FILE);
+    const other = readRecord<ProcessOwner>(next);
+    if (other !== undefined && !isAlive(other)) rmSync(next, { force: true });
+    if (!createRecord(next, thisProcess())) throw nameInUse(guest);
+    try {
+      // Another process may have become the owner since.
+      if (!isSame(this.owner(guest), owner)) throw nameInUse(guest);
+      writeRecord(join(this.directory(guest), OWNER_FILE), thisProcess());
+    } finally {
+      rmSync(next, { force: true });
+    }
   }
 
   /** Throws CliError if a guest's name is in use. Releases the name of a guest that died. */
@@ -144,6 +165,10 @@ export class StateStore {
       .sort((a, b) => (b.ended?.at ?? "").localeCompare(a.ended?.at ?? ""));
     for (const { name } of ended.slice(DEAD_KEPT)) this.removeGuest(name);
   }
+}
+
+function isSame(a: ProcessOwner | undefined, b: ProcessOwner | undefined): boolean {
+  return a?.pid === b?.pid && a?.started === b?.started;
 }
 
 function nameInUse(guest: string): CliError {

@@ -16,8 +16,8 @@ const MAX_PAUSE_MS = 5000;
 const PING_MS = 15_000;
 /** Pings without an answer after which the connection counts as lost. */
 const MISSED = 3;
-/** How long the agent may take to close the listener. */
-const END_MS = 1000;
+/** How long a busy agent may take to close the listener. */
+const END_MS = 5000;
 
 export interface ReverseOptions extends ForwardOptions {
   /** Takes each connection that a process of the container has made. */

@@ -1,44 +1,9 @@
 import { ttrpc } from "../../../proto/gen/messages.js";
-import { FRAME_RESPONSE, MAX_BODY_BYTES } from "../../../proto/ttrpc-frame.ts";
-import type { CaseGroup, ConformanceCase, Level } from "../case.ts";
-import type { CaseContext } from "../case-context.ts";
-import { equal, holds, matches } from "../check.ts";
-import { checkFrame, frame, type RawAnswer, RawAnswers, requestBody } from "../raw-frames.ts";
-
-const FRAMING = "ttRPC, framing errors of ttrpc-rust";
-
-/** Sends bytes, then expects a health check on the same connection to be answered. Returns the first answer. */
-async function exchange(context: CaseContext, bytes: Uint8Array): Promise<RawAnswer> {
-  const socket = await context.dial();
-  const answers = new RawAnswers(socket);
-  socket.write(bytes);
-  const first = await answers.next();
-  socket.write(checkFrame(99));
-  const next = await answers.next();
-  equal([next.streamId, next.code], [99, "ok"], "the answer to the next call of the connection");
-  return first;
-}
-
-/** Returns a case in which frames get an error on their stream, and the connection survives. */
-function answered(
-  name: string,
-  level: Level,
-  bytes: () => Uint8Array,
-  streamId: number,
-  codes: readonly string[],
-  text = /./,
-): ConformanceCase {
-  return {
-    ...{ name, level, source: FRAMING, needs: ["ttrpc"] },
-    run: async (context) => {
-      const first = await exchange(context, bytes());
-      equal(first.streamId, streamId, "the stream of the answer");
-      equal(first.type, FRAME_RESPONSE, "the type of the answer");
-      holds(codes.includes(first.code), `the code is ${codes.join(" or ")}`, { code: first.code, text: first.text });
-      matches(first.text, text, "the text");
-    },
-  };
-}
+import { FRAME_RESPONSE } from "../../../proto/ttrpc-frame.ts";
+import type { CaseGroup } from "../case.ts";
+import { equal, holds } from "../check.ts";
+import { checkFrame, exchange, frame, RawAnswers, requestBody } from "../raw-frames.ts";
+import { FRAMING, framingErrors } from "./framing-errors.ts";
 
 export const framing: CaseGroup = {
   name: "framing",
@@ -112,49 +77,7 @@ export const framing: CaseGroup = {
         equal((await context.execute(id, "echo x")).stdout, "x\n", "the output of an exec");
       },
     },
-    answered(
-      "Check: an even stream id is answered with INVALID_ARGUMENT",
-      "should",
-      () => checkFrame(2),
-      2,
-      ["invalid-argument"],
-      /odd/i,
-    ),
-    answered(
-      "Check: an unknown service is answered with an error",
-      "should",
-      () => frame(1, requestBody("grpc.Nope", "X")),
-      1,
-      ["invalid-argument", "unimplemented", "not-found"],
-    ),
-    answered(
-      "Check: an unknown method is answered with UNIMPLEMENTED",
-      "must",
-      () => frame(1, requestBody("grpc.AgentService", "ConformanceNope")),
-      1,
-      ["unimplemented"],
-    ),
-    answered(
-      "StartContainer: a payload that is no message is answered with an error",
-      "must",
-      () => frame(1, requestBody("grpc.AgentService", "StartContainer", Uint8Array.of(0x0a, 0xff, 0x01))),
-      1,
-      ["unknown", "invalid-argument", "internal"],
-    ),
-    answered(
-      "Check: a request envelope that is no message is answered with an error",
-      "should",
-      () => frame(1, Buffer.of(255, 255)),
-      1,
-      ["invalid-argument", "unknown", "internal"],
-    ),
-    answered(
-      "Check: a request over 4 MiB is answered with an error, and the connection survives",
-      "must",
-      () => frame(1, Buffer.alloc(MAX_BODY_BYTES + 1)),
-      1,
-      ["invalid-argument", "resource-exhausted"],
-    ),
+    ...framingErrors,
     {
       name: "Check: unknown fields of a request are ignored",
       level: "must",

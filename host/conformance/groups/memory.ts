@@ -1,60 +1,16 @@
 import type { CaseGroup } from "../case.ts";
-import { equal, holds } from "../check.ts";
+import { equal, holds, refused } from "../check.ts";
 import { withResources } from "../oci-spec.ts";
+import { oomCases } from "./oom-cases.ts";
 
 const MIB = 1 << 20;
-/** Doubles a string until memory ends. */
-const EAT = "x=0123456789abcdef; while :; do x=$x$x; done";
 const FILES = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null";
 
 export const memory: CaseGroup = {
   name: "memory",
   title: "Memory and OOM events",
   cases: [
-    {
-      name: "GetOOMEvent: stays open while nothing happens",
-      level: "must",
-      source: "runtime-rs asks again at once: an immediate error makes it spin",
-      needs: ["sandbox"],
-      run: (context) => context.stillOpen(context.agent.getOOMEvent({}), "GetOOMEvent"),
-    },
-    {
-      name: "GetOOMEvent: reports a container of which a process was killed for memory",
-      level: "must",
-      source: "Go shim and runtime-rs, OOMKilled in Kubernetes",
-      needs: ["memory-limits"],
-      run: async (context) => {
-        const event = context.agent.getOOMEvent({});
-        const id = await context.sleeper(withResources({ Memory: { Limit: 24 * MIB } }));
-        equal((await context.execute(id, EAT)).status, 137, "the killed process's status");
-        equal((await event).container_id, id, "the event's container");
-      },
-    },
-    {
-      name: "GetOOMEvent: reports an event that happened before the call",
-      level: "should",
-      source: "runtime-rs asks again after each event",
-      needs: ["memory-limits"],
-      run: async (context) => {
-        const id = await context.sleeper(withResources({ Memory: { Limit: 24 * MIB } }));
-        await context.execute(id, EAT);
-        equal((await context.agent.getOOMEvent({})).container_id, id, "the event's container");
-      },
-    },
-    {
-      name: "GetOOMEvent: reports a second kill in the same container",
-      level: "may",
-      source: "guestd; the reference reports one event for each container",
-      needs: ["memory-limits"],
-      run: async (context) => {
-        const id = await context.sleeper(withResources({ Memory: { Limit: 24 * MIB } }));
-        for (let time = 0; time < 2; time++) {
-          const event = context.agent.getOOMEvent({});
-          await context.execute(id, EAT);
-          equal((await event).container_id, id, "the event's container");
-        }
-      },
-    },
+    ...oomCases,
     {
       name: "CreateContainer: a memory limit is in the container's cgroup",
       level: "must",
@@ -109,6 +65,17 @@ export const memory: CaseGroup = {
         holds(/can't fork|Resource temporarily unavailable/.test(stderr), "fork fails", stderr.slice(0, 200));
         const { cgroup_stats } = await context.agent.statsContainer({ container_id: id });
         holds((cgroup_stats?.pids_stats?.current ?? 0) <= 8, "there are at most 8 processes");
+      },
+    },
+    {
+      name: "ExecProcess: beyond the container's limit of processes, it is refused",
+      level: "may",
+      source: "guestd; an agent may need processes of its own in the container's cgroup",
+      needs: ["memory-limits"],
+      run: async (context) => {
+        const id = await context.sleeper(withResources({ Pids: { Limit: 2 } }));
+        await context.exec(id, ["sleep", "1000"]);
+        await refused(context.exec(id, ["true"]), { codes: ["internal"], text: /EAGAIN|temporarily unavailable/ });
       },
     },
   ],

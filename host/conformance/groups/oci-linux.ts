@@ -1,6 +1,10 @@
+import type { Init } from "../../../proto/codec.ts";
+import type { grpc } from "../../../proto/gen/messages.js";
 import type { CaseGroup, ConformanceCase } from "../case.ts";
+import type { CaseContext } from "../case-context.ts";
 import { equal, holds, matches, refused } from "../check.ts";
-import { OCI_LINUX, withLinux, withResources } from "../oci-spec.ts";
+import { OCI_LINUX, withLinux } from "../oci-spec.ts";
+import { cgroupCases } from "./cgroup-cases.ts";
 
 const LINUX = "OCI runtime spec, linux";
 
@@ -23,6 +27,14 @@ function ownNamespace(type: string, link: string, level: ConformanceCase["level"
       holds(one !== two, `the ${type} namespaces of two containers differ`, [one, two]);
     },
   };
+}
+
+/** Returns the parts of a spec whose seccomp filter refuses mkdir. Ends the case if the agent doesn't support filters. */
+async function withoutMkdir(context: CaseContext): Promise<Init<grpc.Spec>> {
+  const { agent_details } = await context.agent.getGuestDetails({});
+  if (agent_details?.supports_seccomp !== true) context.skip("the agent reports no support for seccomp");
+  const Syscalls = [{ Names: ["mkdir", "mkdirat"], Action: "SCMP_ACT_ERRNO" }];
+  return withLinux({ Seccomp: { DefaultAction: "SCMP_ACT_ALLOW", Syscalls } });
 }
 
 export const ociLinux: CaseGroup = {
@@ -61,13 +73,7 @@ export const ociLinux: CaseGroup = {
       level: "should",
       source: `${LINUX}.seccomp`,
       run: async (context) => {
-        const { agent_details } = await context.agent.getGuestDetails({});
-        if (agent_details?.supports_seccomp !== true) context.skip("the agent reports no support for seccomp");
-        const Seccomp = {
-          DefaultAction: "SCMP_ACT_ALLOW",
-          Syscalls: [{ Names: ["mkdir", "mkdirat"], Action: "SCMP_ACT_ERRNO" }],
-        };
-        const text = await context.print("mkdir /tmp/conf-x 2>&1 | sed 's/.*: //'", withLinux({ Seccomp }));
+        const text = await context.print("mkdir /tmp/conf-x 2>&1 | sed 's/.*: //'", await withoutMkdir(context));
         equal(text, "Operation not permitted\n", "the error of mkdir");
       },
     },
@@ -76,91 +82,12 @@ export const ociLinux: CaseGroup = {
       level: "should",
       source: `${LINUX}.seccomp`,
       run: async (context) => {
-        const { agent_details } = await context.agent.getGuestDetails({});
-        if (agent_details?.supports_seccomp !== true) context.skip("the agent reports no support for seccomp");
-        const Seccomp = {
-          DefaultAction: "SCMP_ACT_ALLOW",
-          Syscalls: [{ Names: ["mkdir", "mkdirat"], Action: "SCMP_ACT_ERRNO" }],
-        };
-        const id = await context.sleeper(withLinux({ Seccomp }));
+        const id = await context.sleeper(await withoutMkdir(context));
         const { stdout } = await context.execute(id, "mkdir /tmp/conf-y 2>&1 | sed 's/.*: //'");
         equal(stdout, "Operation not permitted\n", "the error of mkdir");
       },
     },
-    {
-      name: "CreateContainer: an empty cgroups path is accepted",
-      level: "must",
-      source: "ctr run; the container's id is the path",
-      run: async (context) =>
-        equal(await context.print("echo on", withLinux({ CgroupsPath: "" })), "on\n", "the output"),
-    },
-    {
-      name: "CreateContainer: a cgroups path of the host is accepted",
-      level: "must",
-      source: `${LINUX}.cgroupsPath; Go shim passes it on`,
-      run: async (context) => {
-        const CgroupsPath = `/kubepods/burstable/pod-conf/${context.fresh()}`;
-        equal(await context.print("echo on", withLinux({ CgroupsPath })), "on\n", "the output");
-      },
-    },
-    {
-      name: "CreateContainer: a cgroups path of the host applies",
-      level: "should",
-      source: `${LINUX}.cgroupsPath; below the agent's own directory`,
-      run: async (context) => {
-        const name = context.fresh();
-        await context.sleeper(withLinux({ CgroupsPath: `/kubepods/pod-conf/${name}` }));
-        // Other directories may vanish meanwhile, which find reports.
-        const line = `find /guest -type d -path '*/kubepods/pod-conf/${name}' 2>/dev/null | wc -l`;
-        const count = Number(await context.lookAt("/sys/fs/cgroup", line));
-        holds(count > 0, "a directory below /sys/fs/cgroup of the guest has the path", count);
-      },
-    },
-    {
-      name: "CreateContainer: a cgroups path for systemd is accepted",
-      level: "must",
-      source: "kubelet with the systemd driver; slice:prefix:name",
-      run: async (context) => {
-        const CgroupsPath = `kubepods-besteffort.slice:cri-containerd:${context.fresh()}`;
-        equal(await context.print("echo on", withLinux({ CgroupsPath })), "on\n", "the output");
-      },
-    },
-    {
-      name: "CreateContainer: a container with a cgroup namespace sees its cgroup as the root",
-      level: "should",
-      source: "cgroup_namespaces(7)",
-      run: async (context) => {
-        const text = await context.print("cat /proc/self/cgroup", withResources({}));
-        holds(
-          text
-            .trim()
-            .split("\n")
-            .every((line) => /:\/$/.test(line)),
-          "every path is /",
-          text,
-        );
-      },
-    },
-    {
-      name: "CreateContainer: limits for which the kernel has no controller don't stop a container",
-      level: "should",
-      source: "hosts send the limits of their own kernel",
-      run: async (context) => {
-        const Resources = { HugepageLimits: [{ Pagesize: "512MB", Limit: 0 }] };
-        equal(await context.print("echo on", withLinux({ Resources })), "on\n", "the output");
-      },
-    },
-    {
-      name: "CreateContainer: CPU shares, quota and period are accepted",
-      level: "must",
-      source: "Kubernetes, CPU requests and limits",
-      needs: ["memory-limits"],
-      run: async (context) => {
-        const CPU = { Shares: 1024, Quota: 50_000, Period: 100_000 };
-        const line = "cat /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us";
-        matches(await context.print(line, withResources({ CPU })), /^50000( 100000)?\n$/, "the quota");
-      },
-    },
+    ...cgroupCases,
     {
       name: "CreateContainer: startContainer hooks of the spec may be empty",
       level: "must",

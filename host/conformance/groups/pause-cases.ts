@@ -1,7 +1,10 @@
 import type { ConformanceCase } from "../case.ts";
-import { equal, holds, refused } from "../check.ts";
+import { equal, holds, type Refusal, refused } from "../check.ts";
 
 const [KILL, TERM] = [9, 15];
+
+/** Answer of the reference to a call that the container's state doesn't allow. */
+const WRONG_STATE: Refusal = { codes: ["internal"], text: /current status is/ };
 
 /** Cases of paused containers. */
 export const pauseCases: readonly ConformanceCase[] = [
@@ -27,11 +30,34 @@ export const pauseCases: readonly ConformanceCase[] = [
     source: "behaviour of the reference: INTERNAL in a wrong state",
     run: async (context) => {
       const container_id = await context.sleeper();
-      await refused(context.agent.resumeContainer({ container_id }));
+      await refused(context.agent.resumeContainer({ container_id }), WRONG_STATE);
       await context.agent.pauseContainer({ container_id });
-      await refused(context.agent.pauseContainer({ container_id }));
+      await refused(context.agent.pauseContainer({ container_id }), WRONG_STATE);
       await context.agent.resumeContainer({ container_id });
       equal((await context.execute(container_id, "echo alive")).stdout, "alive\n", "the output of an exec");
+    },
+  },
+  {
+    name: "PauseContainer: of a container that has ended is refused",
+    level: "should",
+    source: "behaviour of the reference: INTERNAL in a wrong state",
+    run: async (context) => {
+      const container_id = await context.start(["true"]);
+      await context.finish(container_id);
+      await refused(context.agent.pauseContainer({ container_id }), WRONG_STATE);
+    },
+  },
+  {
+    name: "StartContainer: of a paused container is refused until it is resumed",
+    level: "may",
+    source: "guestd",
+    run: async (context) => {
+      const container_id = await context.create(["echo", "started"]);
+      await context.agent.pauseContainer({ container_id });
+      await refused(context.agent.startContainer({ container_id }), { text: /paused/ });
+      await context.agent.resumeContainer({ container_id });
+      await context.agent.startContainer({ container_id });
+      equal((await context.finish(container_id)).stdout, "started\n", "stdout");
     },
   },
   {

@@ -1,6 +1,6 @@
-import type { CaseGroup } from "../case.ts";
+import type { CaseGroup, ConformanceCase } from "../case.ts";
 import type { CaseContext } from "../case-context.ts";
-import { equal, holds, matches } from "../check.ts";
+import { equal, matches } from "../check.ts";
 
 /** Starts two containers and returns the namespace of each one's first process. */
 async function namespacesOf(context: CaseContext, link: string, sandbox_pidns = false): Promise<[string, string]> {
@@ -11,6 +11,21 @@ async function namespacesOf(context: CaseContext, link: string, sandbox_pidns = 
     return stdout;
   };
   return [await read(), await read()];
+}
+
+/** Returns the case that two containers share a namespace, or don't. */
+function namespaces(
+  about: Pick<ConformanceCase, "name" | "level" | "source">,
+  link: string,
+  wanted: "shared" | "separate",
+): ConformanceCase {
+  return {
+    ...about,
+    run: async (context) => {
+      const [first, second] = await namespacesOf(context, link);
+      equal(second === first ? "shared" : "separate", wanted, `the ${link} namespace of the second container`);
+    },
+  };
 }
 
 export const pod: CaseGroup = {
@@ -29,51 +44,47 @@ export const pod: CaseGroup = {
         equal(second, first, "the pid namespace of the second container");
       },
     },
-    {
-      name: "CreateContainer: without sandbox_pidns, containers have separate pid namespaces",
-      level: "must",
-      source: "Kubernetes, pods",
-      run: async (context) => {
-        const [first, second] = await namespacesOf(context, "pid");
-        holds(first !== second, "the pid namespaces differ", first);
+    namespaces(
+      {
+        name: "CreateContainer: without sandbox_pidns, containers have separate pid namespaces",
+        level: "must",
+        source: "Kubernetes, pods",
       },
-    },
-    {
-      name: "CreateContainer: containers share the IPC namespace",
-      level: "must",
-      source: "Kubernetes, pods; the agent owns it",
-      run: async (context) => {
-        const [first, second] = await namespacesOf(context, "ipc");
-        equal(second, first, "the ipc namespace of the second container");
+      "pid",
+      "separate",
+    ),
+    namespaces(
+      {
+        name: "CreateContainer: containers share the IPC namespace",
+        level: "must",
+        source: "Kubernetes, pods; the agent owns it",
       },
-    },
-    {
-      name: "CreateContainer: containers share the UTS namespace",
-      level: "must",
-      source: "Kubernetes, pods; the agent owns it",
-      run: async (context) => {
-        const [first, second] = await namespacesOf(context, "uts");
-        equal(second, first, "the uts namespace of the second container");
+      "ipc",
+      "shared",
+    ),
+    namespaces(
+      {
+        name: "CreateContainer: containers share the UTS namespace",
+        level: "must",
+        source: "Kubernetes, pods; the agent owns it",
       },
-    },
-    {
-      name: "CreateContainer: without a network namespace, containers have the guest's network",
-      level: "must",
-      source: "both hosts remove it: the VM's network is the pod's",
-      run: async (context) => {
-        const [first, second] = await namespacesOf(context, "net");
-        equal(second, first, "the network namespace of the second container");
+      "uts",
+      "shared",
+    ),
+    namespaces(
+      {
+        name: "CreateContainer: without a network namespace, containers have the guest's network",
+        level: "must",
+        source: "both hosts remove it: the VM's network is the pod's",
       },
-    },
-    {
-      name: "CreateContainer: containers have separate mount namespaces",
-      level: "must",
-      source: "Kubernetes, pods",
-      run: async (context) => {
-        const [first, second] = await namespacesOf(context, "mnt");
-        holds(first !== second, "the mount namespaces differ", first);
-      },
-    },
+      "net",
+      "shared",
+    ),
+    namespaces(
+      { name: "CreateContainer: containers have separate mount namespaces", level: "must", source: "Kubernetes, pods" },
+      "mnt",
+      "separate",
+    ),
     {
       name: "RemoveContainer: of one container leaves the others running",
       level: "must",

@@ -1,17 +1,9 @@
 import type { CaseGroup } from "../case.ts";
-import type { CaseContext } from "../case-context.ts";
 import { equal, holds, matches, refused } from "../check.ts";
 import { withMounts } from "../oci-spec.ts";
 import { HOSTNAME, NAMESERVER, SHM } from "../session.ts";
-
-const BYTES = 1;
-const INODES = 2;
-
-/** Ends the case unless this run's own sandbox exists. */
-async function ownSandbox(context: CaseContext): Promise<void> {
-  const outcome = await context.session.sandbox();
-  if (outcome === "existed") context.skip("the agent had a sandbox already");
-}
+import { ownSandbox } from "./own-sandbox.ts";
+import { volumeCases } from "./volume-cases.ts";
 
 export const sandbox: CaseGroup = {
   name: "sandbox",
@@ -174,49 +166,6 @@ export const sandbox: CaseGroup = {
       source: "agent.proto, ReseedRandomDevRequest.data",
       run: ({ agent }) => refused(agent.reseedRandomDev({})),
     },
-    {
-      name: "GetVolumeStats: reports bytes, then inodes, of a volume",
-      level: "should",
-      source: "Kubernetes, statistics of volumes",
-      needs: ["sandbox"],
-      run: async (context) => {
-        await ownSandbox(context);
-        const { usage, volume_condition } = await context.agent.getVolumeStats({ volume_guest_path: SHM.mount_point });
-        equal(
-          usage.map(({ unit }) => unit),
-          [BYTES, INODES],
-          "the units",
-        );
-        equal(usage[0]?.total, 67_108_864, "the total bytes");
-        equal(volume_condition?.abnormal ?? false, false, "volume_condition.abnormal");
-      },
-    },
-    {
-      name: "GetVolumeStats: counts what a container writes",
-      level: "should",
-      source: "Kubernetes, statistics of volumes",
-      needs: ["rootfs"],
-      run: async (context) => {
-        await ownSandbox(context);
-        const used = async () =>
-          (await context.agent.getVolumeStats({ volume_guest_path: SHM.mount_point })).usage.map((one) => one.used);
-        const before = await used();
-        const bind = { destination: "/shm", source: SHM.mount_point, type: "bind", options: ["rbind", "rw"] };
-        await context.print("head -c 16384 /dev/zero > /shm/counted", withMounts(bind));
-        const after = await used();
-        await context.print("rm /shm/counted", withMounts(bind));
-        equal(
-          after.map((value, at) => value - (before[at] ?? 0)),
-          [16_384, 1],
-          "the growth in bytes and inodes",
-        );
-      },
-    },
-    {
-      name: "GetVolumeStats: refuses a path that does not exist",
-      level: "should",
-      source: "Go shim, kata-runtime direct-volume stats",
-      run: ({ agent }) => refused(agent.getVolumeStats({ volume_guest_path: "/conformance/none" })),
-    },
+    ...volumeCases,
   ],
 };

@@ -78,7 +78,8 @@ export const statistics: CaseGroup = {
       run: async (context) => {
         const id = await context.sleeper(withResources({ Pids: { Limit: 44 } }));
         const { cgroup_stats } = await context.agent.statsContainer({ container_id: id });
-        equal(cgroup_stats?.pids_stats?.current, 1, "pids_stats.current");
+        const { current, limit } = cgroup_stats?.pids_stats ?? {};
+        equal([current, limit], [1, 44], "pids_stats.current and limit");
       },
     },
     {

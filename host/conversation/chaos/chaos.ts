@@ -1,9 +1,12 @@
 import { type Random, randomFrom } from "../../../lib/seeded-random.ts";
 import { CODES } from "../../../proto/codes.ts";
 import { ConversationError } from "../conversation-error.ts";
-import { framePassage, type Lanes, type PassingFrame } from "../relay/frame-passage.ts";
+import { framePassage } from "../relay/frame-passage.ts";
+import { grpcPassage } from "../relay/grpc/grpc-passage.ts";
+import { passageByProtocol } from "../relay/passage-by-protocol.ts";
+import { passingFrame } from "../relay/passing-frame.ts";
+import type { PassingMessage } from "../relay/passing-message.ts";
 import { type Relay, startRelay } from "../relay/relay.ts";
-import { responseFrame } from "../relay/response-frame.ts";
 import type { Action, Rule } from "./rule.ts";
 
 export interface ChaosOptions {
@@ -12,7 +15,7 @@ export interface ChaosOptions {
   /** Address of the agent. */
   readonly to: string;
   readonly rules: readonly Rule[];
-  /** The same frames in the same order meet the same fate for the same seed. */
+  /** The same messages in the same order meet the same fate for the same seed. */
   readonly seed: number;
   /** Reports an action in one line. */
   onAction(text: string): void;
@@ -20,30 +23,32 @@ export interface ChaosOptions {
   onError(error: Error): void;
 }
 
-/** Relays a host's ttRPC connections to an agent, with the faults of the rules. Of each frame, the first rule that applies acts. */
+/** Relays a host's connections to an agent, over either protocol, with the faults of the rules. Of each message, the first rule that applies acts. */
 export function startChaos(options: ChaosOptions): Promise<Relay> {
   const { listen, to, rules, seed, onAction, onError } = options;
   const states = rules.map((rule, index) => new RuleState(rule, randomFrom(seed + index)));
+  const onMessage = (message: PassingMessage) => {
+    // Each rule counts all of its messages, whichever rule acts.
+    const applying = states.filter((state) => state.applies(message));
+    const [first] = applying;
+    if (first === undefined) return message.pass();
+    onAction(`${placeOf(message)}: ${first.rule.text}`);
+    return act(first.rule.action, message, onError);
+  };
   return startRelay({
     listen,
     to,
     onError,
     open: (connection) =>
-      framePassage(connection, {
-        onForeign: (conn) => onAction(`connection ${conn}: not ttRPC, passed on without faults`),
-        async onFrame(frame, lanes) {
-          // Each rule counts all of its frames, whichever rule acts.
-          const applying = states.filter((state) => state.applies(frame));
-          const [first] = applying;
-          if (first === undefined) return lanes[frame.direction].frame(frame.bytes);
-          onAction(`${placeOf(frame)}: ${first.rule.text}`);
-          await act(first.rule.action, frame, lanes, onError);
-        },
-      }),
+      passageByProtocol((protocol) =>
+        protocol === "grpc"
+          ? grpcPassage(connection, { onMessage, onError })
+          : framePassage(connection, { onFrame: (frame, lanes) => onMessage(passingFrame(frame, lanes)) }),
+      ),
   });
 }
 
-/** A rule with its count of frames and its random numbers. */
+/** A rule with its count of messages and its random numbers. */
 class RuleState {
   readonly rule: Rule;
   readonly #random: Random;
@@ -54,7 +59,7 @@ class RuleState {
     this.#random = random;
   }
 
-  applies({ method, direction, conn }: PassingFrame): boolean {
+  applies({ method, direction, conn }: PassingMessage): boolean {
     const { rule } = this;
     if (rule.call !== undefined && rule.call !== method) return false;
     if (rule.direction !== "both" && rule.direction !== direction) return false;
@@ -65,32 +70,28 @@ class RuleState {
   }
 }
 
-async function act(action: Action, frame: PassingFrame, lanes: Lanes, onError: (error: Error) => void): Promise<void> {
-  const { direction, stream, bytes } = frame;
-  const lane = lanes[direction];
+async function act(action: Action, message: PassingMessage, onError: (error: Error) => void): Promise<void> {
   switch (action.kind) {
     case "delay":
-      return lane.later(bytes, action.ms);
+      return message.passLater(action.ms);
     case "drop":
       return undefined;
     case "duplicate":
-      await lane.frame(bytes);
-      return lane.frame(bytes);
+      return message.passTwice();
     case "cut":
-      await lane.piece(bytes.subarray(0, action.bytes), false);
-      return lanes.close(direction);
+      return message.cut(action.bytes);
     case "fail":
-      return lanes.response.frame(responseFrame(stream, { code: CODES[action.code], text: action.text }));
+      return message.fail(CODES[action.code], action.text);
     case "kill":
       try {
         process.kill(action.pid, "SIGKILL");
       } catch (error) {
         onError(new ConversationError(`kill ${action.pid}: ${(error as Error).message}`, { cause: error }));
       }
-      return lane.frame(bytes);
+      return message.pass();
   }
 }
 
-function placeOf({ conn, direction, method, stream }: PassingFrame): string {
+function placeOf({ conn, direction, method, stream }: PassingMessage): string {
   return `connection ${conn}, ${direction} of ${method === "" ? "no call" : method}, stream ${stream}`;
 }

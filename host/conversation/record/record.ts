@@ -1,11 +1,11 @@
 import { rmSync } from "node:fs";
 import { ConversationError } from "../conversation-error.ts";
-import type { Direction } from "../format/conversation.ts";
 import { ConversationWriter } from "../format/conversation-writer.ts";
+import { passageByProtocol } from "../relay/passage-by-protocol.ts";
 import { type Passage, type Relay, type RelayedConnection, startRelay } from "../relay/relay.ts";
 import { CallEntries } from "./call-entries.ts";
 import { grpcEntries } from "./grpc/grpc-entries.ts";
-import { ttrpcEntries, type WireReader } from "./ttrpc-entries.ts";
+import { ttrpcEntries } from "./ttrpc-entries.ts";
 
 export interface RecordOptions {
   /** Where the host connects: unix:///path, unix://@name or hvsock:///path:port. */
@@ -68,34 +68,25 @@ export async function startRecording(options: RecordOptions): Promise<Recording>
   };
 }
 
-/** First byte of the HTTP/2 preface. As the first byte of a ttRPC frame it would mean over a gigabyte. */
-const GRPC_FIRST = 0x50;
-
 function recordConnection(connection: RelayedConnection, writer: ConversationWriter, redacted: boolean): Passage {
   const conn = connection.id;
   const entries = new CallEntries(writer, conn, redacted);
-  let reader: WireReader | undefined;
-  /** Chooses the protocol by the first byte. Of both, only gRPC lets the agent begin; a silent host counts as ttRPC. */
-  const readerFor = (direction: Direction, first?: number): WireReader => {
-    if (reader !== undefined) return reader;
-    const protocol = first === GRPC_FIRST || (first !== undefined && direction === "response") ? "grpc" : "ttrpc";
+  return passageByProtocol((protocol) => {
     writer.begin(protocol);
     writer.write({ kind: "opened", conn, protocol });
-    reader = protocol === "ttrpc" ? ttrpcEntries(entries) : grpcEntries(entries);
-    return reader;
-  };
-  return {
-    async receive(direction, chunk) {
-      readerFor(direction, chunk[0]).push(direction, chunk);
-      await Promise.all([connection.write(direction, chunk), writer.ready()]);
-    },
-    async end(direction) {
-      readerFor(direction).end(direction);
-      writer.write({ kind: "ended", conn, by: direction === "request" ? "host" : "agent" });
-    },
-    closed(error) {
-      readerFor("request");
-      writer.write({ kind: "closed", conn, ...(error === undefined ? {} : { reason: error.message }) });
-    },
-  };
+    const reader = protocol === "ttrpc" ? ttrpcEntries(entries) : grpcEntries(entries);
+    return {
+      async receive(direction, chunk) {
+        reader.push(direction, chunk);
+        await Promise.all([connection.write(direction, chunk), writer.ready()]);
+      },
+      async end(direction) {
+        reader.end(direction);
+        writer.write({ kind: "ended", conn, by: direction === "request" ? "host" : "agent" });
+      },
+      closed(error) {
+        writer.write({ kind: "closed", conn, ...(error === undefined ? {} : { reason: error.message }) });
+      },
+    };
+  });
 }

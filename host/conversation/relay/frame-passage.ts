@@ -6,11 +6,9 @@ import { Lane } from "./lane.ts";
 import type { Passage, RelayedConnection } from "./relay.ts";
 
 /** A frame that hasn't ended after this time is passed on as far as it has arrived. */
-const STALLED_MS = 100;
+export const STALLED_MS = 100;
 /** Most open calls of a connection that are remembered. */
 const MAX_OPEN = 1 << 16;
-/** First byte of the HTTP/2 preface. */
-const GRPC_FIRST = 0x50;
 
 /** A request or response on its way. */
 export interface PassingFrame {
@@ -34,8 +32,6 @@ export interface Lanes {
 export interface FramePassageOptions {
   /** Passes a frame on in its lane, changes it, or does something else. The direction's next frame waits for it. */
   onFrame(frame: PassingFrame, lanes: Lanes): Promise<void>;
-  /** Called if a connection isn't ttRPC; it is passed on as it is. */
-  onForeign?(conn: number): void;
 }
 
 /** Passes a ttRPC connection on frame by frame. Incomplete and oversized frames are passed on as they are. */
@@ -52,18 +48,12 @@ export function framePassage(connection: RelayedConnection, options: FramePassag
   const splitters = { request: new FrameSplitter(), response: new FrameSplitter() };
   const stalled: { [Key in Direction]?: NodeJS.Timeout } = {};
   const open = new Map<number, string>();
-  let isForeign: boolean | undefined;
 
   const flush = async (direction: Direction) => {
     for (const { bytes, last } of splitters[direction].flush()) await lanes[direction].piece(bytes, last);
   };
   return {
     async receive(direction, chunk) {
-      if (isForeign === undefined) {
-        isForeign = direction === "response" || chunk[0] === GRPC_FIRST;
-        if (isForeign) options.onForeign?.(connection.id);
-      }
-      if (isForeign) return connection.write(direction, chunk);
       clearTimeout(stalled[direction]);
       for (const { kind, bytes, last } of splitters[direction].push(chunk)) {
         if (kind === "frame") await options.onFrame(describe(connection.id, direction, bytes, open), lanes);

@@ -1,5 +1,5 @@
 /** Frames that may wait for their delay, in bytes; further frames of the direction then wait to be read. */
-const MAX_DELAYED_BYTES = 16 << 20;
+export const MAX_DELAYED_BYTES = 16 << 20;
 
 /** Sends frames in one direction of a connection, some of them later. Never interleaves their bytes. */
 export class Lane {

@@ -25,6 +25,8 @@ export interface Passage {
   receive(direction: Direction, chunk: Buffer): Promise<void>;
   /** A direction has ended; its end is passed on afterwards. */
   end(direction: Direction): Promise<void>;
+  /** A direction can't be read any more; both sides are closed afterwards. */
+  failed?(direction: Direction): Promise<void>;
   /** Both sides are closed. Called once. */
   closed(error: Error | undefined): void;
 }
@@ -124,13 +126,14 @@ async function relayConnection(
     close: (direction) => void sides[direction].end(destroy),
   });
   let failure: Error | undefined;
-  const fail = (error: Error) => {
+  const fail = async (direction: Direction, error: Error) => {
     failure ??= stop.aborted ? new Error("the relay was ended") : error;
+    if (!stop.aborted) await passage.failed?.(direction);
     destroy();
   };
   await Promise.all([
-    pass(host, agent, "request", passage).catch(fail),
-    pass(agent, host, "response", passage).catch(fail),
+    pass(host, agent, "request", passage).catch((error: Error) => fail("request", error)),
+    pass(agent, host, "response", passage).catch((error: Error) => fail("response", error)),
   ]);
   stop.removeEventListener("abort", destroy);
   passage.closed(failure);

@@ -1,8 +1,8 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 
 /** Size of `struct control` in agent/native/sys-faults/faults.c, and the offsets of its fields, in bytes. */
-const SIZE = 88;
-const AT = { count: 0, first: 4, last: 8, variant: 12, hits: 16, error: 20, name: 24, only: 56 } as const;
+const SIZE = 92;
+const AT = { count: 0, first: 4, last: 8, variant: 12, hits: 16, error: 20, name: 24, only: 56, death: 88 } as const;
 const NAME_BYTES = 32;
 
 /** The calls that must fail. */
@@ -15,7 +15,11 @@ export interface Fault {
   readonly variant: number;
   /** Counts only calls of this name, as in faults.c. */
   readonly only?: string;
+  /** Kills the process instead. For the calls that faults.c lists as FAULT. */
+  readonly death?: "before" | "after";
 }
+
+const DEATHS = { before: 1, after: 2 } as const;
 
 export interface Hit {
   /** Number of calls that failed. */
@@ -37,11 +41,12 @@ export class FaultControl {
   }
 
   /** Restarts the count at 1, and makes these calls fail. */
-  arm({ first, last = first, variant, only = "" }: Fault): void {
+  arm({ first, last = first, variant, only = "", death }: Fault): void {
     this.disarm();
     this.#write(AT.name, Buffer.alloc(NAME_BYTES));
     this.#write(AT.only, Buffer.from(only.padEnd(NAME_BYTES, "\0")));
     for (const at of [AT.hits, AT.error, AT.count]) this.#setNumber(at, 0);
+    this.#setNumber(AT.death, death === undefined ? 0 : DEATHS[death]);
     this.#setNumber(AT.variant, variant);
     this.#setNumber(AT.last, last);
     this.#setNumber(AT.first, first);

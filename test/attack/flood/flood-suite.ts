@@ -1,7 +1,5 @@
 import { readdirSync, readlinkSync } from "node:fs";
-import { join } from "node:path";
 import { expect, it, vi } from "vitest";
-import { NODE_OPTIONS } from "../../../rootfs-builder/image/contents.ts";
 import { describeInNamespaces } from "../../init/testing/describe-in-namespaces.ts";
 import { startHostAgent } from "../../namespaces/testing/host-agent.ts";
 import { type Conversation, flood } from "./flood.ts";
@@ -9,7 +7,6 @@ import { http2Conversation } from "./http2-conversation.ts";
 import { streamsConversation } from "./streams-conversation.ts";
 import { ttrpcConversation } from "./ttrpc-conversation.ts";
 
-const AGENT = join(import.meta.dirname, "../../../agent/main.ts");
 /** GUESTD_SEED repeats a run. */
 const SEED = Number(process.env["GUESTD_SEED"] ?? Date.now() % 100_000);
 const WIDTH = 60;
@@ -22,7 +19,7 @@ export function floodSuite(connections: number): void {
       ["ttRPC", "", ttrpcConversation],
       ["guestd.v1.Streams", "_1028", streamsConversation],
     ])("neither end the agent nor stay open in it: %s", async (name, port, conversation) => {
-      await using machine = await startHostAgent({ agentCommand: [process.execPath, ...NODE_OPTIONS, AGENT] });
+      await using machine = await startHostAgent();
       await using other = await machine.connect();
       await other.health.check({});
       await using grpc = await machine.connect({ protocol: "grpc" });

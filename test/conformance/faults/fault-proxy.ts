@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { framePassage, type Lanes, type PassingFrame } from "../../../host/conversation/relay/frame-passage.ts";
+import { passageByProtocol, plainPassage } from "../../../host/conversation/relay/passage-by-protocol.ts";
 import { type RelayedConnection, startRelay } from "../../../host/conversation/relay/relay.ts";
 import { responseFrame } from "../../../host/conversation/relay/response-frame.ts";
 import { ttrpc } from "../../../proto/gen/messages.js";
@@ -30,7 +31,10 @@ export async function startFaultProxy(listen: string, to: string, fault: Fault):
         count();
         connection.close("response");
       }
-      return new FaultConnection(hooks, count, ended.promise).passage(connection);
+      const faulty = new FaultConnection(hooks, count, ended.promise);
+      return passageByProtocol((protocol) =>
+        protocol === "grpc" ? plainPassage(connection) : faulty.passage(connection),
+      );
     },
   });
   return {

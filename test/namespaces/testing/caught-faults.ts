@@ -1,7 +1,5 @@
-import { rmSync } from "node:fs";
 import { GROUPS } from "../../../host/conformance/groups.ts";
 import { guestTarget } from "../../../host/conformance/target/guest-target.ts";
-import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
 import type { Fault } from "../../conformance/faults/fault.ts";
 import { type FaultResult, runFaults } from "../../conformance/faults/run-faults.ts";
 import { ourTarget } from "./our-agent.ts";
@@ -17,14 +15,9 @@ export async function caughtFaults(
   faults: readonly Fault[],
   { guest = false, onResult = () => undefined }: CaughtOptions = {},
 ): Promise<readonly FaultResult[]> {
-  const directory = makeWorkDirectory("faults");
-  try {
-    const results = await runFaults(faults, { target: await ourTarget(directory), groups: GROUPS, onResult });
-    const rest = faults.filter((_fault, at) => guest && results[at]?.cases === 0);
-    if (rest.length === 0) return results;
-    const booted = await runFaults(rest, { target: guestTarget(), groups: GROUPS, concurrency: 1, onResult });
-    return results.map((result) => booted.find(({ fault }) => fault === result.fault) ?? result);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  const results = await runFaults(faults, { target: await ourTarget(), groups: GROUPS, onResult });
+  const rest = faults.filter((_fault, at) => guest && results[at]?.cases === 0);
+  if (rest.length === 0) return results;
+  const booted = await runFaults(rest, { target: guestTarget(), groups: GROUPS, concurrency: 1, onResult });
+  return results.map((result) => booted.find(({ fault }) => fault === result.fault) ?? result);
 }

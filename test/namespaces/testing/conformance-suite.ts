@@ -31,7 +31,7 @@ export function conformanceSuite(protocol: "ttrpc" | "grpc", groups = "*"): void
     let start = "";
     beforeAll(async () => {
       directory = makeWorkDirectory("conformance");
-      start = await startCommand(directory);
+      start = await startCommand();
     });
     afterAll(() => rmSync(directory, { recursive: true, force: true }));
 

@@ -7,13 +7,12 @@ import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
 import { startInit } from "../../init/testing/harness.ts";
 import { makeBusyboxRootfs } from "../../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../../scenarios/machine.ts";
-
-const repository = join(import.meta.dirname, "../../..");
+import { builtAgent } from "../../testing/built-agent.ts";
 
 export interface HostAgentOptions {
   /** Default: build/native/init. */
   readonly init?: string;
-  /** Default: Node with agent/main.ts. */
+  /** Default: the agent as the image has it. */
   readonly agentCommand?: readonly string[];
   /** Lines of a TOML configuration file. */
   readonly config?: string;
@@ -28,7 +27,7 @@ export async function startHostAgent(
 ): Promise<Machine & { readonly directory: string; agentPid(): Promise<number>; initPid(): Promise<number> }> {
   const directory = makeWorkDirectory("agent");
   const address = `unix://${directory}/agent.sock`;
-  const command = options.agentCommand ?? [process.execPath, join(repository, "agent/main.ts")];
+  const command = options.agentCommand ?? (await builtAgent()).command;
   const config = join(directory, "agent.toml");
   if (options.config !== undefined) writeFileSync(config, `server_addr = "${address}"\n${options.config}\n`);
   const setting = options.config === undefined ? `KATA_AGENT_SERVER_ADDR=${address}` : `GUESTD_CONFIG_FILE=${config}`;

@@ -5,9 +5,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
 import { childrenOf } from "../../init/testing/children-of.ts";
+import { builtAgent } from "../../testing/built-agent.ts";
 
 const repository = join(import.meta.dirname, "../../..");
 const init = join(repository, "build/native/init");
+const { command } = await builtAgent();
 
 /** Directory and cgroup for agents that run one after the other as services of this machine, not as PID 1. */
 export interface ServicePlace extends AsyncDisposable {
@@ -64,7 +66,7 @@ export function makeServicePlace(): ServicePlace {
     directory,
     start(env, options = [], before = []) {
       handOnNothing(cgroup);
-      const agent = [...before, process.execPath, join(repository, "agent/main.ts")];
+      const agent = [...before, ...command];
       const child = spawn("/bin/sh", ["-c", script, "sh", init, ...options, "--", ...agent], {
         env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", ...env },
         stdio: ["ignore", "pipe", "pipe"],

@@ -1,8 +1,4 @@
-import { rmSync } from "node:fs";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { buildShippedAgent } from "../../bench/shipped-agent.ts";
-import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
+import { afterAll, expect, it } from "vitest";
 import { describeInNamespaces } from "../../init/testing/describe-in-namespaces.ts";
 import { closedAsLogged } from "../../scenarios/closed-as-logged.ts";
 import { killUnderLoad, NOTHING_LOST } from "../../scenarios/killed-under-load.ts";
@@ -19,21 +15,14 @@ export function suddenDeathSuite(kills: number): void {
     const total: Record<string, number> = { kills: 0 };
     /** Closed connections by the reason in the log. */
     const reasons: Record<string, number> = {};
-    let directory: string;
-    let agentCommand: readonly string[];
-    beforeAll(async () => {
-      directory = makeWorkDirectory("shipped");
-      agentCommand = await buildShippedAgent(join(import.meta.dirname, "../../.."), directory);
-    }, 60_000);
     afterAll(() => {
       process.stdout.write(`${JSON.stringify({ ...total, reasons })}\n`);
-      rmSync(directory, { recursive: true, force: true });
     });
 
     it.concurrent.each(Array.from({ length: machines }, (_, seed) => seed + 1))(
       `loses no container, exit status, output or call in ${KILLS} kills under load (%i)`,
       async (seed) => {
-        await using machine = await startHostAgent({ agentCommand });
+        await using machine = await startHostAgent();
         const counts = await killUnderLoad(machine, { kills: KILLS, seed, pauseMs: 150 }).catch((error: unknown) => {
           process.stderr.write(
             `seed ${seed}: ${String(error)}; the console's end: ${machine.console().slice(-3000)}\n`,

@@ -1,10 +1,10 @@
-import { AgentError } from "../../../../agent/kernel/error.ts";
-import type { RegistryClient } from "../../../../agent/storage/image/registry-client.ts";
-import { registryStore } from "../../../../agent/storage/image/registry-store.ts";
 import type { BlobStore } from "../../../../image/blob-store.ts";
 import { digestOf } from "../../../../image/digest.ts";
 import { ImageError } from "../../../../image/image-error.ts";
 import { readStoredImage } from "../../../../image/read-image.ts";
+import type { RegistryClient } from "../../../../image/registry/registry-client.ts";
+import { RegistryError } from "../../../../image/registry/registry-error.ts";
+import { registryStore } from "../../../../image/registry/registry-store.ts";
 import { type FuzzTarget, promise, refuses } from "../target.ts";
 
 const PLATFORM = { os: "linux", architecture: "amd64" };
@@ -74,7 +74,7 @@ export const images: FuzzTarget = {
 };
 
 async function* answer(bytes: Buffer | undefined): AsyncGenerator<Buffer> {
-  if (bytes === undefined) throw new AgentError("not-found", "404");
+  if (bytes === undefined) throw new RegistryError("not-found", "404");
   yield bytes;
 }
 
@@ -97,5 +97,5 @@ async function read(store: BlobStore): Promise<void> {
 function readError(error: unknown): void {
   // Errors in a layer's stream are reported by the code that applies it.
   const isOfStream = error instanceof Error && "code" in error && !(error instanceof TypeError);
-  if (!isOfStream) refuses(error, ImageError, AgentError);
+  if (!isOfStream) refuses(error, ImageError);
 }

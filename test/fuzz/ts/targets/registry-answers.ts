@@ -1,6 +1,6 @@
-import { AgentError } from "../../../../agent/kernel/error.ts";
-import { parseChallenge, tokenUrl } from "../../../../agent/storage/image/bearer-challenge.ts";
-import { parseImageReference } from "../../../../agent/storage/image/image-reference.ts";
+import { parseChallenge, tokenUrl } from "../../../../image/registry/bearer-challenge.ts";
+import { parseImageReference } from "../../../../image/registry/image-reference.ts";
+import { RegistryError } from "../../../../image/registry/registry-error.ts";
 import { type FuzzTarget, promise, refuses } from "../target.ts";
 
 export const registryAnswers: FuzzTarget = {
@@ -33,7 +33,7 @@ export const registryAnswers: FuzzTarget = {
       );
     } catch (error) {
       if (error instanceof TypeError) return; // the client reports a host that URL refuses
-      refuses(error, AgentError);
+      refuses(error, RegistryError);
     }
   },
 };

@@ -1,9 +1,8 @@
-import { AgentError } from "../../../../agent/kernel/error.ts";
-import { parseImageReference } from "../../../../agent/storage/image/image-reference.ts";
-import { RegistryClient } from "../../../../agent/storage/image/registry-client.ts";
-import { registryStore } from "../../../../agent/storage/image/registry-store.ts";
 import { ImageError } from "../../../../image/image-error.ts";
 import { readStoredImage } from "../../../../image/read-image.ts";
+import { parseImageReference } from "../../../../image/registry/image-reference.ts";
+import { RegistryClient } from "../../../../image/registry/registry-client.ts";
+import { registryStore } from "../../../../image/registry/registry-store.ts";
 import { type FuzzTarget, promise, refuses } from "../target.ts";
 import { played } from "./played-http.ts";
 
@@ -52,7 +51,7 @@ export const registryHttp: FuzzTarget = {
     try {
       await readStoredImage(registryStore(client, reference), "fuzz", { platform: PLATFORM });
     } catch (error) {
-      refuses(error, ImageError, AgentError);
+      refuses(error, ImageError);
     }
     for (const { hostname, authorization } of played.asked) {
       promise(authorization === undefined || hostname === "registry.example", `${hostname} gets a token`);

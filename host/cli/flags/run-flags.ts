@@ -1,0 +1,68 @@
+import type { Init } from "../../../proto/codec.ts";
+import type { grpc } from "../../../proto/gen/messages.js";
+import type { Rlimit, RunOptions } from "../../image/image-config.ts";
+import type { Volume } from "../../sandbox/shared-folder.ts";
+import type { TargetFlags } from "../guest/target.ts";
+import type { PullPolicy } from "../run/choose-image.ts";
+import type { RestartPolicy } from "../run/restart-policy.ts";
+import type { GuestFlags } from "./guest-flags.ts";
+import type { MountFlag, Tmpfs } from "./mount-flag.ts";
+import { type ProcessFlags, processOptions } from "./process-flags.ts";
+
+/** Flags of `guestctl run`. */
+export interface RunFlags extends ProcessFlags, GuestFlags, TargetFlags {
+  readonly detach?: true;
+  readonly name?: string;
+  readonly imageName?: string;
+  readonly rootfs?: string;
+  readonly guestRoot?: true;
+  readonly entrypoint?: string;
+  readonly readOnly?: true;
+  readonly memory?: number;
+  readonly cpus?: number;
+  readonly pids?: number;
+  readonly ulimit?: readonly Rlimit[];
+  readonly rm?: true;
+  readonly restart?: RestartPolicy;
+  readonly volume?: readonly Volume[];
+  readonly mount?: readonly MountFlag[];
+  readonly pull?: PullPolicy;
+  readonly plainHttp?: true;
+  readonly verbose?: true;
+  readonly detachKeys?: Uint8Array;
+}
+
+/** Maps flags and words to options of the container. */
+export function runOptions(args: readonly string[], flags: RunFlags): RunOptions {
+  const { memory, cpus, pids, entrypoint } = flags;
+  return {
+    ...processOptions(flags),
+    ...(args.length === 0 ? {} : { args }),
+    ...(entrypoint === undefined ? {} : { entrypoint: entrypoint === "" ? [] : [entrypoint] }),
+    ...(flags.ulimit === undefined ? {} : { rlimits: flags.ulimit }),
+    ...(flags.readOnly ? { readonlyRoot: true } : {}),
+    ...(flags.mount === undefined
+      ? {}
+      : { mounts: flags.mount.flatMap((each) => ("tmpfs" in each ? tmpfsMount(each.tmpfs) : [])) }),
+    limits: {
+      ...(memory === undefined ? {} : { memory }),
+      ...(cpus === undefined ? {} : { cpus }),
+      ...(pids === undefined ? {} : { pids }),
+    },
+  };
+}
+
+function tmpfsMount({ guest, size }: Tmpfs): Init<grpc.Mount> {
+  const options = ["nosuid", "nodev", "noexec", ...(size === undefined ? [] : [`size=${size}`])];
+  return { destination: guest, source: "tmpfs", type: "tmpfs", options };
+}
+
+/** Returns the folders of the host that the container gets. */
+export function volumesOf({ volume = [], mount = [] }: RunFlags): readonly Volume[] {
+  return [...volume, ...mount.flatMap((each) => ("volume" in each ? [each.volume] : []))];
+}
+
+/** True if the first word names an image. */
+export function hasImage({ rootfs, guestRoot }: RunFlags): boolean {
+  return rootfs === undefined && guestRoot === undefined;
+}

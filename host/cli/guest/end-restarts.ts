@@ -1,0 +1,19 @@
+import { isAlive } from "../../../lib/process-owner.ts";
+import { terminateOwner, waitForOwner } from "../state/owner-process.ts";
+import type { StateStore } from "../state/state-store.ts";
+import type { ContainerTarget } from "./target.ts";
+
+/** Notes that a user ends a container, so that its restart policy doesn't run it again. */
+export function noteStopped(store: StateStore, { guest, container, record }: ContainerTarget): void {
+  if (guest === undefined || record?.kept === undefined) return;
+  store.processes.update(guest.name, { container, exec: container }, { stopped: true });
+}
+
+/** Ends the guestctl that waits to run an ended container again. */
+export async function endRestarts(store: StateStore, target: ContainerTarget): Promise<void> {
+  const { keeper, restarting } = target.record ?? {};
+  if (restarting === undefined || keeper === undefined || !isAlive(keeper)) return;
+  noteStopped(store, target);
+  terminateOwner(keeper);
+  await waitForOwner(target.container, keeper);
+}

@@ -1,0 +1,31 @@
+import { InvalidArgumentError } from "commander";
+
+/** When a detached container runs again after its end. */
+export interface RestartPolicy {
+  readonly when: "no" | "on-failure" | "always";
+  /** Restarts after which it is left ended; undefined for no limit. */
+  readonly limit?: number;
+}
+
+/** First and longest pause before a restart, and the run in milliseconds after which it is the first again. As docker's. */
+const FIRST_MS = 100;
+const LONGEST_MS = 60_000;
+const STABLE_MS = 10_000;
+
+/** Parses "no", "always", "on-failure" or "on-failure:5". Throws InvalidArgumentError. */
+export function restartPolicy(text: string): RestartPolicy {
+  const [, when, digits] = /^(no|always|on-failure)(?::(\d{1,6}))?$/.exec(text) ?? [];
+  if (when === "no" || when === "always") if (digits === undefined) return { when };
+  if (when === "on-failure") return digits === undefined ? { when } : { when, limit: Number(digits) };
+  throw new InvalidArgumentError("Expected no, always, on-failure or on-failure:COUNT.");
+}
+
+/** True if a container that ended with this code, after so many restarts, runs again. */
+export function isRestarted({ when, limit = Number.POSITIVE_INFINITY }: RestartPolicy, code: number, restarts: number) {
+  return when === "always" || (when === "on-failure" && code !== 0 && restarts < limit);
+}
+
+/** Returns the pause in milliseconds before the next restart, from the one before (0: none) and the length of the run. */
+export function restartPause(before: number, ranMs: number): number {
+  return before === 0 || ranMs >= STABLE_MS ? FIRST_MS : Math.min(before * 2, LONGEST_MS);
+}

@@ -1,0 +1,128 @@
+import { resolve } from "node:path";
+import { thisProcess } from "../../../lib/process-owner.ts";
+import { guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
+import { guestNetwork } from "../flags/network-flags.ts";
+import { hasImage, type RunFlags, runOptions, volumesOf } from "../flags/run-flags.ts";
+import { findTarget } from "../guest/target.ts";
+import { StatusLine } from "../output/status-line.ts";
+import { sizeText } from "../output/text-table.ts";
+import type { StateStore } from "../state/state-store.ts";
+import { announceReady, backgroundOutput } from "./background.ts";
+import { type ChosenImage, chooseImage, type ImageSource, isPath } from "./choose-image.ts";
+import type { Interrupts } from "./interrupts.ts";
+import { GUEST_ROOT, type PreparedRun, prepareAtAddress, prepareInGuest, prepareInOwnGuest } from "./prepare-run.ts";
+import { runContainer } from "./run-container.ts";
+
+/** The words and flags of a `guestctl run`. */
+export interface RunRequest {
+  readonly words: readonly string[];
+  readonly flags: RunFlags;
+}
+
+/** One run of a container, from its preparation to its end. */
+export interface RunTurn {
+  readonly id: string;
+  readonly interrupts: Interrupts;
+  /** Number of earlier runs by the restart policy. */
+  readonly restarts: number;
+  /** True if the container has ended before and its record is kept. */
+  readonly isAgain: boolean;
+}
+
+/** Runs a container to its end and returns its exit code. Throws one line. */
+export async function runOnce(store: StateStore, request: RunRequest, turn: RunTurn): Promise<number> {
+  const { words, flags } = request;
+  const { id, interrupts, restarts, isAgain } = turn;
+  using status = new StatusLine();
+  using _claim = isAgain ? undefined : claimName(store, id, words, flags);
+  using chosen = hasImage(flags)
+    ? await interrupts.during(chooseImage(imageSource(id, words, flags, interrupts, status)))
+    : undefined;
+  await using prepared = await interrupts.during(prepare(store, turn, chosen, flags, status));
+  const [image = "", ...rest] = hasImage(flags) ? words : ["", ...words];
+  return await runContainer(store, prepared, {
+    id,
+    image,
+    options: runOptions(rest, flags),
+    flags,
+    interrupts,
+    ...(isAgain ? { isAgain } : {}),
+    ...(flags.detach && flags.rm === undefined ? { kept: { request: storedRequest(request), restarts } } : {}),
+    output: backgroundOutput(),
+    volumes: volumesOf(flags).map(({ host, guest, mode }) => `${host}:${guest}${mode === "ro" ? ":ro" : ""}`),
+    started() {
+      status.clear();
+      announceReady();
+    },
+  });
+}
+
+/** Returns the request with paths that hold in any directory. Keys that leave a terminal are of no use later. */
+function storedRequest({ words, flags: { detachKeys, ...flags } }: RunRequest): RunRequest {
+  const [image = "", ...rest] = words;
+  const isFile = hasImage(flags) && isPath(image);
+  return {
+    words: isFile ? [resolve(image), ...rest] : words,
+    flags: { ...flags, ...(flags.vmImage === undefined ? {} : { vmImage: resolve(flags.vmImage) }) },
+  };
+}
+
+function imageSource(
+  container: string,
+  [text = ""]: readonly string[],
+  flags: RunFlags,
+  { signal }: Interrupts,
+  status: StatusLine,
+): ImageSource {
+  const onProgress = (bytes: number, total: number) =>
+    status.show(`pulling ${text}: ${sizeText(bytes)} of ${sizeText(total)}`);
+  return { text, container, pull: flags.pull ?? "missing", plainHttp: flags.plainHttp === true, signal, onProgress };
+}
+
+/** Claims the container's name in a running guest until the container runs; disposal releases it if it never did. */
+function claimName(store: StateStore, id: string, args: readonly string[], flags: RunFlags): Disposable {
+  const guest = flags.guest === undefined ? undefined : findTarget(store, flags).guest?.name;
+  const name = { container: id, exec: id };
+  if (guest !== undefined) {
+    const unknown = { image: "", terminal: false, rootfs: "", env: [], cwd: "/", user: "" };
+    const startedAt = new Date().toISOString();
+    store.processes.claim(guest, { ...name, ...unknown, args, startedAt, keeper: thisProcess(), starting: true });
+  }
+  return {
+    [Symbol.dispose]() {
+      const claimed =
+        guest === undefined ? [] : store.processes.list(guest).filter(({ container }) => container === id);
+      if (guest !== undefined && claimed.some(({ starting }) => starting)) store.removeProcess(guest, name);
+    },
+  };
+}
+
+function prepare(
+  store: StateStore,
+  { id, interrupts, isAgain }: RunTurn,
+  chosen: ChosenImage | undefined,
+  flags: RunFlags,
+  status: StatusLine,
+): Promise<PreparedRun> {
+  const { address, rootfs, imageName } = flags;
+  if (address !== undefined && rootfs !== undefined) return prepareAtAddress(address, rootfs, "guestctl");
+  const { path, text } = chosen ?? { path: "", text: "" };
+  const named = { path, ...(imageName === undefined ? {} : { name: imageName }) };
+  const files = { image: flags.guestRoot ? GUEST_ROOT : named, volumes: volumesOf(flags) } as const;
+  const unpacking = flags.guestRoot ? [] : [`unpacking ${text}`];
+  status.show(`${[...unpacking, ...(flags.guest === undefined ? ["booting a guest"] : [])].join(" and ")} …`);
+  if (flags.guest !== undefined) {
+    const { guest } = findTarget(store, flags);
+    if (guest !== undefined) return prepareInGuest(guest, id, files, interrupts.signal);
+  }
+  return prepareInOwnGuest(store, id, files, {
+    ...(isAgain ? { isAgain } : {}),
+    name: id,
+    ...guestSize(flags, flags),
+    ...guestImage(flags),
+    ...guestWords(flags),
+    ...guestNetwork(flags),
+    signal: interrupts.signal,
+    ...(flags.verbose ? { onConsole: (line: string) => void process.stderr.write(`${line}\n`) } : {}),
+  });
+}
