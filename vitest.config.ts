@@ -29,8 +29,8 @@ const expect = { poll: { timeout: 50_000 } };
 
 /**
  * `unit` needs nothing built but proto. `init` and `guest` are real machines, with long limits: two guests at a time, as each takes
- * one processor, and three of the others, which mostly wait. `npm test` leaves `nightly` out. Where files
- * share their worker's process and modules, what they replace ends with them (restore-globals.ts).
+ * one processor, and three of the others, which mostly wait. `npm test` leaves `nightly` out. Files of `init` share their worker's
+ * process and modules, whose loading takes longest there; what they replace ends with them (restore-globals.ts).
  */
 export default defineConfig({
   test: {
@@ -49,7 +49,6 @@ export default defineConfig({
           ],
           testTimeout: 60_000,
           maxWorkers: 2,
-          isolate: false,
         },
       },
       {

@@ -19,7 +19,8 @@ export async function waitUntilListening(child: Child, socket: string, signal: A
   while (!(await isListening(socket))) {
     if (over) throw await child.failure();
     if (late.aborted) throw new MachineError(`${child.name} did not listen on ${socket} within ${LISTEN_MS / 1000} s`);
-    await delay(5, undefined, { signal });
+    signal.throwIfAborted(); // an aborted delay would give no reason
+    await delay(5);
   }
 }
 

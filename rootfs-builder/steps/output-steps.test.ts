@@ -15,7 +15,7 @@ const builtIn = [...BUILT_IN, "sd_mod", "virtio_net", "overlay", "erofs", "nfit"
 let folder = "";
 beforeEach(async () => {
   folder = await mkdtemp(join(root, "build/guestd-guest-step-"));
-  for (const path of ["build/native", "image", "rootfs-builder", "modules/kernel"])
+  for (const path of ["build/native", "image", "lib", "rootfs-builder", "modules/kernel"])
     await mkdir(join(folder, path), { recursive: true });
   await put("build/native/init", "init");
   await put("modules/modules.builtin", builtIn);

@@ -159,7 +159,9 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: "a bind is shared or unbindable if its options say so, as with runc; crun 1.8 ignores them",
   },
   {
-    difference: /^mounts?(?: \S+\/sub)?: {2}\| (?:\/ r[\w,]+(?: shared)? - tmpfs sub rw,mode=755|\S+\/sub)$/,
+    // Twice below a read-only path, which crun binds over itself.
+    difference:
+      /^mounts?(?: \S+\/sub)?: {2}\| (?:(\/ r[\w,]+(?: shared)? - tmpfs sub rw,mode=755)(?: ; \1)?|(\S+\/sub)(?: ; \2)?)$/,
     when: (spec) =>
       spec.Mounts?.some(
         ({ options }) => options?.includes("bind") && options.some((each) => /^r(private|slave|shared)$/.test(each)),
