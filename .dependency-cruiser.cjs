@@ -73,6 +73,8 @@ module.exports = {
       "^host/(?!cli/command/image-|machine/(installed-guest|keep-kernel))",
       "^rootfs-builder/",
     ),
+    // The SDK and guestctl share what keeps guests; a program that uses the SDK loads no command.
+    layer("only-commands-know-commands", "^host/(?!cli/|demo/)", "^host/cli/"),
     // Recording, replay and faults serve any agent.
     layer(
       "conversations-know-only-the-client",

@@ -1,5 +1,5 @@
 import { type Command, CommanderError } from "commander";
-import { oneLine } from "./cli-error.ts";
+import { oneLine } from "../operation-error.ts";
 import { exitCodeOf } from "./exit-code.ts";
 import { print } from "./output/print.ts";
 import { Interrupted } from "./run/interrupts.ts";

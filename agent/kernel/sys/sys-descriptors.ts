@@ -36,7 +36,7 @@ export type PumpEnd = (error: SystemError | undefined, isSourceEnded: boolean) =
 
 /** A running pump. */
 export interface Pumping {
-  /** Ends it once `count` bytes were moved. Returns true if they are: the end isn't reported then. */
+  /** Ends it at `count` bytes. Returns true if that many were moved already; the end isn't reported then. */
   endAt(count: number): boolean;
   /** Stops moving. Must be called before the descriptors are closed; idempotent. */
   close(): void;

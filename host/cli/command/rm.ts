@@ -1,20 +1,14 @@
 import type { Command } from "commander";
 import { isAlive } from "../../../lib/process-owner.ts";
+import { type ContainerTarget, connectTo, sharedFolderOf } from "../../guests/guest-target.ts";
+import { isRemovedContainer } from "../../guests/removed-container.ts";
 import { removeContainer } from "../../sandbox/shared-folder.ts";
+import { waitForOwner } from "../../state/owner-process.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { count } from "../flags/option-values.ts";
 import { endRestarts, noteStopped } from "../guest/end-restarts.ts";
-import { isRemovedContainer } from "../guest/removed-container.ts";
-import {
-  type ContainerTarget,
-  connectTo,
-  findAnyContainer,
-  sharedFolderOf,
-  type TargetFlags,
-  withTarget,
-} from "../guest/target.ts";
+import { findAnyContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
-import { waitForOwner } from "../state/owner-process.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface RmFlags extends TargetFlags {
   readonly time: number;
@@ -67,7 +61,7 @@ async function removeRunning(target: ContainerTarget, timeout: number): Promise<
   if (guest === undefined) return;
   const keeper = record?.keeper;
   if (keeper !== undefined && isAlive(keeper)) {
-    // The guestctl that keeps it removes the rest: the rootfs, and the guest if it is the container's own.
-    if (guest.name === container) await waitForOwner(guest.name, keeper);
+    // The guestctl that keeps it removes the rest: the rootfs, its hold on the image, and the guest if it is its own.
+    await waitForOwner(guest.name, keeper);
   } else await removeContainer(sharedFolderOf(guest), container);
 }

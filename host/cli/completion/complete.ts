@@ -41,7 +41,7 @@ const NO_FILES = new Set([
 ]);
 /** Options whose values are names. Options without choices that aren't here or in `FILE_OPTIONS` have free values. */
 const OPTION_KINDS: Readonly<Record<string, NameKind>> = { "--guest": "guest" };
-/** Names that options give to values which are paths. */
+/** Names of option values that are paths. */
 const PATHS = new Set(["file", "dir", "path", "host:guest"]);
 
 /**

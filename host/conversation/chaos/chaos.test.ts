@@ -91,7 +91,7 @@ describe.each<Protocol>(["ttrpc", "grpc"])("over %s", (protocol) => {
     expect(faults.server.seen).toEqual(["StartContainer", "StartContainer", "Check"]);
   });
 
-  test("closes before the request that it cuts at 0 bytes; other connections continue", async () => {
+  test("a cut at 0 bytes closes the connection before the request; other connections continue", async () => {
     await using faults = await startFaults(protocol, SERVES, ["call=WaitProcess,cut=0"]);
     await using other = await connect(faults.listen, { protocol });
     await expect(faults.client.agent.waitProcess({})).rejects.toThrow(LOST[protocol]);
