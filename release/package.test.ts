@@ -132,10 +132,13 @@ describe("the npm package guestd", () => {
   });
 });
 
-const USE = `import { connect } from "guestd";
-export async function version(address: string): Promise<string> {
-  await using client = await connect(address);
-  const { agent_version } = await client.health.version({});
-  return agent_version;
+const USE = `import { type ExecResult, Sandbox, SandboxError } from "guestd";
+import { mock } from "guestd/mock";
+export async function hello(address: string): Promise<ExecResult> {
+  await using sandbox = await Sandbox.connect(address, { container: "web" });
+  for await (const { stream, text } of sandbox.exec(["ls"])) console.log(stream, text);
+  return sandbox.exec("echo hello", { timeoutMs: 1000 });
 }
+export const isMissing = (error: unknown): boolean => error instanceof SandboxError && error.code === "not-found";
+export const scripted = mock;
 `;
