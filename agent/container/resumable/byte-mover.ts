@@ -100,7 +100,7 @@ export class ByteMover {
     try {
       const end = room + this.#tee(from, skip, Math.min(most, MAX_MOVE - room));
       let at = room;
-      while (at < end) at += this.#sys.read(this.#pipe, this.#scratch.subarray(at, end));
+      while (at < end) at += this.#read(this.#scratch.subarray(at, end));
       return this.#scratch.subarray(0, at);
     } catch (error) {
       this.#drain();
@@ -198,12 +198,18 @@ export class ByteMover {
     this.#moveAll(this.#pipe, devNull(), count);
   }
 
+  /** Reads from the mover's pipe, which has bytes. Returns their number. */
+  #read(into: Uint8Array): number {
+    const count = this.#sys.read(this.#pipe, into);
+    if (count > 0) return count;
+    throw new AgentError("internal", `read ${into.length} bytes: the pipe has no more`);
+  }
+
   /** Drops all `count` bytes of the mover's pipe. */
   #empty(count: number): void {
     try {
       this.#drop(count);
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
+    } catch {
       this.#drain();
     }
   }
