@@ -35,8 +35,11 @@ describeInNamespaces("guestctl conformance with nothing but an address", () => {
     await using machine = await startHostAgent();
     const names = "*after the agent was killed*,*while no agent runs*";
     const pid = String(await machine.agentPid());
-    const { code, text } = await run(machine.address, "--pid", pid, "--names", names);
-    expect([code, text]).toEqual([0, expect.stringMatching(/^conformant: 3 passed, 0 failed, 0 skipped, /)]);
+    const { code, text } = await run(machine.address, "--pid", pid, "--names", names, "--protocol", "both");
+    expect([code, text]).toEqual([
+      0,
+      expect.stringMatching(/^conformant: 6 passed, 0 failed, 0 skipped, .* over ttrpc and grpc, /),
+    ]);
     expect(await machine.agentPid()).not.toBe(Number(pid));
   });
 
