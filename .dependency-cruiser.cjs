@@ -68,6 +68,8 @@ module.exports = {
     ),
     // `guestctl image` is the builder's command line; it is loaded by these commands alone.
     layer("guestctl-image-alone-builds", "^host/(?!cli/command/image-)", "^rootfs-builder/"),
+    // The SDK and guestctl share what keeps guests; a program that uses the SDK loads no command.
+    layer("only-commands-know-commands", "^host/(?!cli/|demo/)", "^host/cli/"),
     // Recording, replay and faults serve any agent.
     layer(
       "conversations-know-only-the-client",

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
-import { oneLine } from "./cli-error.ts";
+import { oneLine } from "../operation-error.ts";
 import { exitCodeOf } from "./exit-code.ts";
 import { print } from "./output/print.ts";
 import { createProgram } from "./program.ts";

@@ -1,18 +1,19 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
+import type { ContainerTarget } from "../../guests/guest-target.ts";
+import { type PreparedRun, prepareAtAddress, prepareInGuest } from "../../guests/prepare-run.ts";
+import { randomName } from "../../guests/random-name.ts";
 import type { RunOptions } from "../../image/image-config.ts";
 import { repositoryRoot } from "../../machine/paths.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { identifier } from "../flags/option-values.ts";
 import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../flags/process-flags.ts";
-import { type ContainerTarget, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { StatusLine } from "../output/status-line.ts";
 import { Interrupts } from "../run/interrupts.ts";
-import { type PreparedRun, prepareAtAddress, prepareInGuest } from "../run/prepare-run.ts";
-import { randomName } from "../run/random-name.ts";
 import { runContainer } from "../run/run-container.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface DebugFlags extends ProcessFlags, TargetFlags {
   readonly image?: string;
