@@ -103,15 +103,15 @@ test("64 KiB that wait make it full, a byte less doesn't, and sending them makes
   expect([socket.isFull, reader.onRoom.mock.calls.length]).toEqual([false, 1]);
 });
 
-test("output of 4 KiB and more is sent at once within the kernel, after the frames before it, 60 KiB in each", () => {
+test("output of 4 KiB and more is sent at once within the kernel, after the frames before it, 64 KiB in each", () => {
   const { socket, sent, output } = open();
   socket.write(Buffer.from("first"));
   expect(socket.writeOutput(OUT, 3, output, 4096)).toBe(4096);
   expect(sent()).toEqual(Buffer.concat([Buffer.from("first"), dataFrame(3, 4096)]));
   expect(socket.writeOutput(OUT, 0, output, 100_000)).toBe(100_000);
-  expect(sent()).toEqual(Buffer.concat([dataFrame(0, 61_440), dataFrame(61_440, 38_560)]));
-  expect(socket.writeOutput(OUT, 7, output, 300_000)).toBe(245_760);
-  expect([sent().length, output.send.mock.calls.length]).toEqual([245_760 + 4 * HEADER, 3]);
+  expect(sent()).toEqual(Buffer.concat([dataFrame(0, 65_536), dataFrame(65_536, 34_464)]));
+  expect(socket.writeOutput(OUT, 7, output, 300_000)).toBe(196_608);
+  expect([sent().length, output.send.mock.calls.length]).toEqual([196_608 + 3 * HEADER, 3]);
   expect(output.copy).not.toHaveBeenCalled();
 });
 
@@ -172,9 +172,9 @@ test("the rest of a frame in the kernel is sent from there, before other frames,
 });
 
 test.each([
-  { took: 61_456 + HEADER + 100, begun: 100_000, rest: [61_540, 38_460] },
-  { took: 61_456, begun: 61_440, rest: undefined },
-  { took: HEADER, begun: 61_440, rest: [0, 61_440] },
+  { took: 65_552 + HEADER + 100, begun: 100_000, rest: [65_636, 34_364] },
+  { took: 65_552, begun: 65_536, rest: undefined },
+  { took: HEADER, begun: 65_536, rest: [0, 65_536] },
 ])("of several frames those count that a socket took or began: %j", async ({ took, begun, rest }) => {
   const opened = open();
   const { socket, output, sent, room } = opened;
@@ -184,9 +184,9 @@ test.each([
   expect(output.send.mock.calls[1]).toEqual(rest && [...rest, 7]);
   expect([socket.isFull, sent()]).toEqual([
     false,
-    Buffer.concat([dataFrame(0, 61_440), dataFrame(61_440, 38_560)]).subarray(
+    Buffer.concat([dataFrame(0, 65_536), dataFrame(65_536, 34_464)]).subarray(
       0,
-      begun + HEADER * Math.ceil(begun / 61_440),
+      begun + HEADER * Math.ceil(begun / 65_536),
     ),
   ]);
 });

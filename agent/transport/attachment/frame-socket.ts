@@ -1,4 +1,4 @@
-import { STREAM_HEADER_BYTES, writeStreamHeader } from "../../../proto/stream-frame.ts";
+import { MAX_PAYLOAD_BYTES, STREAM_HEADER_BYTES, writeStreamHeader } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import { nextBatch } from "../next-batch.ts";
@@ -9,13 +9,13 @@ import type { CarrierReader, FrameCarrier, Output } from "./frame-carrier.ts";
 const FULL_BYTES = 65_536;
 /** Output of fewer bytes is copied, and sent together with other frames. */
 const SPLICED_BYTES = 4096;
-/** Most output of one spliced frame. With its header it is what splice(2) hands to a socket at once: 16 pages. */
-const MAX_SPLICED = 15 * 4096;
+/** Most output of one spliced frame: the most that a frame may have, so that a window is three frames. */
+const MAX_SPLICED = MAX_PAYLOAD_BYTES;
 /** Most output of one copied frame. With its header it is one write of 32 KiB, the most that every vsock device takes. */
 const MAX_COPIED = 32_768 - STREAM_HEADER_BYTES;
 
 /** Most frames that are spliced at once. */
-const MAX_FRAMES = 4;
+const MAX_FRAMES = 3;
 const FRAME_BYTES = STREAM_HEADER_BYTES + MAX_SPLICED;
 
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
