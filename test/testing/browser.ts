@@ -54,7 +54,11 @@ export async function openPage(url: string): Promise<OpenPage> {
     "--remote-debugging-pipe",
     `--user-data-dir=${profile}`,
   ];
-  const browser = spawn(program ?? "", flags, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+  // A process group of its own, because Debian's program is a shell script that starts the browser.
+  const browser = spawn(program ?? "", flags, {
+    stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+    detached: true,
+  });
   const ended = new Promise((resolve) => browser.once("close", resolve));
   const [input, output] = [browser.stdio[3] as Writable, browser.stdio[4] as Readable];
   input.on("error", () => undefined);
@@ -110,8 +114,7 @@ export async function openPage(url: string): Promise<OpenPage> {
       return result.value;
     },
     async [Symbol.asyncDispose]() {
-      // Not by a signal: Debian's program is a script, whose end leaves the browser running.
-      await call("Browser.close", {}).catch(() => undefined);
+      if (browser.pid !== undefined) process.kill(-browser.pid, "SIGKILL");
       await ended;
       rmSync(profile, { recursive: true, force: true });
     },
