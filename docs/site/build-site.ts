@@ -13,7 +13,8 @@ import { OTHER_PAGES, readPageGroups } from "./page-groups.ts";
 import { PageRouter } from "./page-router.ts";
 
 const EXAMPLES = "Examples";
-const MODULES = "API reference";
+/** Name by which TypeDoc groups the API reference. */
+const MODULES = "Modules";
 const root = join(import.meta.dirname, "../..");
 const at = (path: string) => join(root, path) as NormalizedPath;
 const groups = readPageGroups(readFileSync(at("docs/README.md"), "utf8"));
