@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -19,6 +20,8 @@ import { packageRoot } from "../../lib/package-root.ts";
 import { packagedNode } from "../../rootfs-builder/image/stripped-node.ts";
 import { readVersion } from "../../rootfs-builder/read-version.ts";
 
+/** The program of README.md. */
+const sample = /```js\n([\s\S]*?)```/.exec(readFileSync(join(packageRoot(), "README.md"), "utf8"))?.[1] ?? "";
 const NOBODY = 65_534;
 const NODE_22 = "22.23.3";
 const root = packageRoot();
@@ -147,7 +150,7 @@ describe.each(["22", "24"])("with Node %s", (node) => {
     expect(left.filter((path) => !ofNpm.test(path))).toEqual([]);
   });
 
-  test("an installed guestd boots its guest and runs a container in it", async () => {
+  test("an installed guestd boots its guest, and runs a container and the program of README.md in it", async () => {
     const rust = (await findVirtiofsd()).kind === "rust" && isRoot();
     const user = install(rust ? NOBODY : (process.getuid?.() ?? 0), node);
     shareCache(user);
@@ -156,6 +159,10 @@ describe.each(["22", "24"])("with Node %s", (node) => {
     expect(setup).toMatchObject({ status: 0, stdout: expect.stringContaining(`guestctl run ${image} echo hello`) });
     const { status, stdout, stderr } = run(user, "npx", "guestctl", "run", image, "echo", "hello");
     expect([status, stdout, stderr]).toEqual([0, "hello\n", ""]);
+    for (const name of ["sample.js", "sample.ts"]) {
+      writeFileSync(join(user.cwd, name), sample.replace("alpine:3.20", image));
+      expect([name, run(user, "node", name).stdout]).toEqual([name, "3 hello world\nstdout one\nstderr two\n"]);
+    }
   });
 });
 
