@@ -1,14 +1,16 @@
-import { expect, test } from "vitest";
-import { type CoreDump, listCores, readCore } from "../../host/client/streams/cores.ts";
-import { type GuestEvent, readEvents } from "../../host/client/streams/events.ts";
-import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "./testing/guest-machine.ts";
+import { expect } from "vitest";
+import { type CoreDump, listCores, readCore } from "../../../host/client/streams/cores.ts";
+import { type GuestEvent, readEvents } from "../../../host/client/streams/events.ts";
+import { Pod } from "../../scenarios/pod.ts";
+import type { GuestMachine } from "./guest-machine.ts";
 
 const MIB = 2 ** 20;
+/** Word of the kernel command line that the guest needs. */
+export const KEEP_CORES = `agent.core_dumps=${32 * MIB}`;
 const [SIGABRT, SIGSEGV] = [6, 11];
 
-test("a guest keeps the core dumps of its containers, over the agent's death, within limits that they can't evade", async () => {
-  await using machine = await startGuestMachine(undefined, { kernelArgs: [`agent.core_dumps=${32 * MIB}`] });
+/** Expects a guest to keep core dumps over the agent's death, within limits that containers can't evade. */
+export async function keepsCores(machine: GuestMachine): Promise<void> {
   const pod = await Pod.open(machine);
   const address = machine.guest.address(1028);
   const list = () => listCores(address, { giveUpMs: 60_000 });
@@ -52,5 +54,6 @@ test("a guest keeps the core dumps of its containers, over the agent's death, wi
     [id, 2, child.cut],
     [id, 3, "limit"],
   ]);
+  await pod.remove(id);
   await pod.client.close();
-}, 240_000);
+}
