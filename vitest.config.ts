@@ -48,7 +48,7 @@ export default defineConfig({
           expect,
           sequence: { groupOrder: 0 },
           include: [
-            "{agent,lib,image,host,rootfs-builder}/**/*.test.ts",
+            "{agent,lib,image,host,rootfs-builder,release}/**/*.test.ts",
             "test/{clean-up,conformance,docs,plans,bench,mutation}/**/*.test.ts",
           ],
           exclude: MEASURING,

@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import { RpcError } from "../client/rpc-error.ts";
-import { CliError } from "./cli-error.ts";
+import { OperationError } from "../operation-error.ts";
 
 /** Commands whose exit code is a process's. If guestctl itself fails, they use Docker's codes; other commands use 1. */
 const RUNNERS: ReadonlySet<string> = new Set(["run", "exec", "attach", "debug"]);
@@ -14,7 +14,7 @@ const NOT_FOUND = 127;
 export function exitCodeOf(error: unknown, command = ""): number {
   if (error instanceof SuppressedError) return exitCodeOf(error.suppressed, command);
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
-  if (error instanceof CliError && error.exitCode !== undefined) return error.exitCode;
+  if (error instanceof OperationError && error.exitCode !== undefined) return error.exitCode;
   if (error instanceof CommanderError && USAGE_IS_2.has(command)) return 2;
   if (!RUNNERS.has(command)) return 1;
   return error instanceof RpcError ? launchFailure(error.message) : FAILED;

@@ -33,7 +33,7 @@ class DemoRun implements AsyncDisposable {
 
   async #unpack(say: Say): Promise<void> {
     this.#folder = await makeSharedFolder();
-    this.#image = await unpackRootfs(IMAGE, this.#folder.directory, ROOTFS);
+    this.#image = await unpackRootfs({ path: IMAGE }, this.#folder.directory, ROOTFS);
     say(`${this.#image.layers} layer, ${this.#image.entries} entries in ${this.#folder.directory}`);
     for (const note of this.#image.notes) say(note);
   }

@@ -23,7 +23,7 @@ test("unpacks an image out of the guest's sight and moves it in complete, whatev
   const folder = await makeSharedFolder();
   const before = process.umask(0o077);
   try {
-    const { entries } = await unpackRootfs(image, folder.directory, "c1", { keepOwners: false });
+    const { entries } = await unpackRootfs({ path: image }, folder.directory, "c1", { keepOwners: false });
     expect(entries).toBe(51);
     const container = join(folder.share.directory, "c1");
     expect(treeOf(container)["rootfs/dir/file-7"]).toBe("text");
@@ -63,7 +63,7 @@ test("writes nothing outside while a guest keeps planting links in the container
     let moved = 0;
     const end = performance.now() + 1500;
     for (let tries = 0; performance.now() < end || (moved === 0 && tries < 1000); tries++) {
-      const unpacked = unpackRootfs(image, folder.directory, "c1", { keepOwners: false });
+      const unpacked = unpackRootfs({ path: image }, folder.directory, "c1", { keepOwners: false });
       moved += await unpacked.then(
         () => 1,
         () => 0,

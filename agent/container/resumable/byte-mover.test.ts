@@ -1,5 +1,7 @@
-import { afterEach, describe, expect, test } from "vitest";
-import { createLedgerMemory, StreamLedger } from "../../kernel/journal/stream-ledger.ts";
+import { constants } from "node:os";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { SystemError } from "../../kernel/error.ts";
+import { createLedgerMemory, KEY_BYTES, StreamLedger } from "../../kernel/journal/stream-ledger.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import { openSys, type RealSys } from "../../kernel/sys/sys.ts";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
@@ -66,6 +68,20 @@ describe("bytes in an output's pipe", () => {
     expect(mover.copy(pipe.read, 0, 100, 5)).toHaveLength(11);
     expect(String(mover.copy(pipe.read, 5, 100, 5).subarray(5))).toBe("f");
     expect([mover.copy(pipe.read, 6, 1).length, sys.readable(pipe.read)]).toEqual([0, 6]);
+  });
+
+  test("that were dropped don't come back if the kernel can't drop them at once", () => {
+    const ledger = new StreamLedger(createLedgerMemory());
+    const { mover, pipe, failures } = open("abcdef", ledger);
+    const place = ledger.take(new Uint8Array(KEY_BYTES)) ?? -1;
+    // The move into the mover's pipe succeeds, and the next one fails.
+    vi.spyOn(ledger, "endMove").mockImplementationOnce(() => {
+      ledger.endMove();
+      failures.set("splice", new SystemError("splice", constants.errno.ENOMEM, "fd 1 to fd 2"));
+    });
+    mover.discard(place, 0, pipe.read, 2);
+    expect(failures.size).toBe(0);
+    expect([ledger.base(place, 0), String(mover.copy(pipe.read, 0, 9))]).toEqual([2, "cdef"]);
   });
 
   test("are copied as before after a copy that failed", () => {

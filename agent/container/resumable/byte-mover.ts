@@ -45,7 +45,7 @@ export class ByteMover {
       this.#ledger.setBase(place, stream, base + Math.max(moved, 0));
       this.#ledger.endMove();
       if (moved <= 0) return;
-      this.#drop(moved);
+      this.#empty(moved);
       left -= moved;
     }
   }
@@ -196,6 +196,16 @@ export class ByteMover {
   /** Drops the first bytes of the mover's pipe. */
   #drop(count: number): void {
     this.#moveAll(this.#pipe, devNull(), count);
+  }
+
+  /** Drops all `count` bytes of the mover's pipe. */
+  #empty(count: number): void {
+    try {
+      this.#drop(count);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.#drain();
+    }
   }
 
   #moveAll(from: Fd, to: Fd, count: number): void {

@@ -200,9 +200,12 @@ export class ResumableOutput implements AttachedOutput {
     const { acked, base, end } = this;
     if (acked <= base || pipe === undefined || this.#isClosed) return;
     if (this.#held >= FULL_BYTES) this.#enlarge(pipe);
-    this.#parts.mover.discard(this.#parts.place, this.#stream, pipe, acked - base);
-    if (this.#kept === undefined) this.#source.dropped(this.base - base);
-    this.#held = end - this.base;
+    try {
+      this.#parts.mover.discard(this.#parts.place, this.#stream, pipe, acked - base);
+    } finally {
+      if (this.#kept === undefined) this.#source.dropped(this.base - base);
+      this.#held = end - this.base;
+    }
     // The window of other readers has moved, too.
     if (this.#watchers.length > 1) process.nextTick(() => this.#wake());
   }

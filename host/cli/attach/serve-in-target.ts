@@ -1,14 +1,14 @@
 import type { AgentClient } from "../../client/agent-client.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import type { AttachRequest } from "../../client/streams/attachment.ts";
+import { explainLostCall, findGuestEnd } from "../../guests/guest-death.ts";
+import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
+import { byStreamsOrCalls, streamsPlace } from "../../guests/streams-place.ts";
+import type { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
-import { explainLostCall, findGuestEnd } from "../guest/guest-death.ts";
-import { type ContainerTarget, connectTo } from "../guest/target.ts";
 import { leaveAfter, serveProcess } from "../run/serve-process.ts";
-import type { StateStore } from "../state/state-store.ts";
 import { LeftProcess } from "./left-process.ts";
 import { type ServeOptions, serveStreams } from "./serve-streams.ts";
-import { byStreamsOrCalls, streamsPlace } from "./streams-place.ts";
 
 export interface TargetOptions extends Omit<ServeOptions, "name" | "findDeath" | "died"> {
   /** True if the process has a terminal; of no use to guestd.v1.Streams, which tells. */

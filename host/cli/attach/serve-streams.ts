@@ -2,6 +2,7 @@ import { constants } from "node:os";
 import type { Writable } from "node:stream";
 import { AttachError } from "../../client/streams/attach-error.ts";
 import { type Attached, type AttachRequest, attach } from "../../client/streams/attachment.ts";
+import type { StreamsPlace } from "../../guests/streams-place.ts";
 import { truncate, visibleLine } from "../../visible.ts";
 import type { Interrupts } from "../run/interrupts.ts";
 import { lendTerminal, terminalSize } from "../run/local-terminal.ts";
@@ -9,7 +10,6 @@ import { passSignals, processName } from "../run/pass-signals.ts";
 import { ConnectionWatch } from "./connection-watch.ts";
 import { Leave, type LeftPlace, leftProcess } from "./left-process.ts";
 import { type PassedInput, passInput } from "./pass-input.ts";
-import type { StreamsPlace } from "./streams-place.ts";
 
 const { SIGHUP, SIGKILL } = constants.signals;
 const RECONNECT_SECONDS = 60;

@@ -1,7 +1,7 @@
 import { AttachError } from "../../client/streams/attach-error.ts";
 import { type AttachRequest, attach } from "../../client/streams/attachment.ts";
+import type { StreamsPlace } from "../../guests/streams-place.ts";
 import { leftProcess } from "./left-process.ts";
-import type { StreamsPlace } from "./streams-place.ts";
 
 export interface DetachedStart extends Required<Pick<AttachRequest, "container" | "exec" | "process">> {
   /** The process, in messages to the user. */

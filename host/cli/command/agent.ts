@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import { RpcError } from "../../client/rpc-error.ts";
+import { connectTo, type Target } from "../../guests/guest-target.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
-import { connectTo, findTarget, type Target, type TargetFlags, withTarget } from "../guest/target.ts";
-import { StateStore } from "../state/state-store.ts";
+import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 
 /** How long to wait for the next agent, in milliseconds; under software emulation it starts slowly. */
 const LIMIT_MS = 60_000;

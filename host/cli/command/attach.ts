@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { RpcError } from "../../client/rpc-error.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { DEFAULT_DETACH_KEYS, detachKeys } from "../attach/detach-keys.ts";
 import { resumeLine } from "../attach/resume-line.ts";
 import { serveInTarget } from "../attach/serve-in-target.ts";
@@ -7,7 +8,6 @@ import { CliError } from "../cli-error.ts";
 import { count, position, type StartPosition } from "../flags/option-values.ts";
 import { findContainer, findExec, type TargetFlags, withTarget } from "../guest/target.ts";
 import { Interrupts } from "../run/interrupts.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface AttachFlags extends TargetFlags {
   readonly stdin: boolean;

@@ -1,18 +1,18 @@
 import type { Command } from "commander";
 import colors from "picocolors";
+import { causeOfDeath, guestDiedError } from "../../guests/guest-death.ts";
+import { bootKeptGuest } from "../../guests/kept-guest.ts";
+import { randomName } from "../../guests/random-name.ts";
 import { type BootTimeline, timelineSteps, timelineText } from "../../sandbox/boot-timeline.ts";
+import type { GuestRecord } from "../../state/state-records.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { identifier } from "../flags/option-values.ts";
-import { causeOfDeath, guestDiedError } from "../guest/guest-death.ts";
-import { bootKeptGuest } from "../guest/kept-guest.ts";
 import { StatusLine } from "../output/status-line.ts";
 import { textTable } from "../output/text-table.ts";
 import { announceReady, backgroundName, outputFile, runInBackground } from "../run/background.ts";
 import { Interrupted, Interrupts } from "../run/interrupts.ts";
-import { randomName } from "../run/random-name.ts";
-import type { GuestRecord } from "../state/state-records.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface BootFlags extends GuestFlags {
   readonly name?: string;

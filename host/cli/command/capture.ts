@@ -2,13 +2,14 @@ import { createWriteStream } from "node:fs";
 import type { Command } from "commander";
 import { type CaptureEvent, capturePackets } from "../../client/streams/capture.ts";
 import { MAX_SNAP, pcapHeader } from "../../client/streams/pcap.ts";
+import { oneLine } from "../../operation-error.ts";
 import { compileFilter } from "../../packet-filter/compile-filter.ts";
-import { CliError, oneLine } from "../cli-error.ts";
+import { StateStore } from "../../state/state-store.ts";
+import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";
 import { findForwardTarget } from "../guest/forward-target.ts";
 import { type TargetFlags, withTarget } from "../guest/target.ts";
 import { Interrupts } from "../run/interrupts.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface CaptureFlags extends TargetFlags {
   readonly write?: string;

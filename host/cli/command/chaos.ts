@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { CliError, oneLine } from "../cli-error.ts";
+import { oneLine } from "../../operation-error.ts";
+import { CliError } from "../cli-error.ts";
 import { print } from "../output/print.ts";
 import { Interrupts } from "../run/interrupts.ts";
 

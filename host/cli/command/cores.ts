@@ -3,8 +3,9 @@ import { open, rename, rm } from "node:fs/promises";
 import { constants } from "node:os";
 import type { Command } from "commander";
 import { type CoreDump, listCores, readCore, removeCores } from "../../client/streams/cores.ts";
+import { streamsPlace } from "../../guests/streams-place.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { visible } from "../../visible.ts";
-import { streamsPlace } from "../attach/streams-place.ts";
 import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
@@ -12,7 +13,6 @@ import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 import { print } from "../output/print.ts";
 import { ageText, sizeText, textTable } from "../output/text-table.ts";
-import { StateStore } from "../state/state-store.ts";
 
 type ListFlags = TargetFlags & OutputFlags;
 

@@ -5,13 +5,14 @@ import { copyIn, copyTarIn } from "../../client/streams/copy-in.ts";
 import type { CopyOptions, CopyPlace } from "../../client/streams/copy-options.ts";
 import { copyOut, copyOutAsTar } from "../../client/streams/copy-out.ts";
 import { streamsAddress } from "../../client/streams/streams-address.ts";
+import { dialTarget, type Target } from "../../guests/guest-target.ts";
 import { SHARED_IN_GUEST } from "../../sandbox/shared-folder.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { visibleLine } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
-import { dialTarget, findContainer, findTarget, type Target, type TargetFlags, withTarget } from "../guest/target.ts";
+import { findContainer, findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { CopyLine } from "../output/copy-line.ts";
 import { Interrupts } from "../run/interrupts.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface CpFlags extends TargetFlags {
   readonly archive?: true;

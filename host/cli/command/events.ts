@@ -1,13 +1,13 @@
 import type { Command } from "commander";
 import { type EventGap, type GuestEvent, readEvents } from "../../client/streams/events.ts";
+import { streamsPlace } from "../../guests/streams-place.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { visibleLine } from "../../visible.ts";
-import { streamsPlace } from "../attach/streams-place.ts";
 import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";
 import { isJson, jsonLine, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface EventsFlags extends TargetFlags, OutputFlags {
   readonly since?: number;

@@ -1,26 +1,20 @@
 import type { Command } from "commander";
 import { thisProcess } from "../../../lib/process-owner.ts";
+import { execSpec } from "../../guests/exec-spec.ts";
+import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
+import { randomName } from "../../guests/random-name.ts";
+import { byStreamsOrCalls, streamsPlace } from "../../guests/streams-place.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { DEFAULT_DETACH_KEYS, detachKeys } from "../attach/detach-keys.ts";
 import { resumeLine } from "../attach/resume-line.ts";
 import { serveInTarget } from "../attach/serve-in-target.ts";
 import { startDetached } from "../attach/start-detached.ts";
-import { byStreamsOrCalls, streamsPlace } from "../attach/streams-place.ts";
 import { CliError } from "../cli-error.ts";
 import { count, identifier, position, type StartPosition } from "../flags/option-values.ts";
 import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../flags/process-flags.ts";
-import {
-  type ContainerTarget,
-  connectTo,
-  findContainer,
-  findExec,
-  type TargetFlags,
-  withTarget,
-} from "../guest/target.ts";
+import { findContainer, findExec, type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
-import { execSpec } from "../run/exec-spec.ts";
 import { Interrupts } from "../run/interrupts.ts";
-import { randomName } from "../run/random-name.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface ExecFlags extends ProcessFlags, TargetFlags {
   readonly detach?: true;

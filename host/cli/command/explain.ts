@@ -1,10 +1,11 @@
 import type { Command } from "commander";
 import type { guestd } from "../../../proto/gen/messages.js";
+import { connectTo } from "../../guests/guest-target.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
-import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { textTable } from "../output/text-table.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface ExplainFlags extends TargetFlags, OutputFlags {
   readonly spec?: string;

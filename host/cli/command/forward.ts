@@ -1,15 +1,16 @@
 import { type Command, Option } from "commander";
 import { listPorts } from "../../client/streams/list-ports.ts";
 import { forwardDatagrams } from "../../client/streams/local-datagrams.ts";
-import { connectLocal, forwardFrom, join } from "../../client/streams/local-forward.ts";
+import { forwardFrom, joinLocal } from "../../client/streams/local-forward.ts";
 import { type ReverseForward, reverseForward } from "../../client/streams/reverse-forward.ts";
-import { CliError, oneLine } from "../cli-error.ts";
+import { oneLine } from "../../operation-error.ts";
+import { StateStore } from "../../state/state-store.ts";
+import { CliError } from "../cli-error.ts";
 import { type PlacePair, placePairs, placeText } from "../flags/forward-places.ts";
 import { findForwardTarget } from "../guest/forward-target.ts";
 import { type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 import { Interrupts } from "../run/interrupts.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface ForwardFlags extends TargetFlags {
   readonly udp?: true;
@@ -91,16 +92,7 @@ async function listenThere(
     address,
     { container, ...first },
     {
-      onConnection: (stream) => {
-        stream.on("error", () => undefined);
-        connectLocal(second).then(
-          (socket) => join(socket, stream, onError),
-          (error: Error) => {
-            stream.destroy();
-            onError(error);
-          },
-        );
-      },
+      onConnection: joinLocal(second, onError),
       onError,
       onDisconnect: (reason) => report(`${placeText(first)} in ${text}`, new Error(`${reason}; reconnecting`)),
     },

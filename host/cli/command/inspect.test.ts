@@ -6,7 +6,7 @@ import { temporaryDirectory } from "../../../image/testing/tree.ts";
 import { packTar } from "../../../image/write-layout.ts";
 import { ImageStore } from "../../image-store/image-store.ts";
 import { pullImage } from "../../image-store/pull-image.ts";
-import { StateStore } from "../state/state-store.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { runGuestctl } from "../testing/run-guestctl.ts";
 
 let folder: ReturnType<typeof temporaryDirectory>;

@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
+import type { GuestRecord, ProcessRecord } from "../../state/state-records.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { type FormatFlags, formatLines, jsonText, withFormat } from "../flags/output-flags.ts";
 import { containerIds, findAnyContainer } from "../guest/target.ts";
 import { print } from "../output/print.ts";
-import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
-import { StateStore } from "../state/state-store.ts";
 
 type Kind = "container" | "guest" | "image";
 

@@ -1,10 +1,11 @@
 import { constants } from "node:os";
 import type { Command } from "commander";
+import { connectTo } from "../../guests/guest-target.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { signalNumber } from "../flags/option-values.ts";
 import { noteStopped } from "../guest/end-restarts.ts";
-import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface KillFlags extends TargetFlags {
   readonly signal: number;

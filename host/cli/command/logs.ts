@@ -2,25 +2,19 @@ import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { streamsAddress } from "../../client/streams/streams-address.ts";
+import { readContainerLog } from "../../guests/container-log.ts";
+import { type ContainerTarget, checkedAddress } from "../../guests/guest-target.ts";
+import { agentLogFile, consoleFile } from "../../guests/kept-guest.ts";
 import { guestLog, LOG_OPTION, readableLogLine } from "../../sandbox/guest-log.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { visibleLine } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";
 import { pastTime } from "../flags/past-time.ts";
-import { agentLogFile, consoleFile } from "../guest/kept-guest.ts";
-import {
-  type ContainerTarget,
-  checkedAddress,
-  findAnyContainer,
-  findKeptTarget,
-  type TargetFlags,
-  withTarget,
-} from "../guest/target.ts";
-import { printContainerLog } from "../output/container-log.ts";
+import { findAnyContainer, findKeptTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { followFile } from "../output/follow-file.ts";
 import { print } from "../output/print.ts";
 import { Interrupts } from "../run/interrupts.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface LogsFlags extends TargetFlags {
   readonly follow?: true;
@@ -119,7 +113,7 @@ async function printOutput(store: StateStore, target: ContainerTarget, flags: Lo
     return printFile(store, guest.name, container, record.output, flags, stop.signal);
   }
   if (guest?.ended !== undefined) throw new CliError(`logs ${container}: its guest has ended, and its log with it`);
-  await printContainerLog(streamsAddress(checkedAddress(target.address)), container, {
+  await readContainerLog(streamsAddress(checkedAddress(target.address)), container, {
     ...{ follow: flags.follow === true, timestamps: flags.timestamps === true, signal: stop.signal },
     ...{ tail: flags.tail, since: flags.since },
     print: (name, bytes) => print(bytes, name === "stderr" ? process.stderr : process.stdout),

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
+import { connectTo } from "../../guests/guest-target.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { visible } from "../../visible.ts";
 import { pattern } from "../flags/option-values.ts";
-import { connectTo, findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
-import { StateStore } from "../state/state-store.ts";
+import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 
 interface MetricsFlags extends TargetFlags {
   readonly grep?: RegExp;

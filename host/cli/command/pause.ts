@@ -1,7 +1,8 @@
 import type { Command } from "commander";
-import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { connectTo } from "../../guests/guest-target.ts";
+import { StateStore } from "../../state/state-store.ts";
+import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
-import { StateStore } from "../state/state-store.ts";
 
 /** Adds `guestctl pause` and `guestctl unpause`. */
 export function addPause(program: Command): void {

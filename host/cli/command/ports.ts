@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { followPorts } from "../../client/streams/follow-ports.ts";
 import { type ListeningPort, listPorts, waitForPort } from "../../client/streams/list-ports.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";
 import { isJson, jsonLine, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
@@ -8,7 +9,6 @@ import { findForwardTarget } from "../guest/forward-target.ts";
 import { type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 import { textTable } from "../output/text-table.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface PortsFlags extends TargetFlags, OutputFlags {
   readonly follow?: true;

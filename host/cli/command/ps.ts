@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { StateStore } from "../../state/state-store.ts";
 import {
   type FormatFlags,
   formatLines,
@@ -12,7 +13,6 @@ import { findKeptTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 import { type ListedProcess, listProcesses } from "../output/process-list.ts";
 import { ageText, sizeText, textTable } from "../output/text-table.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface PsFlags extends OutputFlags, FormatFlags {
   readonly guest?: string;

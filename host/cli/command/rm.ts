@@ -1,20 +1,14 @@
 import type { Command } from "commander";
 import { isAlive } from "../../../lib/process-owner.ts";
+import { type ContainerTarget, connectTo, sharedFolderOf } from "../../guests/guest-target.ts";
+import { isRemovedContainer } from "../../guests/removed-container.ts";
 import { removeContainer } from "../../sandbox/shared-folder.ts";
+import { waitForOwner } from "../../state/owner-process.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { count } from "../flags/option-values.ts";
 import { endRestarts, noteStopped } from "../guest/end-restarts.ts";
-import { isRemovedContainer } from "../guest/removed-container.ts";
-import {
-  type ContainerTarget,
-  connectTo,
-  findAnyContainer,
-  sharedFolderOf,
-  type TargetFlags,
-  withTarget,
-} from "../guest/target.ts";
+import { findAnyContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
-import { waitForOwner } from "../state/owner-process.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface RmFlags extends TargetFlags {
   readonly time: number;

@@ -1,4 +1,6 @@
 import { type Command, Option } from "commander";
+import { randomName } from "../../guests/random-name.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { detachKeys } from "../attach/detach-keys.ts";
 import { CliError } from "../cli-error.ts";
 import { withGuestFlags } from "../flags/guest-flags.ts";
@@ -11,10 +13,8 @@ import { findTarget, withTarget } from "../guest/target.ts";
 import { backgroundName, outputFile, runInBackground } from "../run/background.ts";
 import { Interrupts } from "../run/interrupts.ts";
 import { keepRunning } from "../run/keep-running.ts";
-import { randomName } from "../run/random-name.ts";
 import { restartPolicy } from "../run/restart-policy.ts";
 import { runOnce } from "../run/run-once.ts";
-import { StateStore } from "../state/state-store.ts";
 
 const HELP = `
 IMAGE is the name of an image, which is pulled unless the store has it (guestctl pull --help), or a docker save file or an OCI

@@ -1,12 +1,14 @@
 import type { Command } from "commander";
+import type { ContainerTarget } from "../../guests/guest-target.ts";
+import { waitForOwner } from "../../state/owner-process.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { endRestarts } from "../guest/end-restarts.ts";
-import { type ContainerTarget, findAnyContainer } from "../guest/target.ts";
+import { findAnyContainer } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 import { backgroundName, outputFile, runInBackground } from "../run/background.ts";
 import { keepRunning } from "../run/keep-running.ts";
-import { waitForOwner } from "../state/owner-process.ts";
-import { StateStore } from "../state/state-store.ts";
+import type { RunRequest } from "../run/run-once.ts";
 import { stop } from "./stop.ts";
 
 interface StartFlags {
@@ -69,8 +71,8 @@ async function runAgain(container: string, flags: StartFlags): Promise<void> {
   process.exitCode = await keepRunning(store, request, { id: container, isAgain: true });
 }
 
-function requestOf({ container, record }: ContainerTarget) {
-  if (record?.request !== undefined) return record.request;
+function requestOf({ container, record }: ContainerTarget): RunRequest {
+  if (record?.request !== undefined) return record.request as RunRequest;
   throw new CliError(
     `container ${container}: not run with --detach, so it can't be started again; guestctl run it anew`,
   );

@@ -1,15 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import type { grpc } from "../../../proto/gen/messages.js";
+import { diskBytes } from "../../guests/disk-bytes.ts";
+import { connectTo } from "../../guests/guest-target.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
-import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
-import { diskBytes, limitText } from "../output/container-stats.ts";
+import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { limitText } from "../output/container-stats.ts";
 import { print } from "../output/print.ts";
 import { type StatsSample, sampleStats, statsTable } from "../output/stats-table.ts";
 import { sizeText, textTable } from "../output/text-table.ts";
 import { Interrupts } from "../run/interrupts.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface StatsFlags extends TargetFlags, OutputFlags {
   readonly watch?: true;

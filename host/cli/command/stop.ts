@@ -1,11 +1,12 @@
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
+import { connectTo } from "../../guests/guest-target.ts";
+import { terminateOwner, waitForOwner } from "../../state/owner-process.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { endRestarts, noteStopped } from "../guest/end-restarts.ts";
-import { connectTo, findAnyContainer, findTarget, type TargetFlags } from "../guest/target.ts";
+import { findAnyContainer, findTarget, type TargetFlags } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
-import { terminateOwner, waitForOwner } from "../state/owner-process.ts";
-import { StateStore } from "../state/state-store.ts";
 
 const { SIGTERM, SIGKILL } = constants.signals;
 /** Milliseconds between SIGTERM and SIGKILL for a container. */
@@ -34,8 +35,15 @@ async function stopAll(names: readonly string[]): Promise<void> {
 /** Powers off the guest of that name, otherwise ends the container. */
 export async function stop(name: string, flags: TargetFlags = {}): Promise<void> {
   const store = new StateStore();
-  const owner = store.guests().some((guest) => guest.name === name) ? store.owner(name) : undefined;
-  if (owner === undefined) return stopContainer(store, name, flags);
+  const guest = store.guests().find((each) => each.name === name);
+  const owner = guest && store.owner(name);
+  if (guest === undefined || owner === undefined) return stopContainer(store, name, flags);
+  if (guest.isEmbedded) {
+    store.noteEnding(name);
+    await using client = await connectTo({ address: guest.address, guest });
+    await client.agent.destroySandbox({});
+    return;
+  }
   terminateOwner(owner);
   await waitForOwner(name, owner);
 }

@@ -1,10 +1,11 @@
 import type { Command } from "commander";
+import { connectTo } from "../../guests/guest-target.ts";
 import { limitResources } from "../../image/image-config.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { bytes, count, processors } from "../flags/option-values.ts";
-import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
-import { StateStore } from "../state/state-store.ts";
 
 interface UpdateFlags extends TargetFlags {
   readonly memory?: number;

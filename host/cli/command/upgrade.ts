@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import { type RunningAgent, upgradeAgent } from "../../client/upgrade-agent.ts";
+import { connectTo } from "../../guests/guest-target.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { visibleLine } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
-import { connectTo, findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
-import { StateStore } from "../state/state-store.ts";
+import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 
 interface UpgradeFlags extends TargetFlags {
   readonly image?: true;

@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import { RpcError } from "../../client/rpc-error.ts";
-import { explainLostCall } from "../guest/guest-death.ts";
-import { type ContainerTarget, connectTo, findAnyContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { explainLostCall } from "../../guests/guest-death.ts";
+import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
+import { LOST, StateStore } from "../../state/state-store.ts";
+import { findAnyContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
-import { LOST, StateStore } from "../state/state-store.ts";
 
 /** Adds `guestctl wait`. */
 export function addWait(program: Command): void {

@@ -1,6 +1,6 @@
 import { splitName } from "../../image-store/image-name.ts";
 import { ImageStore } from "../../image-store/image-store.ts";
-import { StateStore } from "../state/state-store.ts";
+import { StateStore } from "../../state/state-store.ts";
 import type { NameKind } from "./complete.ts";
 
 /** Returns the names of this user's containers, guests or images from guestctl's records, without asking any agent. */

@@ -1,9 +1,9 @@
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
 import type { Rlimit, RunOptions } from "../../image/image-config.ts";
+import type { PullPolicy } from "../../image-store/choose-image.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
 import type { TargetFlags } from "../guest/target.ts";
-import type { PullPolicy } from "../run/choose-image.ts";
 import type { RestartPolicy } from "../run/restart-policy.ts";
 import type { GuestFlags } from "./guest-flags.ts";
 import type { MountFlag, Tmpfs } from "./mount-flag.ts";

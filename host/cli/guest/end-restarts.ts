@@ -1,7 +1,7 @@
 import { isAlive } from "../../../lib/process-owner.ts";
-import { terminateOwner, waitForOwner } from "../state/owner-process.ts";
-import type { StateStore } from "../state/state-store.ts";
-import type { ContainerTarget } from "./target.ts";
+import type { ContainerTarget } from "../../guests/guest-target.ts";
+import { terminateOwner, waitForOwner } from "../../state/owner-process.ts";
+import type { StateStore } from "../../state/state-store.ts";
 
 /** Notes that a user ends a container, so that its restart policy doesn't run it again. */
 export function noteStopped(store: StateStore, { guest, container, record }: ContainerTarget): void {

@@ -1,6 +1,7 @@
 import { streamsAddress } from "../../client/streams/streams-address.ts";
-import type { StateStore } from "../state/state-store.ts";
-import { checkedAddress, findContainer, type TargetFlags } from "./target.ts";
+import { checkedAddress } from "../../guests/guest-target.ts";
+import type { StateStore } from "../../state/state-store.ts";
+import { findContainer, type TargetFlags } from "./target.ts";
 
 export interface ForwardPlace {
   /** Returns the address of guestd.v1.Streams, and checks that it is still that of our guest. Throws FolderError. */

@@ -20,12 +20,6 @@ export async function containerStats(client: AgentClient, container: string): Pr
   }
 }
 
-/** Returns the bytes that a container has read from or written to disks. */
-export function diskBytes({ blkio_stats }: grpc.CgroupStats, op: "read" | "write"): number {
-  const entries = (blkio_stats?.io_service_bytes_recursive ?? []).filter((entry) => entry.op === op);
-  return entries.reduce((sum, { value }) => sum + value, 0);
-}
-
 /** Formats a memory limit. Values near the top of the range mean that there is no limit. */
 export function limitText(bytes: number): string {
   return bytes >= 2 ** 62 ? "none" : sizeText(bytes);

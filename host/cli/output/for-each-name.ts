@@ -1,4 +1,4 @@
-import { oneLine } from "../cli-error.ts";
+import { oneLine } from "../../operation-error.ts";
 
 /**
  * Calls `work` for each name and prints the name. Prints failures, continues with the remaining names, and then exits

@@ -1,7 +1,9 @@
 import type { grpc } from "../../../proto/gen/messages.js";
-import { type ContainerTarget, connectTo, type TargetFlags } from "../guest/target.ts";
-import type { StateStore } from "../state/state-store.ts";
-import { containerStats, diskBytes, limitText } from "./container-stats.ts";
+import { diskBytes } from "../../guests/disk-bytes.ts";
+import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
+import type { StateStore } from "../../state/state-store.ts";
+import type { TargetFlags } from "../guest/target.ts";
+import { containerStats, limitText } from "./container-stats.ts";
 import { sizeText, textTable } from "./text-table.ts";
 
 /** A container's resource usage at one moment. */

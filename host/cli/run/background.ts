@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { closeSync, fstatSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { randomName } from "../../guests/random-name.ts";
+import type { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
-import type { StateStore } from "../state/state-store.ts";
-import { randomName } from "./random-name.ts";
 
 /**
  * Environment variables of the background process: the container's or guest's name, and the path of its output file.

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { ProcessRecord } from "../../state/state-records.ts";
+import type { StateStore } from "../../state/state-store.ts";
 import { LeftProcess } from "../attach/left-process.ts";
 import { exitCodeOf } from "../exit-code.ts";
-import type { ProcessRecord } from "../state/state-records.ts";
-import type { StateStore } from "../state/state-store.ts";
 import { Interrupts } from "./interrupts.ts";
 import { isRestarted, restartPause } from "./restart-policy.ts";
 import { type RunRequest, type RunTurn, runOnce } from "./run-once.ts";

@@ -1,25 +1,23 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { thisProcess } from "../../../lib/process-owner.ts";
-import type { Init } from "../../../proto/codec.ts";
-import type { grpc } from "../../../proto/gen/messages.js";
 import { RpcError } from "../../client/rpc-error.ts";
 import type { Position } from "../../client/streams/attachment.ts";
-import { imageSpec, type RunOptions } from "../../image/image-config.ts";
-import { RESOLV_CONF_MOUNT } from "../../sandbox/set-up-user-network.ts";
+import { causeOfDeath, explainLostCall, findGuestEnd, guestDiedError, KILLED } from "../../guests/guest-death.ts";
+import { containerSpec, type PreparedRun } from "../../guests/prepare-run.ts";
+import { isRemovedContainer, throwIfRemoved } from "../../guests/removed-container.ts";
+import { byStreamsOrCalls, streamsPlace } from "../../guests/streams-place.ts";
+import type { RunOptions } from "../../image/image-config.ts";
+import { oneLine } from "../../operation-error.ts";
+import type { ProcessEnd, ProcessRecord } from "../../state/state-records.ts";
+import { LOST, type StateStore } from "../../state/state-store.ts";
 import { DEFAULT_DETACH_KEYS } from "../attach/detach-keys.ts";
 import { LeftProcess } from "../attach/left-process.ts";
 import { resumeLine } from "../attach/resume-line.ts";
 import { serveStreams } from "../attach/serve-streams.ts";
-import { byStreamsOrCalls, streamsPlace } from "../attach/streams-place.ts";
-import { CliError, oneLine } from "../cli-error.ts";
+import { CliError } from "../cli-error.ts";
 import { exitCodeOf } from "../exit-code.ts";
 import type { ProcessFlags } from "../flags/process-flags.ts";
-import { causeOfDeath, explainLostCall, findGuestEnd, guestDiedError, KILLED } from "../guest/guest-death.ts";
-import { isRemovedContainer, throwIfRemoved } from "../guest/removed-container.ts";
-import type { ProcessEnd, ProcessRecord } from "../state/state-records.ts";
-import { LOST, type StateStore } from "../state/state-store.ts";
 import type { Interrupts } from "./interrupts.ts";
-import type { PreparedRun } from "./prepare-run.ts";
 import { leaveAfter, serveProcess } from "./serve-process.ts";
 
 export interface ContainerRun {
@@ -62,7 +60,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
   // Signals go to the process as soon as it starts, including earlier ones.
   run.interrupts.handle((_signal, times) => leaveAfter(client, times));
   try {
-    const spec = specOf(prepared, run.options);
+    const spec = containerSpec(prepared, run.options);
     await client.agent.createContainer({ ...process_, OCI: spec, storages: [...(prepared.storages ?? [])] });
     created = true;
     if (guest !== undefined) {
@@ -168,18 +166,6 @@ class Removed extends CliError {}
 
 function removed(id: string, cause: unknown): Removed {
   return new Removed(`container ${id}: another command removed it`, { cause, exitCode: KILLED });
-}
-
-/** Leaves the rlimits of an agent we didn't boot unchanged, since it may run where ours can't be set. */
-function specOf(prepared: PreparedRun, options: RunOptions): Init<grpc.Spec> {
-  const mounts = [
-    ...(prepared.network ? [RESOLV_CONF_MOUNT] : []),
-    ...(prepared.mounts ?? []),
-    ...(options.mounts ?? []),
-  ];
-  const spec = imageSpec(prepared, prepared.rootfs, { ...options, mounts });
-  if (prepared.guest !== undefined || options.rlimits !== undefined) return spec;
-  return { ...spec, Process: { ...spec.Process, Rlimits: [] } };
 }
 
 /** Returns why a call failed. A guest's end breaks the connection first; its cause is known a little later. */

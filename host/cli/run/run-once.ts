@@ -1,16 +1,22 @@
 import { resolve } from "node:path";
 import { thisProcess } from "../../../lib/process-owner.ts";
+import {
+  GUEST_ROOT,
+  type PreparedRun,
+  prepareAtAddress,
+  prepareInGuest,
+  prepareInOwnGuest,
+} from "../../guests/prepare-run.ts";
+import { type ChosenImage, chooseImage, type ImageSource, isPath } from "../../image-store/choose-image.ts";
+import type { StateStore } from "../../state/state-store.ts";
 import { guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { hasImage, type RunFlags, runOptions, volumesOf } from "../flags/run-flags.ts";
 import { findTarget } from "../guest/target.ts";
 import { StatusLine } from "../output/status-line.ts";
 import { sizeText } from "../output/text-table.ts";
-import type { StateStore } from "../state/state-store.ts";
 import { announceReady, backgroundOutput } from "./background.ts";
-import { type ChosenImage, chooseImage, type ImageSource, isPath } from "./choose-image.ts";
 import type { Interrupts } from "./interrupts.ts";
-import { GUEST_ROOT, type PreparedRun, prepareAtAddress, prepareInGuest, prepareInOwnGuest } from "./prepare-run.ts";
 import { runContainer } from "./run-container.ts";
 
 /** The words and flags of a `guestctl run`. */

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { ServerChannel } from "ssh2";
-import { oneLine } from "../cli-error.ts";
+import { oneLine } from "../../operation-error.ts";
 
 /** ssh2's channel, with the method that ends one direction; `end` closes both. */
 type HalfOpenChannel = ServerChannel & { eof(): void };

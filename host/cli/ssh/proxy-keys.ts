@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ParsedKey } from "ssh2";
 import ssh2 from "ssh2";
+import { randomName } from "../../guests/random-name.ts";
 import { makePrivateFolder } from "../../private-folder.ts";
 import { CliError } from "../cli-error.ts";
-import { randomName } from "../run/random-name.ts";
 
 /** Name of guestctl's server in known_hosts. */
 export const HOST_ALIAS = "guestctl";

@@ -2,13 +2,13 @@ import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
 import type { dial } from "../../client/dial.ts";
 import { type Attachment, type AttachOptions, attach } from "../../client/streams/attachment.ts";
+import { execSpec } from "../../guests/exec-spec.ts";
+import { findGuestEnd } from "../../guests/guest-death.ts";
+import type { ContainerTarget } from "../../guests/guest-target.ts";
+import { randomName } from "../../guests/random-name.ts";
+import { streamsPlace } from "../../guests/streams-place.ts";
 import type { RunOptions } from "../../image/image-config.ts";
-import { streamsPlace } from "../attach/streams-place.ts";
-import { findGuestEnd } from "../guest/guest-death.ts";
-import type { ContainerTarget } from "../guest/target.ts";
-import { execSpec } from "../run/exec-spec.ts";
-import { randomName } from "../run/random-name.ts";
-import type { StateStore } from "../state/state-store.ts";
+import type { StateStore } from "../../state/state-store.ts";
 
 /** The container that an SSH connection works in. */
 export interface SshTarget {

@@ -16,6 +16,7 @@ const MIN_ANSWER_MS = 1000;
 /** How long a client that is refused tries again: the agent may not have noticed yet that the client before it is gone. */
 const REFUSED_MS = 2000;
 
+/** Output of a process. */
 export type OutputName = "stdout" | "stderr";
 
 /** A client's position: it has every byte before these offsets. */

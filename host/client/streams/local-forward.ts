@@ -53,7 +53,7 @@ export async function forwardFrom(
 }
 
 /** Connects on the host; for the connections of a reverse forward. */
-export function connectLocal({ host = "127.0.0.1", port = 0, path }: LocalPlace): Promise<Socket> {
+function connectLocal({ host = "127.0.0.1", port = 0, path }: LocalPlace): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const place = path === undefined ? { host, port } : { path };
     const socket = connectSocket({ ...place, allowHalfOpen: true });
@@ -73,6 +73,20 @@ export function join(socket: Socket, stream: Duplex, onError: (error: Error) => 
   if (socket.destroyed) stream.destroy();
   socket.pipe(stream);
   stream.pipe(socket);
+}
+
+/** Returns what a reverse forward does with its connections: joins each to a new one of the host. */
+export function joinLocal(place: LocalPlace, onError: (error: Error) => void = () => undefined) {
+  return (stream: Duplex): void => {
+    stream.on("error", () => undefined);
+    connectLocal(place).then(
+      (socket) => join(socket, stream, onError),
+      (error: Error) => {
+        stream.destroy();
+        onError(error);
+      },
+    );
+  };
 }
 
 /** Ends a connection so that its peer can't take the end for the end of the data. */

@@ -69,7 +69,7 @@ async function strike(faulty: FaultyMachine, step: Step, fault: Fault, before: T
   const problem =
     (await judge(error)) ??
     (await undone(faulty, step)) ??
-    (await settled(faulty, before)) ??
+    (await settled(faulty, before, step.settleMs)) ??
     console().slice(consoleLength).match(DEFECT)?.[0] ??
     (await succeed(faulty, step).then(
       () => undefined,
@@ -109,9 +109,9 @@ async function undone(faulty: FaultyMachine, step: Step): Promise<string | undef
 }
 
 /** Resolves to undefined once everything is as before; otherwise, after a moment, to the differences. */
-async function settled(faulty: FaultyMachine, before: Traces): Promise<string | undefined> {
+async function settled(faulty: FaultyMachine, before: Traces, limitMs = SETTLE_MS): Promise<string | undefined> {
   let different: string | undefined;
-  for (let waited = 0, pause = 2; waited < SETTLE_MS; waited += pause, pause = Math.min(pause * 2, 100)) {
+  for (let waited = 0, pause = 2; waited < limitMs; waited += pause, pause = Math.min(pause * 2, 100)) {
     different = difference(before, await faulty.traces());
     if (different === undefined) return undefined;
     await sleep(pause);

@@ -1,20 +1,20 @@
 import { constants } from "node:os";
 import type { Attachment } from "../../../client/streams/attachment.ts";
+import { OPENED } from "../../../container-files/file-scripts.ts";
+import { TOOL_ENV } from "../../../container-files/file-tools.ts";
+import { ToolError, toolError } from "../../../container-files/tool-error.ts";
 import { type SshTarget, startProcess } from "../ssh-target.ts";
-import { TOOL_ENV } from "./run-tool.ts";
-import { SftpError, toolError } from "./sftp-error.ts";
 
 /** Bytes that a stream reads ahead. */
 const READ_AHEAD_BYTES = 256 << 10;
 const MAX_ERROR_BYTES = 4096;
-const READY = "open\n";
 
 /** cat of an open file at an offset. On stderr it reports that the file is open, then its failure. */
 export class FileStream {
   readonly attachment: Attachment;
-  /** Resolves once the file is open. Rejects with SftpError. */
+  /** Resolves once the file is open. Rejects with ToolError. */
   readonly opened: Promise<void>;
-  /** Resolves once all of it is done: read to the end, or written. Rejects with SftpError. */
+  /** Resolves once all of it is done: read to the end, or written. Rejects with ToolError. */
   readonly done: Promise<void>;
   offset: number;
   #errors = "";
@@ -33,8 +33,8 @@ export class FileStream {
     this.attachment = startProcess(target, target.process(words, { env: TOOL_ENV }), async (name, bytes) => {
       if (name === "stdout") return this.#take(bytes);
       this.#errors = (this.#errors + Buffer.from(bytes)).slice(-MAX_ERROR_BYTES);
-      if (!this.#errors.startsWith(READY)) return;
-      this.#errors = this.#errors.slice(READY.length);
+      if (!this.#errors.startsWith(OPENED)) return;
+      this.#errors = this.#errors.slice(OPENED.length);
       opened.resolve();
     });
     this.done = this.attachment.exit.then(
@@ -42,7 +42,7 @@ export class FileStream {
         if (code !== 0) throw toolError(this.#errors, code);
       },
       (error: Error) => {
-        throw new SftpError(error.message);
+        throw new ToolError(error.message);
       },
     );
     this.done.then(opened.resolve, opened.reject).finally(() => {

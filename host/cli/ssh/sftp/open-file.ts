@@ -1,40 +1,13 @@
+import { READ_SCRIPT, WRITE_SCRIPT } from "../../../container-files/file-scripts.ts";
+import { ToolError } from "../../../container-files/tool-error.ts";
 import type { SshTarget } from "../ssh-target.ts";
 import { FileStream } from "./file-stream.ts";
-import { SftpError, STATUS } from "./sftp-error.ts";
 
 /** Bytes that may wait to be written. */
 const MAX_WAITING_BYTES = 256 << 10;
 
 /** Bits of SSH_FXP_OPEN. */
 const FLAGS = { read: 1, write: 2, append: 4, create: 8, truncate: 16, exclusive: 32 };
-
-const READ = `
-if [ -d "$2" ]; then echo "$2: Is a directory" >&2; exit 1; fi
-if [ -e "$2" ] && ! [ -f "$2" ]; then echo "$2: not a regular file" >&2; exit 1; fi
-exec <"$2" || exit
-echo open >&2
-[ "$1" = 0 ] || dd bs=1 skip="$1" count=0 2>/dev/null
-exec cat
-`;
-const WRITE = `
-if [ -d "$2" ]; then echo "$2: Is a directory" >&2; exit 1; fi
-if [ -e "$2" ] && ! [ -f "$2" ]; then echo "$2: not a regular file" >&2; exit 1; fi
-if ! [ -e "$2" ]; then
-  if [ -z "$4" ]; then echo "$2: No such file or directory" >&2; exit 1; fi
-  new=1
-  umask 077
-fi
-case $3 in
-  truncate) exec >"$2" ;;
-  exclusive) set -C; exec >"$2" ;;
-  append) exec >>"$2" ;;
-  *) exec 1<>"$2" ;;
-esac || exit
-[ -z "$new" ] || chmod "$4" "$2" || exit
-echo open >&2
-[ "$1" = 0 ] || [ "$3" = append ] || dd bs=1 seek="$1" count=0 conv=notrunc 2>/dev/null || exit
-exec cat
-`;
 
 /**
  * A file that an SFTP client has opened. Reads and writes in order go through one cat; any other offset starts another, which
@@ -58,7 +31,7 @@ export class OpenFile {
     this.#isAppended = (flags & FLAGS.append) !== 0;
   }
 
-  /** Opens a file with the flags of SSH_FXP_OPEN; a new one gets the mode. Throws SftpError. */
+  /** Opens a file with the flags of SSH_FXP_OPEN; a new one gets the mode. Throws ToolError. */
   static async open(target: SshTarget, path: string, flags: number, mode: string): Promise<OpenFile> {
     const file = new OpenFile(target, path, flags);
     const how =
@@ -67,8 +40,8 @@ export class OpenFile {
       (flags & FLAGS.append && "append") ||
       "keep";
     const stream = file.#canWrite
-      ? new FileStream(target, WRITE, [path, how, flags & FLAGS.create ? mode : ""], 0)
-      : new FileStream(target, READ, [path], 0);
+      ? new FileStream(target, WRITE_SCRIPT, [path, how, flags & FLAGS.create ? mode : ""], 0)
+      : new FileStream(target, READ_SCRIPT, [path], 0);
     if (file.#canWrite) file.#writing = stream;
     else {
       file.#reading = stream;
@@ -85,7 +58,7 @@ export class OpenFile {
       if (this.#reading?.isAtEnd && offset >= this.#reading.offset) return undefined;
       if (this.#reading?.offset !== offset) {
         this.#reading?.drop();
-        this.#reading = new FileStream(this.#target, READ, [this.path], offset);
+        this.#reading = new FileStream(this.#target, READ_SCRIPT, [this.path], offset);
         this.#reading.attachment.end();
       }
       return await this.#reading.read(length);
@@ -93,12 +66,12 @@ export class OpenFile {
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
-    if (!this.#canWrite) throw new SftpError(`${this.path}: not open for writing`, STATUS.permissionDenied);
+    if (!this.#canWrite) throw new ToolError(`${this.path}: not open for writing`, "permission-denied");
     const { stream, written } = await this.#inOrder(async () => {
       if (this.#writing !== undefined && this.#writing.offset !== offset && !this.#isAppended) await this.#flush();
       this.#writing ??= new FileStream(
         this.#target,
-        WRITE,
+        WRITE_SCRIPT,
         [this.path, this.#isAppended ? "append" : "keep", ""],
         offset,
       );
@@ -113,11 +86,11 @@ export class OpenFile {
     // If cat has ended, it has said why.
     await written.catch(async (error: Error) => {
       await stream.done;
-      throw new SftpError(`${this.path}: ${error.message}`);
+      throw new ToolError(`${this.path}: ${error.message}`);
     });
   }
 
-  /** Resolves once everything that was written is in the file. Throws SftpError. */
+  /** Resolves once everything that was written is in the file. Throws ToolError. */
   flush(): Promise<void> {
     return this.#inOrder(() => this.#flush());
   }

@@ -1,10 +1,11 @@
 import type { Attributes, SFTPWrapper } from "ssh2";
-import { oneLine } from "../../cli-error.ts";
+import { type DirectoryEntry, octal } from "../../../container-files/file-attributes.ts";
+import { FileTools } from "../../../container-files/file-tools.ts";
+import { ToolError } from "../../../container-files/tool-error.ts";
+import { oneLine } from "../../../operation-error.ts";
 import type { SshTarget } from "../ssh-target.ts";
-import { type DirectoryEntry, octal } from "./file-attributes.ts";
-import { FileTools } from "./file-tools.ts";
 import { OpenFile } from "./open-file.ts";
-import { SftpError, STATUS } from "./sftp-error.ts";
+import { runTool } from "./run-tool.ts";
 
 const MAX_HANDLES = 128;
 /** Requests without an answer, and their bytes: OpenSSH sends 64 of 32 KiB. */
@@ -14,6 +15,9 @@ const NAMES_IN_ANSWER = 128;
 const MAX_READ_BYTES = 256 << 10;
 const NEW_MODE = 0o644;
 const UMASK = 0o022;
+
+/** Status codes of SFTP 3. */
+const STATUS = { ok: 0, eof: 1, noSuchFile: 2, permissionDenied: 3, failure: 4 } as const;
 
 /** Names of a directory that were not sent yet. */
 interface OpenDirectory {
@@ -32,7 +36,7 @@ interface SftpChannel {
 /** Serves SFTP 3 over a channel until the client ends it, by programs of the container. */
 export async function serveSftp(sftp: SFTPWrapper, target: SshTarget, gone: AbortSignal): Promise<void> {
   const handles = new Map<number, Handle>();
-  const tools = FileTools.open(target);
+  const tools = FileTools.open((args) => runTool(target, args));
   tools.catch(() => undefined);
   let [lastHandle, requests, bytes] = [0, 0, 0];
   const isOver = Promise.withResolvers<number>();
@@ -43,8 +47,8 @@ export async function serveSftp(sftp: SFTPWrapper, target: SshTarget, gone: Abor
     bytes += size;
     if (requests > MAX_REQUESTS || bytes > MAX_REQUEST_BYTES) return isOver.resolve(1);
     const fail = (error: unknown) => {
-      const known = error instanceof SftpError ? error : new SftpError(oneLine(error));
-      if (!gone.aborted) sftp.status(id, known.status, known.message);
+      const known = error instanceof ToolError ? error : new ToolError(oneLine(error));
+      if (!gone.aborted) sftp.status(id, statusOf(known), known.message);
     };
     const done = () => {
       requests--;
@@ -60,13 +64,13 @@ export async function serveSftp(sftp: SFTPWrapper, target: SshTarget, gone: Abor
     });
   const found = (handle: Buffer): Handle => {
     const open = handle.length === 4 ? handles.get(handle.readUInt32BE()) : undefined;
-    if (open === undefined) throw new SftpError("no such handle");
+    if (open === undefined) throw new ToolError("no such handle");
     return open;
   };
   const file = (handle: Buffer): OpenFile => {
     const open = found(handle);
     if (open instanceof OpenFile) return open;
-    throw new SftpError(`${open.path}: Is a directory`);
+    throw new ToolError(`${open.path}: Is a directory`);
   };
   const keep = (id: number, handle: Handle) => {
     const key = Buffer.alloc(4);
@@ -75,7 +79,7 @@ export async function serveSftp(sftp: SFTPWrapper, target: SshTarget, gone: Abor
     sftp.handle(id, key);
   };
   const admit = () => {
-    if (handles.size >= MAX_HANDLES) throw new SftpError(`over ${MAX_HANDLES} open files; close some`);
+    if (handles.size >= MAX_HANDLES) throw new ToolError(`over ${MAX_HANDLES} open files; close some`);
   };
 
   sftp.on("OPEN", (id, name, flags, attrs) =>
@@ -133,7 +137,7 @@ export async function serveSftp(sftp: SFTPWrapper, target: SshTarget, gone: Abor
   sftp.on("READDIR", (id, handle) =>
     answer(id, async () => {
       const open = found(handle);
-      if (open instanceof OpenFile) throw new SftpError(`${open.path}: Not a directory`);
+      if (open instanceof OpenFile) throw new ToolError(`${open.path}: Not a directory`);
       const names = open.entries.splice(0, NAMES_IN_ANSWER);
       if (names.length === 0) sftp.status(id, STATUS.eof);
       else sftp.name(id, names);
@@ -162,4 +166,9 @@ export async function serveSftp(sftp: SFTPWrapper, target: SshTarget, gone: Abor
   const channel = sftp as unknown as SftpChannel;
   channel._protocol.exitStatus(channel.outgoing.id, status);
   sftp.end();
+}
+
+function statusOf({ kind }: ToolError): number {
+  if (kind === "not-found") return STATUS.noSuchFile;
+  return kind === "permission-denied" ? STATUS.permissionDenied : STATUS.failure;
 }

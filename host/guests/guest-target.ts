@@ -1,0 +1,87 @@
+import { statSync } from "node:fs";
+import { dirname } from "node:path";
+import { parseAddress } from "../client/address.ts";
+import { type AgentClient, connect } from "../client/agent-client.ts";
+import { dial } from "../client/dial.ts";
+import { OperationError } from "../operation-error.ts";
+import { checkPrivateFolder } from "../private-folder.ts";
+import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
+
+/** An agent: in a guest that a process of this user keeps, or at any address. */
+export interface Target {
+  readonly address: string;
+  /** Undefined for an address, about which guestctl knows nothing. */
+  readonly guest?: GuestRecord;
+}
+
+export interface ContainerTarget extends Target {
+  readonly container: string;
+  readonly record?: ProcessRecord;
+}
+
+/**
+ * Connects to the agent. If the socket folder of one of our guests is replaced while connecting, throws OperationError
+ * without sending anything. Also throws FolderError or the error of the dial.
+ */
+export function connectTo(target: Target): Promise<AgentClient> {
+  return checkFolder(
+    target,
+    () => connect(target.address),
+    (client) => client.close(),
+  );
+}
+
+/** Returns a `dial` for other ports of a target, with the checks of `connectTo`. */
+export function dialTarget(target: Target): typeof dial {
+  return (address, options) =>
+    checkFolder(
+      target,
+      () => dial(address, options),
+      (socket) => socket.destroy(),
+    );
+}
+
+async function checkFolder<T>(
+  { address, guest }: Target,
+  open: () => Promise<T>,
+  close: (opened: T) => unknown,
+): Promise<T> {
+  if (guest === undefined) return open();
+  const before = socketFolder(address);
+  const opened = await open();
+  try {
+    // If the folder is the same before and after, it was the same in between: only this user could have put it back.
+    if (socketFolder(address) === before) return opened;
+    throw new OperationError(`guest ${guest.name}: its socket was replaced while connecting; the guest is ending`);
+  } catch (error) {
+    await close(opened);
+    throw error;
+  }
+}
+
+/**
+ * Checks that the socket of one of our guests is in a folder of this user, and returns its address: after a guest
+ * ended, another user may take its name in /tmp. Throws FolderError.
+ */
+export function checkedAddress(text: string): string {
+  socketFolder(text);
+  return text;
+}
+
+/**
+ * Returns the inode number of the folder of a guest's socket, or undefined if there is no folder. Throws FolderError.
+ */
+function socketFolder(text: string): bigint | undefined {
+  const address = parseAddress(text);
+  if (address.kind === "vsock") return undefined;
+  const folder = checkPrivateFolder(dirname(address.path));
+  return folder === undefined ? undefined : statSync(folder, { bigint: true, throwIfNoEntry: false })?.ino;
+}
+
+/** Returns the folder that one of our guests shares; it must belong to this user. Throws OperationError or FolderError. */
+export function sharedFolderOf(guest: GuestRecord): string {
+  const folder = checkPrivateFolder(guest.folder);
+  if (folder === undefined)
+    throw new OperationError(`guest ${guest.name}: its shared folder is gone; the guest is ending`);
+  return folder;
+}

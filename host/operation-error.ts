@@ -1,0 +1,25 @@
+import { truncate, visibleLine } from "./visible.ts";
+
+/** Failure of an operation on guests and containers. The message is one line: operation, object, reason, remedy. */
+export class OperationError extends Error {
+  override readonly name: string = "OperationError";
+  /** Exit code of a command that fails with it, if it differs from the command's usual one. */
+  readonly exitCode: number | undefined;
+
+  constructor(
+    message: string,
+    { exitCode, ...options }: ErrorOptions & { readonly exitCode?: number | undefined } = {},
+  ) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+}
+
+/** Returns the message to print for any thrown value: one line, without a stack. */
+export function oneLine(error: unknown): string {
+  if (error instanceof SuppressedError) return oneLine(error.suppressed);
+  const text = error instanceof Error ? error.message : String(error);
+  const [first = ""] = text.split("\n", 1);
+  const line = first.replace(/; its console's last lines:$/, "; --verbose shows its console").trim();
+  return visibleLine(truncate(line)) || "unknown error";
+}

@@ -1,0 +1,36 @@
+import { describe, expect, it } from "vitest";
+import { sdkScenarios } from "../../../test/scenarios/sdk.ts";
+import { Mock } from "./mock.ts";
+
+describe("a mock sandbox", () => {
+  it.each(sdkScenarios)("$name", async ({ play, run }) => {
+    const mock = new Mock();
+    play?.(mock);
+    const { Sandbox } = mock;
+    await run({ Sandbox, create: (options) => Sandbox.create({ image: "busybox", ...options }) });
+  });
+
+  it("records the commands, and rejects those without an answer", async () => {
+    const mock = new Mock().once("one", "1");
+    await using sandbox = await mock.Sandbox.create({ image: "busybox", name: "web" });
+    expect((await sandbox.exec("one", { cwd: "/tmp" })).stdout).toBe("1");
+    await expect(sandbox.exec("one")).rejects.toThrow(/no answer is scripted for "sh -c one"/);
+    expect(mock.calls.map(({ sandbox, argv, cwd }) => [sandbox, argv[2], cwd])).toEqual([
+      ["web", "one", "/tmp"],
+      ["web", "one", undefined],
+    ]);
+  });
+
+  it("ends as a guest's death would end a sandbox", async () => {
+    const mock = new Mock().on(
+      "wait",
+      ({ killed }) => new Promise((done) => killed.addEventListener("abort", () => done(0))),
+    );
+    const sandbox = await mock.Sandbox.create({ image: "busybox", name: "web" });
+    const waiting = sandbox.exec("wait");
+    await mock.kill("web");
+    await expect(waiting).rejects.toMatchObject({ code: "guest-died" });
+    await expect(sandbox.stats()).rejects.toMatchObject({ code: "guest-died" });
+    expect(await mock.Sandbox.list()).toEqual([]);
+  });
+});

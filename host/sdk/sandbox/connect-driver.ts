@@ -1,0 +1,72 @@
+import { parseAddress } from "../../client/address.ts";
+import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
+import type { GuestRecord } from "../../state/state-records.ts";
+import { StateStore } from "../../state/state-store.ts";
+import { limited } from "../call/limits.ts";
+import { AgentDriver, offersOf } from "../driver/agent-driver.ts";
+import { sandboxError } from "../error/to-sandbox-error.ts";
+import { hasStreams } from "./create-driver.ts";
+import type { ConnectOptions } from "./options.ts";
+
+const REMOVE_SECONDS = 30;
+
+/** Connects to a container that runs. Rejects with SandboxError. */
+export async function connectDriver(nameOrAddress: string, options: ConnectOptions): Promise<AgentDriver> {
+  const operation = `connect to sandbox ${nameOrAddress}`;
+  return limited(operation, options, async (signal) => {
+    const store = new StateStore();
+    const target = findTarget(operation, store, nameOrAddress, options);
+    const client = await connectTo(target);
+    try {
+      await client.health.check({}, { signal });
+      const offers = { guest: await offersOf(client, { signal }), streams: await hasStreams(target) };
+      const { container, guest } = target;
+      return new AgentDriver({
+        ...{ target, client, store, offers },
+        async stop(limits) {
+          if (guest?.name !== container) {
+            await client.agent.removeContainer({ container_id: container, timeout: REMOVE_SECONDS }, limits);
+            return;
+          }
+          store.noteEnding(guest.name);
+          await client.agent.destroySandbox({}, limits);
+        },
+        close: () => client.close(),
+      });
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
+  });
+}
+
+function findTarget(
+  operation: string,
+  store: StateStore,
+  text: string,
+  { container }: ConnectOptions,
+): ContainerTarget {
+  const guests = store.guests();
+  if (text.includes("://")) {
+    parseAddress(text);
+    const guest = guests.find(({ address }) => address === text);
+    const id = container ?? guest?.name;
+    if (id === undefined)
+      throw sandboxError("invalid-argument", `${operation}: no container given: name one of that agent`);
+    return { address: text, container: id, ...(guest && known(store, guest, id)) };
+  }
+  const id = container ?? text;
+  for (const guest of guests) {
+    const found = known(store, guest, id);
+    const isMeant = container === undefined || guest.name === text;
+    if (isMeant && found.record !== undefined) return { address: guest.address, container: id, ...found };
+  }
+  const names = guests.flatMap((guest) => store.processes.list(guest.name)).map((record) => record.container);
+  const there = names.length === 0 ? "none runs" : `there are ${[...new Set(names)].join(", ")}`;
+  throw sandboxError("not-found", `${operation}: not found: ${there}`);
+}
+
+function known(store: StateStore, guest: GuestRecord, id: string) {
+  const record = store.processes.list(guest.name).find((each) => each.container === id && each.exec === id);
+  return { guest, ...(record === undefined ? {} : { record }) };
+}

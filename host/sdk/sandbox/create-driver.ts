@@ -1,0 +1,198 @@
+import { onProcessEnd } from "../../../lib/process-end.ts";
+import { thisProcess } from "../../../lib/process-owner.ts";
+import { dial } from "../../client/dial.ts";
+import {
+  containerSpec,
+  type PreparedRun,
+  prepareAtAddress,
+  prepareInOwnGuest,
+  prepareOnThisMachine,
+} from "../../guests/prepare-run.ts";
+import { randomName } from "../../guests/random-name.ts";
+import { streamsPlace } from "../../guests/streams-place.ts";
+import type { RunOptions } from "../../image/image-config.ts";
+import { findQemu } from "../../machine/programs.ts";
+import type { ProcessRecord } from "../../state/state-records.ts";
+import { StateStore } from "../../state/state-store.ts";
+import { type CallLimits, limitedToEnd } from "../call/limits.ts";
+import { AgentDriver, offersOf } from "../driver/agent-driver.ts";
+import { SandboxError } from "../error/sandbox-error.ts";
+import { sandboxError } from "../error/to-sandbox-error.ts";
+import { environment } from "../exec/exec-options.ts";
+import { writeAll } from "../files/write-all.ts";
+import { chooseRootfs } from "../image/image-choice.ts";
+import type { CreateOptions } from "./options.ts";
+
+/** The program in guests that only waits, and where a container sees it. */
+const PAUSE = { source: "/pause_bundle/rootfs/pause", destination: "/.guestd-pause" };
+const WAITING = ["sleep", "2147483647"];
+const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
+const REMOVE_SECONDS = 30;
+const DEFAULT_MEMORY_MIB = 512;
+
+/** Creates a sandbox's container. Rejects with SandboxError; then nothing is left. */
+export async function createDriver(options: CreateOptions): Promise<AgentDriver> {
+  const { name = randomName("s") } = options;
+  const operation = `create sandbox ${name}`;
+  return limitedToEnd(operation, options, async (signal) => {
+    checkOptions(operation, name, options);
+    await using undo = new AsyncDisposableStack();
+    const store = new StateStore();
+    const { prepared, image } = await prepare(store, name, options, signal);
+    undo.use(prepared);
+    const record = await startContainer(store, prepared, name, image, options, signal);
+    const driver = await open(store, prepared, name, record);
+    undo.defer(() => driver.close());
+    await writeAll(driver.files, options.files, signal);
+    signal.throwIfAborted();
+    undo.move();
+    return driver;
+  });
+}
+
+async function prepare(store: StateStore, name: string, options: CreateOptions, signal: AbortSignal) {
+  const { image: choice, address, volumes = [], vm = {}, memoryMib = DEFAULT_MEMORY_MIB, cpus = 1 } = options;
+  if (typeof choice === "object" && "guestPath" in choice) {
+    return { prepared: await prepareAtAddress(address ?? "", choice.guestPath, "guestd"), image: choice.guestPath };
+  }
+  if (address === undefined) findQemu(); // fails before the image is pulled
+  using chosen = await chooseRootfs(choice, name, signal);
+  const { source, name: image } = chosen;
+  if (address !== undefined) {
+    const prepared = await prepareOnThisMachine(address, name, source, { hostname: "guestd", signal });
+    return { prepared, image };
+  }
+  // The signal of a guest destroys it also later.
+  const starting = new AbortController();
+  const onAbort = () => starting.abort(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  const mounted = volumes.map(({ host, guest, readOnly }) => ({ host, guest, mode: readOnly ? "ro" : "rw" }) as const);
+  const { kernel, initrd, image: vmImage, kernelArgs, onConsole } = vm;
+  const machine = { kernel, initrd, image: vmImage, kernelArgs, onConsole };
+  const known = Object.fromEntries(Object.entries(machine).filter(([, value]) => value !== undefined));
+  try {
+    const files = { image: source, volumes: mounted };
+    const guest = { name, memoryMib, cpus, ...networkOf(options), ...known, signal: starting.signal, isEmbedded: true };
+    return { prepared: await prepareInOwnGuest(store, name, files, guest), image };
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function networkOf({ network = "none" }: CreateOptions) {
+  if (network === "none") return {};
+  const { publish = [] } = network === "user" ? {} : network;
+  const forwards = publish.map(({ host, guest, address = "127.0.0.1", udp = false }) => {
+    return { protocol: udp ? ("udp" as const) : ("tcp" as const), address, hostPort: host, guestPort: guest };
+  });
+  return { network: { forwards } };
+}
+
+async function startContainer(
+  store: StateStore,
+  prepared: PreparedRun,
+  id: string,
+  image: string,
+  options: CreateOptions,
+  signal: AbortSignal,
+): Promise<ProcessRecord> {
+  const { client, guest, rootfs, config } = prepared;
+  const spec = containerSpec(prepared, runOptions(options, guest !== undefined));
+  const name = { container_id: id, exec_id: id };
+  await client.agent.createContainer({ ...name, OCI: spec, storages: [...(prepared.storages ?? [])] }, { signal });
+  const record: ProcessRecord = {
+    ...{ container: id, exec: id, args: [...(spec.Process?.Args ?? [])], image, terminal: false, rootfs: rootfs.host },
+    ...{ env: [...(spec.Process?.Env ?? [])], cwd: spec.Process?.Cwd ?? "/", keeper: thisProcess() },
+    ...{ user: options.user ?? String(config["User"] ?? ""), startedAt: new Date().toISOString() },
+  };
+  try {
+    await client.agent.startContainer({ container_id: id }, { signal });
+  } catch (error) {
+    await client.agent.removeContainer({ container_id: id, timeout: REMOVE_SECONDS }).catch(() => undefined);
+    throw error;
+  }
+  if (guest !== undefined) store.processes.write(guest, record);
+  return record;
+}
+
+function runOptions(options: CreateOptions, inGuest: boolean): RunOptions {
+  const { command, env, cwd, user, limits, readOnlyRoot } = options;
+  const pause = { destination: PAUSE.destination, source: PAUSE.source, type: "bind", options: ["bind", "ro"] };
+  const waiting = inGuest ? { args: [PAUSE.destination], mounts: [pause] } : { args: WAITING };
+  return {
+    ...(command === undefined ? waiting : { args: command }),
+    ...{ entrypoint: [], env: environment(env), hostname: "sandbox" },
+    ...(cwd !== undefined && { cwd }),
+    ...(user !== undefined && { user }),
+    ...(limits !== undefined && { limits }),
+    ...(readOnlyRoot && { readonlyRoot: true }),
+  };
+}
+
+async function open(
+  store: StateStore,
+  prepared: PreparedRun,
+  container: string,
+  record: ProcessRecord,
+): Promise<AgentDriver> {
+  const { client, target, died, guest } = prepared;
+  const full = { ...target, ...guestOf(store, guest), container, record };
+  const remove = (limits: CallLimits) => {
+    return client.agent.removeContainer({ container_id: container, timeout: REMOVE_SECONDS }, limits);
+  };
+  const forget = guest === undefined ? () => undefined : onProcessEnd(() => store.removeGuest(guest));
+  return new AgentDriver({
+    ...{ target: full, client, store, died },
+    offers: { guest: await offersOf(client, {}), streams: await hasStreams(full) },
+    async stop(limits) {
+      if (guest === undefined) await remove(limits);
+      else store.noteEnding(guest);
+      await prepared.end();
+    },
+    async close() {
+      forget();
+      await prepared[Symbol.asyncDispose]();
+    },
+  });
+}
+
+function guestOf(store: StateStore, name: string | undefined) {
+  const guest = store.guests().find((each) => each.name === name);
+  return guest === undefined ? {} : { guest };
+}
+
+/** True if an agent's guestd.v1.Streams accepts connections. */
+export async function hasStreams(target: Parameters<typeof streamsPlace>[0]): Promise<boolean> {
+  const { address, dial: open = dial } = streamsPlace(target);
+  return open(address).then(
+    (stream) => {
+      stream.destroy();
+      return true;
+    },
+    () => false,
+  );
+}
+
+/** Throws SandboxError for options that contradict each other. */
+function checkOptions(operation: string, name: string, options: CreateOptions): void {
+  const refuse = (why: string) => sandboxError("invalid-argument", `${operation}: ${why}`);
+  const { address, image, memoryMib, cpus, command } = options;
+  if (!NAME.test(name)) throw refuse(`name ${JSON.stringify(name)} is not letters, digits, _ . and -, at most 64`);
+  if (image === undefined) throw refuse("no image given");
+  if (command?.length === 0) throw refuse("the command has no words");
+  for (const [what, value] of Object.entries({ memoryMib, cpus })) {
+    if (value !== undefined && !(Number.isInteger(value) && value > 0))
+      throw refuse(`${what} ${value} is no positive whole number`);
+  }
+  if (address === undefined) {
+    if (typeof image === "object" && "guestPath" in image) throw refuse("image.guestPath needs an address");
+    return;
+  }
+  const own = (["memoryMib", "cpus", "network", "volumes", "vm"] as const).filter((key) => options[key] !== undefined);
+  if (own.length > 0) {
+    const remedy = "leave them out, or leave out the address";
+    throw new SandboxError("invalid-argument", `${operation}: ${own.join(", ")}: only for a guest of its own`, {
+      remedy,
+    });
+  }
+}

@@ -1,0 +1,87 @@
+import type { CallLimits } from "../call/limits.ts";
+import type { FileData } from "../files/files.ts";
+import type { ImageChoice } from "../image/image-choice.ts";
+
+/** A host folder that the container sees. */
+export interface VolumeOption {
+  /** Absolute path on this machine. */
+  readonly host: string;
+  /** Absolute path in the container. */
+  readonly guest: string;
+  readonly readOnly?: boolean;
+}
+
+/** Network of a guest, with ports that are open from its start. */
+export interface NetworkOption {
+  /** Ports of this machine that lead into the sandbox from its start: host port and guest port. */
+  readonly publish?: readonly {
+    readonly host: number;
+    readonly guest: number;
+    readonly address?: string;
+    readonly udp?: boolean;
+  }[];
+}
+
+/** Options of `Sandbox.create`; its limits are for the creation. */
+export interface CreateOptions extends CallLimits {
+  /** Root file system: a path, the name of an image in a registry, or a choice of either. */
+  readonly image: ImageChoice;
+  /** Id of the container, and name of its guest. Default: a random one. */
+  readonly name?: string;
+  /** The container's first process. Default: one that only waits. */
+  readonly command?: readonly string[];
+  /** Memory of the guest. Default: 512. */
+  readonly memoryMib?: number;
+  /** Processors of the guest. Default: 1. */
+  readonly cpus?: number;
+  /** Network of the guest: none, which is the default; or QEMU's user network, which reaches what this user reaches. */
+  readonly network?: "none" | "user" | NetworkOption;
+  /** Limits of the container within its guest: bytes of memory, processors, processes and threads. */
+  readonly limits?: { readonly memory?: number; readonly cpus?: number; readonly pids?: number };
+  /** Variables of all its processes, added to the image's. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Directory of its processes. Default: the image's. */
+  readonly cwd?: string;
+  /** "user", "uid" or "user:group". Default: the image's. */
+  readonly user?: string;
+  /** Files to write before this resolves, by path; directories above them are created. */
+  readonly files?: Readonly<Record<string, FileData>>;
+  readonly volumes?: readonly VolumeOption[];
+  /** Makes the root file system read-only. */
+  readonly readOnlyRoot?: boolean;
+  /**
+   * Address of an agent that runs on this machine, as a service: the container is created there, without a guest of its
+   * own. Not with memoryMib, cpus, network, volumes and vm.
+   */
+  readonly address?: string;
+  /** Kernel, initrd and image of the guest, words for its kernel, and lines of its console. */
+  readonly vm?: {
+    readonly kernel?: string;
+    readonly initrd?: string;
+    readonly image?: string;
+    readonly kernelArgs?: readonly string[];
+    /** Called with every line of the console. */
+    onConsole?(line: string): void;
+  };
+}
+
+/** Options of `Sandbox.connect`. */
+export interface ConnectOptions extends CallLimits {
+  /** Id of the container. Default: the one of the sandbox's name; required for an address. */
+  readonly container?: string;
+}
+
+/** A sandbox of this user on this machine. */
+export interface SandboxInfo {
+  /** For `Sandbox.connect`. */
+  readonly name: string;
+  /** Name of the guest that it runs in. */
+  readonly guest: string;
+  /** Address of the agent. */
+  readonly address: string;
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly memoryMib: number;
+  readonly cpus: number;
+  readonly startedAt: Date;
+}

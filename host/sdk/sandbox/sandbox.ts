@@ -1,0 +1,257 @@
+import { type CallLimits, limited, limitedItems } from "../call/limits.ts";
+import type { Driver, DriverProcess, TakeOutput } from "../driver/driver.ts";
+import { SandboxError } from "../error/sandbox-error.ts";
+import { Exec } from "../exec/exec.ts";
+import { commandOf, type ExecOptions, environment, terminalOf } from "../exec/exec-options.ts";
+import { checkPosition, type ExecPosition } from "../exec/position.ts";
+import { Files } from "../files/files.ts";
+import { type Forward, type ForwardOptions, forwardRequest } from "../network/forward.ts";
+import type { ListenedPort } from "../network/ports.ts";
+import type { ConnectOptions, CreateOptions, SandboxInfo } from "./options.ts";
+import type { PlanStep } from "./plan-step.ts";
+import type { EventsOptions, SandboxEvent } from "./sandbox-event.ts";
+import type { LogChunk, LogOptions } from "./sandbox-log.ts";
+import type { SandboxStats } from "./sandbox-stats.ts";
+
+/** Milliseconds for a guest's death to show after a connection to it breaks. */
+const DEATH_MS = 1000;
+
+/** A container for commands and files, in a guest of its own or at an agent. All failures are SandboxError. */
+export class Sandbox implements AsyncDisposable {
+  /** Files of the container. */
+  readonly files: Files;
+  readonly #driver: Driver;
+  readonly #isOwned: boolean;
+
+  /**
+   * Wraps a driver; an owned sandbox ends with its disposal.
+   *
+   * @internal
+   */
+  constructor(driver: Driver, { isOwned }: { readonly isOwned: boolean }) {
+    this.#driver = driver;
+    this.#isOwned = isOwned;
+    this.files = new Files(driver.files, {
+      call: (what, limits, work) => this.#call(what, limits, work),
+      items: (what, limits, items) => this.#items(what, limits, items),
+    });
+  }
+
+  /**
+   * Boots a guest with a container from an image, or with `address` creates a container at an agent of this machine.
+   * The sandbox ends with `stop`, with its disposal, and always with this process.
+   */
+  static async create(options: CreateOptions): Promise<Sandbox> {
+    const { createDriver } = await import("./create-driver.ts");
+    return new Sandbox(await createDriver(options), { isOwned: true });
+  }
+
+  /**
+   * Connects to a sandbox of this user by its name, or to a container at any agent of Kata's contract by the agent's
+   * address (`unix:///path`, `vsock://cid:port`, `hvsock:///path:port`) and `container`. Disposal leaves it running.
+   */
+  static async connect(nameOrAddress: string, options: ConnectOptions = {}): Promise<Sandbox> {
+    const { connectDriver } = await import("./connect-driver.ts");
+    return new Sandbox(await connectDriver(nameOrAddress, options), { isOwned: false });
+  }
+
+  /** Lists the sandboxes that programs and guestctl commands of this user keep on this machine. */
+  static async list(limits: CallLimits = {}): Promise<readonly SandboxInfo[]> {
+    const { listSandboxes } = await import("./list-sandboxes.ts");
+    return limited("list sandboxes", limits, async () => listSandboxes());
+  }
+
+  /** Name: the container's id. */
+  get name(): string {
+    return this.#driver.container;
+  }
+
+  /** Address of the agent. */
+  get address(): string {
+    return this.#driver.address;
+  }
+
+  /** Aborted with a SandboxError once the sandbox has been stopped or has died, or its connection was closed. */
+  get ended(): AbortSignal {
+    return this.#driver.ended;
+  }
+
+  /**
+   * Starts a command: words, or a line for the container's sh. Await it for exit code and output, or iterate over it.
+   * At the limits it is killed and rejects. What has not started yet rejects too, so this never throws for the agent.
+   */
+  exec(command: string | readonly string[], options: ExecOptions = {}): Exec {
+    const argv = commandOf(command);
+    const { cwd, user, mode, keepBytes } = options;
+    const request = {
+      argv,
+      env: environment(options.env),
+      cwd,
+      user,
+      mode,
+      keepBytes,
+      terminal: terminalOf(options.tty),
+    };
+    const what = `exec ${JSON.stringify(argv.join(" ").slice(0, 60))} in sandbox ${this.name}`;
+    return this.#newExec(what, { stdout: 0, stderr: 0 }, options, (take) => this.#driver.start(request, take));
+  }
+
+  /**
+   * Continues with an exec at a position, even in another process than the one that began it. A process has one client:
+   * another one is refused, or replaced with `takeover`. The input is open with `stdin: true`, otherwise left alone.
+   */
+  attach(position: ExecPosition, options: AttachOptions = {}): Exec {
+    const { exec, stdout, stderr, tty } = checkPosition(position);
+    const { takeover = false } = options;
+    const what = `attach to exec ${exec} in sandbox ${this.name}`;
+    const start = (take: TakeOutput) => this.#driver.join({ position, takeover }, take);
+    return this.#newExec(what, { stdout, stderr }, { ...options, tty, isJoined: true }, start);
+  }
+
+  /** Forwards a port or unix socket of this machine into the sandbox, or the reverse. */
+  forward(options: ForwardOptions & CallLimits): Promise<Forward> {
+    const request = forwardRequest("forward", options);
+    return this.#call("forward", options, (signal) => this.#driver.forward(request, signal));
+  }
+
+  /** Lists the ports on which processes of the sandbox listen. */
+  ports(limits: CallLimits = {}): Promise<readonly ListenedPort[]> {
+    return this.#call("list ports", limits, (signal) => this.#driver.ports(signal));
+  }
+
+  /** Resolves once a process listens on a TCP port. */
+  waitForPort(port: number, limits: CallLimits = {}): Promise<void> {
+    return this.#call(`wait for port ${port}`, limits, (signal) => this.#driver.waitForPort(port, signal));
+  }
+
+  /** Yields what happens in the sandbox's guest, each event once, over any number of connections. */
+  events(options: EventsOptions & CallLimits = {}): AsyncIterable<SandboxEvent> {
+    const { from, follow = true } = options;
+    return this.#items("events", options, (signal) => this.#driver.events({ from, follow }, signal));
+  }
+
+  /** Yields the output of the container's first process, the agent's log, or the guest's console. */
+  logs(options: LogOptions & CallLimits = {}): AsyncIterable<LogChunk> {
+    return this.#items("logs", options, (signal) => this.#driver.logs(options, signal));
+  }
+
+  /** Returns what the container uses. */
+  stats(limits: CallLimits = {}): Promise<SandboxStats> {
+    return this.#call("stats", limits, () => this.#driver.stats(limits));
+  }
+
+  /** Returns the metrics of the guest and its agent, as Prometheus text. */
+  metrics(limits: CallLimits = {}): Promise<string> {
+    return this.#call("metrics", limits, () => this.#driver.metrics(limits));
+  }
+
+  /** Returns the launch plan of the container, operation by operation. */
+  explain(limits: CallLimits = {}): Promise<readonly PlanStep[]> {
+    return this.#call("explain", limits, () => this.#driver.explain(limits));
+  }
+
+  /** Replaces the guest's agent by the bundle of a file, or without one by its image's own. Containers keep running. */
+  upgrade(
+    options: CallLimits & { readonly bundle?: string } = {},
+  ): Promise<{ readonly from: string; readonly to: string }> {
+    return this.#call("upgrade", options, (signal) => this.#driver.upgrade(options.bundle, signal));
+  }
+
+  /** Freezes all processes of the container. */
+  pause(limits: CallLimits = {}): Promise<void> {
+    return this.#call("pause", limits, () => this.#driver.pause(limits));
+  }
+
+  /** Lets a paused container continue. */
+  resume(limits: CallLimits = {}): Promise<void> {
+    return this.#call("resume", limits, () => this.#driver.resume(limits));
+  }
+
+  /** Ends the container, and powers its own guest off. Open calls reject with `stopped`. Idempotent. */
+  stop(limits: CallLimits = {}): Promise<void> {
+    return limited(`stop sandbox ${this.name}`, limits, () => this.#driver.stop(limits));
+  }
+
+  /** Stops a sandbox that was created here; closes the connection to another. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isOwned) await this.stop();
+    else await this.#driver.close();
+  }
+
+  #newExec(
+    what: string,
+    from: { readonly stdout: number; readonly stderr: number },
+    {
+      maxOutputBytes = MAX_OUTPUT_BYTES,
+      stdin,
+      tty,
+      isJoined = false,
+      ...limits
+    }: ExecOptions & { readonly isJoined?: boolean },
+    start: (take: TakeOutput) => DriverProcess,
+  ): Exec {
+    this.#checkEnded(what);
+    const place = { version: 1, address: this.address, container: this.name, ...from, tty: Boolean(tty) };
+    return new Exec({
+      ...{ what, limits, maxOutputBytes, place, start, ended: this.ended, tty: Boolean(tty), isJoined },
+      stdin: stdin ?? (tty && !isJoined ? true : undefined),
+      explain: (own) => this.explain(own),
+    });
+  }
+
+  async #call<T>(what: string, limits: CallLimits, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const operation = `${what} in sandbox ${this.name}`;
+    this.#checkEnded(operation);
+    try {
+      return await limited(operation, limits, work);
+    } catch (error) {
+      throw await this.#causeOf(operation, error);
+    }
+  }
+
+  async *#items<T>(
+    what: string,
+    limits: CallLimits,
+    items: (signal: AbortSignal) => AsyncIterable<T>,
+  ): AsyncGenerator<T, void> {
+    const operation = `${what} of sandbox ${this.name}`;
+    this.#checkEnded(operation);
+    try {
+      yield* limitedItems(operation, limits, items);
+    } catch (error) {
+      throw await this.#causeOf(operation, error);
+    }
+  }
+
+  #checkEnded(operation: string): void {
+    if (this.ended.aborted) throw endError(operation, this.ended.reason);
+  }
+
+  /** A guest's end breaks connections first; its cause is known a little later. */
+  async #causeOf(operation: string, error: unknown): Promise<unknown> {
+    const { code } = error as SandboxError;
+    if (code === "agent-lost" || code === "unreachable") {
+      await this.#driver.checkAlive();
+      const waiting = AbortSignal.any([this.ended, AbortSignal.timeout(DEATH_MS)]);
+      if (!waiting.aborted) await new Promise((resolve) => waiting.addEventListener("abort", resolve, { once: true }));
+    }
+    if (code === "timeout") return error;
+    return this.ended.aborted ? endError(operation, this.ended.reason) : error;
+  }
+}
+
+const MAX_OUTPUT_BYTES = 64 << 20;
+
+/** Options of `sandbox.attach`; `timeoutMs` and `signal` kill the command. */
+export interface AttachOptions extends Pick<ExecOptions, "stdin" | "maxOutputBytes" | "timeoutMs" | "signal"> {
+  /** Replaces another client that is attached. */
+  readonly takeover?: boolean;
+}
+
+/** Returns the error of a call to a sandbox that has ended. */
+function endError(operation: string, reason: unknown): unknown {
+  if (!(reason instanceof SandboxError)) return reason;
+  const { code, message, remedy } = reason;
+  const why = message.slice(0, message.length - remedy.length - 2);
+  return new SandboxError(code, `${operation}: ${why}`, { remedy, cause: reason });
+}

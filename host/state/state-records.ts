@@ -1,0 +1,80 @@
+import type { ProcessOwner } from "../../lib/process-owner.ts";
+import type { BootTimeline } from "../sandbox/boot-timeline.ts";
+
+/** Record of a guest that a guestctl of this user keeps. */
+export interface GuestRecord {
+  readonly name: string;
+  readonly address: string;
+  readonly logAddress: string;
+  /** Host folder that holds the shared folder. */
+  readonly folder: string;
+  readonly accelerator: string;
+  readonly memoryMib: number;
+  readonly cpus: number;
+  readonly timeline: BootTimeline;
+  /** Set if the guest has a network; its containers then get the sandbox's resolv.conf. */
+  readonly network?: "user";
+  /** Set if a program keeps it that has other work too: it is powered off by a call. */
+  readonly isEmbedded?: true;
+  /** ISO 8601. */
+  readonly bootedAt: string;
+  /** Set while it is being powered off. */
+  readonly ending?: true;
+  /** Set once it has ended; the record is then kept for `logs`, `ps -a`, `wait` and `inspect`. */
+  readonly ended?: GuestEnd;
+}
+
+export interface GuestEnd {
+  /** ISO 8601. */
+  readonly at: string;
+  /** Cause of death; undefined if it was powered off. */
+  readonly why?: string;
+}
+
+/** Record of a container's first process or of an exec: details that the agent can't report. */
+export interface ProcessRecord {
+  readonly container: string;
+  /** Equals the container's id for its first process. */
+  readonly exec: string;
+  readonly args: readonly string[];
+  readonly image: string;
+  readonly terminal: boolean;
+  readonly startedAt: string;
+  /** Path on the host. */
+  readonly rootfs: string;
+  /** Settings that an exec inherits. */
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly user: string;
+  /** The guestctl that serves the process. */
+  readonly keeper?: ProcessOwner;
+  /** Set while the name is claimed but no process exists yet. */
+  readonly starting?: true;
+  /** Path of a detached container's output. */
+  readonly output?: string;
+  /** Set if this record stays after the process's end, until `rm`. */
+  readonly kept?: true;
+  readonly paused?: boolean;
+  /** "HOST:GUEST", with ":ro" if read-only. */
+  readonly volumes?: readonly string[];
+  readonly ended?: ProcessEnd;
+  /** Data of the command that made a kept container, to run it again. */
+  readonly request?: unknown;
+  /** Number of runs by the restart policy since the last start. */
+  readonly restarts?: number;
+  /** Set once a user has ended it, so that no policy runs it again. */
+  readonly stopped?: true;
+  /** Set while it waits for its next run; `ended` is of the run before. */
+  readonly restarting?: true | undefined;
+}
+
+export interface ProcessEnd {
+  readonly code: number;
+  /** ISO 8601. */
+  readonly at: string;
+  /** Set if the process did not end by itself. */
+  readonly why?: string;
+}
+
+/** Identifies a process; `exec` equals the container's id for its first process. */
+export type ProcessName = Pick<ProcessRecord, "container" | "exec">;

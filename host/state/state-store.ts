@@ -1,0 +1,176 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { isAlive, type ProcessOwner, thisProcess } from "../../lib/process-owner.ts";
+import { OperationError } from "../operation-error.ts";
+import { ProcessRecords } from "./process-records.ts";
+import { createRecord, readRecord, writeRecord } from "./record-file.ts";
+import { StateFolder } from "./state-folder.ts";
+import type { GuestRecord, ProcessName } from "./state-records.ts";
+
+/** Exit code of a container whose guest died first, so that its own is unknown. */
+export const LOST = 255;
+
+const OWNER_KILLED = "the guestctl that kept it was killed";
+
+/** Number of dead guests that are kept for `logs`. */
+const DEAD_KEPT = 10;
+
+const GUEST_FILE = "guest.json";
+/** Identifies the guestctl that keeps a guest; the guest ends with it. */
+const OWNER_FILE = "owner.json";
+/** Exists while a process takes the place of an owner that has ended. */
+const NEXT_OWNER_FILE = "next-owner.json";
+
+/**
+ * Records of guests and their processes, shared by this user's guestctl processes. Powering off a guest removes its record; a
+ * guest that died or has kept containers stays as ended. Every method may throw FolderError.
+ */
+export class StateStore {
+  readonly #folder: StateFolder;
+  readonly processes: ProcessRecords;
+
+  /** Uses the folder `root` instead of the default one. */
+  constructor(root?: string) {
+    this.#folder = new StateFolder(root);
+    this.processes = new ProcessRecords(this.#folder);
+  }
+
+  /** Returns the running guests, sorted by name. */
+  guests(): readonly GuestRecord[] {
+    return this.#records().filter(({ ended }) => ended === undefined);
+  }
+
+  /** Returns the kept guests that ended, sorted by name. */
+  endedGuests(): readonly GuestRecord[] {
+    return this.#records().filter(({ ended }) => ended !== undefined);
+  }
+
+  /** Returns the process that keeps a guest or is about to. */
+  owner(guest: string): ProcessOwner | undefined {
+    return this.#read<ProcessOwner>(guest, OWNER_FILE);
+  }
+
+  /** Claims a guest's name for this process. Throws OperationError if the name is in use. */
+  claim(guest: string): void {
+    this.checkFree(guest);
+    if (!createRecord(join(this.directory(guest), OWNER_FILE), thisProcess())) throw nameInUse(guest);
+  }
+
+  /** Claims the name of a container's own guest again, to run the kept container anew. Throws OperationError if it runs. */
+  reclaim(guest: string): void {
+    const owner = this.owner(guest);
+    if (isSame(owner, thisProcess())) return;
+    if (owner !== undefined && isAlive(owner)) throw nameInUse(guest);
+    const next = join(this.directory(guest), NEXT_OWNER_FILE);
+    const other = readRecord<ProcessOwner>(next);
+    if (other !== undefined && !isAlive(other)) rmSync(next, { force: true });
+    if (!createRecord(next, thisProcess())) throw nameInUse(guest);
+    try {
+      // Another process may have become the owner since.
+      if (!isSame(this.owner(guest), owner)) throw nameInUse(guest);
+      writeRecord(join(this.directory(guest), OWNER_FILE), thisProcess());
+    } finally {
+      rmSync(next, { force: true });
+    }
+  }
+
+  /** Throws OperationError if a guest's name is in use. Releases the name of a guest that died. */
+  checkFree(guest: string): void {
+    const owner = this.owner(guest);
+    if (owner === undefined) return;
+    const record = this.#record(guest);
+    if (record?.ended === undefined && isAlive(owner)) throw nameInUse(guest);
+    if (record?.ended === undefined) this.closeGuest(guest, OWNER_KILLED);
+    const kept = this.processes.list(guest).map(({ container }) => container);
+    if (kept.length > 0) {
+      throw new OperationError(
+        `guest ${guest}: name still used by ended containers; guestctl rm ${kept.join(" ")}, or choose another`,
+      );
+    }
+    this.removeGuest(guest);
+  }
+
+  /** Returns the directory for a guest's record, console and outputs; creates it if necessary. */
+  directory(guest: string): string {
+    return this.#folder.create(guest);
+  }
+
+  writeGuest(record: GuestRecord): void {
+    writeRecord(join(this.directory(record.name), GUEST_FILE), record);
+  }
+
+  /** Records that a guest is being powered off, so that commands that lose their connection know the cause. */
+  noteEnding(guest: string): void {
+    const record = this.#record(guest);
+    if (record !== undefined && record.ended === undefined) this.writeGuest({ ...record, ending: true });
+  }
+
+  /** Closes a guest that has ended. Keeps its record if it died (`why`) or has a kept container, otherwise removes it. */
+  closeGuest(guest: string, why?: string): void {
+    if (this.#folder.find(guest) === undefined) return;
+    const record = this.#record(guest);
+    const end = { at: new Date().toISOString(), ...(why === undefined ? {} : { why }) };
+    for (const process of this.processes.list(guest)) {
+      if (process.kept === undefined) this.removeProcess(guest, process);
+      else this.processes.end(guest, process, { code: LOST, ...end });
+    }
+    const kept = this.processes.list(guest).length > 0;
+    if (record === undefined || (why === undefined && !kept)) this.removeGuest(guest);
+    else this.writeGuest({ ...record, ended: record.ended ?? end });
+    if (why !== undefined) this.#removeOldest();
+  }
+
+  removeGuest(guest: string): void {
+    this.#folder.remove(guest);
+  }
+
+  /**
+   * Removes a process's record. A container's first process takes its execs and output with it, the last process of an ended
+   * guest takes the guest's record with it.
+   */
+  removeProcess(guest: string, name: ProcessName): void {
+    const emptied = this.processes.remove(guest, name);
+    const { ended } = this.#record(guest) ?? {};
+    // The record of a dead guest is kept for `logs`, unless the guest was the removed container's own.
+    const removable = ended?.why === undefined || name.container === guest;
+    if (emptied && ended !== undefined && removable) this.removeGuest(guest);
+  }
+
+  /** Reads all guest records; a guest whose owner was killed is closed first. */
+  #records(): readonly GuestRecord[] {
+    return this.#folder.guests().flatMap((name) => {
+      const owner = this.owner(name);
+      if (owner === undefined) return [];
+      if (this.#record(name)?.ended === undefined && !isAlive(owner)) this.closeGuest(name, OWNER_KILLED);
+      return this.#record(name) ?? [];
+    });
+  }
+
+  /** Returns undefined until the guest is up. */
+  #record(guest: string): GuestRecord | undefined {
+    return this.#read<GuestRecord>(guest, GUEST_FILE);
+  }
+
+  #read<T>(guest: string, file: string): T | undefined {
+    const directory = this.#folder.find(guest);
+    return directory === undefined ? undefined : readRecord<T>(join(directory, file));
+  }
+
+  /** Removes the oldest dead guests that have no containers left. */
+  #removeOldest(): void {
+    const ended = this.#folder
+      .guests()
+      .flatMap((name) => this.#record(name) ?? [])
+      .filter((record) => record.ended !== undefined && this.processes.list(record.name).length === 0)
+      .sort((a, b) => (b.ended?.at ?? "").localeCompare(a.ended?.at ?? ""));
+    for (const { name } of ended.slice(DEAD_KEPT)) this.removeGuest(name);
+  }
+}
+
+function isSame(a: ProcessOwner | undefined, b: ProcessOwner | undefined): boolean {
+  return a?.pid === b?.pid && a?.started === b?.started;
+}
+
+function nameInUse(guest: string): OperationError {
+  return new OperationError(`guest ${guest}: name already in use; choose another`);
+}

@@ -1,0 +1,3 @@
+import { describeExamples, NIGHTLY_OUTPUTS } from "../namespaces/testing/example-outputs.ts";
+
+describeExamples(NIGHTLY_OUTPUTS);

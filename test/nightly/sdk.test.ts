@@ -1,0 +1,77 @@
+import { execFile } from "node:child_process";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { Sandbox, SandboxError } from "../../host/sdk/index.ts";
+import { StateStore } from "../../host/state/state-store.ts";
+import { makeWorkDirectory } from "../clean-up/work-directory.ts";
+
+const example = join(import.meta.dirname, "../../examples/untrusted-code.ts");
+
+describe("the SDK with a guest", () => {
+  let directory: string;
+  let image: string;
+  beforeAll(async () => {
+    directory = makeWorkDirectory("sdk");
+    image = join(directory, "busybox.tar");
+    await makeBusyboxImage(image);
+    vi.stubEnv("XDG_RUNTIME_DIR", directory);
+  });
+  afterAll(() => {
+    vi.unstubAllEnvs();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it("creates a sandbox that others find, and whose death every call reports", async () => {
+    const sandbox = await Sandbox.create({ image, name: "web", memoryMib: 256, files: { "/data/file": "content" } });
+    const { exitCode, stdout } = await sandbox.exec("cat /data/file; exit 3");
+    expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: "content" });
+    expect(await Sandbox.list()).toMatchObject([{ name: "web", image, memoryMib: 256, cpus: 1 }]);
+    await using other = await Sandbox.connect("web");
+    expect(await other.files.read("/data/file", { encoding: "utf8" })).toBe("content");
+    expect((await sandbox.stats()).tasks).toBeGreaterThan(0);
+    expect((await sandbox.explain()).length).toBeGreaterThan(10);
+    expect(await sandbox.metrics()).toContain("guestd_heap_bytes");
+
+    const running = other.exec(["sleep", "1000"]);
+    const own = sandbox.exec(["sleep", "1000"]);
+    await Promise.all([running.started(), own.started()]);
+    const [pid = -1] = qemus();
+    process.kill(pid, "SIGKILL");
+    for (const call of [() => own, () => running, () => sandbox.stats()]) {
+      const error = await (async () => call())().catch((error: unknown) => error);
+      expect(error).toBeInstanceOf(SandboxError);
+      expect(error).toMatchObject({
+        code: "guest-died",
+        message: expect.stringMatching(/^[^\n]+; guestctl logs --console/),
+      });
+    }
+    await sandbox.stop();
+    expect(new StateStore().guests()).toEqual([]);
+  });
+
+  it("confines code that nobody trusts, and powers the guest off", async () => {
+    const env = { ...process.env, GUESTD_IMAGE: image };
+    const { stdout } = await promisify(execFile)(process.execPath, [example], { env });
+    expect(stdout.split("\n")).toEqual([
+      "echo fine: 0 fine",
+      "while :; do :; done: timeout",
+      "head -c 5000000 /dev/zero: limit",
+      "tail /dev/zero: 137",
+      "echo owned > /etc/passwd: 1",
+      expect.stringMatching(/^ping -c 1 10.0.2.2: [12]/),
+      "",
+    ]);
+    expect(await Sandbox.list()).toEqual([]);
+  });
+});
+
+/** Returns the pids of QEMU that this process has started. */
+function qemus(): number[] {
+  const tasks = `/proc/${process.pid}/task`;
+  const children = readdirSync(tasks).flatMap((task) => readFileSync(`${tasks}/${task}/children`, "utf8").split(" "));
+  const pids = children.filter((text) => text !== "").map(Number);
+  return pids.filter((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("qemu-system"));
+}
