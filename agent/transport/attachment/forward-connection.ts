@@ -34,7 +34,7 @@ export function forwardKinds(sys: WireSys, load: () => Promise<Forwarding>): Con
       let client: Fd | undefined;
       try {
         client = frames.release();
-        sys.write(client, answer);
+        if (sys.write(client, answer) < 0) throw new AgentError("unavailable", "forward: the client takes no answer");
       } catch (error) {
         for (const fd of [client, connected.target]) if (fd !== undefined) sys.close(fd);
         throw error;

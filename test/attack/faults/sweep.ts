@@ -58,9 +58,11 @@ type Traces = Awaited<ReturnType<FaultyMachine["traces"]>>;
 
 async function strike(faulty: FaultyMachine, step: Step, fault: Fault, before: Traces) {
   const { console } = faulty.machine;
+  await settled(faulty, before);
   const consoleLength = console().length;
   faulty.control.arm(fault);
   const error = await outcome(step, faulty);
+  await cleanedUp(faulty, before);
   const hit = faulty.control.disarm();
   if (hit.hits === 0) {
     await step.undo?.(faulty);
@@ -88,6 +90,14 @@ async function outcome(step: Step, faulty: FaultyMachine): Promise<Error | undef
   const error = await Promise.race([run, limit]);
   late.abort();
   return error;
+}
+
+/** Resolves once the agent has made the calls with which it cleans up, or one of them failed. */
+async function cleanedUp(faulty: FaultyMachine, before: Traces): Promise<void> {
+  for (let waited = 0; waited < SETTLE_MS; waited += 2) {
+    if (faulty.control.hits > 0 || difference(before, await faulty.traces()) === undefined) return;
+    await sleep(2);
+  }
 }
 
 /** Returns a problem unless the error is one line of a failed call, or a closed connection. */
