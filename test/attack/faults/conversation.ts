@@ -3,7 +3,7 @@ import { RpcError } from "../../../host/client/rpc-error.ts";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import type { FaultyMachine } from "./faulty-machine.ts";
-import { attachedExec, endAttachedExec, forwardedConnection } from "./stream-calls.ts";
+import { ATTACHED_OUTPUT, attachedExec, endAttachedExec, forwardedConnection } from "./stream-calls.ts";
 
 /** A part of a host's conversation over its own connection. Throws what a host would see; ends within a few seconds. */
 export interface Step {
@@ -166,7 +166,7 @@ export const steps: readonly Step[] = [
     "an exec through an attachment",
     async (_, container, id, { machine }) => {
       const { code, stdout, stderr } = await attachedExec(streamsOf(machine), container, id);
-      expectSame([stdout, stderr, code], ["in", "err\n", 5]);
+      expectSame([stdout, stderr, code], [`in${ATTACHED_OUTPUT}`, "err\n", 5]);
     },
     ({ machine, standing }, id) => endAttachedExec(streamsOf(machine), standing, id),
   ),

@@ -11,9 +11,12 @@ import { attachText, shellProcess } from "../../scenarios/streams.ts";
 /** How long the client tries to reach the agent again. */
 const GIVE_UP_MS = 3000;
 
+/** Output of an attached exec beside its input: enough to be sent within the kernel. */
+export const ATTACHED_OUTPUT = "\0".repeat(5000);
+
 /** Runs an exec with input, both outputs and exit code 5 through guestd.v1.Streams. */
 export async function attachedExec(address: string, container: string, exec: string) {
-  const process = shellProcess("cat; echo err >&2; exit 5");
+  const process = shellProcess(`cat; head -c ${ATTACHED_OUTPUT.length} /dev/zero; echo err >&2; exit 5`);
   const leaving = new AbortController();
   const options = { giveUpMs: GIVE_UP_MS, signal: leaving.signal };
   const { attachment, text } = attachText(address, { container, exec, process }, options);
