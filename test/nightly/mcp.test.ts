@@ -76,7 +76,8 @@ describe("guestctl mcp with guests", () => {
   it("reports a guest that dies, and creates another", async () => {
     await using session = await start();
     await session.call("sandbox_create", { name: "dying" });
-    const running = session.errorOf("exec", { sandbox: "dying", command: "sleep 1000" });
+    const { id } = await session.call("exec", { sandbox: "dying", command: "sleep 1000", wait_seconds: 0 });
+    const running = session.errorOf("exec_read", { sandbox: "dying", id, wait_for: "end", wait_seconds: 100 });
     const [qemu = -1] = guests(session.pid);
     process.kill(qemu, "SIGKILL");
     expect(await running).toMatch(/^guest-died: /);

@@ -42,7 +42,11 @@ export async function openPage(url: string): Promise<OpenPage> {
     "--remote-debugging-pipe",
     `--user-data-dir=${profile}`,
   ];
-  const browser = spawn(program ?? "", flags, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+  // A process group of its own, because Debian's program is a shell script that starts the browser.
+  const browser = spawn(program ?? "", flags, {
+    stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+    detached: true,
+  });
   const ended = new Promise((resolve) => browser.once("close", resolve));
   const [input, output] = [browser.stdio[3] as Writable, browser.stdio[4] as Readable];
   input.on("error", () => undefined);
@@ -83,7 +87,7 @@ export async function openPage(url: string): Promise<OpenPage> {
       return result.value;
     },
     async [Symbol.asyncDispose]() {
-      browser.kill("SIGKILL");
+      if (browser.pid !== undefined) process.kill(-browser.pid, "SIGKILL");
       await ended;
       rmSync(profile, { recursive: true, force: true });
     },

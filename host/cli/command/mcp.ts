@@ -60,7 +60,12 @@ async function mcp(flags: McpFlags): Promise<void> {
     throw new CliError("mcp: no image allowed; add --image NAME, such as --image alpine:3.20, or --any-image");
   }
   if (!limits && address === undefined) throw new CliError("mcp: --no-limits needs --address");
-  const { serveMcp } = await import("../../mcp/serve-mcp.ts");
+  const { serveMcp } = await import("../../mcp/serve-mcp.ts").catch((error: NodeJS.ErrnoException) => {
+    // The npm package of guestd leaves them to those who use this command.
+    if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
+    const remedy = 'run "npm install @modelcontextprotocol/server zod" where guestd is installed';
+    throw new CliError(`mcp: the packages of MCP are not installed; ${remedy}`, { cause: error });
+  });
   using interrupts = new Interrupts();
   const options = { images: image, anyImage, network: network === "user", folders: folder, maxSandboxes };
   const place = address === undefined ? {} : { agent: { address, limits } };
