@@ -94,6 +94,7 @@ module.exports = {
     enhancedResolveOptions: {
       exportsFields: ["exports"],
       extensions: [".ts", ".js", ".cjs", ".mjs"],
+      exportsFields: ["exports"],
       conditionNames: ["import", "node", "default"],
     },
   },

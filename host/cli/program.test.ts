@@ -52,6 +52,7 @@ test("guestctl has exactly these commands", () => {
     "replay",
     "chaos",
     "conformance",
+    "mcp",
     "pull",
     "images",
     "rmi",

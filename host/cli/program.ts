@@ -19,6 +19,7 @@ import { addImages } from "./command/images.ts";
 import { addInspect } from "./command/inspect.ts";
 import { addKill } from "./command/kill.ts";
 import { addLogs } from "./command/logs.ts";
+import { addMcp } from "./command/mcp.ts";
 import { addMetrics } from "./command/metrics.ts";
 import { addPause } from "./command/pause.ts";
 import { addPorts } from "./command/ports.ts";
@@ -83,6 +84,7 @@ export function createProgram(): Command {
     addReplay,
     addChaos,
     addConformance,
+    addMcp,
     addPull,
     addImages,
     addRmi,
