@@ -2,19 +2,11 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
+import type { TraceCollector } from "../namespaces/testing/sdk-trace-suite.ts";
 import { type ReadSpan, spansOf } from "../scenarios/read-spans.ts";
 
-export interface OtlpReceiver extends AsyncDisposable {
-  /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
-  readonly url: string;
-  /** Spans so far. */
-  readonly spans: readonly ReadSpan[];
-  /** Resolves with all spans once one satisfies `isLast`. */
-  until(isLast: (span: ReadSpan) => boolean): Promise<readonly ReadSpan[]>;
-}
-
 /** Starts a collector that accepts OTLP over HTTP as protobuf, on any port of 127.0.0.1. */
-export async function startOtlpReceiver(): Promise<OtlpReceiver> {
+export async function startOtlpReceiver(): Promise<TraceCollector> {
   const spans: ReadSpan[] = [];
   let changed = Promise.withResolvers<void>();
   const server = createServer(async (request, response) => {
@@ -32,7 +24,6 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    spans,
     async until(isLast) {
       while (!spans.some(isLast)) await changed.promise;
       return spans;
