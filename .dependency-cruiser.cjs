@@ -66,8 +66,13 @@ module.exports = {
       "^host/(?!conformance/|client/|machine/|conversation/replay/(first-difference|not-compared)\\.ts|visible\\.ts|private-folder\\.ts)",
       "^(agent|image|rootfs-builder|test)/",
     ),
-    // `guestctl image` is the builder's command line; it is loaded by these commands alone.
-    layer("guestctl-image-alone-builds", "^host/(?!cli/command/image-)", "^rootfs-builder/"),
+    // `guestctl image` is the builder's command line; it is loaded by these commands alone. An installed guest gets the
+    // initramfs for its kernel from the same code.
+    layer(
+      "guestctl-image-alone-builds",
+      "^host/(?!cli/command/image-|machine/(installed-guest|keep-kernel))",
+      "^rootfs-builder/",
+    ),
     // The SDK and guestctl share what keeps guests; a program that uses the SDK loads no command.
     layer("only-commands-know-commands", "^host/(?!cli/|demo/)", "^host/cli/"),
     // Recording, replay and faults serve any agent.
@@ -77,6 +82,8 @@ module.exports = {
       "^host/(?!conversation/|client/|visible\\.ts)",
       "^agent/",
     ),
+    layer("nothing-knows-the-release", "^(agent|proto|lib|image|host|rootfs-builder)/", "^release/"),
+    layer("nothing-knows-the-documentation", "^(agent|proto|lib|image|host|rootfs-builder|release)/", "^docs/"),
     layer("images-know-neither", "^rootfs-builder/", "^(agent|host|test|proto)/"),
   ],
   options: {
@@ -85,6 +92,7 @@ module.exports = {
     tsConfig: { fileName: "tsconfig.json" },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {
+      exportsFields: ["exports"],
       extensions: [".ts", ".js", ".cjs", ".mjs"],
       conditionNames: ["import", "node", "default"],
     },

@@ -44,7 +44,7 @@ export default defineConfig({
           expect,
           sequence: { groupOrder: 0 },
           include: [
-            "{agent,proto,lib,image,host,rootfs-builder}/**/*.test.ts",
+            "{agent,docs,proto,lib,image,host,rootfs-builder,release}/**/*.test.ts",
             "test/{transport,clean-up,conformance,docs,plans,bench,mutation}/**/*.test.ts",
           ],
           testTimeout: 60_000,

@@ -36,10 +36,10 @@ export function hasEnded(owner: PlacedOwner): boolean {
 }
 
 /**
- * Reads field 22 of /proc/<pid>/stat; the name before it, in parentheses, can contain anything. A zombie counts as
- * ended.
+ * Reads when a process started, in clock ticks since boot; undefined if it has ended, as a zombie has. It is field 22 of
+ * /proc/<pid>/stat; the name before it, in parentheses, can contain anything.
  */
-function startedAt(pid: number): number | undefined {
+export function startedAt(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -9,9 +9,14 @@ export type Init<T> = T extends string | number | boolean | Uint8Array | null | 
       ? { readonly [key: string]: Init<T[string & keyof T]> }
       : { readonly [Key in keyof T]?: Init<T[Key]> | null | undefined };
 
+/** The part of protobufjs' Writer that callers use. */
+interface MessageWriter {
+  finish(shared?: boolean): Uint8Array;
+}
+
 /** A message type of the generated module. `decode` throws the runtime's errors; prefer a Codec. */
 export interface MessageType<T> {
-  encode(message: Init<T>, writer?: protobuf.Writer): protobuf.Writer;
+  encode(message: Init<T>, writer?: MessageWriter): MessageWriter;
   decode(bytes: Uint8Array): T;
 }
 

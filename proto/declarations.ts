@@ -32,7 +32,7 @@ function children(namespace: Namespace, prefix: string): string[] {
 }
 
 function declaration(object: ReflectionObject, prefix: string): string[] {
-  if (object instanceof protobuf.Type) return [...message(object, prefix), ...inner(object, prefix)];
+  if (object instanceof protobuf.Type) return message(object, prefix);
   if (object instanceof protobuf.Enum) return enumeration(object, prefix);
   if (object instanceof protobuf.Service) return [];
   return inner(object as Namespace, prefix);
@@ -50,8 +50,18 @@ function message(type: Type, prefix: string): string[] {
     `${prefix}interface ${type.name} {`,
     ...fields.map(indent),
     "}",
-    `${prefix}const ${type.name}: MessageType<${type.name}>;`,
+    ...messageValue(type, prefix),
   ];
+}
+
+/** Declares a message's value, with its enums as properties: a constant can't be a namespace too. */
+function messageValue(type: Type, prefix: string): string[] {
+  const value = `${prefix}const ${type.name}: MessageType<${type.name}>`;
+  const enums = type.nestedArray.flatMap((one) => {
+    if (!(one instanceof protobuf.Enum)) throw new Error(`declare ${one.fullName}: only enums can be in a message`);
+    return [...comment(one), `readonly ${one.name}: {`, ...enumValues(one), "};"];
+  });
+  return enums.length === 0 ? [`${value};`] : [`${value} & {`, ...enums.map(indent), "};"];
 }
 
 /**
@@ -72,8 +82,11 @@ function absolute(field: Field): string {
 }
 
 function enumeration(type: Enum, prefix: string): string[] {
-  const values = Object.entries(type.values).map(([name, value]) => `readonly ${name}: ${value};`);
-  return [...comment(type), `${prefix}const ${type.name}: {`, ...values.map(indent), "};"];
+  return [...comment(type), `${prefix}const ${type.name}: {`, ...enumValues(type), "};"];
+}
+
+function enumValues(type: Enum): string[] {
+  return Object.entries(type.values).map(([name, value]) => indent(`readonly ${name}: ${value};`));
 }
 
 function comment(object: ReflectionObject): string[] {

@@ -134,9 +134,15 @@ export interface Init {
   power(action: "off" | "reboot"): void;
 }
 
+/** Both ends of a pipe. */
+export interface PipeEnds {
+  readonly read: Fd;
+  readonly write: Fd;
+}
+
 /** The system calls that Node lacks. Each throws SystemError on failure; calls that may block return a promise. */
 export interface Sys {
-  pipe(options?: { readonly sizeBytes?: number }): { read: Fd; write: Fd };
+  pipe(options?: { readonly sizeBytes?: number }): PipeEnds;
   /** Sets O_NONBLOCK on the open file description. */
   setNonBlocking(fd: Fd): void;
   /** Duplicates with F_DUPFD_CLOEXEC. */
@@ -158,6 +164,11 @@ export interface Sys {
    * copied, 0 at end of file, -1 if it would block.
    */
   tee(from: Fd, to: Fd, length: number): number;
+  /**
+   * Moves `length` bytes from a pipe to a socket through an empty second pipe, in frames of at most `most` bytes after equal parts
+   * of `headers`. Returns the bytes that the socket took, with headers, -1 if none; the others stay in the second pipe.
+   */
+  sendFrames(from: Fd, through: PipeEnds, to: Fd, length: number, most: number, headers: Uint8Array): number;
   /** Returns the bytes available to read (FIONREAD). */
   readable(fd: Fd): number;
   /** Returns true if nothing can be added any more to what is left to read: all writers of a pipe are gone. */

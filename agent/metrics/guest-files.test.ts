@@ -89,3 +89,17 @@ test("a mount that hangs is left out, queried once, and included again after it 
   await hang.promise;
   expect(mountsOf(await filesystems.families(TWO))).toEqual(new Set(["/", "/b"]));
 });
+
+test("scrapes at the same time query a mount once, and all of them include it", async () => {
+  let asked = 0;
+  const answer = Promise.withResolvers<typeof room>();
+  const filesystems = new GuestFilesystems(() => {
+    asked++;
+    return answer.promise;
+  });
+  const scrapes = [filesystems.families(TWO), filesystems.families(TWO)];
+  answer.resolve(room);
+  const both = new Set(["/", "/b"]);
+  expect((await Promise.all(scrapes)).map(mountsOf)).toEqual([both, both]);
+  expect(asked).toBe(2);
+});

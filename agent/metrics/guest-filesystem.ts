@@ -26,8 +26,8 @@ const PATIENCE_MS = 200;
 export class GuestFilesystems {
   readonly #statfs: Statfs;
   readonly #patienceMs: number;
-  /** Mount points that have not answered yet. They are not queried again meanwhile. */
-  readonly #asked = new Set<string>();
+  /** Answers of mount points that are being queried, which all scrapes share; undefined from the time limit on. */
+  readonly #asked = new Map<string, Promise<Room | undefined>>();
 
   constructor(statfs: Statfs, patienceMs = PATIENCE_MS) {
     this.#statfs = statfs;
@@ -39,17 +39,22 @@ export class GuestFilesystems {
     const mounts = [...writableMounts(tryRead(readText, "/proc/self/mounts") ?? "")];
     const { promise: late, resolve } = Promise.withResolvers<undefined>();
     const timer = setTimeout(resolve, this.#patienceMs, undefined);
-    const rooms = await Promise.all(mounts.map(({ mount }) => Promise.race([this.#ask(mount), late])));
+    const rooms = await Promise.all(mounts.map(({ mount }) => this.#asked.get(mount) ?? this.#ask(mount, late)));
     clearTimeout(timer);
     return toFamilies(
       mounts.flatMap((mount, index) => (rooms[index] === undefined ? [] : { mount, room: rooms[index] })),
     );
   }
 
-  /** Undefined if the mount is gone, or has not answered an earlier scrape. */
-  async #ask(mount: string): Promise<Room | undefined> {
-    if (this.#asked.has(mount)) return undefined;
-    this.#asked.add(mount);
+  /** Undefined if the mount does not answer in time. */
+  #ask(mount: string, late: Promise<undefined>): Promise<Room | undefined> {
+    const answer = Promise.race([this.#query(mount), late]);
+    this.#asked.set(mount, answer);
+    return answer;
+  }
+
+  /** Undefined if the mount is gone. */
+  async #query(mount: string): Promise<Room | undefined> {
     try {
       return await this.#statfs(mount);
     } catch {

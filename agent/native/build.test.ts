@@ -53,6 +53,12 @@ test("the addon works when built with the sanitizer for undefined behaviour", ()
     };
     const [read, write] = pair(addon.pipe, 4096);
     console.log(addon.write(write, Buffer.from("x")), addon.readable(read));
+    const [out, into] = pair(addon.pipe, 0);
+    const [ours, theirs] = pair(addon.socketPair, 0);
+    addon.write(write, Buffer.from("yz"));
+    console.log(addon.sendFrames([read, into, out, ours], 3, 2, Buffer.from("<1><2>")));
+    const frames = Buffer.alloc(20);
+    console.log(frames.toString("latin1", 0, addon.read(theirs, frames)));
     const [source, from] = pair(addon.socketPair, 0);
     const [to, sink] = pair(addon.socketPair, 0);
     const pipe = require("node:fs").openSync("/proc/self/fd/" + pair(addon.pipe, 0)[0], "r+");
@@ -65,7 +71,7 @@ test("the addon works when built with the sanitizer for undefined behaviour", ()
       console.log(status, ended, count[0], got.toString("latin1", 0, addon.read(sink, got)), pump.close());
     });
     console.log(pump.start());`;
-  expect(output(process.execPath, "-e", script)).toBe("1 1\n0\n0 1 7 through 0\n");
+  expect(output(process.execPath, "-e", script)).toBe("1 1\n9\n<1>xy<2>z\n0\n0 1 7 through 0\n");
 });
 
 test("pause never ends by itself, and ends at once on a signal", async () => {

@@ -57,6 +57,8 @@ test("guestctl has exactly these commands", () => {
     "images",
     "rmi",
     "image",
+    "setup",
+    "doctor",
     "completion",
     "__complete",
   ]);

@@ -1,5 +1,4 @@
-import { Command } from "commander";
-import packageJson from "../../package.json" with { type: "json" };
+import type { Command } from "commander";
 import { addAgent } from "./command/agent.ts";
 import { addAttach } from "./command/attach.ts";
 import { addBoot } from "./command/boot.ts";
@@ -10,6 +9,7 @@ import { addConformance } from "./command/conformance.ts";
 import { addCores } from "./command/cores.ts";
 import { addCp } from "./command/cp.ts";
 import { addDebug } from "./command/debug.ts";
+import { addDoctor } from "./command/doctor.ts";
 import { addEvents } from "./command/events.ts";
 import { addExec } from "./command/exec.ts";
 import { addExplain } from "./command/explain.ts";
@@ -29,6 +29,7 @@ import { addReplay } from "./command/replay.ts";
 import { addRm } from "./command/rm.ts";
 import { addRmi } from "./command/rmi.ts";
 import { addRun } from "./command/run.ts";
+import { addSetup } from "./command/setup.ts";
 import { addSshProxy } from "./command/ssh-proxy.ts";
 import { addStart } from "./command/start.ts";
 import { addStats } from "./command/stats.ts";
@@ -37,6 +38,7 @@ import { addTraces } from "./command/traces.ts";
 import { addUpdate } from "./command/update.ts";
 import { addUpgrade } from "./command/upgrade.ts";
 import { addWait } from "./command/wait.ts";
+import { newProgram } from "./new-program.ts";
 
 const HELP = `
 The guestctl that booted a guest keeps it running; other commands find it by its record below
@@ -47,12 +49,8 @@ The guestctl that booted a guest keeps it running; other commands find it by its
  * them.
  */
 export function createProgram(): Command {
-  const program = new Command("guestctl")
+  const program = newProgram("guestctl")
     .description("Boot guests and run containers in them with the guestd agent.")
-    .version(`guestctl ${packageJson.version}`, "-v, --version", "print guestctl's version")
-    .enablePositionalOptions()
-    .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(`guestctl: ${errorLine(text)}\n`) })
     .addHelpText("after", HELP);
   const commands = [
     addRun,
@@ -91,19 +89,10 @@ export function createProgram(): Command {
     addImages,
     addRmi,
     addImage,
+    addSetup,
+    addDoctor,
     addCompletion,
   ];
   for (const add of commands) add(program);
   return program;
-}
-
-/**
- * Joins "error: unknown option '--x'
- * (Did you mean --y?)" into one line.
- */
-function errorLine(text: string): string {
-  return text
-    .trim()
-    .replace(/^error: /, "")
-    .replace(/\s*\n\s*/g, " ");
 }

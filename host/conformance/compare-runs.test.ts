@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import Ajv2020 from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
+import type { CodeName } from "../../proto/codes.ts";
 import type { ConformanceCase } from "./case.ts";
 import { equal } from "./check.ts";
 import { compareRuns, isAsExpected } from "./compare-runs.ts";
@@ -25,10 +26,10 @@ const cases = [
   one("GetOOMEvent: e", (context) => context.agent.getOOMEvent({})),
 ];
 
-/** Runs the cases against an agent with these calls, and with this list of known failures. */
-async function run(handlers: Handlers, knownFailures: KnownFailures = new Map()) {
+/** Runs cases against an agent with these calls, and with this list of known failures. */
+async function run(handlers: Handlers, knownFailures: KnownFailures = new Map(), of = cases) {
   await using agent = await startMinimalAgent({ ...MINIMAL, ...handlers });
-  const groups = [{ name: "group", title: "Group", cases }];
+  const groups = [{ name: "group", title: "Group", cases: of }];
   return await runSuite({
     target: addressTarget(agent.address),
     groups,
@@ -64,6 +65,54 @@ test("names the first field that differs of each case: its state, or one of a re
     ].join("\n"),
   );
   expect(comparisonPage(compared)).toContain("<td>failed: no &lt;process&gt;</td>");
+});
+
+test("calls that a case makes at the same time are paired by their requests, in whatever order they were made", async () => {
+  const both = one("WaitProcess: both", async (context) => {
+    const ids = [context.fresh(), context.fresh()];
+    const waited = ids.map(async (container_id) => {
+      await context.agent.statsContainer({ container_id });
+      return (await context.agent.waitProcess({ container_id })).status;
+    });
+    equal(await Promise.all(waited), [1, 2], "the statuses");
+  });
+  const place = (request: unknown) => Number((request as { container_id: string }).container_id.at(-1));
+  /** The container at this place has statistics only once the other one is waited for. */
+  const later = (last: number): Handlers => {
+    const waits = Promise.withResolvers<void>();
+    return {
+      StatsContainer: async (request) => {
+        if (place(request) === last) await waits.promise;
+        return {};
+      },
+      WaitProcess: (request) => {
+        waits.resolve();
+        return { status: place(request) };
+      },
+    };
+  };
+  const [a, b] = [await run(later(1), undefined, [both]), await run(later(2), undefined, [both])];
+  const waits = ({ results: [result] }: typeof a) =>
+    result?.calls.filter(({ call }) => call.endsWith("WaitProcess")).map(({ request }) => place(request));
+  expect([waits(a), waits(b)]).toEqual([
+    [2, 1],
+    [1, 2],
+  ]);
+  expect(compareRuns(a, b).differences).toEqual([]);
+});
+
+test("the text of a time limit is not compared, as the agent or the suite ends the call first", async () => {
+  const limited = one("WaitProcess: limited", ({ agent }) => agent.waitProcess({}, { timeoutMs: 50 }).catch(() => {}));
+  const refusing = (code: CodeName) => () => {
+    throw new Answer(code, "too late");
+  };
+  const own = await run({ WaitProcess: () => undefined }, undefined, [limited]);
+  const itself = await run({ WaitProcess: refusing("deadline-exceeded") }, undefined, [limited]);
+  expect(compareRuns(own, itself).differences).toEqual([]);
+  const other = await run({ WaitProcess: refusing("canceled") }, undefined, [limited]);
+  expect(compareRuns(own, other).differences).toMatchObject([
+    { field: "WaitProcess.error.code", values: ["deadline-exceeded", "canceled"] },
+  ]);
 });
 
 test("a known difference is as expected; one in the list that is gone isn't", async () => {

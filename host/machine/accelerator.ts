@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { Child } from "./child.ts";
 import { Console } from "./console.ts";
 import { MachineError } from "./machine-error.ts";
-import { acceleratorFile, cachedKernels } from "./paths.ts";
+import { acceleratorFile, chosenKernel } from "./paths.ts";
 import { findQemu, qemuArchitecture } from "./programs.ts";
 
 /** KVM or QEMU's software emulation (TCG, about twenty times slower), and the reason for the choice. */
@@ -27,10 +27,10 @@ const PROBE_MS = 3000;
 /**
  * Chooses KVM if it can really start a guest, otherwise TCG. A /dev/kvm may open and run firmware but then take minutes
  * for a kernel (if nested, or limited to one kind of guest), so this starts a kernel once per boot of the host and
- * caches the result in build/. GUESTD_ACCEL=kvm or tcg overrides the probe.
+ * caches the result. GUESTD_ACCEL=kvm or tcg overrides the probe.
  */
 export async function chooseAccelerator(options: AcceleratorOptions = {}): Promise<Accelerator> {
-  const { file = acceleratorFile, device = "/dev/kvm", probe = probeKvm } = options;
+  const { file = acceleratorFile(), device = "/dev/kvm", probe = probeKvm } = options;
   const wish = process.env["GUESTD_ACCEL"] ?? "";
   if (wish === "kvm" || wish === "tcg") return { kind: wish, reason: "set by GUESTD_ACCEL" };
   if (wish !== "") throw new MachineError(`GUESTD_ACCEL is "${wish}"; set it to kvm or tcg, or unset it`);
@@ -47,7 +47,7 @@ export async function chooseAccelerator(options: AcceleratorOptions = {}): Promi
 
 /** Starts a kernel without an init: it panics, and `panic=-1` with -no-reboot makes QEMU exit with status 0. */
 async function probeKvm(): Promise<Accelerator> {
-  const kernel = cachedKernels()[0]?.kernel;
+  const kernel = chosenKernel()?.kernel;
   if (kernel === undefined) throw new MachineError('no kernel to probe KVM with; run "npm run setup"');
   const [type, serial] = qemuArchitecture() === "x86_64" ? ["q35", "ttyS0"] : ["virt", "ttyAMA0"];
   const qemu = new Child("QEMU", [

@@ -1,5 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { type Accelerator, chooseAccelerator } from "./accelerator.ts";
+import { guestFiles } from "./guest-files.ts";
 import { MachineError } from "./machine-error.ts";
 import { imagePaths } from "./paths.ts";
 import { qemuArchitecture } from "./programs.ts";
@@ -16,7 +17,7 @@ export interface GuestOptions {
    * (`port0` … `port3`) through `Guest.qmp`.
    */
   readonly hotplug?: boolean;
-  /** Default for this and the next two: the files that the build writes to build/image. */
+  /** Default for this and the next two: the files that the build writes to build/image, or those of the installed guest package. */
   readonly kernel?: string;
   /** False for none: a kernel with built-in drivers mounts the image itself. */
   readonly initrd?: string | false;
@@ -55,8 +56,7 @@ export type Machine = Omit<QemuMachine, "vsock" | "shares" | "control">;
 export async function resolveMachine(options: GuestOptions): Promise<Machine> {
   const architecture = qemuArchitecture();
   const type = options.type ?? (architecture === "x86_64" ? "q35" : "virt");
-  const image = options.image ?? imagePaths.image;
-  const initrd = options.initrd ?? imagePaths.initrd;
+  const { kernel, initrd, image } = await bootFiles(options);
   return {
     architecture,
     type,
@@ -64,7 +64,7 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
     memoryMib: options.memoryMib ?? 512,
     cpus: options.cpus ?? 1,
     hotplug: options.hotplug ?? false,
-    kernel: await existing("kernel", options.kernel ?? imagePaths.kernel),
+    kernel: await existing("kernel", kernel),
     initrd: initrd === false ? undefined : await existing("initrd", initrd),
     image: image === false ? undefined : { path: await existing("image", image), mib: await sizeMib(image) },
     kernelArgs: options.kernelArgs ?? [],
@@ -73,6 +73,13 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
     ...(options.pci === undefined ? {} : { pci: options.pci }),
     ...(type === "microvm" ? { tscKhz: await tscKhz() } : {}),
   };
+}
+
+/** Returns the given files, with the usual ones in place of those that aren't given. */
+async function bootFiles({ kernel, initrd, image }: GuestOptions) {
+  if (kernel !== undefined && initrd !== undefined && image !== undefined) return { kernel, initrd, image };
+  const usual = await guestFiles();
+  return { kernel: kernel ?? usual.kernel, initrd: initrd ?? usual.initrd, image: image ?? usual.image };
 }
 
 async function existing(what: "kernel" | "initrd" | "image", path: string): Promise<string> {

@@ -1,20 +1,39 @@
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { guestPackage } from "../../lib/guest-package.ts";
 import { namesIn } from "../../lib/names-in.ts";
+import { isCheckout, packageRoot } from "../../lib/package-root.ts";
 
-/** Root directory of the repository. */
-export const repositoryRoot = fileURLToPath(new URL("../..", import.meta.url));
+/** Root directory of the repository, or of the installed package. */
+export const repositoryRoot = packageRoot();
 
-/** Files that the image build writes, and that guests boot from by default. */
+/** Files that the image build writes, and that guests of a checkout boot from by default. */
 export const imagePaths = {
   kernel: join(repositoryRoot, "build/image/vmlinuz"),
   initrd: join(repositoryRoot, "build/image/initrd.cpio"),
   image: join(repositoryRoot, "build/image/guest.img"),
 } as const;
 
-/** File that caches the result of the KVM probe. */
-export const acceleratorFile = join(repositoryRoot, "build/accelerator.json");
+/** Returns the file that caches the result of the KVM probe. */
+export function acceleratorFile(): string {
+  return join(isCheckout() ? join(repositoryRoot, "build") : cacheDirectory(), "accelerator.json");
+}
+
+/** Returns the program that runs guestctl. */
+export function guestctlProgram(): string {
+  return join(repositoryRoot, isCheckout() ? "host/cli/guestctl.sh" : "bin/guestctl.js");
+}
+
+/** Returns the script that installs programs and the kernel; its head describes its arguments. */
+export function setupScript(): string {
+  return join(repositoryRoot, "host/setup/setup.sh");
+}
+
+/** Returns the small image with a shell that `guestctl debug` uses by default; the demo or the release builds it. */
+export function busyboxImage(): string {
+  return join(isCheckout() ? join(repositoryRoot, "build/demo") : (guestPackage() ?? ""), "busybox.tar");
+}
 
 /** Returns the directory of downloads and tools that all work trees share; filled by host/setup/setup.sh. */
 export function cacheDirectory(): string {
@@ -39,4 +58,23 @@ export function cachedKernels(): readonly CachedKernel[] {
       kernel: join(directory, version, "boot", `vmlinuz-${version}`),
       modules: join(directory, version, "lib/modules", version),
     }));
+}
+
+/** Returns the kernel that `guestctl setup --kernel` chose, otherwise the newest one. */
+export function chosenKernel(): CachedKernel | undefined {
+  const kernels = cachedKernels();
+  return kernels.find(({ version }) => version === readChoice()) ?? kernels[0];
+}
+
+/** File with the version of the kernel that `guestctl setup --kernel` chose. */
+export function kernelChoiceFile(): string {
+  return join(cacheDirectory(), "kernel", ".chosen");
+}
+
+function readChoice(): string | undefined {
+  try {
+    return readFileSync(kernelChoiceFile(), "utf8").trim();
+  } catch {
+    return undefined;
+  }
 }

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import protobuf from "protobufjs";
+import { packageRoot } from "../../lib/package-root.ts";
 import { isJsonObject } from "../../lib/parse-json.ts";
 import { grpc } from "../../proto/gen/messages.js";
 import { parseExactJson } from "./exact-json.ts";
 import { fieldNumber } from "./field-number.ts";
 
-const proto = join(import.meta.dirname, "../../proto");
 /** The only field whose JSON name is a different word. */
 const RENAMED: Readonly<Record<string, string>> = { ociversion: "version" };
 
@@ -62,7 +62,7 @@ let loaded: protobuf.Type | undefined;
 function specType(): protobuf.Type {
   if (loaded !== undefined) return loaded;
   const root = new protobuf.Root();
-  root.resolvePath = (_origin, target) => join(proto, target);
+  root.resolvePath = (_origin, target) => join(packageRoot(), "proto", target);
   root.loadSync("oci.proto", { keepCase: true }).resolveAll();
   loaded = root.lookupType("grpc.Spec");
   return loaded;

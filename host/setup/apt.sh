@@ -20,13 +20,19 @@ apt_update() {
   apt_updated=yes
 }
 
-# Installs $packages, if any.
-apt_install() {
+# Fails with the command to run if there are $packages and this user can't install them.
+apt_may_install() {
   if [ -z "$packages" ]; then return 0; fi
   packages=$(printf '%s\n' $packages | sort -u | tr '\n' ' ')
   packages=${packages% }
   can_be_root ||
     fail "installing packages needs root. Run: sudo apt-get update && sudo apt-get install --no-install-recommends -y $packages"
+}
+
+# Installs $packages, if any.
+apt_install() {
+  if [ -z "$packages" ]; then return 0; fi
+  apt_may_install
   for package in $packages; do
     if ! apt_knows "$package"; then apt_update; fi
     apt_knows "$package" || fail "apt has no package $package; install its programs by other means, then run this again"

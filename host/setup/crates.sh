@@ -49,7 +49,7 @@ find_missing_cargo() {
   package=""
   if has apt-get; then
     package=$(cargo_package)
-    if [ -z "$package" ] && can_be_root; then
+    if [ -z "$package" ] && [ "$list" = no ] && can_be_root; then
       mkdir -p "$cache"
       : >>"$log"
       apt_update

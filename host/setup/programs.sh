@@ -27,11 +27,11 @@ find_missing_programs() {
     aarch64) need qemu-system-arm qemu-system-aarch64 "runs the guest" has qemu-system-aarch64 ;;
     *) need qemu-system-x86 qemu-system-x86_64 "runs the guest" has qemu-system-x86_64 ;;
   esac
-  need gcc gcc "compiles init and the addon" has gcc
-  need libc6-dev "static C library" "linked into init" is_file /usr/lib/*/libc.a /usr/lib/libc.a /usr/lib64/libc.a
-  need libseccomp-dev libseccomp "linked into the agent's seccomp addon" is_file /usr/lib/*/libseccomp.a /usr/lib/libseccomp.a /usr/lib64/libseccomp.a
-  need erofs-utils mkfs.erofs "builds the guest image" has mkfs.erofs
-  need cpio cpio "builds the guest's initramfs" has cpio
+  if [ "$goal" != guest ]; then need gcc gcc "compiles init and the addon" has gcc; fi
+  if [ "$goal" != guest ]; then need libc6-dev "static C library" "linked into init" is_file /usr/lib/*/libc.a /usr/lib/libc.a /usr/lib64/libc.a; fi
+  if [ "$goal" != guest ]; then need libseccomp-dev libseccomp "linked into the agent's seccomp addon" is_file /usr/lib/*/libseccomp.a /usr/lib/libseccomp.a /usr/lib64/libseccomp.a; fi
+  if [ "$goal" != guest ]; then need erofs-utils mkfs.erofs "builds the guest image" has mkfs.erofs; fi
+  if [ "$goal" != guest ]; then need cpio cpio "builds the guest's initramfs" has cpio; fi
   need util-linux setpriv "kills a guest's processes when their parent exits" has setpriv
   need ca-certificates "CA certificates" "verify downloads" is_file /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/cert.pem
   if [ "$goal" = test ]; then need crun crun "compared in the benchmark" has crun; fi
@@ -40,7 +40,7 @@ find_missing_programs() {
   if [ "$goal" = test ]; then need xfsprogs mkfs.xfs "formats disks for the tests' guests" is_file /usr/sbin/mkfs.xfs /sbin/mkfs.xfs; fi
   if [ "$goal" = test ]; then need squashfs-tools mksquashfs "builds squashfs roots" has mksquashfs; fi
   if [ "$goal" = test ]; then need cryptsetup-bin veritysetup "builds roots with dm-verity" is_file /usr/sbin/veritysetup /sbin/veritysetup; fi
-  need attr getfattr "reads and sets extended attributes of files for images" has getfattr
+  if [ "$goal" != guest ]; then need attr getfattr "reads and sets extended attributes of files for images" has getfattr; fi
   if [ "$goal" = test ]; then need lz4 lz4 "unpacks kernels" has lz4; fi
   if [ "$goal" = test ]; then need zstd zstd "unpacks the tests' initramfs" has zstd; fi
   if [ "$goal" = test ]; then need busybox-static busybox "fills the tests' root file systems" has busybox; fi
@@ -52,7 +52,7 @@ find_missing_programs() {
   if [ "$goal" = test ]; then need openssh-client ssh "connects to containers in tests" has ssh; fi
   if [ "$goal" = test ]; then need rsync rsync "copies to containers in tests" has rsync; fi
   if [ "$goal" = test ]; then need git git "clones from containers in tests" has git; fi
-  need musl-tools musl-gcc "links init, which is small and forks fast with musl" has musl-gcc
+  if [ "$goal" != guest ]; then need musl-tools musl-gcc "links init, which is small and forks fast with musl" has musl-gcc; fi
   if [ "$dev" = yes ]; then need strace strace "counts the system calls of an exec" has strace; fi
   if [ "$dev" = yes ]; then need "clang libclang-rt-dev" "clang with libFuzzer" "builds the fuzzers" has_fuzzer; fi
 }

@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -130,10 +139,37 @@ describe("setup.sh", () => {
     expect([status, stderr]).toEqual([1, `setup: cargo install tool@1.0.0 failed; see ${log}: error: --locked\n`]);
   });
 
+  test("for a guest that is built, needs no compiler, builder or npm package", () => {
+    program("cargo", "echo cargo 1.96.0");
+    const { output } = setup("guest");
+    expect(output).toMatch(/^ {2}qemu-system-\w+ +runs the guest/m);
+    expect(output).toMatch(/^ {2}a guest kernel /m);
+    expect(output).not.toMatch(/gcc|mkfs|cpio|npm packages/);
+  });
+
+  test("only lists with --list, and fails at once if it couldn't install", () => {
+    const calls = join(directory, "calls");
+    program("apt-get", `echo "apt-get $*" >>${calls}`);
+    program("apt-cache", "exit 0");
+    program("cargo", "echo cargo 1.96.0");
+    program("id", "echo 0");
+    const asRoot = setup("guest", "--list");
+    expect(asRoot.status).toBe(0);
+    expect(asRoot.output).toMatch(/^setup: missing:\n[\s\S]*a guest kernel +by apt-get download /);
+    program("id", "echo 1000");
+    const asUser = setup("guest", "--list");
+    expect(asUser.status).toBe(1);
+    expect(asUser.output.trim().split("\n").at(-1)).toMatch(
+      /^setup: installing packages needs root\. Run: sudo apt-get /,
+    );
+    expect(existsSync(calls)).toBe(false);
+  });
+
   test("refuses an unknown argument", () => {
     expect(setup("dmeo")).toEqual({
       status: 2,
-      output: 'setup: unknown argument "dmeo"; use demo or test, and --dev for the fuzzers\' compiler and strace\n',
+      output:
+        'setup: unknown argument "dmeo"; use guest, demo or test, --list, and --dev for the fuzzers\' compiler and strace\n',
     });
   });
 });

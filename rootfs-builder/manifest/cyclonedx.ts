@@ -4,11 +4,19 @@ import type { Manifest, ManifestFile, Source } from "./manifest.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** Software that an SBOM describes, in CycloneDX's terms. */
+interface Described {
+  readonly type: "operating-system" | "application";
+  readonly name: string;
+}
+
+const GUEST: Described = { type: "operating-system", name: "guestd guest" };
+
 /**
  * Converts a manifest to CycloneDX 1.6: each source with its files, each file with its digest. The result has no time,
  * and its serial number is derived from its content, so that equal images have equal SBOMs.
  */
-export function cyclonedx(manifest: Manifest): Json {
+export function cyclonedx(manifest: Manifest, { type, name }: Described = GUEST): Json {
   const { version, sources } = manifest;
   const files = [...manifest.files, ...manifest.boot].filter(({ type }) => type === "file");
   const known = new Set(sources.map(({ id }) => id));
@@ -17,7 +25,7 @@ export function cyclonedx(manifest: Manifest): Json {
     version: 1,
     metadata: {
       tools: { components: [{ type: "application", name: "guestd rootfs-builder", version }] },
-      component: { type: "operating-system", "bom-ref": "guest", name: "guestd guest", version },
+      component: { type, "bom-ref": "guest", name, version },
     },
     components: [
       ...sources.map((source) => sourceComponent(source, bySource.get(source.id) ?? [])),

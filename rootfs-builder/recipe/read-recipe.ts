@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { LineCounter, type Node, parseDocument } from "yaml";
+import { packageRoot } from "../../lib/package-root.ts";
 import { BuildError, hasCode } from "../build-error.ts";
 import { findMistake, type Schema } from "./check-document.ts";
 import { contradiction, type RawRecipe, recipeOf } from "./raw-recipe.ts";
@@ -50,5 +51,5 @@ export async function readRecipe(
 }
 
 async function recipeSchema(): Promise<Schema> {
-  return JSON.parse(await readFile(join(import.meta.dirname, "recipe.schema.json"), "utf8")) as Schema;
+  return JSON.parse(await readFile(join(packageRoot(), "rootfs-builder/recipe/recipe.schema.json"), "utf8")) as Schema;
 }

@@ -8,9 +8,9 @@ import { countStartCalls, restartWithFaults } from "./faults/restarts.ts";
 import { sweep } from "./faults/sweep.ts";
 
 /**
- * Steps that wait for streams that never connect: sweeping their calls takes minutes, so only the nightly run does it.
+ * Steps that wait for connections that never come: sweeping their calls takes minutes, so only the nightly run does it.
  */
-const SLOW = /passed/;
+const SLOW = /passed|forwarded/;
 const FOREVER = 0xffff_fffe;
 const hasIp = ["/sbin/ip", "/usr/sbin/ip", "/bin/ip"].some((path) => existsSync(path));
 

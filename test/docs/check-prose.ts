@@ -1,7 +1,7 @@
 import { repository } from "./pages.ts";
 import { proseProblems } from "./prose.ts";
 
-const FOLDERS = ["agent", "host", "image", "lib", "proto", "rootfs-builder", "test"];
+const FOLDERS = ["agent", "docs", "host", "image", "lib", "proto", "release", "rootfs-builder", "test"];
 
 const problems = proseProblems(repository, FOLDERS);
 for (const problem of problems) console.error(problem);

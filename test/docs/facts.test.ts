@@ -20,9 +20,9 @@ describe("what the pages say about the calls", () => {
     expect(methodsIn(listed)).toEqual(METHODS);
   });
 
-  it("is true in README.md and CHANGELOG.md", () => {
-    const [works = ""] = section(page("README.md"), "What works now").split("Not yet:");
-    expect(methodsIn(works)).toEqual(METHODS);
+  it("is true in docs/features.md, README.md and CHANGELOG.md", () => {
+    expect(methodsIn(section(page("docs/features.md"), "Calls"))).toEqual(METHODS);
+    expect(page("README.md")).toContain(`all ${METHODS.length} calls over ttRPC and gRPC`);
     expect(page("CHANGELOG.md")).toContain(`all ${METHODS.length} calls of the Kata contract`);
   });
 });
@@ -141,8 +141,19 @@ describe("each page", () => {
   });
 });
 
-it("README.md and docs/images.md show the same figures of bench:sharing", () => {
+it("README.md has at most 200 lines", () => {
+  expect(page("README.md").trimEnd().split("\n").length).toBeLessThanOrEqual(200);
+});
+
+it("README.md's program is examples/first.ts, which the tests run", () => {
+  const [program = ""] = codeBlocks(page("README.md"), "js");
+  const example = readFileSync(join(repository, "examples/first.ts"), "utf8");
+  const shown = example.replace(/^\/\/.*\n/, "").replace(/^import .* "\.\/where\.ts";\n/m, "");
+  expect(program).toBe(shown.replace("...where", 'image: "alpine:3.20"'));
+});
+
+it("docs/numbers.md and docs/images.md show the same figures of bench:sharing", () => {
   const table = (path: string) => /^\| image as \|.*\n(?:\|.*\n)+/m.exec(page(path))?.[0];
-  expect(table("README.md")).toMatch(/^(?:\|.*\n){6}$/);
-  expect(table("README.md")).toBe(table("docs/images.md"));
+  expect(table("docs/numbers.md")).toMatch(/^(?:\|.*\n){6}$/);
+  expect(table("docs/numbers.md")).toBe(table("docs/images.md"));
 });

@@ -31,6 +31,18 @@ describeInNamespaces("guestctl conformance with nothing but an address", () => {
     expect(await machine.shell(left)).toMatch(/^\S+containers:\n\n\S+containers:\n$/);
   });
 
+  it("kills a running agent by its pid, and each agent that has replaced it", async () => {
+    await using machine = await startHostAgent();
+    const names = "*after the agent was killed*,*while no agent runs*";
+    const pid = String(await machine.agentPid());
+    const { code, text } = await run(machine.address, "--pid", pid, "--names", names, "--protocol", "both");
+    expect([code, text]).toEqual([
+      0,
+      expect.stringMatching(/^conformant: 6 passed, 0 failed, 0 skipped, .* over ttrpc and grpc, /),
+    ]);
+    expect(await machine.agentPid()).not.toBe(Number(pid));
+  });
+
   it("reports a command that starts no agent as one problem", async () => {
     const { code, text } = await run("--start", "no-such-agent {address}", "--groups", "health,tty");
     expect(code).toBe(1);

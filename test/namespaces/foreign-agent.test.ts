@@ -1,15 +1,14 @@
-import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { parse } from "yaml";
+import { startedTarget } from "../../host/conformance/target/started-target.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startGuestctl } from "../scenarios/guestctl-process.ts";
+import { CHROOT_AGENT, whyNoPython } from "./testing/chroot-agent.ts";
 
-const repository = join(import.meta.dirname, "../..");
 const testdata = join(import.meta.dirname, "testdata");
-const missing = spawnSync("python3", ["--version"]).status === 0 ? undefined : "no python3: apt-get install python3";
 
 /** Names by state, by group. */
 type States = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
@@ -17,14 +16,14 @@ type States = Readonly<Record<string, Readonly<Record<string, readonly string[]>
 describeInNamespaces(
   "guestctl conformance against an agent in Python",
   () => {
-    it("reports each case right: the agent has 15 calls, and processes in a chroot without any isolation", async () => {
+    it("with nothing but its address, reports each case right: it has 15 calls, and processes in a chroot", async () => {
       const expected: States = parse(readFileSync(join(testdata, "chroot-agent-states.yaml"), "utf8"));
       const directory = makeWorkDirectory("foreign");
       const report = join(directory, "report.json");
-      const start = `exec python3 ${join(testdata, "chroot-agent.py")} ${join(repository, "proto")} {address}`;
       const groups = Object.keys(expected).join(",");
       try {
-        const run = startGuestctl(["conformance", "--start", start, "--groups", groups, "--json", report]);
+        await using agent = await startedTarget({ command: CHROOT_AGENT }).open();
+        const run = startGuestctl(["conformance", agent.address, "--groups", groups, "--json", report]);
         expect([await run.ended, run.output.stderr]).toEqual([1, ""]);
         const { cases } = JSON.parse(readFileSync(report, "utf8")) as {
           cases: Record<"name" | "group" | "state", string>[];
@@ -46,5 +45,5 @@ describeInNamespaces(
       }
     }, 240_000);
   },
-  missing,
+  whyNoPython,
 );

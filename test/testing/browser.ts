@@ -13,8 +13,18 @@ const program =
 /** Reason why no page can be opened; undefined if one can. */
 export const whyNoBrowser = program === undefined ? "no browser: apt-get install chromium-headless-shell" : undefined;
 
+/** How a page is shown: width in CSS pixels, and the colours that the user prefers. */
+export interface Look {
+  readonly width: number;
+  readonly colors: "light" | "dark";
+}
+
 /** A page that is open in a browser. */
 export interface OpenPage extends AsyncDisposable {
+  /** Opens another address, and resolves when it is loaded. */
+  open(url: string): Promise<void>;
+  /** Changes the width of the window and the preferred colours. */
+  emulate(look: Look): Promise<void>;
   /** Evaluates an expression in the page, and resolves to its value as JSON. Rejects if it throws. */
   evaluate<T>(expression: string): Promise<T>;
   /** Texts of errors and violations that the browser has reported so far. */
@@ -27,6 +37,8 @@ interface Message {
   readonly params?: {
     readonly entry?: { readonly text: string };
     readonly exceptionDetails?: { readonly text: string };
+    readonly type?: string;
+    readonly args?: readonly { readonly value?: unknown; readonly description?: string }[];
   };
   readonly result?: Readonly<Record<string, unknown>>;
   readonly error?: { readonly message: string };
@@ -42,11 +54,16 @@ export async function openPage(url: string): Promise<OpenPage> {
     "--remote-debugging-pipe",
     `--user-data-dir=${profile}`,
   ];
-  const browser = spawn(program ?? "", flags, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+  // A process group of its own, because Debian's program is a shell script that starts the browser.
+  const browser = spawn(program ?? "", flags, {
+    stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+    detached: true,
+  });
   const ended = new Promise((resolve) => browser.once("close", resolve));
   const [input, output] = [browser.stdio[3] as Writable, browser.stdio[4] as Readable];
   input.on("error", () => undefined);
   const problems: string[] = [];
+  let loaded = Promise.withResolvers<void>();
   const waiting = new Map<number, (message: Message) => void>();
   let rest = "";
   output.setEncoding("utf8").on("data", (text: string) => {
@@ -56,7 +73,10 @@ export async function openPage(url: string): Promise<OpenPage> {
   });
   const receive = (message: Message) => {
     if (message.id !== undefined) waiting.get(message.id)?.(message);
-    const text = message.params?.entry?.text ?? message.params?.exceptionDetails?.text;
+    if (message.method === "Page.loadEventFired") loaded.resolve();
+    const { entry, exceptionDetails, type, args = [] } = message.params ?? {};
+    const printed = type === "error" ? args.map((one) => one.value ?? one.description).join(" ") : undefined;
+    const text = entry?.text ?? exceptionDetails?.text ?? printed;
     if (text !== undefined) problems.push(text);
   };
   let calls = 0;
@@ -73,9 +93,20 @@ export async function openPage(url: string): Promise<OpenPage> {
   const { targetId } = await call("Target.createTarget", { url: "about:blank" });
   const { sessionId } = await call("Target.attachToTarget", { targetId, flatten: true });
   for (const domain of ["Log", "Runtime", "Page"]) await call(`${domain}.enable`, {}, sessionId);
-  await call("Page.navigate", { url }, sessionId);
   const page: OpenPage = {
     problems,
+    async open(url) {
+      loaded = Promise.withResolvers();
+      void ended.then(() => loaded.reject(new Error(`open ${url}: the browser has ended`)));
+      await call("Page.navigate", { url }, sessionId);
+      await loaded.promise;
+    },
+    async emulate({ width, colors }) {
+      const size = { width, height: 900, deviceScaleFactor: 1, mobile: false };
+      await call("Emulation.setDeviceMetricsOverride", size, sessionId);
+      const features = [{ name: "prefers-color-scheme", value: colors }];
+      await call("Emulation.setEmulatedMedia", { features }, sessionId);
+    },
     async evaluate<T>(expression: string) {
       const answer = await call("Runtime.evaluate", { expression, returnByValue: true, awaitPromise: true }, sessionId);
       const { result, exceptionDetails } = answer as { result: { value: T }; exceptionDetails?: { text: string } };
@@ -83,13 +114,11 @@ export async function openPage(url: string): Promise<OpenPage> {
       return result.value;
     },
     async [Symbol.asyncDispose]() {
-      browser.kill("SIGKILL");
+      if (browser.pid !== undefined) process.kill(-browser.pid, "SIGKILL");
       await ended;
       rmSync(profile, { recursive: true, force: true });
     },
   };
-  await page.evaluate(
-    "new Promise((done) => document.readyState === 'complete' ? done() : addEventListener('load', () => done()))",
-  );
+  await page.open(url);
   return page;
 }

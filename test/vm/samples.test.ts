@@ -6,12 +6,12 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
-import { codeBlocks, page, pages, repository } from "../docs/pages.ts";
+import { codeBlocks, page, pages, repository, section } from "../docs/pages.ts";
 
 const run = promisify(execFile);
 
 /**
- * Returns the environment of a reader with the oldest Node that README.md accepts, which can't run TypeScript: this
+ * Returns the environment of a reader with the oldest Node that package.json accepts, which can't run TypeScript: this
  * machine's if it has one, otherwise a script that refuses TypeScript in the same way.
  */
 function withOldNode(directory: string): NodeJS.ProcessEnv {
@@ -91,13 +91,14 @@ describe("the command lines in the docs", () => {
   }
 
   it("of README.md print what it says", async () => {
-    const [first = ""] = codeBlocks(page("README.md"), "sh");
-    expect([...(await runLines([first])).values()]).toEqual(["hello\n"]);
+    const [run, id, release, cp, stop] = [...(await runLines(codeBlocks(page("README.md"), "sh"))).values()];
+    expect([run, id, cp, stop]).toEqual(["hello\n", "web\n", "", "web\n"]);
+    expect(release).toMatch(/^6\.\d+/);
   });
 
-  it("of README.md build a guest with one more package and file", async () => {
-    const [recipe = ""] = codeBlocks(page("README.md"), "yaml");
-    const [, prepare = "", ...walk] = codeBlocks(page("README.md"), "sh");
+  it("of docs/image-recipes.md build a guest with one more package and file", async () => {
+    const [recipe = ""] = codeBlocks(section(page("docs/image-recipes.md"), "A guest of your own"), "yaml");
+    const [prepare = "", ...walk] = codeBlocks(page("docs/image-recipes.md"), "sh");
     rmSync(join(repository, "build/walk"), { recursive: true, force: true });
     await runLines([prepare]);
     writeFileSync(join(repository, "build/walk/mine.yaml"), recipe);

@@ -201,7 +201,14 @@ export class OutputStream implements Output {
 
   /** Closes the output: a client has all of it. */
   finish(): void {
-    if (this.#fd !== undefined) this.#end(this.#sys.hungUp(this.#fd));
+    if (this.#fd === undefined) return;
+    let isHungUp = false;
+    try {
+      isHungUp = this.#sys.hungUp(this.#fd);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error; // what is kept is released all the same
+    }
+    this.#end(isHungUp);
   }
 
   /**

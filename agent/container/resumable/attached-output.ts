@@ -1,5 +1,6 @@
 import type { OutputMode } from "../../kernel/journal/stream-ledger.ts";
 import type { Fd } from "../../kernel/kernel.ts";
+import type { Framing } from "./byte-mover.ts";
 
 /** A reader of an output that waits for more. */
 export interface OutputWatcher {
@@ -36,7 +37,7 @@ export interface AttachedOutput {
   /** Copies up to `most` available bytes, after `room` bytes for the caller. The result is valid until the next call. */
   copy(offset: number, most: number, room?: number): Buffer;
   /** Sends up to `most` available bytes to a socket, within the kernel: see ByteMover.send. Undefined if it can't. */
-  send?(offset: number, most: number, to: Fd, header?: (length: number) => Uint8Array): [number, number];
+  send?(offset: number, most: number, to: Fd, framing?: Framing): [number, number];
   /** Reports changes to the watcher from now on, until `unwatch`. */
   watch(watcher: OutputWatcher): void;
   /** Idempotent. */

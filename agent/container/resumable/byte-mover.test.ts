@@ -1,10 +1,12 @@
-import { afterEach, describe, expect, test } from "vitest";
-import { createLedgerMemory, StreamLedger } from "../../kernel/journal/stream-ledger.ts";
+import { constants } from "node:os";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { SystemError } from "../../kernel/error.ts";
+import { createLedgerMemory, KEY_BYTES, StreamLedger } from "../../kernel/journal/stream-ledger.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import { openSys, type RealSys } from "../../kernel/sys/sys.ts";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import { testKernel } from "../testing/test-kernel.ts";
-import { ByteMover } from "./byte-mover.ts";
+import { ByteMover, type Framing } from "./byte-mover.ts";
 import { KeptPipes } from "./kept-pipes.ts";
 import "./testing/played-process.ts"; // opens /dev/null
 
@@ -30,6 +32,7 @@ function open(text = "abcdef", ledger = new StreamLedger(createLedgerMemory())) 
     ...sys,
     read: failing("read", sys.read),
     splice: failing("splice", sys.splice),
+    sendFrames: failing("sendFrames", sys.sendFrames),
     pipe: (options: Parameters<typeof sys.pipe>[0]) => {
       const ends = sys.pipe(options);
       if ((options?.sizeBytes ?? 0) > 262_144) frames.push(ends.read, ends.write);
@@ -57,7 +60,11 @@ const socket = () => {
   };
   return { to, got };
 };
-const header = (length: number) => Buffer.from(`<${length}>`);
+/** Frames of at most two bytes, whose header is their number. */
+const framing: Framing = {
+  most: 2,
+  headers: (length) => Buffer.from(Array.from({ length: Math.ceil(length / 2) }, (_, at) => `<${at}>`).join("")),
+};
 
 describe("bytes in an output's pipe", () => {
   test("are copied after the first ones, with room before them, and stay", () => {
@@ -68,6 +75,20 @@ describe("bytes in an output's pipe", () => {
     expect([mover.copy(pipe.read, 6, 1).length, sys.readable(pipe.read)]).toEqual([0, 6]);
   });
 
+  test("that were dropped don't come back if the kernel can't drop them at once", () => {
+    const ledger = new StreamLedger(createLedgerMemory());
+    const { mover, pipe, failures } = open("abcdef", ledger);
+    const place = ledger.take(new Uint8Array(KEY_BYTES)) ?? -1;
+    // The move into the mover's pipe succeeds, and the next one fails.
+    vi.spyOn(ledger, "endMove").mockImplementationOnce(() => {
+      ledger.endMove();
+      failures.set("splice", new SystemError("splice", constants.errno.ENOMEM, "fd 1 to fd 2"));
+    });
+    mover.discard(place, 0, pipe.read, 2);
+    expect(failures.size).toBe(0);
+    expect([ledger.base(place, 0), String(mover.copy(pipe.read, 0, 9))]).toEqual([2, "cdef"]);
+  });
+
   test("are copied as before after a copy that failed", () => {
     const { mover, pipe, failures } = open();
     failures.set("read", new Error("EIO"));
@@ -75,12 +96,13 @@ describe("bytes in an output's pipe", () => {
     expect(String(mover.copy(pipe.read, 1, 3))).toBe("bcd");
   });
 
-  test("are sent after a header that has their number, and stay", () => {
+  test("are sent in frames, each after its header, and stay", () => {
     const { mover, pipe, frames } = open();
     const { to, got } = socket();
-    expect([mover.send(pipe.read, 1, 3, to, header), got()]).toEqual([[3, 6], "<3>bcd"]);
+    expect([mover.send(pipe.read, 1, 2, to, framing), got()]).toEqual([[2, 5], "<0>bc"]);
+    expect([mover.send(pipe.read, 1, 99, to, framing), got()]).toEqual([[5, 14], "<0>bc<1>de<2>f"]);
     expect([mover.send(pipe.read, 4, 99, to), got()]).toEqual([[2, 2], "ef"]);
-    expect([mover.send(pipe.read, 6, 9, to, header), got(), frames.length]).toEqual([[0, 0], "", 2]);
+    expect([mover.send(pipe.read, 6, 9, to, framing), got(), frames.length]).toEqual([[0, 0], "", 2]);
     expect(sys.readable(pipe.read)).toBe(6);
     opened.push(...frames);
   });
@@ -88,9 +110,9 @@ describe("bytes in an output's pipe", () => {
   test("are sent as before after a send that failed, by another pipe", () => {
     const { mover, pipe, frames, failures } = open();
     const { to, got } = socket();
-    failures.set("splice", new Error("EPIPE"));
-    expect(() => mover.send(pipe.read, 0, 3, to, header)).toThrow("EPIPE");
-    expect([mover.send(pipe.read, 0, 2, to, header), got(), frames.length]).toEqual([[2, 5], "<2>ab", 4]);
+    failures.set("sendFrames", new Error("EPIPE"));
+    expect(() => mover.send(pipe.read, 0, 3, to, framing)).toThrow("EPIPE");
+    expect([mover.send(pipe.read, 0, 2, to, framing), got(), frames.length]).toEqual([[2, 5], "<0>ab", 4]);
     opened.push(...frames.slice(2));
   });
 

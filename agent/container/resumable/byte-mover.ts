@@ -1,13 +1,20 @@
 import { constants, openSync } from "node:fs";
 import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { MoveNote, StreamLedger } from "../../kernel/journal/stream-ledger.ts";
-import type { Fd, Kernel } from "../../kernel/kernel.ts";
+import type { Fd, Kernel, PipeEnds } from "../../kernel/kernel.ts";
 import type { KeptPipes } from "./kept-pipes.ts";
 import type { SpoolFile } from "./spool-file.ts";
+
+/** How bytes are cut into frames: at most `most` bytes each; `headers` returns the equally long headers of so many bytes. */
+export interface Framing {
+  readonly most: number;
+  headers(length: number): Uint8Array;
+}
 
 type OpenFile = (place: number, stream: 0 | 1) => SpoolFile | undefined;
 
 const NAME = "mover";
+const NO_HEADERS = new Uint8Array();
 /** Most bytes of one move: the usual size of a pipe. */
 const MAX_MOVE = 65_536;
 /** Size of the mover's pipe, and of an output's pipe once a client acknowledges. */
@@ -25,8 +32,8 @@ export class ByteMover {
   readonly #ledger: StreamLedger;
   readonly #pipe: Fd;
   readonly #scratch = Buffer.allocUnsafeSlow(MAX_MOVE);
-  /** Takes a frame's header and content to a socket; empty between calls. With room for a header before all of `#pipe`. */
-  #frame: { readonly read: Fd; readonly write: Fd } | undefined;
+  /** Takes frames to a socket; empty between calls. With room for headers between all of `#pipe`. */
+  #frames: PipeEnds | undefined;
 
   /** Completes the move that the previous agent had begun. `openFile` opens the file of an output, for this call. */
   constructor(sys: Kernel["sys"], pipes: KeptPipes, ledger: StreamLedger, openFile: OpenFile) {
@@ -45,7 +52,7 @@ export class ByteMover {
       this.#ledger.setBase(place, stream, base + Math.max(moved, 0));
       this.#ledger.endMove();
       if (moved <= 0) return;
-      this.#drop(moved);
+      this.#empty(moved);
       left -= moved;
     }
   }
@@ -100,7 +107,7 @@ export class ByteMover {
     try {
       const end = room + this.#tee(from, skip, Math.min(most, MAX_MOVE - room));
       let at = room;
-      while (at < end) at += this.#sys.read(this.#pipe, this.#scratch.subarray(at, end));
+      while (at < end) at += this.#read(this.#scratch.subarray(at, end));
       return this.#scratch.subarray(0, at);
     } catch (error) {
       this.#drain();
@@ -110,22 +117,23 @@ export class ByteMover {
 
   /**
    * Sends up to `most` bytes that follow the first `skip` bytes of a pipe to a socket, and leaves all of them in the pipe.
-   * `header` returns the bytes to send before them. Returns the number of bytes that the frame has, and of those sent, with the
-   * header: less than 1 if the socket is full, or nothing follows the first `skip` bytes within the mover's pipe.
+   * Returns the number of bytes that were to be sent, and of those sent, with the headers of `framing`: less than 1 if the socket
+   * is full, or nothing follows the first `skip` bytes within the mover's pipe.
    */
-  send(from: Fd, skip: number, most: number, to: Fd, header?: (length: number) => Uint8Array): [number, number] {
-    this.#frame ??= this.#sys.pipe({ sizeBytes: 2 * LARGE_PIPE_BYTES });
-    const { read, write } = this.#frame;
+  send(from: Fd, skip: number, most: number, to: Fd, framing?: Framing): [number, number] {
+    this.#frames ??= this.#sys.pipe({ sizeBytes: 2 * LARGE_PIPE_BYTES });
+    const frames = this.#frames;
     try {
       const length = this.#tee(from, skip, most);
       if (length <= 0) return [0, 0];
-      const headed = header === undefined ? 0 : this.#sys.write(write, header(length));
-      this.#moveAll(this.#pipe, write, length);
-      const sent = this.#sys.splice(read, to, headed + length);
-      this.#moveAll(read, devNull(), headed + length - Math.max(sent, 0));
+      const headers = framing?.headers(length) ?? NO_HEADERS;
+      const sent = this.#sys.sendFrames(this.#pipe, frames, to, length, framing?.most ?? length, headers);
+      this.#moveAll(frames.read, devNull(), length + headers.length - Math.max(sent, 0));
       return [length, sent];
     } catch (error) {
-      this.#closeFrame(); // it may hold bytes
+      this.#frames = undefined; // it may hold bytes
+      this.#sys.close(frames.read);
+      this.#sys.close(frames.write);
       this.#drain();
       throw error;
     }
@@ -136,14 +144,6 @@ export class ByteMover {
     const copied = this.#sys.tee(from, this.#pipe, skip + most);
     if (skip > 0 && copied > 0) this.#drop(Math.min(skip, copied));
     return copied - skip;
-  }
-
-  #closeFrame(): void {
-    if (this.#frame === undefined) return;
-    const { read, write } = this.#frame;
-    this.#frame = undefined;
-    this.#sys.close(read);
-    this.#sys.close(write);
   }
 
   /** Moves the last `left` bytes of a move from the mover's pipe to the file. */
@@ -196,6 +196,22 @@ export class ByteMover {
   /** Drops the first bytes of the mover's pipe. */
   #drop(count: number): void {
     this.#moveAll(this.#pipe, devNull(), count);
+  }
+
+  /** Reads from the mover's pipe, which has bytes. Returns their number. */
+  #read(into: Uint8Array): number {
+    const count = this.#sys.read(this.#pipe, into);
+    if (count > 0) return count;
+    throw new AgentError("internal", `read ${into.length} bytes: the pipe has no more`);
+  }
+
+  /** Drops all `count` bytes of the mover's pipe. */
+  #empty(count: number): void {
+    try {
+      this.#drop(count);
+    } catch {
+      this.#drain();
+    }
   }
 
   #moveAll(from: Fd, to: Fd, count: number): void {

@@ -102,6 +102,19 @@ test("acknowledged output stays for observers, and is dropped when the last of t
   expect([output.base, output.end]).toEqual([2, 3]);
 });
 
+test("of a pipe with more than the window the rest follows once the client acknowledges, and only then the end", () => {
+  const { output, print, hangUp } = open();
+  print("stdout", "a".repeat(65_536));
+  output.available(0);
+  output.acknowledge(65_536); // enlarges the pipe
+  print("stdout", "b".repeat(200_000));
+  expect(output.available(65_536)).toBe(196_608);
+  hangUp();
+  expect([output.available(262_144), output.isOver(262_144)]).toEqual([0, false]);
+  output.acknowledge(262_144);
+  expect([output.available(262_144), output.isOver(262_144), output.isOver(265_536)]).toEqual([3392, false, true]);
+});
+
 test("output that was closed can't be read, and its end is complete", async () => {
   const { output, attached, hangUp, print } = open();
   print("stdout", "abc");

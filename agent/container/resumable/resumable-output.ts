@@ -3,7 +3,7 @@ import type { StreamLedger } from "../../kernel/journal/stream-ledger.ts";
 import type { Fd, Sys } from "../../kernel/kernel.ts";
 import type { OutputStream } from "../process/output-stream.ts";
 import type { AttachedOutput, OutputWatcher } from "./attached-output.ts";
-import { type ByteMover, LARGE_PIPE_BYTES, MAX_WINDOW_BYTES } from "./byte-mover.ts";
+import { type ByteMover, type Framing, LARGE_PIPE_BYTES, MAX_WINDOW_BYTES } from "./byte-mover.ts";
 
 /** Most bytes taken from a terminal at a time. */
 const MAX_MOVE = 32_768;
@@ -37,6 +37,8 @@ export class ResumableOutput implements AttachedOutput {
   #unwatch: (() => void) | undefined;
   /** Bytes in the pipe when it was last looked at: those not acknowledged, and with observers earlier ones. */
   #held: number;
+  /** True if the pipe is known to hold more than the window. */
+  #isBeyond = false;
   #observers = 0;
   #isLarge = false;
   #isClosed = false;
@@ -102,12 +104,12 @@ export class ResumableOutput implements AttachedOutput {
   }
 
   available(offset: number): number {
-    if (offset >= this.end) this.#look();
+    if (offset >= this.end && !this.#isBeyond) this.#look();
     return this.end - offset;
   }
 
   isOver(offset: number): boolean {
-    if (!this.#source.isComplete || this.available(offset) > 0) return false;
+    if (this.#isBeyond || !this.#source.isComplete || this.available(offset) > 0) return false;
     // The pipe may hold more than the window.
     return this.#kept === undefined ? this.#source.waiting === this.#held : !this.#source.open;
   }
@@ -116,8 +118,8 @@ export class ResumableOutput implements AttachedOutput {
     return this.#parts.mover.copy(this.#pipe, this.#skip(offset), most, room);
   }
 
-  send(offset: number, most: number, to: Fd, header?: (length: number) => Uint8Array): [number, number] {
-    return this.#parts.mover.send(this.#pipe, this.#skip(offset), most, to, header);
+  send(offset: number, most: number, to: Fd, framing?: Framing): [number, number] {
+    return this.#parts.mover.send(this.#pipe, this.#skip(offset), most, to, framing);
   }
 
   since(): number {
@@ -165,7 +167,9 @@ export class ResumableOutput implements AttachedOutput {
   /** Counts the bytes in the pipe again; takes more of a terminal. */
   #look(): void {
     if (this.#kept === undefined) {
-      this.#held = Math.min(this.#source.waiting, MAX_WINDOW_BYTES);
+      const { waiting } = this.#source;
+      this.#held = Math.min(waiting, MAX_WINDOW_BYTES);
+      this.#isBeyond = waiting > MAX_WINDOW_BYTES;
       return;
     }
     const wasOpen = this.#source.open;
@@ -200,9 +204,13 @@ export class ResumableOutput implements AttachedOutput {
     const { acked, base, end } = this;
     if (acked <= base || pipe === undefined || this.#isClosed) return;
     if (this.#held >= FULL_BYTES) this.#enlarge(pipe);
-    this.#parts.mover.discard(this.#parts.place, this.#stream, pipe, acked - base);
-    if (this.#kept === undefined) this.#source.dropped(this.base - base);
-    this.#held = end - this.base;
+    try {
+      this.#parts.mover.discard(this.#parts.place, this.#stream, pipe, acked - base);
+    } finally {
+      if (this.#kept === undefined) this.#source.dropped(this.base - base);
+      this.#held = end - this.base;
+      this.#isBeyond = false;
+    }
     // The window of other readers has moved, too.
     if (this.#watchers.length > 1) process.nextTick(() => this.#wake());
   }

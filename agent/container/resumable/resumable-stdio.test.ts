@@ -45,7 +45,7 @@ function dying({ call, isDone }: Kill, onDeath: () => void): RealSys {
   return {
     ...sys,
     ...{ splice: counted(sys.splice), spliceAt: counted(sys.spliceAt), tee: counted(sys.tee), read: counted(sys.read) },
-    ...{ write: counted(sys.write), readable: counted(sys.readable) },
+    ...{ write: counted(sys.write), readable: counted(sys.readable), sendFrames: counted(sys.sendFrames) },
   };
 }
 
@@ -130,7 +130,8 @@ function sent(output: ResumableOutput, offset: number, most: number): Buffer {
   const [ours, theirs] = sys.socketPair("stream");
   try {
     const begin = (length: number) => `<${length}>`;
-    const [length, count] = output.send(offset, most, ours, (bytes) => Buffer.from(begin(bytes)));
+    const headers = (bytes: number) => Buffer.from(begin(bytes));
+    const [length, count] = output.send(offset, most, ours, { most, headers });
     const into = Buffer.alloc(count + 1);
     const bytes = into.subarray(0, sys.read(theirs, into));
     const header = begin(length);

@@ -1,12 +1,14 @@
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
+import { guestPackage } from "../../../lib/guest-package.ts";
 import { AgentError } from "../error.ts";
 
 /** Loads an addon such as "sys.node". Throws one line that names the paths searched. */
 export function loadAddon<T>(file: string): T {
   const require = createRequire(join(process.cwd(), "sys.cjs"));
-  const paths = addonPaths(file);
-  for (const path of paths) {
+  const paths: string[] = [];
+  for (const path of searchPaths(file)) {
+    paths.push(path);
     try {
       return require(path);
     } catch (error) {
@@ -20,20 +22,28 @@ export function loadAddon<T>(file: string): T {
   );
 }
 
-/**
- * Returns the paths to search for a file of the native build, in order. If GUESTD_SYS_NODE is set, it names sys.node and the
- * only folder searched; otherwise the folder of the bundle, then the build folder of a checkout.
- */
+/** Returns the paths to search for a file of the native build, in order (see `searchPaths`). */
 export function addonPaths(file: string): string[] {
+  return [...searchPaths(file)];
+}
+
+/**
+ * Yields the paths to search for a file of the native build, in order. If GUESTD_SYS_NODE is set, it names sys.node and the
+ * only folder searched; otherwise the folder of the bundle, then the installed guest package or the build folder of a
+ * checkout.
+ */
+function* searchPaths(file: string): Generator<string> {
   const chosen = process.env["GUESTD_SYS_NODE"];
   if (chosen !== undefined && chosen !== "") {
-    return [file === "sys.node" ? resolve(chosen) : join(dirname(resolve(chosen)), file)];
+    yield file === "sys.node" ? resolve(chosen) : join(dirname(resolve(chosen)), file);
+    return;
   }
   const main = process.argv[1];
-  const beside = main === undefined ? [] : [join(dirname(resolve(main)), file)];
-  // In a bundle, import.meta.dirname is undefined.
-  const built = import.meta.dirname === undefined ? [] : [join(import.meta.dirname, "../../../build/native", file)];
-  return [...beside, ...built];
+  if (main !== undefined) yield join(dirname(resolve(main)), file);
+  const packaged = guestPackage();
+  if (packaged !== undefined) yield join(packaged, file);
+  // In the agent's bundle, import.meta.dirname is undefined.
+  else if (import.meta.dirname !== undefined) yield join(import.meta.dirname, "../../../build/native", file);
 }
 
 function firstLine(error: unknown): string {

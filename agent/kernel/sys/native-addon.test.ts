@@ -29,6 +29,7 @@ const VALID: Record<Call, unknown[]> = {
   splice: [9999, 9998, 1],
   spliceAt: [9999, 9998, 1, 0],
   tee: [9999, 9998, 1],
+  sendFrames: [[9999, 9998, 9997, 9996], 1, 1, bytes],
   memoryFile: ["name", bytes],
   mapShared: [0, 4096],
   openat2: [9999, "name", 0, 0],

@@ -50,6 +50,12 @@ export interface NativeAddon {
   splice(from: number, to: number, length: number): number;
   spliceAt(from: number, to: number, length: number, offset: number): number;
   tee(from: number, to: number, length: number): number;
+  sendFrames(
+    fds: readonly [from: number, into: number, out: number, to: number],
+    length: number,
+    most: number,
+    headers: Uint8Array,
+  ): number;
   memoryFile(name: string, content: Uint8Array): number;
   mapShared(fd: number, length: number): ArrayBuffer | number;
   openat2(dir: number, path: string, flags: number, resolve: number): number;

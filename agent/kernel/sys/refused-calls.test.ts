@@ -74,6 +74,7 @@ test.each<[string, (calls: Calls) => unknown]>([
   ["splice fd 8 to fd 9", (calls) => calls.splice(8, 9, 3)],
   ["splice fd 8 to fd 9", (calls) => calls.spliceAt(8, 9, 3, 5)],
   ["tee fd 8 to fd 9", (calls) => calls.tee(8, 9, 3)],
+  ["send frames fd 8 to fd 9", (calls) => calls.sendFrames(8, { read: 6, write: 7 }, 9, 3, 3, BYTES)],
   ["ioctl FIONREAD fd 9", (calls) => calls.readable(9)],
   ["poll fd 9", (calls) => calls.changed(9)],
   ["openat2 a/b in fd 9", (calls) => calls.openat2(9, "a/b", 0, 0)],
@@ -135,7 +136,8 @@ test("errors that users can do something about say what", () => {
 test("a call that would wait gives -1, false or undefined instead of an error", () => {
   const calls = allCalls(answering(-11));
   const results = [calls.read(9, BYTES), calls.write(9, BYTES), calls.receive(9, BYTES), calls.send(9, BYTES, 1)];
-  expect([...results, calls.splice(8, 9, 1), calls.tee(8, 9, 1)]).toEqual([-1, -1, -1, -1, -1, -1]);
+  results.push(calls.splice(8, 9, 1), calls.tee(8, 9, 1), calls.sendFrames(8, { read: 6, write: 7 }, 9, 1, 1, BYTES));
+  expect(results).toEqual([-1, -1, -1, -1, -1, -1, -1]);
   expect([calls.lock(9), calls.sendMessage(9, BYTES), calls.receiveMessage(9, BYTES)]).toEqual([
     false,
     false,

@@ -1,5 +1,5 @@
 import { AgentError, SystemError } from "../error.ts";
-import type { Fd, FilePart } from "../kernel.ts";
+import type { Fd, FilePart, PipeEnds } from "../kernel.ts";
 import type { DescriptorPoller, PollEvent } from "./descriptor-poller.ts";
 import type { NativeAddon } from "./native-addon.ts";
 import { checked, checkedPair, EAGAIN, EIO } from "./sys-result.ts";
@@ -129,6 +129,10 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
     tee(from: Fd, to: Fd, length: number) {
       const copied = addon.tee(from, to, length);
       return copied === -EAGAIN ? -1 : checked(copied, "tee", `fd ${from} to fd ${to}`);
+    },
+    sendFrames(from: Fd, through: PipeEnds, to: Fd, length: number, most: number, headers: Uint8Array) {
+      const sent = addon.sendFrames([from, through.write, through.read, to], length, most, headers);
+      return sent === -EAGAIN ? -1 : checked(sent, "send frames", `fd ${from} to fd ${to}`);
     },
     readable: (fd: Fd) => checked(addon.readable(fd), "ioctl FIONREAD", fd),
     /** Returns true if a procfs file has changed since the last call. */

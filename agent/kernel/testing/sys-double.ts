@@ -81,6 +81,7 @@ export function createSysDouble(): SysDouble {
     splice: call("splice", () => 0),
     spliceAt: call("spliceAt", () => 0),
     tee: call("tee", () => 0),
+    sendFrames: call("sendFrames", () => 0),
     readable: call("readable", () => 0),
     hungUp: call("hungUp", () => false),
     resizePipe: call("resizePipe", () => {}),

@@ -111,7 +111,6 @@ FAULT(int, -1, sethostname, (const char *n, size_t s), (n, s), EPERM)
 FAULT(int, -1, setns, (int fd, int type), (fd, type), ENOMEM, EPERM)
 FAULT(int, -1, setsockopt, (int fd, int l, int n, const void *v, socklen_t s), (fd, l, n, v, s), ENOMEM, EPERM)
 FAULT(int, -1, settimeofday, (const void *t, const void *z), (t, z), EPERM)
-FAULT(int, -1, shutdown, (int fd, int how), (fd, how), ENOTCONN)
 FAULT(int, -1, socket, (int d, int t, int p), (d, t, p), DESCRIPTORS)
 FAULT(int, -1, socketpair, (int d, int t, int p, int ends[2]), (d, t, p, ends), DESCRIPTORS)
 FAULT(ssize_t, -1, splice, (int in, off_t *io, int out, off_t *oo, size_t n, unsigned f), (in, io, out, oo, n, f), ENOMEM,
@@ -154,6 +153,18 @@ int __wrap_close(int fd) {
   bool failed = fails("close", errors);
   int error = errno, status = __real_close(fd);
   if (failed) errno = error;
+  return failed ? -1 : status;
+}
+
+/* ENOTCONN is reported for a connection that is gone; no kernel reports it and leaves the peer waiting. */
+int __real_shutdown(int fd, int how);
+int __wrap_shutdown(int fd, int how);
+int __wrap_shutdown(int fd, int how) {
+  static const int errors[] = {ENOTCONN, 0};
+  bool failed = fails("shutdown", errors);
+  int status = __real_shutdown(fd, how);
+  if (dies) die();
+  if (failed) errno = ENOTCONN;
   return failed ? -1 : status;
 }
 

@@ -168,6 +168,43 @@ static napi_value call_tee(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(tee(from, to, (size_t)length, SPLICE_F_NONBLOCK)));
 }
 
+/* Writes all of `header`, then moves `length` bytes, from one pipe to another that has room. Returns 0 or -errno. */
+static long fill_frame(int from, int into, const uint8_t *header, size_t header_length, size_t length) {
+  long wrote = header_length == 0 ? 0 : SYS_RETRY(write(into, header, header_length));
+  if (wrote != (long)header_length) return wrote < 0 && wrote != -EAGAIN ? wrote : -EIO;
+  for (size_t left = length; left > 0;) {
+    long moved = SYS_RETRY(splice(from, NULL, into, NULL, left, SPLICE_F_NONBLOCK));
+    if (moved <= 0) return moved < 0 && moved != -EAGAIN ? moved : -EIO;
+    left -= (size_t)moved;
+  }
+  return 0;
+}
+
+/*
+ * sendFrames([from, into, out, to], length, most, headers: Uint8Array): sends `length` bytes of a pipe to a socket by way of a
+ * second, empty pipe (into, out), in frames of `most` bytes, each after an equal part of `headers`. Returns the bytes that the
+ * socket took, with headers; the others stay in the second pipe.
+ */
+static napi_value call_send_frames(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fds[RIGHTS_MAX];
+  size_t count, headers_length;
+  int64_t length, most;
+  uint8_t *headers;
+  if (!args_begin(&args, env, info, 4) || !arg_fds(&args, "descriptors", fds, &count) ||
+      (count != 4 && !type_error(env, "descriptors", "four")) || !arg_int(&args, "length", 1, INT_MAX, &length) ||
+      !arg_int(&args, "most", 1, INT_MAX, &most) || !arg_bytes(&args, "headers", &headers, &headers_length))
+    return NULL;
+  size_t frames = (size_t)((length + most - 1) / most), each = headers_length / frames;
+  for (size_t i = 0; i < frames; i++) {
+    int64_t left = length - (int64_t)i * most;
+    long status = fill_frame(fds[0], fds[1], headers + i * each, each, (size_t)(left < most ? left : most));
+    if (status < 0) return result(env, status);
+  }
+  size_t all = (size_t)length + frames * each;
+  return result(env, SYS_RETRY(splice(fds[2], NULL, fds[3], NULL, all, SPLICE_F_NONBLOCK)));
+}
+
 int64_t write_at(int fd, const void *from, size_t length, off_t offset) {
   for (size_t done = 0; done < length;) {
     long wrote = SYS_RETRY(pwrite(fd, (const char *)from + done, length - done, offset + (off_t)done));
@@ -295,6 +332,7 @@ napi_status files_register(napi_env env, napi_value exports) {
       {"splice", call_splice},
       {"spliceAt", call_splice_at},
       {"tee", call_tee},
+      {"sendFrames", call_send_frames},
       {"memoryFile", call_memory_file},
       {"mapShared", call_map_shared},
       {"openat2", call_openat2},

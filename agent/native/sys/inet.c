@@ -10,10 +10,16 @@
 
 #include "sys.h"
 
-/*
- * socketIn(namespace, family, type): creates a socket in the network namespace of a file or a pidfd. Aborts if the thread
- * can't return to its own namespace, where everything that follows would be in the wrong one.
- */
+/* Times that a return to the own namespace is tried: the kernel may lack memory for a moment. */
+#define RETURN_TRIES 100
+
+/* Returns to the network namespace `own`. Aborts if it can't, as everything that follows would be in the wrong one. */
+static void return_to(int own) {
+  for (int tries = 0; SYS_RETRY(setns(own, CLONE_NEWNET)) < 0; tries++)
+    if (tries == RETURN_TRIES) abort();
+}
+
+/* socketIn(namespace, family, type): creates a socket in the network namespace of a file or a pidfd. */
 static napi_value call_socket_in(napi_env env, napi_callback_info info) {
   struct args args;
   int target;
@@ -26,7 +32,7 @@ static napi_value call_socket_in(napi_env env, napi_callback_info info) {
   int64_t fd = SYS_RETRY(setns(target, CLONE_NEWNET));
   if (fd == 0) {
     fd = SYS_RETRY(socket((int)family, (int)type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (SYS_RETRY(setns(own, CLONE_NEWNET)) < 0) abort();
+    return_to(own);
   }
   close(own);
   return result(env, fd);

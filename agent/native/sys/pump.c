@@ -36,6 +36,7 @@ struct pump {
   int awaited; /* that socket, or -1 */
   size_t held; /* bytes in the pipe */
   size_t most; /* of one splice out of the pipe */
+  long failed; /* -errno if the pump can't be started */
   bool ended;  /* the source has */
 };
 
@@ -148,9 +149,10 @@ static napi_value pump_new(napi_env env, napi_callback_info info) {
   pump->to = fds[2];
   pump->most = (size_t)most;
   pump->at = (double)at;
-  (void)SYS_RETRY(ioctl(pump->pipe, FIONREAD, &held));
+  pump->failed = SYS_RETRY(ioctl(pump->pipe, FIONREAD, &held));
   pump->held = (size_t)held;
   pump->set = epoll_create1(EPOLL_CLOEXEC);
+  if (pump->set < 0) pump->failed = -errno;
   if (poll_wrap(&args, &pump->poll, pump->set, callback)) return args.self;
 fail:
   on_free(env, &pump->poll);
@@ -170,7 +172,8 @@ static napi_value call_start(napi_env env, napi_callback_info info) {
   struct args args;
   struct pump *pump;
   if (!args_begin(&args, env, info, 0) || (pump = this_pump(&args)) == NULL) return NULL;
-  if (pump->set < 0) return result(env, -EMFILE);
+  if (pump->failed < 0) return result(env, pump->failed);
+  if (pump->set < 0) return result(env, -EBADF); /* closed */
   long status = await_next(pump);
   return result(env, status < 0 ? status : poll_start(&pump->poll, EPOLLIN));
 }

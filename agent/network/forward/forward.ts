@@ -79,7 +79,12 @@ export class Forward {
     if (this.#down === undefined) return;
     await this.#down.run(target, download);
     if (this.#closed) return;
-    this.#base.sys.write(upload, this.#base.protocol.finish(this.#down.moved));
+    const { sys, protocol } = this.#base;
+    const announcement = protocol.finish(this.#down.moved);
+    while (sys.write(upload, announcement) < 0) {
+      await sys.poll(upload, "write");
+      if (this.#closed) return;
+    }
     this.#ended("down");
   }
 

@@ -86,7 +86,8 @@ export class Forwards {
     try {
       fds.up = openTwoWayPipe(sys, PIPE_BYTES);
       fds.down = openTwoWayPipe(sys, PIPE_BYTES);
-      sys.write(fds.down, answer);
+      if (sys.write(fds.down, answer) < answer.length)
+        throw new AgentError("internal", "forward: the pipe has no room");
       ledger.setMoved(place, 0, 0);
       ledger.setMoved(place, 1, 0 - answer.length); // counts data
       // The client's connections come last: without one of them the next agent closes the other, and the client opens a new forward.

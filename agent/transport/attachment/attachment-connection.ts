@@ -110,6 +110,11 @@ async function openAttachment({ frames, attaching, payload }: Opening): Promise<
   const process = await attaching.find(request);
   if (frames.isClosed) return undefined;
   const attachment = new Attachment(frames, attaching, request, process);
-  attachment.start();
+  try {
+    attachment.start();
+  } catch (error) {
+    attachment.close(); // the next client can attach
+    throw error;
+  }
   return attachment;
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type encodeStreamFrame, STREAM } from "../../../proto/stream-frame.ts";
 import type { OutputRequest } from "../../container/resumable/output-request.ts";
 import { playAgent, playProcess } from "../../container/resumable/testing/played-process.ts";
-import { AgentError } from "../../kernel/error.ts";
+import { AgentError, SystemError } from "../../kernel/error.ts";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import type { Attaching } from "../../service/streams/attach.ts";
 import { ATTACHMENT_KINDS } from "./attachment-connection.ts";
@@ -83,6 +83,17 @@ const failure = (kind: string, message: string) => ({ kind, message });
 const helloOf = ([frame]: readonly ShownFrame[]) => frame?.[3] as Record<string, unknown>;
 
 describe("a client that attaches", () => {
+  test("leaves the process to the next one if the kernel refuses to watch its output", async () => {
+    const { attach, attached } = start();
+    vi.spyOn(attached.stdout, "watch").mockImplementationOnce(() => {
+      throw new SystemError("poll for read", 28, "fd 9");
+    });
+    const message = expect.stringContaining("poll for read fd 9: ENOSPC");
+    expect(await attach().failure()).toMatchObject({ message });
+    expect(attached.owner).toBeUndefined();
+    expect((await attach({ client: "two" }).next(1))[0]?.[0]).toBe("hello");
+  });
+
   test("gets the process's state, all output in order, its end and its exit, and acknowledges them", async () => {
     const { attach, print, hangUp, end, attached, agent, process } = start();
     print("stdout", "abc");

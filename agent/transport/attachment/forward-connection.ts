@@ -31,16 +31,16 @@ export function forwardKinds(sys: WireSys, load: () => Promise<Forwarding>): Con
   return {
     forward: refusing(async (forwarding, { frames, payload }) => {
       const connected = await forwarding.connect(payload);
-      let client: Fd;
+      let client: Fd | undefined;
       try {
         client = frames.release();
+        if (sys.write(client, answer) < 0) throw new AgentError("unavailable", "forward: the client takes no answer");
       } catch (error) {
-        sys.close(connected.target);
+        for (const fd of [client, connected.target]) if (fd !== undefined) sys.close(fd);
         throw error;
       }
       if (connected.kind === "udp") forwarding.startFlow(client, connected.target);
       else forwarding.forwards.open(connected.id, client, connected.target);
-      sys.write(client, answer);
       return undefined;
     }),
     forwardJoin: refusing(async (forwarding, { frames, payload }) => {

@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { encodeStreamFrame, STREAM } from "../../../proto/stream-frame.ts";
+import type { Framing } from "../../container/resumable/byte-mover.ts";
 import { openSys } from "../../kernel/sys/sys.ts";
 import { createWireDouble } from "../testing/wire-double.ts";
 import type { Output } from "./frame-carrier.ts";
@@ -34,11 +35,17 @@ function open({ isSpliced = true } = {}) {
     copy: vi.fn((offset: number, most: number, before = 0) =>
       Buffer.concat([Buffer.alloc(before), bytesAt(offset, most)]),
     ),
-    send: vi.fn(
-      (offset: number, most: number, _to: number, header?: (length: number) => Uint8Array): [number, number] => {
-        return [most, take(Buffer.concat([header?.(most) ?? Buffer.alloc(0), bytesAt(offset, most)]))];
-      },
-    ),
+    send: vi.fn((offset: number, length: number, _to: number, framing?: Framing): [number, number] => {
+      const pieces: Uint8Array[] = [];
+      const { most, headers } = framing ?? { most: length, headers: () => new Uint8Array() };
+      const all = headers(length);
+      const each = all.length / Math.ceil(length / most);
+      for (let at = 0; at * most < length; at++) {
+        const begin = at * most;
+        pieces.push(all.subarray(at * each, (at + 1) * each), bytesAt(offset + begin, Math.min(most, length - begin)));
+      }
+      return [length, take(Buffer.concat(pieces))];
+    }),
   } satisfies Output;
   const arrives = (bytes: Uint8Array | Error) => {
     arrived = bytes;
@@ -96,13 +103,15 @@ test("64 KiB that wait make it full, a byte less doesn't, and sending them makes
   expect([socket.isFull, reader.onRoom.mock.calls.length]).toEqual([false, 1]);
 });
 
-test("output of 4 KiB and more is sent at once within the kernel, after the frames before it, at most 60 KiB", () => {
+test("output of 4 KiB and more is sent at once within the kernel, after the frames before it, 64 KiB in each", () => {
   const { socket, sent, output } = open();
   socket.write(Buffer.from("first"));
   expect(socket.writeOutput(OUT, 3, output, 4096)).toBe(4096);
   expect(sent()).toEqual(Buffer.concat([Buffer.from("first"), dataFrame(3, 4096)]));
-  expect(socket.writeOutput(OUT, 0, output, 100_000)).toBe(61_440);
-  expect(sent()).toEqual(dataFrame(0, 61_440));
+  expect(socket.writeOutput(OUT, 0, output, 100_000)).toBe(100_000);
+  expect(sent()).toEqual(Buffer.concat([dataFrame(0, 65_536), dataFrame(65_536, 34_464)]));
+  expect(socket.writeOutput(OUT, 7, output, 300_000)).toBe(196_608);
+  expect([sent().length, output.send.mock.calls.length]).toEqual([196_608 + 3 * HEADER, 3]);
   expect(output.copy).not.toHaveBeenCalled();
 });
 
@@ -160,6 +169,26 @@ test("the rest of a frame in the kernel is sent from there, before other frames,
   expect(output.send.mock.lastCall).toEqual([310, 4700, 7]);
   expect(sent()).toEqual(Buffer.concat([dataFrame(10, 5000), Buffer.from("later")]));
   expect([socket.isFull, socket.unsent]).toEqual([false, 0]);
+});
+
+test.each([
+  { took: 65_552 + HEADER + 100, begun: 100_000, rest: [65_636, 34_364] },
+  { took: 65_552, begun: 65_536, rest: undefined },
+  { took: HEADER, begun: 65_536, rest: [0, 65_536] },
+])("of several frames those count that a socket took or began: %j", async ({ took, begun, rest }) => {
+  const opened = open();
+  const { socket, output, sent, room } = opened;
+  room.push(took);
+  expect([socket.writeOutput(OUT, 0, output, 100_000), socket.isFull]).toEqual([begun, true]);
+  await hasRoom(opened);
+  expect(output.send.mock.calls[1]).toEqual(rest && [...rest, 7]);
+  expect([socket.isFull, sent()]).toEqual([
+    false,
+    Buffer.concat([dataFrame(0, 65_536), dataFrame(65_536, 34_464)]).subarray(
+      0,
+      begun + HEADER * Math.ceil(begun / 65_536),
+    ),
+  ]);
 });
 
 test("the rest is copied when the output may change, and counts as unsent", async () => {

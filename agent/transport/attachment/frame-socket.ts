@@ -1,4 +1,4 @@
-import { STREAM_HEADER_BYTES, writeStreamHeader } from "../../../proto/stream-frame.ts";
+import { MAX_PAYLOAD_BYTES, STREAM_HEADER_BYTES, writeStreamHeader } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import { nextBatch } from "../next-batch.ts";
@@ -9,13 +9,17 @@ import type { CarrierReader, FrameCarrier, Output } from "./frame-carrier.ts";
 const FULL_BYTES = 65_536;
 /** Output of fewer bytes is copied, and sent together with other frames. */
 const SPLICED_BYTES = 4096;
-/** Most output of one spliced frame. With its header it is what splice(2) hands to a socket at once: 16 pages. */
-const MAX_SPLICED = 15 * 4096;
+/** Most output of one spliced frame: the most that a frame may have, so that a window is three frames. */
+const MAX_SPLICED = MAX_PAYLOAD_BYTES;
 /** Most output of one copied frame. With its header it is one write of 32 KiB, the most that every vsock device takes. */
 const MAX_COPIED = 32_768 - STREAM_HEADER_BYTES;
 
+/** Most frames that are spliced at once. */
+const MAX_FRAMES = 3;
+const FRAME_BYTES = STREAM_HEADER_BYTES + MAX_SPLICED;
+
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
-const header = Buffer.alloc(STREAM_HEADER_BYTES);
+const headers = Buffer.alloc(MAX_FRAMES * STREAM_HEADER_BYTES);
 
 type SplicedOutput = Output & Required<Pick<Output, "send">>;
 
@@ -154,21 +158,23 @@ export class FrameSocket implements FrameCarrier {
   }
 
   #splice(stream: number, offset: number, output: SplicedOutput, available: number): number {
-    const headerOf = (bytes: number) => {
-      writeStreamHeader(header, "data", stream, offset, bytes);
-      return header;
-    };
-    const most = Math.min(available, MAX_SPLICED);
-    const [length, sent] = this.#attempt(() => output.send(offset, most, this.#fd, headerOf)) ?? [0, 0];
-    if (length > 0 && sent < length + STREAM_HEADER_BYTES) this.#waitForRoom();
-    if (length === 0 || sent <= 0) return 0;
-    if (sent < STREAM_HEADER_BYTES) {
+    const framing = { most: MAX_SPLICED, headers: (length: number) => headersOf(stream, offset, length) };
+    const most = Math.min(available, MAX_FRAMES * MAX_SPLICED);
+    const [length, sent] = this.#attempt(() => output.send(offset, most, this.#fd, framing)) ?? [0, 0];
+    const frames = Math.ceil(length / MAX_SPLICED);
+    if (sent === length + frames * STREAM_HEADER_BYTES) return length;
+    this.#waitForRoom();
+    const whole = Math.floor(Math.max(sent, 0) / FRAME_BYTES);
+    const part = Math.max(sent, 0) % FRAME_BYTES;
+    if (part === 0) return whole * MAX_SPLICED;
+    if (part < STREAM_HEADER_BYTES) {
       this.destroy(); // half a header: no kernel does that with a socket that has room
       return 0;
     }
-    const next = offset + sent - STREAM_HEADER_BYTES;
-    if (next < offset + length) this.#tail = { output, offset: next, end: offset + length };
-    return length;
+    const begin = offset + whole * MAX_SPLICED;
+    const end = Math.min(begin + MAX_SPLICED, offset + length);
+    this.#tail = { output, offset: begin + part - STREAM_HEADER_BYTES, end };
+    return end - offset;
   }
 
   /** Sends the rest of a DATA frame. Returns true once it is sent. */
@@ -232,6 +238,16 @@ export class FrameSocket implements FrameCarrier {
       return undefined;
     }
   }
+}
+
+/** Returns the headers of the frames of so many bytes of output, until the next call. */
+function headersOf(stream: number, offset: number, length: number): Buffer {
+  let at = 0;
+  for (let begin = 0; begin < length; begin += MAX_SPLICED, at += STREAM_HEADER_BYTES) {
+    const bytes = Math.min(length - begin, MAX_SPLICED);
+    writeStreamHeader(headers.subarray(at), "data", stream, offset + begin, bytes);
+  }
+  return headers.subarray(0, at);
 }
 
 function canSplice(output: Output): output is SplicedOutput {

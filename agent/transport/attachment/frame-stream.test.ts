@@ -53,6 +53,20 @@ test("frames are taken as they arrive, until the peer ends its side", () => {
   expect(frames.signal.reason).toEqual(new Error("the connection is closed"));
 });
 
+test("of acknowledgements that arrive at once only the last of a stream is taken", () => {
+  const { got, arrives } = open();
+  const ack = (stream: number, offset: number) => encodeStreamFrame("ack", stream, offset);
+  arrives(Buffer.concat([ack(OUT, 1), ack(OUT, 2), ack(2, 3), ack(OUT, 5), ack(OUT, 4), ping(9), ack(OUT, 5)]));
+  expect(got.map(({ type, stream, offset }) => [type, stream, offset])).toEqual([
+    ["ack", OUT, 2],
+    ["ack", 2, 3],
+    ["ack", OUT, 5],
+    ["ack", OUT, 4],
+    ["ping", PROCESS, 9],
+    ["ack", OUT, 5],
+  ]);
+});
+
 test("a client that leaves over 1 MiB unread is cut off", () => {
   const { frames, closed } = open(-1);
   for (let count = 0; count < 17; count++) frames.push("data", OUT, 0, PAYLOAD);

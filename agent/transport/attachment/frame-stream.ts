@@ -137,7 +137,7 @@ export class FrameStream implements CarrierReader {
     if (this.#isEnding) return;
     let frames: StreamFrame[];
     try {
-      frames = this.#parser.push(bytes);
+      frames = withoutSuperseded(this.#parser.push(bytes));
     } catch (error) {
       this.#taker.onError(error);
       return;
@@ -200,4 +200,13 @@ export class FrameStream implements CarrierReader {
     this.#waiting = undefined;
     if (!this.#isClosed) this.#taker.onError(error);
   }
+}
+
+/** Leaves out each acknowledgement that the next frame includes: a client that is ahead of the agent sends several. */
+function withoutSuperseded(frames: StreamFrame[]): StreamFrame[] {
+  if (frames.length < 2) return frames;
+  return frames.filter(({ type, stream, offset }, at) => {
+    const next = frames[at + 1];
+    return !(type === "ack" && next?.type === "ack" && next.stream === stream && next.offset >= offset);
+  });
 }

@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { Command } from "commander";
+import { guestPackageName } from "../../../lib/guest-package.ts";
+import { isCheckout } from "../../../lib/package-root.ts";
 import type { ContainerTarget } from "../../guests/guest-target.ts";
 import { type PreparedRun, prepareAtAddress, prepareInGuest } from "../../guests/prepare-run.ts";
 import { randomName } from "../../guests/random-name.ts";
 import type { RunOptions } from "../../image/image-config.ts";
-import { repositoryRoot } from "../../machine/paths.ts";
+import { busyboxImage } from "../../machine/paths.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { identifier } from "../flags/option-values.ts";
@@ -22,9 +23,6 @@ interface DebugFlags extends ProcessFlags, TargetFlags {
   readonly name?: string;
   readonly writable?: true;
 }
-
-/** The demo's image, which is busybox. */
-const BUSYBOX = join(repositoryRoot, "build/demo/busybox.tar");
 
 const HELP = `
 The debug container has the target's processes, network, ipc and host name, the root of a tools image, and the target's
@@ -82,9 +80,10 @@ function prepare(
   signal: AbortSignal,
 ): Promise<PreparedRun> {
   if (guest === undefined) return prepareAtAddress(address, rootfs, "guestctl");
-  const path = image ?? BUSYBOX;
-  if (image === undefined && !existsSync(BUSYBOX)) {
-    throw new CliError(`debug: no image given, and ${BUSYBOX} doesn't exist; add --image, or run npm run demo`);
+  const path = image ?? busyboxImage();
+  if (image === undefined && !existsSync(path)) {
+    const remedy = isCheckout() ? "run npm run demo" : `install ${guestPackageName()}`;
+    throw new CliError(`debug: no image given, and ${path} doesn't exist; add --image, or ${remedy}`);
   }
   status.show(`unpacking ${path} …`);
   const named = { path, ...(imageName === undefined ? {} : { name: imageName }) };

@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { isCheckout } from "../../../lib/package-root.ts";
 import { repositoryRoot } from "../../machine/paths.ts";
+import { CliError } from "../cli-error.ts";
 
 interface ImageBuildFlags {
   readonly to?: string;
@@ -30,6 +32,7 @@ export function addImageBuild(image: Command): void {
 
 /** Imports the builder and its dependencies lazily, as no other command needs them. */
 async function build(path: string, { to, update = false }: ImageBuildFlags): Promise<void> {
+  if (!isCheckout()) throw new CliError("image build: an installed guestd has no builder; run it in guestd's checkout");
   const { readBuildRecipe, recipeOptions, recipeTasks } = await import(
     "../../../rootfs-builder/recipe/recipe-tasks.ts"
   );

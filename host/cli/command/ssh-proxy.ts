@@ -1,6 +1,6 @@
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { Command } from "commander";
-import { repositoryRoot } from "../../machine/paths.ts";
+import { guestctlProgram } from "../../machine/paths.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { count } from "../flags/option-values.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
@@ -68,5 +68,5 @@ function commandLine(container: string, flags: SshProxyFlags): string[] {
     "reconnect-timeout": seconds,
   });
   const words = given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, String(value)]));
-  return [join(repositoryRoot, "host/cli/guestctl.sh"), "ssh-proxy", ...words, container];
+  return [guestctlProgram(), "ssh-proxy", ...words, container];
 }

@@ -21,8 +21,10 @@ export async function chooseTarget(address: string | undefined, flags: Conforman
   }
   const { addressTarget } = await import("../../conformance/index.ts");
   parseSettings(() => parseAddress(address));
-  return addressTarget(address, {
-    restart: { ...(restart === undefined ? {} : { command: restart }), ...(pid === undefined ? {} : { pid }) },
-    ...(spare === undefined ? {} : { interface: spare }),
-  });
+  return parseSettings(() =>
+    addressTarget(address, {
+      restart: { ...(restart === undefined ? {} : { command: restart }), ...(pid === undefined ? {} : { pid }) },
+      ...(spare === undefined ? {} : { interface: spare }),
+    }),
+  );
 }

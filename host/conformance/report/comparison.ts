@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { visibleLine } from "../../visible.ts";
 import type { CaseDifference, Comparison } from "../compare-runs.ts";
 import { escapeText } from "./escape.ts";
+import { reportAsset } from "./report-asset.ts";
 
 /** Longest value in characters. */
 const MAX_VALUE = 200;
@@ -23,7 +22,7 @@ export function comparisonText({ cases, differences, outdated, problems }: Compa
 
 /** Returns the same as one HTML page that loads nothing. */
 export function comparisonPage(comparison: Comparison): string {
-  const style = readFileSync(join(import.meta.dirname, "page.css"), "utf8");
+  const style = reportAsset("page.css");
   const [a, b] = comparison.agents.map(({ agent }) => escapeText(agent));
   const rows = comparison.differences.map((one) => {
     const cells = [

@@ -1,18 +1,17 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { RecordedCall } from "../call-recorder.ts";
 import { LEVELS } from "../case.ts";
 import { type CaseResult, type Run, STATES } from "../results.ts";
 import { countStates, failsRun, isConformant } from "../verdict.ts";
 import { differenceLines } from "./difference.ts";
 import { escapeText } from "./escape.ts";
+import { reportAsset } from "./report-asset.ts";
 import { summaryLine } from "./summary.ts";
 
 /** Returns the report as one HTML page that loads nothing. */
 export function htmlReport(run: Run): string {
-  const [script, style] = ["page.js", "page.css"].map((name) => readFileSync(join(import.meta.dirname, name), "utf8"));
-  const policy = `default-src 'none'; style-src '${hashOf(style ?? "")}'; script-src '${hashOf(script ?? "")}'`;
+  const [script, style] = [reportAsset("page.js"), reportAsset("page.css")];
+  const policy = `default-src 'none'; style-src '${hashOf(style)}'; script-src '${hashOf(script)}'`;
   const groups = Map.groupBy(run.results, ({ group }) => group);
   return `<!doctype html>
 <html lang="en">

@@ -74,6 +74,9 @@ test("the page has every case, loads nothing and runs only its own script", () =
   expect(html).not.toContain(HOSTILE);
   expect(html).not.toContain("<img");
   expect(html).toContain('<span class="line expected">-   &quot;status&quot;: 42</span>');
+  expect(html).toContain("<h4>Request</h4><pre>{\n  &quot;container_id&quot;: &quot;c&quot;\n}</pre>");
+  expect(html).toContain("connection 1, at 0.5 ms, 2.0 ms");
+  expect(html).toContain("<dt>kernel</dt><dd>6.1.0</dd>");
   expect(html).toContain("3 more calls in between");
   expect(html).toContain("open at the end");
 });

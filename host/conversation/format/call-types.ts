@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import protobuf from "protobufjs";
+import { packageRoot } from "../../../lib/package-root.ts";
 
 /** A call and the reflected types of its two messages. */
 export interface CallType {
@@ -9,7 +10,6 @@ export interface CallType {
   readonly response: protobuf.Type;
 }
 
-const proto = join(import.meta.dirname, "../../../proto");
 let loaded: protobuf.Root | undefined;
 
 /** Returns the types of a call, such as "grpc.AgentService" and "CreateContainer". Undefined if it isn't in our .proto files. */
@@ -26,7 +26,8 @@ export function callType(service: string, method: string): CallType | undefined 
 function root(): protobuf.Root {
   if (loaded !== undefined) return loaded;
   const made = new protobuf.Root();
-  made.resolvePath = (_origin, target) => (target.startsWith("google/") ? target : join(proto, target));
+  made.resolvePath = (_origin, target) =>
+    target.startsWith("google/") ? target : join(packageRoot(), "proto", target);
   made.loadSync(["agent.proto", "health.proto", "guestd.proto"], { keepCase: true }).resolveAll();
   loaded = made;
   return made;

@@ -31,14 +31,22 @@ export type ImageChoice =
   /** A path in the guest that already is a root file system; only with `address`. */
   | { readonly guestPath: string };
 
-/** A source that disposal releases. */
+/**
+ * A source that disposal releases.
+ *
+ * @internal
+ */
 export interface ChosenRootfs extends Disposable {
   readonly source: RootfsSource;
   /** For people. */
   readonly name: string;
 }
 
-/** Returns the source of a choice, pulled if it has to be. Throws SandboxError, ImageError or RegistryError. */
+/**
+ * Returns the source of a choice, pulled if it has to be. Throws SandboxError, ImageError or RegistryError.
+ *
+ * @internal
+ */
 export async function chooseRootfs(
   choice: Exclude<ImageChoice, { readonly guestPath: string }>,
   container: string,

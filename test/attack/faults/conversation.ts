@@ -3,6 +3,7 @@ import { RpcError } from "../../../host/client/rpc-error.ts";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import type { FaultyMachine } from "./faulty-machine.ts";
+import { ATTACHED_OUTPUT, attachedExec, endAttachedExec, forwardedConnection } from "./stream-calls.ts";
 
 /** A part of a host's conversation over its own connection. Throws what a host would see; ends within a few seconds. */
 export interface Step {
@@ -10,6 +11,8 @@ export interface Step {
   run(faulty: FaultyMachine): Promise<void>;
   /** Cleans up after a failed run, over the bystanders' connection. */
   undo?(faulty: FaultyMachine): Promise<void>;
+  /** How long the agent may keep what a failed run has left, ms. Default: 2.5 s. */
+  readonly settleMs?: number;
 }
 
 const SHARED = "/run/kata-containers/shared/containers";
@@ -58,7 +61,7 @@ function container(): Step {
 function exec(
   name: string,
   body: (pod: Pod, standing: string, exec_id: string, faulty: FaultyMachine) => Promise<void>,
-  undoMore: (faulty: FaultyMachine) => Promise<void> = async () => undefined,
+  undoMore: (faulty: FaultyMachine, exec_id: string) => Promise<void> = async () => undefined,
 ): Step {
   let exec_id = "";
   return {
@@ -76,7 +79,7 @@ function exec(
       const outputs = [pod.drain("readStdout", standing, exec_id), pod.drain("readStderr", standing, exec_id)];
       await Promise.all(outputs).catch(refusesTimeout);
       await agent.waitProcess(exec, { timeoutMs: 3000 }).catch(refusesTimeout);
-      await undoMore(faulty);
+      await undoMore(faulty, exec_id);
     },
   };
 }
@@ -128,6 +131,8 @@ async function passedStream(address: string) {
   return { port, socket, text: new Promise<string>((resolve) => socket.on("close", () => resolve(text))) };
 }
 
+const streamsOf = ({ address }: FaultyMachine["machine"]) => `${address}_1028`;
+
 const process = { Env: ["PATH=/bin"], Cwd: "/" };
 
 export const steps: readonly Step[] = [
@@ -157,7 +162,23 @@ export const steps: readonly Step[] = [
     if (seen !== "go 11 22 ") throw new RpcError("unavailable", "the terminal was closed");
   }),
   execWithPassedStdio(),
+  exec(
+    "an exec through an attachment",
+    async (_, container, id, { machine }) => {
+      const { code, stdout, stderr } = await attachedExec(streamsOf(machine), container, id);
+      expectSame([stdout, stderr, code], [`in${ATTACHED_OUTPUT}`, "err\n", 5]);
+    },
+    ({ machine, standing }, id) => endAttachedExec(streamsOf(machine), standing, id),
+  ),
   container(),
+  {
+    name: "a forwarded connection",
+    // One whose second half never comes is closed after 10 s.
+    settleMs: 12_500,
+    async run({ machine, rootfs, standing }) {
+      expectSame(await forwardedConnection(streamsOf(machine), standing, rootfs), "in and out");
+    },
+  },
   {
     name: "statistics, metrics and an update",
     run: (faulty) =>

@@ -62,6 +62,13 @@ export class FaultControl {
     return { hits: number(AT.hits), name, errno: number(AT.error), count: number(AT.count) };
   }
 
+  /** Number of calls that have failed so far. */
+  get hits(): number {
+    const bytes = Buffer.alloc(4);
+    readSync(this.#fd, bytes, 0, 4, AT.hits);
+    return bytes.readUInt32LE();
+  }
+
   close(): void {
     closeSync(this.#fd);
   }

@@ -26,13 +26,17 @@ export async function startFaultyMachine(agentCommand = [process.execPath, join(
     config: "passfd_listener_port = 1027",
   });
   const pod = await Pod.open(machine);
-  const standing = await pod.start(["sleep", "100000"]);
+  const rootfs = machine.rootfs("standing");
+  const standing = await pod.create(["sleep", "100000"], {}, rootfs);
+  await pod.client.agent.startContainer({ container_id: standing });
   return {
     machine,
     control,
     /** The bystanders' pod, whose connection no fault hits. */
     pod,
     standing,
+    /** Root of the standing container. */
+    rootfs,
     /** Returns the state that a call must restore if it leaves nothing behind. */
     async traces() {
       const [agent, init] = [await machine.agentPid(), await machine.initPid()];

@@ -58,9 +58,11 @@ type Traces = Awaited<ReturnType<FaultyMachine["traces"]>>;
 
 async function strike(faulty: FaultyMachine, step: Step, fault: Fault, before: Traces) {
   const { console } = faulty.machine;
+  await settled(faulty, before);
   const consoleLength = console().length;
   faulty.control.arm(fault);
   const error = await outcome(step, faulty);
+  await cleanedUp(faulty, before);
   const hit = faulty.control.disarm();
   if (hit.hits === 0) {
     await step.undo?.(faulty);
@@ -69,7 +71,7 @@ async function strike(faulty: FaultyMachine, step: Step, fault: Fault, before: T
   const problem =
     (await judge(error)) ??
     (await undone(faulty, step)) ??
-    (await settled(faulty, before)) ??
+    (await settled(faulty, before, step.settleMs)) ??
     console().slice(consoleLength).match(DEFECT)?.[0] ??
     (await succeed(faulty, step).then(
       () => undefined,
@@ -88,6 +90,14 @@ async function outcome(step: Step, faulty: FaultyMachine): Promise<Error | undef
   const error = await Promise.race([run, limit]);
   late.abort();
   return error;
+}
+
+/** Resolves once the agent has made the calls with which it cleans up, or one of them failed. */
+async function cleanedUp(faulty: FaultyMachine, before: Traces): Promise<void> {
+  for (let waited = 0; waited < SETTLE_MS; waited += 2) {
+    if (faulty.control.hits > 0 || difference(before, await faulty.traces()) === undefined) return;
+    await sleep(2);
+  }
 }
 
 /** Returns a problem unless the error is one line of a failed call, or a closed connection. */
@@ -109,9 +119,9 @@ async function undone(faulty: FaultyMachine, step: Step): Promise<string | undef
 }
 
 /** Resolves to undefined once everything is as before; otherwise, after a moment, to the differences. */
-async function settled(faulty: FaultyMachine, before: Traces): Promise<string | undefined> {
+async function settled(faulty: FaultyMachine, before: Traces, limitMs = SETTLE_MS): Promise<string | undefined> {
   let different: string | undefined;
-  for (let waited = 0, pause = 2; waited < SETTLE_MS; waited += pause, pause = Math.min(pause * 2, 100)) {
+  for (let waited = 0, pause = 2; waited < limitMs; waited += pause, pause = Math.min(pause * 2, 100)) {
     different = difference(before, await faulty.traces());
     if (different === undefined) return undefined;
     await sleep(pause);

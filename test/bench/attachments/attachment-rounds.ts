@@ -47,10 +47,10 @@ export class AttachmentRounds {
     await this.cpu.calls.during(repeat(calls));
   }
 
-  /** Measures the output of a `dd` that writes zeros to its stdout, a real pipe. */
-  async outputSpeed(mib: number): Promise<void> {
+  /** Measures the output of a `dd` that writes zeros to its stdout, a real pipe. Returns MB/s. */
+  async outputSpeed(mib: number): Promise<number> {
     const process = { Args: ["dd", "if=/dev/zero", "bs=64k", `count=${mib * 16}`], Env: ["PATH=/bin"], Cwd: "/" };
-    let bytes = 0;
+    let [bytes, speed] = [0, 0];
     await this.cpu.mib.during(async () => {
       const began = performance.now();
       const onData = (name: string, data: Uint8Array) => {
@@ -66,9 +66,11 @@ export class AttachmentRounds {
       if (code !== 0 || bytes !== stdout || bytes !== mib * MIB) {
         throw new Error(`dd through an attachment: exit code ${code}, ${bytes} of ${stdout} bytes arrived`);
       }
-      this.output.add(bytes / 1e6 / seconds);
+      speed = bytes / 1e6 / seconds;
+      this.output.add(speed);
       return mib;
     });
+    return speed;
   }
 
   async #exec(process: Init<grpc.Process>, output: string): Promise<void> {

@@ -13,6 +13,11 @@ const MAY_LACK =
 /** Seconds that a case may take in a guest without KVM on a busy machine. */
 const IN_GUEST = { GUESTD_CONFORMANCE_TIME_LIMIT: "120" };
 
+/** Kills our agent, for `guestctl conformance --restart`: it is the child of init that runs the launcher. */
+export const KILL_AGENT = `for p in $(cat /proc/{pid}/task/{pid}/children); do
+  ! grep -q launcher.cjs /proc/$p/cmdline || kill -9 $p
+done`;
+
 /** Runs guestctl conformance with every case required. Fails unless all pass that the machine has the prerequisites for. */
 export async function expectConformant(args: readonly string[]): Promise<void> {
   const run = startGuestctl(["conformance", ...args, "--require", "may"], {
@@ -41,13 +46,9 @@ export function conformanceSuite(protocol: "ttrpc" | "grpc", groups = "*"): void
     afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
     it("passes every case that this machine has the prerequisites for", async () => {
-      // The agent is the child of init that runs the launcher.
-      const kill = `for p in $(cat /proc/{pid}/task/{pid}/children); do
-        ! grep -q launcher.cjs /proc/$p/cmdline || kill -9 $p
-      done`;
       const report = join(directory, "report.json");
       const line = ["--protocol", protocol, "--groups", groups, "--json", report];
-      await expectConformant(["--start", start, "--restart", kill, ...line]);
+      await expectConformant(["--start", start, "--restart", KILL_AGENT, ...line]);
       const { cases } = JSON.parse(readFileSync(report, "utf8")) as { cases: { state: string }[] };
       if (groups === "*") expect(cases.filter(({ state }) => state === "passed").length).toBeGreaterThan(300);
     }, 400_000);

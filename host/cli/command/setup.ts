@@ -1,0 +1,94 @@
+import { spawnSync } from "node:child_process";
+import { rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline/promises";
+import type { Command } from "commander";
+import { isCheckout } from "../../../lib/package-root.ts";
+import { guestFiles } from "../../machine/guest-files.ts";
+import { busyboxImage, cacheDirectory, setupScript } from "../../machine/paths.ts";
+import { CliError } from "../cli-error.ts";
+import { print } from "../output/print.ts";
+import { StatusLine } from "../output/status-line.ts";
+
+interface SetupFlags {
+  readonly yes?: true;
+  readonly kernel?: string;
+  readonly modules?: string;
+  readonly remove?: true;
+}
+
+const HELP = `
+Guests need QEMU, virtiofsd, a vsock device and a kernel. Setup lists what is missing, asks, and installs it: programs by
+apt, which needs root or a sudo without a password, and the kernel as Debian's package, which is unpacked to
+\${GUESTD_CACHE:-~/.cache/guestd} and not installed. On other distributions than Debian and Ubuntu it prints what to install.
+Then it unpacks the guest. guestctl doctor shows what is there.
+
+  guestctl setup --yes
+  guestctl setup --kernel bzImage --modules lib/modules/6.12.9
+  guestctl setup --remove`;
+
+/** Adds `guestctl setup`. */
+export function addSetup(program: Command): void {
+  program
+    .command("setup")
+    .summary("install what guests need")
+    .description("List what is missing for guests on this machine, and install it.")
+    .option("-y, --yes", "install without asking")
+    .option("--kernel <file>", "boot guests with this kernel instead of Debian's")
+    .option("--modules <dir>", "with --kernel: its lib/modules/RELEASE (default: all drivers are built in)")
+    .option("--remove", "remove the kernel, tools and unpacked guest that setup and the first guest left")
+    .addHelpText("after", HELP)
+    .action((flags: SetupFlags) => setup(flags));
+}
+
+async function setup(flags: SetupFlags): Promise<void> {
+  if (flags.modules !== undefined && flags.kernel === undefined) throw new CliError("setup: --modules needs --kernel");
+  if (flags.remove) return removeAll();
+  if (flags.kernel !== undefined) {
+    const { keepKernel } = await import("../../machine/keep-kernel.ts");
+    await print(`kernel ${await keepKernel(flags.kernel, flags.modules)}: kept for guests\n`);
+  }
+  const goal = isCheckout() ? "demo" : "guest";
+  if (isMissing(goal)) {
+    if (!flags.yes) await ask();
+    if (runScript([goal], "inherit").status !== 0) throw new CliError("setup: not everything was installed; see above");
+  }
+  using status = new StatusLine();
+  status.show("unpacking the guest …");
+  await guestFiles();
+  status.clear();
+  await print(`ready; try: guestctl run ${busyboxImage()} echo hello\n`);
+}
+
+/** Prints what is missing and returns true, or returns false. Throws if this user or machine can't install it. */
+function isMissing(goal: string): boolean {
+  const { status, stdout } = runScript([goal, "--list"], "pipe");
+  process.stdout.write(stdout);
+  if (status !== 0) throw new CliError("setup: nothing was installed; see above");
+  return stdout !== "";
+}
+
+async function ask(): Promise<void> {
+  if (!process.stdin.isTTY) throw new CliError("setup: nothing was installed; repeat with --yes to install it");
+  using lines = createInterface({ input: process.stdin, output: process.stdout });
+  if (!/^y(es)?$/i.test((await lines.question("Install it? [y/N] ")).trim())) {
+    throw new CliError("setup: nothing was installed");
+  }
+}
+
+function runScript(args: readonly string[], stdout: "inherit" | "pipe") {
+  const done = spawnSync("sh", [setupScript(), ...args], { stdio: ["ignore", stdout, "inherit"], encoding: "utf8" });
+  if (done.error !== undefined) throw new CliError(`setup: sh: ${done.error.message}`);
+  return { status: done.status, stdout: done.stdout ?? "" };
+}
+
+/** Names in the cache's folder of what guestctl, setup.sh and the release's launcher put there. */
+const KEPT = ["accelerator.json", "compiled", "debs", "guest", "kernel", "setup.log", "tools"];
+
+async function removeAll(): Promise<void> {
+  const directory = cacheDirectory();
+  for (const name of KEPT) await rm(join(directory, name), { recursive: true, force: true });
+  // A checkout's builds keep more there.
+  await rmdir(directory).catch(() => undefined);
+  await print(`removed what guests need from ${directory}; packages of apt are still installed\n`);
+}

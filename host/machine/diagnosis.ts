@@ -1,0 +1,112 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { guestPackage, guestPackageName } from "../../lib/guest-package.ts";
+import { isCheckout } from "../../lib/package-root.ts";
+import { chooseAccelerator } from "./accelerator.ts";
+import { chosenKernel, imagePaths } from "./paths.ts";
+import { findProgram, findQemu, findVhostDeviceVsock, findVirtiofsd } from "./programs.ts";
+import { vhostVsockUsable } from "./vsock-device.ts";
+
+/** State of something that guests need, or are better with. */
+export interface Finding {
+  readonly name: string;
+  readonly state: "ok" | "better" | "missing";
+  /** One line: what was found or, unless the state is ok, what is wrong and the remedy. */
+  readonly text: string;
+}
+
+/** Memory that a guest of the default size takes, with QEMU and its devices. */
+const GUEST_KIB = 700 * 1024;
+
+/** Returns what guests need on this machine, in the order of their start. Changes nothing. */
+export async function diagnose(): Promise<readonly Finding[]> {
+  return [node(), guest(), kernel(), qemu(), setpriv(), await virtiofsd(), await vsock(), await kvm(), await memory()];
+}
+
+function node(): Finding {
+  return { name: "Node", state: "ok", text: `${process.version}, ${process.execPath}` };
+}
+
+function guest(): Finding {
+  const found = isCheckout() ? existsSync(imagePaths.image) && imagePaths.image : guestPackage();
+  if (found) return { name: "guest", state: "ok", text: found };
+  const remedy = isCheckout() ? "run npm run build" : `install ${guestPackageName()}`;
+  return missing("guest", `there is no guest for this machine's architecture; ${remedy}`);
+}
+
+function kernel(): Finding {
+  const found = chosenKernel();
+  if (found !== undefined) return { name: "kernel", state: "ok", text: `${found.version}, ${found.kernel}` };
+  return missing("kernel", `there is none for guests; ${SETUP}, or guestctl setup --kernel FILE`);
+}
+
+function qemu(): Finding {
+  return needed("QEMU", findQemu, "runs guests");
+}
+
+function setpriv(): Finding {
+  return needed("setpriv", () => findProgram("setpriv"), "ends a guest's programs with guestctl; part of util-linux");
+}
+
+async function virtiofsd(): Promise<Finding> {
+  const found = await findVirtiofsd().catch(() => undefined);
+  if (found === undefined) return missing("virtiofsd", `not found (shares folders with guests); ${SETUP}`);
+  const { path, kind, translates } = found;
+  if (kind === "rust") return { name: "virtiofsd", state: "ok", text: `${path}${translates ? ", maps owners" : ""}` };
+  if (process.getuid?.() === 0) return { name: "virtiofsd", state: "ok", text: `${path}, of QEMU` };
+  return missing("virtiofsd", `${path} is QEMU's, which needs root; ${SETUP}, which builds the one in Rust`);
+}
+
+async function vsock(): Promise<Finding> {
+  if (await vhostVsockUsable()) return { name: "vsock", state: "ok", text: "/dev/vhost-vsock" };
+  const remedy = "for the kernel's: modprobe vhost_vsock, and add yourself to its group, kvm";
+  try {
+    return better("vsock", `${findVhostDeviceVsock()}, as /dev/vhost-vsock is unusable; ${remedy}`);
+  } catch {
+    return missing("vsock", `neither /dev/vhost-vsock is usable nor vhost-device-vsock installed; ${SETUP}; ${remedy}`);
+  }
+}
+
+async function kvm(): Promise<Finding> {
+  const slower = "guests run some twenty times slower";
+  try {
+    const { kind, reason } = await chooseAccelerator();
+    if (kind === "kvm") return { name: "KVM", state: "ok", text: reason };
+    return better("KVM", `${slower}: ${reason}; enable virtualization for this machine, and join the group kvm`);
+  } catch (error) {
+    return better("KVM", `not tried: ${(error as Error).message}`);
+  }
+}
+
+async function memory(): Promise<Finding> {
+  const text = await readFile("/proc/meminfo", "utf8");
+  const available = Number(/^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0);
+  const mib = `${Math.round(available / 1024)} MiB available`;
+  if (available >= GUEST_KIB) return { name: "memory", state: "ok", text: mib };
+  return better(
+    "memory",
+    `${mib}, and a guest takes up to ${GUEST_KIB / 1024}; free some, or use a smaller --vm-memory`,
+  );
+}
+
+/** Remedy for everything that set-up installs. */
+const SETUP = "run guestctl setup";
+
+/** Returns the path that `find` returns; missing if it returns none or throws. */
+function needed(name: string, find: () => string | undefined, purpose: string): Finding {
+  try {
+    const path = find();
+    if (path !== undefined) return { name, state: "ok", text: path };
+  } catch {
+    // Reported below.
+  }
+  return missing(name, `not found (${purpose}); ${SETUP}`);
+}
+
+function missing(name: string, text: string): Finding {
+  return { name, state: "missing", text };
+}
+
+function better(name: string, text: string): Finding {
+  return { name, state: "better", text };
+}

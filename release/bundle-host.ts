@@ -1,0 +1,83 @@
+import { join, relative } from "node:path";
+import { type BuildOptions, build, type Plugin } from "esbuild";
+import { type BundleFile, sizeReport } from "../rootfs-builder/bundle/size-report.ts";
+import { ownSourceMap } from "./own-source-map.ts";
+import type { PackageFile } from "./package-file.ts";
+
+/** Folder of the JavaScript in a package. */
+export const DIST = "dist";
+
+export interface HostBundle {
+  readonly files: readonly PackageFile[];
+  /** Origin of each file's bytes. */
+  readonly parts: readonly BundleFile[];
+}
+
+/** Oldest Node that runs the packages: the first one whose node:zlib knows zstd, which layers of images use. */
+export const OLDEST_NODE = "22.15.0";
+
+const OPTIONS = {
+  bundle: true,
+  splitting: true,
+  write: false,
+  metafile: true,
+  format: "esm",
+  platform: "node",
+  target: `node${OLDEST_NODE}`,
+  minify: true,
+  charset: "utf8",
+  legalComments: "none",
+  logLevel: "silent",
+  sourcemap: "linked",
+  sourcesContent: false,
+  entryNames: "[name]",
+  chunkNames: "[name]-[hash]",
+  // Addons that ssh2 does without.
+  external: ["*.node", "cpu-features"],
+  banner: {
+    js: `import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);`,
+  },
+  tsconfigRaw: { compilerOptions: { strict: true, verbatimModuleSyntax: true } },
+} satisfies BuildOptions;
+
+/**
+ * Bundles entries of the checkout at `root`, given by the names of their outputs, with all packages that they need.
+ * Code that only a dynamic import reaches is in files of its own.
+ */
+export async function bundleHost(root: string, entries: Readonly<Record<string, string>>): Promise<HostBundle> {
+  const outdir = join(root, DIST);
+  const { outputFiles, metafile } = await build({
+    ...OPTIONS,
+    absWorkingDir: root,
+    entryPoints: { ...entries },
+    inject: [join(root, "release/disposable-stacks.js")],
+    outdir,
+    plugins: [withoutProtoLoader, withoutBuilder],
+  });
+  const files = outputFiles.map(({ path, contents }) => {
+    const content = path.endsWith(".map") ? ownSourceMap(Buffer.from(contents).toString()) : contents;
+    return { path: join(DIST, relative(outdir, path)), content: Buffer.from(content) };
+  });
+  const scripts = files.filter(({ path }) => path.endsWith(".js"));
+  return { files, parts: scripts.map(({ path }) => sizeReport(relative(DIST, path), metafile)) };
+}
+
+/** Leaves out the package that only gRPC's channelz and ORCA services need, with its own .proto parser. */
+const withoutProtoLoader: Plugin = {
+  name: "without-proto-loader",
+  setup(made) {
+    made.onResolve({ filter: /^@grpc\/proto-loader$/ }, () => ({ path: "proto-loader", namespace: "left-out" }));
+    made.onLoad({ filter: /.*/, namespace: "left-out" }, () => ({
+      contents: `exports.loadSync = () => { throw new Error("gRPC channelz and ORCA are not in this build"); };`,
+    }));
+  },
+};
+
+/** Leaves out the part of the image builder that needs a checkout. */
+const withoutBuilder: Plugin = {
+  name: "without-builder",
+  setup(made) {
+    const filter = /\/rootfs-builder\/(recipe\/recipe-tasks|show-tasks|build-summary)\.ts$/;
+    made.onResolve({ filter }, () => ({ path: "guestd-image-builder", external: true }));
+  },
+};

@@ -1,0 +1,79 @@
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { guestPackageName } from "../lib/guest-package.ts";
+import type { BundleFile } from "../rootfs-builder/bundle/size-report.ts";
+import { bundleHost, DIST, OLDEST_NODE } from "./bundle-host.ts";
+import { declarations, TYPES } from "./declarations.ts";
+import { launcher } from "./launcher.ts";
+import { notices } from "./notices.ts";
+import { jsonFile, type PackageFile, textFile } from "./package-file.ts";
+
+export interface BuiltPackage {
+  readonly name: string;
+  readonly files: readonly PackageFile[];
+  /** Origin of the bytes of bundled files. */
+  readonly parts: readonly BundleFile[];
+}
+
+/** Modules that programs import, by the name in `exports`. */
+const LIBRARY: Readonly<Record<string, string>> = {
+  index: "host/sdk/index.ts",
+  mock: "host/sdk/mock/index.ts",
+};
+
+/** Files that the code reads at run time, at the same paths as in the checkout. */
+const ASSETS = [
+  "proto/*.proto",
+  "host/conformance/report/page.*",
+  "rootfs-builder/recipe/*.schema.json",
+  "host/setup/*.sh",
+];
+
+/** Builds the package with guestctl and the library, from the checkout at `root`. */
+export async function guestdPackage(root: string, version: string): Promise<BuiltPackage> {
+  const library = Object.entries(LIBRARY).filter(([, entry]) => existsSync(join(root, entry)));
+  const entries = { guestctl: "host/cli/guestctl.ts", ...Object.fromEntries(library) };
+  const { files, parts } = await bundleHost(root, entries);
+  const read = (path: string): PackageFile => ({ path, content: readFileSync(join(root, path)) });
+  const all = [
+    ...files,
+    ...(await declarations(
+      root,
+      library.map(([, entry]) => entry),
+    )),
+    ...globSync(ASSETS, { cwd: root }).map(read),
+    ...["README.md", "LICENSE"].map(read),
+    textFile(
+      "THIRD-PARTY-NOTICES.txt",
+      notices(
+        root,
+        parts.flatMap(({ modules }) => modules),
+      ),
+    ),
+    launcher("guestctl"),
+    jsonFile("package.json", {
+      name: "guestd",
+      version,
+      description: "Sandboxes in micro-VMs: the guestctl command, and a library for programs",
+      ...COMMON,
+      type: "module",
+      bin: { guestctl: "bin/guestctl.js" },
+      exports: exportsOf(library),
+      optionalDependencies: Object.fromEntries(["x64", "arm64"].map((one) => [guestPackageName(one), version])),
+      peerDependencies: { "@types/node": ">=22" },
+      peerDependenciesMeta: { "@types/node": { optional: true } },
+    }),
+  ];
+  return { name: "guestd", files: all, parts };
+}
+
+/** Fields that all packages share. */
+export const COMMON = { license: "Apache-2.0", engines: { node: `>=${OLDEST_NODE}` }, os: ["linux"] };
+
+function exportsOf(library: readonly (readonly [string, string])[]): object {
+  const modules = library.map(([name, entry]) => [
+    name === "index" ? "." : `./${name}`,
+    { types: `./${TYPES}/${entry.replace(/\.ts$/, ".d.ts")}`, default: `./${DIST}/${name}.js` },
+  ]);
+  return { ...Object.fromEntries(modules), "./package.json": "./package.json" };
+}

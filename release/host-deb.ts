@@ -1,0 +1,60 @@
+import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { debianArchitecture } from "../rootfs-builder/debian/architecture.ts";
+import { hashFile } from "../rootfs-builder/digest.ts";
+import { packagedNode, strippedNode } from "../rootfs-builder/image/stripped-node.ts";
+import type { Control } from "./deb.ts";
+import type { BuiltPackage } from "./guestd-package.ts";
+import { type PackageFile, textFile } from "./package-file.ts";
+
+const HOME = "usr/lib/guestd";
+
+/**
+ * Returns the Debian package of the host: guestctl with the npm packages, a Node of its own, since Debian 12 has an older
+ * one, and the agent with its unit for service mode, which is disabled.
+ */
+export async function hostDeb(
+  root: string,
+  version: string,
+  packages: readonly BuiltPackage[],
+): Promise<{ readonly control: Control; readonly files: readonly PackageFile[] }> {
+  const node = packagedNode();
+  const read = async (path: string, target: string, mode = 0o644): Promise<PackageFile> => {
+    return { path: target, mode, content: await readFile(path) };
+  };
+  const agent = ["agent.cjs", "grpc.cjs", "tar.cjs", "yaml.cjs", "agent.cache", "grpc.cache"];
+  const native = ["sys.node", "seccomp.node"].map((name) => join(root, "build/native", name));
+  const launcher = ["launcher.cjs", "choose-bundle.cjs"].map((name) => join(root, "rootfs-builder/bundle", name));
+  const plain = [...agent.map((name) => join(root, "build/agent", name)), ...native, ...launcher];
+  const files = [
+    ...packages.flatMap(({ name, files: own }) =>
+      own.map((file) => ({ ...file, path: `${HOME}/node_modules/${name}/${file.path}` })),
+    ),
+    textFile("usr/bin/guestctl", GUESTCTL, 0o755),
+    await read(await strippedNode(node, await hashFile(node)), `${HOME}/bin/node`, 0o755),
+    await read(join(root, "build/native/init"), `${HOME}/init`, 0o755),
+    ...(await Promise.all(plain.map((path) => read(path, `${HOME}/${basename(path)}`)))),
+    await read(join(root, "release/systemd/guestd.service"), "usr/lib/systemd/system/guestd.service"),
+    await read(join(root, "LICENSE"), "usr/share/doc/guestd/copyright"),
+  ];
+  return { control: control(version), files };
+}
+
+const GUESTCTL = `#!/bin/sh
+exec /${HOME}/bin/node /${HOME}/node_modules/guestd/bin/guestctl.js "$@"
+`;
+
+function control(version: string): Control {
+  const qemu = process.arch === "arm64" ? "qemu-system-arm" : "qemu-system-x86";
+  return {
+    Package: "guestd",
+    Version: version,
+    Architecture: debianArchitecture(),
+    Maintainer: "The guestd authors <guestd@localhost>",
+    Depends: "libc6 (>= 2.28), libgcc-s1, libstdc++6, util-linux",
+    Recommends: `${qemu}, virtiofsd | qemu-system-common`,
+    Section: "admin",
+    Priority: "optional",
+    Description: "sandboxes in micro-VMs: guestctl, the guest, and its agent as a service",
+  };
+}

@@ -1,0 +1,144 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { packageRoot } from "../lib/package-root.ts";
+import { readVersion } from "../rootfs-builder/read-version.ts";
+import { type BuiltPackage, guestdPackage } from "./guestd-package.ts";
+import { npmTarball } from "./npm-tarball.ts";
+import { inOrder } from "./package-file.ts";
+
+const MIB = 1024 * 1024;
+const root = packageRoot();
+const bin = join(root, "node_modules/.bin");
+let directory = "";
+let version = "";
+let built: BuiltPackage;
+let tarball: Buffer = Buffer.alloc(0);
+let project = "";
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "guestd-package-"));
+  version = await readVersion(root);
+  built = await guestdPackage(root, version);
+  tarball = await npmTarball(built.files);
+  writeFileSync(join(directory, "guestd.tgz"), tarball);
+  project = install("project");
+}, 120_000);
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** Creates a project with the package, without the optional guest and without the registry. */
+function install(name: string): string {
+  const path = join(directory, name);
+  mkdirSync(path);
+  writeFileSync(join(path, "package.json"), '{ "name": "test", "type": "module" }');
+  npm(path, "install", "--omit=optional", join(directory, "guestd.tgz"));
+  return path;
+}
+
+function npm(cwd: string, ...args: string[]): void {
+  const quiet = ["--offline", "--no-audit", "--no-fund", "--loglevel=error", `--cache=${join(directory, "npm")}`];
+  execFileSync("npm", [...args, ...quiet], { cwd, stdio: ["ignore", "ignore", "inherit"] });
+}
+
+/** Runs the installed guestctl with this Node. */
+function guestctl(...args: string[]) {
+  const env = {
+    PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
+    HOME: directory,
+    GUESTD_CACHE: join(directory, "cache"),
+  };
+  const { status, stdout, stderr } = spawnSync(join(project, "node_modules/.bin/guestctl"), args, {
+    env,
+    cwd: project,
+    encoding: "utf8",
+  });
+  return { status, stdout, stderr };
+}
+
+describe("the npm package guestd", () => {
+  test("is the same when it is built twice", async () => {
+    const second = await guestdPackage(root, version);
+    expect(inOrder(second.files).map(({ path }) => path)).toEqual(inOrder(built.files).map(({ path }) => path));
+    expect((await npmTarball(second.files)).equals(tarball)).toBe(true);
+  });
+
+  test("holds no path of this machine", () => {
+    const having = built.files.filter(({ content }) => content.includes(root)).map(({ path }) => path);
+    expect(having).toEqual([]);
+  });
+
+  test("takes at most 3 MiB once installed", () => {
+    expect(built.files.reduce((sum, { content }) => sum + content.length, 0)).toBeLessThanOrEqual(3 * MIB);
+  });
+
+  test("installs without dependencies, and its guestctl prints its version and lists containers", () => {
+    expect(readdirSync(join(project, "node_modules")).filter((name) => !name.startsWith("."))).toEqual(["guestd"]);
+    expect(guestctl("--version")).toEqual({ status: 0, stdout: `guestctl ${version}\n`, stderr: "" });
+    expect(guestctl("ps")).toMatchObject({ status: 0, stderr: "", stdout: expect.stringMatching(/^GUEST +CONTAINER/) });
+  });
+
+  test("refuses to boot without the guest package, and names it", () => {
+    expect(guestctl("boot")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`guestd-guest-linux-${process.arch} is not installed`),
+    });
+  });
+
+  test("has a doctor that exits with 1 if something is missing, one line for each need", () => {
+    const { status, stdout } = guestctl("doctor");
+    expect(status).toBe(1);
+    expect(stdout).toMatch(new RegExp(`^missing +guest +.*; install guestd-guest-linux-${process.arch}$`, "m"));
+    expect(stdout).toMatch(/^missing +kernel +.*; run guestctl setup/m);
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines.filter((line) => !/^(ok|better|missing) +\S+ +\S/.test(line))).toEqual([]);
+  });
+
+  test.each(["node16", "bundler"])("has types for moduleResolution %s", (resolution) => {
+    writeFileSync(join(project, "use.ts"), USE);
+    const options = {
+      strict: true,
+      noEmit: true,
+      target: "es2024",
+      lib: ["es2024", "esnext.disposable"],
+      module: resolution === "node16" ? "node16" : "esnext",
+      moduleResolution: resolution,
+      types: ["node"],
+      typeRoots: [join(root, "node_modules/@types")],
+    };
+    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["use.ts"] }));
+    const compiler = join(root, "node_modules/typescript-native/bin/tsc");
+    const { stdout } = spawnSync(process.execPath, [compiler, "-p", project], { encoding: "utf8" });
+    expect(stdout).toBe("");
+  });
+
+  test("is right for publint and arethetypeswrong", () => {
+    const lint = spawnSync(join(bin, "publint"), [join(directory, "guestd.tgz"), "--strict"], { encoding: "utf8" });
+    expect(lint.stdout + lint.stderr).toContain("All good!");
+    const args = [join(directory, "guestd.tgz"), "--profile", "esm-only", "--no-color", "--no-emoji"];
+    const types = spawnSync(join(bin, "attw"), args, { encoding: "utf8" });
+    expect([types.status, types.stderr]).toEqual([0, ""]);
+  });
+
+  test("leaves nothing in the project after npm uninstall", () => {
+    const path = install("another");
+    spawnSync(join(path, "node_modules/.bin/guestctl"), ["--version"], { env: { PATH: dirname(process.execPath) } });
+    npm(path, "uninstall", "guestd");
+    const left = readdirSync(path, { recursive: true }).map(String).sort();
+    expect(
+      left.filter((name) => !/^(node_modules(\/\.bin|\/\.package-lock\.json)?|package(-lock)?\.json)$/.test(name)),
+    ).toEqual([]);
+  });
+});
+
+const USE = `import { type ExecResult, Sandbox, SandboxError } from "guestd";
+import { mock } from "guestd/mock";
+export async function hello(address: string): Promise<ExecResult> {
+  await using sandbox = await Sandbox.connect(address, { container: "web" });
+  for await (const { stream, text } of sandbox.exec(["ls"])) console.log(stream, text);
+  return sandbox.exec("echo hello", { timeoutMs: 1000 });
+}
+export const isMissing = (error: unknown): boolean => error instanceof SandboxError && error.code === "not-found";
+export const scripted = mock;
+`;
