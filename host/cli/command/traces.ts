@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import { OperationError } from "../../operation-error.ts";
 import { StateStore } from "../../state/state-store.ts";
-import { forwardSpans } from "../../trace/forward-spans.ts";
 import { otlpEndpoint } from "../../trace/otlp-endpoint.ts";
 import { CliError } from "../cli-error.ts";
 import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
@@ -32,6 +31,7 @@ async function traces({ to, ...flags }: TracesFlags): Promise<void> {
   const { address, guest } = findTarget(new StateStore(), flags);
   const endpoint = otlpEndpoint(to === undefined ? process.env : { OTEL_EXPORTER_OTLP_ENDPOINT: to });
   if (endpoint === undefined) throw new CliError("traces: no collector given; add --to http://127.0.0.1:4318");
+  const { forwardSpans } = await import("../../trace/forward-spans.ts");
   using interrupts = new Interrupts();
   const report = (line: string) => void process.stderr.write(`guestctl: ${line}\n`);
   const spans = await forwardSpans(address, guest?.name ?? address, endpoint, report).catch((error: Error) => {
