@@ -27,10 +27,14 @@ class LongFirst extends BaseSequencer {
 const setupFiles = ["test/clean-up/guard-kill.ts", "test/clean-up/restore-globals.ts"];
 const expect = { poll: { timeout: 50_000 } };
 
+/** Unit tests that measure their process: memory, garbage collection, descriptors, the event loop. */
+const MEASURING = ["agent/kernel/sys/**/*.test.ts", "{proto,agent/transport,test/transport}/**/*.test.ts"];
+
 /**
- * `unit` needs nothing built but proto. `init` and `guest` are real machines, with long limits: two guests at a time, as each takes
- * one processor, and three of the others, which mostly wait. `npm test` leaves `nightly` out. Files of `init` share their worker's
- * process and modules, whose loading takes longest there; what they replace ends with them (restore-globals.ts).
+ * `unit` and `isolated` need nothing built but proto. `init` and `guest` are real machines, with long limits: two guests at a
+ * time, as each takes one processor, and three of the others, which mostly wait. `npm test` leaves `nightly` out. Files of
+ * `unit`, `init` and `guest` share their worker's process and modules, which take longer to load than most files to run; what
+ * they replace ends with them (restore-globals.ts).
  */
 export default defineConfig({
   test: {
@@ -44,9 +48,22 @@ export default defineConfig({
           expect,
           sequence: { groupOrder: 0 },
           include: [
-            "{agent,docs,proto,lib,image,host,rootfs-builder,release}/**/*.test.ts",
-            "test/{transport,clean-up,conformance,docs,plans,bench,mutation}/**/*.test.ts",
+            "{agent,docs,lib,image,host,rootfs-builder,release}/**/*.test.ts",
+            "test/{clean-up,conformance,docs,plans,bench,mutation}/**/*.test.ts",
           ],
+          exclude: MEASURING,
+          testTimeout: 60_000,
+          maxWorkers: 2,
+          isolate: false,
+        },
+      },
+      {
+        test: {
+          name: "isolated",
+          setupFiles,
+          expect,
+          sequence: { groupOrder: 0 },
+          include: MEASURING,
           testTimeout: 60_000,
           maxWorkers: 2,
         },
@@ -76,6 +93,7 @@ export default defineConfig({
           testTimeout: 240_000,
           hookTimeout: 240_000,
           maxWorkers: 2,
+          isolate: false,
         },
       },
       {

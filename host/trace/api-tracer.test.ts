@@ -1,16 +1,20 @@
 import { context, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { currentTraceparent } from "../client/trace-context.ts";
-import { loadTracing, traced } from "./tracing.ts";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
+let currentTraceparent: typeof import("../client/trace-context.ts").currentTraceparent;
+let traced: typeof import("./tracing.ts").traced;
 const exporter = new InMemorySpanExporter();
 
 beforeAll(async () => {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }));
-  await loadTracing();
+  vi.resetModules(); // tracing is loaded once in each process
+  ({ currentTraceparent } = await import("../client/trace-context.ts"));
+  const tracing = await import("./tracing.ts");
+  ({ traced } = tracing);
+  await tracing.loadTracing();
 });
 afterAll(() => {
   trace.disable();

@@ -18,7 +18,7 @@ import { Pod } from "../scenarios/pod.ts";
 import { RawStreams } from "../scenarios/raw-streams.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
-const guestctl = join(import.meta.dirname, "../../host/cli/guestctl.ts");
+const guestctl = join(import.meta.dirname, "../../host/cli/launch.cjs");
 const forwardRequest = codec("guestd.v1.ForwardRequest", guestd.v1.ForwardRequest);
 const forwardJoin = codec("guestd.v1.ForwardJoin", guestd.v1.ForwardJoin);
 const ID = Buffer.alloc(16, 1);

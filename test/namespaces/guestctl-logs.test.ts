@@ -7,7 +7,7 @@ import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts"
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
-const guestctl = join(import.meta.dirname, "../../host/cli/guestctl.ts");
+const guestctl = join(import.meta.dirname, "../../host/cli/launch.cjs");
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /;
 
 describeInNamespaces("guestctl logs of a container that the agent keeps a log of", () => {

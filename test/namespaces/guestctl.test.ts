@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
-const guestctl = join(import.meta.dirname, "../../host/cli/guestctl.ts");
+const guestctl = join(import.meta.dirname, "../../host/cli/launch.cjs");
 describeInNamespaces("guestctl with an agent at an address", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let rootfs: string;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from "vitest";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
-import { scenariosOver } from "../scenarios/all.ts";
+import { lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { silentConnections } from "../scenarios/silent-connections.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
@@ -11,7 +11,8 @@ describeInNamespaces("the agent in namespaces", () => {
     machine = await startHostAgent();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  // What depends on the machine or ends the agent runs in test/vm, and in test/nightly here too, as all scenarios over gRPC do.
+  // What depends on the machine runs in test/vm, and in test/nightly here too, as all scenarios over gRPC do.
   scenariosOver("ttrpc", () => machine, { limits: false, parts: ["agent", "kernel"] });
   silentConnections(() => machine);
+  lastScenarios("ttrpc", () => machine, { limits: false });
 });

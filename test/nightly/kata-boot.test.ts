@@ -76,6 +76,7 @@ describe("image and initrd for Kata hosts", () => {
 
   it.each([
     ["go-shim", "pmem", "one"],
+    ["runtime-rs", "pmem", "one"],
     ["runtime-rs", "disk", "one"],
     ["go-shim", "disk", "plain"],
     ["go-shim", "initrd", "one"],

@@ -14,8 +14,10 @@ import { fullDiskScenarios } from "./full-disk.ts";
 import { guestCallScenarios } from "./guest-calls.ts";
 import { hookFailureScenarios } from "./hook-failures.ts";
 import { hookScenarios } from "./hooks.ts";
+import { hugePages } from "./huge-pages.ts";
 import { idmappedBinds, tmpfsSource } from "./idmapped-binds.ts";
 import { imagePullScenarios } from "./image-pull.ts";
+import { innerCgroup } from "./inner-cgroup.ts";
 import { limitScenarios } from "./limits.ts";
 import { lostConnections } from "./lost-connections.ts";
 import type { Machine } from "./machine.ts";
@@ -91,6 +93,7 @@ function agentScenarios(pod: () => Pod): void {
   describe("failing hooks", () => hookFailureScenarios(pod));
   describe("namespaces by path", () => namespacesByPath(pod));
   describe("shared mounts", () => sharedMountScenarios(pod));
+  describe("calls on the guest", () => guestCallScenarios(pod));
 }
 
 function kernelScenarios(pod: () => Pod): void {
@@ -99,20 +102,21 @@ function kernelScenarios(pod: () => Pod): void {
   describe("the default seccomp filter", () => defaultSeccompScenarios(pod));
   describe("namespaces", () => namespaceScenarios(pod));
   describe("mounts", () => mountScenarios(pod));
-}
-
-function machineScenarios(pod: () => Pod, protocol: Protocol, machine: () => Machine, { limits }: Options): void {
-  it("connections that die during reads, waits and polls lose no data", () => lostConnections(machine(), { protocol }));
-  describe("calls on the guest", () => guestCallScenarios(pod));
   describe("storages", () => storageScenarios(pod));
   describe("devices", () => deviceScenarios(pod));
   describe("the device filter", () => deviceFilterScenarios(pod));
-  describe("confinement", () => confinementScenarios(pod));
   describe("cgroups", () => cgroupScenarios(pod));
   // Binds from the guest's disks are in test/vm/devices.test.ts.
   it("an idmapped bind of a tmpfs shows the mapped ids if the kernel supports it", (context) =>
     idmappedBinds(pod(), tmpfsSource(), context));
+}
+
+function machineScenarios(pod: () => Pod, protocol: Protocol, machine: () => Machine, { limits }: Options): void {
+  it("connections that die during reads, waits and polls lose no data", () => lostConnections(machine(), { protocol }));
+  hugePages(pod);
+  describe("confinement", () => confinementScenarios(pod));
   if (!limits) return;
+  innerCgroup(pod);
   describe("updates", () => updateScenarios(pod));
   describe("statistics", () => statisticsScenarios(pod));
   describe("limits", () => limitScenarios(pod));

@@ -216,27 +216,6 @@ ln -s ../../outside from/dir/out; ln -s file from/dir/link; ln -s nowhere from/d
     expect(await shell(`grep -c ' ${mount_point} ' /proc/mounts; cat ${mount_point}/file`)).toBe("1\nfrom one\n");
   });
 
-  it("ephemeral: huge pages are reserved for a storage and released with it", async (context) => {
-    if (!pod().machine.real) context.skip("huge pages belong to a whole kernel, and this one is the test machine's");
-    const mount_point = `/run/kata-containers/sandbox/${fresh()}`;
-    const storage = { driver: "ephemeral", source: "nodev", fstype: "hugetlbfs", mount_point };
-    const free = async () => /HugePages_Total: +(\d+)/.exec(await shell("cat /proc/meminfo"))?.[1];
-    const id = await withStorages([{ ...storage, options: ["pagesize=2M", "size=8M"] }], { "/huge": mount_point });
-    expect(await free()).toBe("4");
-    expect(await inside(id, "grep /huge /proc/mounts")).toMatch(
-      /^nodev \/huge hugetlbfs rw,.*pagesize=2M,size=(8192k|8388608)/,
-    );
-    await pod().remove(id);
-    expect(await free()).toBe("0");
-    await expect(withStorages([{ ...storage, options: ["pagesize=2M", "size=64G"] }], {})).rejects.toMatchObject({
-      kind: "resource-exhausted",
-      message: expect.stringMatching(
-        /^huge pages: 32768 pages of 2097152 bytes requested, the guest has \d+ bytes in total$/,
-      ),
-    });
-    expect(await free()).toBe("0");
-  });
-
   it("watchable-bind: a container sees changes of the host's settings, whole and without a share's delay", async () => {
     const { machine } = pod();
     const source = `${machine.rootfs(fresh())}/settings`;

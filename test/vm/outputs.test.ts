@@ -40,11 +40,7 @@ describe("guests of profiles, started with the kernel command line of their gues
     );
   });
 
-  it("respond without PCI from an uncompressed kernel, as under Firecracker", async () => {
-    await bootsDescribed(join(directory, "firecracker"), "like firecracker");
-  });
-
-  it("run a container from a disk on virtio-mmio, which is also its device", async () => {
+  it("run a container without PCI, as under Firecracker, from a disk on virtio-mmio, which is also its device", async () => {
     const disk = await makeDiskImage(directory, "on-mmio");
     const qemuArgs = ["-drive", `id=more,file=${disk},format=raw,if=none`, "-device", "virtio-blk-device,drive=more"];
     await bootsDescribed(join(directory, "firecracker"), "like firecracker", { qemuArgs }, async ({ agent }) => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-const guestctl = join(import.meta.dirname, "../guestctl.ts");
+const guestctl = join(import.meta.dirname, "../launch.cjs");
 const CONFIG = {
   ociVersion: "1.2.0",
   process: { args: ["sh", "-c", "echo up"], cwd: "/srv", user: { uid: 7, gid: 8 }, env: ["PATH=/bin"] },

@@ -8,7 +8,7 @@ import { AptRepository } from "../../../rootfs-builder/debian/testing/apt-reposi
 import { repositoryRoot } from "../../machine/paths.ts";
 import { mayMount, whyNoMounts } from "../../testing/may-mount.ts";
 
-const guestctl = join(repositoryRoot, "host/cli/guestctl.ts");
+const guestctl = join(repositoryRoot, "host/cli/launch.cjs");
 const MIB = 2 ** 20;
 
 describe("guestctl image build", () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-const guestctl = join(import.meta.dirname, "../guestctl.ts");
+const guestctl = join(import.meta.dirname, "../launch.cjs");
 let directory = "";
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "guestd-image-cli-"));

@@ -20,7 +20,7 @@ import { makeBusyboxImage } from "../../../host/image/make-image.ts";
 import { canGuard } from "../../../host/machine/guard-share.ts";
 import { isRoot } from "../../../lib/is-root.ts";
 
-const guestctl = join(import.meta.dirname, "../../../host/cli/guestctl.ts");
+const guestctl = join(import.meta.dirname, "../../../host/cli/launch.cjs");
 const SHARED = "/run/kata-containers/shared/containers";
 
 const guards = await canGuard(isRoot());

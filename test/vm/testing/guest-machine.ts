@@ -43,15 +43,18 @@ export interface GuestMachineOptions
   readonly announce?: boolean;
 }
 
+export interface GuestMachine extends Machine {
+  readonly guest: Guest;
+  /** Folder of the image. */
+  readonly built: string;
+}
+
 /**
  * Starts a guest in QEMU with our image, and a folder shared by virtio-fs as Kata does: read-only except for each
  * rootfs and volume, with an empty directory for the agent's copies. GUESTD_KATA_KERNEL names another kernel, which
  * needs no initramfs.
  */
-export async function startGuestMachine(
-  memoryMib = 512,
-  options: GuestMachineOptions = {},
-): Promise<Machine & { readonly guest: Guest; readonly built: string }> {
+export async function startGuestMachine(memoryMib = 512, options: GuestMachineOptions = {}): Promise<GuestMachine> {
   const { runtimes = [], kernelArgs = [], tracing = false, hotplug = false, shares = [], qemuArgs = [] } = options;
   const built = await buildDebugImage(runtimes);
   const kernel = options.kernel ?? process.env["GUESTD_KATA_KERNEL"];

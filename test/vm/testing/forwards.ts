@@ -1,20 +1,20 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
-import { expect, test } from "vitest";
-import { openForward } from "../../host/client/streams/forward.ts";
-import { waitForPort } from "../../host/client/streams/list-ports.ts";
-import { reverseForward } from "../../host/client/streams/reverse-forward.ts";
-import { randomBytesOf, randomFrom } from "../../lib/seeded-random.ts";
-import { ociSpec } from "../scenarios/oci.ts";
-import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "./testing/guest-machine.ts";
+import { expect } from "vitest";
+import { openForward } from "../../../host/client/streams/forward.ts";
+import { waitForPort } from "../../../host/client/streams/list-ports.ts";
+import { reverseForward } from "../../../host/client/streams/reverse-forward.ts";
+import { randomBytesOf, randomFrom } from "../../../lib/seeded-random.ts";
+import { ociSpec } from "../../scenarios/oci.ts";
+import { Pod } from "../../scenarios/pod.ts";
+import type { GuestMachine } from "./guest-machine.ts";
 
 const SERVE = "ip link set lo up; exec nc -ll -p 7000 -e /bin/answer";
 const ANSWER = "#!/bin/sh\ncat\necho ' the end'\n";
 
-test("forwards in a guest end each direction by itself over vsock, and lose nothing by the agent's death", async () => {
-  await using machine = await startGuestMachine();
+/** Expects a forward to end each direction by itself, to lose nothing by the agent's death, and its reverse to work. */
+export async function forwards(machine: GuestMachine): Promise<void> {
   const address = machine.guest.address(1028);
   const pod = await Pod.open(machine);
   const spec = ociSpec("", []);
@@ -56,5 +56,6 @@ test("forwards in a guest end each direction by itself over vsock, and lose noth
   const command = `echo "from the guest" | nc 127.0.0.1 ${await reverse.listening}`;
   expect(String((await pod.execute(container, ["sh", "-c", command])).stdout)).toBe("the host got from the guest\n");
   reverse.close();
+  await pod.remove(container);
   await pod.client.close();
-}, 240_000);
+}

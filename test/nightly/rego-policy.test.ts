@@ -6,7 +6,7 @@ import { whyNoRego } from "../../rootfs-builder/image/rego-engine.ts";
 import { buildRecipe } from "../../rootfs-builder/recipe/recipe-tasks.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "./testing/guest-machine.ts";
+import { startGuestMachine } from "../vm/testing/guest-machine.ts";
 
 const noRego = await whyNoRego();
 
