@@ -92,7 +92,6 @@ module.exports = {
     tsConfig: { fileName: "tsconfig.json" },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {
-      exportsFields: ["exports"],
       extensions: [".ts", ".js", ".cjs", ".mjs"],
       exportsFields: ["exports"],
       conditionNames: ["import", "node", "default"],
