@@ -140,7 +140,11 @@ int main(int argc, char **argv) {
   const long call[3] = {atol(argv[1]), atol(argv[2]), atol(argv[3])};
   long end = now_ms() + atol(argv[4]);
   unsigned injected = 0, succeeded = 0;
-  signal(SIGTERM, stop);
+  /* Both end a wait for a process that never comes to a stop. */
+  struct sigaction action = {.sa_handler = stop};
+  sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGALRM, &action, NULL);
+  alarm((unsigned)(atol(argv[4]) / 1000 + 1));
   puts("waiting");
   fflush(stdout);
   while (!stopped && now_ms() < end) {

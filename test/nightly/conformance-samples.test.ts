@@ -11,7 +11,7 @@ import { startedTarget } from "../../host/conformance/target/started-target.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { codeBlocks, page, repository, section } from "../docs/pages.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
-import { CHROOT_AGENT, whyNoPython } from "./testing/chroot-agent.ts";
+import { CHROOT_AGENT, whyNoPython } from "../namespaces/testing/chroot-agent.ts";
 
 const run = promisify(execFile);
 const text = page("docs/conformance.md");
@@ -108,7 +108,7 @@ describeInNamespaces(
       const [checkout, upload] = [steps[0], steps.at(-1)];
       expect([checkout?.uses, upload?.uses]).toEqual(["actions/checkout@v4", "actions/upload-artifact@v4"]);
 
-      const states = parse(readFileSync(join(import.meta.dirname, "testdata/chroot-agent-states.yaml"), "utf8"));
+      const states = parse(readFileSync(join(import.meta.dirname, "../namespaces/testdata/chroot-agent-states.yaml"), "utf8"));
       const failures: readonly string[] = states.exec.failed;
       const project = makeProject(Object.fromEntries(failures.map((name) => [name, "no isolation"])));
       const variables: Readonly<Record<string, string>> = { GUESTD_REPOSITORY: commitRepository(project) };
