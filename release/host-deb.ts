@@ -18,7 +18,7 @@ export async function hostDeb(
   root: string,
   version: string,
   packages: readonly BuiltPackage[],
-): Promise<{ readonly control: Control; readonly files: readonly PackageFile[] }> {
+): Promise<{ readonly control: Control; readonly files: readonly PackageFile[]; readonly prerm: string }> {
   const node = packagedNode();
   const read = async (path: string, target: string, mode = 0o644): Promise<PackageFile> => {
     return { path: target, mode, content: await readFile(path) };
@@ -41,8 +41,14 @@ export async function hostDeb(
     await read(join(root, "release/systemd/guestd.service"), "usr/lib/systemd/system/guestd.service"),
     await read(join(root, "LICENSE"), "usr/share/doc/guestd/copyright"),
   ];
-  return { control: control(version), files };
+  return { control: control(version), files, prerm: PRERM };
 }
+
+/** Removes the compile cache that root's guestctl writes into its package. */
+const PRERM = `#!/bin/sh
+set -e
+rm -rf /${HOME}/node_modules/guestd/.cache
+`;
 
 const GUESTCTL = `#!/bin/sh
 exec /${HOME}/bin/node /${HOME}/node_modules/guestd/bin/guestctl.js "$@"
