@@ -92,8 +92,8 @@ module.exports = {
     tsConfig: { fileName: "tsconfig.json" },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {
-      exportsFields: ["exports"],
       extensions: [".ts", ".js", ".cjs", ".mjs"],
+      exportsFields: ["exports"],
       conditionNames: ["import", "node", "default"],
     },
   },

@@ -6,12 +6,14 @@ import type { Events } from "../service/streams/events.ts";
 import type { Forwarding } from "../service/streams/forwarding.ts";
 import type { AttachmentServer } from "../transport/attachment/attachment-server.ts";
 import { loadCapturing } from "./load-capturing.ts";
+import type { Tracing } from "./trace/start-tracing.ts";
 
-/** Functions that load parts of the agent at their first call. */
+/** Functions that load parts of the agent at their first call, and the tracing of starts. */
 interface Parts {
   readonly forwarding: () => Promise<Forwarding>;
   readonly events: () => Promise<Events>;
   readonly cores: () => Promise<Cores>;
+  readonly trace?: Tracing | undefined;
 }
 
 /** Returns a function that loads the server of guestd.v1.Streams at its first call: many hosts use none of it. */
@@ -44,5 +46,5 @@ async function open(agent: Agent, sys: RealSys, processes: ResumableProcesses, p
     ...coresKinds(parts.cores),
     ...captureKinds(loadCapturing(agent, sys)),
   };
-  return new AttachmentServer(sys, new Attaching(agent, processes), { kinds });
+  return new AttachmentServer(sys, new Attaching(agent, processes, parts.trace), { kinds });
 }

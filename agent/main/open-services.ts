@@ -9,6 +9,7 @@ import { GuestMetrics } from "../metrics/scrape.ts";
 import { openNetwork } from "../network/network.ts";
 import { Sandbox, type SandboxOptions } from "../sandbox/sandbox.ts";
 import type { Agent } from "../service/rpc.ts";
+import { streamBytes } from "../service/stream-bytes.ts";
 import { serviceTable } from "../service/table.ts";
 import type { AttachmentServer } from "../transport/attachment/attachment-server.ts";
 import type { OpenCall } from "../transport/connection.ts";
@@ -28,7 +29,7 @@ import { cgroupRoot } from "./service-mode.ts";
 import type { Tracing } from "./trace/start-tracing.ts";
 import { VERSION } from "./version.ts";
 import { watchDevices } from "./watch-devices.ts";
-import { watchDurations } from "./watch-transport.ts";
+import { watchCalls } from "./watch-transport.ts";
 
 /** Everything that serves calls, restored from what the last agent left. */
 export interface OpenedServices {
@@ -75,7 +76,8 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
     pid: process.pid,
     restarts: generation - 1,
     launches: launchCount,
-    calls: watchDurations(),
+    calls: watchCalls(),
+    streamBytes: () => streamBytes,
     spans: trace?.counts,
   });
   journal.outputs.keepOnly((id) => init.greeting.processes.some((process) => process.id === id));
@@ -121,7 +123,7 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   const forwarding = loadForwarding(agent, opened);
   const events = recordEvents(agent, opened, () => resumable.epoch);
   const cores = openCores(agent, opened, () => resumable.epoch, events);
-  const attachments = loadAttachments(agent, sys, resumable, { forwarding, events, cores });
+  const attachments = loadAttachments(agent, sys, resumable, { forwarding, events, cores, trace });
   const server = new RpcServer(
     { sys, init, journal: journal.calls },
     served,

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { type CallEvent, diagnostics } from "../transport/diagnostics.ts";
 import { createLog } from "./log.ts";
-import { logTransport, watchDurations } from "./watch-transport.ts";
+import { logTransport, watchCalls } from "./watch-transport.ts";
 
 const lines: Record<string, unknown>[] = [];
 logTransport(createLog({ level: "debug", version: "1.0.0", write: (line) => lines.push(JSON.parse(line)) }));
-const durations = watchDurations();
+const { durations } = watchCalls();
 
 function publish(event: Partial<CallEvent>): Record<string, unknown> | undefined {
   diagnostics.call.publish({ peer: "unix", service: "grpc.Health", method: "Check", code: 0, ms: 2, ...event });

@@ -1,6 +1,8 @@
+import { codeName } from "../../proto/codes.ts";
 import { AgentError } from "../kernel/error.ts";
 import { throttle } from "../kernel/throttle.ts";
 import { CallDurations } from "../metrics/call-durations.ts";
+import { CallErrors } from "../metrics/call-errors.ts";
 import {
   type BrokenEvent,
   type CallEvent,
@@ -54,14 +56,16 @@ export function logTransport(log: Log): void {
   });
 }
 
-/** Measures the durations of calls for the metrics, from now on. Calls whose answer reached no client aren't counted. */
-export function watchDurations(): CallDurations {
-  const durations = new CallDurations();
+/** Measures calls for the metrics, from now on. Calls whose answer reached no client aren't counted. */
+export function watchCalls(): { readonly durations: CallDurations; readonly errors: CallErrors } {
+  const [durations, errors] = [new CallDurations(), new CallErrors()];
   diagnostics.call.subscribe((message) => {
     const { method, code, ms } = message as CallEvent;
-    if (code !== undefined) durations.note(method, ms / 1000);
+    if (code === undefined) return;
+    durations.note(method, ms / 1000);
+    if (code !== 0) errors.note(method, codeName(code));
   });
-  return durations;
+  return { durations, errors };
 }
 
 function about(name: string, id: string | undefined): Readonly<Record<string, string>> {

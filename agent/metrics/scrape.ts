@@ -1,6 +1,7 @@
 import { v8 } from "../kernel/builtin.ts";
 import { agentProcess } from "./agent-process.ts";
 import type { CallDurations } from "./call-durations.ts";
+import type { CallErrors } from "./call-errors.ts";
 import { EventLoopLag } from "./event-loop-lag.ts";
 import { formatMetrics } from "./format-metrics.ts";
 import { guestCpu } from "./guest-cpu.ts";
@@ -25,7 +26,9 @@ export interface GuestMetricsOptions {
   /** JavaScript heap in use, bytes. */
   readonly heapBytes?: () => number;
   readonly lag?: EventLoopLag;
-  readonly calls?: CallDurations;
+  readonly calls?: { readonly durations: CallDurations; readonly errors: CallErrors };
+  /** Bytes of processes' stdio that went between this agent and its clients. */
+  readonly streamBytes?: () => Readonly<Record<"stdin" | "stdout" | "stderr", number>>;
   /** Spans sent, and spans dropped for lack of room. Set only if calls are traced. */
   readonly spans?: { readonly sent: number; readonly dropped: number } | undefined;
 }
@@ -73,6 +76,7 @@ export class GuestMetrics {
       restarts,
       launches,
       calls,
+      streamBytes,
       spans,
       heapBytes = () => v8().getHeapStatistics().used_heap_size,
     } = this.#options;
@@ -87,8 +91,17 @@ export class GuestMetrics {
     yield counter("guestd_launches_total", "Processes launched by this agent.", launches?.());
     yield counter("guestd_trace_spans_total", "Spans sent to the trace collector.", spans?.sent);
     yield counter("guestd_trace_spans_dropped_total", "Spans dropped for lack of room in the queue.", spans?.dropped);
-    if (calls !== undefined) yield calls.family();
+    if (streamBytes !== undefined) yield streamFamily(streamBytes());
+    if (calls === undefined) return;
+    yield calls.durations.family();
+    yield calls.errors.family();
   }
+}
+
+function streamFamily(bytes: Readonly<Record<string, number>>): MetricFamily {
+  const samples = Object.entries(bytes).map(([stream, value]) => ({ labels: { stream }, value }));
+  const help = "Bytes of processes' stdio that went between this agent and its clients.";
+  return { name: "guestd_stream_bytes_total", type: "counter", help, samples };
 }
 
 function counter(name: string, help: string, value: number | undefined): MetricFamily {

@@ -19,6 +19,7 @@ import { addImages } from "./command/images.ts";
 import { addInspect } from "./command/inspect.ts";
 import { addKill } from "./command/kill.ts";
 import { addLogs } from "./command/logs.ts";
+import { addMcp } from "./command/mcp.ts";
 import { addMetrics } from "./command/metrics.ts";
 import { addPause } from "./command/pause.ts";
 import { addPorts } from "./command/ports.ts";
@@ -34,6 +35,7 @@ import { addSshProxy } from "./command/ssh-proxy.ts";
 import { addStart } from "./command/start.ts";
 import { addStats } from "./command/stats.ts";
 import { addStop } from "./command/stop.ts";
+import { addTraces } from "./command/traces.ts";
 import { addUpdate } from "./command/update.ts";
 import { addUpgrade } from "./command/upgrade.ts";
 import { addWait } from "./command/wait.ts";
@@ -65,6 +67,7 @@ export function createProgram(): Command {
     addInspect,
     addStats,
     addMetrics,
+    addTraces,
     addLogs,
     addEvents,
     addCores,
@@ -83,6 +86,7 @@ export function createProgram(): Command {
     addReplay,
     addChaos,
     addConformance,
+    addMcp,
     addPull,
     addImages,
     addRmi,

@@ -6,6 +6,7 @@ import { endsWithAgent } from "./ends-with-agent.ts";
 import { GrpcClient } from "./grpc-client.ts";
 import type { CallOptions, RpcChannel } from "./rpc-channel.ts";
 import { RpcError } from "./rpc-error.ts";
+import { currentTraceparent } from "./trace-context.ts";
 import { TtrpcClient } from "./ttrpc-client.ts";
 
 /** The methods of a service as functions, with lower-case initials. They throw RpcError. */
@@ -69,6 +70,12 @@ function serviceClient<Service extends Readonly<Record<string, AnyMethod>>>(
   return Object.fromEntries(functions) as ServiceClient<Service>;
 }
 
+/** Adds the running operation's trace context to a call's metadata, unless the caller gives one. */
+function withTrace(options: CallOptions | undefined): CallOptions | undefined {
+  const traceparent = currentTraceparent();
+  return traceparent === undefined ? options : { ...options, metadata: { traceparent, ...options?.metadata } };
+}
+
 async function invoke(
   channel: RpcChannel,
   method: AnyMethod,
@@ -76,7 +83,7 @@ async function invoke(
   options?: CallOptions,
 ): Promise<unknown> {
   const [, service = "", name = ""] = method.path.split("/");
-  const answer = await channel.call(service, name, method.request.encode(request as never), options);
+  const answer = await channel.call(service, name, method.request.encode(request as never), withTrace(options));
   try {
     return method.response.decode(answer);
   } catch (error) {

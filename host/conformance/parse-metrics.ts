@@ -1,3 +1,4 @@
+import { prometheusSamples } from "../../lib/prometheus-samples.ts";
 import { CaseFailure } from "./outcome.ts";
 
 /** All samples of one metric. */
@@ -9,32 +10,27 @@ export interface ParsedMetric {
   readonly values: readonly number[];
 }
 
-const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{((?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (\S+)$/;
-
 /** Parses Prometheus text. Fails the case for a line that is not in the format. */
 export function parseMetrics(text: string): ReadonlyMap<string, ParsedMetric> {
-  const types = new Map<string, string>();
+  const types = new Map(Array.from(text.matchAll(/^# TYPE (\S+) (\S+)$/gm), ([, of = "", type = ""]) => [of, type]));
   const found = new Map<string, { labels: readonly string[]; items: Set<string>; values: number[] }>();
-  for (const line of text.split("\n")) {
-    const [, of = "", type = ""] = /^# TYPE (\S+) (\S+)$/.exec(line) ?? [];
-    if (of !== "") types.set(of, type);
-    if (line === "" || line.startsWith("#")) continue;
-    const [, name = "", inBraces = "", value = ""] = SAMPLE.exec(line) ?? [];
-    if (name === "" || (Number.isNaN(Number(value)) && !/^[+-]?(Inf|NaN)$/.test(value))) {
-      throw new CaseFailure("a line is not in Prometheus' text format", { actual: line.slice(0, 300) });
-    }
-    const pairs = Array.from(
-      inBraces.matchAll(/([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g),
-      ([, key = "", to = ""]) => [key, to] as const,
-    );
+  for (const { name, labels, value } of samplesOf(text)) {
     const metric = found.get(name) ?? {
-      labels: pairs.map(([key]) => key).filter((key) => key !== "item"),
+      labels: Object.keys(labels).filter((key) => key !== "item"),
       items: new Set<string>(),
       values: [],
     };
-    for (const [key, to] of pairs) if (key === "item") metric.items.add(to);
-    metric.values.push(Number(value));
+    if (labels["item"] !== undefined) metric.items.add(labels["item"]);
+    metric.values.push(value);
     found.set(name, metric);
   }
   return new Map(Array.from(found, ([name, metric]) => [name, { ...metric, type: types.get(name) ?? "untyped" }]));
+}
+
+function samplesOf(text: string) {
+  try {
+    return [...prometheusSamples(text)];
+  } catch (error) {
+    throw new CaseFailure("a line is not in Prometheus' text format", { actual: (error as Error).message });
+  }
 }

@@ -36,7 +36,13 @@ export async function bootKeptGuest(
   options: KeptGuestOptions,
   folder?: SharedFolder,
 ): Promise<{ guest: SandboxGuest; record: GuestRecord }> {
-  const guest = await SandboxGuest.start({ ...options, consoleFile: consoleFile(store, options.name) }, folder);
+  const guest = await SandboxGuest.start({ ...options, consoleFile: consoleFile(store, options.name) }, folder).catch(
+    (error: unknown) => {
+      if (!options.signal.aborted) store.boots.add({ failed: true });
+      throw error;
+    },
+  );
+  store.boots.add({ accelerator: guest.guest.accelerator, ms: guest.timeline.check });
   const record: GuestRecord = {
     name: options.name,
     address: guest.address,

@@ -2,6 +2,8 @@ import { type AgentClient, connect } from "../client/agent-client.ts";
 import { Guest } from "../machine/guest.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
 import { checkForwards, type UserNetwork, userNetworkArguments } from "../machine/user-network.ts";
+import type { ForwardedSpans } from "../trace/forward-spans.ts";
+import { guestTracing } from "../trace/guest-spans.ts";
 import { type BootMarks, type BootTimeline, bootMarks, bootTimeline } from "./boot-timeline.ts";
 import { guestLog, LOG_OPTION, LOG_PORT } from "./guest-log.ts";
 import { openSandbox } from "./open-sandbox.ts";
@@ -30,12 +32,20 @@ export class SandboxGuest implements AsyncDisposable {
   readonly client: AgentClient;
   readonly timeline: BootTimeline;
   readonly #ended = new AbortController();
+  readonly #spans: ForwardedSpans | undefined;
 
-  private constructor(guest: Guest, folder: SharedFolder, client: AgentClient, timeline: BootTimeline) {
+  private constructor(
+    guest: Guest,
+    folder: SharedFolder,
+    client: AgentClient,
+    timeline: BootTimeline,
+    spans: ForwardedSpans | undefined,
+  ) {
     this.guest = guest;
     this.folder = folder;
     this.client = client;
     this.timeline = timeline;
+    this.#spans = spans;
     guest.signal.addEventListener("abort", () => this.#ended.abort(), { once: true });
   }
 
@@ -45,11 +55,17 @@ export class SandboxGuest implements AsyncDisposable {
     if (network !== undefined) await checkForwards(network);
     const folder = shared ?? (await makeSharedFolder());
     if (shared === undefined) undo.defer(() => folder.remove());
-    const kernelArgs = [CONTAINER_LOGS, ...(options.kernelArgs ?? []), LOG_OPTION];
+    const tracing = guestTracing();
+    const kernelArgs = [
+      ...[CONTAINER_LOGS, ...(tracing?.kernelArgs ?? [])],
+      ...[...(options.kernelArgs ?? []), LOG_OPTION],
+    ];
     const begun = performance.now();
     const qemuArgs = [...(options.qemuArgs ?? []), ...(network === undefined ? [] : userNetworkArguments(network))];
     const guest = await Guest.start({ ...options, kernelArgs, qemuArgs, shares: [folder.share] });
     undo.defer(() => guest.destroy());
+    const spans = await tracing?.receive(guest.address(AGENT_PORT), name);
+    undo.defer(() => spans?.close());
     const client = await connect(guest.address(AGENT_PORT));
     undo.defer(() => client.close());
     await client.health.check({}, { timeoutMs: FIRST_ANSWER_MS });
@@ -59,7 +75,7 @@ export class SandboxGuest implements AsyncDisposable {
     const dns = network === undefined ? [] : USER_NETWORK_DNS;
     await openSandbox(client, { id: name, hostname: name, shared: true, dns });
     undo.move();
-    return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered, marks));
+    return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered, marks), spans);
   }
 
   get address(): string {
@@ -89,6 +105,7 @@ export class SandboxGuest implements AsyncDisposable {
     this.#ended.abort();
     await this.client.close();
     await this.guest.destroy();
+    this.#spans?.close();
     await this.folder.remove();
   }
 }

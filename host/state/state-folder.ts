@@ -18,7 +18,13 @@ export class StateFolder {
   /** Returns the names of all guests that have a directory, sorted. */
   guests(): readonly string[] {
     const root = this.#checked(checkPrivateFolder);
-    return root === undefined ? [] : namesIn(root);
+    return root === undefined ? [] : namesIn(root).filter((name) => !name.startsWith("."));
+  }
+
+  /** Returns the path of a file beside the guests' directories; undefined if the folder doesn't exist. */
+  file(name: string): string | undefined {
+    const root = this.#checked(checkPrivateFolder);
+    return root === undefined ? undefined : join(root, `.${name}`);
   }
 
   /** Returns a guest's directory; creates it if necessary. */

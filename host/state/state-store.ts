@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive, type ProcessOwner, thisProcess } from "../../lib/process-owner.ts";
 import { OperationError } from "../operation-error.ts";
+import { BootLog } from "./boot-log.ts";
 import { ProcessRecords } from "./process-records.ts";
 import { createRecord, readRecord, writeRecord } from "./record-file.ts";
 import { StateFolder } from "./state-folder.ts";
@@ -28,11 +29,13 @@ const NEXT_OWNER_FILE = "next-owner.json";
 export class StateStore {
   readonly #folder: StateFolder;
   readonly processes: ProcessRecords;
+  readonly boots: BootLog;
 
   /** Uses the folder `root` instead of the default one. */
   constructor(root?: string) {
     this.#folder = new StateFolder(root);
     this.processes = new ProcessRecords(this.#folder);
+    this.boots = new BootLog(() => this.#folder.file("boots"));
   }
 
   /** Returns the running guests, sorted by name. */

@@ -97,7 +97,7 @@ it("guestctl start runs a container again in a new guest, and --restart after it
   await run("stop", "again");
   expect((await run("logs", "again")).stdout).not.toMatch(/^old$/m);
   expect((await run("rm", "again")).code).toBe(0);
-  expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([]);
+  expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([".boots"]);
 });
 
 function isRunning(pid: number): boolean {

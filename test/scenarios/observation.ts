@@ -9,7 +9,9 @@ const OWN_METRICS = [
   ["guestd_heap_bytes", "gauge"],
   ["guestd_agent_restarts", "counter"],
   ["guestd_launches_total", "counter"],
+  ["guestd_stream_bytes_total", "counter"],
   ["guestd_rpc_duration_seconds", "histogram"],
+  ["guestd_rpc_errors_total", "counter"],
 ];
 
 /** Scenarios of statistics, metrics and details. */
@@ -40,6 +42,7 @@ export function observationScenarios(pod: () => Pod): void {
     const [lower, upper, work, merged] = ["lower", "upper", "work", "merged"].map((name) => `${place}/${name}`);
     await shell(`mkdir -p ${lower} ${upper} ${work} ${merged}
 mount -t overlay observed -o lowerdir=${lower},upperdir=${upper},workdir=${work} ${merged}`);
+    await expect(agent.statsContainer({ container_id: "missing" })).rejects.toThrow("missing"); // an error to count
     await agent.getMetrics({}); // the lag is reported from the second scrape on
     // A scrape omits a file system that doesn't respond soon.
     const metrics = await vi.waitFor(async () => {

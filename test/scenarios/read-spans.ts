@@ -32,7 +32,8 @@ export async function readSpans(stream: Readable, isLast: (span: ReadSpan) => bo
   throw new Error(`the agent hung up after ${spans.map(({ name }) => name).join(", ")}`);
 }
 
-function spansOf(message: Uint8Array): ReadSpan[] {
+/** Decodes an ExportTraceServiceRequest. */
+export function spansOf(message: Uint8Array): ReadSpan[] {
   const { resource_spans } = otlp.ExportTraceServiceRequest.decode(message);
   return resource_spans.flatMap(({ resource, scope_spans }) =>
     scope_spans.flatMap(({ spans }) =>

@@ -54,7 +54,7 @@ it("guestctl run runs a container in its own guest and leaves nothing behind", a
   const line = ["run", "-i", "-e", "NAME=value", "-w", "/tmp", "-u", "nobody", "--memory", "64m", image];
   const ended = await run([...line, "sh", "-c", script], "from stdin\n");
   expect(ended).toEqual({ stdout: "nobody\n/tmp\nvalue\nfrom stdin\n", stderr: "oops\n", code: 42 });
-  expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([]);
+  expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([".boots"]);
 });
 
 it("guestctl explains in one line why a container could not be run", async () => {
@@ -96,7 +96,7 @@ it("guestctl keeps a container's output and its guest's console and log when QEM
   expect((await run(["logs", "-g", "dying"])).stdout).toMatch(/INFO listening /);
   expect((await run(["logs", "-g", "dying", "--console"])).stdout).toContain("guestd: listening");
   expect(await run(["rm", "dying"])).toEqual({ stdout: "dying\n", stderr: "", code: 0 });
-  expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([]);
+  expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([".boots"]);
 });
 
 describe("guestctl with a long-running guest", () => {

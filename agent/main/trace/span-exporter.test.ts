@@ -1,7 +1,7 @@
 import { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import type { Span } from "./span.ts";
+import type { Span } from "../../../proto/span.ts";
 import { SpanExporter } from "./span-exporter.ts";
 
 const span = (name: string): Span => ({

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import type { Span } from "./span.ts";
+import type { Span } from "../../../proto/span.ts";
 
 /** Spans queued for the collector; further ones are dropped. */
 const MAX_QUEUE = 2048;

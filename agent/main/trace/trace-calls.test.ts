@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
+import type { Span } from "../../../proto/span.ts";
 import { AgentError } from "../../kernel/error.ts";
 import { tracedStep } from "../../kernel/wait/traced-step.ts";
 import type { Call, Handler, ServiceTable } from "../../service/dispatch.ts";
-import type { Span } from "./span.ts";
 import { traceCalls } from "./trace-calls.ts";
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";

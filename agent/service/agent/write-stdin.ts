@@ -1,6 +1,7 @@
 import { AgentError } from "../../kernel/error.ts";
 import { findContainer } from "../find-container.ts";
 import type { Rpc } from "../rpc.ts";
+import { streamBytes } from "../stream-bytes.ts";
 
 /** Writes to stdin; empty data closes it (runtime-rs sends that instead of CloseStdin). Any unknown id is INTERNAL by contract. */
 export const writeStdin: Rpc<"WriteStdin"> = {
@@ -16,6 +17,7 @@ export const writeStdin: Rpc<"WriteStdin"> = {
       }
       throw error;
     }
+    streamBytes.stdin += request.data.length;
     return { len: request.data.length };
   },
 };

@@ -20,6 +20,14 @@ import type { Agent } from "../rpc.ts";
 /** Names the process that an attachment belongs to. */
 type Named = Pick<guestd.v1.Attach, "container_id" | "exec_id">;
 
+/** A process that a client starts, and the client's trace context. */
+export type StartedProcess = Pick<guestd.v1.Attach, "container_id" | "exec_id" | "traceparent">;
+
+/** Creates spans of starts. */
+export interface StartTrace {
+  traceStart<T>(request: StartedProcess, start: () => Promise<T>): Promise<T>;
+}
+
 /** A process with the stdio that a client attaches to. */
 export type Attached = ResumableProcess;
 
@@ -61,11 +69,14 @@ function checked(request: guestd.v1.Attach): guestd.v1.Attach {
 export class Attaching {
   readonly agent: Agent;
   readonly #processes: ResumableProcesses;
+  readonly #trace: StartTrace | undefined;
   /** Starts in progress, by key. */
   readonly #starting = new Map<string, Promise<ResumableProcess>>();
 
-  constructor(agent: Agent, processes: ResumableProcesses) {
+  /** `trace` is set if calls are traced. */
+  constructor(agent: Agent, processes: ResumableProcesses, trace?: StartTrace) {
     this.agent = agent;
+    this.#trace = trace;
     this.#processes = processes;
   }
 
@@ -169,7 +180,8 @@ export class Attaching {
     if (running !== undefined) return running;
     const found = this.#started(container, request.exec_id, key);
     if (found !== undefined) return found;
-    const starting = this.#launch(container, request, message, key);
+    const launch = () => this.#launch(container, request, message, key);
+    const starting = this.#trace === undefined ? launch() : this.#trace.traceStart(request, launch);
     this.#starting.set(key.toString("hex"), starting);
     return starting.finally(() => this.#starting.delete(key.toString("hex")));
   }

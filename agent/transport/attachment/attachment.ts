@@ -2,6 +2,7 @@ import { codec, DecodeError } from "../../../proto/codec.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
+import { streamBytes } from "../../service/stream-bytes.ts";
 import type { Attached, Attaching } from "../../service/streams/attach.ts";
 import type { FrameStream } from "./frame-stream.ts";
 import { OutputSender } from "./output-sender.ts";
@@ -113,6 +114,7 @@ export class Attachment {
         return this.#acknowledge(stream, offset);
       case "stdin":
         this.#attaching.checkInput(this.#request, payload);
+        streamBytes.stdin += payload.length;
         return this.#openInput()?.take(offset, payload);
       case "stdinEof":
         this.#attaching.checkInputEnd(this.#request);

@@ -1,7 +1,8 @@
 import { codec } from "../../../proto/codec.ts";
 import { guestd } from "../../../proto/gen/messages.js";
-import { STREAM_HEADER_BYTES } from "../../../proto/stream-frame.ts";
+import { STREAM, STREAM_HEADER_BYTES } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
+import { streamBytes } from "../../service/stream-bytes.ts";
 import type { Attached } from "../../service/streams/attach.ts";
 import type { Output } from "./frame-carrier.ts";
 import type { FrameStream } from "./frame-stream.ts";
@@ -145,6 +146,7 @@ export class OutputSender {
     const most = this.#isAcknowledged ? available : Math.min(available, FIRST_BYTES);
     const sent = this.#frames.pushOutput(this.#stream, this.#offset, this.#sent, this.#sendTime(most));
     this.#offset += sent;
+    streamBytes[this.#stream === STREAM.stdout ? "stdout" : "stderr"] += sent;
     return sent > 0;
   }
 

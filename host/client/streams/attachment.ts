@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc, guestd } from "../../../proto/gen/messages.js";
 import type { DialOptions, dial } from "../dial.ts";
+import { currentTraceparent } from "../trace-context.ts";
 import { AttachError } from "./attach-error.ts";
 import { InputQueue } from "./input-queue.ts";
 import { Session } from "./session.ts";
@@ -94,6 +95,8 @@ export interface AttachmentState {
   readonly client: string;
   readonly input: InputQueue;
   readonly position: { stdout: number | undefined; stderr: number | undefined };
+  /** Trace context of the operation that started the process. */
+  readonly traceparent: string | undefined;
   epoch: Uint8Array | undefined;
   /** Resolves at the first answer of the agent. */
   readonly attached: PromiseWithResolvers<Attached>;
@@ -125,6 +128,7 @@ export class Attachment {
     this.#state = {
       ...{ request, options, client: randomUUID(), input: new InputQueue(), epoch: from?.epoch },
       position: { stdout: from?.stdout, stderr: from?.stderr },
+      traceparent: currentTraceparent(),
       ...{
         attached: Promise.withResolvers<Attached>(),
         wasAttached: false,

@@ -167,7 +167,7 @@ export class Session {
     const message = {
       ...{ version: 1, container_id: container, exec_id: exec, client, epoch },
       // Once attached, a client neither starts the process again nor takes back what another client has taken.
-      ...(wasAttached ? {} : { process, takeover }),
+      ...(wasAttached ? {} : { process, takeover, traceparent: this.#state.traceparent }),
       ...{ stdout_from: position.stdout, stderr_from: position.stderr, observe },
       ...(position.stdout === undefined && { tail, since: since?.getTime() }),
       ...{ mode: mode && MODES[mode], keep_bytes: keepBytes, times: options.onTime !== undefined },

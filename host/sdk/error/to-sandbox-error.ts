@@ -65,7 +65,7 @@ const TEXTS: readonly (readonly [RegExp, SandboxErrorCode])[] = [
   [/no image for |it is for \S+, not for/, "wrong-platform"],
   [/name (is )?already (in use|used)|name still used/, "already-exists"],
   [/current status is|is being removed/i, "wrong-state"],
-  [/\bENOENT\b|no such file|not found|there is no container/i, "not-found"],
+  [/\bENOENT\b|no such file|not found|is not in the image's|there is no container/i, "not-found"],
   [/not a valid|not one of /, "invalid-argument"],
 ];
 

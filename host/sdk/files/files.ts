@@ -21,7 +21,8 @@ export interface WatchOptions extends CallLimits {
 
 /** Calls work and loops over items with limits, and explains their failures. */
 export interface Caller {
-  call<T>(what: string, limits: CallLimits, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  /** `method` names the span. */
+  call<T>(method: string, what: string, limits: CallLimits, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
   items<T>(what: string, limits: CallLimits, items: (signal: AbortSignal) => AsyncIterable<T>): AsyncIterable<T>;
 }
 
@@ -52,7 +53,7 @@ export class Files {
   ): Promise<string | Uint8Array> {
     const { encoding, maxBytes = MAX_READ_BYTES } = options;
     const what = `read file ${path}`;
-    return this.#caller.call(what, options, async (signal) => {
+    return this.#caller.call("read", what, options, async (signal) => {
       const chunks: Uint8Array[] = [];
       let bytes = 0;
       for await (const chunk of this.#driver.read(path, signal)) {
@@ -74,19 +75,19 @@ export class Files {
   /** Writes a file; its directory must exist. */
   write(path: string, data: FileData, options: WriteOptions = {}): Promise<void> {
     const { how = "truncate", mode = NEW_FILE } = options;
-    return this.#caller.call(`write file ${path}`, options, (signal) => {
+    return this.#caller.call("write", `write file ${path}`, options, (signal) => {
       return this.#driver.write(path, bytesOf(data), { how, mode }, signal);
     });
   }
 
   /** Returns what is in a directory, in no certain order. */
   list(path: string, limits: CallLimits = {}): Promise<readonly FileInfo[]> {
-    return this.#caller.call(`list directory ${path}`, limits, (signal) => this.#driver.list(path, signal));
+    return this.#caller.call("list", `list directory ${path}`, limits, (signal) => this.#driver.list(path, signal));
   }
 
   /** Returns a file's attributes; those of a link itself with `follow: false`. */
   stat(path: string, options: CallLimits & { readonly follow?: boolean } = {}): Promise<FileInfo> {
-    return this.#caller.call(`stat ${path}`, options, (signal) =>
+    return this.#caller.call("stat", `stat ${path}`, options, (signal) =>
       this.#driver.stat(path, options.follow ?? true, signal),
     );
   }
@@ -108,18 +109,24 @@ export class Files {
     options: CallLimits & { readonly mode?: number; readonly parents?: boolean } = {},
   ): Promise<void> {
     const { mode = NEW_DIRECTORY, parents = false } = options;
-    return this.#caller.call(`mkdir ${path}`, options, (signal) => this.#driver.mkdir(path, { mode, parents }, signal));
+    return this.#caller.call("mkdir", `mkdir ${path}`, options, (signal) =>
+      this.#driver.mkdir(path, { mode, parents }, signal),
+    );
   }
 
   /** Renames a file or directory. Refuses with `already-exists` to replace another. */
   rename(from: string, to: string, limits: CallLimits = {}): Promise<void> {
-    return this.#caller.call(`rename ${from} to ${to}`, limits, (signal) => this.#driver.rename(from, to, signal));
+    return this.#caller.call("rename", `rename ${from} to ${to}`, limits, (signal) =>
+      this.#driver.rename(from, to, signal),
+    );
   }
 
   /** Removes a file, or with `recursive` a directory and everything in it. */
   remove(path: string, options: CallLimits & { readonly recursive?: boolean } = {}): Promise<void> {
     const { recursive = false } = options;
-    return this.#caller.call(`remove ${path}`, options, (signal) => this.#driver.remove(path, { recursive }, signal));
+    return this.#caller.call("remove", `remove ${path}`, options, (signal) =>
+      this.#driver.remove(path, { recursive }, signal),
+    );
   }
 
   /** Yields the changes in a directory from now on, without those in its subdirectories, until the limits or the loop's end. */
@@ -131,14 +138,14 @@ export class Files {
 
   /** Copies a file or directory of this machine into the sandbox, by the rules of `docker cp`. */
   upload(local: string, path: string, options: CallLimits & CopyOptions = {}): Promise<CopyReport> {
-    return this.#caller.call(`upload ${local} to ${path}`, options, (signal) =>
+    return this.#caller.call("upload", `upload ${local} to ${path}`, options, (signal) =>
       this.#driver.upload(local, path, options, signal),
     );
   }
 
   /** Copies a file or directory out of the sandbox to this machine, by the same rules. */
   download(path: string, local: string, options: CallLimits & CopyOptions = {}): Promise<CopyReport> {
-    return this.#caller.call(`download ${path} to ${local}`, options, (signal) =>
+    return this.#caller.call("download", `download ${path} to ${local}`, options, (signal) =>
       this.#driver.download(path, local, options, signal),
     );
   }

@@ -1,5 +1,7 @@
+import type { SpanAttributes } from "../../trace/tracer.ts";
+import { loadTracing, startSpan, traced } from "../../trace/tracing.ts";
 import { type CallLimits, limited, limitedItems } from "../call/limits.ts";
-import type { Driver, DriverProcess, TakeOutput } from "../driver/driver.ts";
+import type { Driver, DriverProcess, ProcessStart, TakeOutput } from "../driver/driver.ts";
 import { SandboxError } from "../error/sandbox-error.ts";
 import { Exec } from "../exec/exec.ts";
 import { commandOf, type ExecOptions, environment, terminalOf } from "../exec/exec-options.ts";
@@ -32,7 +34,7 @@ export class Sandbox implements AsyncDisposable {
     this.#driver = driver;
     this.#isOwned = isOwned;
     this.files = new Files(driver.files, {
-      call: (what, limits, work) => this.#call(what, limits, work),
+      call: (name, what, limits, work) => this.#call(`files.${name}`, what, limits, work),
       items: (what, limits, items) => this.#items(what, limits, items),
     });
   }
@@ -42,8 +44,8 @@ export class Sandbox implements AsyncDisposable {
    * The sandbox ends with `stop`, with its disposal, and always with this process.
    */
   static async create(options: CreateOptions): Promise<Sandbox> {
-    const { createDriver } = await import("./create-driver.ts");
-    return new Sandbox(await createDriver(options), { isOwned: true });
+    const [{ createDriver }] = await Promise.all([import("./create-driver.ts"), loadTracing()]);
+    return traced("Sandbox.create", {}, async () => new Sandbox(await createDriver(options), { isOwned: true }));
   }
 
   /**
@@ -51,8 +53,10 @@ export class Sandbox implements AsyncDisposable {
    * address (`unix:///path`, `vsock://cid:port`, `hvsock:///path:port`) and `container`. Disposal leaves it running.
    */
   static async connect(nameOrAddress: string, options: ConnectOptions = {}): Promise<Sandbox> {
-    const { connectDriver } = await import("./connect-driver.ts");
-    return new Sandbox(await connectDriver(nameOrAddress, options), { isOwned: false });
+    const [{ connectDriver }] = await Promise.all([import("./connect-driver.ts"), loadTracing()]);
+    return traced("Sandbox.connect", {}, async () => {
+      return new Sandbox(await connectDriver(nameOrAddress, options), { isOwned: false });
+    });
   }
 
   /** Lists the sandboxes that programs and guestctl commands of this user keep on this machine. */
@@ -93,7 +97,7 @@ export class Sandbox implements AsyncDisposable {
       terminal: terminalOf(options.tty),
     };
     const what = `exec ${JSON.stringify(argv.join(" ").slice(0, 60))} in sandbox ${this.name}`;
-    return this.#newExec(what, { stdout: 0, stderr: 0 }, options, (take) => this.#driver.start(request, take));
+    return this.#newExec(what, { stdout: 0, stderr: 0 }, options, (take) => this.#start(request, take));
   }
 
   /**
@@ -111,17 +115,19 @@ export class Sandbox implements AsyncDisposable {
   /** Forwards a port or unix socket of this machine into the sandbox, or the reverse. */
   forward(options: ForwardOptions & CallLimits): Promise<Forward> {
     const request = forwardRequest("forward", options);
-    return this.#call("forward", options, (signal) => this.#driver.forward(request, signal));
+    return this.#call("forward", "forward", options, (signal) => this.#driver.forward(request, signal));
   }
 
   /** Lists the ports on which processes of the sandbox listen. */
   ports(limits: CallLimits = {}): Promise<readonly ListenedPort[]> {
-    return this.#call("list ports", limits, (signal) => this.#driver.ports(signal));
+    return this.#call("ports", "list ports", limits, (signal) => this.#driver.ports(signal));
   }
 
   /** Resolves once a process listens on a TCP port. */
   waitForPort(port: number, limits: CallLimits = {}): Promise<void> {
-    return this.#call(`wait for port ${port}`, limits, (signal) => this.#driver.waitForPort(port, signal));
+    return this.#call("waitForPort", `wait for port ${port}`, limits, (signal) =>
+      this.#driver.waitForPort(port, signal),
+    );
   }
 
   /** Yields what happens in the sandbox's guest, each event once, over any number of connections. */
@@ -137,39 +143,40 @@ export class Sandbox implements AsyncDisposable {
 
   /** Returns what the container uses. */
   stats(limits: CallLimits = {}): Promise<SandboxStats> {
-    return this.#call("stats", limits, () => this.#driver.stats(limits));
+    return this.#call("stats", "stats", limits, () => this.#driver.stats(limits));
   }
 
   /** Returns the metrics of the guest and its agent, as Prometheus text. */
   metrics(limits: CallLimits = {}): Promise<string> {
-    return this.#call("metrics", limits, () => this.#driver.metrics(limits));
+    return this.#call("metrics", "metrics", limits, () => this.#driver.metrics(limits));
   }
 
   /** Returns the launch plan of the container, operation by operation. */
   explain(limits: CallLimits = {}): Promise<readonly PlanStep[]> {
-    return this.#call("explain", limits, () => this.#driver.explain(limits));
+    return this.#call("explain", "explain", limits, () => this.#driver.explain(limits));
   }
 
   /** Replaces the guest's agent by the bundle of a file, or without one by its image's own. Containers keep running. */
   upgrade(
     options: CallLimits & { readonly bundle?: string } = {},
   ): Promise<{ readonly from: string; readonly to: string }> {
-    return this.#call("upgrade", options, (signal) => this.#driver.upgrade(options.bundle, signal));
+    return this.#call("upgrade", "upgrade", options, (signal) => this.#driver.upgrade(options.bundle, signal));
   }
 
   /** Freezes all processes of the container. */
   pause(limits: CallLimits = {}): Promise<void> {
-    return this.#call("pause", limits, () => this.#driver.pause(limits));
+    return this.#call("pause", "pause", limits, () => this.#driver.pause(limits));
   }
 
   /** Lets a paused container continue. */
   resume(limits: CallLimits = {}): Promise<void> {
-    return this.#call("resume", limits, () => this.#driver.resume(limits));
+    return this.#call("resume", "resume", limits, () => this.#driver.resume(limits));
   }
 
   /** Ends the container, and powers its own guest off. Open calls reject with `stopped`. Idempotent. */
   stop(limits: CallLimits = {}): Promise<void> {
-    return limited(`stop sandbox ${this.name}`, limits, () => this.#driver.stop(limits));
+    const work = () => limited(`stop sandbox ${this.name}`, limits, () => this.#driver.stop(limits));
+    return traced("Sandbox.stop", this.#attributes, work);
   }
 
   /** Stops a sandbox that was created here; closes the connection to another. */
@@ -199,14 +206,33 @@ export class Sandbox implements AsyncDisposable {
     });
   }
 
-  async #call<T>(what: string, limits: CallLimits, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /** Starts a process in a span that ends with it. */
+  #start(request: ProcessStart, take: TakeOutput): DriverProcess {
+    const span = startSpan("Sandbox.exec", this.#attributes);
+    if (span === undefined) return this.#driver.start(request, take);
+    const process = span.run(() => this.#driver.start(request, take));
+    process.ended.then(
+      () => span.end(),
+      (error: unknown) => span.end(error),
+    );
+    return process;
+  }
+
+  /** Calls work in the span of a method, with limits. */
+  #call<T>(method: string, what: string, limits: CallLimits, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const operation = `${what} in sandbox ${this.name}`;
-    this.#checkEnded(operation);
-    try {
-      return await limited(operation, limits, work);
-    } catch (error) {
-      throw await this.#causeOf(operation, error);
-    }
+    return traced(`Sandbox.${method}`, this.#attributes, async () => {
+      this.#checkEnded(operation);
+      try {
+        return await limited(operation, limits, work);
+      } catch (error) {
+        throw await this.#causeOf(operation, error);
+      }
+    });
+  }
+
+  get #attributes(): SpanAttributes {
+    return { "container.id": this.name };
   }
 
   async *#items<T>(

@@ -3,7 +3,7 @@ export interface Span {
   readonly traceId: Uint8Array;
   readonly spanId: Uint8Array;
   readonly parentId: Uint8Array | undefined;
-  readonly kind: "server" | "internal";
+  readonly kind: "server" | "internal" | "client";
   readonly name: string;
   readonly began: number;
   readonly ended: number;

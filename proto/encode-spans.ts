@@ -1,18 +1,19 @@
-import { otlp } from "../../../proto/gen/otlp.js";
+import { otlp } from "./gen/otlp.js";
 import type { Span } from "./span.ts";
 
-const HEADER_BYTES = 8;
 const MILLION = 1_000_000;
 
-/** Encodes one message for the collector: eight bytes of length, big endian, then an ExportTraceServiceRequest. */
-export function encodeSpans(spans: readonly Span[], version: string): Buffer {
-  const resource = { attributes: attributes({ "service.name": "guestd", "service.version": version }) };
+const KINDS = {
+  internal: otlp.SpanKind.SPAN_KIND_INTERNAL,
+  server: otlp.SpanKind.SPAN_KIND_SERVER,
+  client: otlp.SpanKind.SPAN_KIND_CLIENT,
+} as const;
+
+/** Encodes an OTLP ExportTraceServiceRequest. `service` names the program, `version` that of guestd. */
+export function encodeSpans(spans: readonly Span[], service: string, version: string): Uint8Array {
+  const resource = { attributes: attributes({ "service.name": service, "service.version": version }) };
   const scope_spans = [{ scope: { name: "guestd", version }, spans: spans.map(message) }];
-  const body = otlp.ExportTraceServiceRequest.encode({ resource_spans: [{ resource, scope_spans }] }).finish();
-  const bytes = Buffer.allocUnsafe(HEADER_BYTES + body.length);
-  bytes.writeBigUInt64BE(BigInt(body.length));
-  bytes.set(body, HEADER_BYTES);
-  return bytes;
+  return otlp.ExportTraceServiceRequest.encode({ resource_spans: [{ resource, scope_spans }] }).finish();
 }
 
 function message(span: Span) {
@@ -21,7 +22,7 @@ function message(span: Span) {
     span_id: span.spanId,
     ...(span.parentId === undefined ? {} : { parent_span_id: span.parentId }),
     name: span.name,
-    kind: span.kind === "server" ? otlp.SpanKind.SPAN_KIND_SERVER : otlp.SpanKind.SPAN_KIND_INTERNAL,
+    kind: KINDS[span.kind],
     start_time_unix_nano: Math.round(span.began * MILLION),
     end_time_unix_nano: Math.round(span.ended * MILLION),
     attributes: attributes(span.attributes),

@@ -1,0 +1,125 @@
+/** Name of the sandbox that the inputs are for, unless they name another. */
+export const SANDBOX = "web";
+
+/**
+ * Input that each tool refuses, with its error. IN is a folder of the host with `file` and `link`, which leads out of it,
+ * that a client may read; OUT is one that it may write; SLEEP is a command, PORT a port in use on both sides.
+ */
+export const BAD_INPUT: Readonly<Record<string, readonly (readonly [input: object, line: RegExp])[]>> = {
+  sandbox_create: [
+    [
+      { image: "/" },
+      /^permission-denied: sandbox_create: image \/: allowed are .*; ask the user to start guestctl mcp with --image/,
+    ],
+    [{ image: "IN" }, /^permission-denied: /],
+    [{ image: "127.0.0.1:1/secret" }, /^permission-denied: /],
+    [{ network: "user" }, /^permission-denied: sandbox_create: the user has allowed no network; .*--network user$/],
+    [{ memory_mib: 4096 }, /^limit: sandbox_create: memory_mib 4096: the most is 1024; /],
+    [{ cpus: 3 }, /^limit: /],
+    [{ memory_mib: "512" }, /^invalid-argument: sandbox_create: memory_mib: /],
+    [{ name: "../web" }, /^invalid-argument: sandbox_create: name: is not letters/],
+    [{ name: SANDBOX }, /^already-exists: /],
+    [{ user: "nobody-there" }, /^(not-found|invalid-argument): /],
+    [{ env: { "A=B": "" } }, /^invalid-argument: /],
+    [
+      { mounts: [{ host_path: "/etc", path: "/mnt" }] },
+      /^permission-denied: sandbox_create: \/etc is in no allowed folder/,
+    ],
+    [{ mounts: [{ host_path: "IN/link", path: "/mnt" }] }, /^permission-denied: /],
+    [{ mounts: [{ host_path: "IN/file", path: "/mnt" }] }, /^invalid-argument: .* is not a folder/],
+    [{ mounts: [{ host_path: "IN", path: "/data/.." }] }, /^invalid-argument: .* can't be mounted at \//],
+    [{ mounts: [{ host_path: "IN", path: "/mnt" }] }, /^unsupported: /],
+    [{ privileged: true }, /^invalid-argument: .*Unrecognized key/],
+  ],
+  sandbox_list: [[{ all: true }, /^invalid-argument: /]],
+  sandbox_stop: [
+    [{}, /^invalid-argument: sandbox_stop: sandbox: /],
+    [{ sandbox: "other" }, /^not-found: sandbox "other": not of this session, it has web; /],
+  ],
+  exec: [
+    [{ sandbox: "other", command: "true" }, /^not-found: /],
+    [{ command: "" }, /^invalid-argument: exec: command: /],
+    [{ command: "a\0b" }, /^invalid-argument: exec: command: has a NUL/],
+    [{ command: ["true"] }, /^invalid-argument: /],
+    [{ command: "nonsense", args: [] }, /^not-found: /],
+    [{ command: "true", cwd: "data" }, /^invalid-argument: exec: cwd: is not an absolute path/],
+    [{ command: "true", cwd: "/none" }, /^[a-z-]+: .*\/none/],
+    [{ command: "true", user: "nobody-there" }, /^(not-found|invalid-argument): /],
+    [{ command: "true", env: { "": "x" } }, /^invalid-argument: /],
+    [{ command: "true", timeout_seconds: -1 }, /^invalid-argument: /],
+    [{ command: "true", wait_seconds: 1e9 }, /^invalid-argument: /],
+    [{ command: "true", max_output_bytes: 1e12 }, /^invalid-argument: /],
+  ],
+  exec_read: [[{ id: "x-none" }, /^not-found: command x-none: sandbox web has none/]],
+  exec_write: [
+    [{ id: "x-none", text: "" }, /^not-found: /],
+    [{ id: "SLEEP", text: "x" }, /^invalid-argument: .*its input isn't open/],
+    [{ id: "SLEEP", text: "x".repeat((1 << 20) + 1) }, /^invalid-argument: exec_write: text: /],
+  ],
+  exec_kill: [
+    [{ id: "x-none" }, /^not-found: /],
+    [{ id: "SLEEP", signal: "SIGNONE" }, /^invalid-argument: /],
+  ],
+  file_read: [
+    [{ path: "data/file" }, /^invalid-argument: file_read: path: is not an absolute path/],
+    [{ path: "/data/none" }, /^not-found: /],
+    [{ path: "/data" }, /^invalid-argument: /],
+    [{ path: "/dev/zero" }, /^[a-z-]+: .*not a regular file/],
+    [{ path: "/data/file", max_bytes: 0 }, /^invalid-argument: /],
+    [{ path: "/data/file", offset: -1 }, /^invalid-argument: /],
+    [{ path: "/bin/busybox" }, /^invalid-argument: .*is not UTF-8 text from byte 0 on; read it with encoding base64$/],
+  ],
+  file_write: [
+    [{ path: "/data", content: "x" }, /^invalid-argument: /],
+    [{ path: "/data/file/below/it", content: "x" }, /^[a-z-]+: mkdir \/data\/file/],
+    [{ path: "/data/file", content: "x", mode: "create" }, /^already-exists: /],
+    [
+      { path: "/data/file", content: "no base64!", encoding: "base64" },
+      /^invalid-argument: file_write: content is not base64; /,
+    ],
+    [{ path: "/data/file", content: "x", permissions: "999" }, /^invalid-argument: /],
+    [{ path: "/proc/none/file", content: "x" }, /^[a-z-]+: /],
+  ],
+  file_list: [
+    [{ path: "/data/none" }, /^not-found: /],
+    [{ path: "/data/file" }, /^[a-z-]+: /],
+    [{ path: "/data", max_entries: 0 }, /^invalid-argument: /],
+  ],
+  copy_in: [
+    [
+      { host_path: "/etc/passwd", path: "/data" },
+      /^permission-denied: copy_in: \/etc\/passwd is in no allowed folder \(only .*\); ask the user/,
+    ],
+    [{ host_path: "/nonexistent/file", path: "/data" }, /^permission-denied: /],
+    [{ host_path: "IN/../../secret/key", path: "/data" }, /^permission-denied: /],
+    [{ host_path: "IN/link/key", path: "/data" }, /^permission-denied: /],
+    [{ host_path: "IN/link", path: "/data" }, /^permission-denied: /],
+    [{ host_path: "INside", path: "/data" }, /^permission-denied: /],
+    [{ host_path: "in/file", path: "/data" }, /^invalid-argument: /],
+    [{ host_path: "IN/none", path: "/data" }, /^not-found: /],
+    [{ host_path: "IN/file", path: "/none/below/it" }, /^not-found: /],
+    [{ host_path: "IN/file", path: "/data", timeout_seconds: 0 }, /^invalid-argument: /],
+  ],
+  copy_out: [
+    [{ path: "/data/file", host_path: "IN/new" }, /^permission-denied: /],
+    [{ path: "/data/file", host_path: "OUT" }, /^permission-denied: |^already-exists: /],
+    [{ path: "/data/file", host_path: "OUT/link" }, /^already-exists: /],
+    [{ path: "/data/file", host_path: "OUT/link/new" }, /^permission-denied: /],
+    [{ path: "/data/file", host_path: "OUT/../new" }, /^permission-denied: /],
+    [{ path: "/data/file", host_path: "OUT/none/new" }, /^not-found: /],
+    [{ path: "/data/none", host_path: "OUT/new" }, /^not-found: /],
+    [{ path: "/proc/kmsg", host_path: "OUT/new" }, /^[a-z-]+: /],
+  ],
+  port_list: [[{ sandbox: "other" }, /^not-found: /]],
+  port_forward: [
+    [{ port: 0 }, /^invalid-argument: /],
+    [{ port: 70_000 }, /^invalid-argument: /],
+    [{ port: 4001, timeout_seconds: 0.3 }, /^timeout: .*; raise timeout_seconds/],
+    [{ port: "PORT", host_port: "PORT" }, /^port-in-use: /],
+  ],
+  port_close: [[{ host_port: 1 }, /^not-found: host port 1: no forward into sandbox web; /]],
+  sandbox_logs: [
+    [{ source: "agent" }, /^unsupported: /],
+    [{ source: "other" }, /^invalid-argument: /],
+  ],
+};
