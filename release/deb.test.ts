@@ -7,6 +7,7 @@ import { debPackage } from "./deb.ts";
 import { textFile } from "./package-file.ts";
 
 const CONTROL = { Package: "sample", Version: "1.2.3", Architecture: "all", Maintainer: "a", Description: "a sample" };
+const PRERM = "#!/bin/sh\necho removed\n";
 const FILES = [
   textFile("usr/share/sample/text", "text\n"),
   textFile("usr/bin/sample", "#!/bin/sh\necho hello\n", 0o755),
@@ -17,7 +18,7 @@ let file = "";
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "guestd-deb-"));
   file = join(directory, "sample.deb");
-  writeFileSync(file, await debPackage(CONTROL, FILES));
+  writeFileSync(file, await debPackage(CONTROL, FILES, PRERM));
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
@@ -40,9 +41,14 @@ test("dpkg-deb reads the control fields, owners and modes of a package, and unpa
   expect(execFileSync(join(directory, "root/usr/bin/sample"), { encoding: "utf8" })).toBe("hello\n");
 });
 
+test("a package's script for its removal can be executed", () => {
+  dpkg("--control", file, join(directory, "control"));
+  expect(execFileSync(join(directory, "control/prerm"), { encoding: "utf8" })).toBe("removed\n");
+});
+
 test("a package's md5sums are right, and equal packages have equal bytes", async () => {
   dpkg("--control", file, join(directory, "control"));
   dpkg("--extract", file, join(directory, "root"));
   execFileSync("md5sum", ["--check", "--quiet", join(directory, "control/md5sums")], { cwd: join(directory, "root") });
-  expect((await debPackage(CONTROL, FILES.toReversed())).equals(readFileSync(file))).toBe(true);
+  expect((await debPackage(CONTROL, FILES.toReversed(), PRERM)).equals(readFileSync(file))).toBe(true);
 });

@@ -13,8 +13,9 @@ const LEVEL = 9;
 /**
  * Returns a Debian package with files owned by root (deb(5)): an ar archive of a version, and one tar each of control
  * data and files. All times are 0.
+ * @param prerm script that dpkg runs before it removes or replaces the files
  */
-export async function debPackage(control: Control, files: readonly PackageFile[]): Promise<Buffer> {
+export async function debPackage(control: Control, files: readonly PackageFile[], prerm?: string): Promise<Buffer> {
   const kib = Math.ceil(files.reduce((sum, { content }) => sum + content.length, 0) / 1024);
   const fields = Object.entries({ ...control, "Installed-Size": String(kib) });
   const text = fields.map(([name, value]) => `${name}: ${value}\n`).join("");
@@ -24,6 +25,7 @@ export async function debPackage(control: Control, files: readonly PackageFile[]
   const controlTar = await packTar([
     { name: "./control", mode: 0o644, content: text },
     { name: "./md5sums", mode: 0o644, content: digests.join("") },
+    ...(prerm === undefined ? [] : [{ name: "./prerm", mode: 0o755, content: prerm }]),
   ]);
   const dataTar = await packTar(withFolders(inOrder(files)));
   const params = { [constants.ZSTD_c_compressionLevel]: LEVEL };

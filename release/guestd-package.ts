@@ -5,6 +5,7 @@ import type { BundleFile } from "../rootfs-builder/bundle/size-report.ts";
 import { bundleHost, DIST, OLDEST_NODE } from "./bundle-host.ts";
 import { declarations, TYPES } from "./declarations.ts";
 import { launcher } from "./launcher.ts";
+import { manualPages } from "./manual-pages.ts";
 import { notices } from "./notices.ts";
 import { jsonFile, type PackageFile, textFile } from "./package-file.ts";
 
@@ -35,6 +36,7 @@ export async function guestdPackage(root: string, version: string): Promise<Buil
   const entries = { guestctl: "host/cli/guestctl.ts", ...Object.fromEntries(library) };
   const { files, parts } = await bundleHost(root, entries);
   const read = (path: string): PackageFile => ({ path, content: readFileSync(join(root, path)) });
+  const manual = manualPages(version);
   const all = [
     ...files,
     ...(await declarations(
@@ -51,6 +53,7 @@ export async function guestdPackage(root: string, version: string): Promise<Buil
       ),
     ),
     launcher("guestctl"),
+    ...manual,
     jsonFile("package.json", {
       name: "guestd",
       version,
@@ -58,6 +61,7 @@ export async function guestdPackage(root: string, version: string): Promise<Buil
       ...COMMON,
       type: "module",
       bin: { guestctl: "bin/guestctl.js" },
+      man: manual.map(({ path }) => `./${path}`),
       exports: exportsOf(library),
       optionalDependencies: Object.fromEntries(["x64", "arm64"].map((one) => [guestPackageName(one), version])),
       peerDependencies: { "@types/node": ">=22", ...mcpPackages(root) },

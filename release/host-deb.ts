@@ -4,6 +4,7 @@ import { debianArchitecture } from "../rootfs-builder/debian/architecture.ts";
 import { hashFile } from "../rootfs-builder/digest.ts";
 import { packagedNode, strippedNode } from "../rootfs-builder/image/stripped-node.ts";
 import type { Control } from "./deb.ts";
+import { debCompletions, debManualPage, isManualPage } from "./deb-manual.ts";
 import type { BuiltPackage } from "./guestd-package.ts";
 import { type PackageFile, textFile } from "./package-file.ts";
 
@@ -11,13 +12,13 @@ const HOME = "usr/lib/guestd";
 
 /**
  * Returns the Debian package of the host: guestctl with the npm packages, a Node of its own, since Debian 12 has an older
- * one, and the agent with its unit for service mode, which is disabled.
+ * one, manual pages and completions, and the agent with its unit for service mode, which is disabled.
  */
 export async function hostDeb(
   root: string,
   version: string,
   packages: readonly BuiltPackage[],
-): Promise<{ readonly control: Control; readonly files: readonly PackageFile[] }> {
+): Promise<{ readonly control: Control; readonly files: readonly PackageFile[]; readonly prerm: string }> {
   const node = packagedNode();
   const read = async (path: string, target: string, mode = 0o644): Promise<PackageFile> => {
     return { path: target, mode, content: await readFile(path) };
@@ -28,8 +29,11 @@ export async function hostDeb(
   const plain = [...agent.map((name) => join(root, "build/agent", name)), ...native, ...launcher];
   const files = [
     ...packages.flatMap(({ name, files: own }) =>
-      own.map((file) => ({ ...file, path: `${HOME}/node_modules/${name}/${file.path}` })),
+      own.map((file) =>
+        isManualPage(file) ? debManualPage(file) : { ...file, path: `${HOME}/node_modules/${name}/${file.path}` },
+      ),
     ),
+    ...debCompletions(),
     textFile("usr/bin/guestctl", GUESTCTL, 0o755),
     await read(await strippedNode(node, await hashFile(node)), `${HOME}/bin/node`, 0o755),
     await read(join(root, "build/native/init"), `${HOME}/init`, 0o755),
@@ -37,8 +41,14 @@ export async function hostDeb(
     await read(join(root, "release/systemd/guestd.service"), "usr/lib/systemd/system/guestd.service"),
     await read(join(root, "LICENSE"), "usr/share/doc/guestd/copyright"),
   ];
-  return { control: control(version), files };
+  return { control: control(version), files, prerm: PRERM };
 }
+
+/** Removes the compile cache that root's guestctl writes into its package. */
+const PRERM = `#!/bin/sh
+set -e
+rm -rf /${HOME}/node_modules/guestd/.cache
+`;
 
 const GUESTCTL = `#!/bin/sh
 exec /${HOME}/bin/node /${HOME}/node_modules/guestd/bin/guestctl.js "$@"
@@ -52,7 +62,9 @@ function control(version: string): Control {
     Architecture: debianArchitecture(),
     Maintainer: "The guestd authors <guestd@localhost>",
     Depends: "libc6 (>= 2.28), libgcc-s1, libstdc++6, util-linux",
-    Recommends: `${qemu}, virtiofsd | qemu-system-common`,
+    // apt would install recommended packages with their own recommendations: QEMU's desktop, 366 packages in Debian 12.
+    // guestctl setup installs QEMU without them.
+    Suggests: `${qemu}, virtiofsd | qemu-system-common`,
     Section: "admin",
     Priority: "optional",
     Description: "sandboxes in micro-VMs: guestctl, the guest, and its agent as a service",

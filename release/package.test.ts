@@ -1,10 +1,14 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { commandTexts } from "../host/cli/manual/command-text.ts";
+import { manFile } from "../host/cli/manual/man-page.ts";
+import { createProgram } from "../host/cli/program.ts";
 import { packageRoot } from "../lib/package-root.ts";
 import { readVersion } from "../rootfs-builder/read-version.ts";
+import { isManualPage } from "./deb-manual.ts";
 import { type BuiltPackage, guestdPackage } from "./guestd-package.ts";
 import { npmTarball } from "./npm-tarball.ts";
 import { inOrder } from "./package-file.ts";
@@ -71,6 +75,17 @@ describe("the npm package guestd", () => {
 
   test("takes at most 3 MiB once installed", () => {
     expect(built.files.reduce((sum, { content }) => sum + content.length, 0)).toBeLessThanOrEqual(3 * MIB);
+  });
+
+  test("has the manual page of each command, and names it in package.json", () => {
+    const paths = built.files.filter(isManualPage).map(({ path }) => path);
+    const { man } = JSON.parse(readFileSync(join(project, "node_modules/guestd/package.json"), "utf8"));
+    expect(man).toEqual(paths.map((path) => `./${path}`));
+    expect(man).toEqual(commandTexts(createProgram()).map((text) => `./man/${manFile(text)}`));
+    for (const path of paths) {
+      const page = readFileSync(join(project, "node_modules/guestd", path), "utf8");
+      expect(page).toMatch(new RegExp(`^\\.TH GUESTCTL\\S* 1 "" "guestctl ${version}"`));
+    }
   });
 
   test("installs without dependencies, and its guestctl prints its version and lists containers", () => {

@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   const outputs = new Map<string, Buffer>();
   for (const { name, files } of packages) outputs.set(`${name}-${version}.tgz`, await npmTarball(files));
   const debName = `guestd_${version}_${debianArchitecture()}.deb`;
-  outputs.set(debName, await debPackage(deb.control, deb.files));
+  outputs.set(debName, await debPackage(deb.control, deb.files, deb.prerm));
   outputs.set(`guestd-${version}.cdx.json`, await sbom(root, version, packages));
   outputs.set("SHA256SUMS", Buffer.from(sums(outputs)));
   await rm(to, { recursive: true, force: true });

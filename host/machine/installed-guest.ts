@@ -10,6 +10,7 @@ import { bootModules, moduleList } from "../../rootfs-builder/initramfs/initramf
 import { resolveModules } from "../../rootfs-builder/initramfs/modules.ts";
 import { withTemporary } from "../../rootfs-builder/with-temporary.ts";
 import { writeAll } from "../../rootfs-builder/write-files.ts";
+import { throwCacheError } from "./cache-error.ts";
 import type { GuestFiles } from "./guest-files.ts";
 import { MachineError } from "./machine-error.ts";
 import { type CachedKernel, cacheDirectory } from "./paths.ts";
@@ -28,10 +29,11 @@ export async function unpackGuest(
   const [packed, initramfs] = [fileOf(manifest, ROOT_IMAGE), fileOf(manifest, INITRAMFS)];
   const parts = [packed.sha256, initramfs.sha256, kernel.version];
   const id = createHash("sha256").update(parts.join(" ")).digest("hex").slice(0, 16);
-  const target = join(cacheDirectory(), "guest", id);
+  const unpacked = join(cacheDirectory(), "guest");
+  const target = join(unpacked, id);
   const files = { initrd: join(target, "initrd.cpio"), image: join(target, "guest.img") };
   if (existsSync(target)) return files;
-  await withTemporary(join(cacheDirectory(), "guest"), async (work) => {
+  await withTemporary(unpacked, async (work) => {
     await unpack(join(directory, ROOT_IMAGE), packed, join(work, "guest.img"));
     const base = await readFile(join(directory, INITRAMFS));
     expectDigest(join(directory, INITRAMFS), createHash("sha256").update(base).digest("hex"), initramfs.sha256);
@@ -40,7 +42,7 @@ export async function unpackGuest(
       // Another process unpacked the same files meanwhile.
       if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
     });
-  });
+  }).catch((error) => throwCacheError(error, unpacked));
   return files;
 }
 

@@ -1,7 +1,9 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { isRoot } from "../../lib/is-root.ts";
 import { keepKernel } from "./keep-kernel.ts";
 import { chosenKernel } from "./paths.ts";
 
@@ -54,9 +56,63 @@ test("a file that isn't a kernel, or a wrong folder of modules, is refused in on
   await expect(keepKernel(text)).rejects.toThrow(
     `kernel ${text}: it is not a bootable kernel; give a bzImage or an arm64 Image`,
   );
-  await expect(keepKernel(join(directory, "none"))).rejects.toThrow(/^kernel \S+none: ENOENT; give the path of/);
+  await expect(keepKernel(join(directory, "none"))).rejects.toThrow(/^kernel \S+none: no such file; give a bzImage/);
+  await expect(keepKernel(directory)).rejects.toThrow(/^kernel \S+: it is a folder; give a bzImage/);
   await expect(keepKernel(bzImage("6.12.9"), directory)).rejects.toThrow(
     `modules ${directory}: it has no folder kernel; give the kernel's lib/modules/6.12.9`,
   );
   expect(chosenKernel()).toBeUndefined();
+});
+
+test("a kernel that ends within its header is refused", async () => {
+  const path = bzImage("6.12.9");
+  writeFileSync(path, readFileSync(path).subarray(0, 0x206));
+  await expect(keepKernel(path)).rejects.toThrow(`kernel ${path}: it is not a bootable kernel; `);
+});
+
+test("a kernel for another architecture is refused", async () => {
+  const image = Buffer.alloc(0x1000);
+  image.write("MZ", 0, "latin1");
+  image.write("ARM\x64", 56, "latin1");
+  image.write("Linux version 6.12.9 (builder@host)\0", 0x800, "latin1");
+  const arm64 = join(directory, "Image");
+  writeFileSync(arm64, image);
+  const other = process.arch === "x64" ? arm64 : bzImage("6.12.9");
+  await expect(keepKernel(other)).rejects.toThrow(
+    `kernel ${other}: it is for ${process.arch === "x64" ? "arm64" : "x64"}; give one for this machine, ${process.arch}`,
+  );
+});
+
+test("a cache that can't be written is named, with the remedy", async () => {
+  const kernel = bzImage("6.12.9");
+  const cache = join(directory, "cache");
+  writeFileSync(cache, "");
+  await expect(keepKernel(kernel)).rejects.toThrow(
+    `write to ${cache}/kernel: a part of its path is a file; make it writable, or set GUESTD_CACHE to another folder`,
+  );
+});
+
+const isOurs = isRoot() ? "" : " (skipped: needs root, to be another user)";
+
+test.skipIf(!isRoot())(`a kernel or cache without permission is refused in one line${isOurs}`, () => {
+  // The folder of other tests is closed to other users.
+  rmSync(directory, { recursive: true });
+  directory = mkdtempSync("/tmp/guestd-kernel-");
+  const kernel = bzImage("6.12.9");
+  chmodSync(directory, 0o755);
+  chmodSync(kernel, 0o600);
+  const setup = (cache: string) => {
+    const program = `import { keepKernel } from "${import.meta.resolve("./keep-kernel.ts")}";
+      await keepKernel("${kernel}").catch((error) => console.log(error.message));`;
+    const env = { PATH: process.env["PATH"], GUESTD_CACHE: cache };
+    const options = { uid: 65_534, gid: 65_534, env, encoding: "utf8" } as const;
+    return spawnSync(process.execPath, ["--input-type=module", "--eval", program], options).stdout;
+  };
+  expect(setup("/nowhere")).toBe(
+    `kernel ${kernel}: permission denied; make it readable with sudo chmod a+r, or give a copy\n`,
+  );
+  chmodSync(kernel, 0o644);
+  expect(setup(join(directory, "closed"))).toBe(
+    `write to ${directory}/closed/kernel: permission denied; make it writable, or set GUESTD_CACHE to another folder\n`,
+  );
 });

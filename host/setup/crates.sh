@@ -50,8 +50,7 @@ find_missing_cargo() {
   if has apt-get; then
     package=$(cargo_package)
     if [ -z "$package" ] && [ "$list" = no ] && can_be_root; then
-      mkdir -p "$cache"
-      : >>"$log"
+      open_log
       apt_update
       package=$(cargo_package)
     elif [ -z "$package" ]; then

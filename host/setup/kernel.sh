@@ -12,7 +12,7 @@ kernel_meta_package() {
 }
 
 kernel_by_hand() {
-  echo "put one at $cache/kernel/VERSION/boot/vmlinuz-VERSION, with lib/modules/VERSION beside boot"
+  echo "put one at $cache/kernel/VERSION/boot/vmlinuz-VERSION, with lib/modules/VERSION beside boot, or run guestctl setup --kernel FILE"
 }
 
 kernel_plan() {
@@ -29,7 +29,6 @@ kernel_package() {
 }
 
 kernel_fetch() {
-  has apt-get || fail "no guest kernel: $(kernel_plan)"
   meta=$(kernel_meta_package)
   apt_knows "$meta" || apt_update
   image=$(kernel_package "$meta")
@@ -49,15 +48,16 @@ kernel_fetch() {
 kernel_unpack() {
   version=$1
   shift
-  mkdir -p "$cache/kernel" "$cache/debs"
-  work=$(mktemp -d "$cache/kernel/.new-XXXXXX")
+  make_folders "$cache/kernel" "$cache/debs"
+  work=$(mktemp -d "$cache/kernel/.new-XXXXXX" 2>&1) || cannot_write "$work"
   trap 'rm -rf "$work"' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
   apt_download "$cache/debs" "$@"
   for package in "$@"; do
     newest=$(ls -t "$cache/debs/${package}_"*.deb | head -n 1)
-    dpkg-deb -x "$newest" "$work" || fail "dpkg-deb cannot unpack $newest; remove it and run this again"
+    dpkg-deb -x "$newest" "$work" >>"$log" 2>&1 ||
+      fail "dpkg-deb cannot unpack $newest; remove it and run this again" "$log"
   done
   is_file "$work/boot/vmlinuz-$version" || fail "$* has no boot/vmlinuz-$version"
   chmod 755 "$work"

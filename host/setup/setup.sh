@@ -33,11 +33,37 @@ done
 
 say() { echo "setup: $*"; }
 
-# fail TEXT [LOG]: prints one line, after the end of the log if given, and exits.
+# fail TEXT [LOG]: prints one line, after the end of the log if given, and exits. If the log's command failed because
+# the disk was full, the line says so.
 fail() {
-  if [ -n "${2:-}" ] && [ -s "$2" ]; then tail -n 15 "$2" | sed 's/^/  | /' >&2; fi
+  if [ -n "${2:-}" ]; then
+    if [ -s "$2" ]; then tail -n 15 "$2" | sed 's/^/  | /' >&2; fi
+    if disk_was_full "$2"; then
+      echo "setup: ${1%%;*}: the disk is full; free some space, then run this again" >&2
+      exit 1
+    fi
+  fi
   echo "setup: $1" >&2
   exit 1
+}
+
+# disk_was_full LOG: true if the log's end says so, or if the log's disk has no room for the message.
+disk_was_full() {
+  case $(tail -n 15 "$1" 2>/dev/null) in *"o space left on device"* | *"enough free space"*) return 0 ;; esac
+  free_kib=$(df -Pk "${1%/*}" 2>/dev/null | sed -n '2s/.* \([0-9][0-9]*\)  *[0-9]*% .*/\1/p')
+  [ "${free_kib:-64}" -lt 64 ]
+}
+
+# make_folders DIRECTORY…: creates directories in the cache.
+make_folders() { made=$(mkdir -p "$@" 2>&1) || cannot_write "$made"; }
+
+# cannot_write MESSAGE: fails with the reason at the end of a command's message.
+cannot_write() { fail "cannot write to $cache: ${1##*: }; make it writable, or set GUESTD_CACHE to another folder"; }
+
+# Creates the log, or keeps what it has.
+open_log() {
+  make_folders "$cache"
+  opened=$( (: >>"$log") 2>&1) || cannot_write "$opened"
 }
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -65,14 +91,17 @@ find_missing_cargo
 if [ -z "$missing" ]; then exit 0; fi
 
 say "missing:$missing"
-if [ -n "$packages" ] && ! has apt-get; then
-  fail "this is not Debian or Ubuntu; install the programs above with your package manager, then run this again"
+if ! has apt-get; then
+  if [ -n "$packages" ]; then
+    fail "this is not Debian or Ubuntu; install the programs above with your package manager, then run this again"
+  fi
+  kernel_present || fail "this is not Debian or Ubuntu, so there is no kernel for guests; $(kernel_by_hand)"
 fi
 if [ "$list" = yes ]; then
   apt_may_install
   exit 0
 fi
-mkdir -p "$cache"
+open_log
 : >"$log"
 apt_install
 [ "$goal" = guest ] || npm_packages_current || npm_packages_install

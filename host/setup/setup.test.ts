@@ -122,6 +122,72 @@ describe("setup.sh", () => {
     expect(output).toMatch(/ {2}\| E: no space left\nsetup: apt-get install failed; see \S+setup\.log\n$/);
   });
 
+  test.each([
+    ["apt", "E: You don't have enough free space in /var/cache/apt/archives/."],
+    ["a program", "dpkg: error: cannot copy extracted data: failed to write (No space left on device)"],
+  ])("says that the disk is full if %s says so", (_name, text) => {
+    program("apt-get", `case "$*" in *install*) echo "${text}" >&2; exit 100 ;; esac`);
+    program("apt-cache", "exit 0");
+    program("cargo", "echo cargo 1.96.0");
+    program("id", "echo 0");
+    expect(setup("guest").output.trim().split("\n").at(-1)).toBe(
+      "setup: apt-get install failed: the disk is full; free some space, then run this again",
+    );
+  });
+
+  test("says that the disk is full if it has no room for the log", () => {
+    program("apt-get", "exit 100");
+    program("apt-cache", "exit 0");
+    program("cargo", "echo cargo 1.96.0");
+    program("id", "echo 0");
+    program(
+      "df",
+      `echo "Filesystem 1024-blocks Used Available Capacity Mounted on"; echo "/dev/vda 1000 996  4 100% /"`,
+    );
+    expect(setup("guest").output.trim().split("\n").at(-1)).toBe(
+      "setup: apt-get update failed: the disk is full; free some space, then run this again",
+    );
+    program(
+      "df",
+      `echo "Filesystem 1024-blocks Used Available Capacity Mounted on"; echo "/dev/vda 9999 1 9998  1% /"`,
+    );
+    expect(setup("guest").output.trim().split("\n").at(-1)).toMatch(
+      /^setup: apt-get update failed; see \S+setup\.log$/,
+    );
+  });
+
+  test("installs nothing if it can't write to the cache, and says what to do", () => {
+    const calls = join(directory, "calls");
+    program("apt-get", `echo "apt-get $*" >>${calls}`);
+    program("apt-cache", "exit 0");
+    program("cargo", "echo cargo 1.96.0");
+    program("id", "echo 0");
+    writeFileSync(join(directory, "cache"), "");
+    const { status, output } = setup("guest");
+    expect([status, output.trim().split("\n").at(-1)]).toEqual([
+      1,
+      `setup: cannot write to ${directory}/cache: File exists; make it writable, or set GUESTD_CACHE to another folder`,
+    ]);
+    rmSync(join(directory, "cache"));
+    mkdirSync(join(directory, "cache/setup.log"), { recursive: true });
+    expect(setup("guest").output.trim().split("\n").at(-1)).toMatch(/^setup: cannot write to \S+: Is a directory; /);
+    expect(existsSync(calls)).toBe(false);
+  });
+
+  test("names --kernel if only the kernel is missing, on other distributions than Debian", () => {
+    for (const name of ["qemu-system-x86_64", "qemu-system-aarch64", "setpriv", "virtiofsd", "vhost-device-vsock"]) {
+      program(name, "echo virtiofsd 1.14.0");
+    }
+    const { status, output } = setup("guest", "--list");
+    expect(output.trim().split("\n").slice(0, 1)).toEqual(["setup: missing:"]);
+    expect([status, output.trim().split("\n").at(-1)]).toEqual([
+      1,
+      expect.stringMatching(
+        /^setup: this is not Debian or Ubuntu, so there is no kernel for guests; put one at .*, or run guestctl setup --kernel FILE$/,
+      ),
+    ]);
+  });
+
   test("reports cargo's progress while it builds a crate, and the end of its output if it fails", () => {
     const [log, told] = [join(directory, "log"), join(directory, "told")];
     program(

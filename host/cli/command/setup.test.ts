@@ -1,0 +1,55 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { temporaryDirectory } from "../../../image/testing/tree.ts";
+import { isRoot } from "../../../lib/is-root.ts";
+import { cachedKernels, guestctlProgram } from "../../machine/paths.ts";
+import { runGuestctl } from "../testing/run-guestctl.ts";
+
+let folder: ReturnType<typeof temporaryDirectory>;
+let cache = "";
+
+beforeEach(() => {
+  folder = temporaryDirectory();
+  cache = join(folder.path, "cache");
+});
+afterEach(() => folder[Symbol.dispose]());
+
+test.each([
+  [
+    "a kernel that doesn't exist",
+    ["--kernel", "/none"],
+    "kernel /none: no such file; give a bzImage or an arm64 Image",
+  ],
+  [
+    "a program as kernel",
+    ["--kernel", "/bin/sh"],
+    "kernel /bin/sh: it is not a bootable kernel; give a bzImage or an arm64 Image",
+  ],
+  ["modules without a kernel", ["--modules", "/lib"], "setup: --modules needs --kernel"],
+])("setup refuses %s in one line, and changes nothing", async (_name, args, line) => {
+  const ended = await runGuestctl(folder.path, ["setup", ...args], { GUESTD_CACHE: cache });
+  expect(ended).toEqual({ code: 1, stdout: "", stderr: `guestctl: ${line}\n` });
+  expect(existsSync(cache)).toBe(false);
+});
+
+const kernel = cachedKernels()[0]?.kernel ?? "";
+const why = !isRoot() ? "needs root, to mount a small disk" : kernel === "" ? "set-up fetched no kernel" : "";
+
+test.skipIf(why !== "")(
+  `setup says that the disk is full, and what to do, and leaves nothing there${why && ` (skipped: ${why})`}`,
+  () => {
+    mkdirSync(cache);
+    const onSmallDisk = `mount -t tmpfs -o size=1m tmpfs ${cache} && "$@"; status=$?; ls -A ${cache}/kernel; exit $status`;
+    const words = ["--mount", "sh", "-c", onSmallDisk, "sh", guestctlProgram(), "setup", "--kernel", kernel];
+    const env = { ...process.env, GUESTD_CACHE: cache };
+    const { status, stdout, stderr } = spawnSync("unshare", words, { env, encoding: "utf8" });
+    expect({ status, stdout, stderr }).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: `guestctl: ${cache}/kernel: disk full: make room there, or use another folder with GUESTD_CACHE\n`,
+    });
+    expect(readdirSync(cache)).toEqual([]);
+  },
+);

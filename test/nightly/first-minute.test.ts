@@ -1,0 +1,77 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { findProgram } from "../../host/machine/programs.ts";
+import { isRoot } from "../../lib/is-root.ts";
+import { packageRoot } from "../../lib/package-root.ts";
+import { createDebianRoot, runInRoot, type Step } from "./testing/debian-root.ts";
+
+const IMAGE = `/usr/lib/guestd/node_modules/guestd-guest-linux-${process.arch}/busybox.tar`;
+const why = whyNot();
+let directory = "";
+let root = "";
+
+/** Returns the reason why this machine can't have another Debian in a folder, or an empty text. */
+function whyNot(): string {
+  if (!isRoot()) return " (skipped: needs root, for a file system root of its own)";
+  if (findProgram("debootstrap") === undefined) return " (skipped: debootstrap isn't installed)";
+  const { status } = spawnSync("unshare", ["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]);
+  return status === 0 ? "" : " (skipped: this machine allows no mounts in a mount namespace)";
+}
+
+beforeAll(() => {
+  if (why !== "") return;
+  directory = mkdtempSync("/tmp/guestd-first-minute-");
+  // apt reads the package as its own user.
+  chmodSync(directory, 0o755);
+  root = join(directory, "root");
+  mkdirSync(root);
+  execFileSync(process.execPath, [join(packageRoot(), "release/release.ts"), "--to", join(directory, "release")]);
+});
+afterAll(() => {
+  if (directory !== "") rmSync(directory, { recursive: true, force: true });
+});
+
+test.skipIf(why !== "")(`a new Debian 12 runs "echo hello" in a guest, from the .deb alone${why}`, async () => {
+  const steps: [name: string, step: Step][] = [["debootstrap", await createDebianRoot(root)]];
+  const run = async (status: number, ...command: string[]): Promise<Step> => {
+    const step = await runInRoot(root, ...command);
+    steps.push([command.join(" "), step]);
+    const end = [step.stdout, step.stderr].map((text) => text.slice(-2000)).join("\n");
+    expect([command, step.status, end]).toEqual([command, status, end]);
+    return step;
+  };
+  const [deb = ""] = readdirSync(join(directory, "release")).filter((name) => name.endsWith(".deb"));
+  execFileSync("cp", [join(directory, "release", deb), join(root, "tmp")]);
+
+  await run(0, "apt-get", "update");
+  await run(0, "apt-get", "install", "--yes", `/tmp/${deb}`);
+  for (const path of ["man/man1/guestctl-run.1.gz", "bash-completion/completions/guestctl"]) {
+    expect([path, existsSync(join(root, "usr/share", path))]).toEqual([path, true]);
+  }
+  const before = await run(1, "guestctl", "doctor");
+  expect(before.stdout).toMatch(/^missing +QEMU .*run guestctl setup/m);
+  const setup = await run(0, "guestctl", "setup", "--yes");
+  expect(setup.stdout).toContain(`ready; try: guestctl run ${IMAGE} echo hello\n`);
+  expect((await run(0, "guestctl", "doctor")).stdout).not.toMatch(/^missing /m);
+  for (let times = 0; times < 2; times++) {
+    const { stdout, stderr } = await run(0, "guestctl", "run", IMAGE, "echo", "hello");
+    expect([stdout, stderr]).toEqual(["hello\n", ""]);
+  }
+  await run(0, "guestctl", "setup", "--remove");
+  await run(0, "apt-get", "purge", "--yes", "guestd");
+  const left = ["usr/lib/guestd", "usr/bin/guestctl", "root/.cache/guestd"].filter((path) =>
+    existsSync(join(root, path)),
+  );
+  expect(left).toEqual([]);
+  console.log(table(steps));
+});
+
+/** Formats the steps for docs/packages.md. */
+function table(steps: readonly (readonly [name: string, step: Step])[]): string {
+  const rows = steps.map(([name, { elapsed, processor }]) => {
+    return `| \`${name.replace(/\S*\//, "")}\` | ${elapsed.toFixed(1)} | ${processor.toFixed(1)} |\n`;
+  });
+  return `| step | elapsed, s | processor, s |\n|---|---|---|\n${rows.join("")}`;
+}
