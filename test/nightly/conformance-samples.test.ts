@@ -108,7 +108,9 @@ describeInNamespaces(
       const [checkout, upload] = [steps[0], steps.at(-1)];
       expect([checkout?.uses, upload?.uses]).toEqual(["actions/checkout@v4", "actions/upload-artifact@v4"]);
 
-      const states = parse(readFileSync(join(import.meta.dirname, "../namespaces/testdata/chroot-agent-states.yaml"), "utf8"));
+      const states = parse(
+        readFileSync(join(import.meta.dirname, "../namespaces/testdata/chroot-agent-states.yaml"), "utf8"),
+      );
       const failures: readonly string[] = states.exec.failed;
       const project = makeProject(Object.fromEntries(failures.map((name) => [name, "no isolation"])));
       const variables: Readonly<Record<string, string>> = { GUESTD_REPOSITORY: commitRepository(project) };
