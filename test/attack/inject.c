@@ -140,7 +140,7 @@ int main(int argc, char **argv) {
   const long call[3] = {atol(argv[1]), atol(argv[2]), atol(argv[3])};
   long end = now_ms() + atol(argv[4]);
   unsigned injected = 0, succeeded = 0;
-  /* Both end a wait for a process that never comes to a stop. */
+  /* Both interrupt waitpid: a traced process may never stop. */
   struct sigaction action = {.sa_handler = stop};
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGALRM, &action, NULL);

@@ -1,19 +1,15 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
-import { codeBlocks, page, repository } from "../docs/pages.ts";
-import { runLines } from "../vm/testing/sample-lines.ts";
+import { codeBlocks, page } from "../docs/pages.ts";
+import { makeSampleImage, runLines } from "../vm/testing/sample-lines.ts";
 
 describe("the command lines in the docs", () => {
-  const image = join(repository, "build/demo/busybox.tar");
   let directory = "";
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), "samples-"));
-    if (existsSync(image)) return;
-    mkdirSync(dirname(image), { recursive: true });
-    await makeBusyboxImage(image);
+    await makeSampleImage();
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 

@@ -1,13 +1,12 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { codeBlocks, page, pages, repository, section } from "../docs/pages.ts";
-import { runLines, withOldNode } from "./testing/sample-lines.ts";
+import { makeSampleImage, runLines, withOldNode } from "./testing/sample-lines.ts";
 
 const run = promisify(execFile);
 
@@ -38,13 +37,10 @@ describe("the programs in the docs", () => {
 });
 
 describe("the command lines in the docs", () => {
-  const image = join(repository, "build/demo/busybox.tar");
   let directory = "";
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), "samples-"));
-    if (existsSync(image)) return;
-    mkdirSync(dirname(image), { recursive: true });
-    await makeBusyboxImage(image);
+    await makeSampleImage();
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 

@@ -10,7 +10,7 @@
 
 #include "sys.h"
 
-/* Times that a return to the own namespace is tried: the kernel may lack memory for a moment. */
+/* How often a thread tries to return to its own namespace: the kernel may be out of memory for a moment. */
 #define RETURN_TRIES 100
 
 /* Returns to the network namespace `own`. Aborts if it can't, as everything that follows would be in the wrong one. */

@@ -1,10 +1,19 @@
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { makeBusyboxImage } from "../../../host/image/make-image.ts";
 import { repository } from "../../docs/pages.ts";
 
 const run = promisify(execFile);
+
+/** Builds the image that the samples name, unless the demo has. */
+export async function makeSampleImage(): Promise<void> {
+  const image = join(repository, "build/demo/busybox.tar");
+  if (existsSync(image)) return;
+  mkdirSync(dirname(image), { recursive: true });
+  await makeBusyboxImage(image);
+}
 
 /**
  * Returns the environment of a reader with the oldest Node that package.json accepts, which can't run TypeScript: this
