@@ -143,7 +143,10 @@ export class StreamFrameParser {
   #wanted = STREAM_HEADER_BYTES;
   #rest: Rest | undefined;
 
-  /** `sender` is the side whose frames are parsed. `cutData` returns the parts of DATA and COPY_DATA as they arrive, each as a frame. */
+  /**
+   * `sender` is the side whose frames are parsed. `cutData` returns the parts of DATA and COPY_DATA as they arrive,
+   * each as a frame; then only the payloads of these two are views of a chunk.
+   */
   constructor(sender: "client" | "agent", options: { readonly cutData?: boolean } = {}) {
     this.#sender = sender;
     this.#isCutting = options.cutData === true;
@@ -172,7 +175,8 @@ export class StreamFrameParser {
     const { length, ...header } = this.#header(bytes);
     const end = STREAM_HEADER_BYTES + length;
     if (bytes.length >= end) {
-      frames.push({ ...header, payload: bytes.subarray(STREAM_HEADER_BYTES, end) });
+      const payload = bytes.subarray(STREAM_HEADER_BYTES, end);
+      frames.push({ ...header, payload: this.#isCutting && !CUT.has(header.type) ? Buffer.from(payload) : payload });
       return bytes.subarray(end);
     }
     if (!this.#isCutting || !CUT.has(header.type)) return this.#hold(bytes, end);
@@ -200,7 +204,7 @@ export class StreamFrameParser {
   }
 
   #hold(bytes: Buffer, wanted: number): Buffer {
-    this.#pieces.push(bytes);
+    this.#pieces.push(this.#isCutting ? Buffer.from(bytes) : bytes);
     this.#length += bytes.length;
     this.#wanted = wanted;
     return bytes.subarray(bytes.length);

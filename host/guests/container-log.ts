@@ -96,7 +96,7 @@ function linesOf(name: OutputName, time: Date | undefined, bytes: Uint8Array): L
   for (let at = 0; at < bytes.length; ) {
     const newline = bytes.indexOf(NEWLINE, at);
     const end = newline < 0 ? bytes.length : newline + 1;
-    lines.push({ name, time, bytes: bytes.slice(at, end) });
+    lines.push({ name, time, bytes: Buffer.from(bytes.subarray(at, end)) });
     at = end;
   }
   return lines;

@@ -50,8 +50,8 @@ export interface AttachRequest {
 
 export interface AttachOptions extends Pick<DialOptions, "dialVsock"> {
   /**
-   * Takes output. The bytes are acknowledged once it returns, or its promise resolves, and never before. Rejecting ends
-   * the attachment. All later frames wait for it, the acknowledgement of input among them: don't await `write` here.
+   * Takes output. The bytes are acknowledged once it returns, or its promise resolves, and never before; from then on
+   * their memory holds other output. Rejecting ends the attachment. All later frames wait for it, the acknowledgement of input among them: don't await `write` here.
    */
   onData(name: OutputName, bytes: Uint8Array, offset: number): void | Promise<void>;
   /** Output that no one can deliver any more. Default: the attachment ends. */

@@ -146,9 +146,11 @@ export class Session {
   async #serve(): Promise<void> {
     const { options } = this.#state;
     const connect = options.dial ?? dialStreams;
-    const socket = await connect(this.#address, { ...options, signal: this.#signal }).catch((error: Error) => {
-      throw new Lost(error.message);
-    });
+    const socket = await connect(this.#address, { ...options, singleBuffer: true, signal: this.#signal }).catch(
+      (error: Error) => {
+        throw new Lost(error.message);
+      },
+    );
     this.#socket = socket;
     socket.on("error", () => undefined); // reading reports it, writing may fail first
     this.#attach();
