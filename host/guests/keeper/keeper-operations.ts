@@ -1,0 +1,20 @@
+/** What a guest's keeper does for other commands. Requests and results are JSON. */
+export interface KeeperOperations {
+  /** Takes a snapshot under a name; the guest continues. */
+  snapshot(request: { readonly name: string }, signal: AbortSignal): Promise<{ readonly bytes: number }>;
+  /** Stops the guest's processors. */
+  pause(request: Readonly<Record<string, never>>, signal: AbortSignal): Promise<Readonly<Record<string, never>>>;
+  /** Lets a paused guest continue, with the present time. */
+  resume(request: Readonly<Record<string, never>>, signal: AbortSignal): Promise<Readonly<Record<string, never>>>;
+}
+
+export type KeeperRequest<Name extends keyof KeeperOperations> = Parameters<KeeperOperations[Name]>[0];
+export type KeeperResult<Name extends keyof KeeperOperations> = Awaited<ReturnType<KeeperOperations[Name]>>;
+
+/** `error` is one line. */
+export type KeeperAnswer<Name extends keyof KeeperOperations> =
+  | { readonly result: KeeperResult<Name> }
+  | { readonly error: string };
+
+/** Name of the socket in a guest's directory. */
+export const KEEPER_SOCKET = "keeper.sock";
