@@ -63,6 +63,22 @@ test("an unknown or ambiguous container is reported with the candidates", () => 
   expect(() => findContainer(store, {}, "x")).toThrow("container x: not found; containers: web-1, web-2");
 });
 
+test("a guest's name stands for its only container, as clones have containers of the same id", () => {
+  add("one", "box");
+  add("two", "box");
+  add("three", "box", "other");
+  expect(findContainer(store, {}, "two")).toMatchObject({ address: "unix:///two", container: "box" });
+  expect(findContainer(store, { guest: "one" }, "box").address).toBe("unix:///one");
+  expect(() => findContainer(store, {}, "box")).toThrow(/box in one, box in three, box in two; add --guest/);
+  expect(() => findContainer(store, {}, "three")).toThrow("container three: not found");
+});
+
+test("a container's own id goes before a guest's name", () => {
+  add("one", "two");
+  add("two", "box");
+  expect(findContainer(store, {}, "two")).toMatchObject({ address: "unix:///one", container: "two" });
+});
+
 test("only commands that accept ended containers find one", () => {
   add("one", "web");
   store.processes.end("one", { container: "web", exec: "web" }, { code: 3, at: "" });

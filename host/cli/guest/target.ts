@@ -42,7 +42,8 @@ export function findKeptTarget(store: StateStore, flags: TargetFlags): Target {
 }
 
 /**
- * Finds the container whose id is or begins with `text`, in the selected guest or in any. Throws CliError if none or
+ * Finds the container whose id is or begins with `text`, in the selected guest or in any, or the only container of the guest
+ * with this name. Throws CliError if none or
  * several match, or if it has ended.
  */
 export function findContainer(store: StateStore, flags: TargetFlags, text: string): ContainerTarget {
@@ -88,18 +89,20 @@ export function containerIds(store: StateStore, flags: TargetFlags): readonly st
   return guestsOf(store, flags).flatMap((guest) => firstProcesses(store, guest).map(({ container }) => container));
 }
 
-/** Like `findContainer`, but includes kept containers that ended. */
+/** Like `findContainer`, but includes kept containers that ended. The name of a guest stands for its only container. */
 export function findAnyContainer(store: StateStore, flags: TargetFlags, text: string): ContainerTarget {
   if (flags.address !== undefined) return { ...addressTarget(flags.address, flags.guest), container: text };
   const guests = guestsOf(store, flags);
   if (guests.length === 0) throw new CliError(NO_GUEST);
   const all = guests.flatMap((guest) => firstProcesses(store, guest).map((record) => ({ guest, record })));
   const exact = all.filter(({ record }) => record.container === text);
-  const found = exact.length > 0 ? exact : all.filter(({ record }) => record.container.startsWith(text));
+  const inGuest = all.filter(({ guest }) => guest.name === text);
+  const only = exact.length !== 1 && inGuest.length === 1 ? inGuest : exact;
+  const found = only.length > 0 ? only : all.filter(({ record }) => record.container.startsWith(text));
   const [match, second] = found;
   if (second !== undefined) {
     const places = found.map(({ guest, record }) => `${record.container} in ${guest.name}`).join(", ");
-    throw new CliError(`container ${text}: ambiguous id: ${places}`);
+    throw new CliError(`container ${text}: ambiguous id: ${places}; add --guest, or name its guest`);
   }
   if (match === undefined) {
     const known =
