@@ -1,6 +1,6 @@
 import { parseAddress } from "../../client/address.ts";
 import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
-import type { GuestRecord } from "../../state/state-records.ts";
+import type { GuestRecord, ProcessRecord } from "../../state/state-records.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { limited } from "../call/limits.ts";
 import { AgentDriver, offersOf } from "../driver/agent-driver.ts";
@@ -61,9 +61,18 @@ function findTarget(
     const isMeant = container === undefined || guest.name === text;
     if (isMeant && found.record !== undefined) return { address: guest.address, container: id, ...found };
   }
+  const clone = guests.find(({ name }) => name === id);
+  const [only, ...others] = clone === undefined ? [] : firstProcesses(store, clone);
+  if (clone !== undefined && only !== undefined && others.length === 0) {
+    return { address: clone.address, container: only.container, guest: clone, record: only };
+  }
   const names = guests.flatMap((guest) => store.processes.list(guest.name)).map((record) => record.container);
   const there = names.length === 0 ? "none runs" : `there are ${[...new Set(names)].join(", ")}`;
   throw sandboxError("not-found", `${operation}: not found: ${there}`);
+}
+
+function firstProcesses(store: StateStore, guest: GuestRecord): readonly ProcessRecord[] {
+  return store.processes.list(guest.name).filter(({ container, exec }) => container === exec);
 }
 
 function known(store: StateStore, guest: GuestRecord, id: string) {
