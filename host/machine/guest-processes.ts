@@ -52,7 +52,7 @@ export class GuestProcesses {
     }
     const argv = [
       findQemu(),
-      ...qemuArguments({ ...machine, vsock: vsock.backend, shares, ...control(directory, machine) }),
+      ...qemuArguments({ ...machine, vsock: vsock.backend, shares, control: controlSocket(directory) }),
     ];
     const processes = new GuestProcesses(directory, remove, vsock, devices, argv, options);
     undo.move();
@@ -133,10 +133,6 @@ export class GuestProcesses {
 /** Returns the path of QEMU's control socket. */
 export function controlSocket(directory: string): string {
   return join(directory, "qmp.sock");
-}
-
-function control(directory: string, { hotplug }: Machine): { control?: string } {
-  return hotplug ? { control: controlSocket(directory) } : {};
 }
 
 /** Creates the directory for sockets and the console log; it is removed when the process exits, if not before. */
