@@ -5,10 +5,10 @@ import { ImageError } from "../../image/image-error.ts";
 import { blobName } from "../../image/image-json.ts";
 import { namesIn } from "../../lib/names-in.ts";
 import { removeTree } from "../../lib/remove-tree.ts";
-import { cacheDirectory } from "../machine/paths.ts";
 import { makePrivateFolder, makeTemporaryFolder } from "../private-folder.ts";
 import { fullName } from "./image-name.ts";
 import { imageUsers, prepareUses, removeUnused, useImage, usesOf } from "./image-uses.ts";
+import { userCache } from "./user-cache.ts";
 
 /** An image in the store. */
 export interface StoredImage {
@@ -42,7 +42,7 @@ const ID = /^(?:sha256:)?([0-9a-f]{4,64})$/;
 export class ImageStore {
   readonly #root: string;
 
-  constructor(root = defaultRoot()) {
+  constructor(root = userCache("images")) {
     this.#root = root;
   }
 
@@ -180,11 +180,6 @@ export class ImageStore {
   #checked(): string {
     return makePrivateFolder(this.#root);
   }
-}
-
-function defaultRoot(): string {
-  const { XDG_CACHE_HOME: cache = "" } = process.env;
-  return join(cache === "" ? cacheDirectory() : join(cache, "guestd"), "images");
 }
 
 function readName(path: string): NameRecord | undefined {

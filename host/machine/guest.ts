@@ -82,11 +82,14 @@ export class Guest implements AsyncDisposable {
     return this.#processes.vsock.address(port);
   }
 
-  /**
-   * Connects to QEMU's control socket. Allows one connection at a time; the caller closes it.
-   */
+  /** Path of QEMU's control socket. */
+  get control(): string {
+    return controlSocket(this.#processes.directory);
+  }
+
+  /** Connects to QEMU's control socket. QEMU serves one connection at a time; the caller closes it. */
   qmp(): Promise<Qmp> {
-    return Qmp.connect(controlSocket(this.#processes.directory));
+    return Qmp.connect(this.control);
   }
 
   /**

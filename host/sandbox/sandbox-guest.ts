@@ -1,4 +1,5 @@
 import { type AgentClient, connect } from "../client/agent-client.ts";
+import { diskArguments, type SharedDisk } from "../machine/disks.ts";
 import { Guest } from "../machine/guest.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
 import { checkForwards, type UserNetwork, userNetworkArguments } from "../machine/user-network.ts";
@@ -19,16 +20,22 @@ const CONTAINER_LOGS = "agent.container_logs=262144";
 const POWER_OFF_MS = 30_000;
 
 export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
+  /**
+   * Set for a guest without a shared folder, whose containers have their roots on disks: those that it has from its
+   * start. Others can be plugged in.
+   */
+  readonly disks?: readonly SharedDisk[];
   /** Name of the sandbox, and the guest's host name. */
   readonly name: string;
   /** Network for the guest and its containers; none by default. */
   readonly network?: UserNetwork;
 }
 
-/** A running guest with a shared folder, a connection to its agent and a sandbox, ready for containers. */
+/** A running guest with a shared folder or disks, a connection to its agent and a sandbox, ready for containers. */
 export class SandboxGuest implements AsyncDisposable {
   readonly guest: Guest;
-  readonly folder: SharedFolder;
+  /** Undefined for a guest with disks. */
+  readonly folder: SharedFolder | undefined;
   readonly client: AgentClient;
   readonly timeline: BootTimeline;
   readonly #ended = new AbortController();
@@ -36,7 +43,7 @@ export class SandboxGuest implements AsyncDisposable {
 
   private constructor(
     guest: Guest,
-    folder: SharedFolder,
+    folder: SharedFolder | undefined,
     client: AgentClient,
     timeline: BootTimeline,
     spans: ForwardedSpans | undefined,
@@ -50,19 +57,27 @@ export class SandboxGuest implements AsyncDisposable {
   }
 
   /** Starts a guest. If any step fails, rejects and cleans up everything. */
-  static async start({ name, network, ...options }: SandboxGuestOptions, shared?: SharedFolder): Promise<SandboxGuest> {
+  static async start(
+    { name, network, disks, ...options }: SandboxGuestOptions,
+    shared?: SharedFolder,
+  ): Promise<SandboxGuest> {
     await using undo = new AsyncDisposableStack();
     if (network !== undefined) await checkForwards(network);
-    const folder = shared ?? (await makeSharedFolder());
-    if (shared === undefined) undo.defer(() => folder.remove());
+    const folder = disks === undefined ? (shared ?? (await makeSharedFolder())) : undefined;
+    if (shared === undefined) undo.defer(() => folder?.remove());
     const tracing = guestTracing();
     const kernelArgs = [
       ...[CONTAINER_LOGS, ...(tracing?.kernelArgs ?? [])],
       ...[...(options.kernelArgs ?? []), LOG_OPTION],
     ];
     const begun = performance.now();
-    const qemuArgs = [...(options.qemuArgs ?? []), ...(network === undefined ? [] : userNetworkArguments(network))];
-    const guest = await Guest.start({ ...options, kernelArgs, qemuArgs, shares: [folder.share] });
+    const qemuArgs = [
+      ...(options.qemuArgs ?? []),
+      ...(network === undefined ? [] : userNetworkArguments(network)),
+      ...(disks === undefined ? [] : diskArguments(disks)),
+    ];
+    const shares = folder === undefined ? [] : [folder.share];
+    const guest = await Guest.start({ ...options, kernelArgs, qemuArgs, shares });
     undo.defer(() => guest.destroy());
     const spans = await tracing?.receive(guest.address(AGENT_PORT), name);
     undo.defer(() => spans?.close());
@@ -73,7 +88,7 @@ export class SandboxGuest implements AsyncDisposable {
     const marks = await readMarks(guest.address(LOG_PORT));
     if (network !== undefined) await setUpUserNetwork(client);
     const dns = network === undefined ? [] : USER_NETWORK_DNS;
-    await openSandbox(client, { id: name, hostname: name, shared: true, dns });
+    await openSandbox(client, { id: name, hostname: name, shared: folder !== undefined, dns });
     undo.move();
     return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered, marks), spans);
   }
@@ -106,7 +121,7 @@ export class SandboxGuest implements AsyncDisposable {
     await this.client.close();
     await this.guest.destroy();
     this.#spans?.close();
-    await this.folder.remove();
+    await this.folder?.remove();
   }
 }
 

@@ -1,0 +1,94 @@
+import { MachineError } from "./machine-error.ts";
+import type { Qmp } from "./qmp.ts";
+
+/** A read-only disk that several guests can have at the same time. */
+export interface SharedDisk {
+  /** Absolute path of a file that no process changes. */
+  readonly file: string;
+  /** Names the disk among those of a guest: at most 20 letters and digits. */
+  readonly serial: string;
+}
+
+/** Ports for one disk each: the functions of one slot, after those of `GuestOptions.hotplug`. */
+const PORTS = 8;
+const SLOT = "18";
+const CHASSIS = 32;
+/** Ids of devices; QEMU can list them. */
+const DEVICE = /^disk(\d)-(\w+)$/;
+
+const portName = (port: number) => `diskport${port}`;
+const deviceName = (port: number, { serial }: SharedDisk) => `disk${port}-${serial}`;
+
+/** Returns the place of a port's disk in the guest, as storages of the agent name it. */
+function pciPath(port: number): string {
+  return `${SLOT}.${port}/00`;
+}
+
+/** Returns QEMU's arguments for a guest that can have shared disks, with those that it has from its start. */
+export function diskArguments(disks: readonly SharedDisk[]): readonly string[] {
+  if (disks.length > PORTS) throw new MachineError(tooMany("a guest"));
+  const ports = Array.from({ length: PORTS }, (_, port) => {
+    const place = `chassis=${CHASSIS + port},bus=pcie.0,addr=0x${SLOT}.${port},multifunction=on`;
+    // Disks need no I/O ports, of which a machine has few.
+    return ["-device", `pcie-root-port,id=${portName(port)},${place},io-reserve=0`];
+  });
+  const devices = disks.map((disk, port) => [
+    ...["-blockdev", JSON.stringify(blockNode(disk, port))],
+    ...["-device", JSON.stringify({ driver: "virtio-blk-pci", ...device(disk, port) })],
+  ]);
+  return [...ports, ...devices].flat();
+}
+
+/** Returns the places of the disks in `diskArguments`. */
+export function bootDiskPaths(disks: readonly SharedDisk[]): readonly string[] {
+  return disks.map((_, port) => pciPath(port));
+}
+
+/**
+ * Plugs a disk into a running guest with `diskArguments`, unless it has that disk, and returns its place. QEMU serves one
+ * connection at a time, so that other processes wait meanwhile. The disk stays until the guest ends. Throws
+ * MachineError.
+ */
+export async function attachDisk(qmp: Qmp, guest: string, disk: SharedDisk): Promise<string> {
+  const plugged = await pluggedDisks(qmp);
+  const known = plugged.find(({ serial }) => serial === disk.serial);
+  if (known !== undefined) return pciPath(known.port);
+  const port = Array.from({ length: PORTS }, (_, each) => each).find(
+    (each) => !plugged.some((one) => one.port === each),
+  );
+  if (port === undefined) throw new MachineError(tooMany(`guest ${guest}`));
+  const node = blockNode(disk, port);
+  await qmp.execute("blockdev-add", node);
+  try {
+    await qmp.execute("device_add", { driver: "virtio-blk-pci", ...device(disk, port) });
+  } catch (error) {
+    await qmp.execute("blockdev-del", { "node-name": node["node-name"] }).catch(() => undefined);
+    throw error;
+  }
+  return pciPath(port);
+}
+
+/** Returns the ports in use with their disks. */
+async function pluggedDisks(qmp: Qmp): Promise<readonly { readonly port: number; readonly serial: string }[]> {
+  const found = (await qmp.execute("qom-list", { path: "/machine/peripheral" })) as readonly {
+    readonly name: string;
+  }[];
+  return found.flatMap(({ name }) => {
+    const [, port, serial] = DEVICE.exec(name) ?? [];
+    return port === undefined || serial === undefined ? [] : [{ port: Number(port), serial }];
+  });
+}
+
+function blockNode(disk: SharedDisk, port: number) {
+  const file = { driver: "file", filename: disk.file };
+  return { driver: "raw", "node-name": deviceName(port, disk), "read-only": true, file };
+}
+
+function device(disk: SharedDisk, port: number) {
+  const name = deviceName(port, disk);
+  return { id: name, drive: name, bus: portName(port), serial: disk.serial };
+}
+
+function tooMany(guest: string): string {
+  return `${guest}: it can have ${PORTS} images on disks, and has them; use another guest`;
+}
