@@ -4,6 +4,7 @@ import type { AnyMethod, RequestOf, ResponseOf } from "../../proto/method.ts";
 import { type DialOptions, dial } from "./dial.ts";
 import { endsWithAgent } from "./ends-with-agent.ts";
 import { GrpcClient } from "./grpc-client.ts";
+import { ReconnectingChannel } from "./reconnecting-channel.ts";
 import type { CallOptions, RpcChannel } from "./rpc-channel.ts";
 import { RpcError } from "./rpc-error.ts";
 import { currentTraceparent } from "./trace-context.ts";
@@ -34,16 +35,23 @@ export interface AgentClient extends AsyncDisposable {
 export interface ConnectOptions extends DialOptions {
   /** Defaults to ttRPC, the only protocol of agents other than guestd. */
   readonly protocol?: "ttrpc" | "grpc";
+  /** True to open another connection for the first call after the connection was lost, with the same options. */
+  readonly again?: boolean;
   /** Returns the channel to use instead, such as one that records calls. */
   readonly wrap?: (channel: RpcChannel) => RpcChannel;
 }
 
 /** Dials an address (see `dial`) and returns the agent's services. */
 export async function connect(address: string, options: ConnectOptions = {}): Promise<AgentClient> {
+  const { wrap = (given) => given, again } = options;
+  const open = () => openChannel(address, options);
+  const first = await open();
+  return agentClient(wrap(again ? new ReconnectingChannel(first, open) : first));
+}
+
+async function openChannel(address: string, options: ConnectOptions): Promise<RpcChannel> {
   const stream = await dial(address, options);
-  const channel = options.protocol === "grpc" ? new GrpcClient(stream) : new TtrpcClient(stream);
-  const { wrap = (given) => given } = options;
-  return agentClient(wrap(endsWithAgent(channel)));
+  return endsWithAgent(options.protocol === "grpc" ? new GrpcClient(stream) : new TtrpcClient(stream));
 }
 
 /** Returns the agent's services over a channel, which the client then owns. */
