@@ -3,6 +3,7 @@ import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
 import { imageSpec, type RootfsPlace, type RunOptions } from "../image/image-config.ts";
+import { guestRootStorage } from "../sandbox/guest-root.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
 import { RESOLV_CONF_MOUNT } from "../sandbox/set-up-user-network.ts";
 import {
@@ -11,6 +12,7 @@ import {
   openVolumes,
   removeContainer,
   rootfsPlace,
+  SHARE_STORAGE,
   type Volume,
 } from "../sandbox/shared-folder.ts";
 import { moveInVolumes, type RootfsSource, unpackRootfs } from "../sandbox/unpack-rootfs.ts";
@@ -96,7 +98,7 @@ export async function prepareInOwnGuest(
     target: { address: guest.address },
     rootfs,
     config: unpacked.value.config,
-    ...(own ? guestRootStorages(rootfs) : {}),
+    storages: storagesOf(rootfs, { image, volumes }),
     network: options.network !== undefined,
     guest: options.name,
     died: guest.guest.signal,
@@ -122,7 +124,7 @@ export async function prepareInGuest(
   try {
     if (!own) openRootfs(directory, container);
     const mounts = openVolumes(directory, container, volumes);
-    return await inRunningGuest({ guest, rootfs, config, remove, mounts, ...(own ? guestRootStorages(rootfs) : {}) });
+    return await inRunningGuest({ guest, rootfs, config, remove, mounts, storages: storagesOf(rootfs, { image, volumes }) });
   } catch (error) {
     await remove();
     throw error;
@@ -192,10 +194,10 @@ function guestRootPlace(container: string): RootfsPlace {
   return { host: NOWHERE, guest: `/run/kata-containers/${container}/rootfs` };
 }
 
-/** Returns an overlay of the guest's root with a writable layer in guest memory, removed with the container. */
-function guestRootStorages({ guest }: RootfsPlace): Pick<PreparedRun, "storages"> {
-  const options = ["lowerdir=/", "io.katacontainers.fs-opt.overlay-rw"];
-  return { storages: [{ driver: "overlayfs", source: "none", fstype: "overlay", mount_point: guest, options }] };
+/** Returns what the agent mounts for a container: the share if it has files there, and its root if that is the guest's own. */
+function storagesOf(rootfs: RootfsPlace, { image, volumes }: RunFiles): readonly Init<grpc.Storage>[] {
+  if (image !== GUEST_ROOT) return [SHARE_STORAGE];
+  return [...(volumes.length > 0 ? [SHARE_STORAGE] : []), guestRootStorage(rootfs.guest)];
 }
 
 /** Returns the container's spec. Leaves the rlimits of an agent we didn't boot unchanged, since it may run where ours can't be set. */

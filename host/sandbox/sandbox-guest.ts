@@ -1,21 +1,24 @@
 import { type AgentClient, connect } from "../client/agent-client.ts";
 import { Guest } from "../machine/guest.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
+import { readManifest } from "../machine/snapshot/manifest.ts";
+import type { RestoreOptions } from "../machine/snapshot/restore-guest.ts";
 import { checkForwards, type UserNetwork, userNetworkArguments } from "../machine/user-network.ts";
 import type { ForwardedSpans } from "../trace/forward-spans.ts";
 import { guestTracing } from "../trace/guest-spans.ts";
 import { type BootMarks, type BootTimeline, bootMarks, bootTimeline } from "./boot-timeline.ts";
+import { becomeClone } from "./become-clone.ts";
 import { guestLog, LOG_OPTION, LOG_PORT } from "./guest-log.ts";
 import { openSandbox } from "./open-sandbox.ts";
 import { setUpUserNetwork, USER_NETWORK_DNS } from "./set-up-user-network.ts";
 import { makeSharedFolder, type SharedFolder } from "./shared-folder.ts";
 
-const AGENT_PORT = 1024;
+export const AGENT_PORT = 1024;
 /** Time limit in milliseconds; without KVM on a busy host, the first answer may take a second. */
 const FIRST_ANSWER_MS = 10_000;
 const MARKS_MS = 2000;
 /** Bytes that the agent keeps of each output of containers that no host reads, unless the guest's options say otherwise. */
-const CONTAINER_LOGS = "agent.container_logs=262144";
+export const CONTAINER_LOGS = "agent.container_logs=262144";
 const POWER_OFF_MS = 30_000;
 
 export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
@@ -23,6 +26,16 @@ export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
   readonly name: string;
   /** Network for the guest and its containers; none by default. */
   readonly network?: UserNetwork;
+  /**
+   * True if only containers mount the shared folder, and the sandbox doesn't: while none of them uses it, the guest can
+   * be saved.
+   */
+  readonly canBeSaved?: boolean;
+}
+
+export interface RestoredGuestOptions extends Omit<RestoreOptions, "shares"> {
+  /** The clone's host name. */
+  readonly name: string;
 }
 
 /** A running guest with a shared folder, a connection to its agent and a sandbox, ready for containers. */
@@ -50,7 +63,10 @@ export class SandboxGuest implements AsyncDisposable {
   }
 
   /** Starts a guest. If any step fails, rejects and cleans up everything. */
-  static async start({ name, network, ...options }: SandboxGuestOptions, shared?: SharedFolder): Promise<SandboxGuest> {
+  static async start(
+    { name, network, canBeSaved = false, ...options }: SandboxGuestOptions,
+    shared?: SharedFolder,
+  ): Promise<SandboxGuest> {
     await using undo = new AsyncDisposableStack();
     if (network !== undefined) await checkForwards(network);
     const folder = shared ?? (await makeSharedFolder());
@@ -73,9 +89,33 @@ export class SandboxGuest implements AsyncDisposable {
     const marks = await readMarks(guest.address(LOG_PORT));
     if (network !== undefined) await setUpUserNetwork(client);
     const dns = network === undefined ? [] : USER_NETWORK_DNS;
-    await openSandbox(client, { id: name, hostname: name, shared: true, dns });
+    await openSandbox(client, { id: name, hostname: name, shared: !canBeSaved, dns });
     undo.move();
     return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered, marks), spans);
+  }
+
+  /**
+   * Continues a guest from a snapshot as a clone: with an address, a shared folder, randomness, time and host name of its
+   * own. If any step fails, rejects and cleans up everything.
+   */
+  static async restore(
+    snapshot: string,
+    { name, ...options }: RestoredGuestOptions,
+    shared?: SharedFolder,
+  ): Promise<SandboxGuest> {
+    await using undo = new AsyncDisposableStack();
+    const { epoch } = await readManifest(snapshot);
+    const folder = shared ?? (await makeSharedFolder());
+    if (shared === undefined) undo.defer(() => folder.remove());
+    const begun = performance.now();
+    const guest = await Guest.restore(snapshot, { ...options, shares: [folder.share] });
+    undo.defer(() => guest.destroy());
+    const client = await connect(guest.address(AGENT_PORT));
+    undo.defer(() => client.close());
+    await becomeClone(client, epoch, name);
+    const answered = performance.now() - begun;
+    undo.move();
+    return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered), undefined);
   }
 
   get address(): string {
