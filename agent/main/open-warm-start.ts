@@ -24,7 +24,7 @@ export function openWarmStart(
     renewStreams: () => ledger.renewEpoch(),
     end() {
       log.info("the next agent takes over");
-      process.kill(process.pid, "SIGKILL");
+      process.kill(process.pid, "SIGUSR2"); // init starts the next agent without a pause
     },
   });
 }

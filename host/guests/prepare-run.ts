@@ -4,6 +4,7 @@ import type { grpc } from "../../proto/gen/messages.js";
 import { blockRootOf } from "../block-root/block-root.ts";
 import type { AgentClient } from "../client/agent-client.ts";
 import { imageSpec, type RootfsPlace, type RunOptions } from "../image/image-config.ts";
+import { guestRootStorage } from "../sandbox/guest-root.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
 import type { SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import { RESOLV_CONF_MOUNT } from "../sandbox/set-up-user-network.ts";
@@ -13,6 +14,7 @@ import {
   openVolumes,
   removeContainer,
   rootfsPlace,
+  SHARE_STORAGE,
   type Volume,
 } from "../sandbox/shared-folder.ts";
 import { moveInVolumes, type RootfsSource, unpackRootfs } from "../sandbox/unpack-rootfs.ts";
@@ -103,7 +105,7 @@ async function sharedFilesInOwnGuest(
   const { guest, files } = await bootWhile(claim, options, unpack, folder);
   if (!own) openRootfs(folder.directory, container);
   const mounts = openVolumes(folder.directory, container, volumes);
-  return { guest, mounts, rootfs, config: files.config, ...(own ? guestRootStorages(rootfs) : {}) };
+  return { guest, mounts, rootfs, config: files.config, storages: storagesOf(rootfs, { image, volumes }) };
 }
 
 async function blockFilesInOwnGuest(
@@ -141,7 +143,14 @@ export async function prepareInGuest(
   try {
     if (!own) openRootfs(directory, container);
     const mounts = openVolumes(directory, container, volumes);
-    return await inRunningGuest({ guest, rootfs, config, remove, mounts, ...(own ? guestRootStorages(rootfs) : {}) });
+    return await inRunningGuest({
+      guest,
+      rootfs,
+      config,
+      remove,
+      mounts,
+      storages: storagesOf(rootfs, { image, volumes }),
+    });
   } catch (error) {
     await remove();
     throw error;
@@ -237,13 +246,13 @@ function guestRootPlace(container: string): RootfsPlace {
 
 function guestRootParts(container: string): RunParts {
   const rootfs = guestRootPlace(container);
-  return { rootfs, config: {}, ...guestRootStorages(rootfs) };
+  return { rootfs, config: {}, storages: [guestRootStorage(rootfs.guest)] };
 }
 
-/** Returns an overlay of the guest's root with a writable layer in guest memory, removed with the container. */
-function guestRootStorages({ guest }: RootfsPlace): Pick<PreparedRun, "storages"> {
-  const options = ["lowerdir=/", "io.katacontainers.fs-opt.overlay-rw"];
-  return { storages: [{ driver: "overlayfs", source: "none", fstype: "overlay", mount_point: guest, options }] };
+/** Returns what the agent mounts for a container: the share if it has files there, and its root if that is the guest's own. */
+function storagesOf(rootfs: RootfsPlace, { image, volumes }: RunFiles): readonly Init<grpc.Storage>[] {
+  if (image !== GUEST_ROOT) return [SHARE_STORAGE];
+  return [...(volumes.length > 0 ? [SHARE_STORAGE] : []), guestRootStorage(rootfs.guest)];
 }
 
 /** Returns the container's spec. Leaves the rlimits of an agent we didn't boot unchanged, since it may run where ours can't be set. */

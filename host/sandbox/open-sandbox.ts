@@ -1,6 +1,6 @@
 import type { AgentClient } from "../client/agent-client.ts";
 import { RpcError } from "../client/rpc-error.ts";
-import { SHARED_IN_GUEST, SHARED_TAG } from "./shared-folder.ts";
+import { SHARE_STORAGE } from "./shared-folder.ts";
 
 export interface SandboxOptions {
   readonly id: string;
@@ -16,15 +16,8 @@ export async function openSandbox(
   client: AgentClient,
   { id, hostname, shared, dns = [] }: SandboxOptions,
 ): Promise<void> {
-  const folder = {
-    driver: "virtio-fs",
-    source: SHARED_TAG,
-    fstype: "virtiofs",
-    options: ["nodev"],
-    mount_point: `${SHARED_IN_GUEST}/`,
-  };
   try {
-    await client.agent.createSandbox({ sandbox_id: id, hostname, dns, storages: shared ? [folder] : [] });
+    await client.agent.createSandbox({ sandbox_id: id, hostname, dns, storages: shared ? [SHARE_STORAGE] : [] });
   } catch (error) {
     if (!(error instanceof RpcError && error.kind === "already-exists")) throw error;
   }

@@ -2,21 +2,24 @@ import { type AgentClient, connect } from "../client/agent-client.ts";
 import { diskArguments, type SharedDisk } from "../machine/disks.ts";
 import { Guest } from "../machine/guest.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
+import { readManifest } from "../machine/snapshot/manifest.ts";
+import type { RestoreOptions } from "../machine/snapshot/restore-guest.ts";
 import { checkForwards, type UserNetwork, userNetworkArguments } from "../machine/user-network.ts";
 import type { ForwardedSpans } from "../trace/forward-spans.ts";
 import { guestTracing } from "../trace/guest-spans.ts";
+import { becomeClone } from "./become-clone.ts";
 import { type BootMarks, type BootTimeline, bootMarks, bootTimeline } from "./boot-timeline.ts";
 import { guestLog, LOG_OPTION, LOG_PORT } from "./guest-log.ts";
 import { openSandbox } from "./open-sandbox.ts";
 import { setUpUserNetwork, USER_NETWORK_DNS } from "./set-up-user-network.ts";
 import { makeSharedFolder, type SharedFolder } from "./shared-folder.ts";
 
-const AGENT_PORT = 1024;
+export const AGENT_PORT = 1024;
 /** Time limit in milliseconds; without KVM on a busy host, the first answer may take a second. */
 const FIRST_ANSWER_MS = 10_000;
 const MARKS_MS = 2000;
 /** Bytes that the agent keeps of each output of containers that no host reads, unless the guest's options say otherwise. */
-const CONTAINER_LOGS = "agent.container_logs=262144";
+export const CONTAINER_LOGS = "agent.container_logs=262144";
 const POWER_OFF_MS = 30_000;
 
 export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
@@ -29,6 +32,16 @@ export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
   readonly name: string;
   /** Network for the guest and its containers; none by default. */
   readonly network?: UserNetwork;
+  /**
+   * True if only containers mount the shared folder, and the sandbox doesn't: while none of them uses it, the guest can
+   * be saved.
+   */
+  readonly canBeSaved?: boolean;
+}
+
+export interface RestoredGuestOptions extends Omit<RestoreOptions, "shares"> {
+  /** The clone's host name. */
+  readonly name: string;
 }
 
 /** A running guest with a shared folder or disks, a connection to its agent and a sandbox, ready for containers. */
@@ -58,7 +71,7 @@ export class SandboxGuest implements AsyncDisposable {
 
   /** Starts a guest. If any step fails, rejects and cleans up everything. */
   static async start(
-    { name, network, disks, ...options }: SandboxGuestOptions,
+    { name, network, disks, canBeSaved = false, ...options }: SandboxGuestOptions,
     shared?: SharedFolder,
   ): Promise<SandboxGuest> {
     await using undo = new AsyncDisposableStack();
@@ -81,16 +94,41 @@ export class SandboxGuest implements AsyncDisposable {
     undo.defer(() => guest.destroy());
     const spans = await tracing?.receive(guest.address(AGENT_PORT), name);
     undo.defer(() => spans?.close());
-    const client = await connect(guest.address(AGENT_PORT));
+    const client = await connect(guest.address(AGENT_PORT), { again: true });
     undo.defer(() => client.close());
     await client.health.check({}, { timeoutMs: FIRST_ANSWER_MS });
     const answered = performance.now() - begun;
     const marks = await readMarks(guest.address(LOG_PORT));
     if (network !== undefined) await setUpUserNetwork(client);
     const dns = network === undefined ? [] : USER_NETWORK_DNS;
-    await openSandbox(client, { id: name, hostname: name, shared: folder !== undefined, dns });
+    await openSandbox(client, { id: name, hostname: name, shared: folder !== undefined && !canBeSaved, dns });
     undo.move();
     return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered, marks), spans);
+  }
+
+  /**
+   * Continues a guest from a snapshot as a clone: with an address, a shared folder, randomness, time and host name of its
+   * own. If any step fails, rejects and cleans up everything.
+   */
+  static async restore(
+    snapshot: string,
+    { name, ...options }: RestoredGuestOptions,
+    shared?: SharedFolder | "none",
+  ): Promise<SandboxGuest> {
+    await using undo = new AsyncDisposableStack();
+    const { epoch } = await readManifest(snapshot);
+    const folder = shared === "none" ? undefined : (shared ?? (await makeSharedFolder()));
+    if (shared === undefined) undo.defer(() => folder?.remove());
+    const begun = performance.now();
+    const shares = folder === undefined ? [] : [folder.share];
+    const guest = await Guest.restore(snapshot, { ...options, shares });
+    undo.defer(() => guest.destroy());
+    const client = await connect(guest.address(AGENT_PORT), { again: true });
+    undo.defer(() => client.close());
+    await becomeClone(client, epoch, name);
+    const answered = performance.now() - begun;
+    undo.move();
+    return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered), undefined);
   }
 
   get address(): string {

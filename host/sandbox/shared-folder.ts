@@ -13,6 +13,18 @@ import { makeTemporaryFolder } from "../private-folder.ts";
 export const SHARED_TAG = "kataShared";
 export const SHARED_IN_GUEST = "/run/kata-containers/shared/containers";
 
+/**
+ * The guest's mount of the shared folder. Each container that uses the folder brings it too: the agent mounts it for the
+ * first one and unmounts it after the last one.
+ */
+export const SHARE_STORAGE: Init<grpc.Storage> = {
+  driver: "virtio-fs",
+  source: SHARED_TAG,
+  fstype: "virtiofs",
+  options: ["nodev"],
+  mount_point: `${SHARED_IN_GUEST}/`,
+};
+
 /** A host folder mounted in a container. */
 export interface Volume {
   /** Absolute path on the host. */

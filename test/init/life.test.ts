@@ -33,6 +33,12 @@ describeInit("init, from start to power-off,", (binary) => {
     expect(init.console().match(/^run$/gm)).toHaveLength(4);
   });
 
+  test("starts the successor of an agent that ended itself by SIGUSR2 at once, each time", async () => {
+    await using init = startInit({ init: binary, agentCommand: ["/bin/sh", "-c", "kill -USR2 $$"] });
+    await init.waitForConsole(/the agent ended \(signal 12\); next start in 0 ms/, undefined, 4);
+    expect(init.console()).not.toContain("00 ms");
+  });
+
   test("reports an agent that can't be executed, with the reason", async () => {
     await using init = startInit({ init: binary, agentCommand: ["/not/there"] });
     await init.waitForConsole(/guestd-init: cannot execute the agent \/not\/there: No such file or directory\n/);

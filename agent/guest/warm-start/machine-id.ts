@@ -1,18 +1,13 @@
-import { closeSync, constants, existsSync, ftruncateSync, openSync, writeSync } from "node:fs";
-import { crypto } from "../../kernel/builtin.ts";
+import { closeSync, constants, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { MS_BIND } from "../../kernel/constants.ts";
 import type { Sys } from "../../kernel/kernel.ts";
 
-const LABEL = "guestd machine-id\0";
-
-/** Paths of the guest's machine id. */
+/** Paths of the guest's machine id: a file in /run, and where programs look for it. */
 export const MACHINE_ID = { source: "/run/machine-id", target: "/etc/machine-id" } as const;
 
-/** Derives 32 hexadecimal digits from a clone's entropy, which they don't reveal. */
-export function machineIdFrom(entropy: Uint8Array): string {
-  return crypto()
-    .hash("sha256", Buffer.concat([Buffer.from(LABEL), entropy]))
-    .slice(0, 32);
+/** Returns 32 hexadecimal digits from the kernel's generator. */
+export function randomMachineId(): string {
+  return readFileSync("/proc/sys/kernel/random/uuid", "utf8").trim().replaceAll("-", "");
 }
 
 /**

@@ -1,5 +1,5 @@
 import { reseedRandom } from "../../guest/reseed-random.ts";
-import { MACHINE_ID, machineIdFrom, setMachineId } from "../../guest/warm-start/machine-id.ts";
+import { MACHINE_ID, randomMachineId, setMachineId } from "../../guest/warm-start/machine-id.ts";
 import type { WarmStore } from "../../guest/warm-start/warm-record.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { monotonicMs } from "../../kernel/monotonic-ms.ts";
@@ -22,7 +22,7 @@ interface IdentityParts {
 /** Gives the guest a clone's identity. Random numbers come first: everything later may draw some. */
 export async function setIdentity(parts: IdentityParts, identity: CloneIdentity): Promise<void> {
   const { kernel, sandbox, network } = parts;
-  const { entropy, hostname, machineId, interfaces, routes, dns } = identity;
+  const { hostname, machineId, interfaces, routes, dns } = identity;
   addEntropy(parts, identity);
   setClock(parts, identity);
   if (hostname !== "") await sandbox.rename(hostname);
@@ -30,7 +30,7 @@ export async function setIdentity(parts: IdentityParts, identity: CloneIdentity)
     .mounts()
     .split("\n")
     .some((line) => line.split(" ")[1] === MACHINE_ID.target);
-  await setMachineId(kernel.sys, machineId || machineIdFrom(entropy), isMounted);
+  await setMachineId(kernel.sys, machineId || randomMachineId(), isMounted);
   const signal = AbortSignal.timeout(NETWORK_MS);
   for (const each of interfaces) await updateInterface(network, each, signal);
   if (routes.length > 0) await updateRoutes(network, routes, signal);

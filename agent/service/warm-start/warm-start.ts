@@ -68,7 +68,7 @@ export class WarmStart {
         await within(this.gate.emptied(), DRAIN_MS);
         if (freeze_containers) await this.#freeze();
         this.#parts.trim();
-        if (ownsKernel) await settleMemory(kernel.sys, kernel.files);
+        if (ownsKernel) await settleMemory(kernel.sys);
       } catch (error) {
         await this.#thaw(before.frozen);
         store.write(before);

@@ -1,0 +1,48 @@
+import { type AgentClient, connect } from "../client/agent-client.ts";
+import { Guest } from "../machine/guest.ts";
+import type { GuestOptions } from "../machine/guest-options.ts";
+import { MachineError } from "../machine/machine-error.ts";
+import type { Manifest } from "../machine/snapshot/manifest.ts";
+import { becomeClone } from "./become-clone.ts";
+import { LOG_OPTION } from "./guest-log.ts";
+import { openSandbox } from "./open-sandbox.ts";
+import { quiesce } from "./quiesce.ts";
+import { AGENT_PORT, CONTAINER_LOGS } from "./sandbox-guest.ts";
+import { warmUp } from "./warm-up.ts";
+
+export interface TemplateOptions extends Omit<GuestOptions, "shares"> {
+  /** Name of the template, and the host name until a clone gets its own. */
+  readonly name: string;
+  /** Called with the warmed guest before it is saved; containers that it leaves are in every clone. */
+  readonly prepare?: (client: AgentClient, guest: Guest) => Promise<void>;
+}
+
+/**
+ * Boots a guest, lets its agent create containers, saves it to a new folder, and ends it. It has no share: clones get
+ * theirs when they are restored.
+ */
+export async function makeTemplate(
+  directory: string,
+  { name, prepare, kernelArgs = [], ...options }: TemplateOptions,
+): Promise<Manifest> {
+  await using guest = await Guest.start({
+    ...options,
+    kernelArgs: [CONTAINER_LOGS, "agent.template=on", ...kernelArgs, LOG_OPTION],
+  });
+  const client = await connect(guest.address(AGENT_PORT));
+  try {
+    await becomeClone(client, 0, name);
+    await openSandbox(client, { id: name, hostname: name, shared: false });
+    await warmUp(client);
+    await prepare?.(client, guest);
+    const facts = await quiesce(client, name);
+    await client.close();
+    const { signal } = options;
+    return await guest.save(directory, facts, { end: true, ...(signal === undefined ? {} : { signal }) });
+  } catch (error) {
+    if (guest.signal.aborted && !(error instanceof MachineError)) throw guest.signal.reason;
+    throw error;
+  } finally {
+    await client.close();
+  }
+}

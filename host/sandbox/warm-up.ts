@@ -1,0 +1,35 @@
+import type { AgentClient } from "../client/agent-client.ts";
+import { imageSpec, processSpec } from "../image/image-config.ts";
+import { guestRootStorage } from "./guest-root.ts";
+
+/** Containers to create: the first one warms what all later ones use. */
+const CONTAINERS = 2;
+const REMOVE_SECONDS = 30;
+/** Stands for a root file system that the host can't see. */
+const NOWHERE = "/nonexistent";
+
+/** The only program that every guest has; it waits for a signal. */
+const PAUSE = "/pause_bundle/rootfs/pause";
+const SIGKILL = 9;
+
+/** Lets an agent create, enter and remove containers, so that its code and the kernel's are in memory. */
+export async function warmUp(client: AgentClient): Promise<void> {
+  const { agent } = client;
+  for (let index = 0; index < CONTAINERS; index++) {
+    const id = `warm-up-${index}`;
+    const rootfs = `/run/kata-containers/${id}/rootfs`;
+    const spec = imageSpec({ config: {} }, { host: NOWHERE, guest: rootfs }, { args: [PAUSE] });
+    await agent.createContainer({ container_id: id, exec_id: id, OCI: spec, storages: [guestRootStorage(rootfs)] });
+    await agent.startContainer({ container_id: id });
+    await runExec(client, id);
+    await agent.removeContainer({ container_id: id, timeout: REMOVE_SECONDS });
+  }
+}
+
+async function runExec({ agent }: AgentClient, container_id: string): Promise<void> {
+  const id = { container_id, exec_id: "exec" };
+  await agent.execProcess({ ...id, process: processSpec({}, NOWHERE, { entrypoint: [], args: [PAUSE] }) });
+  await agent.signalProcess({ ...id, signal: SIGKILL });
+  while ((await agent.readStdout({ ...id, len: 4096 })).data.length > 0);
+  await agent.waitProcess(id);
+}
