@@ -17,7 +17,7 @@ const CHASSIS = 32;
 const DEVICE = /^disk(\d)-(\w+)$/;
 
 const portName = (port: number) => `diskport${port}`;
-const deviceName = (port: number, { serial }: SharedDisk) => `disk${port}-${serial}`;
+const deviceName = (port: number, { serial }: Pick<SharedDisk, "serial">) => `disk${port}-${serial}`;
 
 /** Returns the place of a port's disk in the guest, as storages of the agent name it. */
 function pciPath(port: number): string {
@@ -32,11 +32,14 @@ export function diskArguments(disks: readonly SharedDisk[]): readonly string[] {
     // Disks need no I/O ports, of which a machine has few.
     return ["-device", `pcie-root-port,id=${portName(port)},${place},io-reserve=0`];
   });
-  const devices = disks.map((disk, port) => [
+  return [...ports, ...disks.map(diskDevice)].flat();
+}
+
+function diskDevice(disk: SharedDisk, port: number): readonly string[] {
+  return [
     ...["-blockdev", JSON.stringify(blockNode(disk, port))],
     ...["-device", JSON.stringify({ driver: "virtio-blk-pci", ...device(disk, port) })],
-  ]);
-  return [...ports, ...devices].flat();
+  ];
 }
 
 /** Returns the places of the disks in `diskArguments`. */
@@ -66,6 +69,34 @@ export async function attachDisk(qmp: Qmp, guest: string, disk: SharedDisk): Pro
     throw error;
   }
   return pciPath(port);
+}
+
+/** Returns the arguments of the disks that were plugged into a guest with these arguments since its start. */
+export async function pluggedDiskArguments(qmp: Qmp, extra: readonly string[]): Promise<readonly string[]> {
+  const plugged = await pluggedDisks(qmp);
+  const nodes = (await qmp.execute("query-named-block-nodes", { flat: true })) as readonly BlockNode[];
+  return plugged.flatMap(({ port, serial }) => {
+    const name = deviceName(port, { serial });
+    if (extra.some((word) => word.includes(`"${name}"`))) return [];
+    const file = nodes.find((node) => node["node-name"] === name)?.file;
+    if (file === undefined) throw new MachineError(`disk ${name}: QEMU doesn't know its file`);
+    return diskDevice({ file, serial }, port);
+  });
+}
+
+/** Returns the files of the disks in QEMU's arguments. */
+export function diskFiles(extra: readonly string[]): readonly string[] {
+  return extra.flatMap((word, index) => {
+    if (extra[index - 1] !== "-blockdev" || !word.startsWith("{")) return [];
+    const { file } = JSON.parse(word) as { readonly file?: { readonly filename?: string } };
+    return file?.filename ?? [];
+  });
+}
+
+interface BlockNode {
+  readonly "node-name": string;
+  /** Path of its file. */
+  readonly file: string;
 }
 
 /** Returns the ports in use with their disks. */

@@ -1,5 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
+import { pluggedDiskArguments } from "./disks.ts";
 import { type GuestOptions, type Machine, resolveMachine } from "./guest-options.ts";
 import { controlSocket, GuestProcesses } from "./guest-processes.ts";
 import { MachineError } from "./machine-error.ts";
@@ -99,10 +100,24 @@ export class Guest implements AsyncDisposable {
   async save(directory: string, facts: SnapshotFacts, options: SaveOptions = {}): Promise<Manifest> {
     await using qmp = await this.qmp();
     try {
-      return await saveProcesses(directory, this.#processes, this.#machine, qmp, facts, options);
+      const { extra = [] } = this.#machine;
+      const machine = { ...this.#machine, extra: [...extra, ...(await pluggedDiskArguments(qmp, extra))] };
+      return await saveProcesses(directory, this.#processes, machine, qmp, facts, options);
     } finally {
       if (options.end) await this.destroy();
     }
+  }
+
+  /** Stops the guest's processors. Connections stay open and are silent. */
+  async pause(): Promise<void> {
+    await using qmp = await this.qmp();
+    await qmp.execute("stop");
+  }
+
+  /** Lets a paused guest continue, in the past: the caller tells its agent the time. */
+  async resume(): Promise<void> {
+    await using qmp = await this.qmp();
+    await qmp.execute("cont");
   }
 
   /** The console's last lines. */

@@ -2,15 +2,16 @@ import { type AgentClient, connect } from "../client/agent-client.ts";
 import { diskArguments, type SharedDisk } from "../machine/disks.ts";
 import { Guest } from "../machine/guest.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
-import { readManifest } from "../machine/snapshot/manifest.ts";
+import { type Manifest, readManifest } from "../machine/snapshot/manifest.ts";
 import type { RestoreOptions } from "../machine/snapshot/restore-guest.ts";
 import { checkForwards, type UserNetwork, userNetworkArguments } from "../machine/user-network.ts";
 import type { ForwardedSpans } from "../trace/forward-spans.ts";
 import { guestTracing } from "../trace/guest-spans.ts";
-import { becomeClone } from "./become-clone.ts";
+import { becomeClone, presentTime } from "./become-clone.ts";
 import { type BootMarks, type BootTimeline, bootMarks, bootTimeline } from "./boot-timeline.ts";
 import { guestLog, LOG_OPTION, LOG_PORT } from "./guest-log.ts";
 import { openSandbox } from "./open-sandbox.ts";
+import { quiesce } from "./quiesce.ts";
 import { setUpUserNetwork, USER_NETWORK_DNS } from "./set-up-user-network.ts";
 import { makeSharedFolder, type SharedFolder } from "./shared-folder.ts";
 
@@ -21,6 +22,8 @@ const MARKS_MS = 2000;
 /** Bytes that the agent keeps of each output of containers that no host reads, unless the guest's options say otherwise. */
 export const CONTAINER_LOGS = "agent.container_logs=262144";
 const POWER_OFF_MS = 30_000;
+/** Time limit in milliseconds for a guest that continues. */
+const RESUMED_MS = 30_000;
 
 export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
   /**
@@ -129,6 +132,39 @@ export class SandboxGuest implements AsyncDisposable {
     const answered = performance.now() - begun;
     undo.move();
     return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered), undefined);
+  }
+
+  /**
+   * Writes a snapshot to a new folder; the guest continues, also if this fails. Its containers stand still meanwhile, and its
+   * connections end: clients of streams continue at their byte. Throws OperationError if containers use the share.
+   */
+  async save(
+    directory: string,
+    {
+      name,
+      notes = {},
+      signal,
+    }: { readonly name: string; readonly notes?: Manifest["notes"]; readonly signal?: AbortSignal },
+  ): Promise<Manifest> {
+    const facts = await quiesce(this.client, name);
+    const all = { ...facts, notes: { ...facts.notes, ...notes } };
+    try {
+      return await this.guest.save(directory, all, signal === undefined ? {} : { signal });
+    } finally {
+      await this.client.guest.resumed({ epoch: facts.epoch, ...presentTime() }, { timeoutMs: RESUMED_MS });
+    }
+  }
+
+  /** Stops the guest's processors. */
+  async pause(): Promise<void> {
+    await this.guest.pause();
+  }
+
+  /** Lets a paused guest continue at the present time. */
+  async resume(): Promise<void> {
+    await this.guest.resume();
+    const { realtime_seconds: Sec, realtime_nanos: nanos } = presentTime();
+    await this.client.agent.setGuestDateTime({ Sec, Usec: Math.floor(nanos / 1000) }, { timeoutMs: RESUMED_MS });
   }
 
   get address(): string {

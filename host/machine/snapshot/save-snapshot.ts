@@ -4,6 +4,7 @@ import { OWNER_NOTE } from "../../../lib/owned-folder.ts";
 import { onProcessEnd } from "../../../lib/process-end.ts";
 import { removeTree, removeTreeSync } from "../../../lib/remove-tree.ts";
 import { makeTemporaryFolder } from "../../private-folder.ts";
+import { diskFiles } from "../disks.ts";
 import type { Machine } from "../guest-options.ts";
 import { MachineError } from "../machine-error.ts";
 import type { Qmp } from "../qmp.ts";
@@ -83,12 +84,18 @@ async function saveMemory(
 }
 
 /** Returns the files that the guest was booted from, with digests. */
-async function bootFiles({ kernel, initrd, image }: Machine): Promise<Pick<Manifest, "kernel" | "initrd" | "image">> {
+async function bootFiles({
+  kernel,
+  initrd,
+  image,
+  extra = [],
+}: Machine): Promise<Pick<Manifest, "kernel" | "initrd" | "image" | "disks">> {
   const file = async (path: string): Promise<BootFile> => ({ path, digest: await fileDigest(path) });
   return {
     kernel: await file(kernel),
     ...(initrd === undefined ? {} : { initrd: await file(initrd) }),
     ...(image === undefined ? {} : { image: await file(image.path) }),
+    disks: await Promise.all(diskFiles(extra).map(file)),
   };
 }
 
