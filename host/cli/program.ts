@@ -13,6 +13,7 @@ import { addDoctor } from "./command/doctor.ts";
 import { addEvents } from "./command/events.ts";
 import { addExec } from "./command/exec.ts";
 import { addExplain } from "./command/explain.ts";
+import { addFork } from "./command/fork.ts";
 import { addForward } from "./command/forward.ts";
 import { addImage } from "./command/image.ts";
 import { addImages } from "./command/images.ts";
@@ -31,10 +32,12 @@ import { addRm } from "./command/rm.ts";
 import { addRmi } from "./command/rmi.ts";
 import { addRun } from "./command/run.ts";
 import { addSetup } from "./command/setup.ts";
+import { addSnapshot } from "./command/snapshot.ts";
 import { addSshProxy } from "./command/ssh-proxy.ts";
 import { addStart } from "./command/start.ts";
 import { addStats } from "./command/stats.ts";
 import { addStop } from "./command/stop.ts";
+import { addTemplate } from "./command/template.ts";
 import { addTraces } from "./command/traces.ts";
 import { addUpdate } from "./command/update.ts";
 import { addUpgrade } from "./command/upgrade.ts";
@@ -79,6 +82,9 @@ export function createProgram(): Command {
     addRm,
     addStart,
     addBoot,
+    addTemplate,
+    addSnapshot,
+    addFork,
     addStop,
     addUpgrade,
     addAgent,

@@ -3,17 +3,23 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Console } from "../machine/console.ts";
 import type { SharedDisk } from "../machine/disks.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
+import { readManifest } from "../machine/snapshot/manifest.ts";
 import type { UserNetwork } from "../machine/user-network.ts";
 import { guestLog } from "../sandbox/guest-log.ts";
 import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import type { SharedFolder } from "../sandbox/shared-folder.ts";
 import type { GuestRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
+import { keepGuest } from "./keeper/keep-guest.ts";
+import { writeContainers } from "./template/container-notes.ts";
 
 export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd" | "image" | "kernelArgs"> {
   readonly name: string;
-  readonly memoryMib: number;
-  readonly cpus: number;
+  /** Folder of the snapshot that it continues from, whose machine it has. */
+  readonly snapshot?: string;
+  /** Size of a guest that is booted. */
+  readonly memoryMib?: number;
+  readonly cpus?: number;
   readonly network?: UserNetwork;
   /** Set for a guest without a shared folder (`SandboxGuestOptions.disks`). */
   readonly disks?: readonly SharedDisk[];
@@ -33,36 +39,51 @@ export function agentLogFile(store: StateStore, guest: string): string {
   return join(store.directory(guest), "agent.log");
 }
 
-/** Boots a guest and records it for other guestctl commands. The caller ends the guest, then closes it in the store. */
+/**
+ * Boots a guest, or with `snapshot` continues one as a clone with its containers, and records it for other guestctl commands.
+ * The caller ends the guest, then closes it in the store.
+ */
 export async function bootKeptGuest(
   store: StateStore,
   options: KeptGuestOptions,
   folder?: SharedFolder,
 ): Promise<{ guest: SandboxGuest; record: GuestRecord }> {
-  const guest = await SandboxGuest.start({ ...options, consoleFile: consoleFile(store, options.name) }, folder).catch(
-    (error: unknown) => {
-      if (!options.signal.aborted) store.boots.add({ failed: true });
-      throw error;
-    },
-  );
-  store.boots.add({ accelerator: guest.guest.accelerator, ms: guest.timeline.check });
+  const { name, snapshot, signal } = options;
+  const all = { ...options, consoleFile: consoleFile(store, name) };
+  const starting = snapshot === undefined ? SandboxGuest.start(all, folder) : restoreGuest(snapshot, all, folder);
+  const guest = await starting.catch((error: unknown) => {
+    if (!signal.aborted && snapshot === undefined) store.boots.add({ failed: true });
+    throw error;
+  });
+  if (snapshot === undefined) store.boots.add({ accelerator: guest.guest.accelerator, ms: guest.timeline.check });
   const record: GuestRecord = {
-    name: options.name,
+    name,
     address: guest.address,
     logAddress: guest.logAddress,
     ...(guest.folder === undefined ? {} : { folder: guest.folder.directory }),
     control: guest.guest.control,
     accelerator: guest.guest.accelerator,
-    memoryMib: options.memoryMib,
-    cpus: options.cpus,
+    memoryMib: guest.guest.memoryMib,
+    cpus: guest.guest.cpus,
     timeline: guest.timeline,
     ...(options.network === undefined ? {} : { network: "user" }),
     ...(options.isEmbedded ? { isEmbedded: true } : {}),
     bootedAt: new Date().toISOString(),
   };
   store.writeGuest(record);
-  void keepAgentLog(guest.logAddress, agentLogFile(store, options.name), guest.ended);
+  if (snapshot !== undefined) writeContainers(store, name, (await readManifest(snapshot)).notes);
+  await keepGuest(store, name, guest);
+  void keepAgentLog(guest.logAddress, agentLogFile(store, name), guest.ended);
   return { guest, record };
+}
+
+function restoreGuest(
+  snapshot: string,
+  { name, disks, signal, onConsole, consoleFile }: KeptGuestOptions & { readonly consoleFile: string },
+  folder: SharedFolder | undefined,
+): Promise<SandboxGuest> {
+  const options = { name, signal, consoleFile, ...(onConsole === undefined ? {} : { onConsole }) };
+  return SandboxGuest.restore(snapshot, options, disks === undefined ? folder : "none");
 }
 
 /** Milliseconds between connection attempts while the guest's next agent starts. */

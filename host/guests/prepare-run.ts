@@ -256,7 +256,10 @@ function storagesOf(rootfs: RootfsPlace, { image, volumes }: RunFiles): readonly
 }
 
 /** Returns the container's spec. Leaves the rlimits of an agent we didn't boot unchanged, since it may run where ours can't be set. */
-export function containerSpec(prepared: PreparedRun, options: RunOptions): Init<grpc.Spec> {
+export function containerSpec(
+  prepared: Pick<PreparedRun, "rootfs" | "config" | "mounts" | "network" | "guest">,
+  options: RunOptions,
+): Init<grpc.Spec> {
   const network = prepared.network ? [RESOLV_CONF_MOUNT] : [];
   const mounts = [...network, ...(prepared.mounts ?? []), ...(options.mounts ?? [])];
   const spec = imageSpec(prepared, prepared.rootfs, { ...options, mounts });

@@ -83,6 +83,15 @@ export class Guest implements AsyncDisposable {
     return this.#processes.vsock.address(port);
   }
 
+  get memoryMib(): number {
+    return this.#machine.memoryMib;
+  }
+
+  /** Processors at its start. */
+  get cpus(): number {
+    return this.#machine.cpus;
+  }
+
   /** Path of QEMU's control socket. */
   get control(): string {
     return controlSocket(this.#processes.directory);

@@ -13,8 +13,8 @@ import { warmUp } from "./warm-up.ts";
 export interface TemplateOptions extends Omit<GuestOptions, "shares"> {
   /** Name of the template, and the host name until a clone gets its own. */
   readonly name: string;
-  /** Called with the warmed guest before it is saved; containers that it leaves are in every clone. */
-  readonly prepare?: (client: AgentClient, guest: Guest) => Promise<void>;
+  /** Called with the warmed guest before it is saved; containers that it leaves are in every clone. Returns notes for the manifest. */
+  readonly prepare?: (client: AgentClient, guest: Guest) => Promise<Manifest["notes"]>;
 }
 
 /**
@@ -34,11 +34,15 @@ export async function makeTemplate(
     await becomeClone(client, 0, name);
     await openSandbox(client, { id: name, hostname: name, shared: false });
     await warmUp(client);
-    await prepare?.(client, guest);
-    const facts = await quiesce(client, name);
+    const prepared = (await prepare?.(client, guest)) ?? {};
+    const { notes, ...facts } = await quiesce(client, name);
     await client.close();
     const { signal } = options;
-    return await guest.save(directory, facts, { end: true, ...(signal === undefined ? {} : { signal }) });
+    return await guest.save(
+      directory,
+      { ...facts, notes: { ...notes, ...prepared } },
+      { end: true, ...(signal === undefined ? {} : { signal }) },
+    );
   } catch (error) {
     if (guest.signal.aborted && !(error instanceof MachineError)) throw guest.signal.reason;
     throw error;

@@ -7,9 +7,17 @@ import { ROOTFS_KINDS, type RootfsKind } from "../../guests/rootfs-kind.ts";
 import { type BootTimeline, timelineSteps, timelineText } from "../../sandbox/boot-timeline.ts";
 import type { GuestRecord } from "../../state/state-records.ts";
 import { StateStore } from "../../state/state-store.ts";
-import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../flags/guest-flags.ts";
+import {
+  checkTemplateFlags,
+  type GuestFlags,
+  guestImage,
+  guestSize,
+  guestWords,
+  withGuestFlags,
+} from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { identifier } from "../flags/option-values.ts";
+import { snapshotOf, useTemplate } from "../guest/use-template.ts";
 import { StatusLine } from "../output/status-line.ts";
 import { textTable } from "../output/text-table.ts";
 import { announceReady, backgroundName, outputFile, runInBackground } from "../run/background.ts";
@@ -50,6 +58,7 @@ export function addBoot(program: Command): void {
 }
 
 async function boot(flags: BootFlags): Promise<void> {
+  checkTemplateFlags("boot", flags);
   const store = new StateStore();
   const name = backgroundName() ?? flags.name ?? randomName("guest");
   using status = new StatusLine();
@@ -83,8 +92,16 @@ async function keep(
 ): Promise<void> {
   const onConsole = (line: string) => void process.stderr.write(`${line}\n`);
   const machine = { ...guestSize(flags), ...guestImage(flags), ...guestWords(flags), ...guestNetwork(flags) };
-  const disks = flags.rootfs === "block" ? { disks: [] } : {};
-  const options = { name, ...machine, ...disks, signal: interrupts.signal, ...(flags.verbose ? { onConsole } : {}) };
+  const disks = flags.rootfs === "block" || flags.template !== undefined ? { disks: [] } : {};
+  using template = await useTemplate(flags.template, name);
+  const options = {
+    name,
+    ...machine,
+    ...disks,
+    ...snapshotOf(template),
+    signal: interrupts.signal,
+    ...(flags.verbose ? { onConsole } : {}),
+  };
   const { guest, record } = await interrupts.during(bootKeptGuest(store, options));
   await using kept = guest;
   status.clear();

@@ -3,7 +3,7 @@ import { randomName } from "../../guests/random-name.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { detachKeys } from "../attach/detach-keys.ts";
 import { CliError } from "../cli-error.ts";
-import { withGuestFlags } from "../flags/guest-flags.ts";
+import { checkTemplateFlags, withGuestFlags } from "../flags/guest-flags.ts";
 import { mounts } from "../flags/mount-flag.ts";
 import { bytes, count, identifier, processors, volumes } from "../flags/option-values.ts";
 import { checkTerminal, withProcessFlags } from "../flags/process-flags.ts";
@@ -19,7 +19,8 @@ import { runOnce } from "../run/run-once.ts";
 const HELP = `
 IMAGE is the name of an image, which is pulled unless the store has it (guestctl pull --help), or a docker save file or an OCI
 layout (directory or tar), optionally compressed with gzip or zstd. A word that begins with . or / or ends with .tar is a file.
-Without --guest, run boots a guest for the container and powers it off when the container ends. With --guest the container
+Without --guest, run boots a guest for the container and powers it off when the container ends. With --template it starts the
+guest from a template; if that has a container, the words are a command for it and there is no IMAGE. With --guest the container
 runs in that guest; with --address at any agent, which must have the root file system: give --rootfs instead of IMAGE.
 The exit code is the container's, or 128 + the signal that killed it; 125 if guestctl failed, 126 if the program can't be
 executed, 127 if it wasn't found.
@@ -104,6 +105,16 @@ async function run(words: readonly string[], flags: RunFlags): Promise<void> {
   }
 }
 
+function checkTemplate(flags: RunFlags): void {
+  checkTemplateFlags("run", flags);
+  const { template, guest, address, rootfs } = flags;
+  if (template === undefined) return;
+  if ((guest ?? address) !== undefined)
+    throw new CliError("run: --template starts a guest of its own; leave out --guest and --address");
+  if (rootfs === "share" || volumesOf(flags).length > 0)
+    throw new CliError("run: a template's guest has no shared folder; leave out -v and --rootfs, or --template");
+}
+
 /** Rejects invalid combinations of flags. Throws CliError. Exported for its test. */
 export function checkFlags(words: readonly string[], flags: RunFlags): void {
   const { address, rootfs, guest, guestRoot, vmImage, network, publish } = flags;
@@ -115,6 +126,7 @@ export function checkFlags(words: readonly string[], flags: RunFlags): void {
       "run: --address and --rootfs PATH need each other: guestctl can't unpack images for that agent; without --address give --rootfs share or block",
     );
   }
+  checkTemplate(flags);
   if (kind === "block" && volumesOf(flags).length > 0) {
     throw new CliError(
       "run: -v needs a shared folder, which --rootfs block lacks; use --rootfs share, or copy with guestctl cp",

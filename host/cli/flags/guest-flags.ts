@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { GuestOptions } from "../../machine/guest-options.ts";
 import { CliError } from "../cli-error.ts";
 import { type NetworkFlags, withNetworkFlags } from "./network-flags.ts";
-import { agentOption, count, kernelWords, mebibytes } from "./option-values.ts";
+import { agentOption, count, identifier, kernelWords, mebibytes } from "./option-values.ts";
 
 /** Flags of the guest to boot. */
 export interface GuestFlags extends NetworkFlags {
@@ -13,10 +13,32 @@ export interface GuestFlags extends NetworkFlags {
   readonly vmCpus?: number;
   readonly agent?: readonly string[];
   readonly kernelArgs?: readonly string[];
+  readonly template?: string;
 }
 
+/** Throws CliError for flags that a template's guest can't have: it has the machine and the devices of its snapshot. */
+export function checkTemplateFlags(command: string, flags: GuestFlags): void {
+  if (flags.template === undefined) return;
+  const own = (["vmImage", "vmMemory", "vmCpus", "agent", "kernelArgs", "network", "publish"] as const).filter(
+    (name) => flags[name] !== undefined,
+  );
+  if (own.length === 0) return;
+  const names = own.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`).join(", ");
+  throw new CliError(`${command}: ${names} can't be combined with --template; give them to guestctl template create`);
+}
+
+/** Adds the flags of a guest to boot, or to start from a template. */
 export function withGuestFlags(command: Command): Command {
-  return withNetworkFlags(command)
+  return withVmFlags(withNetworkFlags(command)).option(
+    "--template <name>",
+    "start it from this template instead of booting one",
+    identifier,
+  );
+}
+
+/** Adds the flags of a guest's machine and files. */
+export function withVmFlags(command: Command): Command {
+  return command
     .option("--vm-image <dir>", "boot the image that guestctl image build wrote to this folder")
     .option("--vm-memory <size>", "memory of the booted guest, such as 512m", mebibytes)
     .option("--vm-cpus <count>", "processors of the booted guest", count)

@@ -13,11 +13,13 @@ import { guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { hasImage, type RunFlags, rootfsKind, runOptions, volumesOf } from "../flags/run-flags.ts";
 import { findTarget } from "../guest/target.ts";
+import { snapshotOf, useTemplate } from "../guest/use-template.ts";
 import { StatusLine } from "../output/status-line.ts";
 import { sizeText } from "../output/text-table.ts";
 import { announceReady, backgroundOutput } from "./background.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { runContainer } from "./run-container.ts";
+import { runInClone, templateWithContainer } from "./run-in-clone.ts";
 
 /** The words and flags of a `guestctl run`. */
 export interface RunRequest {
@@ -39,6 +41,8 @@ export interface RunTurn {
 export async function runOnce(store: StateStore, request: RunRequest, turn: RunTurn): Promise<number> {
   const { words, flags } = request;
   const { id, interrupts, restarts, isAgain } = turn;
+  const clone = flags.template === undefined ? undefined : await templateWithContainer(flags.template);
+  if (clone !== undefined) return runInClone(store, clone, request, turn);
   using status = new StatusLine();
   using _claim = isAgain ? undefined : claimName(store, id, words, flags);
   using chosen = hasImage(flags)
@@ -103,7 +107,7 @@ function claimName(store: StateStore, id: string, args: readonly string[], flags
   };
 }
 
-function prepare(
+async function prepare(
   store: StateStore,
   { id, interrupts, isAgain }: RunTurn,
   chosen: ChosenImage | undefined,
@@ -117,7 +121,7 @@ function prepare(
   const files = {
     image: flags.guestRoot ? GUEST_ROOT : named,
     volumes: volumesOf(flags),
-    rootfs: rootfsKind(flags),
+    rootfs: flags.template === undefined ? rootfsKind(flags) : "block",
     memory: flags.memory,
   } as const;
   const unpacking = flags.guestRoot ? [] : [`unpacking ${text}`];
@@ -126,7 +130,9 @@ function prepare(
     const { guest } = findTarget(store, flags);
     if (guest !== undefined) return prepareInGuest(guest, id, files, interrupts.signal);
   }
-  return prepareInOwnGuest(store, id, files, {
+  using template = await useTemplate(flags.template, id);
+  return await prepareInOwnGuest(store, id, files, {
+    ...snapshotOf(template),
     ...(isAgain ? { isAgain } : {}),
     name: id,
     ...guestSize(flags, flags),

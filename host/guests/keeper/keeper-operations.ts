@@ -1,7 +1,10 @@
 /** What a guest's keeper does for other commands. Requests and results are JSON. */
 export interface KeeperOperations {
-  /** Takes a snapshot under a name; the guest continues. */
-  snapshot(request: { readonly name: string }, signal: AbortSignal): Promise<{ readonly bytes: number }>;
+  /** Takes a snapshot as a template of this name; the guest continues. One for a fork makes no older one give way. */
+  snapshot(
+    request: { readonly name: string; readonly isForFork?: boolean },
+    signal: AbortSignal,
+  ): Promise<{ readonly bytes: number }>;
   /** Stops the guest's processors. */
   pause(request: Readonly<Record<string, never>>, signal: AbortSignal): Promise<Readonly<Record<string, never>>>;
   /** Lets a paused guest continue, with the present time. */

@@ -10,6 +10,7 @@ import {
 } from "../../guests/prepare-run.ts";
 import { randomName } from "../../guests/random-name.ts";
 import { streamsPlace } from "../../guests/streams-place.ts";
+import { waitingProcess } from "../../guests/waiting-process.ts";
 import type { RunOptions } from "../../image/image-config.ts";
 import { findQemu } from "../../machine/programs.ts";
 import type { ProcessRecord } from "../../state/state-records.ts";
@@ -23,8 +24,6 @@ import { writeAll } from "../files/write-all.ts";
 import { chooseRootfs } from "../image/image-choice.ts";
 import type { CreateOptions } from "./options.ts";
 
-/** The program in guests that only waits, and where a container sees it. */
-const PAUSE = { source: "/pause_bundle/rootfs/pause", destination: "/.guestd-pause" };
 const WAITING = ["sleep", "2147483647"];
 const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 const REMOVE_SECONDS = 30;
@@ -117,8 +116,7 @@ async function startContainer(
 
 function runOptions(options: CreateOptions, inGuest: boolean): RunOptions {
   const { command, env, cwd, user, limits, readOnlyRoot } = options;
-  const pause = { destination: PAUSE.destination, source: PAUSE.source, type: "bind", options: ["bind", "ro"] };
-  const waiting = inGuest ? { args: [PAUSE.destination], mounts: [pause] } : { args: WAITING };
+  const waiting = inGuest ? waitingProcess() : { args: WAITING };
   return {
     ...(command === undefined ? waiting : { args: command }),
     ...{ entrypoint: [], env: environment(env), hostname: "sandbox" },

@@ -1,0 +1,79 @@
+import type { Command } from "commander";
+import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
+import { randomName } from "../../guests/random-name.ts";
+import { TemplateStore } from "../../guests/template/template-store.ts";
+import { oneLine } from "../../operation-error.ts";
+import { StateStore } from "../../state/state-store.ts";
+import { count, identifier } from "../flags/option-values.ts";
+import { print } from "../output/print.ts";
+import { outputFile, runInBackground } from "../run/background.ts";
+import { Interrupts } from "../run/interrupts.ts";
+import { keeperOf } from "./snapshot.ts";
+
+interface ForkFlags {
+  readonly count: number;
+  readonly name?: string;
+}
+
+const HELP = `
+Clones have the guest's containers, processes, files and unread output of that moment, and randomness, time, addresses and
+host names of their own. Commands that are attached stay with the guest. Each clone runs in the background until guestctl
+stop; its name stands for its container, as long as it has only one.
+
+  guestctl fork dev --count 3 --name try
+  guestctl exec try-2 ls`;
+
+/** Adds `guestctl fork`. */
+export function addFork(program: Command): void {
+  program
+    .command("fork")
+    .summary("start copies of a running guest")
+    .description("Save a running guest and start copies of it. Prints their names.")
+    .argument("<guest>")
+    .option("--count <number>", "number of copies", count, 1)
+    .option("--name <name>", "names the copies NAME-1, NAME-2 … (default: the guest's name)", identifier)
+    .addHelpText("after", HELP)
+    .action((guest: string, flags: ForkFlags) => fork(guest, flags));
+}
+
+async function fork(text: string, flags: ForkFlags): Promise<void> {
+  const keeper = keeperOf(text);
+  const store = new StateStore();
+  const names = freeNames(store, flags.name ?? keeper.guest, flags.count);
+  const templates = new TemplateStore();
+  const snapshot = randomName("fork");
+  using interrupts = new Interrupts();
+  const { signal } = interrupts;
+  await interrupts.during(askKeeper(keeper, "snapshot", { name: snapshot, isForFork: true }, signal));
+  try {
+    for (const name of names) {
+      signal.throwIfAborted();
+      await startClone(store, snapshot, name);
+    }
+  } finally {
+    await templates.remove(snapshot);
+  }
+}
+
+/** Starts a clone in the background and prints its name, or its error: the others are started all the same. */
+async function startClone(store: StateStore, snapshot: string, name: string): Promise<void> {
+  try {
+    await runInBackground(name, outputFile(store, name, name), {
+      words: ["boot", "--template", snapshot, "--name", name],
+    });
+    await print(`${name}\n`);
+  } catch (error) {
+    process.stderr.write(`guestctl: ${name}: ${oneLine(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+/** Returns the first names of the form NAME-1, NAME-2 … that no guest has. */
+function freeNames(store: StateStore, prefix: string, wanted: number): readonly string[] {
+  const taken = new Set([...store.guests(), ...store.endedGuests()].map(({ name }) => name));
+  const names: string[] = [];
+  for (let number = 1; names.length < wanted; number++) {
+    if (!taken.has(`${prefix}-${number}`)) names.push(`${prefix}-${number}`);
+  }
+  return names;
+}

@@ -1,0 +1,42 @@
+import { join } from "node:path";
+import type { Command } from "commander";
+import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
+import { KEEPER_SOCKET } from "../../guests/keeper/keeper-operations.ts";
+import { StateStore } from "../../state/state-store.ts";
+import { findTarget } from "../guest/target.ts";
+import { print } from "../output/print.ts";
+import { sizeText } from "../output/text-table.ts";
+import { Interrupts } from "../run/interrupts.ts";
+
+const HELP = `
+The guest stands still meanwhile and then continues. Its connections end: commands such as guestctl exec connect again and
+continue at their byte. A guest whose containers have their files from a share can't be saved; boot it with --rootfs block.
+
+  guestctl snapshot dev dev-1
+  guestctl boot -d --template dev-1 --name again`;
+
+/** Adds `guestctl snapshot`. */
+export function addSnapshot(program: Command): void {
+  program
+    .command("snapshot")
+    .summary("save a running guest as a template")
+    .description("Save a running guest with its containers as a template.")
+    .argument("<guest>")
+    .argument("<name>")
+    .addHelpText("after", HELP)
+    .action((guest: string, name: string) => snapshot(guest, name));
+}
+
+async function snapshot(text: string, name: string): Promise<void> {
+  using interrupts = new Interrupts();
+  const { bytes } = await interrupts.during(askKeeper(keeperOf(text), "snapshot", { name }, interrupts.signal));
+  await print(`${name}  ${sizeText(bytes)}\n`);
+}
+
+/** Returns the place of a guest's keeper. Throws CliError if the guest doesn't run. */
+export function keeperOf(text: string): { readonly guest: string; readonly socket: string } {
+  const store = new StateStore();
+  const { guest } = findTarget(store, { guest: text });
+  const name = guest?.name ?? text;
+  return { guest: name, socket: join(store.directory(name), KEEPER_SOCKET) };
+}

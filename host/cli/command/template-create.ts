@@ -1,0 +1,98 @@
+import type { Command } from "commander";
+import { randomName } from "../../guests/random-name.ts";
+import { containerNotes } from "../../guests/template/container-notes.ts";
+import { startTemplateContainer, type TemplateContainer } from "../../guests/template/template-container.ts";
+import { TemplateStore } from "../../guests/template/template-store.ts";
+import { chooseImage, type PullPolicy } from "../../image-store/choose-image.ts";
+import { diskArguments } from "../../machine/disks.ts";
+import { makeTemplate } from "../../sandbox/make-template.ts";
+import { type GuestFlags, guestImage, guestSize, guestWords, withVmFlags } from "../flags/guest-flags.ts";
+import { print } from "../output/print.ts";
+import { StatusLine } from "../output/status-line.ts";
+import { sizeText } from "../output/text-table.ts";
+import { Interrupts } from "../run/interrupts.ts";
+
+interface CreateFlags extends Omit<GuestFlags, "network" | "publish"> {
+  readonly image?: string;
+  readonly run?: readonly string[];
+  readonly pull?: PullPolicy;
+  readonly verbose?: true;
+}
+
+const HELP = `
+Without --image the template is a guest without containers; run --template NAME IMAGE starts one. With --image it has a
+container of that name, in which each --run was run by its shell: what a command leaves in memory and files, clones have.
+A template contains the memory of its guest: see docs/warm-start.md for what must not be in one.
+
+  guestctl template create base
+  guestctl template create py --image python:3.12-slim --run "python3 -c 'import json, ssl'"
+  guestctl run --template py python3 -c "print(1)"`;
+
+/** Adds `guestctl template create`. */
+export function addTemplateCreate(parent: Command): void {
+  const command = parent
+    .command("create")
+    .summary("boot a guest, warm it up and save it")
+    .description("Boot a guest, let it create containers, save it under a name, and end it.")
+    .argument("<name>")
+    .option("--image <image>", "image of a container that each clone has: a file, or a name to pull")
+    .option("--run <command>", "with --image: run it in the container before saving; repeatable", appended)
+    .option("--pull <when>", "pull the image: always, missing or never (default: missing)");
+  withVmFlags(command)
+    .option("-V, --verbose", "show the guest's console on stderr")
+    .addHelpText("after", HELP)
+    .action((name: string, flags: CreateFlags) => create(name, flags));
+}
+
+const appended = (word: string, before: readonly string[] = []): readonly string[] => [...before, word];
+
+async function create(name: string, flags: CreateFlags): Promise<void> {
+  const store = new TemplateStore();
+  store.checkFree(name);
+  const began = performance.now();
+  using status = new StatusLine();
+  using interrupts = new Interrupts();
+  const { signal } = interrupts;
+  status.show(`booting a guest for template ${name} …`);
+  using chosen = flags.image === undefined ? undefined : await interrupts.during(imageOf(name, flags, signal));
+  const container = chosen && containerOf(name, flags, chosen, signal);
+  const onConsole = (line: string) => void process.stderr.write(`${line}\n`);
+  const { bytes } = await interrupts.during(
+    store.add(name, (directory) =>
+      makeTemplate(directory, {
+        ...{ name, signal, ...guestSize(flags), ...guestImage(flags), ...guestWords(flags) },
+        qemuArgs: diskArguments([]),
+        ...(flags.verbose ? { onConsole } : {}),
+        async prepare(client, guest) {
+          if (container === undefined) return {};
+          status.show(`preparing the container of template ${name} …`);
+          return containerNotes([await startTemplateContainer(client, guest, container)]);
+        },
+      }),
+    ),
+  );
+  status.clear();
+  await print(`${name}  ${sizeText(bytes)}, ${((performance.now() - began) / 1000).toFixed(1)} s\n`);
+}
+
+function imageOf(name: string, { image = "", pull = "missing" }: CreateFlags, signal: AbortSignal) {
+  return chooseImage({
+    text: image,
+    container: randomName(name),
+    pull,
+    plainHttp: false,
+    signal,
+    onProgress: () => undefined,
+  });
+}
+
+function containerOf(
+  name: string,
+  { run = [] }: CreateFlags,
+  { path, text }: { readonly path: string; readonly text: string },
+  signal: AbortSignal,
+): TemplateContainer {
+  const commands = run.map((line) => ["/bin/sh", "-c", line]);
+  const output = { stdout: process.stderr, stderr: process.stderr };
+  return { name, image: { path }, imageText: text, commands, output, signal };
+}

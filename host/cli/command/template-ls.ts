@@ -1,0 +1,49 @@
+import type { Command } from "commander";
+import { containersIn } from "../../guests/template/container-notes.ts";
+import { type Template, TemplateStore } from "../../guests/template/template-store.ts";
+import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
+import { print } from "../output/print.ts";
+import { ageText, sizeText, textTable } from "../output/text-table.ts";
+
+interface LsFlags extends OutputFlags {
+  readonly quiet?: true;
+}
+
+const HEADER = ["NAME", "CREATED", "SIZE", "MEMORY", "CPUS", "CONTAINERS"];
+
+/** Adds `guestctl template ls`. */
+export function addTemplateLs(parent: Command): void {
+  const command = parent
+    .command("ls")
+    .summary("list templates")
+    .description("List the templates of this user.")
+    .option("-q, --quiet", "print only names");
+  withOutput(command).action((flags: LsFlags) => list(flags));
+}
+
+async function list(flags: LsFlags): Promise<void> {
+  const templates = await new TemplateStore().list();
+  if (isJson(flags)) return print(jsonText(templates.map(templateRecord)));
+  if (flags.quiet) return print(templates.map(({ name }) => `${name}\n`).join(""));
+  const rows = templates.map(templateRecord).map(({ name, createdAt, bytes, memoryMib, cpus, containers }) => {
+    return [name, ageText(createdAt), sizeText(bytes), `${memoryMib} MiB`, `${cpus}`, containers.join(", ")];
+  });
+  await print(textTable([HEADER, ...rows]));
+}
+
+/** Returns what is shown of a template. */
+export function templateRecord({ name, manifest, bytes, users }: Template) {
+  const { createdAt, machine, notes, guest } = manifest;
+  const { memoryMib, cpus } = machine;
+  const containers = containersIn(notes).filter(({ container, exec }) => container === exec);
+  return {
+    name,
+    createdAt,
+    bytes,
+    memoryMib,
+    cpus,
+    guest,
+    users,
+    containers: containers.map(({ container }) => container),
+  };
+}

@@ -1,0 +1,73 @@
+import { execSpec } from "../../guests/exec-spec.ts";
+import { causeOfDeath, guestDiedError } from "../../guests/guest-death.ts";
+import { bootKeptGuest } from "../../guests/kept-guest.ts";
+import { randomName } from "../../guests/random-name.ts";
+import { streamsPlace } from "../../guests/streams-place.ts";
+import { containersIn } from "../../guests/template/container-notes.ts";
+import type { ProcessRecord } from "../../state/state-records.ts";
+import type { StateStore } from "../../state/state-store.ts";
+import { serveStreams } from "../attach/serve-streams.ts";
+import { CliError } from "../cli-error.ts";
+import { processOptions } from "../flags/process-flags.ts";
+import { useTemplate } from "../guest/use-template.ts";
+import { StatusLine } from "../output/status-line.ts";
+import type { RunRequest, RunTurn } from "./run-once.ts";
+
+/** A template and its only container. */
+export interface CloneSource {
+  readonly template: string;
+  readonly container: ProcessRecord;
+}
+
+/** Returns the container of a template; undefined if it has none, so that the run creates one. */
+export async function templateWithContainer(template: string): Promise<CloneSource | undefined> {
+  const { TemplateStore } = await import("../../guests/template/template-store.ts");
+  const { manifest } = await new TemplateStore().find(template);
+  const [container, other] = containersIn(manifest.notes).filter((each) => each.container === each.exec);
+  if (other !== undefined) {
+    throw new CliError(`run: template ${template} has several containers; use guestctl boot --template and exec`);
+  }
+  return container === undefined ? undefined : { template, container };
+}
+
+/** Starts a guest from a template, runs a command in its container, and powers the guest off. Returns the exit code. */
+export async function runInClone(
+  store: StateStore,
+  { template: name, container: record }: CloneSource,
+  { words, flags }: RunRequest,
+  { id, interrupts }: RunTurn,
+): Promise<number> {
+  const { container } = record;
+  if (flags.detach)
+    throw new CliError(`run: template ${name} has a container; use guestctl boot -d --template ${name}`);
+  using status = new StatusLine();
+  status.show(`starting a guest from template ${name} …`);
+  store.claim(id);
+  let why: string | undefined;
+  try {
+    using template = await useTemplate(name, id);
+    const options = { name: id, snapshot: template?.directory ?? "", disks: [], signal: interrupts.signal };
+    const { guest, record: guestRecord } = await interrupts.during(bootKeptGuest(store, options));
+    template?.[Symbol.dispose]();
+    await using kept = guest;
+    status.clear();
+    const died = kept.guest.signal;
+    died.addEventListener("abort", () => {
+      why = causeOfDeath(died.reason);
+    });
+    const target = { address: kept.address, guest: guestRecord, container, record };
+    const exec = randomName("x");
+    const request = { container, exec, process: execSpec(target, words, processOptions(flags)) };
+    const serving = serveStreams(streamsPlace(target), request, {
+      ...{ name: `exec ${exec} in container ${container}`, interrupts, died, findDeath: () => undefined },
+      stdin: flags.interactive ? "pass" : "end",
+    });
+    const code = await serving.catch((error: unknown) => {
+      throw died.aborted ? guestDiedError(died.reason, id) : error;
+    });
+    await kept.powerOff();
+    return code;
+  } finally {
+    store.closeGuest(id, why);
+  }
+}
