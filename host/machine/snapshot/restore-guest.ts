@@ -19,6 +19,8 @@ export type RestoreOptions = Pick<
 >;
 
 const POLL_MS = 3;
+/** Entries in the queues of QEMU's vsock devices. */
+const QUEUE_SIZE = 128;
 /** Time in which a QEMU that closed its control socket ends. */
 const ENDING_MS = 100;
 
@@ -77,12 +79,21 @@ async function fill(file: string, pid: number, { extents }: Manifest): Promise<v
   await fillMemory(from, to, extents);
 }
 
-/** Waits until the guest's vsock driver runs: a connection before that can make the device deaf. */
+/**
+ * Waits until the guest's vsock driver has filled the queue of what it receives: a connection before that makes the device deaf.
+ * (x-query-virtio-queue-status would tell the size, but stops the queue of a vhost-user device.)
+ */
 export async function driverReady(qmp: Qmp, signal: AbortSignal): Promise<void> {
+  const receiving = { path: "/machine/peripheral/vsock/virtio-backend", queue: 0 };
   for (;;) {
-    const status = await qmp.execute("x-query-virtio-status", { path: "/machine/peripheral/vsock/virtio-backend" });
-    if (JSON.stringify(status).includes("DRIVER_OK")) return;
+    const element = (await qmp.execute("x-query-virtio-queue-element", receiving).catch(() => ({}))) as QueueElement;
+    if (element.avail?.idx === QUEUE_SIZE) return;
     signal.throwIfAborted();
     await delay(POLL_MS);
   }
+}
+
+/** Part of QEMU's answer. */
+interface QueueElement {
+  readonly avail?: { readonly idx: number };
 }
