@@ -18,7 +18,6 @@ export type RestoreOptions = Pick<
   "shares" | "onConsole" | "consoleInput" | "consoleFile" | "signal" | "timeoutMs"
 >;
 
-const POLL_MS = 3;
 /** Time in which a QEMU that closed its control socket ends. */
 const ENDING_MS = 100;
 
@@ -56,7 +55,7 @@ export async function restoreProcesses(
     if (shared !== undefined) await plug(qmp, shareDevice(shared.place, 0, machine));
     processes.firstLine ??= performance.now();
     await qmp.execute("cont");
-    await driverReady(qmp, signal);
+    await processes.vsock.ready(qmp, signal);
     return processes;
   } catch (error) {
     const cause = await causeOf(error, processes);
@@ -75,14 +74,4 @@ async function fill(file: string, pid: number, { extents }: Manifest): Promise<v
   await using from = await open(file, "r");
   await using to = await open(memoryOf(pid), "r+");
   await fillMemory(from, to, extents);
-}
-
-/** Waits until the guest's vsock driver runs: a connection before that can make the device deaf. */
-export async function driverReady(qmp: Qmp, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    const status = await qmp.execute("x-query-virtio-status", { path: "/machine/peripheral/vsock/virtio-backend" });
-    if (JSON.stringify(status).includes("DRIVER_OK")) return;
-    signal.throwIfAborted();
-    await delay(POLL_MS);
-  }
 }

@@ -5,7 +5,6 @@ import { MachineError } from "../machine-error.ts";
 import { plug, shareDevice, unplug, vsockDevice } from "../plugged-device.ts";
 import type { Qmp } from "../qmp.ts";
 import type { Manifest } from "./manifest.ts";
-import { driverReady } from "./restore-guest.ts";
 import { type SnapshotFacts, saveSnapshot } from "./save-snapshot.ts";
 
 export interface SaveOptions {
@@ -39,7 +38,7 @@ export async function saveProcesses(
   if (!end) {
     again.defer(async () => {
       await qmp.execute("cont");
-      await driverReady(qmp, AbortSignal.timeout(DRIVER_MS));
+      await processes.vsock.ready(qmp, AbortSignal.timeout(DRIVER_MS));
     });
   }
   const share = shares[0];
