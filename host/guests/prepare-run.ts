@@ -124,7 +124,14 @@ export async function prepareInGuest(
   try {
     if (!own) openRootfs(directory, container);
     const mounts = openVolumes(directory, container, volumes);
-    return await inRunningGuest({ guest, rootfs, config, remove, mounts, storages: storagesOf(rootfs, { image, volumes }) });
+    return await inRunningGuest({
+      guest,
+      rootfs,
+      config,
+      remove,
+      mounts,
+      storages: storagesOf(rootfs, { image, volumes }),
+    });
   } catch (error) {
     await remove();
     throw error;

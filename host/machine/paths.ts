@@ -40,6 +40,12 @@ export function cacheDirectory(): string {
   return process.env["GUESTD_CACHE"] ?? join(homedir(), ".cache/guestd");
 }
 
+/** Returns the directory for what this user stores: images, templates. */
+export function userCache(): string {
+  const { XDG_CACHE_HOME: cache = "" } = process.env;
+  return cache === "" ? cacheDirectory() : join(cache, "guestd");
+}
+
 /** An unpacked kernel in the cache: `kernel` is the bootable file, `modules` the directory lib/modules/<version>. */
 export interface CachedKernel {
   readonly version: string;

@@ -54,7 +54,8 @@ export async function startVsockDevice(directory: string, signal: AbortSignal): 
     address: (port) => `hvsock://${path}:${port}`,
     program,
     listening: waitUntilListening(program, socket, signal),
-    ready: (_qmp, until) => waitFor(async () => QUEUES.every((queue) => polledQueues(program.pid ?? 0).has(queue)), until),
+    ready: (_qmp, until) =>
+      waitFor(async () => QUEUES.every((queue) => polledQueues(program.pid ?? 0).has(queue)), until),
   };
 }
 

@@ -6,8 +6,8 @@ import type { Manifest } from "../machine/snapshot/manifest.ts";
 import { becomeClone } from "./become-clone.ts";
 import { LOG_OPTION } from "./guest-log.ts";
 import { openSandbox } from "./open-sandbox.ts";
-import { AGENT_PORT, CONTAINER_LOGS } from "./sandbox-guest.ts";
 import { quiesce } from "./quiesce.ts";
+import { AGENT_PORT, CONTAINER_LOGS } from "./sandbox-guest.ts";
 import { warmUp } from "./warm-up.ts";
 
 export interface TemplateOptions extends Omit<GuestOptions, "shares"> {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { isJsonObject } from "../../../lib/parse-json.ts";
 import { makePrivateFolder } from "../../private-folder.ts";
-import { cacheDirectory } from "../paths.ts";
+import { userCache } from "../paths.ts";
 
 /** Digests in the cache; the oldest are dropped. */
 const LIMIT = 64;
@@ -30,7 +30,7 @@ export async function fileDigest(path: string, cache = defaultCache()): Promise<
 }
 
 function defaultCache(): string {
-  return join(makePrivateFolder(join(cacheDirectory(), "snapshots")), "digests.json");
+  return join(makePrivateFolder(join(userCache(), "templates")), "digests.json");
 }
 
 /** A cache that is missing or damaged is empty. */
