@@ -58,8 +58,8 @@ export class Guest implements AsyncDisposable {
     const manifest = await readManifest(directory);
     const late = AbortSignal.timeout(options.timeoutMs ?? RESTORE_MS);
     const signal = AbortSignal.any([late, ...(options.signal === undefined ? [] : [options.signal])]);
-    const processes = await restoreProcesses(directory, manifest, options, signal);
-    return new Guest(processes, manifest.machine, begun, options.signal);
+    const { processes, machine } = await restoreProcesses(directory, manifest, options, signal);
+    return new Guest(processes, machine, begun, options.signal);
   }
 
   private constructor(processes: GuestProcesses, machine: Machine, begun: number, signal: AbortSignal | undefined) {
@@ -82,11 +82,21 @@ export class Guest implements AsyncDisposable {
     return this.#processes.vsock.address(port);
   }
 
+  /** MAC address of its network card, if it has one. */
+  get mac(): string | undefined {
+    return this.#machine.card?.mac;
+  }
+
+  /** Path of QEMU's control socket, for `pauseMachine` and `continueMachine` in other processes of this user. */
+  get control(): string {
+    return controlSocket(this.#processes.directory);
+  }
+
   /**
    * Connects to QEMU's control socket. Allows one connection at a time; the caller closes it.
    */
   qmp(): Promise<Qmp> {
-    return Qmp.connect(controlSocket(this.#processes.directory));
+    return Qmp.connect(this.control);
   }
 
   /**

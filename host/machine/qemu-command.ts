@@ -6,6 +6,7 @@ import {
   shareDevice,
   vsockDevice,
 } from "./plugged-device.ts";
+import { cardArguments, type NetworkCard } from "./user-network.ts";
 import type { VsockBackend } from "./vsock-device.ts";
 
 /** Resources that can be plugged into a guest with `hotplug`, beyond the initial ones. */
@@ -37,6 +38,7 @@ export interface QemuMachine {
   /** Undefined if it is plugged in later, as in a restored guest. */
   readonly vsock: VsockBackend | undefined;
   readonly shares: readonly SharePlace[];
+  readonly card?: NetworkCard;
   /** A guest that waits for a snapshot's state: the file with its memory, mapped copy-on-write, or "empty". */
   readonly incoming?: { readonly memory: string | "empty" };
   /** Additional raw arguments. */
@@ -63,6 +65,7 @@ export function qemuArguments(machine: QemuMachine): readonly string[] {
     ...(machine.hotplug ? ports() : []),
     ...(machine.control === undefined ? [] : ["-qmp", `unix:${doubleCommas(machine.control)},server=on,wait=off`]),
     ...machine.shares.flatMap((share, index) => deviceArguments(shareDevice(share, index, machine))),
+    ...(machine.card === undefined ? [] : cardArguments(machine.card, machine)),
     ...(machine.extra ?? []),
     ...(machine.incoming === undefined ? [] : ["-S", "-incoming", "defer"]),
   ];

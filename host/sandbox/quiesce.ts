@@ -5,12 +5,12 @@ import { OperationError } from "../operation-error.ts";
 const QUIESCE_MS = 60_000;
 
 /**
- * Prepares a guest for a snapshot and returns what its manifest records of it. Throws OperationError if containers use a
+ * Prepares a guest for a snapshot, freezes its containers, and returns what its manifest records of it. Throws OperationError if containers use a
  * share, which can't be in a snapshot; the guest then continues.
  */
 export async function quiesce(client: AgentClient, guest: string): Promise<SnapshotFacts> {
   const running = await client.guest.running({});
-  const { epoch, losses } = await client.guest.quiesce({}, { timeoutMs: QUIESCE_MS });
+  const { epoch, losses } = await client.guest.quiesce({ freeze_containers: true }, { timeoutMs: QUIESCE_MS });
   const share = losses.find(({ kind }) => kind === "share");
   if (share !== undefined) {
     await client.guest.resumed({ epoch });

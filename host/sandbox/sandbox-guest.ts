@@ -1,15 +1,18 @@
 import { type AgentClient, connect } from "../client/agent-client.ts";
 import { Guest } from "../machine/guest.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
-import { readManifest } from "../machine/snapshot/manifest.ts";
+import { type Manifest, readManifest } from "../machine/snapshot/manifest.ts";
 import type { RestoreOptions } from "../machine/snapshot/restore-guest.ts";
-import { checkForwards, type UserNetwork, userNetworkArguments } from "../machine/user-network.ts";
+import type { SaveOptions } from "../machine/snapshot/save-guest.ts";
+import { checkForwards } from "../machine/user-network.ts";
 import type { ForwardedSpans } from "../trace/forward-spans.ts";
 import { guestTracing } from "../trace/guest-spans.ts";
 import { becomeClone } from "./become-clone.ts";
 import { type BootMarks, type BootTimeline, bootMarks, bootTimeline } from "./boot-timeline.ts";
+import { continueSaved } from "./continue-saved.ts";
 import { guestLog, LOG_OPTION, LOG_PORT } from "./guest-log.ts";
 import { openSandbox } from "./open-sandbox.ts";
+import { quiesce } from "./quiesce.ts";
 import { setUpUserNetwork, USER_NETWORK_DNS } from "./set-up-user-network.ts";
 import { makeSharedFolder, type SharedFolder } from "./shared-folder.ts";
 
@@ -24,8 +27,6 @@ const POWER_OFF_MS = 30_000;
 export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
   /** Name of the sandbox, and the guest's host name. */
   readonly name: string;
-  /** Network for the guest and its containers; none by default. */
-  readonly network?: UserNetwork;
   /**
    * True if only containers mount the shared folder, and the sandbox doesn't: while none of them uses it, the guest can
    * be saved.
@@ -38,25 +39,30 @@ export interface RestoredGuestOptions extends Omit<RestoreOptions, "shares"> {
   readonly name: string;
 }
 
-/** A running guest with a shared folder, a connection to its agent and a sandbox, ready for containers. */
-export class SandboxGuest implements AsyncDisposable {
+interface Parts {
+  readonly name: string;
   readonly guest: Guest;
   readonly folder: SharedFolder;
   readonly client: AgentClient;
   readonly timeline: BootTimeline;
+  readonly spans?: ForwardedSpans | undefined;
+}
+
+/** A running guest with a shared folder, a connection to its agent and a sandbox, ready for containers. */
+export class SandboxGuest implements AsyncDisposable {
+  readonly guest: Guest;
+  readonly folder: SharedFolder;
+  readonly timeline: BootTimeline;
+  readonly #name: string;
   readonly #ended = new AbortController();
   readonly #spans: ForwardedSpans | undefined;
+  #client: AgentClient;
 
-  private constructor(
-    guest: Guest,
-    folder: SharedFolder,
-    client: AgentClient,
-    timeline: BootTimeline,
-    spans: ForwardedSpans | undefined,
-  ) {
+  private constructor({ name, guest, folder, client, timeline, spans }: Parts) {
+    this.#name = name;
     this.guest = guest;
     this.folder = folder;
-    this.client = client;
+    this.#client = client;
     this.timeline = timeline;
     this.#spans = spans;
     guest.signal.addEventListener("abort", () => this.#ended.abort(), { once: true });
@@ -64,9 +70,10 @@ export class SandboxGuest implements AsyncDisposable {
 
   /** Starts a guest. If any step fails, rejects and cleans up everything. */
   static async start(
-    { name, network, canBeSaved = false, ...options }: SandboxGuestOptions,
+    { name, canBeSaved = false, ...options }: SandboxGuestOptions,
     shared?: SharedFolder,
   ): Promise<SandboxGuest> {
+    const { network } = options;
     await using undo = new AsyncDisposableStack();
     if (network !== undefined) await checkForwards(network);
     const folder = shared ?? (await makeSharedFolder());
@@ -77,8 +84,7 @@ export class SandboxGuest implements AsyncDisposable {
       ...[...(options.kernelArgs ?? []), LOG_OPTION],
     ];
     const begun = performance.now();
-    const qemuArgs = [...(options.qemuArgs ?? []), ...(network === undefined ? [] : userNetworkArguments(network))];
-    const guest = await Guest.start({ ...options, kernelArgs, qemuArgs, shares: [folder.share] });
+    const guest = await Guest.start({ ...options, kernelArgs, shares: [folder.share] });
     undo.defer(() => guest.destroy());
     const spans = await tracing?.receive(guest.address(AGENT_PORT), name);
     undo.defer(() => spans?.close());
@@ -91,12 +97,15 @@ export class SandboxGuest implements AsyncDisposable {
     const dns = network === undefined ? [] : USER_NETWORK_DNS;
     await openSandbox(client, { id: name, hostname: name, shared: !canBeSaved, dns });
     undo.move();
-    return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered, marks), spans);
+    return new SandboxGuest({
+      ...{ name, guest, folder, client, spans },
+      timeline: bootTimeline(guest.timeline, answered, marks),
+    });
   }
 
   /**
    * Continues a guest from a snapshot as a clone: with an address, a shared folder, randomness, time and host name of its
-   * own. If any step fails, rejects and cleans up everything.
+   * own. Its containers run once it has them. If any step fails, rejects and cleans up everything.
    */
   static async restore(
     snapshot: string,
@@ -104,6 +113,8 @@ export class SandboxGuest implements AsyncDisposable {
     shared?: SharedFolder,
   ): Promise<SandboxGuest> {
     await using undo = new AsyncDisposableStack();
+    const { network } = options;
+    if (network !== undefined) await checkForwards(network);
     const { epoch } = await readManifest(snapshot);
     const folder = shared ?? (await makeSharedFolder());
     if (shared === undefined) undo.defer(() => folder.remove());
@@ -112,10 +123,15 @@ export class SandboxGuest implements AsyncDisposable {
     undo.defer(() => guest.destroy());
     const client = await connect(guest.address(AGENT_PORT));
     undo.defer(() => client.close());
-    await becomeClone(client, epoch, name);
+    await becomeClone(client, epoch, name, guest.mac);
     const answered = performance.now() - begun;
     undo.move();
-    return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered), undefined);
+    return new SandboxGuest({ name, guest, folder, client, timeline: bootTimeline(guest.timeline, answered) });
+  }
+
+  /** The connection to the agent; `save` replaces it. */
+  get client(): AgentClient {
+    return this.#client;
   }
 
   get address(): string {
@@ -129,6 +145,23 @@ export class SandboxGuest implements AsyncDisposable {
   /** Aborted once the guest has ended or disposal begins. */
   get ended(): AbortSignal {
     return this.#ended.signal;
+  }
+
+  /**
+   * Writes a snapshot to a new folder, with the containers as they are at that moment. Then the guest continues at the
+   * same address with a new connection, also if this fails; with `end` it is destroyed. Rejects with one line if
+   * containers use the shared folder.
+   */
+  async save(snapshot: string, options: SaveOptions = {}): Promise<Manifest> {
+    const facts = await quiesce(this.#client, this.#name);
+    await using again = new AsyncDisposableStack();
+    if (!options.end) {
+      again.defer(async () => {
+        this.#client = await continueSaved(this.address, facts.epoch);
+      });
+    }
+    await this.#client.close();
+    return await this.guest.save(snapshot, facts, options);
   }
 
   /** Calls DestroySandbox, upon which the guest powers off and QEMU exits; then removes the shared folder. */

@@ -3,7 +3,7 @@ import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
 import { USER_NETWORK } from "../machine/user-network.ts";
 
-const { address, prefix, gateway, dns, mac } = USER_NETWORK;
+const { address, prefix, gateway, dns } = USER_NETWORK;
 
 /** Lines of the sandbox's resolv.conf. */
 export const USER_NETWORK_DNS: readonly string[] = [`nameserver ${dns}`];
@@ -18,9 +18,17 @@ export const RESOLV_CONF_MOUNT: Init<grpc.Mount> = {
 
 /** Sets the address of the guest's network card and its default route. */
 export async function setUpUserNetwork(client: AgentClient): Promise<void> {
+  const { interfaces, routes } = userNetworkSettings(USER_NETWORK.mac);
+  for (const each of interfaces) await client.agent.updateInterface({ interface: each });
+  await client.agent.updateRoutes({ routes: { Routes: routes } });
+}
+
+/** Returns the address of the card with this MAC address, and the default route, in the fields of Resumed. */
+export function userNetworkSettings(hwAddr: string) {
   const IPAddresses = [{ address, mask: prefix }];
-  await client.agent.updateInterface({
-    interface: { device: "eth0", name: "eth0", hwAddr: mac, mtu: 1500, IPAddresses },
-  });
-  await client.agent.updateRoutes({ routes: { Routes: [{ gateway, device: "eth0" }] } });
+  return {
+    interfaces: [{ device: "eth0", name: "eth0", hwAddr, mtu: 1500, IPAddresses }],
+    routes: [{ gateway, device: "eth0" }],
+    dns: USER_NETWORK_DNS,
+  };
 }

@@ -1,12 +1,13 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { GuestOptions } from "../guest-options.ts";
+import type { GuestOptions, Machine } from "../guest-options.ts";
 import { controlSocket, GuestProcesses, startShare } from "../guest-processes.ts";
 import { waitUntilListening } from "../listening-socket.ts";
 import { MachineError } from "../machine-error.ts";
 import { plug, shareDevice, vsockDevice } from "../plugged-device.ts";
 import { Qmp } from "../qmp.ts";
+import { plugCard, randomCard, unplugCard } from "../user-network.ts";
 import { checkMachine, checkQemu } from "./check-machine.ts";
 import { loadState } from "./machine-state.ts";
 import { FILES, type Manifest } from "./manifest.ts";
@@ -15,29 +16,38 @@ import { fillMemory, memoryOf } from "./memory-file.ts";
 /** What a restored guest can have of its own. The rest is the snapshot's. */
 export type RestoreOptions = Pick<
   GuestOptions,
-  "shares" | "onConsole" | "consoleInput" | "consoleFile" | "signal" | "timeoutMs"
+  "shares" | "network" | "onConsole" | "consoleInput" | "consoleFile" | "signal" | "timeoutMs"
 >;
 
 /** Time in which a QEMU that closed its control socket ends. */
 const ENDING_MS = 100;
 
+export interface Restored {
+  readonly processes: GuestProcesses;
+  /** The clone's machine, for snapshots of it. */
+  readonly machine: Machine;
+}
+
 /**
- * Starts the processes of a guest that continues from a snapshot, with a vsock device and shares of its own. Resolves
- * once the guest runs and its vsock driver accepts connections.
+ * Starts the processes of a guest that continues from a snapshot, with a vsock device, a share and a network card of its
+ * own. Resolves once the guest runs and its vsock driver accepts connections.
  */
 export async function restoreProcesses(
   directory: string,
   manifest: Manifest,
   options: RestoreOptions,
   signal: AbortSignal,
-): Promise<GuestProcesses> {
+): Promise<Restored> {
   const { machine } = manifest;
+  const { card: oldCard, ...rest } = machine;
+  const card = options.network && randomCard(options.network);
+  const waiting = oldCard === undefined ? machine : { ...machine, card: { ...oldCard, forwards: [] } };
   const [share, ...others] = options.shares ?? [];
   if (others.length > 0) throw new MachineError(`restore ${directory}: a restored guest can have one share`);
   await checkMachine(directory, manifest);
   const isMapped = manifest.vsock === "vhost";
   const memory = join(directory, FILES.memory);
-  const processes = await GuestProcesses.startIncoming(machine, isMapped ? memory : "empty", options, signal);
+  const processes = await GuestProcesses.startIncoming(waiting, isMapped ? memory : "empty", options, signal);
   try {
     const sharing = share && startShare(processes.directory, share, 0, signal);
     sharing?.then((started) => processes.addShare(started)).catch(() => undefined); // reported below
@@ -53,10 +63,15 @@ export async function restoreProcesses(
     }
     const shared = await sharing;
     if (shared !== undefined) await plug(qmp, shareDevice(shared.place, 0, machine));
+    if (oldCard === undefined && card !== undefined) await plugCard(qmp, card, machine);
     processes.firstLine ??= performance.now();
     await qmp.execute("cont");
+    if (oldCard !== undefined) {
+      await unplugCard(qmp);
+      if (card !== undefined) await plugCard(qmp, card, machine);
+    }
     await processes.vsock.ready(qmp, signal);
-    return processes;
+    return { processes, machine: card === undefined ? rest : { ...rest, card } };
   } catch (error) {
     const cause = await causeOf(error, processes);
     await processes.end(true);

@@ -1,0 +1,14 @@
+import { type AgentClient, connect } from "../client/agent-client.ts";
+import { presentTime } from "./become-clone.ts";
+
+/** Connects to a guest that continues after it was saved, and lets its agent continue. Returns the connection. */
+export async function continueSaved(address: string, epoch: number): Promise<AgentClient> {
+  const client = await connect(address);
+  try {
+    await client.guest.resumed({ epoch, ...presentTime() });
+    return client;
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
