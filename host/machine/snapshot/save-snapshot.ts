@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { chmod, open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { OWNER_NOTE } from "../../../lib/owned-folder.ts";
@@ -38,6 +39,7 @@ export async function saveSnapshot(
   facts: SnapshotFacts,
   signal?: AbortSignal,
 ): Promise<Manifest> {
+  if (existsSync(directory)) throw existing(directory);
   const staging = makeTemporaryFolder("saving-", dirname(directory));
   const forget = onProcessEnd(() => removeTreeSync(staging));
   try {
@@ -111,7 +113,9 @@ function oneLineError(directory: string, { memoryMib }: Machine, error: unknown)
   if (code === "ENOSPC" || code === "EDQUOT") {
     return new MachineError(`save ${directory}: the disk is full; free up to ${memoryMib} MiB there`, { cause: error });
   }
-  if (code === "ENOTEMPTY" || code === "EEXIST")
-    return new MachineError(`save ${directory}: it already exists; choose another name`, { cause: error });
-  return error;
+  return code === "ENOTEMPTY" || code === "EEXIST" ? existing(directory) : error;
+}
+
+function existing(directory: string): MachineError {
+  return new MachineError(`save ${directory}: it already exists; choose another name`);
 }
