@@ -1,4 +1,4 @@
-import { renameSync, statSync } from "node:fs";
+import { existsSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { namesIn } from "../../lib/names-in.ts";
 import { onProcessEnd } from "../../lib/process-end.ts";
@@ -98,7 +98,7 @@ export class TemplateStore {
   async remove({ path }: StoredTemplate): Promise<boolean> {
     const staging = makeTemporaryFolder("removing-", this.#checked());
     try {
-      return removeUnused(path, () => moveIfThere(path, join(staging, "template")));
+      return removeUnused(path, () => moveIfThere(path, join(staging, "template"))) || !existsSync(path);
     } finally {
       await removeTree(staging);
     }
