@@ -1,5 +1,4 @@
 import type { guestd } from "../../../proto/gen/messages.js";
-import { writeEpoch } from "../../guest/warm-start/epoch-file.ts";
 import { settleMemory } from "../../guest/warm-start/settle-memory.ts";
 import type { WarmStore } from "../../guest/warm-start/warm-record.ts";
 import { AgentError } from "../../kernel/error.ts";
@@ -11,15 +10,13 @@ import type { Sandbox } from "../../sandbox/sandbox.ts";
 import { type CloneIdentity, checkEntropy, checkResumed } from "./check-resumed.ts";
 import { CreationGate } from "./creation-gate.ts";
 import { addEntropy, setClock, setIdentity } from "./set-identity.ts";
-import { type ClientUse, type SnapshotLoss, snapshotLosses } from "./snapshot-losses.ts";
+import { type ClientUse, type HostConnection, type SnapshotLoss, snapshotLosses } from "./snapshot-losses.ts";
 
 /** Limit for the end of calls that were begun before Quiesce, and for freezing containers. */
 const DRAIN_MS = 10_000;
 
 export interface WarmStartParts {
   readonly store: WarmStore;
-  /** File that programs in containers may watch. */
-  readonly epochPath: string;
   /** Refuses creations until the first Resumed. */
   readonly isTemplate: boolean;
   /** Number of this agent. */
@@ -44,13 +41,27 @@ export class WarmStart {
   readonly gate: CreationGate;
   readonly #parts: WarmStartParts;
   readonly #lock = new Lock();
+  /** An earlier agent has answered Quiesce. */
+  readonly #foundQuiesced: boolean;
   /** Connections that were open when this agent answered Quiesce. */
   readonly #old = new WeakSet<object>();
 
   constructor(parts: WarmStartParts) {
     this.#parts = parts;
+    this.#foundQuiesced = parts.store.record.quiesced;
     this.gate = new CreationGate(() => this.#closedBecause());
-    writeEpoch(parts.epochPath, parts.store.record.epoch);
+  }
+
+  /** Epoch of a clone that is resumed, but of which no event was recorded. */
+  get unreported(): number | undefined {
+    const { epoch, setBy, reported } = this.#parts.store.record;
+    return epoch > 0 && setBy === undefined && reported !== epoch ? epoch : undefined;
+  }
+
+  /** Notes that the event of an epoch was recorded. */
+  reported(epoch: number): void {
+    const { store } = this.#parts;
+    store.write({ ...store.record, reported: epoch });
   }
 
   /** Closes the gate, waits for what is inside, and settles the guest. A failure leaves everything as it was. */
@@ -70,8 +81,8 @@ export class WarmStart {
         this.#parts.trim();
         if (ownsKernel) await settleMemory(kernel.sys);
       } catch (error) {
-        await this.#thaw(before.frozen);
-        store.write(before);
+        await this.#thaw(before.frozen); // if that fails, Resumed has to do it
+        store.write({ ...store.record, quiesced: before.quiesced, frozen: before.frozen });
         throw error;
       }
       const clients = this.#parts.clients();
@@ -84,7 +95,7 @@ export class WarmStart {
    * Continues at the guest's present epoch, or makes it the clone of a higher one: then the promise stays pending, as this agent ends
    * itself, and the next one gets the same call at what is by then the present epoch.
    */
-  resume(request: guestd.v1.ResumedRequest): Promise<{ epoch: number; generation: number }> {
+  async resume(request: guestd.v1.ResumedRequest): Promise<{ epoch: number; generation: number }> {
     const identity = checkResumed(request);
     return this.#lock.run(async () => {
       const { store, generation } = this.#parts;
@@ -109,18 +120,22 @@ export class WarmStart {
 
   /** Takes each step of a clone's identity, in the order in which a failure harms least. Repeating a step changes nothing more. */
   async #becomeClone(identity: CloneIdentity): Promise<void> {
-    const { store, epochPath, generation } = this.#parts;
+    const { store, generation } = this.#parts;
     const { epoch } = identity;
     store.write({ ...store.record, quiesced: true, becoming: epoch });
     await setIdentity(this.#parts, identity);
     for (const connection of this.#parts.clients().connections) {
       const isCaller = connection.openCalls().some(({ method }) => method === "Resumed");
-      if (this.#old.has(connection) && !isCaller) connection.destroy();
+      if (this.#isOld(connection) && !isCaller) connection.destroy();
     }
     this.#parts.renewStreams();
     const { becoming: _, ...rest } = store.record;
     store.write({ ...rest, epoch, setBy: generation });
-    writeEpoch(epochPath, epoch);
+  }
+
+  /** True if the connection was open when Quiesce was answered, by this agent or an earlier one. */
+  #isOld(connection: HostConnection): boolean {
+    return this.#old.has(connection) || (this.#foundQuiesced && connection.isResumed);
   }
 
   /** Thaws what Quiesce froze and opens the gate. */
@@ -130,9 +145,9 @@ export class WarmStart {
     setClock(this.#parts, identity);
     if (!store.record.quiesced) return;
     await this.#thaw([]);
-    const { setBy: _, ...rest } = store.record;
+    const { setBy, ...rest } = store.record;
     store.write({ ...rest, quiesced: false, frozen: [] });
-    publishEvent({ type: "guest-resumed", epoch: rest.epoch });
+    if (setBy !== undefined) publishEvent({ type: "guest-resumed", epoch: rest.epoch });
   }
 
   async #freeze(): Promise<void> {
