@@ -1,4 +1,5 @@
 import type { guestd } from "../../../proto/gen/messages.js";
+import type { MachineIdPaths } from "../../guest/warm-start/machine-id.ts";
 import { settleMemory } from "../../guest/warm-start/settle-memory.ts";
 import type { WarmStore } from "../../guest/warm-start/warm-record.ts";
 import { AgentError } from "../../kernel/error.ts";
@@ -26,6 +27,8 @@ export interface WarmStartParts {
   readonly kernel: Pick<Kernel, "sys" | "files">;
   readonly sandbox: Pick<Sandbox, "containers" | "find" | "rename" | "updateDns">;
   readonly network: Network;
+  /** Default: those of the guest. */
+  readonly machineIdPaths?: MachineIdPaths;
   clients(): ClientUse;
   /** Returns this agent's free memory to the kernel. */
   trim(): void;
@@ -157,7 +160,7 @@ export class WarmStart {
     const { record } = store;
     store.write({ ...record, frozen: [...record.frozen, ...running.map(({ id }) => id)] });
     const signal = AbortSignal.timeout(DRAIN_MS);
-    await Promise.all(running.map((container) => container.pause(signal).catch(unlessEnded(container))));
+    await allDone(running.map((container) => container.pause(signal).catch(unlessEnded(container))));
   }
 
   /** Thaws the containers that Quiesce froze, except those in `still`. */
@@ -168,7 +171,7 @@ export class WarmStart {
       .map((id) => sandbox.find(id))
       .filter((container) => container?.paused === true);
     const signal = AbortSignal.timeout(DRAIN_MS);
-    await Promise.all(containers.map((container) => container?.resume(signal).catch(unlessEnded(container))));
+    await allDone(containers.map((container) => container?.resume(signal).catch(unlessEnded(container))));
   }
 
   #closedBecause(): string | undefined {
@@ -181,6 +184,13 @@ export class WarmStart {
       return "the guest is a template that no host has resumed; call guestd.v1.Guest/Resumed first";
     return undefined;
   }
+}
+
+/** Waits for all, then throws the first failure. */
+async function allDone(promises: readonly (Promise<void> | undefined)[]): Promise<void> {
+  const results = await Promise.allSettled(promises);
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
 }
 
 /** Ignores the failure of a container that has ended meanwhile. */
