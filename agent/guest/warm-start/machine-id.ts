@@ -27,7 +27,7 @@ export async function setMachineId(
   isMounted: boolean,
   { source, target }: MachineIdPaths = MACHINE_ID,
 ): Promise<void> {
-  const fd = openSync(source, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o444);
+  const fd = openSync(source, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
   try {
     ftruncateSync(fd, writeSync(fd, `${id}\n`, 0));
   } finally {

@@ -10,6 +10,7 @@ import type { Network } from "../../network/network.ts";
 import type { Sandbox } from "../../sandbox/sandbox.ts";
 import { type CloneIdentity, checkEntropy, checkResumed } from "./check-resumed.ts";
 import { CreationGate } from "./creation-gate.ts";
+import { freezeContainers, thawContainers } from "./frozen-containers.ts";
 import { addEntropy, setClock, setIdentity } from "./set-identity.ts";
 import { type ClientUse, type HostConnection, type SnapshotLoss, snapshotLosses } from "./snapshot-losses.ts";
 
@@ -80,11 +81,11 @@ export class WarmStart {
       store.write({ ...before, quiesced: true });
       try {
         await within(this.gate.emptied(), DRAIN_MS);
-        if (freeze_containers) await this.#freeze();
+        if (freeze_containers) await freezeContainers(this.#parts, DRAIN_MS);
         this.#parts.trim();
         if (ownsKernel) await settleMemory(kernel.sys);
       } catch (error) {
-        await this.#thaw(before.frozen); // if that fails, Resumed has to do it
+        await thawContainers(this.#parts, DRAIN_MS, before.frozen); // if that fails, Resumed has to do it
         store.write({ ...store.record, quiesced: before.quiesced, frozen: before.frozen });
         throw error;
       }
@@ -147,31 +148,10 @@ export class WarmStart {
     addEntropy(this.#parts, identity);
     setClock(this.#parts, identity);
     if (!store.record.quiesced) return;
-    await this.#thaw([]);
+    await thawContainers(this.#parts, DRAIN_MS);
     const { setBy, ...rest } = store.record;
     store.write({ ...rest, quiesced: false, frozen: [] });
     if (setBy !== undefined) publishEvent({ type: "guest-resumed", epoch: rest.epoch });
-  }
-
-  async #freeze(): Promise<void> {
-    const { store, sandbox } = this.#parts;
-    const running = sandbox.containers.filter(({ paused, init }) => !paused && init.status === undefined);
-    if (running.length === 0) return;
-    const { record } = store;
-    store.write({ ...record, frozen: [...record.frozen, ...running.map(({ id }) => id)] });
-    const signal = AbortSignal.timeout(DRAIN_MS);
-    await allDone(running.map((container) => container.pause(signal).catch(unlessEnded(container))));
-  }
-
-  /** Thaws the containers that Quiesce froze, except those in `still`. */
-  async #thaw(still: readonly string[]): Promise<void> {
-    const { store, sandbox } = this.#parts;
-    const containers = store.record.frozen
-      .filter((id) => !still.includes(id))
-      .map((id) => sandbox.find(id))
-      .filter((container) => container?.paused === true);
-    const signal = AbortSignal.timeout(DRAIN_MS);
-    await allDone(containers.map((container) => container?.resume(signal).catch(unlessEnded(container))));
   }
 
   #closedBecause(): string | undefined {
@@ -184,20 +164,6 @@ export class WarmStart {
       return "the guest is a template that no host has resumed; call guestd.v1.Guest/Resumed first";
     return undefined;
   }
-}
-
-/** Waits for all, then throws the first failure. */
-async function allDone(promises: readonly (Promise<void> | undefined)[]): Promise<void> {
-  const results = await Promise.allSettled(promises);
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
-}
-
-/** Ignores the failure of a container that has ended meanwhile. */
-function unlessEnded(container: { readonly init: { readonly status: unknown } }): (error: unknown) => void {
-  return (error) => {
-    if (container.init.status === undefined) throw error;
-  };
 }
 
 /** Resolves with the promise, or when the time is over. */

@@ -93,7 +93,10 @@ export class WarmWorld {
         const container = this.containers.get(id);
         return container && played(container);
       },
-      rename: async (hostname: string) => step("hostname", () => void (this.hostname = hostname)),
+      rename: async (hostname: string) =>
+        step("hostname", () => {
+          this.hostname = hostname;
+        }),
       updateDns: async () => step("dns"),
     };
     const { promise: ended, resolve } = Promise.withResolvers<void>();
