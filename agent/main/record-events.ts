@@ -16,12 +16,15 @@ export function recordEvents(agent: Agent, opened: OpenedKernel, epoch: () => Ui
   const waiting: { readonly event: LifecycleEvent; readonly ms: number }[] = [];
   const found = generation > 1 ? foundContainers(agent.sandbox) : undefined;
   const startedMs = Date.now();
+  // Of the last agent; an event of this one is among those waiting.
+  const { unreported } = agent.warmStart;
   let events: Events | undefined;
   let loading: Promise<Events> | undefined;
 
   const add = (to: Events, event: LifecycleEvent, ms: number) => {
     try {
       to.add(event, ms);
+      if (event.type === "guest-resumed") agent.warmStart.reported(event.epoch ?? 0);
     } catch (error) {
       opened.log.error({ error: String(error), event: event.type }, "an event was not recorded");
     }
@@ -38,6 +41,9 @@ export function recordEvents(agent: Agent, opened: OpenedKernel, epoch: () => Ui
       await keeper.addMissing(found, startedMs).catch((error: unknown) => {
         opened.log.error({ error: String(error) }, "events of the last agent were not completed");
       });
+      if (unreported !== undefined && !(await keeper.hasResumed(unreported))) {
+        add(keeper, { type: "guest-resumed", epoch: unreported }, startedMs);
+      }
     }
     for (const { event, ms } of waiting.splice(0)) add(keeper, event, ms);
     events = keeper;
