@@ -13,9 +13,9 @@ import type { SnapshotFacts } from "./snapshot/save-snapshot.ts";
 export interface Timeline {
   /** QEMU's start, after its device programs. */
   readonly qemu: number;
-  /** First line on the console. */
+  /** First line on the console; of a restored guest, when its state was loaded. */
   readonly firstLine: number;
-  /** Ready line on the console. */
+  /** Ready line on the console; of a restored guest, when it accepts connections. */
   readonly ready: number;
 }
 
@@ -58,8 +58,10 @@ export class Guest implements AsyncDisposable {
     const manifest = await readManifest(directory);
     const late = AbortSignal.timeout(options.timeoutMs ?? RESTORE_MS);
     const signal = AbortSignal.any([late, ...(options.signal === undefined ? [] : [options.signal])]);
-    const { processes, machine } = await restoreProcesses(directory, manifest, options, signal);
-    return new Guest(processes, machine, begun, options.signal);
+    for (let attempt = 1; ; attempt++) {
+      const restored = await restoreProcesses(directory, manifest, options, signal, attempt < CID_ATTEMPTS);
+      if (restored !== undefined) return new Guest(restored.processes, restored.machine, begun, options.signal);
+    }
   }
 
   private constructor(processes: GuestProcesses, machine: Machine, begun: number, signal: AbortSignal | undefined) {

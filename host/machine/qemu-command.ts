@@ -56,9 +56,7 @@ export function qemuArguments(machine: QemuMachine): readonly string[] {
     ...["-object", memoryBackend(machine)],
     // -display none rather than -nographic, with which the firmware writes to the serial line too.
     ..."-nodefaults -no-user-config -display none -serial stdio -no-reboot".split(" "),
-    ...["-kernel", machine.kernel],
-    ...(machine.initrd === undefined ? [] : ["-initrd", machine.initrd]),
-    ...["-append", kernelCommandLine(machine)],
+    ...(machine.incoming === undefined ? bootArguments(machine) : []),
     ...imageDevice(machine),
     ...portArguments(machine.type),
     ...(machine.vsock === undefined ? [] : deviceArguments(vsockDevice(machine.vsock, machine))),
@@ -120,6 +118,12 @@ function ports(): string[] {
  */
 const SELF_TESTS_OFF = "cryptomgr.notests";
 const TRACING_OFF = "initcall_blacklist=tracer_init_tracefs";
+
+/** A restored guest has its kernel in memory. */
+function bootArguments(machine: QemuMachine): readonly string[] {
+  const initrd = machine.initrd === undefined ? [] : ["-initrd", machine.initrd];
+  return ["-kernel", machine.kernel, ...initrd, "-append", kernelCommandLine(machine)];
+}
 
 function kernelCommandLine({ type, image, kernelArgs, tscKhz, tracing }: QemuMachine): string {
   const console = type === "virt" ? "ttyAMA0" : "ttyS0";

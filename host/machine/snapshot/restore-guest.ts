@@ -1,6 +1,7 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Child } from "../child.ts";
 import type { GuestOptions, Machine } from "../guest-options.ts";
 import { controlSocket, GuestProcesses, startShare } from "../guest-processes.ts";
 import { waitUntilListening } from "../listening-socket.ts";
@@ -11,14 +12,15 @@ import { plugCard, randomCard, unplugCard } from "../user-network.ts";
 import { checkMachine, checkQemu } from "./check-machine.ts";
 import { loadState } from "./machine-state.ts";
 import { FILES, type Manifest } from "./manifest.ts";
-import { fillMemory, memoryOf } from "./memory-file.ts";
+import { fillMemory, findMemory } from "./memory-file.ts";
 
-/** What a restored guest can have of its own. The rest is the snapshot's. */
+/** Options of a restored guest; everything else is the snapshot's. */
 export type RestoreOptions = Pick<
   GuestOptions,
   "shares" | "network" | "onConsole" | "consoleInput" | "consoleFile" | "signal" | "timeoutMs"
 >;
 
+const POLL_MS = 2;
 /** Time in which a QEMU that closed its control socket ends. */
 const ENDING_MS = 100;
 
@@ -30,14 +32,16 @@ export interface Restored {
 
 /**
  * Starts the processes of a guest that continues from a snapshot, with a vsock device, a share and a network card of its
- * own. Resolves once the guest runs and its vsock driver accepts connections.
+ * own. Resolves once the guest runs and its vsock driver accepts connections. Returns undefined if the context id was in use and
+ * `retry` allows another attempt.
  */
 export async function restoreProcesses(
   directory: string,
   manifest: Manifest,
   options: RestoreOptions,
   signal: AbortSignal,
-): Promise<Restored> {
+  retry: boolean,
+): Promise<Restored | undefined> {
   const { machine } = manifest;
   const { card: oldCard, ...rest } = machine;
   const card = options.network && randomCard(options.network);
@@ -51,10 +55,12 @@ export async function restoreProcesses(
   try {
     const sharing = share && startShare(processes.directory, share, 0, signal);
     sharing?.then((started) => processes.addShare(started)).catch(() => undefined); // reported below
+    const filling = isMapped ? undefined : fill(memory, processes.qemu, manifest, signal);
+    filling?.catch(() => undefined); // reported below
     await waitUntilListening(processes.qemu, controlSocket(processes.directory), signal);
     await using qmp = await Qmp.connect(controlSocket(processes.directory));
     checkQemu(directory, manifest, qmp.version);
-    if (!isMapped) await fill(memory, processes.qemu.pid ?? 0, manifest);
+    await filling;
     await loadState(qmp, join(directory, FILES.state), join(processes.directory, "state.sock"));
     const { backend } = processes.vsock;
     if (backend.kind === "vhost-user") {
@@ -75,6 +81,7 @@ export async function restoreProcesses(
   } catch (error) {
     const cause = await causeOf(error, processes);
     await processes.end(true);
+    if (retry && processes.cidTaken) return undefined;
     throw cause;
   }
 }
@@ -85,8 +92,19 @@ async function causeOf(error: unknown, { qemu }: GuestProcesses): Promise<unknow
   return ended === undefined ? error : qemu.failure();
 }
 
-async function fill(file: string, pid: number, { extents }: Manifest): Promise<void> {
+/** Copies the snapshot's memory while QEMU still starts. */
+async function fill(file: string, qemu: Child, { extents }: Manifest, signal: AbortSignal): Promise<void> {
   await using from = await open(file, "r");
-  await using to = await open(memoryOf(pid), "r+");
+  await using to = await open(await waitForMemory(qemu, signal), "r+");
   await fillMemory(from, to, extents);
+}
+
+async function waitForMemory(qemu: Child, signal: AbortSignal): Promise<string> {
+  for (;;) {
+    const found = qemu.pid === undefined ? undefined : findMemory(qemu.pid);
+    if (found !== undefined) return found;
+    if (qemu.pid === undefined) throw await qemu.failure();
+    signal.throwIfAborted();
+    await delay(POLL_MS);
+  }
 }

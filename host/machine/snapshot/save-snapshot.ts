@@ -12,7 +12,7 @@ import { processorOf } from "./check-machine.ts";
 import { fileDigest } from "./file-digest.ts";
 import { saveState } from "./machine-state.ts";
 import { type BootFile, FILES, FORMAT, type Manifest } from "./manifest.ts";
-import { copyMemory, memoryOf } from "./memory-file.ts";
+import { copyMemory, findMemory } from "./memory-file.ts";
 
 const MIB = 1 << 20;
 
@@ -40,6 +40,9 @@ export async function saveSnapshot(
   signal?: AbortSignal,
 ): Promise<Manifest> {
   if (existsSync(directory)) throw existing(directory);
+  const memory = findMemory(saved.pid);
+  if (memory === undefined)
+    throw new MachineError(`save ${directory}: its guest maps a template's memory; boot another`);
   const staging = makeTemporaryFolder("saving-", dirname(directory));
   const forget = onProcessEnd(() => removeTreeSync(staging));
   try {
@@ -47,7 +50,7 @@ export async function saveSnapshot(
     signal?.throwIfAborted();
     await saved.qmp.execute("stop");
     await saveState(saved.qmp, join(staging, FILES.state), saved.socket);
-    const extents = await saveMemory(staging, saved, signal);
+    const extents = await saveMemory(memory, join(staging, FILES.memory), saved.machine, signal);
     const manifest: Manifest = {
       format: FORMAT,
       createdAt: new Date().toISOString(),
@@ -73,13 +76,14 @@ export async function saveSnapshot(
 }
 
 async function saveMemory(
-  staging: string,
-  { machine, pid }: SavedMachine,
+  memory: string,
+  file: string,
+  { memoryMib }: Machine,
   signal: AbortSignal | undefined,
 ): Promise<Manifest["extents"]> {
-  await using from = await open(memoryOf(pid), "r");
-  await using to = await open(join(staging, FILES.memory), "wx", 0o600);
-  const extents = await copyMemory(from, to, machine.memoryMib * MIB, signal);
+  await using from = await open(memory, "r");
+  await using to = await open(file, "wx", 0o600);
+  const extents = await copyMemory(from, to, memoryMib * MIB, signal);
   await to.sync();
   return extents;
 }
