@@ -56,11 +56,17 @@ export class Guest implements AsyncDisposable {
   static async restore(directory: string, options: RestoreOptions = {}): Promise<Guest> {
     const begun = performance.now();
     const manifest = await readManifest(directory);
-    const late = AbortSignal.timeout(options.timeoutMs ?? RESTORE_MS);
+    const limit = options.timeoutMs ?? RESTORE_MS;
+    const late = AbortSignal.timeout(limit);
     const signal = AbortSignal.any([late, ...(options.signal === undefined ? [] : [options.signal])]);
-    for (let attempt = 1; ; attempt++) {
-      const restored = await restoreProcesses(directory, manifest, options, signal, attempt < CID_ATTEMPTS);
-      if (restored !== undefined) return new Guest(restored.processes, restored.machine, begun, options.signal);
+    try {
+      for (let attempt = 1; ; attempt++) {
+        const restored = await restoreProcesses(directory, manifest, options, signal, attempt < CID_ATTEMPTS);
+        if (restored !== undefined) return new Guest(restored.processes, restored.machine, begun, options.signal);
+      }
+    } catch (error) {
+      if (error !== late.reason) throw error;
+      throw new MachineError(`restore ${directory}: the guest does not accept connections within ${limit} ms`);
     }
   }
 

@@ -32,8 +32,8 @@ export interface Restored {
 
 /**
  * Starts the processes of a guest that continues from a snapshot, with a vsock device, a share and a network card of its
- * own. Resolves once the guest runs and its vsock driver accepts connections. Returns undefined if the context id was in use and
- * `retry` allows another attempt.
+ * own. Resolves once the guest accepts connections. Returns undefined if the context id was in use and `retry` allows
+ * another attempt.
  */
 export async function restoreProcesses(
   directory: string,
@@ -52,11 +52,11 @@ export async function restoreProcesses(
   const isMapped = manifest.vsock === "vhost";
   const memory = join(directory, FILES.memory);
   const processes = await GuestProcesses.startIncoming(waiting, isMapped ? memory : "empty", options, signal);
+  const sharing = share && startShare(processes.directory, share, 0, signal);
+  sharing?.then((started) => processes.addShare(started)).catch(() => undefined); // reported below
+  const filling = isMapped ? undefined : fill(memory, processes.qemu, manifest, signal);
+  filling?.catch(() => undefined); // reported below
   try {
-    const sharing = share && startShare(processes.directory, share, 0, signal);
-    sharing?.then((started) => processes.addShare(started)).catch(() => undefined); // reported below
-    const filling = isMapped ? undefined : fill(memory, processes.qemu, manifest, signal);
-    filling?.catch(() => undefined); // reported below
     await waitUntilListening(processes.qemu, controlSocket(processes.directory), signal);
     await using qmp = await Qmp.connect(controlSocket(processes.directory));
     checkQemu(directory, manifest, qmp.version);
@@ -80,6 +80,8 @@ export async function restoreProcesses(
     return { processes, machine: card === undefined ? rest : { ...rest, card } };
   } catch (error) {
     const cause = await causeOf(error, processes);
+    processes.qemu.kill("SIGKILL");
+    await Promise.allSettled([sharing, filling]);
     await processes.end(true);
     if (retry && processes.cidTaken) return undefined;
     throw cause;
