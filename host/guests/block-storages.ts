@@ -18,7 +18,7 @@ function blockRootIn(container: string): string {
 /**
  * Returns the storages of a container's root on a disk: the disk, which the agent mounts once for all its containers, and
  * an overlay with a writable layer in memory. The layer has a file system of its own, so that a container can't fill the
- * guest's: of the container's memory limit, or by the kernel's default half of the guest's memory.
+ * guest's: half of its memory limit or, by the kernel's default, half of the guest's memory.
  */
 function blockStorages(
   container: string,
@@ -29,7 +29,7 @@ function blockStorages(
   const lower = `${CONTAINERS}/roots/${serial}`;
   const writable = `${CONTAINERS}/${container}/writable`;
   const [upper, work] = [`${writable}/upper`, `${writable}/work`];
-  const size = memoryLimit === undefined ? [] : [`size=${memoryLimit}`];
+  const size = memoryLimit === undefined ? [] : [`size=${Math.floor(memoryLimit / 2)}`];
   return [
     { driver: "blk", source: place, fstype: "erofs", options: ["ro", "nodev"], mount_point: lower },
     {

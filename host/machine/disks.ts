@@ -49,7 +49,7 @@ export function bootDiskPaths(disks: readonly SharedDisk[]): readonly string[] {
  * connection at a time, so that other processes wait meanwhile. The disk stays until the guest ends. Throws
  * MachineError.
  */
-export async function attachDisk(qmp: Qmp, guest: string, disk: SharedDisk): Promise<string> {
+export async function attachDisk(qmp: Pick<Qmp, "execute">, guest: string, disk: SharedDisk): Promise<string> {
   const plugged = await pluggedDisks(qmp);
   const known = plugged.find(({ serial }) => serial === disk.serial);
   if (known !== undefined) return pciPath(known.port);
@@ -69,7 +69,9 @@ export async function attachDisk(qmp: Qmp, guest: string, disk: SharedDisk): Pro
 }
 
 /** Returns the ports in use with their disks. */
-async function pluggedDisks(qmp: Qmp): Promise<readonly { readonly port: number; readonly serial: string }[]> {
+async function pluggedDisks(
+  qmp: Pick<Qmp, "execute">,
+): Promise<readonly { readonly port: number; readonly serial: string }[]> {
   const found = (await qmp.execute("qom-list", { path: "/machine/peripheral" })) as readonly {
     readonly name: string;
   }[];
