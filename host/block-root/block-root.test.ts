@@ -14,7 +14,9 @@ function imageWith(content: string, digest = `sha256:${content}`) {
   const source: RootfsSource = {
     async open(): Promise<Image> {
       const layer = await layerOf([file("f", content)]);
-      const close = async () => void (counts.closed += 1);
+      const close = async () => {
+        counts.closed += 1;
+      };
       const open = () => {
         counts.opened += 1;
         return layer.open();

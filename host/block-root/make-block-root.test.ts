@@ -161,7 +161,7 @@ test.runIf(mayMount)(`reports a full disk in one line, at files and at directori
     const [repository, disk] = process.argv.slice(1);
     const { makeBlockRoot } = await import(join(repository, "host/block-root/make-block-root.ts"));
     const { layerOf, file, directory } = await import(join(repository, "image/testing/layers.ts"));
-    const many = Array.from({ length: 20000 }, (_, at) => directory("d/" + "n".repeat(100) + at));
+    const many = Array.from({ length: 8000 }, (_, at) => directory("d/" + "n".repeat(100) + at));
     for (const [name, entries] of [["a", [file("f", "x".repeat(4 << 20))]], ["b", many]]) {
       mkdirSync(join(disk, name));
       const made = makeBlockRoot({ layers: [await layerOf(entries)] }, join(disk, name), { limit: ${LIMIT} });
@@ -169,7 +169,7 @@ test.runIf(mayMount)(`reports a full disk in one line, at files and at directori
     }`;
   using temporary = temporaryDirectory();
   const node = [process.execPath, "--input-type=module", "--eval", script, repository, temporary.path];
-  const shell = ["sh", "-c", 'mount -t tmpfs -o size=3m none "$0" && exec "$@"', temporary.path, ...node];
+  const shell = ["sh", "-c", 'mount -t tmpfs -o size=1m none "$0" && exec "$@"', temporary.path, ...node];
   const { stdout, stderr } = spawnSync("unshare", ["--user", "--map-root-user", "--mount", ...shell], {
     encoding: "utf8",
   });

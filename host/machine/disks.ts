@@ -39,13 +39,8 @@ export function diskArguments(disks: readonly SharedDisk[]): readonly string[] {
   return [...ports, ...devices].flat();
 }
 
-/** Returns the places of the disks in `diskArguments`. */
-export function bootDiskPaths(disks: readonly SharedDisk[]): readonly string[] {
-  return disks.map((_, port) => pciPath(port));
-}
-
 /**
- * Plugs a disk into a running guest with `diskArguments`, unless it has that disk, and returns its place. QEMU serves one
+ * Plugs a disk into a running guest with `diskArguments`, unless it has that disk, from its start too, and returns its place. QEMU serves one
  * connection at a time, so that other processes wait meanwhile. The disk stays until the guest ends. Throws
  * MachineError.
  */
