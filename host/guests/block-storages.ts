@@ -8,6 +8,8 @@ import type { Volume } from "../sandbox/shared-folder.ts";
 import type { PreparedRun } from "./prepare-run.ts";
 
 const CONTAINERS = "/run/kata-containers";
+/** Not below CONTAINERS, where a container can have any name. */
+const DISKS = "/run/block-roots";
 const SERIAL_LENGTH = 20;
 const CREATE = "io.katacontainers.volume.overlayfs.create_directory";
 
@@ -26,7 +28,7 @@ function blockStorages(
   place: string,
   memoryLimit?: number,
 ): Init<grpc.Storage>[] {
-  const lower = `${CONTAINERS}/roots/${serial}`;
+  const lower = `${DISKS}/${serial}`;
   const writable = `${CONTAINERS}/${container}/writable`;
   const [upper, work] = [`${writable}/upper`, `${writable}/work`];
   const size = memoryLimit === undefined ? [] : [`size=${Math.floor(memoryLimit / 2)}`];

@@ -28,6 +28,7 @@ test("plugs in the same disk that a guest can have from its start", async () => 
   const words = diskArguments([disk("aa")]);
   expect(JSON.parse(words[words.indexOf("-blockdev") + 1] ?? "")).toEqual(node);
   expect(JSON.parse(words.at(-1) ?? "")).toEqual(device);
+  expect(node).toMatchObject({ driver: "raw", "read-only": true });
   expect(words.filter((word) => word.startsWith("pcie-root-port"))).toHaveLength(8);
 });
 

@@ -40,9 +40,9 @@ export function diskArguments(disks: readonly SharedDisk[]): readonly string[] {
 }
 
 /**
- * Plugs a disk into a running guest with `diskArguments`, unless it has that disk, from its start too, and returns its place. QEMU serves one
- * connection at a time, so that other processes wait meanwhile. The disk stays until the guest ends. Throws
- * MachineError.
+ * Plugs a disk into a running guest with `diskArguments` and returns its place. Does nothing for a disk that the guest
+ * has already. The disk stays until the guest ends. QEMU serves one connection at a time, so other processes wait
+ * meanwhile. Throws MachineError.
  */
 export async function attachDisk(qmp: Pick<Qmp, "execute">, guest: string, disk: SharedDisk): Promise<string> {
   const plugged = await pluggedDisks(qmp);

@@ -135,6 +135,12 @@ describe("a guest booted with --rootfs block", () => {
     expect((await run("agent", "kill", "--guest", "dev")).code).toBe(0);
     expect((await run("exec", "users", "cat", "/etc/hostname")).stdout).toBe("busybox\n");
     expect(JSON.parse((await run("inspect", "users")).stdout)).toMatchObject([{ state: { status: "running" } }]);
+    for (const trap of ["head -c 3000000 /dev/zero >>/etc/passwd", "rm /etc/passwd; mkfifo /etc/passwd"]) {
+      expect((await run("exec", "users", "sh", "-c", trap)).code).toBe(0);
+      expect((await run("exec", "-u", "joe", "users", "id")).stderr).toMatch(
+        /^guestctl: user "joe": joe is not in .*\n$/,
+      );
+    }
     expect((await run("stop", "users")).code).toBe(0);
     expect((await run("rm", "users")).code).toBe(0);
     expect((await inDev(image, "ls /tmp")).stdout).toBe("");
