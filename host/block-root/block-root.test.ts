@@ -5,7 +5,7 @@ import type { Image } from "../../image/read-image.ts";
 import { file, layerOf } from "../../image/testing/layers.ts";
 import { temporaryDirectory } from "../../image/testing/tree.ts";
 import type { RootfsSource } from "../sandbox/unpack-rootfs.ts";
-import { blockRootOf } from "./block-root.ts";
+import { blockRootOf, knownBlockRoot } from "./block-root.ts";
 import { BlockStore } from "./block-store.ts";
 
 /** Returns an image with one file, and counts how often its layer is read. */
@@ -41,6 +41,9 @@ test("makes a disk once, and gives it to others by the image's digest", async ()
   expect(second.root).toEqual(first.root);
   expect(first.config).toEqual({ User: "nobody" });
   expect(counts).toEqual({ opened: 1, closed: 2 });
+  using known = await knownBlockRoot(source, { user: "third", store });
+  expect(known).toMatchObject({ root: first.root, config: first.config });
+  expect(await knownBlockRoot(imageWith("none").source, { user: "third", store })).toBeUndefined();
   expect(disks(temporary.path)).toEqual([first.root.id]);
   expect(statSync(join(temporary.path, first.root.id)).mode & 0o777).toBe(0o700);
   using other = await blockRootOf(imageWith("content", "sha256:other").source, { user: "other", store });

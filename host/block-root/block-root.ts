@@ -52,6 +52,18 @@ export async function blockRootOf(source: RootfsSource, options: BlockRootOption
   throw new ImageError("make the disk of an image: other processes keep removing it; raise GUESTCTL_IMAGE_LIMIT");
 }
 
+/** Returns the disk of an image if the store has it. Throws ImageError. */
+export async function knownBlockRoot(
+  source: RootfsSource,
+  { user, signal, store = new BlockStore() }: BlockRootOptions,
+): Promise<UsedBlockRoot | undefined> {
+  if ("folder" in source) return undefined;
+  await using image = await openSource(source, signal);
+  const root = store.find(idOfImage(image));
+  const use = root && store.use(root, user);
+  return use && { root, config: image.config, [Symbol.dispose]: () => use[Symbol.dispose]() };
+}
+
 async function make(
   content: Content,
   store: BlockStore,

@@ -1,6 +1,7 @@
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import type { UsedBlockRoot } from "../block-root/block-root.ts";
+import type { BlockRoot } from "../block-root/block-store.ts";
 import { attachDisk, type SharedDisk } from "../machine/disks.ts";
 import type { Qmp } from "../machine/qmp.ts";
 import { OperationError } from "../operation-error.ts";
@@ -49,6 +50,11 @@ function blockStorages(
   ];
 }
 
+/** Returns the disk of a root file system as guests get it. */
+export function diskOf({ id, file }: BlockRoot): SharedDisk {
+  return { file, serial: id.slice(0, SERIAL_LENGTH) };
+}
+
 /** Throws OperationError if there are volumes, which need a shared folder. */
 export function refuseVolumes(container: string, volumes: readonly Volume[]): void {
   if (volumes.length === 0) return;
@@ -56,7 +62,7 @@ export function refuseVolumes(container: string, volumes: readonly Volume[]): vo
   throw new OperationError(`container ${container}: ${why}; use --rootfs share, or copy with guestctl cp`);
 }
 
-/** Plugs the disk of an image into a guest and returns the container's root on it. */
+/** Plugs the disk of an image into a guest, unless it has it, and returns the container's root on it. */
 export async function plugBlockRoot(
   qmp: Qmp,
   guest: string,
@@ -64,7 +70,7 @@ export async function plugBlockRoot(
   { root, config }: Pick<UsedBlockRoot, "root" | "config">,
   memoryLimit?: number,
 ): Promise<Required<Pick<PreparedRun, "rootfs" | "config" | "storages">>> {
-  const disk = { file: root.file, serial: root.id.slice(0, SERIAL_LENGTH) };
+  const disk = diskOf(root);
   const place = await attachDisk(qmp, guest, disk);
   return {
     config,

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chownSync, copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -202,6 +202,7 @@ it.skipIf(!isRoot())(`an ordinary user's container has the image's owners${skipp
   const owned = await imageWith("owned", [{ name: "mine", content: "x", mode: 0o640, uid: 1000, gid: 2000 }]);
   copyFileSync(owned, join(home, "owned.tar"));
   chownSync(home, NOBODY, NOBODY);
+  chmodSync(directory, 0o711);
   const words = [
     "setpriv",
     `--reuid=${NOBODY}`,
