@@ -1,7 +1,7 @@
 import { imageSpec, processSpec, type RunOptions } from "../image/image-config.ts";
 import { readInRoot } from "../image/read-in-root.ts";
 import type { SandboxGuest } from "../sandbox/sandbox-guest.ts";
-import { rootfsPlace } from "../sandbox/shared-folder.ts";
+import { rootfsPlace, type SharedFolder } from "../sandbox/shared-folder.ts";
 import type { UnpackedImage } from "../sandbox/unpack-rootfs.ts";
 import { visibleLine } from "../visible.ts";
 import { type Captured, capture, readUntil } from "./captured-process.ts";
@@ -11,6 +11,7 @@ import type { Say, Step } from "./show-steps.ts";
 export interface Demo {
   readonly guest: SandboxGuest;
   readonly image: UnpackedImage;
+  readonly folder: SharedFolder;
 }
 
 /** Name of the unpacked image, the root of both containers. */
@@ -42,7 +43,7 @@ async function runHello(demo: Demo, say: Say): Promise<void> {
   for (const line of lines(output)) say(`│ ${line}`);
   expect(code === 0, `exit code ${code}, expected 0`);
   await demo.guest.client.agent.removeContainer({ container_id: "hello" });
-  const { host } = rootfsPlace(demo.guest.folder.directory, ROOTFS);
+  const { host } = rootfsPlace(demo.folder.directory, ROOTFS);
   const note = readInRoot(host, "/root/note", 100) ?? "";
   say(`the host reads /root/note in the shared folder: "${visibleLine(note.trim())}"`);
 }
@@ -95,9 +96,9 @@ async function showNumbers({ guest: { client } }: Demo, say: Say): Promise<void>
   expect(samples.length > 0, "no metrics");
 }
 
-async function start({ guest, image }: Demo, id: string, options: RunOptions) {
+async function start({ guest, image, folder }: Demo, id: string, options: RunOptions) {
   const { agent } = guest.client;
-  const spec = imageSpec(image, rootfsPlace(guest.folder.directory, ROOTFS), options);
+  const spec = imageSpec(image, rootfsPlace(folder.directory, ROOTFS), options);
   const begun = performance.now();
   await agent.createContainer({ container_id: id, exec_id: id, OCI: spec });
   const created = performance.now();

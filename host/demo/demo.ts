@@ -26,7 +26,11 @@ class DemoRun implements AsyncDisposable {
       { title: "create an OCI image from Debian's busybox-static", run: makeImage },
       { title: "unpack it to a folder shared with the guest over virtio-fs", run: (say) => this.#unpack(say) },
       { title: "boot a guest", run: (say) => this.#boot(say) },
-      ...containerSteps(() => ({ guest: result(this.#guest), image: result(this.#image) })),
+      ...containerSteps(() => ({
+        guest: result(this.#guest),
+        image: result(this.#image),
+        folder: result(this.#folder),
+      })),
       { title: "power off: DestroySandbox, and QEMU ends by itself", run: (say) => this.#powerOff(say) },
     ];
   }

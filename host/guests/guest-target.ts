@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { parseAddress } from "../client/address.ts";
 import { type AgentClient, connect } from "../client/agent-client.ts";
 import { type DialOptions, dial } from "../client/dial.ts";
+import { Qmp } from "../machine/qmp.ts";
 import { OperationError } from "../operation-error.ts";
 import { checkPrivateFolder } from "../private-folder.ts";
 import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
@@ -78,9 +79,17 @@ function socketFolder(text: string): bigint | undefined {
   return folder === undefined ? undefined : statSync(folder, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
+/** Connects to the control socket of one of our guests. Throws OperationError, FolderError or MachineError. */
+export async function controlOf(guest: GuestRecord): Promise<Qmp> {
+  const { control = "", name } = guest;
+  if (control === "" || checkPrivateFolder(dirname(control)) === undefined)
+    throw new OperationError(`guest ${name}: its control socket is gone; the guest is ending`);
+  return Qmp.connect(control);
+}
+
 /** Returns the folder that one of our guests shares; it must belong to this user. Throws OperationError or FolderError. */
 export function sharedFolderOf(guest: GuestRecord): string {
-  const folder = checkPrivateFolder(guest.folder);
+  const folder = guest.folder === undefined ? undefined : checkPrivateFolder(guest.folder);
   if (folder === undefined)
     throw new OperationError(`guest ${guest.name}: its shared folder is gone; the guest is ending`);
   return folder;

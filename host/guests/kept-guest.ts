@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Console } from "../machine/console.ts";
+import type { SharedDisk } from "../machine/disks.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
 import type { UserNetwork } from "../machine/user-network.ts";
 import { guestLog } from "../sandbox/guest-log.ts";
@@ -14,6 +15,8 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly memoryMib: number;
   readonly cpus: number;
   readonly network?: UserNetwork;
+  /** Set for a guest without a shared folder (`SandboxGuestOptions.disks`). */
+  readonly disks?: readonly SharedDisk[];
   readonly signal: AbortSignal;
   readonly onConsole?: (line: string) => void;
   /** True if the program that keeps it does other work too, so that it must not be ended with the guest. */
@@ -47,7 +50,8 @@ export async function bootKeptGuest(
     name: options.name,
     address: guest.address,
     logAddress: guest.logAddress,
-    folder: guest.folder.directory,
+    ...(guest.folder === undefined ? {} : { folder: guest.folder.directory }),
+    control: guest.guest.control,
     accelerator: guest.guest.accelerator,
     memoryMib: options.memoryMib,
     cpus: options.cpus,

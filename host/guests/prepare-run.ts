@@ -1,10 +1,12 @@
 import type { Image } from "../../image/read-image.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
+import { blockRootOf, knownBlockRoot } from "../block-root/block-root.ts";
 import type { AgentClient } from "../client/agent-client.ts";
 import { imageSpec, type RootfsPlace, type RunOptions } from "../image/image-config.ts";
 import { guestRootStorage } from "../sandbox/guest-root.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
+import type { SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import { RESOLV_CONF_MOUNT } from "../sandbox/set-up-user-network.ts";
 import {
   makeSharedFolder,
@@ -18,9 +20,10 @@ import {
 import { moveInVolumes, type RootfsSource, unpackRootfs } from "../sandbox/unpack-rootfs.ts";
 import type { GuestRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
-import { causeOfDeath } from "./guest-death.ts";
-import { connectTo, sharedFolderOf, type Target } from "./guest-target.ts";
-import { bootKeptGuest, type KeptGuestOptions } from "./kept-guest.ts";
+import { diskOf, plugBlockRoot, refuseVolumes } from "./block-storages.ts";
+import { bootWhile, claimGuest, type GuestClaim, type OwnGuestOptions } from "./boot-while.ts";
+import { connectTo, controlOf, sharedFolderOf, type Target } from "./guest-target.ts";
+import { checkRootfs, type RootfsKind, rootfsOf } from "./rootfs-kind.ts";
 
 /** Everything a container needs before it can be created. Disposal releases all of it, after success or failure. */
 export interface PreparedRun extends AsyncDisposable {
@@ -52,6 +55,10 @@ export const GUEST_ROOT = "the guest's root";
 export interface RunFiles {
   readonly image: RootfsSource | typeof GUEST_ROOT;
   readonly volumes: readonly Volume[];
+  /** Default: that of the running guest, or a share. */
+  readonly rootfs?: RootfsKind | undefined;
+  /** The container's memory limit in bytes, which bounds what it writes to a root on a disk. */
+  readonly memory?: number | undefined;
 }
 
 /** Path that doesn't exist on the host; stands for a root file system that guestctl can't see. */
@@ -61,44 +68,18 @@ const NOWHERE = "/nonexistent";
 export async function prepareInOwnGuest(
   store: StateStore,
   container: string,
-  { image, volumes }: RunFiles,
-  { isAgain = false, ...options }: KeptGuestOptions & { readonly isAgain?: boolean },
+  files: RunFiles,
+  options: OwnGuestOptions,
 ): Promise<PreparedRun> {
   await using undo = new AsyncDisposableStack();
-  if (isAgain) store.reclaim(options.name);
-  else store.claim(options.name);
-  let why: string | undefined;
-  undo.defer(() => store.closeGuest(options.name, why));
-  const folder = await makeSharedFolder();
-  undo.defer(() => folder.remove());
-  const own = image === GUEST_ROOT;
-  const rootfs = own ? guestRootPlace(container) : rootfsPlace(folder.directory, container);
-  const failed = new AbortController();
-  const signal = AbortSignal.any([options.signal, failed.signal]);
-  const unpacking = own
-    ? moveInVolumes(folder.directory, container, volumes).then(() => ({ config: {} }))
-    : unpackRootfs(image, folder.directory, container, { volumes, signal });
-  const booting = bootKeptGuest(store, { ...options, signal }, folder);
-  for (const part of [unpacking, booting]) part.catch((error: unknown) => failed.abort(error));
-  const [unpacked, booted] = await Promise.allSettled([unpacking, booting]);
-  if (booted.status === "fulfilled") undo.defer(() => booted.value.guest[Symbol.asyncDispose]());
-  if (failed.signal.aborted) throw failed.signal.reason;
-  if (unpacked.status === "rejected") throw unpacked.reason;
-  if (booted.status === "rejected") throw booted.reason;
-  const { guest } = booted.value;
-  guest.guest.signal.addEventListener("abort", () => {
-    why = causeOfDeath(guest.guest.signal.reason);
-  });
-  if (!own) openRootfs(folder.directory, container);
-  const mounts = openVolumes(folder.directory, container, volumes);
+  const claim = claimGuest(undo, store, options);
+  const prepare = files.rootfs === "block" ? blockFilesInOwnGuest : sharedFilesInOwnGuest;
+  const { guest, ...prepared } = await prepare(claim, container, files, options);
   const kept = undo.move();
   return {
-    mounts,
+    ...prepared,
     client: guest.client,
     target: { address: guest.address },
-    rootfs,
-    config: unpacked.value.config,
-    storages: storagesOf(rootfs, { image, volumes }),
     network: options.network !== undefined,
     guest: options.name,
     died: guest.guest.signal,
@@ -107,13 +88,56 @@ export async function prepareInOwnGuest(
   };
 }
 
+async function sharedFilesInOwnGuest(
+  claim: GuestClaim,
+  container: string,
+  { image, volumes }: RunFiles,
+  options: OwnGuestOptions,
+): Promise<RunParts & { readonly guest: SandboxGuest }> {
+  const folder = await makeSharedFolder();
+  claim.undo.defer(() => folder.remove());
+  const own = image === GUEST_ROOT;
+  const rootfs = own ? guestRootPlace(container) : rootfsPlace(folder.directory, container);
+  const unpack = (signal: AbortSignal) =>
+    own
+      ? moveInVolumes(folder.directory, container, volumes).then(() => ({ config: {} }))
+      : unpackRootfs(image, folder.directory, container, { volumes, signal });
+  const { guest, files } = await bootWhile(claim, options, unpack, folder);
+  if (!own) openRootfs(folder.directory, container);
+  const mounts = openVolumes(folder.directory, container, volumes);
+  return { guest, mounts, rootfs, config: files.config, storages: storagesOf(rootfs, { image, volumes }) };
+}
+
+async function blockFilesInOwnGuest(
+  claim: GuestClaim,
+  container: string,
+  { image, volumes, memory }: RunFiles,
+  options: OwnGuestOptions,
+): Promise<RunParts & { readonly guest: SandboxGuest }> {
+  refuseVolumes(container, volumes);
+  const user = options.name;
+  const known = image === GUEST_ROOT ? undefined : await knownBlockRoot(image, { user, signal: options.signal });
+  claim.undo.use(known);
+  const make = async (signal: AbortSignal) =>
+    image === GUEST_ROOT || known !== undefined ? known : claim.undo.use(await blockRootOf(image, { user, signal }));
+  // A disk that exists costs nothing at boot; plugging it in takes longer.
+  const disks = known === undefined ? [] : [diskOf(known.root)];
+  const { guest, files: root } = await bootWhile(claim, { ...options, disks }, make);
+  if (root === undefined) return { guest, ...guestRootParts(container) };
+  await using qmp = await guest.guest.qmp();
+  return { guest, ...(await plugBlockRoot(qmp, options.name, container, root, memory)) };
+}
+
 /** Prepares a run in a running guest of ours: puts the rootfs into its shared folder and removes it at the end. */
 export async function prepareInGuest(
   guest: GuestRecord,
   container: string,
-  { image, volumes }: RunFiles,
+  files: RunFiles,
   signal: AbortSignal,
 ): Promise<PreparedRun> {
+  const { image, volumes } = files;
+  checkRootfs(guest, files.rootfs);
+  if (rootfsOf(guest) === "block") return prepareBlockInGuest(guest, container, files, signal);
   const directory = sharedFolderOf(guest);
   const remove = () => removeContainer(directory, container);
   const own = image === GUEST_ROOT;
@@ -132,6 +156,27 @@ export async function prepareInGuest(
       mounts,
       storages: storagesOf(rootfs, { image, volumes }),
     });
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** Plugs the image's disk into the guest, where it stays until the guest ends. */
+async function prepareBlockInGuest(
+  guest: GuestRecord,
+  container: string,
+  { image, volumes, memory }: RunFiles,
+  signal: AbortSignal,
+): Promise<PreparedRun> {
+  refuseVolumes(container, volumes);
+  const nothing = async () => undefined;
+  if (image === GUEST_ROOT) return inRunningGuest({ guest, ...guestRootParts(container), remove: nothing });
+  const root = await blockRootOf(image, { user: guest.name, signal });
+  const remove = async () => root[Symbol.dispose]();
+  try {
+    await using qmp = await controlOf(guest);
+    return await inRunningGuest({ guest, ...(await plugBlockRoot(qmp, guest.name, container, root, memory)), remove });
   } catch (error) {
     await remove();
     throw error;
@@ -175,7 +220,10 @@ export async function prepareOnThisMachine(
   }
 }
 
-interface RunningParts extends Pick<PreparedRun, "rootfs" | "config" | "storages" | "mounts"> {
+/** Where a container's root is. */
+type RunParts = Pick<PreparedRun, "rootfs" | "config" | "storages" | "mounts">;
+
+interface RunningParts extends RunParts {
   readonly guest?: GuestRecord;
   /** Address of the agent, unless it is in one of our guests. */
   readonly address?: string;
@@ -199,6 +247,11 @@ async function inRunningGuest({ guest, address = "", remove, ...rest }: RunningP
 
 function guestRootPlace(container: string): RootfsPlace {
   return { host: NOWHERE, guest: `/run/kata-containers/${container}/rootfs` };
+}
+
+function guestRootParts(container: string): RunParts {
+  const rootfs = guestRootPlace(container);
+  return { rootfs, config: {}, storages: [guestRootStorage(rootfs.guest)] };
 }
 
 /** Returns what the agent mounts for a container: the share if it has files there, and its root if that is the guest's own. */

@@ -42,7 +42,7 @@ const ID = /^(?:sha256:)?([0-9a-f]{4,64})$/;
 export class ImageStore {
   readonly #root: string;
 
-  constructor(root = defaultRoot()) {
+  constructor(root = userCache("images")) {
     this.#root = root;
   }
 
@@ -180,10 +180,6 @@ export class ImageStore {
   #checked(): string {
     return makePrivateFolder(this.#root);
   }
-}
-
-function defaultRoot(): string {
-  return join(userCache(), "images");
 }
 
 function readName(path: string): NameRecord | undefined {

@@ -95,14 +95,12 @@ export class Guest implements AsyncDisposable {
     return this.#machine.card?.mac;
   }
 
-  /** Path of QEMU's control socket, for `pauseMachine` and `continueMachine` in other processes of this user. */
+  /** Path of QEMU's control socket, for other processes of this user. */
   get control(): string {
     return controlSocket(this.#processes.directory);
   }
 
-  /**
-   * Connects to QEMU's control socket. Allows one connection at a time; the caller closes it.
-   */
+  /** Connects to QEMU's control socket. QEMU serves one connection at a time; the caller closes it. */
   qmp(): Promise<Qmp> {
     return Qmp.connect(this.control);
   }

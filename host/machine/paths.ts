@@ -40,10 +40,10 @@ export function cacheDirectory(): string {
   return process.env["GUESTD_CACHE"] ?? join(homedir(), ".cache/guestd");
 }
 
-/** Returns the directory for what this user stores: images, templates. */
-export function userCache(): string {
+/** Returns the path of a folder in this user's cache. */
+export function userCache(name: string): string {
   const { XDG_CACHE_HOME: cache = "" } = process.env;
-  return cache === "" ? cacheDirectory() : join(cache, "guestd");
+  return join(cache === "" ? cacheDirectory() : join(cache, "guestd"), name);
 }
 
 /** An unpacked kernel in the cache: `kernel` is the bootable file, `modules` the directory lib/modules/<version>. */

@@ -1,3 +1,4 @@
+import { diskArguments, type SharedDisk } from "./disks.ts";
 import {
   deviceArguments,
   doubleCommas,
@@ -39,6 +40,8 @@ export interface QemuMachine {
   readonly vsock: VsockBackend | undefined;
   readonly shares: readonly SharePlace[];
   readonly card?: NetworkCard;
+  /** Set for a guest that can have shared disks. */
+  readonly disks?: readonly (SharedDisk & { readonly port?: number })[];
   /** A guest that waits for a snapshot's state: the file with its memory, mapped copy-on-write, or "empty". */
   readonly incoming?: { readonly memory: string | "empty" };
   /** Additional raw arguments. */
@@ -64,6 +67,7 @@ export function qemuArguments(machine: QemuMachine): readonly string[] {
     ...(machine.control === undefined ? [] : ["-qmp", `unix:${doubleCommas(machine.control)},server=on,wait=off`]),
     ...machine.shares.flatMap((share, index) => deviceArguments(shareDevice(share, index, machine))),
     ...(machine.card === undefined ? [] : cardArguments(machine.card, machine)),
+    ...(machine.disks === undefined ? [] : diskArguments(machine.disks)),
     ...(machine.extra ?? []),
     ...(machine.incoming === undefined ? [] : ["-S", "-incoming", "defer"]),
   ];

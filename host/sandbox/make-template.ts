@@ -18,15 +18,16 @@ export interface TemplateOptions extends Omit<GuestOptions, "shares"> {
 }
 
 /**
- * Boots a guest, lets its agent create containers, saves it to a new folder, and ends it. It has no share: clones get
- * theirs when they are restored.
+ * Boots a guest, lets its agent create containers, saves it to a new folder, and ends it. It has no share, and its clones
+ * can have both: a share of their own, and disks.
  */
 export async function makeTemplate(
   directory: string,
-  { name, prepare, kernelArgs = [], ...options }: TemplateOptions,
+  { name, prepare, kernelArgs = [], disks = [], ...options }: TemplateOptions,
 ): Promise<Manifest> {
   await using guest = await Guest.start({
     ...options,
+    disks,
     kernelArgs: [CONTAINER_LOGS, "agent.template=on", ...kernelArgs, LOG_OPTION],
   });
   const client = await connect(guest.address(AGENT_PORT));

@@ -25,7 +25,7 @@ export const CONTAINER_LOGS = "agent.container_logs=262144";
 const POWER_OFF_MS = 30_000;
 
 export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
-  /** Name of the sandbox, and the guest's host name. */
+  /** Name of the sandbox, and the guest's host name. With `disks`, it has no shared folder. */
   readonly name: string;
   /**
    * True if only containers mount the shared folder, and the sandbox doesn't: while none of them uses it, the guest can
@@ -37,21 +37,24 @@ export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
 export interface RestoredGuestOptions extends Omit<RestoreOptions, "shares"> {
   /** The clone's host name. */
   readonly name: string;
+  /** True for a guest without a shared folder, whose containers have their roots on disks. */
+  readonly hasNoFolder?: boolean;
 }
 
 interface Parts {
   readonly name: string;
   readonly guest: Guest;
-  readonly folder: SharedFolder;
+  readonly folder: SharedFolder | undefined;
   readonly client: AgentClient;
   readonly timeline: BootTimeline;
   readonly spans?: ForwardedSpans | undefined;
 }
 
-/** A running guest with a shared folder, a connection to its agent and a sandbox, ready for containers. */
+/** A running guest with a shared folder or disks, a connection to its agent and a sandbox, ready for containers. */
 export class SandboxGuest implements AsyncDisposable {
   readonly guest: Guest;
-  readonly folder: SharedFolder;
+  /** Undefined for a guest with disks. */
+  readonly folder: SharedFolder | undefined;
   readonly timeline: BootTimeline;
   readonly #name: string;
   readonly #ended = new AbortController();
@@ -71,20 +74,21 @@ export class SandboxGuest implements AsyncDisposable {
   /** Starts a guest. If any step fails, rejects and cleans up everything. */
   static async start(
     { name, canBeSaved = false, ...options }: SandboxGuestOptions,
-    shared?: SharedFolder,
+    given?: SharedFolder,
   ): Promise<SandboxGuest> {
-    const { network } = options;
+    const { network, disks } = options;
     await using undo = new AsyncDisposableStack();
     if (network !== undefined) await checkForwards(network);
-    const folder = shared ?? (await makeSharedFolder());
-    if (shared === undefined) undo.defer(() => folder.remove());
+    const folder = disks === undefined ? (given ?? (await makeSharedFolder())) : undefined;
+    if (given === undefined) undo.defer(() => folder?.remove());
     const tracing = guestTracing();
     const kernelArgs = [
       ...[CONTAINER_LOGS, ...(tracing?.kernelArgs ?? [])],
       ...[...(options.kernelArgs ?? []), LOG_OPTION],
     ];
     const begun = performance.now();
-    const guest = await Guest.start({ ...options, kernelArgs, shares: [folder.share] });
+    const shares = folder === undefined ? [] : [folder.share];
+    const guest = await Guest.start({ ...options, kernelArgs, shares });
     undo.defer(() => guest.destroy());
     const spans = await tracing?.receive(guest.address(AGENT_PORT), name);
     undo.defer(() => spans?.close());
@@ -95,7 +99,8 @@ export class SandboxGuest implements AsyncDisposable {
     const marks = await readMarks(guest.address(LOG_PORT));
     if (network !== undefined) await setUpUserNetwork(client);
     const dns = network === undefined ? [] : USER_NETWORK_DNS;
-    await openSandbox(client, { id: name, hostname: name, shared: !canBeSaved, dns });
+    const shared = folder !== undefined && !canBeSaved;
+    await openSandbox(client, { id: name, hostname: name, shared, dns });
     undo.move();
     return new SandboxGuest({
       ...{ name, guest, folder, client, spans },
@@ -109,17 +114,17 @@ export class SandboxGuest implements AsyncDisposable {
    */
   static async restore(
     snapshot: string,
-    { name, ...options }: RestoredGuestOptions,
-    shared?: SharedFolder,
+    { name, hasNoFolder = false, ...options }: RestoredGuestOptions,
+    given?: SharedFolder,
   ): Promise<SandboxGuest> {
     await using undo = new AsyncDisposableStack();
     const { network } = options;
     if (network !== undefined) await checkForwards(network);
     const { epoch } = await readManifest(snapshot);
-    const folder = shared ?? (await makeSharedFolder());
-    if (shared === undefined) undo.defer(() => folder.remove());
+    const folder = hasNoFolder ? undefined : (given ?? (await makeSharedFolder()));
+    if (given === undefined) undo.defer(() => folder?.remove());
     const begun = performance.now();
-    const guest = await Guest.restore(snapshot, { ...options, shares: [folder.share] });
+    const guest = await Guest.restore(snapshot, { ...options, shares: folder === undefined ? [] : [folder.share] });
     undo.defer(() => guest.destroy());
     const client = await connect(guest.address(AGENT_PORT));
     undo.defer(() => client.close());
@@ -179,7 +184,7 @@ export class SandboxGuest implements AsyncDisposable {
     await this.client.close();
     await this.guest.destroy();
     this.#spans?.close();
-    await this.folder.remove();
+    await this.folder?.remove();
   }
 }
 

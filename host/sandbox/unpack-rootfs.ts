@@ -54,7 +54,8 @@ export async function unpackRootfs(
   }
 }
 
-function openSource(
+/** Opens the image of a source. The caller closes it. */
+export function openSource(
   source: Exclude<RootfsSource, { folder: string }>,
   signal: AbortSignal | undefined,
 ): Promise<Image> {

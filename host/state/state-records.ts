@@ -6,8 +6,10 @@ export interface GuestRecord {
   readonly name: string;
   readonly address: string;
   readonly logAddress: string;
-  /** Host folder that holds the shared folder. */
-  readonly folder: string;
+  /** Host folder that holds the shared folder; undefined if the guest's containers have their roots on disks. */
+  readonly folder?: string;
+  /** Path of QEMU's control socket. */
+  readonly control?: string;
   readonly accelerator: string;
   readonly memoryMib: number;
   readonly cpus: number;

@@ -34,7 +34,7 @@ const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 export class TemplateStore {
   readonly #root: string;
 
-  constructor(root = join(userCache(), "templates")) {
+  constructor(root = userCache("templates")) {
     this.#root = root;
   }
 

@@ -1,8 +1,9 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import colors from "picocolors";
 import { causeOfDeath, guestDiedError } from "../../guests/guest-death.ts";
 import { bootKeptGuest } from "../../guests/kept-guest.ts";
 import { randomName } from "../../guests/random-name.ts";
+import { ROOTFS_KINDS, type RootfsKind } from "../../guests/rootfs-kind.ts";
 import { type BootTimeline, timelineSteps, timelineText } from "../../sandbox/boot-timeline.ts";
 import type { GuestRecord } from "../../state/state-records.ts";
 import { StateStore } from "../../state/state-store.ts";
@@ -19,6 +20,7 @@ interface BootFlags extends GuestFlags {
   readonly detach?: true;
   readonly timeline?: true;
   readonly verbose?: true;
+  readonly rootfs?: RootfsKind;
 }
 
 const HELP = `
@@ -37,7 +39,10 @@ export function addBoot(program: Command): void {
     )
     .option("--name <name>", "name of the guest", identifier)
     .option("-d, --detach", "return once the guest is up")
-    .option("--timeline", "print each boot step with its time");
+    .option("--timeline", "print each boot step with its time")
+    .addOption(
+      new Option("--rootfs <kind>", "how containers get the files of images (default: share)").choices(ROOTFS_KINDS),
+    );
   withGuestFlags(command)
     .option("-V, --verbose", "show the guest's console on stderr")
     .addHelpText("after", HELP)
@@ -78,7 +83,8 @@ async function keep(
 ): Promise<void> {
   const onConsole = (line: string) => void process.stderr.write(`${line}\n`);
   const machine = { ...guestSize(flags), ...guestImage(flags), ...guestWords(flags), ...guestNetwork(flags) };
-  const options = { name, ...machine, signal: interrupts.signal, ...(flags.verbose ? { onConsole } : {}) };
+  const disks = flags.rootfs === "block" ? { disks: [] } : {};
+  const options = { name, ...machine, ...disks, signal: interrupts.signal, ...(flags.verbose ? { onConsole } : {}) };
   const { guest, record } = await interrupts.during(bootKeptGuest(store, options));
   await using kept = guest;
   status.clear();

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { isAlive } from "../../../lib/process-owner.ts";
 import { type ContainerTarget, connectTo, sharedFolderOf } from "../../guests/guest-target.ts";
 import { isRemovedContainer } from "../../guests/removed-container.ts";
+import { rootfsOf } from "../../guests/rootfs-kind.ts";
 import { removeContainer } from "../../sandbox/shared-folder.ts";
 import { waitForOwner } from "../../state/owner-process.ts";
 import { StateStore } from "../../state/state-store.ts";
@@ -63,5 +64,5 @@ async function removeRunning(target: ContainerTarget, timeout: number): Promise<
   if (keeper !== undefined && isAlive(keeper)) {
     // The guestctl that keeps it removes the rest: the rootfs, its hold on the image, and the guest if it is its own.
     await waitForOwner(guest.name, keeper);
-  } else await removeContainer(sharedFolderOf(guest), container);
+  } else if (rootfsOf(guest) === "share") await removeContainer(sharedFolderOf(guest), container);
 }

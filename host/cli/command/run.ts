@@ -7,7 +7,7 @@ import { withGuestFlags } from "../flags/guest-flags.ts";
 import { mounts } from "../flags/mount-flag.ts";
 import { bytes, count, identifier, processors, volumes } from "../flags/option-values.ts";
 import { checkTerminal, withProcessFlags } from "../flags/process-flags.ts";
-import { hasImage, type RunFlags, volumesOf } from "../flags/run-flags.ts";
+import { hasImage, type RunFlags, rootfsKind, volumesOf } from "../flags/run-flags.ts";
 import { ulimits } from "../flags/ulimit-flag.ts";
 import { findTarget, withTarget } from "../guest/target.ts";
 import { backgroundName, outputFile, runInBackground } from "../run/background.ts";
@@ -75,7 +75,10 @@ export function addRun(program: Command): void {
       restartPolicy,
     )
     .option("--guest-root", "use the guest's own root instead of IMAGE; writes are lost with the container")
-    .option("--rootfs <path>", "with --address: path of the root file system in the guest");
+    .option(
+      "--rootfs <kind>",
+      "how it gets the image's files: share or block (default: share); with --address: path of the root in the guest",
+    );
   withTarget(withGuestFlags(command), "use this running guest instead of booting one")
     .option("-V, --verbose", "show the guest's console on stderr")
     .addHelpText("after", HELP)
@@ -106,8 +109,16 @@ export function checkFlags(words: readonly string[], flags: RunFlags): void {
   const { address, rootfs, guest, guestRoot, vmImage, network, publish } = flags;
   if (address !== undefined && guest !== undefined)
     throw new CliError("run: --guest and --address can't be combined; give only one of them");
-  if ((address === undefined) !== (rootfs === undefined)) {
-    throw new CliError("run: --address and --rootfs need each other: guestctl can't unpack images for that agent");
+  const kind = rootfsKind(flags);
+  if (address === undefined ? rootfs !== kind : rootfs === undefined) {
+    throw new CliError(
+      "run: --address and --rootfs PATH need each other: guestctl can't unpack images for that agent; without --address give --rootfs share or block",
+    );
+  }
+  if (kind === "block" && volumesOf(flags).length > 0) {
+    throw new CliError(
+      "run: -v needs a shared folder, which --rootfs block lacks; use --rootfs share, or copy with guestctl cp",
+    );
   }
   if (guestRoot && address !== undefined)
     throw new CliError("run: --guest-root needs a guest booted by guestctl, not --address");

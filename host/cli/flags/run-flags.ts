@@ -1,5 +1,6 @@
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
+import { ROOTFS_KINDS, type RootfsKind } from "../../guests/rootfs-kind.ts";
 import type { Rlimit, RunOptions } from "../../image/image-config.ts";
 import type { PullPolicy } from "../../image-store/choose-image.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
@@ -14,6 +15,7 @@ export interface RunFlags extends ProcessFlags, GuestFlags, TargetFlags {
   readonly detach?: true;
   readonly name?: string;
   readonly imageName?: string;
+  /** A kind of root file system; with --address the path of one in the guest. */
   readonly rootfs?: string;
   readonly guestRoot?: true;
   readonly entrypoint?: string;
@@ -63,6 +65,11 @@ export function volumesOf({ volume = [], mount = [] }: RunFlags): readonly Volum
 }
 
 /** True if the first word names an image. */
-export function hasImage({ rootfs, guestRoot }: RunFlags): boolean {
-  return rootfs === undefined && guestRoot === undefined;
+export function hasImage({ address, rootfs, guestRoot }: RunFlags): boolean {
+  return (address === undefined || rootfs === undefined) && guestRoot === undefined;
+}
+
+/** Returns the kind of root file system that --rootfs means; with --address it is a path in the guest. */
+export function rootfsKind({ address, rootfs }: Pick<RunFlags, "address" | "rootfs">): RootfsKind | undefined {
+  return address === undefined ? ROOTFS_KINDS.find((kind) => kind === rootfs) : undefined;
 }

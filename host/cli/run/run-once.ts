@@ -11,7 +11,7 @@ import { type ChosenImage, chooseImage, type ImageSource, isPath } from "../../i
 import type { StateStore } from "../../state/state-store.ts";
 import { guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
-import { hasImage, type RunFlags, runOptions, volumesOf } from "../flags/run-flags.ts";
+import { hasImage, type RunFlags, rootfsKind, runOptions, volumesOf } from "../flags/run-flags.ts";
 import { findTarget } from "../guest/target.ts";
 import { StatusLine } from "../output/status-line.ts";
 import { sizeText } from "../output/text-table.ts";
@@ -114,7 +114,12 @@ function prepare(
   if (address !== undefined && rootfs !== undefined) return prepareAtAddress(address, rootfs, "guestctl");
   const { path, text } = chosen ?? { path: "", text: "" };
   const named = { path, ...(imageName === undefined ? {} : { name: imageName }) };
-  const files = { image: flags.guestRoot ? GUEST_ROOT : named, volumes: volumesOf(flags) } as const;
+  const files = {
+    image: flags.guestRoot ? GUEST_ROOT : named,
+    volumes: volumesOf(flags),
+    rootfs: rootfsKind(flags),
+    memory: flags.memory,
+  } as const;
   const unpacking = flags.guestRoot ? [] : [`unpacking ${text}`];
   status.show(`${[...unpacking, ...(flags.guest === undefined ? ["booting a guest"] : [])].join(" and ")} …`);
   if (flags.guest !== undefined) {

@@ -15,6 +15,7 @@ export async function checkMachine(snapshot: string, manifest: Manifest): Promis
   expectSame(snapshot, "vsock device", vsock, (await vhostVsockUsable()) ? "vhost" : "vhost-user");
   expectSame(snapshot, "processor", processor, await processorOf(machine.accelerator));
   for (const name of ["kernel", "initrd", "image"] as const) await checkFile(snapshot, name, manifest[name]);
+  for (const disk of manifest.disks) await checkFile(snapshot, "disk", disk);
 }
 
 /** Rejects if the QEMU that was started has another version. */

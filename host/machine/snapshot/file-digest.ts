@@ -30,7 +30,7 @@ export async function fileDigest(path: string, cache = defaultCache()): Promise<
 }
 
 function defaultCache(): string {
-  return join(makePrivateFolder(join(userCache(), "templates")), "digests.json");
+  return join(makePrivateFolder(userCache("templates")), "digests.json");
 }
 
 /** A cache that is missing or damaged is empty. */

@@ -36,6 +36,8 @@ export interface Manifest {
   readonly kernel: BootFile;
   readonly initrd?: BootFile;
   readonly image?: BootFile;
+  /** The read-only disks of `machine.disks`. */
+  readonly disks: readonly BootFile[];
   /** Kind of the guest's vsock device. */
   readonly vsock: "vhost" | "vhost-user";
   /** Bytes of the state file. */

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { sharedDisks } from "../disks.ts";
 import type { Machine } from "../guest-options.ts";
 import { type GuestProcesses, startShare } from "../guest-processes.ts";
 import { MachineError } from "../machine-error.ts";
@@ -59,5 +60,11 @@ export async function saveProcesses(
     if (!end) again.defer(() => plug(qmp, device));
   }
   const socket = join(processes.directory, "state.sock");
-  return await saveSnapshot(directory, { machine, vsock: vsock.backend.kind, pid, qmp, socket }, facts, signal);
+  const present = machine.disks === undefined ? machine : { ...machine, disks: await sharedDisks(qmp) };
+  return await saveSnapshot(
+    directory,
+    { machine: present, vsock: vsock.backend.kind, pid, qmp, socket },
+    facts,
+    signal,
+  );
 }

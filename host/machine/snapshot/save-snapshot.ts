@@ -19,6 +19,8 @@ const MIB = 1 << 20;
 /** The part of a manifest that a guest's owner knows. */
 export type SnapshotFacts = Pick<Manifest, "guest" | "epoch" | "notes">;
 
+type BootFiles = Pick<Manifest, "kernel" | "initrd" | "image" | "disks">;
+
 /** A running QEMU whose devices can all be in a snapshot. */
 export interface SavedMachine {
   readonly machine: Machine;
@@ -88,13 +90,14 @@ async function saveMemory(
   return extents;
 }
 
-/** Returns the files that the guest was booted from, with digests. */
-async function bootFiles({ kernel, initrd, image }: Machine): Promise<Pick<Manifest, "kernel" | "initrd" | "image">> {
+/** Returns the files that the guest was booted from, and its disks, with digests. */
+async function bootFiles({ kernel, initrd, image, disks = [] }: Machine): Promise<BootFiles> {
   const file = async (path: string): Promise<BootFile> => ({ path, digest: await fileDigest(path) });
   return {
     kernel: await file(kernel),
     ...(initrd === undefined ? {} : { initrd: await file(initrd) }),
     ...(image === undefined ? {} : { image: await file(image.path) }),
+    disks: await Promise.all(disks.map((disk) => file(disk.file))),
   };
 }
 

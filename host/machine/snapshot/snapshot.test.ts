@@ -44,7 +44,7 @@ describe("a snapshot of a guest", { timeout: 60_000 }, () => {
     directory = mkdtempSync(join(tmpdir(), "snapshot-test-"));
     mini = await buildMiniGuest();
     first = join(directory, "first");
-    await using guest = await Guest.start({ ...mini, image: false, memoryMib: 128 });
+    await using guest = await Guest.start({ ...mini, image: false, memoryMib: 256 });
     expect(await connections(guest)).toBe(1);
     const kept = join(directory, "kept");
     await guest.save(kept, FACTS);
@@ -59,7 +59,7 @@ describe("a snapshot of a guest", { timeout: 60_000 }, () => {
     expect(readdirSync(first).sort()).toEqual(Object.values(FILES).sort());
     for (const name of Object.values(FILES)) expect(statSync(join(first, name)).mode & 0o777).toBe(0o600);
     const { size, blocks } = statSync(join(first, FILES.memory));
-    expect(size).toBe(128 * 2 ** 20);
+    expect(size).toBe(256 * 2 ** 20);
     expect(blocks * 512).toBeLessThan(size / 2);
   });
 
@@ -95,7 +95,7 @@ describe("a snapshot of a guest", { timeout: 60_000 }, () => {
       try {
         await using guest = await Guest.restore(first);
         await expect(guest.save(join(full, "one"), FACTS)).rejects.toThrow(
-          /^save \S+\/one: the disk is full; free up to 128 MiB there$/,
+          /^save \S+\/one: the disk is full; free up to 256 MiB there$/,
         );
         expect(await connections(guest)).toBe(3);
         expect(readdirSync(full)).toEqual([]);

@@ -71,7 +71,7 @@ async function prepare(store: StateStore, name: string, options: CreateOptions, 
   const machine = { kernel, initrd, image: vmImage, kernelArgs, onConsole };
   const known = Object.fromEntries(Object.entries(machine).filter(([, value]) => value !== undefined));
   try {
-    const files = { image: source, volumes: mounted };
+    const files = { image: source, volumes: mounted, rootfs: options.rootfs, memory: options.limits?.memory };
     const guest = { name, memoryMib, cpus, ...networkOf(options), ...known, signal: starting.signal, isEmbedded: true };
     return { prepared: await prepareInOwnGuest(store, name, files, guest), image };
   } finally {
@@ -176,10 +176,14 @@ export async function hasStreams(target: Parameters<typeof streamsPlace>[0]): Pr
 /** Throws SandboxError for options that contradict each other. */
 function checkOptions(operation: string, name: string, options: CreateOptions): void {
   const refuse = (why: string) => sandboxError("invalid-argument", `${operation}: ${why}`);
-  const { address, image, memoryMib, cpus, command } = options;
+  const { address, image, memoryMib, cpus, command, rootfs, volumes = [] } = options;
   if (!NAME.test(name)) throw refuse(`name ${JSON.stringify(name)} is not letters, digits, _ . and -, at most 64`);
   if (image === undefined) throw refuse("no image given");
   if (command?.length === 0) throw refuse("the command has no words");
+  if (rootfs === "block" && volumes.length > 0)
+    throw refuse(
+      'volumes need a shared folder, which rootfs "block" lacks; use rootfs "share", or copy with files.upload',
+    );
   for (const [what, value] of Object.entries({ memoryMib, cpus })) {
     if (value !== undefined && !(Number.isInteger(value) && value > 0))
       throw refuse(`${what} ${value} is no positive whole number`);
@@ -188,7 +192,9 @@ function checkOptions(operation: string, name: string, options: CreateOptions): 
     if (typeof image === "object" && "guestPath" in image) throw refuse("image.guestPath needs an address");
     return;
   }
-  const own = (["memoryMib", "cpus", "network", "volumes", "vm"] as const).filter((key) => options[key] !== undefined);
+  const own = (["memoryMib", "cpus", "network", "volumes", "rootfs", "vm"] as const).filter(
+    (key) => options[key] !== undefined,
+  );
   if (own.length > 0) {
     const remedy = "leave them out, or leave out the address";
     throw new SandboxError("invalid-argument", `${operation}: ${own.join(", ")}: only for a guest of its own`, {

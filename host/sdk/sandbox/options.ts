@@ -47,11 +47,16 @@ export interface CreateOptions extends CallLimits {
   /** Files to write before this resolves, by path; directories above them are created. */
   readonly files?: Readonly<Record<string, FileData>>;
   readonly volumes?: readonly VolumeOption[];
+  /**
+   * How the guest gets the image's files: as a folder of this machine that it shares, which is the default; or as a
+   * read-only disk with a writable layer in its memory, made once for each image. Not with volumes.
+   */
+  readonly rootfs?: "share" | "block";
   /** Makes the root file system read-only. */
   readonly readOnlyRoot?: boolean;
   /**
    * Address of an agent that runs on this machine, as a service: the container is created there, without a guest of its
-   * own. Not with memoryMib, cpus, network, volumes and vm.
+   * own. Not with memoryMib, cpus, network, volumes, rootfs and vm.
    */
   readonly address?: string;
   /** Kernel, initrd and image of the guest, words for its kernel, and lines of its console. */

@@ -10,7 +10,7 @@ const NOWHERE = "/nonexistent";
 
 /** Starts a container of an image, unpacked to the shared folder of its guest. */
 export async function startFromShare(guest: SandboxGuest, id: string, image: string, options: RunOptions) {
-  const { directory } = guest.folder;
+  const directory = guest.folder?.directory ?? "";
   const { config } = await unpackRootfs({ path: image }, directory, id);
   openRootfs(directory, id);
   const OCI = imageSpec({ config }, rootfsPlace(directory, id), options);
