@@ -9,7 +9,7 @@ const LIMIT_MS = 30_000;
 type Data = Readonly<Record<string, unknown>>;
 
 interface Message {
-  readonly QMP?: { readonly version: QemuVersion };
+  readonly QMP?: { readonly version?: QemuVersion };
   readonly return?: unknown;
   readonly error?: { readonly class: string; readonly desc: string };
   readonly event?: string;
@@ -98,7 +98,7 @@ export class Qmp implements AsyncDisposable {
   }
 
   #take(message: Message): void {
-    if (message.QMP !== undefined) this.#version = versionText(message.QMP.version);
+    if (message.QMP?.version !== undefined) this.#version = versionText(message.QMP.version);
     else if (message.event !== undefined) {
       this.#events.push(message);
       this.#onEvent();
