@@ -17,6 +17,8 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly network?: UserNetwork;
   /** Set for a guest without a shared folder (`SandboxGuestOptions.disks`). */
   readonly disks?: readonly SharedDisk[];
+  /** Folder of a snapshot to continue from instead of a boot; memory, processors and files are then the snapshot's. */
+  readonly snapshot?: string;
   readonly signal: AbortSignal;
   readonly onConsole?: (line: string) => void;
   /** True if the program that keeps it does other work too, so that it must not be ended with the guest. */
@@ -33,19 +35,13 @@ export function agentLogFile(store: StateStore, guest: string): string {
   return join(store.directory(guest), "agent.log");
 }
 
-/** Boots a guest and records it for other guestctl commands. The caller ends the guest, then closes it in the store. */
+/** Boots or restores a guest and records it for other guestctl commands. The caller ends the guest, then closes it in the store. */
 export async function bootKeptGuest(
   store: StateStore,
   options: KeptGuestOptions,
   folder?: SharedFolder,
 ): Promise<{ guest: SandboxGuest; record: GuestRecord }> {
-  const guest = await SandboxGuest.start({ ...options, consoleFile: consoleFile(store, options.name) }, folder).catch(
-    (error: unknown) => {
-      if (!options.signal.aborted) store.boots.add({ failed: true });
-      throw error;
-    },
-  );
-  store.boots.add({ accelerator: guest.guest.accelerator, ms: guest.timeline.check });
+  const guest = await (options.snapshot === undefined ? boot(store, options, folder) : restore(store, options, folder));
   const record: GuestRecord = {
     name: options.name,
     address: guest.address,
@@ -53,8 +49,8 @@ export async function bootKeptGuest(
     ...(guest.folder === undefined ? {} : { folder: guest.folder.directory }),
     control: guest.guest.control,
     accelerator: guest.guest.accelerator,
-    memoryMib: options.memoryMib,
-    cpus: options.cpus,
+    memoryMib: guest.guest.memoryMib,
+    cpus: guest.guest.cpus,
     timeline: guest.timeline,
     ...(options.network === undefined ? {} : { network: "user" }),
     ...(options.isEmbedded ? { isEmbedded: true } : {}),
@@ -63,6 +59,24 @@ export async function bootKeptGuest(
   store.writeGuest(record);
   void keepAgentLog(guest.logAddress, agentLogFile(store, options.name), guest.ended);
   return { guest, record };
+}
+
+async function boot(store: StateStore, options: KeptGuestOptions, folder?: SharedFolder): Promise<SandboxGuest> {
+  try {
+    const guest = await SandboxGuest.start({ ...options, consoleFile: consoleFile(store, options.name) }, folder);
+    store.boots.add({ accelerator: guest.guest.accelerator, ms: guest.timeline.check });
+    return guest;
+  } catch (error) {
+    if (!options.signal.aborted) store.boots.add({ failed: true });
+    throw error;
+  }
+}
+
+/** A guest whose containers have their roots on disks gets no shared folder. */
+function restore(store: StateStore, options: KeptGuestOptions, folder?: SharedFolder): Promise<SandboxGuest> {
+  const { name, snapshot = "", network, signal, onConsole, disks } = options;
+  const own = { ...(network && { network }), ...(onConsole && { onConsole }), hasNoFolder: disks !== undefined };
+  return SandboxGuest.restore(snapshot, { name, signal, consoleFile: consoleFile(store, name), ...own }, folder);
 }
 
 /** Milliseconds between connection attempts while the guest's next agent starts. */

@@ -90,6 +90,14 @@ export class Guest implements AsyncDisposable {
     return this.#processes.vsock.address(port);
   }
 
+  get memoryMib(): number {
+    return this.#machine.memoryMib;
+  }
+
+  get cpus(): number {
+    return this.#machine.cpus;
+  }
+
   /** MAC address of its network card, if it has one. */
   get mac(): string | undefined {
     return this.#machine.card?.mac;
