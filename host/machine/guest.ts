@@ -4,6 +4,7 @@ import { type GuestOptions, type Machine, resolveMachine } from "./guest-options
 import { controlSocket, GuestProcesses } from "./guest-processes.ts";
 import { MachineError } from "./machine-error.ts";
 import { Qmp } from "./qmp.ts";
+import { DetachedDevices } from "./snapshot/detached-devices.ts";
 import { type Manifest, readManifest } from "./snapshot/manifest.ts";
 import { type RestoreOptions, restoreProcesses } from "./snapshot/restore-guest.ts";
 import { type SaveOptions, saveProcesses } from "./snapshot/save-guest.ts";
@@ -35,6 +36,7 @@ export class Guest implements AsyncDisposable {
   readonly signal: AbortSignal;
   readonly #processes: GuestProcesses;
   readonly #machine: Machine;
+  #paused: DetachedDevices | undefined;
 
   /**
    * Starts a guest and waits for its ready line. Rejects if QEMU or a device program ends first, the time limit passes
@@ -124,6 +126,27 @@ export class Guest implements AsyncDisposable {
     } finally {
       if (options.end) await this.destroy();
     }
+  }
+
+  /**
+   * Stops the processors and the monotonic clock. Connections end, and the address is unreachable until `resume`, since
+   * the program behind the vsock device doesn't bear connections to a stopped guest; the kernel's keeps them.
+   */
+  async pause(): Promise<void> {
+    if (this.#paused !== undefined) return;
+    await using qmp = await this.qmp();
+    const devices = new DetachedDevices(this.#processes, this.#machine);
+    if (this.#machine.type === "q35") await devices.detachVsock(qmp);
+    await qmp.execute("stop");
+    this.#paused = devices;
+  }
+
+  /** Lets a paused guest continue. Its time is late by the length of the pause until its agent is told. */
+  async resume(): Promise<void> {
+    const devices = this.#paused;
+    this.#paused = undefined;
+    await using qmp = await this.qmp();
+    await devices?.attach(qmp);
   }
 
   /** The console's last lines. */

@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { renameSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -29,6 +30,10 @@ export interface VsockDevice {
    * good if a connection arrives before it has the guest's queues.
    */
   ready(qmp: Qmp, signal: AbortSignal): Promise<void>;
+  /** Makes the address unreachable, for the time in which a connection would end the program's thread. */
+  hide(): void;
+  /** Makes it reachable again. */
+  show(): void;
 }
 
 /**
@@ -56,6 +61,8 @@ export async function startVsockDevice(directory: string, signal: AbortSignal): 
     listening: waitUntilListening(program, socket, signal),
     ready: (_qmp, until) =>
       waitFor(async () => QUEUES.every((queue) => polledQueues(program.pid ?? 0).has(queue)), until),
+    hide: () => renameSync(path, `${path}-hidden`),
+    show: () => renameSync(`${path}-hidden`, path),
   };
 }
 
@@ -66,6 +73,8 @@ function hostDevice(cid: number): VsockDevice {
     program: undefined,
     listening: Promise.resolve(),
     ready: (qmp, signal) => waitFor(() => isDriverReady(qmp), signal),
+    hide: () => undefined,
+    show: () => undefined,
   };
 }
 

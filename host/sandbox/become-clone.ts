@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from "node:crypto";
 import type { AgentClient } from "../client/agent-client.ts";
-import { userNetworkSettings } from "./set-up-user-network.ts";
+import { stepClock } from "./step-clock.ts";
 
 const ENTROPY_BYTES = 64;
 /** Two clones of a snapshot get the same epoch with a probability of 2^-47. Epochs stay below 2^53 for 64 generations. */
@@ -14,19 +14,19 @@ export function nextEpoch(epoch: number): number {
 }
 
 /**
- * Tells the agent of a restored guest that it is a clone: randomness, time, host name, and the network of the card with
- * this MAC address, if it has one. Returns its epoch.
+ * Tells the agent of a restored guest that it is a clone: randomness, time, host name, and the lines of its resolv.conf.
+ * Returns its epoch.
  */
 export async function becomeClone(
-  client: AgentClient,
+  client: Pick<AgentClient, "agent" | "guest">,
   snapshotEpoch: number,
   hostname: string,
-  mac?: string,
+  dns: readonly string[] = [],
 ): Promise<number> {
   const epoch = nextEpoch(snapshotEpoch);
-  const network = mac === undefined ? {} : userNetworkSettings(mac);
-  const identity = { epoch, entropy: randomBytes(ENTROPY_BYTES), hostname, ...network, ...presentTime() };
+  const identity = { epoch, entropy: randomBytes(ENTROPY_BYTES), hostname, dns, ...presentTime() };
   await client.guest.resumed(identity, { timeoutMs: RESUMED_MS });
+  await stepClock(client);
   return epoch;
 }
 

@@ -1,11 +1,13 @@
 import { type AgentClient, connect } from "../client/agent-client.ts";
 import { presentTime } from "./become-clone.ts";
+import { stepClock } from "./step-clock.ts";
 
 /** Connects to a guest that continues after it was saved, and lets its agent continue. Returns the connection. */
 export async function continueSaved(address: string, epoch: number): Promise<AgentClient> {
   const client = await connect(address);
   try {
     await client.guest.resumed({ epoch, ...presentTime() });
+    await stepClock(client);
     return client;
   } catch (error) {
     await client.close();

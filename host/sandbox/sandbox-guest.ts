@@ -15,6 +15,7 @@ import { openSandbox } from "./open-sandbox.ts";
 import { quiesce } from "./quiesce.ts";
 import { setUpUserNetwork, USER_NETWORK_DNS } from "./set-up-user-network.ts";
 import { makeSharedFolder, type SharedFolder } from "./shared-folder.ts";
+import { stepClock } from "./step-clock.ts";
 
 export const AGENT_PORT = 1024;
 /** Time limit in milliseconds; without KVM on a busy host, the first answer may take a second. */
@@ -97,7 +98,7 @@ export class SandboxGuest implements AsyncDisposable {
     await client.health.check({}, { timeoutMs: FIRST_ANSWER_MS });
     const answered = performance.now() - begun;
     const marks = await readMarks(guest.address(LOG_PORT));
-    if (network !== undefined) await setUpUserNetwork(client);
+    if (guest.mac !== undefined) await setUpUserNetwork(client, guest.mac);
     const dns = network === undefined ? [] : USER_NETWORK_DNS;
     const shared = folder !== undefined && !canBeSaved;
     await openSandbox(client, { id: name, hostname: name, shared, dns });
@@ -128,7 +129,8 @@ export class SandboxGuest implements AsyncDisposable {
     undo.defer(() => guest.destroy());
     const client = await connect(guest.address(AGENT_PORT));
     undo.defer(() => client.close());
-    await becomeClone(client, epoch, name, guest.mac);
+    await becomeClone(client, epoch, name, guest.mac === undefined ? [] : USER_NETWORK_DNS);
+    if (guest.mac !== undefined) await setUpUserNetwork(client, guest.mac);
     const answered = performance.now() - begun;
     undo.move();
     return new SandboxGuest({ name, guest, folder, client, timeline: bootTimeline(guest.timeline, answered) });
@@ -167,6 +169,19 @@ export class SandboxGuest implements AsyncDisposable {
     }
     await this.#client.close();
     return await this.guest.save(snapshot, facts, options);
+  }
+
+  /** Stops the guest: its containers don't run, and its address is unreachable. */
+  async pause(): Promise<void> {
+    await this.#client.close();
+    await this.guest.pause();
+  }
+
+  /** Lets a paused guest continue, with the present time and a new connection. */
+  async resume(): Promise<void> {
+    await this.guest.resume();
+    this.#client = await connect(this.address);
+    await stepClock(this.#client);
   }
 
   /** Calls DestroySandbox, upon which the guest powers off and QEMU exits; then removes the shared folder. */

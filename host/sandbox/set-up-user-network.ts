@@ -1,9 +1,13 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
 import { USER_NETWORK } from "../machine/user-network.ts";
 
 const { address, prefix, gateway, dns } = USER_NETWORK;
+
+const CARD_MS = 10_000;
+const POLL_MS = 20;
 
 /** Lines of the sandbox's resolv.conf. */
 export const USER_NETWORK_DNS: readonly string[] = [`nameserver ${dns}`];
@@ -16,19 +20,20 @@ export const RESOLV_CONF_MOUNT: Init<grpc.Mount> = {
   options: ["bind", "ro", "nosuid", "nodev", "noexec"],
 };
 
-/** Sets the address of the guest's network card and its default route. */
-export async function setUpUserNetwork(client: AgentClient): Promise<void> {
-  const { interfaces, routes } = userNetworkSettings(USER_NETWORK.mac);
-  for (const each of interfaces) await client.agent.updateInterface({ interface: each });
-  await client.agent.updateRoutes({ routes: { Routes: routes } });
+/** Sets the address of the guest's network card with this MAC address, and its default route. */
+export async function setUpUserNetwork({ agent }: Pick<AgentClient, "agent">, mac: string): Promise<void> {
+  await waitForCard(agent, mac);
+  const IPAddresses = [{ address, mask: prefix }];
+  await agent.updateInterface({ interface: { device: "eth0", name: "eth0", hwAddr: mac, mtu: 1500, IPAddresses } });
+  await agent.updateRoutes({ routes: { Routes: [{ gateway, device: "eth0" }] } });
 }
 
-/** Returns the address of the card with this MAC address, and the default route, in the fields of Resumed. */
-export function userNetworkSettings(hwAddr: string) {
-  const IPAddresses = [{ address, mask: prefix }];
-  return {
-    interfaces: [{ device: "eth0", name: "eth0", hwAddr, mtu: 1500, IPAddresses }],
-    routes: [{ gateway, device: "eth0" }],
-    dns: USER_NETWORK_DNS,
-  };
+/** Waits for a card that was plugged in a moment ago; if it doesn't appear, the next call fails with the reason. */
+async function waitForCard(agent: AgentClient["agent"], mac: string): Promise<void> {
+  const end = performance.now() + CARD_MS;
+  while (performance.now() < end) {
+    const { Interfaces } = await agent.listInterfaces({});
+    if (Interfaces.some(({ hwAddr }) => hwAddr === mac)) return;
+    await delay(POLL_MS);
+  }
 }

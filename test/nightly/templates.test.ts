@@ -3,10 +3,11 @@ import { once } from "node:events";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connect } from "../../host/client/agent-client.ts";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
 import { makeTemplate } from "../../host/sandbox/make-template.ts";
-import { pauseGuest, resumeGuest } from "../../host/sandbox/pause-guest.ts";
 import { SandboxGuest } from "../../host/sandbox/sandbox-guest.ts";
 import { type StoredTemplate, TemplateStore } from "../../host/template/template-store.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
@@ -91,7 +92,9 @@ describe("guests from a template", () => {
     const file = ["/usr/bin/node", "-e", 'fs.writeFileSync("/root/note", "from the parent")'];
     await execIn(parent, "kept", file);
     const read = ["/usr/bin/node", "-p", 'fs.readFileSync("/root/note", "utf8") + " in " + os.hostname()'];
+    const busy = clientLoop(parent.address);
     const snapshot = await store.create("forked", (path) => parent.save(path));
+    await busy.end();
     expect(await execIn(parent, "kept", read)).toBe("from the parent in parent\n");
     await using child = await SandboxGuest.restore(snapshot.path, { name: "child" });
     expect(await execIn(child, "kept", read)).toMatch(/^from the parent in /);
@@ -153,9 +156,12 @@ describe("guests from a template", () => {
   test("a paused guest continues with the present time", async () => {
     await using guest = await clone("paused");
     await startInMemory(guest, "clock", PAUSE);
-    await pauseGuest(guest.guest.control);
-    await expect(guest.client.health.check({}, { timeoutMs: 2000 })).rejects.toThrow();
-    await resumeGuest(guest.guest.control, guest.client);
+    const busy = clientLoop(guest.address);
+    await guest.pause();
+    await expect(connect(guest.address)).rejects.toThrow(/^dial /);
+    await setTimeout(1000);
+    await guest.resume();
+    await busy.end();
     expect(await clockDifference(guest, "clock")).toBeLessThanOrEqual(CLOCK_MS);
   });
 
@@ -184,6 +190,27 @@ describe("guests from a template", () => {
     expect(readdirSync("/dev/shm")).toEqual(before);
   });
 });
+
+/** Keeps connecting to an agent and calling it, as clients do whose connection was lost. */
+function clientLoop(address: string) {
+  let isOver = false;
+  const loop = (async () => {
+    while (!isOver) {
+      try {
+        await using client = await connect(address, { timeoutMs: 5000 });
+        while (!isOver) await client.health.check({}, { timeoutMs: 5000 });
+      } catch {
+        await setTimeout(1);
+      }
+    }
+  })();
+  return {
+    async end() {
+      isOver = true;
+      await loop;
+    },
+  };
+}
 
 const module = (path: string) => JSON.stringify(join(import.meta.dirname, "../../host", path));
 
