@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isRoot } from "../../../lib/is-root.ts";
 import { dial } from "../../client/dial.ts";
@@ -23,13 +24,13 @@ const FACTS = { guest: "mini", epoch: 1, notes: {} };
 
 /** Sends a word to the guest and returns its answer. */
 async function say(guest: Guest, word: string): Promise<string> {
-  const stream = await dial(guest.address(1024));
+  const stream = await dial(guest.address(1024), { timeoutMs: 5000 });
   stream.write(word);
-  for await (const bytes of stream) return String(bytes);
+  for await (const bytes of stream) return String(bytes); // which ends the connection
   throw new Error("the guest closed the connection");
 }
 
-/** Returns a guest's answers to "count" and a word, which ends each connection. */
+/** Returns the number of connections to the guest so far. */
 async function connections(guest: Guest): Promise<number> {
   return Number(await say(guest, "count"));
 }
@@ -75,6 +76,22 @@ describe("a snapshot of a guest", { timeout: 60_000 }, () => {
     await one.save(again, { ...FACTS, epoch: 2 }, { end: true });
     await using third = await Guest.restore(again);
     expect([await connections(third), await connections(two)]).toEqual([5, 4]);
+  });
+
+  test("a guest continues at its address after a pause and a snapshot, although clients keep dialling", async () => {
+    await using guest = await Guest.restore(first);
+    let isOver = false;
+    const dialling = (async () => {
+      while (!isOver) await say(guest, "word").catch(() => setTimeout(1));
+    })();
+    await guest.pause();
+    await expect(dial(guest.address(1024))).rejects.toThrow(/^dial /);
+    await guest.pause();
+    await guest.resume();
+    await guest.save(join(directory, "dialled"), FACTS);
+    isOver = true;
+    await dialling;
+    expect(await connections(guest)).toBeGreaterThan(3);
   });
 
   test("leaves the guest running when it can't be written, and no files", async () => {
