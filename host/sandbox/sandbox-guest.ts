@@ -9,6 +9,7 @@ import type { ForwardedSpans } from "../trace/forward-spans.ts";
 import { guestTracing } from "../trace/guest-spans.ts";
 import { becomeClone } from "./become-clone.ts";
 import { type BootMarks, type BootTimeline, bootMarks, bootTimeline } from "./boot-timeline.ts";
+import { connectRestored } from "./connect-restored.ts";
 import { continueSaved } from "./continue-saved.ts";
 import { guestLog, LOG_OPTION, LOG_PORT } from "./guest-log.ts";
 import { openSandbox } from "./open-sandbox.ts";
@@ -127,7 +128,7 @@ export class SandboxGuest implements AsyncDisposable {
     const begun = performance.now();
     const guest = await Guest.restore(snapshot, { ...options, shares: folder === undefined ? [] : [folder.share] });
     undo.defer(() => guest.destroy());
-    const client = await connect(guest.address(AGENT_PORT));
+    const client = await connectRestored(guest.address(AGENT_PORT));
     undo.defer(() => client.close());
     await becomeClone(client, epoch, name, guest.mac === undefined ? [] : USER_NETWORK_DNS);
     if (guest.mac !== undefined) await setUpUserNetwork(client, guest.mac);
@@ -180,7 +181,7 @@ export class SandboxGuest implements AsyncDisposable {
   /** Lets a paused guest continue, with the present time and a new connection. */
   async resume(): Promise<void> {
     await this.guest.resume();
-    this.#client = await connect(this.address);
+    this.#client = await connectRestored(this.address);
     await stepClock(this.#client);
   }
 

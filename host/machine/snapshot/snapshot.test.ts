@@ -91,7 +91,8 @@ describe("a snapshot of a guest", { timeout: 60_000 }, () => {
     await guest.save(join(directory, "dialled"), FACTS);
     isOver = true;
     await dialling;
-    expect(await connections(guest)).toBeGreaterThan(3);
+    // A connection can be refused while the guest has an old one with the same number.
+    await expect.poll(() => connections(guest).catch(() => 0)).toBeGreaterThan(3);
   });
 
   test("leaves the guest running when it can't be written, and no files", async () => {
