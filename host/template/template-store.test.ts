@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../../image/testing/tree.ts";
 import { usesOf } from "../folder-uses.ts";
 import { FILES } from "../machine/snapshot/manifest.ts";
-import { makeRoom, templateLimit } from "./make-room.ts";
+import { addTemplate, templateLimit } from "./add-template.ts";
 import { TemplateStore } from "./template-store.ts";
 
 let folder: ReturnType<typeof temporaryDirectory>;
@@ -114,14 +114,22 @@ test("the next process removes what a killed creator left, which was never visib
 });
 
 describe("the store's limit", () => {
-  test("removes the templates that were not used for the longest time, but none in use and not the new one", async () => {
-    for (const [index, name] of ["oldest", "used", "older", "new"].entries()) await add(name, 1000 + index);
+  test("removes the templates that were not used for the longest time, but none in use", async () => {
+    for (const [index, name] of ["oldest", "used", "older"].entries()) await add(name, 1000 + index);
     using _use = store.use(await store.get("used"), "web");
     const [first] = await store.list();
-    const limit = 2 * (first?.size ?? 0);
-    expect(await makeRoom(store, "new", limit)).toEqual(["oldest", "older"]);
-    expect(await makeRoom(store, "new", 0)).toEqual([]);
+    const { template, removed } = await addTemplate(store, "new", write, 2 * (first?.size ?? 0));
+    expect(template.name).toBe("new");
+    expect(removed).toEqual(["oldest", "older"]);
     expect((await store.list()).map(({ name }) => name).sort()).toEqual(["new", "used"]);
+  });
+
+  test("refuses a template that alone is beyond it, and keeps the others", async () => {
+    await add("old", 1000);
+    await expect(addTemplate(store, "new", write, 1000)).rejects.toThrow(
+      /^template new: its \d+ bytes are more than the 1000 of the store; .* set GUESTCTL_TEMPLATE_LIMIT$/,
+    );
+    expect((await store.list()).map(({ name }) => name)).toEqual(["old"]);
   });
 
   test("is a size in GUESTCTL_TEMPLATE_LIMIT, or 10 GiB", () => {
