@@ -2,6 +2,7 @@ import { type LifecycleEvent, lifecycle } from "../kernel/lifecycle.ts";
 import type { Agent } from "../service/rpc.ts";
 import type { Events } from "../service/streams/events.ts";
 import { foundContainers } from "../service/streams/found-containers.ts";
+import { AFTER_CALLS_MS } from "./after-calls.ts";
 import type { OpenedKernel } from "./open-kernel.ts";
 
 /** Most events that wait until the keeper is loaded; later ones are dropped. */
@@ -53,6 +54,7 @@ export function recordEvents(agent: Agent, opened: OpenedKernel, epoch: () => Ui
     loading ??= open();
     return loading;
   };
+  const loadSoon = () => void setTimeout(loadNow, AFTER_CALLS_MS);
   const loadNow = () =>
     void load().catch((error: unknown) => opened.log.error({ error: String(error) }, "events are not recorded"));
 
@@ -60,8 +62,8 @@ export function recordEvents(agent: Agent, opened: OpenedKernel, epoch: () => Ui
     const event = message as LifecycleEvent;
     if (events !== undefined) return add(events, event, Date.now());
     if (waiting.length >= MAX_WAITING) return;
-    if (waiting.push({ event, ms: Date.now() }) === 1) setImmediate(loadNow);
+    if (waiting.push({ event, ms: Date.now() }) === 1) loadSoon();
   });
-  if (generation > 1) setImmediate(loadNow);
+  if (generation > 1) loadSoon();
   return load;
 }
