@@ -120,7 +120,7 @@ async function blockFilesInOwnGuest(
   claim.undo.use(known);
   const make = async (signal: AbortSignal) =>
     image === GUEST_ROOT || known !== undefined ? known : claim.undo.use(await blockRootOf(image, { user, signal }));
-  // A disk that exists costs nothing at boot; plugging it in takes longer.
+  // There from the start, so that the container does not wait until the guest has found a new disk.
   const disks = known === undefined ? [] : [diskOf(known.root)];
   const { guest, files: root } = await bootWhile(claim, { ...options, disks }, make);
   if (root === undefined) return { guest, ...guestRootParts(container) };

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { ArchiveError } from "../../lib/archive/archive-error.ts";
 import { tarEntries } from "../../lib/archive/tar-entries.ts";
 import { removeTree } from "../../lib/remove-tree.ts";
 import { AttachError } from "../client/streams/attach-error.ts";
@@ -40,7 +41,7 @@ export async function withUsersOf(
   return { target: { ...target, record: { ...record, rootfs } }, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
-/** Returns a regular file of a container; undefined if it doesn't exist or is too long. */
+/** Returns a regular file of a container; undefined if it doesn't exist, is too long or is no file. */
 async function readFile(target: ContainerTarget, path: string): Promise<Buffer | undefined> {
   const { address, ...options } = streamsPlace(target);
   const archive: Buffer[] = [];
@@ -53,7 +54,8 @@ async function readFile(target: ContainerTarget, path: string): Promise<Buffer |
   try {
     await copyOutAsTar(address, { container: target.container, path }, take, { ...options, follow: true });
   } catch (error) {
-    if (error instanceof TooLong || (error instanceof AttachError && error.kind === "not-found")) return undefined;
+    const isNoFile = error instanceof TooLong || error instanceof ArchiveError;
+    if (isNoFile || (error instanceof AttachError && error.kind === "not-found")) return undefined;
     throw error;
   }
   for await (const { header, content } of tarEntries(Readable.from(archive))) {

@@ -100,6 +100,20 @@ describe("a guest booted with --rootfs block", () => {
     });
   });
 
+  it("gives containers of one image one disk, and each a writable layer of its own", async () => {
+    const script = "echo mine >/etc/mine && rm /bin/ls && echo done && exec sleep 1000";
+    expect((await run("run", "-d", "--guest", "dev", "--name", "one", image, "sh", "-c", script)).code).toBe(0);
+    await expect.poll(async () => (await run("logs", "one")).stdout).toBe("done\n");
+    const look = "ls /etc/mine; cut -d' ' -f1-3 /proc/mounts | head -1; grep -c erofs /proc/mounts";
+    expect(await inDev(image, look)).toEqual({
+      stdout: "overlay / overlay\n0\n",
+      stderr: "ls: /etc/mine: No such file or directory\n",
+      code: 1,
+    });
+    expect((await run("stop", "one")).code).toBe(0);
+    expect((await run("rm", "one")).code).toBe(0);
+  });
+
   it("gets a new image's disk once, however many guestctl commands make it at the same time", async () => {
     const before = roots();
     const fresh = await imageWith("fresh", [{ name: "fresh", content: "fresh\n", mode: 0o644 }]);
