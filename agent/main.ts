@@ -1,4 +1,5 @@
 import type { Init } from "./kernel/kernel.ts";
+import { AFTER_CALLS_MS } from "./main/after-calls.ts";
 import { giveUp } from "./main/defects.ts";
 import { returnIdleMemory } from "./main/idle-memory.ts";
 import { openKernel } from "./main/open-kernel.ts";
@@ -26,7 +27,7 @@ async function main(): Promise<void> {
   services.upgrades.listening();
   heartbeat.listening();
   returnIdleMemory(kernel.sys, { isBusy: services.busy });
-  setImmediate(warmNode);
+  setTimeout(warmNode, AFTER_CALLS_MS);
   void services.ended.then(() => stop(opened, services, listener));
 }
 

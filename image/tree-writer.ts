@@ -181,8 +181,13 @@ export class TreeWriter implements LayerWriter {
     const path = `${this.#resolve(parts.slice(0, -1), true)}/${name}`;
     const found = lstat(path);
     if (found !== undefined && !(keepDirectory && found.isDirectory())) await this.#remove(path);
-    for (let each = path; each !== this.#root && this.#touched.add(each); ) each = dirname(each);
+    this.#touch(path);
     return path;
+  }
+
+  /** Notes that the layer creates a path and the directories above, up to the first that is noted. */
+  #touch(path: string): void {
+    for (let each = path; each !== this.#root && this.#touched.add(each); ) each = dirname(each);
   }
 
   #resolve(parts: readonly string[], make: boolean): string {
@@ -190,7 +195,7 @@ export class TreeWriter implements LayerWriter {
       if (!make) throw new ImageError(`${path.slice(this.#root.length)} is missing`);
       this.#access.entry(path, (place) => mkdirSync(place, 0o755));
       this.#remember(path, IMPLIED_DIRECTORY);
-      this.#touched.add(path);
+      this.#touch(path);
     });
   }
 

@@ -102,3 +102,12 @@ test("sizes of a file system are in bytes", async () => {
   expect(tmp.total).toBe(same.blocks * same.bsize);
   expect([tmp.free > 0, tmp.available <= tmp.free, tmp.filesFree <= tmp.files]).toEqual([true, true, true]);
 });
+
+test("a file that is rewritten keeps its inode, and has no more than the new text", () => {
+  const path = join(directory, "file");
+  writeFileSync(path, "a longer text");
+  const { ino } = statSync(path);
+  realFiles.rewrite(path, "short");
+  expect([readFileSync(path, "utf8"), statSync(path).ino]).toEqual(["short", ino]);
+  expect(() => realFiles.rewrite(join(directory, "none"), "text")).toThrow("ENOENT");
+});

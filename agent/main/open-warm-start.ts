@@ -1,4 +1,5 @@
 import { ownsKernel } from "../guest/guest-sysctls.ts";
+import { writeEpoch } from "../guest/warm-start/epoch-file.ts";
 import { WarmStore } from "../guest/warm-start/warm-record.ts";
 import type { Network } from "../network/network.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
@@ -13,9 +14,14 @@ export function openWarmStart(
   network: Network,
   clients: () => ClientUse,
 ): WarmStart {
+  const store = new WarmStore(kernel.files, `${stateDirectory}/warm-start.json`);
+  try {
+    writeEpoch(`${stateDirectory}/epoch`, store.record.epoch);
+  } catch (error) {
+    log.warn({ error: String(error) }, "programs in containers can't read the guest's epoch");
+  }
   return new WarmStart({
-    store: new WarmStore(kernel.files, `${stateDirectory}/warm-start.json`),
-    epochPath: `${stateDirectory}/epoch`,
+    store,
     isTemplate: options.template,
     generation: kernel.init.greeting.generation,
     ownsKernel: ownsKernel(),

@@ -54,6 +54,12 @@ describe("options of the kernel command line", () => {
     expect(read("agent.container_logs=67108865").problems).toHaveLength(1);
   });
 
+  it("make the guest a template, which it is not by default", () => {
+    const on = ["", "agent.template=on", "agent.template=off"];
+    expect(on.map((words) => options(words).template)).toEqual([false, true, false]);
+    expect(read("agent.template=true").problems).toHaveLength(1);
+  });
+
   it("set the memory for core dumps, which are off by default", () => {
     const sizes = ["", "agent.core_dumps=4294967296", "agent.core_dumps=0"];
     expect(sizes.map((words) => options(words).coreDumps)).toEqual([0, 2 ** 32, 0]);

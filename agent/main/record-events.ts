@@ -2,6 +2,7 @@ import { type LifecycleEvent, lifecycle } from "../kernel/lifecycle.ts";
 import type { Agent } from "../service/rpc.ts";
 import type { Events } from "../service/streams/events.ts";
 import { foundContainers } from "../service/streams/found-containers.ts";
+import { AFTER_CALLS_MS } from "./after-calls.ts";
 import type { OpenedKernel } from "./open-kernel.ts";
 
 /** Most events that wait until the keeper is loaded; later ones are dropped. */
@@ -16,12 +17,15 @@ export function recordEvents(agent: Agent, opened: OpenedKernel, epoch: () => Ui
   const waiting: { readonly event: LifecycleEvent; readonly ms: number }[] = [];
   const found = generation > 1 ? foundContainers(agent.sandbox) : undefined;
   const startedMs = Date.now();
+  // Of the last agent; an event of this one is among those waiting.
+  const { unreported } = agent.warmStart;
   let events: Events | undefined;
   let loading: Promise<Events> | undefined;
 
   const add = (to: Events, event: LifecycleEvent, ms: number) => {
     try {
       to.add(event, ms);
+      if (event.type === "guest-resumed") agent.warmStart.reported(event.epoch ?? 0);
     } catch (error) {
       opened.log.error({ error: String(error), event: event.type }, "an event was not recorded");
     }
@@ -38,6 +42,9 @@ export function recordEvents(agent: Agent, opened: OpenedKernel, epoch: () => Ui
       await keeper.addMissing(found, startedMs).catch((error: unknown) => {
         opened.log.error({ error: String(error) }, "events of the last agent were not completed");
       });
+      if (unreported !== undefined && !(await keeper.hasResumed(unreported))) {
+        add(keeper, { type: "guest-resumed", epoch: unreported }, startedMs);
+      }
     }
     for (const { event, ms } of waiting.splice(0)) add(keeper, event, ms);
     events = keeper;
@@ -47,6 +54,7 @@ export function recordEvents(agent: Agent, opened: OpenedKernel, epoch: () => Ui
     loading ??= open();
     return loading;
   };
+  const loadSoon = () => void setTimeout(loadNow, AFTER_CALLS_MS);
   const loadNow = () =>
     void load().catch((error: unknown) => opened.log.error({ error: String(error) }, "events are not recorded"));
 
@@ -54,8 +62,8 @@ export function recordEvents(agent: Agent, opened: OpenedKernel, epoch: () => Ui
     const event = message as LifecycleEvent;
     if (events !== undefined) return add(events, event, Date.now());
     if (waiting.length >= MAX_WAITING) return;
-    if (waiting.push({ event, ms: Date.now() }) === 1) setImmediate(loadNow);
+    if (waiting.push({ event, ms: Date.now() }) === 1) loadSoon();
   });
-  if (generation > 1) setImmediate(loadNow);
+  if (generation > 1) loadSoon();
   return load;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Kernel } from "../kernel/kernel.ts";
-import { removeDns, setUpDns } from "./dns.ts";
+import { removeDns, setUpDns, updateDns } from "./dns.ts";
 
 /** Files by path, mounts as lines. */
 function machine(paths: string[], isMounted = false) {
@@ -11,6 +11,7 @@ function machine(paths: string[], isMounted = false) {
     exists: (path: string) => written.has(path),
     makeDirectory: () => undefined,
     replace: (path: string, text: string) => void written.set(path, text),
+    rewrite: (path: string, text: string) => void written.set(path, `${text}in place`),
     removeTree: (path: string) => void written.delete(path),
     readText: () => (mounted ? "x /etc/resolv.conf ext4 rw 0 0\n" : ""),
   };
@@ -61,4 +62,18 @@ test("the remains of an interrupted creation are removed first", async () => {
   const { kernel, calls } = machine(["/etc/resolv.conf", SOURCE], true);
   await setUpDns(kernel, ["nameserver 1.1.1.1"]);
   expect(calls).toEqual(["umount /etc/resolv.conf", `mount ${SOURCE} /etc/resolv.conf`]);
+});
+
+test("new lines go into the same file, which containers may have mounted", async () => {
+  const { kernel, calls, written } = machine(["/etc/resolv.conf", SOURCE], true);
+  await updateDns(kernel, []);
+  expect(written.get(SOURCE)).toBe("");
+  await updateDns(kernel, ["nameserver 1.1.1.1"]);
+  expect([calls, written.get(SOURCE)]).toEqual([[], "nameserver 1.1.1.1\nin place"]);
+});
+
+test("new lines for a guest that had none are set up as for a new sandbox", async () => {
+  const { kernel, calls } = machine(["/etc/resolv.conf"]);
+  await updateDns(kernel, ["nameserver 1.1.1.1"]);
+  expect(calls).toEqual([`mount ${SOURCE} /etc/resolv.conf`]);
 });

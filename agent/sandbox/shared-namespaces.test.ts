@@ -5,7 +5,7 @@ import { CLONE_NEWIPC, CLONE_NEWUTS } from "../kernel/constants.ts";
 import { realFiles } from "../kernel/files.ts";
 import type { Sys } from "../kernel/kernel.ts";
 import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
-import { createSharedNamespaces, removeSharedNamespaces } from "./shared-namespaces.ts";
+import { createSharedNamespaces, removeSharedNamespaces, renameGuest } from "./shared-namespaces.ts";
 
 leavesNoDescriptors();
 const NAMES = new Map([
@@ -73,4 +73,10 @@ test("namespaces that aren't bound are removed without an error", async () => {
   const { kernel, calls } = recording({ umount });
   await removeSharedNamespaces(kernel);
   expect(calls).toEqual(["remove /run/sandbox-ns"]);
+});
+
+test("a new host name is the guest's and, if it exists, the pod's", () => {
+  const { kernel, calls } = recording();
+  renameGuest({ ...kernel, files: { ...kernel.files, exists: () => false } }, "clone");
+  expect(calls).toEqual(["sethostname clone"]);
 });

@@ -29,7 +29,7 @@ export interface Agent {
   readonly kernel: Pick<Kernel, "sys" | "files">;
   readonly network: Network;
   readonly policy: PolicyDoor;
-  readonly warmStart: Pick<WarmStart, "gate" | "quiesce" | "resume">;
+  readonly warmStart: Pick<WarmStart, "gate" | "quiesce" | "resume" | "unreported" | "reported">;
   readonly memAgent: Pick<MemAgent, "setMemcg" | "setCompact">;
   /** guestd's version. */
   readonly version: string;

@@ -79,7 +79,7 @@ export class RpcServer {
     resumeConnections({ ...this.#parts, deposits, undone, serve: (fd, peerCid) => this.#serve(fd, peerCid), nameOf });
   }
 
-  get connections(): Iterable<Connection> {
+  get connections(): Iterable<Connection & { readonly isResumed: boolean }> {
     return this.#connections;
   }
 

@@ -31,6 +31,8 @@ export interface ServerParts {
 export class ServedConnection implements Connection {
   readonly peer: string;
   readonly closed: Promise<void>;
+  /** The previous agent had served it. */
+  isResumed = false;
   readonly #parts: ServerParts;
   readonly #wire: Wire;
   readonly #cid: number | undefined;
@@ -56,6 +58,7 @@ export class ServedConnection implements Connection {
    */
   resume({ index, begun }: FoundConnection, serve: (connection: TtrpcConnection) => void): boolean {
     if (this.#wire.closed) return false;
+    this.isResumed = true;
     this.#wire.keep(index, begun);
     serve(this.#ttrpc());
     return true;

@@ -2,8 +2,8 @@ import { renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { namesIn } from "../../lib/names-in.ts";
 import { removeTree } from "../../lib/remove-tree.ts";
-import { imageUsers, prepareUses, removeUnused, useImage, usesOf } from "../image-store/image-uses.ts";
-import { userCache } from "../image-store/user-cache.ts";
+import { folderUsers, prepareUses, removeUnused, useFolder, usesOf } from "../folder-uses.ts";
+import { userCache } from "../machine/paths.ts";
 import { makePrivateFolder, makeTemporaryFolder } from "../private-folder.ts";
 import { DISK, USERS } from "./make-block-root.ts";
 
@@ -52,7 +52,7 @@ export class BlockStore {
    * undefined if the disk isn't in the store any more.
    */
   use({ id }: BlockRoot, user: string): Disposable | undefined {
-    return useImage(this.#path(id), user);
+    return useFolder(this.#path(id), user);
   }
 
   /** Creates a folder for a new disk. If the process is killed, a later one removes it. */
@@ -82,7 +82,7 @@ export class BlockStore {
 
   /** Returns false if a process uses the disk. */
   async #remove({ id }: BlockRoot): Promise<boolean> {
-    if (imageUsers(this.#path(id)).length > 0) return false;
+    if (folderUsers(this.#path(id)).length > 0) return false;
     const staging = makeTemporaryFolder("removing-", this.#checked());
     try {
       return removeUnused(this.#path(id), () => renameSync(this.#path(id), join(staging, "root")));

@@ -13,7 +13,7 @@ export const ENTRY_TYPES = { file: 1, directory: 2, c: 3, b: 4, p: 5, symlink: 7
 
 const CLASSES = { "user.": 1, "security.": 6 } as const;
 
-/** What an inode needs beside its node. */
+/** Numbers and places of an inode, beside its node. */
 export interface InodePlace {
   readonly number: number;
   readonly links: number;

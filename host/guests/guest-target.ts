@@ -82,9 +82,9 @@ function socketFolder(text: string): bigint | undefined {
 /** Connects to the control socket of one of our guests. Throws OperationError, FolderError or MachineError. */
 export async function controlOf(guest: GuestRecord): Promise<Qmp> {
   const { control = "", name } = guest;
-  const ending = () => new OperationError(`guest ${name}: its control socket is gone; the guest is ending`);
-  if (control === "" || checkPrivateFolder(dirname(control)) === undefined) throw ending();
-  return Qmp.connect(control).catch(() => Promise.reject(ending()));
+  if (control === "" || checkPrivateFolder(dirname(control)) === undefined)
+    throw new OperationError(`guest ${name}: its control socket is gone; the guest is ending`);
+  return Qmp.connect(control);
 }
 
 /** Returns the folder that one of our guests shares; it must belong to this user. Throws OperationError or FolderError. */

@@ -3,8 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Console } from "../machine/console.ts";
 import type { SharedDisk } from "../machine/disks.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
-import { readManifest } from "../machine/snapshot/manifest.ts";
 import type { UserNetwork } from "../machine/user-network.ts";
+import { readManifest } from "../machine/snapshot/manifest.ts";
 import { guestLog } from "../sandbox/guest-log.ts";
 import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import type { SharedFolder } from "../sandbox/shared-folder.ts";
@@ -15,14 +15,13 @@ import { writeContainers } from "./template/container-notes.ts";
 
 export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd" | "image" | "kernelArgs"> {
   readonly name: string;
-  /** Folder of the snapshot that it continues from, whose machine it has. */
-  readonly snapshot?: string;
-  /** Size of a guest that is booted. */
   readonly memoryMib?: number;
   readonly cpus?: number;
   readonly network?: UserNetwork;
   /** Set for a guest without a shared folder (`SandboxGuestOptions.disks`). */
   readonly disks?: readonly SharedDisk[];
+  /** Folder of a snapshot to continue from instead of a boot; memory, processors and files are then the snapshot's. */
+  readonly snapshot?: string;
   readonly signal: AbortSignal;
   readonly onConsole?: (line: string) => void;
   /** True if the program that keeps it does other work too, so that it must not be ended with the guest. */
@@ -39,25 +38,15 @@ export function agentLogFile(store: StateStore, guest: string): string {
   return join(store.directory(guest), "agent.log");
 }
 
-/**
- * Boots a guest, or with `snapshot` continues one as a clone with its containers, and records it for other guestctl commands.
- * The caller ends the guest, then closes it in the store.
- */
+/** Boots or restores a guest and records it for other guestctl commands. The caller ends the guest, then closes it in the store. */
 export async function bootKeptGuest(
   store: StateStore,
   options: KeptGuestOptions,
   folder?: SharedFolder,
 ): Promise<{ guest: SandboxGuest; record: GuestRecord }> {
-  const { name, snapshot, signal } = options;
-  const all = { ...options, consoleFile: consoleFile(store, name) };
-  const starting = snapshot === undefined ? SandboxGuest.start(all, folder) : restoreGuest(snapshot, all, folder);
-  const guest = await starting.catch((error: unknown) => {
-    if (!signal.aborted && snapshot === undefined) store.boots.add({ failed: true });
-    throw error;
-  });
-  if (snapshot === undefined) store.boots.add({ accelerator: guest.guest.accelerator, ms: guest.timeline.check });
+  const guest = await (options.snapshot === undefined ? boot(store, options, folder) : restore(store, options, folder));
   const record: GuestRecord = {
-    name,
+    name: options.name,
     address: guest.address,
     logAddress: guest.logAddress,
     ...(guest.folder === undefined ? {} : { folder: guest.folder.directory }),
@@ -71,19 +60,28 @@ export async function bootKeptGuest(
     bootedAt: new Date().toISOString(),
   };
   store.writeGuest(record);
-  if (snapshot !== undefined) writeContainers(store, name, (await readManifest(snapshot)).notes);
-  await keepGuest(store, name, guest);
-  void keepAgentLog(guest.logAddress, agentLogFile(store, name), guest.ended);
+  if (options.snapshot !== undefined) writeContainers(store, options.name, (await readManifest(options.snapshot)).notes);
+  await keepGuest(store, options.name, guest);
+  void keepAgentLog(guest.logAddress, agentLogFile(store, options.name), guest.ended);
   return { guest, record };
 }
 
-function restoreGuest(
-  snapshot: string,
-  { name, disks, signal, onConsole, consoleFile }: KeptGuestOptions & { readonly consoleFile: string },
-  folder: SharedFolder | undefined,
-): Promise<SandboxGuest> {
-  const options = { name, signal, consoleFile, ...(onConsole === undefined ? {} : { onConsole }) };
-  return SandboxGuest.restore(snapshot, options, disks === undefined ? folder : "none");
+async function boot(store: StateStore, options: KeptGuestOptions, folder?: SharedFolder): Promise<SandboxGuest> {
+  try {
+    const guest = await SandboxGuest.start({ ...options, consoleFile: consoleFile(store, options.name) }, folder);
+    store.boots.add({ accelerator: guest.guest.accelerator, ms: guest.timeline.check });
+    return guest;
+  } catch (error) {
+    if (!options.signal.aborted) store.boots.add({ failed: true });
+    throw error;
+  }
+}
+
+/** A guest whose containers have their roots on disks gets no shared folder. */
+function restore(store: StateStore, options: KeptGuestOptions, folder?: SharedFolder): Promise<SandboxGuest> {
+  const { name, snapshot = "", network, signal, onConsole, disks } = options;
+  const own = { ...(network && { network }), ...(onConsole && { onConsole }), hasNoFolder: disks !== undefined };
+  return SandboxGuest.restore(snapshot, { name, signal, consoleFile: consoleFile(store, name), ...own }, folder);
 }
 
 /** Milliseconds between connection attempts while the guest's next agent starts. */

@@ -1,7 +1,7 @@
 import type { Image } from "../../image/read-image.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
-import { blockRootOf } from "../block-root/block-root.ts";
+import { blockRootOf, knownBlockRoot } from "../block-root/block-root.ts";
 import type { AgentClient } from "../client/agent-client.ts";
 import { imageSpec, type RootfsPlace, type RunOptions } from "../image/image-config.ts";
 import { guestRootStorage } from "../sandbox/guest-root.ts";
@@ -20,7 +20,7 @@ import {
 import { moveInVolumes, type RootfsSource, unpackRootfs } from "../sandbox/unpack-rootfs.ts";
 import type { GuestRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
-import { plugBlockRoot, refuseVolumes } from "./block-storages.ts";
+import { diskOf, plugBlockRoot, refuseVolumes } from "./block-storages.ts";
 import { bootWhile, claimGuest, type GuestClaim, type OwnGuestOptions } from "./boot-while.ts";
 import { connectTo, controlOf, sharedFolderOf, type Target } from "./guest-target.ts";
 import { checkRootfs, type RootfsKind, rootfsOf } from "./rootfs-kind.ts";
@@ -115,9 +115,14 @@ async function blockFilesInOwnGuest(
   options: OwnGuestOptions,
 ): Promise<RunParts & { readonly guest: SandboxGuest }> {
   refuseVolumes(container, volumes);
+  const user = options.name;
+  const known = image === GUEST_ROOT ? undefined : await knownBlockRoot(image, { user, signal: options.signal });
+  claim.undo.use(known);
   const make = async (signal: AbortSignal) =>
-    image === GUEST_ROOT ? undefined : claim.undo.use(await blockRootOf(image, { user: options.name, signal }));
-  const { guest, files: root } = await bootWhile(claim, { ...options, disks: [] }, make);
+    image === GUEST_ROOT || known !== undefined ? known : claim.undo.use(await blockRootOf(image, { user, signal }));
+  // There from the start, so that the container does not wait until the guest has found a new disk.
+  const disks = known === undefined ? [] : [diskOf(known.root)];
+  const { guest, files: root } = await bootWhile(claim, { ...options, disks }, make);
   if (root === undefined) return { guest, ...guestRootParts(container) };
   await using qmp = await guest.guest.qmp();
   return { guest, ...(await plugBlockRoot(qmp, options.name, container, root, memory)) };

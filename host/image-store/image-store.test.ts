@@ -9,8 +9,8 @@ import { startRegistry, type TestRegistry } from "../../image/registry/testing/r
 import { file } from "../../image/testing/layers.ts";
 import { temporaryDirectory } from "../../image/testing/tree.ts";
 import { packTar } from "../../image/write-layout.ts";
+import { usesOf } from "../folder-uses.ts";
 import { ImageStore, type StoredImage } from "./image-store.ts";
-import { usesOf } from "./image-uses.ts";
 import { makeRoom, storeLimit } from "./make-room.ts";
 import { pullImage } from "./pull-image.ts";
 

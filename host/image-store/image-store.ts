@@ -5,10 +5,10 @@ import { ImageError } from "../../image/image-error.ts";
 import { blobName } from "../../image/image-json.ts";
 import { namesIn } from "../../lib/names-in.ts";
 import { removeTree } from "../../lib/remove-tree.ts";
+import { folderUsers, prepareUses, removeUnused, useFolder, usesOf } from "../folder-uses.ts";
+import { userCache } from "../machine/paths.ts";
 import { makePrivateFolder, makeTemporaryFolder } from "../private-folder.ts";
 import { fullName } from "./image-name.ts";
-import { imageUsers, prepareUses, removeUnused, useImage, usesOf } from "./image-uses.ts";
-import { userCache } from "./user-cache.ts";
 
 /** An image in the store. */
 export interface StoredImage {
@@ -74,7 +74,7 @@ export class ImageStore {
    * process. Returns undefined if the image isn't in the store any more.
    */
   use({ path }: StoredImage, container: string): Disposable | undefined {
-    return useImage(path, container);
+    return useFolder(path, container);
   }
 
   /** Returns the path of a verified file with this digest, of any image. */
@@ -151,7 +151,7 @@ export class ImageStore {
       names: names.filter((each) => each.digest === digest).map(({ name }) => name),
       pulledAt: index.mtime.toISOString(),
       usedAt: used.mtime.toISOString(),
-      containers: imageUsers(path),
+      containers: folderUsers(path),
     };
   }
 

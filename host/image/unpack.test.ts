@@ -87,6 +87,14 @@ test("an opaque whiteout hides files of lower layers but not of its own, in eith
   }
 });
 
+test("an opaque whiteout keeps files of its own layer below directories that only earlier layers list", async () => {
+  const { tree } = await treeFrom([
+    [directory("a"), file("a/lower")],
+    [file("a/b/own"), file(".wh..wh..opq")],
+  ]);
+  expect(tree).toEqual({ "a/": "", "a/b/": "", "a/b/own": "" });
+});
+
 test("a whiteout keeps a file of its own layer", async () => {
   const { tree } = await treeFrom([[file("a", "old")], [file("a", "new"), file(".wh.a")]]);
   expect(tree).toEqual({ a: "new" });

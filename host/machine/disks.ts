@@ -9,6 +9,11 @@ export interface SharedDisk {
   readonly serial: string;
 }
 
+/** A disk with the number of the port that it has in a guest. */
+export interface PluggedDisk extends SharedDisk {
+  readonly port: number;
+}
+
 /** Ports for one disk each: the functions of one slot, after those of `GuestOptions.hotplug`. */
 const PORTS = 8;
 const SLOT = "18";
@@ -24,35 +29,31 @@ function pciPath(port: number): string {
   return `${SLOT}.${port}/00`;
 }
 
-/** Returns QEMU's arguments for a guest that can have shared disks, with those that it has from its start. */
-export function diskArguments(disks: readonly SharedDisk[]): readonly string[] {
+/**
+ * Returns QEMU's arguments for a guest that can have shared disks, with those that it has from its start: at the first
+ * ports, unless they name theirs.
+ */
+export function diskArguments(disks: readonly (SharedDisk & { readonly port?: number })[]): readonly string[] {
   if (disks.length > PORTS) throw new MachineError(tooMany("a guest"));
   const ports = Array.from({ length: PORTS }, (_, port) => {
     const place = `chassis=${CHASSIS + port},bus=pcie.0,addr=0x${SLOT}.${port},multifunction=on`;
     // Disks need no I/O ports, of which a machine has few.
     return ["-device", `pcie-root-port,id=${portName(port)},${place},io-reserve=0`];
   });
-  return [...ports, ...disks.map(diskDevice)].flat();
-}
-
-function diskDevice(disk: SharedDisk, port: number): readonly string[] {
-  return [
+  const devices = disks.map((disk, index) => [disk, disk.port ?? index] as const);
+  const words = devices.map(([disk, port]) => [
     ...["-blockdev", JSON.stringify(blockNode(disk, port))],
     ...["-device", JSON.stringify({ driver: "virtio-blk-pci", ...device(disk, port) })],
-  ];
-}
-
-/** Returns the places of the disks in `diskArguments`. */
-export function bootDiskPaths(disks: readonly SharedDisk[]): readonly string[] {
-  return disks.map((_, port) => pciPath(port));
+  ]);
+  return [...ports, ...words].flat();
 }
 
 /**
- * Plugs a disk into a running guest with `diskArguments`, unless it has that disk, and returns its place. QEMU serves one
- * connection at a time, so that other processes wait meanwhile. The disk stays until the guest ends. Throws
- * MachineError.
+ * Plugs a disk into a running guest with `diskArguments` and returns its place. Does nothing for a disk that the guest
+ * has already. The disk stays until the guest ends. QEMU serves one connection at a time, so other processes wait
+ * meanwhile. Throws MachineError.
  */
-export async function attachDisk(qmp: Qmp, guest: string, disk: SharedDisk): Promise<string> {
+export async function attachDisk(qmp: Pick<Qmp, "execute">, guest: string, disk: SharedDisk): Promise<string> {
   const plugged = await pluggedDisks(qmp);
   const known = plugged.find(({ serial }) => serial === disk.serial);
   if (known !== undefined) return pciPath(known.port);
@@ -71,42 +72,28 @@ export async function attachDisk(qmp: Qmp, guest: string, disk: SharedDisk): Pro
   return pciPath(port);
 }
 
-/** Returns the arguments of the disks that were plugged into a guest with these arguments since its start. */
-export async function pluggedDiskArguments(qmp: Qmp, extra: readonly string[]): Promise<readonly string[]> {
-  const plugged = await pluggedDisks(qmp);
-  const nodes = (await qmp.execute("query-named-block-nodes", { flat: true })) as readonly BlockNode[];
-  return plugged.flatMap(({ port, serial }) => {
-    const name = deviceName(port, { serial });
-    if (extra.some((word) => word.includes(`"${name}"`))) return [];
-    const file = nodes.find((node) => node["node-name"] === name)?.file;
-    if (file === undefined) throw new MachineError(`disk ${name}: QEMU doesn't know its file`);
-    return diskDevice({ file, serial }, port);
-  });
-}
-
-/** Returns the files of the disks in QEMU's arguments. */
-export function diskFiles(extra: readonly string[]): readonly string[] {
-  return extra.flatMap((word, index) => {
-    if (extra[index - 1] !== "-blockdev" || !word.startsWith("{")) return [];
-    const { file } = JSON.parse(word) as { readonly file?: { readonly filename?: string } };
-    return file?.filename ?? [];
-  });
-}
-
-interface BlockNode {
-  readonly "node-name": string;
-  /** Path of its file. */
-  readonly file: string;
-}
-
 /** Returns the ports in use with their disks. */
-async function pluggedDisks(qmp: Qmp): Promise<readonly { readonly port: number; readonly serial: string }[]> {
+async function pluggedDisks(
+  qmp: Pick<Qmp, "execute">,
+): Promise<readonly { readonly port: number; readonly serial: string }[]> {
   const found = (await qmp.execute("qom-list", { path: "/machine/peripheral" })) as readonly {
     readonly name: string;
   }[];
   return found.flatMap(({ name }) => {
     const [, port, serial] = DEVICE.exec(name) ?? [];
     return port === undefined || serial === undefined ? [] : [{ port: Number(port), serial }];
+  });
+}
+
+/** Returns the shared disks that a guest has at this moment. */
+export async function sharedDisks(qmp: Pick<Qmp, "execute">): Promise<readonly PluggedDisk[]> {
+  const nodes = (await qmp.execute("query-named-block-nodes", { flat: true })) as readonly Readonly<
+    Record<string, unknown>
+  >[];
+  const plugged = await pluggedDisks(qmp);
+  return plugged.map(({ port, serial }) => {
+    const node = nodes.find((each) => each["node-name"] === deviceName(port, { serial }));
+    return { port, serial, file: String(node?.["file"]) };
   });
 }
 

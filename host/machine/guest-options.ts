@@ -1,10 +1,12 @@
 import { readFile, stat } from "node:fs/promises";
 import { type Accelerator, chooseAccelerator } from "./accelerator.ts";
+import type { SharedDisk } from "./disks.ts";
 import { guestFiles } from "./guest-files.ts";
 import { MachineError } from "./machine-error.ts";
 import { imagePaths } from "./paths.ts";
 import { qemuArchitecture } from "./programs.ts";
 import type { QemuMachine } from "./qemu-command.ts";
+import { USER_NETWORK, type UserNetwork } from "./user-network.ts";
 import type { Share } from "./virtiofs.ts";
 
 export interface GuestOptions {
@@ -28,6 +30,10 @@ export interface GuestOptions {
   /** True to keep the kernel's tracefs, which takes 9 MiB of memory. Default: false. */
   readonly tracing?: boolean;
   readonly shares?: readonly Share[];
+  /** None by default. */
+  readonly network?: UserNetwork;
+  /** Disks that it has from its start; others can be plugged in (`attachDisk`), unless this is undefined. */
+  readonly disks?: readonly SharedDisk[];
   /** Additional raw QEMU arguments, such as disks and controllers. */
   readonly qemuArgs?: readonly string[];
   /** Default: q35, or virt on arm64. microvm gets the image as /dev/vda, without DAX. */
@@ -70,6 +76,8 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
     kernelArgs: options.kernelArgs ?? [],
     tracing: options.tracing ?? false,
     extra: options.qemuArgs ?? [],
+    ...(options.disks === undefined ? {} : { disks: options.disks }),
+    ...(options.network === undefined ? {} : { card: { ...options.network, mac: USER_NETWORK.mac } }),
     ...(options.pci === undefined ? {} : { pci: options.pci }),
     ...(type === "microvm" ? { tscKhz: await tscKhz() } : {}),
   };

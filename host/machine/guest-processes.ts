@@ -31,12 +31,12 @@ export interface RunningShare {
 /** The directory, device programs and QEMU of one guest; they are ended in reverse. */
 export class GuestProcesses {
   readonly directory: string;
-  readonly vsock: VsockDevice;
   readonly qemu: Child;
   readonly console: Console;
   /** Times of QEMU's start and of the console's first line, from performance.now(). */
   readonly started = performance.now();
   firstLine: number | undefined;
+  #vsock: VsockDevice;
   readonly #shares: RunningShare[] = [];
   readonly #devices = new Set<Child>();
   readonly #died = new AbortController();
@@ -100,7 +100,7 @@ export class GuestProcesses {
   ) {
     this.directory = directory;
     this.#remove = remove;
-    this.vsock = vsock;
+    this.#vsock = vsock;
     this.console = new Console({
       file: options.consoleFile ?? join(directory, "console.log"),
       onLine: (line) => {
@@ -112,6 +112,27 @@ export class GuestProcesses {
     this.console.read(this.qemu.stdout);
     void this.qemu.ended.then(() => this.#report(this.qemu));
     if (vsock.program !== undefined) this.#watch(vsock.program);
+  }
+
+  get vsock(): VsockDevice {
+    return this.#vsock;
+  }
+
+  /** Ends the program of a vsock device that was unplugged. */
+  async endVsock(): Promise<void> {
+    const { program } = this.#vsock;
+    if (program === undefined) return;
+    this.#devices.delete(program);
+    await program.end(true);
+  }
+
+  /** Starts a program for the vsock device again, at the same address, hidden until `vsock.show`. */
+  async startVsock(signal: AbortSignal): Promise<VsockDevice> {
+    this.#vsock = await startVsockDevice(this.directory, signal);
+    if (this.#vsock.program !== undefined) this.#watch(this.#vsock.program);
+    await this.#vsock.listening;
+    this.#vsock.hide();
+    return this.#vsock;
   }
 
   /** Shares that are plugged in. */

@@ -1,10 +1,10 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
-import { pluggedDiskArguments } from "./disks.ts";
 import { type GuestOptions, type Machine, resolveMachine } from "./guest-options.ts";
 import { controlSocket, GuestProcesses } from "./guest-processes.ts";
 import { MachineError } from "./machine-error.ts";
 import { Qmp } from "./qmp.ts";
+import { DetachedDevices } from "./snapshot/detached-devices.ts";
 import { type Manifest, readManifest } from "./snapshot/manifest.ts";
 import { type RestoreOptions, restoreProcesses } from "./snapshot/restore-guest.ts";
 import { type SaveOptions, saveProcesses } from "./snapshot/save-guest.ts";
@@ -14,9 +14,9 @@ import type { SnapshotFacts } from "./snapshot/save-snapshot.ts";
 export interface Timeline {
   /** QEMU's start, after its device programs. */
   readonly qemu: number;
-  /** First line on the console. */
+  /** First line on the console; of a restored guest, when its state was loaded. */
   readonly firstLine: number;
-  /** Ready line on the console. */
+  /** Ready line on the console; of a restored guest, when it accepts connections. */
   readonly ready: number;
 }
 
@@ -36,6 +36,7 @@ export class Guest implements AsyncDisposable {
   readonly signal: AbortSignal;
   readonly #processes: GuestProcesses;
   readonly #machine: Machine;
+  #paused: DetachedDevices | undefined;
 
   /**
    * Starts a guest and waits for its ready line. Rejects if QEMU or a device program ends first, the time limit passes
@@ -57,10 +58,18 @@ export class Guest implements AsyncDisposable {
   static async restore(directory: string, options: RestoreOptions = {}): Promise<Guest> {
     const begun = performance.now();
     const manifest = await readManifest(directory);
-    const late = AbortSignal.timeout(options.timeoutMs ?? RESTORE_MS);
+    const limit = options.timeoutMs ?? RESTORE_MS;
+    const late = AbortSignal.timeout(limit);
     const signal = AbortSignal.any([late, ...(options.signal === undefined ? [] : [options.signal])]);
-    const processes = await restoreProcesses(directory, manifest, options, signal);
-    return new Guest(processes, manifest.machine, begun, options.signal);
+    try {
+      for (let attempt = 1; ; attempt++) {
+        const restored = await restoreProcesses(directory, manifest, options, signal, attempt < CID_ATTEMPTS);
+        if (restored !== undefined) return new Guest(restored.processes, restored.machine, begun, options.signal);
+      }
+    } catch (error) {
+      if (error !== late.reason) throw error;
+      throw new MachineError(`restore ${directory}: the guest does not accept connections within ${limit} ms`);
+    }
   }
 
   private constructor(processes: GuestProcesses, machine: Machine, begun: number, signal: AbortSignal | undefined) {
@@ -87,12 +96,16 @@ export class Guest implements AsyncDisposable {
     return this.#machine.memoryMib;
   }
 
-  /** Processors at its start. */
   get cpus(): number {
     return this.#machine.cpus;
   }
 
-  /** Path of QEMU's control socket. */
+  /** MAC address of its network card, if it has one. */
+  get mac(): string | undefined {
+    return this.#machine.card?.mac;
+  }
+
+  /** Path of QEMU's control socket, for other processes of this user. */
   get control(): string {
     return controlSocket(this.#processes.directory);
   }
@@ -109,24 +122,31 @@ export class Guest implements AsyncDisposable {
   async save(directory: string, facts: SnapshotFacts, options: SaveOptions = {}): Promise<Manifest> {
     await using qmp = await this.qmp();
     try {
-      const { extra = [] } = this.#machine;
-      const machine = { ...this.#machine, extra: [...extra, ...(await pluggedDiskArguments(qmp, extra))] };
-      return await saveProcesses(directory, this.#processes, machine, qmp, facts, options);
+      return await saveProcesses(directory, this.#processes, this.#machine, qmp, facts, options);
     } finally {
       if (options.end) await this.destroy();
     }
   }
 
-  /** Stops the guest's processors. Connections stay open and are silent. */
+  /**
+   * Stops the processors and the monotonic clock. Connections end, and the address is unreachable until `resume`, since
+   * the program behind the vsock device doesn't bear connections to a stopped guest; the kernel's keeps them.
+   */
   async pause(): Promise<void> {
+    if (this.#paused !== undefined) return;
     await using qmp = await this.qmp();
+    const devices = new DetachedDevices(this.#processes, this.#machine);
+    if (this.#machine.type === "q35") await devices.detachVsock(qmp);
     await qmp.execute("stop");
+    this.#paused = devices;
   }
 
-  /** Lets a paused guest continue, in the past: the caller tells its agent the time. */
+  /** Lets a paused guest continue. Its time is late by the length of the pause until its agent is told. */
   async resume(): Promise<void> {
+    const devices = this.#paused;
+    this.#paused = undefined;
     await using qmp = await this.qmp();
-    await qmp.execute("cont");
+    await devices?.attach(qmp);
   }
 
   /** The console's last lines. */

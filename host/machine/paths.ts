@@ -40,6 +40,12 @@ export function cacheDirectory(): string {
   return process.env["GUESTD_CACHE"] ?? join(homedir(), ".cache/guestd");
 }
 
+/** Returns the path of a folder in this user's cache. */
+export function userCache(name: string): string {
+  const { XDG_CACHE_HOME: cache = "" } = process.env;
+  return join(cache === "" ? cacheDirectory() : join(cache, "guestd"), name);
+}
+
 /** An unpacked kernel in the cache: `kernel` is the bootable file, `modules` the directory lib/modules/<version>. */
 export interface CachedKernel {
   readonly version: string;

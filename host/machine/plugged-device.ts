@@ -15,7 +15,8 @@ export interface SharePlace {
   readonly socket: string;
 }
 
-interface Place {
+/** The part of a machine that decides where devices go. */
+export interface Place {
   readonly type: "q35" | "microvm" | "virt";
   readonly pci?: boolean;
 }
@@ -55,7 +56,8 @@ export function shareDevice({ tag, socket }: SharePlace, index: number, { type }
   return { id: `fs${index}`, driver: "vhost-user-fs-pci", properties, backend };
 }
 
-function portOf(type: Place["type"], port: keyof typeof PORTS): { bus?: string } {
+/** Returns the bus of the device for which a port exists. */
+export function portOf(type: Place["type"], port: keyof typeof PORTS): { bus?: string } {
   return type === "q35" ? { bus: PORTS[port] } : {};
 }
 

@@ -83,6 +83,7 @@ describe("qemuArguments", () => {
   test("a restored guest waits for its state, without the devices of device programs", () => {
     const argv = qemuArguments({ ...machine, vsock: undefined, shares: [], incoming: { memory: "empty" } });
     expect(argv.join(" ")).toMatch(/ -S -incoming defer$/);
+    expect(argv.join(" ")).not.toMatch(/-kernel|-initrd|-append/);
     expect(values(argv, "-chardev")).toEqual([]);
     expect(values(argv, "-object")[0]).toBe("memory-backend-memfd,id=mem,size=512M,share=on");
   });

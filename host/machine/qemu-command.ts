@@ -1,3 +1,4 @@
+import { diskArguments, type SharedDisk } from "./disks.ts";
 import {
   deviceArguments,
   doubleCommas,
@@ -6,6 +7,7 @@ import {
   shareDevice,
   vsockDevice,
 } from "./plugged-device.ts";
+import { cardArguments, type NetworkCard } from "./user-network.ts";
 import type { VsockBackend } from "./vsock-device.ts";
 
 /** Resources that can be plugged into a guest with `hotplug`, beyond the initial ones. */
@@ -37,6 +39,9 @@ export interface QemuMachine {
   /** Undefined if it is plugged in later, as in a restored guest. */
   readonly vsock: VsockBackend | undefined;
   readonly shares: readonly SharePlace[];
+  readonly card?: NetworkCard;
+  /** Set for a guest that can have shared disks. */
+  readonly disks?: readonly (SharedDisk & { readonly port?: number })[];
   /** A guest that waits for a snapshot's state: the file with its memory, mapped copy-on-write, or "empty". */
   readonly incoming?: { readonly memory: string | "empty" };
   /** Additional raw arguments. */
@@ -54,15 +59,15 @@ export function qemuArguments(machine: QemuMachine): readonly string[] {
     ...["-object", memoryBackend(machine)],
     // -display none rather than -nographic, with which the firmware writes to the serial line too.
     ..."-nodefaults -no-user-config -display none -serial stdio -no-reboot".split(" "),
-    ...["-kernel", machine.kernel],
-    ...(machine.initrd === undefined ? [] : ["-initrd", machine.initrd]),
-    ...["-append", kernelCommandLine(machine)],
+    ...(machine.incoming === undefined ? bootArguments(machine) : []),
     ...imageDevice(machine),
     ...portArguments(machine.type),
     ...(machine.vsock === undefined ? [] : deviceArguments(vsockDevice(machine.vsock, machine))),
     ...(machine.hotplug ? ports() : []),
     ...(machine.control === undefined ? [] : ["-qmp", `unix:${doubleCommas(machine.control)},server=on,wait=off`]),
     ...machine.shares.flatMap((share, index) => deviceArguments(shareDevice(share, index, machine))),
+    ...(machine.card === undefined ? [] : cardArguments(machine.card, machine)),
+    ...(machine.disks === undefined ? [] : diskArguments(machine.disks)),
     ...(machine.extra ?? []),
     ...(machine.incoming === undefined ? [] : ["-S", "-incoming", "defer"]),
   ];
@@ -117,6 +122,12 @@ function ports(): string[] {
  */
 const SELF_TESTS_OFF = "cryptomgr.notests";
 const TRACING_OFF = "initcall_blacklist=tracer_init_tracefs";
+
+/** A restored guest has its kernel in memory. */
+function bootArguments(machine: QemuMachine): readonly string[] {
+  const initrd = machine.initrd === undefined ? [] : ["-initrd", machine.initrd];
+  return ["-kernel", machine.kernel, ...initrd, "-append", kernelCommandLine(machine)];
+}
 
 function kernelCommandLine({ type, image, kernelArgs, tscKhz, tracing }: QemuMachine): string {
   const console = type === "virt" ? "ttyAMA0" : "ttyS0";

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { createInterface, type Interface } from "node:readline";
+import { reason } from "../../lib/reason.ts";
 import { MachineError } from "./machine-error.ts";
 
 const LIMIT_MS = 30_000;
@@ -8,7 +9,7 @@ const LIMIT_MS = 30_000;
 type Data = Readonly<Record<string, unknown>>;
 
 interface Message {
-  readonly QMP?: { readonly version: QemuVersion };
+  readonly QMP?: { readonly version?: QemuVersion };
   readonly return?: unknown;
   readonly error?: { readonly class: string; readonly desc: string };
   readonly event?: string;
@@ -39,21 +40,31 @@ export class Qmp implements AsyncDisposable {
     socket.on("close", () => {
       this.#isClosed = true;
       this.#onEvent();
-      const gone = { error: { class: "Closed", desc: "QEMU closed its control socket" } };
+      const gone = { error: { class: "Closed", desc: "QEMU closed it, or serves another client" } };
       for (const answer of this.#waiting.splice(0)) answer(gone);
     });
   }
 
-  static async connect(path: string): Promise<Qmp> {
+  /** Waits while QEMU serves another client, but not without end. Throws MachineError. */
+  static async connect(path: string, limitMs = LIMIT_MS): Promise<Qmp> {
     const socket = connect(path);
-    await once(socket, "connect");
-    const qmp = new Qmp(socket);
-    await qmp.execute("qmp_capabilities");
-    return qmp;
+    const limit = setTimeout(() => socket.destroy(), limitMs);
+    try {
+      await once(socket, "connect");
+      const qmp = new Qmp(socket);
+      await qmp.execute("qmp_capabilities");
+      return qmp;
+    } catch (error) {
+      socket.destroy();
+      throw new MachineError(`QEMU's control socket ${path}: ${reason(error)}`, { cause: error });
+    } finally {
+      clearTimeout(limit);
+    }
   }
 
   /** Runs a command and returns its result. Rejects with QEMU's message if it refuses. */
   async execute(command: string, parameters: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    if (this.#isClosed) throw new MachineError(`QEMU ${command}: its control socket is closed`);
     const answered = new Promise<Message>((resolve) => this.#waiting.push(resolve));
     this.#socket.write(`${JSON.stringify({ execute: command, arguments: parameters })}\n`);
     const { error, return: value } = await answered;
@@ -87,7 +98,7 @@ export class Qmp implements AsyncDisposable {
   }
 
   #take(message: Message): void {
-    if (message.QMP !== undefined) this.#version = versionText(message.QMP.version);
+    if (message.QMP?.version !== undefined) this.#version = versionText(message.QMP.version);
     else if (message.event !== undefined) {
       this.#events.push(message);
       this.#onEvent();

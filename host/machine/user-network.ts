@@ -1,7 +1,12 @@
+import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { MachineError } from "./machine-error.ts";
+import { deviceArguments, type Place, type PluggedDevice, plug, portOf, unplug } from "./plugged-device.ts";
+import type { Qmp } from "./qmp.ts";
+
+const CARD = "card";
 
 /** Forwards a port of the host to a port of a guest. */
 export interface PortForward {
@@ -29,13 +34,47 @@ export const USER_NETWORK = {
   mac: "02:00:0a:00:02:0f",
 } as const;
 
+/** A guest's network card. */
+export interface NetworkCard extends UserNetwork {
+  readonly mac: string;
+}
+
+const NETDEV = "user";
+
+/** Returns a card with a random address of its own, for a guest that is a clone of another. */
+export function randomCard({ forwards }: UserNetwork): NetworkCard {
+  const bytes = [...randomBytes(4)].map((byte) => byte.toString(16).padStart(2, "0"));
+  return { forwards, mac: ["02", "00", ...bytes].join(":") };
+}
+
 /** Returns QEMU's arguments for a network card: IPv4 only, and without a boot ROM, which is in a separate package. */
-export function userNetworkArguments({ forwards }: UserNetwork): readonly string[] {
-  const rules = forwards.map(({ protocol, address, hostPort, guestPort }) => {
-    return `,hostfwd=${protocol}:${address}:${hostPort}-${USER_NETWORK.address}:${guestPort}`;
+export function cardArguments(card: NetworkCard, place: Place): readonly string[] {
+  const rules = forwardRules(card).map((rule) => `,hostfwd=${rule}`);
+  return ["-netdev", `user,id=${NETDEV},ipv6=off${rules.join("")}`, ...deviceArguments(cardDevice(card, place))];
+}
+
+/** Plugs a card into a guest. */
+export async function plugCard(qmp: Qmp, card: NetworkCard, place: Place): Promise<void> {
+  const hostfwd = forwardRules(card).map((str) => ({ str }));
+  await qmp.execute("netdev_add", { type: "user", id: NETDEV, ipv6: false, hostfwd });
+  await plug(qmp, cardDevice(card, place));
+}
+
+/** Unplugs the card of a running guest. */
+export async function unplugCard(qmp: Qmp): Promise<void> {
+  await unplug(qmp, { id: CARD });
+  await qmp.execute("netdev_del", { id: NETDEV });
+}
+
+function cardDevice({ mac }: NetworkCard, { type }: Place): PluggedDevice {
+  const properties = { netdev: NETDEV, mac, romfile: "", ...portOf(type, "card") };
+  return { id: CARD, driver: "virtio-net-pci", properties };
+}
+
+function forwardRules({ forwards }: UserNetwork): string[] {
+  return forwards.map(({ protocol, address, hostPort, guestPort }) => {
+    return `${protocol}:${address}:${hostPort}-${USER_NETWORK.address}:${guestPort}`;
   });
-  const card = `virtio-net-pci,netdev=user,mac=${USER_NETWORK.mac},romfile=`;
-  return ["-netdev", `user,id=user,ipv6=off${rules.join("")}`, "-device", card];
 }
 
 /**

@@ -1,9 +1,13 @@
 import { randomInt } from "node:crypto";
+import { renameSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { Child } from "./child.ts";
 import { waitUntilListening } from "./listening-socket.ts";
+import { polledQueues } from "./polled-queues.ts";
 import { findVhostDeviceVsock } from "./programs.ts";
+import type { Qmp } from "./qmp.ts";
 
 /** Backend of the guest's vsock: the host kernel's, by context id, or a unix socket that a device program serves. */
 export type VsockBackend =
@@ -21,6 +25,15 @@ export interface VsockDevice {
   readonly program: Child | undefined;
   /** Resolves once QEMU can connect to the program. */
   readonly listening: Promise<void>;
+  /**
+   * Resolves once a device that was plugged into a running guest accepts connections. The program ends its thread for
+   * good if a connection arrives before it has the guest's queues.
+   */
+  ready(qmp: Qmp, signal: AbortSignal): Promise<void>;
+  /** Makes the address unreachable, for the time in which a connection would end the program's thread. */
+  hide(): void;
+  /** Makes it reachable again. */
+  show(): void;
 }
 
 /**
@@ -30,6 +43,9 @@ export interface VsockDevice {
 const PRIVATE_CID = 3;
 /** Bytes that the guest may send before a client on the host reads, for each connection. The device's 64 KiB is two writes. */
 const BUFFER_BYTES = 262_144;
+/** Queues that a connection needs: to the guest, and from it. */
+const QUEUES = [0, 1];
+const POLL_MS = 3;
 
 /** Starts the device, with its sockets in `directory`. The caller ends its program if `listening` rejects. */
 export async function startVsockDevice(directory: string, signal: AbortSignal): Promise<VsockDevice> {
@@ -43,6 +59,10 @@ export async function startVsockDevice(directory: string, signal: AbortSignal): 
     address: (port) => `hvsock://${path}:${port}`,
     program,
     listening: waitUntilListening(program, socket, signal),
+    ready: (_qmp, until) =>
+      waitFor(async () => QUEUES.every((queue) => polledQueues(program.pid ?? 0).has(queue)), until),
+    hide: () => renameSync(path, `${path}-hidden`),
+    show: () => renameSync(`${path}-hidden`, path),
   };
 }
 
@@ -52,7 +72,22 @@ function hostDevice(cid: number): VsockDevice {
     address: (port) => `vsock://${cid}:${port}`,
     program: undefined,
     listening: Promise.resolve(),
+    ready: (qmp, signal) => waitFor(() => isDriverReady(qmp), signal),
+    hide: () => undefined,
+    show: () => undefined,
   };
+}
+
+async function isDriverReady(qmp: Qmp): Promise<boolean> {
+  const status = await qmp.execute("x-query-virtio-status", { path: "/machine/peripheral/vsock/virtio-backend" });
+  return JSON.stringify(status).includes("DRIVER_OK");
+}
+
+async function waitFor(condition: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+  while (!(await condition())) {
+    signal.throwIfAborted();
+    await delay(POLL_MS);
+  }
 }
 
 /** True if this user (root, or the group of /dev/vhost-vsock) can use the host kernel's vsock. */

@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from "node:crypto";
 import type { AgentClient } from "../client/agent-client.ts";
+import { stepClock } from "./step-clock.ts";
 
 const ENTROPY_BYTES = 64;
 /** Two clones of a snapshot get the same epoch with a probability of 2^-47. Epochs stay below 2^53 for 64 generations. */
@@ -12,16 +13,24 @@ export function nextEpoch(epoch: number): number {
   return epoch + 1 + randomInt(EPOCH_STEPS);
 }
 
-/** Tells the agent of a restored guest that it is a clone: randomness, time and host name. Returns its epoch. */
-export async function becomeClone(client: AgentClient, snapshotEpoch: number, hostname: string): Promise<number> {
+/**
+ * Tells the agent of a restored guest that it is a clone: randomness, time, host name, and the lines of its resolv.conf.
+ * Returns its epoch.
+ */
+export async function becomeClone(
+  client: Pick<AgentClient, "agent" | "guest">,
+  snapshotEpoch: number,
+  hostname: string,
+  dns: readonly string[] = [],
+): Promise<number> {
   const epoch = nextEpoch(snapshotEpoch);
-  const entropy = randomBytes(ENTROPY_BYTES);
-  await client.guest.resumed({ epoch, entropy, hostname, ...presentTime() }, { timeoutMs: RESUMED_MS });
+  const identity = { epoch, entropy: randomBytes(ENTROPY_BYTES), hostname, dns, ...presentTime() };
+  await client.guest.resumed(identity, { timeoutMs: RESUMED_MS });
+  await stepClock(client);
   return epoch;
 }
 
 /** Returns the present time in the fields of Resumed. */
-export function presentTime(now = performance.timeOrigin + performance.now()) {
-  const seconds = Math.floor(now / 1000);
-  return { realtime_seconds: seconds, realtime_nanos: Math.floor((now - seconds * 1000) * 1e6) };
+export function presentTime(now = Date.now()) {
+  return { realtime_seconds: Math.floor(now / 1000), realtime_nanos: (now % 1000) * 1e6 };
 }

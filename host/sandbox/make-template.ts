@@ -13,20 +13,21 @@ import { warmUp } from "./warm-up.ts";
 export interface TemplateOptions extends Omit<GuestOptions, "shares"> {
   /** Name of the template, and the host name until a clone gets its own. */
   readonly name: string;
-  /** Called with the warmed guest before it is saved; containers that it leaves are in every clone. Returns notes for the manifest. */
-  readonly prepare?: (client: AgentClient, guest: Guest) => Promise<Manifest["notes"]>;
+  /** Called with the warmed guest before it is saved; containers that it leaves are in every clone. May return notes for the manifest. */
+  readonly prepare?: (client: AgentClient, guest: Guest) => Promise<Manifest["notes"] | undefined>;
 }
 
 /**
- * Boots a guest, lets its agent create containers, saves it to a new folder, and ends it. It has no share: clones get
- * theirs when they are restored.
+ * Boots a guest, lets its agent create containers, saves it to a new folder, and ends it. It has no share, and its clones
+ * can have both: a share of their own, and disks.
  */
 export async function makeTemplate(
   directory: string,
-  { name, prepare, kernelArgs = [], ...options }: TemplateOptions,
+  { name, prepare, kernelArgs = [], disks = [], ...options }: TemplateOptions,
 ): Promise<Manifest> {
   await using guest = await Guest.start({
     ...options,
+    disks,
     kernelArgs: [CONTAINER_LOGS, "agent.template=on", ...kernelArgs, LOG_OPTION],
   });
   const client = await connect(guest.address(AGENT_PORT));
@@ -34,15 +35,11 @@ export async function makeTemplate(
     await becomeClone(client, 0, name);
     await openSandbox(client, { id: name, hostname: name, shared: false });
     await warmUp(client);
-    const prepared = (await prepare?.(client, guest)) ?? {};
+    const prepared = await prepare?.(client, guest);
     const { notes, ...facts } = await quiesce(client, name);
     await client.close();
     const { signal } = options;
-    return await guest.save(
-      directory,
-      { ...facts, notes: { ...notes, ...prepared } },
-      { end: true, ...(signal === undefined ? {} : { signal }) },
-    );
+    return await guest.save(directory, { ...facts, notes: { ...notes, ...prepared } }, { end: true, ...(signal === undefined ? {} : { signal }) });
   } catch (error) {
     if (guest.signal.aborted && !(error instanceof MachineError)) throw guest.signal.reason;
     throw error;

@@ -5,7 +5,7 @@ import { OperationError } from "../operation-error.ts";
 const QUIESCE_MS = 60_000;
 
 /**
- * Prepares a guest for a snapshot, with its containers frozen, and returns what its manifest records of it. Throws OperationError if containers use a
+ * Prepares a guest for a snapshot, freezes its containers, and returns what its manifest records of it. Throws OperationError if containers use a
  * share, which can't be in a snapshot; the guest then continues.
  */
 export async function quiesce(client: AgentClient, guest: string): Promise<SnapshotFacts> {

@@ -1,19 +1,22 @@
 import { type AgentClient, connect } from "../client/agent-client.ts";
-import { diskArguments, type SharedDisk } from "../machine/disks.ts";
 import { Guest } from "../machine/guest.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
 import { type Manifest, readManifest } from "../machine/snapshot/manifest.ts";
 import type { RestoreOptions } from "../machine/snapshot/restore-guest.ts";
-import { checkForwards, type UserNetwork, userNetworkArguments } from "../machine/user-network.ts";
+import type { SaveOptions } from "../machine/snapshot/save-guest.ts";
+import { checkForwards } from "../machine/user-network.ts";
 import type { ForwardedSpans } from "../trace/forward-spans.ts";
 import { guestTracing } from "../trace/guest-spans.ts";
-import { becomeClone, presentTime } from "./become-clone.ts";
+import { becomeClone } from "./become-clone.ts";
 import { type BootMarks, type BootTimeline, bootMarks, bootTimeline } from "./boot-timeline.ts";
+import { connectRestored } from "./connect-restored.ts";
+import { continueSaved } from "./continue-saved.ts";
 import { guestLog, LOG_OPTION, LOG_PORT } from "./guest-log.ts";
 import { openSandbox } from "./open-sandbox.ts";
 import { quiesce } from "./quiesce.ts";
 import { setUpUserNetwork, USER_NETWORK_DNS } from "./set-up-user-network.ts";
 import { makeSharedFolder, type SharedFolder } from "./shared-folder.ts";
+import { stepClock } from "./step-clock.ts";
 
 export const AGENT_PORT = 1024;
 /** Time limit in milliseconds; without KVM on a busy host, the first answer may take a second. */
@@ -22,19 +25,10 @@ const MARKS_MS = 2000;
 /** Bytes that the agent keeps of each output of containers that no host reads, unless the guest's options say otherwise. */
 export const CONTAINER_LOGS = "agent.container_logs=262144";
 const POWER_OFF_MS = 30_000;
-/** Time limit in milliseconds for a guest that continues. */
-const RESUMED_MS = 30_000;
 
 export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
-  /**
-   * Set for a guest without a shared folder, whose containers have their roots on disks: those that it has from its
-   * start. Others can be plugged in.
-   */
-  readonly disks?: readonly SharedDisk[];
-  /** Name of the sandbox, and the guest's host name. */
+  /** Name of the sandbox, and the guest's host name. With `disks`, it has no shared folder. */
   readonly name: string;
-  /** Network for the guest and its containers; none by default. */
-  readonly network?: UserNetwork;
   /**
    * True if only containers mount the shared folder, and the sandbox doesn't: while none of them uses it, the guest can
    * be saved.
@@ -45,6 +39,17 @@ export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
 export interface RestoredGuestOptions extends Omit<RestoreOptions, "shares"> {
   /** The clone's host name. */
   readonly name: string;
+  /** True for a guest without a shared folder, whose containers have their roots on disks. */
+  readonly hasNoFolder?: boolean;
+}
+
+interface Parts {
+  readonly name: string;
+  readonly guest: Guest;
+  readonly folder: SharedFolder | undefined;
+  readonly client: AgentClient;
+  readonly timeline: BootTimeline;
+  readonly spans?: ForwardedSpans | undefined;
 }
 
 /** A running guest with a shared folder or disks, a connection to its agent and a sandbox, ready for containers. */
@@ -52,21 +57,17 @@ export class SandboxGuest implements AsyncDisposable {
   readonly guest: Guest;
   /** Undefined for a guest with disks. */
   readonly folder: SharedFolder | undefined;
-  readonly client: AgentClient;
   readonly timeline: BootTimeline;
+  readonly #name: string;
   readonly #ended = new AbortController();
   readonly #spans: ForwardedSpans | undefined;
+  #client: AgentClient;
 
-  private constructor(
-    guest: Guest,
-    folder: SharedFolder | undefined,
-    client: AgentClient,
-    timeline: BootTimeline,
-    spans: ForwardedSpans | undefined,
-  ) {
+  private constructor({ name, guest, folder, client, timeline, spans }: Parts) {
+    this.#name = name;
     this.guest = guest;
     this.folder = folder;
-    this.client = client;
+    this.#client = client;
     this.timeline = timeline;
     this.#spans = spans;
     guest.signal.addEventListener("abort", () => this.#ended.abort(), { once: true });
@@ -74,97 +75,71 @@ export class SandboxGuest implements AsyncDisposable {
 
   /** Starts a guest. If any step fails, rejects and cleans up everything. */
   static async start(
-    { name, network, disks, canBeSaved = false, ...options }: SandboxGuestOptions,
-    shared?: SharedFolder,
+    { name, canBeSaved = false, ...options }: SandboxGuestOptions,
+    given?: SharedFolder,
   ): Promise<SandboxGuest> {
+    const { network, disks } = options;
     await using undo = new AsyncDisposableStack();
     if (network !== undefined) await checkForwards(network);
-    const folder = disks === undefined ? (shared ?? (await makeSharedFolder())) : undefined;
-    if (shared === undefined) undo.defer(() => folder?.remove());
+    const folder = disks === undefined ? (given ?? (await makeSharedFolder())) : undefined;
+    if (given === undefined) undo.defer(() => folder?.remove());
     const tracing = guestTracing();
     const kernelArgs = [
       ...[CONTAINER_LOGS, ...(tracing?.kernelArgs ?? [])],
       ...[...(options.kernelArgs ?? []), LOG_OPTION],
     ];
     const begun = performance.now();
-    const qemuArgs = [
-      ...(options.qemuArgs ?? []),
-      ...(network === undefined ? [] : userNetworkArguments(network)),
-      ...(disks === undefined ? [] : diskArguments(disks)),
-    ];
     const shares = folder === undefined ? [] : [folder.share];
-    const guest = await Guest.start({ ...options, kernelArgs, qemuArgs, shares });
+    const guest = await Guest.start({ ...options, kernelArgs, shares });
     undo.defer(() => guest.destroy());
     const spans = await tracing?.receive(guest.address(AGENT_PORT), name);
     undo.defer(() => spans?.close());
-    const client = await connect(guest.address(AGENT_PORT), { again: true });
+    const client = await connect(guest.address(AGENT_PORT));
     undo.defer(() => client.close());
     await client.health.check({}, { timeoutMs: FIRST_ANSWER_MS });
     const answered = performance.now() - begun;
     const marks = await readMarks(guest.address(LOG_PORT));
-    if (network !== undefined) await setUpUserNetwork(client);
+    if (guest.mac !== undefined) await setUpUserNetwork(client, guest.mac);
     const dns = network === undefined ? [] : USER_NETWORK_DNS;
-    await openSandbox(client, { id: name, hostname: name, shared: folder !== undefined && !canBeSaved, dns });
+    const shared = folder !== undefined && !canBeSaved;
+    await openSandbox(client, { id: name, hostname: name, shared, dns });
     undo.move();
-    return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered, marks), spans);
+    return new SandboxGuest({
+      ...{ name, guest, folder, client, spans },
+      timeline: bootTimeline(guest.timeline, answered, marks),
+    });
   }
 
   /**
    * Continues a guest from a snapshot as a clone: with an address, a shared folder, randomness, time and host name of its
-   * own. If any step fails, rejects and cleans up everything.
+   * own. Its containers run once it has them. If any step fails, rejects and cleans up everything.
    */
   static async restore(
     snapshot: string,
-    { name, ...options }: RestoredGuestOptions,
-    shared?: SharedFolder | "none",
+    { name, hasNoFolder = false, ...options }: RestoredGuestOptions,
+    given?: SharedFolder,
   ): Promise<SandboxGuest> {
     await using undo = new AsyncDisposableStack();
+    const { network } = options;
+    if (network !== undefined) await checkForwards(network);
     const { epoch } = await readManifest(snapshot);
-    const folder = shared === "none" ? undefined : (shared ?? (await makeSharedFolder()));
-    if (shared === undefined) undo.defer(() => folder?.remove());
+    const folder = hasNoFolder ? undefined : (given ?? (await makeSharedFolder()));
+    if (given === undefined) undo.defer(() => folder?.remove());
     const begun = performance.now();
-    const shares = folder === undefined ? [] : [folder.share];
-    const guest = await Guest.restore(snapshot, { ...options, shares });
+    const guest = await Guest.restore(snapshot, { ...options, shares: folder === undefined ? [] : [folder.share] });
     undo.defer(() => guest.destroy());
-    const client = await connect(guest.address(AGENT_PORT), { again: true });
+    const client = await connectRestored(guest.address(AGENT_PORT));
     undo.defer(() => client.close());
-    await becomeClone(client, epoch, name);
+    await becomeClone(client, epoch, name, guest.mac === undefined ? [] : USER_NETWORK_DNS);
+    if (guest.mac !== undefined) await setUpUserNetwork(client, guest.mac);
     const answered = performance.now() - begun;
     undo.move();
-    return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered), undefined);
+    return new SandboxGuest({ name, guest, folder, client, timeline: bootTimeline(guest.timeline, answered) });
   }
 
-  /**
-   * Writes a snapshot to a new folder; the guest continues, also if this fails. Its containers stand still meanwhile, and its
-   * connections end: clients of streams continue at their byte. Throws OperationError if containers use the share.
-   */
-  async save(
-    directory: string,
-    {
-      name,
-      notes = {},
-      signal,
-    }: { readonly name: string; readonly notes?: Manifest["notes"]; readonly signal?: AbortSignal },
-  ): Promise<Manifest> {
-    const facts = await quiesce(this.client, name);
-    const all = { ...facts, notes: { ...facts.notes, ...notes } };
-    try {
-      return await this.guest.save(directory, all, signal === undefined ? {} : { signal });
-    } finally {
-      await this.client.guest.resumed({ epoch: facts.epoch, ...presentTime() }, { timeoutMs: RESUMED_MS });
-    }
-  }
-
-  /** Stops the guest's processors. */
-  async pause(): Promise<void> {
-    await this.guest.pause();
-  }
-
-  /** Lets a paused guest continue at the present time. */
-  async resume(): Promise<void> {
-    await this.guest.resume();
-    const { realtime_seconds: Sec, realtime_nanos: nanos } = presentTime();
-    await this.client.agent.setGuestDateTime({ Sec, Usec: Math.floor(nanos / 1000) }, { timeoutMs: RESUMED_MS });
+  /** The connection to the agent; `save` replaces it. */
+  get client(): AgentClient {
+    return this.#client;
   }
 
   get address(): string {
@@ -178,6 +153,39 @@ export class SandboxGuest implements AsyncDisposable {
   /** Aborted once the guest has ended or disposal begins. */
   get ended(): AbortSignal {
     return this.#ended.signal;
+  }
+
+  /**
+   * Writes a snapshot to a new folder, with the containers as they are at that moment. Then the guest continues at the
+   * same address with a new connection, also if this fails; with `end` it is destroyed. Rejects with one line if
+   * containers use the shared folder. The manifest gets the notes.
+   */
+  async save(
+    snapshot: string,
+    { notes = {}, ...options }: SaveOptions & { readonly notes?: Manifest["notes"] } = {},
+  ): Promise<Manifest> {
+    const facts = await quiesce(this.#client, this.#name);
+    await using again = new AsyncDisposableStack();
+    if (!options.end) {
+      again.defer(async () => {
+        this.#client = await continueSaved(this.address, facts.epoch);
+      });
+    }
+    await this.#client.close();
+    return await this.guest.save(snapshot, { ...facts, notes: { ...facts.notes, ...notes } }, options);
+  }
+
+  /** Stops the guest: its containers don't run, and its address is unreachable. */
+  async pause(): Promise<void> {
+    await this.#client.close();
+    await this.guest.pause();
+  }
+
+  /** Lets a paused guest continue, with the present time and a new connection. */
+  async resume(): Promise<void> {
+    await this.guest.resume();
+    this.#client = await connectRestored(this.address);
+    await stepClock(this.#client);
   }
 
   /** Calls DestroySandbox, upon which the guest powers off and QEMU exits; then removes the shared folder. */

@@ -1,9 +1,13 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
 import { USER_NETWORK } from "../machine/user-network.ts";
 
-const { address, prefix, gateway, dns, mac } = USER_NETWORK;
+const { address, prefix, gateway, dns } = USER_NETWORK;
+
+const CARD_MS = 10_000;
+const POLL_MS = 20;
 
 /** Lines of the sandbox's resolv.conf. */
 export const USER_NETWORK_DNS: readonly string[] = [`nameserver ${dns}`];
@@ -16,11 +20,20 @@ export const RESOLV_CONF_MOUNT: Init<grpc.Mount> = {
   options: ["bind", "ro", "nosuid", "nodev", "noexec"],
 };
 
-/** Sets the address of the guest's network card and its default route. */
-export async function setUpUserNetwork(client: AgentClient): Promise<void> {
+/** Sets the address of the guest's network card with this MAC address, and its default route. */
+export async function setUpUserNetwork({ agent }: Pick<AgentClient, "agent">, mac: string): Promise<void> {
+  await waitForCard(agent, mac);
   const IPAddresses = [{ address, mask: prefix }];
-  await client.agent.updateInterface({
-    interface: { device: "eth0", name: "eth0", hwAddr: mac, mtu: 1500, IPAddresses },
-  });
-  await client.agent.updateRoutes({ routes: { Routes: [{ gateway, device: "eth0" }] } });
+  await agent.updateInterface({ interface: { device: "eth0", name: "eth0", hwAddr: mac, mtu: 1500, IPAddresses } });
+  await agent.updateRoutes({ routes: { Routes: [{ gateway, device: "eth0" }] } });
+}
+
+/** Waits for a card that was plugged in a moment ago; if it doesn't appear, the next call fails with the reason. */
+async function waitForCard(agent: AgentClient["agent"], mac: string): Promise<void> {
+  const end = performance.now() + CARD_MS;
+  while (performance.now() < end) {
+    const { Interfaces } = await agent.listInterfaces({});
+    if (Interfaces.some(({ hwAddr }) => hwAddr === mac)) return;
+    await delay(POLL_MS);
+  }
 }

@@ -24,16 +24,18 @@ const NONE = Buffer.alloc(0);
 const CONTAINER = bytesField(1, "warm-up");
 const EXEC = Buffer.concat([CONTAINER, bytesField(2, "exec")]);
 const INIT_PROCESS = Buffer.concat([CONTAINER, bytesField(2, "warm-up")]);
+const ENTROPY = Buffer.alloc(32);
 const READ = Buffer.concat([EXEC, numberField(3, 32 * 1024)]);
 
 /**
- * Returns the calls that a host makes for a pod's first container, an exec in it and its end, and one call that is
- * refused. Each makes the agent compile the code that the first real call needs. None has any effect
+ * Returns the calls that a host makes for a pod's first container, an exec in it and its end, for a snapshot, and one
+ * call that is refused. Each makes the agent compile the code that the first real call needs. None has any effect
  * (warm-up-kernel.cjs, warm-up-init.cjs).
  */
 function callsFor(rootfs: string): readonly Call[] {
   const health = (method: string) => ({ service: "grpc.Health", method, payload: NONE });
   const agent = (method: string, payload: Buffer) => ({ service: "grpc.AgentService", method, payload });
+  const guest = (method: string, payload: Buffer) => ({ service: "guestd.v1.Guest", method, payload });
   return [
     health("Check"),
     health("Version"),
@@ -53,6 +55,8 @@ function callsFor(rootfs: string): readonly Call[] {
     { ...agent("WaitProcess", INIT_PROCESS), waits: true },
     agent("SignalProcess", Buffer.concat([CONTAINER, numberField(3, SIGKILL)])),
     agent("RemoveContainer", CONTAINER),
+    guest("Quiesce", NONE),
+    guest("Resumed", Buffer.concat([bytesField(2, ENTROPY), numberField(3, 1), bytesField(9, "search example")])),
   ];
 }
 

@@ -4,7 +4,7 @@ const fs = require("node:fs");
 const { join } = require("node:path");
 
 /** Paths that an agent changes, or that differ between machines; during warm-up they are below a separate directory. */
-const MOVED = /^\/(?:run|sys\/fs\/cgroup|proc\/self\/mounts)(?:\/|$)/;
+const MOVED = /^\/(?:run|sys\/fs\/cgroup|proc\/self\/mounts|proc\/sys\/vm)(?:\/|$)/;
 const MOUNTS = "root / erofs ro 0 0\ntmpfs /run tmpfs rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n";
 const PATHS = { renameSync: 2 };
 const MOVED_CALLS =
@@ -62,8 +62,8 @@ function powerlessAddon(real, onSignal) {
   return {
     ...real,
     ...calls("unshare setns sethostname attachMount idmapMount makeNode setXattr", done),
-    ...calls("attachDeviceFilter replaceDeviceFilter", done),
-    ...calls("mount umount", later),
+    ...calls("attachDeviceFilter replaceDeviceFilter creditEntropy reseedRandom setTime", done),
+    ...calls("mount umount sync", later),
     detachedMount: () => [descriptor(), 0, ""],
     loadDeviceFilter: descriptor,
     pidfdSendSignal() {

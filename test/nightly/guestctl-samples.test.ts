@@ -38,10 +38,14 @@ describe("the command lines in the docs", () => {
       "rm",
       "agent",
       "stop",
+      "boot",
+      "run",
+      "run",
+      "stop",
     ]);
     const [who, env, boot, id, ps, list, all, ...rest] = [...printed.values()];
     const [pause, unpause, update, stats, cp, copied, explain, metrics, ...more] = rest;
-    const [job, code, output, ended, removed, agent, stop] = more;
+    const [job, code, output, ended, removed, agent, stop, ...disks] = more;
     expect(who).toMatch(/^root on 6\.\d+/);
     expect(env).toContain("NAME=value\n");
     expect(boot).toMatch(/^docs {2}\S+:1024 {2}\(512 MiB, 1 CPU, (tcg|kvm)\)\nQEMU 0 → kernel .* first answer .* s\n$/);
@@ -59,5 +63,6 @@ describe("the command lines in the docs", () => {
     expect(ended).toMatch(/^docs +job +init +exited \(3\)/m);
     expect(agent).toMatch(/^agent 1 was killed, agent 2 answers/);
     expect(stop).toBe("docs\n");
+    expect(disks.slice(1)).toEqual([expect.stringMatching(/^overlay \/ overlay rw/), "/bin/ls\n", "disks\n"]);
   });
 });

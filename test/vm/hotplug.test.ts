@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { GUEST_SYSCTLS } from "../../agent/guest/guest-sysctls.ts";
 import { type AgentClient, connect } from "../../host/client/agent-client.ts";
+import { readEvents } from "../../host/client/streams/events.ts";
 import type { Guest } from "../../host/machine/guest.ts";
 import { findProgram } from "../../host/machine/programs.ts";
 import type { Qmp } from "../../host/machine/qmp.ts";
@@ -252,5 +253,31 @@ echo 'p:control random_ioctl cmd=%si:x32' >>kprobe_events; echo 1 >events/kprobe
     expect(now - future).toBeGreaterThanOrEqual(0);
     expect(now - future).toBeLessThan(30);
     await expect(client.agent.setGuestDateTime({ Sec: 0 })).rejects.toThrow("settimeofday 0 s: EINVAL");
+  });
+
+  test("Resumed sets the clock of a clone an hour on, and ends no call by its time limit", async () => {
+    const id = await pod.start(["cat"]);
+    const exec_id = await pod.exec(id, ["sh", "-c", "read line; exit 7"]);
+    const waiting = client.agent.waitProcess({ container_id: id, exec_id }, { timeoutMs: 120_000 });
+    const { epoch, losses } = await client.guest.quiesce({ freeze_containers: true });
+    expect(losses.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["share", "call"]));
+    const ms = Number(await shell("date +%s")) * 1000 + 3_600_000;
+    const time = { realtime_seconds: Math.floor(ms / 1000), realtime_nanos: 0 };
+    const began = performance.now();
+    const request = { epoch: epoch + 1, entropy: randomBytes(64), hostname: "an-hour-on", ...time };
+    await client.guest.resumed(request, { timeoutMs: 120_000 });
+    const tookMs = performance.now() - began;
+    let resumedAt: number | undefined;
+    for await (const event of readEvents(machine.guest.address(1028), { since: 1, kinds: ["guest"] })) {
+      if (!("epoch" in event) || event.epoch !== epoch + 1) continue;
+      resumedAt = event.time.getTime();
+      break;
+    }
+    expect(resumedAt).toBeGreaterThan(ms - 50);
+    expect(resumedAt).toBeLessThan(ms + tookMs + 50);
+    expect((await pod.execute(id, ["hostname"])).stdout.toString()).toBe("an-hour-on\n");
+    await client.agent.writeStdin({ container_id: id, exec_id, data: Buffer.from("\n") });
+    expect(await waiting).toMatchObject({ status: 7 });
+    await pod.remove(id);
   });
 });

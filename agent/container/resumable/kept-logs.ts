@@ -1,5 +1,6 @@
 import { AgentError } from "../../kernel/error.ts";
 import type { StreamLedger } from "../../kernel/journal/stream-ledger.ts";
+import { monotonicMs } from "../../kernel/monotonic-ms.ts";
 import type { OutputStream } from "../process/output-stream.ts";
 import type { Process } from "../process/process.ts";
 import { GivenOutput } from "./given-output.ts";
@@ -49,7 +50,7 @@ export class KeptLogs {
     const { process, place, outputs } = attached;
     const { terminal, status } = process;
     if (status === undefined || outputs.every(({ end }) => end === 0)) return false;
-    const removedAt = Date.now();
+    const removedAt = monotonicMs();
     this.#ledger.setMode(place, { ...attached.mode, isHeld: false, keeper: "remains" });
     try {
       this.#spools.writeEnd(place, { container, terminal, status, removedAt });
@@ -69,7 +70,7 @@ export class KeptLogs {
     const parts = this.#tools.partsOf(place);
     const process = endedProcess(this.#ledger.process(place) ?? 0, end.terminal, end.status);
     const output = (stream: 0 | 1) => this.#tools.output(parts, stream, undefined);
-    const left = Math.min(Math.max(end.removedAt + REMAINS_MS - Date.now(), 0), REMAINS_MS);
+    const left = Math.min(Math.max(end.removedAt + REMAINS_MS - monotonicMs(), 0), REMAINS_MS);
     this.#add(end.container, new ResumableProcess(parts, process, output), left);
     return true;
   }

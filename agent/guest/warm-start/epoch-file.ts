@@ -7,7 +7,7 @@ import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs
 export function writeEpoch(path: string, epoch: number): void {
   const text = `${epoch}\n`;
   if (readText(path) === text) return;
-  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o444);
+  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
   try {
     const written = writeSync(fd, text, 0);
     if (written < text.length) throw new Error(`write ${path}: ${written} of ${text.length} bytes written`);

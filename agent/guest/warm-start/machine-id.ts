@@ -2,8 +2,15 @@ import { closeSync, constants, existsSync, ftruncateSync, openSync, readFileSync
 import { MS_BIND } from "../../kernel/constants.ts";
 import type { Sys } from "../../kernel/kernel.ts";
 
-/** Paths of the guest's machine id: a file in /run, and where programs look for it. */
-export const MACHINE_ID = { source: "/run/machine-id", target: "/etc/machine-id" } as const;
+export interface MachineIdPaths {
+  /** File that holds the id. */
+  readonly source: string;
+  /** Where programs look for it. */
+  readonly target: string;
+}
+
+/** The guest's paths. */
+export const MACHINE_ID: MachineIdPaths = { source: "/run/machine-id", target: "/etc/machine-id" };
 
 /** Returns 32 hexadecimal digits from the kernel's generator. */
 export function randomMachineId(): string {
@@ -18,9 +25,9 @@ export async function setMachineId(
   sys: Pick<Sys, "mount">,
   id: string,
   isMounted: boolean,
-  { source, target }: { readonly source: string; readonly target: string } = MACHINE_ID,
+  { source, target }: MachineIdPaths = MACHINE_ID,
 ): Promise<void> {
-  const fd = openSync(source, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o444);
+  const fd = openSync(source, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
   try {
     ftruncateSync(fd, writeSync(fd, `${id}\n`, 0));
   } finally {

@@ -12,6 +12,8 @@ export interface WarmRecord {
   readonly becoming?: number;
   /** Number of the agent that has set the identity of this epoch: a later one has to complete Resumed. */
   readonly setBy?: number;
+  /** The last epoch of which an event was recorded. */
+  readonly reported?: number;
   /** The last time that a Resumed brought, as text, and when it arrived, in ms of the monotonic clock. */
   readonly clock?: { readonly realtime: string; readonly arrivedMs: number };
 }
@@ -62,7 +64,7 @@ function read(files: Pick<Files, "readText">, path: string): WarmRecord {
 
 function isRecord(value: unknown): value is WarmRecord {
   if (typeof value !== "object" || value === null) return false;
-  const { epoch, quiesced, frozen, becoming, setBy, clock } = value as Record<keyof WarmRecord, unknown>;
+  const { epoch, quiesced, frozen, becoming, setBy, reported, clock } = value as Record<keyof WarmRecord, unknown>;
   const isNumber = (it: unknown) => it === undefined || Number.isSafeInteger(it);
   return (
     Number.isSafeInteger(epoch) &&
@@ -71,6 +73,7 @@ function isRecord(value: unknown): value is WarmRecord {
     frozen.every((id) => typeof id === "string") &&
     isNumber(becoming) &&
     isNumber(setBy) &&
+    isNumber(reported) &&
     (clock === undefined || isClock(clock))
   );
 }

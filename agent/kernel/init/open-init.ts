@@ -19,8 +19,8 @@ export async function openInit(sys: InitSys, fd: string | undefined): Promise<In
   const processes: InitGreeting["processes"][number][] = [];
   const deposits = new Map<string, Fd>();
   const exits = new Map<number, PromiseWithResolvers<ExitStatus>>();
-  for (;;) {
-    await socket.readable();
+  // Init sends the greeting before Node has started: it is there already, and the event loop's first turn isn't waited for.
+  for (; ; await socket.readable()) {
     for (let reply = socket.receive(); reply !== undefined; reply = socket.receive()) {
       if (reply.type === "process") {
         const { type: _, exit: exited, ...process } = reply;

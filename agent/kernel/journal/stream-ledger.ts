@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import type { Fd } from "../kernel.ts";
+import { randomBytes } from "../random-bytes.ts";
 
 /** Version of the layout, changed whenever it changes: a ledger with another version is discarded. */
 const LAYOUT = 0x6b03;
@@ -266,18 +267,6 @@ export function createLedgerMemory(): ArrayBuffer {
   const memory = new ArrayBuffer(bytesOf(FIRST_ENTRIES));
   new Uint8Array(memory).set(randomBytes(EPOCH_BYTES), EPOCH_AT);
   return memory;
-}
-
-/** Reads the kernel's generator: node:crypto would cost the start some ms, and a clone has the same state of it as its parent. */
-function randomBytes(count: number): Uint8Array {
-  const bytes = new Uint8Array(count);
-  const random = openSync("/dev/urandom", constants.O_RDONLY);
-  try {
-    readSync(random, bytes, 0, count, null);
-  } finally {
-    closeSync(random);
-  }
-  return bytes;
 }
 
 /** Writes all of the file. The layout is written last. */

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { randomBytes } from "node:crypto";
 import type { Span } from "../../../proto/span.ts";
+import { randomBytes } from "../../kernel/random-bytes.ts";
 import { type StepEvent, steps } from "../../kernel/wait/traced-step.ts";
 import type { Call, Handler, ServiceTable } from "../../service/dispatch.ts";
 import { toStatus } from "../../service/status.ts";

@@ -74,3 +74,13 @@ test("refuses in one line what it can't serve", () => {
   expect(() => open({ kinds: ["x\n"] })).toThrow(String.raw`events: "x\n" is no kind of event; known are`);
   expect(() => events.open(Uint8Array.of(0xff))).toThrow(expect.objectContaining({ kind: "invalid-argument" }));
 });
+
+test("knows whether the event of a clone's epoch is kept", async () => {
+  expect(await events.hasResumed(2)).toBe(false);
+  events.add({ type: "guest-resumed", epoch: 2 }, 1);
+  events.add({ type: "container-created", container: "web" }, 2);
+  expect([await events.hasResumed(2), await events.hasResumed(1)]).toEqual([true, false]);
+  const { next } = open({ since: 1, kinds: ["guest"] });
+  const first = await next(signal);
+  expect("payload" in first && event.decode(first.payload)).toMatchObject({ guest_epoch: 2 });
+});

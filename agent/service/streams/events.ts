@@ -72,6 +72,17 @@ export class Events {
     for (const event of missingEvents(kept, found)) this.add(event, ms);
   }
 
+  /** True if the event of a clone's epoch is kept. */
+  async hasResumed(epoch: number): Promise<boolean> {
+    const pause = yieldToEventLoop();
+    for (let number = this.#ring.last; number >= this.#ring.first; number--) {
+      const payload = this.#ring.read(number);
+      if (payload !== undefined && eventMessage.decode(payload).guest_epoch === epoch) return true;
+      await pause();
+    }
+    return false;
+  }
+
   /** Returns the ids of the core dumps whose events are kept. */
   async reportedCores(): Promise<ReadonlySet<number>> {
     const ids = new Set<number>();

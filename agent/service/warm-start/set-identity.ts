@@ -1,5 +1,5 @@
 import { reseedRandom } from "../../guest/reseed-random.ts";
-import { MACHINE_ID, randomMachineId, setMachineId } from "../../guest/warm-start/machine-id.ts";
+import { MACHINE_ID, type MachineIdPaths, randomMachineId, setMachineId } from "../../guest/warm-start/machine-id.ts";
 import type { WarmStore } from "../../guest/warm-start/warm-record.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { monotonicMs } from "../../kernel/monotonic-ms.ts";
@@ -17,11 +17,12 @@ interface IdentityParts {
   readonly kernel: Pick<Kernel, "sys" | "files">;
   readonly sandbox: Pick<Sandbox, "rename" | "updateDns">;
   readonly network: Network;
+  readonly machineIdPaths?: MachineIdPaths;
 }
 
 /** Gives the guest a clone's identity. Random numbers come first: everything later may draw some. */
 export async function setIdentity(parts: IdentityParts, identity: CloneIdentity): Promise<void> {
-  const { kernel, sandbox, network } = parts;
+  const { kernel, sandbox, network, machineIdPaths = MACHINE_ID } = parts;
   const { hostname, machineId, interfaces, routes, dns } = identity;
   addEntropy(parts, identity);
   setClock(parts, identity);
@@ -29,8 +30,8 @@ export async function setIdentity(parts: IdentityParts, identity: CloneIdentity)
   const isMounted = kernel.files
     .mounts()
     .split("\n")
-    .some((line) => line.split(" ")[1] === MACHINE_ID.target);
-  await setMachineId(kernel.sys, machineId || randomMachineId(), isMounted);
+    .some((line) => line.split(" ")[1] === machineIdPaths.target);
+  await setMachineId(kernel.sys, machineId || randomMachineId(), isMounted, machineIdPaths);
   const signal = AbortSignal.timeout(NETWORK_MS);
   for (const each of interfaces) await updateInterface(network, each, signal);
   if (routes.length > 0) await updateRoutes(network, routes, signal);

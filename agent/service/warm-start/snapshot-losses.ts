@@ -16,6 +16,8 @@ export interface SnapshotLoss {
 export interface HostConnection {
   readonly peer: string;
   readonly protocol: string;
+  /** It was open when this agent started. */
+  readonly isResumed: boolean;
   openCalls(): readonly { readonly method: string }[];
   /** Closes it now. */
   destroy(): void;

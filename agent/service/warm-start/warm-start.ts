@@ -1,5 +1,5 @@
 import type { guestd } from "../../../proto/gen/messages.js";
-import { writeEpoch } from "../../guest/warm-start/epoch-file.ts";
+import type { MachineIdPaths } from "../../guest/warm-start/machine-id.ts";
 import { settleMemory } from "../../guest/warm-start/settle-memory.ts";
 import type { WarmStore } from "../../guest/warm-start/warm-record.ts";
 import { AgentError } from "../../kernel/error.ts";
@@ -10,16 +10,15 @@ import type { Network } from "../../network/network.ts";
 import type { Sandbox } from "../../sandbox/sandbox.ts";
 import { type CloneIdentity, checkEntropy, checkResumed } from "./check-resumed.ts";
 import { CreationGate } from "./creation-gate.ts";
+import { freezeContainers, thawContainers } from "./frozen-containers.ts";
 import { addEntropy, setClock, setIdentity } from "./set-identity.ts";
-import { type ClientUse, type SnapshotLoss, snapshotLosses } from "./snapshot-losses.ts";
+import { type ClientUse, type HostConnection, type SnapshotLoss, snapshotLosses } from "./snapshot-losses.ts";
 
 /** Limit for the end of calls that were begun before Quiesce, and for freezing containers. */
 const DRAIN_MS = 10_000;
 
 export interface WarmStartParts {
   readonly store: WarmStore;
-  /** File that programs in containers may watch. */
-  readonly epochPath: string;
   /** Refuses creations until the first Resumed. */
   readonly isTemplate: boolean;
   /** Number of this agent. */
@@ -29,6 +28,8 @@ export interface WarmStartParts {
   readonly kernel: Pick<Kernel, "sys" | "files">;
   readonly sandbox: Pick<Sandbox, "containers" | "find" | "rename" | "updateDns">;
   readonly network: Network;
+  /** Default: those of the guest. */
+  readonly machineIdPaths?: MachineIdPaths;
   clients(): ClientUse;
   /** Returns this agent's free memory to the kernel. */
   trim(): void;
@@ -44,13 +45,27 @@ export class WarmStart {
   readonly gate: CreationGate;
   readonly #parts: WarmStartParts;
   readonly #lock = new Lock();
+  /** An earlier agent has answered Quiesce. */
+  readonly #foundQuiesced: boolean;
   /** Connections that were open when this agent answered Quiesce. */
   readonly #old = new WeakSet<object>();
 
   constructor(parts: WarmStartParts) {
     this.#parts = parts;
+    this.#foundQuiesced = parts.store.record.quiesced;
     this.gate = new CreationGate(() => this.#closedBecause());
-    writeEpoch(parts.epochPath, parts.store.record.epoch);
+  }
+
+  /** Epoch of a clone that is resumed, but of which no event was recorded. */
+  get unreported(): number | undefined {
+    const { epoch, setBy, reported } = this.#parts.store.record;
+    return epoch > 0 && setBy === undefined && reported !== epoch ? epoch : undefined;
+  }
+
+  /** Notes that the event of an epoch was recorded. */
+  reported(epoch: number): void {
+    const { store } = this.#parts;
+    store.write({ ...store.record, reported: epoch });
   }
 
   /** Closes the gate, waits for what is inside, and settles the guest. A failure leaves everything as it was. */
@@ -66,12 +81,12 @@ export class WarmStart {
       store.write({ ...before, quiesced: true });
       try {
         await within(this.gate.emptied(), DRAIN_MS);
-        if (freeze_containers) await this.#freeze();
+        if (freeze_containers) await freezeContainers(this.#parts, DRAIN_MS);
         this.#parts.trim();
         if (ownsKernel) await settleMemory(kernel.sys);
       } catch (error) {
-        await this.#thaw(before.frozen);
-        store.write(before);
+        await thawContainers(this.#parts, DRAIN_MS, before.frozen); // if that fails, Resumed has to do it
+        store.write({ ...store.record, quiesced: before.quiesced, frozen: before.frozen });
         throw error;
       }
       const clients = this.#parts.clients();
@@ -84,7 +99,7 @@ export class WarmStart {
    * Continues at the guest's present epoch, or makes it the clone of a higher one: then the promise stays pending, as this agent ends
    * itself, and the next one gets the same call at what is by then the present epoch.
    */
-  resume(request: guestd.v1.ResumedRequest): Promise<{ epoch: number; generation: number }> {
+  async resume(request: guestd.v1.ResumedRequest): Promise<{ epoch: number; generation: number }> {
     const identity = checkResumed(request);
     return this.#lock.run(async () => {
       const { store, generation } = this.#parts;
@@ -109,18 +124,22 @@ export class WarmStart {
 
   /** Takes each step of a clone's identity, in the order in which a failure harms least. Repeating a step changes nothing more. */
   async #becomeClone(identity: CloneIdentity): Promise<void> {
-    const { store, epochPath, generation } = this.#parts;
+    const { store, generation } = this.#parts;
     const { epoch } = identity;
     store.write({ ...store.record, quiesced: true, becoming: epoch });
     await setIdentity(this.#parts, identity);
     for (const connection of this.#parts.clients().connections) {
       const isCaller = connection.openCalls().some(({ method }) => method === "Resumed");
-      if (this.#old.has(connection) && !isCaller) connection.destroy();
+      if (this.#isOld(connection) && !isCaller) connection.destroy();
     }
     this.#parts.renewStreams();
     const { becoming: _, ...rest } = store.record;
     store.write({ ...rest, epoch, setBy: generation });
-    writeEpoch(epochPath, epoch);
+  }
+
+  /** True if the connection was open when Quiesce was answered, by this agent or an earlier one. */
+  #isOld(connection: HostConnection): boolean {
+    return this.#old.has(connection) || (this.#foundQuiesced && connection.isResumed);
   }
 
   /** Thaws what Quiesce froze and opens the gate. */
@@ -129,31 +148,10 @@ export class WarmStart {
     addEntropy(this.#parts, identity);
     setClock(this.#parts, identity);
     if (!store.record.quiesced) return;
-    await this.#thaw([]);
-    const { setBy: _, ...rest } = store.record;
+    await thawContainers(this.#parts, DRAIN_MS);
+    const { setBy, ...rest } = store.record;
     store.write({ ...rest, quiesced: false, frozen: [] });
-    publishEvent({ type: "guest-resumed", epoch: rest.epoch });
-  }
-
-  async #freeze(): Promise<void> {
-    const { store, sandbox } = this.#parts;
-    const running = sandbox.containers.filter(({ paused, init }) => !paused && init.status === undefined);
-    if (running.length === 0) return;
-    const { record } = store;
-    store.write({ ...record, frozen: [...record.frozen, ...running.map(({ id }) => id)] });
-    const signal = AbortSignal.timeout(DRAIN_MS);
-    await Promise.all(running.map((container) => container.pause(signal).catch(unlessEnded(container))));
-  }
-
-  /** Thaws the containers that Quiesce froze, except those in `still`. */
-  async #thaw(still: readonly string[]): Promise<void> {
-    const { store, sandbox } = this.#parts;
-    const containers = store.record.frozen
-      .filter((id) => !still.includes(id))
-      .map((id) => sandbox.find(id))
-      .filter((container) => container?.paused === true);
-    const signal = AbortSignal.timeout(DRAIN_MS);
-    await Promise.all(containers.map((container) => container?.resume(signal).catch(unlessEnded(container))));
+    if (setBy !== undefined) publishEvent({ type: "guest-resumed", epoch: rest.epoch });
   }
 
   #closedBecause(): string | undefined {
@@ -166,13 +164,6 @@ export class WarmStart {
       return "the guest is a template that no host has resumed; call guestd.v1.Guest/Resumed first";
     return undefined;
   }
-}
-
-/** Ignores the failure of a container that has ended meanwhile. */
-function unlessEnded(container: { readonly init: { readonly status: unknown } }): (error: unknown) => void {
-  return (error) => {
-    if (container.init.status === undefined) throw error;
-  };
 }
 
 /** Resolves with the promise, or when the time is over. */

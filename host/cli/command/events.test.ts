@@ -16,6 +16,11 @@ test.each([
     { number: 4, time, kind: "agent", action: "restarted", generation: 2 },
   ],
   [
+    { ...none, number: 5, time, type: "guest-resumed", epoch: 2 },
+    "5 1970-01-01T00:00:00.000Z guest resumed epoch 2",
+    { number: 5, time, kind: "guest", action: "resumed", epoch: 2 },
+  ],
+  [
     {
       ...{ ...none, number: 6, time, type: "core-dumped", container: "web", exec: "job", signal: 11 },
       core: { id: 2, size: 4096, cut: "limit" },

@@ -17,8 +17,8 @@ interface EventsFlags extends TargetFlags, OutputFlags {
 
 const HELP = `
 Each line is an event: its number, time, kind, what happened, and the container and exec. Kinds are container, exec, oom,
-agent and core. Numbers begin with 1 at each boot of the guest; the agent keeps the last 4096 events. If it is killed, or the
-connection is lost, events continues with the next number. "gap" stands for events that are no longer kept.
+agent, core and guest. Numbers begin with 1 at each boot of the guest; the agent keeps the last 4096 events. If it is killed, or
+the connection is lost, events continues with the next number. "gap" stands for events that are no longer kept.
 
   guestctl events --since 1
   guestctl events --json --filter kind=container --filter container=web
@@ -62,13 +62,25 @@ function filters(text: string, before: readonly string[] = []): readonly string[
 export function textLine(event: GuestEvent | EventGap): string {
   if (!isEvent(event))
     return `${event.number} gap: events up to ${event.to - 1} are gone: ${visibleLine(event.reason)}\n`;
-  const { number, time, container, exec, code, signal, generation, core } = event;
+  const { number, time, container, exec, code, signal, generation, epoch, core } = event;
   const [kind, action] = wordsOf(event);
   const end = action === "exited" ? [`code ${code}`] : [];
   const restarted = generation === 0 ? [] : [`generation ${generation}`];
+  const resumed = epoch === undefined ? [] : [`epoch ${epoch}`];
   const dumped = core === undefined ? [] : [`id ${core.id} signal ${signal} size ${core.size}`];
   if (core !== undefined && core.cut !== "") dumped.push(`cut ${core.cut}`);
-  const words = [`${number}`, time.toISOString(), kind, action, container, exec, ...end, ...restarted, ...dumped];
+  const words = [
+    `${number}`,
+    time.toISOString(),
+    kind,
+    action,
+    container,
+    exec,
+    ...end,
+    ...restarted,
+    ...resumed,
+    ...dumped,
+  ];
   return `${visibleLine(words.filter((word) => word !== "").join(" "))}\n`;
 }
 
@@ -78,7 +90,7 @@ export function eventJson(event: GuestEvent | EventGap): string {
     const { number, to, reason } = event;
     return jsonLine({ number, kind: "gap", to, reason });
   }
-  const { number, time, container, exec, code, signal, generation, core } = event;
+  const { number, time, container, exec, code, signal, generation, epoch, core } = event;
   const [kind, action] = wordsOf(event);
   const fields = {
     ...{ number, time: time.toISOString(), kind, action },
@@ -86,6 +98,7 @@ export function eventJson(event: GuestEvent | EventGap): string {
     ...(exec === "" ? {} : { exec }),
     ...(action === "exited" ? { code, signal } : {}),
     ...(generation === 0 ? {} : { generation }),
+    ...(epoch === undefined ? {} : { epoch }),
     ...(core === undefined
       ? {}
       : { id: core.id, signal, size: core.size, ...(core.cut === "" ? {} : { cut: core.cut }) }),

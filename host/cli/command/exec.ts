@@ -67,7 +67,9 @@ async function exec(text: string | undefined, args: readonly string[], flags: Ex
   if (!flags.detach) checkTerminal(flags);
   const target = findContainer(store, flags, text ?? "");
   const id = { container: target.container, exec: flags.name ?? randomName("x") };
-  const process_ = execSpec(target, args, processOptions(flags));
+  const { withUsersOf } = await import("../../guests/users-in.ts");
+  await using users = await withUsersOf(target, flags.user);
+  const process_ = execSpec(users.target, args, processOptions(flags));
   const start = (client: Awaited<ReturnType<typeof connectTo>>) =>
     client.agent.execProcess({ container_id: id.container, exec_id: id.exec, process: process_ });
   const note = () => noteExec(store, target, id.exec, args, flags);

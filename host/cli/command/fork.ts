@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
 import { randomName } from "../../guests/random-name.ts";
-import { TemplateStore } from "../../guests/template/template-store.ts";
+import { TemplateStore } from "../../template/template-store.ts";
 import { oneLine } from "../../operation-error.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { count, identifier } from "../flags/option-values.ts";
@@ -51,7 +51,7 @@ async function fork(text: string, flags: ForkFlags): Promise<void> {
       await startClone(store, snapshot, name);
     }
   } finally {
-    await templates.remove(snapshot);
+    await templates.remove(await templates.get(snapshot));
   }
 }
 

@@ -49,7 +49,9 @@ async function sshProxy(text: string, flags: SshProxyFlags): Promise<void> {
   const { serveSsh } = await import("../ssh/serve-ssh.ts");
   const { sshTarget } = await import("../ssh/ssh-target.ts");
   const store = new StateStore();
-  const target = sshTarget(store, findContainer(store, flags, text), flags);
+  const { withUsersOf } = await import("../../guests/users-in.ts");
+  await using users = await withUsersOf(findContainer(store, flags, text), flags.user);
+  const target = sshTarget(store, users.target, flags);
   const given = flags.authorizedKeys === undefined ? [] : authorizedKeys(flags.authorizedKeys);
   const { hostKey, key } = proxyKeys();
   using interrupts = new Interrupts();

@@ -2,9 +2,10 @@ import type { Command } from "commander";
 import { randomName } from "../../guests/random-name.ts";
 import { containerNotes } from "../../guests/template/container-notes.ts";
 import { startTemplateContainer, type TemplateContainer } from "../../guests/template/template-container.ts";
-import { TemplateStore } from "../../guests/template/template-store.ts";
+import { addTemplate } from "../../template/add-template.ts";
+import { CliError } from "../cli-error.ts";
+import { TemplateStore } from "../../template/template-store.ts";
 import { chooseImage, type PullPolicy } from "../../image-store/choose-image.ts";
-import { diskArguments } from "../../machine/disks.ts";
 import { makeTemplate } from "../../sandbox/make-template.ts";
 import { type GuestFlags, guestImage, guestSize, guestWords, withVmFlags } from "../flags/guest-flags.ts";
 import { print } from "../output/print.ts";
@@ -48,7 +49,9 @@ const appended = (word: string, before: readonly string[] = []): readonly string
 
 async function create(name: string, flags: CreateFlags): Promise<void> {
   const store = new TemplateStore();
-  store.checkFree(name);
+  if ((await store.find(name)) !== undefined) {
+    throw new CliError(`template ${name}: it already exists; remove it with guestctl template rm ${name}`);
+  }
   const began = performance.now();
   using status = new StatusLine();
   using interrupts = new Interrupts();
@@ -57,11 +60,10 @@ async function create(name: string, flags: CreateFlags): Promise<void> {
   using chosen = flags.image === undefined ? undefined : await interrupts.during(imageOf(name, flags, signal));
   const container = chosen && containerOf(name, flags, chosen, signal);
   const onConsole = (line: string) => void process.stderr.write(`${line}\n`);
-  const { bytes } = await interrupts.during(
-    store.add(name, (directory) =>
+  const { template } = await interrupts.during(
+    addTemplate(store, name, (directory) =>
       makeTemplate(directory, {
         ...{ name, signal, ...guestSize(flags), ...guestImage(flags), ...guestWords(flags) },
-        qemuArgs: diskArguments([]),
         ...(flags.verbose ? { onConsole } : {}),
         async prepare(client, guest) {
           if (container === undefined) return {};
@@ -72,7 +74,7 @@ async function create(name: string, flags: CreateFlags): Promise<void> {
     ),
   );
   status.clear();
-  await print(`${name}  ${sizeText(bytes)}, ${((performance.now() - began) / 1000).toFixed(1)} s\n`);
+  await print(`${name}  ${sizeText(template.size)}, ${((performance.now() - began) / 1000).toFixed(1)} s\n`);
 }
 
 function imageOf(name: string, { image = "", pull = "missing" }: CreateFlags, signal: AbortSignal) {

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { TemplateStore } from "../../guests/template/template-store.ts";
+import { readManifest } from "../../machine/snapshot/manifest.ts";
+import { TemplateStore } from "../../template/template-store.ts";
 import { jsonText } from "../flags/output-flags.ts";
 import { print } from "../output/print.ts";
 import { templateRecord } from "./template-ls.ts";
@@ -15,7 +16,7 @@ export function addTemplateInspect(parent: Command): void {
 }
 
 async function inspect(name: string): Promise<void> {
-  const template = await new TemplateStore().find(name);
-  const { extents: _extents, ...manifest } = template.manifest;
-  await print(jsonText({ ...templateRecord(template), directory: template.directory, manifest }));
+  const template = await new TemplateStore().get(name);
+  const { extents: _extents, ...manifest } = await readManifest(template.path);
+  await print(jsonText({ ...templateRecord(template), path: template.path, manifest }));
 }

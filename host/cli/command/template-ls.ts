@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { containersIn } from "../../guests/template/container-notes.ts";
-import { type Template, TemplateStore } from "../../guests/template/template-store.ts";
+import { type StoredTemplate, TemplateStore } from "../../template/template-store.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { print } from "../output/print.ts";
 import { ageText, sizeText, textTable } from "../output/text-table.ts";
@@ -25,25 +25,17 @@ async function list(flags: LsFlags): Promise<void> {
   const templates = await new TemplateStore().list();
   if (isJson(flags)) return print(jsonText(templates.map(templateRecord)));
   if (flags.quiet) return print(templates.map(({ name }) => `${name}\n`).join(""));
-  const rows = templates.map(templateRecord).map(({ name, createdAt, bytes, memoryMib, cpus, containers }) => {
-    return [name, ageText(createdAt), sizeText(bytes), `${memoryMib} MiB`, `${cpus}`, containers.join(", ")];
+  const rows = templates.map(templateRecord).map(({ name, createdAt, size, memoryMib, cpus, containers }) => {
+    if (createdAt === undefined) return [name, "damaged", sizeText(size), "", "", ""];
+    return [name, ageText(createdAt), sizeText(size), `${memoryMib} MiB`, `${cpus}`, containers.join(", ")];
   });
   await print(textTable([HEADER, ...rows]));
 }
 
-/** Returns what is shown of a template. */
-export function templateRecord({ name, manifest, bytes, users }: Template) {
-  const { createdAt, machine, notes, guest } = manifest;
-  const { memoryMib, cpus } = machine;
-  const containers = containersIn(notes).filter(({ container, exec }) => container === exec);
-  return {
-    name,
-    createdAt,
-    bytes,
-    memoryMib,
-    cpus,
-    guest,
-    users,
-    containers: containers.map(({ container }) => container),
-  };
+/** Returns what is shown of a template. One that is damaged has only a name and a size. */
+export function templateRecord({ name, manifest, size, usedAt, guests }: StoredTemplate) {
+  const { memoryMib, cpus } = manifest?.machine ?? {};
+  const processes = manifest === undefined ? [] : containersIn(manifest.notes);
+  const containers = processes.filter(({ container, exec }) => container === exec).map(({ container }) => container);
+  return { name, createdAt: manifest?.createdAt, usedAt, size, memoryMib, cpus, guest: manifest?.guest, guests, containers };
 }

@@ -1,16 +1,21 @@
-import type { Template } from "../../guests/template/template-store.ts";
+import type { StoredTemplate } from "../../template/template-store.ts";
 
-/** Loads the store and notes that a guest is being started from a template, if one is named. */
-export async function useTemplate(
-  name: string | undefined,
-  guest: string,
-): Promise<(Template & Disposable) | undefined> {
+/** A template that isn't removed until disposal. */
+export interface UsedTemplate extends Disposable {
+  readonly template: StoredTemplate;
+}
+
+/** Loads the store and notes that a guest is being started from a template, if one is named. Throws OperationError. */
+export async function useTemplate(name: string | undefined, guest: string): Promise<UsedTemplate | undefined> {
   if (name === undefined) return undefined;
-  const { TemplateStore } = await import("../../guests/template/template-store.ts");
-  return new TemplateStore().use(name, guest);
+  const { TemplateStore } = await import("../../template/template-store.ts");
+  const store = new TemplateStore();
+  const template = await store.get(name);
+  const use = store.use(template, guest);
+  return { template, [Symbol.dispose]: () => use[Symbol.dispose]() };
 }
 
 /** Returns the option that starts a guest from a template. */
-export function snapshotOf(template: Template | undefined): { readonly snapshot?: string } {
-  return template === undefined ? {} : { snapshot: template.directory };
+export function snapshotOf(used: UsedTemplate | undefined): { readonly snapshot?: string } {
+  return used === undefined ? {} : { snapshot: used.template.path };
 }

@@ -9,7 +9,7 @@ import type { StateStore } from "../../state/state-store.ts";
 import { serveStreams } from "../attach/serve-streams.ts";
 import { CliError } from "../cli-error.ts";
 import { processOptions } from "../flags/process-flags.ts";
-import { useTemplate } from "../guest/use-template.ts";
+import { snapshotOf, useTemplate } from "../guest/use-template.ts";
 import { StatusLine } from "../output/status-line.ts";
 import type { RunRequest, RunTurn } from "./run-once.ts";
 
@@ -21,8 +21,9 @@ export interface CloneSource {
 
 /** Returns the container of a template; undefined if it has none, so that the run creates one. */
 export async function templateWithContainer(template: string): Promise<CloneSource | undefined> {
-  const { TemplateStore } = await import("../../guests/template/template-store.ts");
-  const { manifest } = await new TemplateStore().find(template);
+  const { TemplateStore } = await import("../../template/template-store.ts");
+  const { manifest } = await new TemplateStore().get(template);
+  if (manifest === undefined) throw new CliError(`template ${template}: it is damaged; create it again`);
   const [container, other] = containersIn(manifest.notes).filter((each) => each.container === each.exec);
   if (other !== undefined) {
     throw new CliError(`run: template ${template} has several containers; use guestctl boot --template and exec`);
@@ -45,10 +46,10 @@ export async function runInClone(
   store.claim(id);
   let why: string | undefined;
   try {
-    using template = await useTemplate(name, id);
-    const options = { name: id, snapshot: template?.directory ?? "", disks: [], signal: interrupts.signal };
+    using used = await useTemplate(name, id);
+    const options = { name: id, ...snapshotOf(used), disks: [], signal: interrupts.signal };
     const { guest, record: guestRecord } = await interrupts.during(bootKeptGuest(store, options));
-    template?.[Symbol.dispose]();
+    used?.[Symbol.dispose]();
     await using kept = guest;
     status.clear();
     const died = kept.guest.signal;

@@ -35,6 +35,8 @@ export interface GuestEvent {
   readonly signal: number;
   /** Number of the agent since boot, for agent-restarted. */
   readonly generation: number;
+  /** Epoch of a clone, for guest-resumed. */
+  readonly epoch?: number;
   /** For core-dumped. */
   readonly core?: {
     readonly id: number;
@@ -56,7 +58,7 @@ export interface EventGap {
 export interface EventsOptions {
   /** Number of the first event. Default: the next one that happens. */
   readonly since?: number;
-  /** First words of types: container, exec, oom, agent, core. Default: all. */
+  /** First words of types: container, exec, oom, agent, core, guest. Default: all. */
   readonly kinds?: readonly string[];
   readonly container?: string;
   /** Ends with the last event so far. */
@@ -141,7 +143,8 @@ function take({ type, offset, payload }: StreamFrame, position: Position): Guest
       const type = NAMES.get(event.type) ?? `unknown-${event.type}`;
       const { core_id: id, core_size: size, core_cut: cut } = event;
       const core = id === 0 ? {} : { core: { id, size, cut } };
-      return { number: offset, time, type, container, exec, code, signal, generation, ...core };
+      const clone = event.guest_epoch === 0 ? {} : { epoch: event.guest_epoch };
+      return { number: offset, time, type, container, exec, code, signal, generation, ...clone, ...core };
     }
     case "eventsGap": {
       const { to, reason } = messages.gap.decode(payload);

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import type { SandboxGuest } from "../../sandbox/sandbox-guest.ts";
 import type { StateStore } from "../../state/state-store.ts";
+import { addTemplate } from "../../template/add-template.ts";
+import { TemplateStore } from "../../template/template-store.ts";
 import { containerNotes } from "../template/container-notes.ts";
-import { TemplateStore, templateLimit } from "../template/template-store.ts";
 import { KEEPER_SOCKET } from "./keeper-operations.ts";
 import { serveKeeper } from "./serve-keeper.ts";
 
@@ -11,9 +12,10 @@ export async function keepGuest(store: StateStore, name: string, guest: SandboxG
   const served = await serveKeeper(join(store.directory(name), KEEPER_SOCKET), {
     async snapshot({ name: snapshot, isForFork = false }, signal) {
       const notes = containerNotes(store.processes.list(name));
-      const save = (directory: string) => guest.save(directory, { name, notes, signal });
-      const { bytes } = await new TemplateStore().add(snapshot, save, isForFork ? Infinity : templateLimit());
-      return { bytes };
+      const save = (directory: string) => guest.save(directory, { notes, signal });
+      const templates = new TemplateStore();
+      if (isForFork) return { bytes: (await templates.create(snapshot, save)).size };
+      return { bytes: (await addTemplate(templates, snapshot, save)).template.size };
     },
     async pause() {
       await guest.pause();

@@ -1,11 +1,11 @@
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { isJsonObject } from "../../../lib/parse-json.ts";
 import { makePrivateFolder } from "../../private-folder.ts";
-import { cacheDirectory } from "../paths.ts";
+import { userCache } from "../paths.ts";
 
 /** Digests in the cache; the oldest are dropped. */
 const LIMIT = 64;
@@ -24,14 +24,13 @@ export async function fileDigest(path: string, cache = defaultCache()): Promise<
   await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
   const digest = hash.digest("hex");
   const entries = [...(await readCache(cache)), [key, digest]].slice(-LIMIT);
-  const temporary = `${cache}.${randomUUID()}`;
-  await writeFile(temporary, JSON.stringify(Object.fromEntries(entries)), { mode: 0o600 });
-  await rename(temporary, cache);
+  await writeFile(`${cache}.${process.pid}`, JSON.stringify(Object.fromEntries(entries)), { mode: 0o600 });
+  await rename(`${cache}.${process.pid}`, cache);
   return digest;
 }
 
 function defaultCache(): string {
-  return join(makePrivateFolder(join(cacheDirectory(), "snapshots")), "digests.json");
+  return join(makePrivateFolder(userCache("templates")), "digests.json");
 }
 
 /** A cache that is missing or damaged is empty. */

@@ -36,7 +36,7 @@ export interface Manifest {
   readonly kernel: BootFile;
   readonly initrd?: BootFile;
   readonly image?: BootFile;
-  /** Read-only disks of containers' roots. */
+  /** The read-only disks of `machine.disks`. */
   readonly disks: readonly BootFile[];
   /** Kind of the guest's vsock device. */
   readonly vsock: "vhost" | "vhost-user";

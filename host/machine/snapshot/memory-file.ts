@@ -1,5 +1,6 @@
-import { readdirSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
+import { namesIn } from "../../../lib/names-in.ts";
 import { MachineError } from "../machine-error.ts";
 
 /** First byte and length of a part of the memory that isn't zero. */
@@ -11,12 +12,11 @@ const CHUNK = 1 << 20;
 /** Chunks that are copied at the same time. */
 const COPIES = 2;
 
-/** Returns the path of the memory of a QEMU process, which it has as an unnamed file. */
-export function memoryOf(pid: number): string {
+/** Returns the path of the memory of a QEMU process, which it has as an unnamed file; undefined if it has none, or not yet. */
+export function findMemory(pid: number): string | undefined {
   const folder = `/proc/${pid}/fd`;
-  const found = readdirSync(folder).find((fd) => linkOf(`${folder}/${fd}`).startsWith("/memfd:memory-backend-memfd"));
-  if (found === undefined) throw new MachineError(`QEMU ${pid}: its memory is not a file of its own`);
-  return `${folder}/${found}`;
+  const found = namesIn(folder).find((fd) => linkOf(`${folder}/${fd}`).startsWith("/memfd:memory-backend-memfd"));
+  return found === undefined ? undefined : `${folder}/${found}`;
 }
 
 function linkOf(path: string): string {

@@ -1,53 +1,66 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { GuestOptions } from "../guest-options.ts";
+import type { Child } from "../child.ts";
+import type { GuestOptions, Machine } from "../guest-options.ts";
 import { controlSocket, GuestProcesses, startShare } from "../guest-processes.ts";
 import { waitUntilListening } from "../listening-socket.ts";
 import { MachineError } from "../machine-error.ts";
 import { plug, shareDevice, vsockDevice } from "../plugged-device.ts";
 import { Qmp } from "../qmp.ts";
+import { plugCard, randomCard, unplugCard } from "../user-network.ts";
 import { checkMachine, checkQemu } from "./check-machine.ts";
 import { loadState } from "./machine-state.ts";
 import { FILES, type Manifest } from "./manifest.ts";
-import { fillMemory, memoryOf } from "./memory-file.ts";
+import { fillMemory, findMemory } from "./memory-file.ts";
 
-/** What a restored guest can have of its own. The rest is the snapshot's. */
+/** Options of a restored guest; everything else is the snapshot's. */
 export type RestoreOptions = Pick<
   GuestOptions,
-  "shares" | "onConsole" | "consoleInput" | "consoleFile" | "signal" | "timeoutMs"
+  "shares" | "network" | "onConsole" | "consoleInput" | "consoleFile" | "signal" | "timeoutMs"
 >;
 
-const POLL_MS = 3;
-/** Entries in the queues of QEMU's vsock devices. */
-const QUEUE_SIZE = 128;
+const POLL_MS = 2;
 /** Time in which a QEMU that closed its control socket ends. */
 const ENDING_MS = 100;
 
+export interface Restored {
+  readonly processes: GuestProcesses;
+  /** The clone's machine, for snapshots of it. */
+  readonly machine: Machine;
+}
+
 /**
- * Starts the processes of a guest that continues from a snapshot, with a vsock device and shares of its own. Resolves
- * once the guest runs and its vsock driver accepts connections.
+ * Starts the processes of a guest that continues from a snapshot, with a vsock device, a share and a network card of its
+ * own. Resolves once the guest accepts connections. Returns undefined if the context id was in use and `retry` allows
+ * another attempt.
  */
 export async function restoreProcesses(
   directory: string,
   manifest: Manifest,
   options: RestoreOptions,
   signal: AbortSignal,
-): Promise<GuestProcesses> {
+  retry: boolean,
+): Promise<Restored | undefined> {
   const { machine } = manifest;
+  const { card: oldCard, ...rest } = machine;
+  const card = options.network && randomCard(options.network);
+  const waiting = oldCard === undefined ? machine : { ...machine, card: { ...oldCard, forwards: [] } };
   const [share, ...others] = options.shares ?? [];
   if (others.length > 0) throw new MachineError(`restore ${directory}: a restored guest can have one share`);
   await checkMachine(directory, manifest);
   const isMapped = manifest.vsock === "vhost";
   const memory = join(directory, FILES.memory);
-  const processes = await GuestProcesses.startIncoming(machine, isMapped ? memory : "empty", options, signal);
+  const processes = await GuestProcesses.startIncoming(waiting, isMapped ? memory : "empty", options, signal);
+  const sharing = share && startShare(processes.directory, share, 0, signal);
+  sharing?.then((started) => processes.addShare(started)).catch(() => undefined); // reported below
+  const filling = isMapped ? undefined : fill(memory, processes.qemu, manifest, signal);
+  filling?.catch(() => undefined); // reported below
   try {
-    const sharing = share && startShare(processes.directory, share, 0, signal);
-    sharing?.then((started) => processes.addShare(started)).catch(() => undefined); // reported below
     await waitUntilListening(processes.qemu, controlSocket(processes.directory), signal);
     await using qmp = await Qmp.connect(controlSocket(processes.directory));
     checkQemu(directory, manifest, qmp.version);
-    if (!isMapped) await fill(memory, processes.qemu.pid ?? 0, manifest);
+    await filling;
     await loadState(qmp, join(directory, FILES.state), join(processes.directory, "state.sock"));
     const { backend } = processes.vsock;
     if (backend.kind === "vhost-user") {
@@ -56,13 +69,21 @@ export async function restoreProcesses(
     }
     const shared = await sharing;
     if (shared !== undefined) await plug(qmp, shareDevice(shared.place, 0, machine));
+    if (oldCard === undefined && card !== undefined) await plugCard(qmp, card, machine);
     processes.firstLine ??= performance.now();
     await qmp.execute("cont");
-    await driverReady(qmp, signal);
-    return processes;
+    if (oldCard !== undefined) {
+      await unplugCard(qmp);
+      if (card !== undefined) await plugCard(qmp, card, machine);
+    }
+    await processes.vsock.ready(qmp, signal);
+    return { processes, machine: card === undefined ? rest : { ...rest, card } };
   } catch (error) {
     const cause = await causeOf(error, processes);
+    processes.qemu.kill("SIGKILL");
+    await Promise.allSettled([sharing, filling]);
     await processes.end(true);
+    if (retry && processes.cidTaken) return undefined;
     throw cause;
   }
 }
@@ -73,27 +94,19 @@ async function causeOf(error: unknown, { qemu }: GuestProcesses): Promise<unknow
   return ended === undefined ? error : qemu.failure();
 }
 
-async function fill(file: string, pid: number, { extents }: Manifest): Promise<void> {
+/** Copies the snapshot's memory while QEMU still starts. */
+async function fill(file: string, qemu: Child, { extents }: Manifest, signal: AbortSignal): Promise<void> {
   await using from = await open(file, "r");
-  await using to = await open(memoryOf(pid), "r+");
+  await using to = await open(await waitForMemory(qemu, signal), "r+");
   await fillMemory(from, to, extents);
 }
 
-/**
- * Waits until the guest's vsock driver has filled the queue of what it receives: a connection before that makes the device deaf.
- * (x-query-virtio-queue-status would tell the size, but stops the queue of a vhost-user device.)
- */
-export async function driverReady(qmp: Qmp, signal: AbortSignal): Promise<void> {
-  const receiving = { path: "/machine/peripheral/vsock/virtio-backend", queue: 0 };
+async function waitForMemory(qemu: Child, signal: AbortSignal): Promise<string> {
   for (;;) {
-    const element = (await qmp.execute("x-query-virtio-queue-element", receiving).catch(() => ({}))) as QueueElement;
-    if (element.avail?.idx === QUEUE_SIZE) return;
+    const found = qemu.pid === undefined ? undefined : findMemory(qemu.pid);
+    if (found !== undefined) return found;
+    if (qemu.pid === undefined) throw await qemu.failure();
     signal.throwIfAborted();
     await delay(POLL_MS);
   }
-}
-
-/** Part of QEMU's answer. */
-interface QueueElement {
-  readonly avail?: { readonly idx: number };
 }

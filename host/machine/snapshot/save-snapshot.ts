@@ -1,10 +1,10 @@
+import { existsSync } from "node:fs";
 import { chmod, open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { OWNER_NOTE } from "../../../lib/owned-folder.ts";
 import { onProcessEnd } from "../../../lib/process-end.ts";
 import { removeTree, removeTreeSync } from "../../../lib/remove-tree.ts";
 import { makeTemporaryFolder } from "../../private-folder.ts";
-import { diskFiles } from "../disks.ts";
 import type { Machine } from "../guest-options.ts";
 import { MachineError } from "../machine-error.ts";
 import type { Qmp } from "../qmp.ts";
@@ -12,12 +12,14 @@ import { processorOf } from "./check-machine.ts";
 import { fileDigest } from "./file-digest.ts";
 import { saveState } from "./machine-state.ts";
 import { type BootFile, FILES, FORMAT, type Manifest } from "./manifest.ts";
-import { copyMemory, memoryOf } from "./memory-file.ts";
+import { copyMemory, findMemory } from "./memory-file.ts";
 
 const MIB = 1 << 20;
 
 /** The part of a manifest that a guest's owner knows. */
 export type SnapshotFacts = Pick<Manifest, "guest" | "epoch" | "notes">;
+
+type BootFiles = Pick<Manifest, "kernel" | "initrd" | "image" | "disks">;
 
 /** A running QEMU whose devices can all be in a snapshot. */
 export interface SavedMachine {
@@ -39,6 +41,10 @@ export async function saveSnapshot(
   facts: SnapshotFacts,
   signal?: AbortSignal,
 ): Promise<Manifest> {
+  if (existsSync(directory)) throw existing(directory);
+  const memory = findMemory(saved.pid);
+  if (memory === undefined)
+    throw new MachineError(`save ${directory}: its guest maps a template's memory; boot another`);
   const staging = makeTemporaryFolder("saving-", dirname(directory));
   const forget = onProcessEnd(() => removeTreeSync(staging));
   try {
@@ -46,7 +52,7 @@ export async function saveSnapshot(
     signal?.throwIfAborted();
     await saved.qmp.execute("stop");
     await saveState(saved.qmp, join(staging, FILES.state), saved.socket);
-    const extents = await saveMemory(staging, saved, signal);
+    const extents = await saveMemory(memory, join(staging, FILES.memory), saved.machine, signal);
     const manifest: Manifest = {
       format: FORMAT,
       createdAt: new Date().toISOString(),
@@ -72,30 +78,26 @@ export async function saveSnapshot(
 }
 
 async function saveMemory(
-  staging: string,
-  { machine, pid }: SavedMachine,
+  memory: string,
+  file: string,
+  { memoryMib }: Machine,
   signal: AbortSignal | undefined,
 ): Promise<Manifest["extents"]> {
-  await using from = await open(memoryOf(pid), "r");
-  await using to = await open(join(staging, FILES.memory), "wx", 0o600);
-  const extents = await copyMemory(from, to, machine.memoryMib * MIB, signal);
+  await using from = await open(memory, "r");
+  await using to = await open(file, "wx", 0o600);
+  const extents = await copyMemory(from, to, memoryMib * MIB, signal);
   await to.sync();
   return extents;
 }
 
-/** Returns the files that the guest was booted from, with digests. */
-async function bootFiles({
-  kernel,
-  initrd,
-  image,
-  extra = [],
-}: Machine): Promise<Pick<Manifest, "kernel" | "initrd" | "image" | "disks">> {
+/** Returns the files that the guest was booted from, and its disks, with digests. */
+async function bootFiles({ kernel, initrd, image, disks = [] }: Machine): Promise<BootFiles> {
   const file = async (path: string): Promise<BootFile> => ({ path, digest: await fileDigest(path) });
   return {
     kernel: await file(kernel),
     ...(initrd === undefined ? {} : { initrd: await file(initrd) }),
     ...(image === undefined ? {} : { image: await file(image.path) }),
-    disks: await Promise.all(diskFiles(extra).map(file)),
+    disks: await Promise.all(disks.map((disk) => file(disk.file))),
   };
 }
 
@@ -118,7 +120,9 @@ function oneLineError(directory: string, { memoryMib }: Machine, error: unknown)
   if (code === "ENOSPC" || code === "EDQUOT") {
     return new MachineError(`save ${directory}: the disk is full; free up to ${memoryMib} MiB there`, { cause: error });
   }
-  if (code === "ENOTEMPTY" || code === "EEXIST")
-    return new MachineError(`save ${directory}: it already exists; choose another name`, { cause: error });
-  return error;
+  return code === "ENOTEMPTY" || code === "EEXIST" ? existing(directory) : error;
+}
+
+function existing(directory: string): MachineError {
+  return new MachineError(`save ${directory}: it already exists; choose another name`);
 }

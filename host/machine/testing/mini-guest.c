@@ -1,7 +1,7 @@
 /*
  * PID 1 of a guest for the machine tests: loads the modules in /modules in order of name, prints the devices it finds, and
- * serves vsock port 1024. A connection that sends "off" powers the guest off; any other gets its bytes back, and "eof" once
- * it is half-closed.
+ * serves vsock port 1024. A connection that sends "off" powers the guest off, and one that sends "count" gets the number of
+ * connections so far; any other gets its bytes back, and "eof" once it is half-closed.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -61,14 +61,19 @@ static void try_share(void)
 
 static void serve(int connection)
 {
+	static int connections;
 	char buffer[4096];
 	ssize_t size;
+
+	connections++;
 
 	while ((size = read(connection, buffer, sizeof buffer)) > 0) {
 		if (size >= 3 && memcmp(buffer, "off", 3) == 0) {
 			sync();
 			reboot(RB_POWER_OFF);
 		}
+		if (size >= 5 && memcmp(buffer, "count", 5) == 0)
+			size = snprintf(buffer, sizeof buffer, "%d", connections);
 		if (write(connection, buffer, (size_t)size) < 0)
 			return;
 	}

@@ -1,0 +1,57 @@
+import type { Machine } from "../guest-options.ts";
+import { type GuestProcesses, type RunningShare, startShare } from "../guest-processes.ts";
+import { plug, shareDevice, unplug, vsockDevice } from "../plugged-device.ts";
+import type { Qmp } from "../qmp.ts";
+
+/** Time limit in milliseconds for device programs, and for the guest's drivers once it continues. */
+const LIMIT_MS = 30_000;
+
+/**
+ * Devices with programs behind them, unplugged from a guest. `attach` plugs in new ones at the same places, lets the
+ * guest continue, and resolves once it accepts connections.
+ */
+export class DetachedDevices {
+  readonly #processes: GuestProcesses;
+  readonly #machine: Machine;
+  #share: RunningShare | undefined;
+  #hasVsock = true;
+
+  constructor(processes: GuestProcesses, machine: Machine) {
+    this.#processes = processes;
+    this.#machine = machine;
+  }
+
+  /** Unplugs the share, which must not be in use. */
+  async detachShare(qmp: Qmp): Promise<void> {
+    const [share] = this.#processes.shares;
+    if (share === undefined) return;
+    await unplug(qmp, shareDevice(share.place, 0, this.#machine));
+    await this.#processes.removeShare(share);
+    this.#share = share;
+  }
+
+  /** Unplugs the vsock device, unless it is the kernel's, which can stay. Connections end. */
+  async detachVsock(qmp: Qmp): Promise<void> {
+    const { vsock } = this.#processes;
+    if (vsock.backend.kind === "vhost") return;
+    vsock.hide();
+    await unplug(qmp, vsockDevice(vsock.backend, this.#machine));
+    await this.#processes.endVsock();
+    this.#hasVsock = false;
+  }
+
+  async attach(qmp: Qmp): Promise<void> {
+    const signal = AbortSignal.timeout(LIMIT_MS);
+    const processes = this.#processes;
+    const vsock = this.#hasVsock ? undefined : await processes.startVsock(signal);
+    if (vsock !== undefined) await plug(qmp, vsockDevice(vsock.backend, this.#machine));
+    if (this.#share !== undefined) {
+      const share = await startShare(processes.directory, this.#share.share, 0, signal);
+      processes.addShare(share);
+      await plug(qmp, shareDevice(share.place, 0, this.#machine));
+    }
+    await qmp.execute("cont");
+    await vsock?.ready(qmp, signal);
+    vsock?.show();
+  }
+}

@@ -1,0 +1,237 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { runGuestctl } from "../../host/cli/testing/run-guestctl.ts";
+import { debianFile } from "../../host/image/debian-file.ts";
+import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { findVhostDeviceVsock } from "../../host/machine/programs.ts";
+import { Sandbox } from "../../host/sdk/index.ts";
+import { readImage } from "../../image/read-image.ts";
+import { type LayerEntry, packTar, writeLayout } from "../../image/write-layout.ts";
+import { isRoot } from "../../lib/is-root.ts";
+import { makeWorkDirectory } from "../clean-up/work-directory.ts";
+
+const launcher = join(import.meta.dirname, "../../host/cli/launch.cjs");
+const NOBODY = 65_534;
+
+let directory: string;
+let image: string;
+const run = (...args: string[]) => runGuestctl(directory, args);
+const roots = () => readdirSync(join(directory, "guestd/roots")).sort();
+
+beforeAll(async () => {
+  directory = makeWorkDirectory("block-root");
+  image = join(directory, "busybox.tar");
+  await makeBusyboxImage(image);
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** Writes busybox's image with a second layer. */
+async function imageWith(name: string, entries: readonly LayerEntry[]): Promise<string> {
+  await using base = await readImage(image);
+  const layers = await Promise.all(
+    base.layers.map(async (layer) => Buffer.concat(await Array.fromAsync(layer.open()))),
+  );
+  const path = join(directory, `${name}.tar`);
+  const { config, platform } = base;
+  await writeLayout(path, { name, platform, config, layers: [...layers, await packTar(entries)] });
+  return path;
+}
+
+/** Returns the value of security.capability that gives one capability, version 2 (capability.h of the kernel). */
+function capabilityValue(number: number): string {
+  const bytes = Buffer.alloc(20);
+  bytes.writeUInt32LE(0x0200_0001, 0);
+  bytes.writeUInt32LE(1 << number, 4);
+  return bytes.toString("latin1");
+}
+
+describe("a guest booted with --rootfs block", () => {
+  const inDev = (path: string, script: string, ...flags: string[]) =>
+    run("run", "--guest", "dev", ...flags, path, "sh", "-c", script);
+
+  beforeAll(async () => {
+    expect((await run("boot", "-d", "--name", "dev", "--rootfs", "block")).code).toBe(0);
+  });
+  afterAll(() => run("stop", "dev"));
+
+  it("shows containers what the image has: owners, modes, links, devices, times and attributes", async () => {
+    const cat = await debianFile("busybox-static", "bin/busybox");
+    const pax = { "SCHILY.xattr.user.note": "n".repeat(5000), "SCHILY.xattr.security.capability": capabilityValue(1) };
+    const target = "t".repeat(4095);
+    const full = await imageWith("full", [
+      { name: "data/secret", content: "read\n", mode: 0o600 },
+      { name: "data/set", content: "", mode: 0o6755, uid: 1000, gid: 100_000 },
+      { name: "data/set2", type: "link", linkname: "data/set" },
+      { name: "data/null", type: "character-device", mode: 0o666, devmajor: 1, devminor: 3 },
+      { name: "data/pipe", type: "fifo", mode: 0o640 },
+      { name: "data/long", type: "symlink", linkname: target },
+      { name: "data/cat", content: cat, mode: 0o755, pax },
+      ...Array.from({ length: 2000 }, (_, at) => ({
+        name: `many/${at}-${"n".repeat(60)}`,
+        content: `${at}`,
+        mode: 0o644,
+      })),
+    ]);
+    const script = [
+      "cd /data; stat -c '%n %F %a %u:%g %h %Y' set set2 pipe",
+      "stat -c '%F %t,%T' null; readlink long | wc -c; ls /many | wc -l; cat /many/1999-*; echo",
+      `sha256sum cat | cut -c1-64`,
+    ].join("; ");
+    expect((await inDev(full, script)).stdout.split("\n")).toEqual([
+      "set regular empty file 6755 1000:100000 2 0",
+      "set2 regular empty file 6755 1000:100000 2 0",
+      "pipe fifo 640 0:0 1 0",
+      "character special file 1,3",
+      "4096",
+      "2000",
+      "1999",
+      createHash("sha256").update(cat).digest("hex"),
+      "",
+    ]);
+    // Only cat's file capability CAP_DAC_OVERRIDE, which is behind 5000 bytes of another attribute, reads the secret.
+    expect(await inDev(full, "cat /data/secret; /data/cat /data/secret", "-u", "nobody")).toEqual({
+      stdout: "read\n",
+      stderr: "cat: can't open '/data/secret': Permission denied\n",
+      code: 0,
+    });
+  });
+
+  it("gives containers of one image one disk, and each a writable layer of its own", async () => {
+    const script = "echo mine >/etc/mine && rm /bin/ls && echo done && exec sleep 1000";
+    expect((await run("run", "-d", "--guest", "dev", "--name", "one", image, "sh", "-c", script)).code).toBe(0);
+    await expect.poll(async () => (await run("logs", "one")).stdout).toBe("done\n");
+    const look = "ls /etc/mine; cut -d' ' -f1-3 /proc/mounts | head -1; grep -c erofs /proc/mounts";
+    expect(await inDev(image, look)).toEqual({
+      stdout: "overlay / overlay\n0\n",
+      stderr: "ls: /etc/mine: No such file or directory\n",
+      code: 1,
+    });
+    expect((await run("stop", "one")).code).toBe(0);
+    expect((await run("rm", "one")).code).toBe(0);
+  });
+
+  it("gets a new image's disk once, however many guestctl commands make it at the same time", async () => {
+    const before = roots();
+    const fresh = await imageWith("fresh", [{ name: "fresh", content: "fresh\n", mode: 0o644 }]);
+    const ended = await Promise.all(["c1", "c2", "c3"].map((name) => inDev(fresh, "cat /fresh", "--name", name)));
+    expect(ended).toEqual(ended.map(() => ({ stdout: "fresh\n", stderr: "", code: 0 })));
+    expect(roots().filter((id) => !before.includes(id))).toHaveLength(1);
+  });
+
+  it("bounds what a container writes by half of its memory, with an error of the file system", async () => {
+    const script = "dd if=/dev/zero of=/big bs=1M count=64 2>&1 | grep -o 'No space.*'; du -m /big | cut -f1; echo on";
+    expect(await inDev(image, script, "--memory", "32m")).toEqual({
+      stdout: "No space left on device\n16\non\n",
+      stderr: "",
+      code: 0,
+    });
+  });
+
+  it("finds users in the container, copies, logs and inspects as with a share", async () => {
+    const script = "echo joe:x:1234:1235::/:/bin/sh >>/etc/passwd; echo up; exec sleep 1000";
+    expect(
+      (await run("run", "-d", "--guest", "dev", "--name", "users", "-w", "/tmp", image, "sh", "-c", script)).code,
+    ).toBe(0);
+    await expect.poll(async () => (await run("logs", "users")).stdout).toBe("up\n");
+    expect((await run("exec", "-u", "joe", "users", "id", "-u")).stdout).toBe("1234\n");
+    expect((await run("exec", "-u", "nosuch", "users", "id")).stderr).toBe(
+      'guestctl: user "nosuch": nosuch is not in the image\'s /etc/passwd\n',
+    );
+    expect((await run("exec", "users", "pwd")).stdout).toBe("/tmp\n");
+    expect((await run("cp", launcher, "users:/tmp/copy")).code).toBe(0);
+    expect((await run("cp", "users:/etc/passwd", join(directory, "passwd"))).code).toBe(0);
+    expect((await run("exec", "users", "wc", "-l", "/etc/passwd")).stdout).toBe("3 /etc/passwd\n");
+    expect((await run("debug", "users", "--image", image, "--", "ls", "/target/tmp")).stdout).toBe("copy\n");
+    expect((await run("agent", "kill", "--guest", "dev")).code).toBe(0);
+    expect((await run("exec", "users", "cat", "/etc/hostname")).stdout).toBe("busybox\n");
+    expect(JSON.parse((await run("inspect", "users")).stdout)).toMatchObject([{ state: { status: "running" } }]);
+    for (const trap of ["head -c 3000000 /dev/zero >>/etc/passwd", "rm /etc/passwd; mkfifo /etc/passwd"]) {
+      expect((await run("exec", "users", "sh", "-c", trap)).code).toBe(0);
+      expect((await run("exec", "-u", "joe", "users", "id")).stderr).toMatch(
+        /^guestctl: user "joe": joe is not in .*\n$/,
+      );
+    }
+    expect((await run("stop", "users")).code).toBe(0);
+    expect((await run("rm", "users")).code).toBe(0);
+    expect((await inDev(image, "ls /tmp")).stdout).toBe("");
+  });
+
+  it("refuses volumes and the other kind of root in one line", async () => {
+    const line = (text: string) => ({ stdout: "", stderr: `guestctl: ${text}\n`, code: 125 });
+    const volume = ["-v", `${directory}:/mnt`];
+    expect(await run("run", "--rootfs", "block", ...volume, image)).toEqual(
+      line("run: -v needs a shared folder, which --rootfs block lacks; use --rootfs share, or copy with guestctl cp"),
+    );
+    expect(await run("run", "--guest", "dev", "--name", "vol", ...volume, image)).toEqual(
+      line(
+        "container vol: -v needs a shared folder, which a guest with --rootfs block lacks; use --rootfs share, or copy with guestctl cp",
+      ),
+    );
+    expect(await run("run", "--guest", "dev", "--rootfs", "share", image)).toEqual(
+      line(
+        "guest dev: it was booted with --rootfs block, not share; leave it out, or boot a guest with --rootfs share",
+      ),
+    );
+  });
+
+  it("has room for eight images, and refuses a ninth in one line", async () => {
+    let last = { stdout: "", stderr: "", code: 0 as number | null };
+    for (let at = 0; at < 9 && last.code === 0; at++) {
+      last = await inDev(await imageWith(`many-${at}`, [{ name: `f${at}`, content: "", mode: 0o644 }]), "true");
+    }
+    expect(last).toEqual({
+      stdout: "",
+      stderr: "guestctl: guest dev: it can have 8 images on disks, and has them; use another guest\n",
+      code: 125,
+    });
+    expect((await inDev(image, "echo still")).stdout).toBe("still\n");
+  });
+});
+
+describe("the SDK with rootfs block", () => {
+  afterAll(() => void vi.unstubAllEnvs());
+
+  it("creates a sandbox without a share, and refuses volumes", async () => {
+    vi.stubEnv("XDG_RUNTIME_DIR", directory);
+    vi.stubEnv("XDG_CACHE_HOME", directory);
+    await using sandbox = await Sandbox.create({ image, rootfs: "block", files: { "/data/file": "content" } });
+    expect((await sandbox.exec("cat /data/file; grep -c virtiofs /proc/mounts")).stdout).toBe("content0\n");
+    const volumes = [{ host: directory, guest: "/mnt" }];
+    await expect(Sandbox.create({ image, rootfs: "block", volumes })).rejects.toThrow(
+      /volumes need a shared folder, which rootfs "block" lacks/,
+    );
+  });
+});
+
+const skipped = isRoot() ? "" : " (needs root)";
+
+it.skipIf(!isRoot())(`an ordinary user's container has the image's owners${skipped}`, async () => {
+  const home = join(directory, "of-nobody");
+  mkdirSync(join(home, "bin"), { recursive: true });
+  copyFileSync(findVhostDeviceVsock(), join(home, "bin/vhost-device-vsock"));
+  const owned = await imageWith("owned", [{ name: "mine", content: "x", mode: 0o640, uid: 1000, gid: 2000 }]);
+  copyFileSync(owned, join(home, "owned.tar"));
+  chownSync(home, NOBODY, NOBODY);
+  chmodSync(directory, 0o711);
+  const words = [
+    "setpriv",
+    `--reuid=${NOBODY}`,
+    `--regid=${NOBODY}`,
+    "--clear-groups",
+    "--",
+    process.execPath,
+    launcher,
+  ];
+  const [program = "", ...args] = [...words, "run", "--rootfs", "block", join(home, "owned.tar"), "sh", "-c"];
+  const env = {
+    ...{ HOME: home, TMPDIR: "/tmp", XDG_RUNTIME_DIR: home, XDG_CACHE_HOME: home, NO_COLOR: "1" },
+    PATH: `${home}/bin:${process.env["PATH"]}`,
+  };
+  const script = "stat -c '%a %u:%g' /mine; chown 5:6 /mine; stat -c '%u:%g' /mine";
+  const { stdout } = await promisify(execFile)(program, [...args, script], { env, cwd: home });
+  expect(stdout).toBe("640 1000:2000\n5:6\n");
+});
