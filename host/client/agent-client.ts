@@ -54,6 +54,16 @@ async function openChannel(address: string, options: ConnectOptions): Promise<Rp
   return endsWithAgent(options.protocol === "grpc" ? new GrpcClient(stream) : new TtrpcClient(stream));
 }
 
+/** Returns a client whose calls go to the client of that moment, which stays its owner's. */
+export function presentClient(present: () => AgentClient): AgentClient {
+  return agentClient({
+    call: (...call) => present().channel.call(...call),
+    closed: present().closed,
+    close: async () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  });
+}
+
 /** Returns the agent's services over a channel, which the client then owns. */
 function agentClient(channel: RpcChannel): AgentClient {
   return {

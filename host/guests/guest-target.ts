@@ -1,8 +1,8 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseAddress } from "../client/address.ts";
-import { type AgentClient, connect } from "../client/agent-client.ts";
-import { type DialOptions, dial } from "../client/dial.ts";
+import { type AgentClient, type ConnectOptions, connect } from "../client/agent-client.ts";
+import { dial } from "../client/dial.ts";
 import { Qmp } from "../machine/qmp.ts";
 import { OperationError } from "../operation-error.ts";
 import { checkPrivateFolder } from "../private-folder.ts";
@@ -24,7 +24,10 @@ export interface ContainerTarget extends Target {
  * Connects to the agent. If the socket folder of one of our guests is replaced while connecting, throws OperationError
  * without sending anything. Also throws FolderError or the error of the dial.
  */
-export function connectTo(target: Target, options: Pick<DialOptions, "signal"> = {}): Promise<AgentClient> {
+export function connectTo(
+  target: Target,
+  options: Pick<ConnectOptions, "signal" | "again"> = {},
+): Promise<AgentClient> {
   return checkFolder(
     target,
     () => connect(target.address, options),

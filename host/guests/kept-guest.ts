@@ -3,8 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Console } from "../machine/console.ts";
 import type { SharedDisk } from "../machine/disks.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
-import type { UserNetwork } from "../machine/user-network.ts";
 import { readManifest } from "../machine/snapshot/manifest.ts";
+import type { UserNetwork } from "../machine/user-network.ts";
 import { guestLog } from "../sandbox/guest-log.ts";
 import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import type { SharedFolder } from "../sandbox/shared-folder.ts";
@@ -60,7 +60,8 @@ export async function bootKeptGuest(
     bootedAt: new Date().toISOString(),
   };
   store.writeGuest(record);
-  if (options.snapshot !== undefined) writeContainers(store, options.name, (await readManifest(options.snapshot)).notes);
+  if (options.snapshot !== undefined)
+    writeContainers(store, options.name, (await readManifest(options.snapshot)).notes);
   await keepGuest(store, options.name, guest);
   void keepAgentLog(guest.logAddress, agentLogFile(store, options.name), guest.ended);
   return { guest, record };

@@ -2,7 +2,7 @@ import type { Image } from "../../image/read-image.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { blockRootOf, knownBlockRoot } from "../block-root/block-root.ts";
-import type { AgentClient } from "../client/agent-client.ts";
+import { type AgentClient, presentClient } from "../client/agent-client.ts";
 import { imageSpec, type RootfsPlace, type RunOptions } from "../image/image-config.ts";
 import { guestRootStorage } from "../sandbox/guest-root.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
@@ -78,7 +78,7 @@ export async function prepareInOwnGuest(
   const kept = undo.move();
   return {
     ...prepared,
-    client: guest.client,
+    client: presentClient(() => guest.client),
     target: { address: guest.address },
     network: options.network !== undefined,
     guest: options.name,

@@ -39,7 +39,11 @@ export async function makeTemplate(
     const { notes, ...facts } = await quiesce(client, name);
     await client.close();
     const { signal } = options;
-    return await guest.save(directory, { ...facts, notes: { ...notes, ...prepared } }, { end: true, ...(signal === undefined ? {} : { signal }) });
+    return await guest.save(
+      directory,
+      { ...facts, notes: { ...notes, ...prepared } },
+      { end: true, ...(signal === undefined ? {} : { signal }) },
+    );
   } catch (error) {
     if (guest.signal.aborted && !(error instanceof MachineError)) throw guest.signal.reason;
     throw error;

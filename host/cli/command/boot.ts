@@ -93,7 +93,7 @@ async function keep(
   const onConsole = (line: string) => void process.stderr.write(`${line}\n`);
   const machine = { ...guestSize(flags), ...guestImage(flags), ...guestWords(flags), ...guestNetwork(flags) };
   const disks = flags.rootfs === "block" || flags.template !== undefined ? { disks: [] } : {};
-  using template = await useTemplate(flags.template, name);
+  using used = await useTemplate(flags.template, name);
   const options = {
     name,
     ...machine,
@@ -104,6 +104,7 @@ async function keep(
   };
   const { guest, record } = await interrupts.during(bootKeptGuest(store, options));
   await using kept = guest;
+  used?.[Symbol.dispose](); // from now on the template can be removed
   status.clear();
   process.stdout.write(describe(record, flags));
   announceReady();

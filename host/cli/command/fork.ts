@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
 import { randomName } from "../../guests/random-name.ts";
-import { TemplateStore } from "../../template/template-store.ts";
 import { oneLine } from "../../operation-error.ts";
 import { StateStore } from "../../state/state-store.ts";
+import { TemplateStore } from "../../template/template-store.ts";
 import { count, identifier } from "../flags/option-values.ts";
 import { print } from "../output/print.ts";
 import { outputFile, runInBackground } from "../run/background.ts";

@@ -37,5 +37,15 @@ export function templateRecord({ name, manifest, size, usedAt, guests }: StoredT
   const { memoryMib, cpus } = manifest?.machine ?? {};
   const processes = manifest === undefined ? [] : containersIn(manifest.notes);
   const containers = processes.filter(({ container, exec }) => container === exec).map(({ container }) => container);
-  return { name, createdAt: manifest?.createdAt, usedAt, size, memoryMib, cpus, guest: manifest?.guest, guests, containers };
+  return {
+    name,
+    createdAt: manifest?.createdAt,
+    usedAt,
+    size,
+    memoryMib,
+    cpus,
+    guest: manifest?.guest,
+    guests,
+    containers,
+  };
 }

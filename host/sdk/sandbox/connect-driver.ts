@@ -16,7 +16,7 @@ export async function connectDriver(nameOrAddress: string, options: ConnectOptio
   return limited(operation, options, async (signal) => {
     const store = new StateStore();
     const target = findTarget(operation, store, nameOrAddress, options);
-    const client = await connectTo(target);
+    const client = await connectTo(target, { again: true });
     try {
       await client.health.check({}, { signal });
       const offers = { guest: await offersOf(client, { signal }), streams: await hasStreams(target) };
