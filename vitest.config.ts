@@ -49,7 +49,7 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
           include: [
             "{agent,docs,lib,image,host,rootfs-builder,release}/**/*.test.ts",
-            "test/{clean-up,conformance,docs,plans,bench,mutation}/**/*.test.ts",
+            "test/{check,clean-up,conformance,docs,plans,bench,mutation}/**/*.test.ts",
           ],
           exclude: MEASURING,
           testTimeout: 60_000,
