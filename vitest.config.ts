@@ -1,14 +1,29 @@
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** Files that take longest, the longest first: begun last, one of them would go on alone. */
+/** Files that take longest, the longest of each project first: begun last, one of them would go on alone. */
 const LONG = [
+  "rootfs-builder/outputs/make-output.test.ts",
+  "rootfs-builder/recipe/recipe-tasks.test.ts",
+  "host/setup/setup.test.ts",
+  "release/package.test.ts",
+  "test/namespaces/conformance.test.ts",
+  "test/namespaces/scenarios.test.ts",
+  "test/namespaces/guestctl-streams.test.ts",
+  "test/namespaces/sudden-death.test.ts",
+  "test/namespaces/copy-resume.test.ts",
+  "test/namespaces/conformance-faults.test.ts",
+  "test/namespaces/runtimes.test.ts",
+  "test/oci-runtime/validation.test.ts",
+  "test/attack/faults.test.ts",
+  "test/differential/differential.test.ts",
   "test/vm/scenarios.test.ts",
+  "test/vm/devices.test.ts",
+  "test/vm/guestctl.test.ts",
   "test/vm/samples.test.ts",
   "test/vm/hosts.test.ts",
-  "test/namespaces/runtimes.test.ts",
-  "test/namespaces/scenarios.test.ts",
-  "test/oci-runtime/validation.test.ts",
+  "test/vm/streams.test.ts",
+  "test/vm/image-build.test.ts",
 ];
 
 /** Of a fresh clone nothing is known of how long files take. */
@@ -49,7 +64,7 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
           include: [
             "{agent,docs,lib,image,host,rootfs-builder,release}/**/*.test.ts",
-            "test/{clean-up,conformance,docs,plans,bench,mutation}/**/*.test.ts",
+            "test/{check,clean-up,conformance,docs,plans,bench,mutation}/**/*.test.ts",
           ],
           exclude: MEASURING,
           testTimeout: 60_000,

@@ -78,7 +78,7 @@ describeInNamespaces("a peer that connects thousands of times", () => {
   }
 
   it.each([
-    ["ttRPC", Buffer.concat([REQUEST, Buffer.alloc(20)]), COUNT],
+    ["ttRPC", Buffer.concat([REQUEST, Buffer.alloc(5)]), COUNT],
     ["gRPC", GREETING, MOST_GRPC],
   ] as const)("and sends a byte at a time delays no other client: %s", async (_name, bytes, most) => {
     const before = residentMib(agent);

@@ -4,9 +4,9 @@ import { expect, test } from "vitest";
 import { startRelayedInit } from "./testing/relayed-init.ts";
 import { describeInit } from "./testing/variants.ts";
 
-/** The test stands in for the agent, so it is the test that falls silent. */
+/** The test stands in for the agent, so it is the test that falls silent. They mostly wait, each with its own init. */
 describeInit("init, which watches the agent,", (binary) => {
-  test("replaces an agent that falls silent, and allows each successor in a row twice as long a silence", async () => {
+  test.concurrent("replaces an agent that falls silent, and allows each successor in a row twice as long a silence", async () => {
     await using init = await startRelayedInit({ init: binary });
     for (const generation of [1, 2, 3]) {
       const agent = await init.nextAgent();
@@ -23,7 +23,7 @@ describeInit("init, which watches the agent,", (binary) => {
     );
   });
 
-  test("keeps an agent that sends no heartbeat, withdraws the limit, or sends its heartbeats in time", async () => {
+  test.concurrent("keeps an agent that sends no heartbeat, withdraws the limit, or sends its heartbeats in time", async () => {
     await using init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     await sleep(400);
@@ -37,7 +37,7 @@ describeInit("init, which watches the agent,", (binary) => {
     expect(init.running.console()).not.toMatch(/the agent/);
   });
 
-  test("gives the agent time to answer after the clock has jumped", async () => {
+  test.concurrent("gives the agent time to answer after the clock has jumped", async () => {
     await using init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     const pid = await init.running.pid();
@@ -54,7 +54,7 @@ describeInit("init, which watches the agent,", (binary) => {
     expect(init.running.console()).not.toMatch(/the agent/);
   });
 
-  test("wakes up at most once for each heartbeat", async () => {
+  test.concurrent("wakes up at most once for each heartbeat", async () => {
     await using init = await startRelayedInit({ init: binary });
     const agent = await init.nextAgent();
     const pid = await init.running.pid();

@@ -18,8 +18,8 @@ describeInNamespaces("hosts that speak Kata's protocol", () => {
       await oneContainer(machine, kind, host);
       await terminalContainer(machine, kind, host);
       await lastMessage(machine, kind, host);
+      await expect.poll(() => host.calls.checks.length).toBeGreaterThan(0);
       await host.end();
-      expect(host.calls.checks.length).toBeGreaterThan(0);
     });
 
     it.each([false, true])("runs a pod of three containers, with a shared pid namespace: %s", async (sharePid) => {

@@ -58,9 +58,9 @@ type Options = {
 export function scenariosOver(protocol: Protocol, machine: () => Machine, options: Options): void {
   const { parts = ["agent", "kernel", "machine"] } = options;
   inOnePod(protocol, machine, (pod) => {
-    if (parts.includes("agent")) agentScenarios(pod);
+    if (parts.includes("agent")) agentScenarios(pod, protocol, machine);
     if (parts.includes("kernel")) kernelScenarios(pod);
-    if (parts.includes("machine")) machineScenarios(pod, protocol, machine, options);
+    if (parts.includes("machine")) machineScenarios(pod, options);
   });
 }
 
@@ -80,7 +80,8 @@ function inOnePod(protocol: Protocol, machine: () => Machine, scenarios: (pod: (
   });
 }
 
-function agentScenarios(pod: () => Pod): void {
+function agentScenarios(pod: () => Pod, protocol: Protocol, machine: () => Machine): void {
+  it("connections that die during reads, waits and polls lose no data", () => lostConnections(machine(), { protocol }));
   describe("CopyFile", () => copyFileScenarios(pod));
   describe("observation", () => observationScenarios(pod));
   describe("refusals", () => refusalScenarios(pod));
@@ -106,13 +107,12 @@ function kernelScenarios(pod: () => Pod): void {
   describe("devices", () => deviceScenarios(pod));
   describe("the device filter", () => deviceFilterScenarios(pod));
   describe("cgroups", () => cgroupScenarios(pod));
-  // Binds from the guest's disks are in test/vm/devices.test.ts.
+  // Binds from the guest's disks are in test/vm/devices.test.ts and test/nightly/devices.test.ts.
   it("an idmapped bind of a tmpfs shows the mapped ids if the kernel supports it", (context) =>
-    idmappedBinds(pod(), tmpfsSource(), context));
+    idmappedBinds(pod(), tmpfsSource(), { context }));
 }
 
-function machineScenarios(pod: () => Pod, protocol: Protocol, machine: () => Machine, { limits }: Options): void {
-  it("connections that die during reads, waits and polls lose no data", () => lostConnections(machine(), { protocol }));
+function machineScenarios(pod: () => Pod, { limits }: Options): void {
   hugePages(pod);
   describe("confinement", () => confinementScenarios(pod));
   if (!limits) return;

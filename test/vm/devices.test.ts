@@ -87,13 +87,13 @@ test("a disk that is present at boot can be a container's root", async () => {
   expect(await rootedIn("blk", `${BRIDGE}/05`)).toMatch(/^cold\n\/dev\/vd[a-z] \/ ext4 rw,noatime/);
 });
 
-test("directories of a disk can be bound with mapped ids: with their own maps, or the container's", async () => {
+test("directories of a disk can be bound with mapped ids", async () => {
   const container_id = `disk${++count}`;
   const mount_point = "/run/idmapped-disk";
   const storages = [{ driver: "blk", source: `${BRIDGE}/05`, fstype: "ext4", options: [], mount_point }];
   const OCI = ociSpec(`${mount_point}/rootfs`, ["sleep", "1000"]);
   await pod.client.agent.createContainer({ container_id, storages, OCI });
-  await idmappedBinds(pod, mountedSource(mount_point));
+  await idmappedBinds(pod, mountedSource(mount_point), { brief: true });
   await machine.shell(`umount ${mount_point}/idmapped/below`);
   await pod.remove(container_id);
 });

@@ -55,9 +55,11 @@ async function stopContainer(store: StateStore, text: string, flags: TargetFlags
   noteStopped(store, target);
   const id = { container_id: target.container, exec_id: target.container };
   await using client = await connectTo(target);
-  await client.agent.signalProcess({ ...id, signal: SIGTERM });
   const timer = new AbortController();
+  // Requested before the signal: of `run --rm` the container may be gone as soon as it has ended.
   const ended = client.agent.waitProcess(id);
+  ended.catch(() => undefined); // a failed signal is reported instead
+  await client.agent.signalProcess({ ...id, signal: SIGTERM });
   const late = delay(GRACE_MS, undefined, { signal: timer.signal }).then(
     () => client.agent.signalProcess({ ...id, signal: SIGKILL }),
     () => undefined,

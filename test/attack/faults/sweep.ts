@@ -13,6 +13,8 @@ const DEFECT = /[^\n]*(unhandled rejection|uncaught|the agent ends|the agent end
 export interface SweepOptions {
   /** Number of errnos to try for each call. */
   readonly variants: number;
+  /** Fails only every n-th call, from the first on. Default: 1, which is all. */
+  readonly every?: number;
 }
 
 export interface SweepResult {
@@ -26,21 +28,25 @@ export interface SweepResult {
  * Repeats a step with its first system call failing, then its second, and so on until it makes no more calls. After
  * each, the same step must succeed, and everything else must be as before.
  */
-export async function sweep(faulty: FaultyMachine, step: Step, { variants }: SweepOptions): Promise<SweepResult> {
+export async function sweep(
+  faulty: FaultyMachine,
+  step: Step,
+  { variants, every = 1 }: SweepOptions,
+): Promise<SweepResult> {
   const hit = new Map<string, number>();
   const problems: string[] = [];
   await succeed(faulty, step);
   await succeed(faulty, step);
   let before = await faulty.traces();
   let missed = false;
-  for (let first = 1; ; first++) {
+  for (let first = 1; ; first += every) {
     for (let variant = 0; variant < variants; variant++) {
       const { name, errno, hits, problem } = await strike(faulty, step, { first, variant }, before);
       if (name === "") {
         // A run may end before the call for another reason; only a second one shows that there are no more calls.
         if (missed) return { hit, problems };
         missed = true;
-        first--;
+        first -= every;
         break;
       }
       missed = false;

@@ -10,6 +10,9 @@ import { startHostAgent } from "./host-agent.ts";
 /** The machine's own limit may be below guestctl's usual one, and only a guest can raise it. */
 export const LIMIT = ["--ulimit", "nofile=1024"];
 
+/** Words of `guestctl run` for a container with the guest's own root. */
+export const WHERE = ["--guest", "dev", "--guest-root", ...LIMIT];
+
 /** guestctl with guest "dev", whose agent runs on this machine. */
 export class DevGuest {
   #machine: Awaited<ReturnType<typeof startHostAgent>> | undefined;
@@ -36,14 +39,18 @@ export class DevGuest {
     return this.#machine.directory;
   }
 
+  /** Environment in which guestctl finds the guest. */
+  get env(): NodeJS.ProcessEnv {
+    return { XDG_RUNTIME_DIR: this.#directory, XDG_CACHE_HOME: this.#directory, DOCKER_CONFIG: this.#directory };
+  }
+
   run(...args: string[]): ReturnType<typeof runGuestctl> {
     return runGuestctl(this.#directory, args);
   }
 
   /** Runs a detached container with a shell script. */
   detach(name: string, options: readonly string[], script: string): ReturnType<typeof runGuestctl> {
-    const where = ["--guest", "dev", "--guest-root", ...LIMIT, "--name", name];
-    return this.run("run", "-d", ...where, ...options, "sh", "-c", script);
+    return this.run("run", "-d", ...WHERE, "--name", name, ...options, "sh", "-c", script);
   }
 
   async stateOf(name: string) {
