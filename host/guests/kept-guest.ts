@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Console } from "../machine/console.ts";
+import type { GuestNetwork } from "../machine/guest-network.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
-import type { UserNetwork } from "../machine/user-network.ts";
 import { guestLog } from "../sandbox/guest-log.ts";
 import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import type { SharedFolder } from "../sandbox/shared-folder.ts";
@@ -13,7 +13,7 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly name: string;
   readonly memoryMib: number;
   readonly cpus: number;
-  readonly network?: UserNetwork;
+  readonly network?: GuestNetwork;
   readonly signal: AbortSignal;
   readonly onConsole?: (line: string) => void;
   /** True if the program that keeps it does other work too, so that it must not be ended with the guest. */
@@ -52,7 +52,8 @@ export async function bootKeptGuest(
     memoryMib: options.memoryMib,
     cpus: options.cpus,
     timeline: guest.timeline,
-    ...(options.network === undefined ? {} : { network: "user" }),
+    ...(options.network === undefined ? {} : { network: options.network.kind }),
+    ...(guest.networkAddress === undefined ? {} : { networkAddress: guest.networkAddress }),
     ...(options.isEmbedded ? { isEmbedded: true } : {}),
     bootedAt: new Date().toISOString(),
   };

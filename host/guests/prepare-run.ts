@@ -4,7 +4,7 @@ import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
 import { imageSpec, type RootfsPlace, type RunOptions } from "../image/image-config.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
-import { RESOLV_CONF_MOUNT } from "../sandbox/set-up-user-network.ts";
+import { RESOLV_CONF_MOUNT } from "../sandbox/set-up-network.ts";
 import {
   makeSharedFolder,
   openRootfs,

@@ -1,13 +1,13 @@
 import { type AgentClient, connect } from "../client/agent-client.ts";
 import { Guest } from "../machine/guest.ts";
+import type { GuestNetwork } from "../machine/guest-network.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
-import { checkForwards, type UserNetwork, userNetworkArguments } from "../machine/user-network.ts";
 import type { ForwardedSpans } from "../trace/forward-spans.ts";
 import { guestTracing } from "../trace/guest-spans.ts";
 import { type BootMarks, type BootTimeline, bootMarks, bootTimeline } from "./boot-timeline.ts";
+import { guestCard, type OpenCard } from "./guest-card.ts";
 import { guestLog, LOG_OPTION, LOG_PORT } from "./guest-log.ts";
 import { openSandbox } from "./open-sandbox.ts";
-import { setUpUserNetwork, USER_NETWORK_DNS } from "./set-up-user-network.ts";
 import { makeSharedFolder, type SharedFolder } from "./shared-folder.ts";
 
 const AGENT_PORT = 1024;
@@ -22,7 +22,7 @@ export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
   /** Name of the sandbox, and the guest's host name. */
   readonly name: string;
   /** Network for the guest and its containers; none by default. */
-  readonly network?: UserNetwork;
+  readonly network?: GuestNetwork;
 }
 
 /** A running guest with a shared folder, a connection to its agent and a sandbox, ready for containers. */
@@ -33,6 +33,7 @@ export class SandboxGuest implements AsyncDisposable {
   readonly timeline: BootTimeline;
   readonly #ended = new AbortController();
   readonly #spans: ForwardedSpans | undefined;
+  readonly #card: OpenCard | undefined;
 
   private constructor(
     guest: Guest,
@@ -40,19 +41,21 @@ export class SandboxGuest implements AsyncDisposable {
     client: AgentClient,
     timeline: BootTimeline,
     spans: ForwardedSpans | undefined,
+    card: OpenCard | undefined,
   ) {
     this.guest = guest;
     this.folder = folder;
     this.client = client;
     this.timeline = timeline;
     this.#spans = spans;
-    guest.signal.addEventListener("abort", () => this.#ended.abort(), { once: true });
+    this.#card = card;
+    guest.signal.addEventListener("abort", () => void this.#end(), { once: true });
   }
 
   /** Starts a guest. If any step fails, rejects and cleans up everything. */
   static async start({ name, network, ...options }: SandboxGuestOptions, shared?: SharedFolder): Promise<SandboxGuest> {
     await using undo = new AsyncDisposableStack();
-    if (network !== undefined) await checkForwards(network);
+    const card = network === undefined ? undefined : await guestCard(network);
     const folder = shared ?? (await makeSharedFolder());
     if (shared === undefined) undo.defer(() => folder.remove());
     const tracing = guestTracing();
@@ -61,7 +64,7 @@ export class SandboxGuest implements AsyncDisposable {
       ...[...(options.kernelArgs ?? []), LOG_OPTION],
     ];
     const begun = performance.now();
-    const qemuArgs = [...(options.qemuArgs ?? []), ...(network === undefined ? [] : userNetworkArguments(network))];
+    const qemuArgs = [...(options.qemuArgs ?? []), ...(card?.qemuArgs ?? [])];
     const guest = await Guest.start({ ...options, kernelArgs, qemuArgs, shares: [folder.share] });
     undo.defer(() => guest.destroy());
     const spans = await tracing?.receive(guest.address(AGENT_PORT), name);
@@ -71,11 +74,11 @@ export class SandboxGuest implements AsyncDisposable {
     await client.health.check({}, { timeoutMs: FIRST_ANSWER_MS });
     const answered = performance.now() - begun;
     const marks = await readMarks(guest.address(LOG_PORT));
-    if (network !== undefined) await setUpUserNetwork(client);
-    const dns = network === undefined ? [] : USER_NETWORK_DNS;
-    await openSandbox(client, { id: name, hostname: name, shared: true, dns });
+    const open = await card?.setUp(client);
+    undo.use(open);
+    await openSandbox(client, { id: name, hostname: name, shared: true, dns: card?.dns ?? [] });
     undo.move();
-    return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered, marks), spans);
+    return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered, marks), spans, open);
   }
 
   get address(): string {
@@ -84,6 +87,11 @@ export class SandboxGuest implements AsyncDisposable {
 
   get logAddress(): string {
     return this.guest.address(LOG_PORT);
+  }
+
+  /** The guest's address, if the host can connect to it. */
+  get networkAddress(): string | undefined {
+    return this.#card?.address;
   }
 
   /** Aborted once the guest has ended or disposal begins. */
@@ -102,11 +110,17 @@ export class SandboxGuest implements AsyncDisposable {
 
   /** Destroys the guest without a power-off. Idempotent, also after `powerOff`. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#ended.abort();
+    await this.#end();
     await this.client.close();
     await this.guest.destroy();
     this.#spans?.close();
     await this.folder.remove();
+  }
+
+  /** Reports the end, and stops listening on the ports that led into the guest. Idempotent. */
+  async #end(): Promise<void> {
+    this.#ended.abort();
+    await this.#card?.[Symbol.asyncDispose]();
   }
 }
 
