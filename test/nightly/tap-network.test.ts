@@ -10,7 +10,9 @@ import { guestctlProgram } from "../../host/machine/paths.ts";
 import { Sandbox } from "../../host/sdk/index.ts";
 import { isRoot } from "../../lib/is-root.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
+import { page } from "../docs/pages.ts";
 import { startGuestctl } from "../scenarios/guestctl-process.ts";
+import { startTwoHosts } from "./testing/two-hosts.ts";
 
 const why = !isRoot() ? "needs root" : existsSync("/dev/net/tun") ? "" : "this machine has no /dev/net/tun";
 
@@ -125,6 +127,20 @@ describe.skipIf(why !== "")(`guests with --network tap${why && ` (skipped: ${why
     child.kill("SIGKILL");
     await expect.poll(() => existsSync(`/sys/class/net/${device}`)).toBe(false);
     expect(deviceTo(guest)).toBeUndefined();
+  });
+
+  it("reach other machines once the host forwards, as docs/guestctl.md says", async () => {
+    using hosts = await startTwoHosts();
+    const onHost = (...command: string[]) => {
+      const [program = "", ...words] = [...hosts.first, ...command];
+      return spawnSync(program, words, { env: { ...process.env, XDG_RUNTIME_DIR: directory }, encoding: "utf8" });
+    };
+    const ask = ["run", "--network", "tap", image, "timeout", "5", "wget", "-q", "-O", "-", hosts.server];
+    expect(onHost(guestctlProgram(), ...ask).stdout).toBe("");
+    const commands = page("docs/guestctl.md").match(/(?<=^ {4}sudo )(sysctl|iptables) .*$/gm) ?? [];
+    expect(commands).toHaveLength(2);
+    for (const line of commands) expect(onHost(...line.split(" "))).toMatchObject({ status: 0, stderr: "" });
+    expect(onHost(guestctlProgram(), ...ask)).toMatchObject({ status: 0, stdout: "198.51.100.1" });
   });
 
   it("are refused in one line to who may not create devices", () => {
