@@ -229,6 +229,10 @@ test("the .deb's guestctl runs with its own Node, and calls the agent of its ser
     await expect
       .poll(() => spawnSync(node, [guestctl, "metrics", "--address", address], { env, encoding: "utf8" }).stdout)
       .toMatch(/^guestd_heap_bytes \d+$/m);
+    // Its client begins with the environment of this process.
+    await using mcp = await startMcp(["--image", "a:b", "--address", address], env, {}, [node, guestctl]);
+    expect((await mcp.client.listTools()).tools.map(({ name }) => name)).toContain("sandbox_create");
+    expect((await mcp.call("sandbox_list"))["sandboxes"]).toEqual([]);
   } finally {
     service.kill("SIGTERM");
     await ended;
