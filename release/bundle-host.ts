@@ -32,22 +32,30 @@ const OPTIONS = {
   sourcesContent: false,
   entryNames: "[name]",
   chunkNames: "[name]-[hash]",
-  // Addons that ssh2 does without, and the packages of `guestctl mcp`, which would be a fifth of guestd.
-  external: ["*.node", "cpu-features", "@modelcontextprotocol/server", "zod"],
   banner: {
     js: `import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);`,
   },
   tsconfigRaw: { compilerOptions: { strict: true, verbatimModuleSyntax: true } },
 } satisfies BuildOptions;
 
+/** Addons that ssh2 does without. */
+const ADDONS = ["*.node", "cpu-features"];
+/** Packages of `guestctl mcp`, which would be a fifth of guestd. */
+const MCP = ["@modelcontextprotocol/server", "zod"];
+
 /**
  * Bundles entries of the checkout at `root`, given by the names of their outputs, with all packages that they need.
- * Code that only a dynamic import reaches is in files of its own.
+ * Code that only a dynamic import reaches is in files of its own. `mcp` includes the packages of `guestctl mcp`.
  */
-export async function bundleHost(root: string, entries: Readonly<Record<string, string>>): Promise<HostBundle> {
+export async function bundleHost(
+  root: string,
+  entries: Readonly<Record<string, string>>,
+  { mcp = false }: { readonly mcp?: boolean } = {},
+): Promise<HostBundle> {
   const outdir = join(root, DIST);
   const { outputFiles, metafile } = await build({
     ...OPTIONS,
+    external: mcp ? ADDONS : [...ADDONS, ...MCP],
     absWorkingDir: root,
     entryPoints: { ...entries },
     inject: [join(root, "release/disposable-stacks.js")],

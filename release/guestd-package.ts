@@ -30,11 +30,15 @@ const ASSETS = [
   "host/setup/*.sh",
 ];
 
-/** Builds the package with guestctl and the library, from the checkout at `root`. */
-export async function guestdPackage(root: string, version: string): Promise<BuiltPackage> {
+/** Builds the package with guestctl and the library, from the checkout at `root`; `mcp` as in `bundleHost`. */
+export async function guestdPackage(
+  root: string,
+  version: string,
+  options: { readonly mcp?: boolean } = {},
+): Promise<BuiltPackage> {
   const library = Object.entries(LIBRARY).filter(([, entry]) => existsSync(join(root, entry)));
   const entries = { guestctl: "host/cli/guestctl.ts", ...Object.fromEntries(library) };
-  const { files, parts } = await bundleHost(root, entries);
+  const { files, parts } = await bundleHost(root, entries, options);
   const read = (path: string): PackageFile => ({ path, content: readFileSync(join(root, path)) });
   const manual = manualPages(version);
   const all = [

@@ -9,8 +9,8 @@ interface SourceMap {
 const FOREIGN = /(^|\/)(node_modules|proto\/gen)\//;
 
 /**
- * Returns a source map without the mappings of packages and generated code, which are the larger part, and without the
- * names of identifiers, which stack traces don't use. Throws SyntaxError.
+ * Returns a source map for stack traces, which need the line of each call: without the mappings of packages and generated code,
+ * columns within a line, and names of identifiers. Throws SyntaxError.
  */
 export function ownSourceMap(text: string): string {
   const map: SourceMap = JSON.parse(text);
@@ -28,7 +28,11 @@ function moved(segment: SourceMapSegment, places: ReadonlyMap<number, number>): 
   return place === undefined ? [column] : [column, place, line, originalColumn];
 }
 
-/** Drops segments that map to nothing, like the segment before them. */
+/** Drops segments that map to the same line as the segment before them, or to nothing like it. */
 function withoutRepeats(segments: readonly SourceMapSegment[]): SourceMapSegment[] {
-  return segments.filter((one, at) => one.length > 1 || (segments[at - 1]?.length ?? 1) > 1);
+  return segments.filter((one, at) => {
+    const [, source, line] = one;
+    const [, sourceBefore, lineBefore] = segments[at - 1] ?? [0];
+    return source !== sourceBefore || line !== lineBefore;
+  });
 }

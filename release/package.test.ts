@@ -108,6 +108,13 @@ describe("the npm package guestd", () => {
     expect(stdout).toMatch(/^missing +kernel +.*; run guestctl setup/m);
     const lines = stdout.trimEnd().split("\n");
     expect(lines.filter((line) => !/^(ok|better|missing) +\S+ +\S/.test(line))).toEqual([]);
+    const json = guestctl("doctor", "--output", "json");
+    const found: readonly { name: string; state: string; text: string }[] = JSON.parse(json.stdout);
+    const words = (line: string) => line.split(/ +/).slice(0, 2);
+    expect([json.status, found.map(({ state, name }) => [state, name])]).toEqual([1, lines.map(words)]);
+    expect(found.map(({ text }) => text).find((text) => text.includes("run guestctl setup, or"))).toMatch(
+      /^there is none /,
+    );
   });
 
   test.each(["node16", "bundler"])("has types for moduleResolution %s", (resolution) => {

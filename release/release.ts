@@ -31,12 +31,16 @@ async function main(): Promise<void> {
   const version = await readVersion(root);
   const [guestd, guest] = [await guestdPackage(root, version), await guestPackageFiles(root, version)];
   const packages = [guestd, guest, await conformancePackage(root, version)];
-  const deb = await hostDeb(root, version, [guestd, guest]);
+  const complete = await guestdPackage(root, version, { mcp: true });
+  const deb = await hostDeb(root, version, [complete, guest]);
   const outputs = new Map<string, Buffer>();
   for (const { name, files } of packages) outputs.set(`${name}-${version}.tgz`, await npmTarball(files));
   const debName = `guestd_${version}_${debianArchitecture()}.deb`;
   outputs.set(debName, await debPackage(deb.control, deb.files, deb.prerm));
-  outputs.set(`guestd-${version}.cdx.json`, await sbom(root, version, packages));
+  outputs.set(
+    `guestd-${version}.cdx.json`,
+    await sbom(root, version, [...packages, { ...complete, name: debName, files: [] }]),
+  );
   outputs.set("SHA256SUMS", Buffer.from(sums(outputs)));
   await rm(to, { recursive: true, force: true });
   await mkdir(to, { recursive: true });

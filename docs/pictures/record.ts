@@ -9,7 +9,7 @@ import { type RecordedLine, terminalSvg } from "./terminal-svg.ts";
 const COMMANDS = [
   "guestctl run -d --name web busybox.tar sleep 1000",
   "guestctl exec web uname -sr",
-  "{ sleep 8; guestctl agent kill | cut -d, -f1 >&2; echo; } |\n  guestctl exec -i web sh -c 'until read -t 3 _; do echo $((n += 1)), process $$; done'",
+  "{ sleep 8; guestctl agent kill | cut -d, -f1 >&2; sleep 7; echo; } |\n  guestctl exec -i web sh -c 'until read -t 3 _; do echo $((n += 1)), process $$; done'",
   "guestctl explain web | head -5",
   "guestctl ps",
   "guestctl stop web",
@@ -25,6 +25,10 @@ try {
   await makeBusyboxImage(join(directory, "busybox.tar"));
   const lines: RecordedLine[] = [];
   for (const command of COMMANDS) await record(command, lines);
+  const killed = lines.findIndex(({ text }) => text.endsWith(" was killed"));
+  if (!lines.slice(killed + 1).some(({ text }) => /^\d+, process \d+$/.test(text))) {
+    throw new Error("record the README's picture: the command printed nothing after the agent's death");
+  }
   const title = "guestctl runs a container, kills the agent below a running command, and explains the container";
   writeFileSync(join(root, "docs/pictures/guestctl.svg"), terminalSvg(lines, title));
 } finally {

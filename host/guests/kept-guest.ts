@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Console } from "../machine/console.ts";
 import type { SharedDisk } from "../machine/disks.ts";
+import type { GuestNetwork } from "../machine/guest-network.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
 import { readManifest } from "../machine/snapshot/manifest.ts";
-import type { UserNetwork } from "../machine/user-network.ts";
 import { guestLog } from "../sandbox/guest-log.ts";
 import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import type { SharedFolder } from "../sandbox/shared-folder.ts";
@@ -17,7 +17,7 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly name: string;
   readonly memoryMib?: number;
   readonly cpus?: number;
-  readonly network?: UserNetwork;
+  readonly network?: GuestNetwork;
   /** Set for a guest without a shared folder (`SandboxGuestOptions.disks`). */
   readonly disks?: readonly SharedDisk[];
   /** Folder of a snapshot to continue from instead of a boot; memory, processors and files are then the snapshot's. */
@@ -55,7 +55,8 @@ export async function bootKeptGuest(
     memoryMib: guest.guest.memoryMib,
     cpus: guest.guest.cpus,
     timeline: guest.timeline,
-    ...(options.network === undefined ? {} : { network: "user" }),
+    ...(options.network === undefined ? {} : { network: options.network.kind }),
+    ...(guest.networkAddress === undefined ? {} : { networkAddress: guest.networkAddress }),
     ...(options.isEmbedded ? { isEmbedded: true } : {}),
     bootedAt: new Date().toISOString(),
   };

@@ -7,7 +7,7 @@ import { imageSpec, type RootfsPlace, type RunOptions } from "../image/image-con
 import { guestRootStorage } from "../sandbox/guest-root.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
 import type { SandboxGuest } from "../sandbox/sandbox-guest.ts";
-import { RESOLV_CONF_MOUNT } from "../sandbox/set-up-user-network.ts";
+import { RESOLV_CONF_MOUNT } from "../sandbox/set-up-network.ts";
 import {
   makeSharedFolder,
   openRootfs,

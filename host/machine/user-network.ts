@@ -1,21 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
-import { createServer } from "node:net";
-import { MachineError } from "./machine-error.ts";
 import { deviceArguments, type Place, type PluggedDevice, plug, portOf, unplug } from "./plugged-device.ts";
+import type { PortForward } from "./port-forward.ts";
 import type { Qmp } from "./qmp.ts";
 
 const CARD = "card";
-
-/** Forwards a port of the host to a port of a guest. */
-export interface PortForward {
-  readonly protocol: "tcp" | "udp";
-  /** IPv4 address of the host to listen on; 0.0.0.0 for all. */
-  readonly address: string;
-  readonly hostPort: number;
-  readonly guestPort: number;
-}
 
 /** QEMU's user network: needs no privileges, and reaches whatever this user's processes reach. */
 export interface UserNetwork {
@@ -75,22 +63,4 @@ function forwardRules({ forwards }: UserNetwork): string[] {
   return forwards.map(({ protocol, address, hostPort, guestPort }) => {
     return `${protocol}:${address}:${hostPort}-${USER_NETWORK.address}:${guestPort}`;
   });
-}
-
-/**
- * Rejects with one line if a port can't be bound. QEMU would report that only after its start, in a line about its
- * options.
- */
-export async function checkForwards({ forwards }: UserNetwork): Promise<void> {
-  for (const { protocol, address, hostPort } of forwards) {
-    const socket = protocol === "tcp" ? createServer() : createSocket("udp4");
-    try {
-      if ("listen" in socket) await once(socket.listen(hostPort, address), "listening");
-      else await once(socket.bind(hostPort, address), "listening");
-    } catch (error) {
-      const reason = (error as NodeJS.ErrnoException).code;
-      throw new MachineError(`publish ${protocol} port ${hostPort} of ${address}: ${reason}; choose another`);
-    }
-    await new Promise<void>((resolve) => socket.close(() => resolve()));
-  }
 }

@@ -3,6 +3,7 @@ import { oneLine } from "../operation-error.ts";
 import type { McpOptions } from "./mcp-options.ts";
 import { newServer } from "./new-server.ts";
 import { Session } from "./session/session.ts";
+import { wholeLines } from "./whole-lines.ts";
 
 /** Bytes of one message; a longer one ends the session. */
 const MAX_MESSAGE_BYTES = 32 << 20;
@@ -15,7 +16,8 @@ export async function serveMcp(options: McpOptions, signal: AbortSignal): Promis
   const over = Promise.withResolvers<void>();
   signal.addEventListener("abort", () => over.resolve(), { once: true });
   await using session = new Session(options);
-  const transport = new StdioServerTransport(process.stdin, process.stdout, { maxBufferSize: MAX_MESSAGE_BYTES });
+  const input = process.stdin.pipe(wholeLines(MAX_MESSAGE_BYTES));
+  const transport = new StdioServerTransport(input, process.stdout, { maxBufferSize: MAX_MESSAGE_BYTES });
   const server = serveStdio(() => newServer(session), {
     transport,
     onerror: (error) => process.stderr.write(`guestctl: mcp: ${oneLine(error)}\n`),

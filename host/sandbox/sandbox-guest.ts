@@ -1,20 +1,21 @@
 import { type AgentClient, connect } from "../client/agent-client.ts";
 import { Guest } from "../machine/guest.ts";
+import type { GuestNetwork } from "../machine/guest-network.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
+import { MachineError } from "../machine/machine-error.ts";
 import { type Manifest, readManifest } from "../machine/snapshot/manifest.ts";
 import type { RestoreOptions } from "../machine/snapshot/restore-guest.ts";
 import type { SaveOptions } from "../machine/snapshot/save-guest.ts";
-import { checkForwards } from "../machine/user-network.ts";
 import type { ForwardedSpans } from "../trace/forward-spans.ts";
 import { guestTracing } from "../trace/guest-spans.ts";
 import { becomeClone } from "./become-clone.ts";
 import { type BootMarks, type BootTimeline, bootMarks, bootTimeline } from "./boot-timeline.ts";
 import { connectRestored } from "./connect-restored.ts";
 import { continueSaved } from "./continue-saved.ts";
+import { guestCard, type OpenCard } from "./guest-card.ts";
 import { guestLog, LOG_OPTION, LOG_PORT } from "./guest-log.ts";
 import { openSandbox } from "./open-sandbox.ts";
 import { quiesce } from "./quiesce.ts";
-import { setUpUserNetwork, USER_NETWORK_DNS } from "./set-up-user-network.ts";
 import { makeSharedFolder, type SharedFolder } from "./shared-folder.ts";
 import { stepClock } from "./step-clock.ts";
 
@@ -26,9 +27,11 @@ const MARKS_MS = 2000;
 export const CONTAINER_LOGS = "agent.container_logs=262144";
 const POWER_OFF_MS = 30_000;
 
-export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
+export interface SandboxGuestOptions extends Omit<GuestOptions, "shares" | "network"> {
   /** Name of the sandbox, and the guest's host name. With `disks`, it has no shared folder. */
   readonly name: string;
+  /** Network for the guest and its containers; none by default. */
+  readonly network?: GuestNetwork;
   /**
    * True if only containers mount the shared folder, and the sandbox doesn't: while none of them uses it, the guest can
    * be saved.
@@ -36,7 +39,9 @@ export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
   readonly canBeSaved?: boolean;
 }
 
-export interface RestoredGuestOptions extends Omit<RestoreOptions, "shares"> {
+export interface RestoredGuestOptions extends Omit<RestoreOptions, "shares" | "network"> {
+  /** Network for the guest and its containers: the user network, or none, which is the default. */
+  readonly network?: GuestNetwork;
   /** The clone's host name. */
   readonly name: string;
   /** True for a guest without a shared folder, whose containers have their roots on disks. */
@@ -50,6 +55,7 @@ interface Parts {
   readonly client: AgentClient;
   readonly timeline: BootTimeline;
   readonly spans?: ForwardedSpans | undefined;
+  readonly card?: OpenCard | undefined;
 }
 
 /** A running guest with a shared folder or disks, a connection to its agent and a sandbox, ready for containers. */
@@ -61,16 +67,18 @@ export class SandboxGuest implements AsyncDisposable {
   readonly #name: string;
   readonly #ended = new AbortController();
   readonly #spans: ForwardedSpans | undefined;
+  readonly #card: OpenCard | undefined;
   #client: AgentClient;
 
-  private constructor({ name, guest, folder, client, timeline, spans }: Parts) {
+  private constructor({ name, guest, folder, client, timeline, spans, card }: Parts) {
     this.#name = name;
     this.guest = guest;
     this.folder = folder;
     this.#client = client;
     this.timeline = timeline;
     this.#spans = spans;
-    guest.signal.addEventListener("abort", () => this.#ended.abort(), { once: true });
+    this.#card = card;
+    guest.signal.addEventListener("abort", () => void this.#end(), { once: true });
   }
 
   /** Starts a guest. If any step fails, rejects and cleans up everything. */
@@ -78,9 +86,10 @@ export class SandboxGuest implements AsyncDisposable {
     { name, canBeSaved = false, ...options }: SandboxGuestOptions,
     given?: SharedFolder,
   ): Promise<SandboxGuest> {
-    const { network, disks } = options;
+    const { network, ...rest } = options;
+    const { disks } = rest;
     await using undo = new AsyncDisposableStack();
-    if (network !== undefined) await checkForwards(network);
+    const card = network === undefined ? undefined : await guestCard(network);
     const folder = disks === undefined ? (given ?? (await makeSharedFolder())) : undefined;
     if (given === undefined) undo.defer(() => folder?.remove());
     const tracing = guestTracing();
@@ -90,7 +99,9 @@ export class SandboxGuest implements AsyncDisposable {
     ];
     const begun = performance.now();
     const shares = folder === undefined ? [] : [folder.share];
-    const guest = await Guest.start({ ...options, kernelArgs, shares });
+    const qemuArgs = [...(options.qemuArgs ?? []), ...(card?.qemuArgs ?? [])];
+    const user = card?.network === undefined ? {} : { network: card.network };
+    const guest = await Guest.start({ ...rest, ...user, kernelArgs, qemuArgs, shares });
     undo.defer(() => guest.destroy());
     const spans = await tracing?.receive(guest.address(AGENT_PORT), name);
     undo.defer(() => spans?.close());
@@ -99,13 +110,13 @@ export class SandboxGuest implements AsyncDisposable {
     await client.health.check({}, { timeoutMs: FIRST_ANSWER_MS });
     const answered = performance.now() - begun;
     const marks = await readMarks(guest.address(LOG_PORT));
-    if (guest.mac !== undefined) await setUpUserNetwork(client, guest.mac);
-    const dns = network === undefined ? [] : USER_NETWORK_DNS;
+    const open = await card?.setUp(client, guest.mac);
+    undo.use(open);
     const shared = folder !== undefined && !canBeSaved;
-    await openSandbox(client, { id: name, hostname: name, shared, dns });
+    await openSandbox(client, { id: name, hostname: name, shared, dns: card?.dns ?? [] });
     undo.move();
     return new SandboxGuest({
-      ...{ name, guest, folder, client, spans },
+      ...{ name, guest, folder, client, spans, card: open },
       timeline: bootTimeline(guest.timeline, answered, marks),
     });
   }
@@ -120,21 +131,27 @@ export class SandboxGuest implements AsyncDisposable {
     given?: SharedFolder,
   ): Promise<SandboxGuest> {
     await using undo = new AsyncDisposableStack();
-    const { network } = options;
-    if (network !== undefined) await checkForwards(network);
+    const { network, ...rest } = options;
+    if (network?.kind === "tap") {
+      throw new MachineError(`restore ${snapshot}: a clone can't have a tap network; use the user network`);
+    }
+    const card = network === undefined ? undefined : await guestCard(network);
     const { epoch } = await readManifest(snapshot);
     const folder = hasNoFolder ? undefined : (given ?? (await makeSharedFolder()));
     if (given === undefined) undo.defer(() => folder?.remove());
     const begun = performance.now();
-    const guest = await Guest.restore(snapshot, { ...options, shares: folder === undefined ? [] : [folder.share] });
+    const shares = folder === undefined ? [] : [folder.share];
+    const user = card?.network === undefined ? {} : { network: card.network };
+    const guest = await Guest.restore(snapshot, { ...rest, ...user, shares });
     undo.defer(() => guest.destroy());
     const client = await connectRestored(guest.address(AGENT_PORT));
     undo.defer(() => client.close());
-    await becomeClone(client, epoch, name, guest.mac === undefined ? [] : USER_NETWORK_DNS);
-    if (guest.mac !== undefined) await setUpUserNetwork(client, guest.mac);
+    await becomeClone(client, epoch, name, card?.dns ?? []);
+    const open = await card?.setUp(client, guest.mac);
     const answered = performance.now() - begun;
     undo.move();
-    return new SandboxGuest({ name, guest, folder, client, timeline: bootTimeline(guest.timeline, answered) });
+    const timeline = bootTimeline(guest.timeline, answered);
+    return new SandboxGuest({ name, guest, folder, client, timeline, card: open });
   }
 
   /** The connection to the agent; `save` replaces it. */
@@ -148,6 +165,11 @@ export class SandboxGuest implements AsyncDisposable {
 
   get logAddress(): string {
     return this.guest.address(LOG_PORT);
+  }
+
+  /** The guest's address, if the host can connect to it. */
+  get networkAddress(): string | undefined {
+    return this.#card?.address;
   }
 
   /** Aborted once the guest has ended or disposal begins. */
@@ -199,11 +221,17 @@ export class SandboxGuest implements AsyncDisposable {
 
   /** Destroys the guest without a power-off. Idempotent, also after `powerOff`. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#ended.abort();
+    await this.#end();
     await this.client.close();
     await this.guest.destroy();
     this.#spans?.close();
     await this.folder?.remove();
+  }
+
+  /** Reports the end, and stops listening on the ports that led into the guest. Idempotent. */
+  async #end(): Promise<void> {
+    this.#ended.abort();
+    await this.#card?.[Symbol.asyncDispose]();
   }
 }
 

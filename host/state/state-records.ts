@@ -15,7 +15,9 @@ export interface GuestRecord {
   readonly cpus: number;
   readonly timeline: BootTimeline;
   /** Set if the guest has a network; its containers then get the sandbox's resolv.conf. */
-  readonly network?: "user";
+  readonly network?: "user" | "tap";
+  /** The guest's IPv4 address, if the host can connect to it. */
+  readonly networkAddress?: string;
   /** Set if a program keeps it that has other work too: it is powered off by a call. */
   readonly isEmbedded?: true;
   /** ISO 8601. */

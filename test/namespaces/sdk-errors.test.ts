@@ -179,6 +179,13 @@ describeInNamespaces("bad input to the SDK", () => {
       },
     },
     {
+      what: "a network that doesn't exist",
+      code: "invalid-argument",
+      // As JavaScript passes it.
+      run: () =>
+        errorOf(() => Reflect.apply(Sandbox.create, Sandbox, [{ image: "a:b", name: "web", network: "bridge" }])),
+    },
+    {
       what: "options for a guest with an address",
       code: "invalid-argument",
       run: () => errorOf(() => here({ name: "web", memoryMib: 512 })),

@@ -8,6 +8,8 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  realpathSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -19,6 +21,8 @@ import { isRoot } from "../../lib/is-root.ts";
 import { packageRoot } from "../../lib/package-root.ts";
 import { packagedNode } from "../../rootfs-builder/image/stripped-node.ts";
 import { readVersion } from "../../rootfs-builder/read-version.ts";
+import { page } from "../docs/pages.ts";
+import { startMcp } from "../scenarios/mcp-client.ts";
 
 /** The program of README.md. */
 const sample = /```js\n([\s\S]*?)```/.exec(readFileSync(join(packageRoot(), "README.md"), "utf8"))?.[1] ?? "";
@@ -71,10 +75,15 @@ interface User {
 const certificates = process.env["NODE_EXTRA_CA_CERTS"];
 const forRegistry = certificates === undefined ? {} : { NODE_EXTRA_CA_CERTS: certificates };
 
+/** Returns the words that run a program as a user. */
+const as = (uid: number) => ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--"];
+/** Returns the PATH of a user with a Node. */
+const pathOf = (node: string) => `${nodes.get(node)}:/usr/sbin:/usr/bin:/sbin:/bin`;
+
 /** Runs a program as a user with a Node, a home and no other environment. */
 function run({ uid, node, home, cwd }: User, command: string, ...args: readonly string[]) {
-  const env = { ...forRegistry, HOME: home, PATH: `${nodes.get(node)}:/usr/sbin:/usr/bin:/sbin:/bin` };
-  const words = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--", command, ...args];
+  const env = { ...forRegistry, HOME: home, PATH: pathOf(node) };
+  const words = [...as(uid), command, ...args];
   const { status, stdout, stderr } = spawnSync(words[0] ?? "", words.slice(1), { cwd, env, encoding: "utf8" });
   return { status, stdout, stderr };
 }
@@ -164,6 +173,36 @@ describe.each(["22", "24"])("with Node %s", (node) => {
       expect([name, run(user, "node", name).stdout]).toEqual([name, "3 hello world\nstdout one\nstderr two\n"]);
     }
   });
+
+  test("an installed guestd serves MCP, once its packages are installed as docs/mcp.md says", async () => {
+    const rust = (await findVirtiofsd()).kind === "rust" && isRoot();
+    const user = install(rust ? NOBODY : (process.getuid?.() ?? 0), node);
+    shareCache(user);
+    const image = join(user.cwd, `node_modules/guestd-guest-linux-${process.arch}/busybox.tar`);
+    const [line = "", ...words] =
+      /npm install @modelcontextprotocol\S* \w+/.exec(page("docs/mcp.md"))?.[0].split(" ") ?? [];
+    const before = run(user, "npx", "guestctl", "mcp", "--image", image);
+    expect([before.status, before.stderr]).toEqual([1, expect.stringContaining([line, ...words].join(" "))]);
+    expect(run(user, line, ...words, "--no-audit", "--no-fund")).toMatchObject({ status: 0 });
+    const env = {
+      HOME: user.home,
+      PATH: pathOf(node),
+      XDG_RUNTIME_DIR: folder(`run-${homes}`, user.uid),
+      TMPDIR: "/tmp",
+    };
+    chmodSync(env.XDG_RUNTIME_DIR, 0o700);
+    const guestctl = [...as(user.uid), join(user.cwd, "node_modules/.bin/guestctl")];
+    await using mcp = await startMcp(["--image", image, "--memory", "256m"], env, {}, guestctl);
+    expect(readlinkSync(`/proc/${mcp.pid}/exe`)).toBe(realpathSync(join(nodes.get(node) ?? "", "node")));
+    await mcp.call("sandbox_create", { name: "web" });
+    const command = "echo hello; echo world >&2; exit 3";
+    expect(await mcp.call("exec", { sandbox: "web", command })).toMatchObject({
+      ...{ exit_code: 3, stdout: "hello\n", stderr: "world\n" },
+    });
+    await mcp.call("file_write", { sandbox: "web", path: "/root/file", content: "content" });
+    expect((await mcp.call("file_read", { sandbox: "web", path: "/root/file" }))["content"]).toBe("content");
+    await mcp.call("sandbox_stop", { sandbox: "web" });
+  });
 });
 
 test("the .deb's guestctl runs with its own Node, and calls the agent of its service mode", async () => {
@@ -190,6 +229,10 @@ test("the .deb's guestctl runs with its own Node, and calls the agent of its ser
     await expect
       .poll(() => spawnSync(node, [guestctl, "metrics", "--address", address], { env, encoding: "utf8" }).stdout)
       .toMatch(/^guestd_heap_bytes \d+$/m);
+    // Its client begins with the environment of this process.
+    await using mcp = await startMcp(["--image", "a:b", "--address", address], env, {}, [node, guestctl]);
+    expect((await mcp.client.listTools()).tools.map(({ name }) => name)).toContain("sandbox_create");
+    expect((await mcp.call("sandbox_list"))["sandboxes"]).toEqual([]);
   } finally {
     service.kill("SIGTERM");
     await ended;

@@ -17,17 +17,18 @@ export interface McpClient extends AsyncDisposable {
   errorOf(tool: string, input?: object): Promise<string>;
 }
 
-/** Starts `guestctl mcp` with options, and connects to it. */
+/** Starts `guestctl mcp` with options, and connects to it. `guestctl` are the words of another one than the checkout's. */
 export async function startMcp(
   options: readonly string[],
   env: NodeJS.ProcessEnv,
   protocol: ClientOptions = {},
+  guestctl: readonly string[] = [process.execPath, launcher],
 ): Promise<McpClient> {
   const known = Object.entries({ ...process.env, ...env }).filter(
     (each): each is [string, string] => each[1] !== undefined,
   );
-  const args = [launcher, "mcp", ...options];
-  const place = { command: process.execPath, args, env: Object.fromEntries(known), stderr: "pipe" as const };
+  const [command = "", ...args] = [...guestctl, "mcp", ...options];
+  const place = { command, args, env: Object.fromEntries(known), stderr: "pipe" as const };
   const transport = new StdioClientTransport(place);
   let stderr = "";
   transport.stderr?.on("data", (chunk) => {

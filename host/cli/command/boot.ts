@@ -98,7 +98,7 @@ async function keep(
     name,
     ...machine,
     ...disks,
-    ...snapshotOf(template),
+    ...snapshotOf(used),
     signal: interrupts.signal,
     ...(flags.verbose ? { onConsole } : {}),
   };
@@ -118,8 +118,9 @@ async function keep(
 }
 
 function describe(record: GuestRecord, flags: BootFlags): string {
-  const { name, address, accelerator, memoryMib, cpus, timeline } = record;
-  const size = `${memoryMib} MiB, ${cpus} CPU${cpus === 1 ? "" : "s"}, ${accelerator}`;
+  const { name, address, accelerator, memoryMib, cpus, timeline, networkAddress } = record;
+  const at = networkAddress === undefined ? "" : `, at ${networkAddress}`;
+  const size = `${memoryMib} MiB, ${cpus} CPU${cpus === 1 ? "" : "s"}, ${accelerator}${at}`;
   return `${colors.bold(name)}  ${address}  (${size})\n${flags.timeline ? stepTable(timeline) : `${timelineText(timeline)}\n`}`;
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
-import { diagnose } from "../../machine/diagnosis.ts";
+import { diagnose, type Finding } from "../../machine/diagnosis.ts";
 import { visibleLine } from "../../visible.ts";
+import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { print } from "../output/print.ts";
 
 const HELP = `
@@ -9,22 +10,25 @@ something is missing. KVM is tried with a kernel once per boot of this machine, 
 
 /** Adds `guestctl doctor`. */
 export function addDoctor(program: Command): void {
-  program
+  const command = program
     .command("doctor")
     .summary("check what guests need")
     .description(
       "Print what guests need on this machine: what is present, missing, or could be better, with the remedy.",
-    )
-    .addHelpText("after", HELP)
-    .action(doctor);
+    );
+  withOutput(command).addHelpText("after", HELP).action(doctor);
 }
 
-async function doctor(): Promise<void> {
+async function doctor(flags: OutputFlags): Promise<void> {
   const findings = await diagnose();
+  await print(isJson(flags) ? jsonText(findings) : table(findings));
+  if (findings.some(({ state }) => state === "missing")) process.exitCode = 1;
+}
+
+function table(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ name }) => name.length));
   const lines = findings.map(({ name, state, text }) =>
     visibleLine(`${state.padEnd(8)} ${name.padEnd(width)}  ${text}`),
   );
-  await print(`${lines.join("\n")}\n`);
-  if (findings.some(({ state }) => state === "missing")) process.exitCode = 1;
+  return `${lines.join("\n")}\n`;
 }

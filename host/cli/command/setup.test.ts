@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { temporaryDirectory } from "../../../image/testing/tree.ts";
@@ -51,5 +51,25 @@ test.skipIf(why !== "")(
       stderr: `guestctl: ${cache}/kernel: disk full: make room there, or use another folder with GUESTD_CACHE\n`,
     });
     expect(readdirSync(cache)).toEqual([]);
+  },
+);
+
+const NOBODY = 65_534;
+
+test.skipIf(!isRoot())(
+  `setup --remove says in one line what it can't remove from another user's folder${isRoot() ? "" : " (skipped: needs root, to be another user)"}`,
+  async () => {
+    mkdirSync(join(cache, "tools"), { recursive: true });
+    writeFileSync(join(cache, "tools/file"), "");
+    const as = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", "--"];
+    const env = { ...process.env, GUESTD_CACHE: cache, HOME: folder.path };
+    const words = [...as, guestctlProgram(), "setup", "--remove"];
+    const { status, stdout, stderr } = spawnSync(words[0] ?? "", words.slice(1), { env, encoding: "utf8" });
+    expect({ status, stdout, stderr }).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: `guestctl: setup: remove ${cache}/accelerator.json: EACCES; repeat it as the user who ran setup\n`,
+    });
+    expect(existsSync(join(cache, "tools/file"))).toBe(true);
   },
 );

@@ -87,7 +87,12 @@ const KEPT = ["accelerator.json", "compiled", "debs", "guest", "kernel", "setup.
 
 async function removeAll(): Promise<void> {
   const directory = cacheDirectory();
-  for (const name of KEPT) await rm(join(directory, name), { recursive: true, force: true });
+  for (const name of KEPT) {
+    const path = join(directory, name);
+    await rm(path, { recursive: true, force: true }).catch(({ code }: NodeJS.ErrnoException) => {
+      throw new CliError(`setup: remove ${path}: ${code}; repeat it as the user who ran setup`);
+    });
+  }
   // A checkout's builds keep more there.
   await rmdir(directory).catch(() => undefined);
   await print(`removed what guests need from ${directory}; packages of apt are still installed\n`);

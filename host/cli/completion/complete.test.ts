@@ -22,7 +22,7 @@ test.each<[string, string[]]>([
   ["guestctl cores g", ["get"]],
   ["guestctl image s", ["sbom"]],
   ["guestctl ps --all --qu", ["--quiet"]],
-  ["guestctl run --network ", ["none", "user"]],
+  ["guestctl run --network ", ["none", "user", "tap"]],
   ["guestctl run --network=u", ["--network=user"]],
   ["guestctl run -d --pull n", ["never"]],
   ["guestctl run -g ", ["dev"]],

@@ -49,7 +49,7 @@ function inBash(line: string, ...words: string[]): string[] {
 testIn("bash", "bash completes commands, options, choices, names and files", () => {
   expect(inBash("guestctl rm", "guestctl", "rm")).toEqual(["rm", "rmi"]);
   expect(inBash("guestctl run --network=u", "guestctl", "run", "--network", "=", "u")).toEqual(["user"]);
-  expect(inBash("guestctl run --network=", "guestctl", "run", "--network", "=")).toEqual(["none", "user"]);
+  expect(inBash("guestctl run --network=", "guestctl", "run", "--network", "=")).toEqual(["none", "user", "tap"]);
   expect(inBash("guestctl exec -g dev w", "guestctl", "exec", "-g", "dev", "w")).toEqual(["web"]);
   expect(inBash("guestctl cp w", "guestctl", "cp", "w")).toEqual(["web:"]);
   expect(inBash("guestctl run script.b", "guestctl", "run", "script.b")).toEqual(["script.bash"]);

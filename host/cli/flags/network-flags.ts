@@ -1,25 +1,27 @@
 import { isIPv4 } from "node:net";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { PortForward, UserNetwork } from "../../machine/user-network.ts";
+import type { GuestNetwork } from "../../machine/guest-network.ts";
+import type { PortForward } from "../../machine/port-forward.ts";
 import { CliError } from "../cli-error.ts";
 
 /** Flags for the network of the guest to boot. */
 export interface NetworkFlags {
-  readonly network?: "none" | "user";
+  readonly network?: "none" | GuestNetwork["kind"];
   readonly publish?: readonly PortForward[];
 }
 
 export function withNetworkFlags(command: Command): Command {
-  const kinds = "network of the booted guest, shared by its containers: none, or user for QEMU's user network";
-  const ports = "with --network user: forward a host port (on 127.0.0.1 by default) to the guest";
+  const kinds =
+    "network of the booted guest, shared by its containers: none, user for QEMU's user network, or tap for a link to this host, which needs root";
+  const ports = "with --network user or tap: forward a host port (on 127.0.0.1 by default) to the guest";
   return command
-    .addOption(new Option("--network <kind>", `${kinds} (default: none)`).choices(["none", "user"]))
+    .addOption(new Option("--network <kind>", `${kinds} (default: none)`).choices(["none", "user", "tap"]))
     .option("-p, --publish <[address:]host:container[/udp]>", ports, portForwards);
 }
 
 /** Returns the network to boot a guest with. Throws CliError for ports without a network. */
-export function guestNetwork({ network, publish = [] }: NetworkFlags): { readonly network?: UserNetwork } {
-  if (network === "user") return { network: { forwards: publish } };
+export function guestNetwork({ network, publish = [] }: NetworkFlags): { readonly network?: GuestNetwork } {
+  if (network === "user" || network === "tap") return { network: { kind: network, forwards: publish } };
   if (publish.length > 0) throw new CliError("-p: the guest has no network; add --network user");
   return {};
 }

@@ -1,5 +1,5 @@
 import { createSocket, type RemoteInfo } from "node:dgram";
-import { type DatagramFlow, openDatagramFlow } from "./datagram-flow.ts";
+import { openDatagramFlow } from "./datagram-flow.ts";
 import type { ForwardTarget } from "./forward.ts";
 import type { LocalForward, LocalForwardOptions, LocalPlace } from "./local-forward.ts";
 
@@ -9,18 +9,45 @@ const MAX_FLOWS = 64;
 /** Datagrams kept while a flow is opened. */
 const MAX_EARLY = 64;
 
+/** Datagrams to and from one place, which may be lost. */
+interface DatagramPath {
+  send(datagram: Uint8Array): void;
+  close(): void;
+}
+
+/** Called for the datagrams of a path, and once it has closed. */
+export interface FlowHandlers {
+  onDatagram(datagram: Buffer): void;
+  onClosed(): void;
+}
+
+interface DatagramOptions {
+  /** Called when a path can't be opened, and when the port fails. */
+  onError?(error: Error): void;
+  readonly idleMs?: number;
+}
+
 interface Flow {
-  opened: DatagramFlow | undefined;
+  opened: DatagramPath | undefined;
   readonly early: Buffer[];
   readonly idle: NodeJS.Timeout;
 }
 
 /** Forwards datagrams from a UDP port of the host: one flow for each sender, opened again if the agent restarts. */
-export async function forwardDatagrams(
+export function forwardDatagrams(
   address: string,
-  { host = "127.0.0.1", port = 0 }: LocalPlace,
+  local: LocalPlace,
   target: ForwardTarget,
-  options: LocalForwardOptions & { readonly idleMs?: number } = {},
+  options: LocalForwardOptions & DatagramOptions = {},
+): Promise<LocalForward> {
+  return relayDatagrams(local, (handlers) => openDatagramFlow(address, target, handlers, options), options);
+}
+
+/** Passes datagrams of a UDP port of the host on: one path of `openPath` for each sender, for as long as it is in use. */
+export async function relayDatagrams(
+  { host = "127.0.0.1", port = 0 }: LocalPlace,
+  openPath: (handlers: FlowHandlers) => Promise<DatagramPath>,
+  options: DatagramOptions = {},
 ): Promise<LocalForward> {
   const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
   const flows = new Map<string, Flow>();
@@ -40,7 +67,7 @@ export async function forwardDatagrams(
       },
       onClosed: () => drop(key, flow),
     };
-    openDatagramFlow(address, target, handlers, options).then(
+    openPath(handlers).then(
       (opened) => {
         flow.opened = opened;
         if (flows.get(key) !== flow) opened.close();

@@ -28,19 +28,28 @@ export interface LocalForward {
  * Listens on the host, and forwards each connection at the address of guestd.v1.Streams (see `dial`). Rejects if the place is
  * taken; a unix socket that no process listens on is replaced.
  */
-export async function forwardFrom(
+export function forwardFrom(
   address: string,
   local: LocalPlace,
   target: ForwardTarget,
   options: LocalForwardOptions = {},
 ): Promise<LocalForward> {
+  return relayFrom(local, () => openForward(address, target, options), options.onError);
+}
+
+/** Listens on the host, and joins each connection to a new one of `open`. Rejects like `forwardFrom`. */
+export async function relayFrom(
+  local: LocalPlace,
+  open: () => Promise<Duplex>,
+  onError?: (error: Error) => void,
+): Promise<LocalForward> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("error", () => undefined);
-    openForward(address, target, options).then(
-      (stream) => join(socket, stream, options.onError),
+    open().then(
+      (stream) => join(socket, stream, onError),
       (error: Error) => {
         reset(socket);
-        options.onError?.(error);
+        onError?.(error);
       },
     );
   });

@@ -42,6 +42,8 @@ export interface ExecParts {
   readonly ended: AbortSignal;
   start(take: TakeOutput): DriverProcess;
   explain(limits: CallLimits): Promise<readonly PlanStep[]>;
+  /** Returns the error that the sandbox's end explains, or the error itself. */
+  causeOf?(error: SandboxError): Promise<SandboxError>;
 }
 
 /**
@@ -95,11 +97,14 @@ export class Exec implements PromiseLike<ExecResult>, AsyncIterable<ExecChunk>, 
   /** Resolves once the process runs. */
   started(limits: CallLimits = {}): Promise<void> {
     return limited(`start of ${this.#parts.what}`, limits, async () => {
-      await Promise.race([this.#process.started, this.#status]);
+      await Promise.race([this.#process.started.catch(() => this.#status), this.#status]);
     });
   }
 
-  /** Input of an exec that was started with `stdin: true`. A write is done once the process has read it. */
+  /**
+   * Input of an exec that was started with `stdin: true`. A write is done once the process has read it. A loop over the output
+   * must not await one in its body: what the agent says about input waits for the body too.
+   */
   get stdin(): Writable {
     if (this.#stdin !== undefined) return this.#stdin;
     throw sandboxError("invalid-argument", `${this.#parts.what}: its input isn't open: start it with stdin: true`);
@@ -272,7 +277,8 @@ export class Exec implements PromiseLike<ExecResult>, AsyncIterable<ExecChunk>, 
       this.#output.end();
       return status;
     } catch (error) {
-      const failure = toSandboxError(this.#parts.what, error);
+      const known = toSandboxError(this.#parts.what, error);
+      const failure = (await this.#parts.causeOf?.(known)) ?? known;
       this.#output.fail(failure);
       throw failure;
     }

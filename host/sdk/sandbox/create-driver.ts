@@ -22,7 +22,8 @@ import { sandboxError } from "../error/to-sandbox-error.ts";
 import { environment } from "../exec/exec-options.ts";
 import { writeAll } from "../files/write-all.ts";
 import { chooseRootfs } from "../image/image-choice.ts";
-import type { CreateOptions } from "./options.ts";
+import { guestNetwork } from "./guest-network.ts";
+import { type CreateOptions, NETWORK_KINDS } from "./options.ts";
 
 const WAITING = ["sleep", "2147483647"];
 const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
@@ -71,20 +72,19 @@ async function prepare(store: StateStore, name: string, options: CreateOptions, 
   const known = Object.fromEntries(Object.entries(machine).filter(([, value]) => value !== undefined));
   try {
     const files = { image: source, volumes: mounted, rootfs: options.rootfs, memory: options.limits?.memory };
-    const guest = { name, memoryMib, cpus, ...networkOf(options), ...known, signal: starting.signal, isEmbedded: true };
+    const guest = {
+      name,
+      memoryMib,
+      cpus,
+      ...guestNetwork(options.network),
+      ...known,
+      signal: starting.signal,
+      isEmbedded: true,
+    };
     return { prepared: await prepareInOwnGuest(store, name, files, guest), image };
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
-}
-
-function networkOf({ network = "none" }: CreateOptions) {
-  if (network === "none") return {};
-  const { publish = [] } = network === "user" ? {} : network;
-  const forwards = publish.map(({ host, guest, address = "127.0.0.1", udp = false }) => {
-    return { protocol: udp ? ("udp" as const) : ("tcp" as const), address, hostPort: host, guestPort: guest };
-  });
-  return { network: { forwards } };
 }
 
 async function startContainer(
@@ -174,7 +174,7 @@ export async function hasStreams(target: Parameters<typeof streamsPlace>[0]): Pr
 /** Throws SandboxError for options that contradict each other. */
 function checkOptions(operation: string, name: string, options: CreateOptions): void {
   const refuse = (why: string) => sandboxError("invalid-argument", `${operation}: ${why}`);
-  const { address, image, memoryMib, cpus, command, rootfs, volumes = [] } = options;
+  const { address, image, memoryMib, cpus, command, rootfs, volumes = [], network = "none" } = options;
   if (!NAME.test(name)) throw refuse(`name ${JSON.stringify(name)} is not letters, digits, _ . and -, at most 64`);
   if (image === undefined) throw refuse("no image given");
   if (command?.length === 0) throw refuse("the command has no words");
@@ -182,6 +182,10 @@ function checkOptions(operation: string, name: string, options: CreateOptions): 
     throw refuse(
       'volumes need a shared folder, which rootfs "block" lacks; use rootfs "share", or copy with files.upload',
     );
+  const kind = typeof network === "string" ? network : (network.kind ?? "user");
+  if (!NETWORK_KINDS.some((known) => known === kind)) {
+    throw refuse(`network ${JSON.stringify(kind)} is not one of ${NETWORK_KINDS.join(", ")}`);
+  }
   for (const [what, value] of Object.entries({ memoryMib, cpus })) {
     if (value !== undefined && !(Number.isInteger(value) && value > 0))
       throw refuse(`${what} ${value} is no positive whole number`);

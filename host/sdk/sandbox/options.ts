@@ -11,8 +11,13 @@ export interface VolumeOption {
   readonly readOnly?: boolean;
 }
 
+/** Networks that a guest can have. */
+export const NETWORK_KINDS = ["none", "user", "tap"] as const;
+
 /** Network of a guest, with ports that are open from its start. */
 export interface NetworkOption {
+  /** Default: user. */
+  readonly kind?: "user" | "tap";
   /** Ports of this machine that lead into the sandbox from its start: host port and guest port. */
   readonly publish?: readonly {
     readonly host: number;
@@ -34,8 +39,11 @@ export interface CreateOptions extends CallLimits {
   readonly memoryMib?: number;
   /** Processors of the guest. Default: 1. */
   readonly cpus?: number;
-  /** Network of the guest: none, which is the default; or QEMU's user network, which reaches what this user reaches. */
-  readonly network?: "none" | "user" | NetworkOption;
+  /**
+   * Network of the guest: none, which is the default; QEMU's user network, which reaches what this user reaches; or tap, a link
+   * to this machine, which requires CAP_NET_ADMIN.
+   */
+  readonly network?: (typeof NETWORK_KINDS)[number] | NetworkOption;
   /** Limits of the container within its guest: bytes of memory, processors, processes and threads. */
   readonly limits?: { readonly memory?: number; readonly cpus?: number; readonly pids?: number };
   /** Variables of all its processes, added to the image's. */
@@ -88,5 +96,7 @@ export interface SandboxInfo {
   readonly command: readonly string[];
   readonly memoryMib: number;
   readonly cpus: number;
+  /** IPv4 address of a guest with the network tap, to which this machine can connect. */
+  readonly networkAddress?: string;
   readonly startedAt: Date;
 }

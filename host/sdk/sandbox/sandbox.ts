@@ -3,6 +3,7 @@ import { loadTracing, startSpan, traced } from "../../trace/tracing.ts";
 import { type CallLimits, limited, limitedItems } from "../call/limits.ts";
 import type { Driver, DriverProcess, ProcessStart, TakeOutput } from "../driver/driver.ts";
 import { SandboxError } from "../error/sandbox-error.ts";
+import { toSandboxError } from "../error/to-sandbox-error.ts";
 import { Exec } from "../exec/exec.ts";
 import { commandOf, type ExecOptions, environment, terminalOf } from "../exec/exec-options.ts";
 import { checkPosition, type ExecPosition } from "../exec/position.ts";
@@ -203,6 +204,7 @@ export class Sandbox implements AsyncDisposable {
       ...{ what, limits, maxOutputBytes, place, start, ended: this.ended, tty: Boolean(tty), isJoined },
       stdin: stdin ?? (tty && !isJoined ? true : undefined),
       explain: (own) => this.explain(own),
+      causeOf: (error) => this.#causeOf(what, error),
     });
   }
 
@@ -226,7 +228,7 @@ export class Sandbox implements AsyncDisposable {
       try {
         return await limited(operation, limits, work);
       } catch (error) {
-        throw await this.#causeOf(operation, error);
+        throw await this.#causeOf(operation, toSandboxError(operation, error));
       }
     });
   }
@@ -245,7 +247,7 @@ export class Sandbox implements AsyncDisposable {
     try {
       yield* limitedItems(operation, limits, items);
     } catch (error) {
-      throw await this.#causeOf(operation, error);
+      throw await this.#causeOf(operation, toSandboxError(operation, error));
     }
   }
 
@@ -254,8 +256,8 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** A guest's end breaks connections first; its cause is known a little later. */
-  async #causeOf(operation: string, error: unknown): Promise<unknown> {
-    const { code } = error as SandboxError;
+  async #causeOf(operation: string, error: SandboxError): Promise<SandboxError> {
+    const { code } = error;
     if (code === "agent-lost" || code === "unreachable") {
       await this.#driver.checkAlive();
       const waiting = AbortSignal.any([this.ended, AbortSignal.timeout(DEATH_MS)]);
@@ -275,9 +277,8 @@ export interface AttachOptions extends Pick<ExecOptions, "stdin" | "maxOutputByt
 }
 
 /** Returns the error of a call to a sandbox that has ended. */
-function endError(operation: string, reason: unknown): unknown {
-  if (!(reason instanceof SandboxError)) return reason;
-  const { code, message, remedy } = reason;
+function endError(operation: string, reason: unknown): SandboxError {
+  const { code, message, remedy } = toSandboxError(operation, reason);
   const why = message.slice(0, message.length - remedy.length - 2);
   return new SandboxError(code, `${operation}: ${why}`, { remedy, cause: reason });
 }

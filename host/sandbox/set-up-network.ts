@@ -2,15 +2,17 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
-import { USER_NETWORK } from "../machine/user-network.ts";
-
-const { address, prefix, gateway, dns } = USER_NETWORK;
 
 const CARD_MS = 10_000;
 const POLL_MS = 20;
 
-/** Lines of the sandbox's resolv.conf. */
-export const USER_NETWORK_DNS: readonly string[] = [`nameserver ${dns}`];
+/** Addresses of a guest's network card. */
+export interface CardAddresses {
+  readonly mac: string;
+  readonly address: string;
+  readonly prefix: string;
+  readonly gateway: string;
+}
 
 /** Mounts the sandbox's resolv.conf in a container, read-only, as all containers of a guest share it. */
 export const RESOLV_CONF_MOUNT: Init<grpc.Mount> = {
@@ -20,8 +22,11 @@ export const RESOLV_CONF_MOUNT: Init<grpc.Mount> = {
   options: ["bind", "ro", "nosuid", "nodev", "noexec"],
 };
 
-/** Sets the address of the guest's network card with this MAC address, and its default route. */
-export async function setUpUserNetwork({ agent }: Pick<AgentClient, "agent">, mac: string): Promise<void> {
+/** Sets the address of the guest's network card, which may have been plugged in a moment ago, and its default route. */
+export async function setUpNetwork(
+  { agent }: Pick<AgentClient, "agent">,
+  { mac, address, prefix, gateway }: CardAddresses,
+): Promise<void> {
   await waitForCard(agent, mac);
   const IPAddresses = [{ address, mask: prefix }];
   await agent.updateInterface({ interface: { device: "eth0", name: "eth0", hwAddr: mac, mtu: 1500, IPAddresses } });

@@ -2,10 +2,10 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { checkForwards, type PortForward } from "./user-network.ts";
+import { checkForwards, type PortForward } from "./port-forward.ts";
 
 const forward = (protocol: PortForward["protocol"], hostPort: number) => {
-  return checkForwards({ forwards: [{ protocol, address: "127.0.0.1", hostPort, guestPort: 80 }] });
+  return checkForwards([{ protocol, address: "127.0.0.1", hostPort, guestPort: 80 }]);
 };
 
 test("names a TCP port in use, and leaves a free one free", async () => {
