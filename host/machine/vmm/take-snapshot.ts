@@ -1,0 +1,67 @@
+import { reason } from "../../../lib/reason.ts";
+import type { guestd } from "../../../proto/gen/messages.js";
+import { MachineError } from "../machine-error.ts";
+import { type GuestCallOptions, quiesce, resumed } from "./guest-calls.ts";
+import type { MachineControl, VmmVersion } from "./machine-control.ts";
+
+export interface SnapshotOptions extends GuestCallOptions {
+  /** The agent's address, such as "hvsock:///run/vm/v.sock:1024". */
+  readonly address: string;
+  /** Empty folder of its own. The caller removes it if the call fails. */
+  readonly folder: string;
+  /** Freezes all containers until the guest continues. */
+  readonly freezeContainers?: boolean;
+  /** Throws to refuse a snapshot that would lose something; by default every loss is accepted. */
+  readonly check?: (losses: readonly guestd.v1.SnapshotLoss[]) => void;
+}
+
+/** Facts about a snapshot that a restore checks. They belong in its manifest. */
+export interface SnapshotOrigin {
+  readonly vmm: VmmVersion;
+  /** Epoch of the guest; a clone's is higher. */
+  readonly epoch: number;
+}
+
+export interface TakenSnapshot extends SnapshotOrigin {
+  readonly losses: readonly guestd.v1.SnapshotLoss[];
+}
+
+/**
+ * Takes a snapshot of a guest, which continues afterwards, also if a step fails or the signal aborts. Rejects with the
+ * first failure, and with what is left if the guest can't continue.
+ */
+export async function takeSnapshot(machine: MachineControl, options: SnapshotOptions): Promise<TakenSnapshot> {
+  const { address, folder, freezeContainers = false, check, signal, ...limits } = options;
+  const vmm = await machine.vmm();
+  const { epoch, losses } = await quiesce(address, { freeze_containers: freezeContainers }, options);
+  const pauseAndWrite = async () => {
+    check?.(losses);
+    signal?.throwIfAborted();
+    await machine.pause();
+    await followed(
+      () => machine.snapshot(folder),
+      () => machine.resume(),
+      "the machine stays paused",
+    );
+  };
+  const unquiesce = async () => void (await resumed(address, () => ({ epoch }), limits));
+  await followed(pauseAndWrite, unquiesce, "the guest refuses new containers until Resumed arrives");
+  return { vmm, epoch, losses };
+}
+
+/** Runs `after` even if `work` fails. `consequence` says what it means that `after` fails. */
+async function followed(work: () => Promise<void>, after: () => Promise<void>, consequence: string): Promise<void> {
+  let failed: { readonly error: unknown } | undefined;
+  try {
+    await work();
+  } catch (error) {
+    failed = { error };
+  }
+  try {
+    await after();
+  } catch (error) {
+    const first = failed === undefined ? "" : `${reason(failed.error)}; and `;
+    throw new MachineError(`${first}${consequence}: ${reason(error)}`, { cause: failed?.error ?? error });
+  }
+  if (failed !== undefined) throw failed.error;
+}
