@@ -75,14 +75,10 @@ export class ApiSocket {
     }
   }
 
-  /** The VMMs' HTTP server doesn't read chunked bodies, so the length is always sent. */
+  /** The VMMs' HTTP server reads no chunked bodies: a body is sent as a whole, with its length. */
   #exchange({ method, path, body }: Operation, signal: AbortSignal): Promise<{ status: number; body: string }> {
-    const payload = body === undefined ? "" : JSON.stringify(body);
-    const headers = {
-      Accept: "application/json",
-      ...(body === undefined ? {} : { "Content-Type": "application/json" }),
-      "Content-Length": Buffer.byteLength(payload),
-    };
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    const headers = { Accept: "application/json", ...(payload && { "Content-Type": "application/json" }) };
     return new Promise((resolve, reject) => {
       const call = request({ socketPath: this.#path, method, path, headers, agent: false, signal });
       call.once("error", reject);

@@ -65,8 +65,8 @@ test("pauses, writes a snapshot folder, and resumes", async () => {
 test("restores a clone from its own folder: links to memory and state, and a config.json of its own", async () => {
   const pair = await start("none");
   const from = await template(pair);
-  await pair.client({}).restore(from);
-  const clone = join(pair.folder, "clone");
+  const clone = join(pair.folder, "clone 1");
+  await pair.client({ folder: clone }).restore(from);
   expect(pair.vmm.seen).toEqual([["PUT /api/v1/vm.restore", { source_url: `file://${clone}` }]]);
   for (const file of ["memory-ranges", "state.json"]) {
     expect(statSync(join(clone, file)).ino).toBe(statSync(join(from, file)).ino);

@@ -5,7 +5,7 @@ import { type CloudHypervisorClone, prepareClone } from "./cloud-hypervisor-clon
 import type { MachineControl, VmmVersion } from "./machine-control.ts";
 import { isAtLeast } from "./version-number.ts";
 
-/** Version that brought `memory_restore_mode`; older ones ignore the field. */
+/** Version that brought `memory_restore_mode`. */
 const ON_DEMAND_SINCE = [52];
 
 /** Time limit in milliseconds for writing or reading the guest's memory. */

@@ -107,10 +107,12 @@ describe.each([FIRECRACKER, CLOUD_HYPERVISOR])("with $name", (kind) => {
     const { folder, log, requests, machine, address } = await start(false);
     mkdirSync(join(folder, "s"));
     const before = Date.now();
-    const taken = await takeSnapshot(machine, { address, folder: join(folder, "s"), freezeContainers: true });
+    const copyDisks = async () => void log.push("copy");
+    const options = { address, folder: join(folder, "s"), freezeContainers: true, copyDisks };
+    const taken = await takeSnapshot(machine, options);
     expect(taken).toEqual({ ...ORIGIN, losses: [LOSS] });
     const { version, pause, snapshot, resume } = operations;
-    expect(log).toEqual([version, "Quiesce", pause, snapshot, resume, "Resumed"]);
+    expect(log).toEqual([version, "Quiesce", pause, snapshot, "copy", resume, "Resumed"]);
     expect(requests[0]).toEqual({ freeze_containers: true });
     expect(requests[1]).toMatchObject({ epoch: "3" });
     expect(Object.keys(requests[1] as object).toSorted()).toEqual(["epoch", "realtime_nanos", "realtime_seconds"]);

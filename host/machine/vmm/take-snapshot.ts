@@ -13,6 +13,8 @@ export interface SnapshotOptions extends GuestCallOptions {
   readonly freezeContainers?: boolean;
   /** Throws to refuse a snapshot that would lose something; by default every loss is accepted. */
   readonly check?: (losses: readonly guestd.v1.SnapshotLoss[]) => void;
+  /** Copies the guest's writable disks, which must be of the same moment: called before the machine continues. */
+  readonly copyDisks?: () => Promise<void>;
 }
 
 /** Facts about a snapshot that a restore checks. They belong in its manifest. */
@@ -31,18 +33,18 @@ export interface TakenSnapshot extends SnapshotOrigin {
  * first failure, and with what is left if the guest can't continue.
  */
 export async function takeSnapshot(machine: MachineControl, options: SnapshotOptions): Promise<TakenSnapshot> {
-  const { address, folder, freezeContainers = false, check, signal, ...limits } = options;
+  const { address, folder, freezeContainers = false, check, copyDisks, signal, ...limits } = options;
   const vmm = await machine.vmm();
   const { epoch, losses } = await quiesce(address, { freeze_containers: freezeContainers }, options);
   const pauseAndWrite = async () => {
     check?.(losses);
     signal?.throwIfAborted();
     await machine.pause();
-    await followed(
-      () => machine.snapshot(folder),
-      () => machine.resume(),
-      "the machine stays paused",
-    );
+    const write = async () => {
+      await machine.snapshot(folder);
+      await copyDisks?.();
+    };
+    await followed(write, () => machine.resume(), "the machine stays paused");
   };
   const unquiesce = async () => void (await resumed(address, () => ({ epoch }), limits));
   await followed(pauseAndWrite, unquiesce, "the guest refuses new containers until Resumed arrives");
