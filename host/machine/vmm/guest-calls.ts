@@ -36,7 +36,7 @@ export async function quiesce(
 
 /**
  * Calls Resumed with the present time, and a new request for each attempt, until the guest answers. Repeating it is
- * safe, since a guest ignores the entropy and identity of an epoch that it already has.
+ * safe, since a guest takes the identity of an epoch only once.
  */
 export async function resumed(
   address: string,
