@@ -13,9 +13,7 @@ interface Description {
 
 /** Checks requests and answers against the description of a VMM's API. Each check returns the problem, or undefined. */
 export interface ApiDescription {
-  /** Keys such as "PUT /snapshot/load". */
-  readonly operations: readonly string[];
-  /** `body` is undefined for a request without one. */
+  /** `operation` is such as "PUT /snapshot/load"; `body` is undefined for a request without one. */
   request(operation: string, body: unknown): string | undefined;
   answer(operation: string, status: number, body: unknown): string | undefined;
   /** Checks a value against one schema. */
@@ -39,7 +37,6 @@ export function readApi(file: string): ApiDescription {
     return problem === undefined ? undefined : `${what}: ${problem}`;
   };
   return {
-    operations: Object.keys(operations),
     value,
     request(operation, body) {
       const known = operations[operation];
