@@ -221,9 +221,13 @@ describe.each([FIRECRACKER, CLOUD_HYPERVISOR])("with $name", (kind) => {
   });
 
   test("nothing is paused if the guest doesn't answer Quiesce", async () => {
-    const { log, machine, address } = await start(false, { Quiesce: () => new Promise(() => undefined) });
-    await expect(takeSnapshot(machine, { address, folder: "/s", guestTimeoutMs: 50 })).rejects.toThrow(
-      `quiesce the guest at ${address}: /guestd.v1.Guest/Quiesce: no answer within 50 ms; repeat it, or call Resumed`,
+    const Quiesce: ScriptedCall = () => {
+      for (const socket of agent.connections.open) socket.destroy();
+      return new Promise(() => undefined);
+    };
+    const { agent, log, machine, address } = await start(false, { Quiesce });
+    await expect(takeSnapshot(machine, { address, folder: "/s" })).rejects.toThrow(
+      `quiesce the guest at ${address}: ttrpc: closed by the agent; repeat it, or call Resumed`,
     );
     expect(log).toEqual([operations.version, "Quiesce"]);
   });
