@@ -3,7 +3,8 @@ import { basename, dirname, join } from "node:path";
 import { hasEnded, type PlacedOwner, thisPlacedProcess } from "./process-owner.ts";
 import { removeTree } from "./remove-tree.ts";
 
-const NOTE = ".owner.json";
+/** File in an owned folder that names its process. */
+export const OWNER_NOTE = ".owner.json";
 const cleaned = new Set<string>();
 
 /**
@@ -13,7 +14,7 @@ const cleaned = new Set<string>();
  */
 export function makeOwnedFolder(prefix: string): string {
   const folder = mkdtempSync(prefix);
-  writeFileSync(join(folder, NOTE), JSON.stringify(thisPlacedProcess()), { mode: 0o600 });
+  writeFileSync(join(folder, OWNER_NOTE), JSON.stringify(thisPlacedProcess()), { mode: 0o600 });
   const [kind = ""] = /^[a-z]+-/.exec(basename(prefix)) ?? [];
   const place = join(dirname(prefix), kind);
   if (!cleaned.has(place)) {
@@ -32,7 +33,7 @@ export async function removeAbandonedFolders(parent: string, kind: string): Prom
     const folder = join(parent, name);
     if (!name.startsWith(kind) || !isAbandoned(folder)) continue;
     // Removes the note last, so that an interrupted removal can continue the next time.
-    for (const entry of readdirSync(folder)) if (entry !== NOTE) await removeTree(join(folder, entry));
+    for (const entry of readdirSync(folder)) if (entry !== OWNER_NOTE) await removeTree(join(folder, entry));
     await removeTree(folder);
   }
 }
@@ -41,7 +42,7 @@ function isAbandoned(folder: string): boolean {
   try {
     const found = lstatSync(folder);
     if (!found.isDirectory() || found.uid !== process.geteuid?.() || (found.mode & 0o077) !== 0) return false;
-    const owner = JSON.parse(readFileSync(join(folder, NOTE), "utf8")) as PlacedOwner;
+    const owner = JSON.parse(readFileSync(join(folder, OWNER_NOTE), "utf8")) as PlacedOwner;
     return owner.boot === thisPlacedProcess().boot && hasEnded(owner);
   } catch {
     return false;

@@ -1,12 +1,17 @@
 import {
+  closeSync,
+  constants,
   existsSync,
+  ftruncateSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { open, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -25,6 +30,8 @@ export interface Files {
    * the file, and leaves no temporary file. Readable by the agent's user only, unless `mode` allows more.
    */
   replace(path: string, text: string, mode?: number): void;
+  /** Replaces the content of an existing file, which keeps its inode: bind mounts of the file show the new content. */
+  rewrite(path: string, text: string): void;
   exists(path: string): boolean;
   /** Returns /proc/self/mounts; the agent caches it until the kernel reports a change (watched-mounts.ts). */
   mounts(): string;
@@ -66,6 +73,16 @@ export const realFiles: Files = {
       // If the write fails, Node's error names no file.
       const { errno } = error as NodeJS.ErrnoException;
       throw errno === undefined ? error : new SystemError("write", -errno, path);
+    }
+  },
+  rewrite(path, text) {
+    const fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+    try {
+      const bytes = Buffer.from(text);
+      for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, done);
+      ftruncateSync(fd, bytes.length);
+    } finally {
+      closeSync(fd);
     }
   },
   exists: existsSync,

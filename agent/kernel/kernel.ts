@@ -245,6 +245,8 @@ export interface Sys {
   reseedRandom(fd: Fd): void;
   /** Enables swap off the main thread. */
   swapOn(path: string): Promise<void>;
+  /** Writes all dirty pages to their disks (sync), off the main thread. */
+  sync(): Promise<void>;
   /** Grows the mounted file system of `fd` to `blocks` of its blocks, off the main thread. */
   growFileSystem(fd: Fd, type: "ext4" | "xfs", blocks: number): Promise<void>;
   /** Creates a read-only device-mapper device and resolves with its path in /dev. Off the main thread, like `unmapDevice`. */

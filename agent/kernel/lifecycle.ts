@@ -1,6 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 
-/** Something that happened to a container, an exec or the agent. */
+/** Something that happened to a container, an exec, the agent or the guest. */
 export interface LifecycleEvent {
   readonly type:
     | "container-created"
@@ -11,7 +11,8 @@ export interface LifecycleEvent {
     | "exec-exited"
     | "oom-killed"
     | "agent-restarted"
-    | "core-dumped";
+    | "core-dumped"
+    | "guest-resumed";
   readonly container?: string;
   /** Exec id; absent for a container. */
   readonly exec?: string;
@@ -20,6 +21,8 @@ export interface LifecycleEvent {
   readonly signal?: number;
   /** Number of the agent since boot, for agent-restarted. */
   readonly generation?: number;
+  /** Epoch of the guest, for guest-resumed. */
+  readonly epoch?: number;
   /** For core-dumped. */
   readonly core?: {
     readonly id: number;

@@ -16,17 +16,27 @@ interface Parts {
   readonly trace?: Tracing | undefined;
 }
 
-/** Returns a function that loads the server of guestd.v1.Streams at its first call: many hosts use none of it. */
+/**
+ * Returns functions that load the server of guestd.v1.Streams at the first call, as many hosts use none of it, and that return it
+ * if it is loaded.
+ */
 export function loadAttachments(
   agent: Agent,
   sys: RealSys,
   processes: ResumableProcesses,
   parts: Parts,
-): () => Promise<AttachmentServer> {
+): { readonly load: () => Promise<AttachmentServer>; readonly loaded: () => AttachmentServer | undefined } {
   let loading: Promise<AttachmentServer> | undefined;
-  return () => {
-    loading ??= open(agent, sys, processes, parts);
-    return loading;
+  let loaded: AttachmentServer | undefined;
+  return {
+    load() {
+      loading ??= open(agent, sys, processes, parts).then((server) => {
+        loaded = server;
+        return server;
+      });
+      return loading;
+    },
+    loaded: () => loaded,
   };
 }
 
@@ -46,5 +56,8 @@ async function open(agent: Agent, sys: RealSys, processes: ResumableProcesses, p
     ...coresKinds(parts.cores),
     ...captureKinds(loadCapturing(agent, sys)),
   };
-  return new AttachmentServer(sys, new Attaching(agent, processes, parts.trace), { kinds });
+  return new AttachmentServer(sys, new Attaching(agent, processes, parts.trace), {
+    kinds,
+    checkCreation: (what) => agent.warmStart.gate.check(what),
+  });
 }

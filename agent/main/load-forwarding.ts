@@ -3,20 +3,28 @@ import type { Forwarding } from "../service/streams/forwarding.ts";
 import type { OpenedKernel } from "./open-kernel.ts";
 
 /**
- * Returns a function that loads the forwarding at its first call: most agents never forward. Loads it at once if the previous
+ * Returns functions that load the forwarding at the first call, as most agents never forward, and that return it if it is loaded.
+ * Loads it at once if the previous
  * agent did, whose connections continue.
  */
-export function loadForwarding(agent: Agent, opened: OpenedKernel): () => Promise<Forwarding> {
+export function loadForwarding(
+  agent: Agent,
+  opened: OpenedKernel,
+): { readonly load: () => Promise<Forwarding>; readonly loaded: () => Forwarding | undefined } {
   let loading: Promise<Forwarding> | undefined;
+  let loaded: Forwarding | undefined;
   const load = () => {
-    loading ??= open(agent, opened);
+    loading ??= open(agent, opened).then((forwarding) => {
+      loaded = forwarding;
+      return forwarding;
+    });
     return loading;
   };
   const names = [...opened.kernel.init.greeting.deposits.keys()];
   if (names.some((name) => /^(reverse-)?forward:/.test(name))) {
     load().catch((error: unknown) => opened.log.error({ error: String(error) }, "forwarded connections were lost"));
   }
-  return load;
+  return { load, loaded: () => loaded };
 }
 
 async function open(agent: Agent, { kernel, stateDirectory }: OpenedKernel): Promise<Forwarding> {

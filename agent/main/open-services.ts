@@ -23,6 +23,7 @@ import { coreMemory, openCores } from "./open-cores.ts";
 import type { OpenedKernel } from "./open-kernel.ts";
 import { openMemAgent } from "./open-mem-agent.ts";
 import { openPolicy } from "./open-policy.ts";
+import { openWarmStart } from "./open-warm-start.ts";
 import { protectGuest } from "./protect-guest.ts";
 import { recordEvents } from "./record-events.ts";
 import { cgroupRoot } from "./service-mode.ts";
@@ -97,13 +98,21 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
     each.map((process) => ({ container: id, process })),
   );
   const resumable = new ResumableProcesses(kernel, opened.ledger, processes, `${stateDirectory}/spools`);
+  const network = openNetwork(realFiles, (path, signal) => devices.netDevice(path, signal));
+  // Clients exist once the server does, which serves with this.
+  const warmStart = openWarmStart(opened, sandbox, network, () => ({
+    connections: server.connections,
+    streams: attachments.loaded()?.uses ?? [],
+    forwards: forwarding.loaded()?.forwards.size ?? 0,
+  }));
   const agent: Agent = {
     ...upgrades,
+    warmStart,
     sandbox,
     kernel,
     memAgent,
     policy: openPolicy(options, stateDirectory),
-    network: openNetwork(realFiles, (path, signal) => devices.netDevice(path, signal)),
+    network,
     version: VERSION,
     defaultSeccomp: options.defaultSeccomp,
     streams,
@@ -123,14 +132,14 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   const forwarding = loadForwarding(agent, opened);
   const events = recordEvents(agent, opened, () => resumable.epoch);
   const cores = openCores(agent, opened, () => resumable.epoch, events);
-  const attachments = loadAttachments(agent, sys, resumable, { forwarding, events, cores, trace });
+  const attachments = loadAttachments(agent, sys, resumable, { forwarding: forwarding.load, events, cores, trace });
   const server = new RpcServer(
     { sys, init, journal: journal.calls },
     served,
-    options.streamsPort > 0 ? { attachments } : {},
+    options.streamsPort > 0 ? { attachments: attachments.load } : {},
   );
   if (service) process.once("SIGTERM", () => void sandbox.discard().finally(end));
-  return { sandbox, server, attachments, streams, upgrades, memAgent, trace, busy, ended };
+  return { sandbox, server, attachments: attachments.load, streams, upgrades, memAgent, trace, busy, ended };
 }
 
 /** Restores the sandbox; the first agent of a service discards what the service left, and begins with none. */

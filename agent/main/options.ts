@@ -55,6 +55,8 @@ export interface Options {
   readonly guestSysctl: boolean;
   /** Forbids loading kernel modules once the sandbox exists. */
   readonly lockModules: boolean;
+  /** Refuses calls that create something until the first Resumed. */
+  readonly template: boolean;
   readonly developerMode: boolean;
   readonly trace: boolean;
   readonly visibleCdiDevices: boolean;
@@ -87,6 +89,7 @@ export const defaultOptions: Options = {
   defaultSeccomp: false,
   guestSysctl: true,
   lockModules: false,
+  template: false,
   developerMode: false,
   trace: false,
   visibleCdiDevices: false,
@@ -122,6 +125,7 @@ const READERS: Readonly<Record<string, OptionReader>> = {
   "agent.default_seccomp": readFlag("defaultSeccomp", ["on", "off"]),
   "agent.guest_sysctl": readFlag("guestSysctl", ["on", "off"]),
   "agent.lock_modules": readFlag("lockModules", ["on", "off"]),
+  "agent.template": readFlag("template", ["on", "off"]),
   "agent.policy_file": readText("policyFile"),
   "agent.allow_calls": readCalls("allowedCalls"),
   "agent.deny_calls": readCalls("deniedCalls"),

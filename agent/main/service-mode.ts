@@ -19,6 +19,8 @@ const STATE_OF_ONE_RUN = [
   "agent",
   "upload",
   "mem-agent.json",
+  "warm-start.json",
+  "epoch",
 ];
 
 /** True if the agent's init is an ordinary process of a system with an init of its own, which only the parent's pid shows. */

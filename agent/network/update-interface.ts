@@ -24,7 +24,7 @@ const IFF_NOARP = 0x80;
 const MOST_WITH_BROADCAST = 30;
 const TEMPORARY = "_temp";
 
-interface CheckedInterface extends Omit<WantedInterface, "addresses"> {
+export interface CheckedInterface extends Omit<WantedInterface, "addresses"> {
   readonly addresses: readonly Prefix[];
 }
 
@@ -34,7 +34,7 @@ interface CheckedInterface extends Omit<WantedInterface, "addresses"> {
  * the two swap names.
  */
 export async function updateInterface(network: Network, wanted: WantedInterface, signal: AbortSignal): Promise<void> {
-  const checked = check(wanted);
+  const checked = checkInterface(wanted);
   const pluggedName = wanted.pciPath === "" ? undefined : await network.deviceAt(wanted.pciPath, signal);
   await network.lock.run(async () => {
     const devices = netDevices(network.files);
@@ -91,7 +91,8 @@ function findLink(
   throw new AgentError("internal", `update interface: Link not found (${sought}); present: ${there}`);
 }
 
-function check(wanted: WantedInterface): CheckedInterface {
+/** Throws invalid-argument if the kernel or `ip` would not accept a field. */
+export function checkInterface(wanted: WantedInterface): CheckedInterface {
   const { name, hardwareAddress, mtu, pciPath } = wanted;
   const what = "update interface";
   if (name !== "") checkName(`${what}: name`, name);

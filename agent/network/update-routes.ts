@@ -39,6 +39,11 @@ async function addAll(network: Network, lines: readonly string[], signal: AbortS
   }
 }
 
+/** Throws invalid-argument for the first invalid route. */
+export function checkRoutes(routes: readonly Route[]): void {
+  routeLines(routes);
+}
+
 /** Returns lines for `ip -batch`. Throws invalid-argument for the first invalid route. */
 function routeLines(routes: readonly Route[]): string[] {
   if (routes.length > MAX_ROUTES)

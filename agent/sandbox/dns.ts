@@ -15,6 +15,14 @@ export async function setUpDns(kernel: Kernel, lines: readonly string[]): Promis
   if (files.exists(TARGET)) await sys.mount(SOURCE, TARGET, "", MS_BIND, "");
 }
 
+/** Replaces the lines, also in containers that mount the file. Without lines nothing changes. */
+export async function updateDns(kernel: Kernel, lines: readonly string[]): Promise<void> {
+  const { files } = kernel;
+  if (lines.length === 0) return;
+  if (files.exists(SOURCE)) files.rewrite(SOURCE, `${lines.join("\n")}\n`);
+  else await setUpDns(kernel, lines);
+}
+
 /** Undoes setUpDns. A mount that the guest had before stays. */
 export async function removeDns({ sys, files }: Kernel): Promise<void> {
   if (!files.exists(SOURCE)) return;

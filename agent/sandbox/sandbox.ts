@@ -11,12 +11,12 @@ import type { ImageSettings } from "../storage/image/image-settings.ts";
 import type { FindDisk, PlacedStorage, Storage } from "../storage/storage.ts";
 import { Storages } from "../storage/storages.ts";
 import type { ContainerRequest, ExecRequest, PodParts } from "./container-request.ts";
-import { removeDns, setUpDns } from "./dns.ts";
+import { removeDns, setUpDns, updateDns } from "./dns.ts";
 import { scanGuestHooks } from "./guest-hooks.ts";
 import { OomEvents } from "./oom-events.ts";
 import { PodContainers } from "./pod-containers.ts";
 import { PodPidNamespace } from "./pod-pid-namespace.ts";
-import { createSharedNamespaces, removeSharedNamespaces } from "./shared-namespaces.ts";
+import { createSharedNamespaces, removeSharedNamespaces, renameGuest } from "./shared-namespaces.ts";
 import { type SandboxRecord, StateStore } from "./state.ts";
 
 /** Bytes. Longer host names are truncated, as hosts expect. */
@@ -173,6 +173,21 @@ export class Sandbox {
   async addSwap(pciPath: string, signal: AbortSignal): Promise<void> {
     const { path } = await this.#devices.disk("blk", pciPath, signal);
     await this.#kernel.sys.swapOn(path);
+  }
+
+  /** Changes the host name of the guest, of the pod's containers and of those that are created later. */
+  rename(hostname: string): Promise<void> {
+    return this.#lock.run(async () => {
+      renameGuest(this.#kernel, hostname);
+      if (this.#record === undefined) return;
+      this.#record = { ...this.#record, hostname };
+      this.#state.writeSandbox(this.#record);
+    });
+  }
+
+  /** Replaces the lines of resolv.conf. */
+  updateDns(lines: readonly string[]): Promise<void> {
+    return this.#lock.run(() => updateDns(this.#kernel, lines));
   }
 
   updateEphemeral(storages: readonly Storage[]): Promise<void> {

@@ -20,6 +20,21 @@ export async function createSharedNamespaces(kernel: Kernel, hostname: string): 
   });
 }
 
+/** Sets the host name in the pod's uts namespace, if it exists, and in the agent's own, which is the guest's. */
+export function renameGuest({ sys, files }: Pick<Kernel, "sys" | "files">, hostname: string): void {
+  sys.sethostname(hostname);
+  if (!files.exists(sharedNamespacePaths.uts)) return;
+  using opened = new DisposableStack();
+  const open = (path: string) => opened.adopt(openSync(path, constants.O_RDONLY), closeSync);
+  const own = open("/proc/thread-self/ns/uts");
+  sys.setns(open(sharedNamespacePaths.uts), CLONE_NEWUTS);
+  try {
+    sys.sethostname(hostname);
+  } finally {
+    sys.setns(own, CLONE_NEWUTS);
+  }
+}
+
 export async function removeSharedNamespaces(kernel: Kernel): Promise<void> {
   for (const path of Object.values(sharedNamespacePaths)) {
     await kernel.sys.umount(path, MNT_DETACH).catch(() => undefined);

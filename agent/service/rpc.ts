@@ -10,6 +10,7 @@ import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { CopiedFile } from "../storage/copy-file.ts";
 import type { Call } from "./dispatch.ts";
 import type { PolicyDoor } from "./policy/policy-door.ts";
+import type { WarmStart } from "./warm-start/warm-start.ts";
 
 export interface RunningAgent {
   /** SHA-256 of its bundle; empty for the image's own. */
@@ -28,6 +29,7 @@ export interface Agent {
   readonly kernel: Pick<Kernel, "sys" | "files">;
   readonly network: Network;
   readonly policy: PolicyDoor;
+  readonly warmStart: Pick<WarmStart, "gate" | "quiesce" | "resume">;
   readonly memAgent: Pick<MemAgent, "setMemcg" | "setCompact">;
   /** guestd's version. */
   readonly version: string;

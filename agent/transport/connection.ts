@@ -7,7 +7,7 @@ export interface OpenCall {
   readonly service: string;
   readonly method: string;
   readonly payload: Uint8Array;
-  /** Time when the caller stops waiting, in milliseconds since the epoch. Absent: never. */
+  /** Time when the caller stops waiting, in ms of the monotonic clock. Absent: never. */
   readonly deadline?: number;
 }
 

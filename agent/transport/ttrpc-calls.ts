@@ -1,5 +1,6 @@
 import { AgentError } from "../kernel/error.ts";
 import type { CallJournal } from "../kernel/journal/call-journal.ts";
+import { monotonicMs } from "../kernel/monotonic-ms.ts";
 import type { Handler } from "../service/dispatch.ts";
 import { type RpcStatus, status, toStatus } from "../service/status.ts";
 import type { BodyRoom } from "./body-room.ts";
@@ -69,7 +70,7 @@ export class TtrpcCalls {
     const { streamId, service, method } = open;
     const { journal, peer } = this.#owner;
     const call = new ServerCall({ service, method }, peer, metadata, place, journal);
-    const timeoutMs = open.deadline === undefined ? Number.POSITIVE_INFINITY : open.deadline - Date.now();
+    const timeoutMs = open.deadline === undefined ? Number.POSITIVE_INFINITY : open.deadline - monotonicMs();
     const wait = Math.max(Math.ceil(timeoutMs), 0);
     const timer = timeoutMs > MAX_TIMER_MS ? undefined : setTimeout(() => this.#expire(entry), wait);
     const entry: Entry = { open, call, timer, held };

@@ -4,6 +4,7 @@ import { ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader, FrameParser } from "../../proto/ttrpc-frame.ts";
 import { AgentError } from "../kernel/error.ts";
 import { createJournalMemory, journalIn } from "../kernel/journal/journal.ts";
+import { monotonicMs } from "../kernel/monotonic-ms.ts";
 import { ANSWER_ROOM, type Call, type ServiceTable } from "../service/dispatch.ts";
 import { BodyRoom } from "./body-room.ts";
 import type { ConnectionOptions } from "./connection.ts";
@@ -143,7 +144,7 @@ describe("a call", () => {
     const { call, resolve, settled } = await begun();
     const { signal } = call;
     expect(connection.openCalls()).toMatchObject([{ streamId: 1, service: "a.B", method: "Held" }]);
-    expect(connection.openCalls()[0]?.deadline).toBeGreaterThan(Date.now());
+    expect(connection.openCalls()[0]?.deadline).toBeGreaterThan(monotonicMs());
     vi.advanceTimersByTime(4900);
     expect(await answers()).toEqual([]);
     vi.advanceTimersByTime(101);

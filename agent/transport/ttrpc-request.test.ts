@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { ttrpc } from "../../proto/gen/messages.js";
+import { monotonicMs } from "../kernel/monotonic-ms.ts";
 import { namesOf, readKept, readRequest } from "./ttrpc-request.ts";
 
 const encode = (request: Parameters<typeof ttrpc.Request.encode>[0]) =>
@@ -13,7 +14,7 @@ test("a request has its names, payload, metadata and deadline, and no view of th
     ...{ service: "a.B", method: "C", payload: Buffer.from("x"), timeout_nano: 5e9 },
     metadata: [{ key: "k", value: "v" }],
   });
-  const before = Date.now();
+  const before = monotonicMs();
   const request = readRequest(frame(body));
   body.fill(0);
   if ("code" in request) throw new Error(request.message);

@@ -1,6 +1,7 @@
 import { DecodeError } from "../../proto/codec.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
 import type { Frame, OversizeFrame } from "../../proto/ttrpc-frame.ts";
+import { monotonicMs } from "../kernel/monotonic-ms.ts";
 import { type RpcStatus, status } from "../service/status.ts";
 
 /** Timeout that marks a request of which only the names were kept; from a host it means no limit, like 0. */
@@ -11,7 +12,7 @@ export interface CallRequest {
   readonly service: string;
   readonly method: string;
   readonly payload: Uint8Array;
-  /** Deadline in milliseconds since the epoch; 0: none. */
+  /** Deadline in ms of the monotonic clock; 0: none. */
   readonly deadline: number;
   readonly metadata: ReadonlyMap<string, string>;
   /** Body of the request frame. */
@@ -32,7 +33,7 @@ export function readRequest(frame: Frame | OversizeFrame): CallRequest | RpcStat
   const request = decode(body);
   if (request instanceof DecodeError) return status("invalid-argument", request.message);
   const { service, method, payload, timeout_nano: nanos } = request;
-  const deadline = nanos > 0 ? Date.now() + nanos / 1e6 : 0;
+  const deadline = nanos > 0 ? monotonicMs() + nanos / 1e6 : 0;
   return { service, method, payload, deadline, metadata: metadataOf(request), body };
 }
 

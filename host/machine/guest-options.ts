@@ -51,7 +51,7 @@ export interface GuestOptions {
 }
 
 /** The resolved options, without the devices that start first. */
-export type Machine = Omit<QemuMachine, "vsock" | "shares" | "control">;
+export type Machine = Omit<QemuMachine, "vsock" | "shares" | "control" | "incoming">;
 
 export async function resolveMachine(options: GuestOptions): Promise<Machine> {
   const architecture = qemuArchitecture();

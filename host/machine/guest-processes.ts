@@ -10,9 +10,10 @@ import { Child } from "./child.ts";
 import { Console } from "./console.ts";
 import type { GuestOptions, Machine } from "./guest-options.ts";
 import { MachineError } from "./machine-error.ts";
+import type { SharePlace } from "./plugged-device.ts";
 import { findQemu } from "./programs.ts";
 import { qemuArguments } from "./qemu-command.ts";
-import { startVirtiofsd } from "./virtiofs.ts";
+import { type Share, startVirtiofsd } from "./virtiofs.ts";
 import { isCidTaken, startVsockDevice, type VsockDevice } from "./vsock-device.ts";
 
 /** Longest directory path: Unix socket paths have at most 107 bytes, and ours need about twenty after the directory. */
@@ -20,7 +21,14 @@ const DIRECTORY_LIMIT = 60;
 /** Milliseconds to wait for QEMU's own end after a device program ended with it. */
 const TOGETHER_MS = 500;
 
-/** The directory, device programs and QEMU of one guest, started in this order and ended in reverse. */
+/** A share of a running guest, with its virtiofsd. */
+export interface RunningShare {
+  readonly share: Share;
+  readonly place: SharePlace;
+  readonly program: Child;
+}
+
+/** The directory, device programs and QEMU of one guest; they are ended in reverse. */
 export class GuestProcesses {
   readonly directory: string;
   readonly vsock: VsockDevice;
@@ -29,32 +37,56 @@ export class GuestProcesses {
   /** Times of QEMU's start and of the console's first line, from performance.now(). */
   readonly started = performance.now();
   firstLine: number | undefined;
-  readonly #devices: readonly Child[];
+  readonly #shares: RunningShare[] = [];
+  readonly #devices = new Set<Child>();
   readonly #died = new AbortController();
   readonly #remove: () => Promise<void>;
   #expected = false;
   #end: Promise<void> | undefined;
 
+  /** Starts the device programs, then QEMU with all devices. */
   static async start(machine: Machine, options: GuestOptions, signal: AbortSignal): Promise<GuestProcesses> {
     signal.throwIfAborted();
     await using undo = new AsyncDisposableStack();
     const { directory, remove } = await makeDirectory();
     undo.defer(remove);
     const vsock = await startVsockDevice(directory, signal);
-    const devices: Child[] = [];
-    undo.defer(async () => void (await Promise.all(devices.map((device) => device.end(true)))));
-    if (vsock.program !== undefined) devices.push(vsock.program);
-    const shares: { tag: string; socket: string }[] = [];
-    for (const [index, share] of (options.shares ?? []).entries()) {
-      const socket = join(directory, `fs${index}.sock`);
-      devices.push(await startVirtiofsd(share, socket, signal));
-      shares.push({ tag: share.tag, socket });
-    }
-    const argv = [
-      findQemu(),
-      ...qemuArguments({ ...machine, vsock: vsock.backend, shares, ...control(directory, machine) }),
-    ];
-    const processes = new GuestProcesses(directory, remove, vsock, devices, argv, options);
+    undo.defer(async () => vsock.program?.end(true));
+    const shares: RunningShare[] = [];
+    undo.defer(async () => void (await Promise.all(shares.map(({ program }) => program.end(true)))));
+    for (const share of options.shares ?? []) shares.push(await startShare(directory, share, shares.length, signal));
+    await vsock.listening;
+    const places = shares.map(({ place }) => place);
+    const argv = qemuArguments({ ...machine, vsock: vsock.backend, shares: places, control: controlSocket(directory) });
+    const processes = new GuestProcesses(directory, remove, vsock, argv, options);
+    for (const share of shares) processes.addShare(share);
+    undo.move();
+    return processes;
+  }
+
+  /**
+   * Starts QEMU to wait for a snapshot's state, and beside it the program of a vsock device, to be plugged in once
+   * `vsock.listening` has resolved.
+   * @param memory the file with its memory, or "empty" for memory that is filled later
+   */
+  static async startIncoming(
+    machine: Machine,
+    memory: string,
+    options: GuestOptions,
+    signal: AbortSignal,
+  ): Promise<GuestProcesses> {
+    signal.throwIfAborted();
+    await using undo = new AsyncDisposableStack();
+    const { directory, remove } = await makeDirectory();
+    undo.defer(remove);
+    const vsock = await startVsockDevice(directory, signal);
+    vsock.listening.catch(() => undefined); // reported to who plugs it in
+    undo.defer(async () => vsock.program?.end(true));
+    // The kernel's device can be in a snapshot: it drops its connections.
+    const backend = vsock.backend.kind === "vhost" ? vsock.backend : undefined;
+    const control = controlSocket(directory);
+    const argv = qemuArguments({ ...machine, vsock: backend, shares: [], control, incoming: { memory } });
+    const processes = new GuestProcesses(directory, remove, vsock, argv, options);
     undo.move();
     return processes;
   }
@@ -63,14 +95,12 @@ export class GuestProcesses {
     directory: string,
     remove: () => Promise<void>,
     vsock: VsockDevice,
-    devices: readonly Child[],
     argv: readonly string[],
     options: GuestOptions,
   ) {
     this.directory = directory;
     this.#remove = remove;
     this.vsock = vsock;
-    this.#devices = devices;
     this.console = new Console({
       file: options.consoleFile ?? join(directory, "console.log"),
       onLine: (line) => {
@@ -78,12 +108,35 @@ export class GuestProcesses {
         options.onConsole?.(line);
       },
     });
-    this.qemu = new Child("QEMU", argv, options.consoleInput === true ? "pipe" : "ignore");
+    this.qemu = new Child("QEMU", [findQemu(), ...argv], options.consoleInput === true ? "pipe" : "ignore");
     this.console.read(this.qemu.stdout);
     void this.qemu.ended.then(() => this.#report(this.qemu));
-    for (const device of devices) {
-      void device.ended.then(() => delay(TOGETHER_MS, undefined, { ref: false })).then(() => this.#report(device));
-    }
+    if (vsock.program !== undefined) this.#watch(vsock.program);
+  }
+
+  /** Shares that are plugged in. */
+  get shares(): readonly RunningShare[] {
+    return this.#shares;
+  }
+
+  /** Makes a share's program one of this guest's: they end together. */
+  addShare(share: RunningShare): void {
+    this.#shares.push(share);
+    this.#watch(share.program);
+  }
+
+  /** Ends a share's program while the guest continues. */
+  async removeShare(share: RunningShare): Promise<void> {
+    this.#shares.splice(this.#shares.indexOf(share), 1);
+    this.#devices.delete(share.program);
+    await share.program.end(true);
+  }
+
+  #watch(device: Child): void {
+    this.#devices.add(device);
+    void device.ended
+      .then(() => delay(TOGETHER_MS, undefined, { ref: false }))
+      .then(() => (this.#devices.has(device) ? this.#report(device) : undefined));
   }
 
   /** Aborted with a MachineError when QEMU or a device program ends unexpectedly. */
@@ -117,7 +170,7 @@ export class GuestProcesses {
     if (now) for (const child of [this.qemu, ...this.#devices]) child.kill("SIGKILL");
     this.#end ??= this.qemu
       .end(now)
-      .then(() => Promise.all(this.#devices.map((device) => device.end(now))))
+      .then(() => Promise.all([...this.#devices].map((device) => device.end(now))))
       .then(() => this.#remove());
     await this.#end;
   }
@@ -130,13 +183,20 @@ export class GuestProcesses {
   }
 }
 
+/** Starts virtiofsd for a share, with its socket in the guest's directory. */
+export async function startShare(
+  directory: string,
+  share: Share,
+  index: number,
+  signal: AbortSignal,
+): Promise<RunningShare> {
+  const place = { tag: share.tag, socket: join(directory, `fs${index}.sock`) };
+  return { share, place, program: await startVirtiofsd(share, place.socket, signal) };
+}
+
 /** Returns the path of QEMU's control socket. */
 export function controlSocket(directory: string): string {
   return join(directory, "qmp.sock");
-}
-
-function control(directory: string, { hotplug }: Machine): { control?: string } {
-  return hotplug ? { control: controlSocket(directory) } : {};
 }
 
 /** Creates the directory for sockets and the console log; it is removed when the process exits, if not before. */

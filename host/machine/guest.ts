@@ -4,6 +4,10 @@ import { type GuestOptions, type Machine, resolveMachine } from "./guest-options
 import { controlSocket, GuestProcesses } from "./guest-processes.ts";
 import { MachineError } from "./machine-error.ts";
 import { Qmp } from "./qmp.ts";
+import { type Manifest, readManifest } from "./snapshot/manifest.ts";
+import { type RestoreOptions, restoreProcesses } from "./snapshot/restore-guest.ts";
+import { type SaveOptions, saveProcesses } from "./snapshot/save-guest.ts";
+import type { SnapshotFacts } from "./snapshot/save-snapshot.ts";
 
 /** Times of the start's steps, in milliseconds since `Guest.start` was called. */
 export interface Timeline {
@@ -16,6 +20,7 @@ export interface Timeline {
 }
 
 const CID_ATTEMPTS = 5;
+const RESTORE_MS = 60_000;
 /** Milliseconds to wait for QEMU's end after the power-off call failed, since it may have worked anyway. */
 const AFTER_FAILED_ASK_MS = 5000;
 
@@ -29,6 +34,7 @@ export class Guest implements AsyncDisposable {
   /** Aborted when QEMU or a device program ends unexpectedly; the reason includes the last console lines. */
   readonly signal: AbortSignal;
   readonly #processes: GuestProcesses;
+  readonly #machine: Machine;
 
   /**
    * Starts a guest and waits for its ready line. Rejects if QEMU or a device program ends first, the time limit passes
@@ -43,8 +49,22 @@ export class Guest implements AsyncDisposable {
     }
   }
 
+  /**
+   * Continues a guest from a snapshot, as a clone: with a vsock address and shares of its own. Resolves once it accepts
+   * connections; the caller then tells its agent. Refuses a snapshot whose machine, QEMU or files differ.
+   */
+  static async restore(directory: string, options: RestoreOptions = {}): Promise<Guest> {
+    const begun = performance.now();
+    const manifest = await readManifest(directory);
+    const late = AbortSignal.timeout(options.timeoutMs ?? RESTORE_MS);
+    const signal = AbortSignal.any([late, ...(options.signal === undefined ? [] : [options.signal])]);
+    const processes = await restoreProcesses(directory, manifest, options, signal);
+    return new Guest(processes, manifest.machine, begun, options.signal);
+  }
+
   private constructor(processes: GuestProcesses, machine: Machine, begun: number, signal: AbortSignal | undefined) {
     this.#processes = processes;
+    this.#machine = machine;
     this.accelerator = machine.accelerator;
     this.signal = processes.died;
     this.timeline = {
@@ -63,10 +83,23 @@ export class Guest implements AsyncDisposable {
   }
 
   /**
-   * Connects to QEMU's control socket of a guest with `hotplug`. Allows one connection at a time; the caller closes it.
+   * Connects to QEMU's control socket. Allows one connection at a time; the caller closes it.
    */
   qmp(): Promise<Qmp> {
     return Qmp.connect(controlSocket(this.#processes.directory));
+  }
+
+  /**
+   * Writes a snapshot to a new folder. The guest's connections end. Afterwards it continues at the same address, also if
+   * this fails; with `end` it is destroyed instead. A share must not be in use. Throws MachineError.
+   */
+  async save(directory: string, facts: SnapshotFacts, options: SaveOptions = {}): Promise<Manifest> {
+    await using qmp = await this.qmp();
+    try {
+      return await saveProcesses(directory, this.#processes, this.#machine, qmp, facts, options);
+    } finally {
+      if (options.end) await this.destroy();
+    }
   }
 
   /** The console's last lines. */

@@ -31,9 +31,13 @@ describe("qemuArguments", () => {
         "root=/dev/pmem0p1 rootfstype=erofs rootflags=dax=always ro agent.log=debug " +
         "-object memory-backend-file,id=image,mem-path=/k/guest.img,size=96M,share=on,readonly=on " +
         "-device nvdimm,memdev=image,unarmed=on " +
-        "-chardev socket,id=vsock,path=/d/vhost.sock -device vhost-user-vsock-pci,chardev=vsock " +
-        "-chardev socket,id=fs0,path=/d/fs0.sock " +
-        "-device vhost-user-fs-pci,chardev=fs0,tag=kataShared,queue-size=1024",
+        "-device pcie-root-port,id=vsock-port,chassis=20,bus=pcie.0,addr=0x14.0,multifunction=on " +
+        "-device pcie-root-port,id=share-port,chassis=21,bus=pcie.0,addr=0x14.1,multifunction=on " +
+        "-device pcie-root-port,id=card-port,chassis=22,bus=pcie.0,addr=0x14.2,multifunction=on " +
+        "-chardev socket,id=vsock-socket,path=/d/vhost.sock " +
+        "-device vhost-user-vsock-pci,id=vsock,chardev=vsock-socket,bus=vsock-port " +
+        "-chardev socket,id=fs0-socket,path=/d/fs0.sock " +
+        "-device vhost-user-fs-pci,id=fs0,chardev=fs0-socket,tag=kataShared,queue-size=1024,bus=share-port",
     );
   });
 
@@ -44,7 +48,7 @@ describe("qemuArguments", () => {
 
   test("passes only a context id to the host kernel's vsock device", () => {
     const argv = qemuArguments({ ...machine, vsock: { kind: "vhost", cid: 4711 }, shares: [] });
-    expect(values(argv, "-device")).toContain("vhost-vsock-pci,guest-cid=4711");
+    expect(values(argv, "-device")).toContain("vhost-vsock-pci,id=vsock,guest-cid=4711,bus=vsock-port");
     expect(values(argv, "-chardev")).toEqual([]);
   });
 
@@ -76,9 +80,25 @@ describe("qemuArguments", () => {
     expect(values(argv, "-qmp")).toEqual(["unix:/d/qmp,server=on,wait=off"]);
   });
 
+  test("a restored guest waits for its state, without the devices of device programs", () => {
+    const argv = qemuArguments({ ...machine, vsock: undefined, shares: [], incoming: { memory: "empty" } });
+    expect(argv.join(" ")).toMatch(/ -S -incoming defer$/);
+    expect(values(argv, "-chardev")).toEqual([]);
+    expect(values(argv, "-object")[0]).toBe("memory-backend-memfd,id=mem,size=512M,share=on");
+  });
+
+  test("with the kernel's vsock, a restored guest maps its template's memory and keeps the changes to itself", () => {
+    const vsock = { kind: "vhost", cid: 4711 } as const;
+    const argv = qemuArguments({ ...machine, vsock, shares: [], incoming: { memory: "/t,1/memory" } });
+    expect(values(argv, "-object")[0]).toBe("memory-backend-file,id=mem,size=512M,mem-path=/t,,1/memory,share=off");
+    expect(values(argv, "-device")).toContain("vhost-vsock-pci,id=vsock,guest-cid=4711,bus=vsock-port");
+  });
+
   test("escapes commas in paths and tags", () => {
     const argv = qemuArguments({ ...machine, shares: [{ tag: "a,b", socket: "/d,e/fs" }] });
-    expect(values(argv, "-chardev")).toContain("socket,id=fs0,path=/d,,e/fs");
-    expect(values(argv, "-device")).toContain("vhost-user-fs-pci,chardev=fs0,tag=a,,b,queue-size=1024");
+    expect(values(argv, "-chardev")).toContain("socket,id=fs0-socket,path=/d,,e/fs");
+    expect(values(argv, "-device")).toContain(
+      "vhost-user-fs-pci,id=fs0,chardev=fs0-socket,tag=a,,b,queue-size=1024,bus=share-port",
+    );
   });
 });

@@ -1,3 +1,11 @@
+import {
+  deviceArguments,
+  doubleCommas,
+  portArguments,
+  type SharePlace,
+  shareDevice,
+  vsockDevice,
+} from "./plugged-device.ts";
 import type { VsockBackend } from "./vsock-device.ts";
 
 /** Resources that can be plugged into a guest with `hotplug`, beyond the initial ones. */
@@ -26,8 +34,11 @@ export interface QemuMachine {
   readonly kernelArgs: readonly string[];
   /** True to keep the kernel's tracefs. */
   readonly tracing?: boolean;
-  readonly vsock: VsockBackend;
-  readonly shares: readonly { readonly tag: string; readonly socket: string }[];
+  /** Undefined if it is plugged in later, as in a restored guest. */
+  readonly vsock: VsockBackend | undefined;
+  readonly shares: readonly SharePlace[];
+  /** A guest that waits for a snapshot's state: the file with its memory, mapped copy-on-write, or "empty". */
+  readonly incoming?: { readonly memory: string | "empty" };
   /** Additional raw arguments. */
   readonly extra?: readonly string[];
   /** TSC frequency in kHz; without it, a microvm guest hangs. */
@@ -40,21 +51,20 @@ export function qemuArguments(machine: QemuMachine): readonly string[] {
     ...["-M", machineType(machine), "-accel", machine.accelerator],
     ...["-cpu", processorModel(machine), "-smp", processors(machine)],
     ...["-m", memory(machine)],
-    ...["-object", `memory-backend-memfd,id=mem,size=${machine.memoryMib}M,share=on`],
+    ...["-object", memoryBackend(machine)],
     // -display none rather than -nographic, with which the firmware writes to the serial line too.
     ..."-nodefaults -no-user-config -display none -serial stdio -no-reboot".split(" "),
     ...["-kernel", machine.kernel],
     ...(machine.initrd === undefined ? [] : ["-initrd", machine.initrd]),
     ...["-append", kernelCommandLine(machine)],
     ...imageDevice(machine),
-    ...vsockDevice(machine.vsock, machine.pci === false ? "device" : "pci"),
+    ...portArguments(machine.type),
+    ...(machine.vsock === undefined ? [] : deviceArguments(vsockDevice(machine.vsock, machine))),
     ...(machine.hotplug ? ports() : []),
     ...(machine.control === undefined ? [] : ["-qmp", `unix:${doubleCommas(machine.control)},server=on,wait=off`]),
-    ...machine.shares.flatMap(({ tag, socket }, index) => [
-      ...["-chardev", `socket,id=fs${index},path=${doubleCommas(socket)}`],
-      ...["-device", `vhost-user-fs-pci,chardev=fs${index},tag=${doubleCommas(tag)},queue-size=1024`],
-    ]),
+    ...machine.shares.flatMap((share, index) => deviceArguments(shareDevice(share, index, machine))),
     ...(machine.extra ?? []),
+    ...(machine.incoming === undefined ? [] : ["-S", "-incoming", "defer"]),
   ];
 }
 
@@ -71,6 +81,13 @@ function machineType({ type, image, pci }: QemuMachine): string {
 function processorModel({ accelerator, architecture }: QemuMachine): string {
   if (accelerator === "kvm") return "host";
   return architecture === "x86_64" ? "max,-erms,-fsrm" : "max";
+}
+
+/** The memory that QEMU and its device programs share; of a guest that maps a snapshot's, changes stay its own. */
+function memoryBackend({ memoryMib, incoming }: QemuMachine): string {
+  const size = `id=mem,size=${memoryMib}M`;
+  if (incoming === undefined || incoming.memory === "empty") return `memory-backend-memfd,${size},share=on`;
+  return `memory-backend-file,${size},mem-path=${doubleCommas(incoming.memory)},share=off`;
 }
 
 function processors({ cpus, hotplug }: QemuMachine): string {
@@ -133,15 +150,4 @@ function imageDevice({ type, image, pci }: QemuMachine): readonly string[] {
   const backend = `memory-backend-file,id=image,mem-path=${file},size=${image.mib}M,share=on,readonly=on`;
   const device = type === "q35" ? "nvdimm,memdev=image,unarmed=on" : "virtio-pmem-pci,memdev=image";
   return ["-object", backend, "-device", device];
-}
-
-function vsockDevice(vsock: VsockBackend, bus: "pci" | "device"): readonly string[] {
-  if (vsock.kind === "vhost") return ["-device", `vhost-vsock-${bus},guest-cid=${vsock.cid}`];
-  const chardev = `socket,id=vsock,path=${doubleCommas(vsock.socket)}`;
-  return ["-chardev", chardev, "-device", `vhost-user-vsock-${bus},chardev=vsock`];
-}
-
-/** Doubles commas, since a single one ends an option. */
-function doubleCommas(value: string): string {
-  return value.replaceAll(",", ",,");
 }

@@ -5,11 +5,20 @@ import { MachineError } from "./machine-error.ts";
 
 const LIMIT_MS = 30_000;
 
+type Data = Readonly<Record<string, unknown>>;
+
 interface Message {
+  readonly QMP?: { readonly version: QemuVersion };
   readonly return?: unknown;
   readonly error?: { readonly class: string; readonly desc: string };
   readonly event?: string;
-  readonly data?: Readonly<Record<string, unknown>>;
+  readonly data?: Data;
+}
+
+interface QemuVersion {
+  readonly qemu: { readonly major: number; readonly minor: number; readonly micro: number };
+  /** The distribution's version; may be empty. */
+  readonly package: string;
 }
 
 /** QEMU's control socket: runs one command at a time and collects events. */
@@ -19,6 +28,8 @@ export class Qmp implements AsyncDisposable {
   readonly #waiting: ((message: Message) => void)[] = [];
   readonly #events: Message[] = [];
   #onEvent: () => void = () => undefined;
+  #isClosed = false;
+  #version = "";
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -26,6 +37,8 @@ export class Qmp implements AsyncDisposable {
     this.#lines.on("line", (line) => this.#take(JSON.parse(line) as Message));
     socket.on("error", () => socket.destroy());
     socket.on("close", () => {
+      this.#isClosed = true;
+      this.#onEvent();
       const gone = { error: { class: "Closed", desc: "QEMU closed its control socket" } };
       for (const answer of this.#waiting.splice(0)) answer(gone);
     });
@@ -48,12 +61,19 @@ export class Qmp implements AsyncDisposable {
     return value;
   }
 
-  /** Resolves with the next event of this name whose data match, including one already received. */
-  async event(name: string, matches: (data: Readonly<Record<string, unknown>>) => boolean = () => true): Promise<void> {
+  /** QEMU's version with the distribution's, such as "7.2.22 (Debian 1:7.2+dfsg-7)". */
+  get version(): string {
+    return this.#version;
+  }
+
+  /** Resolves with the data of the next event of this name that matches, including one already received. */
+  async event(name: string, matches: (data: Data) => boolean = () => true): Promise<Data> {
     const limit = AbortSignal.timeout(LIMIT_MS);
     for (;;) {
       const at = this.#events.findIndex(({ event, data = {} }) => event === name && matches(data));
-      if (at >= 0) return void this.#events.splice(at, 1);
+      const [found] = at < 0 ? [] : this.#events.splice(at, 1);
+      if (found !== undefined) return found.data ?? {};
+      if (this.#isClosed) throw new MachineError(`QEMU: it ended before ${name}`);
       await new Promise<void>((resolve, reject) => {
         this.#onEvent = resolve;
         limit.addEventListener("abort", () => reject(new MachineError(`QEMU: no ${name} within ${LIMIT_MS} ms`)));
@@ -67,9 +87,15 @@ export class Qmp implements AsyncDisposable {
   }
 
   #take(message: Message): void {
-    if (message.event !== undefined) {
+    if (message.QMP !== undefined) this.#version = versionText(message.QMP.version);
+    else if (message.event !== undefined) {
       this.#events.push(message);
       this.#onEvent();
     } else if ("return" in message || message.error !== undefined) this.#waiting.shift()?.(message);
   }
+}
+
+function versionText({ qemu, package: distribution }: QemuVersion): string {
+  const version = `${qemu.major}.${qemu.minor}.${qemu.micro}`;
+  return distribution === "" ? version : `${version} (${distribution})`;
 }

@@ -19,6 +19,8 @@ export interface VsockDevice {
   address(port: number): string;
   /** The device's program, if any. */
   readonly program: Child | undefined;
+  /** Resolves once QEMU can connect to the program. */
+  readonly listening: Promise<void>;
 }
 
 /**
@@ -29,24 +31,28 @@ const PRIVATE_CID = 3;
 /** Bytes that the guest may send before a client on the host reads, for each connection. The device's 64 KiB is two writes. */
 const BUFFER_BYTES = 262_144;
 
-/** Starts the device, with its sockets in `directory`. */
+/** Starts the device, with its sockets in `directory`. The caller ends its program if `listening` rejects. */
 export async function startVsockDevice(directory: string, signal: AbortSignal): Promise<VsockDevice> {
   if (await vhostVsockUsable()) return hostDevice(randomCid());
   const socket = join(directory, "vhost.sock");
   const path = join(directory, "vm.vsock");
   const vm = `guest-cid=${PRIVATE_CID},socket=${socket},uds-path=${path},tx-buffer-size=${BUFFER_BYTES}`;
   const program = new Child("vhost-device-vsock", [findVhostDeviceVsock(), "--vm", vm]);
-  try {
-    await waitUntilListening(program, socket, signal);
-  } catch (error) {
-    await program.end(true);
-    throw error;
-  }
-  return { backend: { kind: "vhost-user", socket, path }, address: (port) => `hvsock://${path}:${port}`, program };
+  return {
+    backend: { kind: "vhost-user", socket, path },
+    address: (port) => `hvsock://${path}:${port}`,
+    program,
+    listening: waitUntilListening(program, socket, signal),
+  };
 }
 
 function hostDevice(cid: number): VsockDevice {
-  return { backend: { kind: "vhost", cid }, address: (port) => `vsock://${cid}:${port}`, program: undefined };
+  return {
+    backend: { kind: "vhost", cid },
+    address: (port) => `vsock://${cid}:${port}`,
+    program: undefined,
+    listening: Promise.resolve(),
+  };
 }
 
 /** True if this user (root, or the group of /dev/vhost-vsock) can use the host kernel's vsock. */

@@ -89,7 +89,7 @@ test("a connection with a call that has no place can't resume while that call is
 });
 
 test("an agent that dies while it starts a call counts for this call, twice if it had been silent for long", () => {
-  vi.useFakeTimers({ toFake: ["Date"] });
+  vi.useFakeTimers({ toFake: ["hrtime"] });
   const deaths = (calls: Calls) => calls.found[0]?.calls.map((call) => call.deaths);
   const { bytes, calls } = memory();
   const index = connect(calls);

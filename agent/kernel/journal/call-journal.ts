@@ -1,3 +1,4 @@
+import { monotonicMs } from "../monotonic-ms.ts";
 import type { CallMemory } from "./call-memory.ts";
 import { beginningOf, chainsInUse, type FoundConnection, findCalls } from "./found-calls.ts";
 import {
@@ -96,7 +97,7 @@ export class CallJournal {
 
   /** Records that the handler of the call at this place is about to start; undefined: it has returned or awaits something. */
   beginCall(place: number | undefined): void {
-    if (place !== undefined) this.#memory.setNow(NOW.begunAt, Date.now() % MAX_MS);
+    if (place !== undefined) this.#memory.setNow(NOW.begunAt, Math.round(monotonicMs()) % MAX_MS);
     this.#memory.setNow(NOW.begun, (place ?? -1) + 1);
   }
 
@@ -122,7 +123,7 @@ export class CallJournal {
 
   /**
    * Records a request: the body of its frame, or the result of `names` if the body finds no room, and its deadline in
-   * milliseconds since the epoch (0: none). Returns undefined if there is no place for it; the connection then can't outlive
+   * ms of the monotonic clock (0: none). Returns undefined if there is no place for it; the connection then can't outlive
    * the agent until `closeCall` is called for this call.
    */
   openCall(

@@ -1,3 +1,4 @@
+import { monotonicMs } from "../monotonic-ms.ts";
 import type { CallMemory } from "./call-memory.ts";
 import {
   ANSWERED,
@@ -16,7 +17,7 @@ import { bodyChain, bodyOf, bytesOf, type Chain, type KeptBytes } from "./kept-b
 export interface FoundCall {
   readonly place: number;
   readonly streamId: number;
-  /** Deadline in milliseconds since the epoch; 0: none. */
+  /** Deadline in ms of the monotonic clock; 0: none. */
   readonly deadline: number;
   /** Number of agents that died while they started this call; an agent that took long over it counts twice. */
   readonly deaths: number;
@@ -102,7 +103,7 @@ function countDeath(memory: CallMemory): void {
   const place = memory.now(NOW.begun) - 1;
   memory.setNow(NOW.begun, 0);
   if (place < 0 || place >= memory.top || memory.call(place, CALL.state) === FREE) return;
-  const took = (Date.now() % MAX_MS) - memory.now(NOW.begunAt);
+  const took = (Math.round(monotonicMs()) % MAX_MS) - memory.now(NOW.begunAt);
   memory.setCall(place, CALL.deaths, memory.call(place, CALL.deaths) + (took > LONG_MS ? 2 : 1));
 }
 

@@ -60,7 +60,7 @@ export const CONNECTION_WORDS = 12;
 
 /**
  * Words of a call; a small body follows them. `deaths` counts the agents that died while they started it. `deadline` is a double,
- * milliseconds since the epoch or 0. `progress` is that of Call.note. `chain` is the first chunk of the body + 1, 0 if the body
+ * ms of the monotonic clock or 0. `progress` is that of Call.note. `chain` is the first chunk of the body + 1, 0 if the body
  * is in the place itself. `at` and `size` locate its answer in the current write.
  */
 export const CALL = {

@@ -7,7 +7,7 @@ import { CALL_JOURNAL_BYTES, CALLS_START, type Fill } from "./journal-layout.ts"
 import { OUTPUT_JOURNAL_BYTES, OUTPUTS_START_BYTES, OutputJournal } from "./output-journal.ts";
 
 /** Version of the layout, changed whenever it changes: a journal with another version is discarded. */
-const LAYOUT = 0x6a03;
+const LAYOUT = 0x6a04;
 const HEADER_BYTES = 64;
 const RETRY_MS = 1000;
 const JOURNAL_BYTES = HEADER_BYTES + CALL_JOURNAL_BYTES + OUTPUT_JOURNAL_BYTES;

@@ -63,7 +63,7 @@ const NOTE_KINDS = [undefined, "discard", "fill", "feed", "take", "store"] as co
  * that a client could have.
  */
 export class StreamLedger {
-  /** Random for each boot of the guest, or start of a service. */
+  /** Random for each boot of the guest, start of a service, or clone. */
   readonly epoch: Uint8Array;
   #words: Float64Array;
   #bytes: Uint8Array;
@@ -75,6 +75,11 @@ export class StreamLedger {
     this.#bytes = new Uint8Array(memory);
     this.#grow = grow;
     this.epoch = this.#bytes.slice(EPOCH_AT, EPOCH_AT + EPOCH_BYTES);
+  }
+
+  /** Replaces the epoch, for the next agent and the clients that it gets: this one keeps its own. */
+  renewEpoch(): void {
+    this.#bytes.set(randomBytes(EPOCH_BYTES), EPOCH_AT);
   }
 
   /** Places in use. */
@@ -259,10 +264,20 @@ export function openStreamLedger(path: string, mapShared: (fd: Fd, length: numbe
 /** Returns memory for a ledger in tests. */
 export function createLedgerMemory(): ArrayBuffer {
   const memory = new ArrayBuffer(bytesOf(FIRST_ENTRIES));
-  const random = openSync("/dev/urandom", constants.O_RDONLY); // node:crypto would cost the start some ms
-  readSync(random, new Uint8Array(memory), EPOCH_AT, EPOCH_BYTES, null);
-  closeSync(random);
+  new Uint8Array(memory).set(randomBytes(EPOCH_BYTES), EPOCH_AT);
   return memory;
+}
+
+/** Reads the kernel's generator: node:crypto would cost the start some ms, and a clone has the same state of it as its parent. */
+function randomBytes(count: number): Uint8Array {
+  const bytes = new Uint8Array(count);
+  const random = openSync("/dev/urandom", constants.O_RDONLY);
+  try {
+    readSync(random, bytes, 0, count, null);
+  } finally {
+    closeSync(random);
+  }
+  return bytes;
 }
 
 /** Writes all of the file. The layout is written last. */

@@ -106,6 +106,7 @@ const VALID: Record<Call, unknown[]> = {
   creditEntropy: [9999, 0],
   reseedRandom: [9999],
   swapOn: ["name"],
+  sync: [],
   growExt4: [9999, 1],
   growXfs: [9999, 1],
   deviceMapper: [0, new Uint8Array(312)],

@@ -143,6 +143,7 @@ export interface NativeAddon {
   creditEntropy(fd: number, bits: number): number;
   reseedRandom(fd: number): number;
   swapOn(path: string): Promise<number>;
+  sync(): Promise<number>;
   growExt4(fd: number, blocks: number): Promise<number>;
   growXfs(fd: number, blocks: number): Promise<number>;
   deviceMapper(command: number, request: Uint8Array): Promise<number>;

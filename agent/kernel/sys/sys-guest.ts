@@ -17,6 +17,9 @@ export function guestCalls(addon: NativeAddon) {
     async swapOn(path: string) {
       checked(await addon.swapOn(path), "swapon", path);
     },
+    async sync() {
+      checked(await addon.sync(), "sync", "");
+    },
     async growFileSystem(fd: Fd, type: "ext4" | "xfs", blocks: number) {
       const result = await (type === "ext4" ? addon.growExt4(fd, blocks) : addon.growXfs(fd, blocks));
       checked(result, `grow ${type} to`, `${blocks} blocks`);

@@ -55,7 +55,9 @@ export function createSysDouble(): SysDouble {
     };
   }
 
-  function later<N extends "poll" | "mount" | "umount" | "swapOn" | "growFileSystem" | "unmapDevice">(name: N) {
+  function later<N extends "poll" | "mount" | "umount" | "swapOn" | "sync" | "growFileSystem" | "unmapDevice">(
+    name: N,
+  ) {
     const now: (...args: Parameters<Sys[N]>) => void = call(name, () => undefined as Result<N>);
     return async (...args: Parameters<Sys[N]>): Promise<void> => now(...args);
   }
@@ -119,6 +121,7 @@ export function createSysDouble(): SysDouble {
     creditEntropy: call("creditEntropy", () => {}),
     reseedRandom: call("reseedRandom", () => {}),
     swapOn: later("swapOn"),
+    sync: later("sync"),
     growFileSystem: later("growFileSystem"),
     mapDevice: async (...args) => mapDevice(...args),
     unmapDevice: later("unmapDevice"),

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <sys/swap.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "sys.h"
 
@@ -58,6 +59,24 @@ static napi_value call_swap_on(napi_env env, napi_callback_info info) {
     return NULL;
   }
   return work_start(env, &s->work, run_swap_on);
+}
+
+static int64_t run_sync(struct work *work) {
+  (void)work;
+  sync();
+  return 0;
+}
+
+/* sync(): promise; resolves when the kernel has written all dirty pages */
+static napi_value call_sync(napi_env env, napi_callback_info info) {
+  struct args args;
+  struct work *work = work_new(env, sizeof(*work));
+  if (work == NULL) return NULL;
+  if (!args_begin(&args, env, info, 0)) {
+    free(work);
+    return NULL;
+  }
+  return work_start(env, work, run_sync);
 }
 
 /* The kernel exports no header for ext4 and xfs. */
@@ -122,6 +141,7 @@ napi_status guest_register(napi_env env, napi_value exports) {
   static const struct function table[] = {
       {"setTime", call_set_time}, {"creditEntropy", call_credit_entropy}, {"reseedRandom", call_reseed_random},
       {"swapOn", call_swap_on},   {"growExt4", call_grow_ext4},           {"growXfs", call_grow_xfs},
+      {"sync", call_sync},
   };
   return REGISTER(env, exports, table);
 }

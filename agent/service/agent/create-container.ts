@@ -20,6 +20,7 @@ const READY = 2;
 export const createContainer: Rpc<"CreateContainer"> = {
   afterDeath: "continue",
   async handle(agent, request, call) {
+    using _inside = agent.warmStart.gate.enter("create container", call.progress);
     const asked = toSpec(request.OCI);
     const target = debugTarget(asked.annotations);
     if (target !== undefined) {

@@ -4,7 +4,8 @@ import { toStorage } from "../to-storage.ts";
 
 export const createSandbox: Rpc<"CreateSandbox"> = {
   afterDeath: "continue",
-  async handle({ sandbox }, request, call) {
+  async handle({ sandbox, warmStart }, request, call) {
+    using _inside = warmStart.gate.enter("create sandbox", call.progress);
     if (call.progress === BEGUN && sandbox.id === request.sandbox_id) return {};
     if (!sandbox.exists) call.note?.(BEGUN);
     await sandbox.create({

@@ -14,6 +14,7 @@ import type { Rpc } from "../rpc.ts";
 export const execProcess: Rpc<"ExecProcess"> = {
   afterDeath: "continue",
   async handle(agent, request, call) {
+    using _inside = agent.warmStart.gate.enter("exec process", call.progress);
     const { process: message, exec_id: execId } = request;
     if (message === null) throw new AgentError("invalid-argument", "exec process: the request has no process");
     const [unsupported] = unsupportedOfProcess(message);

@@ -5,6 +5,7 @@ import type { Rpc } from "../rpc.ts";
 export const pauseContainer: Rpc<"PauseContainer"> = {
   afterDeath: "continue",
   async handle(agent, request, call) {
+    using _inside = agent.warmStart.gate.enter("pause container", call.progress);
     const container = findContainer(agent, request.container_id, "invalid-argument");
     const isDone = container.paused;
     if (call.progress === BEGUN && isDone) return {};

@@ -9,6 +9,7 @@ const EXECUTED = BEGUN + 1;
 export const startContainer: Rpc<"StartContainer"> = {
   afterDeath: "continue",
   async handle(agent, request, call) {
+    using _inside = agent.warmStart.gate.enter("start container", call.progress);
     const container = findContainer(agent, request.container_id, "internal");
     if (call.progress === EXECUTED) {
       await container.afterStart();

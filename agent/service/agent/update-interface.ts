@@ -1,6 +1,7 @@
 import { AgentError } from "../../kernel/error.ts";
 import { updateInterface as update } from "../../network/update-interface.ts";
 import type { Rpc } from "../rpc.ts";
+import { toInterface } from "../to-interface.ts";
 
 /** Configures an interface and returns the request, as hosts expect. */
 export const updateInterface: Rpc<"UpdateInterface"> = {
@@ -8,18 +9,7 @@ export const updateInterface: Rpc<"UpdateInterface"> = {
   async handle({ network }, request, { signal }) {
     const wanted = request.interface;
     if (wanted === null) throw new AgentError("invalid-argument", "update interface: no interface is given");
-    await update(
-      network,
-      {
-        name: wanted.name,
-        hardwareAddress: wanted.hwAddr,
-        addresses: wanted.IPAddresses,
-        mtu: wanted.mtu,
-        pciPath: wanted.devicePath,
-        flags: wanted.raw_flags,
-      },
-      signal,
-    );
+    await update(network, toInterface(wanted), signal);
     return wanted;
   },
 };

@@ -205,6 +205,7 @@ export class Attaching {
     message: NonNullable<guestd.v1.Attach["process"]>,
     key: Buffer,
   ): Promise<ResumableProcess> {
+    using _inside = this.agent.warmStart.gate.enter("attach");
     const { exec_id: execId } = request;
     const [unsupported] = unsupportedOfProcess(message);
     if (unsupported !== undefined) throw refuse(unsupported, "is not supported");

@@ -19,6 +19,7 @@ const TYPES: Readonly<Record<LifecycleEvent["type"], number>> = {
   "oom-killed": EventType.OOM_KILLED,
   "agent-restarted": EventType.AGENT_RESTARTED,
   "core-dumped": EventType.CORE_DUMPED,
+  "guest-resumed": EventType.GUEST_RESUMED,
 };
 const NAMES = new Map(Object.entries(TYPES).map(([name, type]) => [type, name as LifecycleEvent["type"]]));
 const KINDS = [...new Set(Object.keys(TYPES).map(kindOf))];
@@ -49,9 +50,10 @@ export class Events {
   /** Adds an event that happened at a time, in ms. Throws if no memory is left for it. */
   add(event: LifecycleEvent, ms: number): void {
     const { type, container: container_id = "", exec: exec_id = "", code = 0, signal = 0, generation = 0 } = event;
+    const { epoch: guest_epoch = 0 } = event;
     const { id: core_id = 0, size: core_size = 0, cut: core_cut = "" } = event.core ?? {};
     const core = { core_id, core_size, core_cut };
-    const fields = { ms, type: TYPES[type], container_id, exec_id, code, signal, generation, ...core };
+    const fields = { ms, type: TYPES[type], container_id, exec_id, code, signal, generation, guest_epoch, ...core };
     this.#ring.append(eventMessage.encode(fields));
     const { resolve } = this.#added;
     this.#added = Promise.withResolvers();

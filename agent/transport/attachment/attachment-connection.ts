@@ -11,10 +11,15 @@ import { FrameStream, type FrameTaker } from "./frame-stream.ts";
 
 const FIRST_FRAME_MS = 10_000;
 
+/** Kinds of connections that create something outside the processes that exist: refused while the guest is quiesced. */
+const CREATES: ReadonlySet<FrameType> = new Set(["copy", "forward", "forwardListen", "capture"]);
+
 const failure = codec("guestd.v1.Failure", guestd.v1.Failure);
 
 /** The rest of a connection, once its first frame is known. */
 export interface Handler extends Pick<FrameTaker, "take"> {
+  /** Container and exec that it serves, for reports. */
+  readonly object?: string;
   /** Ends the handler before the connection. Idempotent. */
   close(): void;
 }
@@ -31,6 +36,13 @@ export type ConnectionKinds = {
   readonly [type in FrameType]?: (opening: Opening) => Promise<Handler | undefined>;
 };
 
+export interface ConnectionSettings {
+  /** How long a connection may take to send its first frame. */
+  readonly firstFrameMs?: number;
+  /** Throws if copies, forwards and captures are refused for now. */
+  readonly checkCreation?: (what: string) => void;
+}
+
 /** Kinds that need no more of the agent than its processes and containers. */
 export const ATTACHMENT_KINDS: ConnectionKinds = {
   attach: openAttachment,
@@ -43,8 +55,10 @@ export class AttachmentConnection implements FrameTaker {
   readonly #attaching: Attaching;
   readonly #kinds: ConnectionKinds;
   readonly #onClosed: (connection: AttachmentConnection) => void;
+  readonly #checkCreation: (what: string) => void;
   #timer: NodeJS.Timeout | undefined;
-  #isOpened = false;
+  /** Type of the first frame. */
+  #kind: FrameType | undefined;
   #handler: Handler | undefined;
 
   constructor(
@@ -52,13 +66,19 @@ export class AttachmentConnection implements FrameTaker {
     attaching: Attaching,
     kinds: ConnectionKinds,
     onClosed: (connection: AttachmentConnection) => void,
-    firstFrameMs = FIRST_FRAME_MS,
+    { firstFrameMs = FIRST_FRAME_MS, checkCreation = () => undefined }: ConnectionSettings = {},
   ) {
     this.#frames = new FrameStream(carrier, this);
     this.#attaching = attaching;
     this.#kinds = kinds;
     this.#onClosed = onClosed;
+    this.#checkCreation = checkCreation;
     this.#timer = setTimeout(() => this.#frames.destroy(), firstFrameMs).unref();
+  }
+
+  /** Use of the connection; `kind` is undefined before its first frame. */
+  get use(): { readonly kind: FrameType | undefined; readonly object: string } {
+    return { kind: this.#kind, object: this.#handler?.object ?? "a client of guestd.v1.Streams" };
   }
 
   onClosed(): void {
@@ -69,7 +89,7 @@ export class AttachmentConnection implements FrameTaker {
 
   take(frame: StreamFrame): void | Promise<void> {
     if (this.#handler !== undefined) return this.#handler.take(frame);
-    if (!this.#isOpened) return this.#open(frame);
+    if (this.#kind === undefined) return this.#open(frame);
     throw new AgentError("invalid-argument", `frame ${frame.type}: it may not follow the first one`);
   }
 
@@ -85,11 +105,12 @@ export class AttachmentConnection implements FrameTaker {
 
   async #open({ type, payload }: StreamFrame): Promise<void> {
     this.#stopTimer();
-    this.#isOpened = true;
+    this.#kind = type;
     const kind = this.#kinds[type];
     if (kind === undefined) {
       throw new AgentError("invalid-argument", `frame ${type}: a connection can't begin with it`);
     }
+    if (CREATES.has(type)) this.#checkCreation(type);
     this.#handler = await kind({ frames: this.#frames, attaching: this.#attaching, payload });
     if (this.#frames.isClosed) this.#endHandler();
   }

@@ -3,7 +3,12 @@ import type { Fd } from "../../kernel/kernel.ts";
 import type { Attaching } from "../../service/streams/attach.ts";
 import { diagnostics, type RefusedEvent } from "../diagnostics.ts";
 import type { WireSys } from "../wire.ts";
-import { ATTACHMENT_KINDS, AttachmentConnection, type ConnectionKinds } from "./attachment-connection.ts";
+import {
+  ATTACHMENT_KINDS,
+  AttachmentConnection,
+  type ConnectionKinds,
+  type ConnectionSettings,
+} from "./attachment-connection.ts";
 import type { FrameCarrier } from "./frame-carrier.ts";
 import { FrameSocket } from "./frame-socket.ts";
 
@@ -12,12 +17,10 @@ const HOST_CID = 2;
 /** Most connections at once. */
 const MAX_ATTACHMENTS = 2048;
 
-export interface AttachmentServerOptions {
+export interface AttachmentServerOptions extends ConnectionSettings {
   /** Further kinds of connections. */
   readonly kinds?: ConnectionKinds;
   readonly maxConnections?: number;
-  /** How long a connection may take to send its first frame. */
-  readonly firstFrameMs?: number;
 }
 
 /** Serves guestd.v1.Streams: one connection for each client that is attached to a process. */
@@ -64,9 +67,8 @@ export class AttachmentServer {
   serve(carrier: FrameCarrier): string | undefined {
     const reason = this.#reasonToRefuse();
     if (reason !== undefined) return reason;
-    const { firstFrameMs } = this.#options;
     this.#connections.add(
-      new AttachmentConnection(carrier, this.#attaching, this.#kinds, this.#onClosed, firstFrameMs),
+      new AttachmentConnection(carrier, this.#attaching, this.#kinds, this.#onClosed, this.#options),
     );
     activity.publish({});
     return undefined;
@@ -75,6 +77,11 @@ export class AttachmentServer {
   #reasonToRefuse(): string | undefined {
     const most = this.#options.maxConnections ?? MAX_ATTACHMENTS;
     return this.#connections.size >= most ? `${most} attachments are already open` : undefined;
+  }
+
+  /** Uses of all connections. */
+  get uses(): AttachmentConnection["use"][] {
+    return Array.from(this.#connections, ({ use }) => use);
   }
 
   get size(): number {

@@ -48,6 +48,11 @@ export class Attachment {
   #isClosed = false;
   #isExitSent = false;
 
+  get object(): string {
+    const { container_id, exec_id } = this.#request;
+    return exec_id === "" ? container_id : `${container_id} ${exec_id}`;
+  }
+
   /** Replaces the process's owner. Throws if another client is attached and may not be replaced. */
   constructor(frames: FrameStream, attaching: Attaching, request: guestd.v1.Attach, process: Attached) {
     this.client = request.client;

@@ -140,7 +140,9 @@ export function serveClient({ attaching = {}, kinds, firstFrameMs, isSpliced = t
   const onClosed = () => {
     isClosed = true;
   };
-  const connection = new AttachmentConnection(carrier, attaching as Attaching, kinds, onClosed, firstFrameMs);
+  const connection = new AttachmentConnection(carrier, attaching as Attaching, kinds, onClosed, {
+    ...(firstFrameMs !== undefined && { firstFrameMs }),
+  });
   const client = new StreamClient(theirs);
   closers.push(async () => {
     await client.close();

@@ -98,6 +98,7 @@ function played(texts: ReadonlyMap<string, string>): Files {
     mounts: () => "",
     writeText: nothing,
     replace: nothing,
+    rewrite: nothing,
     makeDirectory: nothing,
     removeDirectory: nothing,
     removeTree: nothing,

@@ -1,0 +1,117 @@
+import { chmod, open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { OWNER_NOTE } from "../../../lib/owned-folder.ts";
+import { onProcessEnd } from "../../../lib/process-end.ts";
+import { removeTree, removeTreeSync } from "../../../lib/remove-tree.ts";
+import { makeTemporaryFolder } from "../../private-folder.ts";
+import type { Machine } from "../guest-options.ts";
+import { MachineError } from "../machine-error.ts";
+import type { Qmp } from "../qmp.ts";
+import { processorOf } from "./check-machine.ts";
+import { fileDigest } from "./file-digest.ts";
+import { saveState } from "./machine-state.ts";
+import { type BootFile, FILES, FORMAT, type Manifest } from "./manifest.ts";
+import { copyMemory, memoryOf } from "./memory-file.ts";
+
+const MIB = 1 << 20;
+
+/** The part of a manifest that a guest's owner knows. */
+export type SnapshotFacts = Pick<Manifest, "guest" | "epoch" | "notes">;
+
+/** A running QEMU whose devices can all be in a snapshot. */
+export interface SavedMachine {
+  readonly machine: Machine;
+  readonly vsock: Manifest["vsock"];
+  readonly pid: number;
+  readonly qmp: Qmp;
+  /** Free path for a socket. */
+  readonly socket: string;
+}
+
+/**
+ * Writes a snapshot of a guest to a new folder, and leaves the guest stopped. The folder is complete from the moment it
+ * appears, and nothing stays if this fails or the process ends. Throws MachineError.
+ */
+export async function saveSnapshot(
+  directory: string,
+  saved: SavedMachine,
+  facts: SnapshotFacts,
+  signal?: AbortSignal,
+): Promise<Manifest> {
+  const staging = makeTemporaryFolder("saving-", dirname(directory));
+  const forget = onProcessEnd(() => removeTreeSync(staging));
+  try {
+    const files = await bootFiles(saved.machine);
+    signal?.throwIfAborted();
+    await saved.qmp.execute("stop");
+    await saveState(saved.qmp, join(staging, FILES.state), saved.socket);
+    const extents = await saveMemory(staging, saved, signal);
+    const manifest: Manifest = {
+      format: FORMAT,
+      createdAt: new Date().toISOString(),
+      ...facts,
+      qemu: saved.qmp.version,
+      processor: await processorOf(saved.machine.accelerator),
+      machine: saved.machine,
+      ...files,
+      vsock: saved.vsock,
+      stateBytes: (await stat(join(staging, FILES.state))).size,
+      extents,
+    };
+    await writeFile(join(staging, FILES.manifest), JSON.stringify(manifest), { mode: 0o600, flush: true });
+    signal?.throwIfAborted();
+    await publish(staging, directory);
+    return manifest;
+  } catch (error) {
+    await removeTree(staging);
+    throw oneLineError(directory, saved.machine, error);
+  } finally {
+    forget();
+  }
+}
+
+async function saveMemory(
+  staging: string,
+  { machine, pid }: SavedMachine,
+  signal: AbortSignal | undefined,
+): Promise<Manifest["extents"]> {
+  await using from = await open(memoryOf(pid), "r");
+  await using to = await open(join(staging, FILES.memory), "wx", 0o600);
+  const extents = await copyMemory(from, to, machine.memoryMib * MIB, signal);
+  await to.sync();
+  return extents;
+}
+
+/** Returns the files that the guest was booted from, with digests. */
+async function bootFiles({ kernel, initrd, image }: Machine): Promise<Pick<Manifest, "kernel" | "initrd" | "image">> {
+  const file = async (path: string): Promise<BootFile> => ({ path, digest: await fileDigest(path) });
+  return {
+    kernel: await file(kernel),
+    ...(initrd === undefined ? {} : { initrd: await file(initrd) }),
+    ...(image === undefined ? {} : { image: await file(image.path) }),
+  };
+}
+
+/** Makes the complete folder appear under its name. */
+async function publish(staging: string, directory: string): Promise<void> {
+  await chmod(staging, 0o700);
+  await syncFolder(staging);
+  await rename(staging, directory);
+  await rm(join(directory, OWNER_NOTE), { force: true });
+  await syncFolder(dirname(directory));
+}
+
+async function syncFolder(path: string): Promise<void> {
+  await using folder = await open(path, "r");
+  await folder.sync();
+}
+
+function oneLineError(directory: string, { memoryMib }: Machine, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new MachineError(`save ${directory}: the disk is full; free up to ${memoryMib} MiB there`, { cause: error });
+  }
+  if (code === "ENOTEMPTY" || code === "EEXIST")
+    return new MachineError(`save ${directory}: it already exists; choose another name`, { cause: error });
+  return error;
+}
