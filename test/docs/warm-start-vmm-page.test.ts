@@ -112,6 +112,7 @@ test("the program on the page takes a snapshot and starts a clone of it", async 
   expect(readFileSync(PROGRAM, "utf8")).toBe(program.replace('"./host/', '"../../../host/'));
   const { root } = prepare();
   mkdirSync(join(root, "template"));
+  for (const name of ["vmlinux", "guest.squashfs"]) writeFileSync(join(root, name), name);
   const api = readApi("firecracker-api.yaml");
   const template = await vmmAt(root, "web", api, firecrackerModel("1.16.2", "Running"));
   const clone = await vmmAt(root, "clone", api, firecrackerModel("1.16.2", "Not started"));
@@ -123,7 +124,8 @@ test("the program on the page takes a snapshot and starts a clone of it", async 
   }
   const file = join(root, "mine.ts");
   writeFileSync(file, program.replaceAll(GUESTS, root).replace('"./', `"${repository}/`));
-  const { stdout } = await run(process.execPath, [file], { cwd: dirname(file) });
+  const env = { ...process.env, GUESTD_CACHE: join(root, "cache") };
+  const { stdout } = await run(process.execPath, [file], { cwd: dirname(file), env });
   expect(stdout).toBe("connection cid 2: it is closed\nfirecracker 1.16.2: a clone with epoch 2\n");
   expect(template.seen.map(([operation]) => operation)).toEqual([
     "GET /",

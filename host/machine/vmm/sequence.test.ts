@@ -1,11 +1,11 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { JsonMessage } from "../../conversation/format/message-json.ts";
 import type { ScriptedCall } from "../../conversation/testing/scripted-server.ts";
 import { CloudHypervisor } from "./cloud-hypervisor.ts";
 import { Firecracker } from "./firecracker.ts";
-import type { MachineControl } from "./machine-control.ts";
+import type { MachineControl, VmmVersion } from "./machine-control.ts";
 import { startClone } from "./start-clone.ts";
 import { takeSnapshot } from "./take-snapshot.ts";
 import { readApi } from "./testing/api-description.ts";
@@ -93,15 +93,12 @@ describe.each([FIRECRACKER, CLOUD_HYPERVISOR])("with $name", (kind) => {
   }
 
   async function template(): Promise<string> {
-    const { folder, machine } = await start(false);
+    const { folder, machine, address } = await start(false);
     const snapshot = join(folder, "snapshot");
     mkdirSync(snapshot);
-    await machine.pause();
-    await machine.snapshot(snapshot);
+    await takeSnapshot(machine, { address, folder: snapshot });
     return snapshot;
   }
-
-  const ORIGIN = { vmm: { name: kind.name, version: kind.version }, epoch: 3 };
 
   test("a snapshot is taken between Quiesce and Resumed, with no connection open", async () => {
     const { folder, log, requests, machine, address } = await start(false);
@@ -110,7 +107,7 @@ describe.each([FIRECRACKER, CLOUD_HYPERVISOR])("with $name", (kind) => {
     const copyDisks = async () => void log.push("copy");
     const options = { address, folder: join(folder, "s"), freezeContainers: true, copyDisks };
     const taken = await takeSnapshot(machine, options);
-    expect(taken).toEqual({ ...ORIGIN, losses: [LOSS] });
+    expect(taken).toMatchObject({ manifest: { epoch: 3, vmm: kindOf(kind) }, losses: [LOSS] });
     const { version, pause, snapshot, resume } = operations;
     expect(log).toEqual([version, "Quiesce", pause, snapshot, "copy", resume, "Resumed"]);
     expect(requests[0]).toEqual({ freeze_containers: true });
@@ -124,7 +121,7 @@ describe.each([FIRECRACKER, CLOUD_HYPERVISOR])("with $name", (kind) => {
     const from = await template();
     const before = Date.now();
     const identity = { hostname: "clone-7", machine_id: "0".repeat(32), dns: ["nameserver 10.0.2.3"] };
-    const answer = await startClone(machine, { address, folder: from, origin: ORIGIN, epoch: 9, identity });
+    const answer = await startClone(machine, { address, folder: from, epoch: 9, identity });
     expect(answer).toMatchObject({ epoch: 9, generation: 4 });
     const { version, restore, resume } = operations;
     expect(log.filter((each, index) => each !== log[index - 1])).toEqual([version, restore, resume, "Resumed"]);
@@ -141,7 +138,7 @@ describe.each([FIRECRACKER, CLOUD_HYPERVISOR])("with $name", (kind) => {
       return DONE(request);
     };
     const { agent, requests, machine, address } = await start(true, { Resumed }, 2);
-    await startClone(machine, { address, folder: await template(), origin: ORIGIN, epoch: 4 });
+    await startClone(machine, { address, folder: await template(), epoch: 4 });
     expect(agent.connections.opened).toBe(4);
     expect(new Set(requests.map(({ entropy }) => String(entropy))).size).toBe(2);
   });
@@ -153,7 +150,7 @@ describe.each([FIRECRACKER, CLOUD_HYPERVISOR])("with $name", (kind) => {
         throw new Error("epoch 4 is lower than 5");
       },
     });
-    const clone = { folder: from, origin: ORIGIN, epoch: 4 };
+    const clone = { folder: from, epoch: 4 };
     await expect(startClone(refuse.machine, { ...clone, address: refuse.address })).rejects.toThrow(
       `resume the guest at ${refuse.address}: Error: epoch 4 is lower than 5; destroy a clone that can't be told`,
     );
@@ -167,13 +164,16 @@ describe.each([FIRECRACKER, CLOUD_HYPERVISOR])("with $name", (kind) => {
 
   test("a clone with an epoch that isn't higher, or another version's snapshot, is refused before it is loaded", async () => {
     const { log, machine, address } = await start(true);
-    const clone = { address, folder: "/s", origin: ORIGIN, epoch: 4 };
+    const folder = await template();
+    const clone = { address, folder, epoch: 4 };
     await expect(startClone(machine, { ...clone, epoch: 3 })).rejects.toThrow(
-      "clone of /s: epoch 3 is not above the snapshot's 3; count up",
+      `clone of ${folder}: epoch 3 is not above the snapshot's 3; count up`,
     );
-    const origin = { ...ORIGIN, vmm: { name: kind.name, version: "1.0.0" } };
-    await expect(startClone(machine, { ...clone, origin })).rejects.toThrow(
-      `clone of /s: ${kind.name} 1.0.0 wrote it, and this is ${kind.name} ${kind.version}; use the same version, or take it again`,
+    const path = join(folder, "manifest.json");
+    const manifest = JSON.parse(readFileSync(path, "utf8"));
+    writeFileSync(path, JSON.stringify({ ...manifest, vmm: { name: kind.name, version: "1.0.0" } }));
+    await expect(startClone(machine, clone)).rejects.toThrow(
+      `clone of ${folder}: ${kind.name} 1.0.0 wrote it, and this is ${kind.name} ${kind.version}; use the same version, or create it again`,
     );
     expect(log).toEqual([operations.version]);
   });
@@ -232,6 +232,10 @@ describe.each([FIRECRACKER, CLOUD_HYPERVISOR])("with $name", (kind) => {
     expect(log).toEqual([operations.version, "Quiesce"]);
   });
 });
+
+function kindOf({ name, version }: Kind): VmmVersion {
+  return { name, version };
+}
 
 function millisecondsOf(request: JsonMessage | undefined): number {
   return Number(request?.["realtime_seconds"]) * 1000 + Number(request?.["realtime_nanos"] ?? 0) / 1e6;

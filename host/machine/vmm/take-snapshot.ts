@@ -2,13 +2,18 @@ import { reason } from "../../../lib/reason.ts";
 import type { guestd } from "../../../proto/gen/messages.js";
 import { MachineError } from "../machine-error.ts";
 import { type GuestCallOptions, quiesce, resumed } from "./guest-calls.ts";
-import type { MachineControl, VmmVersion } from "./machine-control.ts";
+import type { MachineControl } from "./machine-control.ts";
+import { type BootPaths, bootFiles, type VmmManifest, writeManifest } from "./snapshot-manifest.ts";
 
 export interface SnapshotOptions extends GuestCallOptions {
   /** The agent's address, such as "hvsock:///run/vm/v.sock:1024". */
   readonly address: string;
   /** Empty folder of its own. The caller removes it if the call fails. */
   readonly folder: string;
+  /** Path of that folder for a VMM in a jail. */
+  readonly vmmFolder?: string;
+  /** Files that must not change as long as clones are made. */
+  readonly boot?: BootPaths;
   /** Freezes all containers until the guest continues. */
   readonly freezeContainers?: boolean;
   /** Throws to refuse a snapshot that would lose something; by default every loss is accepted. */
@@ -17,14 +22,8 @@ export interface SnapshotOptions extends GuestCallOptions {
   readonly copyDisks?: () => Promise<void>;
 }
 
-/** Facts about a snapshot that a restore checks. They belong in its manifest. */
-export interface SnapshotOrigin {
-  readonly vmm: VmmVersion;
-  /** Epoch of the guest; a clone's is higher. */
-  readonly epoch: number;
-}
-
-export interface TakenSnapshot extends SnapshotOrigin {
+export interface TakenSnapshot {
+  readonly manifest: VmmManifest;
   readonly losses: readonly guestd.v1.SnapshotLoss[];
 }
 
@@ -33,22 +32,24 @@ export interface TakenSnapshot extends SnapshotOrigin {
  * first failure, and with what is left if the guest can't continue.
  */
 export async function takeSnapshot(machine: MachineControl, options: SnapshotOptions): Promise<TakenSnapshot> {
-  const { address, folder, freezeContainers = false, check, copyDisks, signal, ...limits } = options;
+  const { address, folder, vmmFolder = folder, freezeContainers = false, check, copyDisks, signal } = options;
   const vmm = await machine.vmm();
+  const boot = await bootFiles(options.boot ?? {});
   const { epoch, losses } = await quiesce(address, { freeze_containers: freezeContainers }, options);
   const pauseAndWrite = async () => {
     check?.(losses);
     signal?.throwIfAborted();
     await machine.pause();
     const write = async () => {
-      await machine.snapshot(folder);
+      await machine.snapshot(vmmFolder);
       await copyDisks?.();
     };
     await followed(write, () => machine.resume(), "the machine stays paused");
   };
+  const { signal: _, ...limits } = options;
   const unquiesce = async () => void (await resumed(address, () => ({ epoch }), limits));
   await followed(pauseAndWrite, unquiesce, "the guest refuses new containers until Resumed arrives");
-  return { vmm, epoch, losses };
+  return { manifest: await writeManifest(folder, { epoch, vmm, ...boot }), losses };
 }
 
 /** Runs `after` even if `work` fails. `consequence` says what it means that `after` fails. */

@@ -2,9 +2,10 @@ import { Firecracker, startClone, takeSnapshot } from "../../../host/machine/vmm
 
 const folder = "/srv/guests/template"; // exists and is empty
 const template = new Firecracker("/srv/guests/web/api.sock");
-const { losses, ...origin } = await takeSnapshot(template, {
+const { manifest, losses } = await takeSnapshot(template, {
   address: "hvsock:///srv/guests/web/v.sock:1024",
   folder,
+  boot: { kernel: "/srv/guests/vmlinux", image: "/srv/guests/guest.squashfs" },
 });
 for (const { kind, object, consequence } of losses) console.log(`${kind} ${object}: ${consequence}`);
 
@@ -14,8 +15,7 @@ const clone = new Firecracker("/srv/guests/clone/api.sock", {
 const { epoch } = await startClone(clone, {
   address: "hvsock:///srv/guests/clone/v.sock:1024",
   folder,
-  origin,
-  epoch: origin.epoch + 1,
+  epoch: manifest.epoch + 1,
   identity: { hostname: "clone" },
 });
-console.log(`${origin.vmm.name} ${origin.vmm.version}: a clone with epoch ${epoch}`);
+console.log(`${manifest.vmm.name} ${manifest.vmm.version}: a clone with epoch ${epoch}`);
