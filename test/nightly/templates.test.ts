@@ -133,7 +133,7 @@ describe("guests from a template", () => {
   });
 
   test("clones get network cards with addresses of their own, and so does the clone of a clone", async () => {
-    const network = { forwards: [] };
+    const network = { kind: "user" as const, forwards: [] };
     await using one = await clone("one", { network });
     await using two = await clone("two", { network });
     const card = async (guest: SandboxGuest) => {
