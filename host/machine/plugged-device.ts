@@ -26,7 +26,7 @@ export interface Place {
  * plugged in after a restore.
  */
 export const PORTS = { vsock: "vsock-port", share: "share-port", card: "card-port" } as const;
-const PORTS_SLOT = 0x14;
+const PORTS_SLOT = 0x1c;
 /** Chassis numbers are unique in a guest; lower ones belong to the ports of `hotplug`. */
 const FIRST_CHASSIS = 0x14;
 

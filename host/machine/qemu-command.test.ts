@@ -31,9 +31,9 @@ describe("qemuArguments", () => {
         "root=/dev/pmem0p1 rootfstype=erofs rootflags=dax=always ro agent.log=debug " +
         "-object memory-backend-file,id=image,mem-path=/k/guest.img,size=96M,share=on,readonly=on " +
         "-device nvdimm,memdev=image,unarmed=on " +
-        "-device pcie-root-port,id=vsock-port,chassis=20,bus=pcie.0,addr=0x14.0,multifunction=on " +
-        "-device pcie-root-port,id=share-port,chassis=21,bus=pcie.0,addr=0x14.1,multifunction=on " +
-        "-device pcie-root-port,id=card-port,chassis=22,bus=pcie.0,addr=0x14.2,multifunction=on " +
+        "-device pcie-root-port,id=vsock-port,chassis=20,bus=pcie.0,addr=0x1c.0,multifunction=on " +
+        "-device pcie-root-port,id=share-port,chassis=21,bus=pcie.0,addr=0x1c.1,multifunction=on " +
+        "-device pcie-root-port,id=card-port,chassis=22,bus=pcie.0,addr=0x1c.2,multifunction=on " +
         "-chardev socket,id=vsock-socket,path=/d/vhost.sock " +
         "-device vhost-user-vsock-pci,id=vsock,chardev=vsock-socket,bus=vsock-port " +
         "-chardev socket,id=fs0-socket,path=/d/fs0.sock " +

@@ -5,13 +5,17 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { blockRootOf } from "../../host/block-root/block-root.ts";
+import { BlockStore } from "../../host/block-root/block-store.ts";
 import { connect } from "../../host/client/agent-client.ts";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
 import { makeTemplate } from "../../host/sandbox/make-template.ts";
 import { SandboxGuest } from "../../host/sandbox/sandbox-guest.ts";
 import { type StoredTemplate, TemplateStore } from "../../host/template/template-store.ts";
+import { readImage } from "../../image/read-image.ts";
+import { packTar, writeLayout } from "../../image/write-layout.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
-import { clockDifference, execIn, startFromShare, startInMemory } from "./testing/template-machine.ts";
+import { clockDifference, execIn, startFromShare, startInMemory, startOnDisk } from "./testing/template-machine.ts";
 
 const HOUR = 3600;
 /** Most that a clone's clock may differ from the host's, in milliseconds. */
@@ -108,6 +112,29 @@ describe("guests from a template", () => {
     await execIn(parent, "kept", read);
   });
 
+  test("a template holds a running container with its root on a disk, and clones get further disks", async () => {
+    const roots = new BlockStore(join(directory, "roots"));
+    using root = await blockRootOf({ path: image }, { user: "kept", store: roots });
+    const warm = await store.create("block", (path) =>
+      makeTemplate(path, { name: "block", prepare: (client, guest) => startOnDisk(client, guest, "kept", root) }),
+    );
+    expect(warm.manifest?.machine.disks).toMatchObject([{ port: 0, file: root.root.file }]);
+    const restore = (name: string) => SandboxGuest.restore(warm.path, { name, hasNoFolder: true });
+    const [one, two] = await Promise.all([restore("one"), restore("two")]);
+    await using _one = one;
+    await using _two = two;
+    await execIn(one, "kept", ["sh", "-c", "mkdir -p /root; echo one >/root/note"]);
+    expect(await execIn(two, "kept", ["sh", "-c", "cat /root/note 2>/dev/null; pidof sleep"])).toBe("1\n");
+    expect(one.folder).toBeUndefined();
+    using more = await blockRootOf({ path: await imageWithNote(image) }, { user: "more", store: roots });
+    await startOnDisk(one.client, one.guest, "more", more);
+    const forked = await store.create("block-forked", (path) => one.save(path, { end: true }));
+    expect(forked.manifest?.disks).toHaveLength(2);
+    await using three = await SandboxGuest.restore(forked.path, { name: "three", hasNoFolder: true });
+    expect(await execIn(three, "kept", ["cat", "/root/note"])).toBe("one\n");
+    expect(await execIn(three, "more", ["cat", "/root/note"])).toBe("from the image");
+  });
+
   test("a guest whose container uses the share is refused, and its container continues", async () => {
     await using guest = await clone("sharing");
     await startFromShare(guest, "web", image, SLEEP);
@@ -190,6 +217,18 @@ describe("guests from a template", () => {
     expect(readdirSync("/dev/shm")).toEqual(before);
   });
 });
+
+/** Writes an image's layers with a further one to a new file. */
+async function imageWithNote(path: string): Promise<string> {
+  await using base = await readImage(path);
+  const layers = await Promise.all(
+    base.layers.map(async (layer) => Buffer.concat(await Array.fromAsync(layer.open()))),
+  );
+  const note = await packTar([{ name: "root/note", content: "from the image" }]);
+  const { config, platform } = base;
+  await writeLayout(`${path}-note`, { name: "note", platform, config, layers: [...layers, note] });
+  return `${path}-note`;
+}
 
 /** Keeps connecting to an agent and calling it, as clients do whose connection was lost. */
 function clientLoop(address: string) {

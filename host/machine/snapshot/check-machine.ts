@@ -4,16 +4,20 @@ import { chooseAccelerator } from "../accelerator.ts";
 import { MachineError } from "../machine-error.ts";
 import { qemuArchitecture } from "../programs.ts";
 import { vhostVsockUsable } from "../vsock-device.ts";
+import { commandShape } from "./command-shape.ts";
 import { fileDigest } from "./file-digest.ts";
 import { AGAIN, type BootFile, type Manifest } from "./manifest.ts";
 
 /** Rejects with one line if this machine or a file isn't as when the snapshot was made. */
 export async function checkMachine(snapshot: string, manifest: Manifest): Promise<void> {
-  const { machine, vsock, processor } = manifest;
+  const { machine, command, vsock, processor } = manifest;
   expectSame(snapshot, "architecture", machine.architecture, qemuArchitecture());
   expectSame(snapshot, "accelerator", machine.accelerator, (await chooseAccelerator()).kind);
   expectSame(snapshot, "vsock device", vsock, (await vhostVsockUsable()) ? "vhost" : "vhost-user");
   expectSame(snapshot, "processor", processor, await processorOf(machine.accelerator));
+  if (commandShape(machine) !== command) {
+    throw new MachineError(`restore ${snapshot}: guests of this guestctl have other devices; ${AGAIN}`);
+  }
   for (const name of ["kernel", "initrd", "image"] as const) await checkFile(snapshot, name, manifest[name]);
   for (const disk of manifest.disks) await checkFile(snapshot, "disk", disk);
 }

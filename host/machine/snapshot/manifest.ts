@@ -31,8 +31,10 @@ export interface Manifest {
   readonly qemu: string;
   /** Model and flags of the host's processor under KVM, otherwise empty: emulation has its own. */
   readonly processor: string;
-  /** The command line, as the options that it is made from. */
+  /** The options that the command line is made from. */
   readonly machine: Machine;
+  /** The command line that clones start with (`commandShape`). */
+  readonly command: string;
   readonly kernel: BootFile;
   readonly initrd?: BootFile;
   readonly image?: BootFile;

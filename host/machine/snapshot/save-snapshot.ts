@@ -9,6 +9,7 @@ import type { Machine } from "../guest-options.ts";
 import { MachineError } from "../machine-error.ts";
 import type { Qmp } from "../qmp.ts";
 import { processorOf } from "./check-machine.ts";
+import { commandShape } from "./command-shape.ts";
 import { fileDigest } from "./file-digest.ts";
 import { saveState } from "./machine-state.ts";
 import { type BootFile, FILES, FORMAT, type Manifest } from "./manifest.ts";
@@ -60,6 +61,7 @@ export async function saveSnapshot(
       qemu: saved.qmp.version,
       processor: await processorOf(saved.machine.accelerator),
       machine: saved.machine,
+      command: commandShape(saved.machine),
       ...files,
       vsock: saved.vsock,
       stateBytes: (await stat(join(staging, FILES.state))).size,

@@ -152,6 +152,7 @@ describe("a snapshot of a guest", { timeout: 60_000 }, () => {
       (it) => ({ ...it, machine: { ...it.machine, accelerator: "hvf" } }),
       /: accelerator was hvf and is /,
     ],
+    ["devices", (it) => ({ ...it, command: "-M q35" }), /: guests of this guestctl have other devices; create it/],
     ["format", (it) => ({ ...it, format: 0 }), /: its format is 0, and this guestctl has 1; create it again$/],
   ];
   test.each(changes)("is refused in one line if the %s differs", async (_name, change, message) => {

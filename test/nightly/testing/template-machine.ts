@@ -1,5 +1,9 @@
 import { Writable } from "node:stream";
+import type { UsedBlockRoot } from "../../../host/block-root/block-root.ts";
+import type { AgentClient } from "../../../host/client/agent-client.ts";
+import { plugBlockRoot } from "../../../host/guests/block-storages.ts";
 import { imageSpec, processSpec, type RunOptions } from "../../../host/image/image-config.ts";
+import type { Guest } from "../../../host/machine/guest.ts";
 import { attach } from "../../../host/sandbox/attach.ts";
 import { guestRootStorage } from "../../../host/sandbox/guest-root.ts";
 import type { SandboxGuest } from "../../../host/sandbox/sandbox-guest.ts";
@@ -25,6 +29,20 @@ export async function startInMemory(guest: SandboxGuest, id: string, options: Ru
   const storages = [guestRootStorage(rootfs)];
   await guest.client.agent.createContainer({ container_id: id, exec_id: id, OCI, storages });
   await guest.client.agent.startContainer({ container_id: id });
+}
+
+/** Starts a container that sleeps, with its root on a disk that is plugged in. */
+export async function startOnDisk(
+  { agent }: AgentClient,
+  guest: Guest,
+  id: string,
+  root: Pick<UsedBlockRoot, "root" | "config">,
+): Promise<void> {
+  await using qmp = await guest.qmp();
+  const { rootfs, config, storages } = await plugBlockRoot(qmp, "guest", id, root);
+  const OCI = imageSpec({ config }, rootfs, { args: ["sleep", "100000"] });
+  await agent.createContainer({ container_id: id, exec_id: id, OCI, storages: [...storages] });
+  await agent.startContainer({ container_id: id });
 }
 
 let execs = 0;
