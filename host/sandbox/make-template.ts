@@ -14,7 +14,7 @@ export interface TemplateOptions extends Omit<GuestOptions, "shares"> {
   /** Name of the template, and the host name until a clone gets its own. */
   readonly name: string;
   /** Called with the warmed guest before it is saved; containers that it leaves are in every clone. May return notes for the manifest. */
-  readonly prepare?: (client: AgentClient, guest: Guest) => Promise<Manifest["notes"] | undefined>;
+  readonly prepare?: (client: AgentClient, guest: Guest) => Promise<Manifest["notes"] | undefined> | Promise<void>;
 }
 
 /**
