@@ -35,6 +35,7 @@ import { addSshProxy } from "./command/ssh-proxy.ts";
 import { addStart } from "./command/start.ts";
 import { addStats } from "./command/stats.ts";
 import { addStop } from "./command/stop.ts";
+import { addTop } from "./command/top.ts";
 import { addTraces } from "./command/traces.ts";
 import { addUpdate } from "./command/update.ts";
 import { addUpgrade } from "./command/upgrade.ts";
@@ -66,6 +67,7 @@ export function createProgram(): Command {
     addPs,
     addInspect,
     addStats,
+    addTop,
     addMetrics,
     addTraces,
     addLogs,
