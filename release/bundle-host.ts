@@ -32,8 +32,8 @@ const OPTIONS = {
   sourcesContent: false,
   entryNames: "[name]",
   chunkNames: "[name]-[hash]",
-  // Addons that ssh2 does without, and the packages of `guestctl mcp`, which would be a fifth of guestd.
-  external: ["*.node", "cpu-features", "@modelcontextprotocol/server", "zod"],
+  // Addons that ssh2 does without, and the packages of `guestctl mcp` and `guestctl top`, which would be a third of guestd.
+  external: ["*.node", "cpu-features", "@modelcontextprotocol/server", "zod", "ink", "react"],
   banner: {
     js: `import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);`,
   },

@@ -9,8 +9,8 @@ interface SourceMap {
 const FOREIGN = /(^|\/)(node_modules|proto\/gen)\//;
 
 /**
- * Returns a source map without the mappings of packages and generated code, which are the larger part, and without the
- * names of identifiers, which stack traces don't use. Throws SyntaxError.
+ * Returns a source map without the mappings of packages and generated code, which are the larger part, without the
+ * names of identifiers, which stack traces don't use, and with one column for each line. Throws SyntaxError.
  */
 export function ownSourceMap(text: string): string {
   const map: SourceMap = JSON.parse(text);
@@ -28,7 +28,10 @@ function moved(segment: SourceMapSegment, places: ReadonlyMap<number, number>): 
   return place === undefined ? [column] : [column, place, line, originalColumn];
 }
 
-/** Drops segments that map to nothing, like the segment before them. */
+/** Drops segments that map to the same line as the segment before them, or like it to nothing. */
 function withoutRepeats(segments: readonly SourceMapSegment[]): SourceMapSegment[] {
-  return segments.filter((one, at) => one.length > 1 || (segments[at - 1]?.length ?? 1) > 1);
+  return segments.filter((one, at) => {
+    const [, source, line] = segments[at - 1] ?? [];
+    return one[1] !== source || one[2] !== line;
+  });
 }

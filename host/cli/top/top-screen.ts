@@ -26,7 +26,7 @@ export function topScreen(
 ): readonly ScreenLine[] {
   const page = pageOf(rows);
   const lines = topRows(guests, state);
-  const body = state.pane === undefined ? treeLines(state, lines, page, columns) : paneLines(state.pane, page);
+  const body = state.pane === undefined ? treeLines(state, lines, page, columns) : paneLines(state.pane, page, columns);
   const title: ScreenLine = { text: titleOf(state, guests), style: "title" };
   const filler = Array.from({ length: Math.max(0, page + 1 - body.length) }, () => ({ text: "" }));
   const all = [title, ...body, ...filler, footerOf(state)].slice(0, Math.max(1, rows));
@@ -61,9 +61,16 @@ function treeLines(state: TopState, rows: readonly TopRow[], page: number, colum
   return [header, ...shown];
 }
 
-function paneLines({ lines, from }: TopPane, page: number): readonly ScreenLine[] {
-  const first = from ?? Math.max(0, lines.length - page);
-  return lines.slice(first, first + page + 1).map((line) => ({ text: visibleLine(line) }));
+/** Long lines continue in the next one. */
+function paneLines({ lines, from }: TopPane, page: number, columns: number): readonly ScreenLine[] {
+  const shown = from === undefined ? lines.slice(-page) : lines.slice(from, from + page);
+  const all = shown.flatMap((line) => pieces(visibleLine(line), columns));
+  return (from === undefined ? all.slice(-page) : all.slice(0, page)).map((text) => ({ text }));
+}
+
+function pieces(line: string, width: number): readonly string[] {
+  const count = Math.max(1, Math.ceil(line.length / width));
+  return Array.from({ length: count }, (_, at) => line.slice(at * width, (at + 1) * width));
 }
 
 function footerOf({ mode, filter, victim, message }: TopState): ScreenLine {

@@ -14,7 +14,7 @@ const MAX_PAUSE_MS = 2000;
 /** A part of an update: see proto/watch.proto. */
 export type WatchUpdate = guestd.v1.WatchUpdate;
 
-/** What a watcher receives; after `lost`, the whole state follows as soon as the agent answers again. */
+/** Message to a watcher; after `lost`, the whole state follows as soon as the agent answers again. */
 export type WatchMessage =
   | { readonly type: "update"; readonly update: WatchUpdate }
   | { readonly type: "lost"; readonly reason: string };
