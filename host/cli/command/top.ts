@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { isatty } from "node:tty";
 import { type Command, InvalidArgumentError } from "commander";
 import { StateStore } from "../../state/state-store.ts";
 import type { GuestNode } from "../../view/view-tree.ts";
@@ -57,9 +58,8 @@ async function top(flags: TopFlags): Promise<void> {
   try {
     if (flags.once) return await once(view, flags, interrupts.signal);
     const runTop = await loadTop();
-    const place = (name: string) => (address === undefined ? ["--guest", name] : ["--address", address]);
     const hasColors = !process.env["NO_COLOR"];
-    await runTop({ view, place, hasColors, signal: interrupts.signal });
+    await runTop({ view, address, hasColors, signal: interrupts.signal });
     interrupts.signal.throwIfAborted();
   } finally {
     view.close();
@@ -67,7 +67,7 @@ async function top(flags: TopFlags): Promise<void> {
 }
 
 function checkTerminal(): void {
-  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+  if (!isatty(0) || !isatty(1)) {
     throw new CliError("top: stdin and stdout must be a terminal; add --once for a snapshot");
   }
   if (process.env["TERM"] === "dumb") {

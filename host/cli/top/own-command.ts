@@ -1,27 +1,30 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
 const MAX_ERROR = 200;
 
-/** Selects an agent for a command of guestctl. */
-export type Place = readonly string[];
-
-function command(words: readonly string[], stdio: "inherit" | "pipe"): ChildProcess {
+function command(words: readonly string[], stdio: StdioOptions): ChildProcess {
   const [script = ""] = process.argv.slice(1);
-  return spawn(process.execPath, [...process.execArgv, script, ...words], {
-    stdio: stdio === "inherit" ? "inherit" : ["ignore", "pipe", "pipe"],
-  });
+  return spawn(process.execPath, [...process.execArgv, script, ...words], { stdio });
 }
 
-/** Runs a command of guestctl at this terminal; resolves with its exit code. */
-export async function runAtTerminal(words: readonly string[], signal: AbortSignal): Promise<number> {
-  const child = command(words, "inherit");
+/** Runs a command of guestctl at this terminal; resolves with its exit code and its last error. */
+export async function runAtTerminal(
+  words: readonly string[],
+  signal: AbortSignal,
+): Promise<{ readonly code: number; readonly error: string }> {
+  const child = command(words, ["inherit", "inherit", "pipe"]);
   const end = () => child.kill("SIGTERM");
   signal.addEventListener("abort", end, { once: true });
+  let error = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    process.stderr.write(chunk);
+    error = `${error}${chunk}`.slice(-MAX_ERROR);
+  });
   try {
     const [code] = await once(child, "close");
-    return typeof code === "number" ? code : 125;
+    return { code: typeof code === "number" ? code : 125, error: error.trim().split("\n").at(-1) ?? "" };
   } finally {
     signal.removeEventListener("abort", end);
   }
@@ -33,7 +36,7 @@ export async function runForLines(
   onLine: (line: string) => void,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const child = command(words, "pipe");
+  const child = command(words, ["ignore", "pipe", "pipe"]);
   const end = () => child.kill("SIGTERM");
   signal.addEventListener("abort", end, { once: true });
   let error = "";

@@ -1,3 +1,4 @@
+import { ReadStream } from "node:tty";
 import { Box, type Instance, type Key, render, Text, type TextProps, useInput } from "ink";
 import { createElement, type ReactElement } from "react";
 import type { ScreenLine } from "./top-screen.ts";
@@ -23,7 +24,10 @@ export interface Display {
 /** Takes the terminal of this process. */
 export function openDisplay(onKey: (key: TopKey) => void, hasColors: boolean): Display {
   const screen = (lines: readonly ScreenLine[]) => createElement(Screen, { lines, hasColors, onKey });
+  // A stream of its own, because process.stdin would still take what is typed next, after it is paused: that is for a shell.
+  const stdin = new ReadStream(0);
   const ink: Instance = render(screen([]), {
+    stdin,
     ...{ alternateScreen: true, exitOnCtrlC: false, interactive: true, incrementalRendering: true },
   });
   return {
@@ -31,6 +35,7 @@ export function openDisplay(onKey: (key: TopKey) => void, hasColors: boolean): D
     async close() {
       ink.unmount();
       await ink.waitUntilExit();
+      stdin.destroy();
     },
   };
 }
@@ -52,10 +57,19 @@ const NAMED = {
   ...{ backspace: "backspace", delete: "backspace" },
 } as const;
 
-/** Returns the names of the keys of an input; pasted text is one key for each character. */
+/** Keys by their characters in text that arrives together, as pasted or quickly typed text does. */
+const CHARACTERS: Readonly<Record<string, TopKey>> = {
+  "\r": "enter",
+  "\n": "enter",
+  "\u007f": "backspace",
+  "\b": "backspace",
+};
+
+/** Returns the names of the keys of an input. */
 function keysOf(input: string, key: Key): readonly TopKey[] {
   const name = (Object.keys(NAMED) as (keyof typeof NAMED)[]).find((each) => key[each]);
   if (name !== undefined) return [NAMED[name]];
   if (key.ctrl) return input === "c" ? ["ctrl-c"] : [];
-  return key.meta || key.tab ? [] : [...input];
+  if (key.meta || key.tab) return [];
+  return [...input].flatMap((character) => CHARACTERS[character] ?? (character < " " ? [] : character));
 }

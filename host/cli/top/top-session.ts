@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 import type { GuestNode } from "../../view/view-tree.ts";
 import { describeRow } from "./describe-row.ts";
-import { type Place, runForLines } from "./own-command.ts";
+import { runForLines } from "./own-command.ts";
 import { type Display, openDisplay } from "./top-display.ts";
 import { type TopRow, topRows } from "./top-rows.ts";
 import { pageOf, topScreen } from "./top-screen.ts";
@@ -14,8 +14,8 @@ const REDRAW_MS = 100;
 
 export interface TopOptions {
   guests(): readonly GuestNode[];
-  /** Returns the flags that select a guest's agent. */
-  place(guest: string): Place;
+  /** Returns the flags by which commands find a guest or container. */
+  place(row: TopRow): readonly string[];
   readonly hasColors: boolean;
   /** Aborts when a signal ends the command. */
   readonly signal: AbortSignal;
@@ -110,19 +110,20 @@ export class TopSession {
     }
   }
 
-  #showLogs({ guest, container }: TopRow): void {
+  #showLogs(row: TopRow): void {
+    const { guest, container } = row;
     const words = container === undefined ? ["logs", "-f"] : ["logs", "-f", "-n", String(KEPT_LINES), container.id];
-    this.#fill(`logs of ${container?.id ?? `guest ${guest.name}`}`, [], [...words, ...this.#options.place(guest.name)]);
+    this.#fill(`logs of ${container?.id ?? `guest ${guest.name}`}`, [], [...words, ...this.#options.place(row)]);
   }
 
   #describe(row: TopRow): void {
-    const { guest, container } = row;
+    const { container } = row;
     const lines = describeRow(row);
     if (container === undefined) {
       this.#state = openPane(this.#state, row.name, lines, 0);
       return;
     }
-    const words = ["explain", container.id, ...this.#options.place(guest.name)];
+    const words = ["explain", container.id, ...this.#options.place(row)];
     this.#fill(row.name, [...lines, "", "launch plan:"], words, 0);
   }
 
@@ -144,10 +145,11 @@ export class TopSession {
     runForLines(words, add, signal).then(ended, (error: unknown) => ended(String(error)));
   }
 
-  #kill({ guest, container, process }: TopRow): void {
+  #kill(row: TopRow): void {
+    const { container, process } = row;
     if (container === undefined) return;
     const exec = process === undefined || process.exec === "" ? [] : ["--exec", process.exec];
-    const words = ["kill", ...exec, ...this.#options.place(guest.name), container.id];
+    const words = ["kill", ...exec, ...this.#options.place(row), container.id];
     const name = exec[1] ?? container.id;
     runForLines(words, () => undefined, this.#options.signal).then(
       (error) => this.say(error ?? `killed ${name}`),
