@@ -1,7 +1,7 @@
 import type { ContainerNode, GuestNode, ProcessNode } from "../view-tree.ts";
 
 /** Returns a process with defaults. */
-export function processNode(parts: Partial<ProcessNode> = {}): ProcessNode {
+function processNode(parts: Partial<ProcessNode> = {}): ProcessNode {
   return { exec: "", pid: 1, state: "running", usage: { pressure: {} }, streams: {}, ...parts };
 }
 
