@@ -68,6 +68,17 @@ test("the rate of a counter that began again is unknown, and pressure is a share
   expect(model.guestUsage()).toEqual({ pressure: { memory: 0.25, io: 1 } });
 });
 
+test("an agent that sends entries without end fills no memory", () => {
+  const model = new GuestModel();
+  for (let part = 0; part < 20; part++) {
+    const ids = Array.from({ length: 1000 }, (_, at) => part * 1000 + at);
+    const containers = ids.map((id) => ({ id: `c${id}` }));
+    const forwards = ids.map((id) => ({ id: `f${id}` }));
+    model.apply(received({ micros: 1, more: part < 19, containers, forwards, processes: ids.map((id) => ({ id })) }));
+  }
+  expect([model.containers().length, model.processes().length, model.forwards().length]).toEqual([8192, 8192, 8192]);
+});
+
 test("streams have throughput and unacknowledged bytes, only if a client ever attached", () => {
   const processes = [
     { id: 1, clients: 1, stdin: 0, stdout: 10, stdout_acked: 4, stderr: 3, stderr_acked: 3 },

@@ -47,6 +47,9 @@ interface Reading {
   readonly forwards: ReadonlyMap<string, WatchedForward>;
 }
 
+/** Most containers, processes and forwards of a guest: an agent has fewer, a hostile one can't fill the host's memory. */
+const MAX_ENTRIES = 8192;
+
 const NOTHING: Reading = {
   ...{ micros: 0, guest: {}, agentCpuMicros: undefined },
   ...{ containers: new Map(), processes: new Map(), forwards: new Map() },
@@ -154,17 +157,20 @@ function merged(base: Reading, update: WatchUpdate): Reading {
   const containers = new Map(base.containers);
   for (const { id, state, usage } of update.containers) {
     const before = containers.get(id);
+    if (before === undefined && containers.size >= MAX_ENTRIES) continue;
     const known = state === null ? (before?.state ?? "unknown") : stateOf(state);
     containers.set(id, { id, state: known, counters: { ...before?.counters, ...countersOf(usage) } });
   }
   const processes = new Map(base.processes);
   for (const each of update.processes) {
+    if (processes.size >= MAX_ENTRIES && !processes.has(each.id)) continue;
     const before = processes.get(each.id) ?? { id: each.id, container: "", exec: "", pid: 0, state: "unknown" };
     processes.set(each.id, { ...before, ...processFields(each) });
   }
   const forwards = new Map(base.forwards);
   for (const { id, sent, received } of update.forwards) {
     const before = forwards.get(id);
+    if (before === undefined && forwards.size >= MAX_ENTRIES) continue;
     forwards.set(id, { id, sent: sent ?? before?.sent ?? 0, received: received ?? before?.received ?? 0 });
   }
   for (const id of update.removed_containers) containers.delete(id);

@@ -52,10 +52,10 @@ function messageOf(id: string, { cgroup_stats: cgroup, network_stats }: grpc.Sta
   const total = (name: "rx_bytes" | "tx_bytes") => network_stats.reduce((sum, each) => sum + each[name], 0);
   const usage = {
     cpu_micros: Math.floor((cpu?.cpu_usage?.total_usage ?? 0) / NANOS),
-    memory: memory?.usage?.usage ?? 0,
+    ...(memory?.usage == null ? {} : { memory: memory.usage.usage }),
     // Values near the top of the range mean that there is no limit.
     ...(limit > 0 && limit < Number.MAX_SAFE_INTEGER ? { memory_limit: limit } : {}),
-    pids: pids?.current ?? 0,
+    ...(pids == null ? {} : { pids: pids.current }),
     ...(cgroup == null ? {} : { read_bytes: diskBytes(cgroup, "read"), written_bytes: diskBytes(cgroup, "write") }),
     ...{ received_bytes: total("rx_bytes"), sent_bytes: total("tx_bytes") },
   };
