@@ -33,9 +33,21 @@ test("a container's usage is read from its cgroup, and from its own network", ()
     ...{ received_bytes: 100, sent_bytes: 200, memory_some: 70, memory_full: 30 },
   });
   writeFileSync(join(path, "memory.current"), "8192\n");
+  writeFileSync(join(path, "cpu.stat"), "usage_usec 1235\n");
   expect(reader.read().memory).toBe(8192);
   reader.close();
   expect(openFiles()).toBe(before);
+});
+
+test("a container that used no processor time is read in full only every tenth time", () => {
+  const path = folder({ "cpu.stat": "usage_usec 5\n", "memory.current": "4096\n" });
+  const reader = new CgroupReader(path);
+  const first = reader.read();
+  writeFileSync(join(path, "memory.current"), "8192\n");
+  const later = Array.from({ length: 10 }, () => reader.read());
+  expect(later.map((usage) => usage === first)).toEqual([...Array(9).fill(true), false]);
+  expect([first.memory, later.at(-1)?.memory]).toEqual([4096, 8192]);
+  reader.close();
 });
 
 test("a cgroup without files has no usage, and is not asked again", () => {

@@ -1,3 +1,6 @@
+/** Column of the first sent counter in /proc/net/dev. */
+const SENT = 8;
+
 /** Counters of a guest, a container or a process, as far as the kernel reports them: see proto/watch.proto. */
 export interface Usage {
   cpu_micros?: number | undefined;
@@ -36,18 +39,31 @@ export function sumOf(text: string, key: string): number {
 /** Returns the microseconds that tasks waited, from the text of a pressure file. */
 export function waited(text: string | undefined): { readonly some?: number; readonly full?: number } {
   if (text === undefined) return {};
-  const [some, full] = [/^some .*total=(\d+)/m.exec(text)?.[1], /^full .*total=(\d+)/m.exec(text)?.[1]];
-  return { ...(some && { some: Number(some) }), ...(full && { full: Number(full) }) };
+  const [some, full] = [totalAfter(text, "some "), totalAfter(text, "full ")];
+  return { ...(some === undefined ? {} : { some }), ...(full === undefined ? {} : { full }) };
+}
+
+function totalAfter(text: string, kind: string): number | undefined {
+  const line = text.indexOf(kind);
+  const at = line < 0 ? -1 : text.indexOf("total=", line);
+  const value = at < 0 ? Number.NaN : Number.parseInt(text.slice(at + 6, at + 30), 10);
+  return Number.isNaN(value) ? undefined : value;
 }
 
 /** Returns the received and sent bytes of all interfaces but lo, from the text of /proc/PID/net/dev. */
 export function networkBytes(text: string | undefined): Pick<Usage, "received_bytes" | "sent_bytes"> {
   if (text === undefined) return {};
   let [received_bytes, sent_bytes] = [0, 0];
-  for (const [, name, received, sent] of text.matchAll(/^ *(\S+): *(\d+)(?: +\d+){7} +(\d+)/gm)) {
-    if (name === "lo") continue;
-    received_bytes += Number(received);
-    sent_bytes += Number(sent);
+  for (const line of text.split("\n")) {
+    // An alias has a colon in its name.
+    const end = line.lastIndexOf(":");
+    if (end < 0 || line.slice(0, end).trim() === "lo") continue;
+    const columns = line
+      .slice(end + 1)
+      .trim()
+      .split(/ +/);
+    received_bytes += Number(columns[0]) || 0;
+    sent_bytes += Number(columns[SENT]) || 0;
   }
   return { received_bytes, sent_bytes };
 }

@@ -6,7 +6,7 @@ import type { Process } from "../../container/process/process.ts";
 import type { ResumableProcess } from "../../container/resumable/resumable-process.ts";
 import { CgroupReader } from "../../metrics/live/cgroup-reader.ts";
 import { GuestReader } from "../../metrics/live/guest-reader.ts";
-import { ProcessReader } from "../../metrics/live/process-reader.ts";
+import { ProcessReader, type ProcessUsage } from "../../metrics/live/process-reader.ts";
 import type { Usage } from "../../metrics/live/usage.ts";
 import type { Agent } from "../rpc.ts";
 
@@ -31,14 +31,27 @@ export interface GuestStateParts {
   forwards(): readonly { readonly id: string; readonly sent: number; readonly received: number }[];
 }
 
+/** A container's files, their last content, and that as watchers get it. */
+interface KeptContainer {
+  readonly reader: CgroupReader;
+  readonly usage: Usage;
+  readonly shown: Snapshot["guest"];
+}
+
+interface KeptProcess {
+  readonly reader: ProcessReader;
+  readonly usage: ProcessUsage;
+  readonly shown: Fields;
+}
+
 /** Reads the state of the guest; keeps the files open between two readings. */
 export class GuestState {
   readonly #agent: Pick<Agent, "sandbox" | "running">;
   readonly #parts: GuestStateParts;
   #guest: GuestReader | undefined;
   #self: ProcessReader | undefined;
-  #containers = new Map<Container, CgroupReader>();
-  #processes = new Map<number, ProcessReader>();
+  #containers = new Map<Container, KeptContainer>();
+  #processes = new Map<number, KeptProcess>();
   #network: number | undefined;
 
   constructor(agent: Pick<Agent, "sandbox" | "running">, parts: GuestStateParts) {
@@ -47,30 +60,24 @@ export class GuestState {
   }
 
   read(): Snapshot {
-    const { containers } = this.#agent.sandbox;
-    const [cgroupReaders, processReaders] = [new Map<Container, CgroupReader>(), new Map<number, ProcessReader>()];
-    const [shown, processes] = [new Map<string, Snapshot["guest"]>(), new Map<number, Fields>()];
-    for (const container of containers) {
-      const reader = this.#containers.get(container) ?? this.#open(container);
-      cgroupReaders.set(container, reader);
-      const usage: Usage = reader.read();
-      shown.set(container.id, { fields: { state: stateOf(container) }, usage: { ...usage } });
+    const [containers, processes] = [new Map<Container, KeptContainer>(), new Map<number, KeptProcess>()];
+    for (const container of this.#agent.sandbox.containers) {
+      const kept = this.#readContainer(container);
+      const isIdle = kept.shown.usage === this.#containers.get(container)?.shown.usage;
+      containers.set(container, kept);
       for (const process of container.processes) {
         if (process !== container.init && process.status !== undefined && process.waited) continue;
-        const stat = this.#processes.get(process.launchId) ?? new ProcessReader(process.pid);
-        if (process.status === undefined) processReaders.set(process.launchId, stat);
-        const isFirst = process === container.init;
-        const name = { container_id: container.id, exec_id: isFirst ? "" : process.execId, pid: process.pid };
-        const used = process.status === undefined ? stat.read() : {};
-        processes.set(process.launchId, { ...name, ...used, ...endOf(process), ...this.#streams(process) });
+        processes.set(process.launchId, this.#readProcess(container, process, isIdle));
       }
     }
-    this.#keepOnly(cgroupReaders, processReaders);
+    this.#keepOnly(containers, processes);
     const forwards = this.#parts.forwards().map(({ id, ...bytes }) => [id, bytes] as const);
     return {
       micros: Number(process.hrtime.bigint() / 1000n),
       guest: this.#readGuest(),
-      ...{ containers: shown, processes, forwards: new Map(forwards) },
+      containers: new Map(Array.from(containers, ([{ id }, { shown }]) => [id, shown])),
+      processes: new Map(Array.from(processes, ([id, { shown }]) => [id, shown])),
+      forwards: new Map(forwards),
     };
   }
 
@@ -89,6 +96,26 @@ export class GuestState {
     const agent = { agent_cpu_micros: user + system, agent_memory: this.#self.read().memory };
     const fields = { cpus: availableParallelism(), generation: this.#agent.running().generation, ...agent };
     return { fields, usage: { ...this.#guest.read() } };
+  }
+
+  #readContainer(container: Container): KeptContainer {
+    const kept = this.#containers.get(container);
+    const reader = kept?.reader ?? this.#open(container);
+    const usage: Usage = reader.read();
+    const state = stateOf(container);
+    if (kept !== undefined && kept.usage === usage && kept.shown.fields["state"] === state) return kept;
+    const shownUsage = kept?.usage === usage ? kept.shown.usage : { ...usage };
+    return { reader, usage, shown: { fields: { state }, usage: shownUsage } };
+  }
+
+  /** A process of an idle container has used nothing since the last reading. */
+  #readProcess(container: Container, process: Process, isIdle: boolean): KeptProcess {
+    const kept = this.#processes.get(process.launchId);
+    const reader = kept?.reader ?? new ProcessReader(process.pid);
+    const usage = process.status !== undefined ? {} : isIdle && kept !== undefined ? kept.usage : reader.read();
+    const exec_id = process === container.init ? "" : process.execId;
+    const name = { container_id: container.id, exec_id, pid: process.pid };
+    return { reader, usage, shown: { ...name, ...usage, ...endOf(process), ...this.#streams(process) } };
   }
 
   #open(container: Container): CgroupReader {
@@ -111,9 +138,9 @@ export class GuestState {
   }
 
   /** Closes the files of containers and processes that are gone. */
-  #keepOnly(containers: Map<Container, CgroupReader>, processes: Map<number, ProcessReader>): void {
-    for (const [container, reader] of this.#containers) if (!containers.has(container)) reader.close();
-    for (const [id, reader] of this.#processes) if (!processes.has(id)) reader.close();
+  #keepOnly(containers: Map<Container, KeptContainer>, processes: Map<number, KeptProcess>): void {
+    for (const [container, { reader }] of this.#containers) if (!containers.has(container)) reader.close();
+    for (const [id, { reader }] of this.#processes) if (!processes.has(id)) reader.close();
     this.#containers = containers;
     this.#processes = processes;
   }

@@ -57,6 +57,7 @@ function entriesOf({ guest: _, ...lists }: Update): readonly unknown[] {
 }
 
 function changedUsage(before: Snapshot["guest"] | undefined, now: Snapshot["guest"]) {
+  if (before === now) return undefined;
   const [fields, usage] = [changed(before?.fields, now.fields), changed(before?.usage, now.usage)];
   if (fields === undefined && usage === undefined) return undefined;
   return { ...fields, ...(usage && { usage }) };
@@ -76,6 +77,7 @@ function removedOf<Id>(before: ReadonlyMap<Id, unknown> | undefined, now: Readon
 /** Returns the fields that differ; undefined if none does. A field that is gone keeps its last value. */
 function changed(before: Fields | undefined, now: Fields): Fields | undefined {
   if (before === undefined) return now;
+  if (before === now) return undefined;
   let changes: Record<string, number | string | undefined> | undefined;
   for (const name in now) {
     if (now[name] === before[name] || now[name] === undefined) continue;

@@ -6,17 +6,19 @@ import { textTable } from "../../../host/cli/output/text-table.ts";
 import { readWatch } from "../../../host/client/streams/watch.ts";
 import { chooseAccelerator } from "../../../host/machine/accelerator.ts";
 import { startHostAgent } from "../../namespaces/testing/host-agent.ts";
+import type { Machine } from "../../scenarios/machine.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
 import { buildShippedAgent } from "../shipped-agent.ts";
 
-const HELP = `Measure what a watcher (guestctl top) costs an idle guest: the agent's processor time, by its own counter.
+const HELP = `Measure what a watcher (guestctl top) costs an idle guest: the agent's processor time.
     --guest           use a real guest (default: init in namespaces of this machine, which needs root)
     --seconds N       time of each measurement (default: 20)
     --containers N    idle containers, with one process each (default: 10)
     --interval MS     time between two updates (default: 1000)
 `;
-const SETTLE_MS = 3000;
+/** The agent collects garbage for some seconds after any activity. */
+const SETTLE_MS = 10_000;
 
 const { values } = parseArgs({
   options: {
@@ -35,51 +37,48 @@ async function main(seconds: number, containers: number, intervalMs: number): Pr
   await using client = await machine.connect();
   const pod = await Pod.open(machine, client);
   for (let n = 0; n < containers; n++) await pod.start(["sleep", "100000"]);
-  await sleep(SETTLE_MS);
-  const idle = await withoutWatcher(machine.streams, seconds);
-  const watched = await withWatcher(machine.streams, seconds, intervalMs);
-  const percent = (micros: number, over: number) => `${((micros / over) * 100).toFixed(2)} %`;
-  const rows = [
-    ["", "agent's processor time", "updates"],
-    ["no watcher", percent(idle.micros, idle.over), ""],
-    ["one watcher", percent(watched.micros, watched.over), String(watched.updates)],
-  ];
+  const [updates, stop] = [{ count: 0 }, new AbortController()];
+  const rows = [["", "agent's processor time", "updates"]];
+  rows.push(["no watcher", await processorTime(machine, seconds), ""]);
+  const watching = watch(machine.streams, intervalMs, updates, stop.signal);
+  rows.push(["one watcher", await processorTime(machine, seconds, updates), String(updates.count)]);
+  stop.abort();
+  await watching;
   process.stdout.write(textTable(rows));
   const where = values.guest ? `in a guest, ${(await chooseAccelerator()).kind}` : "in namespaces of this machine";
   process.stdout.write(`${containers} idle containers, every ${intervalMs} ms for ${seconds} s; ${where}.\n`);
-  await pod.client.agent.destroySandbox({}).catch(() => undefined);
 }
 
-/** Returns the agent's processor time between two connections, and the time between them, in µs of the guest. */
-async function withoutWatcher(address: string, seconds: number) {
-  const before = await reading(address);
-  await sleep(seconds * 1000);
-  const after = await reading(address);
-  return { micros: after.cpu - before.cpu, over: after.at - before.at };
-}
-
-async function reading(address: string): Promise<{ readonly cpu: number; readonly at: number }> {
-  for await (const message of readWatch(address)) {
-    if (message.type === "update")
-      return { cpu: message.update.guest?.agent_cpu_micros ?? 0, at: message.update.micros };
-  }
-  throw new Error("the agent sent no update");
-}
-
-/** Watches for some time; returns the agent's processor time meanwhile, after the first update. */
-async function withWatcher(address: string, seconds: number, intervalMs: number) {
-  let first: { readonly cpu: number; readonly at: number } | undefined;
-  let last = { cpu: 0, at: 0 };
-  let updates = 0;
-  for await (const message of readWatch(address, { intervalMs })) {
+async function watch(
+  address: string,
+  intervalMs: number,
+  updates: { count: number },
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const message of readWatch(address, { intervalMs, signal })) {
     if (message.type !== "update") throw new Error(`the connection is lost: ${message.reason}`);
-    const { guest, micros: at } = message.update;
-    last = { cpu: guest?.agent_cpu_micros ?? last.cpu, at };
-    first ??= last;
-    if (last !== first) updates++;
-    if (last.at - first.at >= seconds * 1_000_000) break;
+    updates.count++;
   }
-  return { micros: last.cpu - (first?.cpu ?? 0), over: last.at - (first?.at ?? 0), updates };
+}
+
+/** Measures the agent for some time, after its collections of garbage have passed. Counts updates meanwhile. */
+async function processorTime(machine: Machine, seconds: number, updates = { count: 0 }): Promise<string> {
+  await sleep(SETTLE_MS);
+  updates.count = 0;
+  const [before, began] = [await agentNanos(machine), performance.now()];
+  await sleep(seconds * 1000);
+  const nanos = (await agentNanos(machine)) - before;
+  return `${(nanos / 1e4 / (performance.now() - began)).toFixed(2)} %`;
+}
+
+/** Returns the time that all threads of the agent have run. */
+async function agentNanos(machine: Machine): Promise<number> {
+  const agent = "$(pidof node | tr ' ' '\\n' | sort -n | head -1)";
+  const text = await machine.shell(`cat /proc/${agent}/task/*/schedstat`);
+  return text
+    .trim()
+    .split("\n")
+    .reduce((sum, line) => sum + Number(line.split(" ")[0]), 0);
 }
 
 async function guest() {
