@@ -64,9 +64,13 @@ export interface GuestParts {
 
 /** Merges what the agent and the state store know of a guest into a tree. */
 export function guestNode({ record, link, reason, model, processes, events }: GuestParts): GuestNode {
-  const all = model.processes();
+  const byContainer = Map.groupBy(model.processes(), ({ container }) => container);
+  const recordsOf = Map.groupBy(processes, ({ container }) => container);
   const [cpu, memory] = [model.agentCpu(), model.agentMemory];
-  const containers = model.containers().map((each) => containerNode(each, all, model, processes));
+  const containers = model.containers().map((each) => {
+    const [own, records] = [byContainer.get(each.id) ?? [], recordsOf.get(each.id) ?? []];
+    return containerNode(each, own, model, records);
+  });
   return {
     ...{ name: record.name, address: record.address, link },
     ...(reason === undefined ? {} : { reason }),
@@ -82,14 +86,13 @@ export function guestNode({ record, link, reason, model, processes, events }: Gu
 
 function containerNode(
   container: WatchedContainer,
-  all: readonly WatchedProcess[],
+  watched: readonly WatchedProcess[],
   model: GuestModel,
   records: readonly ProcessRecord[],
 ): ContainerNode {
   const { id, state } = container;
-  const own = records.filter((record) => record.container === id);
-  const image = own.find(({ exec }) => exec === id)?.image;
-  const processes = all.filter((each) => each.container === id).map((each) => processNode(each, model, own));
+  const image = records.find(({ exec }) => exec === id)?.image;
+  const processes = watched.map((each) => processNode(each, model, records));
   const code = processes.find(({ exec }) => exec === "")?.code;
   return {
     id,
