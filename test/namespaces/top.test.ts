@@ -143,6 +143,7 @@ describeInNamespaces("guestctl top", () => {
       startGuestctl(["top"], { env }),
       startGuestctl(["top"], { env: { ...env, TERM: "dumb" }, tty: true }),
       startGuestctl(["top", "--json"], { env }),
+      startGuestctl(["top", "--once", "-g", "none"], { env }),
     ].map(async (running) => {
       await running.ended;
       return `${running.output.stderr}${running.output.stdout}`.trimEnd();
@@ -151,6 +152,7 @@ describeInNamespaces("guestctl top", () => {
       "guestctl: top: stdin and stdout must be a terminal; add --once for a snapshot",
       "guestctl: top: the terminal can't move its cursor (TERM=dumb); add --once for a snapshot",
       "guestctl: top: --json needs --once",
+      `guestctl: guest none: not running; running guests: ${GUEST}`,
     ]);
   });
 });

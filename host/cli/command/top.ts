@@ -5,7 +5,7 @@ import { StateStore } from "../../state/state-store.ts";
 import type { GuestNode } from "../../view/view-tree.ts";
 import { CliError } from "../cli-error.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
-import { type TargetFlags, withTarget } from "../guest/target.ts";
+import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 import { Interrupts } from "../run/interrupts.ts";
 
@@ -44,12 +44,11 @@ export function addTop(program: Command): void {
 async function top(flags: TopFlags): Promise<void> {
   if (!flags.once && isJson(flags)) throw new CliError("top: --json needs --once");
   const { guest, address } = flags;
-  if (guest !== undefined && address !== undefined) {
-    throw new CliError("--guest and --address can't be combined; give only one of them");
-  }
+  const store = new StateStore();
+  if (guest !== undefined || address !== undefined) findTarget(store, flags);
   if (!flags.once) checkTerminal();
   const { LiveView } = await import("../../view/live-view.ts");
-  const view = new LiveView(new StateStore(), {
+  const view = new LiveView(store, {
     intervalMs: flags.interval,
     ...(guest === undefined ? {} : { guest }),
     ...(address === undefined ? {} : { address }),
