@@ -1,11 +1,12 @@
-import { availableParallelism } from "node:os";
 import { guestd } from "../../../proto/gen/messages.js";
 import type { Container } from "../../container/container.ts";
 import { namespaceInode } from "../../container/namespaces/namespace-inode.ts";
+import { parseCpuList } from "../../container/process/cpu-list.ts";
 import type { Process } from "../../container/process/process.ts";
 import type { ResumableProcess } from "../../container/resumable/resumable-process.ts";
 import { CgroupReader } from "../../metrics/live/cgroup-reader.ts";
 import { GuestReader } from "../../metrics/live/guest-reader.ts";
+import { KeptFile } from "../../metrics/live/kept-file.ts";
 import { ProcessReader, type ProcessUsage } from "../../metrics/live/process-reader.ts";
 import type { Usage } from "../../metrics/live/usage.ts";
 import type { Agent } from "../rpc.ts";
@@ -52,6 +53,9 @@ export class GuestState {
   #self: ProcessReader | undefined;
   #containers = new Map<Container, KeptContainer>();
   #processes = new Map<number, KeptProcess>();
+  #online: KeptFile | undefined;
+  #generation: number | undefined;
+  /** Inode of the guest's network namespace. */
   #network: number | undefined;
 
   constructor(agent: Pick<Agent, "sandbox" | "running">, parts: GuestStateParts) {
@@ -86,7 +90,8 @@ export class GuestState {
     this.#keepOnly(new Map(), new Map());
     this.#guest?.close();
     this.#self?.close();
-    this.#guest = this.#self = undefined;
+    this.#online?.close();
+    this.#guest = this.#self = this.#online = undefined;
   }
 
   #readGuest(): Snapshot["guest"] {
@@ -94,8 +99,11 @@ export class GuestState {
     this.#self ??= new ProcessReader("self");
     const { user, system } = process.cpuUsage();
     const agent = { agent_cpu_micros: user + system, agent_memory: this.#self.read().memory };
-    const fields = { cpus: availableParallelism(), generation: this.#agent.running().generation, ...agent };
-    return { fields, usage: { ...this.#guest.read() } };
+    // Once: it looks for files of a failed upgrade.
+    this.#generation ??= this.#agent.running().generation;
+    this.#online ??= new KeptFile("/sys/devices/system/cpu/online");
+    const cpus = parseCpuList(this.#online.read() ?? "")?.length;
+    return { fields: { cpus, generation: this.#generation, ...agent }, usage: { ...this.#guest.read() } };
   }
 
   #readContainer(container: Container): KeptContainer {

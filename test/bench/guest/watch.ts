@@ -1,17 +1,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { textTable } from "../../../host/cli/output/text-table.ts";
 import { readWatch } from "../../../host/client/streams/watch.ts";
 import { chooseAccelerator } from "../../../host/machine/accelerator.ts";
 import { startHostAgent } from "../../namespaces/testing/host-agent.ts";
-import type { Machine } from "../../scenarios/machine.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
 import { buildShippedAgent } from "../shipped-agent.ts";
 
-const HELP = `Measure what a watcher (guestctl top) costs an idle guest: the agent's processor time.
+const HELP = `Measure what a watcher (guestctl top) costs an idle guest: all processor time of the agent, by its own counter.
     --guest           use a real guest (default: init in namespaces of this machine, which needs root)
     --seconds N       time of each measurement (default: 20)
     --containers N    idle containers, with one process each (default: 10)
@@ -37,48 +35,35 @@ async function main(seconds: number, containers: number, intervalMs: number): Pr
   await using client = await machine.connect();
   const pod = await Pod.open(machine, client);
   for (let n = 0; n < containers; n++) await pod.start(["sleep", "100000"]);
-  const [updates, stop] = [{ count: 0 }, new AbortController()];
-  const rows = [["", "agent's processor time", "updates"]];
-  rows.push(["no watcher", await processorTime(machine, seconds), ""]);
-  const watching = watch(machine.streams, intervalMs, updates, stop.signal);
-  rows.push(["one watcher", await processorTime(machine, seconds, updates), String(updates.count)]);
-  stop.abort();
-  await watching;
+  const { micros, over, updates } = await watch(machine.streams, seconds, intervalMs);
+  const rows = [
+    ["agent's processor time", `${((micros / over) * 100).toFixed(2)} %`],
+    ["of an update", `${(micros / updates / 1000).toFixed(2)} ms`],
+    ["updates", String(updates)],
+  ];
   process.stdout.write(textTable(rows));
   const where = values.guest ? `in a guest, ${(await chooseAccelerator()).kind}` : "in namespaces of this machine";
-  process.stdout.write(`${containers} idle containers, every ${intervalMs} ms for ${seconds} s; ${where}.\n`);
+  process.stdout.write(
+    `One watcher, ${containers} idle containers, every ${intervalMs} ms for ${seconds} s; ${where}.\n`,
+  );
 }
 
-async function watch(
-  address: string,
-  intervalMs: number,
-  updates: { count: number },
-  signal: AbortSignal,
-): Promise<void> {
-  for await (const message of readWatch(address, { intervalMs, signal })) {
+/** Watches until some time after the agent is idle; returns its processor time in that time, by its own counter. */
+async function watch(address: string, seconds: number, intervalMs: number) {
+  let first: { readonly cpu: number; readonly at: number } | undefined;
+  let last = { cpu: 0, at: 0 };
+  let [updates, began] = [0, 0];
+  for await (const message of readWatch(address, { intervalMs })) {
     if (message.type !== "update") throw new Error(`the connection is lost: ${message.reason}`);
-    updates.count++;
+    const { guest, micros: at } = message.update;
+    last = { cpu: guest?.agent_cpu_micros ?? last.cpu, at };
+    began ||= at;
+    if (at - began < SETTLE_MS * 1000) continue;
+    if (first === undefined) first = last;
+    else updates++;
+    if (at - first.at >= seconds * 1_000_000) break;
   }
-}
-
-/** Measures the agent for some time, after its collections of garbage have passed. Counts updates meanwhile. */
-async function processorTime(machine: Machine, seconds: number, updates = { count: 0 }): Promise<string> {
-  await sleep(SETTLE_MS);
-  updates.count = 0;
-  const [before, began] = [await agentNanos(machine), performance.now()];
-  await sleep(seconds * 1000);
-  const nanos = (await agentNanos(machine)) - before;
-  return `${(nanos / 1e4 / (performance.now() - began)).toFixed(2)} %`;
-}
-
-/** Returns the time that all threads of the agent have run. */
-async function agentNanos(machine: Machine): Promise<number> {
-  const agent = "$(pidof node | tr ' ' '\\n' | sort -n | head -1)";
-  const text = await machine.shell(`cat /proc/${agent}/task/*/schedstat`);
-  return text
-    .trim()
-    .split("\n")
-    .reduce((sum, line) => sum + Number(line.split(" ")[0]), 0);
+  return { micros: last.cpu - (first?.cpu ?? 0), over: last.at - (first?.at ?? 0), updates };
 }
 
 async function guest() {
