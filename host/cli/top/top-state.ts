@@ -1,3 +1,4 @@
+import { TOP_HELP } from "./top-help.ts";
 import { SORTS, type Sort, type TopRow } from "./top-rows.ts";
 
 /** A text over the tree. */
@@ -38,24 +39,6 @@ export const FIRST_STATE: TopState = {
 const SORT_KEYS: Readonly<Record<TopKey, Sort>> = {
   ...{ N: "name", C: "cpu", M: "memory", I: "io", T: "network", O: "streams" },
 };
-
-const HELP: readonly string[] = [
-  "up, down, PgUp, PgDn, Home, End   select a line",
-  "right, left, Enter, Space         unfold and fold it",
-  "/                                 show lines with a text: guests, containers, images, commands, states",
-  "Esc                               forget the text",
-  "N C M I T O                       sort by name, CPU, memory, disk, network (T), stdio (O)",
-  "< >                               sort by the column before or after",
-  "l                                 logs of the container, or of the guest's agent",
-  "s                                 shell in the container",
-  "d                                 describe it: events, and the launch plan",
-  "k                                 kill the container or exec, after confirmation",
-  "?                                 this help",
-  "q, ^C                             quit",
-  "",
-  "CPU% is of one processor. PSI% is the share of the last interval in which tasks waited. UNACK are bytes that a process",
-  "printed and no client has acknowledged. A dash: unknown, or the agent doesn't report it.",
-];
 
 /** Applies a key; `rows` are the lines of the tree, `page` how many fit on the screen. */
 export function press(
@@ -134,7 +117,7 @@ function inTree(state: TopState, key: TopKey, rows: readonly TopRow[], page: num
     case "escape":
       return { state: { ...state, filter: "" } };
     case "?":
-      return { state: openPane(state, "keys", HELP, 0) };
+      return { state: openPane(state, "keys", TOP_HELP, 0) };
   }
   return row === undefined ? { state } : onRow(state, key, row);
 }
