@@ -1,10 +1,14 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { StateStore } from "../../host/state/state-store.ts";
 import type { GuestNode } from "../../host/view/view-tree.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { launcher, startGuestctl } from "../scenarios/guestctl-process.ts";
+import { Pod } from "../scenarios/pod.ts";
 import { TerminalScreen, whyNoScreen } from "../scenarios/terminal-screen.ts";
 
 describe("guestctl top in a guest", () => {
@@ -76,5 +80,42 @@ describe("guestctl top in a guest", () => {
     await screen.shows(/0 containers|busy .*exit 137/);
     screen.type("q");
     await screen.shows(/42\n[\s\S]*prompt>$/m);
+  });
+});
+
+describeInNamespaces("guestctl top at an agent without guestd.v1.Streams", () => {
+  it("polls the containers that the state store knows", async () => {
+    await using machine = await startHostAgent({ config: "streams_port = 0" });
+    const pod = await Pod.open(machine);
+    const id = await pod.start(["sh", "-c", "while :; do :; done"]);
+    const XDG_RUNTIME_DIR = join(machine.directory, "run");
+    mkdirSync(XDG_RUNTIME_DIR, { mode: 0o700 });
+    const store = new StateStore(join(XDG_RUNTIME_DIR, `guestd-${process.geteuid?.()}`));
+    const { address, directory: folder } = machine;
+    const now = new Date().toISOString();
+    const size = { memoryMib: 512, cpus: 1, timeline: { listening: 1, check: 2 } };
+    store.claim("other");
+    store.writeGuest({
+      name: "other",
+      address,
+      logAddress: address,
+      folder,
+      accelerator: "tcg",
+      ...size,
+      bootedAt: now,
+    });
+    const command = { args: ["sh"], image: "busybox", terminal: false, rootfs: "/", env: [], cwd: "/", user: "" };
+    store.processes.write("other", { container: id, exec: id, startedAt: now, ...command });
+    const top = startGuestctl(["top", "--once", "--json", "-i", "500ms"], { env: { XDG_RUNTIME_DIR } });
+    expect([await top.ended, top.output.stderr]).toEqual([0, ""]);
+    const [guest]: readonly GuestNode[] = JSON.parse(top.output.stdout.toString());
+    expect(guest).toMatchObject({
+      name: "other",
+      link: "polled",
+      containers: [{ id, image: "busybox", state: "running" }],
+    });
+    expect(guest?.containers[0]?.usage.cpu).toBeGreaterThan(0.05);
+    store.removeGuest("other");
+    await pod.client.close();
   });
 });
