@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 
 /** Most files of all readers that stay open; the others are opened for each reading. */
 const MAX_OPEN = 1024;
-/** More than any of the files has; what follows is cut off. */
+/** More than the files have, unless there are a hundred network interfaces; lines that follow are left out. */
 const BUFFER_BYTES = 16_384;
 
 const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
@@ -29,7 +29,9 @@ export class KeptFile {
     try {
       fd ??= openSync(this.#path, "r");
       if (keeps) this.#keep(fd);
-      return buffer.toString("latin1", 0, readSync(fd, buffer, 0, BUFFER_BYTES, 0));
+      const length = readSync(fd, buffer, 0, BUFFER_BYTES, 0);
+      // The last line of a longer file would be a part of one.
+      return buffer.toString("latin1", 0, length < BUFFER_BYTES ? length : buffer.lastIndexOf("\n") + 1);
     } catch {
       this.close();
       this.#isGone = true;

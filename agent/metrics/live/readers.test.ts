@@ -99,6 +99,13 @@ test("the agent's own memory agrees with Node's", () => {
   reader.close();
 });
 
+test("a longer file ends with a whole line", () => {
+  const path = join(folder({ file: "0123456789\n".repeat(2000) }), "file");
+  const file = new KeptFile(path);
+  expect(file.read()).toBe("0123456789\n".repeat(Math.floor(16_384 / 11)));
+  file.close();
+});
+
 test("no more than 1024 files stay open", () => {
   const path = join(folder({ file: "text" }), "file");
   const files = Array.from({ length: 1100 }, () => new KeptFile(path));
