@@ -22,6 +22,7 @@ const modules = {
     "health.proto",
     "streams.proto",
     "ttrpc.proto",
+    "watch.proto",
   ],
   otlp: ["otlp.proto"],
 } as const;

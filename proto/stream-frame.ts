@@ -56,6 +56,8 @@ const KINDS = {
   event: { code: 47, sender: "agent", streams: [process], payload: true },
   eventsGap: { code: 48, sender: "agent", streams: [process], payload: true },
   eventsEnd: { code: 49, sender: "agent", streams: [process], payload: false },
+  watch: { code: 50, sender: "client", streams: [process], payload: true },
+  watchUpdate: { code: 51, sender: "agent", streams: [process], payload: true },
   capture: { code: 60, sender: "client", streams: [process], payload: true },
   captureStarted: { code: 61, sender: "agent", streams: [process], payload: true },
   packets: { code: 62, sender: "agent", streams: [process], payload: true },

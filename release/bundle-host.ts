@@ -42,6 +42,8 @@ const OPTIONS = {
 const ADDONS = ["*.node", "cpu-features"];
 /** Packages of `guestctl mcp`, which would be a fifth of guestd. */
 const MCP = ["@modelcontextprotocol/server", "zod"];
+/** Packages of `guestctl top`, which would be a sixth. */
+const TOP = ["ink", "react"];
 
 /**
  * Bundles entries of the checkout at `root`, given by the names of their outputs, with all packages that they need.
@@ -55,7 +57,7 @@ export async function bundleHost(
   const outdir = join(root, DIST);
   const { outputFiles, metafile } = await build({
     ...OPTIONS,
-    external: mcp ? ADDONS : [...ADDONS, ...MCP],
+    external: [...ADDONS, ...TOP, ...(mcp ? [] : MCP)],
     absWorkingDir: root,
     entryPoints: { ...entries },
     inject: [join(root, "release/disposable-stacks.js")],

@@ -68,8 +68,8 @@ export async function guestdPackage(
       man: manual.map(({ path }) => `./${path}`),
       exports: exportsOf(library),
       optionalDependencies: Object.fromEntries(["x64", "arm64"].map((one) => [guestPackageName(one), version])),
-      peerDependencies: { "@types/node": ">=22", ...mcpPackages(root) },
-      peerDependenciesMeta: optional(["@types/node", ...Object.keys(mcpPackages(root))]),
+      peerDependencies: { "@types/node": ">=22", ...onePackages(root) },
+      peerDependenciesMeta: optional(["@types/node", ...ONE_COMMAND]),
     }),
   ];
   return { name: "guestd", files: all, parts };
@@ -78,10 +78,13 @@ export async function guestdPackage(
 /** Fields that all packages share. */
 export const COMMON = { license: "Apache-2.0", engines: { node: `>=${OLDEST_NODE}` }, os: ["linux"] };
 
-/** Packages that only `guestctl mcp` needs, with their versions. */
-function mcpPackages(root: string): Readonly<Record<string, string>> {
+/** Packages that only `guestctl mcp` or `guestctl top` needs. */
+const ONE_COMMAND = ["@modelcontextprotocol/server", "zod", "ink", "react"];
+
+/** Returns these packages with their versions. */
+function onePackages(root: string): Readonly<Record<string, string>> {
   const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  return Object.fromEntries(["@modelcontextprotocol/server", "zod"].map((name) => [name, devDependencies[name]]));
+  return Object.fromEntries(ONE_COMMAND.map((name) => [name, devDependencies[name]]));
 }
 
 function optional(names: readonly string[]): object {

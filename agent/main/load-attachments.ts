@@ -3,14 +3,15 @@ import type { RealSys } from "../kernel/sys/sys.ts";
 import type { Agent } from "../service/rpc.ts";
 import type { Cores } from "../service/streams/cores.ts";
 import type { Events } from "../service/streams/events.ts";
-import type { Forwarding } from "../service/streams/forwarding.ts";
 import type { AttachmentServer } from "../transport/attachment/attachment-server.ts";
 import { loadCapturing } from "./load-capturing.ts";
+import type { LoadedForwarding } from "./load-forwarding.ts";
+import { loadWatching } from "./load-watching.ts";
 import type { Tracing } from "./trace/start-tracing.ts";
 
 /** Functions that load parts of the agent at their first call, and the tracing of starts. */
 interface Parts {
-  readonly forwarding: () => Promise<Forwarding>;
+  readonly forwarding: LoadedForwarding;
   readonly events: () => Promise<Events>;
   readonly cores: () => Promise<Cores>;
   readonly trace?: Tracing | undefined;
@@ -41,20 +42,29 @@ export function loadAttachments(
 }
 
 async function open(agent: Agent, sys: RealSys, processes: ResumableProcesses, parts: Parts) {
-  const [{ AttachmentServer }, { Attaching }, { captureKinds }, { coresKinds }, { eventsKinds }, { forwardKinds }] =
-    await Promise.all([
-      import("../transport/attachment/attachment-server.ts"),
-      import("../service/streams/attach.ts"),
-      import("../transport/attachment/capture-session.ts"),
-      import("../transport/attachment/cores-connection.ts"),
-      import("../transport/attachment/events-connection.ts"),
-      import("../transport/attachment/forward-connection.ts"),
-    ]);
+  const [
+    { AttachmentServer },
+    { Attaching },
+    { captureKinds },
+    { coresKinds },
+    { eventsKinds },
+    { forwardKinds },
+    { watchKinds },
+  ] = await Promise.all([
+    import("../transport/attachment/attachment-server.ts"),
+    import("../service/streams/attach.ts"),
+    import("../transport/attachment/capture-session.ts"),
+    import("../transport/attachment/cores-connection.ts"),
+    import("../transport/attachment/events-connection.ts"),
+    import("../transport/attachment/forward-connection.ts"),
+    import("../transport/attachment/watch-connection.ts"),
+  ]);
   const kinds = {
-    ...forwardKinds(sys, parts.forwarding),
+    ...forwardKinds(sys, parts.forwarding.load),
     ...eventsKinds(parts.events),
     ...coresKinds(parts.cores),
     ...captureKinds(loadCapturing(agent, sys)),
+    ...watchKinds(loadWatching(agent, processes, parts.forwarding)),
   };
   return new AttachmentServer(sys, new Attaching(agent, processes, parts.trace), {
     kinds,

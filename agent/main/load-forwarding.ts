@@ -2,15 +2,18 @@ import type { Agent } from "../service/rpc.ts";
 import type { Forwarding } from "../service/streams/forwarding.ts";
 import type { OpenedKernel } from "./open-kernel.ts";
 
+/** The forwarding, which `load` loads at its first call. */
+export interface LoadedForwarding {
+  load(): Promise<Forwarding>;
+  /** Undefined unless it is loaded. */
+  loaded(): Forwarding | undefined;
+}
+
 /**
- * Returns functions that load the forwarding at the first call, as most agents never forward, and that return it if it is loaded.
- * Loads it at once if the previous
+ * Returns the forwarding, which is loaded at its first use: most agents never forward. Loads it at once if the previous
  * agent did, whose connections continue.
  */
-export function loadForwarding(
-  agent: Agent,
-  opened: OpenedKernel,
-): { readonly load: () => Promise<Forwarding>; readonly loaded: () => Forwarding | undefined } {
+export function loadForwarding(agent: Agent, opened: OpenedKernel): LoadedForwarding {
   let loading: Promise<Forwarding> | undefined;
   let loaded: Forwarding | undefined;
   const load = () => {

@@ -31,6 +31,7 @@ test("guestctl has exactly these commands", () => {
     "ps",
     "inspect",
     "stats",
+    "top",
     "metrics",
     "traces",
     "logs",

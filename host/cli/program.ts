@@ -38,6 +38,7 @@ import { addStart } from "./command/start.ts";
 import { addStats } from "./command/stats.ts";
 import { addStop } from "./command/stop.ts";
 import { addTemplate } from "./command/template.ts";
+import { addTop } from "./command/top.ts";
 import { addTraces } from "./command/traces.ts";
 import { addUpdate } from "./command/update.ts";
 import { addUpgrade } from "./command/upgrade.ts";
@@ -69,6 +70,7 @@ export function createProgram(): Command {
     addPs,
     addInspect,
     addStats,
+    addTop,
     addMetrics,
     addTraces,
     addLogs,

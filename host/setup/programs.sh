@@ -52,6 +52,7 @@ find_missing_programs() {
   if [ "$goal" = test ]; then need openssh-client ssh "connects to containers in tests" has ssh; fi
   if [ "$goal" = test ]; then need rsync rsync "copies to containers in tests" has rsync; fi
   if [ "$goal" = test ]; then need debootstrap debootstrap "creates a clean Debian for a test" is_file /usr/sbin/debootstrap; fi
+  if [ "$goal" = test ]; then need tmux tmux "shows guestctl top in tests" has tmux; fi
   if [ "$goal" = test ]; then need git git "clones from containers in tests" has git; fi
   if [ "$goal" != guest ]; then need musl-tools musl-gcc "links init, which is small and forks fast with musl" has musl-gcc; fi
   if [ "$dev" = yes ]; then need strace strace "counts the system calls of an exec" has strace; fi

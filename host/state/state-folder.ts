@@ -27,6 +27,11 @@ export class StateFolder {
     return root === undefined ? undefined : join(root, `.${name}`);
   }
 
+  /** Returns the folder, and creates it if necessary. */
+  get root(): string {
+    return this.#checked(makePrivateFolder);
+  }
+
   /** Returns a guest's directory; creates it if necessary. */
   create(guest: string): string {
     const path = join(this.#checked(makePrivateFolder), guest);

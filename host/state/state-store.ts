@@ -38,6 +38,11 @@ export class StateStore {
     this.boots = new BootLog(() => this.#folder.file("boots"));
   }
 
+  /** Folder that has a directory for each guest; created if necessary. */
+  get root(): string {
+    return this.#folder.root;
+  }
+
   /** Returns the running guests, sorted by name. */
   guests(): readonly GuestRecord[] {
     return this.#records().filter(({ ended }) => ended === undefined);

@@ -231,6 +231,11 @@ export class ResumableProcess implements OutputOwner {
     return (this.#observers?.size ?? 0) + (this.#cutOff?.size ?? 0) > 0;
   }
 
+  /** Number of clients and observers that are attached now. */
+  get clients(): number {
+    return (this.#owner === undefined ? 0 : 1) + (this.#observers?.size ?? 0);
+  }
+
   /** Ends every attachment. */
   endAll(reason?: AgentError): void {
     this.#owner?.removed(reason);

@@ -44,6 +44,15 @@ export class Forwards {
     return this.#opened.size + this.#running.size;
   }
 
+  /** Returns the running connections with the bytes that were moved to their targets, and from them. */
+  list(): { readonly id: string; readonly sent: number; readonly received: number }[] {
+    const { ledger } = this.#base;
+    return Array.from(this.#running.values(), ({ id, place }) => {
+      // The answer's bytes, before the data, count negatively.
+      return { id, sent: ledger.moved(place, 0), received: Math.max(0, ledger.moved(place, 1)) };
+    });
+  }
+
   /** Throws if no further connection may be opened. */
   checkRoom(): void {
     if (this.size < MAX_FORWARDS) return;

@@ -1,0 +1,34 @@
+import type { LiveView } from "../../view/live-view.ts";
+import { runAtTerminal } from "./own-command.ts";
+import type { TopRow } from "./top-rows.ts";
+import { TopSession } from "./top-session.ts";
+
+export interface RunTopOptions {
+  readonly view: LiveView;
+  /** Address of the only agent; undefined for the guests of the state store. */
+  readonly address?: string | undefined;
+  readonly hasColors: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Shows the view until the user quits or the signal aborts. A shell gets the terminal in between. */
+export async function runTop({ view, address, hasColors, signal }: RunTopOptions): Promise<void> {
+  const place = ({ guest, container }: TopRow) => {
+    // Of a container that guestctl didn't start, it has no record by which commands find it.
+    const hasRecord = container === undefined || container.image !== undefined;
+    return address === undefined && hasRecord ? ["--guest", guest.name] : ["--address", guest.address];
+  };
+  const session = new TopSession({ guests: () => view.guests(), place, hasColors, signal });
+  const unsubscribe = view.onChange(() => session.changed());
+  try {
+    for (;;) {
+      const row = await session.run();
+      if (row?.container === undefined || signal.aborted) return;
+      const { id } = row.container;
+      const { code, error } = await runAtTerminal(["exec", "-it", ...place(row), id, "sh"], signal);
+      session.say(code === 0 ? "" : error || `the shell in ${id} ended with exit code ${code}`);
+    }
+  } finally {
+    unsubscribe();
+  }
+}

@@ -1,0 +1,101 @@
+import type { WatchUpdate } from "../client/streams/watch.ts";
+import { type Counters, countersOf, present } from "./usage.ts";
+
+export type ProcessState = "created" | "running" | "paused" | "exited" | "unknown";
+const STATES: readonly ProcessState[] = ["unknown", "created", "running", "paused", "exited"];
+
+export interface WatchedContainer {
+  readonly id: string;
+  readonly state: ProcessState;
+  readonly counters: Counters;
+}
+
+export interface WatchedProcess {
+  /** Unique in this boot of the guest. */
+  readonly id: number;
+  readonly container: string;
+  /** Empty for the container's first process. */
+  readonly exec: string;
+  readonly pid: number;
+  readonly state: ProcessState;
+  readonly code?: number;
+  readonly cpuMicros?: number;
+  readonly memory?: number;
+  readonly threads?: number;
+  /** Attached clients; undefined if none ever was. */
+  readonly clients?: number;
+  readonly stdin?: number;
+  readonly stdout?: number;
+  readonly stdoutAcked?: number;
+  readonly stderr?: number;
+  readonly stderrAcked?: number;
+}
+
+export interface WatchedForward {
+  readonly id: string;
+  readonly sent: number;
+  readonly received: number;
+}
+
+/** Everything that was read at one time. */
+export interface Reading {
+  readonly micros: number;
+  readonly guest: Counters;
+  readonly agentCpuMicros: number | undefined;
+  readonly containers: ReadonlyMap<string, WatchedContainer>;
+  readonly processes: ReadonlyMap<number, WatchedProcess>;
+  readonly forwards: ReadonlyMap<string, WatchedForward>;
+}
+
+/** Most containers, processes and forwards of a guest: an agent has fewer, a hostile one can't fill the host's memory. */
+const MAX_ENTRIES = 8192;
+
+export const NOTHING: Reading = {
+  ...{ micros: 0, guest: {}, agentCpuMicros: undefined },
+  ...{ containers: new Map(), processes: new Map(), forwards: new Map() },
+};
+
+/** Returns the reading that a part of an update makes of the one before. */
+export function merged(base: Reading, update: WatchUpdate): Reading {
+  const { micros, guest } = update;
+  const containers = new Map(base.containers);
+  for (const { id, state, usage } of update.containers) {
+    const before = containers.get(id);
+    if (before === undefined && containers.size >= MAX_ENTRIES) continue;
+    const known = state === null ? (before?.state ?? "unknown") : stateOf(state);
+    containers.set(id, { id, state: known, counters: { ...before?.counters, ...countersOf(usage) } });
+  }
+  const processes = new Map(base.processes);
+  for (const each of update.processes) {
+    if (processes.size >= MAX_ENTRIES && !processes.has(each.id)) continue;
+    const before = processes.get(each.id) ?? { id: each.id, container: "", exec: "", pid: 0, state: "unknown" };
+    processes.set(each.id, { ...before, ...processFields(each) });
+  }
+  const forwards = new Map(base.forwards);
+  for (const { id, sent, received } of update.forwards) {
+    const before = forwards.get(id);
+    if (before === undefined && forwards.size >= MAX_ENTRIES) continue;
+    forwards.set(id, { id, sent: sent ?? before?.sent ?? 0, received: received ?? before?.received ?? 0 });
+  }
+  for (const id of update.removed_containers) containers.delete(id);
+  for (const id of update.removed_processes) processes.delete(id);
+  for (const id of update.removed_forwards) forwards.delete(id);
+  return {
+    ...{ micros, guest: { ...base.guest, ...countersOf(guest?.usage ?? null) } },
+    agentCpuMicros: guest?.agent_cpu_micros ?? base.agentCpuMicros,
+    ...{ containers, processes, forwards },
+  };
+}
+
+function processFields(each: WatchUpdate["processes"][number]): Partial<WatchedProcess> {
+  const { container_id, exec_id, state, stdout_acked, stderr_acked, cpu_micros, ...same } = each;
+  return present({
+    ...same,
+    ...{ container: container_id, exec: exec_id, cpuMicros: cpu_micros },
+    ...{ state: state === null ? undefined : stateOf(state), stdoutAcked: stdout_acked, stderrAcked: stderr_acked },
+  });
+}
+
+function stateOf(state: number): ProcessState {
+  return STATES[state] ?? "unknown";
+}
