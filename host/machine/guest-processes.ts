@@ -80,7 +80,6 @@ export class GuestProcesses {
     const { directory, remove } = await makeDirectory();
     undo.defer(remove);
     const vsock = await startVsockDevice(directory, signal);
-    vsock.listening.catch(() => undefined); // reported to who plugs it in
     undo.defer(async () => vsock.program?.end(true));
     // The kernel's device can be in a snapshot: it drops its connections.
     const backend = vsock.backend.kind === "vhost" ? vsock.backend : undefined;

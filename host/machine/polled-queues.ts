@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
+import { namesIn } from "../../lib/names-in.ts";
 
 /**
  * Returns the queues (0 is the first) from which a device program awaits the guest's messages. It awaits them by epoll,
@@ -6,7 +7,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
  */
 export function polledQueues(pid: number): ReadonlySet<number> {
   const folder = `/proc/${pid}/fd`;
-  const polls = readdirSync(folder).filter((fd) => linkOf(`${folder}/${fd}`) === "anon_inode:[eventpoll]");
+  const polls = namesIn(folder).filter((fd) => linkOf(`${folder}/${fd}`) === "anon_inode:[eventpoll]");
   const lines = polls.flatMap((fd) => textOf(`/proc/${pid}/fdinfo/${fd}`).split("\n"));
   return new Set(lines.flatMap((line) => (/^tfd:.* data: +([0-9a-f]+)/.exec(line) ?? [])[1] ?? []).map(fromHex));
 }

@@ -54,11 +54,13 @@ export async function startVsockDevice(directory: string, signal: AbortSignal): 
   const path = join(directory, "vm.vsock");
   const vm = `guest-cid=${PRIVATE_CID},socket=${socket},uds-path=${path},tx-buffer-size=${BUFFER_BYTES}`;
   const program = new Child("vhost-device-vsock", [findVhostDeviceVsock(), "--vm", vm]);
+  const listening = waitUntilListening(program, socket, signal);
+  listening.catch(() => undefined); // for the caller, who may await it later
   return {
     backend: { kind: "vhost-user", socket, path },
     address: (port) => `hvsock://${path}:${port}`,
     program,
-    listening: waitUntilListening(program, socket, signal),
+    listening,
     ready: (_qmp, until) =>
       waitFor(async () => QUEUES.every((queue) => polledQueues(program.pid ?? 0).has(queue)), until),
     hide: () => renameSync(path, `${path}-hidden`),

@@ -1,8 +1,9 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { blockRootOf } from "../../host/block-root/block-root.ts";
@@ -195,7 +196,7 @@ describe("guests from a template", () => {
   test.each(["SIGINT", "SIGKILL"] as const)("a creator that ends by %s leaves nothing half-made", async (signal) => {
     const root = join(directory, `ended-by-${signal}`);
     const { child, ended } = startCreator(root);
-    await once(createInterface(child.stdout), "line");
+    await firstLine(child);
     child.kill(signal);
     await ended;
     const left = new TemplateStore(root);
@@ -209,7 +210,7 @@ describe("guests from a template", () => {
     const child = spawn(process.execPath, ["--input-type=module", "-e", restorer(template.path)], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    const [pid] = (await once(createInterface(child.stdout), "line")) as [string];
+    const pid = await firstLine(child);
     expect(readFileSync(`/proc/${pid}/comm`, "utf8")).toMatch(/^qemu/);
     child.kill("SIGKILL");
     await once(child, "close");
@@ -272,6 +273,12 @@ function restorer(template: string): string {
     const guest = await SandboxGuest.restore(${JSON.stringify(template)}, { name: "held" });
     console.log(guest.guest.pids[0]);
     setInterval(() => undefined, 60_000);`;
+}
+
+/** Returns the first line of a process's output. Rejects if it ends before. */
+async function firstLine(child: ChildProcessByStdio<null, Readable, null>): Promise<string> {
+  for await (const line of createInterface(child.stdout)) return line;
+  throw new Error("the process ended before it printed a line");
 }
 
 function isRunning(pid: number): boolean {
