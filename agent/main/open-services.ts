@@ -132,7 +132,7 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   const forwarding = loadForwarding(agent, opened);
   const events = recordEvents(agent, opened, () => resumable.epoch);
   const cores = openCores(agent, opened, () => resumable.epoch, events);
-  const attachments = loadAttachments(agent, sys, resumable, { forwarding: forwarding.load, events, cores, trace });
+  const attachments = loadAttachments(agent, sys, resumable, { forwarding, events, cores, trace });
   const server = new RpcServer(
     { sys, init, journal: journal.calls },
     served,

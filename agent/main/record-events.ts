@@ -62,7 +62,9 @@ export function recordEvents(agent: Agent, opened: OpenedKernel, epoch: () => Ui
     const event = message as LifecycleEvent;
     if (events !== undefined) return add(events, event, Date.now());
     if (waiting.length >= MAX_WAITING) return;
-    if (waiting.push({ event, ms: Date.now() }) === 1) loadSoon();
+    if (waiting.push({ event, ms: Date.now() }) > 1) return;
+    if (event.type === "guest-resumed") loadSoon();
+    else setImmediate(loadNow);
   });
   if (generation > 1) loadSoon();
   return load;

@@ -13,6 +13,7 @@ import { CODES } from "../../proto/codes.ts";
 import { ATTACH_PATH } from "../../proto/grpc-frames.ts";
 import { MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
 import { AgentError } from "../kernel/error.ts";
+import { monotonicMs } from "../kernel/monotonic-ms.ts";
 import { ANSWER_ROOM, type Handler, type ServiceTable } from "../service/dispatch.ts";
 import { status, toStatus } from "../service/status.ts";
 import { GrpcCarrier } from "./attachment/grpc-carrier.ts";
@@ -153,7 +154,7 @@ export class GrpcConnection implements Connection {
     }
     const call = new ServerCall({ service, method }, this.peer, metadataMap(unary.metadata));
     const until = unary.getDeadline();
-    const deadline = until === Number.POSITIVE_INFINITY ? {} : { deadline: Number(until) };
+    const deadline = until === Number.POSITIVE_INFINITY ? {} : { deadline: Number(until) - Date.now() + monotonicMs() };
     this.#calls.set(call, { streamId: this.#nextId++, service, method, payload: unary.request, ...deadline });
     // Also emitted at the end of a successful call, where it has no effect.
     unary.on("cancelled", () => this.#drop(call));

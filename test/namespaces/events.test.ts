@@ -105,7 +105,7 @@ describeInNamespaces("events", () => {
     expect(restarts).toMatchObject([{ kind: "agent", action: "restarted", generation: 2 }, { generation: 3 }]);
     expect(await events("--filter", "kind=none")).toEqual([
       1,
-      'guestctl: events: "none" is no kind of event; known are container, exec, oom, agent, core\n',
+      'guestctl: events: "none" is no kind of event; known are container, exec, oom, agent, core, guest\n',
       "",
     ]);
     await pod.remove(id);

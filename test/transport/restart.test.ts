@@ -152,18 +152,18 @@ describe("a call whose agent dies", () => {
     ["an agent dies when it begins the call, until four have died", 0, 3],
     ["the agent is killed because the call hangs, but not after a second time", 60_000, 1],
   ])("is repeated if %s", async (_when, ms, times) => {
-    vi.useFakeTimers({ toFake: ["Date"] });
+    vi.useFakeTimers({ toFake: ["hrtime"] });
     const { socket, got } = await agents.connected();
     agents.dying.table.onFatal = () => agents.dying.dieNow();
     socket.write(request(3, "Fatal"));
     for (let time = 0; time < times; time++) {
       await until(() => agents.dying.dead);
-      vi.setSystemTime(Date.now() + ms);
+      vi.advanceTimersByTime(ms);
       agents.dying = agents.dying.dyingSuccessor();
       agents.ends.push(agents.dying.server);
     }
     await until(() => agents.dying.dead);
-    vi.setSystemTime(Date.now() + ms);
+    vi.advanceTimersByTime(ms);
     expect(agents.dying.table.started).toBe(1);
     const { events, table } = agents.succeed();
     expect(events).toMatchObject([{ ...resumed, open: 1, repeated: 0, cutOff: 1 }]);

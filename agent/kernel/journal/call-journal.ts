@@ -35,7 +35,10 @@ export class CallJournal {
   readonly found: readonly FoundConnection[];
   readonly #memory: CallMemory;
   readonly #kept: KeptBytes;
+  /** Places that are free again, the last one last. */
   readonly #freePlaces: number[] = [];
+  /** First place that was never used: a list of all would take the agent's start some ms. */
+  #fresh: number;
   readonly #freeConnections: number[] = [];
   /** 1 for each connection with a partly received request in the journal. */
   readonly #begins = new Uint8Array(MAX_KEPT_CONNECTIONS).fill(1);
@@ -47,12 +50,11 @@ export class CallJournal {
     this.found = findCalls(memory, this.#kept);
     for (const { number } of this.found) this.#lastNumber = Math.max(this.#lastNumber, number);
     const known = new Set(this.found.flatMap(({ calls }) => calls.map(({ place }) => place)));
-    for (let place = MAX_KEPT_CALLS - 1; place >= 0; place--) {
+    this.#fresh = memory.top;
+    for (let place = memory.top - 1; place >= 0; place--) {
       if (known.has(place)) continue;
-      if (place < memory.top) {
-        memory.setCall(place, CALL.length, 0);
-        memory.setCall(place, CALL.chain, 0);
-      }
+      memory.setCall(place, CALL.length, 0);
+      memory.setCall(place, CALL.chain, 0);
       this.#freePlaces.push(place);
     }
     for (let index = MAX_KEPT_CONNECTIONS - 1; index >= 0; index--) {
@@ -134,7 +136,7 @@ export class CallJournal {
     names?: () => Uint8Array,
   ): number | undefined {
     const memory = this.#memory;
-    const place = this.#freePlaces.pop();
+    const place = this.#freePlaces.pop() ?? (this.#fresh < MAX_KEPT_CALLS ? this.#fresh++ : undefined);
     if (place === undefined || !memory.makePlace(place)) {
       if (place !== undefined) this.#freePlaces.push(place);
       this.#countUnknown(index, 1);

@@ -12,8 +12,10 @@ export const NO_BYTES: Chain = { head: 0, length: 0 };
 /** Bytes of any length that outlive the agent: small bodies in their call's place, all others in chains of chunks. */
 export class KeptBytes {
   readonly #memory: CallMemory;
-  /** Free chunks, the most recently used last. */
+  /** Chunks that were freed, the last one last. */
   readonly #free: number[] = [];
+  /** First chunk that may never have been used: a list of all would take the agent's start some ms. */
+  #fresh = 0;
   /** Chunks in use. A set, because the previous agent's chains may name a chunk twice. */
   readonly #used: Set<number>;
 
@@ -23,7 +25,6 @@ export class KeptBytes {
     const used = new Set(inUse.flatMap((chain) => chunksOf(memory, chain)));
     this.#used = used;
     for (const chunk of used) memory.foundChunk(chunk);
-    for (let chunk = CHUNKS - 1; chunk >= 0; chunk--) if (!used.has(chunk)) this.#free.push(chunk);
   }
 
   /** Replaces a call's body and calls `between` while it is empty. Returns false and changes nothing if there is no room. */
@@ -81,7 +82,7 @@ export class KeptBytes {
   }
 
   #take(): number | undefined {
-    const chunk = this.#free.pop();
+    const chunk = this.#free.pop() ?? this.#takeFresh();
     if (chunk === undefined) return undefined;
     if (this.#memory.makeChunk(chunk)) {
       this.#memory.setNext(chunk, 0);
@@ -90,6 +91,11 @@ export class KeptBytes {
     }
     this.#free.push(chunk);
     return undefined;
+  }
+
+  #takeFresh(): number | undefined {
+    while (this.#used.has(this.#fresh)) this.#fresh++;
+    return this.#fresh < CHUNKS ? this.#fresh++ : undefined;
   }
 }
 

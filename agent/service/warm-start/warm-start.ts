@@ -145,8 +145,11 @@ export class WarmStart {
   /** Thaws what Quiesce froze and opens the gate. */
   async #continue(identity: CloneIdentity): Promise<void> {
     const { store } = this.#parts;
-    addEntropy(this.#parts, identity);
-    setClock(this.#parts, identity);
+    const isSet = store.record.setBy !== undefined;
+    if (!isSet) {
+      addEntropy(this.#parts, identity);
+      setClock(this.#parts, identity);
+    }
     if (!store.record.quiesced) return;
     await thawContainers(this.#parts, DRAIN_MS);
     const { setBy, ...rest } = store.record;
