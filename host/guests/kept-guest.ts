@@ -57,6 +57,7 @@ export async function bootKeptGuest(
     timeline: guest.timeline,
     ...(options.network === undefined ? {} : { network: options.network.kind }),
     ...(guest.networkAddress === undefined ? {} : { networkAddress: guest.networkAddress }),
+    ...(options.snapshot === undefined ? {} : { clone: options.name }),
     ...(options.isEmbedded ? { isEmbedded: true } : {}),
     bootedAt: new Date().toISOString(),
   };

@@ -14,6 +14,8 @@ export type { FileChange } from "./files/watch-folder.ts";
 export type { ImageChoice, RegistryImage } from "./image/image-choice.ts";
 export type { Forward, ForwardOptions, ForwardPlace } from "./network/forward.ts";
 export type { ListenedPort } from "./network/ports.ts";
+export type { PoolOptions, SandboxPool } from "./pool/open-pool.ts";
+export type { Pool, Pooled } from "./pool/pool.ts";
 export type { ConnectOptions, CreateOptions, NetworkOption, SandboxInfo, VolumeOption } from "./sandbox/options.ts";
 export type { PlanStep } from "./sandbox/plan-step.ts";
 export { type AttachOptions, Sandbox } from "./sandbox/sandbox.ts";

@@ -20,6 +20,8 @@ export interface GuestRecord {
   readonly networkAddress?: string;
   /** Set if a program keeps it that has other work too: it is powered off by a call. */
   readonly isEmbedded?: true;
+  /** Its own name, if it was started from a snapshot: its containers have the ids of the snapshot's. */
+  readonly clone?: string;
   /** ISO 8601. */
   readonly bootedAt: string;
   /** Set while it is being powered off. */

@@ -1,4 +1,5 @@
 import { createReadStream, existsSync } from "node:fs";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
@@ -18,6 +19,8 @@ import { readContainerLog } from "../../guests/container-log.ts";
 import { execSpec } from "../../guests/exec-spec.ts";
 import { causeOfDeath, findGuestEnd } from "../../guests/guest-death.ts";
 import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
+import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
+import { KEEPER_SOCKET } from "../../guests/keeper/keeper-operations.ts";
 import { agentLogFile, consoleFile } from "../../guests/kept-guest.ts";
 import { randomName } from "../../guests/random-name.ts";
 import { streamsPlace } from "../../guests/streams-place.ts";
@@ -46,12 +49,16 @@ const MAX_WAIT_MS = 2 ** 31 - 1;
 
 export interface AgentParts {
   readonly target: ContainerTarget;
+  /** Name of the sandbox. */
+  readonly name: string;
   readonly client: AgentClient;
   readonly store: StateStore;
   /** Whether the agent has guestd.v1.Guest, and guestd.v1.Streams. */
   readonly offers: { readonly guest: boolean; readonly streams: boolean };
   /** Aborted if the guest dies. */
   readonly died?: AbortSignal | undefined;
+  /** Starts copies of a guest that a process of this user keeps. */
+  fork(guest: string, count: number, signal: AbortSignal): Promise<readonly (Driver | SandboxError)[]>;
   stop(limits: CallLimits): Promise<void>;
   /** Releases what `stop` would, without ending the sandbox. */
   close(): Promise<void>;
@@ -96,6 +103,10 @@ export class AgentDriver implements Driver {
 
   get address(): string {
     return this.#parts.target.address;
+  }
+
+  get name(): string {
+    return this.#parts.name;
   }
 
   get container(): string {
@@ -207,6 +218,22 @@ export class AgentDriver implements Driver {
     if (after.bundle === wanted) return { from: before.version, to: after.version };
     const line = `upgrade: the guest abandoned the bundle: ${after.left_reason}`;
     throw new SandboxError("wrong-state", line, { remedy: "look at the agent's log; the image's own agent runs" });
+  }
+
+  async snapshot(name: string, signal: AbortSignal): Promise<void> {
+    const guest = this.#ownGuest("snapshot");
+    const socket = join(this.#parts.store.directory(guest), KEEPER_SOCKET);
+    await askKeeper({ guest, socket }, "snapshot", { name }, signal);
+  }
+
+  fork(count: number, signal: AbortSignal): Promise<readonly (Driver | SandboxError)[]> {
+    return this.#parts.fork(this.#ownGuest("fork"), count, signal);
+  }
+
+  #ownGuest(call: string): string {
+    const { guest } = this.#parts.target;
+    if (guest !== undefined) return guest.name;
+    throw sandboxError("unsupported", `${call}: the agent at ${this.address} is in no guest of this user`);
   }
 
   async pause(limits: CallLimits): Promise<void> {

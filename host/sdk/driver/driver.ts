@@ -1,5 +1,6 @@
 import type { OutputName } from "../../client/streams/attachment.ts";
 import type { CallLimits } from "../call/limits.ts";
+import type { SandboxError } from "../error/sandbox-error.ts";
 import type { ExecPosition } from "../exec/position.ts";
 import type { FileDriver } from "../files/file-driver.ts";
 import type { Forward, ForwardRequest } from "../network/forward.ts";
@@ -61,6 +62,8 @@ export interface DriverProcess {
 export interface Driver {
   /** Address of the agent. */
   readonly address: string;
+  /** Name of the sandbox: the container's id, or the guest's name of a clone. */
+  readonly name: string;
   /** Id of the container. */
   readonly container: string;
   /** Aborted with the reason once the sandbox has stopped or died. */
@@ -81,6 +84,10 @@ export interface Driver {
   metrics(limits: CallLimits): Promise<string>;
   explain(limits: CallLimits): Promise<readonly PlanStep[]>;
   upgrade(bundle: string | undefined, signal: AbortSignal): Promise<{ readonly from: string; readonly to: string }>;
+  /** Saves the sandbox's guest as a template; it continues. */
+  snapshot(name: string, signal: AbortSignal): Promise<void>;
+  /** Starts copies of the sandbox's guest. Returns each, or its error. */
+  fork(count: number, signal: AbortSignal): Promise<readonly (Driver | SandboxError)[]>;
   pause(limits: CallLimits): Promise<void>;
   resume(limits: CallLimits): Promise<void>;
   /** Aborts `ended` if the sandbox is gone; called after a call has failed. */

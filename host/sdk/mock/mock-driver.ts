@@ -44,6 +44,10 @@ export class MockDriver implements Driver {
     this.#happened({ type: "container-started" });
   }
 
+  get name(): string {
+    return this.container;
+  }
+
   get ended(): AbortSignal {
     return this.#ended.signal;
   }
@@ -131,6 +135,20 @@ export class MockDriver implements Driver {
   metrics = async () => this.#script.metrics;
   explain = async () => this.#script.plan;
   upgrade = async () => ({ from: "mock", to: "mock" });
+
+  async snapshot(name: string): Promise<void> {
+    this.#script.templates.add(name);
+  }
+
+  async fork(count: number): Promise<readonly Driver[]> {
+    const names = Array.from({ length: count }, () => randomName("mock"));
+    const clones = names.map((name) => new MockDriver(this.#script, { ...this.options, name }));
+    for (const clone of clones) {
+      this.#script.sandboxes.set(clone.name, clone);
+      await this.files.copyTo(clone.files);
+    }
+    return clones;
+  }
 
   async pause(): Promise<void> {
     if (this.#isPaused) throw sandboxError("wrong-state", "the container is paused already");

@@ -20,6 +20,13 @@ const PERMISSIONS = 0o7777;
 export class MockFiles implements FileDriver {
   #root: Promise<string> | undefined;
 
+  /** Copies all files to those of another sandbox. */
+  async copyTo(other: MockFiles): Promise<void> {
+    if (this.#root === undefined) return;
+    other.#root ??= makeRoot();
+    await cp(await this.#root, await other.#root, { recursive: true, verbatimSymlinks: true });
+  }
+
   async *read(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const file = await this.#do(path, async (real) => {
       if ((await stat(real)).isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });

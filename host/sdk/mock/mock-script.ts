@@ -21,6 +21,8 @@ export class MockScript {
   readonly calls: MockCall[] = [];
   readonly servers = new Map<number, (connection: Duplex) => void>();
   readonly sandboxes = new Map<string, MockDriver>();
+  /** Names of the snapshots that were taken. */
+  readonly templates = new Set<string>();
   logs: readonly string[] = [];
   metrics = "";
   plan: readonly PlanStep[] = [];

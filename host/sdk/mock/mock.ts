@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { type CallLimits, limited } from "../call/limits.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
 import { writeAll } from "../files/write-all.ts";
+import { openPool, type PoolOptions, type SandboxPool } from "../pool/open-pool.ts";
 import type { ConnectOptions, CreateOptions, SandboxInfo } from "../sandbox/options.ts";
 import type { PlanStep } from "../sandbox/plan-step.ts";
 import { Sandbox } from "../sandbox/sandbox.ts";
@@ -46,6 +47,11 @@ export class Mock {
         const isMeant = options.container === undefined || options.container === found?.container;
         if (found !== undefined && isMeant) return new Sandbox(found, { isOwned: false });
         throw sandboxError("not-found", `connect to sandbox ${nameOrAddress}: not found`);
+      }
+
+      static override async pool({ size, maxMemoryMib, ...options }: PoolOptions): Promise<SandboxPool> {
+        const { template: _template, ...all } = options; // the store has none
+        return openPool({ size, maxMemoryMib, options: all, create: (each) => MockSandbox.create(each) });
       }
 
       static override async list(_limits: CallLimits = {}): Promise<readonly SandboxInfo[]> {
@@ -102,6 +108,7 @@ async function createMock(script: MockScript, options: CreateOptions, signal: Ab
 
 function infoOf({ container: name, address, options }: MockDriver): SandboxInfo {
   const { image, command = ["pause"], memoryMib = 512, cpus = 1 } = options;
-  const text = typeof image === "string" ? image : Object.values(image).find((value) => typeof value === "string");
+  const text =
+    typeof image === "string" ? image : Object.values(image ?? {}).find((value) => typeof value === "string");
   return { name, guest: name, address, image: String(text), command, memoryMib, cpus, startedAt: new Date() };
 }

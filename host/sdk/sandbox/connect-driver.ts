@@ -5,7 +5,7 @@ import { StateStore } from "../../state/state-store.ts";
 import { limited } from "../call/limits.ts";
 import { AgentDriver, offersOf } from "../driver/agent-driver.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
-import { hasStreams } from "./create-driver.ts";
+import { forkDrivers, hasStreams } from "./open-driver.ts";
 import type { ConnectOptions } from "./options.ts";
 
 const REMOVE_SECONDS = 30;
@@ -22,7 +22,7 @@ export async function connectDriver(nameOrAddress: string, options: ConnectOptio
       const offers = { guest: await offersOf(client, { signal }), streams: await hasStreams(target) };
       const { container, guest } = target;
       return new AgentDriver({
-        ...{ target, client, store, offers },
+        ...{ target, name: nameOf(target), client, store, offers, fork: forkDrivers },
         async stop(limits) {
           if (guest?.name !== container) {
             await client.agent.removeContainer({ container_id: container, timeout: REMOVE_SECONDS }, limits);
@@ -69,6 +69,11 @@ function findTarget(
   const names = guests.flatMap((guest) => store.processes.list(guest.name)).map((record) => record.container);
   const there = names.length === 0 ? "none runs" : `there are ${[...new Set(names)].join(", ")}`;
   throw sandboxError("not-found", `${operation}: not found: ${there}`);
+}
+
+/** A clone's container has the id of its template's, so that it is known by its guest. */
+function nameOf({ container, guest }: ContainerTarget): string {
+  return guest === undefined ? container : (guest.clone ?? container);
 }
 
 function firstProcesses(store: StateStore, guest: GuestRecord): readonly ProcessRecord[] {

@@ -1,6 +1,4 @@
-import { onProcessEnd } from "../../../lib/process-end.ts";
 import { thisProcess } from "../../../lib/process-owner.ts";
-import { dial } from "../../client/dial.ts";
 import {
   containerSpec,
   type PreparedRun,
@@ -9,20 +7,21 @@ import {
   prepareOnThisMachine,
 } from "../../guests/prepare-run.ts";
 import { randomName } from "../../guests/random-name.ts";
-import { streamsPlace } from "../../guests/streams-place.ts";
 import { waitingProcess } from "../../guests/waiting-process.ts";
 import type { RunOptions } from "../../image/image-config.ts";
 import { findQemu } from "../../machine/programs.ts";
 import type { ProcessRecord } from "../../state/state-records.ts";
 import { StateStore } from "../../state/state-store.ts";
-import { type CallLimits, limitedToEnd } from "../call/limits.ts";
-import { AgentDriver, offersOf } from "../driver/agent-driver.ts";
+import { TemplateStore } from "../../template/template-store.ts";
+import { limitedToEnd } from "../call/limits.ts";
+import type { AgentDriver } from "../driver/agent-driver.ts";
 import { SandboxError } from "../error/sandbox-error.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
 import { environment } from "../exec/exec-options.ts";
 import { writeAll } from "../files/write-all.ts";
 import { chooseRootfs } from "../image/image-choice.ts";
 import { guestNetwork } from "./guest-network.ts";
+import { cloneDriver, openDriver } from "./open-driver.ts";
 import { type CreateOptions, NETWORK_KINDS } from "./options.ts";
 
 const WAITING = ["sleep", "2147483647"];
@@ -38,10 +37,19 @@ export async function createDriver(options: CreateOptions): Promise<AgentDriver>
     checkOptions(operation, name, options);
     await using undo = new AsyncDisposableStack();
     const store = new StateStore();
-    const { prepared, image } = await prepare(store, name, options, signal);
+    using used = await useTemplate(options.template, name);
+    if (used !== undefined && options.image === undefined) {
+      const driver = await cloneDriver(name, used.path, signal, guestNetwork(options.network));
+      undo.defer(() => driver.close());
+      await writeAll(driver.files, options.files, signal);
+      signal.throwIfAborted();
+      undo.move();
+      return driver;
+    }
+    const { prepared, image } = await prepare(store, name, options, used?.path, signal);
     undo.use(prepared);
     const record = await startContainer(store, prepared, name, image, options, signal);
-    const driver = await open(store, prepared, name, record);
+    const driver = await openDriver(store, prepared, name, record);
     undo.defer(() => driver.close());
     await writeAll(driver.files, options.files, signal);
     signal.throwIfAborted();
@@ -50,8 +58,14 @@ export async function createDriver(options: CreateOptions): Promise<AgentDriver>
   });
 }
 
-async function prepare(store: StateStore, name: string, options: CreateOptions, signal: AbortSignal) {
-  const { image: choice, address, volumes = [], vm = {}, memoryMib = DEFAULT_MEMORY_MIB, cpus = 1 } = options;
+async function prepare(
+  store: StateStore,
+  name: string,
+  options: CreateOptions,
+  snapshot: string | undefined,
+  signal: AbortSignal,
+) {
+  const { image: choice = "", address, volumes = [], vm = {}, memoryMib = DEFAULT_MEMORY_MIB, cpus = 1 } = options;
   if (typeof choice === "object" && "guestPath" in choice) {
     return { prepared: await prepareAtAddress(address ?? "", choice.guestPath, "guestd"), image: choice.guestPath };
   }
@@ -71,8 +85,9 @@ async function prepare(store: StateStore, name: string, options: CreateOptions, 
   const machine = { kernel, initrd, image: vmImage, kernelArgs, onConsole };
   const known = Object.fromEntries(Object.entries(machine).filter(([, value]) => value !== undefined));
   try {
-    const files = { image: source, volumes: mounted, rootfs: options.rootfs, memory: options.limits?.memory };
+    const files = { image: source, volumes: mounted, memory: options.limits?.memory, ...rootfsOf(options) };
     const guest = {
+      ...(snapshot === undefined ? {} : { snapshot }),
       name,
       memoryMib,
       cpus,
@@ -127,48 +142,37 @@ function runOptions(options: CreateOptions, inGuest: boolean): RunOptions {
   };
 }
 
-async function open(
-  store: StateStore,
-  prepared: PreparedRun,
-  container: string,
-  record: ProcessRecord,
-): Promise<AgentDriver> {
-  const { client, target, died, guest } = prepared;
-  const full = { ...target, ...guestOf(store, guest), container, record };
-  const remove = (limits: CallLimits) => {
-    return client.agent.removeContainer({ container_id: container, timeout: REMOVE_SECONDS }, limits);
-  };
-  const forget = guest === undefined ? () => undefined : onProcessEnd(() => store.removeGuest(guest));
-  return new AgentDriver({
-    ...{ target: full, client, store, died },
-    offers: { guest: await offersOf(client, {}), streams: await hasStreams(full) },
-    async stop(limits) {
-      if (guest === undefined) await remove(limits);
-      else store.noteEnding(guest);
-      await prepared.end();
-    },
-    async close() {
-      forget();
-      await prepared[Symbol.asyncDispose]();
-    },
-  });
+/** A template's guest has no shared folder. */
+function rootfsOf({ rootfs, template }: CreateOptions): Pick<CreateOptions, "rootfs"> {
+  if (template !== undefined) return { rootfs: "block" };
+  return rootfs === undefined ? {} : { rootfs };
 }
 
-function guestOf(store: StateStore, name: string | undefined) {
-  const guest = store.guests().find((each) => each.name === name);
-  return guest === undefined ? {} : { guest };
+/** Notes that a guest is being started from a template, if one is named, until disposal. */
+async function useTemplate(
+  template: string | undefined,
+  guest: string,
+): Promise<({ readonly path: string } & Disposable) | undefined> {
+  if (template === undefined) return undefined;
+  const store = new TemplateStore();
+  const found = await store.get(template);
+  const use = store.use(found, guest);
+  return { path: found.path, [Symbol.dispose]: () => use[Symbol.dispose]() };
 }
 
-/** True if an agent's guestd.v1.Streams accepts connections. */
-export async function hasStreams(target: Parameters<typeof streamsPlace>[0]): Promise<boolean> {
-  const { address, dial: open = dial } = streamsPlace(target);
-  return open(address).then(
-    (stream) => {
-      stream.destroy();
-      return true;
-    },
-    () => false,
+/** Throws SandboxError for options that a guest from a template can't have. */
+function checkTemplate(operation: string, options: CreateOptions): void {
+  const { template, image, rootfs, volumes = [] } = options;
+  if (template === undefined) return;
+  const guests = (["address", "memoryMib", "cpus", "vm"] as const).filter((key) => options[key] !== undefined);
+  const containers = (["command", "env", "cwd", "user", "limits", "readOnlyRoot"] as const).filter(
+    (key) => image === undefined && options[key] !== undefined,
   );
+  const wrong = [...guests, ...containers, ...(rootfs === "share" || volumes.length > 0 ? ["a shared folder"] : [])];
+  if (wrong.length === 0) return;
+  const remedy = "leave them out, or make a template that has them";
+  const line = `${operation}: ${wrong.join(", ")}: not with a template, whose guest and container exist already`;
+  throw new SandboxError("invalid-argument", line, { remedy });
 }
 
 /** Throws SandboxError for options that contradict each other. */
@@ -176,7 +180,8 @@ function checkOptions(operation: string, name: string, options: CreateOptions): 
   const refuse = (why: string) => sandboxError("invalid-argument", `${operation}: ${why}`);
   const { address, image, memoryMib, cpus, command, rootfs, volumes = [], network = "none" } = options;
   if (!NAME.test(name)) throw refuse(`name ${JSON.stringify(name)} is not letters, digits, _ . and -, at most 64`);
-  if (image === undefined) throw refuse("no image given");
+  if (image === undefined && options.template === undefined) throw refuse("no image given");
+  checkTemplate(operation, options);
   if (command?.length === 0) throw refuse("the command has no words");
   if (rootfs === "block" && volumes.length > 0)
     throw refuse(

@@ -29,8 +29,13 @@ export interface NetworkOption {
 
 /** Options of `Sandbox.create`; its limits are for the creation. */
 export interface CreateOptions extends CallLimits {
-  /** Root file system: a path, the name of an image in a registry, or a choice of either. */
-  readonly image: ImageChoice;
+  /**
+   * Root file system: a path, the name of an image in a registry, or a choice of either. Required, except with a template
+   * that has a container.
+   */
+  readonly image?: ImageChoice;
+  /** Name of a template to start the guest from, as `guestctl template create` and `snapshot` make them. */
+  readonly template?: string;
   /** Id of the container, and name of its guest. Default: a random one. */
   readonly name?: string;
   /** The container's first process. Default: one that only waits. */

@@ -3,13 +3,14 @@ import { loadTracing, startSpan, traced } from "../../trace/tracing.ts";
 import { type CallLimits, limited, limitedItems } from "../call/limits.ts";
 import type { Driver, DriverProcess, ProcessStart, TakeOutput } from "../driver/driver.ts";
 import { SandboxError } from "../error/sandbox-error.ts";
-import { toSandboxError } from "../error/to-sandbox-error.ts";
+import { sandboxError, toSandboxError } from "../error/to-sandbox-error.ts";
 import { Exec } from "../exec/exec.ts";
 import { commandOf, type ExecOptions, environment, terminalOf } from "../exec/exec-options.ts";
 import { checkPosition, type ExecPosition } from "../exec/position.ts";
 import { Files } from "../files/files.ts";
 import { type Forward, type ForwardOptions, forwardRequest } from "../network/forward.ts";
 import type { ListenedPort } from "../network/ports.ts";
+import type { PoolOptions, SandboxPool } from "../pool/open-pool.ts";
 import type { ConnectOptions, CreateOptions, SandboxInfo } from "./options.ts";
 import type { PlanStep } from "./plan-step.ts";
 import type { EventsOptions, SandboxEvent } from "./sandbox-event.ts";
@@ -60,15 +61,24 @@ export class Sandbox implements AsyncDisposable {
     });
   }
 
+  /**
+   * Keeps sandboxes ready. `size` of them wait to be taken, and a taken one is replaced, as long as the guests of all that
+   * have not ended take at most `maxMemoryMib`. Disposal stops those that wait; those taken belong to who took them.
+   */
+  static async pool({ size, maxMemoryMib, ...options }: PoolOptions): Promise<SandboxPool> {
+    const { openPool } = await import("../pool/open-pool.ts");
+    return openPool({ size, maxMemoryMib, options, create: (each) => Sandbox.create(each) });
+  }
+
   /** Lists the sandboxes that programs and guestctl commands of this user keep on this machine. */
   static async list(limits: CallLimits = {}): Promise<readonly SandboxInfo[]> {
     const { listSandboxes } = await import("./list-sandboxes.ts");
     return limited("list sandboxes", limits, async () => listSandboxes());
   }
 
-  /** Name: the container's id. */
+  /** Name: the container's id, or of a clone the name of its guest. */
   get name(): string {
-    return this.#driver.container;
+    return this.#driver.name;
   }
 
   /** Address of the agent. */
@@ -164,6 +174,30 @@ export class Sandbox implements AsyncDisposable {
     return this.#call("upgrade", "upgrade", options, (signal) => this.#driver.upgrade(options.bundle, signal));
   }
 
+  /**
+   * Saves the sandbox's guest as a template, for `Sandbox.create({ template })`; it continues. Connections end meanwhile, and
+   * execs continue at their byte.
+   */
+  snapshot(name: string, limits: CallLimits = {}): Promise<void> {
+    return this.#call("snapshot", `snapshot ${name}`, limits, (signal) => this.#driver.snapshot(name, signal));
+  }
+
+  /**
+   * Starts copies of the sandbox's guest, with its processes and files of this moment. Returns each, or its error. This
+   * process owns them.
+   */
+  async fork(options: CallLimits & { readonly count?: number } = {}): Promise<readonly (Sandbox | SandboxError)[]> {
+    const { count = 1 } = options;
+    if (!(Number.isInteger(count) && count > 0)) {
+      throw sandboxError(
+        "invalid-argument",
+        `fork of sandbox ${this.name}: count ${count} is no positive whole number`,
+      );
+    }
+    const clones = await this.#call("fork", "fork", options, (signal) => this.#driver.fork(count, signal));
+    return clones.map((clone) => (clone instanceof SandboxError ? clone : new Sandbox(clone, { isOwned: true })));
+  }
+
   /** Freezes all processes of the container. */
   pause(limits: CallLimits = {}): Promise<void> {
     return this.#call("pause", "pause", limits, () => this.#driver.pause(limits));
@@ -199,7 +233,7 @@ export class Sandbox implements AsyncDisposable {
     start: (take: TakeOutput) => DriverProcess,
   ): Exec {
     this.#checkEnded(what);
-    const place = { version: 1, address: this.address, container: this.name, ...from, tty: Boolean(tty) };
+    const place = { version: 1, address: this.address, container: this.#driver.container, ...from, tty: Boolean(tty) };
     return new Exec({
       ...{ what, limits, maxOutputBytes, place, start, ended: this.ended, tty: Boolean(tty), isJoined },
       stdin: stdin ?? (tty && !isJoined ? true : undefined),
@@ -234,7 +268,7 @@ export class Sandbox implements AsyncDisposable {
   }
 
   get #attributes(): SpanAttributes {
-    return { "container.id": this.name };
+    return { "container.id": this.#driver.container };
   }
 
   async *#items<T>(

@@ -1,0 +1,114 @@
+import { join } from "node:path";
+import { onProcessEnd } from "../../../lib/process-end.ts";
+import { dial } from "../../client/dial.ts";
+import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
+import { KEEPER_SOCKET } from "../../guests/keeper/keeper-operations.ts";
+import { type PreparedClone, prepareClone } from "../../guests/prepare-clone.ts";
+import type { PreparedRun } from "../../guests/prepare-run.ts";
+import { randomName } from "../../guests/random-name.ts";
+import { streamsPlace } from "../../guests/streams-place.ts";
+import type { ProcessRecord } from "../../state/state-records.ts";
+import { StateStore } from "../../state/state-store.ts";
+import { TemplateStore } from "../../template/template-store.ts";
+import type { CallLimits } from "../call/limits.ts";
+import { AgentDriver, offersOf } from "../driver/agent-driver.ts";
+import type { Driver } from "../driver/driver.ts";
+import type { SandboxError } from "../error/sandbox-error.ts";
+import { toSandboxError } from "../error/to-sandbox-error.ts";
+
+const REMOVE_SECONDS = 30;
+
+/** Returns the driver of a container that this process keeps. */
+export async function openDriver(
+  store: StateStore,
+  prepared: PreparedRun,
+  name: string,
+  record: ProcessRecord,
+): Promise<AgentDriver> {
+  const { client, target, died, guest } = prepared;
+  const { container } = record;
+  const full = { ...target, ...guestOf(store, guest), container, record };
+  const remove = (limits: CallLimits) => {
+    return client.agent.removeContainer({ container_id: container, timeout: REMOVE_SECONDS }, limits);
+  };
+  const forget = guest === undefined ? () => undefined : onProcessEnd(() => store.removeGuest(guest));
+  return new AgentDriver({
+    ...{ target: full, name, client, store, died },
+    offers: { guest: await offersOf(client, {}), streams: await hasStreams(full) },
+    fork: forkDrivers,
+    async stop(limits) {
+      if (guest === undefined) await remove(limits);
+      else store.noteEnding(guest);
+      await prepared.end();
+    },
+    async close() {
+      forget();
+      await prepared[Symbol.asyncDispose]();
+    },
+  });
+}
+
+/** Starts copies of a guest, which this process then keeps. Returns the driver of each, or its error. */
+export async function forkDrivers(
+  guest: string,
+  count: number,
+  signal: AbortSignal,
+): Promise<readonly (Driver | SandboxError)[]> {
+  const templates = new TemplateStore();
+  const name = randomName("fork");
+  const place = { guest, socket: join(new StateStore().directory(guest), KEEPER_SOCKET) };
+  await askKeeper(place, "snapshot", { name, isForFork: true }, signal);
+  const snapshot = await templates.get(name);
+  try {
+    const names = Array.from({ length: count }, () => randomName("s"));
+    return await Promise.all(
+      names.map((each) =>
+        cloneDriver(each, snapshot.path, signal).catch((error: unknown) => toSandboxError(`fork ${each}`, error)),
+      ),
+    );
+  } finally {
+    await templates.remove(snapshot);
+  }
+}
+
+/** Starts a guest from a snapshot with one container. Throws any error; then nothing is left. */
+export async function cloneDriver(
+  name: string,
+  snapshot: string,
+  signal: AbortSignal,
+  options: Pick<Parameters<typeof prepareClone>[1], "network" | "onConsole"> = {},
+): Promise<AgentDriver> {
+  const store = new StateStore();
+  // The signal of a guest destroys it also later.
+  const starting = new AbortController();
+  const onAbort = () => starting.abort(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  let prepared: PreparedClone | undefined;
+  try {
+    signal.throwIfAborted();
+    prepared = await prepareClone(store, { ...options, name, snapshot, signal: starting.signal, isEmbedded: true });
+    return await openDriver(store, prepared, name, prepared.record);
+  } catch (error) {
+    await prepared?.[Symbol.asyncDispose]();
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function guestOf(store: StateStore, name: string | undefined) {
+  const guest = store.guests().find((each) => each.name === name);
+  return guest === undefined ? {} : { guest };
+}
+
+/** True if an agent's guestd.v1.Streams accepts connections. */
+export async function hasStreams(target: Parameters<typeof streamsPlace>[0]): Promise<boolean> {
+  const { address, dial: open = dial } = streamsPlace(target);
+  return open(address).then(
+    (stream) => {
+      stream.destroy();
+      return true;
+    },
+    () => false,
+  );
+}
