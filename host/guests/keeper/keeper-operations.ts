@@ -1,4 +1,4 @@
-/** What a guest's keeper does for other commands. Requests and results are JSON. */
+/** Operations that a guest's keeper offers other commands. Requests and results are JSON. */
 export interface KeeperOperations {
   /** Takes a snapshot as a template of this name; the guest continues. One for a fork makes no older one give way. */
   snapshot(

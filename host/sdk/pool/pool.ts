@@ -5,6 +5,7 @@ import { SandboxError } from "../error/sandbox-error.ts";
 export interface Pooled {
   /** Aborted once it has ended. */
   readonly ended: AbortSignal;
+  /** Ends it. */
   stop(): Promise<void>;
 }
 
@@ -73,6 +74,7 @@ export class Pool<Item extends Pooled> implements AsyncDisposable {
     await Promise.all([...this.#starting, ...this.#ready.splice(0).map((item) => item.stop())]);
   }
 
+  /** Closes the pool. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
