@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { guestImage, guestSize } from "./guest-flags.ts";
+import { checkTemplateFlags, guestImage, guestSize } from "./guest-flags.ts";
 
 test("sizes a guest for its container's limits", () => {
   expect(guestSize({})).toEqual({ memoryMib: 512, cpus: 1 });
@@ -27,4 +27,13 @@ test("names the folder, the missing file, and how to build an image there", () =
   expect(() => guestImage({ vmImage: folder })).toThrow(missing("guest.img"));
   writeFileSync(join(folder, "image/guest.img"), "");
   expect(guestImage({ vmImage: folder }).initrd).toBe(join(folder, "image/initrd.cpio"));
+});
+
+test("a template's guest can't have flags of the machine, which are named", () => {
+  expect(() => checkTemplateFlags("run", { template: "box" })).not.toThrow();
+  expect(() => checkTemplateFlags("run", { vmMemory: 512 })).not.toThrow();
+  const flags = { template: "box", vmMemory: 512, kernelArgs: ["quiet"] };
+  expect(() => checkTemplateFlags("run", flags)).toThrow(
+    "run: --vm-memory, --kernel-args can't be combined with --template; give them to guestctl template create",
+  );
 });
