@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from "node:fs";
+import { linkSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Image } from "../../image/read-image.ts";
@@ -91,6 +91,23 @@ test("removes what was not used for the longest time, and nothing in use", async
   using last = await make("cc", used.root.size * 2);
   expect(disks(temporary.path)).toEqual([used.root.id, last.root.id].sort());
   expect(store.find(idle.id)).toBeUndefined();
+});
+
+test("keeps the disk of a snapshot, which has a second name of it", async () => {
+  using temporary = temporaryDirectory();
+  const store = new BlockStore(join(temporary.path, "store"));
+  const make = async (content: string, limit: number) => {
+    using made = await blockRootOf(imageWith(content).source, { user: content, store, limit });
+    return made.root;
+  };
+  const kept = await make("aa", 1 << 20);
+  linkSync(kept.file, join(temporary.path, "disk-0"));
+  const other = await make("bb", kept.size);
+  const last = await make("cc", kept.size);
+  expect([store.find(kept.id)?.id, store.find(other.id)]).toEqual([kept.id, undefined]);
+  rmSync(join(temporary.path, "disk-0"));
+  await make("dd", last.size);
+  expect(store.find(kept.id)).toBeUndefined();
 });
 
 test("leaves nothing behind for an image that fails or a signal that aborts", async () => {

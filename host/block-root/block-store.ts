@@ -70,7 +70,10 @@ export class BlockStore {
     }
   }
 
-  /** Removes disks until all have at most `limit` bytes: those not used for the longest time first, none in use. */
+  /**
+   * Removes disks until all have at most `limit` bytes: those not used for the longest time first, none in use and none of a
+   * snapshot, which has a second name of the file.
+   */
   async makeRoom(limit: number): Promise<void> {
     const roots = [...this.list()].reverse();
     let size = roots.reduce((sum, root) => sum + root.size, 0);
@@ -80,9 +83,9 @@ export class BlockStore {
     }
   }
 
-  /** Returns false if a process uses the disk. */
-  async #remove({ id }: BlockRoot): Promise<boolean> {
-    if (folderUsers(this.#path(id)).length > 0) return false;
+  /** Returns false if a process or a snapshot uses the disk. */
+  async #remove({ id, file }: BlockRoot): Promise<boolean> {
+    if (folderUsers(this.#path(id)).length > 0 || statSync(file).nlink > 1) return false;
     const staging = makeTemporaryFolder("removing-", this.#checked());
     try {
       return removeUnused(this.#path(id), () => renameSync(this.#path(id), join(staging, "root")));

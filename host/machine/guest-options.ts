@@ -77,7 +77,9 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
     tracing: options.tracing ?? false,
     extra: options.qemuArgs ?? [],
     ...(options.disks === undefined ? {} : { disks: options.disks }),
-    ...(options.network === undefined ? {} : { card: { ...options.network, mac: USER_NETWORK.mac } }),
+    ...(options.network === undefined
+      ? {}
+      : { card: { ...options.network, mac: USER_NETWORK.mac, port: "card" as const } }),
     ...(options.pci === undefined ? {} : { pci: options.pci }),
     ...(type === "microvm" ? { tscKhz: await tscKhz() } : {}),
   };

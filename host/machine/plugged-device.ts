@@ -23,9 +23,10 @@ export interface Place {
 
 /**
  * Root ports of a q35 guest, in one slot of its bus. Each is for the one device that is unplugged before a snapshot and
- * plugged in after a restore.
+ * plugged in after a restore. Network cards use two in turn: the guest may eject a card twice, and the second time would
+ * remove a new one in the same port.
  */
-export const PORTS = { vsock: "vsock-port", share: "share-port", card: "card-port" } as const;
+export const PORTS = { vsock: "vsock-port", share: "share-port", card: "card-port", spare: "spare-port" } as const;
 const PORTS_SLOT = 0x1c;
 /** Chassis numbers are unique in a guest; lower ones belong to the ports of `hotplug`. */
 const FIRST_CHASSIS = 0x14;

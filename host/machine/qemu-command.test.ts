@@ -34,6 +34,7 @@ describe("qemuArguments", () => {
         "-device pcie-root-port,id=vsock-port,chassis=20,bus=pcie.0,addr=0x1c.0,multifunction=on " +
         "-device pcie-root-port,id=share-port,chassis=21,bus=pcie.0,addr=0x1c.1,multifunction=on " +
         "-device pcie-root-port,id=card-port,chassis=22,bus=pcie.0,addr=0x1c.2,multifunction=on " +
+        "-device pcie-root-port,id=spare-port,chassis=23,bus=pcie.0,addr=0x1c.3,multifunction=on " +
         "-chardev socket,id=vsock-socket,path=/d/vhost.sock " +
         "-device vhost-user-vsock-pci,id=vsock,chardev=vsock-socket,bus=vsock-port " +
         "-chardev socket,id=fs0-socket,path=/d/fs0.sock " +

@@ -25,14 +25,16 @@ export const USER_NETWORK = {
 /** A guest's network card. */
 export interface NetworkCard extends UserNetwork {
   readonly mac: string;
+  /** Port of a q35 guest. */
+  readonly port: "card" | "spare";
 }
 
 const NETDEV = "user";
 
-/** Returns a card with a random address of its own, for a guest that is a clone of another. */
-export function randomCard({ forwards }: UserNetwork): NetworkCard {
+/** Returns a card with a random address of its own, for a guest that is a clone of another, with its card if it had one. */
+export function randomCard({ forwards }: UserNetwork, old: NetworkCard | undefined): NetworkCard {
   const bytes = [...randomBytes(4)].map((byte) => byte.toString(16).padStart(2, "0"));
-  return { forwards, mac: ["02", "00", ...bytes].join(":") };
+  return { forwards, mac: ["02", "00", ...bytes].join(":"), port: old?.port === "card" ? "spare" : "card" };
 }
 
 /** Returns QEMU's arguments for a network card: IPv4 only, and without a boot ROM, which is in a separate package. */
@@ -54,8 +56,8 @@ export async function unplugCard(qmp: Qmp): Promise<void> {
   await qmp.execute("netdev_del", { id: NETDEV });
 }
 
-function cardDevice({ mac }: NetworkCard, { type }: Place): PluggedDevice {
-  const properties = { netdev: NETDEV, mac, romfile: "", ...portOf(type, "card") };
+function cardDevice({ mac, port }: NetworkCard, { type }: Place): PluggedDevice {
+  const properties = { netdev: NETDEV, mac, romfile: "", ...portOf(type, port) };
   return { id: CARD, driver: "virtio-net-pci", properties };
 }
 

@@ -30,6 +30,7 @@ export async function makeTemplate(
     disks,
     kernelArgs: [CONTAINER_LOGS, "agent.template=on", ...kernelArgs, LOG_OPTION],
   });
+  const { signal } = options;
   const client = await connect(guest.address(AGENT_PORT));
   try {
     await becomeClone(client, 0, name);
@@ -38,13 +39,13 @@ export async function makeTemplate(
     const prepared = await prepare?.(client, guest);
     const { notes, ...facts } = await quiesce(client, name);
     await client.close();
-    const { signal } = options;
     return await guest.save(
       directory,
       { ...facts, notes: { ...notes, ...prepared } },
       { end: true, ...(signal === undefined ? {} : { signal }) },
     );
   } catch (error) {
+    signal?.throwIfAborted();
     if (guest.signal.aborted && !(error instanceof MachineError)) throw guest.signal.reason;
     throw error;
   } finally {

@@ -177,6 +177,9 @@ describe("guests from a template", () => {
     await using third = await SandboxGuest.restore(snapshot.path, { name: "third", network });
     expect((await card(third))?.hwAddr).toBe(third.guest.mac);
     expect(third.guest.mac).not.toBe(one.guest.mac);
+    const again = await store.create("networked-again", (path) => third.save(path, { end: true }));
+    await using fifth = await SandboxGuest.restore(again.path, { name: "fifth", network });
+    expect((await card(fifth))?.hwAddr).toBe(fifth.guest.mac);
     await using fourth = await SandboxGuest.restore(snapshot.path, { name: "fourth" });
     expect(await card(fourth)).toBeUndefined();
   });

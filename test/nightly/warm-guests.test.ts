@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runGuestctl } from "../../host/cli/testing/run-guestctl.ts";
@@ -30,6 +30,9 @@ describe("guestctl with templates", () => {
   });
 
   it("lists, inspects and refuses what is wrong in one line", async () => {
+    const folder = join(directory, "guestd/templates/named/box");
+    expect(statSync(join(folder, "disk-0")).nlink).toBe(2);
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
     expect(await parsed("template", "ls")).toMatchObject([{ name: "box", containers: ["box"], memoryMib: 512 }]);
     const { manifest } = JSON.parse((await run("template", "inspect", "box")).stdout) as { manifest: object };
     expect(manifest).toMatchObject({ guest: "box", kernel: { digest: expect.stringMatching(/^[0-9a-f]{64}$/) } });

@@ -11,7 +11,7 @@ function parse(...line: string[]): NetworkFlags {
 test("publishes ports on 127.0.0.1 unless an address is given", () => {
   const flags = parse("--network", "user", "-p", "8080:80", "-p", "0.0.0.0:5353:53/udp");
   const { network } = guestNetwork(flags);
-  const card = { forwards: network?.forwards ?? [], mac: USER_NETWORK.mac };
+  const card = { forwards: network?.forwards ?? [], mac: USER_NETWORK.mac, port: "card" as const };
   expect(cardArguments(card, { type: "q35" }).slice(0, 2)).toEqual([
     "-netdev",
     "user,id=user,ipv6=off,hostfwd=tcp:127.0.0.1:8080-10.0.2.15:80,hostfwd=udp:0.0.0.0:5353-10.0.2.15:53",

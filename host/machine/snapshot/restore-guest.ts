@@ -44,7 +44,7 @@ export async function restoreProcesses(
 ): Promise<Restored | undefined> {
   const { machine } = manifest;
   const { card: oldCard, ...rest } = machine;
-  const card = options.network && randomCard(options.network);
+  const card = options.network && randomCard(options.network, oldCard);
   const waiting = oldCard === undefined ? machine : { ...machine, card: { ...oldCard, forwards: [] } };
   const [share, ...others] = options.shares ?? [];
   if (others.length > 0) throw new MachineError(`restore ${directory}: a restored guest can have one share`);

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { chmod, open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, link, open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { OWNER_NOTE } from "../../../lib/owned-folder.ts";
 import { onProcessEnd } from "../../../lib/process-end.ts";
@@ -53,6 +53,7 @@ export async function saveSnapshot(
     signal?.throwIfAborted();
     await saved.qmp.execute("stop");
     await saveState(saved.qmp, join(staging, FILES.state), saved.socket);
+    await keepDisks(saved.machine, staging);
     const extents = await saveMemory(memory, join(staging, FILES.memory), saved.machine, signal);
     const manifest: Manifest = {
       format: FORMAT,
@@ -101,6 +102,15 @@ async function bootFiles({ kernel, initrd, image, disks = [] }: Machine): Promis
     ...(image === undefined ? {} : { image: await file(image.path) }),
     disks: await Promise.all(disks.map((disk) => file(disk.file))),
   };
+}
+
+/** Gives the disks a second name in the snapshot, by which their store knows that they are needed. Elsewhere they may go. */
+async function keepDisks({ disks = [] }: Machine, staging: string): Promise<void> {
+  for (const [index, { file }] of disks.entries()) {
+    await link(file, join(staging, `disk-${index}`)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EXDEV" && error.code !== "EPERM") throw error;
+    });
+  }
 }
 
 /** Makes the complete folder appear under its name. */
