@@ -88,9 +88,10 @@ describeInNamespaces("Quiesce and Resumed", () => {
     const { guest } = pod.client;
     const id = await pod.start(COUNT);
     const reading = pod.drain("readStdout", id, id, 4096);
+    const waiting = pod.client.agent.waitProcess({ container_id: id, exec_id: id });
     const { generation } = await guest.running({});
     const { epoch, losses } = await guest.quiesce({ freeze_containers: true });
-    expect(losses.map(({ kind, object }) => `${kind} ${object}`)).toContain("call ReadStdout of unix");
+    expect(losses.map(({ kind, object }) => `${kind} ${object}`)).toContain("call WaitProcess of unix");
     const wanted = { epoch: epoch + 5, entropy, hostname: "clone-1", dns: ["nameserver 10.0.0.11"] };
     const answer = { epoch: epoch + 5, generation: generation + 1 };
     expect(await guest.resumed(wanted)).toEqual(answer);
@@ -104,6 +105,7 @@ describeInNamespaces("Quiesce and Resumed", () => {
     await pod.exec(id, ["touch", "/stop"]);
     const lines = (await reading).toString().trimEnd().split("\n");
     expect(lines).toEqual(Array.from(lines, (_, index) => String(index + 1)));
+    expect(await waiting).toMatchObject({ status: 0 });
     await pod.remove(id);
     await expect(guest.resumed({ epoch })).rejects.toMatchObject({ kind: "failed-precondition" });
   });

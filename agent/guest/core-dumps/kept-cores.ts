@@ -9,6 +9,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statSync,
   watch,
   writeSync,
 } from "node:fs";
@@ -96,10 +97,13 @@ export class KeptCores {
     return () => watcher.close();
   }
 
-  /** Keeps what the handler has put into `new`: notes its container, gives it a number, reports it. */
+  /** Keeps what the handler has put into `new`, in the order of its arrival: notes its container, gives it a number, reports it. */
   takeNew(): void {
-    for (const entry of readdirSync(this.#new, { withFileTypes: true })) {
+    const found = readdirSync(this.#new, { withFileTypes: true }).map((entry) => {
       const path = `${this.#new}/${entry.name}`;
+      return { entry, path, at: statSync(path, { bigint: true, throwIfNoEntry: false })?.ctimeNs ?? 0n };
+    });
+    for (const { entry, path } of found.sort((a, b) => Number(a.at - b.at))) {
       const core = entry.isFile() ? this.#note(path) : undefined;
       if (core === undefined) rmSync(path, { force: true, recursive: true });
       else {

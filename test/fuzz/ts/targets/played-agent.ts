@@ -4,7 +4,10 @@ import { Lock } from "../../../../agent/kernel/wait/lock.ts";
 import { constantPolicy } from "../../../../agent/service/policy/constant-policy.ts";
 import { policyInput } from "../../../../agent/service/policy/policy-input.ts";
 import type { Agent } from "../../../../agent/service/rpc.ts";
+import { checkEntropy, checkResumed } from "../../../../agent/service/warm-start/check-resumed.ts";
+import { CreationGate } from "../../../../agent/service/warm-start/creation-gate.ts";
 import { namesBelow, SHARED_ROOT } from "../../../../agent/storage/shared-path.ts";
+import type { guestd } from "../../../../proto/gen/messages.js";
 import { promise } from "../target.ts";
 
 /** Returns an agent whose parts refuse every request, so that a call is decoded and converted but changes nothing. */
@@ -28,6 +31,11 @@ export function playedAgent(): Agent {
       set: (policy: string) => constantPolicy(policy).ask("CreateContainerRequest", () => ""),
     },
     memAgent: refusing(),
+    warmStart: {
+      gate: new CreationGate(() => undefined),
+      quiesce: async () => refuse(),
+      resume: async (request: guestd.v1.ResumedRequest) => refuse(checkEntropy(checkResumed(request))),
+    },
     version: "0.0.0",
     initDaemon: true,
     defaultSeccomp: true,
