@@ -27,7 +27,9 @@ async function main(): Promise<void> {
   services.upgrades.listening();
   heartbeat.listening();
   returnIdleMemory(kernel.sys, { isBusy: services.busy });
-  setTimeout(warmNode, AFTER_CALLS_MS);
+  // No call waits for the first agent. The code cache is made with it, and must not depend on times.
+  if (generation > 1) setTimeout(warmNode, AFTER_CALLS_MS);
+  else setImmediate(warmNode);
   void services.ended.then(() => stop(opened, services, listener));
 }
 
