@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,8 +45,10 @@ describe("a container's file", () => {
 
   test("never yields more than the limit while it grows and shrinks", async () => {
     writeFileSync(at("growing"), "");
-    const line = `while :; do truncate -s 0 growing; truncate -s 64M growing; truncate -s 1 growing; done`;
-    const writer = spawn("/bin/sh", ["-c", line], { cwd: directory, stdio: "ignore" });
+    // One process, which is gone when its end is known: children of a shell would go on.
+    const line = `for (;;) for (const size of [0, 64 << 20, 1]) require("node:fs").truncateSync("growing", size)`;
+    const writer = spawn(process.execPath, ["-e", line], { cwd: directory, stdio: "ignore" });
+    const ended = once(writer, "close");
     try {
       for (let count = 0; count < 1000; count++) {
         const length = await read("/growing").then(
@@ -58,6 +61,7 @@ describe("a container's file", () => {
       }
     } finally {
       writer.kill("SIGKILL");
+      await ended;
     }
   });
 

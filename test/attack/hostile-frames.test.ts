@@ -24,6 +24,8 @@ import { HELD_UP_MS } from "./testing/held-up-ms.ts";
 import { residentMib } from "./testing/resident-mib.ts";
 
 const DURATION_MS = 4000;
+/** Most that requests being received may hold (ARCHITECTURE.md). */
+const MAX_REQUESTS_MIB = 256;
 const GREETING = Buffer.concat([PREFACE, http2(SETTINGS, 0, 0)]);
 const PATH = "/grpc.Health/Check";
 /** POST, http, the path, the authority, without which nghttp2 refuses it, and gRPC's headers, in HPACK. */
@@ -109,16 +111,19 @@ describeInNamespaces("endless HTTP/2 frames of all kinds at once", () => {
       return socket;
     });
     const end = performance.now() + DURATION_MS;
-    let longest = 0;
+    let [longest, peak] = [0, 0];
     while (performance.now() < end) {
       const start = performance.now();
       await other.health.check({});
       longest = Math.max(longest, performance.now() - start);
+      peak = Math.max(peak, residentMib(agent) - before);
       await sleep(20);
     }
     for (const socket of sockets) socket.destroy();
     expect(longest).toBeLessThan(HELD_UP_MS);
-    expect(residentMib(agent) - before).toBeLessThan(100);
+    // Meanwhile also garbage, of which a faster machine makes more; it may not exceed what requests may hold.
+    expect(peak).toBeLessThan(MAX_REQUESTS_MIB);
+    await expect.poll(() => residentMib(agent) - before).toBeLessThan(100);
     expect(await machine.agentPid(), "the agent is the same").toBe(agent);
   });
 });
