@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -24,8 +24,9 @@ export async function fileDigest(path: string, cache = defaultCache()): Promise<
   await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
   const digest = hash.digest("hex");
   const entries = [...(await readCache(cache)), [key, digest]].slice(-LIMIT);
-  await writeFile(`${cache}.${process.pid}`, JSON.stringify(Object.fromEntries(entries)), { mode: 0o600 });
-  await rename(`${cache}.${process.pid}`, cache);
+  const temporary = `${cache}.${randomUUID()}`; // several files at a time
+  await writeFile(temporary, JSON.stringify(Object.fromEntries(entries)), { mode: 0o600 });
+  await rename(temporary, cache);
   return digest;
 }
 
