@@ -1,6 +1,6 @@
 import { execSpec } from "../../guests/exec-spec.ts";
-import { causeOfDeath, guestDiedError } from "../../guests/guest-death.ts";
-import { bootKeptGuest } from "../../guests/kept-guest.ts";
+import { guestDiedError } from "../../guests/guest-death.ts";
+import { prepareClone } from "../../guests/prepare-clone.ts";
 import { randomName } from "../../guests/random-name.ts";
 import { streamsPlace } from "../../guests/streams-place.ts";
 import { containersIn } from "../../guests/template/container-notes.ts";
@@ -43,32 +43,25 @@ export async function runInClone(
     throw new CliError(`run: template ${name} has a container; use guestctl boot -d --template ${name}`);
   using status = new StatusLine();
   status.show(`starting a guest from template ${name} …`);
-  store.claim(id);
-  let why: string | undefined;
-  try {
-    using used = await useTemplate(name, id);
-    const options = { name: id, ...snapshotOf(used), disks: [], signal: interrupts.signal };
-    const { guest, record: guestRecord } = await interrupts.during(bootKeptGuest(store, options));
-    used?.[Symbol.dispose]();
-    await using kept = guest;
-    status.clear();
-    const died = kept.guest.signal;
-    died.addEventListener("abort", () => {
-      why = causeOfDeath(died.reason);
-    });
-    const target = { address: kept.address, guest: guestRecord, container, record };
-    const exec = randomName("x");
-    const request = { container, exec, process: execSpec(target, words, processOptions(flags)) };
-    const serving = serveStreams(streamsPlace(target), request, {
-      ...{ name: `exec ${exec} in container ${container}`, interrupts, died, findDeath: () => undefined },
-      stdin: flags.interactive ? "pass" : "end",
-    });
-    const code = await serving.catch((error: unknown) => {
-      throw died.aborted ? guestDiedError(died.reason, id) : error;
-    });
-    await kept.powerOff();
-    return code;
-  } finally {
-    store.closeGuest(id, why);
-  }
+  using used = await useTemplate(name, id);
+  const { snapshot = "" } = snapshotOf(used);
+  await using prepared = await interrupts.during(
+    prepareClone(store, { name: id, snapshot, signal: interrupts.signal }),
+  );
+  used?.[Symbol.dispose](); // from now on the template can be removed
+  status.clear();
+  const { died } = prepared;
+  const guest = store.guests().find((each) => each.name === id);
+  const target = { ...prepared.target, ...(guest && { guest }), container, record };
+  const exec = randomName("x");
+  const request = { container, exec, process: execSpec(target, words, processOptions(flags)) };
+  const serving = serveStreams(streamsPlace(target), request, {
+    ...{ name: `exec ${exec} in container ${container}`, interrupts, died, findDeath: () => undefined },
+    stdin: flags.interactive ? "pass" : "end",
+  });
+  const code = await serving.catch((error: unknown) => {
+    throw died?.aborted ? guestDiedError(died.reason, id) : error;
+  });
+  await prepared.end();
+  return code;
 }
