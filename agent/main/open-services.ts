@@ -100,11 +100,12 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   const resumable = new ResumableProcesses(kernel, opened.ledger, processes, `${stateDirectory}/spools`);
   const network = openNetwork(realFiles, (path, signal) => devices.netDevice(path, signal));
   // Clients exist once the server does, which serves with this.
-  const warmStart = openWarmStart(opened, sandbox, network, () => ({
+  const clients = () => ({
     connections: server.connections,
     streams: attachments.loaded()?.uses ?? [],
     forwards: forwarding.loaded()?.forwards.size ?? 0,
-  }));
+  });
+  const warmStart = openWarmStart(opened, { sandbox, network, clients, busy });
   const agent: Agent = {
     ...upgrades,
     warmStart,

@@ -6,31 +6,45 @@ import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { ClientUse } from "../service/warm-start/snapshot-losses.ts";
 import { WarmStart } from "../service/warm-start/warm-start.ts";
 import type { OpenedKernel } from "./open-kernel.ts";
+import { whenQuiet } from "./when-quiet.ts";
 
-/** Restores the state of quiescing and resuming; `clients` returns what a snapshot would lose of them. */
+interface WarmStartUses {
+  readonly sandbox: Sandbox;
+  readonly network: Network;
+  /** Returns what a snapshot would lose of clients. */
+  clients(): ClientUse;
+  /** True while a call is open that a restart would cut off. */
+  busy(): boolean;
+}
+
+/** Restores the state of quiescing and resuming. */
 export function openWarmStart(
   { kernel, options, stateDirectory, ledger, log }: OpenedKernel,
-  sandbox: Sandbox,
-  network: Network,
-  clients: () => ClientUse,
+  { busy, ...uses }: WarmStartUses,
 ): WarmStart {
   const store = new WarmStore(kernel.files, `${stateDirectory}/warm-start.json`);
-  try {
-    writeEpoch(`${stateDirectory}/epoch`, store.record.epoch);
-  } catch (error) {
-    log.warn({ error: String(error) }, "programs in containers can't read the guest's epoch");
-  }
+  const tellEpoch = (epoch: number) => {
+    try {
+      writeEpoch(`${stateDirectory}/epoch`, epoch);
+    } catch (error) {
+      log.warn({ error: String(error) }, "programs in containers can't read the guest's epoch");
+    }
+  };
+  tellEpoch(store.record.epoch);
+  const end = () => {
+    log.info("the next agent takes over");
+    process.kill(process.pid, "SIGUSR2"); // init starts the next agent without a pause
+  };
   return new WarmStart({
     store,
     isTemplate: options.template,
     generation: kernel.init.greeting.generation,
     ownsKernel: ownsKernel(),
-    ...{ kernel, sandbox, network, clients },
+    ...{ kernel, ...uses },
     trim: () => kernel.sys.trimHeap(),
     renewStreams: () => ledger.renewEpoch(),
-    end() {
-      log.info("the next agent takes over");
-      process.kill(process.pid, "SIGUSR2"); // init starts the next agent without a pause
-    },
+    writeEpoch: tellEpoch,
+    end,
+    endWhenQuiet: () => whenQuiet(end, { isBusy: busy }),
   });
 }

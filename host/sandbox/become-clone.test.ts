@@ -1,8 +1,11 @@
 import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { guestd } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
 import { becomeClone, nextEpoch, presentTime } from "./become-clone.ts";
 import { scriptedAgent } from "./testing/scripted-agent.ts";
+
+const { BEFORE_ANSWER, WHEN_QUIET } = guestd.v1.AgentReplacement;
 
 test("clones of one snapshot get different epochs, and clones of clones higher ones, all exact in a double", () => {
   expect(new Set(Array.from({ length: 1000 }, () => nextEpoch(7))).size).toBe(1000);
@@ -32,11 +35,17 @@ test("a clone gets randomness, a host name, its resolv.conf, and the time again 
     },
   });
   const client = { guest, agent } as unknown as AgentClient;
-  const epoch = await becomeClone(client, 7, "clone", ["nameserver 10.0.2.3"]);
-  await becomeClone(client, 7, "other");
+  const epoch = await becomeClone(client, 7, { hostname: "clone", dns: ["nameserver 10.0.2.3"], keepsAgent: true });
+  await becomeClone(client, 7, { hostname: "other" });
   expect(requests).toMatchObject([
-    { epoch, hostname: "clone", dns: ["nameserver 10.0.2.3"], realtime_seconds: expect.any(Number) },
-    { hostname: "other", dns: [] },
+    {
+      epoch,
+      hostname: "clone",
+      replacement: WHEN_QUIET,
+      dns: ["nameserver 10.0.2.3"],
+      realtime_seconds: expect.any(Number),
+    },
+    { hostname: "other", dns: [], replacement: BEFORE_ANSWER },
   ]);
   const [one, two] = requests as { entropy: Buffer }[];
   expect(one?.entropy.length).toBe(64);

@@ -1,6 +1,9 @@
 import { randomBytes, randomInt } from "node:crypto";
+import { guestd } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
 import { stepClock } from "./step-clock.ts";
+
+const { BEFORE_ANSWER, WHEN_QUIET } = guestd.v1.AgentReplacement;
 
 const ENTROPY_BYTES = 64;
 /** Two clones of a snapshot get the same epoch with a probability of 2^-47. Epochs stay below 2^53 for 64 generations. */
@@ -13,18 +16,23 @@ export function nextEpoch(epoch: number): number {
   return epoch + 1 + randomInt(EPOCH_STEPS);
 }
 
-/**
- * Tells the agent of a restored guest that it is a clone: randomness, time, host name, and the lines of its resolv.conf.
- * Returns its epoch.
- */
+interface OwnIdentity {
+  readonly hostname: string;
+  /** Lines of its resolv.conf. */
+  readonly dns?: readonly string[];
+  /** True if the agent that was saved may answer, to be replaced once no call has arrived for a second. */
+  readonly keepsAgent?: boolean;
+}
+
+/** Tells the agent of a restored guest that it is a clone: randomness, time and what is given. Returns its epoch. */
 export async function becomeClone(
   client: Pick<AgentClient, "agent" | "guest">,
   snapshotEpoch: number,
-  hostname: string,
-  dns: readonly string[] = [],
+  { hostname, dns = [], keepsAgent = false }: OwnIdentity,
 ): Promise<number> {
   const epoch = nextEpoch(snapshotEpoch);
-  const identity = { epoch, entropy: randomBytes(ENTROPY_BYTES), hostname, dns, ...presentTime() };
+  const replacement = keepsAgent ? WHEN_QUIET : BEFORE_ANSWER;
+  const identity = { epoch, entropy: randomBytes(ENTROPY_BYTES), hostname, dns, replacement, ...presentTime() };
   await client.guest.resumed(identity, { timeoutMs: RESUMED_MS });
   await stepClock(client);
   return epoch;

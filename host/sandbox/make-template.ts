@@ -33,7 +33,7 @@ export async function makeTemplate(
   const { signal } = options;
   const client = await connect(guest.address(AGENT_PORT));
   try {
-    await becomeClone(client, 0, name);
+    await becomeClone(client, 0, { hostname: name });
     await openSandbox(client, { id: name, hostname: name, shared: false });
     await warmUp(client);
     const prepared = await prepare?.(client, guest);

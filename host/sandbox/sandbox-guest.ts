@@ -146,7 +146,7 @@ export class SandboxGuest implements AsyncDisposable {
     undo.defer(() => guest.destroy());
     const client = await connectRestored(guest.address(AGENT_PORT));
     undo.defer(() => client.close());
-    await becomeClone(client, epoch, name, card?.dns ?? []);
+    await becomeClone(client, epoch, { hostname: name, dns: card?.dns ?? [], keepsAgent: true });
     const open = await card?.setUp(client, guest.mac);
     const answered = performance.now() - begun;
     undo.move();

@@ -27,7 +27,6 @@ const NEW_LOG_MS = 2000;
 
 /** The processes that clients attach to, by launch id. All of it is in the ledger, in files and in init, for the next agent. */
 export class ResumableProcesses implements ProcessEvents {
-  readonly epoch: Uint8Array;
   /** Logs of containers. */
   readonly logs: KeptLogs;
   readonly #sys: Kernel["sys"];
@@ -50,7 +49,6 @@ export class ResumableProcesses implements ProcessEvents {
     this.#pipes = new KeptPipes(kernel);
     this.#spools = new Spools(directory);
     this.#ledger = ledger;
-    this.epoch = ledger.epoch;
     const openFile = (place: number, stream: 0 | 1) =>
       ledger.places.includes(place) ? this.#spools.openFile(place, stream) : undefined;
     this.#mover = new ByteMover(kernel.sys, this.#pipes, ledger, openFile);
@@ -71,6 +69,11 @@ export class ResumableProcesses implements ProcessEvents {
     }
     this.#pipes.dropOthers();
     this.#spools.removeOthers((place) => ledger.places.includes(place));
+  }
+
+  /** Random for each boot of the guest, start of a service, or clone. */
+  get epoch(): Uint8Array {
+    return this.#ledger.epoch;
   }
 
   find(process: Process): ResumableProcess | undefined {

@@ -64,8 +64,6 @@ const NOTE_KINDS = [undefined, "discard", "fill", "feed", "take", "store"] as co
  * that a client could have.
  */
 export class StreamLedger {
-  /** Random for each boot of the guest, start of a service, or clone. */
-  readonly epoch: Uint8Array;
   #words: Float64Array;
   #bytes: Uint8Array;
   readonly #grow: ((bytes: number) => ArrayBuffer) | undefined;
@@ -75,10 +73,14 @@ export class StreamLedger {
     this.#words = new Float64Array(memory);
     this.#bytes = new Uint8Array(memory);
     this.#grow = grow;
-    this.epoch = this.#bytes.slice(EPOCH_AT, EPOCH_AT + EPOCH_BYTES);
   }
 
-  /** Replaces the epoch, for the next agent and the clients that it gets: this one keeps its own. */
+  /** Random for each boot of the guest, start of a service, or clone. */
+  get epoch(): Uint8Array {
+    return this.#bytes.slice(EPOCH_AT, EPOCH_AT + EPOCH_BYTES);
+  }
+
+  /** Replaces the epoch: clients that connect from now on get the new one. */
   renewEpoch(): void {
     this.#bytes.set(randomBytes(EPOCH_BYTES), EPOCH_AT);
   }

@@ -47,13 +47,13 @@ export type Copy = {
 /** Copies files between clients and the roots of containers, or that of the guest. */
 export class Copying {
   readonly #agent: Agent;
-  readonly #epoch: Uint8Array;
+  readonly #epoch: () => Uint8Array;
   /** Copies with an open connection, by id. */
   readonly #active = new Map<string, { end(): Promise<void> }>();
   /** Incomplete files that wait for their clients, by copy id. */
   readonly #kept = new Map<string, { sink: TreeSink; timer: NodeJS.Timeout }>();
 
-  constructor(agent: Agent, epoch: Uint8Array) {
+  constructor(agent: Agent, epoch: () => Uint8Array) {
     this.#agent = agent;
     this.#epoch = epoch;
   }
@@ -93,7 +93,7 @@ export class Copying {
     const { version, path, copy_id, epoch, name } = request;
     const refuse = (why: string) => new AgentError("invalid-argument", `copy: ${why}`);
     if (version < 1) throw refuse("the request has no version; set 1");
-    if (epoch.length > 0 && !Buffer.from(epoch).equals(this.#epoch)) {
+    if (epoch.length > 0 && !Buffer.from(epoch).equals(this.#epoch())) {
       throw new AgentError("not-found", "copy: the guest was started again since; copy again from the beginning");
     }
     if (!/^[\w-]{8,64}$/.test(copy_id)) throw refuse("copy_id must have 8 to 64 letters, digits and dashes");
@@ -148,7 +148,7 @@ export class Copying {
     const opened = place.move();
     const ready = {
       version: 1,
-      epoch: this.#epoch,
+      epoch: this.#epoch(),
       place: identity,
       name,
       directory: stat.isDirectory(),
@@ -184,7 +184,7 @@ export class Copying {
     const part_bytes = part === null ? 0 : await sink.partialBytes(part);
     const opened = place.move();
     return {
-      ready: { version: 1, epoch: this.#epoch, place: identity, part_bytes },
+      ready: { version: 1, epoch: this.#epoch(), place: identity, part_bytes },
       notes: () => sink.notes,
       close: (isEnded) => {
         sink.close();

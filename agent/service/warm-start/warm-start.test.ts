@@ -8,6 +8,7 @@ import { monotonicMs } from "../../kernel/monotonic-ms.ts";
 import { WarmWorld } from "./testing/warm-world.ts";
 import type { WarmStart } from "./warm-start.ts";
 
+const { WHEN_QUIET } = guestd.v1.AgentReplacement;
 const HOUR_MS = 3_600_000;
 const entropy = Buffer.alloc(32, 1);
 
@@ -107,38 +108,63 @@ test("a clone gets randomness first, then time, name and streams, and another ag
   expect(world.hostname).toBe("clone");
 });
 
-test("an agent that dies before any step of a clone's Resumed changes nothing about its end", async () => {
-  const now = Date.now() + HOUR_MS;
-  const fields = {
-    ...{ epoch: 1, entropy, hostname: "clone", machine_id: "0".repeat(32), dns: ["nameserver 10.0.0.1"] },
-    ...{ realtime_seconds: Math.floor(now / 1000), realtime_nanos: 5e8 },
-  };
-  let deaths = 0;
-  do {
-    world = new WarmWorld(join(directory, "guest"));
-    world.addContainer("running");
-    world.addContainer("paused", true);
-    await quiesce(world.agent().warmStart);
-    world.effects.length = 0;
-    world.left = deaths;
-    const arrivedMs = monotonicMs();
-    const { warmStart, epoch } = await resumed(fields);
-    const { containers, hostname, clockOffset } = world;
-    const where = `before step ${deaths}`;
-    expect([epoch, hostname, passes(warmStart)], where).toEqual([1, "clone", true]);
-    expect(
-      [...containers.values()].map(({ paused }) => paused),
-      where,
-    ).toEqual([false, true]);
-    expect(clockOffset + arrivedMs - (fields.realtime_seconds * 1000 + 500), where).toBeCloseTo(0, -2);
-    expect(
-      world.effects.find((effect) => effect !== "record"),
-      where,
-    ).toBe("entropy");
-    if (world.hasDied) deaths++;
-  } while (world.hasDied);
-  expect(deaths).toBeGreaterThan(8);
+test("an agent that may be replaced later opens the gate itself, after programs can read the epoch", async () => {
+  world.addContainer("running");
+  const { warmStart } = world.agent();
+  await quiesce(warmStart);
+  world.effects.length = 0;
+  const fields = { epoch: 7, entropy, hostname: "clone", replacement: WHEN_QUIET };
+  expect(await warmStart.resume(request(fields))).toEqual({ epoch: 7, generation: 1 });
+  expect(passes(warmStart)).toBe(true);
+  const steps = world.effects.filter((effect) => effect !== "record");
+  const begin = ["entropy", "hostname", "dns", "streams"];
+  expect(steps).toEqual([...begin, "epoch 7", "end when quiet", "thaw running"]);
+  expect(await world.agent().warmStart.resume(request(fields))).toEqual({ epoch: 7, generation: 2 });
+  expect(world.effects.filter((effect) => effect.startsWith("end"))).toHaveLength(1);
 });
+
+test.each([
+  ["before the answer", undefined],
+  ["later", WHEN_QUIET],
+])(
+  "an agent to be replaced %s that dies before any step of a clone's Resumed doesn't change its end",
+  async (_, replacement) => {
+    const now = Date.now() + HOUR_MS;
+    const fields = {
+      ...(replacement === undefined ? {} : { replacement }),
+      ...{ epoch: 1, entropy, hostname: "clone", machine_id: "0".repeat(32), dns: ["nameserver 10.0.0.1"] },
+      ...{ realtime_seconds: Math.floor(now / 1000), realtime_nanos: 5e8 },
+    };
+    let deaths = 0;
+    do {
+      world = new WarmWorld(join(directory, "guest"));
+      world.addContainer("running");
+      world.addContainer("paused", true);
+      await quiesce(world.agent().warmStart);
+      world.effects.length = 0;
+      world.left = deaths;
+      const arrivedMs = monotonicMs();
+      const { warmStart, epoch } = await resumed(fields);
+      const { containers, hostname, clockOffset } = world;
+      const where = `before step ${deaths}`;
+      expect([epoch, hostname, passes(warmStart)], where).toEqual([1, "clone", true]);
+      expect(
+        [...containers.values()].map(({ paused }) => paused),
+        where,
+      ).toEqual([false, true]);
+      // The call arrived between the two moments: then it was the time that it brought.
+      const fastMs = clockOffset + arrivedMs - (fields.realtime_seconds * 1000 + 500);
+      expect(fastMs, where).toBeLessThan(1);
+      expect(fastMs, where).toBeGreaterThan(arrivedMs - monotonicMs() - 1);
+      expect(
+        world.effects.find((effect) => effect !== "record"),
+        where,
+      ).toBe("entropy");
+      if (world.hasDied) deaths++;
+    } while (world.hasDied);
+    expect(deaths).toBeGreaterThan(8);
+  },
+);
 
 test("a repeated call of a clone that is resumed is answered again and changes nothing", async () => {
   await resumed({ epoch: 3, entropy, hostname: "clone" });

@@ -1,4 +1,4 @@
-import type { guestd } from "../../../proto/gen/messages.js";
+import { guestd } from "../../../proto/gen/messages.js";
 import type { MachineIdPaths } from "../../guest/warm-start/machine-id.ts";
 import { settleMemory } from "../../guest/warm-start/settle-memory.ts";
 import type { WarmStore } from "../../guest/warm-start/warm-record.ts";
@@ -13,6 +13,8 @@ import { CreationGate } from "./creation-gate.ts";
 import { freezeContainers, thawContainers } from "./frozen-containers.ts";
 import { addEntropy, setClock, setIdentity } from "./set-identity.ts";
 import { type ClientUse, type HostConnection, type SnapshotLoss, snapshotLosses } from "./snapshot-losses.ts";
+
+const { AgentReplacement } = guestd.v1;
 
 /** Limit for the end of calls that were begun before Quiesce, and for freezing containers. */
 const DRAIN_MS = 10_000;
@@ -35,8 +37,12 @@ export interface WarmStartParts {
   trim(): void;
   /** Gives the streams of processes a new epoch, from the next agent on. */
   renewStreams(): void;
+  /** Tells programs in containers the guest's epoch; an agent does so at its start, too. */
+  writeEpoch(epoch: number): void;
   /** Ends this agent at once, as if it were killed. */
   end(): void;
+  /** Ends this agent when no client would wait for the next one. */
+  endWhenQuiet(): void;
 }
 
 /** Prepares the guest for a snapshot, and continues afterwards: the same guest, or a clone. */
@@ -96,8 +102,8 @@ export class WarmStart {
   }
 
   /**
-   * Continues at the guest's present epoch, or makes it the clone of a higher one: then the promise stays pending, as this agent ends
-   * itself, and the next one gets the same call at what is by then the present epoch.
+   * Continues at the guest's present epoch, or makes it the clone of a higher one: then this agent has to be replaced. Unless that may
+   * wait until it is quiet, the promise stays pending, and the next agent gets the same call at what is by then the present epoch.
    */
   async resume(request: guestd.v1.ResumedRequest): Promise<{ epoch: number; generation: number }> {
     const identity = checkResumed(request);
@@ -114,11 +120,15 @@ export class WarmStart {
         await this.#becomeClone(identity);
       }
       if (store.record.setBy === generation) {
-        this.#parts.end();
-        await new Promise<never>(() => undefined);
+        if (request.replacement !== AgentReplacement.WHEN_QUIET) {
+          this.#parts.end();
+          await new Promise<never>(() => undefined);
+        }
+        this.#parts.writeEpoch(store.record.epoch);
+        this.#parts.endWhenQuiet();
       }
       await this.#continue(identity);
-      return { epoch, generation };
+      return { epoch: store.record.epoch, generation };
     });
   }
 

@@ -19,7 +19,7 @@ const copyings = new WeakMap<Attaching, Copying>();
 
 /** Begins a copy, whose connection has sent its first frame. Rejects with AgentError. */
 export async function beginCopy({ frames, attaching, payload }: Opening): Promise<CopySession> {
-  const copying = copyings.get(attaching) ?? new Copying(attaching.agent, attaching.epoch);
+  const copying = copyings.get(attaching) ?? new Copying(attaching.agent, () => attaching.epoch);
   copyings.set(attaching, copying);
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   try {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Init } from "../../../proto/codec.ts";
-import type { guestd } from "../../../proto/gen/messages.js";
+import { guestd } from "../../../proto/gen/messages.js";
 import { MachineError } from "../machine-error.ts";
 import { type GuestCallOptions, resumed } from "./guest-calls.ts";
 import type { MachineControl } from "./machine-control.ts";
@@ -47,8 +47,10 @@ export async function startClone(
       `clone of ${folder}: ${wrote} wrote it, and this is ${name} ${version}; use the same version, or create it again`,
     );
   }
+  // The connection is of ttRPC: it survives the replacement.
+  const replacement = guestd.v1.AgentReplacement.WHEN_QUIET;
   await machine.restore(vmmFolder);
   await machine.resume();
-  const request = () => ({ ...identity, epoch, entropy: randomBytes(ENTROPY_BYTES) });
+  const request = () => ({ replacement, ...identity, epoch, entropy: randomBytes(ENTROPY_BYTES) });
   return resumed(address, request, options);
 }

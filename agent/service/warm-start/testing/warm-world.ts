@@ -112,7 +112,9 @@ export class WarmWorld {
       clients: () => ({ connections: this.connections, streams: [], forwards: 0 }),
       trim: () => step("trim"),
       renewStreams: () => step("streams"),
+      writeEpoch: (epoch) => step(`epoch ${epoch}`),
       end: () => step("end", resolve),
+      endWhenQuiet: () => step("end when quiet"),
     });
     return { warmStart, ended };
   }
