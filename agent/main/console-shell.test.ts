@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import type { Process } from "../container/process/process.ts";
 import { keepConsoleShell } from "./console-shell.ts";
 
@@ -24,21 +24,26 @@ test("a shell that ends is restarted until none can be started", async () => {
   expect([ended, lines]).toEqual([2, ["agent.debug_console: no shell on /dev/console: no shell in the image"]]);
 });
 
+afterEach(() => void vi.useRealTimers());
+
 test("shells that end at once are restarted ever more slowly", async () => {
+  vi.useFakeTimers();
   const starts: number[] = [];
   const stop = new AbortController();
-  await keepConsoleShell({
+  const kept = keepConsoleShell({
     async launch() {
       starts.push(performance.now());
       if (starts.length === 4) stop.abort();
-      return shell(0);
+      return { exit: Promise.resolve(), destroy: () => undefined } as unknown as Process;
     },
     onFailure: () => undefined,
     shortMs: 20,
     signal: stop.signal,
   });
-  const [first = 0, , , fourth = 0] = starts;
-  expect(fourth - first).toBeGreaterThan(20 + 40 + 80 - 10);
+  await vi.runAllTimersAsync();
+  await kept;
+  const [first = 0] = starts;
+  expect(starts.map((start) => start - first)).toEqual([0, 20, 60, 140]);
 });
 
 test("a shell of the last agent keeps running first", async () => {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Process } from "../container/process/process.ts";
 
 /** A shell that ends sooner is restarted after a pause: on a console without input each shell ends at once. */
@@ -37,7 +36,7 @@ export async function keepConsoleShell({
     }
     if (performance.now() - began >= shortMs) pause = shortMs;
     else {
-      await sleep(pause, undefined, { ref: false });
+      await new Promise((resolve) => setTimeout(resolve, pause).unref());
       pause = Math.min(pause * 2, MAX_PAUSE_MS);
     }
   }
