@@ -12,6 +12,7 @@ import { RawStreams } from "../scenarios/raw-streams.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
 const hello = codec("guestd.v1.Hello", guestd.v1.Hello);
+const { BEFORE_ANSWER, WHEN_QUIET } = guestd.v1.AgentReplacement;
 const entropy = Buffer.alloc(32, "entropy");
 const COUNT = ["sh", "-c", "i=0; while [ ! -e /stop ]; do i=$((i+1)); echo $i; sleep 0.02; done"];
 
@@ -33,9 +34,12 @@ describeInNamespaces("Quiesce and Resumed", () => {
   const epochOf = async ({ guest }: AgentClient) => (await guest.quiesce({})).epoch;
 
   /** Makes the guest a clone, over a connection of its own if gRPC is given, which the restart of the agent ends. */
-  async function clone(protocol: "ttrpc" | "grpc"): Promise<number> {
+  async function clone(
+    protocol: "ttrpc" | "grpc",
+    replacement: guestd.v1.AgentReplacement = BEFORE_ANSWER,
+  ): Promise<number> {
     const epoch = (await epochOf(pod.client)) + 1;
-    const request = { epoch, entropy, hostname: `clone-${epoch}` };
+    const request = { epoch, entropy, hostname: `clone-${epoch}`, replacement };
     if (protocol === "ttrpc") return (await pod.client.guest.resumed(request)).epoch;
     for (;;) {
       await using client = await machine.connect({ protocol });
@@ -110,9 +114,13 @@ describeInNamespaces("Quiesce and Resumed", () => {
     await expect(guest.resumed({ epoch })).rejects.toMatchObject({ kind: "failed-precondition" });
   });
 
-  it.each(["ttrpc", "grpc"] as const)(
-    "a clone is reported by one event, has a new epoch of streams, and closes old connections (%s)",
-    async (protocol) => {
+  it.each([
+    ["ttrpc", BEFORE_ANSWER],
+    ["grpc", BEFORE_ANSWER],
+    ["ttrpc", WHEN_QUIET],
+  ] as const)(
+    "a clone is reported by one event, has a new epoch of streams, and closes old connections (%s, %i)",
+    async (protocol, replacement) => {
       const address = `${machine.address}_1028`;
       const id = await pod.start(["cat"]);
       const epochOfStreams = async () => {
@@ -122,7 +130,7 @@ describeInNamespaces("Quiesce and Resumed", () => {
       const before = await epochOfStreams();
       await using old = await machine.connect();
       await old.health.check({});
-      const epoch = await clone(protocol);
+      const epoch = await clone(protocol, replacement);
       await old.closed;
       expect(await epochOfStreams()).not.toEqual(before);
       await using late = await RawStreams.attach(address, { container_id: id, epoch: before });
@@ -143,19 +151,45 @@ describeInNamespaces("Quiesce and Resumed", () => {
     },
   );
 
-  it("a watcher of the epoch's file in a container, where it is a bind mount, is woken and reads the new epoch", async () => {
-    const mount = { destination: "/epoch", source: "/run/guestd/epoch", type: "bind", options: ["bind", "ro"] };
-    const id = await pod.start(["sleep", "7816"], { Mounts: [mount] });
-    const pid = await pidOfArgument(machine, "781[6]");
-    const inside = `/proc/${await machine.initPid()}/root/proc/${pid}/root/epoch`;
-    const woken = Promise.withResolvers<string>();
-    const watcher = watch(inside, () => woken.resolve(readFileSync(inside, "utf8")));
-    const epoch = await clone("ttrpc");
-    expect(await woken.promise).toBe(`${epoch}\n`);
-    watcher.close();
-    expect((await pod.execute(id, ["cat", "/epoch"])).stdout.toString()).toBe(`${epoch}\n`);
+  it("the saved agent answers if it may, serves as before, and is replaced without its clients' notice", async () => {
+    const { guest } = pod.client;
+    const id = await pod.start(COUNT);
+    const reading = pod.drain("readStdout", id, id, 4096);
+    const waiting = pod.client.agent.waitProcess({ container_id: id, exec_id: id });
+    const { generation } = await guest.running({});
+    const { epoch } = await guest.quiesce({ freeze_containers: true });
+    const wanted = { epoch: epoch + 1, entropy, hostname: "clone-quiet", replacement: WHEN_QUIET };
+    expect(await guest.resumed(wanted)).toEqual({ epoch: epoch + 1, generation });
+    expect(await machine.shell("cat /run/guestd/epoch; hostname")).toBe(`${epoch + 1}\nclone-quiet\n`);
+    expect((await pod.execute(id, ["hostname"])).stdout.toString()).toBe("clone-quiet\n");
+    await pod.exec(id, ["touch", "/stop"]);
+    const lines = (await reading).toString().trimEnd().split("\n");
+    expect(lines).toEqual(Array.from(lines, (_, index) => String(index + 1)));
+    expect(await waiting).toMatchObject({ status: 0 });
+    const until = { since: 1, kinds: ["agent"], signal: AbortSignal.timeout(40_000) };
+    for await (const event of readEvents(`${machine.address}_1028`, until)) {
+      if ((event as GuestEvent).generation === generation + 1) break;
+    }
+    expect(await guest.resumed(wanted), "repeated").toEqual({ epoch: epoch + 1, generation: generation + 1 });
     await pod.remove(id);
   });
+
+  it.each([BEFORE_ANSWER, WHEN_QUIET])(
+    "a watcher of the epoch's file in a container, where it is a bind mount, is woken and reads the new epoch (%i)",
+    async (replacement) => {
+      const mount = { destination: "/epoch", source: "/run/guestd/epoch", type: "bind", options: ["bind", "ro"] };
+      const id = await pod.start(["sleep", "7816"], { Mounts: [mount] });
+      const pid = await pidOfArgument(machine, "781[6]");
+      const inside = `/proc/${await machine.initPid()}/root/proc/${pid}/root/epoch`;
+      const woken = Promise.withResolvers<string>();
+      const watcher = watch(inside, () => woken.resolve(readFileSync(inside, "utf8")));
+      const epoch = await clone("ttrpc", replacement);
+      expect(await woken.promise).toBe(`${epoch}\n`);
+      watcher.close();
+      expect((await pod.execute(id, ["cat", "/epoch"])).stdout.toString()).toBe(`${epoch}\n`);
+      await pod.remove(id);
+    },
+  );
 
   it("refuses bad requests in one line, which change nothing", async () => {
     const { guest } = pod.client;

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import { type GuestEvent, readEvents } from "../../host/client/streams/events.ts";
+import { guestd } from "../../proto/gen/messages.js";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startHostAgent } from "../namespaces/testing/host-agent.ts";
 import { Pod } from "../scenarios/pod.ts";
@@ -9,6 +10,7 @@ import { Pod } from "../scenarios/pod.ts";
 const ROUNDS = 60;
 /** Between the kills of successive rounds; all of them cover the time that an undisturbed Resumed takes. */
 const STEP_MS = 2;
+const { BEFORE_ANSWER, WHEN_QUIET } = guestd.v1.AgentReplacement;
 const entropy = Buffer.alloc(32, "entropy");
 
 describeInNamespaces("a clone's Resumed whose agents are killed", () => {
@@ -49,9 +51,13 @@ describeInNamespaces("a clone's Resumed whose agents are killed", () => {
     }
   }
 
-  it.each(["ttrpc", "grpc"] as const)(
-    "at any moment, once and again while the next one starts, ends as if none were (%s)",
-    async (protocol) => {
+  it.each([
+    ["ttrpc", BEFORE_ANSWER],
+    ["grpc", BEFORE_ANSWER],
+    ["ttrpc", WHEN_QUIET],
+  ] as const)(
+    "at any moment, once and again while the next one starts, ends as if none were (%s, %i)",
+    async (protocol, replacement) => {
       let kills = 0;
       for (let round = 0; round < ROUNDS; round++) {
         const { epoch: last } = await answered("ttrpc", ({ guest }) => guest.quiesce({ freeze_containers: true }));
@@ -60,7 +66,9 @@ describeInNamespaces("a clone's Resumed whose agents are killed", () => {
         const killing = killLater(round * STEP_MS).then(async (first) => {
           kills += Number(first) + Number(round % 2 === 1 && (await killLater(round * STEP_MS)));
         });
-        const result = await answered(protocol, ({ guest }) => guest.resumed({ epoch, entropy, hostname }));
+        const result = await answered(protocol, ({ guest }) =>
+          guest.resumed({ epoch, entropy, hostname, replacement }),
+        );
         await killing;
         const where = `round ${round}`;
         expect(result.epoch, where).toBe(epoch);
