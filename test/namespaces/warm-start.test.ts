@@ -36,7 +36,7 @@ describeInNamespaces("Quiesce and Resumed", () => {
   /** Makes the guest a clone, over a connection of its own if gRPC is given, which the restart of the agent ends. */
   async function clone(
     protocol: "ttrpc" | "grpc",
-    replacement: guestd.v1.AgentReplacement = BEFORE_ANSWER,
+    replacement: 0 | 1 = BEFORE_ANSWER,
   ): Promise<number> {
     const epoch = (await epochOf(pod.client)) + 1;
     const request = { epoch, entropy, hostname: `clone-${epoch}`, replacement };

@@ -80,11 +80,14 @@ static int open_prefix(const struct walk *walk, size_t length) {
   return open_in(walk->base, prefix[strspn(prefix, "/")] == '\0' ? "." : prefix);
 }
 
-/* Replaces the component path[start..end), a link whose target does not exist yet, by that target. Returns 1. */
+/*
+ * Replaces the component path[start..end), a link whose target does not exist yet, by that target. Returns 1, or 0 if it
+ * is no link: then another container with this root has created it meanwhile.
+ */
 static int follow(struct walk *walk, int parent, const char *name, size_t start, size_t end) {
   char link[PATH_MAX];
   ssize_t length = readlinkat(parent, name, link, sizeof link);
-  if (length < 0) return -errno;
+  if (length < 0) return errno == EINVAL ? 0 : -errno;
   if (link[0] == '/' && walk->base.resolve == ABI_RESOLVE_BENEATH) return -EXDEV;
   size_t kept = link[0] == '/' ? 0 : start, rest = strlen(walk->path + end);
   if (kept + (size_t)length + rest >= sizeof walk->path) return -ENAMETOOLONG;
