@@ -34,10 +34,7 @@ describeInNamespaces("Quiesce and Resumed", () => {
   const epochOf = async ({ guest }: AgentClient) => (await guest.quiesce({})).epoch;
 
   /** Makes the guest a clone, over a connection of its own if gRPC is given, which the restart of the agent ends. */
-  async function clone(
-    protocol: "ttrpc" | "grpc",
-    replacement: 0 | 1 = BEFORE_ANSWER,
-  ): Promise<number> {
+  async function clone(protocol: "ttrpc" | "grpc", replacement: 0 | 1 = BEFORE_ANSWER): Promise<number> {
     const epoch = (await epochOf(pod.client)) + 1;
     const request = { epoch, entropy, hostname: `clone-${epoch}`, replacement };
     if (protocol === "ttrpc") return (await pod.client.guest.resumed(request)).epoch;
