@@ -12,7 +12,7 @@ export async function keepGuest(store: StateStore, name: string, guest: SandboxG
   const served = await serveKeeper(join(store.directory(name), KEEPER_SOCKET), {
     async snapshot({ name: snapshot, isForFork = false }, signal) {
       const notes = containerNotes(store.processes.list(name));
-      const save = (directory: string) => guest.save(directory, { notes, signal });
+      const save = (directory: string) => guest.save(directory, { notes, signal, isBrief: isForFork });
       const templates = new TemplateStore();
       if (isForFork) return { bytes: (await templates.create(snapshot, save)).size };
       return { bytes: (await addTemplate(templates, snapshot, save)).template.size };

@@ -12,7 +12,11 @@ const CAPABILITIES = ["x-ignore-shared", "events"].map((capability) => ({ capabi
  * Writes the state of a stopped guest's devices and processors to a new file, without its memory. `socket` is a free
  * path for a socket.
  */
-export async function saveState(qmp: Qmp, file: string, socket: string): Promise<void> {
+export async function saveState(
+  qmp: Qmp,
+  file: string,
+  { socket, isDurable }: { readonly socket: string; readonly isDurable: boolean },
+): Promise<void> {
   await qmp.execute("migrate-set-capabilities", { capabilities: CAPABILITIES });
   const server = createServer();
   try {
@@ -21,7 +25,7 @@ export async function saveState(qmp: Qmp, file: string, socket: string): Promise
     await qmp.execute("migrate", { uri: `unix:${socket}` });
     const [stream] = await connected;
     await Promise.all([
-      pipeline(stream, createWriteStream(file, { flags: "wx", mode: 0o600, flush: true })),
+      pipeline(stream, createWriteStream(file, { flags: "wx", mode: 0o600, flush: isDurable })),
       ended(qmp),
     ]);
   } finally {

@@ -11,6 +11,8 @@ import { type SnapshotFacts, saveSnapshot } from "./save-snapshot.ts";
 export interface SaveOptions {
   /** True to destroy the guest afterwards. */
   readonly end?: boolean;
+  /** True for a snapshot that is soon removed: it may be damaged if the host loses its power. */
+  readonly isBrief?: boolean;
   /** Cancels the save; the guest continues, unless `end` is set. */
   readonly signal?: AbortSignal;
 }
@@ -25,7 +27,7 @@ export async function saveProcesses(
   machine: Machine,
   qmp: Qmp,
   facts: SnapshotFacts,
-  { end = false, signal }: SaveOptions,
+  { end = false, isBrief = false, signal }: SaveOptions,
 ): Promise<Manifest> {
   const pid = processes.qemu.pid;
   if (pid === undefined) throw new MachineError(`save ${directory}: the guest has ended`);
@@ -39,6 +41,6 @@ export async function saveProcesses(
   await devices.detachVsock(qmp);
   const socket = join(processes.directory, "state.sock");
   const present = machine.disks === undefined ? machine : { ...machine, disks: await sharedDisks(qmp) };
-  const saved = { machine: present, vsock: vsock.backend.kind, pid, qmp, socket };
+  const saved = { machine: present, vsock: vsock.backend.kind, pid, qmp, socket, isDurable: !isBrief };
   return await saveSnapshot(directory, saved, facts, signal);
 }

@@ -30,6 +30,8 @@ export interface SavedMachine {
   readonly qmp: Qmp;
   /** Free path for a socket. */
   readonly socket: string;
+  /** True to write the snapshot to the disk before it appears. */
+  readonly isDurable: boolean;
 }
 
 /**
@@ -52,9 +54,9 @@ export async function saveSnapshot(
     const files = await bootFiles(saved.machine);
     signal?.throwIfAborted();
     await saved.qmp.execute("stop");
-    await saveState(saved.qmp, join(staging, FILES.state), saved.socket);
+    await saveState(saved.qmp, join(staging, FILES.state), saved);
     await keepDisks(saved.machine, staging);
-    const extents = await saveMemory(memory, join(staging, FILES.memory), saved.machine, signal);
+    const extents = await saveMemory(memory, join(staging, FILES.memory), saved, signal);
     const manifest: Manifest = {
       format: FORMAT,
       createdAt: new Date().toISOString(),
@@ -68,9 +70,9 @@ export async function saveSnapshot(
       stateBytes: (await stat(join(staging, FILES.state))).size,
       extents,
     };
-    await writeFile(join(staging, FILES.manifest), JSON.stringify(manifest), { mode: 0o600, flush: true });
+    await writeFile(join(staging, FILES.manifest), JSON.stringify(manifest), { mode: 0o600, flush: saved.isDurable });
     signal?.throwIfAborted();
-    await publish(staging, directory);
+    await publish(staging, directory, saved.isDurable);
     return manifest;
   } catch (error) {
     await removeTree(staging);
@@ -83,13 +85,13 @@ export async function saveSnapshot(
 async function saveMemory(
   memory: string,
   file: string,
-  { memoryMib }: Machine,
+  { machine, isDurable }: SavedMachine,
   signal: AbortSignal | undefined,
 ): Promise<Manifest["extents"]> {
   await using from = await open(memory, "r");
   await using to = await open(file, "wx", 0o600);
-  const extents = await copyMemory(from, to, memoryMib * MIB, signal);
-  await to.sync();
+  const extents = await copyMemory(from, to, machine.memoryMib * MIB, signal);
+  if (isDurable) await to.sync();
   return extents;
 }
 
@@ -114,12 +116,12 @@ async function keepDisks({ disks = [] }: Machine, staging: string): Promise<void
 }
 
 /** Makes the complete folder appear under its name. */
-async function publish(staging: string, directory: string): Promise<void> {
+async function publish(staging: string, directory: string, isDurable: boolean): Promise<void> {
   await chmod(staging, 0o700);
-  await syncFolder(staging);
+  if (isDurable) await syncFolder(staging);
   await rename(staging, directory);
   await rm(join(directory, OWNER_NOTE), { force: true });
-  await syncFolder(dirname(directory));
+  if (isDurable) await syncFolder(dirname(directory));
 }
 
 async function syncFolder(path: string): Promise<void> {
