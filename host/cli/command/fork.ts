@@ -50,6 +50,7 @@ async function fork(text: string, flags: ForkFlags): Promise<void> {
       signal.throwIfAborted();
       await startClone(store, snapshot, name);
     }
+    await interrupts.during(askKeeper(keeper, "continued", {}, signal));
   } finally {
     await templates.remove(await templates.get(snapshot));
   }

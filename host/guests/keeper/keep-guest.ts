@@ -9,13 +9,26 @@ import { serveKeeper } from "./serve-keeper.ts";
 
 /** Serves the operations on a guest that this process keeps, until the guest ends. */
 export async function keepGuest(store: StateStore, name: string, guest: SandboxGuest): Promise<void> {
+  let continuing: Promise<unknown> = Promise.resolve();
   const served = await serveKeeper(join(store.directory(name), KEEPER_SOCKET), {
     async snapshot({ name: snapshot, isForFork = false }, signal) {
       const notes = containerNotes(store.processes.list(name));
-      const save = (directory: string) => guest.save(directory, { notes, signal, isBrief: isForFork });
       const templates = new TemplateStore();
-      if (isForFork) return { bytes: (await templates.create(snapshot, save)).size };
+      if (isForFork) {
+        const { size } = await templates.create(snapshot, async (directory) => {
+          const { promise: complete, resolve: onComplete } = Promise.withResolvers<void>();
+          continuing = guest.save(directory, { notes, signal, isBrief: true, onComplete });
+          continuing.catch(() => undefined); // `continued` reports it
+          await Promise.race([complete, continuing]);
+        });
+        return { bytes: size };
+      }
+      const save = (directory: string) => guest.save(directory, { notes, signal });
       return { bytes: (await addTemplate(templates, snapshot, save)).template.size };
+    },
+    async continued() {
+      await continuing;
+      return {};
     },
     async pause() {
       await guest.pause();

@@ -1,10 +1,15 @@
 /** Operations that a guest's keeper offers other commands. Requests and results are JSON. */
 export interface KeeperOperations {
-  /** Takes a snapshot as a template of this name; the guest continues. One for a fork makes no older one give way. */
+  /**
+   * Takes a snapshot as a template of this name; the guest continues. One for a fork makes no older one give way, and is answered
+   * while the guest still has to continue.
+   */
   snapshot(
     request: { readonly name: string; readonly isForFork?: boolean },
     signal: AbortSignal,
   ): Promise<{ readonly bytes: number }>;
+  /** Waits until the guest has continued after its last snapshot for a fork. Fails if it couldn't. */
+  continued(request: Readonly<Record<string, never>>, signal: AbortSignal): Promise<Readonly<Record<string, never>>>;
   /** Stops the guest's processors. */
   pause(request: Readonly<Record<string, never>>, signal: AbortSignal): Promise<Readonly<Record<string, never>>>;
   /** Lets a paused guest continue, with the present time. */

@@ -11,7 +11,7 @@ async function keeper(operations: Partial<KeeperOperations>) {
   const directory = mkdtempSync(join(tmpdir(), "keeper-"));
   const socket = join(directory, "keeper.sock");
   const none = () => Promise.resolve({});
-  const all = { snapshot: async () => ({ bytes: 0 }), pause: none, resume: none, ...operations };
+  const all = { snapshot: async () => ({ bytes: 0 }), continued: none, pause: none, resume: none, ...operations };
   const served = await serveKeeper(socket, all);
   onTestFinished(async () => {
     await served[Symbol.asyncDispose]();
@@ -82,6 +82,7 @@ test("the socket of a keeper that was killed doesn't hinder the next one", async
   const place = await keeper({});
   const next = await serveKeeper(place.socket, {
     snapshot: async () => ({ bytes: 7 }),
+    continued: async () => ({}),
     pause: async () => ({}),
     resume: async () => ({}),
   });

@@ -13,6 +13,8 @@ export interface SaveOptions {
   readonly end?: boolean;
   /** True for a snapshot that is soon removed: it may be damaged if the host loses its power. */
   readonly isBrief?: boolean;
+  /** Called once the snapshot is complete, before the guest continues. */
+  readonly onComplete?: () => void;
   /** Cancels the save; the guest continues, unless `end` is set. */
   readonly signal?: AbortSignal;
 }
@@ -27,7 +29,7 @@ export async function saveProcesses(
   machine: Machine,
   qmp: Qmp,
   facts: SnapshotFacts,
-  { end = false, isBrief = false, signal }: SaveOptions,
+  { end = false, isBrief = false, onComplete, signal }: SaveOptions,
 ): Promise<Manifest> {
   const pid = processes.qemu.pid;
   if (pid === undefined) throw new MachineError(`save ${directory}: the guest has ended`);
@@ -42,5 +44,7 @@ export async function saveProcesses(
   const socket = join(processes.directory, "state.sock");
   const present = machine.disks === undefined ? machine : { ...machine, disks: await sharedDisks(qmp) };
   const saved = { machine: present, vsock: vsock.backend.kind, pid, qmp, socket, isDurable: !isBrief };
-  return await saveSnapshot(directory, saved, facts, signal);
+  const manifest = await saveSnapshot(directory, saved, facts, signal);
+  onComplete?.();
+  return manifest;
 }

@@ -61,11 +61,16 @@ export async function forkDrivers(
   const snapshot = await templates.get(name);
   try {
     const names = Array.from({ length: count }, () => randomName("s"));
-    return await Promise.all(
+    const clones = await Promise.all(
       names.map((each) =>
         cloneDriver(each, snapshot.path, signal).catch((error: unknown) => toSandboxError(`fork ${each}`, error)),
       ),
     );
+    await askKeeper(place, "continued", {}, signal).catch(async (error: unknown) => {
+      await Promise.all(clones.map((each) => (each instanceof AgentDriver ? each.close() : undefined)));
+      throw error;
+    });
+    return clones;
   } finally {
     await templates.remove(snapshot);
   }
