@@ -33,13 +33,16 @@ export function keptOutputScenarios(given: () => Given): void {
   it.each(["ring", "spool"] as const)(
     "a %s drops the oldest bytes while no client is attached, and says which",
     async (mode) => {
-      const { address, killAgent } = given();
-      const process = await start("read x; seq 1 30000; echo done >&2", mode);
+      const { pod, address, container, killAgent } = given();
+      const go = `/go-${newExec()}`;
+      const script = `read x; while [ ! -e ${go} ]; do sleep 0.02; done; seq 1 30000; echo done >&2`;
+      const process = await start(script, mode);
       const all = numbers(1, 30_000);
       const writer = attachText(address, process);
       await writer.attachment.write(Buffer.from("go\n"));
       writer.attachment.close();
       await expect(writer.attachment.exit).rejects.toMatchObject({ kind: "canceled" });
+      await pod.exec(container, ["touch", go]);
       await vi.waitUntil(async () => {
         const late = attachText(address, { ...process, observe: true, tail: 0 });
         await late.attachment.attached;
