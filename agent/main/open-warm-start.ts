@@ -13,7 +13,7 @@ interface WarmStartUses {
   readonly network: Network;
   /** Returns what a snapshot would lose of clients. */
   clients(): ClientUse;
-  /** True while a call is open that a restart would cut off. */
+  /** True while a call or a connection is open that a restart would cut off. */
   busy(): boolean;
 }
 

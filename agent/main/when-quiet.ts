@@ -8,7 +8,7 @@ const QUIET_MS = 1000;
 const LIMIT_MS = 30_000;
 
 interface Options {
-  /** True while a call is in progress that the agent's end would cut off. */
+  /** True while a call or a connection is open that the agent's end would cut off. */
   readonly isBusy: () => boolean;
   /** Publishes a CallEvent for every call that has ended. */
   readonly calls?: Channel;
