@@ -14,6 +14,7 @@ import { startHostAgent } from "./testing/host-agent.ts";
 const hello = codec("guestd.v1.Hello", guestd.v1.Hello);
 const { BEFORE_ANSWER, WHEN_QUIET } = guestd.v1.AgentReplacement;
 const entropy = Buffer.alloc(32, "entropy");
+const UNTIL_STOPPED = ["sh", "-c", "while [ ! -e /stop ]; do sleep 0.02; done"];
 const COUNT = ["sh", "-c", "i=0; while [ ! -e /stop ]; do i=$((i+1)); echo $i; sleep 0.02; done"];
 
 describeInNamespaces("Quiesce and Resumed", () => {
@@ -89,7 +90,8 @@ describeInNamespaces("Quiesce and Resumed", () => {
     const { guest } = pod.client;
     const id = await pod.start(COUNT);
     const reading = pod.drain("readStdout", id, id, 4096);
-    const waiting = pod.client.agent.waitProcess({ container_id: id, exec_id: id });
+    const waited = await pod.start(UNTIL_STOPPED);
+    const waiting = pod.client.agent.waitProcess({ container_id: waited, exec_id: waited });
     const { generation } = await guest.running({});
     const { epoch, losses } = await guest.quiesce({ freeze_containers: true });
     expect(losses.map(({ kind, object }) => `${kind} ${object}`)).toContain("call WaitProcess of unix");
@@ -103,11 +105,11 @@ describeInNamespaces("Quiesce and Resumed", () => {
     expect((await pod.run(["hostname"])).stdout.toString(), "of a new container").toBe("clone-1\n");
     expect(await machine.shell("cat /run/machine-id")).toMatch(/^[0-9a-f]{32}\n$/);
     expect(await machine.shell("cat /run/kata-containers/sandbox/resolv.conf")).toBe("nameserver 10.0.0.11\n");
-    await pod.exec(id, ["touch", "/stop"]);
+    for (const each of [id, waited]) await pod.exec(each, ["touch", "/stop"]);
     const lines = (await reading).toString().trimEnd().split("\n");
     expect(lines).toEqual(Array.from(lines, (_, index) => String(index + 1)));
     expect(await waiting).toMatchObject({ status: 0 });
-    await pod.remove(id);
+    for (const each of [id, waited]) await pod.remove(each);
     await expect(guest.resumed({ epoch })).rejects.toMatchObject({ kind: "failed-precondition" });
   });
 
@@ -152,14 +154,15 @@ describeInNamespaces("Quiesce and Resumed", () => {
     const { guest } = pod.client;
     const id = await pod.start(COUNT);
     const reading = pod.drain("readStdout", id, id, 4096);
-    const waiting = pod.client.agent.waitProcess({ container_id: id, exec_id: id });
+    const waited = await pod.start(UNTIL_STOPPED);
+    const waiting = pod.client.agent.waitProcess({ container_id: waited, exec_id: waited });
     const { generation } = await guest.running({});
     const { epoch } = await guest.quiesce({ freeze_containers: true });
     const wanted = { epoch: epoch + 1, entropy, hostname: "clone-quiet", replacement: WHEN_QUIET };
     expect(await guest.resumed(wanted)).toEqual({ epoch: epoch + 1, generation });
     expect(await machine.shell("cat /run/guestd/epoch; hostname")).toBe(`${epoch + 1}\nclone-quiet\n`);
     expect((await pod.execute(id, ["hostname"])).stdout.toString()).toBe("clone-quiet\n");
-    await pod.exec(id, ["touch", "/stop"]);
+    for (const each of [id, waited]) await pod.exec(each, ["touch", "/stop"]);
     const lines = (await reading).toString().trimEnd().split("\n");
     expect(lines).toEqual(Array.from(lines, (_, index) => String(index + 1)));
     expect(await waiting).toMatchObject({ status: 0 });
@@ -168,7 +171,7 @@ describeInNamespaces("Quiesce and Resumed", () => {
       if ((event as GuestEvent).generation === generation + 1) break;
     }
     expect(await guest.resumed(wanted), "repeated").toEqual({ epoch: epoch + 1, generation: generation + 1 });
-    await pod.remove(id);
+    for (const each of [id, waited]) await pod.remove(each);
   });
 
   it.each([BEFORE_ANSWER, WHEN_QUIET])(
