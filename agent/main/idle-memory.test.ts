@@ -8,11 +8,11 @@ const MIB = 1024 * 1024;
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** An agent with a heap of 8 MiB that calls grow; a collection leaves 8 MiB again. */
+/** An agent of 50 MiB with a heap of 8 that calls grow; a collection leaves 8 MiB again. */
 function agent() {
   const done: string[] = [];
   const calls = channel(`idle-memory.test.${Math.random()}`);
-  const heap = { total: 8 * MIB };
+  const heap = { total: 8 * MIB, resident: 50 * MIB };
   const state = { isBusy: false };
   const sys = {
     collectGarbage() {
@@ -21,12 +21,13 @@ function agent() {
     },
     trimHeap: () => void done.push("trim"),
   };
-  returnIdleMemory(sys, { isBusy: () => state.isBusy, calls, heapTotal: () => heap.total });
+  const options = { isBusy: () => state.isBusy, calls, heapTotal: () => heap.total, resident: () => heap.resident };
+  returnIdleMemory(sys, options);
   const call = (growth = 0) => {
     heap.total += growth;
     calls.publish({});
   };
-  return { done, call, state };
+  return { done, call, state, heap };
 }
 
 const STEPS = ["collect", "collect", "collect", "trim"];
@@ -70,6 +71,28 @@ it("does not collect the little garbage of a few calls", () => {
   call(MIB);
   vi.advanceTimersByTime(10_000);
   expect(done).toEqual([...STEPS, ...STEPS]);
+});
+
+it("under load, collects each time the heap has shrunk after a burst", () => {
+  const { done, call, heap } = agent();
+  for (const total of [8, 48, 41, 39, 38, 46, 30, 30]) {
+    heap.total = total * MIB;
+    call();
+    vi.advanceTimersByTime(1000);
+    if (total === 41) expect(done).toEqual([]);
+    if (total === 39) expect(done).toEqual(["collect"]);
+  }
+  expect(done).toEqual(["collect", "collect"]);
+});
+
+it("under load, trims the heap whenever the agent has grown, not while it stays large", () => {
+  const { done, call, heap } = agent();
+  for (const resident of [50, 58, 59, 66, 67, 60, 68, 69, 69]) {
+    heap.resident = resident * MIB;
+    call();
+    vi.advanceTimersByTime(1000);
+  }
+  expect(done).toEqual(["trim", "trim"]);
 });
 
 it("looks again after a client of guestd.v1.Streams has connected or left", () => {

@@ -15,30 +15,54 @@ interface Options {
   readonly calls?: Channel;
   /** Returns the bytes of V8's heap, with the room for new objects, which grows under load. */
   readonly heapTotal?: () => number;
+  /** Returns the bytes of the agent's resident memory. */
+  readonly resident?: () => number;
 }
+
+/** Under load, V8's free pages are returned when its heap has shrunk by this much, and malloc's when the agent has grown by it. */
+const BURST_BYTES = 8 * 1024 * 1024;
 
 /** The first collection frees objects, the next ones compact the rest and shrink the space for new objects: 1.1 MiB. */
 const COLLECTIONS = 3;
 
 /**
  * Returns memory to the kernel whenever the agent becomes idle, and once after its start. V8 collects garbage once per quiet period,
- * in small steps between which calls run; then malloc returns its free pages. An idle agent has no timer.
+ * in small steps between which calls run; then malloc returns its free pages. An idle agent has no timer. Under load, pages that a
+ * burst left are returned once: V8 keeps those of objects that are gone, malloc those below the last block in use.
  */
 export function returnIdleMemory(sys: Pick<RealSys, "collectGarbage" | "trimHeap">, options: Options): void {
   const { isBusy, calls = diagnostics.call, heapTotal = () => process.memoryUsage().heapTotal } = options;
+  const { resident = () => process.memoryUsage.rss() } = options;
   let timer: NodeJS.Timeout | undefined;
   let quietPeriods = 0;
   /** Bytes of the heap after the last collection. */
   let left = 0;
+  /** Most bytes of the heap since it last shrank by as much as after a burst. */
+  let most = 0;
+  /** Least resident bytes since the last trim. */
+  let least = resident();
+  const trim = () => {
+    sys.trimHeap();
+    least = resident();
+  };
+  const afterBurst = () => {
+    const [total, all] = [heapTotal(), resident()];
+    const hasShrunk = most - total > BURST_BYTES;
+    if (hasShrunk) sys.collectGarbage();
+    most = hasShrunk ? total : Math.max(most, total);
+    if (all - least > BURST_BYTES) trim();
+    else least = Math.min(least, all);
+  };
   const arm = () => {
     timer = setTimeout(onPeriod, QUIET_MS).unref();
   };
   const onPeriod = () => {
     timer = undefined;
     quietPeriods = isBusy() ? 0 : quietPeriods + 1; // the last call may have ended within the first one
+    if (quietPeriods < 2) afterBurst();
     if (quietPeriods === 2 && heapTotal() - left < WORTHWHILE_BYTES) return;
     if (quietPeriods === 2 + COLLECTIONS) {
-      sys.trimHeap();
+      trim();
       left = heapTotal();
       return;
     }

@@ -19,9 +19,9 @@ export class BodyRoom implements Room {
   readonly #bytes: number;
   readonly #collect: () => void;
 
-  /** `bytes` defaults to an eighth of this machine's memory, from 8 to 256 MiB. */
+  /** `bytes` defaults to an eighth of this machine's memory, from 8 to 64 MiB. */
   constructor(
-    bytes: number = Math.min(Math.max(totalmem() * SHARE, 8 * MIB), 256 * MIB),
+    bytes: number = Math.min(Math.max(totalmem() * SHARE, 8 * MIB), 64 * MIB),
     collect: () => void = collectGarbage,
   ) {
     this.#left = bytes;

@@ -26,7 +26,7 @@ export class HeaderGate {
   #isInBlock = false;
   #endsBlock = false;
 
-  /** Returns the bytes that HTTP/2 may have now; undefined if a header block is too long. */
+  /** Returns a copy of the bytes that HTTP/2 may have now; undefined if a header block is too long. */
   take(bytes: Buffer): Buffer | undefined {
     let passed = 0;
     let at = 0;
@@ -46,7 +46,7 @@ export class HeaderGate {
     }
     const whole = Buffer.concat([...(passed > 0 ? this.#held.splice(0) : []), bytes.subarray(0, passed)]);
     this.#heldBytes += bytes.length - whole.length;
-    if (passed < bytes.length) this.#held.push(bytes.subarray(passed));
+    if (passed < bytes.length) this.#held.push(Buffer.from(bytes.subarray(passed)));
     if (this.#held.length > MAX_PIECES) this.#held = [Buffer.concat(this.#held)];
     return this.#heldBytes > MAX_BLOCK_BYTES ? undefined : whole;
   }

@@ -97,12 +97,12 @@ export class WireStream extends Duplex {
       return;
     }
     this.onReceived(count);
-    if (this.receive(Buffer.from(scratch.subarray(0, count)))) return;
+    if (this.receive(scratch.subarray(0, count))) return;
     this.#pause();
     this.#unread.heard();
   }
 
-  /** Takes bytes that were read, in their order. Returns false if no more should be read. */
+  /** Takes bytes that were read, in their order, and keeps no reference to them. Returns false if no more should be read. */
   receive(bytes: Buffer): boolean {
     const passed = this.#gate.take(bytes);
     if (passed === undefined) this.destroy(new Error("HTTP/2 header block of over 64 KiB"));
