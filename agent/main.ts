@@ -7,7 +7,7 @@ import { openListeners } from "./main/open-listeners.ts";
 import { openServices } from "./main/open-services.ts";
 import { stop } from "./main/stop.ts";
 import { VERSION } from "./main/version.ts";
-import { warmNode } from "./main/warm-node.ts";
+import { afterFirstAnswer, warmNode } from "./main/warm-node.ts";
 import { writeConsole } from "./main/write-console.ts";
 
 /** Microseconds of CLOCK_MONOTONIC when all of the bundle had been loaded. */
@@ -27,9 +27,9 @@ async function main(): Promise<void> {
   services.upgrades.listening();
   heartbeat.listening();
   returnIdleMemory(kernel.sys, { isBusy: services.busy });
-  // No call waits for the first agent. The code cache is made with it, and must not depend on times.
+  // Calls wait for an agent that replaces another; for the first one a host waits, and makes its first call at once.
   if (generation > 1) setTimeout(warmNode, AFTER_CALLS_MS);
-  else setImmediate(warmNode);
+  else afterFirstAnswer(warmNode);
   void services.ended.then(() => stop(opened, services, listener));
 }
 
