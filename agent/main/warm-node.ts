@@ -5,14 +5,14 @@ import { diagnostics } from "../transport/diagnostics.ts";
 const NO_CALL_MS = 1000;
 
 /**
- * Calls `warm` once the first answer is sent, which then doesn't wait for it, or after a second without a call. During the code
- * cache's warm-up timers as long never fire, so that its content doesn't depend on times.
+ * Calls `warm` once the first answer is written, which then doesn't wait for it, or after a second without a call. It is before the
+ * next call in any case: the content of the code cache must not depend on times, and timers as long never fire in its warm-up.
  */
 export function afterFirstAnswer(warm: () => void, calls = diagnostics.call): void {
   const begin = () => {
     clearTimeout(timer);
     calls.unsubscribe(begin);
-    setImmediate(warm);
+    process.nextTick(warm); // an answer is reported, then written
   };
   const timer = setTimeout(begin, NO_CALL_MS).unref();
   calls.subscribe(begin);
