@@ -12,6 +12,7 @@ import {
 import { CODES } from "../../proto/codes.ts";
 import { ATTACH_PATH } from "../../proto/grpc-frames.ts";
 import { MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
+import { activity } from "../kernel/activity.ts";
 import { AgentError } from "../kernel/error.ts";
 import { monotonicMs } from "../kernel/monotonic-ms.ts";
 import { ANSWER_ROOM, type Handler, type ServiceTable } from "../service/dispatch.ts";
@@ -109,7 +110,7 @@ export class GrpcConnection implements Connection {
       return true;
     });
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
-    this.closed = new Promise((resolve) => socket.once("close", () => resolve(this.#lost())));
+    this.closed = new Promise((resolve) => socket.once("close", () => resolve(this.#ended())));
     socket.on("error", () => this.destroy());
     const sent = new SentData((stream, count) => this.#sent(stream, count));
     socket.onReceived = (bytes) => room.dropped(READ_COPIES * bytes);
@@ -226,6 +227,12 @@ export class GrpcConnection implements Connection {
         `/${call.target.service}/${call.target.method} was cancelled or exceeded its deadline`,
       ),
     );
+  }
+
+  /** Requests that never became calls were held too. */
+  #ended(): void {
+    this.#lost();
+    activity.publish({});
   }
 
   #lost(): void {

@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { activity } from "../../agent/kernel/activity.ts";
 import { BodyRoom } from "../../agent/transport/body-room.ts";
 import { diagnostics } from "../../agent/transport/diagnostics.ts";
 import { dial } from "../../host/client/dial.ts";
@@ -192,4 +193,19 @@ describe("unfinished gRPC requests", () => {
     expect(await code).toBe(0);
     expect(Buffer.concat(answer)).toEqual(bytes);
   });
+});
+
+test("a gRPC client that leaves with half a request makes the agent look for memory to return", async () => {
+  await using served = await serve({ room: new BodyRoom(ROOM) });
+  const client = session(served);
+  await halfGrpc(client, LONG);
+  const ended = new Promise<void>((resolve) => {
+    const heard = () => {
+      activity.unsubscribe(heard);
+      resolve();
+    };
+    activity.subscribe(heard);
+  });
+  client.destroy();
+  await ended;
 });
