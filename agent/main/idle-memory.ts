@@ -19,16 +19,18 @@ interface Options {
   readonly resident?: () => number;
 }
 
-/** Under load, V8's free pages are returned when its heap has shrunk by this much, and malloc's when the agent has grown by it. */
-const BURST_BYTES = 8 * 1024 * 1024;
+/** Signs of a burst: V8's heap has shrunk by this much, or the agent has grown by this much, which hundreds of containers don't need. */
+const SHRUNK_BYTES = 8 * 1024 * 1024;
+const GROWN_BYTES = 24 * 1024 * 1024;
 
 /** The first collection frees objects, the next ones compact the rest and shrink the space for new objects: 1.1 MiB. */
 const COLLECTIONS = 3;
 
 /**
  * Returns memory to the kernel whenever the agent becomes idle, and once after its start. V8 collects garbage once per quiet period,
- * in small steps between which calls run; then malloc returns its free pages. An idle agent has no timer. Under load, pages that a
- * burst left are returned once: V8 keeps those of objects that are gone, malloc those below the last block in use.
+ * in small steps between which calls run; then malloc returns its free pages. An idle agent has no timer. After a burst, one
+ * collection and one trim follow in the next two periods, under load too: V8 keeps the pages of objects that are gone, malloc those
+ * below the last block in use.
  */
 export function returnIdleMemory(sys: Pick<RealSys, "collectGarbage" | "trimHeap">, options: Options): void {
   const { isBusy, calls = diagnostics.call, heapTotal = () => process.memoryUsage().heapTotal } = options;
@@ -37,21 +39,21 @@ export function returnIdleMemory(sys: Pick<RealSys, "collectGarbage" | "trimHeap
   let quietPeriods = 0;
   /** Bytes of the heap after the last collection. */
   let left = 0;
-  /** Most bytes of the heap since it last shrank by as much as after a burst. */
-  let most = 0;
-  /** Least resident bytes since the last trim. */
-  let least = resident();
+  /** Most bytes of the heap since the last collection, and least of the agent since the last trim. */
+  let [most, least] = [0, resident()];
+  let isCollected = false;
   const trim = () => {
     sys.trimHeap();
+    isCollected = false;
     least = resident();
   };
   const afterBurst = () => {
+    if (isCollected) return trim();
     const [total, all] = [heapTotal(), resident()];
-    const hasShrunk = most - total > BURST_BYTES;
-    if (hasShrunk) sys.collectGarbage();
-    most = hasShrunk ? total : Math.max(most, total);
-    if (all - least > BURST_BYTES) trim();
-    else least = Math.min(least, all);
+    isCollected = most - total > SHRUNK_BYTES || all - least > GROWN_BYTES;
+    if (isCollected) sys.collectGarbage();
+    most = isCollected ? total : Math.max(most, total);
+    least = Math.min(least, all);
   };
   const arm = () => {
     timer = setTimeout(onPeriod, QUIET_MS).unref();
