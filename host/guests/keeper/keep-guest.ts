@@ -14,8 +14,12 @@ export async function keepGuest(store: StateStore, name: string, guest: SandboxG
       const notes = containerNotes(store.processes.list(name));
       const save = (directory: string) => guest.save(directory, { notes, signal });
       const templates = new TemplateStore();
-      if (isForFork) return { bytes: (await templates.create(snapshot, save)).size };
-      return { bytes: (await addTemplate(templates, snapshot, save)).template.size };
+      const template = isForFork
+        ? await templates.create(snapshot, save)
+        : (await addTemplate(templates, snapshot, save)).template;
+      if (!signal.aborted) return { bytes: template.size };
+      await templates.remove(template); // the command was ended when it was complete, and reports nothing
+      throw signal.reason;
     },
     async pause() {
       await guest.pause();
