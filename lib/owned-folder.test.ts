@@ -1,10 +1,11 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -13,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { isRoot } from "./is-root.ts";
 import { makeOwnedFolder, removeAbandonedFolders } from "./owned-folder.ts";
 
 let parent: string;
@@ -73,4 +75,17 @@ test("keeps folders that others can access, links to them, and those of another 
   expect([open, far, old].map((folder) => existsSync(join(folder, "socket")))).toEqual([true, true, true]);
   expect(existsSync(linked)).toBe(false);
   rmSync(elsewhere, { recursive: true });
+});
+
+test.skipIf(!isRoot())(`leaves no folder on a full disk${isRoot() ? "" : " (skipped: needs root)"}`, () => {
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", parent]);
+  try {
+    expect(() => writeFileSync(join(parent, "filler"), Buffer.alloc(1 << 20))).toThrow("ENOSPC");
+    expect(() => makeOwnedFolder(join(parent, "guestd-full-"))).toThrow(
+      `${parent}: the disk is full; free some space there`,
+    );
+    expect(readdirSync(parent)).toEqual(["filler"]);
+  } finally {
+    execFileSync("umount", [parent]);
+  }
 });

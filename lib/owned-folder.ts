@@ -1,7 +1,8 @@
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { hasEnded, type PlacedOwner, thisPlacedProcess } from "./process-owner.ts";
 import { removeTree } from "./remove-tree.ts";
+import { FolderError } from "./safe-place.ts";
 
 /** File in an owned folder that names its process. */
 export const OWNER_NOTE = ".owner.json";
@@ -10,11 +11,19 @@ const cleaned = new Set<string>();
 /**
  * Creates a folder with an unpredictable name that starts with `prefix`, in a place where other users can't replace it,
  * and records this process as its owner. The caller removes the folder. If a killed process leaves one behind, the next
- * process that creates its first folder there removes it in the background.
+ * process that creates its first folder there removes it in the background. Throws FolderError on a full disk, and leaves
+ * nothing.
  */
 export function makeOwnedFolder(prefix: string): string {
   const folder = mkdtempSync(prefix);
-  writeFileSync(join(folder, OWNER_NOTE), JSON.stringify(thisPlacedProcess()), { mode: 0o600 });
+  try {
+    writeFileSync(join(folder, OWNER_NOTE), JSON.stringify(thisPlacedProcess()), { mode: 0o600 });
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true }); // without its note it would stay for good
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (!["ENOSPC", "EDQUOT"].includes(code)) throw error;
+    throw new FolderError(`${dirname(prefix)}: the disk is full; free some space there`, { cause: error });
+  }
   const [kind = ""] = /^[a-z]+-/.exec(basename(prefix)) ?? [];
   const place = join(dirname(prefix), kind);
   if (!cleaned.has(place)) {

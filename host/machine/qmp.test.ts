@@ -5,7 +5,7 @@ import { temporaryDirectory } from "../../image/testing/tree.ts";
 import { Qmp } from "./qmp.ts";
 
 /** Listens like QEMU, and answers only the first client. */
-async function played(path: string): Promise<AsyncDisposable> {
+async function played(path: string): Promise<AsyncDisposable & { readonly clients: readonly Socket[] }> {
   const clients: Socket[] = [];
   const server = createServer((client) => {
     clients.push(client);
@@ -15,6 +15,7 @@ async function played(path: string): Promise<AsyncDisposable> {
   });
   await new Promise<void>((resolve) => server.listen(path, resolve));
   return {
+    clients,
     async [Symbol.asyncDispose]() {
       for (const client of clients) client.destroy();
       await new Promise((resolve) => server.close(resolve));
@@ -33,4 +34,14 @@ test("a second client waits, but not without end, and fails in one line when QEM
   await server[Symbol.asyncDispose]();
   expect(await second).toMatch(/^QEMU's control socket \S+qmp\.sock: /);
   await expect(Qmp.connect(path)).rejects.toThrow(/^QEMU's control socket .*ENOENT/);
+});
+
+test("a command that QEMU's end meets fails, and nothing else does", async () => {
+  using work = temporaryDirectory();
+  const path = join(work.path, "qmp.sock");
+  await using server = await played(path);
+  await using qmp = await Qmp.connect(path);
+  for (const client of server.clients) client.destroy();
+  await expect(qmp.execute("cont")).rejects.toThrow(/^QEMU cont: QEMU closed it/); // its write gets EPIPE
+  await expect(qmp.execute("cont")).rejects.toThrow(/^QEMU cont: its control socket is closed$/);
 });

@@ -36,6 +36,7 @@ export class Qmp implements AsyncDisposable {
     this.#socket = socket;
     this.#lines = createInterface({ input: socket });
     this.#lines.on("line", (line) => this.#take(JSON.parse(line) as Message));
+    this.#lines.on("error", () => undefined); // readline passes on the socket's, which closes it
     socket.on("error", () => socket.destroy());
     socket.on("close", () => {
       this.#isClosed = true;

@@ -2,7 +2,7 @@ import type { AgentClient } from "../client/agent-client.ts";
 
 /** Time in milliseconds within which a call has to be answered to be exact enough, and the most attempts. */
 const EXACT_MS = 40;
-const ATTEMPTS = 5;
+const ATTEMPTS = 20;
 
 /**
  * Steps a guest's clock to the present time. The error is at most half the time that the call takes; a slow call is

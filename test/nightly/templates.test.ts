@@ -16,14 +16,18 @@ import { type StoredTemplate, TemplateStore } from "../../host/template/template
 import { readImage } from "../../image/read-image.ts";
 import { packTar, writeLayout } from "../../image/write-layout.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
-import { clockDifference, execIn, startFromShare, startInMemory, startOnDisk } from "./testing/template-machine.ts";
+import {
+  clockDifference,
+  execIn,
+  seen,
+  startFromShare,
+  startInMemory,
+  startOnDisk,
+} from "./testing/template-machine.ts";
 
 const HOUR = 3600;
 /** Most that a clone's clock may differ from the host's, in milliseconds. */
 const CLOCK_MS = 50;
-/** Files of the guest that a container sees at the same path. */
-const seen = (...paths: readonly string[]) =>
-  paths.map((path) => ({ destination: path, source: path, type: "bind", options: ["bind", "ro"] }));
 const IDENTITY = { mounts: seen("/run/machine-id", "/run/guestd/epoch") };
 const SLEEP = { args: ["sleep", "100000"] };
 const PAUSE = { args: ["/pause_bundle/rootfs/pause"] };

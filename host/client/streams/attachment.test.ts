@@ -107,6 +107,28 @@ test("starts the process and takes over with the first connection alone, and con
   ]);
 });
 
+test("sends a start again whose answer was lost, as long as the guest is quiesced for a snapshot", async () => {
+  const quiesced = (agent: Parameters<Answer>[0]) => agent.fail("unavailable", "attach: the guest is quiesced");
+  const { address, requests } = await serve(
+    (agent) => agent.end(),
+    quiesced,
+    quiesced,
+    (agent) => {
+      agent.hello();
+      agent.exit({ code: 4 });
+    },
+  );
+  const { attachment } = start(address);
+  expect(await attachment.exit).toMatchObject({ code: 4 });
+  expect(requests.map(({ process }) => process?.Args)).toEqual(Array(4).fill(["ls"]));
+});
+
+test("reports at once that the guest is quiesced if no start was sent before", async () => {
+  const { address, requests } = await serve((agent) => agent.fail("unavailable", "attach: the guest is quiesced"));
+  await expect(start(address).attachment.exit).rejects.toMatchObject({ kind: "unavailable" });
+  expect(requests).toHaveLength(1);
+});
+
 test("sends the start again if the first connection ended before the answer", async () => {
   const { address, requests } = await serve(
     (agent) => agent.end(),

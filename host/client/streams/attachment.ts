@@ -222,6 +222,10 @@ export class Attachment {
       if ("end" in result) return result.end;
       signal.throwIfAborted();
       if ("error" in result) {
+        if (hasConnected && isUnavailable(result.error) && performance.now() - lastHello < giveUpMs) {
+          await sleep(FIRST_PAUSE_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+          continue;
+        }
         firstRefusal ??= performance.now();
         const isLate = performance.now() - firstRefusal > REFUSED_MS;
         if (session.isAttached || isLate || !this.#mayAttachLater(result.error)) throw result.error;
@@ -250,6 +254,11 @@ export class Attachment {
     const line = `${this.#name}: ${where}: ${reason}; the process may still be running`;
     return new AttachError("cut", line, { cause: new Error(reason) });
   }
+}
+
+/** True for the refusal of a start that is sent again while the guest is quiesced for a snapshot. */
+function isUnavailable(error: Error): boolean {
+  return error instanceof AttachError && error.kind === "unavailable";
 }
 
 function asAttachError(error: Error): AttachError {

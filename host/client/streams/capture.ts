@@ -83,7 +83,7 @@ export async function* capturePackets(
       }
       if (!isStarted) throw new RpcError("unavailable", `capture: ${reason}`);
     } catch (error) {
-      if (!isStarted || [RpcError, StreamFrameError, DecodeError].some((kind) => error instanceof kind)) throw error;
+      if (!isStarted || isFinal(error)) throw error;
       reason = error instanceof Error ? error.message : String(error);
     }
     if (cutAt === undefined) yield { type: "interrupted", reason };
@@ -93,6 +93,12 @@ export async function* capturePackets(
     await sleep(pause, undefined, stop === undefined ? {} : { signal: stop }).catch(() => undefined);
     pause = Math.min(pause * 2, MAX_PAUSE_MS);
   }
+}
+
+/** True for errors that another connection would not change. A guest that is quiesced for a snapshot is "unavailable" for a while. */
+function isFinal(error: unknown): boolean {
+  if (error instanceof RpcError) return error.kind !== "unavailable";
+  return error instanceof StreamFrameError || error instanceof DecodeError;
 }
 
 /** The events of one connection, without `interrupted`. */

@@ -37,7 +37,10 @@ export class CopyProgress {
     this.#wasConnected = true;
   }
 
-  /** Calls `session` until one isn't cut off. Rejects with its other errors, or with AttachError "cut". */
+  /**
+   * Calls `session` until one isn't cut off. A refusal of a later connection counts as a cut: while a guest is quiesced for
+   * a snapshot, it is "unavailable". Rejects with the other errors of `session`, or with AttachError "cut".
+   */
   async untilDone<T>(session: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { giveUpMs = GIVE_UP_MS, onDisconnect, signal = new AbortController().signal } = this.#options;
     let [pause, lastConnected] = [FIRST_PAUSE_MS, performance.now()];
@@ -48,8 +51,10 @@ export class CopyProgress {
         return await session(signal);
       } catch (error) {
         signal.throwIfAborted();
-        if (!(error instanceof LostLink)) throw error;
-        if (error.isUnreachable && !this.#wasConnected) throw new AttachError("unavailable", `copy: ${error.message}`);
+        const isRefusedLater = error instanceof AttachError && error.kind === "unavailable" && this.#isContinuing;
+        if (!(error instanceof LostLink || isRefusedLater)) throw error;
+        if (error instanceof LostLink && error.isUnreachable && !this.#wasConnected)
+          throw new AttachError("unavailable", `copy: ${error.message}`);
         if (this.#isConnected) [pause, lastConnected] = [FIRST_PAUSE_MS, performance.now()];
         if (performance.now() - lastConnected > giveUpMs) throw this.cut(error.message);
         onDisconnect?.(error.message);
@@ -57,6 +62,11 @@ export class CopyProgress {
       await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
       pause = Math.min(pause * 2, MAX_PAUSE_MS);
     }
+  }
+
+  /** True for a connection after the first that the agent has answered, until it has answered this one. */
+  get #isContinuing(): boolean {
+    return this.#wasConnected && !this.#isConnected;
   }
 
   cut(reason: string): AttachError {

@@ -90,7 +90,7 @@ export function openFlow(address: string, target: ForwardTarget, options: Forwar
   });
 }
 
-/** Repeats an attempt until it succeeds, is refused, or time is up. */
+/** Repeats an attempt until it succeeds, the target refuses, or time is up. A guest that is quiesced for a snapshot is "unavailable". */
 export async function repeatCut<T>(options: ForwardOptions, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { openMs = OPEN_MS, signal } = options;
   const deadline = performance.now() + openMs;
@@ -100,7 +100,7 @@ export async function repeatCut<T>(options: ForwardOptions, attempt: (signal: Ab
       return await attempt(signal === undefined ? answered : AbortSignal.any([answered, signal]));
     } catch (error) {
       signal?.throwIfAborted();
-      const isCut = answered.aborted || (error instanceof ForwardError && error.kind === "cut");
+      const isCut = answered.aborted || (error instanceof ForwardError && ["cut", "unavailable"].includes(error.kind));
       if (!isCut) throw error;
       if (performance.now() + pause > deadline) throw error instanceof ForwardError ? error : cut("no answer", error);
       await sleep(pause, undefined, signal === undefined ? {} : { signal });

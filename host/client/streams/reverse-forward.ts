@@ -58,14 +58,18 @@ export class ReverseForward {
 
   async #run(): Promise<void> {
     const { signal } = this.#closing;
+    let wasListening = false;
     for (let pause = FIRST_PAUSE_MS; !signal.aborted; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
       try {
         await this.#serve(() => {
           pause = FIRST_PAUSE_MS;
+          wasListening = true;
         });
       } catch (error) {
         if (signal.aborted) return;
-        if (!(error instanceof ForwardError && error.kind === "cut")) throw error;
+        // A guest that is quiesced for a snapshot is "unavailable" to a client that comes back.
+        const passing = wasListening ? ["cut", "unavailable"] : ["cut"];
+        if (!(error instanceof ForwardError && passing.includes(error.kind))) throw error;
         this.#options.onDisconnect?.(error.message);
         await sleep(pause, undefined, { signal }).catch(() => undefined);
       }

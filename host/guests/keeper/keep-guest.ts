@@ -14,17 +14,19 @@ export async function keepGuest(store: StateStore, name: string, guest: SandboxG
     async snapshot({ name: snapshot, isForFork = false }, signal) {
       const notes = containerNotes(store.processes.list(name));
       const templates = new TemplateStore();
-      if (isForFork) {
-        const { size } = await templates.create(snapshot, async (directory) => {
-          const { promise: complete, resolve: onComplete } = Promise.withResolvers<void>();
-          continuing = guest.save(directory, { notes, signal, isBrief: true, onComplete });
-          continuing.catch(() => undefined); // `continued` reports it
-          await Promise.race([complete, continuing]);
-        });
-        return { bytes: size };
-      }
-      const save = (directory: string) => guest.save(directory, { notes, signal });
-      return { bytes: (await addTemplate(templates, snapshot, save)).template.size };
+      const save = async (directory: string) => {
+        if (!isForFork) return guest.save(directory, { notes, signal });
+        const { promise: complete, resolve: onComplete } = Promise.withResolvers<void>();
+        continuing = guest.save(directory, { notes, signal, isBrief: true, onComplete });
+        continuing.catch(() => undefined); // `continued` reports it
+        return Promise.race([complete, continuing]);
+      };
+      const template = isForFork
+        ? await templates.create(snapshot, save)
+        : (await addTemplate(templates, snapshot, save)).template;
+      if (!signal.aborted) return { bytes: template.size };
+      await templates.remove(template); // the command was ended when it was complete, and reports nothing
+      throw signal.reason;
     },
     async continued() {
       await continuing;

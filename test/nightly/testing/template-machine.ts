@@ -10,7 +10,12 @@ import type { SandboxGuest } from "../../../host/sandbox/sandbox-guest.ts";
 import { openRootfs, rootfsPlace, SHARE_STORAGE } from "../../../host/sandbox/shared-folder.ts";
 import { unpackRootfs } from "../../../host/sandbox/unpack-rootfs.ts";
 
-const NOWHERE = "/nonexistent";
+/** Stands for a root file system that the host can't see. */
+export const NOWHERE = "/nonexistent";
+
+/** Returns mounts of the guest's files that a container sees at the same path, read-only. */
+export const seen = (...paths: readonly string[]) =>
+  paths.map((path) => ({ destination: path, source: path, type: "bind", options: ["bind", "ro"] }));
 
 /** Starts a container of an image, unpacked to the shared folder of its guest. */
 export async function startFromShare(guest: SandboxGuest, id: string, image: string, options: RunOptions) {
@@ -31,16 +36,17 @@ export async function startInMemory(guest: SandboxGuest, id: string, options: Ru
   await guest.client.agent.startContainer({ container_id: id });
 }
 
-/** Starts a container that sleeps, with its root on a disk that is plugged in. */
+/** Starts a container, which sleeps unless told otherwise, with its root on a disk that is plugged in. */
 export async function startOnDisk(
   { agent }: AgentClient,
   guest: Guest,
   id: string,
   root: Pick<UsedBlockRoot, "root" | "config">,
+  options: RunOptions = { args: ["sleep", "100000"] },
 ): Promise<void> {
   await using qmp = await guest.qmp();
   const { rootfs, config, storages } = await plugBlockRoot(qmp, "guest", id, root);
-  const OCI = imageSpec({ config }, rootfs, { args: ["sleep", "100000"] });
+  const OCI = imageSpec({ config }, rootfs, options);
   await agent.createContainer({ container_id: id, exec_id: id, OCI, storages: [...storages] });
   await agent.startContainer({ container_id: id });
 }
@@ -48,7 +54,11 @@ export async function startOnDisk(
 let execs = 0;
 
 /** Runs a command in a container and returns its output. */
-export async function execIn(guest: SandboxGuest, id: string, args: readonly string[]): Promise<string> {
+export async function execIn(
+  guest: Pick<SandboxGuest, "client">,
+  id: string,
+  args: readonly string[],
+): Promise<string> {
   const name = { container_id: id, exec_id: `exec-${++execs}` };
   await guest.client.agent.execProcess({ ...name, process: processSpec({}, NOWHERE, { entrypoint: [], args }) });
   const chunks: Buffer[] = [];

@@ -1,0 +1,18 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { repositoryRoot } from "../../host/machine/paths.ts";
+import { buildRecipe } from "../../rootfs-builder/recipe/recipe-tasks.ts";
+
+/**
+ * Builds a container image of Debian packages in the folder of build/ with this name, where the next call builds again
+ * only what has changed. Returns its path.
+ */
+export async function buildDebianImage(name: string, packages: readonly string[]): Promise<string> {
+  const to = join(repositoryRoot, "build", name);
+  mkdirSync(to, { recursive: true });
+  const recipe = join(to, `${name}.json`);
+  writeFileSync(recipe, JSON.stringify({ name, agent: false, outputs: ["oci-image"], sources: [{ packages }] }));
+  rmSync(join(to, `${name}.lock.json`), { force: true });
+  await buildRecipe(recipe, { root: repositoryRoot, to });
+  return join(to, "oci-image.tar");
+}
