@@ -55,7 +55,7 @@ export async function servePage(options: ServePageOptions): Promise<ServedPage> 
   const view = new LiveView(store, { ...(guest && { guest }), ...(address && { address }) });
   const feed = new TreeFeed(view);
   const context: ServeContext = {
-    ...{ store, view, feed, version: options.version, allowExec: options.allowExec, address },
+    ...{ store, view, feed, version: options.version, allowExec: options.allowExec },
     ...{ reports: options.reports, run: options.run },
     ...{ owners: new Owners(), endedExecs: new EndedExecs(), spans: new SpanFeed() },
     signal: closing.signal,
@@ -79,7 +79,7 @@ export async function servePage(options: ServePageOptions): Promise<ServedPage> 
 function serveSockets(server: Server, sessions: Sessions, context: ServeContext): { close(): void } {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
   const isWelcome = ({ headers, url }: IncomingMessage) =>
-    sessions.isAllowed(headers, true) && sessions.has(headers) && url === "/api/socket";
+    sessions.isAllowed(headers, "write") && sessions.has(headers) && url === "/api/socket";
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
     if (!isWelcome(request)) return refuse(socket, "403 Forbidden");

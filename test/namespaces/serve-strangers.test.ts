@@ -18,7 +18,15 @@ describeInNamespaces("strangers at guestctl serve", () => {
   });
   afterAll(() => served?.[Symbol.asyncDispose]());
 
-  const PATHS = ["/api/me", "/api/boots", `/api/guests/${GUEST}/memory`, "/api/none", "/none", "/../package.json"];
+  const PATHS = [
+    "/api/me",
+    "/api/boots",
+    `/api/guests/${GUEST}/memory`,
+    "/api/none",
+    "/none",
+    "/../package.json",
+    "http://[/",
+  ];
 
   /** Sends a request with these headers alone; resolves with everything that comes back. */
   async function ask(path: string, headers: Readonly<Record<string, string>>, method = "GET", socketPath?: string) {

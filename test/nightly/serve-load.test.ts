@@ -41,7 +41,7 @@ describeInNamespaces("guestctl serve under load", () => {
     const lines = checks.map((check) => check.lines);
     const gone = checks.map((check) => check.goneBytes / LINE_BYTES);
     console.log(
-      `server: at most ${mib(Math.max(...samples))} MiB, ${mib(early ?? 0)} MiB at first and ${mib(late ?? 0)} MiB at last, ` +
+      `${(((lines[0] ?? 0) + (gone[0] ?? 0)) / SECONDS / 10_000).toFixed(1)} MB/s; server: at most ${mib(Math.max(...samples))} MiB, ${mib(early ?? 0)} MiB at first and ${mib(late ?? 0)} MiB at last, ` +
         `${used.toFixed(2)} of a processor; each page: ${Math.min(...lines)} to ${Math.max(...lines)} lines, ` +
         `${Math.max(...gone).toFixed(0)} marked as gone at most`,
     );

@@ -71,7 +71,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     throw new CliError(`serve: listen on ${placeText(listen)}: ${oneLine(error)}${remedy}`);
   });
   await print(`${served.url}\n`);
-  if (flags.open && listen.path === undefined) openBrowser(served.url);
+  using _opened = flags.open && listen.path === undefined ? openBrowser(served.url, store.root) : undefined;
   process.exitCode = 128 + (await interrupts.next());
 }
 
