@@ -31,6 +31,7 @@ import { addReplay } from "./command/replay.ts";
 import { addRm } from "./command/rm.ts";
 import { addRmi } from "./command/rmi.ts";
 import { addRun } from "./command/run.ts";
+import { addServe } from "./command/serve.ts";
 import { addSetup } from "./command/setup.ts";
 import { addSnapshot } from "./command/snapshot.ts";
 import { addSshProxy } from "./command/ssh-proxy.ts";
@@ -71,6 +72,7 @@ export function createProgram(): Command {
     addInspect,
     addStats,
     addTop,
+    addServe,
     addMetrics,
     addTraces,
     addLogs,

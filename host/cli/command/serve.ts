@@ -1,0 +1,95 @@
+import { join } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { packageRoot } from "../../../lib/package-root.ts";
+import packageJson from "../../../package.json" with { type: "json" };
+import { oneLine } from "../../operation-error.ts";
+import { StateStore } from "../../state/state-store.ts";
+import { CliError } from "../cli-error.ts";
+import { type Place, placePair, placeText } from "../flags/forward-places.ts";
+import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
+import { print } from "../output/print.ts";
+import { Interrupts } from "../run/interrupts.ts";
+import { runForOutput } from "../run/run-for-output.ts";
+import { openBrowser } from "../serve/open-browser.ts";
+
+interface ServeFlags extends TargetFlags {
+  readonly listen: Place;
+  readonly origin?: URL;
+  readonly allowExec?: true;
+  readonly open: boolean;
+  readonly reports?: string;
+}
+
+/** A fixed port, so that pages find the server again after its restart. */
+const PORT = 4878;
+
+const HELP = `
+The link opens one session, which lasts for a week and survives a restart of the server: keep the link for yourself. The page
+only shows, until --allow-exec permits shells, writing files, and stopping, forking and killing.
+
+The server listens on a loopback address. For a browser elsewhere, tunnel the port (ssh -L 4878:127.0.0.1:4878 HOST), or
+listen on a unix socket behind a proxy with TLS and name its address with --origin.
+
+  guestctl serve
+  guestctl serve --allow-exec --no-open
+  guestctl serve --listen unix:/run/user/1000/guestd.sock --origin https://guests.example.org`;
+
+/** Adds `guestctl serve`. */
+export function addServe(program: Command): void {
+  const command = program
+    .command("serve")
+    .summary("serve a live page of guests for a browser")
+    .description("Serve a page that shows guests, containers and processes live, and print the link that opens it.")
+    .addOption(
+      new Option("--listen <place>", "a port, ADDRESS:PORT of this machine, or unix:PATH")
+        .default({ port: PORT }, `127.0.0.1:${PORT}`)
+        .argParser(place),
+    )
+    .option("--origin <url>", "address at which a proxy serves the page", origin)
+    .option("--allow-exec", "permit shells, writing files, and stopping, forking and killing")
+    .option("--reports <folder>", "show the conformance reports in JSON of this folder")
+    .option("--no-open", "print the link without opening a browser");
+  withTarget(command, "show only this guest")
+    .addHelpText("after", HELP)
+    .action((flags: ServeFlags) => serve(flags));
+}
+
+async function serve(flags: ServeFlags): Promise<void> {
+  const { listen, guest, address } = flags;
+  const store = new StateStore();
+  if (guest !== undefined || address !== undefined) findTarget(store, flags);
+  const { servePage } = await import("../../serve/serve-page.ts");
+  using interrupts = new Interrupts();
+  await using served = await servePage({
+    ...{ store, listen, guest, address, origin: flags.origin, allowExec: flags.allowExec === true },
+    ...{ version: packageJson.version, page: join(packageRoot(), "build/page"), reports: flags.reports },
+    run: runForOutput,
+  }).catch((error: NodeJS.ErrnoException) => {
+    const remedy = error.code === "EADDRINUSE" ? "; choose another with --listen 127.0.0.1:0" : "";
+    throw new CliError(`serve: listen on ${placeText(listen)}: ${oneLine(error)}${remedy}`);
+  });
+  await print(`${served.url}\n`);
+  if (flags.open && listen.path === undefined) openBrowser(served.url);
+  process.exitCode = 128 + (await interrupts.next());
+}
+
+function place(text: string): Place {
+  let found: Place;
+  try {
+    found = placePair(`${text}:1`).first;
+  } catch {
+    throw new InvalidArgumentError("Expected PORT, ADDRESS:PORT or unix:PATH.");
+  }
+  const { host = "127.0.0.1" } = found;
+  if (found.path !== undefined || host === "::1" || host.startsWith("127.")) return found;
+  const remedy = "use unix:PATH behind a proxy with TLS, or an SSH tunnel";
+  throw new InvalidArgumentError(`${host} can be reached by others, without encryption: ${remedy}.`);
+}
+
+function origin(text: string): URL {
+  if (URL.canParse(text)) {
+    const url = new URL(text);
+    if (["http:", "https:"].includes(url.protocol) && url.href === `${url.origin}/`) return url;
+  }
+  throw new InvalidArgumentError("Expected an address such as https://guests.example.org.");
+}

@@ -1,0 +1,35 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { OperationError } from "../../operation-error.ts";
+
+/** Most characters of output, and of an error, that are kept. */
+const MAX_OUTPUT = 64 * 1024;
+
+/**
+ * Runs a command of this guestctl in a process of its own, and resolves with what it printed. Rejects with OperationError and
+ * its line if it fails. A process that keeps a guest continues.
+ */
+export async function runForOutput(words: readonly string[], signal: AbortSignal): Promise<string> {
+  const [script = ""] = process.argv.slice(1);
+  const child = spawn(process.execPath, [...process.execArgv, script, ...words], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const end = () => void child.kill("SIGTERM");
+  signal.addEventListener("abort", end, { once: true });
+  let [output, error] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output = `${output}${text}`.slice(0, MAX_OUTPUT);
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    error = `${error}${text}`.slice(-MAX_OUTPUT);
+  });
+  try {
+    if (signal.aborted) end();
+    const [code] = await once(child, "close");
+    if (code === 0) return output;
+    const line = error.trim().split("\n").at(-1) ?? "";
+    throw new OperationError(line.replace(/^guestctl: /, "") || `guestctl ${words[0]} ended with ${code}`);
+  } finally {
+    signal.removeEventListener("abort", end);
+  }
+}

@@ -1,0 +1,87 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { oneLine } from "../../operation-error.ts";
+import { allRoutes } from "../route/all-routes.ts";
+import { NEEDS_ALLOW_EXEC, type ServeContext } from "../serve-context.ts";
+import type { Sessions } from "../session/sessions.ts";
+import { HttpFailure } from "./http-failure.ts";
+import type { PageFiles } from "./page-files.ts";
+import { readJson } from "./read-json.ts";
+import { matchPath } from "./routes.ts";
+import { SECURITY_HEADERS } from "./security-headers.ts";
+
+/** Most characters of a session's token; a wrong one is longer than the right one at most by this. */
+const MAX_TOKEN = 128;
+
+export interface AnswerParts {
+  readonly context: ServeContext;
+  readonly sessions: Sessions;
+  readonly page: PageFiles;
+}
+
+/** Answers a request, whatever it is. A stranger gets an empty 403 for everything but the page's own files. */
+export async function answerRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+  parts: AnswerParts,
+): Promise<void> {
+  try {
+    await answer(request, response, parts);
+  } catch (error) {
+    if (response.headersSent) {
+      response.destroy(); // what was sent is not whole
+      return;
+    }
+    const status = error instanceof HttpFailure ? error.status : 500;
+    sendJson(response, status, { error: oneLine(error) });
+  }
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { context, sessions, page }: AnswerParts,
+): Promise<void> {
+  const { method = "" } = request;
+  const isRead = method === "GET" || method === "HEAD";
+  if (!sessions.isAllowed(request.headers, !isRead)) return refuse(response);
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
+  const { pathname, searchParams } = new URL(request.url ?? "/", "http://page");
+  if (!pathname.startsWith("/api/")) {
+    if (isRead && (await page.answer(pathname, request, response))) return;
+    return refuse(response);
+  }
+  response.setHeader("cache-control", "no-store");
+  if (pathname === "/api/session" && method === "POST") return await openSession(request, response, sessions);
+  if (!sessions.has(request.headers)) return refuse(response);
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  for (const route of allRoutes) {
+    const params = route.method === method ? matchPath(route.path, pathname) : undefined;
+    if (params === undefined) continue;
+    if (route.isWrite && !context.allowExec) throw new HttpFailure(403, NEEDS_ALLOW_EXEC);
+    const signal = AbortSignal.any([gone.signal, context.signal]);
+    const body = await route.handle({ params, query: searchParams, request, response, context, signal });
+    if (body !== undefined) sendJson(response, 200, body);
+    return;
+  }
+  throw new HttpFailure(404, `${method} ${pathname}: no such request`);
+}
+
+async function openSession(request: IncomingMessage, response: ServerResponse, sessions: Sessions): Promise<void> {
+  const { token } = await readJson(request);
+  const cookie = typeof token === "string" && token.length <= MAX_TOKEN ? sessions.open(token) : undefined;
+  if (cookie === undefined) return refuse(response);
+  response.writeHead(204, { "set-cookie": cookie }).end();
+}
+
+/** Says nothing but no. */
+function refuse(response: ServerResponse): void {
+  for (const name of response.getHeaderNames()) response.removeHeader(name);
+  response.writeHead(403, { "content-length": 0, connection: "close" }).end();
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body);
+  const length = Buffer.byteLength(text);
+  response.writeHead(status, { "content-type": "application/json", "content-length": length }).end(text);
+}

@@ -1,0 +1,29 @@
+import type { StateStore } from "../state/state-store.ts";
+import type { LiveView } from "../view/live-view.ts";
+import type { EndedExecs } from "./terminal/ended-execs.ts";
+import type { Owners } from "./terminal/owners.ts";
+import type { TreeFeed } from "./tree-feed.ts";
+
+/** Runs a command of guestctl, such as ["stop", "web"]; resolves with what it prints. Rejects with its one line. */
+export type RunCommand = (words: readonly string[], signal: AbortSignal) => Promise<string>;
+
+/** What routes and channels share. */
+export interface ServeContext {
+  readonly store: StateStore;
+  readonly view: Pick<LiveView, "target" | "guests" | "onChange">;
+  readonly feed: TreeFeed;
+  readonly version: string;
+  readonly allowExec: boolean;
+  /** Address of the only agent, instead of guests of the store. */
+  readonly address: string | undefined;
+  /** Folder of conformance reports. */
+  readonly reports: string | undefined;
+  readonly run: RunCommand;
+  readonly owners: Owners;
+  readonly endedExecs: EndedExecs;
+  /** Aborts when the server is closed. */
+  readonly signal: AbortSignal;
+}
+
+/** The same line for everything that --allow-exec permits. */
+export const NEEDS_ALLOW_EXEC = "read-only: start guestctl serve with --allow-exec to run, write and kill";

@@ -1,0 +1,107 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
+import { type LocalPlace, listenAt } from "../client/streams/local-forward.ts";
+import type { StateStore } from "../state/state-store.ts";
+import { LiveView } from "../view/live-view.ts";
+import { answerRequest } from "./http/answer-request.ts";
+import { PageFiles } from "./http/page-files.ts";
+import type { RunCommand, ServeContext } from "./serve-context.ts";
+import { placeOf } from "./session/allowed-request.ts";
+import { sessionKey } from "./session/session-key.ts";
+import { Sessions } from "./session/sessions.ts";
+import { PageConnection } from "./socket/page-connection.ts";
+import { EndedExecs } from "./terminal/ended-execs.ts";
+import { Owners } from "./terminal/owners.ts";
+import { TreeFeed } from "./tree-feed.ts";
+
+/** Bounds of what clients can take. */
+const MAX_CONNECTIONS = 256;
+const MAX_SOCKETS = 64;
+const MAX_MESSAGE_BYTES = 128 * 1024;
+const HEADERS_MS = 10_000;
+
+export interface ServePageOptions {
+  readonly store: StateStore;
+  readonly listen: LocalPlace;
+  /** Address at which a proxy serves the page. */
+  readonly origin?: URL | undefined;
+  readonly allowExec: boolean;
+  readonly version: string;
+  /** Folder of the built page. */
+  readonly page: string;
+  readonly reports?: string | undefined;
+  readonly guest?: string | undefined;
+  readonly address?: string | undefined;
+  readonly run: RunCommand;
+}
+
+export interface ServedPage extends AsyncDisposable {
+  /** The link that opens a session, once; of a unix socket without an origin only its end. */
+  readonly url: string;
+}
+
+/** Serves the page and its requests until disposal. It owns nothing that could be lost. Rejects if it can't listen. */
+export async function servePage(options: ServePageOptions): Promise<ServedPage> {
+  const { store, listen, origin, guest, address } = options;
+  const closing = new AbortController();
+  const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: 0 });
+  server.maxConnections = MAX_CONNECTIONS;
+  await listenAt(server, listen);
+  const { port } = server.address() as AddressInfo;
+  const sessions = new Sessions(placeOf({ ...listen, port }, origin), sessionKey(store.root), options.allowExec);
+  const view = new LiveView(store, { ...(guest && { guest }), ...(address && { address }) });
+  const feed = new TreeFeed(view);
+  const context: ServeContext = {
+    ...{ store, view, feed, version: options.version, allowExec: options.allowExec, address },
+    ...{ reports: options.reports, run: options.run, owners: new Owners(), endedExecs: new EndedExecs() },
+    signal: closing.signal,
+  };
+  const parts = { context, sessions, page: new PageFiles(options.page) };
+  server.on("request", (request, response) => void answerRequest(request, response, parts));
+  const sockets = serveSockets(server, sessions, context);
+  return {
+    url: `${origin?.origin ?? urlOf(listen, port)}/#${sessions.token}`,
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      sockets.close();
+      await closed(server);
+      feed[Symbol.dispose]();
+      view.close();
+    },
+  };
+}
+
+/** Accepts WebSockets of pages that have a session. */
+function serveSockets(server: Server, sessions: Sessions, context: ServeContext): { close(): void } {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
+  const isWelcome = ({ headers, url }: IncomingMessage) =>
+    sessions.isAllowed(headers, true) && sessions.has(headers) && url === "/api/socket";
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on("error", () => socket.destroy());
+    if (!isWelcome(request)) return refuse(socket, "403 Forbidden");
+    if (sockets.clients.size >= MAX_SOCKETS) return refuse(socket, "503 Service Unavailable");
+    sockets.handleUpgrade(request, socket, head, (client) => new PageConnection(client, context));
+  });
+  return {
+    close() {
+      for (const client of sockets.clients) client.terminate();
+      sockets.close();
+    },
+  };
+}
+
+function refuse(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+}
+
+function urlOf({ host = "127.0.0.1", path }: LocalPlace, port: number): string {
+  if (path !== undefined) return "http://localhost";
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function closed(server: Server): Promise<void> {
+  server.closeAllConnections();
+  return new Promise((resolve) => server.close(() => resolve()));
+}
