@@ -16,7 +16,7 @@ export async function buildPage(folder: string): Promise<void> {
   const page = join(root, "host/page");
   const { outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: [join(page, "main.tsx")],
+    entryPoints: [join(page, "main.tsx"), join(page, "page.css")],
     outdir: folder,
     entryNames: "page-[hash]",
     bundle: true,
