@@ -20,6 +20,8 @@ interface ChartProps {
 }
 
 const HEIGHT = 150;
+/** Distances between lines of bytes. */
+const POWERS = Array.from({ length: 44 }, (_, index) => 2 ** index);
 
 /** A chart over time, with the last, lowest, mean and highest values as text. */
 export function Chart({ title, lines, unit, data, range }: ChartProps) {
@@ -109,13 +111,22 @@ function valueText(value: number | undefined, unit: ChartProps["unit"]): string 
   return `${shortSize(value)}${unit === "bytes/s" ? "/s" : ""}`;
 }
 
+/** Returns the value that a CSS variable has here: a canvas knows neither variables nor light-dark(). */
+function colorOf(element: HTMLElement, variable: string): string {
+  const probe = document.createElement("span");
+  probe.style.color = `var(${variable})`;
+  element.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
+
 function widthOf(element: HTMLElement): number {
   return Math.max(120, element.clientWidth);
 }
 
 function optionsFor(element: HTMLElement, lines: readonly ChartLine[], unit: ChartProps["unit"]): uPlot.Options {
-  const style = getComputedStyle(element);
-  const color = (name: string) => style.getPropertyValue(name).trim();
+  const color = (name: string) => colorOf(element, name);
   const axis = { stroke: color("--quiet"), font: "11px system-ui, sans-serif", ticks: { show: false } };
   const grid = { stroke: color("--line"), width: 1 };
   const values = (_: uPlot, splits: number[]) => splits.map((value) => valueText(value, unit).replace(".0 %", " %"));
@@ -131,8 +142,8 @@ function optionsFor(element: HTMLElement, lines: readonly ChartLine[], unit: Cha
       y: { range: (_, __, most) => [0, Math.max(unit === "share" ? 0.05 : 1024, most * 1.1)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, values: time, space: 90, size: 24 },
-      { ...axis, grid, values, size: 54, space: 32 },
+      { ...axis, grid: { show: false }, values: time, space: 70, size: 24 },
+      { ...axis, grid, values, size: 54, space: 22, ...(unit === "share" ? {} : { incrs: POWERS }) },
     ],
     series: [
       {},

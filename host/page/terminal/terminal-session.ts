@@ -48,8 +48,10 @@ export class TerminalSession {
       request: () => {
         this.#counts = { received: 0, shown: 0, reported: 0 };
         const { cols, rows } = terminal;
-        const from = this.#position === undefined ? {} : { from: { ...this.#position } };
-        return { kind: "terminal", ...place, cols, rows, ...from };
+        if (this.#position === undefined) return { kind: "terminal", ...place, cols, rows };
+        // Without the command: an exec that has ended meanwhile must not start again.
+        const { command: _, ...known } = place;
+        return { kind: "terminal", ...known, cols, rows, from: { ...this.#position } };
       },
       message: (message) => this.#receive(message),
       bytes: (bytes) => this.#show(bytes),

@@ -133,7 +133,7 @@ function Space({ height }: { readonly height: number }) {
   return (
     // biome-ignore lint/a11y/noAriaHiddenOnFocusable: a table row without controls has no focus
     <tr aria-hidden="true" class="space">
-      <td colSpan={COLUMNS.length + 1} style={{ height: `${height}px` }} />
+      <td style={{ height: `${height}px` }} />
     </tr>
   );
 }
