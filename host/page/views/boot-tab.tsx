@@ -1,6 +1,7 @@
 import type { Boot, BootsAnswer } from "../../serve/protocol/requests.ts";
 import { Loading } from "../parts/loading.tsx";
 import { useJson } from "../parts/use-json.ts";
+import { Wide } from "../parts/wide.tsx";
 
 /** Boots shown beside the guest's own. */
 const SHOWN = 12;
@@ -28,7 +29,7 @@ function Boots({ boots, guest }: { readonly boots: readonly Boot[]; readonly gue
   const longest = Math.max(1, ...boots.map(totalOf));
   if (boots.length === 0) return <p class="quiet">No boot is on record.</p>;
   return (
-    <div class="wide">
+    <Wide label="boots">
       <table class="boots">
         <caption>
           Boots on one scale, this guest's first. Times are from the machine's start to the agent's first answer.
@@ -66,7 +67,7 @@ function Boots({ boots, guest }: { readonly boots: readonly Boot[]; readonly gue
           ))}
         </tbody>
       </table>
-    </div>
+    </Wide>
   );
 }
 

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { CallSpan, CallsMessage } from "../../serve/protocol/calls.ts";
+import { Wide } from "../parts/wide.tsx";
 import { socket } from "../state/page-state.ts";
 import { type TraceLine, traceLines } from "./trace-lines.ts";
 
@@ -42,7 +43,7 @@ export function CallsTab({ guest }: { readonly guest: string }) {
           {dropped.value > 0 && `; ${dropped.value} spans were dropped, the page was too slow`}
         </span>
       </p>
-      <div class="wide">
+      <Wide label="calls">
         <table class="calls">
           <caption class="hidden">Calls of the agent with the operations of each, the latest first</caption>
           <thead>
@@ -61,7 +62,7 @@ export function CallsTab({ guest }: { readonly guest: string }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Wide>
       {lines.length === 0 && <p class="quiet">No calls yet.</p>}
     </>
   );

@@ -3,6 +3,7 @@ import type { FileEntry, FilesAnswer } from "../../serve/protocol/files.ts";
 import { shortSize } from "../../view/short-text.ts";
 import { Loading } from "../parts/loading.tsx";
 import { useJson } from "../parts/use-json.ts";
+import { Wide } from "../parts/wide.tsx";
 import { apiPath } from "../state/api.ts";
 import { say, sayError, whyReadOnly } from "../state/page-state.ts";
 import { uploadFile } from "../state/upload-file.ts";
@@ -50,7 +51,7 @@ export function FilesTab({ guest, container }: FilesTabProps) {
       </div>
       <Loading loaded={loaded.value} what={path.value}>
         {({ files, isTruncated }) => (
-          <div class="wide">
+          <Wide label="files">
             <table>
               <caption class="hidden">Files in {path.value}</caption>
               <thead>
@@ -78,7 +79,7 @@ export function FilesTab({ guest, container }: FilesTabProps) {
             </table>
             {files.length === 0 && <p class="quiet">The directory is empty.</p>}
             {isTruncated && <p class="quiet">There are more files than are listed.</p>}
-          </div>
+          </Wide>
         )}
       </Loading>
     </>

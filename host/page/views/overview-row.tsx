@@ -35,12 +35,12 @@ export function OverviewRow({ row, index, fold }: OverviewRowProps) {
       </th>
       {COLUMNS.map((column) => {
         const text = column.text(row);
-        const share = column.share?.(row);
         return (
-          <td key={column.name} class={`${column.name} ${column.name === "state" ? stateClass(text) : "number"}`}>
-            {share !== undefined && (
-              <span class="share" style={{ width: `${Math.min(100, share * 100).toFixed(0)}%` }} />
-            )}
+          <td
+            key={column.name}
+            class={`${column.name} ${column.name === "state" ? stateClass(text) : "number"}`}
+            style={{ backgroundSize: `${shareWidth(column.share?.(row))} 18px` }}
+          >
             {text}
           </td>
         );
@@ -56,6 +56,11 @@ export function routeOf({ kind, guest, container, process }: Row): Route | undef
   const place = { view: "container", guest: guest.name, container: container.id } as const;
   if (process === undefined) return { ...place, tab: "usage" };
   return { ...place, tab: "terminal", exec: process.exec === "" ? FIRST_PROCESS : process.exec };
+}
+
+/** Returns the filled part of a cell's width. */
+function shareWidth(share = 0): string {
+  return `${Math.min(100, share * 100).toFixed(0)}%`;
 }
 
 function stateClass(state: string): string {

@@ -1,6 +1,7 @@
 import type { PlanAnswer } from "../../serve/protocol/requests.ts";
 import { Loading } from "../parts/loading.tsx";
 import { useJson } from "../parts/use-json.ts";
+import { Wide } from "../parts/wide.tsx";
 import { apiPath } from "../state/api.ts";
 
 interface PlanTabProps {
@@ -17,7 +18,7 @@ export function PlanTab({ guest, container }: PlanTabProps) {
       {({ steps, note }) => {
         const longest = Math.max(1, ...steps.map(({ micros = 0 }) => micros));
         return (
-          <div class="wide">
+          <Wide label="launch plan">
             {note !== undefined && <p class="quiet">{note}</p>}
             <table class="plan">
               <caption class="hidden">Launch plan, step by step</caption>
@@ -41,15 +42,14 @@ export function PlanTab({ guest, container }: PlanTabProps) {
                     <th scope="row">{operation}</th>
                     <td class="code">{object}</td>
                     <td>{reason}</td>
-                    <td class="number">
-                      {micros !== undefined && <span class="share" style={{ width: `${(micros / longest) * 100}%` }} />}
+                    <td class="number" style={{ backgroundSize: `${((micros ?? 0) / longest) * 100}% 18px` }}>
                       {micros === undefined ? "-" : `${micros} µs`}
                     </td>
                   </tr>
                 ))}
               </tbody>
             </table>
-          </div>
+          </Wide>
         );
       }}
     </Loading>

@@ -3,6 +3,7 @@ import type { CaseState, ReportAnswer, ReportHead, ReportsAnswer } from "../../s
 import { Heading } from "../parts/heading.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { useJson } from "../parts/use-json.ts";
+import { Wide } from "../parts/wide.tsx";
 import { apiPath } from "../state/api.ts";
 import { routeHref } from "../state/route.ts";
 
@@ -31,7 +32,7 @@ function Reports() {
   return (
     <Loading loaded={loaded.value} what="reports">
       {({ reports, note }) => (
-        <div class="wide">
+        <Wide label="reports">
           {note !== undefined && <p class="quiet">{note}</p>}
           {reports.length > 0 && (
             <table>
@@ -56,7 +57,7 @@ function Reports() {
               </tbody>
             </table>
           )}
-        </div>
+        </Wide>
       )}
     </Loading>
   );
@@ -97,7 +98,7 @@ function Report({ name }: { readonly name: string }) {
             `${each.group} ${each.name} ${each.reason ?? ""}`.toLowerCase().includes(wanted),
         );
         return (
-          <div class="wide">
+          <Wide label="cases">
             {problems.map((problem) => (
               <p key={problem} class="error">
                 {problem}
@@ -160,7 +161,7 @@ function Report({ name }: { readonly name: string }) {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Wide>
         );
       }}
     </Loading>

@@ -5,6 +5,7 @@ import { ActionButton } from "../parts/action-button.tsx";
 import { Heading } from "../parts/heading.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { useJson } from "../parts/use-json.ts";
+import { Wide } from "../parts/wide.tsx";
 import { apiPath, postJson } from "../state/api.ts";
 import { guests } from "../state/guests.ts";
 import { routeHref } from "../state/route.ts";
@@ -52,7 +53,7 @@ function TemplatesTable({ templates }: { readonly templates: readonly Template[]
     );
   }
   return (
-    <div class="wide">
+    <Wide label="templates">
       <table>
         <caption class="hidden">Templates</caption>
         <thead>
@@ -79,7 +80,7 @@ function TemplatesTable({ templates }: { readonly templates: readonly Template[]
           ))}
         </tbody>
       </table>
-    </div>
+    </Wide>
   );
 }
 
