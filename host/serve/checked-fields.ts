@@ -1,6 +1,6 @@
-import { OperationError } from "../operation-error.ts";
+import { RequestFailure } from "./request-failure.ts";
 
-/** Fields of a message that a page sent, each checked when it is read. All throw OperationError. */
+/** Fields of a message that a page sent, each checked when it is read. All throw RequestFailure. */
 export class CheckedFields {
   readonly #fields: Readonly<Record<string, unknown>>;
 
@@ -11,14 +11,14 @@ export class CheckedFields {
   /** A text of 1 to `max` characters. */
   text(name: string, max = 256): string {
     const value = this.optionalText(name, max);
-    if (value === undefined) throw new OperationError(`${name}: missing`);
+    if (value === undefined) throw new RequestFailure(400, `${name}: missing`);
     return value;
   }
 
   optionalText(name: string, max = 256): string | undefined {
     const value = this.#fields[name];
     if (value === undefined || isText(value, max)) return value;
-    throw new OperationError(`${name}: expected a text of 1 to ${max} characters`);
+    throw new RequestFailure(400, `${name}: expected a text of 1 to ${max} characters`);
   }
 
   /** At most `most` texts, of `max` characters each. */
@@ -28,14 +28,14 @@ export class CheckedFields {
     // An argument of a command may be empty.
     const isOne = (each: unknown) => typeof each === "string" && each.length <= max;
     if (Array.isArray(value) && value.length <= most && value.every(isOne)) return value;
-    throw new OperationError(`${name}: expected at most ${most} texts of at most ${max} characters`);
+    throw new RequestFailure(400, `${name}: expected at most ${most} texts of at most ${max} characters`);
   }
 
   /** A whole number from `min` to `max`. */
   whole(name: string, min: number, max: number): number {
     const value = this.#fields[name];
     if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
-    throw new OperationError(`${name}: expected a whole number from ${min} to ${max}`);
+    throw new RequestFailure(400, `${name}: expected a whole number from ${min} to ${max}`);
   }
 
   optionalWhole(name: string, min: number, max: number): number | undefined {
@@ -45,7 +45,7 @@ export class CheckedFields {
   flag(name: string): boolean {
     const value = this.#fields[name];
     if (value === undefined || typeof value === "boolean") return value ?? false;
-    throw new OperationError(`${name}: expected true or false`);
+    throw new RequestFailure(400, `${name}: expected true or false`);
   }
 
   /** An object inside; undefined if it is absent. */
@@ -55,7 +55,11 @@ export class CheckedFields {
     if (typeof value === "object" && value !== null && !Array.isArray(value)) {
       return new CheckedFields(value as Readonly<Record<string, unknown>>);
     }
-    throw new OperationError(`${name}: expected an object`);
+    throw new RequestFailure(400, `${name}: expected an object`);
+  }
+
+  isText(name: string): boolean {
+    return typeof this.#fields[name] === "string";
   }
 
   has(name: string): boolean {

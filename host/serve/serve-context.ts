@@ -1,5 +1,6 @@
 import type { StateStore } from "../state/state-store.ts";
 import type { LiveView } from "../view/live-view.ts";
+import type { SpanFeed } from "./spans/span-feed.ts";
 import type { EndedExecs } from "./terminal/ended-execs.ts";
 import type { Owners } from "./terminal/owners.ts";
 import type { TreeFeed } from "./tree-feed.ts";
@@ -19,6 +20,7 @@ export interface ServeContext {
   /** Folder of conformance reports. */
   readonly reports: string | undefined;
   readonly run: RunCommand;
+  readonly spans: SpanFeed;
   readonly owners: Owners;
   readonly endedExecs: EndedExecs;
   /** Aborts when the server is closed. */

@@ -12,6 +12,7 @@ import { placeOf } from "./session/allowed-request.ts";
 import { sessionKey } from "./session/session-key.ts";
 import { Sessions } from "./session/sessions.ts";
 import { PageConnection } from "./socket/page-connection.ts";
+import { SpanFeed } from "./spans/span-feed.ts";
 import { EndedExecs } from "./terminal/ended-execs.ts";
 import { Owners } from "./terminal/owners.ts";
 import { TreeFeed } from "./tree-feed.ts";
@@ -55,7 +56,8 @@ export async function servePage(options: ServePageOptions): Promise<ServedPage> 
   const feed = new TreeFeed(view);
   const context: ServeContext = {
     ...{ store, view, feed, version: options.version, allowExec: options.allowExec, address },
-    ...{ reports: options.reports, run: options.run, owners: new Owners(), endedExecs: new EndedExecs() },
+    ...{ reports: options.reports, run: options.run },
+    ...{ owners: new Owners(), endedExecs: new EndedExecs(), spans: new SpanFeed() },
     signal: closing.signal,
   };
   const parts = { context, sessions, page: new PageFiles(options.page) };

@@ -4,8 +4,9 @@ import type { Command } from "commander";
 import { connectTo } from "../../guests/guest-target.ts";
 import { terminateOwner, waitForOwner } from "../../state/owner-process.ts";
 import { StateStore } from "../../state/state-store.ts";
+import { CliError } from "../cli-error.ts";
 import { endRestarts, noteStopped } from "../guest/end-restarts.ts";
-import { findAnyContainer, findTarget, type TargetFlags } from "../guest/target.ts";
+import { findAnyContainer, findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 
 const { SIGTERM, SIGKILL } = constants.signals;
@@ -18,16 +19,22 @@ if it has one, powers off.`;
 
 /** Adds `guestctl stop`. */
 export function addStop(program: Command): void {
-  program
+  const command = program
     .command("stop")
     .summary("power off guests or stop containers")
     .description("Power off guests or stop containers. Without a name, power off the only running guest.")
-    .argument("[names...]")
+    .argument("[names...]");
+  withTarget(command, "stop containers of this guest")
     .addHelpText("after", HELP)
-    .action((names: readonly string[]) => stopAll(names));
+    .action((names: readonly string[], flags: TargetFlags) => stopAll(names, flags));
 }
 
-async function stopAll(names: readonly string[]): Promise<void> {
+async function stopAll(names: readonly string[], flags: TargetFlags): Promise<void> {
+  if (flags.guest !== undefined || flags.address !== undefined) {
+    if (names.length === 0)
+      throw new CliError("stop: no container given; to power off a guest, name it without --guest");
+    return forEachName(names, (name) => stopContainer(new StateStore(), name, flags));
+  }
   const only = () => findTarget(new StateStore(), {}, "name one of").guest?.name ?? "";
   await forEachName(names.length === 0 ? [only()] : names, (name) => stop(name));
 }

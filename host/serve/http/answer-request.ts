@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { oneLine } from "../../operation-error.ts";
+import { RequestFailure, statusOf } from "../request-failure.ts";
 import { allRoutes } from "../route/all-routes.ts";
 import { NEEDS_ALLOW_EXEC, type ServeContext } from "../serve-context.ts";
 import type { Sessions } from "../session/sessions.ts";
-import { HttpFailure } from "./http-failure.ts";
 import type { PageFiles } from "./page-files.ts";
 import { readJson } from "./read-json.ts";
 import { matchPath } from "./routes.ts";
@@ -31,8 +31,7 @@ export async function answerRequest(
       response.destroy(); // what was sent is not whole
       return;
     }
-    const status = error instanceof HttpFailure ? error.status : 500;
-    sendJson(response, status, { error: oneLine(error) });
+    sendJson(response, statusOf(error), { error: oneLine(error) });
   }
 }
 
@@ -58,13 +57,13 @@ async function answer(
   for (const route of allRoutes) {
     const params = route.method === method ? matchPath(route.path, pathname) : undefined;
     if (params === undefined) continue;
-    if (route.isWrite && !context.allowExec) throw new HttpFailure(403, NEEDS_ALLOW_EXEC);
+    if (route.isWrite && !context.allowExec) throw new RequestFailure(403, NEEDS_ALLOW_EXEC);
     const signal = AbortSignal.any([gone.signal, context.signal]);
     const body = await route.handle({ params, query: searchParams, request, response, context, signal });
     if (body !== undefined) sendJson(response, 200, body);
     return;
   }
-  throw new HttpFailure(404, `${method} ${pathname}: no such request`);
+  throw new RequestFailure(404, `${method} ${pathname}: no such request`);
 }
 
 async function openSession(request: IncomingMessage, response: ServerResponse, sessions: Sessions): Promise<void> {

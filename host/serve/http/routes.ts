@@ -12,7 +12,7 @@ export interface RouteRequest {
   readonly signal: AbortSignal;
 }
 
-/** Answers a request with JSON; undefined if it has answered itself. Throws HttpFailure or OperationError. */
+/** Answers a request with JSON; undefined if it has answered itself. Throws RequestFailure or OperationError. */
 export type Handler = (route: RouteRequest) => object | undefined | Promise<object | undefined>;
 
 export interface Route {

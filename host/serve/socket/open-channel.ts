@@ -1,12 +1,18 @@
 import { OperationError } from "../../operation-error.ts";
+import { openCalls } from "../channel/calls-channel.ts";
+import { openEvents } from "../channel/events-channel.ts";
 import { openGuests } from "../channel/guests-channel.ts";
+import { openLogs } from "../channel/logs-channel.ts";
 import { openTerminal } from "../channel/terminal-channel.ts";
 import type { ChannelKind } from "../protocol/socket.ts";
 import type { OpenChannel } from "./channel.ts";
 
-const KINDS: Readonly<Partial<Record<ChannelKind, OpenChannel>>> = {
+const KINDS: Readonly<Record<ChannelKind, OpenChannel>> = {
   guests: (_, port, context) => openGuests(port, context),
   terminal: openTerminal,
+  logs: openLogs,
+  events: openEvents,
+  calls: openCalls,
 };
 
 /** Opens the channel that a page asks for. Throws OperationError. */

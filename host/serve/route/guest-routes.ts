@@ -1,0 +1,56 @@
+import { listPorts } from "../../client/streams/list-ports.ts";
+import { connectTo } from "../../guests/guest-target.ts";
+import { streamsPlace } from "../../guests/streams-place.ts";
+import { targetOf } from "../find-target.ts";
+import type { Route, RouteRequest } from "../http/routes.ts";
+import { guestMemory } from "../memory/guest-memory.ts";
+import type { BootsAnswer, MeAnswer, PlanAnswer, PortsAnswer } from "../protocol/requests.ts";
+import { RequestFailure } from "../request-failure.ts";
+import { bootOf, bootsOf } from "./boots.ts";
+
+const ANSWER_MS = 10_000;
+
+/** Requests about a guest. */
+export const guestRoutes: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/api/me",
+    handle: ({ context: { version, allowExec } }): MeAnswer => ({ version, allowExec }),
+  },
+  { method: "GET", path: "/api/boots", handle: ({ context: { store } }): BootsAnswer => ({ boots: bootsOf(store) }) },
+  {
+    method: "GET",
+    path: "/api/guests/:guest/boot",
+    handle({ params: { guest = "" }, context }) {
+      const { guest: record } = targetOf(context, guest);
+      if (record === undefined) throw new RequestFailure(404, `guest ${guest}: not booted by guestctl`);
+      return bootOf(record);
+    },
+  },
+  { method: "GET", path: "/api/guests/:guest/plan", handle: plan },
+  { method: "GET", path: "/api/guests/:guest/ports", handle: ports },
+  {
+    method: "GET",
+    path: "/api/guests/:guest/memory",
+    handle: ({ params: { guest = "" }, context, signal }) => guestMemory(context, guest, signal),
+  },
+];
+
+async function plan({ params: { guest = "" }, query, context, signal }: RouteRequest): Promise<PlanAnswer> {
+  const container = query.get("container") ?? "";
+  if (container === "") throw new RequestFailure(400, "plan: name a container with ?container=");
+  await using client = await connectTo(targetOf(context, guest), { signal });
+  const options = { timeoutMs: ANSWER_MS, signal };
+  const { steps } = await client.guest.explain({ container_id: container }, options);
+  return { steps: steps.map(({ operation, object, reason }) => ({ operation, object, reason })) };
+}
+
+async function ports({ params: { guest = "" }, query, context, signal }: RouteRequest): Promise<PortsAnswer> {
+  const { address, dial } = streamsPlace(targetOf(context, guest));
+  const options = { openMs: 0, signal, ...(dial && { dial }) };
+  const { ports: found, truncated } = await listPorts(address, query.get("container") ?? "", options);
+  return {
+    ports: found.map(({ protocol, address: at, port }) => ({ protocol, address: at, port })),
+    isTruncated: truncated,
+  };
+}
