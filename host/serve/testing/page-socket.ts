@@ -7,7 +7,7 @@ import {
   parseBinaryFrame,
   type ServerFrame,
 } from "../protocol/socket.ts";
-import type { TerminalCommand } from "../protocol/terminal.ts";
+import { INPUT_FRAME, type TerminalCommand } from "../protocol/terminal.ts";
 
 /** A page's socket. */
 export class PageSocket implements Disposable {
@@ -56,6 +56,7 @@ export class PageChannel {
   isSlow = false;
   readonly #socket: WebSocket;
   #shown = 0;
+  #typed = 0;
   #wake = Promise.withResolvers<void>();
 
   constructor(socket: WebSocket, number: number) {
@@ -90,7 +91,19 @@ export class PageChannel {
 
   /** Sends input to a terminal. */
   type(text: string | Uint8Array): void {
+    this.#typed += Buffer.from(text).length;
     this.#socket.send(binaryFrame(this.number, Buffer.from(text)));
+  }
+
+  /** Sends input no faster than the process takes it. */
+  async paste(bytes: Buffer): Promise<void> {
+    const before = this.#typed;
+    for (let at = 0; at < bytes.length; at += INPUT_FRAME) {
+      await this.until(
+        (message) => ("taken" in message && at + before - message.taken <= INPUT_FRAME) || at === 0 || undefined,
+      );
+      this.type(bytes.subarray(at, at + INPUT_FRAME));
+    }
   }
 
   close(): void {

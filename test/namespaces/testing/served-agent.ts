@@ -14,7 +14,7 @@ type HostAgent = Awaited<ReturnType<typeof startHostAgent>>;
 /** An agent in namespaces of this machine, recorded as a guest, and servers of pages for it. */
 export class ServedAgent implements AsyncDisposable {
   readonly machine: HostAgent;
-  readonly pod: Pod;
+  pod: Pod;
   readonly store: StateStore;
   readonly env: { readonly XDG_RUNTIME_DIR: string };
   readonly #servers: GuestctlProcess[] = [];
@@ -42,6 +42,12 @@ export class ServedAgent implements AsyncDisposable {
     const { address, directory: folder } = this.machine;
     const size = { memoryMib: 512, cpus: 1, timeline, bootedAt: new Date().toISOString() };
     this.store.writeGuest({ name, address, logAddress: address, folder, accelerator: "tcg", ...size });
+  }
+
+  /** Connects to the agent that replaced a killed one. */
+  async reopenPod(): Promise<void> {
+    await this.pod.client.close();
+    this.pod = await Pod.open(this.machine);
   }
 
   /** Starts `guestctl serve` at a free port, and resolves with its link. */

@@ -1,0 +1,145 @@
+import { once } from "node:events";
+import { request } from "node:http";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { PageClient, postToken } from "../../host/serve/testing/page-client.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { GUEST, ServedAgent } from "./testing/served-agent.ts";
+
+describeInNamespaces("strangers at guestctl serve", () => {
+  let served: ServedAgent;
+  let link: URL;
+  let page: PageClient;
+  beforeAll(async () => {
+    served = await ServedAgent.start();
+    link = new URL((await served.serve()).link);
+    page = await PageClient.open(link.href);
+  });
+  afterAll(() => served?.[Symbol.asyncDispose]());
+
+  const PATHS = ["/api/me", "/api/boots", `/api/guests/${GUEST}/memory`, "/api/none", "/none", "/../package.json"];
+
+  /** Sends a request with these headers alone; resolves with everything that comes back. */
+  async function ask(path: string, headers: Readonly<Record<string, string>>, method = "GET", socketPath?: string) {
+    const place = socketPath === undefined ? { host: "127.0.0.1", port: link.port } : { socketPath };
+    const asked = request({ ...place, path, method, headers, setHost: false });
+    asked.end();
+    const [response] = await once(asked, "response");
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk);
+    const { date, connection, "content-length": length, ...more } = response.headers;
+    return { status: response.statusCode, body: Buffer.concat(chunks).toString(), more };
+  }
+
+  const NOTHING = { status: 403, body: "", more: {} };
+
+  /** Resolves with the status that a WebSocket gets, 101 if it opens. */
+  async function dial(headers: Readonly<Record<string, string>>): Promise<number> {
+    const socket = new WebSocket(`ws://127.0.0.1:${link.port}/api/socket`, { headers });
+    const [response] = await Promise.race([
+      once(socket, "upgrade"),
+      once(socket, "unexpected-response").then(([, it]) => [it]),
+    ]);
+    socket.on("error", () => undefined).terminate();
+    return response.statusCode;
+  }
+
+  it.each(PATHS)("get 403 and nothing else for %s without a session", async (path) => {
+    const { host } = link;
+    expect(await ask(path, { host })).toEqual(NOTHING);
+    expect(await ask(path, { host, cookie: "guestd=1.r.x" })).toEqual(NOTHING);
+    expect(await ask(path, { host, cookie: page.cookie.replace(/\d/, "9") })).toEqual(NOTHING);
+    expect(await ask(path, { host, origin: link.origin }, "POST")).toEqual(NOTHING);
+  });
+
+  it.each([
+    ["a foreign Origin", { origin: "http://evil.example" }],
+    ["the Origin of another port", { origin: "http://127.0.0.1:1" }],
+    ["the Origin null", { origin: "null" }],
+    ["a Host that was rebound to this address", { host: "evil.example" }],
+    ["a Host and Origin that were rebound", { host: "evil.example", origin: "http://evil.example" }],
+    ["a request that the browser says is of another site", { "sec-fetch-site": "cross-site" }],
+    ["a request of another port of this host", { "sec-fetch-site": "same-site" }],
+    ["the Host of another port", { host: "127.0.0.1:1" }],
+  ])("get 403 and nothing else with the session's cookie but %s, for the page too", async (_, wrong) => {
+    const headers = { host: link.host, cookie: page.cookie, ...wrong };
+    expect(await ask("/api/me", headers)).toEqual(NOTHING);
+    expect(await ask("/", headers)).toEqual(NOTHING);
+    expect(await dial({ origin: link.origin, ...headers })).toBe(403);
+  });
+
+  it("get no socket without a cookie or an Origin", async () => {
+    const { host, origin } = link;
+    expect(await dial({ host, origin })).toBe(403);
+    expect(await dial({ host, cookie: page.cookie })).toBe(403);
+    expect(await dial({ host, origin, cookie: page.cookie })).toBe(101);
+  });
+
+  it("can't use the token again, nor guess it, and the page's files need none", async () => {
+    for (const token of [link.hash.slice(1), "", "x".repeat(43), "x".repeat(1000)]) {
+      const response = await postToken(link.origin, token);
+      expect([response.status, await response.text(), response.headers.get("set-cookie")]).toEqual([403, "", null]);
+    }
+    const front = await ask("/", { host: link.host });
+    expect([200, 503]).toContain(front.status);
+    expect(front.more["content-security-policy"]).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self';/);
+    const set = (await ask("/", { host: link.host })).more["set-cookie"];
+    expect(set).toBeUndefined();
+  });
+
+  it("see that the cookie can't be read by scripts or sent from other sites", async () => {
+    const { link: another } = await served.serve();
+    const { origin, hash } = new URL(another);
+    const response = await postToken(origin, hash.slice(1));
+    expect(response.headers.get("set-cookie")).toMatch(
+      /^guestd=\d+\.r\.[\w-]{43}; HttpOnly; SameSite=Strict; Path=\/; Max-Age=\d+$/,
+    );
+  });
+
+  it("a page without --allow-exec is refused whatever writes, runs or kills, in one line", async () => {
+    const base = `/api/guests/${GUEST}`;
+    const line = { error: "read-only: start guestctl serve with --allow-exec to run, write and kill" };
+    for (const [method, path] of [
+      ["POST", `${base}/actions`],
+      ["POST", `${base}/containers/any/actions`],
+      ["PUT", `${base}/containers/any/file?path=/x`],
+      ["POST", "/api/templates/any/actions"],
+    ] as const) {
+      const response = await page.request(path, { method, body: JSON.stringify({ action: "stop" }) });
+      expect([response.status, await response.json()]).toEqual([403, line]);
+    }
+    using socket = await page.socket();
+    const shell = { kind: "terminal", guest: GUEST, container: "any", exec: "x-any", cols: 80, rows: 24 } as const;
+    expect(await socket.open({ ...shell, command: ["sh"] }).ended()).toBe(line.error);
+    const { link: executing } = await served.serve(["--allow-exec"]);
+    const response = await fetch(`${new URL(executing).origin}/api/me`, { headers: { cookie: page.cookie } });
+    expect(response.status).toBe(403); // a session that may only look stays so
+  });
+
+  it("a page that breaks the socket's protocol loses it", async () => {
+    for (const wrong of ["no json", "[]", '{"open":0}', '{"open":"1","kind":"guests"}', Buffer.alloc(3)]) {
+      const { socket } = await page.socket();
+      socket.send(wrong);
+      const [code] = await once(socket, "close");
+      expect(code).toBe(1002);
+    }
+    using socket = await page.socket();
+    const kinds = [{ kind: "none" }, { kind: "logs", guest: "none" }, { kind: "terminal", guest: GUEST }] as const;
+    for (const wrong of kinds) expect(await socket.open(wrong as never).ended()).toMatch(/^\S.*$/);
+    const { socket: large } = await page.socket();
+    large.send(`{"open":1,"kind":"${"x".repeat(200_000)}"}`);
+    const [code] = await once(large, "close");
+    expect(code).toBe(1009);
+  });
+
+  it("serves a unix socket for a proxy, under the proxy's name", async () => {
+    const path = join(served.machine.directory, "page.sock");
+    const { link: public_ } = await served.serve(["--origin", "https://guests.example.org"], `unix:${path}`);
+    expect(public_).toMatch(/^https:\/\/guests\.example\.org\/#[\w-]{43}$/);
+    expect((await ask("/", { host: "guests.example.org" }, "GET", path)).status).not.toBe(403);
+    expect(await ask("/", { host: "localhost" }, "GET", path)).toEqual(NOTHING);
+    const { host } = link;
+    expect(await ask("/api/me", { host }, "GET", path)).toEqual(NOTHING);
+  });
+});
