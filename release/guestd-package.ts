@@ -28,7 +28,11 @@ const ASSETS = [
   "host/conformance/report/page.*",
   "rootfs-builder/recipe/*.schema.json",
   "host/setup/*.sh",
+  "build/page/*.{html,js,css}",
 ];
+
+/** Packages that the page of `guestctl serve` is bundled with. */
+const PAGE = ["preact", "@preact/signals", "@preact/signals-core", "@xterm/xterm", "@xterm/addon-fit", "uplot"];
 
 /** Builds the package with guestctl and the library, from the checkout at `root`; `mcp` as in `bundleHost`. */
 export async function guestdPackage(
@@ -51,10 +55,7 @@ export async function guestdPackage(
     ...["README.md", "LICENSE"].map(read),
     textFile(
       "THIRD-PARTY-NOTICES.txt",
-      notices(
-        root,
-        parts.flatMap(({ modules }) => modules),
-      ),
+      notices(root, [...parts.flatMap(({ modules }) => modules), ...PAGE.map((name) => `node_modules/${name}`)]),
     ),
     launcher("guestctl"),
     ...manual,

@@ -95,7 +95,7 @@ describeInNamespaces("terminals of guestctl serve", () => {
       command: [
         "sh",
         "-c",
-        "stty raw -echo; echo ready; read go; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo done",
+        "stty raw -echo; echo ready; read go; head -c 1500000 /dev/zero | tr '\\0' x; echo; echo done",
       ],
     });
     slow.isSlow = true;
@@ -106,7 +106,7 @@ describeInNamespaces("terminals of guestctl serve", () => {
     slow.isSlow = false;
     slow.send({ shown: slow.bytes.length });
     await slow.prints(/done/);
-    const printed = `ready\n${"x".repeat(3_000_000)}\ndone\n`;
+    const printed = `ready\n${"x".repeat(1_500_000)}\ndone\n`;
     expect(slow.bytes.toString("latin1") === printed).toBe(true);
     expect(slow.messages.filter((message) => "gap" in message)).toEqual([]);
   });

@@ -9,8 +9,9 @@ import { type Place, placePair, placeText } from "../flags/forward-places.ts";
 import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 import { Interrupts } from "../run/interrupts.ts";
-import { runForOutput } from "../run/run-for-output.ts";
 import { openBrowser } from "../serve/open-browser.ts";
+import { runForOutput } from "../serve/run-for-output.ts";
+import { useSmallHeap } from "../serve/small-heap.ts";
 
 interface ServeFlags extends TargetFlags {
   readonly listen: Place;
@@ -58,6 +59,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const { listen, guest, address } = flags;
   const store = new StateStore();
   if (guest !== undefined || address !== undefined) findTarget(store, flags);
+  useSmallHeap();
   const { servePage } = await import("../../serve/serve-page.ts");
   using interrupts = new Interrupts();
   await using served = await servePage({

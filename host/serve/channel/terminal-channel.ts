@@ -115,8 +115,8 @@ class TerminalChannel implements Channel {
     const link = new TerminalLink({
       ...{ target: containerOf(this.#context, guest, container), exec, role, from: this.#position },
       signal: AbortSignal.any([this.#closing.signal, leave.signal]),
-      onAttached: (from, isTerminal) => {
-        this.#port.send({ attached: { exec: exec ?? "", from, owner: role !== "observer", isTerminal } });
+      onAttached: (from, until, isTerminal) => {
+        this.#port.send({ attached: { exec: exec ?? "", from, until, owner: role !== "observer", isTerminal } });
         this.#link?.resize(this.#size.rows, this.#size.cols);
       },
       onData: (bytes) => this.#send(bytes),

@@ -15,7 +15,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 const PACKED = new Set([".html", ".js", ".css", ".svg", ".json"]);
 /** Files whose names have a hash of their content. */
-const HASHED = /[-.][A-Za-z0-9]{8,}\.\w+$/;
+const HASHED = /-[A-Z0-9]{8}\.\w+$/;
 const INDEX = "index.html";
 const NOT_BUILT =
   "<!doctype html><title>guestd</title><p>The page isn't built: run npm run build in the checkout, then reload.\n";

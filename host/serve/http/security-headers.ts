@@ -1,13 +1,9 @@
-/**
- * Headers of every answer. xterm sets style attributes for colours; nothing else inline is allowed. Frames, forms and other
- * origins are not needed.
- */
+/** Headers of every answer. Nothing inline is allowed, and no frames, forms or other origins. */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "content-security-policy": [
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self'",
-    "style-src-attr 'unsafe-inline'",
     "font-src 'self'",
     "connect-src 'self'",
     "img-src 'self' data:",

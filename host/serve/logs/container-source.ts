@@ -8,6 +8,7 @@ import type { LogTaker } from "./log-source.ts";
 
 /** The guest may be without an agent for so long, in ms. */
 const GIVE_UP_MS = 300_000;
+const PIECE_BYTES = 16 * 1024;
 
 /**
  * Reads the log that the agent keeps of a container, from its last `tailBytes` on, until the container's end. The reading waits
@@ -45,7 +46,10 @@ export async function readContainer(
         times[name] = time.getTime();
       },
       async onData(name, bytes, offset) {
-        await take(name, splitter(name).push(bytes));
+        // Small pieces are young garbage; large strings would wait for a full collection.
+        for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+          await take(name, splitter(name).push(bytes.subarray(at, at + PIECE_BYTES)));
+        }
         if (isPast) {
           const { end } = await attachment.attached;
           endPast({ ...attachment.position, [name]: offset + bytes.length }, end);
@@ -53,7 +57,7 @@ export async function readContainer(
       },
       onGap(stream, from, to, reason) {
         void take(stream, splitter(stream).end());
-        splitters[stream] = new LineSplitter(true);
+        splitters[stream] = new LineSplitter(false); // what is left of a line is shown too
         taker.gap({ container, gap: { from, to, reason } });
       },
     },

@@ -4,7 +4,7 @@ import { Window } from "../terminal/window.ts";
 
 /** Parts are collected for so long, and sent in messages of about so many characters. */
 const COLLECT_MS = 20;
-const MESSAGE_CHARACTERS = 64 * 1024;
+const MESSAGE_CHARACTERS = 32 * 1024;
 /** Most lines of the past while it is collected. */
 const MAX_PAST = 20_000;
 

@@ -40,6 +40,8 @@ export type TerminalMessage =
       readonly attached: {
         readonly exec: string;
         readonly from: { readonly epoch: string; readonly offset: number };
+        /** Offset at which the output ended when it attached: what comes before it was printed earlier. */
+        readonly until?: number;
         /** True if this channel sends input and sizes; false for an observer. */
         readonly owner: boolean;
         /** False for a process without a terminal: line feeds need carriage returns. */

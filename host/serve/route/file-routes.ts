@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { posix } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { Sandbox } from "../../sdk/sandbox/sandbox.ts";
+import type { Sandbox } from "../../sdk/sandbox/sandbox.ts";
 import { targetOf } from "../find-target.ts";
 import type { Route, RouteRequest } from "../http/routes.ts";
 import type { FilesAnswer } from "../protocol/files.ts";
@@ -80,8 +80,10 @@ async function* bounded(request: IncomingMessage): AsyncGenerator<Uint8Array> {
   if (!request.complete) throw new RequestFailure(400, "upload: the request was cut");
 }
 
-function open({ params: { guest = "", container = "" }, context, signal }: RouteRequest): Promise<Sandbox> {
-  return Sandbox.connect(targetOf(context, guest).address, { container, signal });
+/** The SDK is loaded by the first request: a server without any takes less memory. */
+async function open({ params: { guest = "", container = "" }, context, signal }: RouteRequest): Promise<Sandbox> {
+  const { Sandbox: sandboxes } = await import("../../sdk/sandbox/sandbox.ts");
+  return sandboxes.connect(targetOf(context, guest).address, { container, signal });
 }
 
 function pathOf({ query }: RouteRequest): string {

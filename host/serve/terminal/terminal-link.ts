@@ -21,7 +21,8 @@ export interface TerminalLinkOptions {
   readonly role: Role;
   readonly from: TerminalPosition | undefined;
   readonly signal: AbortSignal;
-  onAttached(position: TerminalPosition, isTerminal: boolean): void;
+  /** `until` is the offset at which the output ended then. */
+  onAttached(position: TerminalPosition, until: number, isTerminal: boolean): void;
   /** Bytes are the caller's until the promise resolves. */
   onData(bytes: Uint8Array): Promise<void>;
   onGap(from: number, to: number, reason: string): void;
@@ -61,7 +62,7 @@ export class TerminalLink {
     this.exit = this.#attachment.exit;
     this.exit.catch(() => this.#announced.resolve());
     this.#attachment.attached.then(
-      ({ terminal }) => this.#announce(terminal),
+      ({ terminal, end }) => this.#announce(end.stdout, terminal),
       () => undefined,
     );
   }
@@ -86,9 +87,9 @@ export class TerminalLink {
     this.#attachment.close();
   }
 
-  #announce(isTerminal: boolean): void {
+  #announce(until: number, isTerminal: boolean): void {
     const { position } = this;
-    if (position !== undefined) this.#options.onAttached(position, isTerminal);
+    if (position !== undefined) this.#options.onAttached(position, until, isTerminal);
     for (const report of this.#early ?? []) report();
     this.#early = undefined;
     this.#announced.resolve();

@@ -54,6 +54,8 @@ export class PageChannel {
   /** Set once the channel has ended. */
   end: { readonly error: string | undefined } | undefined;
   isSlow = false;
+  /** Takes messages instead of `messages`. */
+  onMessage: ((message: ChannelMessage) => void) | undefined;
   readonly #socket: WebSocket;
   #shown = 0;
   #typed = 0;
@@ -65,7 +67,8 @@ export class PageChannel {
   }
 
   take(message: ChannelMessage): void {
-    this.messages.push(message);
+    if (this.onMessage === undefined) this.messages.push(message);
+    else this.onMessage(message);
     if ("log" in message) {
       this.#shown += message.log.reduce((sum, part) => sum + ("lines" in part ? part.lines.length : 0), 0);
       if (!this.isSlow) this.send({ shown: this.#shown });
