@@ -3,7 +3,7 @@ import type { Loaded } from "./use-json.ts";
 
 interface LoadingProps<T> {
   readonly loaded: Loaded<T>;
-  /** What is loaded. */
+  /** Noun for what is loaded. */
   readonly what: string;
   children(value: T): ComponentChildren;
 }

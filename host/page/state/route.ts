@@ -7,7 +7,7 @@ export const CONTAINER_TABS = ["usage", "plan", "logs", "files", "terminal", "ev
 export const FIRST_PROCESS = "@first";
 export type ContainerTab = (typeof CONTAINER_TABS)[number];
 
-/** What the page shows; the fragment of its address says it, so that a reload shows the same. */
+/** The view that the page shows; the fragment of its address says it, so that a reload shows the same. */
 export type Route =
   | { readonly view: "overview" }
   | { readonly view: "guest"; readonly guest: string; readonly tab: GuestTab }

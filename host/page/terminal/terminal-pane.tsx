@@ -48,7 +48,11 @@ export function TerminalPane({ place }: { readonly place: Place }) {
             class="main"
             disabled={whyReadOnly() !== undefined}
             title={whyReadOnly()}
-            onClick={() => opened.value?.session.takeOver()}
+            onClick={() => {
+              opened.value?.session.takeOver();
+              // This button disappears.
+              opened.value?.terminal.focus();
+            }}
           >
             Take over
           </button>

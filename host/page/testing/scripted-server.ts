@@ -13,7 +13,7 @@ import { sampleGuests } from "./sample-guests.ts";
 
 export interface ScriptedServerOptions {
   readonly guests?: number;
-  /** Of each guest. */
+  /** Number for each guest. */
   readonly containers?: number;
   /** Time between two changes of all numbers, in ms; without it, they stay. */
   readonly intervalMs?: number;

@@ -50,7 +50,7 @@ export function OverviewRow({ row, index, fold }: OverviewRowProps) {
 }
 
 /** Returns the view of a line; undefined for a forward. */
-export function routeOf({ kind, guest, container, process }: Row): Route | undefined {
+function routeOf({ kind, guest, container, process }: Row): Route | undefined {
   if (kind === "guest") return { view: "guest", guest: guest.name, tab: "usage" };
   if (container === undefined) return undefined;
   const place = { view: "container", guest: guest.name, container: container.id } as const;
