@@ -1,6 +1,4 @@
-import { useEffect } from "preact/hooks";
-import { guests } from "./state/guests.ts";
-import { linkState, me, message } from "./state/page-state.ts";
+import { linkState, me, message, wasOpen } from "./state/page-state.ts";
 import { type Route, route, routeHref } from "./state/route.ts";
 import { ContainerView } from "./views/container-view.tsx";
 import { GuestView } from "./views/guest-view.tsx";
@@ -16,13 +14,9 @@ const LINKS: readonly (readonly [string, Route, readonly Route["view"][]])[] = [
   ["Help", { view: "help" }, ["help"]],
 ];
 
-/** The whole page: navigation, one line of status, and a view. */
+/** The whole page, which updates of guests don't draw again: navigation, one line of status, and a view. */
 export function Page() {
   const { view } = route.value;
-  useEffect(() => {
-    // The mark of a page that has drawn guests, for measurements.
-    if (guests.value !== undefined) performance.mark("guests-shown");
-  }, [guests.value === undefined]);
   return (
     <>
       <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
@@ -38,6 +32,9 @@ export function Page() {
           ))}
         </nav>
         <StatusLine />
+        <span class="quiet mode">
+          {me.value === undefined ? "" : `${me.value.version}${me.value.allowExec ? "" : ", read-only"}`}
+        </span>
       </header>
       <main id="main" tabIndex={-1}>
         {linkState.value === "refused" ? <NoSession /> : <View />}
@@ -64,19 +61,14 @@ function View() {
   }
 }
 
-/** One line: the connection while it is away, else the last action, else what the page may do. */
+/** One line: the connection while it is away, else the last action. */
 function StatusLine() {
   const { text, isError } = message.value;
-  const isAway = linkState.value === "waiting" || linkState.value === "connecting";
+  const isAway = linkState.value === "waiting" || (linkState.value === "connecting" && wasOpen.value);
   return (
-    <>
-      <p role="status" class={`status ${isAway || isError ? "bad" : ""}`}>
-        {isAway && guests.value !== undefined ? "The server does not answer: connecting again …" : text}
-      </p>
-      <span class="quiet mode">
-        {me.value === undefined ? "" : `${me.value.version}${me.value.allowExec ? "" : ", read-only"}`}
-      </span>
-    </>
+    <p role="status" class={`status ${isAway || isError ? "bad" : ""}`}>
+      {isAway ? "The server does not answer: connecting again …" : text}
+    </p>
   );
 }
 

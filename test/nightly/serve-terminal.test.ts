@@ -129,9 +129,9 @@ describe.skipIf(whyNoBrowser)(whyNoBrowser === undefined ? title : `${title} (sk
   it("continues by itself when the server is started again, with one line about it", async () => {
     await guest.stopServing();
     await page.getByText("The server does not answer: connecting again …").waitFor();
+    await terminal.type("echo third\n");
     await guest.serve("--allow-exec", "--listen", new URL(origin).host);
     await terminal.isAttached();
-    await terminal.type("echo third\n");
     await terminal.ends(/^first\n[\s\S]*^second\n[\s\S]*^third\n\/ #$/m);
     await terminal.type("exit 5\n");
     await page.getByText("The process has ended with exit code 5.").waitFor();

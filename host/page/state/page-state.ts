@@ -4,6 +4,8 @@ import { type LinkState, LiveSocket } from "./live-socket.ts";
 import { whoAmI } from "./session.ts";
 
 export const linkState = signal<LinkState>("connecting");
+/** True once a connection was open. */
+export const wasOpen = signal(false);
 /** Set once the server has said who we are. */
 export const me = signal<MeAnswer | undefined>(undefined);
 /** One line about the last action. */
@@ -34,5 +36,6 @@ export const socket = new LiveSocket({
   },
   changed(state) {
     linkState.value = state;
+    if (state === "open") wasOpen.value = true;
   },
 });

@@ -29,6 +29,7 @@ export class TerminalSession {
   readonly #encoder = new TextEncoder();
   /** Offset after the last byte that has arrived. */
   #position: { readonly epoch: string; offset: number } | undefined;
+  #isAttached = false;
   /** Where output ends that was shown before, or by another page. */
   #pastUntil = 0;
   #pastUntilTime = 0;
@@ -82,11 +83,14 @@ export class TerminalSession {
       const { from, to, reason } = message.gap;
       this.#note(`bytes ${from} to ${to} are gone: ${reason}`);
       if (this.#position !== undefined) this.#position.offset = to;
+      this.#terminal.write("", () => {
+        this.#parsed = to;
+      });
     } else if ("lost" in message) {
       this.#set({ text: message.lost === null ? this.#roleText() : `Reconnecting: ${message.lost}` });
     } else if ("taken" in message) {
       this.#input.taken(message.taken);
-      this.#input.pump();
+      this.#pump();
       this.#showWaiting();
     } else if ("ended" in message) {
       const { code, signal } = message.ended;
@@ -95,7 +99,7 @@ export class TerminalSession {
     }
   }
 
-  #attached({ from, owner, isTerminal, until }: Attached & { readonly until?: number }): void {
+  #attached({ from, owner, isTerminal, until }: Attached): void {
     const { epoch, offset } = from;
     const own = this.#position;
     if (own !== undefined && (own.epoch !== epoch || own.offset !== offset)) this.#terminal.write("\x1bc");
@@ -111,11 +115,18 @@ export class TerminalSession {
     this.#set({ role: owner ? "owner" : "observer" });
     this.#set({ text: this.#roleText() });
     if (owner && was !== "owner") this.#resize();
-    if (owner) this.#input.pump();
-    else this.#input.clear();
+    this.#isAttached = true;
+    if (owner) this.#pump();
+    else this.#dropInput();
   }
 
   #show(bytes: Uint8Array): void {
+    const past = this.#pastUntil - (this.#position?.offset ?? 0);
+    if (past > 0 && past < bytes.length) {
+      this.#show(bytes.subarray(0, past));
+      this.#show(bytes.subarray(past));
+      return;
+    }
     const counts = this.#counts;
     counts.received += bytes.length;
     if (this.#position !== undefined) this.#position.offset += bytes.length;
@@ -137,7 +148,7 @@ export class TerminalSession {
   #type(bytes: Uint8Array): void {
     if (this.state.value.role !== "owner") return;
     this.#input.add(bytes);
-    this.#input.pump();
+    this.#pump();
     this.#showWaiting();
   }
 
@@ -148,6 +159,7 @@ export class TerminalSession {
 
   #lost(): void {
     const { inTransit } = this.#input;
+    this.#isAttached = false;
     this.#input.restart();
     if (this.state.value.hasEnded) return;
     this.#set({ text: "Reconnecting to the server …" });
@@ -155,7 +167,19 @@ export class TerminalSession {
     if (inTransit > 0) this.#note(`the connection was lost: up to ${inTransit} bytes of input may be missing`);
   }
 
+  /** Sends input; while the connection is away, it waits. */
+  #pump(): void {
+    if (this.#isAttached) this.#input.pump();
+  }
+
+  #dropInput(): void {
+    const { waiting } = this.#input;
+    this.#input.clear();
+    if (waiting > 0) this.#note(`another page types here now: ${waiting} bytes of input were dropped`);
+  }
+
   #showWaiting(): void {
+    if (!this.#isAttached) return;
     const { waiting } = this.#input;
     this.#set({ text: waiting === 0 ? this.#roleText() : `Sending: ${Math.ceil(waiting / 1024)} KiB of input wait` });
   }

@@ -16,12 +16,29 @@ import { UsageTab } from "./usage-tab.tsx";
 
 type ContainerRoute = Extract<Route, { readonly view: "container" }>;
 
-/** One container: facts, buttons and tabs. */
+/** One container: facts, buttons and tabs. Only the facts are drawn again with each update. */
 export function ContainerView({ place }: { readonly place: ContainerRoute }) {
   const { guest, container: id, tab } = place;
-  const container = containerOf(guest, id);
   return (
     <div class={`view ${tab === "terminal" && place.exec !== undefined ? "full" : ""}`}>
+      <ContainerTop guest={guest} id={id} />
+      <Tabs
+        label={`container ${id}`}
+        tabs={CONTAINER_TABS.map((each) => ({
+          text: each,
+          route: { view: "container", guest, container: id, tab: each },
+          isCurrent: each === tab,
+        }))}
+      />
+      <ContainerPart key={`${guest} ${id} ${tab}`} place={place} />
+    </div>
+  );
+}
+
+function ContainerTop({ guest, id }: { readonly guest: string; readonly id: string }) {
+  const container = containerOf(guest, id);
+  return (
+    <>
       <div class="bar">
         <Heading title={id}>
           <a href={routeHref({ view: "overview" })}>guests</a> /{" "}
@@ -34,16 +51,7 @@ export function ContainerView({ place }: { readonly place: ContainerRoute }) {
       ) : (
         <ContainerFacts container={container} />
       )}
-      <Tabs
-        label={`container ${id}`}
-        tabs={CONTAINER_TABS.map((each) => ({
-          text: each,
-          route: { view: "container", guest, container: id, tab: each },
-          isCurrent: each === tab,
-        }))}
-      />
-      <ContainerPart key={`${guest} ${id} ${tab}`} place={place} />
-    </div>
+    </>
   );
 }
 

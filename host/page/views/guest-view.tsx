@@ -14,11 +14,28 @@ import { MemoryTab } from "./memory-tab.tsx";
 import { PortsTab } from "./ports-tab.tsx";
 import { UsageTab } from "./usage-tab.tsx";
 
-/** One guest: facts, buttons and tabs. */
+/** One guest: facts, buttons and tabs. Only the facts are drawn again with each update. */
 export function GuestView({ name, tab }: { readonly name: string; readonly tab: GuestTab }) {
-  const guest = guestNamed(name);
   return (
     <div class="view">
+      <GuestTop name={name} />
+      <Tabs
+        label={`guest ${name}`}
+        tabs={GUEST_TABS.map((each) => ({
+          text: each,
+          route: { view: "guest", guest: name, tab: each },
+          isCurrent: each === tab,
+        }))}
+      />
+      <GuestPart key={`${name} ${tab}`} name={name} tab={tab} />
+    </div>
+  );
+}
+
+function GuestTop({ name }: { readonly name: string }) {
+  const guest = guestNamed(name);
+  return (
+    <>
       <div class="bar">
         <Heading title={name}>
           <a href={routeHref({ view: "overview" })}>guests</a> / {name}
@@ -30,16 +47,7 @@ export function GuestView({ name, tab }: { readonly name: string; readonly tab: 
       ) : (
         <GuestFacts guest={guest} />
       )}
-      <Tabs
-        label={`guest ${name}`}
-        tabs={GUEST_TABS.map((each) => ({
-          text: each,
-          route: { view: "guest", guest: name, tab: each },
-          isCurrent: each === tab,
-        }))}
-      />
-      <GuestPart key={`${name} ${tab}`} name={name} tab={tab} />
-    </div>
+    </>
   );
 }
 
