@@ -13,5 +13,5 @@ export function notices(root: string, folders: readonly string[]): string {
       .map((name) => readFileSync(join(root, folder, name), "utf8").trim());
     return [`${about.name} ${about.version} (${about.license})`, ...texts].join("\n\n");
   });
-  return `The files in dist and build/page contain these packages.\n\n${parts.join(`\n\n${"-".repeat(80)}\n\n`)}\n`;
+  return `The files of this package contain these packages.\n\n${parts.join(`\n\n${"-".repeat(80)}\n\n`)}\n`;
 }

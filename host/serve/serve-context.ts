@@ -8,7 +8,7 @@ import type { TreeFeed } from "./tree-feed.ts";
 /** Runs a command of guestctl, such as ["stop", "web"]; resolves with what it prints. Rejects with its one line. */
 export type RunCommand = (words: readonly string[], signal: AbortSignal) => Promise<string>;
 
-/** What routes and channels share. */
+/** State that routes and channels share. */
 export interface ServeContext {
   readonly store: StateStore;
   readonly view: Pick<LiveView, "target" | "guests" | "onChange">;

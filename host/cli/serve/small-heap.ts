@@ -1,5 +1,5 @@
 /** A server creates much garbage and keeps little: with its usual sizes, V8 would take twice the memory. */
-const FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=128"];
+const FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=128", "--no-opt", "--v8-pool-size=1"];
 
 /** Runs this command line again in this process, with a small heap, unless it runs so already. */
 export function useSmallHeap(): void {

@@ -10,7 +10,7 @@ const MAX_SIZE = 1000;
 const EXEC = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 const EPOCH = /^(?:[0-9a-f]{2}){1,64}$/;
 
-/** What a page asked for, checked. */
+/** A page's request, checked. */
 export interface TerminalRequest {
   readonly guest: string;
   readonly container: string;
