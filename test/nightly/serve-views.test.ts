@@ -47,8 +47,8 @@ describe.skipIf(whyNoBrowser)(whyNoBrowser === undefined ? title : `${title} (sk
   };
 
   it("shows usage of guest, container and process in the overview", async () => {
-    await row(/^web .*running [\d.]+ [\d.]+M/).waitFor();
-    await row(/^fold kept|kept live/).waitFor();
+    await row(/ web .*running [\d.]+ [\d.]+[KM]/).waitFor();
+    await row(/ kept live [\d.]+ [\d.]+[MG]/).waitFor();
     await row(/pid \d+ sh -c/).waitFor();
     await page.getByRole("button", { name: "fold kept" }).click();
     await page.getByRole("link", { name: "web" }).waitFor({ state: "detached" });
@@ -59,7 +59,7 @@ describe.skipIf(whyNoBrowser)(whyNoBrowser === undefined ? title : `${title} (sk
   it("charts a container's usage, and lists its launch plan with fields and durations", async () => {
     await show("guests/kept/containers/web/usage");
     await page.getByRole("img", { name: /^Memory over the last 5 minutes/ }).waitFor();
-    await page.getByRole("row", { name: /^used( [\d.]+M){4}$/ }).waitFor();
+    await page.getByRole("row", { name: /^used( [\d.]+[KM]){4}$/ }).waitFor();
     await page.getByRole("button", { name: "1 min" }).click();
     await page.getByRole("img", { name: /^Memory over the last 1 minutes/ }).waitFor();
     await show("guests/kept/containers/web/plan");

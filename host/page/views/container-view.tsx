@@ -77,7 +77,7 @@ function ContainerFacts({ container }: { readonly container: ContainerTree }) {
   const { image, state, code, usage, processes } = container;
   const facts: readonly (readonly [string, string])[] = [
     ["state", code === undefined ? state : `exited with ${code}`],
-    ["image", image ?? "unknown"],
+    ["image", image || "unknown"],
     ["tasks", String(usage.pids ?? "-")],
     ["command", processes.find(({ exec }) => exec === "")?.command?.join(" ") ?? "unknown"],
   ];
