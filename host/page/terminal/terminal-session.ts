@@ -4,13 +4,11 @@ import type { OpenTerminal, TerminalMessage } from "../../serve/protocol/termina
 import type { Channel, LiveSocket } from "../state/live-socket.ts";
 import { plainText } from "../state/plain-text.ts";
 import { swallowPastQueries } from "./answered-queries.ts";
+import { PastOutput } from "./past-output.ts";
 import { TerminalInput } from "./terminal-input.ts";
 
 /** Output after which the server hears how much was shown. */
 const REPORT_BYTES = 32 * 1024;
-/** Time after an attachment in which queries count as past, if the server doesn't say where the past ends. */
-const PAST_MS = 300;
-
 export interface TerminalState {
   /** One line. */
   readonly text: string;
@@ -30,11 +28,7 @@ export class TerminalSession {
   /** Offset after the last byte that has arrived. */
   #position: { readonly epoch: string; offset: number } | undefined;
   #isAttached = false;
-  /** Where output ends that was shown before, or by another page. */
-  #pastUntil = 0;
-  #pastUntilTime = 0;
-  /** Offset up to which xterm has parsed. */
-  #parsed = 0;
+  readonly #past = new PastOutput();
   /** Counts of the present connection; bytes of an earlier one don't count. */
   #counts = { received: 0, shown: 0, reported: 0 };
 
@@ -63,7 +57,7 @@ export class TerminalSession {
           this.#set({ text: "The terminal has ended.", role: "none", hasEnded: true });
       },
     });
-    swallowPastQueries(terminal, () => this.#isPast());
+    swallowPastQueries(terminal, () => this.#past.isPast);
     terminal.onData((text) => this.#type(this.#encoder.encode(text)));
     terminal.onBinary((text) => this.#type(Uint8Array.from(text, (each) => each.charCodeAt(0))));
     terminal.onResize(() => this.#resize());
@@ -83,9 +77,7 @@ export class TerminalSession {
       const { from, to, reason } = message.gap;
       this.#note(`bytes ${from} to ${to} are gone: ${reason}`);
       if (this.#position !== undefined) this.#position.offset = to;
-      this.#terminal.write("", () => {
-        this.#parsed = to;
-      });
+      this.#terminal.write("", () => this.#past.parsed(to));
     } else if ("lost" in message) {
       this.#set({ text: message.lost === null ? this.#roleText() : `Reconnecting: ${message.lost}` });
     } else if ("taken" in message) {
@@ -104,11 +96,8 @@ export class TerminalSession {
     const own = this.#position;
     if (own !== undefined && (own.epoch !== epoch || own.offset !== offset)) this.#terminal.write("\x1bc");
     this.#position = { epoch, offset };
-    this.#pastUntil = until ?? 0;
-    this.#pastUntilTime = until === undefined ? performance.now() + PAST_MS : 0;
-    this.#terminal.write("", () => {
-      this.#parsed = offset;
-    });
+    this.#past.begin(until);
+    this.#terminal.write("", () => this.#past.parsed(offset));
     this.#terminal.options.convertEol = !isTerminal;
     this.#terminal.options.disableStdin = !owner;
     const was = this.state.value.role;
@@ -121,28 +110,22 @@ export class TerminalSession {
   }
 
   #show(bytes: Uint8Array): void {
-    const past = this.#pastUntil - (this.#position?.offset ?? 0);
-    if (past > 0 && past < bytes.length) {
-      this.#show(bytes.subarray(0, past));
-      this.#show(bytes.subarray(past));
-      return;
-    }
+    for (const part of this.#past.split(this.#position?.offset ?? 0, bytes)) this.#write(part);
+  }
+
+  #write(bytes: Uint8Array): void {
     const counts = this.#counts;
     counts.received += bytes.length;
     if (this.#position !== undefined) this.#position.offset += bytes.length;
+    const end = this.#position?.offset ?? 0;
     this.#terminal.write(bytes, () => {
-      this.#parsed += bytes.length;
+      this.#past.parsed(end);
       counts.shown += bytes.length;
       if (counts !== this.#counts) return;
       if (counts.shown - counts.reported < REPORT_BYTES && counts.shown < counts.received) return;
       counts.reported = counts.shown;
       this.#channel.send({ shown: counts.shown });
     });
-  }
-
-  /** True while xterm parses output that isn't new. */
-  #isPast(): boolean {
-    return this.#parsed < this.#pastUntil || performance.now() < this.#pastUntilTime;
   }
 
   #type(bytes: Uint8Array): void {
