@@ -8,12 +8,16 @@ interface TraceEvent {
   /** Microseconds. */
   readonly ts: number;
   readonly dur?: number;
+  /** Processor time. */
+  readonly tdur?: number;
   readonly args?: { readonly name?: string };
 }
 
 export interface TracedWork {
   /** Longest task of the page's main thread, in ms: a frame is one task. */
   readonly longest: number;
+  /** Most processor time of such a task, in ms. */
+  readonly busiest: number;
   /** Frames that were drawn. */
   readonly frames: number;
   readonly seconds: number;
@@ -35,5 +39,7 @@ export async function longestTask(browser: Browser, page: Page, work: () => Prom
   if (main === undefined) throw new Error("the trace has no animation frame");
   const tasks = events.filter(({ name, pid, tid }) => name === "RunTask" && pid === main.pid && tid === main.tid);
   if (tasks.length === 0) throw new Error("the trace has no task");
-  return { longest: Math.max(...tasks.map(({ dur = 0 }) => dur)) / 1000, frames: fired.length, seconds };
+  const longest = Math.max(...tasks.map(({ dur = 0 }) => dur)) / 1000;
+  const busiest = Math.max(...tasks.map(({ tdur = 0 }) => tdur)) / 1000;
+  return { longest, busiest, frames: fired.length, seconds };
 }
