@@ -32,6 +32,7 @@ test("guestctl has exactly these commands", () => {
     "inspect",
     "stats",
     "top",
+    "serve",
     "metrics",
     "traces",
     "logs",

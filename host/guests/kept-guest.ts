@@ -72,7 +72,9 @@ export async function bootKeptGuest(
 async function boot(store: StateStore, options: KeptGuestOptions, folder?: SharedFolder): Promise<SandboxGuest> {
   try {
     const guest = await SandboxGuest.start({ ...options, consoleFile: consoleFile(store, options.name) }, folder);
-    store.boots.add({ accelerator: guest.guest.accelerator, ms: guest.timeline.check });
+    const { timeline } = guest;
+    const details = { guest: options.name, timeline, at: new Date().toISOString() };
+    store.boots.add({ accelerator: guest.guest.accelerator, ms: timeline.check, details });
     return guest;
   } catch (error) {
     if (!options.signal.aborted) store.boots.add({ failed: true });

@@ -15,8 +15,6 @@ export interface ServeContext {
   readonly feed: TreeFeed;
   readonly version: string;
   readonly allowExec: boolean;
-  /** Address of the only agent, instead of guests of the store. */
-  readonly address: string | undefined;
   /** Folder of conformance reports. */
   readonly reports: string | undefined;
   readonly run: RunCommand;

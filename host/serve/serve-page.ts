@@ -43,22 +43,31 @@ export interface ServedPage extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Serves the page and its requests until disposal. It owns nothing that could be lost. Rejects if it can't listen. */
+/**
+ * Serves the page and its requests until disposal. It owns nothing that could be lost. Rejects with Node's error if it can't
+ * listen, with FolderError or OperationError if the state store or the sessions' key can't be read.
+ */
 export async function servePage(options: ServePageOptions): Promise<ServedPage> {
-  const { store, listen, origin, guest, address } = options;
+  const { store, listen, origin, guest, address, version, allowExec, reports, run } = options;
   const closing = new AbortController();
-  const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: 0 });
-  server.maxConnections = MAX_CONNECTIONS;
-  await listenAt(server, listen);
-  const { port } = server.address() as AddressInfo;
-  const sessions = new Sessions(placeOf({ ...listen, port }, origin), sessionKey(store.root), options.allowExec);
+  const key = sessionKey(store.root);
   const view = new LiveView(store, { ...(guest && { guest }), ...(address && { address }) });
   const feed = new TreeFeed(view);
+  const closeView = () => {
+    feed[Symbol.dispose]();
+    view.close();
+  };
+  const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: 0 });
+  server.maxConnections = MAX_CONNECTIONS;
+  await listenAt(server, listen).catch((error: unknown) => {
+    closeView();
+    throw error;
+  });
+  const { port } = server.address() as AddressInfo;
+  const sessions = new Sessions(placeOf({ ...listen, port }, origin), key, allowExec);
   const context: ServeContext = {
-    ...{ store, view, feed, version: options.version, allowExec: options.allowExec, address },
-    ...{ reports: options.reports, run: options.run },
+    ...{ store, view, feed, version, allowExec, reports, run, signal: closing.signal },
     ...{ owners: new Owners(), endedExecs: new EndedExecs(), spans: new SpanFeed() },
-    signal: closing.signal,
   };
   const parts = { context, sessions, page: new PageFiles(options.page) };
   server.on("request", (request, response) => void answerRequest(request, response, parts));
@@ -69,8 +78,7 @@ export async function servePage(options: ServePageOptions): Promise<ServedPage> 
       closing.abort();
       sockets.close();
       await closed(server);
-      feed[Symbol.dispose]();
-      view.close();
+      closeView();
     },
   };
 }
@@ -79,7 +87,7 @@ export async function servePage(options: ServePageOptions): Promise<ServedPage> 
 function serveSockets(server: Server, sessions: Sessions, context: ServeContext): { close(): void } {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
   const isWelcome = ({ headers, url }: IncomingMessage) =>
-    sessions.isAllowed(headers, true) && sessions.has(headers) && url === "/api/socket";
+    sessions.isAllowed(headers, "write") && sessions.has(headers) && url === "/api/socket";
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
     if (!isWelcome(request)) return refuse(socket, "403 Forbidden");

@@ -1,4 +1,5 @@
 import { appendFileSync, readFileSync, rmSync, statSync } from "node:fs";
+import type { BootTimeline } from "../sandbox/boot-timeline.ts";
 
 /** A guest's boot: with its duration, or failed. */
 export type BootEntry =
@@ -6,10 +7,12 @@ export type BootEntry =
       readonly accelerator: string;
       /** Milliseconds from QEMU's start to the agent's first answer. */
       readonly ms: number;
+      /** Name of the guest, its steps, and when it was up (ISO 8601): absent in lines of an older guestctl. */
+      readonly details?: { readonly guest: string; readonly timeline: BootTimeline; readonly at: string };
     }
   | { readonly failed: true };
 
-/** Bytes, some 20,000 boots; then the log begins again. Prometheus takes that for a restart, so rates stay right. */
+/** Bytes, some 4000 boots; then the log begins again. Prometheus takes that for a restart, so rates stay right. */
 const MAX_BYTES = 1 << 20;
 
 /** Boots of this user's guests, one JSON line each: the records of guests that were powered off are gone. */

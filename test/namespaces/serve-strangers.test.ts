@@ -1,10 +1,12 @@
 import { once } from "node:events";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { PageClient, postToken } from "../../host/serve/testing/page-client.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startGuestctl } from "../scenarios/guestctl-process.ts";
 import { GUEST, ServedAgent } from "./testing/served-agent.ts";
 
 describeInNamespaces("strangers at guestctl serve", () => {
@@ -18,7 +20,15 @@ describeInNamespaces("strangers at guestctl serve", () => {
   });
   afterAll(() => served?.[Symbol.asyncDispose]());
 
-  const PATHS = ["/api/me", "/api/boots", `/api/guests/${GUEST}/memory`, "/api/none", "/none", "/../package.json"];
+  const PATHS = [
+    "/api/me",
+    "/api/boots",
+    `/api/guests/${GUEST}/memory`,
+    "/api/none",
+    "/none",
+    "/../package.json",
+    "http://[/",
+  ];
 
   /** Sends a request with these headers alone; resolves with everything that comes back. */
   async function ask(path: string, headers: Readonly<Record<string, string>>, method = "GET", socketPath?: string) {
@@ -141,5 +151,38 @@ describeInNamespaces("strangers at guestctl serve", () => {
     expect(await ask("/", { host: "localhost" }, "GET", path)).toEqual(NOTHING);
     const { host } = link;
     expect(await ask("/api/me", { host }, "GET", path)).toEqual(NOTHING);
+  });
+
+  it("a server that can't start says why in one line: a place of others, a port in use, a damaged key", async () => {
+    const refusal = async (flags: readonly string[], runtime = served.env.XDG_RUNTIME_DIR) => {
+      const { ended, output } = startGuestctl(["serve", ...flags], { env: { XDG_RUNTIME_DIR: runtime } });
+      return [await ended, output.stderr];
+    };
+    const damaged = join(served.machine.directory, "damaged");
+    const folder = join(damaged, `guestd-${process.geteuid?.()}`);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    chmodSync(damaged, 0o700);
+    writeFileSync(join(folder, ".serve-key"), "{}");
+    expect(
+      await Promise.all([
+        refusal(["--listen", "0.0.0.0:4878"]),
+        refusal(["--listen", `127.0.0.1:${link.port}`]),
+        refusal(["--listen", "127.0.0.1:0"], damaged),
+        refusal(["--origin", "https://example.org/page"]),
+      ]),
+    ).toEqual([
+      [
+        expect.any(Number),
+        expect.stringMatching(/0\.0\.0\.0 can be reached by others, without encryption: use unix:PATH/),
+      ],
+      [
+        1,
+        expect.stringMatching(
+          /^guestctl: serve: listen on 127\.0\.0\.1:\d+: .*EADDRINUSE.*; choose another with --listen/,
+        ),
+      ],
+      [1, expect.stringMatching(/^guestctl: \S+\/\.serve-key: the record is damaged; remove the file\n$/)],
+      [expect.any(Number), expect.stringMatching(/Expected an address such as https:\/\/guests\.example\.org/)],
+    ]);
   });
 });

@@ -67,11 +67,12 @@ async function serve(flags: ServeFlags): Promise<void> {
     ...{ version: packageJson.version, page: join(packageRoot(), "build/page"), reports: flags.reports },
     run: runForOutput,
   }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === undefined) throw error;
     const remedy = error.code === "EADDRINUSE" ? "; choose another with --listen 127.0.0.1:0" : "";
     throw new CliError(`serve: listen on ${placeText(listen)}: ${oneLine(error)}${remedy}`);
   });
   await print(`${served.url}\n`);
-  if (flags.open && listen.path === undefined) openBrowser(served.url);
+  using _opened = flags.open && listen.path === undefined ? openBrowser(served.url, store.root) : undefined;
   process.exitCode = 128 + (await interrupts.next());
 }
 

@@ -14,8 +14,9 @@ const MAX_SOURCES = 256;
 const MAX_TAIL = 10_000;
 const DEFAULT_TAIL = 500;
 const MAX_SEARCH = 200;
-/** Bytes of the past of all sources together, and of each at least. */
+/** Bytes of the past of all sources together, for each line that is wanted unless lines are searched, and of each source at least. */
 const PAST_BYTES = 4 << 20;
+const LINE_BYTES = 1024;
 const MIN_PAST_BYTES = 16 * 1024;
 /** How long the past of a slow source is waited for, in ms. */
 const PAST_MS = 3000;
@@ -29,13 +30,16 @@ export function openLogs(fields: CheckedFields, port: ChannelPort, context: Serv
   const guest = fields.text("guest");
   targetOf(context, guest);
   const containers = fields.optionalTexts("containers", MAX_SOURCES, 256);
-  return new LogsChannel({ guest, containers, sender: new LogSender(port, options), port, context });
+  const pastBytes = options.search === undefined ? Math.min(PAST_BYTES, options.tail * LINE_BYTES) : PAST_BYTES;
+  return new LogsChannel({ guest, containers, pastBytes, sender: new LogSender(port, options), port, context });
 }
 
 interface LogsParts {
   readonly guest: string;
   /** Undefined for all of the guest. */
   readonly containers: readonly string[] | undefined;
+  /** Bytes of the past that are read of all sources together. */
+  readonly pastBytes: number;
   readonly sender: LogSender;
   readonly port: ChannelPort;
   readonly context: ServeContext;
@@ -56,7 +60,7 @@ class LogsChannel implements Channel {
     const { context, containers, sender } = parts;
     this.#unsubscribe = containers === undefined ? context.feed.onChange(() => this.#follow()) : () => undefined;
     this.#late = setTimeout(() => sender.endPast(), PAST_MS);
-    this.#open(containers ?? this.#running());
+    this.#open(containers ?? this.#running(), parts.pastBytes);
     if (this.#pending.size === 0) sender.endPast();
   }
 
@@ -80,12 +84,12 @@ class LogsChannel implements Channel {
   #follow(): void {
     const running = this.#running();
     for (const id of this.#sources) if (!running.includes(id)) this.#sources.delete(id);
-    this.#open(running);
+    this.#open(running, PAST_BYTES); // all that they have printed is new
   }
 
-  #open(containers: readonly string[]): void {
+  #open(containers: readonly string[], pastBytes: number): void {
     const added = containers.filter((id) => !this.#sources.has(id)).slice(0, MAX_SOURCES - this.#sources.size);
-    const tailBytes = Math.max(MIN_PAST_BYTES, Math.floor(PAST_BYTES / Math.max(added.length, 4)));
+    const tailBytes = Math.max(MIN_PAST_BYTES, Math.floor(pastBytes / Math.max(added.length, 1)));
     for (const id of added) {
       this.#sources.add(id);
       this.#pending.add(id);

@@ -42,10 +42,13 @@ async function answer(
 ): Promise<void> {
   const { method = "" } = request;
   const isRead = method === "GET" || method === "HEAD";
-  if (!sessions.isAllowed(request.headers, !isRead)) return refuse(response);
+  const url = URL.parse(request.url ?? "", "http://page");
+  const isPage = url?.pathname.startsWith("/api/") === false;
+  const kind = !isRead ? "write" : isPage ? "page" : "read";
+  if (url === null || !sessions.isAllowed(request.headers, kind)) return refuse(response);
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
-  const { pathname, searchParams } = new URL(request.url ?? "/", "http://page");
-  if (!pathname.startsWith("/api/")) {
+  const { pathname, searchParams } = url;
+  if (isPage) {
     if (isRead && (await page.answer(pathname, request, response))) return;
     return refuse(response);
   }

@@ -54,7 +54,7 @@ export interface BootStep {
   readonly ms: number;
 }
 
-/** GET /api/boots: guests that run, and the last ones that ended; the last booted first. */
+/** GET /api/boots: guests that run, those that ended and are kept, and the last 50 boots of others; the last booted first. */
 export interface BootsAnswer {
   readonly boots: readonly Boot[];
 }

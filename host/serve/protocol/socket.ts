@@ -39,7 +39,7 @@ export type ChannelMessage = GuestsMessage | LogsMessage | EventsMessage | Termi
 export type GuestsMessage = { readonly whole: readonly GuestTree[] } | { readonly changes: GuestsChanges };
 
 /** Bytes of the channel's number before the payload of a binary frame, big endian. */
-export const CHANNEL_BYTES = 4;
+const CHANNEL_BYTES = 4;
 
 /** Returns a binary frame. */
 export function binaryFrame(channel: number, bytes: Uint8Array): Uint8Array {

@@ -7,14 +7,20 @@ export interface AllowedPlace {
   readonly hosts: readonly string[];
 }
 
+/** `read` asks for the page's files, or for data; what changes something, and a WebSocket, is `write` and needs an Origin. */
+export type RequestKind = "page" | "read" | "write";
+
 /**
  * True if a request was sent to this server under its own name, and not by a page of another origin: a name that was rebound to
- * this address has another Host. Requests that change something, and WebSockets, need an Origin.
+ * this address has another Host.
  */
-export function isAllowedRequest(place: AllowedPlace, headers: IncomingHttpHeaders, needsOrigin: boolean): boolean {
+export function isAllowedRequest(place: AllowedPlace, headers: IncomingHttpHeaders, kind: RequestKind): boolean {
   const { host = "", origin } = headers;
   if (!place.hosts.includes(host)) return false;
-  if (origin === undefined ? needsOrigin : origin !== `${place.scheme}://${host}`) return false;
+  if (origin === undefined ? kind === "write" : origin !== `${place.scheme}://${host}`) return false;
+  // Any page may link to this one, whose files have no secrets.
+  if (kind === "page" && headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document")
+    return true;
   // Of a page at another port of this host, SameSite lets the cookie through.
   return ["same-origin", "none", undefined].includes(headers["sec-fetch-site"]?.toString());
 }

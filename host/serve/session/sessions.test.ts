@@ -73,17 +73,24 @@ test("names of the server depend on where it listens", () => {
   expect(placeOf({ path: "/s" }, new URL("https://a.example:8443"))).toEqual(behind);
 });
 
+const OWN = { host: "localhost:1" };
+const LINKED = { ...OWN, "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
+
 test.each([
-  [{ host: "localhost:1" }, false, true],
-  [{ host: "localhost:1" }, true, false],
-  [{ host: "localhost:1", origin: "http://localhost:1" }, true, true],
-  [{ host: "localhost:1", origin: "http://127.0.0.1:1" }, true, false],
-  [{ host: "localhost:1", origin: "https://localhost:1" }, true, false],
-  [{ host: "LOCALHOST:1" }, false, false],
-  [{ host: "evil.example:1" }, false, false],
-  [{}, false, false],
-  [{ host: "localhost:1", "sec-fetch-site": "none" }, false, true],
-  [{ host: "localhost:1", "sec-fetch-site": "same-site" }, false, false],
-])("a request with %j, needing an origin: %s, is allowed: %s", (headers, needsOrigin, isAllowed) => {
-  expect(isAllowedRequest(placeOf({ port: 1 }, undefined), headers, needsOrigin)).toBe(isAllowed);
+  [OWN, "read", true],
+  [OWN, "write", false],
+  [{ ...OWN, origin: "http://localhost:1" }, "write", true],
+  [{ ...OWN, origin: "http://127.0.0.1:1" }, "write", false],
+  [{ ...OWN, origin: "https://localhost:1" }, "write", false],
+  [{ host: "LOCALHOST:1" }, "read", false],
+  [{ host: "evil.example:1" }, "page", false],
+  [{}, "page", false],
+  [{ ...OWN, "sec-fetch-site": "none" }, "read", true],
+  [{ ...OWN, "sec-fetch-site": "same-site" }, "read", false],
+  [LINKED, "page", true],
+  [LINKED, "read", false],
+  [{ ...LINKED, "sec-fetch-dest": "iframe" }, "page", false],
+  [{ ...LINKED, host: "evil.example:1" }, "page", false],
+] as const)("a request with %j to %s is allowed: %s", (headers, kind, isAllowed) => {
+  expect(isAllowedRequest(placeOf({ port: 1 }, undefined), headers, kind)).toBe(isAllowed);
 });

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { type AllowedPlace, isAllowedRequest } from "./allowed-request.ts";
+import { type AllowedPlace, isAllowedRequest, type RequestKind } from "./allowed-request.ts";
 import { OneTimeToken } from "./one-time-token.ts";
 import { hasSession, type Right, sessionCookie } from "./session-cookie.ts";
 
@@ -22,8 +22,8 @@ export class Sessions {
   }
 
   /** True if the request came under the server's name and from no other origin. */
-  isAllowed(headers: IncomingHttpHeaders, needsOrigin: boolean): boolean {
-    return isAllowedRequest(this.#place, headers, needsOrigin);
+  isAllowed(headers: IncomingHttpHeaders, kind: RequestKind): boolean {
+    return isAllowedRequest(this.#place, headers, kind);
   }
 
   has(headers: IncomingHttpHeaders): boolean {

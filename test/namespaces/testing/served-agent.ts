@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { PageClient } from "../../../host/serve/testing/page-client.ts";
 import { StateStore } from "../../../host/state/state-store.ts";
-import { type GuestctlProcess, startGuestctl } from "../../scenarios/guestctl-process.ts";
+import { type GuestctlProcess, launcher, startProgram } from "../../scenarios/guestctl-process.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
@@ -50,12 +50,15 @@ export class ServedAgent implements AsyncDisposable {
     this.pod = await Pod.open(this.machine);
   }
 
-  /** Starts `guestctl serve` at a free port, and resolves with its link. */
+  /** Starts `guestctl serve`, by default at a free port, and resolves with its link. `script` is guestctl's. */
   async serve(
     flags: readonly string[] = [],
     listen = "127.0.0.1:0",
+    script = launcher,
   ): Promise<{ link: string; server: GuestctlProcess }> {
-    const server = startGuestctl(["serve", "--no-open", "--listen", listen, ...flags], { env: this.env });
+    const server = startProgram([process.execPath, script, "serve", "--no-open", "--listen", listen, ...flags], {
+      env: this.env,
+    });
     this.#servers.push(server);
     await server.prints(/#\S+\n/);
     return { link: server.output.stdout.toString().trim(), server };
