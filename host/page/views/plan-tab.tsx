@@ -17,6 +17,7 @@ export function PlanTab({ guest, container }: PlanTabProps) {
     <Loading loaded={loaded.value} what="the launch plan">
       {({ steps, note }) => {
         const longest = Math.max(1, ...steps.map(({ micros = 0 }) => micros));
+        const isMeasured = steps.some(({ micros }) => micros !== undefined);
         return (
           <Wide label="launch plan">
             {note !== undefined && <p class="quiet">{note}</p>}
@@ -30,9 +31,11 @@ export function PlanTab({ guest, container }: PlanTabProps) {
                   <th scope="col">Operation</th>
                   <th scope="col">Object</th>
                   <th scope="col">Field of the spec</th>
-                  <th scope="col" class="number">
-                    Duration
-                  </th>
+                  {isMeasured && (
+                    <th scope="col" class="number">
+                      Duration
+                    </th>
+                  )}
                 </tr>
               </thead>
               <tbody>
@@ -42,9 +45,11 @@ export function PlanTab({ guest, container }: PlanTabProps) {
                     <th scope="row">{operation}</th>
                     <td class="code">{object}</td>
                     <td>{reason}</td>
-                    <td class="number" style={{ backgroundSize: `${((micros ?? 0) / longest) * 100}% 18px` }}>
-                      {micros === undefined ? "-" : `${micros} µs`}
-                    </td>
+                    {isMeasured && (
+                      <td class="number" style={{ backgroundSize: `${((micros ?? 0) / longest) * 100}% 18px` }}>
+                        {micros === undefined ? "-" : `${micros} µs`}
+                      </td>
+                    )}
                   </tr>
                 ))}
               </tbody>
