@@ -3,10 +3,14 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { expect, onTestFinished, test } from "vitest";
 import { PageFiles } from "./page-files.ts";
 
-async function serveFolder(): Promise<{ readonly folder: string; get(path: string): Promise<Response> }> {
+async function serveFolder(): Promise<{
+  readonly folder: string;
+  get(path: string, headers?: Record<string, string>): Promise<Response>;
+}> {
   const root = mkdtempSync(join(tmpdir(), "page-"));
   const folder = join(root, "page");
   mkdirSync(folder);
@@ -22,7 +26,7 @@ async function serveFolder(): Promise<{ readonly folder: string; get(path: strin
     rmSync(root, { recursive: true });
   });
   const { port } = server.address() as AddressInfo;
-  return { folder, get: (path) => fetch(`http://127.0.0.1:${port}${path}`) };
+  return { folder, get: (path, headers = {}) => fetch(`http://127.0.0.1:${port}${path}`, { headers }) };
 }
 
 test("the page's files are compressed, and those with a hash are kept for ever", async () => {
@@ -38,6 +42,16 @@ test("the page's files are compressed, and those with a hash are kept for ever",
   expect(script.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
   writeFileSync(join(folder, "index.html"), "built again");
   expect(await (await get("/")).text()).toBe("built again");
+});
+
+test("a page that was packed is served as it is, and unpacked for who can't do that", async () => {
+  const { folder, get } = await serveFolder();
+  writeFileSync(join(folder, "page-0123ABCD.js.gz"), gzipSync("content"));
+  const packed = await get("/page-0123ABCD.js");
+  expect([packed.headers.get("content-encoding"), await packed.text()]).toEqual(["gzip", "content"]);
+  const plain = await get("/page-0123ABCD.js", { "accept-encoding": "identity" });
+  expect([plain.headers.get("content-encoding"), await plain.text()]).toEqual([null, "content"]);
+  expect((await get("/page-0123ABCD.js.gz")).status).toBe(403);
 });
 
 test("no other file can be reached", async () => {

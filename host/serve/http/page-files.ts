@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join, relative, sep } from "node:path";
 import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { gunzip, gzip } from "node:zlib";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -16,6 +16,7 @@ const TYPES: Readonly<Record<string, string>> = {
 const PACKED = new Set([".html", ".js", ".css", ".svg", ".json"]);
 /** Files whose names have a hash of their content. */
 const HASHED = /-[A-Z0-9]{8}\.\w+$/;
+const PACKED_END = ".gz";
 const INDEX = "index.html";
 const NOT_BUILT =
   "<!doctype html><title>guestd</title><p>The page isn't built: run npm run build in the checkout, then reload.\n";
@@ -27,7 +28,10 @@ interface PageFile {
   readonly packed: Buffer | undefined;
 }
 
-/** The files of the built page. Only names that a reading of the folder found are served, so that no path leads elsewhere. */
+/**
+ * The files of the built page, as the build wrote them or, in the package, compressed as `NAME.gz`. Only names that a reading of
+ * the folder found are served, so that no path leads elsewhere.
+ */
 export class PageFiles {
   readonly #folder: string;
   readonly #loaded = new Map<string, Promise<PageFile>>();
@@ -39,7 +43,8 @@ export class PageFiles {
   /** Answers a request for a file; false if the page doesn't have it. */
   async answer(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     const name = path === "/" ? INDEX : path.slice(1);
-    if (!this.#names().has(name)) {
+    const names = this.#names();
+    if (extname(name) === PACKED_END || !(names.has(name) || names.has(`${name}${PACKED_END}`))) {
       if (name !== INDEX) return false;
       response.writeHead(503, { "content-type": TYPES[".html"], "cache-control": "no-store" }).end(NOT_BUILT);
       return true;
@@ -78,8 +83,12 @@ export class PageFiles {
 }
 
 async function read(path: string): Promise<PageFile> {
-  const content = readFileSync(path);
   const type = TYPES[extname(path)] ?? "application/octet-stream";
+  if (!existsSync(path)) {
+    const compressed = readFileSync(`${path}${PACKED_END}`);
+    return { type, content: await promisify(gunzip)(compressed), packed: compressed };
+  }
+  const content = readFileSync(path);
   const packed = PACKED.has(extname(path)) ? await promisify(gzip)(content, { level: 9 }) : undefined;
   return { type, content, packed: packed !== undefined && packed.length < content.length ? packed : undefined };
 }
