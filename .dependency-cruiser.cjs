@@ -75,6 +75,16 @@ module.exports = {
     ),
     // The SDK and guestctl share what keeps guests; a program that uses the SDK loads no command.
     layer("only-commands-know-commands", "^host/(?!cli/|demo/)", "^host/cli/"),
+    // The page runs in a browser: it knows what travels between it and the server, and the order of the tree's lines.
+    {
+      name: "page-knows-only-the-protocol",
+      severity: "error",
+      from: { path: "^host/page/", pathNot: "\\.test\\.ts$|^host/page/build\\.ts$|/testing/" },
+      to: {
+        path: "^(agent|proto|lib|image|host|rootfs-builder|release|docs|test)/|^node:",
+        pathNot: "^host/page/|^host/serve/protocol/|^host/view/(tree-rows|short-text)\\.ts$",
+      },
+    },
     // Recording, replay and faults serve any agent.
     layer(
       "conversations-know-only-the-client",
@@ -92,7 +102,7 @@ module.exports = {
     tsConfig: { fileName: "tsconfig.json" },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {
-      extensions: [".ts", ".js", ".cjs", ".mjs"],
+      extensions: [".ts", ".tsx", ".js", ".cjs", ".mjs"],
       exportsFields: ["exports"],
       conditionNames: ["import", "node", "default"],
     },

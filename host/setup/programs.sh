@@ -22,6 +22,12 @@ has_fuzzer() {
   is_file "$directory"/linux/libclang_rt.fuzzer-*.a "$directory"/*/libclang_rt.fuzzer.a
 }
 
+# True for any browser that the tests can drive.
+has_browser() {
+  [ -n "${GUESTD_CHROMIUM:-}" ] ||
+    is_file /usr/bin/chromium-headless-shell /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome
+}
+
 find_missing_programs() {
   case $(uname -m) in
     aarch64) need qemu-system-arm qemu-system-aarch64 "runs the guest" has qemu-system-aarch64 ;;
@@ -52,6 +58,7 @@ find_missing_programs() {
   if [ "$goal" = test ]; then need openssh-client ssh "connects to containers in tests" has ssh; fi
   if [ "$goal" = test ]; then need rsync rsync "copies to containers in tests" has rsync; fi
   if [ "$goal" = test ]; then need debootstrap debootstrap "creates a clean Debian for a test" is_file /usr/sbin/debootstrap; fi
+  if [ "$goal" = test ]; then need chromium chromium "shows pages in tests" has_browser; fi
   if [ "$goal" = test ]; then need tmux tmux "shows guestctl top in tests" has tmux; fi
   if [ "$goal" = test ]; then need git git "clones from containers in tests" has git; fi
   if [ "$goal" != guest ]; then need musl-tools musl-gcc "links init, which is small and forks fast with musl" has musl-gcc; fi

@@ -7,13 +7,13 @@ const IGNORED = ["**/node_modules", "**/build", "**/gen"];
 
 /**
  * Returns one line for each place that breaks the mechanical part of CONTRIBUTING.md's rules on prose: in doc comments
- * of the .ts files in `folders`, and in table cells of the pages below `root`.
+ * of the .ts and .tsx files in `folders`, and in table cells of the pages below `root`.
  */
 export function proseProblems(root: string, folders: readonly string[]): string[] {
   const files = (pattern: string) => globSync(pattern, { cwd: root, exclude: IGNORED }).toSorted();
   const read = (path: string) => readFileSync(join(root, path), "utf8");
   return [
-    ...folders.flatMap((folder) => files(`${folder}/**/*.ts`)).flatMap((path) => badComments(path, read(path))),
+    ...folders.flatMap((folder) => files(`${folder}/**/*.{ts,tsx}`)).flatMap((path) => badComments(path, read(path))),
     ...files("**/*.md").flatMap((path) => longCells(path, read(path))),
   ];
 }

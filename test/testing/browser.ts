@@ -7,11 +7,11 @@ import type { Readable, Writable } from "node:stream";
 const PROGRAMS = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"];
 
 /** Path of an installed Chromium, or of the one that GUESTD_CHROMIUM names. */
-const program =
+export const browserProgram =
   process.env["GUESTD_CHROMIUM"] ?? PROGRAMS.map((name) => `/usr/bin/${name}`).find((path) => existsSync(path));
 
 /** Reason why no page can be opened; undefined if one can. */
-export const whyNoBrowser = program === undefined ? "no browser: apt-get install chromium-headless-shell" : undefined;
+export const whyNoBrowser = browserProgram === undefined ? "no browser: apt-get install chromium" : undefined;
 
 /** How a page is shown: width in CSS pixels, and the colours that the user prefers. */
 export interface Look {
@@ -55,7 +55,7 @@ export async function openPage(url: string): Promise<OpenPage> {
     `--user-data-dir=${profile}`,
   ];
   // A process group of its own, because Debian's program is a shell script that starts the browser.
-  const browser = spawn(program ?? "", flags, {
+  const browser = spawn(browserProgram ?? "", flags, {
     stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
     detached: true,
   });

@@ -106,12 +106,12 @@ async function once(
   }
   const guests = view.guests();
   if (isJson(flags)) return print(jsonText(guests));
-  const [{ topRows }, { headerLine, layoutFor, rowLine }] = await Promise.all([
-    import("../top/top-rows.ts"),
+  const [{ treeRows }, { headerLine, layoutFor, rowLine }] = await Promise.all([
+    import("../../view/tree-rows.ts"),
     import("../top/top-columns.ts"),
   ]);
   const layout = layoutFor(process.stdout.columns || COLUMNS);
-  const rows = topRows(guests, { folded: new Set(), filter: "", sort: "name" });
+  const rows = treeRows(guests, { folded: new Set(), filter: "", sort: "name" });
   const lines = [headerLine(layout), ...rows.map((row) => rowLine(row, layout, false))];
   await print(lines.map((line) => `${line.trimEnd()}\n`).join(""));
 }

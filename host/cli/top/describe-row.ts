@@ -1,10 +1,10 @@
 import type { EventGap, GuestEvent } from "../../client/streams/events.ts";
+import { percent, shortSize, sumKnown } from "../../view/short-text.ts";
+import type { TreeRow } from "../../view/tree-rows.ts";
 import { sizeText } from "../output/text-table.ts";
-import { percent, shortSize, sumKnown } from "./short-text.ts";
-import type { TopRow } from "./top-rows.ts";
 
 /** Returns the lines about a guest, container or process, without the launch plan. */
-export function describeRow(row: TopRow): string[] {
+export function describeRow(row: TreeRow): string[] {
   const { guest, container, process } = row;
   const facts = [
     ["guest", `${guest.name}, ${guest.address}, ${guest.link}${guest.reason === undefined ? "" : `: ${guest.reason}`}`],
@@ -31,31 +31,31 @@ export function describeRow(row: TopRow): string[] {
   ];
 }
 
-function agentText({ guest: { agent, agentRestarts } }: TopRow): string {
+function agentText({ guest: { agent, agentRestarts } }: TreeRow): string {
   return `${percent(agent.cpu)} % of a processor, ${shortSize(agent.memory)} resident, restarted ${agentRestarts} times`;
 }
 
-function processText({ process }: TopRow): string {
+function processText({ process }: TreeRow): string {
   const { exec = "", pid, command = [] } = process ?? {};
   return `pid ${pid}${exec === "" ? "" : `, exec ${exec}`}${command.length === 0 ? "" : `: ${command.join(" ")}`}`;
 }
 
-function memoryText({ usage: { memory, memoryLimit } }: TopRow): string {
+function memoryText({ usage: { memory, memoryLimit } }: TreeRow): string {
   if (memory === undefined) return "unknown";
   return `${sizeText(memory)}${memoryLimit === undefined ? ", no limit" : ` of ${sizeText(memoryLimit)}`}`;
 }
 
-function waitingText({ usage: { pressure } }: TopRow): string {
+function waitingText({ usage: { pressure } }: TreeRow): string {
   const { cpu, memory, io } = pressure;
   return `for the processor ${percent(cpu)} %, memory ${percent(memory)} %, disks ${percent(io)} % of the time`;
 }
 
-function stdioText({ streams: { input, output, unacknowledged } }: TopRow): string {
+function stdioText({ streams: { input, output, unacknowledged } }: TreeRow): string {
   if (sumKnown(input, output, unacknowledged) === undefined) return "no client has attached";
   return `in ${shortSize(input)}/s, out ${shortSize(output)}/s, ${shortSize(unacknowledged)} bytes unacknowledged`;
 }
 
-function isAbout(event: GuestEvent | EventGap, { container, process }: TopRow): boolean {
+function isAbout(event: GuestEvent | EventGap, { container, process }: TreeRow): boolean {
   if (container === undefined || event.type === "gap") return true;
   const { container: id, exec } = event as GuestEvent;
   return id === container.id && (process === undefined || process.exec === exec);

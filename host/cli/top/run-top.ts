@@ -1,6 +1,6 @@
 import type { LiveView } from "../../view/live-view.ts";
+import type { TreeRow } from "../../view/tree-rows.ts";
 import { runAtTerminal } from "./own-command.ts";
-import type { TopRow } from "./top-rows.ts";
 import { TopSession } from "./top-session.ts";
 
 export interface RunTopOptions {
@@ -13,7 +13,7 @@ export interface RunTopOptions {
 
 /** Shows the view until the user quits or the signal aborts. A shell gets the terminal in between. */
 export async function runTop({ view, address, hasColors, signal }: RunTopOptions): Promise<void> {
-  const place = ({ guest, container }: TopRow) => {
+  const place = ({ guest, container }: TreeRow) => {
     // Of a container that guestctl didn't start, it has no record by which commands find it.
     const hasRecord = container === undefined || container.image !== undefined;
     return address === undefined && hasRecord ? ["--guest", guest.name] : ["--address", guest.address];

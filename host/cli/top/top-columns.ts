@@ -1,11 +1,11 @@
+import { percent, shortSize, sumKnown } from "../../view/short-text.ts";
+import type { TreeRow } from "../../view/tree-rows.ts";
 import { visibleLine } from "../../visible.ts";
-import { percent, shortSize, sumKnown } from "./short-text.ts";
-import type { TopRow } from "./top-rows.ts";
 
 interface Column {
   readonly title: string;
   readonly width: number;
-  text(row: TopRow): string;
+  text(row: TreeRow): string;
 }
 
 const STATE: Column = { title: "STATE", width: 8, text: ({ state }) => state };
@@ -33,7 +33,7 @@ const WORST_PRESSURE: Column = {
   },
 };
 
-const size = (title: string, value: (row: TopRow) => number | undefined): Column => ({
+const size = (title: string, value: (row: TreeRow) => number | undefined): Column => ({
   title,
   width: 6,
   text: (row) => shortSize(value(row)),
@@ -85,7 +85,7 @@ export function headerLine({ columns, name }: Layout): string {
 }
 
 /** Formats a line of the tree: its name, indented, and as much of its image or command as there is room for. */
-export function rowLine(row: TopRow, { columns, name }: Layout, isSelected: boolean): string {
+export function rowLine(row: TreeRow, { columns, name }: Layout, isSelected: boolean): string {
   const fold = row.isFolded === undefined ? " " : row.isFolded ? "+" : "-";
   const detail = row.detail === "" ? "" : `  ${visibleLine(row.detail)}`;
   const text = `${"  ".repeat(row.depth)}${fold} ${visibleLine(row.name)}${detail}`;

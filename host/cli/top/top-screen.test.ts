@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { containerNode, guestNode, SAMPLE } from "../../view/testing/sample-tree.ts";
-import { topRows } from "./top-rows.ts";
+import { treeRows } from "../../view/tree-rows.ts";
 import { topScreen } from "./top-screen.ts";
 import { FIRST_STATE, openPane, press, type TopState } from "./top-state.ts";
 
 const NARROW = { rows: 24, columns: 80 };
 const screen = (state: TopState, size = NARROW, guests = SAMPLE) =>
   topScreen(state, guests, size).map(({ text }) => text.trimEnd());
-const names = (parts: Partial<TopState>) => topRows(SAMPLE, { ...FIRST_STATE, ...parts }).map(({ name }) => name);
+const names = (parts: Partial<TopState>) => treeRows(SAMPLE, { ...FIRST_STATE, ...parts }).map(({ name }) => name);
 
 test("fits 80×24, with the image and command as far as there is room", () => {
   const lines = screen({ ...FIRST_STATE, selected: "alpha/web" });

@@ -1,7 +1,7 @@
+import { type TreeRow, treeRows } from "../../view/tree-rows.ts";
 import type { GuestNode } from "../../view/view-tree.ts";
 import { visibleLine } from "../../visible.ts";
 import { headerLine, layoutFor, padded, rowLine } from "./top-columns.ts";
-import { type TopRow, topRows } from "./top-rows.ts";
 import { selectedRow, type TopPane, type TopState } from "./top-state.ts";
 
 export interface ScreenLine {
@@ -25,7 +25,7 @@ export function topScreen(
   { rows, columns }: { readonly rows: number; readonly columns: number },
 ): readonly ScreenLine[] {
   const page = pageOf(rows);
-  const lines = topRows(guests, state);
+  const lines = treeRows(guests, state);
   const body = state.pane === undefined ? treeLines(state, lines, page, columns) : paneLines(state.pane, page, columns);
   const title: ScreenLine = { text: titleOf(state, guests), style: "title" };
   const filler = Array.from({ length: Math.max(0, page + 1 - body.length) }, () => ({ text: "" }));
@@ -41,7 +41,7 @@ function titleOf({ pane, sort, filter }: TopState, guests: readonly GuestNode[])
   return `guestctl top: ${count(guests.length, "guest")}, ${count(containers, "container")}, by ${sort}${shown}`;
 }
 
-function treeLines(state: TopState, rows: readonly TopRow[], page: number, columns: number): readonly ScreenLine[] {
+function treeLines(state: TopState, rows: readonly TreeRow[], page: number, columns: number): readonly ScreenLine[] {
   const layout = layoutFor(columns);
   const header: ScreenLine = { text: headerLine(layout), style: "dim" };
   const selected = selectedRow(state, rows);
@@ -80,7 +80,7 @@ function footerOf({ mode, filter, victim, message }: TopState): ScreenLine {
   return message === "" ? { text: KEYS, style: "dim" } : { text: visibleLine(message), style: "warning" };
 }
 
-function victimName(row: TopRow | undefined): string {
+function victimName(row: TreeRow | undefined): string {
   const { container, process } = row ?? {};
   const exec = process === undefined || process.exec === "" ? "" : `exec ${process.exec} of `;
   return `${exec}container ${container?.id}`;

@@ -1,9 +1,9 @@
 import { stripVTControlCharacters } from "node:util";
+import { type TreeRow, treeRows } from "../../view/tree-rows.ts";
 import type { GuestNode } from "../../view/view-tree.ts";
 import { describeRow } from "./describe-row.ts";
 import { runForLines } from "./own-command.ts";
 import { type Display, openDisplay } from "./top-display.ts";
-import { type TopRow, topRows } from "./top-rows.ts";
 import { pageOf, topScreen } from "./top-screen.ts";
 import { FIRST_STATE, openPane, press, type TopAction, type TopKey, type TopState } from "./top-state.ts";
 
@@ -15,7 +15,7 @@ const REDRAW_MS = 100;
 export interface TopOptions {
   guests(): readonly GuestNode[];
   /** Returns the flags by which commands find a guest or container. */
-  place(row: TopRow): readonly string[];
+  place(row: TreeRow): readonly string[];
   readonly hasColors: boolean;
   /** Aborts when a signal ends the command. */
   readonly signal: AbortSignal;
@@ -36,7 +36,7 @@ export class TopSession {
   }
 
   /** Resolves with a shell to open, after which `run` may be called again; undefined once the user quits. */
-  async run(): Promise<TopRow | undefined> {
+  async run(): Promise<TreeRow | undefined> {
     const { signal, hasColors } = this.#options;
     this.#done = Promise.withResolvers();
     const quit = () => this.#done.resolve(undefined);
@@ -80,7 +80,7 @@ export class TopSession {
   }
 
   #press(key: TopKey): void {
-    const rows = topRows(this.#options.guests(), this.#state);
+    const rows = treeRows(this.#options.guests(), this.#state);
     const { state, action } = press(this.#state, key, rows, pageOf(sizeOf(process.stdout).rows));
     this.#state = state;
     if (action !== undefined) this.#act(action);
@@ -110,13 +110,13 @@ export class TopSession {
     }
   }
 
-  #showLogs(row: TopRow): void {
+  #showLogs(row: TreeRow): void {
     const { guest, container } = row;
     const words = container === undefined ? ["logs", "-f"] : ["logs", "-f", "-n", String(KEPT_LINES), container.id];
     this.#fill(`logs of ${container?.id ?? `guest ${guest.name}`}`, [], [...words, ...this.#options.place(row)]);
   }
 
-  #describe(row: TopRow): void {
+  #describe(row: TreeRow): void {
     const { container } = row;
     const lines = describeRow(row);
     if (container === undefined) {
@@ -145,7 +145,7 @@ export class TopSession {
     runForLines(words, add, signal).then(ended, (error: unknown) => ended(String(error)));
   }
 
-  #kill(row: TopRow): void {
+  #kill(row: TreeRow): void {
     const { container, process } = row;
     if (container === undefined) return;
     const exec = process === undefined || process.exec === "" ? [] : ["--exec", process.exec];

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { SAMPLE } from "../../view/testing/sample-tree.ts";
-import { topRows } from "./top-rows.ts";
+import { treeRows } from "../../view/tree-rows.ts";
 import { FIRST_STATE, press, selectedRow, type TopAction, type TopState } from "./top-state.ts";
 
 /** Presses keys one after the other; returns the last state and all actions. */
@@ -8,11 +8,11 @@ function type(keys: readonly string[], from: TopState = FIRST_STATE) {
   const actions: TopAction[] = [];
   let state = from;
   for (const key of keys) {
-    const result = press(state, key, topRows(SAMPLE, state), 10);
+    const result = press(state, key, treeRows(SAMPLE, state), 10);
     state = result.state;
     if (result.action !== undefined) actions.push(result.action);
   }
-  return { state, actions, selected: selectedRow(state, topRows(SAMPLE, state))?.key };
+  return { state, actions, selected: selectedRow(state, treeRows(SAMPLE, state))?.key };
 }
 
 test("arrows, Home and End move the selection, and stop at both ends", () => {
@@ -26,11 +26,11 @@ test("arrows, Home and End move the selection, and stop at both ends", () => {
 
 test("a line is folded and unfolded, and left goes up from one that can't be", () => {
   const folded = type(["enter"]);
-  expect(topRows(SAMPLE, folded.state).map(({ key, isFolded }) => [key, isFolded])).toEqual([
+  expect(treeRows(SAMPLE, folded.state).map(({ key, isFolded }) => [key, isFolded])).toEqual([
     ["alpha", true],
     ["beta", undefined],
   ]);
-  expect(topRows(SAMPLE, type(["right"], folded.state).state)).toHaveLength(7);
+  expect(treeRows(SAMPLE, type(["right"], folded.state).state)).toHaveLength(7);
   expect(type(["down", "down", "left"]).selected).toBe("alpha/cache");
 });
 

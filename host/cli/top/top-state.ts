@@ -1,5 +1,5 @@
+import { SORTS, type Sort, type TreeRow } from "../../view/tree-rows.ts";
 import { TOP_HELP } from "./top-help.ts";
-import { SORTS, type Sort, type TopRow } from "./top-rows.ts";
 
 /** A text over the tree. */
 export interface TopPane {
@@ -18,7 +18,7 @@ export interface TopState {
   readonly sort: Sort;
   readonly pane: TopPane | undefined;
   /** The line that `k` asks about. */
-  readonly victim: TopRow | undefined;
+  readonly victim: TreeRow | undefined;
   /** One line about the last command. */
   readonly message: string;
 }
@@ -26,7 +26,7 @@ export interface TopState {
 export type TopAction =
   | { readonly type: "quit" }
   | { readonly type: "closePane" }
-  | { readonly type: "logs" | "shell" | "describe" | "kill"; readonly row: TopRow };
+  | { readonly type: "logs" | "shell" | "describe" | "kill"; readonly row: TreeRow };
 
 /** A key by name, such as "up", or a character. */
 export type TopKey = string;
@@ -44,7 +44,7 @@ const SORT_KEYS: Readonly<Record<TopKey, Sort>> = {
 export function press(
   state: TopState,
   key: TopKey,
-  rows: readonly TopRow[],
+  rows: readonly TreeRow[],
   page: number,
 ): { readonly state: TopState; readonly action?: TopAction } {
   if (key === "ctrl-c") return { state, action: { type: "quit" } };
@@ -61,7 +61,7 @@ export function press(
 }
 
 /** Returns the selected line; the first one if none is selected, or the selected one is gone. */
-export function selectedRow({ selected }: TopState, rows: readonly TopRow[]): TopRow | undefined {
+export function selectedRow({ selected }: TopState, rows: readonly TreeRow[]): TreeRow | undefined {
   return rows.find(({ key }) => key === selected) ?? rows[0];
 }
 
@@ -98,7 +98,7 @@ function inPane(state: TopState, key: TopKey, page: number): { state: TopState; 
   return { state: { ...state, pane: { ...pane, from: from === last && step >= 0 ? undefined : from } } };
 }
 
-function inTree(state: TopState, key: TopKey, rows: readonly TopRow[], page: number) {
+function inTree(state: TopState, key: TopKey, rows: readonly TreeRow[], page: number) {
   const row = selectedRow(state, rows);
   const at = row === undefined ? 0 : rows.indexOf(row);
   const steps: Readonly<Record<TopKey, number>> = { up: -1, down: 1, pageup: -page, pagedown: page };
@@ -122,7 +122,7 @@ function inTree(state: TopState, key: TopKey, rows: readonly TopRow[], page: num
   return row === undefined ? { state } : onRow(state, key, row);
 }
 
-function onRow(state: TopState, key: TopKey, row: TopRow): { state: TopState; action?: TopAction } {
+function onRow(state: TopState, key: TopKey, row: TreeRow): { state: TopState; action?: TopAction } {
   const needsContainer = (what: string) => ({ state: { ...state, message: `${what}: select a container` } });
   switch (key) {
     case "right":
@@ -147,7 +147,7 @@ function onRow(state: TopState, key: TopKey, row: TopRow): { state: TopState; ac
 }
 
 /** Folds a line, or the one that it is below. */
-function folding(state: TopState, row: TopRow, isFolded: boolean): TopState {
+function folding(state: TopState, row: TreeRow, isFolded: boolean): TopState {
   const folded = new Set(state.folded);
   if (!isFolded) folded.delete(row.key);
   else if (row.isFolded === false) folded.add(row.key);

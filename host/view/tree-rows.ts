@@ -1,13 +1,19 @@
-import type { StreamUsage } from "../../view/guest-model.ts";
-import type { Usage } from "../../view/usage.ts";
-import type { ContainerNode, ForwardNode, GuestNode, ProcessNode } from "../../view/view-tree.ts";
+import type { StreamUsage } from "./guest-model.ts";
 import { sumKnown } from "./short-text.ts";
+import type { Usage } from "./usage.ts";
+import type { ContainerNode, ForwardNode, GuestNode, ProcessNode } from "./view-tree.ts";
 
 export const SORTS = ["name", "cpu", "memory", "io", "network", "streams"] as const;
 export type Sort = (typeof SORTS)[number];
 
+/** The part of a guest that its lines show. */
+export type RowGuest = Pick<
+  GuestNode,
+  "name" | "link" | "reason" | "agentRestarts" | "usage" | "containers" | "forwards"
+>;
+
 /** A line of the tree. */
-export interface TopRow {
+export interface TreeRow<Guest extends RowGuest = GuestNode> {
   /** Identifies the line over all updates. */
   readonly key: string;
   readonly kind: "guest" | "container" | "process" | "forward";
@@ -18,7 +24,7 @@ export interface TopRow {
   readonly state: string;
   readonly usage: Usage;
   readonly streams: StreamUsage;
-  readonly guest: GuestNode;
+  readonly guest: Guest;
   readonly container?: ContainerNode;
   readonly process?: ProcessNode;
   /** Set if lines below it can be folded. */
@@ -34,19 +40,29 @@ export interface RowOptions {
 }
 
 /** A line with those below it. */
-interface Branch {
-  readonly row: TopRow;
-  readonly below: readonly Branch[];
+interface Branch<Guest extends RowGuest> {
+  readonly row: TreeRow<Guest>;
+  readonly below: readonly Branch<Guest>[];
 }
 
 const NO_USAGE: Usage = { pressure: {} };
 
 /** Returns the lines of a tree, in order. */
-export function topRows(guests: readonly GuestNode[], options: RowOptions): readonly TopRow[] {
-  return sorted(guests.map(guestBranch), options.sort).flatMap((branch) => linesOf(branch, options, false));
+export function treeRows<Guest extends RowGuest>(
+  guests: readonly Guest[],
+  options: RowOptions,
+): readonly TreeRow<Guest>[] {
+  return sorted(
+    guests.map((guest) => guestBranch(guest)),
+    options.sort,
+  ).flatMap((branch) => linesOf(branch, options, false));
 }
 
-function linesOf({ row, below }: Branch, options: RowOptions, isBelowMatch: boolean): readonly TopRow[] {
+function linesOf<Guest extends RowGuest>(
+  { row, below }: Branch<Guest>,
+  options: RowOptions,
+  isBelowMatch: boolean,
+): readonly TreeRow<Guest>[] {
   const { filter, folded, sort } = options;
   const isMatch = isBelowMatch || matches(row, filter);
   const isFolded = filter === "" && folded.has(row.key);
@@ -55,15 +71,15 @@ function linesOf({ row, below }: Branch, options: RowOptions, isBelowMatch: bool
   return [below.length === 0 ? row : { ...row, isFolded }, ...lines];
 }
 
-function matches({ name, detail, state }: TopRow, filter: string): boolean {
+function matches({ name, detail, state }: Pick<TreeRow, "name" | "detail" | "state">, filter: string): boolean {
   return `${name} ${detail} ${state}`.toLowerCase().includes(filter.toLowerCase());
 }
 
-function guestBranch(guest: GuestNode): Branch {
+function guestBranch<Guest extends RowGuest>(guest: Guest): Branch<Guest> {
   const streams = guest.containers.map((container) => container.streams);
   const { link, reason, agentRestarts } = guest;
   const restarts = agentRestarts === 0 ? "" : `agent restarted ${agentRestarts}x`;
-  const row: TopRow = {
+  const row: TreeRow<Guest> = {
     ...{ key: guest.name, kind: "guest", depth: 0, name: guest.name, detail: reason ?? restarts, state: link },
     ...{ usage: guest.usage, guest },
     streams: {
@@ -76,20 +92,23 @@ function guestBranch(guest: GuestNode): Branch {
   return { row, below: [...containers, ...guest.forwards.map((forward) => forwardBranch(guest, forward))] };
 }
 
-function containerBranch(guest: GuestNode, container: ContainerNode): Branch {
+function containerBranch<Guest extends RowGuest>(guest: Guest, container: ContainerNode): Branch<Guest> {
   const { id, image = "", state, code, usage, streams, processes } = container;
   const key = `${guest.name}/${id}`;
-  const row: TopRow = {
+  const row: TreeRow<Guest> = {
     ...{ key, kind: "container", depth: 1, name: id, detail: image, state: stateText(state, code) },
     ...{ usage, streams, guest, container },
   };
   return { row, below: processes.map((process) => processBranch(row, process)) };
 }
 
-function processBranch({ key, guest, container }: TopRow, process: ProcessNode): Branch {
+function processBranch<Guest extends RowGuest>(
+  { key, guest, container }: TreeRow<Guest>,
+  process: ProcessNode,
+): Branch<Guest> {
   const { exec, pid, state, code, command = [], usage, streams } = process;
   const name = exec === "" ? `pid ${pid}` : exec;
-  const row: TopRow = {
+  const row: TreeRow<Guest> = {
     ...{ key: `${key}/${exec}`, kind: "process", depth: 2, name, detail: command.join(" ") },
     ...{ state: stateText(state, code), usage, streams, guest, process },
     ...(container === undefined ? {} : { container }),
@@ -97,8 +116,8 @@ function processBranch({ key, guest, container }: TopRow, process: ProcessNode):
   return { row, below: [] };
 }
 
-function forwardBranch(guest: GuestNode, { id, sent, received }: ForwardNode): Branch {
-  const row: TopRow = {
+function forwardBranch<Guest extends RowGuest>(guest: Guest, { id, sent, received }: ForwardNode): Branch<Guest> {
+  const row: TreeRow<Guest> = {
     ...{ key: `${guest.name}//${id}`, kind: "forward", depth: 1, name: `forward ${id.slice(0, 8)}`, detail: "" },
     ...{ state: "open", usage: NO_USAGE, guest },
     streams: { ...known("input", sent), ...known("output", received) },
@@ -115,12 +134,12 @@ function known<Name extends string>(name: Name, value: number | undefined): { [k
 }
 
 /** Sorts by name, or by largest first; lines of the same size by name. */
-function sorted(branches: readonly Branch[], sort: Sort): readonly Branch[] {
+function sorted<Guest extends RowGuest>(branches: readonly Branch<Guest>[], sort: Sort): readonly Branch<Guest>[] {
   if (sort === "name") return branches;
   return branches.toSorted((a, b) => sizeOf(b.row, sort) - sizeOf(a.row, sort));
 }
 
-function sizeOf({ usage, streams }: TopRow, sort: Exclude<Sort, "name">): number {
+function sizeOf({ usage, streams }: Pick<TreeRow, "usage" | "streams">, sort: Exclude<Sort, "name">): number {
   const { cpu = 0, memory = 0, read = 0, written = 0, received = 0, sent = 0 } = usage;
   const { input = 0, output = 0 } = streams;
   return { cpu, memory, io: read + written, network: received + sent, streams: input + output }[sort];
