@@ -2,20 +2,23 @@ import { prometheusSamples } from "../../../lib/prometheus-samples.ts";
 import { connectTo, type Target } from "../../guests/guest-target.ts";
 import { oneLine } from "../../operation-error.ts";
 import { targetOf } from "../find-target.ts";
+import type { GuestTree } from "../protocol/guest-tree.ts";
 import type { MemoryAnswer, MemoryPart } from "../protocol/requests.ts";
 import type { ServeContext } from "../serve-context.ts";
 import { hostMemory } from "./host-memory.ts";
 
 const ANSWER_MS = 10_000;
+const USAGE_MS = 3000;
 
 /** Returns the memory of a guest by kind: as its kernel counts it, and as the host's processes take it. */
 export async function guestMemory(context: ServeContext, name: string, signal: AbortSignal): Promise<MemoryAnswer> {
   const target = targetOf(context, name);
-  const node = context.feed.guests.find((guest) => guest.name === name);
-  const containers = node?.containers.map(({ usage }) => usage.memory ?? 0) ?? [];
+  const known = knownUsage(context, name);
   const notes: string[] = [];
   const note = (error: unknown) => void notes.push(oneLine(error));
   const meminfo = await readMeminfo(target, signal).catch(note);
+  const node = await known;
+  const containers = node?.containers.map(({ usage }) => usage.memory ?? 0) ?? [];
   const guest = meminfo && guestParts(meminfo, sum(containers), node?.agent.memory);
   const host = await hostMemory(context.store, target).catch(note);
   return {
@@ -25,6 +28,22 @@ export async function guestMemory(context: ServeContext, name: string, signal: A
     ...(host && { hostTotal: sum(host.map(({ bytes }) => bytes)) }),
     notes,
   };
+}
+
+/** Returns the guest once its usage has arrived, which a new view doesn't have; after 3 s as it is. */
+async function knownUsage({ feed }: Pick<ServeContext, "feed">, name: string): Promise<GuestTree | undefined> {
+  const find = () => feed.guests.find((guest) => guest.name === name);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const look = () => {
+    if (find()?.agent.memory !== undefined) resolve();
+  };
+  const forget = feed.onChange(look);
+  const timer = setTimeout(resolve, USAGE_MS);
+  look();
+  await promise;
+  clearTimeout(timer);
+  forget();
+  return find();
 }
 
 /** Returns the items of the guest's /proc/meminfo in bytes, by their names in its metrics. */
