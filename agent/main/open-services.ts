@@ -105,7 +105,7 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
     streams: attachments.loaded()?.uses ?? [],
     forwards: forwarding.loaded()?.forwards.size ?? 0,
   });
-  // A connection that has sent nothing yet ends with its agent, and its client is about to send.
+  // A connection that has sent nothing yet is lost with the agent, and its client is about to send.
   const isSilent = () => Array.from(server.connections).some(({ protocol }) => protocol === "unknown");
   const warmStart = openWarmStart(opened, { sandbox, network, clients, busy: () => isSilent() || busy() });
   const agent: Agent = {

@@ -4,7 +4,7 @@ import { diagnostics } from "../transport/diagnostics.ts";
 
 /** The agent is quiet after this time without a call that ended, or activity on guestd.v1.Streams. */
 const QUIET_MS = 1000;
-/** Longest wait for that. */
+/** Longest wait for a quiet agent. */
 const LIMIT_MS = 30_000;
 
 interface Options {

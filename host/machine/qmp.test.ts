@@ -36,7 +36,7 @@ test("a second client waits, but not without end, and fails in one line when QEM
   await expect(Qmp.connect(path)).rejects.toThrow(/^QEMU's control socket .*ENOENT/);
 });
 
-test("a command that QEMU's end meets fails, and nothing else does", async () => {
+test("a command in progress when QEMU ends fails, and nothing else does", async () => {
   using work = temporaryDirectory();
   const path = join(work.path, "qmp.sock");
   await using server = await played(path);

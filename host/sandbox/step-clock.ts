@@ -2,7 +2,7 @@ import type { AgentClient } from "../client/agent-client.ts";
 
 /** Time in milliseconds within which a call has to be answered to be exact enough. */
 const EXACT_MS = 40;
-/** Attempts after which twice as much is exact enough. */
+/** Attempts after which the limit doubles. */
 const ATTEMPTS = 5;
 
 /**

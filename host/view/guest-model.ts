@@ -7,7 +7,8 @@ import {
   type WatchedForward,
   type WatchedProcess,
 } from "./guest-reading.ts";
-import { type Counters, present, rateOf, type Usage, usageBetween } from "./usage.ts";
+import { type Counters, present, rateOf, usageBetween } from "./usage.ts";
+import type { Usage } from "./usage-shape.ts";
 
 /** Bytes per second that pass through a process's stdio, and the printed bytes that no client has acknowledged. */
 export interface StreamUsage {

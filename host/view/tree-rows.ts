@@ -1,6 +1,6 @@
 import type { StreamUsage } from "./guest-model.ts";
 import { sumKnown } from "./short-text.ts";
-import type { Usage } from "./usage.ts";
+import type { Usage } from "./usage-shape.ts";
 import type { ContainerNode, ForwardNode, GuestNode, ProcessNode } from "./view-tree.ts";
 
 export const SORTS = ["name", "cpu", "memory", "io", "network", "streams"] as const;

@@ -1,4 +1,5 @@
 import type { WatchUpdate } from "../client/streams/watch.ts";
+import type { Usage } from "./usage-shape.ts";
 
 /** Counters and sizes as the agent last reported them; undefined: the kernel doesn't report it. */
 export interface Counters {
@@ -17,28 +18,6 @@ export interface Counters {
   readonly memoryFull?: number | undefined;
   readonly ioSome?: number | undefined;
   readonly ioFull?: number | undefined;
-}
-
-/** Usage between two updates. Rates are per second; `cpu` and pressure are shares of one processor and of the time. */
-export interface Usage {
-  readonly cpu?: number;
-  readonly memory?: number;
-  readonly memoryLimit?: number;
-  readonly pids?: number;
-  readonly read?: number;
-  readonly written?: number;
-  readonly received?: number;
-  readonly sent?: number;
-  readonly pressure: Pressure;
-}
-
-/** Share of the time in which some tasks, or all, waited. */
-export interface Pressure {
-  readonly cpu?: number;
-  readonly memory?: number;
-  readonly memoryFull?: number;
-  readonly io?: number;
-  readonly ioFull?: number;
 }
 
 /** Returns counters by their names here; those that an update leaves out are absent. */

@@ -2,7 +2,7 @@ import type { EventGap, GuestEvent } from "../client/streams/events.ts";
 import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
 import type { GuestModel, StreamUsage } from "./guest-model.ts";
 import type { ProcessState, WatchedContainer, WatchedProcess } from "./guest-reading.ts";
-import type { Usage } from "./usage.ts";
+import type { Usage } from "./usage-shape.ts";
 
 /** How the state of a guest arrives: over the stream, by calls, not yet, or not any more. */
 export type LinkState = "connecting" | "live" | "polled" | "lost" | "ended";

@@ -152,7 +152,7 @@ test.each([
         [...containers.values()].map(({ paused }) => paused),
         where,
       ).toEqual([false, true]);
-      // The call arrived between the two moments: then it was the time that it brought.
+      // The time that the call brought applies to its arrival, which lies between these two moments.
       const fastMs = clockOffset + arrivedMs - (fields.realtime_seconds * 1000 + 500);
       expect(fastMs, where).toBeLessThan(1);
       expect(fastMs, where).toBeGreaterThan(arrivedMs - monotonicMs() - 1);

@@ -1,28 +1,10 @@
+import type { Usage } from "../../view/usage-shape.ts";
+
+export type { Usage };
+
 /** How the state of a guest arrives: over the stream, by calls, not yet, or not any more. */
 type LinkState = "connecting" | "live" | "polled" | "lost" | "ended";
 export type ProcessState = "created" | "running" | "paused" | "exited" | "unknown";
-
-/** Bytes, bytes per second, and shares of one processor. Absent values are unknown. */
-export interface Usage {
-  readonly cpu?: number;
-  readonly memory?: number;
-  readonly memoryLimit?: number;
-  readonly pids?: number;
-  readonly read?: number;
-  readonly written?: number;
-  readonly received?: number;
-  readonly sent?: number;
-  readonly pressure: Pressure;
-}
-
-/** Shares of the time, from 0 to 1, in which some tasks, or all, waited. */
-export interface Pressure {
-  readonly cpu?: number;
-  readonly memory?: number;
-  readonly memoryFull?: number;
-  readonly io?: number;
-  readonly ioFull?: number;
-}
 
 /** Bytes per second through stdio, and printed bytes that no client has acknowledged. */
 export interface StreamUsage {
