@@ -6,7 +6,7 @@ import { delegateCgroup } from "./cgroup/delegate-cgroup.ts";
 import { openForReading, openRoot, readTextInside } from "./files-in-root.ts";
 import { hasCreateHooks } from "./hooks/hooks.ts";
 import { runCreateHooks } from "./hooks/run-hooks.ts";
-import { type LaunchFds, launch, openLaunchFds } from "./launch.ts";
+import { type Launched, type LaunchFds, launch, openLaunchFds } from "./launch.ts";
 import { staysShared } from "./mounts/compile-root.ts";
 import { makeMissingSources } from "./mounts/missing-sources.ts";
 import { isBind, isDevpts } from "./mounts/mount-kind.ts";
@@ -46,6 +46,7 @@ export async function createInit(
     if (await makeMissingSources(kernel.sys, spec.mounts, error)) return attempt();
     throw error;
   });
+  if (launched.stepMicros.length > 0) options.onMeasured?.(launched.stepMicros);
   return { process: Process.take(kernel, id, launched, fds.own, true, options.passed), plan };
 }
 
@@ -60,7 +61,7 @@ async function launchInit(
   { id, spec, cgroup, pipeSize, passed }: ContainerOptions,
   plan: LaunchPlan,
   signal: AbortSignal | undefined,
-): Promise<{ readonly launched: LaunchedProcess; readonly fds: LaunchFds }> {
+): Promise<{ readonly launched: Launched; readonly fds: LaunchFds }> {
   const slots = new Map<string, Fd>();
   try {
     slots.set("cgroup", openRoot(cgroup));

@@ -52,6 +52,11 @@ export function openLaunchFds(
   }
 }
 
+/** A launched process, and how long each of the plan's first operations took, µs. */
+export interface Launched extends LaunchedProcess {
+  readonly stepMicros: readonly number[];
+}
+
 let nextLaunchId = 0;
 let launches = 0;
 
@@ -86,7 +91,7 @@ export async function launch(
   label: ProcessLabel,
   signal?: AbortSignal,
   atPause?: (launched: LaunchedProcess) => Promise<void>,
-): Promise<LaunchedProcess> {
+): Promise<Launched> {
   const { sys, init } = kernel;
   const fdOf = (name: string) => fds.child.get(name) ?? slots.get(name);
   const slotOf = (name: string) => (plan.slots.includes(name) ? plan.slots.indexOf(name) : undefined);
@@ -112,14 +117,14 @@ export async function launch(
     );
     launches += 1;
     for (const fd of fds.child.values()) sys.close(fd);
-    await firstReport(kernel, plan, fds, signal);
+    let stepMicros = await firstReport(kernel, plan, fds, signal);
     if (atPause !== undefined) {
       await atPause(launched);
       release(kernel, fds.own.release);
-      await firstReport(kernel, plan, fds, signal);
+      stepMicros = await firstReport(kernel, plan, fds, signal);
     }
     if (fds.own.report === undefined) sys.close(fds.report);
-    return launched;
+    return { ...launched, stepMicros };
   } catch (error) {
     if (launched === undefined) for (const fd of fds.child.values()) sys.close(fd);
     else {
@@ -132,13 +137,19 @@ export async function launch(
   }
 }
 
-/** Throws a one-line error if the next report is one of failure. */
-async function firstReport(kernel: Kernel, plan: CompiledPlan, fds: LaunchFds, signal?: AbortSignal): Promise<void> {
+/** Returns the durations in the next report. Throws a one-line error if it is one of failure. */
+async function firstReport(
+  kernel: Kernel,
+  plan: CompiledPlan,
+  fds: LaunchFds,
+  signal?: AbortSignal,
+): Promise<readonly number[]> {
   const report = await new ReportReader(kernel.sys, fds.report).next(signal);
   if (report.kind === "failed") throw launchError(plan, report);
   if (fds.own.release !== undefined && report.kind === "executed") {
     throw new AgentError("internal", "launch: the process was killed before it was ready");
   }
+  return report.kind === "ready" ? (report.micros ?? []) : [];
 }
 
 /**

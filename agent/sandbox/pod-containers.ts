@@ -148,6 +148,11 @@ export class PodContainers {
     return this.#containers.get(id)?.container;
   }
 
+  /** Returns the durations of the first operations of a container's launch plan, µs each; [] if they are unknown. */
+  stepMicros(id: string): readonly number[] {
+    return this.#state.readStepMicros(id);
+  }
+
   /** Resolves when the process's execve has succeeded. `signal` cancels the exec. */
   async exec({ container, execId, process, user, passed }: ExecRequest, signal: AbortSignal): Promise<Process> {
     const pci = this.#containers.get(container.id)?.record.pci ?? {};
@@ -274,6 +279,7 @@ export class PodContainers {
       const options = {
         ...{ id, spec, cgroup, pipeSize: this.#pipeSize, podHostname: pod.hostname, passed },
         traceGuard: this.#traceGuardOf(id),
+        onMeasured: (stepMicros: readonly number[]) => ignoreErrors(() => this.#state.writeStepMicros(id, stepMicros)),
       };
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
       // Listed before the guard thaws the others: a container that may trace has to know that this one exists.

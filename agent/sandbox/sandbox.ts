@@ -118,6 +118,11 @@ export class Sandbox {
     return this.#containers.find(id);
   }
 
+  /** See PodContainers. */
+  stepMicros(id: string): readonly number[] {
+    return this.#containers.stepMicros(id);
+  }
+
   /** Adjusts memory limits after the size of the guest's memory has changed. */
   followMemory(): void {
     this.#containers.followMemory();

@@ -44,6 +44,15 @@ test("a container's filter, scheduler and sysctls come back for later execs", ()
   expect(store.readContainers()[0]?.spec).toEqual(spec);
 });
 
+test("the durations of a container's launch plan come back, and go with the container", () => {
+  store.writeContainer(record);
+  expect(store.readStepMicros("c1")).toEqual([]);
+  store.writeStepMicros("c1", [3, 65_535]);
+  expect(new StateStore(realFiles, directory).readStepMicros("c1")).toEqual([3, 65_535]);
+  store.removeContainer("c1");
+  expect(readdirSync(join(directory, "containers"))).toEqual([]);
+});
+
 test("a partly written file is not taken for a container", () => {
   store.writeContainer(record);
   writeFileSync(join(directory, "containers/c2.json.tmp"), '{"id":"c2"');

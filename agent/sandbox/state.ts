@@ -90,11 +90,25 @@ export class StateStore {
 
   removeContainer(id: string): void {
     this.#files.removeTree(this.#containerPath(id));
+    this.#files.removeTree(this.#stepsPath(id));
+  }
+
+  writeStepMicros(id: string, micros: readonly number[]): void {
+    this.#files.replace(this.#stepsPath(id), JSON.stringify(micros));
+  }
+
+  /** Returns [] if there are none. */
+  readStepMicros(id: string): readonly number[] {
+    return this.#read(this.#stepsPath(id), (value) => [value].flat().filter((each) => typeof each === "number")) ?? [];
   }
 
   /** Expects an id that checkContainerId has accepted: letters, digits, `_ . -`. */
   #containerPath(id: string): string {
     return `${this.#directory}/containers/${id}.json`;
+  }
+
+  #stepsPath(id: string): string {
+    return `${this.#directory}/containers/${id}.steps`;
   }
 
   /**

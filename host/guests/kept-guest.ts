@@ -26,6 +26,8 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly onConsole?: (line: string) => void;
   /** True if the program that keeps it does other work too, so that it must not be ended with the guest. */
   readonly isEmbedded?: boolean;
+  /** True if its agent has created and removed containers before the guest is ready. */
+  readonly isWarm?: boolean;
 }
 
 /** Returns the path of a kept guest's console log. */
@@ -84,8 +86,9 @@ async function boot(store: StateStore, options: KeptGuestOptions, folder?: Share
 
 /** A guest whose containers have their roots on disks gets no shared folder. */
 function restore(store: StateStore, options: KeptGuestOptions, folder?: SharedFolder): Promise<SandboxGuest> {
-  const { name, snapshot = "", network, signal, onConsole, disks } = options;
-  const own = { ...(network && { network }), ...(onConsole && { onConsole }), hasNoFolder: disks !== undefined };
+  const { name, snapshot = "", network, signal, onConsole, disks, isWarm = false } = options;
+  const given = { ...(network && { network }), ...(onConsole && { onConsole }) };
+  const own = { ...given, isWarm, hasNoFolder: disks !== undefined };
   return SandboxGuest.restore(snapshot, { name, signal, consoleFile: consoleFile(store, name), ...own }, folder);
 }
 

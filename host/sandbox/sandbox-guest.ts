@@ -18,6 +18,7 @@ import { openSandbox } from "./open-sandbox.ts";
 import { quiesce } from "./quiesce.ts";
 import { makeSharedFolder, type SharedFolder } from "./shared-folder.ts";
 import { stepClock } from "./step-clock.ts";
+import { warmUp } from "./warm-up.ts";
 
 export const AGENT_PORT = 1024;
 /** Time limit in milliseconds; without KVM on a busy host, the first answer may take a second. */
@@ -37,6 +38,8 @@ export interface SandboxGuestOptions extends Omit<GuestOptions, "shares" | "netw
    * be saved.
    */
   readonly canBeSaved?: boolean;
+  /** True if its agent first creates, enters and removes containers, so that later calls find it warm. */
+  readonly isWarm?: boolean;
 }
 
 export interface RestoredGuestOptions extends Omit<RestoreOptions, "shares" | "network"> {
@@ -46,6 +49,8 @@ export interface RestoredGuestOptions extends Omit<RestoreOptions, "shares" | "n
   readonly name: string;
   /** True for a guest without a shared folder, whose containers have their roots on disks. */
   readonly hasNoFolder?: boolean;
+  /** True if an agent of its own has created, entered and removed containers before anyone uses it. */
+  readonly isWarm?: boolean;
 }
 
 interface Parts {
@@ -83,7 +88,7 @@ export class SandboxGuest implements AsyncDisposable {
 
   /** Starts a guest. If any step fails, rejects and cleans up everything. */
   static async start(
-    { name, canBeSaved = false, ...options }: SandboxGuestOptions,
+    { name, canBeSaved = false, isWarm = false, ...options }: SandboxGuestOptions,
     given?: SharedFolder,
   ): Promise<SandboxGuest> {
     const { network, ...rest } = options;
@@ -114,6 +119,7 @@ export class SandboxGuest implements AsyncDisposable {
     undo.use(open);
     const shared = folder !== undefined && !canBeSaved;
     await openSandbox(client, { id: name, hostname: name, shared, dns: card?.dns ?? [] });
+    if (isWarm) await warmUp(client, guest.address(AGENT_PORT));
     undo.move();
     return new SandboxGuest({
       ...{ name, guest, folder, client, spans, card: open },
@@ -127,7 +133,7 @@ export class SandboxGuest implements AsyncDisposable {
    */
   static async restore(
     snapshot: string,
-    { name, hasNoFolder = false, ...options }: RestoredGuestOptions,
+    { name, hasNoFolder = false, isWarm = false, ...options }: RestoredGuestOptions,
     given?: SharedFolder,
   ): Promise<SandboxGuest> {
     await using undo = new AsyncDisposableStack();
@@ -146,9 +152,10 @@ export class SandboxGuest implements AsyncDisposable {
     undo.defer(() => guest.destroy());
     const client = await connectRestored(guest.address(AGENT_PORT));
     undo.defer(() => client.close());
-    await becomeClone(client, epoch, { hostname: name, dns: card?.dns ?? [], keepsAgent: true });
+    await becomeClone(client, epoch, { hostname: name, dns: card?.dns ?? [], keepsAgent: !isWarm });
     const open = await card?.setUp(client, guest.mac);
     const answered = performance.now() - begun;
+    if (isWarm) await warmUp(client, guest.address(AGENT_PORT));
     undo.move();
     const timeline = bootTimeline(guest.timeline, answered);
     return new SandboxGuest({ name, guest, folder, client, timeline, card: open });

@@ -1,4 +1,7 @@
 import type { AgentClient } from "../client/agent-client.ts";
+import { AttachError } from "../client/streams/attach-error.ts";
+import { attach } from "../client/streams/attachment.ts";
+import { streamsAddress } from "../client/streams/streams-address.ts";
 import { imageSpec, processSpec } from "../image/image-config.ts";
 import { guestRootStorage } from "./guest-root.ts";
 
@@ -12,8 +15,11 @@ const NOWHERE = "/nonexistent";
 const PAUSE = "/pause_bundle/rootfs/pause";
 const SIGKILL = 9;
 
-/** Lets an agent create, enter and remove containers, so that its code and the kernel's are in memory. */
-export async function warmUp(client: AgentClient): Promise<void> {
+/**
+ * Lets an agent create, enter and remove containers, by Kata's calls and over guestd.v1.Streams, so that its code and the
+ * kernel's are in memory.
+ */
+export async function warmUp(client: AgentClient, address: string): Promise<void> {
   const { agent } = client;
   for (let index = 0; index < CONTAINERS; index++) {
     const id = `warm-up-${index}`;
@@ -22,6 +28,7 @@ export async function warmUp(client: AgentClient): Promise<void> {
     await agent.createContainer({ container_id: id, exec_id: id, OCI: spec, storages: [guestRootStorage(rootfs)] });
     await agent.startContainer({ container_id: id });
     await runExec(client, id);
+    await runAttached(streamsAddress(address), id);
     await agent.removeContainer({ container_id: id, timeout: REMOVE_SECONDS });
   }
 }
@@ -32,4 +39,19 @@ async function runExec({ agent }: AgentClient, container_id: string): Promise<vo
   await agent.signalProcess({ ...id, signal: SIGKILL });
   while ((await agent.readStdout({ ...id, len: 4096 })).data.length > 0);
   await agent.waitProcess(id);
+}
+
+/** Does nothing with an agent that doesn't serve guestd.v1.Streams. */
+async function runAttached(address: string, container: string): Promise<void> {
+  const process = processSpec({}, NOWHERE, { entrypoint: [], args: [PAUSE], terminal: { rows: 24, columns: 80 } });
+  const echo = Promise.withResolvers<void>();
+  const attachment = attach(address, { container, exec: "attached", process }, { onData: () => echo.resolve() });
+  try {
+    await attachment.write(Buffer.from("echo"));
+    await Promise.race([echo.promise, attachment.exit]);
+    attachment.signal(SIGKILL);
+    await attachment.exit;
+  } catch (error) {
+    if (!(error instanceof AttachError && error.kind === "unreachable")) throw error;
+  }
 }

@@ -1,5 +1,6 @@
 import { chownSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import * as abi from "../../agent/kernel/constants.ts";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
@@ -7,6 +8,8 @@ import { describeOperations } from "./testing/describe-operations.ts";
 import { sys } from "./testing/relayed-init.ts";
 import { EXTRA, execute, failure, launch, run, shell, stdio } from "./testing/run-plan.ts";
 
+/** How long a test lets a child wait, ms. */
+const PAUSE_MS = 20;
 const ENOENT = 2;
 const EACCES = 13;
 
@@ -156,17 +159,50 @@ describeOperations("in operations on the process,", (on) => {
   test("wait reports ready and blocks until a byte arrives, and end of file ends the process", async () => {
     const release = sys.pipe();
     const plan: PlanOp[] = [stdio, { op: "wait", slot: EXTRA }, ...shell("echo released")];
+    const ready = { kind: "ready", micros: [expect.any(Number)] };
     await using first = await launch(on.agent, plan, { extra: [release.read] });
-    expect(await first.report.next()).toEqual({ kind: "ready" });
+    expect(await first.report.next()).toEqual(ready);
     sys.write(release.write, Uint8Array.of(1));
     expect(await first.report.next()).toEqual({ kind: "executed" });
     expect(await first.text()).toBe("released\n");
     await using second = await launch(on.agent, plan, { extra: [release.read] });
-    expect(await second.report.next()).toEqual({ kind: "ready" });
+    expect(await second.report.next()).toEqual(ready);
     sys.close(release.write);
     expect((await second.process.exit).code).toBe(127);
     expect(await second.text()).toBe("");
     sys.close(release.read);
+  });
+
+  test("ready has the durations of what ran before, up to a filter and of the first 120", async () => {
+    const wait: PlanOp = { op: "wait", slot: EXTRA };
+    const umask: PlanOp = { op: "umask", mask: 0o022 };
+    const measured = async (plan: readonly PlanOp[]): Promise<readonly number[]> => {
+      const { read, write } = sys.pipe();
+      await using launched = await launch(on.agent, [...plan, ...shell("true")], { extra: [read] });
+      const next = async () => {
+        const report = await launched.report.next();
+        return report.kind === "ready" ? (report.micros ?? []) : undefined;
+      };
+      for (let last: readonly number[] = []; ; ) {
+        const ready = await next();
+        if (ready === undefined) {
+          for (const fd of [read, write]) sys.close(fd);
+          return last;
+        }
+        last = ready;
+        await delay(PAUSE_MS);
+        sys.write(write, Uint8Array.of(1));
+      }
+    };
+    const [, first = 0, ...rest] = await measured([stdio, wait, umask, wait]);
+    expect(first).toBeGreaterThanOrEqual((PAUSE_MS - 1) * 1000);
+    expect(rest).toHaveLength(1);
+    const allows = new BigUint64Array([0x7fff_0000_0000_0006n]); // BPF_RET, SECCOMP_RET_ALLOW
+    const noNewPrivileges: PlanOp = { op: "no-new-privs" };
+    expect(
+      await measured([stdio, noNewPrivileges, { op: "seccomp", flags: 0, program: allows }, umask, wait]),
+    ).toHaveLength(2);
+    expect(await measured([stdio, ...Array.from({ length: 130 }, () => umask), wait])).toHaveLength(120);
   });
 
   test("the program has only descriptors 0, 1 and 2", async () => {

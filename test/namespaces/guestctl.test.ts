@@ -40,7 +40,9 @@ describeInNamespaces("guestctl with an agent at an address", () => {
     await expect.poll(async () => (await run("exec", ["web", "ps"])).stdout).toMatch(/1 root +(sh|sleep)/);
     expect(await run("exec", ["web", "sh", "-c", "exit 4"])).toEqual({ stdout: "", stderr: "", code: 4 });
     expect((await run("stats", ["web"])).stdout).toMatch(/^cpu time +[\d.]+ s/);
-    expect((await run("explain", ["web"])).stdout).toMatch(/\nexecve +sh -c "echo up; sleep 1000" +process\.args\n$/);
+    expect((await run("explain", ["web"])).stdout).toMatch(
+      /\n\d+ µs +pivot [\s\S]*\n- +execve +sh -c "echo up; sleep 1000" +process\.args\n$/,
+    );
     expect((await run("metrics", ["--grep", "restarts"])).stdout).toBe("guestd_agent_restarts 0\n");
     expect(await run("kill", ["web"])).toEqual({ stdout: "web\n", stderr: "", code: 0 });
     expect(await running).toEqual({ stdout: "up\n", stderr: "", code: 137 });

@@ -80,6 +80,10 @@ describeInNamespaces("the page of guestctl serve in a browser", () => {
         .getByRole("row", { name: /process\.args/ })
         .first()
         .waitFor();
+      await page
+        .getByRole("cell", { name: /^\d+ µs$/ })
+        .first()
+        .waitFor(); // also after the agent's death
       await page.getByRole("link", { name: GUEST }).click();
       await page.getByRole("link", { name: "events" }).click();
       await page.getByRole("row", { name: /agent-restarted/ }).waitFor();

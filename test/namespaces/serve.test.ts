@@ -82,7 +82,8 @@ describeInNamespaces("guestctl serve", () => {
     const base = `/api/guests/${GUEST}`;
     expect(await page.get("/api/me")).toMatchObject({ allowExec: true });
     const { steps } = await page.get<PlanAnswer>(`${base}/plan?container=${id}`);
-    expect(steps.find(({ operation }) => operation.startsWith("pivot"))?.reason).toMatch(/root/);
+    const pivot = steps.find(({ operation }) => operation.startsWith("pivot"));
+    expect(pivot).toMatchObject({ reason: expect.stringMatching(/root/), micros: expect.any(Number) });
     const { boots } = await page.get<BootsAnswer>("/api/boots");
     expect(boots[0]).toMatchObject({ guest: GUEST, steps: expect.arrayContaining([{ name: "listening", ms: 450 }]) });
     const memory = await page.get<MemoryAnswer>(`${base}/memory`);

@@ -73,7 +73,9 @@ mount -t overlay observed -o lowerdir=${lower},upperdir=${upper},workdir=${work}
     const found = (operation: string) => steps.find((step) => step.operation === operation);
     const first = steps.findIndex(({ operation }) => operation === "clone3");
     expect(steps.slice(0, first).map(({ operation }) => operation)).toEqual(["mkdir", "write", "bpf", "mount"]);
-    expect(found("umask")).toMatchObject({ object: "22", reason: "process.user.umask" });
+    expect(found("umask")).toMatchObject({ object: "22", reason: "process.user.umask", micros: expect.any(Number) });
+    const isMeasured = steps.map(({ micros }) => typeof micros === "number");
+    expect([isMeasured.indexOf(true), isMeasured.lastIndexOf(true)]).toEqual([first + 1, steps.length - 3]); // not wait and execve
     expect(steps.at(-1)).toMatchObject({ operation: "execve", object: "sleep 7", reason: "process.args" });
     await pod().remove(id);
     await expect(pod().client.guest.explain({ container_id: id })).rejects.toMatchObject({ kind: "not-found" });

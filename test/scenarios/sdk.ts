@@ -222,25 +222,31 @@ export const sdkScenarios: readonly SdkScenario[] = [
     async run({ create }) {
       await using sandbox = await create({ files: { "/watched/old": "1" } });
       const { files } = sandbox;
-      const changes: string[] = [];
-      const steps = [
-        () => files.write("/watched/new", "1"),
-        () => files.write("/watched/new", "longer"),
-        () => files.remove("/watched/old"),
-      ];
       const watching = files.watch("/watched", { intervalMs: 20 })[Symbol.asyncIterator]();
-      let next = watching.next(); // the first look comes before the first change
-      await files.list("/watched");
-      for (const step of steps) {
+      const next = async () => {
+        const { value } = await watching.next();
+        return `${value?.action} ${value?.file.name}`;
+      };
+      let hasLooked = false;
+      const first = next().finally(() => {
+        hasLooked = true;
+      });
+      for (let count = 0; !hasLooked; count++) await files.write(`/watched/first-${count}`, "");
+      expect(await first).toMatch(/ first-/);
+      const steps = [
+        ["created new", () => files.write("/watched/new", "1")],
+        ["changed new", () => files.write("/watched/new", "longer")],
+        ["removed old", () => files.remove("/watched/old")],
+      ] as const;
+      for (const [change, step] of steps) {
         await step();
-        const { value } = await next;
-        changes.push(`${value?.action} ${value?.file.name}`);
-        next = watching.next();
+        let seen = await next();
+        for (; seen !== change; seen = await next()) expect(seen).toMatch(/ first-|^changed new$/); // half written
       }
-      next.catch(() => undefined);
-      expect(changes).toEqual(["created new", "changed new", "removed old"]);
+      const last = next();
+      last.catch(() => undefined);
       await sandbox.stop();
-      expect(await codeOf(() => next)).toBe("stopped");
+      expect(await codeOf(() => last)).toBe("stopped");
     },
   },
   {

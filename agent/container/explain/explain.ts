@@ -21,13 +21,19 @@ export interface ExplainedStep {
   readonly operation: string;
   readonly object: string;
   readonly reason: string;
+  /** How long it took, µs; absent if it wasn't measured. 65,535: that or longer. */
+  readonly micros?: number | undefined;
 }
 
 /** Returns the operations of a plan in order, with hooks where they run. Contains no environment values. */
-function explainPlan({ steps, slots }: CompiledPlan, hooks: HooksSpec | undefined): ExplainedStep[] {
-  return steps.flatMap(({ op, reason }) => {
+function explainPlan(
+  { steps, slots }: CompiledPlan,
+  hooks: HooksSpec | undefined,
+  stepMicros: readonly number[] = [],
+): ExplainedStep[] {
+  return steps.flatMap(({ op, reason }, at) => {
     const { call, object } = describeOp(op);
-    const step = { operation: call, object: detailOp(op, slots) ?? object, reason };
+    const step = { operation: call, object: detailOp(op, slots) ?? object, reason, micros: stepMicros[at] };
     if (op.op !== "wait") return [step];
     return [step, ...explainHooks(hooks, reason === "hooks" ? CREATE_HOOKS : ["startContainer"])];
   });
@@ -48,10 +54,10 @@ function hookLine({ path, args, timeout }: HookSpec): string {
 }
 
 /**
- * Explains what CreateContainer does for a spec, up to execve. Throws the error that CreateContainer returns for an
- * invalid spec.
+ * Explains what CreateContainer does for a spec, up to execve, with the durations of the launch plan's first operations. Throws
+ * the error that CreateContainer returns for an invalid spec.
  */
-export function explainSpec(given: Spec): ExplainedStep[] {
+export function explainSpec(given: Spec, stepMicros?: readonly number[]): ExplainedStep[] {
   const spec = withPrivilegedDevices(given);
   checkSpec(spec);
   const runtime = requestedRuntime(spec.annotations);
@@ -67,7 +73,7 @@ export function explainSpec(given: Spec): ExplainedStep[] {
     ...explainCgroup(spec),
     ...explainAgent(spec),
     clone,
-    ...explainPlan(plan, spec.hooks),
+    ...explainPlan(plan, spec.hooks, stepMicros),
     ...(target === undefined ? [] : explainPlan(sharePlan(targetMount(target)), undefined)),
     ...explainHooks(spec.hooks, ["poststart", "poststop"]),
   ];

@@ -17,6 +17,8 @@ export interface ContainerOptions {
   readonly podHostname?: string;
   /** The host's streams for the init process, which takes ownership of them. */
   readonly passed?: PassedStdio | undefined;
+  /** Called with the durations of the launch plan's first operations, µs each. */
+  readonly onMeasured?: (stepMicros: readonly number[]) => void;
 }
 
 /** Coordinates the containers of a pod while processes are created in a pid namespace that they may share. */

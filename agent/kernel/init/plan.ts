@@ -29,6 +29,7 @@ export const MAX_PLAN_DATA = 4096;
 
 /** Reports of a child. End of file on the report pipe means that execve succeeded, or that the child died. */
 export type LaunchReport =
-  | { readonly kind: "ready" }
+  /** `micros`: how long each of the first operations took, at most 65,535 µs. */
+  | { readonly kind: "ready"; readonly micros?: readonly number[] }
   /** Operation `index` failed with a positive `errno`; `text` is the kernel's message for a failed mount, otherwise "". */
   | { readonly kind: "failed"; readonly index: number; readonly errno: number; readonly text: string };

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { openSys } from "../sys/sys.ts";
+import { encodeReport } from "../testing/init-double.ts";
 import { ReportReader } from "./report.ts";
 
 const sys = openSys();
@@ -27,6 +28,15 @@ test("a reader returns ready, then executed at end of file", () =>
     sys.close(write);
     expect(await reader.next()).toEqual({ kind: "executed" });
     expect(await reader.next()).toEqual({ kind: "executed" });
+  }));
+
+test("ready has durations, and a restarted agent's reader gets what follows them", () =>
+  withPipe(async ({ read, write }) => {
+    sys.write(write, encodeReport({ kind: "ready", micros: [0, 12, 65_535] }));
+    sys.write(write, record(2, 3, 2));
+    expect(await new ReportReader(sys, read).next()).toEqual({ kind: "ready", micros: [0, 12, 65_535] });
+    expect(await new ReportReader(sys, read).next()).toEqual({ kind: "failed", index: 3, errno: 2, text: "" });
+    sys.close(write);
   }));
 
 test("a failure report has the operation, the errno and the kernel's text without its newline", () =>

@@ -32,9 +32,10 @@ export class ReportReader {
     }
     // A report is one write of less than PIPE_BUF, so its text has arrived too.
     const text = Buffer.alloc(textBytes);
-    const got = textBytes === 0 ? 0 : await this.#read(text, signal);
-    if (kind === READY) return { kind: "ready" };
-    return { kind: "failed", index, errno, text: text.toString("utf8", 0, got).trim() };
+    const got = textBytes === 0 ? 0 : this.#sys.read(this.#fd, text);
+    if (kind === FAILED) return { kind: "failed", index, errno, text: text.toString("utf8", 0, got).trim() };
+    const micros = Array.from({ length: got >> 1 }, (_, at) => text.readUInt16LE(at * 2));
+    return { kind: "ready", ...(micros.length > 0 && { micros }) };
   }
 
   async #read(into: Uint8Array, signal: AbortSignal | undefined): Promise<number> {

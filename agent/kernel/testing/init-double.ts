@@ -146,12 +146,13 @@ function makeChild(sys: Sys, request: LaunchRequest, pid: number, exited: (statu
 
 /** Encodes a record of the report pipe as init's child writes it. */
 export function encodeReport(report: LaunchReport): Uint8Array {
-  const { index, errno, text } = report.kind === "failed" ? report : { index: 0, errno: 0, text: "" };
-  const bytes = Buffer.alloc(16 + Buffer.byteLength(text));
+  const { index, errno } = report.kind === "failed" ? report : { index: 0, errno: 0 };
+  const text =
+    report.kind === "failed" ? Buffer.from(report.text) : Buffer.from(Uint16Array.from(report.micros ?? []).buffer);
+  const bytes = Buffer.alloc(16);
   bytes.writeUInt32LE(report.kind === "ready" ? 1 : 2, 0);
   bytes.writeUInt32LE(index, 4);
   bytes.writeInt32LE(errno, 8);
-  bytes.writeUInt32LE(bytes.length - 16, 12);
-  bytes.write(text, 16);
-  return bytes;
+  bytes.writeUInt32LE(text.length, 12);
+  return Buffer.concat([bytes, text]);
 }

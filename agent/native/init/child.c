@@ -2,6 +2,7 @@
 #include "../common/linux-abi.h"
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PLAN_ROW(name, kinds) [OP_##name] = op_##name,
@@ -19,9 +20,11 @@ void child_report(const struct child *child, uint32_t kind, int error) {
     int32_t error;
     uint32_t text_length;
     char text[REPORT_TEXT];
-  } record = {.kind = kind, .index = child->index, .error = error, .text_length = child->text_length};
-  memcpy(record.text, child->text, child->text_length);
-  size_t length = sizeof record - REPORT_TEXT + child->text_length;
+  } record = {.kind = kind, .index = child->index, .error = error};
+  bool ready = kind == REPORT_READY;
+  record.text_length = ready ? child->measured * (uint32_t)sizeof *child->micros : child->text_length;
+  memcpy(record.text, ready ? (const void *)child->micros : child->text, record.text_length);
+  size_t length = sizeof record - REPORT_TEXT + record.text_length;
   if (write(child->report, &record, length) < 0) return;
 }
 
@@ -40,11 +43,32 @@ void child_close_others(const int *kept, unsigned count) {
   abi_close_range(next, ~0u);
 }
 
+/* Microseconds on the clock that no time namespace shifts. */
+static uint64_t real_us(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_REALTIME, &time);
+  return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+/* Notes the duration of the operation that has ended. `begun` is when it began, and becomes the present time. */
+static void note_duration(struct child *child, uint64_t *begun) {
+  uint64_t now = real_us();
+  uint64_t micros = now > *begun ? now - *begun : 0; /* the host may set the clock back */
+  child->micros[child->measured++] = micros < UINT16_MAX ? (uint16_t)micros : UINT16_MAX;
+  *begun = now;
+}
+
 _Noreturn void child_run(struct child *child) {
+  uint64_t begun = real_us();
+  bool measures = true;
   for (; child->index < child->plan.op_count; child->index++) {
     const struct plan_op *op = &child->plan.ops[child->index];
     int result = FUNCTIONS[op->code](child, op);
-    if (result == 0) continue;
+    if (op->code == OP_seccomp) measures = false; /* the filter may forbid reading the clock */
+    if (result == 0) {
+      if (measures && child->measured < MAX_MEASURED) note_duration(child, &begun);
+      continue;
+    }
     child_report(child, REPORT_FAILED, -result);
     break;
   }

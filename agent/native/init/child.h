@@ -13,6 +13,8 @@ struct attached {
 };
 enum { MAX_ATTACHED = 256 };
 enum { REPORT_READY = 1, REPORT_FAILED = 2, REPORT_TEXT = 240, EXIT_NOT_LAUNCHED = 127 };
+/* Operations whose durations fit in the text of a report: those after them are not measured. */
+enum { MAX_MEASURED = REPORT_TEXT / sizeof(uint16_t) };
 
 struct child {
   struct plan plan;
@@ -30,6 +32,8 @@ struct child {
   const char *executable;
   char text[REPORT_TEXT]; /* the kernel's own message about a failed mount */
   uint32_t text_length;
+  uint16_t micros[MAX_MEASURED]; /* how long each operation took, at most UINT16_MAX */
+  uint32_t measured;
 };
 
 /* An operation returns 0 or -errno. */
@@ -52,6 +56,7 @@ static inline int child_slot(const struct child *child, const struct plan_op *op
 char *const *child_strings(struct child *child, uint32_t first, uint32_t count);
 /* Closes all descriptors but 0–2 and `kept`, which are at most RIGHTS_MAX. */
 void child_close_others(const int *kept, unsigned count);
+/* Writes one record: the durations so far if the child is ready, else the operation that failed. */
 void child_report(const struct child *child, uint32_t kind, int error);
 /* Runs the plan; never returns. */
 _Noreturn void child_run(struct child *child);

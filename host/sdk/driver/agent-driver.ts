@@ -209,7 +209,10 @@ export class AgentDriver implements Driver {
   async explain(limits: CallLimits): Promise<readonly PlanStep[]> {
     this.#guest("explain");
     const { steps } = await this.#parts.client.guest.explain({ container_id: this.container }, limits);
-    return steps.map(({ operation, object, reason }) => ({ operation, object, reason }));
+    return steps.map(({ operation, object, reason, micros }) => ({
+      ...{ operation, object, reason },
+      ...(typeof micros === "number" && { micros }),
+    }));
   }
 
   async upgrade(bundle: string | undefined): Promise<{ readonly from: string; readonly to: string }> {

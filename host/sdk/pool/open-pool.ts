@@ -29,14 +29,19 @@ export async function openPool({
   readonly size: number;
   readonly maxMemoryMib: number | undefined;
   readonly options: CreateOptions;
-  create(options: CreateOptions): Promise<Sandbox>;
+  /** With `isWarm`, it may take longer so that the sandbox is faster then. */
+  create(options: CreateOptions, isWarm: boolean): Promise<Sandbox>;
 }): Promise<SandboxPool> {
   const refuse = (why: string) => sandboxError("invalid-argument", `open a pool: ${why}`);
   if (!(Number.isInteger(size) && size > 0)) throw refuse(`size ${size} is no positive whole number`);
   const each = await memoryOf(options);
   const max = maxMemoryMib === undefined ? Infinity : Math.floor(maxMemoryMib / each);
   if (max < 1) throw refuse(`maxMemoryMib ${maxMemoryMib} is less than the ${each} of one guest`);
-  return new Pool({ size, max, starts: STARTS, create: (signal) => create({ ...options, signal }) });
+  return new Pool({
+    ...{ size, max, starts: STARTS },
+    create: (signal, isAwaited) =>
+      create({ ...options, signal }, !isAwaited && options.address === undefined && options.vm === undefined),
+  });
 }
 
 /** A guest from a template has the template's memory. */

@@ -23,7 +23,9 @@ class Item implements Pooled {
 /** A pool whose sandboxes are made when the test says so. */
 function pool(settings: Partial<PoolSettings<Item>> = {}) {
   const starts: PromiseWithResolvers<Item>[] = [];
-  const create = (signal: AbortSignal) => {
+  const awaited: boolean[] = [];
+  const create = (signal: AbortSignal, isAwaited: boolean) => {
+    awaited.push(isAwaited);
     const start = Promise.withResolvers<Item>();
     signal.addEventListener("abort", () => start.reject(signal.reason));
     starts.push(start);
@@ -37,7 +39,7 @@ function pool(settings: Partial<PoolSettings<Item>> = {}) {
     await settled();
     return item;
   };
-  return { pool: made, starts, finish };
+  return { pool: made, starts, awaited, finish };
 }
 
 /** Lets everything happen that waits for nothing. */
@@ -51,6 +53,15 @@ test("keeps its size ready, and replaces what is taken", async () => {
   expect([made.ready, starts.length]).toEqual([2, 0]);
   expect(await made.take()).toBe(first);
   expect([made.ready, starts.length]).toEqual([1, 1]);
+});
+
+test("says whether a take waits while one is made", async () => {
+  const { pool: made, awaited, finish } = pool({ size: 1 });
+  const takes = [made.take(), made.take()];
+  for (let count = 0; count < 3; count++) await finish();
+  await Promise.all(takes);
+  await made.take();
+  expect(awaited).toEqual([false, true, true, false]);
 });
 
 test("a take that finds none ready gets the next, in the order of the takes", async () => {

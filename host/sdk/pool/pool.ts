@@ -16,7 +16,8 @@ export interface PoolSettings<Item extends Pooled> {
   readonly max: number;
   /** Most to make at the same time. */
   readonly starts: number;
-  create(signal: AbortSignal): Promise<Item>;
+  /** Makes one, fast if takes wait. */
+  create(signal: AbortSignal, isAwaited: boolean): Promise<Item>;
 }
 
 interface Waiting<Item> {
@@ -94,7 +95,7 @@ export class Pool<Item extends Pooled> implements AsyncDisposable {
 
   #start(): void {
     const start = this.#settings
-      .create(this.#closing.signal)
+      .create(this.#closing.signal, this.#waiting.length > 0)
       .then(
         (item) => this.#place(item),
         (error: unknown) => {

@@ -29,8 +29,11 @@ const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 const REMOVE_SECONDS = 30;
 const DEFAULT_MEMORY_MIB = 512;
 
-/** Creates a sandbox's container. Rejects with SandboxError; then nothing is left. */
-export async function createDriver(options: CreateOptions): Promise<AgentDriver> {
+/**
+ * Creates a sandbox's container, in a warm guest if it may take longer for that. Rejects with SandboxError; then nothing is
+ * left.
+ */
+export async function createDriver(options: CreateOptions, isWarm = false): Promise<AgentDriver> {
   const { name = randomName("s") } = options;
   const operation = `create sandbox ${name}`;
   return limitedToEnd(operation, options, async (signal) => {
@@ -39,14 +42,14 @@ export async function createDriver(options: CreateOptions): Promise<AgentDriver>
     const store = new StateStore();
     using used = await useTemplate(options.template, name);
     if (used !== undefined && options.image === undefined) {
-      const driver = await cloneDriver(name, used.path, signal, guestNetwork(options.network));
+      const driver = await cloneDriver(name, used.path, signal, { ...guestNetwork(options.network), isWarm });
       undo.defer(() => driver.close());
       await writeAll(driver.files, options.files, signal);
       signal.throwIfAborted();
       undo.move();
       return driver;
     }
-    const { prepared, image } = await prepare(store, name, options, used?.path, signal);
+    const { prepared, image } = await prepare(store, name, options, { snapshot: used?.path, isWarm }, signal);
     undo.use(prepared);
     const record = await startContainer(store, prepared, name, image, options, signal);
     const driver = await openDriver(store, prepared, name, record);
@@ -62,7 +65,7 @@ async function prepare(
   store: StateStore,
   name: string,
   options: CreateOptions,
-  snapshot: string | undefined,
+  { snapshot, isWarm }: { readonly snapshot: string | undefined; readonly isWarm: boolean },
   signal: AbortSignal,
 ) {
   const { image: choice = "", address, volumes = [], vm = {}, memoryMib = DEFAULT_MEMORY_MIB, cpus = 1 } = options;
@@ -95,6 +98,7 @@ async function prepare(
       ...known,
       signal: starting.signal,
       isEmbedded: true,
+      isWarm,
     };
     return { prepared: await prepareInOwnGuest(store, name, files, guest), image };
   } finally {

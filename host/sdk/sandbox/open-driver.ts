@@ -81,7 +81,7 @@ export async function cloneDriver(
   name: string,
   snapshot: string,
   signal: AbortSignal,
-  options: Pick<Parameters<typeof prepareClone>[1], "network" | "onConsole"> = {},
+  options: Pick<Parameters<typeof prepareClone>[1], "network" | "onConsole" | "isWarm"> = {},
 ): Promise<AgentDriver> {
   const store = new StateStore();
   // The signal of a guest destroys it also later.

@@ -6,4 +6,6 @@ export interface PlanStep {
   readonly object: string;
   /** Field of the OCI spec that it comes from. */
   readonly reason: string;
+  /** How long it took, µs, if it was measured; 65,535 also stands for longer. */
+  readonly micros?: number;
 }

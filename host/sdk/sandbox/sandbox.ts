@@ -45,9 +45,17 @@ export class Sandbox implements AsyncDisposable {
    * Boots a guest with a container from an image, or with `address` creates a container at an agent of this machine.
    * The sandbox ends with `stop`, with its disposal, and always with this process.
    */
-  static async create(options: CreateOptions): Promise<Sandbox> {
+  static create(options: CreateOptions): Promise<Sandbox> {
+    return Sandbox.#create(options, false);
+  }
+
+  static async #create(options: CreateOptions, isWarm: boolean): Promise<Sandbox> {
     const [{ createDriver }] = await Promise.all([import("./create-driver.ts"), loadTracing()]);
-    return traced("Sandbox.create", {}, async () => new Sandbox(await createDriver(options), { isOwned: true }));
+    return traced(
+      "Sandbox.create",
+      {},
+      async () => new Sandbox(await createDriver(options, isWarm), { isOwned: true }),
+    );
   }
 
   /**
@@ -63,11 +71,11 @@ export class Sandbox implements AsyncDisposable {
 
   /**
    * Keeps sandboxes ready. `size` of them wait to be taken, and a taken one is replaced, as long as the guests of all that
-   * have not ended take at most `maxMemoryMib`. Disposal stops those that wait; those taken belong to who took them.
+   * have not ended take at most `maxMemoryMib`. Those that no one waits for have created a container before. Disposal stops those that wait; those taken belong to who took them.
    */
   static async pool({ size, maxMemoryMib, ...options }: PoolOptions): Promise<SandboxPool> {
     const { openPool } = await import("../pool/open-pool.ts");
-    return openPool({ size, maxMemoryMib, options, create: (each) => Sandbox.create(each) });
+    return openPool({ size, maxMemoryMib, options, create: (each, isWarm) => Sandbox.#create(each, isWarm) });
   }
 
   /** Lists the sandboxes that programs and guestctl commands of this user keep on this machine. */

@@ -9,7 +9,7 @@ import { RequestFailure } from "../request-failure.ts";
 import { bootOf, bootsOf } from "./boots.ts";
 
 const ANSWER_MS = 10_000;
-const NO_TIMES = "init doesn't measure single operations; the spans of CreateContainer have the times of its phases";
+const NO_TIMES = "the agent that created it measured no durations";
 
 /** Requests about a guest. */
 export const guestRoutes: readonly Route[] = [
@@ -43,7 +43,13 @@ async function plan({ params: { guest = "" }, query, context, signal }: RouteReq
   await using client = await connectTo(targetOf(context, guest), { signal });
   const options = { timeoutMs: ANSWER_MS, signal };
   const { steps } = await client.guest.explain({ container_id: container }, options);
-  return { steps: steps.map(({ operation, object, reason }) => ({ operation, object, reason })), note: NO_TIMES };
+  return {
+    steps: steps.map(({ operation, object, reason, micros }) => ({
+      ...{ operation, object, reason },
+      ...(typeof micros === "number" && { micros }),
+    })),
+    ...(steps.every(({ micros }) => typeof micros !== "number") && { note: NO_TIMES }),
+  };
 }
 
 async function ports({ params: { guest = "" }, query, context, signal }: RouteRequest): Promise<PortsAnswer> {
