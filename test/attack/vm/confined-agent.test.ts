@@ -56,10 +56,14 @@ describe("the agent in a guest", () => {
   });
 
   it("is not replaced as silent when the whole guest was paused for longer than the limit", async () => {
-    await using qmp = await machine.guest.qmp();
-    await qmp.execute("stop");
-    await sleep(6000);
-    await qmp.execute("cont");
+    // By its process: the program behind the vsock device doesn't bear connections to a guest that QMP stops.
+    const [qemu = 0] = machine.guest.pids;
+    process.kill(qemu, "SIGSTOP");
+    try {
+      await sleep(6000);
+    } finally {
+      process.kill(qemu, "SIGCONT");
+    }
     await pod.client.health.check({});
     await sleep(1500);
     await pod.client.health.check({});
