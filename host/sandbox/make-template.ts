@@ -35,7 +35,7 @@ export async function makeTemplate(
   try {
     await becomeClone(client, 0, { hostname: name });
     await openSandbox(client, { id: name, hostname: name, shared: false });
-    await warmUp(client, guest.address(AGENT_PORT));
+    await warmUp(client, guest.address(AGENT_PORT), true);
     const prepared = await prepare?.(client, guest);
     const { notes, ...facts } = await quiesce(client, name);
     await client.close();

@@ -2,11 +2,13 @@ import type { AgentClient } from "../client/agent-client.ts";
 import { AttachError } from "../client/streams/attach-error.ts";
 import { attach } from "../client/streams/attachment.ts";
 import { streamsAddress } from "../client/streams/streams-address.ts";
-import { imageSpec, processSpec } from "../image/image-config.ts";
+import { imageSpec, processSpec, type RunOptions } from "../image/image-config.ts";
 import { guestRootStorage } from "./guest-root.ts";
 
-/** Containers to create: the first one warms what all later ones use. */
-const CONTAINERS = 2;
+/** Containers for a template, whose clones start with what Node has compiled by then; more make them no faster. */
+const TEMPLATE_CONTAINERS = 8;
+/** Containers for a guest that someone will use soon: the first one warms what all later ones use. */
+const GUEST_CONTAINERS = 2;
 const REMOVE_SECONDS = 30;
 /** Stands for a root file system that the host can't see. */
 const NOWHERE = "/nonexistent";
@@ -19,16 +21,19 @@ const SIGKILL = 9;
  * Lets an agent create, enter and remove containers, by Kata's calls and over guestd.v1.Streams, so that its code and the
  * kernel's are in memory.
  */
-export async function warmUp(client: AgentClient, address: string): Promise<void> {
+export async function warmUp(client: AgentClient, address: string, isTemplate = false): Promise<void> {
   const { agent } = client;
-  for (let index = 0; index < CONTAINERS; index++) {
+  const containers = isTemplate ? TEMPLATE_CONTAINERS : GUEST_CONTAINERS;
+  for (let index = 0; index < containers; index++) {
     const id = `warm-up-${index}`;
     const rootfs = `/run/kata-containers/${id}/rootfs`;
     const spec = imageSpec({ config: {} }, { host: NOWHERE, guest: rootfs }, { args: [PAUSE] });
     await agent.createContainer({ container_id: id, exec_id: id, OCI: spec, storages: [guestRootStorage(rootfs)] });
     await agent.startContainer({ container_id: id });
     await runExec(client, id);
-    await runAttached(streamsAddress(address), id);
+    for (const terminal of [undefined, { rows: 24, columns: 80 }]) {
+      await runAttached(streamsAddress(address), id, terminal);
+    }
     await agent.removeContainer({ container_id: id, timeout: REMOVE_SECONDS });
   }
 }
@@ -41,14 +46,15 @@ async function runExec({ agent }: AgentClient, container_id: string): Promise<vo
   await agent.waitProcess(id);
 }
 
-/** Does nothing with an agent that doesn't serve guestd.v1.Streams. */
-async function runAttached(address: string, container: string): Promise<void> {
-  const process = processSpec({}, NOWHERE, { entrypoint: [], args: [PAUSE], terminal: { rows: 24, columns: 80 } });
+/** Has a terminal echo what it gets. Does nothing with an agent that doesn't serve guestd.v1.Streams. */
+async function runAttached(address: string, container: string, terminal: RunOptions["terminal"]): Promise<void> {
+  const process = processSpec({}, NOWHERE, { entrypoint: [], args: [PAUSE], ...(terminal && { terminal }) });
+  const exec = terminal ? "terminal" : "pipes";
   const echo = Promise.withResolvers<void>();
-  const attachment = attach(address, { container, exec: "attached", process }, { onData: () => echo.resolve() });
+  const attachment = attach(address, { container, exec, process }, { onData: () => echo.resolve() });
   try {
     await attachment.write(Buffer.from("echo"));
-    await Promise.race([echo.promise, attachment.exit]);
+    if (terminal) await Promise.race([echo.promise, attachment.exit]);
     attachment.signal(SIGKILL);
     await attachment.exit;
   } catch (error) {
