@@ -43,7 +43,7 @@ const ADDONS = ["*.node", "cpu-features"];
 /** Packages of `guestctl mcp`, which would be a fifth of guestd. */
 const MCP = ["@modelcontextprotocol/server", "zod"];
 /** Packages of `guestctl top`, which would be a sixth. */
-const TOP = ["ink", "react"];
+const TOP = ["ink", "react", "@xterm/headless"];
 
 /**
  * Bundles entries of the checkout at `root`, given by the names of their outputs, with all packages that they need.

@@ -86,7 +86,7 @@ export async function guestdPackage(
 export const COMMON = { license: "Apache-2.0", engines: { node: `>=${OLDEST_NODE}` }, os: ["linux"] };
 
 /** Packages that only `guestctl mcp` or `guestctl top` needs. */
-const ONE_COMMAND = ["@modelcontextprotocol/server", "zod", "ink", "react"];
+const ONE_COMMAND = ["@modelcontextprotocol/server", "zod", "ink", "react", "@xterm/headless"];
 
 /** Returns these packages with their versions. */
 function onePackages(root: string): Readonly<Record<string, string>> {

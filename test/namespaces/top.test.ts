@@ -114,6 +114,54 @@ describeInNamespaces("guestctl top", () => {
     },
   );
 
+  it.skipIf(whyNoScreen !== undefined)(
+    `has a terminal below the tree, with colours, the screen's size, and the agent killed meanwhile${when}`,
+    async () => {
+      const screen = openScreen();
+      const shell = await pod.start(["sleep", "1000"]);
+      screen.run(TOP);
+      await screen.shows(new RegExp(`- ${shell} +running`));
+      screen.type(`/${shell}`);
+      screen.press("Enter", "Down");
+      await screen.shows(new RegExp(`\n> +- ${shell}`));
+      screen.type("t");
+      await screen.shows(new RegExp(`> +- ${shell} +running[^]*\\^] closes it[^]*\n/ #`));
+      screen.run("printf '\\033[31mred\\033[m %s\\n' $(stty size | tr ' ' x)");
+      await screen.shows(/^red \d+x\d+$/m);
+      const [, rows = "", columns = ""] = /^red (\d+)x(\d+)$/m.exec(screen.text()) ?? [];
+      expect(screen.text(true)).toMatch(/\[[\d;]*31m *red/);
+      screen.resize(Number(columns) + 10, 40);
+      await expect
+        .poll(async () => {
+          screen.run("clear; stty size");
+          await screen.shows(/closes it *\n\d+ \d+\n/);
+          return screen.text();
+        })
+        .toContain(`\n${Math.ceil(((40 - 4) * 2) / 3)} ${Number(columns) + 10}\n`);
+      expect(Number(rows)).toBeLessThan(24);
+      await machine.killAgent();
+      screen.run("clear; echo after $((6 * 7))");
+      await screen.shows(/closes it *\nafter 42\n/);
+      screen.press("C-]");
+      await screen.shows(/q quit$/m);
+      expect(screen.text()).not.toContain("after 42");
+      screen.type("t");
+      await screen.shows(/closes it[^]*\n\/ #/);
+      screen.run("exit 4");
+      await screen.shows(new RegExp(`the shell in ${shell} ended with exit code 4`));
+      await pod.client.close();
+      pod = await Pod.open(machine);
+      screen.type("t");
+      await screen.shows(/closes it[^]*\n\/ #/);
+      const shells = async () => (await pod.execute(shell, ["pidof", "sh"])).stdout.toString().trim();
+      expect(await shells()).toMatch(/^\d+$/);
+      process.kill(screen.programPid(), "SIGTERM");
+      await screen.shows(/^prompt>$/m);
+      await expect.poll(shells, { timeout: 10_000 }).toBe("");
+      await pod.remove(shell);
+    },
+  );
+
   const CRASH = "data:text/javascript,process.on('SIGUSR2',()=>{throw new Error('crashed')})";
   it.skipIf(whyNoScreen !== undefined).each([
     ["q", (screen: TerminalScreen) => screen.type("q"), 0],

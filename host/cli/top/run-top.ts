@@ -1,5 +1,7 @@
+import { StateStore } from "../../state/state-store.ts";
 import type { LiveView } from "../../view/live-view.ts";
 import type { TreeRow } from "../../view/tree-rows.ts";
+import { findContainer } from "../guest/target.ts";
 import { runAtTerminal } from "./own-command.ts";
 import { TopSession } from "./top-session.ts";
 
@@ -18,7 +20,12 @@ export async function runTop({ view, address, hasColors, signal }: RunTopOptions
     const hasRecord = container === undefined || container.image !== undefined;
     return address === undefined && hasRecord ? ["--guest", guest.name] : ["--address", guest.address];
   };
-  const session = new TopSession({ guests: () => view.guests(), place, hasColors, signal });
+  const target = (row: TreeRow) => {
+    const [flag, value = ""] = place(row);
+    const flags = flag === "--guest" ? { guest: value } : { address: value };
+    return findContainer(new StateStore(), flags, row.container?.id ?? "");
+  };
+  const session = new TopSession({ guests: () => view.guests(), place, target, hasColors, signal });
   const unsubscribe = view.onChange(() => session.changed());
   try {
     for (;;) {

@@ -21,11 +21,25 @@ export interface Display {
   close(): Promise<void>;
 }
 
+export interface DisplayOptions {
+  readonly hasColors: boolean;
+  onKey(key: TopKey): void;
+  /** Takes typed bytes instead of `onKey`, if it returns true. */
+  onBytes(bytes: Uint8Array): boolean;
+}
+
 /** Takes the terminal of this process. */
-export function openDisplay(onKey: (key: TopKey) => void, hasColors: boolean): Display {
+export function openDisplay({ hasColors, onKey, onBytes }: DisplayOptions): Display {
   const screen = (lines: readonly ScreenLine[]) => createElement(Screen, { lines, hasColors, onKey });
   // A stream of its own, because process.stdin would still take what is typed next, after it is paused: that is for a shell.
   const stdin = new ReadStream(0);
+  const read = stdin.read.bind(stdin);
+  stdin.read = (size?: number) => {
+    for (;;) {
+      const chunk: string | Buffer | null = read(size);
+      if (chunk === null || !onBytes(Buffer.from(chunk as string))) return chunk;
+    }
+  };
   const ink: Instance = render(screen([]), {
     stdin,
     ...{ alternateScreen: true, exitOnCtrlC: false, interactive: true, incrementalRendering: true },

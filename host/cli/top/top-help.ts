@@ -8,6 +8,7 @@ export const TOP_HELP: readonly string[] = [
   "< >                               sort by the column before or after",
   "l                                 logs of the container, or of the guest's agent",
   "s                                 shell in the container",
+  "t                                 shell in the lower part of the screen; ^] closes it",
   "d                                 describe it: events, and the launch plan",
   "k                                 kill the container or exec, after confirmation",
   "?                                 this help",

@@ -11,26 +11,43 @@ export interface ScreenLine {
 
 /** Lines around the body: title, header and footer. */
 const AROUND = 3;
-const KEYS = "? help  / filter  C M I T O sort  l logs  s shell  d describe  k kill  q quit";
+const KEYS = "? help  / filter  C M I T O sort  l logs  s t shell  d describe  k kill  q quit";
+/** The least lines of the tree above a terminal, and the share of the screen that they have. */
+const MIN_TREE = 1;
+const TREE_SHARE = 1 / 3;
 
 /** Returns how many lines of the tree or of a pane fit. */
 export function pageOf(rows: number): number {
   return Math.max(1, rows - AROUND);
 }
 
-/** Returns the lines of the screen: at most `rows`, none longer than `columns`. */
+/** Returns how many lines the tree has above a terminal, and the terminal. */
+export function splitOf(rows: number): { readonly tree: number; readonly terminal: number } {
+  const tree = Math.max(MIN_TREE, Math.floor(pageOf(rows) * TREE_SHARE));
+  return { tree, terminal: Math.max(1, pageOf(rows) - tree) };
+}
+
+/**
+ * Returns the lines of the screen: at most `rows`, none longer than `columns`. Those of a `terminal` are below the tree, and have
+ * their own attributes.
+ */
 export function topScreen(
   state: TopState,
   guests: readonly GuestNode[],
   { rows, columns }: { readonly rows: number; readonly columns: number },
+  terminal?: readonly string[],
 ): readonly ScreenLine[] {
-  const page = pageOf(rows);
+  const page = terminal === undefined ? pageOf(rows) : splitOf(rows).tree;
   const lines = treeRows(guests, state);
   const body = state.pane === undefined ? treeLines(state, lines, page, columns) : paneLines(state.pane, page, columns);
   const title: ScreenLine = { text: titleOf(state, guests), style: "title" };
   const filler = Array.from({ length: Math.max(0, page + 1 - body.length) }, () => ({ text: "" }));
-  const all = [title, ...body, ...filler, footerOf(state)].slice(0, Math.max(1, rows));
-  return all.map((line) => ({ ...line, text: padded(line.text, columns) }));
+  const plain = [title, ...body, ...filler, footerOf(state)].map((line) => ({
+    ...line,
+    text: padded(line.text, columns),
+  }));
+  const below = (terminal ?? []).map((text): ScreenLine => ({ text }));
+  return [...plain, ...below].slice(0, Math.max(1, rows));
 }
 
 function titleOf({ pane, sort, filter }: TopState, guests: readonly GuestNode[]): string {
@@ -76,6 +93,7 @@ function pieces(line: string, width: number): readonly string[] {
 function footerOf({ mode, filter, victim, message }: TopState): ScreenLine {
   if (mode === "filter") return { text: `/${visibleLine(filter)}_  Enter keeps it, Esc forgets it`, style: "title" };
   if (mode === "confirm") return { text: `kill ${visibleLine(victimName(victim))}? y/n`, style: "warning" };
+  if (mode === "terminal") return { text: "a terminal in the selected container; ^] closes it", style: "title" };
   if (mode === "pane") return { text: "up, down, PgUp, PgDn, Home, End scroll  q, Esc close", style: "dim" };
   return message === "" ? { text: KEYS, style: "dim" } : { text: visibleLine(message), style: "warning" };
 }

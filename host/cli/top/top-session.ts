@@ -1,12 +1,16 @@
 import { stripVTControlCharacters } from "node:util";
+import type { ContainerTarget } from "../../guests/guest-target.ts";
 import { type TreeRow, treeRows } from "../../view/tree-rows.ts";
 import type { GuestNode } from "../../view/view-tree.ts";
 import { describeRow } from "./describe-row.ts";
 import { runForLines } from "./own-command.ts";
+import { TerminalPane } from "./terminal-pane.ts";
 import { type Display, openDisplay } from "./top-display.ts";
-import { pageOf, topScreen } from "./top-screen.ts";
+import { pageOf, splitOf, topScreen } from "./top-screen.ts";
 import { FIRST_STATE, openPane, press, type TopAction, type TopKey, type TopState } from "./top-state.ts";
 
+/** ^], as in telnet: it is no key of a shell or an editor. */
+const CLOSES_TERMINAL = 0x1d;
 /** Lines of a log that a pane keeps. */
 const KEPT_LINES = 1000;
 /** Least time between two pictures, in ms. */
@@ -16,6 +20,8 @@ export interface TopOptions {
   guests(): readonly GuestNode[];
   /** Returns the flags by which commands find a guest or container. */
   place(row: TreeRow): readonly string[];
+  /** Finds the container of a line. Throws one line. */
+  target(row: TreeRow): ContainerTarget;
   readonly hasColors: boolean;
   /** Aborts when a signal ends the command. */
   readonly signal: AbortSignal;
@@ -29,6 +35,7 @@ export class TopSession {
   #redraw: NodeJS.Timeout | undefined;
   /** Ends the command whose lines the pane shows. */
   #pane = new AbortController();
+  #terminal: TerminalPane | undefined;
   #done = Promise.withResolvers<TopAction | undefined>();
 
   constructor(options: TopOptions) {
@@ -41,7 +48,11 @@ export class TopSession {
     this.#done = Promise.withResolvers();
     const quit = () => this.#done.resolve(undefined);
     const resize = () => this.#draw();
-    this.#display = openDisplay((key) => this.#press(key), hasColors);
+    this.#display = openDisplay({
+      hasColors,
+      onKey: (key) => this.#press(key),
+      onBytes: (bytes) => this.#type(bytes),
+    });
     signal.addEventListener("abort", quit, { once: true });
     process.stdout.on("resize", resize);
     try {
@@ -55,6 +66,7 @@ export class TopSession {
       clearTimeout(this.#redraw);
       this.#redraw = undefined;
       this.#pane.abort();
+      this.#closeTerminal("");
       await this.#display.close();
       this.#display = undefined;
     }
@@ -76,7 +88,9 @@ export class TopSession {
   }
 
   #draw(): void {
-    this.#display?.show(topScreen(this.#state, this.#options.guests(), sizeOf(process.stdout)));
+    const size = sizeOf(process.stdout);
+    this.#terminal?.resize(terminalSize());
+    this.#display?.show(topScreen(this.#state, this.#options.guests(), size, this.#terminal?.lines));
   }
 
   #press(key: TopKey): void {
@@ -98,6 +112,9 @@ export class TopSession {
       case "closePane":
         this.#pane.abort();
         break;
+      case "terminal":
+        void this.#openTerminal(action.row);
+        break;
       case "logs":
         this.#showLogs(action.row);
         break;
@@ -108,6 +125,37 @@ export class TopSession {
         this.#kill(action.row);
         break;
     }
+  }
+
+  /** Returns true if the bytes are for the terminal in the screen. */
+  #type(bytes: Uint8Array): boolean {
+    if (this.#state.mode !== "terminal") return false;
+    const end = bytes.indexOf(CLOSES_TERMINAL);
+    this.#terminal?.write(end < 0 ? bytes : bytes.subarray(0, end));
+    if (end >= 0) this.#closeTerminal("");
+    return true;
+  }
+
+  async #openTerminal(row: TreeRow): Promise<void> {
+    this.#state = { ...this.#state, mode: "terminal", selected: row.key };
+    try {
+      this.#terminal = await TerminalPane.open(this.#options.target(row), {
+        ...{ size: terminalSize(), hasColors: this.#options.hasColors },
+        onChange: () => this.changed(),
+        onEnd: (message) => this.#closeTerminal(message),
+      });
+      this.changed();
+    } catch (error) {
+      this.#closeTerminal(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #closeTerminal(message: string): void {
+    if (this.#state.mode !== "terminal") return;
+    this.#terminal?.close();
+    this.#terminal = undefined;
+    this.#state = { ...this.#state, mode: "tree", message };
+    this.changed();
   }
 
   #showLogs(row: TreeRow): void {
@@ -156,6 +204,11 @@ export class TopSession {
       (error: unknown) => this.say(String(error)),
     );
   }
+}
+
+function terminalSize(): { readonly rows: number; readonly columns: number } {
+  const { rows, columns } = sizeOf(process.stdout);
+  return { rows: splitOf(rows).terminal, columns };
 }
 
 /** Returns the size of the screen; a terminal that reports none counts as 80×24. */

@@ -11,7 +11,8 @@ export interface TopPane {
 
 /** Everything that keys change. */
 export interface TopState {
-  readonly mode: "tree" | "filter" | "confirm" | "pane";
+  /** In mode terminal, keys are not the view's. */
+  readonly mode: "tree" | "filter" | "confirm" | "pane" | "terminal";
   readonly selected: string | undefined;
   readonly folded: ReadonlySet<string>;
   readonly filter: string;
@@ -26,7 +27,7 @@ export interface TopState {
 export type TopAction =
   | { readonly type: "quit" }
   | { readonly type: "closePane" }
-  | { readonly type: "logs" | "shell" | "describe" | "kill"; readonly row: TreeRow };
+  | { readonly type: "logs" | "shell" | "terminal" | "describe" | "kill"; readonly row: TreeRow };
 
 /** A key by name, such as "up", or a character. */
 export type TopKey = string;
@@ -55,6 +56,8 @@ export function press(
       return confirmed(state, key);
     case "pane":
       return inPane(state, key, page);
+    case "terminal":
+      return { state };
     case "tree":
       return inTree({ ...state, message: "" }, key, rows, page);
   }
@@ -138,6 +141,8 @@ function onRow(state: TopState, key: TopKey, row: TreeRow): { state: TopState; a
       return { state, action: { type: "describe", row } };
     case "s":
       return row.container === undefined ? needsContainer("shell") : { state, action: { type: "shell", row } };
+    case "t":
+      return row.container === undefined ? needsContainer("terminal") : { state, action: { type: "terminal", row } };
     case "k":
       if (row.container === undefined) return needsContainer("kill");
       return { state: { ...state, mode: "confirm", victim: row } };
