@@ -125,7 +125,7 @@ describeInNamespaces("guestctl top", () => {
       screen.press("Enter", "Down");
       await screen.shows(new RegExp(`\n> +- ${shell}`));
       screen.type("t");
-      await screen.shows(new RegExp(`> +- ${shell} +running[^]*\\^] closes it[^]*\n/ #`));
+      await screen.shows(new RegExp(`> +- ${shell} +running[\\s\\S]*\\^] closes it[\\s\\S]*\n/ #`));
       screen.run("printf '\\033[31mred\\033[m %s\\n' $(stty size | tr ' ' x)");
       await screen.shows(/^red \d+x\d+$/m);
       const [, rows = "", columns = ""] = /^red (\d+)x(\d+)$/m.exec(screen.text()) ?? [];
@@ -146,13 +146,13 @@ describeInNamespaces("guestctl top", () => {
       await screen.shows(/q quit$/m);
       expect(screen.text()).not.toContain("after 42");
       screen.type("t");
-      await screen.shows(/closes it[^]*\n\/ #/);
+      await screen.shows(/closes it[\s\S]*\n\/ #/);
       screen.run("exit 4");
       await screen.shows(new RegExp(`the shell in ${shell} ended with exit code 4`));
       await pod.client.close();
       pod = await Pod.open(machine);
       screen.type("t");
-      await screen.shows(/closes it[^]*\n\/ #/);
+      await screen.shows(/closes it[\s\S]*\n\/ #/);
       const shells = async () => (await pod.execute(shell, ["pidof", "sh"])).stdout.toString().trim();
       expect(await shells()).toMatch(/^\d+$/);
       process.kill(screen.programPid(), "SIGTERM");

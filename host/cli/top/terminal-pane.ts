@@ -69,7 +69,7 @@ export class TerminalPane {
     return new TerminalPane(terminal, target, options);
   }
 
-  /** What the terminal shows, with its colours. */
+  /** Lines that the terminal shows, with its colours. */
   get lines(): readonly string[] {
     return terminalLines(this.#terminal, this.#hasColors);
   }
