@@ -90,11 +90,19 @@ test("gives a watcher that is behind nothing until it has read, then one update 
   other.close();
 });
 
-test("reads the state for at most a twentieth of the time", async () => {
-  state.costMs = 50;
-  const { close } = watch({ interval_ms: 100 });
-  await vi.advanceTimersByTimeAsync(9500);
-  expect(state.readings).toBeLessThanOrEqual(10);
+test.each([
+  [100, 0.05],
+  [500, 0.01],
+  [1000, 0.005],
+  [60_000, 0.005],
+])("takes for updates every %i ms at most %f of the time, even if each is expensive", async (interval_ms, share) => {
+  state.costMs = interval_ms / 2;
+  const { close } = watch({ interval_ms });
+  const begun = Date.now();
+  await vi.advanceTimersByTimeAsync(2000 * interval_ms);
+  const spent = state.readings * state.costMs;
+  expect(spent).toBeLessThanOrEqual(share * (Date.now() - begun) + state.costMs); // the first one is at once
+  expect(spent).toBeGreaterThan((share / 2) * (Date.now() - begun));
   close();
 });
 

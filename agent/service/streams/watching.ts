@@ -14,8 +14,12 @@ const DEFAULT_INTERVAL_MS = 1000;
 const MAX_WATCHERS = 32;
 /** Age at which a state is too old for a new watcher or for one that is due. */
 const FRESH_MS = 50;
-/** After a reading that took some time, the next one follows after at least so many times that time. */
-const REST = 20;
+/**
+ * After an update that took some time, the next one follows after at least so many times that time: for watchers of a second or
+ * more it takes half a percent of the time, and up to five for one of 100 ms.
+ */
+const REST_PER_MS = 0.2;
+const MAX_REST = 200;
 /** Longest silence: then a watcher gets an empty update. */
 const SILENCE_MS = 5000;
 
@@ -44,7 +48,7 @@ export class Watching {
   readonly #now: () => number;
   readonly #watchers = new Set<Watcher>();
   #last: { readonly snapshot: Snapshot; readonly at: number } | undefined;
-  /** Time before which the state is not read again. */
+  /** Time before which no update follows. */
   #restUntil = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -110,6 +114,9 @@ export class Watching {
         watcher.dueAt = now + watcher.intervalMs;
         this.#send(watcher, snapshot, now).catch(() => this.#remove(watcher)); // its connection is closed
       }
+      const end = this.#now();
+      const shortest = Math.min(...[...this.#watchers].map(({ intervalMs }) => intervalMs));
+      this.#restUntil = end + (end - now) * Math.min(MAX_REST, shortest * REST_PER_MS);
     }
     this.#schedule();
   }
@@ -118,8 +125,6 @@ export class Watching {
     if (this.#last !== undefined && now - this.#last.at < FRESH_MS) return this.#last.snapshot;
     const snapshot = this.#state.read();
     this.#last = { snapshot, at: now };
-    const readAt = this.#now();
-    this.#restUntil = readAt + (readAt - now) * REST;
     return snapshot;
   }
 
