@@ -140,6 +140,23 @@ describe("the SDK with templates", () => {
     await (await third).stop();
   });
 
+  it("warms those of a pool before anyone takes them: a new agent has created and removed containers", async () => {
+    await using pool = await Sandbox.pool({ template: "box", size: 1, maxMemoryMib: 512 });
+    await expect.poll(() => pool.ready, { timeout: 60_000 }).toBe(1);
+    await using taken = await pool.take();
+    const types: string[] = [];
+    for await (const event of taken.events({ follow: false })) {
+      types.push("container" in event ? `${event.type} ${event.container}` : event.type);
+    }
+    const since = types.slice(types.lastIndexOf("guest-resumed "));
+    expect(since.filter((type) => type.startsWith("container-"))).toEqual(
+      ["warm-up-0", "warm-up-1"].flatMap((id) =>
+        ["created", "started", "exited", "removed"].map((what) => `container-${what} ${id}`),
+      ),
+    );
+    expect((await taken.exec("cat /root/note")).stdout).toBe("prepared\n");
+  });
+
   it("refuses options that a template's guest can't have, and agents without a guest of this user", async () => {
     const wrong = Sandbox.create({ template: "box", memoryMib: 256, command: ["sh"] });
     await expect(wrong).rejects.toMatchObject({
