@@ -24,7 +24,7 @@ function agent() {
   const options = { isBusy: () => state.isBusy, calls, heapTotal: () => heap.total, resident: () => heap.resident };
   returnIdleMemory(sys, options);
   const call = (growth = 0) => {
-    heap.total += growth;
+    if (growth > 0) heap.total += growth;
     calls.publish({});
   };
   return { done, call, state, heap };
@@ -101,4 +101,23 @@ it("looks again after a client of guestd.v1.Streams has connected or left", () =
   activity.publish({});
   vi.advanceTimersByTime(500);
   expect(vi.getTimerCount()).toBeGreaterThan(0); // other tests' agents hear it too
+});
+
+it("does without numbers that it can't read, as without a free descriptor, until it can", () => {
+  const { done, call, heap } = agent();
+  vi.advanceTimersByTime(10_000);
+  expect(done.splice(0)).toEqual(STEPS);
+  const get = () => {
+    throw new Error("EMFILE");
+  };
+  const unreadable = { get, configurable: true };
+  Object.defineProperties(heap, { total: unreadable, resident: unreadable });
+  call();
+  vi.advanceTimersByTime(10_000);
+  expect(done).toEqual([]);
+  const value = (bytes: number) => ({ value: bytes, writable: true, configurable: true });
+  Object.defineProperties(heap, { total: value(10 * MIB), resident: value(50 * MIB) });
+  call();
+  vi.advanceTimersByTime(10_000);
+  expect(done).toEqual(STEPS);
 });

@@ -13,9 +13,9 @@ interface Options {
   readonly isBusy: () => boolean;
   /** Publishes a CallEvent for every call that has ended. */
   readonly calls?: Channel;
-  /** Returns the bytes of V8's heap, with the room for new objects, which grows under load. */
+  /** Returns the bytes of V8's heap, with the room for new objects, which grows under load. May throw. */
   readonly heapTotal?: () => number;
-  /** Returns the bytes of the agent's resident memory. */
+  /** Returns the bytes of the agent's resident memory. May throw. */
   readonly resident?: () => number;
 }
 
@@ -33,23 +33,24 @@ const COLLECTIONS = 3;
  * below the last block in use.
  */
 export function returnIdleMemory(sys: Pick<RealSys, "collectGarbage" | "trimHeap">, options: Options): void {
-  const { isBusy, calls = diagnostics.call, heapTotal = () => process.memoryUsage().heapTotal } = options;
-  const { resident = () => process.memoryUsage.rss() } = options;
+  const { isBusy, calls = diagnostics.call } = options;
+  const heapTotal = () => readable(options.heapTotal ?? (() => process.memoryUsage().heapTotal));
+  const resident = () => readable(options.resident ?? (() => process.memoryUsage.rss()));
   let timer: NodeJS.Timeout | undefined;
   let quietPeriods = 0;
   /** Bytes of the heap after the last collection. */
   let left = 0;
   /** Most bytes of the heap since the last collection, and least of the agent since the last trim. */
-  let [most, least] = [0, resident()];
+  let [most, least] = [0, resident() ?? 0];
   let isCollected = false;
   const trim = () => {
     sys.trimHeap();
     isCollected = false;
-    least = resident();
+    least = resident() ?? least;
   };
   const afterBurst = () => {
     if (isCollected) return trim();
-    const [total, all] = [heapTotal(), resident()];
+    const [total = most, all = least] = [heapTotal(), resident()];
     isCollected = most - total > SHRUNK_BYTES || all - least > GROWN_BYTES;
     if (isCollected) sys.collectGarbage();
     most = isCollected ? total : Math.max(most, total);
@@ -62,10 +63,10 @@ export function returnIdleMemory(sys: Pick<RealSys, "collectGarbage" | "trimHeap
     timer = undefined;
     quietPeriods = isBusy() ? 0 : quietPeriods + 1; // the last call may have ended within the first one
     if (quietPeriods < 2) afterBurst();
-    if (quietPeriods === 2 && heapTotal() - left < WORTHWHILE_BYTES) return;
+    if (quietPeriods === 2 && (heapTotal() ?? left) - left < WORTHWHILE_BYTES) return;
     if (quietPeriods === 2 + COLLECTIONS) {
       trim();
-      left = heapTotal();
+      left = heapTotal() ?? left;
       return;
     }
     if (quietPeriods >= 2) sys.collectGarbage();
@@ -78,4 +79,13 @@ export function returnIdleMemory(sys: Pick<RealSys, "collectGarbage" | "trimHeap
   calls.subscribe(onWork);
   activity.subscribe(onWork);
   arm();
+}
+
+/** Returns undefined for what can't be read now: Node opens /proc/self/stat for both numbers, which needs a free descriptor. */
+function readable(read: () => number): number | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }

@@ -7,6 +7,9 @@ import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
+/** An agent without a call looks at its memory each second. */
+const IDLE_MS = 2500;
+
 describeInNamespaces("an agent that runs out of descriptors", () => {
   it.each([
     [1, 16],
@@ -124,6 +127,20 @@ describeInNamespaces("an agent that runs out of descriptors", () => {
     expect(failures.filter((line) => !/^[^\n]*EMFILE[^\n]*$/.test(line))).toEqual([]);
     await pod.client.close();
   }, 60_000);
+
+  it("keeps running while it has no free descriptor and becomes idle, when it looks at its memory", async () => {
+    await using machine = await startHostAgent();
+    const pod = await Pod.open(machine);
+    const { leaveFree, giveAll } = await descriptorsOf(machine);
+    const before = await machine.agentPid();
+    leaveFree(0);
+    await pod.client.health.check({});
+    await sleep(IDLE_MS);
+    expect((await pod.client.health.check({})).status).toBe(1);
+    expect(await machine.agentPid()).toBe(before);
+    giveAll();
+    await pod.client.close();
+  });
 
   it("lets new connections wait until descriptors are free again, and serves the existing ones", async () => {
     await using machine = await startHostAgent();
