@@ -21,23 +21,23 @@ export class KeptFile {
     this.#path = path;
   }
 
-  /** Returns its text; undefined once it is missing or unreadable, from then on. */
+  /** Returns its text; undefined once it is missing or unreadable, from then on, and now if no descriptor is free. */
   read(): string | undefined {
     if (this.#isGone) return undefined;
-    const keeps = this.#fd === undefined && openFiles < MAX_OPEN;
+    const isKept = this.#fd !== undefined || openFiles < MAX_OPEN;
     let fd = this.#fd;
     try {
       fd ??= openSync(this.#path, "r");
-      if (keeps) this.#keep(fd);
+      if (isKept) this.#keep(fd);
       const length = readSync(fd, buffer, 0, BUFFER_BYTES, 0);
       // The last line of a longer file would be a part of one.
       return buffer.toString("latin1", 0, length < BUFFER_BYTES ? length : buffer.lastIndexOf("\n") + 1);
-    } catch {
+    } catch (error) {
       this.close();
-      this.#isGone = true;
+      this.#isGone = (error as NodeJS.ErrnoException).code !== "EMFILE";
       return undefined;
     } finally {
-      if (fd !== undefined && this.#fd === undefined && !this.#isGone) closeSync(fd);
+      if (fd !== undefined && !isKept) closeSync(fd);
     }
   }
 
@@ -50,7 +50,7 @@ export class KeptFile {
   }
 
   #keep(fd: number): void {
+    if (this.#fd === undefined) openFiles++;
     this.#fd = fd;
-    openFiles++;
   }
 }

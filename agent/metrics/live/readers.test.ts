@@ -1,8 +1,8 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { CgroupReader } from "./cgroup-reader.ts";
 import { GuestReader } from "./guest-reader.ts";
@@ -47,6 +47,21 @@ test("a container's usage is read from its cgroup, and from its own network", ()
   expect(openFiles(path)).toBeGreaterThan(5);
   reader.close();
   expect(openFiles(path)).toBe(0);
+});
+
+test("a file is read again once a descriptor is free", () => {
+  const path = join(folder({ file: "text" }), "file");
+  const script = `
+    import { closeSync, openSync } from "node:fs";
+    import { KeptFile } from ${JSON.stringify(join(import.meta.dirname, "kept-file.ts"))};
+    const file = new KeptFile(${JSON.stringify(path)});
+    const taken = [];
+    try { for (;;) taken.push(openSync("/", "r")); } catch {}
+    const without = file.read();
+    for (const fd of taken) closeSync(fd);
+    console.log(without, file.read());`;
+  const words = ["-c", 'ulimit -n 64; exec "$0" --input-type=module -e "$1"', process.execPath, script];
+  expect(execFileSync("sh", words, { encoding: "utf8" })).toBe("undefined text\n");
 });
 
 test("a container that used no processor time is read in full only every tenth time", () => {
@@ -112,6 +127,9 @@ test("no more than 1024 files stay open", () => {
   expect(new Set(files.map((file) => file.read()))).toEqual(new Set(["text"]));
   expect(openFiles(path)).toBe(1024);
   expect(files.at(-1)?.read()).toBe("text");
+  const directory = dirname(path); // it can be opened, but not read
+  expect(new KeptFile(directory).read()).toBeUndefined();
+  expect(openFiles(directory)).toBe(1024);
   for (const file of files) file.close();
   expect(openFiles(path)).toBe(0);
 });
