@@ -14,19 +14,26 @@ test("steps the clock once if the call is fast, with whole seconds and microseco
   expect(Sec * 1000 + Usec / 1000).toBeLessThanOrEqual(Date.now());
 });
 
-test("repeats a slow call until one is fast, and for a slow guest until one is as fast as it gets", async () => {
+test("repeats calls until one is as fast as the last, and leaves the clock right wherever in its time it arrived", async () => {
   vi.useFakeTimers();
-  const steps = async (...delays: number[]) => {
-    let calls = 0;
-    const setGuestDateTime = async () => {
-      vi.setSystemTime(Date.now() + (delays[calls++] ?? delays.at(-1) ?? 0));
+  /** Returns the number of calls, and the last error in ms, if they take these times and arrive after this share of them. */
+  const steps = async (share: number, ...delays: number[]) => {
+    let [calls, error] = [0, 0];
+    const setGuestDateTime = async ({ Sec, Usec }: { Sec: number; Usec: number }) => {
+      const delay = delays[calls++] ?? delays.at(-1) ?? 0;
+      error = Math.abs(Sec * 1000 + Usec / 1000 - (Date.now() + delay * share));
+      vi.setSystemTime(Date.now() + delay);
     };
-    await stepClock(scriptedAgent({ setGuestDateTime }) as Pick<AgentClient, "agent">);
-    return calls;
+    await stepClock(scriptedAgent({ setGuestDateTime } as never) as Pick<AgentClient, "agent">);
+    return { calls, error };
   };
-  expect(await steps(300, 5000, 30)).toBe(3);
-  expect(await steps(70)).toBe(6);
-  expect(await steps(70, 70, 70, 70, 70, 5000, 70)).toBe(7);
-  expect(await steps(300)).toBe(16);
+  for (const share of [0, 0.25, 0.5, 1]) {
+    const slowThenFast = await steps(share, 300, 5000, 30);
+    expect([slowThenFast.calls, slowThenFast.error <= 15]).toEqual([4, true]);
+    const even = await steps(share, 70);
+    expect([even.calls, even.error <= 35]).toEqual([2, true]);
+    const slow = await steps(share, 300);
+    expect([slow.calls, slow.error <= 150]).toEqual([11, true]);
+  }
   vi.useRealTimers();
 });

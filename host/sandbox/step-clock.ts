@@ -1,13 +1,14 @@
 import type { AgentClient } from "../client/agent-client.ts";
 
-/** Time in milliseconds within which a call has to be answered to be exact enough. */
+/** Error in milliseconds that is small enough. */
 const EXACT_MS = 40;
 /** Attempts after which the limit doubles. */
 const ATTEMPTS = 5;
 
 /**
- * Steps a guest's clock to the present time. The error is at most half the time that the call takes; a slow call is
- * repeated. For a guest that is slow each time, the limit doubles after every five attempts.
+ * Steps a guest's clock to the time when the call is expected to arrive, half of the last call's time after its begin. It may have
+ * arrived at any moment of this call, so the error is known to be small only if the call was about as fast; otherwise it is
+ * repeated. For a guest that is slow or uneven each time, the limit doubles after every five attempts.
  */
 export async function stepClock({ agent }: Pick<AgentClient, "agent">): Promise<void> {
   let onItsWay = 0;
@@ -16,7 +17,7 @@ export async function stepClock({ agent }: Pick<AgentClient, "agent">): Promise<
     const time = begun + onItsWay;
     await agent.setGuestDateTime({ Sec: Math.floor(time / 1000), Usec: (time % 1000) * 1000 });
     const took = Date.now() - begun;
-    if (took <= EXACT_MS * 2 ** Math.floor(attempt / ATTEMPTS)) return;
+    if (Math.max(onItsWay, took - onItsWay) <= EXACT_MS * 2 ** Math.floor(attempt / ATTEMPTS)) return;
     onItsWay = Math.floor(took / 2);
   }
 }
