@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statfsSync, watch, writeSync } from "node:fs";
+import { closeSync, openSync, readdirSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
@@ -84,13 +84,14 @@ describe.skipIf(!isRoot())(`templates that can't be made${isRoot() ? "" : " (ski
   });
 
   describe("after ^C", () => {
-    /** Resolves once the memory of a template is being written. */
-    async function memoryAppears(): Promise<void> {
-      mkdirSync(templates(), { recursive: true, mode: 0o700 });
-      const creating = await appears(templates(), /^creating-/);
-      const saving = await appears(creating, /^saving-/);
-      await appears(saving, /^memory$/);
-    }
+    /** Resolves once a part of a template of this kind is being written. */
+    const writing = (name: RegExp) =>
+      expect.poll(
+        () => readdirSync(templates(), { recursive: true, encoding: "utf8" }).some((path) => name.test(path)),
+        {
+          interval: 1,
+        },
+      );
 
     test.each<[string, string[], (output: () => string) => Promise<unknown>]>([
       [
@@ -104,7 +105,7 @@ describe.skipIf(!isRoot())(`templates that can't be made${isRoot() ? "" : " (ski
         ["--run", "echo preparing; sleep 1000"],
         (output) => expect.poll(output, { interval: 5 }).toMatch(/preparing\r\n/),
       ],
-      ["while its memory is written", [], memoryAppears],
+      ["while its memory is written", [], () => writing(/saving-.*\/memory$/).toBe(true)],
     ])("%s, nothing stays, and no error is printed", async (_, options, moment) => {
       const running = commands.startInTerminal(...create("half", "--image", image, ...options));
       await moment(() => running.output.stdout.toString());
@@ -123,7 +124,7 @@ describe.skipIf(!isRoot())(`templates that can't be made${isRoot() ? "" : " (ski
         ["fork", "dev"],
       ]) {
         const running = commands.startInTerminal(...args);
-        await memoryAppears();
+        await writing(/saving-.*\/memory$/).toBe(true);
         running.type("\x03");
         expect(await running.ended).toBe(INTERRUPTED);
         expect(running.output.stdout.toString()).not.toMatch(FAILURE);
@@ -136,19 +137,3 @@ describe.skipIf(!isRoot())(`templates that can't be made${isRoot() ? "" : " (ski
     });
   });
 });
-
-/** Resolves with the path of an entry of a folder, once there is one of such a name. */
-function appears(folder: string, name: RegExp): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const look = () => {
-    try {
-      const found = readdirSync(folder).find((each) => name.test(each));
-      if (found !== undefined) resolve(join(folder, found));
-    } catch (error) {
-      reject(error); // the folder is gone: it had the entry for too short a time
-    }
-  };
-  const watcher = watch(folder, look);
-  look();
-  return promise.finally(() => watcher.close());
-}
