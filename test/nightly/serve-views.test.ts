@@ -63,7 +63,7 @@ describe.skipIf(whyNoBrowser)(whyNoBrowser === undefined ? title : `${title} (sk
     await page.getByRole("button", { name: "1 min" }).click();
     await page.getByRole("img", { name: /^Memory over the last 1 minutes/ }).waitFor();
     await show("guests/kept/containers/web/plan");
-    await row(/^\d+ exec .*process\.args/).waitFor();
+    await row(/^\d+ execve .*process\.args/).waitFor();
     await row(/root\.path/).waitFor();
   });
 
