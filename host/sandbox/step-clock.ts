@@ -6,9 +6,9 @@ const EXACT_MS = 40;
 const ATTEMPTS = 5;
 
 /**
- * Steps a guest's clock to the time when the call is expected to arrive, half of the last call's time after its begin. It may have
- * arrived at any moment of this call, so the error is known to be small only if the call was about as fast; otherwise it is
- * repeated. For a guest that is slow or uneven each time, the limit doubles after every five attempts.
+ * Steps a guest's clock. The time that is sent allows for half of the previous call's duration. The call may arrive at any moment
+ * between its begin and its end, which bounds the error; if the bound is above the limit, the call is repeated. For a guest
+ * that stays slow, the limit doubles after every five attempts.
  */
 export async function stepClock({ agent }: Pick<AgentClient, "agent">): Promise<void> {
   let onItsWay = 0;

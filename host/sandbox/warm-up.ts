@@ -5,7 +5,7 @@ import { streamsAddress } from "../client/streams/streams-address.ts";
 import { imageSpec, processSpec, type RunOptions } from "../image/image-config.ts";
 import { guestRootStorage } from "./guest-root.ts";
 
-/** Containers for a template, whose clones start with what Node has compiled by then; more make them no faster. */
+/** Containers for a template: clones start with the code that Node has compiled by then. More made them no faster. */
 const TEMPLATE_CONTAINERS = 8;
 /** Containers for a guest that someone will use soon: the first one warms what all later ones use. */
 const GUEST_CONTAINERS = 2;

@@ -15,8 +15,8 @@ const MAX_WATCHERS = 32;
 /** Age at which a state is too old for a new watcher or for one that is due. */
 const FRESH_MS = 50;
 /**
- * After an update that took some time, the next one follows after at least so many times that time: for watchers of a second or
- * more it takes half a percent of the time, and up to five for one of 100 ms.
+ * The pause after an update, as a multiple of the time that it took: MAX_REST for intervals of a second and more, less for shorter
+ * ones. So updates take at most 0.5 % of the time, and 5 % at 100 ms.
  */
 const REST_PER_MS = 0.2;
 const MAX_REST = 200;

@@ -29,7 +29,7 @@ export async function openPool({
   readonly size: number;
   readonly maxMemoryMib: number | undefined;
   readonly options: CreateOptions;
-  /** With `isWarm`, it may take longer so that the sandbox is faster then. */
+  /** With `isWarm` it takes longer, and the sandbox's first calls are faster. */
   create(options: CreateOptions, isWarm: boolean): Promise<Sandbox>;
 }): Promise<SandboxPool> {
   const refuse = (why: string) => sandboxError("invalid-argument", `open a pool: ${why}`);

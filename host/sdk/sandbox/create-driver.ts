@@ -30,8 +30,8 @@ const REMOVE_SECONDS = 30;
 const DEFAULT_MEMORY_MIB = 512;
 
 /**
- * Creates a sandbox's container, in a warm guest if it may take longer for that. Rejects with SandboxError; then nothing is
- * left.
+ * Creates a sandbox's container. With `isWarm` its guest is warmed first, which takes longer. Rejects with SandboxError; then
+ * nothing is left.
  */
 export async function createDriver(options: CreateOptions, isWarm = false): Promise<AgentDriver> {
   const { name = randomName("s") } = options;
