@@ -1,9 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, openSync, readdirSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { closeSync, globSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
 import { isRoot } from "../../lib/is-root.ts";
+import type { GuestctlProcess } from "../scenarios/guestctl-process.ts";
 import { TemplateCommands } from "./testing/template-commands.ts";
 
 const MIB = 1 << 20;
@@ -84,16 +86,17 @@ describe.skipIf(!isRoot())(`templates that can't be made${isRoot() ? "" : " (ski
   });
 
   describe("after ^C", () => {
-    /** Resolves once a part of a template of this kind is being written. */
-    const writing = (name: RegExp) =>
-      expect.poll(
-        () => readdirSync(templates(), { recursive: true, encoding: "utf8" }).some((path) => name.test(path)),
-        {
-          interval: 1,
-        },
-      );
+    /** Resolves once a template's memory is being written. Throws if the command ends before. */
+    async function memoryIsWritten(running: GuestctlProcess): Promise<void> {
+      let hasEnded = false;
+      void running.ended.then(() => (hasEnded = true));
+      while (globSync("**/saving-*/memory", { cwd: templates() }).length === 0) {
+        if (hasEnded) throw new Error(`the command ended before: ${running.output.stdout}`);
+        await setTimeout(1);
+      }
+    }
 
-    test.each<[string, string[], (output: () => string) => Promise<unknown>]>([
+    test.each<[string, string[], (running: GuestctlProcess) => Promise<unknown>]>([
       [
         "while the guest boots",
         [],
@@ -103,12 +106,12 @@ describe.skipIf(!isRoot())(`templates that can't be made${isRoot() ? "" : " (ski
       [
         "while its container is prepared",
         ["--run", "echo preparing; sleep 1000"],
-        (output) => expect.poll(output, { interval: 5 }).toMatch(/preparing\r\n/),
+        ({ output }) => expect.poll(() => `${output.stdout}`, { interval: 5 }).toMatch(/preparing\r\n/),
       ],
-      ["while its memory is written", [], () => writing(/saving-.*\/memory$/).toBe(true)],
+      ["while its memory is written", [], memoryIsWritten],
     ])("%s, nothing stays, and no error is printed", async (_, options, moment) => {
       const running = commands.startInTerminal(...create("half", "--image", image, ...options));
-      await moment(() => running.output.stdout.toString());
+      await moment(running);
       running.type("\x03");
       expect(await running.ended).toBe(INTERRUPTED);
       expect(running.output.stdout.toString()).not.toMatch(FAILURE);
@@ -124,7 +127,7 @@ describe.skipIf(!isRoot())(`templates that can't be made${isRoot() ? "" : " (ski
         ["fork", "dev"],
       ]) {
         const running = commands.startInTerminal(...args);
-        await writing(/saving-.*\/memory$/).toBe(true);
+        await memoryIsWritten(running);
         running.type("\x03");
         expect(await running.ended).toBe(INTERRUPTED);
         expect(running.output.stdout.toString()).not.toMatch(FAILURE);

@@ -67,9 +67,9 @@ export function authorizedKeys(file: string): readonly ParsedKey[] {
 function privateKey(file: string): string {
   const found = textOf(file);
   if (found !== undefined) return found;
-  const pair = ssh2.utils.generateKeyPairSync("ed25519", { comment: HOST_ALIAS });
+  const made = newKey();
   const temporary = `${file}.${randomName("new")}`;
-  writeFileSync(temporary, pair.private, { mode: 0o600, flag: "wx" });
+  writeFileSync(temporary, made, { mode: 0o600, flag: "wx" });
   try {
     linkSync(temporary, file); // fails if another guestctl was faster, whose key counts then
   } catch (error) {
@@ -77,7 +77,16 @@ function privateKey(file: string): string {
   } finally {
     unlinkSync(temporary);
   }
-  return textOf(file) ?? pair.private;
+  return textOf(file) ?? made;
+}
+
+/** Returns a private key in OpenSSH's format. */
+export function newKey(): string {
+  for (;;) {
+    // ssh2 drops a zero byte at the start of a public key: one of 256 that it makes can't be read.
+    const { private: key } = ssh2.utils.generateKeyPairSync("ed25519", { comment: HOST_ALIAS });
+    if (!(ssh2.utils.parseKey(key) instanceof Error)) return key;
+  }
 }
 
 function replace(file: string, text: string): void {

@@ -42,7 +42,8 @@ export class ServedGuest implements AsyncDisposable {
 
   /** Starts the server, and resolves with its link. */
   async serve(...flags: readonly string[]): Promise<string> {
-    const server = startGuestctl(["serve", "--no-open", ...flags], { env: { XDG_RUNTIME_DIR: this.directory } });
+    const env = { XDG_RUNTIME_DIR: this.directory, XDG_CACHE_HOME: this.directory };
+    const server = startGuestctl(["serve", "--no-open", ...flags], { env });
     this.#server = server;
     await server.prints(/#\S+\n/);
     return server.output.stdout.toString().trim();
