@@ -1,5 +1,6 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import type { Duplex } from "node:stream";
+import { keepSession } from "../../lib/kept-session.ts";
 import { CODES } from "../../proto/codes.ts";
 import { MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
 import { bounded, type CallOptions, type RpcChannel } from "./rpc-channel.ts";
@@ -60,6 +61,7 @@ export class GrpcClient implements RpcChannel {
         ...(options.timeoutMs === undefined ? {} : { "grpc-timeout": timeoutHeader(options.timeoutMs) }),
         ...options.metadata,
       });
+      keepSession(stream);
       this.#open++;
       stream.once("close", () => this.#open--);
       receive(stream).then(resolve, (error: RpcError) =>

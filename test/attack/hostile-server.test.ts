@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type AgentClient, connect } from "../../host/client/agent-client.ts";
 import { RpcError } from "../../host/client/rpc-error.ts";
@@ -211,6 +213,13 @@ describe("a client of the agent, against a hostile guest", () => {
       expect(error.message).toMatch(line);
       expect(error.code).toBeGreaterThan(0);
       expect(error.code).toBeLessThan(17);
+    });
+  });
+
+  it.each(["call", "attach"])("is not aborted by headers that never end, again and again (%s)", async (what) => {
+    const script = join(import.meta.dirname, "testing/unended-headers.ts");
+    await expect(promisify(execFile)(process.execPath, [script, what, `${path}.${what}`])).resolves.toMatchObject({
+      stderr: "",
     });
   });
 

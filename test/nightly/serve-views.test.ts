@@ -154,7 +154,7 @@ describe.skipIf(whyNoBrowser)(whyNoBrowser === undefined ? title : `${title} (sk
     await show("templates");
     await row(/^box .*MiB/).waitFor();
     await page.getByRole("button", { name: "Start box" }).click();
-    const started = (await page.getByText(/^started [\w-]+$/).textContent()) ?? "";
+    const started = (await page.getByText(/^started [\w-]+ from template box$/).textContent()) ?? "";
     const clone = started.split(" ")[1] ?? "";
     guest.adopt(clone);
     await page.getByRole("listitem").getByRole("link", { name: clone }).click();

@@ -1,5 +1,6 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { Duplex } from "node:stream";
+import { keepSession } from "../../../lib/kept-session.ts";
 import { ATTACH_PATH, GrpcFramesParser, wrapFrames } from "../../../proto/grpc-frames.ts";
 
 /** Bytes that the agent may send before they are read: the largest window of an output. */
@@ -32,6 +33,7 @@ class GrpcFrames extends Duplex {
       te: "trailers",
     });
     this.#stream = stream;
+    keepSession(stream);
     session.on("error", (error) => this.destroy(error));
     session.once("close", () => this.destroy());
     stream.on("error", (error) => this.destroy(error));

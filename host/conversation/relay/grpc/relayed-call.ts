@@ -6,6 +6,7 @@ import {
   type OutgoingHttpHeaders,
   type ServerHttp2Stream,
 } from "node:http2";
+import { keepSession } from "../../../../lib/kept-session.ts";
 import type { Direction } from "../../format/conversation.ts";
 import type { PassingMessage } from "../passing-message.ts";
 import { type Gathered, gather } from "./gather.ts";
@@ -97,6 +98,7 @@ export class RelayedCall {
     if (this.#connection.agent.closed) this.#host.close(constants.NGHTTP2_REFUSED_STREAM);
     if (this.#host.closed) return undefined;
     const agent = this.#connection.agent.request(this.#headers, { endStream: false });
+    keepSession(agent);
     agent.on("error", () => undefined);
     this.#host.once("close", () => agent.close(constants.NGHTTP2_CANCEL));
     return agent;
