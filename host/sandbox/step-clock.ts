@@ -3,12 +3,12 @@ import type { AgentClient } from "../client/agent-client.ts";
 /** Error in milliseconds that is small enough. */
 const EXACT_MS = 40;
 /** Attempts after which the limit doubles. */
-const ATTEMPTS = 5;
+const ATTEMPTS = 10;
 
 /**
  * Steps a guest's clock. The time that is sent allows for half of the previous call's duration. The call may arrive at any moment
  * between its begin and its end, which bounds the error; if the bound is above the limit, the call is repeated. For a guest
- * that stays slow, the limit doubles after every five attempts.
+ * that stays slow, the limit doubles after every ten attempts.
  */
 export async function stepClock({ agent }: Pick<AgentClient, "agent">): Promise<void> {
   let onItsWay = 0;
