@@ -15,13 +15,15 @@ class State {
   closed = 0;
   isStill = false;
   costMs = 0;
+  /** Share of a processor that the guest uses. */
+  busy = 0;
   #cpu = 0;
 
   read(): Snapshot {
     this.readings++;
     if (this.costMs > 0) vi.setSystemTime(Date.now() + this.costMs);
     if (!this.isStill) this.#cpu++;
-    const guest = { fields: { cpus: 1 }, usage: { cpu_micros: this.#cpu } };
+    const guest = { fields: { cpus: 1 }, usage: { cpu_micros: this.#cpu + this.busy * Date.now() * 1000 } };
     return { micros: Date.now() * 1000, guest, containers: new Map(), processes: new Map(), forwards: new Map() };
   }
 
@@ -91,10 +93,10 @@ test("gives a watcher that is behind nothing until it has read, then one update 
 });
 
 test.each([
-  [100, 0.05],
-  [500, 0.01],
-  [1000, 0.005],
-  [60_000, 0.005],
+  [100, 0.025],
+  [500, 0.005],
+  [1000, 0.0025],
+  [60_000, 0.0025],
 ])("takes for updates every %i ms at most %f of the time, even if each is expensive", async (interval_ms, share) => {
   state.costMs = interval_ms / 2;
   const { close } = watch({ interval_ms });
@@ -104,6 +106,34 @@ test.each([
   expect(spent).toBeLessThanOrEqual(share * (Date.now() - begun) + state.costMs); // the first one is at once
   expect(spent).toBeGreaterThan((share / 2) * (Date.now() - begun));
   close();
+});
+
+test("takes for updates of a busy guest at most 5 % of the time", async () => {
+  state.costMs = 50;
+  state.busy = 0.5;
+  const { seen, close } = watch({});
+  await vi.advanceTimersByTimeAsync(0);
+  await vi.advanceTimersByTimeAsync(10_500);
+  expect(seen.length).toBe(11);
+  state.costMs = 200;
+  const [begun, before] = [Date.now(), state.readings];
+  await vi.advanceTimersByTimeAsync(100_000);
+  const spent = (state.readings - before) * state.costMs;
+  expect(spent).toBeLessThanOrEqual(0.05 * (Date.now() - begun));
+  expect(spent).toBeGreaterThan(0.04 * (Date.now() - begun));
+  close();
+});
+
+test("gives a new watcher of an idle guest two updates soon, after an expensive one of another too", async () => {
+  state.costMs = 100;
+  const first = watch({});
+  await vi.advanceTimersByTimeAsync(2200);
+  expect(first.seen.length).toBe(2);
+  const second = watch({});
+  await vi.advanceTimersByTimeAsync(4400);
+  expect(second.seen.length).toBe(2);
+  first.close();
+  second.close();
 });
 
 test("forgets a watcher whose connection is closed", async () => {

@@ -15,11 +15,16 @@ const MAX_WATCHERS = 32;
 /** Age at which a state is too old for a new watcher or for one that is due. */
 const FRESH_MS = 50;
 /**
- * The pause after an update, as a multiple of the time that it took: MAX_REST for intervals of a second and more, less for shorter
- * ones. So updates take at most 0.5 % of the time, and 5 % at 100 ms.
+ * The pause after an update, as a multiple of the time that it took. Updates take at most 5 % of the time; while the guest is idle
+ * and every interval is a second or more, at most 0.25 %, as their sending takes about as much again.
  */
-const REST_PER_MS = 0.2;
-const MAX_REST = 200;
+const REST = 20;
+const IDLE_REST_PER_MS = 0.4;
+const MAX_IDLE_REST = 400;
+/** Share of a processor below which a guest is idle. */
+const IDLE_SHARE = 0.1;
+/** A watcher's first updates come after the shorter pause: two of them give the first rates. */
+const FIRST_UPDATES = 2;
 /** Longest silence: then a watcher gets an empty update. */
 const SILENCE_MS = 5000;
 
@@ -38,6 +43,8 @@ interface Watcher {
   sentAt: number;
   /** Number of the next part. */
   number: number;
+  /** Updates that were due so far. */
+  updates: number;
   isSending: boolean;
 }
 
@@ -48,7 +55,8 @@ export class Watching {
   readonly #now: () => number;
   readonly #watchers = new Set<Watcher>();
   #last: { readonly snapshot: Snapshot; readonly at: number } | undefined;
-  /** Time before which no update follows. */
+  /** Times before which no update follows: for new watchers, and for others. */
+  #soonUntil = 0;
   #restUntil = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -67,7 +75,8 @@ export class Watching {
   open(payload: Uint8Array, connection: WatcherConnection): () => void {
     const intervalMs = this.#checked(payload);
     const now = this.#now();
-    const watcher = { connection, intervalMs, dueAt: now, sent: undefined, sentAt: now, number: 0, isSending: false };
+    const none = { sent: undefined, sentAt: now, number: 0, updates: 0, isSending: false };
+    const watcher = { connection, intervalMs, dueAt: now, ...none };
     this.#watchers.add(watcher);
     this.#schedule();
     return () => this.#remove(watcher);
@@ -101,22 +110,27 @@ export class Watching {
     clearTimeout(this.#timer);
     const waiting = [...this.#watchers].filter(({ isSending }) => !isSending);
     if (waiting.length === 0) return;
-    const dueAt = Math.max(Math.min(...waiting.map((each) => each.dueAt)), this.#restUntil);
-    this.#timer = setTimeout(() => this.#tick(), Math.max(0, dueAt - this.#now()));
+    const dueAt = ({ dueAt, updates }: Watcher) =>
+      Math.max(dueAt, updates < FIRST_UPDATES ? this.#soonUntil : this.#restUntil);
+    this.#timer = setTimeout(() => this.#tick(), Math.max(0, Math.min(...waiting.map(dueAt)) - this.#now()));
   }
 
   #tick(): void {
     const now = this.#now();
     const due = [...this.#watchers].filter(({ dueAt, isSending }) => !isSending && dueAt <= now + FRESH_MS);
     if (due.length > 0) {
+      const before = this.#last?.snapshot;
       const snapshot = this.#read(now);
       for (const watcher of due) {
         watcher.dueAt = now + watcher.intervalMs;
+        watcher.updates++;
         this.#send(watcher, snapshot, now).catch(() => this.#remove(watcher)); // its connection is closed
       }
       const end = this.#now();
       const shortest = Math.min(...[...this.#watchers].map(({ intervalMs }) => intervalMs));
-      this.#restUntil = end + (end - now) * Math.min(MAX_REST, shortest * REST_PER_MS);
+      const idleRest = Math.min(MAX_IDLE_REST, shortest * IDLE_REST_PER_MS);
+      this.#soonUntil = end + (end - now) * REST;
+      this.#restUntil = isIdle(before, snapshot) ? end + (end - now) * idleRest : this.#soonUntil;
     }
     this.#schedule();
   }
@@ -141,6 +155,13 @@ export class Watching {
     watcher.isSending = false;
     this.#schedule();
   }
+}
+
+/** True for a guest whose processes have used almost no processor time between two readings. */
+function isIdle(before: Snapshot | undefined, now: Snapshot): boolean {
+  const [used, last] = [now.guest.usage["cpu_micros"], before?.guest.usage["cpu_micros"]];
+  if (before === undefined || typeof used !== "number" || typeof last !== "number") return true;
+  return used - last <= IDLE_SHARE * (now.micros - before.micros);
 }
 
 function decode(payload: Uint8Array): guestd.v1.WatchRequest {
