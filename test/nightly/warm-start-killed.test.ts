@@ -39,11 +39,22 @@ describeInNamespaces("a clone's Resumed whose agents are killed", () => {
     return true;
   }
 
-  /** Repeats a call on new connections until it is answered; ttRPC connections continue by themselves. */
+  /**
+   * Repeats a call on new connections until it is answered. A ttRPC connection continues by itself, but for one whose agent is killed
+   * about when its first byte arrives (docs/restart.md): so each has been answered once before the call.
+   */
   async function answered<T>(protocol: "ttrpc" | "grpc", call: (client: AgentClient) => Promise<T>): Promise<T> {
     for (;;) {
       await using client = await machine.connect({ protocol }).catch(() => ({ [Symbol.asyncDispose]: async () => {} }));
       if (!("guest" in client)) continue;
+      const isKept = await client.health.check({}).then(
+        () => true,
+        (error: { kind?: string }) => {
+          if (error.kind !== "unavailable") throw error;
+          return false;
+        },
+      );
+      if (!isKept) continue;
       const result = await call(client).catch((error: { kind?: string }) => {
         if (protocol === "ttrpc" || error.kind !== "unavailable") throw error;
       });
