@@ -39,22 +39,16 @@ describeInNamespaces("a clone's Resumed whose agents are killed", () => {
     return true;
   }
 
-  /**
-   * Repeats a call on new connections until it is answered. A ttRPC connection continues by itself, but for one whose agent is killed
-   * about when its first byte arrives (docs/restart.md): so each has been answered once before the call.
-   */
-  async function answered<T>(protocol: "ttrpc" | "grpc", call: (client: AgentClient) => Promise<T>): Promise<T> {
-    for (;;) {
-      await using client = await machine.connect({ protocol }).catch(() => ({ [Symbol.asyncDispose]: async () => {} }));
+  /** Repeats a call on an open connection, then on new ones, until it is answered; ttRPC connections continue by themselves. */
+  async function answered<T>(
+    protocol: "ttrpc" | "grpc",
+    call: (client: AgentClient) => Promise<T>,
+    open?: AgentClient,
+  ): Promise<T> {
+    const none = { [Symbol.asyncDispose]: async () => {} };
+    for (let first = open; ; first = undefined) {
+      await using client = first ?? (await machine.connect({ protocol }).catch(() => none));
       if (!("guest" in client)) continue;
-      const isKept = await client.health.check({}).then(
-        () => true,
-        (error: { kind?: string }) => {
-          if (error.kind !== "unavailable") throw error;
-          return false;
-        },
-      );
-      if (!isKept) continue;
       const result = await call(client).catch((error: { kind?: string }) => {
         if (protocol === "ttrpc" || error.kind !== "unavailable") throw error;
       });
@@ -74,12 +68,14 @@ describeInNamespaces("a clone's Resumed whose agents are killed", () => {
         const { epoch: last } = await answered("ttrpc", ({ guest }) => guest.quiesce({ freeze_containers: true }));
         const epoch = last + 1;
         const hostname = `clone-${epoch}`;
+        // An agent that is killed while the first byte of a connection arrives ends it (docs/restart.md).
+        const open = await machine.connect({ protocol });
+        await open.health.check({});
         const killing = killLater(round * STEP_MS).then(async (first) => {
           kills += Number(first) + Number(round % 2 === 1 && (await killLater(round * STEP_MS)));
         });
-        const result = await answered(protocol, ({ guest }) =>
-          guest.resumed({ epoch, entropy, hostname, replacement }),
-        );
+        const resumed = ({ guest }: AgentClient) => guest.resumed({ epoch, entropy, hostname, replacement });
+        const result = await answered(protocol, resumed, open);
         await killing;
         const where = `round ${round}`;
         expect(result.epoch, where).toBe(epoch);
