@@ -3,9 +3,9 @@ import type { Http2Session, Http2Stream } from "node:http2";
 const kept = new FinalizationRegistry<object>(() => undefined);
 
 /**
- * Keeps the memory of an HTTP/2 session until that of a stream is collected. Node frees them in any order, and aborts the
- * process (`current_nghttp2_memory_`) if the session is first and the stream holds headers that its peer began and never ended.
- * Call it for each stream of a client.
+ * Keeps the memory of an HTTP/2 session until that of the stream is collected. Otherwise Node may free the session first, and then
+ * aborts the process (`current_nghttp2_memory_`) if the stream has headers that its peer began and never ended. Call it for each
+ * stream of a client.
  */
 export function keepSession(stream: Http2Stream): void {
   if (stream.pending) stream.once("ready", () => keepOpen(stream));

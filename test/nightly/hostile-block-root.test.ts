@@ -1,7 +1,7 @@
 import { extractedBlockRoot } from "../../host/block-root/testing/extract-block-root.ts";
 import { hostileLayers } from "../../image/testing/hostile-layers.ts";
 
-/** Nothing is written to a file system: it takes more names than unpacking does. */
+/** Making a block root is faster than unpacking, and needs more names to take as long. */
 const DEEP_NAMES = 150;
 
 hostileLayers((layers, root) => extractedBlockRoot({ layers }, root), DEEP_NAMES);

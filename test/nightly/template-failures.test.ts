@@ -86,12 +86,12 @@ describe.skipIf(!isRoot())(`templates that can't be made${isRoot() ? "" : " (ski
   });
 
   describe("after ^C", () => {
-    /** Resolves once a template's memory is being written. Throws if the command ends before. */
+    /** Resolves once a template's memory is being written. Throws if the command ends first. */
     async function memoryIsWritten(running: GuestctlProcess): Promise<void> {
       let hasEnded = false;
       void running.ended.then(() => (hasEnded = true));
       while (globSync("**/saving-*/memory", { cwd: templates() }).length === 0) {
-        if (hasEnded) throw new Error(`the command ended before: ${running.output.stdout}`);
+        if (hasEnded) throw new Error(`the command ended first: ${running.output.stdout}`);
         await setTimeout(1);
       }
     }

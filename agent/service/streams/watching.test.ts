@@ -124,7 +124,7 @@ test("takes for updates of a busy guest at most 5 % of the time", async () => {
   close();
 });
 
-test("gives a new watcher of an idle guest two updates soon, after an expensive one of another too", async () => {
+test("gives a new watcher two updates soon, even right after an expensive one of another watcher", async () => {
   state.costMs = 100;
   const first = watch({});
   await vi.advanceTimersByTimeAsync(2200);

@@ -22,7 +22,7 @@ test("makes keys that only the user can read, once", () => {
 });
 
 test("every key that it makes can be read", () => {
-  // Of so many keys, ssh2 makes one that can't be read with a probability of 0.9996.
+  // Of 2000 keys that ssh2 makes, at least one can't be read, with a probability of 0.9996.
   const keys = Array.from({ length: 2000 }, newKey);
   expect(keys.filter((key) => ssh2.utils.parseKey(key) instanceof Error)).toEqual([]);
 });
