@@ -18,12 +18,14 @@ const MEMORY_COLUMNS = new Map([
 ]);
 
 const SETTLE_MS = 2000;
+/** Prints how many processes there are, without kernel threads, of which the kernel starts more under load (parent 2). */
+const PROCESSES = "grep -hs '^PPid:' /proc/[0-9]*/status | grep -vc '[[:space:]]2$'";
 const SHELL = [
   "agent=$(pidof node | tr ' ' '\\n' | sort -n | head -1)",
   "for pid in $agent 1; do ls /proc/$pid/fd | wc -l; done",
   "wc -l < /proc/1/mounts",
   "find /sys/fs/cgroup -type d | wc -l",
-  "ls -d /proc/[0-9]* | wc -l",
+  PROCESSES,
   "for pid in $agent 1; do awk '/^Private_Dirty/ {print $2}' /proc/$pid/smaps_rollup; done",
 ].join("; ");
 
