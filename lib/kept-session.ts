@@ -3,9 +3,9 @@ import type { Http2Session, Http2Stream } from "node:http2";
 const kept = new FinalizationRegistry<object>(() => undefined);
 
 /**
- * Keeps the memory of an HTTP/2 session until that of the stream is collected. Otherwise Node may free the session first, and then
- * aborts the process (`current_nghttp2_memory_`) if the stream has headers that its peer began and never ended. Call it for each
- * stream of a client.
+ * Keeps an HTTP/2 session in memory for as long as its stream. Otherwise Node may free the session first, and then aborts the
+ * process (`current_nghttp2_memory_`) if the peer began the stream's headers and never ended them. Call it for each stream of a
+ * client. It does nothing on a Node that names the session's native part otherwise.
  */
 export function keepSession(stream: Http2Stream): void {
   if (stream.pending) stream.once("ready", () => keepOpen(stream));

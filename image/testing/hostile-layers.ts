@@ -44,7 +44,7 @@ async function surviveBy(apply: Apply, make: (outside: string) => readonly (read
   return result;
 }
 
-/** Tests that layers can't harm the process that applies them. It should take well over 100 ms to apply `deepNames` names of 120 parts. */
+/** Tests that layers can't harm the process that applies them. `deepNames` names of 120 parts should take it well over 100 ms. */
 export function hostileLayers(apply: Apply, deepNames = 60): void {
   const survive = (make: (outside: string) => readonly (readonly LayerEntry[])[]) => surviveBy(apply, make);
 

@@ -18,8 +18,8 @@ const MEMORY_COLUMNS = new Map([
 ]);
 
 const SETTLE_MS = 2000;
-/** Prints how many processes there are, without kernel threads, of which the kernel starts more under load (parent 2). */
-const PROCESSES = "grep -hs '^PPid:' /proc/[0-9]*/status | grep -vc '[[:space:]]2$'";
+/** Counts processes with memory, and zombies: not the threads of the kernel, which starts more of them under load. */
+const PROCESSES = "set -- $(grep -lsE '^VmSize:|^State:[[:space:]]+Z' /proc/[0-9]*/status); echo $#";
 const SHELL = [
   "agent=$(pidof node | tr ' ' '\\n' | sort -n | head -1)",
   "for pid in $agent 1; do ls /proc/$pid/fd | wc -l; done",
