@@ -61,6 +61,7 @@ find_missing_programs() {
   if [ "$goal" = test ]; then need chromium chromium "shows pages in tests" has_browser; fi
   if [ "$goal" = test ]; then need tmux tmux "shows guestctl top in tests" has tmux; fi
   if [ "$goal" = test ]; then need git git "clones from containers in tests" has git; fi
+  if [ "$goal" = test ]; then need tcpdump tcpdump "reads captured packets in tests" is_file /usr/bin/tcpdump /usr/sbin/tcpdump /sbin/tcpdump; fi
   if [ "$goal" != guest ]; then need musl-tools musl-gcc "links init, which is small and forks fast with musl" has musl-gcc; fi
   if [ "$dev" = yes ]; then need strace strace "counts the system calls of an exec" has strace; fi
   if [ "$dev" = yes ]; then need "clang libclang-rt-dev" "clang with libFuzzer" "builds the fuzzers" has_fuzzer; fi

@@ -76,6 +76,19 @@ describeInNamespaces("guestctl capture", () => {
     expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(600);
   });
 
+  it("says of each packet of a burst how many bytes it had on the wire", async () => {
+    const capture = await begin(container, FILTER);
+    const texts = ["first", "of the second", "of the third packet"];
+    const agent = await machine.agentPid();
+    process.kill(agent, "SIGSTOP");
+    await send(...texts.map((text) => [9000, text] as const)).finally(() => process.kill(agent, "SIGCONT"));
+    await capture.end();
+    const records = capture.output.stdout.subarray(HEADER);
+    const ends = recordEnds(records, 65_500) ?? expect.fail("a record is no packet");
+    const lengths = ends.map((_, index) => records.readUInt32LE((ends[index - 1] ?? 0) + 12));
+    expect(lengths).toEqual(texts.map((text) => 20 + 20 + 8 + text.length));
+  });
+
   const hasTcpdump = spawnSync("tcpdump", ["--version"]).status === 0;
   it.skipIf(!hasTcpdump)(
     `is read by tcpdump${hasTcpdump ? "" : " (skipped: no tcpdump on this machine)"}`,

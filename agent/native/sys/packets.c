@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -122,10 +123,14 @@ static void write_headers(uint8_t *into, const struct packet *packet) {
   memcpy(into + 12, packet->from.sll_addr, sizeof(packet->from.sll_addr));
 }
 
-/* Peeks at the next packet. Returns 1 if its first `snap` bytes have room, otherwise 0, or -errno. */
+/*
+ * Asks for the next packet's length, 0 if there is none. Returns 1 if its first `snap` bytes have room, otherwise 0, or
+ * -errno. MSG_PEEK would overwrite the packet's length on the wire in the kernel's copy.
+ */
 static int64_t has_room(int fd, size_t snap, size_t room) {
-  int64_t length = SYS_RETRY(recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT));
-  if (length < 0) return length;
+  int length = 0;
+  int64_t status = SYS_RETRY(ioctl(fd, SIOCINQ, &length));
+  if (status < 0) return status;
   return room >= ((size_t)length < snap ? (size_t)length : snap);
 }
 
