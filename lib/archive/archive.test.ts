@@ -14,7 +14,7 @@ import { type Position, TreeSource } from "./tree-source.ts";
 const sys = hostTree();
 const above = tmpdir();
 
-function sinkIn(dir: number, rename: { from: string; to: string }) {
+function sinkIn(dir: number, rename: { from: string; to: string; directory: boolean }) {
   const events: { after: string; part: Position["part"] } = { after: "", part: undefined };
   const sink = new TreeSink(
     { dir, rename },
@@ -38,7 +38,7 @@ test.runIf(isRoot())("a tree is the same after any number of interruptions", asy
   mkdirSync(join(directory, "to"));
   const root = openSource(join(directory, "tree"), false, opened);
   const dir = opened.adopt(openSync(join(directory, "to"), "r"), closeSync);
-  const { sink, events } = sinkIn(dir, { from: "tree", to: "copy" });
+  const { sink, events } = sinkIn(dir, { from: "tree", to: "copy", directory: true });
   let cuts = 0;
   async function* cut(archive: AsyncIterable<Buffer>, most: number) {
     let left = most;
@@ -162,7 +162,7 @@ hostileArchives(() => {
     using opened = new DisposableStack();
     const dir = opened.adopt(openSync(root, "r"), closeSync);
     const sink = new TreeSink(
-      { dir, rename: { from: "top", to: "top" } },
+      { dir, rename: { from: "top", to: "top", directory: true } },
       { sys, id: "test-copy", owners: "mine", keepPrivileges: false },
     );
     opened.defer(() => sink.close());

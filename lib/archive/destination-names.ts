@@ -1,5 +1,5 @@
 import { ArchiveError } from "./archive-error.ts";
-import { shown, TEMPORARY } from "./member.ts";
+import { type Member, shown, TEMPORARY } from "./member.ts";
 
 const MAX_DEPTH = 128;
 const MAX_NAME = 255;
@@ -8,6 +8,21 @@ const MAX_NAME = 255;
 export interface Rename {
   readonly from: string;
   readonly to: string;
+  /** True if the archive was announced as a directory and everything in it, otherwise as one file or link. */
+  readonly directory: boolean;
+}
+
+/** Returns a member's names below the directory that it is extracted to. Throws if it isn't what was announced. */
+export function namesOf({ name, type }: Pick<Member, "name" | "type">, rename: Rename | undefined): string[] {
+  const names = destinationNames(name, rename);
+  if (rename === undefined) return names;
+  const isBelow = names.length > (rename.to === "" ? 0 : 1);
+  if (rename.directory ? isBelow || type === "directory" : !isBelow && type !== "directory") return names;
+  const announced = rename.directory ? "a directory" : "a file";
+  throw new ArchiveError(
+    "invalid-argument",
+    `${shown(name)}: the sender announced ${announced} and sent something else`,
+  );
 }
 
 /** Returns a member's names below the directory that it is extracted to. Throws if they could lead out of it. */

@@ -11,6 +11,8 @@ export interface AttributeOptions {
   readonly owners: "keep" | "mine" | { readonly uid: number; readonly gid: number };
   /** Keeps set-user-id and set-group-id bits and file capabilities. */
   readonly keepPrivileges: boolean;
+  /** Permission bits that no member gets. Default: none. */
+  readonly umask?: number;
   /** Owners as this side counts them. */
   readonly mapUid?: (id: number) => number;
   readonly mapGid?: (id: number) => number;
@@ -28,9 +30,9 @@ export class MemberAttributes {
 
   /** Sets owner, mode, extended attributes and times of an open file or directory. */
   setAll(fd: number, member: Member): void {
-    const { sys, keepPrivileges } = this.#options;
+    const { sys, keepPrivileges, umask = 0 } = this.#options;
     this.setOwner(fd, member);
-    fchmodSync(fd, keepPrivileges ? member.mode : member.mode & ~SET_ID);
+    fchmodSync(fd, member.mode & ~umask & (keepPrivileges ? ~0 : ~SET_ID));
     this.#setXattrs(fd, member);
     sys.setTimes(fd, member.atime, member.mtime);
   }

@@ -1,9 +1,12 @@
 import { ArchiveError } from "./archive-error.ts";
+import { destinationNames, namesOf, type Rename } from "./destination-names.ts";
 import { contentLength, END_MARK, encodeMember, paddingOf } from "./encode-member.ts";
 import { type Member, shown } from "./member.ts";
 import { readMembers } from "./read-members.ts";
 
 export interface TarWriterOptions {
+  /** Applied to the name of every member. */
+  readonly rename: Rename;
   /** Takes the archive's bytes; resolves when there is room for more. */
   write(bytes: Uint8Array): Promise<void>;
   readonly onTaken?: (position: number) => void;
@@ -32,7 +35,7 @@ export class TarWriter {
     const leaveOut = (kind: string) => this.#leftOut.set(kind, (this.#leftOut.get(kind) ?? 0) + 1);
     for await (const { member, content, start, end } of readMembers(source, leaveOut)) {
       const cut = this.#continue(member);
-      if (cut.written === 0 && this.#cut === undefined) await write(encodeMember({ ...member, version: "" }));
+      if (cut.written === 0 && this.#cut === undefined) await write(encodeMember(this.#renamed(member)));
       this.#cut = cut;
       let [read, taken] = [0, start];
       for await (const { offset, bytes } of content) {
@@ -50,6 +53,12 @@ export class TarWriter {
       onTaken?.(end);
     }
     await write(END_MARK);
+  }
+
+  #renamed(member: Member): Member {
+    const { rename } = this.#options;
+    const target = member.type === "link" ? destinationNames(member.target, rename).join("/") : member.target;
+    return { ...member, name: namesOf(member, rename).join("/"), target, version: "" };
   }
 
   /** Returns how far a member is written. Throws if it isn't the one that was cut. */

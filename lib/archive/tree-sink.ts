@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { yieldToEventLoop } from "../yield-to-event-loop.ts";
 import { ArchiveError, archiveError, codeOf } from "./archive-error.ts";
-import { destinationNames, type Rename } from "./destination-names.ts";
+import { destinationNames, namesOf, type Rename } from "./destination-names.ts";
 import { beginFile, continueFile, incompleteName, removeFile, removeIncomplete } from "./incomplete-files.ts";
 import { bytesOf, type Member, shown } from "./member.ts";
 import { type AttributeOptions, MemberAttributes } from "./member-attributes.ts";
@@ -153,7 +153,7 @@ export class TreeSink {
   }
 
   async #take({ member, content, start }: ReadMember): Promise<void> {
-    const parts = destinationNames(member.name, this.#root.rename);
+    const parts = namesOf(member, this.#root.rename);
     const what = shown(member.name);
     try {
       if (member.type === "directory") return this.#putDirectory(parts, member);

@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import { codec } from "../../proto/codec.ts";
+import { codec, type Init } from "../../proto/codec.ts";
 import { guestd } from "../../proto/gen/messages.js";
 import { encodeStreamFrame, type FrameType, STREAM, StreamFrameParser } from "../../proto/stream-frame.ts";
 import { RawStreams } from "./raw-streams.ts";
@@ -37,10 +37,11 @@ export async function sendArchive(
   if (line !== undefined) throw new Error(line);
 }
 
-/** Plays an agent of a guest that sends this archive, as the directory "top", to each client that copies. */
+/** Plays an agent of a guest that sends this archive, by default as the directory "top", to each client that copies. */
 export async function playAgent(
   path: string,
   archive: () => Buffer,
+  calledIt: () => Init<guestd.v1.CopyReady> = () => ({ name: Buffer.from("top"), directory: true }),
 ): Promise<{ readonly address: string } & Disposable> {
   const server = createServer((socket) => {
     const parser = new StreamFrameParser("client");
@@ -48,7 +49,7 @@ export async function playAgent(
     socket.on("data", (chunk: Buffer) => {
       for (const { type } of parser.push(chunk)) {
         if (type !== "copy") continue;
-        const answer = ready.encode({ version: 1, name: Buffer.from("top"), directory: true });
+        const answer = ready.encode({ version: 1, ...calledIt() });
         socket.write(encodeStreamFrame("copyReady", STREAM.process, 0, answer));
         for (const frame of framesOf(archive())) {
           const [kind, offset, payload] = frame;

@@ -69,7 +69,7 @@ export function hostileArchives(
       [
         "through a link in place of everything",
         (outside) => [symlink("top", outside), file("top/secret", "x")],
-        /"top" is in the way and no directory/,
+        /"top": the sender announced a directory and sent something else/,
       ],
       [
         "by a directory's mode, set through a link",
@@ -100,6 +100,7 @@ export function hostileArchives(
         () => [directory("top/d"), file("top/d", "x")],
         /a directory is in its place/,
       ],
+      ["by a file in place of everything", () => [file("top", "x")], /the sender announced a directory/],
     ])("%s", async (_, make, error) => {
       expect(await survive(make)).toMatch(error);
     });

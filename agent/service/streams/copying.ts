@@ -171,7 +171,7 @@ export class Copying {
     const from = latin1(request.name);
     const { uid, gid } = place.ids;
     const sink = new TreeSink(
-      { dir: fd, rename: from === "" ? undefined : { from, to } },
+      { dir: fd, rename: from === "" ? undefined : { from, to, directory: request.directory } },
       {
         ...{ sys: place.sys, id: request.copy_id, keepPrivileges: request.keep_privileges },
         owners: request.keep_owners ? "keep" : { uid: uid.fromContainer(0), gid: gid.fromContainer(0) },

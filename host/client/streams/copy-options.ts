@@ -1,9 +1,10 @@
+import { basename, resolve } from "node:path/posix";
 import type { dial } from "../dial.ts";
 
 export interface CopyOptions {
   /** Connects to the address. Default: `dial`. */
   readonly dial?: typeof dial;
-  /** Keeps owners and ACLs. */
+  /** Keeps owners, ACLs and modes. Otherwise modes are less the umask. */
   readonly keepOwners?: boolean;
   /** Keeps set-user-id and set-group-id bits and file capabilities. */
   readonly keepPrivileges?: boolean;
@@ -29,6 +30,14 @@ export interface CopyReport {
   /** One line for each kind of thing that was left out. */
   readonly notes: readonly string[];
 }
+
+/** Returns the name of what is copied out, which only the host decides. */
+export function nameOf({ container, path }: CopyPlace): string {
+  return basename(resolve("/", path)) || basename(resolve("/", container)) || "guest";
+}
+
+/** True if only a directory can be at the path. */
+export const isDirectoryPath = (path: string): boolean => /(^|\/)\.{0,2}$/.test(path);
 
 /** True for the source `DIR/.`: everything in the directory. */
 export const hasContentsMark = (path: string): boolean => /(^|\/)\.\/?$/.test(path);

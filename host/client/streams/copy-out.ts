@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { ArchiveError } from "../../../lib/archive/archive-error.ts";
+import type { Rename } from "../../../lib/archive/destination-names.ts";
 import { bytesOf, type Member } from "../../../lib/archive/member.ts";
 import { TarWriter } from "../../../lib/archive/tar-writer.ts";
 import { TreeSink } from "../../../lib/archive/tree-sink.ts";
@@ -6,8 +8,16 @@ import { isRoot } from "../../../lib/is-root.ts";
 import type { guestd } from "../../../proto/gen/messages.js";
 import { AttachError } from "./attach-error.ts";
 import { CopyLink, notesOf } from "./copy-link.ts";
-import { type CopyOptions, type CopyPlace, type CopyReport, hasContentsMark } from "./copy-options.ts";
+import {
+  type CopyOptions,
+  type CopyPlace,
+  type CopyReport,
+  hasContentsMark,
+  isDirectoryPath,
+  nameOf,
+} from "./copy-options.ts";
 import { CopyProgress } from "./copy-progress.ts";
+import { currentUmask } from "./current-umask.ts";
 import { hostTree, openDestination } from "./host-tree.ts";
 
 /** Takes the archives of all connections of a copy, each of which continues the one before. */
@@ -25,7 +35,8 @@ interface ReceiverEvents {
 
 /**
  * Copies out of a container to the host, by docker's rules for the destination. Continues over disconnections. Extracts
- * with care: the guest is not trusted. Throws AttachError, or ArchiveError of this side.
+ * with care: the guest is not trusted, and has no say in the name of what is written. Throws AttachError, or ArchiveError
+ * of this side.
  */
 export async function copyOut(
   address: string,
@@ -36,11 +47,11 @@ export async function copyOut(
   const { keepOwners = false, keepPrivileges = false } = options;
   const [contents, id] = [hasContentsMark(place.path), randomUUID()];
   using opened = new DisposableStack();
-  const open = ({ name, directory }: guestd.v1.CopyReady, events: ReceiverEvents) => {
-    const what = { name: Buffer.from(name).toString("latin1"), directory, contents };
-    const root = openDestination(destination, what, opened);
-    const owners = keepOwners && isRoot() ? "keep" : "mine";
-    const sink = new TreeSink(root, { ...{ sys: hostTree(), id, keepPrivileges, owners }, ...events });
+  const owners = keepOwners && isRoot() ? "keep" : "mine";
+  const umask = keepOwners ? 0 : currentUmask();
+  const open = ({ from, to, directory }: Rename, events: ReceiverEvents) => {
+    const root = openDestination(destination, from, { name: to, directory, contents }, opened);
+    const sink = new TreeSink(root, { ...{ sys: hostTree(), id, keepPrivileges, owners, umask }, ...events });
     opened.defer(() => {
       sink.close();
       sink.discard();
@@ -60,13 +71,13 @@ export function copyOutAsTar(
   options: CopyOptions = {},
 ): Promise<CopyReport> {
   const request = { ...place, id: randomUUID(), contents: hasContentsMark(place.path) };
-  return receive(address, request, (_, events) => new TarWriter({ write, ...events }), false, options);
+  return receive(address, request, (rename, events) => new TarWriter({ write, rename, ...events }), false, options);
 }
 
 async function receive(
   address: string,
   { container, path, id, contents }: CopyPlace & { readonly id: string; readonly contents: boolean },
-  open: (ready: guestd.v1.CopyReady, events: ReceiverEvents) => Receiver,
+  open: (rename: Rename, events: ReceiverEvents) => Receiver,
   continuesFiles: boolean,
   options: CopyOptions,
 ): Promise<CopyReport> {
@@ -95,12 +106,19 @@ async function receive(
     progress.isConnected();
     first ??= opening.ready;
     progress.total = opening.ready.size || undefined;
-    receiver ??= open(opening.ready, events);
+    receiver ??= open(renameOf({ container, path }, opening.ready), events);
     let notes: readonly string[] = [];
     await receiver.extract(received(opening, (ended) => (notes = ended)));
     return [...notes, ...receiver.notes];
   });
   return { members: progress.members, notes };
+}
+
+function renameOf(place: CopyPlace, { name, directory }: guestd.v1.CopyReady): Rename {
+  if (!directory && isDirectoryPath(place.path))
+    throw new ArchiveError("failed-precondition", `${place.path}: it is no directory; name the file without a slash`);
+  const from = Buffer.from(name).toString("latin1");
+  return { from, to: Buffer.from(nameOf(place)).toString("latin1"), directory };
 }
 
 async function* received(link: CopyLink, onEnd: (notes: readonly string[]) => void): AsyncGenerator<Uint8Array> {

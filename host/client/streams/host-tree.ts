@@ -42,9 +42,13 @@ export function openSource(
   }
 }
 
-/** Opens the directory that a copy goes to. Throws ArchiveError. */
+/**
+ * Opens the directory that a copy goes to. `from` is the first name of the archive's members; `what.name` replaces it.
+ * Throws ArchiveError.
+ */
 export function openDestination(
   path: string,
+  from: string,
   what: Omit<Destination, "path" | "found">,
   opened: DisposableStack,
 ): SinkRoot {
@@ -54,7 +58,7 @@ export function openDestination(
     const into = placing.where === "into";
     const dir = opened.adopt(openSync(into ? place : dirname(place), O_RDONLY | O_DIRECTORY), closeSync);
     const to = into ? placing.as : Buffer.from(basename(place)).toString("latin1");
-    return { dir, rename: { from: what.name, to } };
+    return { dir, rename: { from, to, directory: what.directory } };
   } catch (error) {
     throw archiveError(path, error);
   }
