@@ -36,7 +36,7 @@ export function addCapture(program: Command): void {
     .command("capture")
     .summary("capture the packets of a container's network")
     .description(
-      "Write the packets of a container's network namespace as pcap to stdout or a file. TARGET is a container's id or the beginning of one, or the name of a guest.",
+      "Write the packets of a container's network namespace as pcap to stdout or a file. TARGET is a container's id or the beginning of a random one, or the name of a guest.",
     )
     .usage("[options] TARGET [filter…]")
     .argument("<target>")

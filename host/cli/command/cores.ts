@@ -44,7 +44,7 @@ export function addCores(program: Command): void {
   const list = cores
     .command("ls", { isDefault: true })
     .summary("list core dumps")
-    .description("List the core dumps of a guest, or of one container: its id, or the beginning of one.")
+    .description("List the core dumps of a guest, or of one container: its id, or the beginning of a random one.")
     .argument("[container]");
   withOutput(withTarget(list)).action((container: string | undefined, flags: ListFlags) => ls(container, flags));
   const get = cores

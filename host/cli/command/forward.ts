@@ -36,7 +36,7 @@ export function addForward(program: Command): void {
     .command("forward")
     .summary("forward ports and sockets to a container, or from it")
     .description(
-      "Forward TCP and UDP ports and unix sockets to a container or guest, or with -R from it. TARGET is a container's id or the beginning of one, or the name of a guest.",
+      "Forward TCP and UDP ports and unix sockets to a container or guest, or with -R from it. TARGET is a container's id or the beginning of a random one, or the name of a guest.",
     )
     .argument("<target>")
     .argument("[forwards...]", "HERE:THERE: ports, addresses with ports, or unix:PATH", placePairs)

@@ -37,7 +37,7 @@ afterAll(() => folder[Symbol.dispose]());
 const run = (...args: string[]) => runGuestctl(folder.path, ["inspect", ...args]);
 
 test("prints containers, guests and images as JSON", async () => {
-  const { stdout } = await run("--output", "json", "web", "dev", "developm", image.name);
+  const { stdout } = await run("--output", "json", "web", "dev", "development", image.name);
   const [web, dev, development, stored] = JSON.parse(stdout);
   expect(web).toMatchObject({
     id: "web",

@@ -32,7 +32,7 @@ export function addKill(program: Command): void {
 
 async function kill(text: string, { signal, exec, ...flags }: KillFlags): Promise<void> {
   const store = new StateStore();
-  const target = findContainer(store, flags, text);
+  const target = findContainer(store, flags, text, "exact");
   if (exec === undefined && (signal === SIGKILL || signal === SIGTERM)) noteStopped(store, target);
   await using client = await connectTo(target);
   // SIGKILL with an empty exec id goes to every process of the container.

@@ -22,7 +22,7 @@ export function addPorts(program: Command): void {
     .command("ports")
     .summary("list the ports on which a container's processes listen")
     .description(
-      "List the ports on which processes listen in a container's network namespace. TARGET is a container's id or the beginning of one, or the name of a guest.",
+      "List the ports on which processes listen in a container's network namespace. TARGET is a container's id or the beginning of a random one, or the name of a guest.",
     )
     .argument("<target>")
     .option("--wait <port>", "wait until a process listens on this TCP port, and print only that", count)

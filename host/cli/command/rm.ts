@@ -38,11 +38,16 @@ async function rm(text: string, { time, ...flags }: RmFlags): Promise<void> {
   const store = new StateStore();
   const dead = store.endedGuests().find(({ name }) => name === text);
   if (dead !== undefined && flags.address === undefined) {
-    const record = store.processes.list(text).find(({ exec }) => exec === text);
+    const records = store.processes.list(text);
+    const record = records.find(({ exec }) => exec === text);
+    const others = records.filter(({ exec, container }) => exec === container && container !== text);
     if (record !== undefined) await endRestarts(store, { address: dead.address, guest: dead, container: text, record });
-    return store.removeGuest(text);
+    store.removeGuest(text);
+    if (others.length === 0) return;
+    const names = others.map(({ container }) => container).join(", ");
+    return void process.stderr.write(`guestctl: guest ${text}: the records of its containers went with it: ${names}\n`);
   }
-  const target = findAnyContainer(store, flags, text);
+  const target = findAnyContainer(store, flags, text, "exact");
   await endRestarts(store, target);
   noteStopped(store, target);
   const { guest, container, record } = target;

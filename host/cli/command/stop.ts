@@ -56,7 +56,7 @@ export async function stop(name: string, flags: TargetFlags = {}): Promise<void>
 }
 
 async function stopContainer(store: StateStore, text: string, flags: TargetFlags): Promise<void> {
-  const target = findAnyContainer(store, flags, text);
+  const target = findAnyContainer(store, flags, text, "exact");
   const { keeper, kept, ended: hasEnded } = target.record ?? {};
   if (hasEnded !== undefined) return endRestarts(store, target);
   noteStopped(store, target);

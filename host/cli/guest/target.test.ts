@@ -46,21 +46,27 @@ test("uses an address unchanged", () => {
   expect(() => findTarget(store, { address: "unix:///a", guest: "one" })).toThrow("give only one of them");
 });
 
-test("finds a container in any guest by a prefix of its id", () => {
+test("finds a container in any guest by its id, or by the beginning of a random one", () => {
   add("one", "web");
-  add("two", "database", "web-2");
-  expect(findContainer(store, {}, "data")).toMatchObject({ address: "unix:///two", container: "database" });
+  add("two", "c-0a1b2c3d", "web-2");
+  expect(findContainer(store, {}, "c-0a")).toMatchObject({ address: "unix:///two", container: "c-0a1b2c3d" });
   expect(findContainer(store, {}, "web").address).toBe("unix:///one");
-  expect(findContainer(store, {}, "web-").address).toBe("unix:///two");
+});
+
+test("a name that a user gave is never abbreviated, and no name for what ends a container", () => {
+  add("one", "pgb", "c-0a1b2c3d");
+  expect(() => findContainer(store, {}, "pg")).toThrow("container pg: not found; containers: c-0a1b2c3d, pgb");
+  expect(() => findContainer(store, {}, "c-0a", "exact")).toThrow("container c-0a: not found");
+  expect(() => findContainer(store, {}, "")).toThrow("not found");
 });
 
 test("an unknown or ambiguous container is reported with the candidates", () => {
   expect(() => findContainer(store, {}, "web")).toThrow("no guest is running");
   add("one");
   expect(() => findContainer(store, {}, "web")).toThrow("container web: not found; no guest has a container");
-  add("two", "web-1", "web-2");
-  expect(() => findContainer(store, {}, "we")).toThrow("ambiguous id: web-1 in two, web-2 in two");
-  expect(() => findContainer(store, {}, "x")).toThrow("container x: not found; containers: web-1, web-2");
+  add("two", "c-00000001", "c-00000002");
+  expect(() => findContainer(store, {}, "c-0")).toThrow("ambiguous id: c-00000001 in two, c-00000002 in two");
+  expect(() => findContainer(store, {}, "x")).toThrow("container x: not found; containers: c-00000001, c-00000002");
 });
 
 test("a guest's name stands for its only container, as clones have containers of the same id", () => {

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { ContainerTarget, Target } from "../../guests/guest-target.ts";
+import { isRandomName } from "../../guests/random-name.ts";
 import type { GuestRecord, ProcessRecord } from "../../state/state-records.ts";
 import type { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
@@ -41,20 +42,28 @@ export function findKeptTarget(store: StateStore, flags: TargetFlags): Target {
   return guest === undefined ? findTarget(store, flags) : { address: guest.address, guest };
 }
 
+/** `"exact"` for commands that end or remove something, of which a mistyped name must not mean another one. */
+export type NameMatch = "exact" | "abbreviated";
+
 /**
- * Finds the container whose id is or begins with `text`, in the selected guest or in any, or the only container of the guest
- * with this name. Throws CliError if none or
- * several match, or if it has ended.
+ * Finds the container with the id `text`, in the selected guest or in any, or the only container of the guest with this name;
+ * if the match may be abbreviated, also one whose random id begins with `text`. Throws CliError if none or several match, or if
+ * it has ended.
  */
-export function findContainer(store: StateStore, flags: TargetFlags, text: string): ContainerTarget {
-  const target = findAnyContainer(store, flags, text);
+export function findContainer(
+  store: StateStore,
+  flags: TargetFlags,
+  text: string,
+  match: NameMatch = "abbreviated",
+): ContainerTarget {
+  const target = findAnyContainer(store, flags, text, match);
   const ended = target.record?.ended;
   if (ended === undefined) return target;
   throw new CliError(`container ${target.container}: not running; it ended with exit code ${ended.code}`);
 }
 
 /**
- * Finds an exec by its id, or by the beginning of one, among those that guestctl has started; with the container's name,
+ * Finds an exec by its id, or by the beginning of a random one, among those that guestctl has started; with the container's name,
  * also any other. Throws CliError if none or several match.
  */
 export function findExec(
@@ -73,7 +82,7 @@ export function findExec(
     ({ record }) => record.exec !== record.container && (target === undefined || record.container === target.container),
   );
   const exact = execs.filter(({ record }) => record.exec === exec);
-  const [match, second] = exact.length > 0 ? exact : execs.filter(({ record }) => record.exec.startsWith(exec));
+  const [match, second] = exact.length > 0 ? exact : execs.filter(({ record }) => abbreviates(exec, record.exec));
   if (second !== undefined) throw new CliError(`exec ${exec}: ambiguous id; guestctl ps lists execs`);
   if (match !== undefined) {
     const { guest, record } = match;
@@ -90,7 +99,12 @@ export function containerIds(store: StateStore, flags: TargetFlags): readonly st
 }
 
 /** Like `findContainer`, but includes kept containers that ended. The name of a guest stands for its only container. */
-export function findAnyContainer(store: StateStore, flags: TargetFlags, text: string): ContainerTarget {
+export function findAnyContainer(
+  store: StateStore,
+  flags: TargetFlags,
+  text: string,
+  nameMatch: NameMatch = "abbreviated",
+): ContainerTarget {
   if (flags.address !== undefined) return { ...addressTarget(flags.address, flags.guest), container: text };
   const guests = guestsOf(store, flags);
   if (guests.length === 0) throw new CliError(NO_GUEST);
@@ -98,7 +112,8 @@ export function findAnyContainer(store: StateStore, flags: TargetFlags, text: st
   const exact = all.filter(({ record }) => record.container === text);
   const inGuest = all.filter(({ guest }) => guest.name === text);
   const only = exact.length !== 1 && inGuest.length === 1 ? inGuest : exact;
-  const found = only.length > 0 ? only : all.filter(({ record }) => record.container.startsWith(text));
+  const begun = nameMatch === "exact" ? [] : all.filter(({ record }) => abbreviates(text, record.container));
+  const found = only.length > 0 ? only : begun;
   const [match, second] = found;
   if (second !== undefined) {
     const places = found.map(({ guest, record }) => `${record.container} in ${guest.name}`).join(", ");
@@ -114,6 +129,8 @@ export function findAnyContainer(store: StateStore, flags: TargetFlags, text: st
   const { guest, record } = match;
   return { address: guest.address, guest, container: record.container, record };
 }
+
+const abbreviates = (text: string, id: string): boolean => text !== "" && id.startsWith(text) && isRandomName(id);
 
 /** Returns the selected guests, including kept ones that ended. */
 function guestsOf(store: StateStore, flags: TargetFlags): readonly GuestRecord[] {
