@@ -1,12 +1,13 @@
 import { CommanderError } from "commander";
 import { expect, test, vi } from "vitest";
+import { parseLine } from "./new-program.ts";
 import { createProgram } from "./program.ts";
 
 /** Returns the text on stderr and the exit code for an invalid command line. */
 async function failureOf(...line: string[]): Promise<{ text: string; code: number }> {
   const write = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
   try {
-    await createProgram().parseAsync(line, { from: "user" });
+    await parseLine(createProgram(), line);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     return { text: write.mock.calls.map(([chunk]) => String(chunk)).join(""), code: error.exitCode };
@@ -72,6 +73,7 @@ test("guestctl has exactly these commands", () => {
 
 test.each([
   [["metrix"], "guestctl: unknown command 'metrix' (Did you mean metrics?)\n"],
+  [["metrix", "--help"], "guestctl: unknown command 'metrix' (Did you mean metrics?)\n"],
   [["run", "--memori", "1"], "guestctl: unknown option '--memori' (Did you mean --memory?)\n"],
   [["wait"], "guestctl: missing required argument 'containers'\n"],
   [

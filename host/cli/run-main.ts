@@ -1,6 +1,7 @@
 import { type Command, CommanderError } from "commander";
 import { oneLine } from "../operation-error.ts";
 import { exitCodeOf } from "./exit-code.ts";
+import { parseLine } from "./new-program.ts";
 import { print } from "./output/print.ts";
 import { Interrupted } from "./run/interrupts.ts";
 
@@ -13,7 +14,7 @@ export async function runMain(program: Command, words: readonly string[]): Promi
   process.stdout.on("error", () => undefined);
   process.stderr.on("error", () => undefined);
   try {
-    await program.parseAsync(words, { from: "user" });
+    await parseLine(program, words);
   } catch (error) {
     report(program.name(), error);
     process.exitCode = exitCodeOf(error, words[0]);
