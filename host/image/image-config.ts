@@ -5,6 +5,7 @@ import * as defaults from "../../lib/oci-defaults.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { imageUser } from "./image-user.ts";
+import { type Limits, limitResources } from "./limit-resources.ts";
 
 /** Options of the user who starts the container; they override the image's config. */
 export interface RunOptions {
@@ -29,8 +30,7 @@ export interface RunOptions {
   readonly annotations?: Readonly<Record<string, string>>;
   /** Limits of each process; they replace the default ones of their types. */
   readonly rlimits?: readonly Rlimit[];
-  /** Memory in bytes, processors (such as 1.5), and number of tasks. */
-  readonly limits?: { readonly memory?: number; readonly cpus?: number; readonly pids?: number };
+  readonly limits?: Limits;
 }
 
 /** A limit of setrlimit(2). */
@@ -116,13 +116,3 @@ function environment(config: Image["config"], options: RunOptions): string[] {
   return Array.from(values, ([name, value]) => `${name}=${value}`);
 }
 
-const CPU_PERIOD = 100_000;
-
-/** Converts limits to OCI resources. */
-export function limitResources({ memory, cpus, pids }: NonNullable<RunOptions["limits"]>): Init<grpc.LinuxResources> {
-  return {
-    ...(memory === undefined ? {} : { Memory: { Limit: memory } }),
-    ...(cpus === undefined ? {} : { CPU: { Quota: Math.round(cpus * CPU_PERIOD), Period: CPU_PERIOD } }),
-    ...(pids === undefined ? {} : { Pids: { Limit: pids } }),
-  };
-}

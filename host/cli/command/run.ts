@@ -5,7 +5,7 @@ import { detachKeys } from "../attach/detach-keys.ts";
 import { CliError } from "../cli-error.ts";
 import { checkTemplateFlags, withGuestFlags } from "../flags/guest-flags.ts";
 import { mounts } from "../flags/mount-flag.ts";
-import { bytes, count, identifier, processors, volumes } from "../flags/option-values.ts";
+import { count, identifier, memoryLimit, processors, volumes } from "../flags/option-values.ts";
 import { checkTerminal, withProcessFlags } from "../flags/process-flags.ts";
 import { hasImage, type RunFlags, rootfsKind, volumesOf } from "../flags/run-flags.ts";
 import { ulimits } from "../flags/ulimit-flag.ts";
@@ -46,7 +46,7 @@ export function addRun(program: Command): void {
     .option("--name <id>", "id of the container, and name of its guest", identifier)
     .option("--entrypoint <program>", "replace the image's entrypoint")
     .option("--read-only", "mount its root file system read-only")
-    .option("--memory <size>", "memory limit, such as 256m", bytes)
+    .option("--memory <size>", "memory limit, such as 256m", memoryLimit)
     .option("--cpus <number>", "CPU limit, such as 1.5", processors)
     .option("--pids <count>", "limit on processes and threads", count)
     .option("--ulimit <name=soft[:hard]>", "limit of each process, such as nofile=1024:4096; repeatable", ulimits)

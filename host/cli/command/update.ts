@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { connectTo } from "../../guests/guest-target.ts";
-import { limitResources } from "../../image/image-config.ts";
+import { limitResources } from "../../image/limit-resources.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
-import { bytes, count, processors } from "../flags/option-values.ts";
+import { count, memoryLimit, processors } from "../flags/option-values.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 
@@ -20,7 +20,7 @@ export function addUpdate(program: Command): void {
     .summary("change the limits of containers")
     .description("Change limits of running containers; limits not given stay as they are.")
     .argument("<containers...>")
-    .option("--memory <size>", "memory limit, such as 256m", bytes)
+    .option("--memory <size>", "memory limit, such as 256m", memoryLimit)
     .option("--cpus <number>", "CPU limit, such as 1.5", processors)
     .option("--pids <count>", "limit on processes and threads", count);
   withTarget(command).action((containers: readonly string[], flags: UpdateFlags) => update(containers, flags));

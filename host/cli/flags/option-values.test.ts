@@ -7,6 +7,7 @@ import {
   identifier,
   kernelWords,
   mebibytes,
+  memoryLimit,
   pattern,
   processors,
   signalNumber,
@@ -28,6 +29,11 @@ test.each([
 
 test.each(["", "m", "0", "0m", "-1", "3q", "1e3", "9999999999t", " 1m"])("refuses %j as a size", (text) => {
   expect(() => bytes(text)).toThrow(InvalidArgumentError);
+});
+
+test("refuses a memory limit that no container runs with", () => {
+  expect([memoryLimit("6m"), memoryLimit("1g")]).toEqual([6 * 2 ** 20, 2 ** 30]);
+  for (const text of ["1", "512", "5m"]) expect(() => memoryLimit(text)).toThrow("at least 6m; a number without a unit");
 });
 
 test("reads a guest's memory in MiB without a unit, and refuses too little to boot", () => {

@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import { posix } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { parseSize } from "../../../lib/parse-size.ts";
+import { MIN_MEMORY } from "../../image/limit-resources.ts";
 import type { AttachRequest } from "../../client/streams/attachment.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
 
@@ -14,6 +15,13 @@ export function bytes(text: string): number {
   const value = parseSize(text);
   if (value === undefined || value === 0) throw new InvalidArgumentError("Expected a size such as 256m or 1.5g.");
   return value;
+}
+
+/** Parses a container's memory limit; a number without a unit is bytes, as in Docker. */
+export function memoryLimit(text: string): number {
+  const value = bytes(text);
+  if (value >= MIN_MEMORY) return value;
+  throw new InvalidArgumentError(`A container needs at least ${MIN_MEMORY >> 20}m; a number without a unit is bytes.`);
 }
 
 /** Parses "512m" or, as QEMU does, "512" to MiB. */

@@ -41,6 +41,8 @@ export interface ContainerRun {
 /** Time limit in milliseconds for the guest's death to show after the connection breaks. */
 const DEATH_MS = 1000;
 const REMOVE_SECONDS = 30;
+/** Time limit of CreateContainer, in milliseconds. An agent that a container's limit blocks answers nothing at all. */
+const CREATE_MS = 120_000;
 /** Exit code if another client has got the rest of the output, whatever the container's own is. */
 const TAKEN_OVER = 125;
 
@@ -61,7 +63,8 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
   run.interrupts.handle((_signal, times) => leaveAfter(client, times));
   try {
     const spec = containerSpec(prepared, run.options);
-    await client.agent.createContainer({ ...process_, OCI: spec, storages: [...(prepared.storages ?? [])] });
+    const storages = [...(prepared.storages ?? [])];
+    await client.agent.createContainer({ ...process_, OCI: spec, storages }, { timeoutMs: CREATE_MS });
     created = true;
     if (guest !== undefined) {
       isRecorded = true;
