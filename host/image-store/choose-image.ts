@@ -29,7 +29,11 @@ const ATTEMPTS = 3;
 /** Returns the file of that name, or the pulled image, which is pulled first if that is necessary. Throws one line. */
 export async function chooseImage(source: ImageSource): Promise<ChosenImage> {
   const { text } = source;
-  if (isPath(text)) return { text, path: text, [Symbol.dispose]: () => undefined };
+  if (isPath(text)) {
+    // Before a guest is booted for it.
+    if (!existsSync(text)) throw new OperationError(`image ${text}: no such file or folder`);
+    return { text, path: text, [Symbol.dispose]: () => undefined };
+  }
   const { ImageStore } = await import("./image-store.ts");
   const store = new ImageStore();
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
