@@ -43,7 +43,7 @@ export function addExec(program: Command): void {
   const command = program
     .command("exec")
     .summary("run a command in a running container")
-    .description("Run a command in a running container. CONTAINER is an id or the beginning of one.")
+    .description("Run a command in a running container. CONTAINER is an id, or the beginning of a random one.")
     .usage("[options] CONTAINER command…\n       guestctl exec [options] --resume ID")
     .argument("[container]")
     .argument("[command...]")
@@ -57,7 +57,9 @@ export function addExec(program: Command): void {
     .option("--takeover", "with --resume: replace another client that is attached")
     .option("--reconnect-timeout <seconds>", "how long to try to connect again (default: 60)", count)
     .addHelpText("after", HELP)
-    .action((container: string | undefined, args: string[], flags: ExecFlags) => exec(container, args, flags));
+    .action((container: string | undefined, args: string[], flags: ExecFlags) =>
+      exec(container, args[0] === "--" ? args.slice(1) : args, flags),
+    );
 }
 
 async function exec(text: string | undefined, args: readonly string[], flags: ExecFlags): Promise<void> {
