@@ -115,4 +115,3 @@ function environment(config: Image["config"], options: RunOptions): string[] {
   }
   return Array.from(values, ([name, value]) => `${name}=${value}`);
 }
-

@@ -28,7 +28,9 @@ export function addSshProxy(program: Command): void {
   const command = program
     .command("ssh-proxy")
     .summary("serve SSH to a container, as ssh's ProxyCommand")
-    .description("Serve SSH to a running container on stdin and stdout. CONTAINER is an id, or the beginning of a random one.")
+    .description(
+      "Serve SSH to a running container on stdin and stdout. CONTAINER is an id, or the beginning of a random one.",
+    )
     .argument("<container>")
     .option("--config", "print the lines for ~/.ssh/config instead")
     .option("-u, --user <user>", "user in the container (default: the container's), optionally with :group")

@@ -33,7 +33,8 @@ test.each(["", "m", "0", "0m", "-1", "3q", "1e3", "9999999999t", " 1m"])("refuse
 
 test("refuses a memory limit that no container runs with", () => {
   expect([memoryLimit("6m"), memoryLimit("1g")]).toEqual([6 * 2 ** 20, 2 ** 30]);
-  for (const text of ["1", "512", "5m"]) expect(() => memoryLimit(text)).toThrow("at least 6m; a number without a unit");
+  for (const text of ["1", "512", "5m"])
+    expect(() => memoryLimit(text)).toThrow("at least 6m; a number without a unit");
 });
 
 test("reads a guest's memory in MiB without a unit, and refuses too little to boot", () => {

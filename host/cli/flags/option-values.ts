@@ -3,8 +3,8 @@ import { constants } from "node:os";
 import { posix } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { parseSize } from "../../../lib/parse-size.ts";
-import { MIN_MEMORY } from "../../image/limit-resources.ts";
 import type { AttachRequest } from "../../client/streams/attachment.ts";
+import { MIN_MEMORY } from "../../image/limit-resources.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
 
 /**
