@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
-import type { TreeSys } from "../../lib/archive/tree-sys.ts";
+import { localFiles, type NativeCalls } from "../../lib/archive/local-files.ts";
+import type { TreeFiles } from "../../lib/archive/tree-files.ts";
 import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_XDEV } from "../kernel/constants.ts";
 import { SystemError } from "../kernel/error.ts";
 import type { Fd } from "../kernel/kernel.ts";
@@ -18,8 +19,8 @@ const ENTERED = new Set(
   "btrfs erofs ext2 ext3 ext4 f2fs iso9660 overlay ramfs rootfs squashfs tmpfs vfat virtiofs xfs".split(" "),
 );
 
-/** System calls for the tree of a process's root; `pid` may be "self". */
-export function containedTree(pid: number | "self"): TreeSys & { checkMount(fd: Fd): void } {
+/** Calls for the tree of a process's root; `pid` may be "self". */
+export function containedTree(pid: number | "self"): NativeCalls & TreeFiles & { checkMount(fd: Fd): void } {
   const calls = treeCalls();
   const checkMount = (fd: Fd) => {
     const type = mountType(pid, fd);
@@ -27,10 +28,10 @@ export function containedTree(pid: number | "self"): TreeSys & { checkMount(fd: 
       throw new SystemError("open", EXDEV, "", `copies don't enter file systems of type ${type ?? "unknown"}`);
     }
   };
-  return {
+  return localFiles({
     ...calls,
     checkMount,
-    openEntry(dir, name, flags) {
+    openEntry(dir: Fd, name: Uint8Array, flags: number) {
       try {
         return calls.openName(dir, name, flags, RESOLVE_BENEATH | RESOLVE_NO_XDEV);
       } catch (error) {
@@ -45,7 +46,7 @@ export function containedTree(pid: number | "self"): TreeSys & { checkMount(fd: 
         closeSync(mounted);
       }
     },
-  };
+  });
 }
 
 /** Returns the type of the file system that a descriptor belongs to, without asking the file system. */

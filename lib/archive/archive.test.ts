@@ -11,7 +11,7 @@ import type { Member } from "./member.ts";
 import { TreeSink } from "./tree-sink.ts";
 import { type Position, TreeSource } from "./tree-source.ts";
 
-const sys = hostTree();
+const files = hostTree();
 const above = tmpdir();
 
 function sinkIn(dir: number, rename: { from: string; to: string; directory: boolean }) {
@@ -19,7 +19,7 @@ function sinkIn(dir: number, rename: { from: string; to: string; directory: bool
   const sink = new TreeSink(
     { dir, rename },
     {
-      ...{ sys, id: "test-copy", owners: "keep", keepPrivileges: true },
+      ...{ files, id: "test-copy", owners: "keep", keepPrivileges: true },
       onMember: (member) => Object.assign(events, { after: member.name, part: undefined }),
       onPart: ({ name, version }, bytes) => {
         events.part = { name, bytes, version };
@@ -49,7 +49,7 @@ test.runIf(isRoot())("a tree is the same after any number of interruptions", asy
     }
   }
   for (let done = false; !done; ) {
-    const source = new TreeSource(root, { sys, position: { ...events } });
+    const source = new TreeSource(root, { files, position: { ...events } });
     await sink.extract(cut(source.archive(), random() * 150_000)).then(
       () => {
         done = true;
@@ -82,14 +82,14 @@ describe("an interrupted file", () => {
     const root = openSource(from, false, opened);
     const dir = opened.adopt(openSync(to, "r"), closeSync);
     const sink = (onPart?: (member: Member, bytes: number) => void) => {
-      const options = { ...{ sys, id: "test-copy", keepPrivileges: false }, ...(onPart && { onPart }) };
+      const options = { ...{ files, id: "test-copy", keepPrivileges: false }, ...(onPart && { onPart }) };
       const each = new TreeSink({ dir }, { ...options, owners: "mine" });
       opened.defer(() => each.close());
       return each;
     };
     async function* archive(position: Position = { after: "" }) {
       // A chunk is valid until the next one only.
-      for await (const chunk of new TreeSource(root, { sys, position }).archive()) yield Buffer.from(chunk);
+      for await (const chunk of new TreeSource(root, { files, position }).archive()) yield Buffer.from(chunk);
     }
     /** Extracts until some bytes of a file are written; resolves with its member. */
     const extractPartOf = async (name: string): Promise<Member> => {
@@ -163,7 +163,7 @@ hostileArchives(() => {
     const dir = opened.adopt(openSync(root, "r"), closeSync);
     const sink = new TreeSink(
       { dir, rename: { from: "top", to: "top", directory: true } },
-      { sys, id: "test-copy", owners: "mine", keepPrivileges: false },
+      { files, id: "test-copy", owners: "mine", keepPrivileges: false },
     );
     opened.defer(() => sink.close());
     await sink.extract(

@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, statfsSync, unlinkSync } from "node:fs";
-import { opendir } from "node:fs/promises";
+import { constants } from "node:fs";
 import { ArchiveError, codeOf } from "./archive-error.ts";
-import { bytesOf, type Member, TEMPORARY } from "./member.ts";
-import { pathIn } from "./tree-sys.ts";
+import { bytesOf, type Member, nameOf, TEMPORARY } from "./member.ts";
+import { isFile, type TreeFiles } from "./tree-files.ts";
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
+const { O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
 
 /** Larger files are refused at once if the file system has too little space for them; bytes. */
 const SMALL = 16 * 1024;
@@ -22,60 +21,61 @@ export function incompleteName(copyId: string, { name, version }: Pick<Member, "
 }
 
 /** Removes the incomplete files that a copy has left in a directory, except `kept`. */
-export async function removeIncomplete(dir: number, copyId: string, kept: Buffer): Promise<void> {
-  const names: string[] = [];
+export async function removeIncomplete(files: TreeFiles, dir: number, copyId: string, kept: Buffer): Promise<void> {
+  const names: Uint8Array[] = [];
   let entries = 0;
-  for await (const { name } of await opendir(pathIn(dir).toString(), { encoding: "latin1" as "utf8" })) {
-    if (name.startsWith(`${TEMPORARY}${copyId}-`) && name !== kept.toString("latin1")) names.push(name);
-    if (++entries > MAX_ENTRIES) break;
+  for await (const some of files.names(dir)) {
+    names.push(...some.filter((name) => nameOf(name).startsWith(`${TEMPORARY}${copyId}-`) && !kept.equals(name)));
+    entries += some.length;
+    if (entries > MAX_ENTRIES) break;
   }
-  for (const name of names) removeFile(pathIn(dir, bytesOf(name)));
+  for (const name of names) await removeFile(files, dir, name);
 }
 
 /** Creates the file of an incomplete member in place of whatever has its name. Throws before that if it can't fit. */
-export function beginFile(dir: number, path: Buffer, { parts }: Member): number {
+export async function beginFile(files: TreeFiles, dir: number, name: Uint8Array, { parts }: Member): Promise<number> {
   const bytes = parts.reduce((sum, { start, end }) => sum + end - start, 0);
-  const { blocks, bavail, bsize } = bytes > SMALL ? statfsSync(pathIn(dir)) : { blocks: 0, bavail: 0, bsize: 0 };
-  // A tmpfs without a limit reports 0 blocks.
-  if (blocks > 0 && bytes > bavail * bsize) {
-    const line = `ENOSPC (it has ${bytes} bytes, only ${bavail * bsize} are free; free space and copy again)`;
+  const free = bytes > SMALL ? await files.freeBytes(dir) : undefined;
+  if (free !== undefined && bytes > free) {
+    const line = `ENOSPC (it has ${bytes} bytes, only ${free} are free; free space and copy again)`;
     throw new ArchiveError("resource-exhausted", line);
   }
-  const open = () => openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
-    return open();
+    return await files.create(dir, name);
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw error;
-    removeFile(path);
-    return open();
+    await removeFile(files, dir, name);
+    return await files.create(dir, name);
   }
 }
 
 /** Opens a file that an interrupted archive has left, and drops what is behind the bytes to continue at. */
-export function continueFile(path: Buffer, from: number): number {
+export async function continueFile(files: TreeFiles, dir: number, name: Uint8Array, from: number): Promise<number> {
   const gone = (cause?: unknown) => {
     const line = `the part that was received before, ${from} bytes, is gone; copy again`;
     return new ArchiveError("failed-precondition", line, { cause });
   };
   let fd: number;
   try {
-    fd = openSync(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+    fd = await files.openEntry(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
     throw codeOf(error) === "ENOENT" ? gone(error) : error;
   }
-  const stat = fstatSync(fd);
-  if (stat.isFile() && stat.nlink === 1 && stat.size >= from) {
-    ftruncateSync(fd, from);
+  try {
+    const stat = await files.stat(fd);
+    if (!isFile(stat) || stat.nlink !== 1n || stat.size < from) throw gone();
+    await files.truncate(fd, from);
     return fd;
+  } catch (error) {
+    await files.close(fd);
+    throw error;
   }
-  closeSync(fd);
-  throw gone();
 }
 
 /** Removes a file or link, whatever it is; throws for a directory. */
-export function removeFile(path: Buffer): void {
+export async function removeFile(files: TreeFiles, dir: number, name: Uint8Array): Promise<void> {
   try {
-    unlinkSync(path);
+    await files.unlink(dir, name);
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error;
   }

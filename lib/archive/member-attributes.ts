@@ -1,12 +1,11 @@
-import { fchmodSync, fchownSync, lchownSync } from "node:fs";
 import { codeOf } from "./archive-error.ts";
 import { CAPABILITIES, isAcl, type Member } from "./member.ts";
-import type { TreeSys } from "./tree-sys.ts";
+import type { TreeFiles } from "./tree-files.ts";
 
 const SET_ID = 0o6000;
 
 export interface AttributeOptions {
-  readonly sys: TreeSys;
+  readonly files: TreeFiles;
   /** "keep": those of the archive. "mine": nothing is changed. Or these, for everything. */
   readonly owners: "keep" | "mine" | { readonly uid: number; readonly gid: number };
   /** Keeps set-user-id and set-group-id bits and file capabilities. */
@@ -29,30 +28,29 @@ export class MemberAttributes {
   }
 
   /** Sets owner, mode, extended attributes and times of an open file or directory. */
-  setAll(fd: number, member: Member): void {
-    const { sys, keepPrivileges, umask = 0 } = this.#options;
-    this.setOwner(fd, member);
-    fchmodSync(fd, member.mode & ~umask & (keepPrivileges ? ~0 : ~SET_ID));
-    this.#setXattrs(fd, member);
-    sys.setTimes(fd, member.atime, member.mtime);
+  async setAll(fd: number, member: Member): Promise<void> {
+    const { files, keepPrivileges, umask = 0 } = this.#options;
+    await this.setOwner(fd, member);
+    await files.chmod(fd, member.mode & ~umask & (keepPrivileges ? ~0 : ~SET_ID));
+    await this.#setXattrs(fd, member);
+    await files.setTimes(fd, member.atime, member.mtime);
   }
 
-  /** Sets the owner of an open file, or of a link. Must come before the mode: it clears set-id bits. */
-  setOwner(what: number | Buffer, { uid, gid }: Member): void {
-    const { owners, mapUid = same, mapGid = same } = this.#options;
+  /** Sets the owner of an open file, or of a link (O_PATH). Must come before the mode: it clears set-id bits. */
+  async setOwner(fd: number, { uid, gid }: Member): Promise<void> {
+    const { files, owners, mapUid = same, mapGid = same } = this.#options;
     if (owners === "mine") return;
     const [user, group] = owners === "keep" ? [mapUid(uid), mapGid(gid)] : [owners.uid, owners.gid];
-    if (typeof what === "number") fchownSync(what, user, group);
-    else lchownSync(what, user, group);
+    await files.chown(fd, user, group);
   }
 
-  #setXattrs(fd: number, { xattrs }: Member): void {
-    const { sys, keepPrivileges, owners } = this.#options;
+  async #setXattrs(fd: number, { xattrs }: Member): Promise<void> {
+    const { files, keepPrivileges, owners } = this.#options;
     for (const [name, value] of xattrs) {
       if (name === CAPABILITIES ? !keepPrivileges : isAcl(name) ? owners !== "keep" : !name.startsWith("user."))
         continue;
       try {
-        sys.setXattr(fd, name, value);
+        await files.setXattr(fd, name, value);
       } catch (error) {
         if (codeOf(error) !== "ENOTSUP" && codeOf(error) !== "EOPNOTSUPP") throw error;
         this.#leaveOut("extended attributes, which the destination can't store");

@@ -47,5 +47,9 @@ export const TEMPORARY = ".guestd-copy-";
 /** Returns the bytes of a name. */
 export const bytesOf = (name: string): Buffer => Buffer.from(name, "latin1");
 
+/** Returns the name of bytes. */
+export const nameOf = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+
 /** Returns a name as a person reads it. */
 export const shown = (name: string): string => JSON.stringify(bytesOf(name).toString().slice(0, 200));

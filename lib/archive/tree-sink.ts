@@ -1,26 +1,16 @@
-import {
-  closeSync,
-  constants,
-  ftruncateSync,
-  linkSync,
-  lstatSync,
-  openSync,
-  renameSync,
-  symlinkSync,
-  unlinkSync,
-} from "node:fs";
+import { constants } from "node:fs";
 import { yieldToEventLoop } from "../yield-to-event-loop.ts";
 import { ArchiveError, archiveError, codeOf } from "./archive-error.ts";
 import { destinationNames, namesOf, type Rename } from "./destination-names.ts";
 import { beginFile, continueFile, incompleteName, removeFile, removeIncomplete } from "./incomplete-files.ts";
 import { bytesOf, type Member, shown } from "./member.ts";
 import { type AttributeOptions, MemberAttributes } from "./member-attributes.ts";
-import { keepOpen, OpenDirectories } from "./open-directories.ts";
+import { OpenDirectories } from "./open-directories.ts";
 import { type ReadMember, readMembers } from "./read-members.ts";
-import { O_PATH, pathIn } from "./tree-sys.ts";
+import { type Answer, isDirectory, isFile, O_PATH, type TreeFiles, type TreeStat } from "./tree-files.ts";
 import { writeContent } from "./write-content.ts";
 
-const { O_NOFOLLOW } = constants;
+const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 
 /** The name of a larger file is checked before its content is written; bytes. */
 const SMALL = 16 * 1024;
@@ -58,6 +48,7 @@ interface IncompleteFile {
  */
 export class TreeSink {
   readonly #root: SinkRoot;
+  readonly #files: TreeFiles;
   readonly #options: SinkOptions;
   readonly #yieldNow = yieldToEventLoop();
   readonly #leftOut = new Map<string, number>();
@@ -71,8 +62,9 @@ export class TreeSink {
 
   constructor(root: SinkRoot, options: SinkOptions) {
     this.#root = root;
+    this.#files = options.files;
     this.#options = options;
-    this.#directories = new OpenDirectories(options.sys, root.dir);
+    this.#directories = new OpenDirectories(options.files, root.dir);
     this.#attributes = new MemberAttributes(options, (kind) => this.#leaveOut(kind));
   }
 
@@ -85,13 +77,13 @@ export class TreeSink {
   async partialBytes(part: Pick<Member, "name" | "version">): Promise<number> {
     try {
       const parts = destinationNames(part.name, this.#root.rename);
-      const dir = this.#directories.open(parts.slice(0, -1), false);
+      const dir = await this.#directories.open(parts.slice(0, -1), false);
       const name = incompleteName(this.#options.id, part);
-      await removeIncomplete(dir, this.#options.id, name);
-      const stat = lstatSync(pathIn(dir, name));
-      if (!stat.isFile() || stat.nlink !== 1) return 0;
-      this.#partial = { dir: keepOpen(dir), name };
-      return stat.size;
+      await removeIncomplete(this.#files, dir, this.#options.id, name);
+      const stat = await this.#statEntry(dir, name);
+      if (!isFile(stat) || stat.nlink !== 1n) return 0;
+      this.#partial = { dir: await this.#keepOpen(dir), name };
+      return Number(stat.size);
     } catch {
       return 0;
     }
@@ -116,55 +108,53 @@ export class TreeSink {
       }
     } catch (error) {
       if (this.#writing !== undefined) {
-        this.#release();
-        this.#partial = { dir: keepOpen(this.#writing.dir), name: this.#writing.name };
+        await this.#release();
+        this.#partial = { dir: await this.#keepOpen(this.#writing.dir), name: this.#writing.name };
         this.#writing = undefined;
       }
-      if (sourceError === undefined) this.discard();
+      if (sourceError === undefined) await this.discard();
       throw sourceError ?? error;
     }
   }
 
-  /** Removes the file that isn't complete. */
-  discard(): void {
+  /** Removes the file that isn't complete, unless it is gone or can't be removed. */
+  async discard(): Promise<void> {
     if (this.#partial === undefined) return;
-    try {
-      unlinkSync(pathIn(this.#partial.dir, this.#partial.name));
-    } catch {
-      // It is gone, or can't be removed.
-    }
-    this.#release();
+    const { dir, name } = this.#partial;
+    await removeFile(this.#files, dir, name).catch(() => undefined);
+    await this.#release().catch(() => undefined);
   }
 
   /** Leaves the incomplete file to the next sink of this copy if it belongs to `part`; otherwise removes it. */
-  leaveTo(part: Pick<Member, "name" | "version"> | null): void {
-    if (part && this.#partial?.name.equals(incompleteName(this.#options.id, part))) this.#release();
-    else this.discard();
+  async leaveTo(part: Pick<Member, "name" | "version"> | null): Promise<void> {
+    if (part && this.#partial?.name.equals(incompleteName(this.#options.id, part))) await this.#release();
+    else await this.discard();
   }
 
-  #release(): void {
-    if (this.#partial !== undefined) closeSync(this.#partial.dir);
+  async #release(): Promise<void> {
+    const partial = this.#partial;
     this.#partial = undefined;
+    if (partial !== undefined) await this.#files.close(partial.dir);
   }
 
   /** Closes what is open; an incomplete file stays until `discard`. */
-  close(): void {
-    this.#directories.close();
+  async close(): Promise<void> {
+    await this.#directories.close();
   }
 
   async #take({ member, content, start }: ReadMember): Promise<void> {
     const parts = namesOf(member, this.#root.rename);
     const what = shown(member.name);
     try {
-      if (member.type === "directory") return this.#putDirectory(parts, member);
+      if (member.type === "directory") return await this.#putDirectory(parts, member);
       const name = bytesOf(parts.at(-1) ?? "");
       if (parts.length === 0)
         throw new ArchiveError("invalid-argument", "it would replace the directory that is copied to");
-      const dir = this.#directories.open(parts.slice(0, -1), true);
-      if (member.size > SMALL) this.#refuseDirectory(dir, name);
+      const dir = await this.#directories.open(parts.slice(0, -1), true);
+      if (member.size > SMALL) await this.#refuseDirectory(dir, name);
       if (member.type === "file") await this.#putFile(dir, name, member, content, start);
-      else if (member.type === "symlink") this.#putLink(dir, name, member);
-      else this.#putHardLink(dir, name, member);
+      else if (member.type === "symlink") await this.#putLink(dir, name, member);
+      else await this.#putHardLink(dir, name, member);
     } catch (error) {
       if (error instanceof ArchiveError) {
         const message = error.message.startsWith(what) ? error.message : `${what}: ${error.message}`;
@@ -176,92 +166,113 @@ export class TreeSink {
     }
   }
 
-  #putDirectory(parts: readonly string[], member: Member): void {
+  async #putDirectory(parts: readonly string[], member: Member): Promise<void> {
     // Opened again: the root may be an O_PATH descriptor.
-    const fd = keepOpen(this.#directories.open(parts, true));
+    const fd = await this.#keepOpen(await this.#directories.open(parts, true));
     try {
-      this.#attributes.setAll(fd, member);
+      await this.#attributes.setAll(fd, member);
     } finally {
-      closeSync(fd);
+      await this.#files.close(fd);
     }
   }
 
   async #putFile(dir: number, name: Buffer, member: Member, content: ReadMember["content"], start: number) {
     const { size, from } = member;
     const incomplete = incompleteName(this.#options.id, member);
-    const path = pathIn(dir, incomplete);
-    if (from === 0) this.discard();
-    const fd = from > 0 ? continueFile(path, from) : beginFile(dir, path, member);
+    if (from === 0) await this.discard();
+    const fd =
+      from > 0
+        ? await continueFile(this.#files, dir, incomplete, from)
+        : await beginFile(this.#files, dir, incomplete, member);
     try {
       this.#writing = { dir, name: incomplete };
       this.#options.onPart?.(member, from);
       // A part is continued only by a sender who knows that everything before it is complete.
       this.#report(start, isContinuable(member));
       let taken = start;
-      const written = await writeContent(fd, from, content, (end, bytes) => {
+      const written = await writeContent(this.#files, fd, from, content, (end, bytes) => {
         taken += bytes;
         this.#options.onPart?.(member, end);
         this.#report(taken);
       });
-      if (written < size) ftruncateSync(fd, size);
-      this.#attributes.setAll(fd, member);
-      renameSync(path, pathIn(dir, name));
+      if (written < size) await this.#files.truncate(fd, size);
+      await this.#attributes.setAll(fd, member);
+      await this.#files.rename(dir, incomplete, name);
       this.#writing = undefined;
-      this.#release();
+      await this.#release();
     } finally {
-      closeSync(fd);
+      await this.#files.close(fd);
     }
   }
 
-  #putLink(dir: number, name: Buffer, member: Member): void {
-    const path = pathIn(dir, incompleteName(this.#options.id, member));
+  async #putLink(dir: number, name: Buffer, member: Member): Promise<void> {
+    const incomplete = incompleteName(this.#options.id, member);
     if (member.target === "" || member.target.includes("\0")) {
       throw new ArchiveError("invalid-argument", "it is a link to an impossible name");
     }
-    removeFile(path);
-    symlinkSync(bytesOf(member.target), path);
+    await removeFile(this.#files, dir, incomplete);
+    await this.#files.symlink(bytesOf(member.target), dir, incomplete);
     try {
-      this.#attributes.setOwner(path, member);
-      const fd = openSync(path, O_PATH | O_NOFOLLOW);
+      const fd = await this.#files.openEntry(dir, incomplete, O_PATH | O_NOFOLLOW);
       try {
-        this.#options.sys.setTimes(fd, member.atime, member.mtime);
+        await this.#attributes.setOwner(fd, member);
+        await this.#files.setTimes(fd, member.atime, member.mtime);
       } finally {
-        closeSync(fd);
+        await this.#files.close(fd);
       }
-      renameSync(path, pathIn(dir, name));
+      await this.#files.rename(dir, incomplete, name);
     } catch (error) {
-      removeFile(path);
+      await removeFile(this.#files, dir, incomplete);
       throw error;
     }
   }
 
   /** Gives a file that is in the tree another name. */
-  #putHardLink(dir: number, name: Buffer, member: Member): void {
+  async #putHardLink(dir: number, name: Buffer, member: Member): Promise<void> {
     const target = destinationNames(member.target, this.#root.rename);
     // `dir` is closed when the directory of the target is opened.
-    const into = keepOpen(dir);
-    const path = pathIn(into, incompleteName(this.#options.id, member));
+    const into = await this.#keepOpen(dir);
+    const incomplete = incompleteName(this.#options.id, member);
     try {
-      const from = this.#directories.open(target.slice(0, -1), false);
-      const existing = pathIn(from, bytesOf(target.at(-1) ?? "."));
-      if (!lstatSync(existing).isFile()) throw new ArchiveError("invalid-argument", "it is a hard link to no file");
-      removeFile(path);
-      linkSync(existing, path);
+      const from = await this.#directories.open(target.slice(0, -1), false);
+      const existing = bytesOf(target.at(-1) ?? ".");
+      const stat = await this.#statEntry(from, existing);
+      if (!isFile(stat)) throw new ArchiveError("invalid-argument", "it is a hard link to no file");
+      await removeFile(this.#files, into, incomplete);
+      await this.#files.link(from, existing, into, incomplete);
       // Renaming does nothing if both are names of one file.
-      renameSync(path, pathIn(into, name));
+      await this.#files.rename(into, incomplete, name);
     } catch (error) {
       if (codeOf(error) !== "ENOENT") throw error;
       throw new ArchiveError("invalid-argument", `it is a hard link to ${shown(member.target)}, which does not exist`);
     } finally {
-      removeFile(path);
-      closeSync(into);
+      await removeFile(this.#files, into, incomplete).finally(() => this.#files.close(into));
     }
   }
 
   /** Checks before a large file is written; renaming would refuse it too. */
-  #refuseDirectory(dir: number, name: Buffer): void {
-    const stat = lstatSync(pathIn(dir, name), { throwIfNoEntry: false });
-    if (stat?.isDirectory()) throw new ArchiveError("already-exists", IN_ITS_PLACE);
+  async #refuseDirectory(dir: number, name: Buffer): Promise<void> {
+    try {
+      if (!isDirectory(await this.#statEntry(dir, name))) return;
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return;
+      throw error;
+    }
+    throw new ArchiveError("already-exists", IN_ITS_PLACE);
+  }
+
+  async #statEntry(dir: number, name: Buffer): Promise<TreeStat> {
+    const fd = await this.#files.openEntry(dir, name, O_PATH | O_NOFOLLOW);
+    try {
+      return await this.#files.stat(fd);
+    } finally {
+      await this.#files.close(fd);
+    }
+  }
+
+  /** Returns a handle of its own for an open directory. */
+  #keepOpen(dir: number): Answer<number> {
+    return this.#files.reopen(dir, O_RDONLY | O_DIRECTORY);
   }
 
   #report(position: number, always = false): void {

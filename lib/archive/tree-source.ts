@@ -1,15 +1,12 @@
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, read, readlinkSync, readSync } from "node:fs";
-import { opendir } from "node:fs/promises";
-import { promisify } from "node:util";
+import { constants } from "node:fs";
 import { yieldToEventLoop } from "../yield-to-event-loop.ts";
 import { ArchiveError, archiveError, codeOf } from "./archive-error.ts";
 import { contentLength, END_MARK, encodeMember, paddingOf } from "./encode-member.ts";
-import { bytesOf, isCopiedXattr, type Member, type Part, shown, TEMPORARY } from "./member.ts";
+import { bytesOf, isCopiedXattr, type Member, nameOf, type Part, shown, TEMPORARY } from "./member.ts";
 import { MAX_PARTS } from "./read-members.ts";
-import { O_PATH, pathIn, type TreeSys } from "./tree-sys.ts";
+import { type Answer, isDirectory, isLink, O_PATH, type TreeFiles, type TreeStat, typeOf } from "./tree-files.ts";
 
 const { O_DIRECTORY, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
-const readFile = promisify(read);
 
 const PIECE_BYTES = 256 * 1024;
 const SMALL = 16 * 1024;
@@ -21,11 +18,10 @@ const MAX_LINKED = 1 << 16;
 const MAX_DEPTH = 128;
 /** Most bytes of one file's extended attributes: a receiver refuses longer headers. */
 const MAX_XATTRS = 256 * 1024;
-const S_IFMT = 0o170000n;
 
 /** The file or directory to be packed. */
 export interface SourceRoot {
-  /** O_PATH, without following a link. The caller closes it. */
+  /** Handle of O_PATH, without following a link. The caller closes it. */
   readonly fd: number;
   /** Target if it is a symbolic link. */
   readonly target?: Uint8Array;
@@ -42,7 +38,7 @@ export interface Position {
 }
 
 export interface SourceOptions {
-  readonly sys: TreeSys;
+  readonly files: TreeFiles;
   readonly position?: Position;
   /** Owners as the receiver counts them. */
   readonly mapUid?: (id: number) => number;
@@ -64,6 +60,7 @@ const KINDS: ReadonlyMap<bigint, string> = new Map([
  */
 export class TreeSource {
   readonly #root: SourceRoot;
+  readonly #files: TreeFiles;
   readonly #options: SourceOptions;
   readonly #yieldNow = yieldToEventLoop();
   /** For contents of more than `SMALL` bytes. */
@@ -77,6 +74,7 @@ export class TreeSource {
   constructor(root: SourceRoot, options: SourceOptions) {
     const { after = "" } = options.position ?? {};
     this.#root = root;
+    this.#files = options.files;
     this.#options = options;
     this.#after = after === "" ? undefined : after.split("/");
   }
@@ -89,8 +87,8 @@ export class TreeSource {
   /** Yields the archive in chunks, each of which is valid until the next one is requested. Throws ArchiveError. */
   async *archive(): AsyncGenerator<Buffer> {
     const { fd, name, target } = this.#root;
-    const stat = this.#stat(fd, name);
-    const kind = KINDS.get(stat.mode & S_IFMT);
+    const stat = await this.#stat(fd, name);
+    const kind = KINDS.get(typeOf(stat));
     if (kind !== undefined) {
       throw new ArchiveError(
         "invalid-argument",
@@ -108,13 +106,13 @@ export class TreeSource {
   async *#entry(
     fd: number,
     name: string,
-    stat: BigIntStats,
+    stat: TreeStat,
     target: Uint8Array | undefined,
     after: readonly string[] | undefined,
   ): AsyncGenerator<Buffer> {
-    if (stat.isDirectory()) {
+    if (isDirectory(stat)) {
       if (after?.length !== 0) yield* this.#directory(fd, name, stat, after);
-    } else if (stat.isSymbolicLink()) {
+    } else if (isLink(stat)) {
       if (after === undefined) {
         const member = { ...this.#member(name, "symlink", stat), target: Buffer.from(target ?? "").toString("latin1") };
         yield this.#begin(member);
@@ -122,13 +120,13 @@ export class TreeSource {
     } else yield* this.#file(fd, name, stat, after !== undefined);
   }
 
-  async *#directory(path: number, name: string, stat: BigIntStats, after: readonly string[] | undefined) {
+  async *#directory(path: number, name: string, stat: TreeStat, after: readonly string[] | undefined) {
     if (name.split("/").length > MAX_DEPTH) {
       throw new ArchiveError("resource-exhausted", `${shown(name)}: more than ${MAX_DEPTH} directories deep`);
     }
-    const fd = this.#try(name, () => openSync(pathIn(path), O_RDONLY | O_DIRECTORY));
+    const fd = await this.#try(name, () => this.#files.reopen(path, O_RDONLY | O_DIRECTORY));
     try {
-      const member = { ...this.#member(name, "directory", stat), xattrs: this.#xattrs(fd, name) };
+      const member = { ...this.#member(name, "directory", stat), xattrs: await this.#xattrs(fd, name) };
       const [next, ...below] = after ?? [];
       for (const child of await this.#names(fd, name)) {
         await this.#yieldNow();
@@ -137,7 +135,7 @@ export class TreeSource {
       }
       yield this.#begin(member);
     } finally {
-      closeSync(fd);
+      await this.#files.close(fd);
     }
   }
 
@@ -145,37 +143,37 @@ export class TreeSource {
   async *#child(dir: number, above: string, child: string, after: readonly string[] | undefined, silent: boolean) {
     const name = `${above}/${child}`;
     const bytes = bytesOf(child);
-    const fd = this.#open(dir, bytes, name);
+    const fd = await this.#open(dir, bytes, name);
     if (fd === undefined) return;
     try {
-      const stat = this.#stat(fd, name);
-      const kind = KINDS.get(stat.mode & S_IFMT);
+      const stat = await this.#stat(fd, name);
+      const kind = KINDS.get(typeOf(stat));
       if (kind !== undefined) return this.#leaveOut(kind);
-      if (stat.isDirectory() && (silent || after?.length === 0)) return await this.#skim(fd, name);
-      const target = stat.isSymbolicLink() ? this.#target(dir, bytes) : undefined;
-      if (target === undefined && stat.isSymbolicLink()) return;
+      if (isDirectory(stat) && (silent || after?.length === 0)) return await this.#skim(fd, name);
+      const target = isLink(stat) ? await this.#target(dir, bytes) : undefined;
+      if (target === undefined && isLink(stat)) return;
       yield* this.#entry(fd, name, stat, target, after);
     } finally {
-      closeSync(fd);
+      await this.#files.close(fd);
     }
   }
 
   /** Walks through a directory before the position, for the names of files that have several. */
   async #skim(path: number, name: string): Promise<void> {
-    const fd = this.#try(name, () => openSync(pathIn(path), O_RDONLY | O_DIRECTORY));
+    const fd = await this.#try(name, () => this.#files.reopen(path, O_RDONLY | O_DIRECTORY));
     try {
       for (const child of await this.#names(fd, name)) {
         await this.#yieldNow();
         for await (const _ of this.#child(fd, name, child, [], true));
       }
     } finally {
-      closeSync(fd);
+      await this.#files.close(fd);
     }
   }
 
-  #open(dir: number, bytes: Buffer, name: string): number | undefined {
+  async #open(dir: number, bytes: Buffer, name: string): Promise<number | undefined> {
     try {
-      return this.#options.sys.openEntry(dir, bytes, O_PATH | O_NOFOLLOW);
+      return await this.#files.openEntry(dir, bytes, O_PATH | O_NOFOLLOW);
     } catch (error) {
       const code = codeOf(error);
       if (code === "EXDEV") this.#leaveOut("mounts of other file systems");
@@ -184,9 +182,9 @@ export class TreeSource {
     }
   }
 
-  #target(dir: number, name: Buffer): Buffer | undefined {
+  async #target(dir: number, name: Buffer): Promise<Uint8Array | undefined> {
     try {
-      return readlinkSync(pathIn(dir, name), { encoding: "buffer" });
+      return await this.#files.readLink(dir, name);
     } catch {
       return undefined; // replaced meanwhile
     }
@@ -195,9 +193,8 @@ export class TreeSource {
   async #names(fd: number, name: string): Promise<string[]> {
     const names: string[] = [];
     try {
-      const entries = await opendir(pathIn(fd).toString(), { encoding: "latin1" as "utf8", bufferSize: 256 });
-      for await (const entry of entries) {
-        if (!entry.name.startsWith(TEMPORARY)) names.push(entry.name);
+      for await (const some of this.#files.names(fd)) {
+        names.push(...some.map(nameOf).filter((each) => !each.startsWith(TEMPORARY)));
         if (names.length > MAX_ENTRIES) break;
       }
     } catch (error) {
@@ -207,14 +204,14 @@ export class TreeSource {
     throw new ArchiveError("resource-exhausted", `${shown(name)}: more than ${MAX_ENTRIES} entries in one directory`);
   }
 
-  async *#file(path: number, name: string, stat: BigIntStats, isDone: boolean): AsyncGenerator<Buffer> {
+  async *#file(path: number, name: string, stat: TreeStat, isDone: boolean): AsyncGenerator<Buffer> {
     const first = stat.nlink > 1n ? this.#firstName(name, stat) : name;
     if (isDone) return;
     if (first !== name) {
       yield this.#begin({ ...this.#member(name, "link", stat), target: first });
       return;
     }
-    const fd = this.#try(name, () => openSync(pathIn(path), O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    const fd = await this.#try(name, () => this.#files.reopen(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
     try {
       const size = Number(stat.size);
       const version = size < WORTH_CONTINUING ? "" : `${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;
@@ -222,26 +219,26 @@ export class TreeSource {
       const isContinued = part?.name === name && part.version === version && version !== "" && part.bytes <= size;
       const from = isContinued ? part.bytes : 0;
       const isFull = stat.blocks * 512n >= stat.size;
-      const parts = isFull ? wholeOf(from, size) : this.#try(name, () => this.#parts(fd, from, size));
+      const parts = isFull ? wholeOf(from, size) : await this.#try(name, () => this.#parts(fd, from, size));
       const member = {
         ...this.#member(name, "file", stat),
         size,
         from,
         version,
         parts,
-        xattrs: this.#xattrs(fd, name),
+        xattrs: await this.#xattrs(fd, name),
       };
       yield this.#begin(member);
       for (const { start, end } of parts) yield* this.#content(fd, name, start, end);
       const padding = paddingOf(contentLength(member));
       if (padding.length > 0) yield padding;
     } finally {
-      closeSync(fd);
+      await this.#files.close(fd);
     }
   }
 
   /** Returns the first name of a file that has several; remembers it if this is it. */
-  #firstName(name: string, { dev, ino }: BigIntStats): string {
+  #firstName(name: string, { dev, ino }: TreeStat): string {
     const key = `${dev}:${ino}`;
     const first = this.#linked.get(key);
     if (first !== undefined) return first;
@@ -251,13 +248,13 @@ export class TreeSource {
   }
 
   /** Returns the parts of a file that aren't holes; the last of too many is everything behind it. */
-  #parts(fd: number, from: number, size: number): Part[] {
-    const { sys } = this.#options;
+  async #parts(fd: number, from: number, size: number): Promise<Part[]> {
     const parts: Part[] = [];
     for (let at = from; at < size; ) {
-      const start = sys.seek(fd, at, "data") ?? size;
+      const start = (await this.#files.seek(fd, at, "data")) ?? size;
       if (start >= size) break;
-      const end = parts.length === MAX_PARTS - 2 ? size : Math.min(sys.seek(fd, start, "hole") ?? size, size);
+      const hole = parts.length === MAX_PARTS - 2 ? size : await this.#files.seek(fd, start, "hole");
+      const end = Math.min(hole ?? size, size);
       parts.push({ start, end });
       at = end;
     }
@@ -267,7 +264,7 @@ export class TreeSource {
   async *#content(fd: number, name: string, start: number, end: number): AsyncGenerator<Buffer> {
     for (let at = start; at < end; ) {
       const buffer = this.#bufferFor(end - at);
-      const bytesRead = await this.#read(fd, name, buffer, at);
+      const bytesRead = await this.#try(name, () => this.#files.read(fd, buffer, at));
       if (bytesRead === 0) {
         throw new ArchiveError("failed-precondition", `${shown(name)}: the file shrank while it was read; copy again`);
       }
@@ -283,22 +280,12 @@ export class TreeSource {
     return this.#piece.subarray(0, length);
   }
 
-  /** Reads small pieces at once, and others off the main thread, which a slow disk would block. */
-  async #read(fd: number, name: string, buffer: Buffer, at: number): Promise<number> {
-    if (buffer.length <= SMALL) return this.#try(name, () => readSync(fd, buffer, 0, buffer.length, at));
-    try {
-      return (await readFile(fd, buffer, 0, buffer.length, at)).bytesRead;
-    } catch (error) {
-      throw archiveError(shown(name), error);
-    }
-  }
-
   #begin(member: Member): Buffer {
     this.#options.onMember?.(member);
     return encodeMember(member);
   }
 
-  #member(name: string, type: Member["type"], stat: BigIntStats): Member {
+  #member(name: string, type: Member["type"], stat: TreeStat): Member {
     const { mapUid = same, mapGid = same } = this.#options;
     return {
       ...{
@@ -313,12 +300,12 @@ export class TreeSource {
     };
   }
 
-  #xattrs(fd: number, name: string): ReadonlyMap<string, Uint8Array> {
-    const { sys } = this.#options;
+  async #xattrs(fd: number, name: string): Promise<ReadonlyMap<string, Uint8Array>> {
     const found = new Map<string, Uint8Array>();
     let bytes = 0;
-    for (const key of this.#try(name, () => sys.listXattrs(fd)).filter(isCopiedXattr)) {
-      const value = this.#try(name, () => sys.getXattr(fd, key));
+    const keys = await this.#try(name, () => this.#files.listXattrs(fd));
+    for (const key of keys.filter(isCopiedXattr)) {
+      const value = await this.#try(name, () => this.#files.getXattr(fd, key));
       bytes += key.length + (value?.length ?? 0);
       if (value !== undefined && bytes <= MAX_XATTRS) found.set(key, value);
       else if (value !== undefined) this.#leaveOut(`extended attributes over ${MAX_XATTRS} bytes`);
@@ -326,13 +313,13 @@ export class TreeSource {
     return found;
   }
 
-  #stat(fd: number, name: string): BigIntStats {
-    return this.#try(name, () => fstatSync(fd, { bigint: true }));
+  #stat(fd: number, name: string): Promise<TreeStat> {
+    return this.#try(name, () => this.#files.stat(fd));
   }
 
-  #try<T>(name: string, call: () => T): T {
+  async #try<T>(name: string, call: () => Answer<T>): Promise<T> {
     try {
-      return call();
+      return await call();
     } catch (error) {
       throw archiveError(shown(name), error);
     }

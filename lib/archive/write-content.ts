@@ -1,10 +1,6 @@
-import { writev, writevSync } from "node:fs";
-import { promisify } from "node:util";
 import type { Piece } from "./read-members.ts";
+import type { TreeFiles } from "./tree-files.ts";
 
-const writePieces = promisify(writev);
-
-const SMALL = 16 * 1024;
 /** Bytes that are collected for one write. */
 const BATCH_BYTES = 256 * 1024;
 
@@ -13,6 +9,7 @@ const BATCH_BYTES = 256 * 1024;
  * with the offset after the last byte. Writes what has arrived also if the rest doesn't follow.
  */
 export async function writeContent(
+  files: TreeFiles,
   fd: number,
   from: number,
   content: AsyncIterable<Piece>,
@@ -22,7 +19,7 @@ export async function writeContent(
   const flush = async () => {
     const [batch, bytes] = [pieces, length];
     [pieces, length] = [[], 0];
-    await writeAll(fd, batch, end - bytes, end);
+    await writeAll(files, fd, batch, end - bytes, end);
     onWritten(end, bytes);
   };
   try {
@@ -39,11 +36,11 @@ export async function writeContent(
   return end;
 }
 
-/** Writes pieces from `start` to `end`, small ones at once, and others off the main thread. */
-async function writeAll(fd: number, pieces: readonly Uint8Array[], start: number, end: number): Promise<void> {
+/** Writes pieces from `start` to `end`. */
+async function writeAll(files: TreeFiles, fd: number, pieces: readonly Uint8Array[], start: number, end: number) {
   let left = pieces;
   for (let at = start; at < end; ) {
-    const written = end - at <= SMALL ? writevSync(fd, left, at) : (await writePieces(fd, left, at)).bytesWritten;
+    const written = await files.write(fd, left, at);
     left = withoutFirst(left, written);
     at += written;
   }

@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { treeCalls } from "../../agent/kernel/sys/tree-calls.ts";
-import { O_PATH } from "../../lib/archive/tree-sys.ts";
+import { O_PATH } from "../../lib/archive/tree-files.ts";
 import type { Random } from "../../lib/seeded-random.ts";
 import { randomBytesOf } from "../../lib/seeded-random.ts";
 

@@ -1,11 +1,11 @@
-import { closeSync, constants, fstatSync, readlinkSync } from "node:fs";
+import { closeSync, constants, readlinkSync } from "node:fs";
 import { posix } from "node:path";
 import { ArchiveError } from "../../../lib/archive/archive-error.ts";
 import { chooseDestination, type Placing } from "../../../lib/archive/choose-destination.ts";
 import { bytesOf } from "../../../lib/archive/member.ts";
+import { isDirectory, isFile, isLink } from "../../../lib/archive/tree-files.ts";
 import { TreeSink } from "../../../lib/archive/tree-sink.ts";
 import { TreeSource } from "../../../lib/archive/tree-source.ts";
-import { pathIn } from "../../../lib/archive/tree-sys.ts";
 import { codec, DecodeError, type Init } from "../../../proto/codec.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { agentService } from "../../../proto/gen/services.js";
@@ -38,7 +38,7 @@ export type Copy = {
   /** Returns one line for each kind of thing that was left out so far. */
   notes(): string[];
   /** Closes what the copy has open. `isEnded`: its client does not continue it. */
-  close(isEnded: boolean): void;
+  close(isEnded: boolean): Promise<void>;
 } & (
   | { readonly archive: () => AsyncIterable<Buffer> }
   | { readonly extract: (source: AsyncIterable<Uint8Array>, onTaken: (position: number) => void) => Promise<void> }
@@ -78,10 +78,7 @@ export class Copying {
       const copy = request.in ? await this.#into(request) : await this.#outOf(request);
       return {
         ...copy,
-        close(isEnded) {
-          copy.close(isEnded);
-          release();
-        },
+        close: (isEnded) => copy.close(isEnded).finally(release),
       };
     } catch (error) {
       release();
@@ -124,20 +121,17 @@ export class Copying {
     const fd =
       dir === undefined
         ? await place.open(path, O_PATH)
-        : place.keep(place.sys.openEntry(dir, bytesOfText(base), O_PATH | O_NOFOLLOW));
-    const stat = fstatSync(fd);
-    const identity = stat.isDirectory() ? `${stat.dev}:${stat.ino}` : "";
+        : place.keep(place.files.openEntry(dir, bytesOfText(base), O_PATH | O_NOFOLLOW));
+    const stat = await place.files.stat(fd);
+    const identity = isDirectory(stat) ? `${stat.dev}:${stat.ino}` : "";
     if (request.place !== "" && identity !== request.place) throw replaced();
-    const target =
-      stat.isSymbolicLink() && dir !== undefined
-        ? readlinkSync(pathIn(dir, bytesOfText(base)), { encoding: "buffer" })
-        : undefined;
+    const target = isLink(stat) && dir !== undefined ? await place.files.readLink(dir, bytesOfText(base)) : undefined;
     const name = bytesOfText(base === "" ? request.container_id || "guest" : base);
     const { part } = request;
     const source = new TreeSource(
       { fd, name: name.toString("latin1"), ...(target && { target }) },
       {
-        sys: place.sys,
+        files: place.files,
         ...{ mapUid: place.ids.uid.toContainer, mapGid: place.ids.gid.toContainer },
         position: {
           after: latin1(request.after),
@@ -151,13 +145,13 @@ export class Copying {
       epoch: this.#epoch(),
       place: identity,
       name,
-      directory: stat.isDirectory(),
-      size: stat.isFile() ? stat.size : 0,
+      directory: isDirectory(stat),
+      size: isFile(stat) ? Number(stat.size) : 0,
     };
     return {
       ready,
       notes: () => source.notes,
-      close: () => opened.dispose(),
+      close: async () => opened.dispose(),
       archive: () => converted(request, source.archive()),
     };
   }
@@ -165,7 +159,7 @@ export class Copying {
   async #into(request: guestd.v1.Copy): Promise<Copy> {
     using place = this.#openPlace(request);
     const { fd, placing, to } = await this.#chooseDirectory(request, place);
-    const stat = fstatSync(fd);
+    const stat = await place.files.stat(fd);
     const identity = `${placing.where}:${stat.dev}:${stat.ino}`;
     if (request.place !== "" && identity !== request.place) throw replaced();
     const from = latin1(request.name);
@@ -173,23 +167,23 @@ export class Copying {
     const sink = new TreeSink(
       { dir: fd, rename: from === "" ? undefined : { from, to, directory: request.directory } },
       {
-        ...{ sys: place.sys, id: request.copy_id, keepPrivileges: request.keep_privileges },
+        ...{ files: place.files, id: request.copy_id, keepPrivileges: request.keep_privileges },
         owners: request.keep_owners ? "keep" : { uid: uid.fromContainer(0), gid: gid.fromContainer(0) },
         ...{ mapUid: uid.fromContainer, mapGid: gid.fromContainer, onTaken: (position) => onTaken(position) },
       },
     );
     let onTaken: (position: number) => void = () => undefined;
     const part = request.part && { name: latin1(request.part.name), version: request.part.version };
-    this.#takeKept(request.copy_id)?.leaveTo(part);
+    await this.#takeKept(request.copy_id)?.leaveTo(part);
     const part_bytes = part === null ? 0 : await sink.partialBytes(part);
     const opened = place.move();
     return {
       ready: { version: 1, epoch: this.#epoch(), place: identity, part_bytes },
       notes: () => sink.notes,
-      close: (isEnded) => {
-        sink.close();
+      close: async (isEnded) => {
+        await sink.close();
         opened.dispose();
-        if (isEnded) sink.discard();
+        if (isEnded) await sink.discard();
         else this.#keep(request.copy_id, sink);
       },
       async extract(source, taken) {
@@ -210,10 +204,10 @@ export class Copying {
       if (error instanceof SystemError && error.code === "ENOENT") return undefined;
       throw error;
     });
-    const isDirectory = found !== undefined && fstatSync(found).isDirectory();
+    const isFolder = found !== undefined && isDirectory(await place.files.stat(found));
     const { directory, contents } = request;
     const name = latin1(request.name);
-    const existing = found === undefined ? undefined : isDirectory ? "directory" : "file";
+    const existing = found === undefined ? undefined : isFolder ? "directory" : "file";
     // A copy that continues goes where it began: the directory did not exist then, perhaps.
     const placing: Placing = request.place.startsWith("as:")
       ? { where: "as" }
@@ -237,10 +231,10 @@ export class Copying {
   }
 
   #keep(id: string, sink: TreeSink): void {
-    const timer = setTimeout(() => this.#takeKept(id)?.discard(), KEPT_MS).unref();
+    const timer = setTimeout(() => void this.#takeKept(id)?.discard(), KEPT_MS).unref();
     this.#kept.set(id, { sink, timer });
     const [oldest] = this.#kept.keys();
-    if (this.#kept.size > MAX_KEPT && oldest !== undefined) this.#takeKept(oldest)?.discard();
+    if (this.#kept.size > MAX_KEPT && oldest !== undefined) void this.#takeKept(oldest)?.discard();
   }
 
   #takeKept(id: string): TreeSink | undefined {
@@ -253,7 +247,7 @@ export class Copying {
 
 /** A root, and descriptors that are open below it; disposing closes them. */
 class Place implements Disposable {
-  readonly sys: ReturnType<typeof containedTree>;
+  readonly files: ReturnType<typeof containedTree>;
   readonly ids: ReturnType<typeof idMaps>;
   readonly #agent: Agent;
   readonly #root: Fd;
@@ -261,7 +255,7 @@ class Place implements Disposable {
 
   constructor(agent: Agent, root: string, pid: number | "self") {
     this.#agent = agent;
-    this.sys = containedTree(pid);
+    this.files = containedTree(pid);
     this.ids = idMaps(pid);
     this.#root = this.keep(openRoot(root));
   }
@@ -273,7 +267,7 @@ class Place implements Disposable {
   /** Opens a path as a process with this root would; the last name is followed too. */
   async open(path: string, flags: number): Promise<Fd> {
     const fd = this.keep(await openContained(this.#agent.kernel.sys, this.#root, path, flags));
-    this.sys.checkMount(fd);
+    this.files.checkMount(fd);
     return fd;
   }
 
@@ -297,7 +291,7 @@ function decode(payload: Uint8Array): guestd.v1.Copy {
 }
 
 function checkWritable(fd: Fd): void {
-  const path = readlinkSync(pathIn(fd));
+  const path = readlinkSync(`/proc/self/fd/${fd}`);
   if (WRITABLE.some((root) => path === root || path.startsWith(`${root}/`))) return;
   const line = `${path} is not writable for hosts; copy to a place below ${WRITABLE.join(" or ")}`;
   throw new ArchiveError("permission-denied", line);

@@ -92,7 +92,7 @@ class CopySession {
       isEnded = error instanceof AgentError;
       this.#frames.fail(error);
     } finally {
-      this.#copy.close(isEnded);
+      await this.#copy.close(isEnded);
     }
     if (this.#isComplete && "extract" in this.#copy) this.#frames.end();
   }

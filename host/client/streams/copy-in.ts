@@ -41,7 +41,7 @@ export async function copyIn(
     const position = { after, part: next && { ...next, bytes: link.ready.part_bytes } };
     const sent = last.continued();
     last = sent;
-    const tree = new TreeSource(root, { sys: hostTree(), position, onMember: (member) => sent.add(member) });
+    const tree = new TreeSource(root, { files: hostTree(), position, onMember: (member) => sent.add(member) });
     const notes = await send(link, sent.counted(tree.archive()), (offset, bytes) => {
       progress.addBytes(bytes);
       progress.setMembers(sent.acknowledge(offset));

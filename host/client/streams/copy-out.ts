@@ -47,14 +47,15 @@ export async function copyOut(
   const { keepOwners = false, keepPrivileges = false } = options;
   const [contents, id] = [hasContentsMark(place.path), randomUUID()];
   using opened = new DisposableStack();
+  await using sinks = new AsyncDisposableStack();
   const owners = keepOwners && isRoot() ? "keep" : "mine";
   const umask = keepOwners ? 0 : currentUmask();
   const open = ({ from, to, directory }: Rename, events: ReceiverEvents) => {
     const root = openDestination(destination, from, { name: to, directory, contents }, opened);
-    const sink = new TreeSink(root, { ...{ sys: hostTree(), id, keepPrivileges, owners, umask }, ...events });
-    opened.defer(() => {
-      sink.close();
-      sink.discard();
+    const sink = new TreeSink(root, { ...{ files: hostTree(), id, keepPrivileges, owners, umask }, ...events });
+    sinks.defer(async () => {
+      await sink.close();
+      await sink.discard();
     });
     return sink;
   };

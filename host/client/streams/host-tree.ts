@@ -4,19 +4,20 @@ import { RESOLVE_BENEATH } from "../../../agent/kernel/constants.ts";
 import { treeCalls } from "../../../agent/kernel/sys/tree-calls.ts";
 import { archiveError, codeOf } from "../../../lib/archive/archive-error.ts";
 import { chooseDestination, type Destination } from "../../../lib/archive/choose-destination.ts";
+import { localFiles } from "../../../lib/archive/local-files.ts";
+import { O_PATH, type TreeFiles } from "../../../lib/archive/tree-files.ts";
 import type { SinkRoot } from "../../../lib/archive/tree-sink.ts";
 import type { SourceRoot } from "../../../lib/archive/tree-source.ts";
-import { O_PATH, type TreeSys } from "../../../lib/archive/tree-sys.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 
 let calls: ReturnType<typeof treeCalls> | undefined;
 
-/** System calls for trees of the host, in which all file systems may be read. */
-export function hostTree(): TreeSys {
+/** Files of the host, whose file systems may all be read. */
+export function hostTree(): TreeFiles {
   calls ??= treeCalls();
   const { openName } = calls;
-  return { ...calls, openEntry: (dir, name, flags) => openName(dir, name, flags, RESOLVE_BENEATH) };
+  return localFiles({ ...calls, openEntry: (dir, name, flags) => openName(dir, name, flags, RESOLVE_BENEATH) });
 }
 
 /** Opens what is copied. Throws ArchiveError. */
