@@ -2,11 +2,12 @@
 # Prepares a machine for `npm run demo`, `npm test` and `guestctl setup`: finds missing programs, lists them, and
 # installs them.
 #
-#   sh host/setup/setup.sh [guest|demo|test] [--dev] [--list]
+#   sh host/setup/setup.sh [guest|demo|test] [--dev] [--list] [--yes]
 #
 # guest: the needs of a guest that is already built. demo: also those of its build. test (default): also those of tests,
 # benchmarks and outputs other than guest.img. --dev: clang for the fuzzers, and strace. programs.sh has the list.
 # --list: only lists what is missing, and fails if it couldn't be installed.
+# --yes, CI or npm's --yes: installs without asking; without a terminal it doesn't ask either.
 # Needs only npm and, to install packages, apt. Changes nothing if nothing is missing. Exits with 1 if something is
 # missing and can't be installed; the last lines then tell what to do.
 # Downloads and tools are kept in ${GUESTD_CACHE:-~/.cache/guestd}.
@@ -19,19 +20,32 @@ log=$cache/setup.log
 goal=test
 dev=no
 list=no
+yes=no
 for argument in "$@"; do
   case $argument in
     guest | demo | test) goal=$argument ;;
     --dev) dev=yes ;;
     --list) list=yes ;;
+    --yes) yes=yes ;;
     *)
-      echo "setup: unknown argument \"$argument\"; use guest, demo or test, --list, and --dev for the fuzzers' compiler and strace" >&2
+      echo "setup: unknown argument \"$argument\"; use guest, demo or test, --list, --yes, and --dev for the fuzzers' compiler and strace" >&2
       exit 2
       ;;
   esac
 done
 
-say() { echo "setup: $*"; }
+# say TEXT: prints a line, from the terminal's left edge: sudo leaves the cursor where it is.
+say() { printf '%ssetup: %s\n' "$edge" "$*"; }
+edge=""
+if [ -t 1 ]; then edge=$(printf '\r'); fi
+
+# ask: lets the person at the terminal refuse.
+ask() {
+  if [ "$yes" = yes ] || [ -n "${CI:-}" ] || [ "${npm_config_yes:-}" = true ] || ! [ -t 0 ]; then return 0; fi
+  printf 'setup: install it? [Y/n] '
+  read -r answer || answer=no
+  case $answer in "" | [Yy] | [Yy][Ee][Ss]) ;; *) fail "nothing was installed" ;; esac
+}
 
 # fail TEXT [LOG]: prints one line, after the end of the log if given, and exits. If the log's command failed because
 # the disk was full, the line says so.
@@ -69,6 +83,7 @@ open_log() {
 has() { command -v "$1" >/dev/null 2>&1; }
 is_file() { for path in "$@"; do if [ -e "$path" ]; then return 0; fi; done; return 1; }
 
+. "$here/only-one.sh"
 . "$here/with-progress.sh"
 . "$here/programs.sh"
 . "$here/npm-packages.sh"
@@ -101,7 +116,10 @@ if [ "$list" = yes ]; then
   apt_may_install
   exit 0
 fi
+apt_may_install
+ask
 open_log
+be_only_one "$@"
 : >"$log"
 apt_install
 [ "$goal" = guest ] || npm_packages_current || npm_packages_install

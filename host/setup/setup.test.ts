@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
@@ -231,11 +232,67 @@ describe("setup.sh", () => {
     expect(existsSync(calls)).toBe(false);
   });
 
+  const terminal = findProgram("script");
+  test.skipIf(terminal === undefined).each([
+    ["no", "n\n", [], false],
+    ["enter", "\n", [], true],
+    ["--yes", "", ["--yes"], true],
+  ] as const)(
+    `on a terminal, asks before it installs: %s${terminal ? "" : " (skipped: no script)"}`,
+    (_, typed, more, installs) => {
+      const calls = join(directory, "calls");
+      program("cargo", "echo cargo 1.96.0");
+      program("id", "echo 0");
+      program("apt-cache", "exit 0");
+      program("apt-get", `echo "apt-get $*" >>${calls}; exit 1`);
+      const env = { PATH: bin, HOME: directory, GUESTD_CACHE: join(directory, "cache"), SHELL: "/bin/sh" };
+      const line = ["/bin/sh", script, "guest", ...more].join(" ");
+      const { stdout } = spawnSync(terminal ?? "", ["-qec", line, "/dev/null"], {
+        env,
+        input: typed,
+        encoding: "utf8",
+      });
+      expect(stdout.includes("setup: install it? [Y/n]")).toBe(more.length === 0);
+      expect(stdout.includes("nothing was installed")).toBe(!installs);
+      expect(existsSync(calls)).toBe(installs);
+    },
+  );
+
+  test("waits for another set-up of the same cache, says for which, and looks again at what is missing", async () => {
+    const [cache, hold] = [join(directory, "cache"), join(directory, "hold")];
+    const calls = join(directory, "calls");
+    for (const tool of ["flock", "sh"]) symlinkSync(findProgram(tool) ?? "", join(bin, tool));
+    mkdirSync(cache);
+    writeFileSync(join(cache, "setup.pid"), "4711\n");
+    program("cargo", "echo cargo 1.96.0");
+    program("id", "echo 0");
+    program("apt-cache", "exit 0");
+    program("apt-get", `echo "apt-get $*" >>${calls}; exit 1`);
+    spawnSync("mkfifo", [hold]);
+    const holder = spawn("flock", [join(cache, "setup.lock"), "sh", "-c", `echo; cat ${hold}`], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    await once(holder.stdout, "data");
+    const env = { PATH: bin, HOME: directory, GUESTD_CACHE: cache };
+    const waiting = spawn("/bin/sh", [script, "guest"], { env, stdio: ["ignore", "pipe", "ignore"] });
+    const ended = once(waiting, "exit");
+    let output = "";
+    waiting.stdout.on("data", (chunk: Buffer) => {
+      output += chunk;
+    });
+    await expect.poll(() => output).toContain("another set-up is running (process 4711); waiting for its end");
+    expect(existsSync(calls)).toBe(false);
+    writeFileSync(hold, "");
+    expect(await ended).toEqual([1, null]);
+    expect(readFileSync(calls, "utf8")).toMatch(/^apt-get .*install/m);
+    expect(output.match(/setup: missing:/g)).toHaveLength(2);
+  });
+
   test("refuses an unknown argument", () => {
     expect(setup("dmeo")).toEqual({
       status: 2,
       output:
-        'setup: unknown argument "dmeo"; use guest, demo or test, --list, and --dev for the fuzzers\' compiler and strace\n',
+        'setup: unknown argument "dmeo"; use guest, demo or test, --list, --yes, and --dev for the fuzzers\' compiler and strace\n',
     });
   });
 });

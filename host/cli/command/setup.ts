@@ -83,7 +83,17 @@ function runScript(args: readonly string[], stdout: "inherit" | "pipe") {
 }
 
 /** Names in the cache's folder of what guestctl, setup.sh and the release's launcher put there. */
-const KEPT = ["accelerator.json", "compiled", "debs", "guest", "kernel", "setup.log", "tools"];
+const KEPT = [
+  "accelerator.json",
+  "compiled",
+  "debs",
+  "guest",
+  "kernel",
+  "setup.lock",
+  "setup.log",
+  "setup.pid",
+  "tools",
+];
 
 async function removeAll(): Promise<void> {
   const directory = cacheDirectory();
