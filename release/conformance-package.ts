@@ -24,14 +24,14 @@ export async function conformancePackage(root: string, version: string): Promise
         parts.flatMap(({ modules }) => modules),
       ),
     ),
-    launcher(NAME),
+    ...launcher(NAME),
     jsonFile("package.json", {
       name: NAME,
       version,
       description: "Tests any agent that serves the contract of the Kata Containers agent",
       ...COMMON,
       type: "module",
-      bin: { [NAME]: `bin/${NAME}.js` },
+      bin: { [NAME]: `bin/${NAME}` },
       exports: { "./package.json": "./package.json" },
     }),
   ];

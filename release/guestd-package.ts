@@ -63,7 +63,7 @@ export async function guestdPackage(
       "THIRD-PARTY-NOTICES.txt",
       notices(root, [...parts.flatMap(({ modules }) => modules), ...PAGE.map((name) => `node_modules/${name}`)]),
     ),
-    launcher("guestctl"),
+    ...launcher("guestctl"),
     ...manual,
     jsonFile("package.json", {
       name: "guestd",
@@ -71,7 +71,7 @@ export async function guestdPackage(
       description: "Sandboxes in micro-VMs: the guestctl command, and a library for programs",
       ...COMMON,
       type: "module",
-      bin: { guestctl: "bin/guestctl.js" },
+      bin: { guestctl: "bin/guestctl" },
       man: manual.map(({ path }) => `./${path}`),
       exports: exportsOf(library),
       optionalDependencies: Object.fromEntries(["x64", "arm64"].map((one) => [guestPackageName(one), version])),

@@ -6,7 +6,8 @@ import { packagedNode, strippedNode } from "../rootfs-builder/image/stripped-nod
 import type { Control } from "./deb.ts";
 import { debCompletions, debManualPage, isManualPage } from "./deb-manual.ts";
 import type { BuiltPackage } from "./guestd-package.ts";
-import { type PackageFile, textFile } from "./package-file.ts";
+import { startProgram } from "./launcher.ts";
+import type { PackageFile } from "./package-file.ts";
 
 const HOME = "usr/lib/guestd";
 
@@ -29,12 +30,10 @@ export async function hostDeb(
   const plain = [...agent.map((name) => join(root, "build/agent", name)), ...native, ...launcher];
   const files = [
     ...packages.flatMap(({ name, files: own }) =>
-      own.map((file) =>
-        isManualPage(file) ? debManualPage(file) : { ...file, path: `${HOME}/node_modules/${name}/${file.path}` },
-      ),
+      own.map((file) => (isManualPage(file) ? debManualPage(file) : installed(`${HOME}/node_modules/${name}`, file))),
     ),
     ...debCompletions(),
-    textFile("usr/bin/guestctl", GUESTCTL, 0o755),
+    guestctl("usr/bin/guestctl"),
     await read(await strippedNode(node, await hashFile(node)), `${HOME}/bin/node`, 0o755),
     await read(join(root, "build/native/init"), `${HOME}/init`, 0o755),
     ...(await Promise.all(plain.map((path) => read(path, `${HOME}/${basename(path)}`)))),
@@ -50,9 +49,16 @@ set -e
 rm -rf /${HOME}/node_modules/guestd/.cache
 `;
 
-const GUESTCTL = `#!/bin/sh
-exec /${HOME}/bin/node /${HOME}/node_modules/guestd/bin/guestctl.js "$@"
-`;
+/** Returns the program that runs guestctl with the package's own Node. */
+function guestctl(path: string): PackageFile {
+  return startProgram(path, "", `/${HOME}/bin/node /${HOME}/node_modules/guestd/bin/guestctl.js`);
+}
+
+/** Returns a file of an npm package at its place in the .deb, where the program of guestctl must not need a Node in PATH. */
+function installed(folder: string, file: PackageFile): PackageFile {
+  const path = `${folder}/${file.path}`;
+  return file.path === "bin/guestctl" ? guestctl(path) : { ...file, path };
+}
 
 function control(version: string): Control {
   const qemu = process.arch === "arm64" ? "qemu-system-arm" : "qemu-system-x86";

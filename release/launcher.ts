@@ -1,16 +1,30 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { packageRoot } from "../lib/package-root.ts";
 import { OLDEST_NODE } from "./bundle-host.ts";
 import { type PackageFile, textFile } from "./package-file.ts";
 
+/** Returns the files of a command: the program that npm links, and the module that it runs with the Node in PATH. */
+export function launcher(command: string): readonly PackageFile[] {
+  const here = 'here=$(dirname -- "$(readlink -f -- "$0")")';
+  return [startProgram(`bin/${command}`, `${here}\n`, `node "$here/${command}.js"`), launchedModule(command)];
+}
+
+/** Returns a shell program that runs `script` with its own arguments, of which Node takes none. */
+export function startProgram(path: string, head: string, script: string): PackageFile {
+  const hideOptions = readFileSync(join(packageRoot(), "host/cli/hide-options.sh"), "utf8");
+  return textFile(path, `#!/bin/sh\n${head}${hideOptions}exec ${script} "$@"\n`, 0o755);
+}
+
 /**
- * Returns the program that npm links as `command`: it imports dist/`command`.js with Node's compile cache, which takes
- * away most of the start-up time. The cache is in the package, so that it goes with it, or in the user's cache folder if
- * the package belongs to another user. An old Node gets one line instead of a syntax error.
+ * Returns the module that imports dist/`command`.js with Node's compile cache, which takes away most of the start-up time. The
+ * cache is in the package, so that it goes with it, or in the user's cache folder if the package belongs to another user. An
+ * old Node gets one line instead of a syntax error.
  */
-export function launcher(command: string): PackageFile {
+function launchedModule(command: string): PackageFile {
   return textFile(
     `bin/${command}.js`,
-    `#!/usr/bin/env node
-import { accessSync, constants } from "node:fs";
+    `import { accessSync, constants } from "node:fs";
 import module from "node:module";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
@@ -39,6 +53,5 @@ function cacheFolder() {
   return process.env.GUESTD_CACHE ?? join(homedir(), ".cache", "guestd");
 }
 `,
-    0o755,
   );
 }

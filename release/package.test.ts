@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -92,6 +92,19 @@ describe("the npm package guestd", () => {
     expect(readdirSync(join(project, "node_modules")).filter((name) => !name.startsWith("."))).toEqual(["guestd"]);
     expect(guestctl("--version")).toEqual({ status: 0, stdout: `guestctl ${version}\n`, stderr: "" });
     expect(guestctl("ps")).toMatchObject({ status: 0, stderr: "", stdout: expect.stringMatching(/^GUEST +CONTAINER/) });
+  });
+
+  test("passes options of Node on: the Node that runs it loads no file for them", () => {
+    const ran = join(directory, "ran");
+    writeFileSync(join(project, "planted.cjs"), `require("node:fs").writeFileSync(${JSON.stringify(ran)}, "");\n`);
+    writeFileSync(join(project, ".env"), `NODE_OPTIONS="--require ${join(project, "planted.cjs")}"\n`);
+    const config = { nodeOptions: { import: [join(project, "planted.cjs")] } };
+    writeFileSync(join(project, "node.config.json"), JSON.stringify(config));
+    for (const option of ["--env-file=.env", "--experimental-config-file=node.config.json"]) {
+      const line = ["exec", "--address", `unix://${join(directory, "none")}`, "web", "node", option];
+      expect(guestctl(...line)).toMatchObject({ status: 125, stderr: expect.stringContaining("guestctl: ") });
+      expect(existsSync(ran)).toBe(false);
+    }
   });
 
   test("refuses to boot without the guest package, and names it", () => {

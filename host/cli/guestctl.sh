@@ -3,4 +3,5 @@
 here=$(dirname -- "$(readlink -f -- "$0")")
 node=$here/../../node_modules/.bin/node
 if ! [ -x "$node" ]; then node=node; fi
+. "$here/hide-options.sh"
 exec "$node" "$here/launch.cjs" "$@"

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
+import { ownArguments } from "./own-command.ts";
 import { createProgram } from "./program.ts";
 import { runMain } from "./run-main.ts";
 
-await runMain(createProgram(), process.argv.slice(2));
+await runMain(createProgram(), ownArguments());

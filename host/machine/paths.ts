@@ -22,7 +22,7 @@ export function acceleratorFile(): string {
 
 /** Returns the program that runs guestctl. */
 export function guestctlProgram(): string {
-  return join(repositoryRoot, isCheckout() ? "host/cli/guestctl.sh" : "bin/guestctl.js");
+  return join(repositoryRoot, isCheckout() ? "host/cli/guestctl.sh" : "bin/guestctl");
 }
 
 /** Returns the script that installs programs and the kernel; its head describes its arguments. */

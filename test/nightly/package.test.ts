@@ -213,7 +213,7 @@ test("the .deb's guestctl runs with its own Node, and calls the agent of its ser
   const node = join(home, "bin/node");
   const guestctl = join(home, "node_modules/guestd/bin/guestctl.js");
   const env = { HOME: folder("deb-home"), PATH: "/usr/bin:/bin" };
-  expect(readFileSync(join(tree, "usr/bin/guestctl"), "utf8")).toContain("exec /usr/lib/guestd/bin/node ");
+  expect(readFileSync(join(tree, "usr/bin/guestctl"), "utf8")).toContain("\nexec /usr/lib/guestd/bin/node ");
   expect(execFileSync(node, [guestctl, "--version"], { env, encoding: "utf8" })).toBe(`guestctl ${version}\n`);
   const address = `unix://${join(directory, "agent.sock")}`;
   // The command of the unit, in this tree.

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { randomName } from "../../guests/random-name.ts";
 import type { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
+import { ownArguments, ownCommand } from "../own-command.ts";
 
 /**
  * Environment variables of the background process: the container's or guest's name, and the path of its output file.
@@ -47,10 +48,8 @@ export async function runInBackground(
   output: string,
   { words, append = false }: { readonly words?: readonly string[]; readonly append?: boolean } = {},
 ): Promise<void> {
-  const [script = "", ...own] = process.argv.slice(1);
-  const args = words ?? own;
   const file = openSync(output, append ? "a+" : "ax+", 0o600);
-  const child = spawn(process.execPath, [...process.execArgv, script, ...args], {
+  const child = spawn(process.execPath, ownCommand(words ?? ownArguments()), {
     detached: true,
     stdio: ["ignore", file, file, "ipc"],
     env: { ...process.env, [NAME]: name, [OUTPUT]: output },

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { OperationError } from "../../operation-error.ts";
+import { ownCommand } from "../own-command.ts";
 import { usualHeap } from "./small-heap.ts";
 
 /** Most characters of output, and of an error, that are kept. */
@@ -11,9 +12,8 @@ const MAX_OUTPUT = 64 * 1024;
  * its line if it fails. A process that keeps a guest continues.
  */
 export async function runForOutput(words: readonly string[], signal: AbortSignal): Promise<string> {
-  const [script = ""] = process.argv.slice(1);
   const { execArgv, env } = usualHeap();
-  const child = spawn(process.execPath, [...execArgv, script, ...words], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, ownCommand(words, execArgv), { env, stdio: ["ignore", "pipe", "pipe"] });
   const end = () => void child.kill("SIGTERM");
   signal.addEventListener("abort", end, { once: true });
   let [output, error] = ["", ""];

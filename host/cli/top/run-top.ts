@@ -2,7 +2,7 @@ import { StateStore } from "../../state/state-store.ts";
 import type { LiveView } from "../../view/live-view.ts";
 import type { TreeRow } from "../../view/tree-rows.ts";
 import { findContainer } from "../guest/target.ts";
-import { runAtTerminal } from "./own-command.ts";
+import { runAtTerminal } from "./run-command.ts";
 import { TopSession } from "./top-session.ts";
 
 export interface RunTopOptions {

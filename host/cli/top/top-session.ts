@@ -3,7 +3,7 @@ import type { ContainerTarget } from "../../guests/guest-target.ts";
 import { type TreeRow, treeRows } from "../../view/tree-rows.ts";
 import type { GuestNode } from "../../view/view-tree.ts";
 import { describeRow } from "./describe-row.ts";
-import { runForLines } from "./own-command.ts";
+import { runForLines } from "./run-command.ts";
 import { TerminalPane } from "./terminal-pane.ts";
 import { type Display, openDisplay } from "./top-display.ts";
 import { pageOf, splitOf, topScreen } from "./top-screen.ts";

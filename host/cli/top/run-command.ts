@@ -1,12 +1,12 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { ownCommand } from "../own-command.ts";
 
 const MAX_ERROR = 200;
 
 function command(words: readonly string[], stdio: StdioOptions): ChildProcess {
-  const [script = ""] = process.argv.slice(1);
-  return spawn(process.execPath, [...process.execArgv, script, ...words], { stdio });
+  return spawn(process.execPath, ownCommand(words), { stdio });
 }
 
 /** Runs a command of guestctl at this terminal; resolves with its exit code and its last error. */
