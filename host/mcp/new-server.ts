@@ -42,8 +42,8 @@ function unchecked(schema: StandardSchemaWithJSON): StandardSchemaWithJSON {
   return { "~standard": { ...standard, validate: (value) => ({ value }) } };
 }
 
-/** Returns "code: what failed, why; what to do". */
+/** Returns "code: what failed, why; what to do". A name in quotes is the caller's own. */
 function errorLine(name: string, error: unknown): string {
   const { code, message } = toSandboxError(name, error);
-  return `${code}: ${message.replaceAll(/timeoutMs|files\.(upload|download)/g, (text) => NAMES[text] ?? text)}`;
+  return `${code}: ${message.replaceAll(/(?<!")timeoutMs|files\.(upload|download)/g, (text) => NAMES[text] ?? text)}`;
 }

@@ -207,7 +207,7 @@ describeInNamespaces("guestctl exec", () => {
     first.type(`a${DETACH}`);
     expect(await first.ended).toBe(125);
     expect(first.output.stdout.toString()).toMatch(
-      /guestctl: exec \S+ in container \S+: detached at byte \d+: by its keys; continue with: guestctl exec --address \S+ -i --resume \S+ --from \d+ \S+\r\n$/,
+      /guestctl: exec \S+ in container \S+: detached at byte \d+: by its keys; continue with: guestctl exec --address \S+ -it --resume \S+ --from \d+ \S+\r\n$/,
     );
     const second = startGuestctl(resumeLine(first), { tty: true });
     second.type("bc\r");

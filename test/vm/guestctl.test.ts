@@ -133,7 +133,7 @@ describe("guestctl with a long-running guest", () => {
 
   it("runs commands in a container and returns their exit codes", async () => {
     expect(await run(["exec", "web", "sh", "-c", "hostname; exit 5"])).toMatchObject({ stdout: "kept\n", code: 5 });
-    expect(await run(["exec", "we", "sh", "-c", "kill -9 $$"])).toMatchObject({ code: 137 });
+    expect(await run(["exec", "web", "sh", "-c", "kill -9 $$"])).toMatchObject({ code: 137 });
     const { stderr, code } = await run(["exec", "web", "nope"]);
     expect(stderr).toMatch(/^guestctl: .*"nope": executable file not found in \$PATH.*\n$/);
     expect(code).toBe(127);

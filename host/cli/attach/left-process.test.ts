@@ -55,11 +55,13 @@ test("the command that continues names what finds the process again", () => {
   const position = { stdout: 7, stderr: 0 };
   const lines = [
     resumeLine({ address: "unix:///a" }, exec, position, { interactive: true }),
+    resumeLine({ address: "unix:///a", guest }, exec, position, { interactive: true, tty: true }),
     resumeLine({ address: "unix:///a", guest }, { container: "web", exec: "web" }, position, { interactive: true }),
     resumeLine({ address: "unix:///a" }, { container: "web", exec: "web" }, position, {}),
   ];
   expect(lines).toEqual([
     "guestctl exec --address unix:///a -i --resume x-1 --from 7 web",
+    "guestctl exec -it --resume x-1 --from 7",
     "guestctl attach --from 7 web",
     "guestctl attach --address unix:///a --no-stdin --from 7 web",
   ]);

@@ -7,11 +7,14 @@ export function resumeLine(
   { address, guest }: Target,
   { container, exec }: ProcessName,
   { stdout, stderr }: Position,
-  { interactive = false }: { readonly interactive?: boolean | undefined },
+  {
+    interactive = false,
+    tty = false,
+  }: { readonly interactive?: boolean | undefined; readonly tty?: boolean | undefined },
 ): string {
   const from = `--from ${stdout}${stderr === 0 ? "" : `,${stderr}`}`;
   const at = guest === undefined ? ` --address ${address}` : "";
   if (exec === container) return `guestctl attach${at}${interactive ? "" : " --no-stdin"} ${from} ${container}`;
   const where = guest === undefined ? ` ${container}` : "";
-  return `guestctl exec${at}${interactive ? " -i" : ""} --resume ${exec} ${from}${where}`;
+  return `guestctl exec${at}${interactive ? (tty ? " -it" : " -i") : ""} --resume ${exec} ${from}${where}`;
 }

@@ -18,6 +18,8 @@ interface StatsFlags extends TargetFlags, OutputFlags {
 }
 
 const EVERY_MS = 1000;
+/** Time over which CPU usage is measured without --watch. */
+const SAMPLE_MS = 500;
 /** Moves a terminal's cursor home and clears the screen, so that each table replaces the previous one. */
 const CLEAR = "\u001b[H\u001b[2J";
 
@@ -28,7 +30,7 @@ export function addStats(program: Command): void {
     .summary("show containers' resource usage")
     .description("Show the cgroup usage of all running containers, or of one in detail.")
     .argument("[containers...]")
-    .option("--watch", "repeat every second with CPU usage, until ^C");
+    .option("--watch", "repeat every second, until ^C");
   withOutput(
     withTarget(command),
     "print an array of {guest, container, stats}; of one container the agent's answer",
@@ -39,9 +41,12 @@ async function stats(containers: readonly string[], flags: StatsFlags): Promise<
   const [only] = containers;
   if (flags.watch) return watch(containers, flags);
   if (only !== undefined && containers.length === 1) return one(only, flags);
+  const before = isJson(flags) ? [] : await sampleAll(containers, flags);
+  // CPU usage is a difference: two samples show it.
+  if (before.length > 0) await delay(SAMPLE_MS);
   const samples = await sampleAll(containers, flags);
   const all = samples.map(({ guest, container, stats: answer }) => ({ guest, container, stats: answer }));
-  await print(isJson(flags) ? jsonText(all) : statsTable(samples));
+  await print(isJson(flags) ? jsonText(all) : statsTable(samples, before));
 }
 
 async function one(text: string, flags: StatsFlags): Promise<void> {

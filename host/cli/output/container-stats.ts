@@ -10,7 +10,10 @@ export const ANSWER_MS = 5000;
  * Returns a container's resource usage from its cgroup, or undefined if the agent doesn't know the container. Throws
  * RpcError.
  */
-export async function containerStats(client: AgentClient, container: string): Promise<grpc.CgroupStats | undefined> {
+export async function containerStats(
+  client: Pick<AgentClient, "agent">,
+  container: string,
+): Promise<grpc.CgroupStats | undefined> {
   try {
     const { cgroup_stats } = await client.agent.statsContainer({ container_id: container }, { timeoutMs: ANSWER_MS });
     return cgroup_stats ?? undefined;

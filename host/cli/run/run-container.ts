@@ -18,6 +18,7 @@ import { CliError } from "../cli-error.ts";
 import { exitCodeOf } from "../exit-code.ts";
 import type { ProcessFlags } from "../flags/process-flags.ts";
 import type { Interrupts } from "./interrupts.ts";
+import { memoryHint } from "./memory-hint.ts";
 import { leaveAfter, serveProcess } from "./serve-process.ts";
 
 export interface ContainerRun {
@@ -91,6 +92,8 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
     const { code, taken } = await serveOrWait(store, prepared, run);
     // A removal by another command kills the container first, and only then do its calls tell.
     if (code === KILLED) await throwIfRemoved(client, run.id);
+    const hint = code === KILLED ? await memoryHint(client, run.id) : undefined;
+    if (hint !== undefined) process.stderr.write(`guestctl: ${hint}\n`);
     ended = { code, at: new Date().toISOString() };
     noteEnd(store, prepared, run, ended);
     await remove();

@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import type { AgentClient } from "../../client/agent-client.ts";
+import { memoryHint } from "./memory-hint.ts";
+
+/** A client whose agent answers StatsContainer with this memory usage, or fails. */
+function answering(usage: object | undefined): Pick<AgentClient, "agent"> {
+  const statsContainer = async () => {
+    if (usage === undefined) throw new Error("gone");
+    return { cgroup_stats: { memory_stats: { usage } } };
+  };
+  return { agent: { statsContainer } } as unknown as Pick<AgentClient, "agent">;
+}
+
+test("names the limit of a container that reached it, and nothing of others", async () => {
+  const limit = 64 * 2 ** 20;
+  expect(await memoryHint(answering({ failcnt: 3, limit }), "web")).toBe(
+    "container web: killed after it had reached its memory limit of 64 MiB; raise --memory",
+  );
+  expect(await memoryHint(answering({ failcnt: 0, limit }), "web")).toBeUndefined();
+  expect(await memoryHint(answering(undefined), "web")).toBeUndefined();
+});
