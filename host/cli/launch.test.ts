@@ -37,6 +37,19 @@ test("is the file that npm links, and npm accepts Debian 12's Node without a war
   expect(about.engines.node).toBe(">=18");
 });
 
+/** The distribution's, which npm itself runs on. */
+const OLD = "/usr/bin/node";
+const isOld = /^v(1\d|20)\./.test(spawnSync(OLD, ["--version"], { encoding: "utf8" }).stdout ?? "");
+
+test.skipIf(!isOld)(
+  `says in one line that Node is too old, and what to do${isOld ? "" : " (skipped: no Node before 22 in /usr/bin)"}`,
+  () => {
+    const { status, stderr } = spawnSync(OLD, [join(import.meta.dirname, "launch.cjs")], { encoding: "utf8" });
+    expect(stderr).toMatch(/^guestctl: Node [\d.]+ is too old for it; run npm ci in \S+, which brings Node 24\n$/);
+    expect(status).toBe(125);
+  },
+);
+
 const writable = isWritable(join(repositoryRoot, "node_modules"));
 
 test.skipIf(!writable)(
