@@ -16,13 +16,15 @@ const MAX_PAUSE_MS = 5000;
 const PING_MS = 15_000;
 /** Pings without an answer after which the connection counts as lost. */
 const MISSED = 3;
+/** Connections of one listener that are open or being opened: an agent has as many for all listeners. */
+const MAX_OPEN = 128;
 /** How long a busy agent may take to close the listener. */
 const END_MS = 5000;
 
 export interface ReverseOptions extends ForwardOptions {
   /** Takes each connection that a process of the container has made. */
   onConnection(stream: Duplex): void;
-  /** Called when a connection that waited could not be taken. */
+  /** Called when a connection that waited could not be taken; for connections over the limit, once until one ends. */
   onError?(error: Error): void;
   /** Called when the agent can't be reached, and the next attempt follows. */
   onDisconnect?(reason: string): void;
@@ -40,6 +42,8 @@ export class ReverseForward {
   readonly #options: ReverseOptions;
   readonly #closing = new AbortController();
   readonly #listening = Promise.withResolvers<number>();
+  #open = 0;
+  #isRefusing = false;
 
   constructor(address: string, where: ForwardTarget, options: ReverseOptions) {
     this.#address = address;
@@ -116,11 +120,28 @@ export class ReverseForward {
   }
 
   async #accept(): Promise<void> {
+    if (this.#open >= MAX_OPEN) return this.#refuse();
+    this.#open++;
     try {
-      this.#options.onConnection(await openStream(this.#address, { listener: this.#id }, this.#options));
+      const stream = await openStream(this.#address, { listener: this.#id }, this.#options);
+      stream.once("close", () => this.#release());
+      this.#options.onConnection(stream);
     } catch (error) {
+      this.#release();
       this.#options.onError?.(error as Error);
     }
+  }
+
+  #release(): void {
+    this.#open--;
+    this.#isRefusing = false;
+  }
+
+  #refuse(): void {
+    if (this.#isRefusing) return;
+    this.#isRefusing = true;
+    const line = `forward: ${MAX_OPEN} connections of this listener are open; further ones are refused until one ends`;
+    this.#options.onError?.(new ForwardError("resource-exhausted", line));
   }
 }
 
