@@ -4,8 +4,7 @@ import { describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../../image/testing/tree.ts";
 import { imageUser } from "./image-user.ts";
 
-const passwd =
-  "root:x:0:0:root:/root:/bin/sh\n# a comment\nann:x:1000:100::/home/ann:/bin/sh\n1234:x:77:78::/:/bin/sh\nbad:x:no:0::/:\n";
+const passwd = "root:x:0:0:root:/root:/bin/sh\n# a comment\nann:x:1000:100::/home/ann:/bin/sh\nbad:x:no:0::/:\n";
 const group = "root:x:0:\nusers:x:100:\naudio:x:29:bob,ann\nvideo:x:44:ann\nwheel:x:10:root\n";
 
 function userOf(text: string, files: { passwd?: string; group?: string } = { passwd, group }) {
@@ -27,10 +26,28 @@ describe("a user", () => {
     [":audio", 0, 29, [29]],
     ["4000", 4000, 0, [0]],
     ["4000:5000", 4000, 5000, [5000]],
-    ["1234", 77, 78, [78]],
+    ["01000", 1000, 100, [100, 29, 44]],
   ])("%j", (text, uid, gid, groups) => {
     expect(userOf(text)).toEqual([uid, gid, groups]);
   });
+
+  test.each<[string, number, number, number[]]>([
+    ["1000", 1000, 0, [0]],
+    ["1000:50", 1000, 50, [50]],
+    ["1000:", 1000, 0, [0]],
+  ])("%j is a number, even if the image has names like it (CVE-2016-3697)", (text, uid, gid, groups) => {
+    const files = { passwd: "root:x:0:0::/:\n1000:x:0:0::/:\n", group: "root:x:0:1000\n50:x:0:\n" };
+    expect(userOf(text, files)).toEqual([uid, gid, groups]);
+  });
+
+  test.each(["4294967295", "0:4294967295", "99999999999999999999"])(
+    "%j is no name, as it consists of digits",
+    (text) => {
+      const named = (name: string) => `${name}:x:0:0::/:\n`;
+      const files = { passwd: `${named("4294967295")}${named("99999999999999999999")}`, group: named("4294967295") };
+      expect(() => userOf(text, files)).toThrow("is not in the image's");
+    },
+  );
 
   test.each([
     ["bob", "bob is not in the image's /etc/passwd"],

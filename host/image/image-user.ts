@@ -10,22 +10,26 @@ export interface ImageUser {
 
 /** Larger than any real passwd file; a longer file counts as missing. */
 const MAX_BYTES = 1024 * 1024;
+const DIGITS = /^\d+$/;
 
 /**
  * Resolves `user`, `uid`, `user:group`, … to ids with the rootfs's /etc/passwd and /etc/group; a guest may be writing
- * to that rootfs. Follows Docker's rules: an empty user is root; a number needs no entry and then has group 0; a given
- * group is the only one, otherwise the user's additional groups are included. Throws ImageError for an unknown name.
+ * to that rootfs. An empty user is root; a given group is the only one, otherwise the user's additional groups are
+ * included. A number is an id, even if the image has a user of that name; it needs no entry and then has group 0. Throws
+ * ImageError for an unknown name.
  */
 export function imageUser(rootfs: string, text: string): ImageUser {
   const [userText = "", groupText = ""] = text.split(":", 2);
   const passwd = records(rootfs, "/etc/passwd");
   const wanted = userText === "" ? "0" : userText;
-  const entry = passwd.find(([name]) => name === wanted) ?? passwd.find(([, , uid]) => uid === wanted);
-  const uid = id(entry?.[2] ?? wanted);
+  const isNumber = DIGITS.test(wanted);
+  const entry = passwd.find(([name, , uid = ""]) => (isNumber ? id(uid) === id(wanted) : name === wanted));
+  const uid = id(isNumber ? wanted : entry?.[2]);
   if (uid === undefined) throw new ImageError(`user "${text}": ${wanted} is not in the image's /etc/passwd`);
   const groups = records(rootfs, "/etc/group");
   if (groupText !== "") {
-    const gid = id(groups.find(([name]) => name === groupText)?.[2] ?? groupText);
+    const group = DIGITS.test(groupText) ? groupText : groups.find(([name]) => name === groupText)?.[2];
+    const gid = id(group);
     if (gid === undefined) throw new ImageError(`user "${text}": ${groupText} is not in the image's /etc/group`);
     return { uid, gid, additionalGids: [gid] };
   }
@@ -43,6 +47,6 @@ function records(rootfs: string, file: string): string[][] {
 
 /** Parses an id. The kernel reserves 2^32-1. */
 function id(text: string | undefined): number | undefined {
-  const value = text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
+  const value = text !== undefined && DIGITS.test(text) ? Number(text) : undefined;
   return value !== undefined && value < 2 ** 32 - 1 ? value : undefined;
 }
