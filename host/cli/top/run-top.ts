@@ -2,6 +2,7 @@ import { StateStore } from "../../state/state-store.ts";
 import type { LiveView } from "../../view/live-view.ts";
 import type { TreeRow } from "../../view/tree-rows.ts";
 import { findContainer } from "../guest/target.ts";
+import { shellWords } from "./row-commands.ts";
 import { runAtTerminal } from "./run-command.ts";
 import { TopSession } from "./top-session.ts";
 
@@ -32,7 +33,7 @@ export async function runTop({ view, address, hasColors, signal }: RunTopOptions
       const row = await session.run();
       if (row?.container === undefined || signal.aborted) return;
       const { id } = row.container;
-      const { code, error } = await runAtTerminal(["exec", "-it", ...place(row), id, "sh"], signal);
+      const { code, error } = await runAtTerminal(shellWords(id, place(row)), signal);
       session.say(code === 0 ? "" : error || `the shell in ${id} ended with exit code ${code}`);
     }
   } finally {

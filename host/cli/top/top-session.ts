@@ -3,6 +3,7 @@ import type { ContainerTarget } from "../../guests/guest-target.ts";
 import { type TreeRow, treeRows } from "../../view/tree-rows.ts";
 import type { GuestNode } from "../../view/view-tree.ts";
 import { describeRow } from "./describe-row.ts";
+import { explainWords, killWords, logsWords } from "./row-commands.ts";
 import { runForLines } from "./run-command.ts";
 import { TerminalPane } from "./terminal-pane.ts";
 import { type Display, openDisplay } from "./top-display.ts";
@@ -160,8 +161,8 @@ export class TopSession {
 
   #showLogs(row: TreeRow): void {
     const { guest, container } = row;
-    const words = container === undefined ? ["logs", "-f"] : ["logs", "-f", "-n", String(KEPT_LINES), container.id];
-    this.#fill(`logs of ${container?.id ?? `guest ${guest.name}`}`, [], [...words, ...this.#options.place(row)]);
+    const words = logsWords(row, this.#options.place(row), KEPT_LINES);
+    this.#fill(`logs of ${container?.id ?? `guest ${guest.name}`}`, [], words);
   }
 
   #describe(row: TreeRow): void {
@@ -171,8 +172,7 @@ export class TopSession {
       this.#state = openPane(this.#state, row.name, lines, 0);
       return;
     }
-    const words = ["explain", container.id, ...this.#options.place(row)];
-    this.#fill(row.name, [...lines, "", "launch plan:"], words, 0);
+    this.#fill(row.name, [...lines, "", "launch plan:"], explainWords(container.id, this.#options.place(row)), 0);
   }
 
   /** Opens a pane with lines, to which those of a command are added as they arrive. */
@@ -196,9 +196,9 @@ export class TopSession {
   #kill(row: TreeRow): void {
     const { container, process } = row;
     if (container === undefined) return;
-    const exec = process === undefined || process.exec === "" ? [] : ["--exec", process.exec];
-    const words = ["kill", ...exec, ...this.#options.place(row), container.id];
-    const name = exec[1] ?? container.id;
+    const exec = process?.exec ?? "";
+    const words = killWords(container.id, exec, this.#options.place(row));
+    const name = exec === "" ? container.id : exec;
     runForLines(words, () => undefined, this.#options.signal).then(
       (error) => this.say(error ?? `killed ${name}`),
       (error: unknown) => this.say(String(error)),
