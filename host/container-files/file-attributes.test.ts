@@ -17,15 +17,33 @@ test("limits times to those that SFTP has", () => {
   expect(parseAttributes("81a4 0 0 0 -5 999999999999")).toMatchObject({ atime: 0, mtime: 0xffffffff });
 });
 
-test("parses names with spaces, line feeds and dashes", () => {
+test("parses names with spaces, line feeds and dashes", async () => {
   const text = `41ed 0 0 4096 1 1 ./.\n${FILE} ./-a b\n${FILE} ./two\nlines\n`;
-  expect(parseDirectory(text).map(({ filename }) => filename)).toEqual([".", "-a b", "two\nlines"]);
-  expect(parseDirectory(`${FILE} ./a\n`)[0]?.longname).toBe("-rw-r--r-- ? 0 100 12 2001-09-09 01:46 a");
+  expect((await parseDirectory(text)).map(({ filename }) => filename)).toEqual([".", "-a b", "two\nlines"]);
+  expect((await parseDirectory(`${FILE} ./a\n`))[0]?.longname).toBe("-rw-r--r-- ? 0 100 12 2001-09-09 01:46 a");
 });
 
-test("drops names that lead out of the directory, and text before the first name", () => {
+test("drops names that lead out of the directory, and text before the first name", async () => {
   const text = `hello\n${FILE} ./../../etc/passwd\n${FILE} .//etc\n${FILE} ./\n${FILE} ./good\n`;
-  expect(parseDirectory(text).map(({ filename }) => filename)).toEqual(["good"]);
+  expect((await parseDirectory(text)).map(({ filename }) => filename)).toEqual(["good"]);
+});
+
+test.each([
+  ["a name of line feeds", `${FILE} ./a${"\n".repeat(1 << 22)}`, /a name of over 255 bytes/],
+  ["a long name", `${FILE} ./${"a".repeat(256)}\n`, /a name of over 255 bytes/],
+  ["names without end", `${FILE} ./a\n`.repeat(60_000), /the directory has over 16384 names/],
+])("refuses %s", async (_, text, message) => {
+  await expect(parseDirectory(text)).rejects.toThrow(message);
+});
+
+test("takes the most and longest names that are allowed, and line feeds before the first, without blocking", async () => {
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  const name = `${FILE} ./${"\n".repeat(200)}${"a".repeat(55)}\n`;
+  const entries = await parseDirectory(`${"\n".repeat(1 << 18)}${name.repeat(2000)}`);
+  clearInterval(timer);
+  expect(entries.map(({ filename }) => filename.length)).toEqual(Array(2000).fill(255));
+  expect(turns).toBeGreaterThan(1);
 });
 
 test("returns the words that set attributes, with times in UTC", () => {

@@ -1,3 +1,6 @@
+import { yieldToEventLoop } from "../../lib/yield-to-event-loop.ts";
+import { ToolError } from "./tool-error.ts";
+
 /** Attributes of a file as in SFTP 3: whole mode, times in seconds from 1970 until 2106. */
 export interface FileAttributes {
   readonly mode: number;
@@ -8,6 +11,10 @@ export interface FileAttributes {
   readonly atime: number;
   readonly mtime: number;
 }
+
+/** Most names of a directory, and the longest name of any file system of Linux, in bytes. */
+const MAX_NAMES = 16_384;
+const MAX_NAME = 255;
 
 /** Format of stat(1): mode, owner, group, size, times of access and change. */
 export const STAT_FORMAT = "%f %u %g %s %X %Y";
@@ -31,18 +38,35 @@ export function parseAttributes(line: string): FileAttributes | undefined {
 /** Limits a time to SFTP's range, until 2106. */
 const unsigned = (seconds: number) => Math.min(Math.max(seconds, 0), 0xffffffff);
 
-/** Parses the lines of stat(1) for "./name"; a name with line feeds has several. Drops names that lead elsewhere. */
-export function parseDirectory(text: string): DirectoryEntry[] {
+/**
+ * Parses the lines of stat(1) for "./name"; a name with line feeds has several. Drops names that lead elsewhere. Throws
+ * ToolError for names or a number of names that no directory has, or that are too many to list.
+ */
+export async function parseDirectory(text: string): Promise<DirectoryEntry[]> {
+  const yieldNow = yieldToEventLoop();
   const entries: { filename: string; attrs: FileAttributes }[] = [];
-  for (const line of text.replace(/\n$/, "").split("\n")) {
+  for (const line of linesOf(text)) {
+    const pause = yieldNow();
+    if (pause !== undefined) await pause;
     const attrs = parseAttributes(line);
     const [, filename] = / \.\/(.*)$/s.exec(line) ?? [];
     const last = entries.at(-1);
     if (attrs !== undefined && filename !== undefined) entries.push({ filename, attrs });
     else if (last !== undefined) last.filename += `\n${line}`;
+    if (entries.length > MAX_NAMES) throw new ToolError(`the directory has over ${MAX_NAMES} names`);
+    if ((entries.at(-1)?.filename.length ?? 0) > MAX_NAME)
+      throw new ToolError(`the container's stat prints a name of over ${MAX_NAME} bytes`);
   }
   const names = entries.filter(({ filename }) => filename !== "" && !filename.includes("/"));
   return names.map(({ filename, attrs }) => ({ filename, longname: longName(filename, attrs), attrs }));
+}
+
+function* linesOf(text: string): Generator<string> {
+  for (let start = 0; start < text.length; ) {
+    const end = text.indexOf("\n", start);
+    yield text.slice(start, end < 0 ? undefined : end);
+    start = end < 0 ? text.length : end + 1;
+  }
 }
 
 const TYPES: Readonly<Record<number, string>> = { 1: "p", 2: "c", 4: "d", 6: "b", 8: "-", 10: "l", 12: "s" };

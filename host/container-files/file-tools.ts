@@ -13,7 +13,10 @@ import { ToolError } from "./tool-error.ts";
 /** Environment of the container's tools: messages in English, times in UTC. */
 export const TOOL_ENV = ["LC_ALL=C", "TZ=UTC0"];
 
-/** Runs one of the container's programs with TOOL_ENV and returns its output. Throws ToolError if it fails. */
+/** Most bytes that one of the container's tools may print. */
+export const TOOL_BYTES = 4 << 20;
+
+/** Runs one of the container's programs with TOOL_ENV and returns its output. Throws ToolError if it fails, or prints over TOOL_BYTES. */
 export type RunTool = (args: readonly string[]) => Promise<Buffer>;
 
 /** Bits that a new file or directory doesn't get from its client: a container's programs have a umask of 022. */

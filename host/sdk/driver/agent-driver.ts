@@ -14,7 +14,7 @@ import { forwardDatagrams } from "../../client/streams/local-datagrams.ts";
 import { forwardFrom, joinLocal } from "../../client/streams/local-forward.ts";
 import { reverseForward } from "../../client/streams/reverse-forward.ts";
 import { upgradeAgent } from "../../client/upgrade-agent.ts";
-import { TOOL_ENV } from "../../container-files/file-tools.ts";
+import { TOOL_BYTES, TOOL_ENV } from "../../container-files/file-tools.ts";
 import { readContainerLog } from "../../guests/container-log.ts";
 import { execSpec } from "../../guests/exec-spec.ts";
 import { causeOfDeath, findGuestEnd } from "../../guests/guest-death.ts";
@@ -42,8 +42,6 @@ import { type SandboxStats, sandboxStats } from "../sandbox/sandbox-stats.ts";
 import { calledProcess, streamedProcess } from "./agent-processes.ts";
 import type { Driver, DriverProcess, ProcessJoin, ProcessStart, TakeOutput } from "./driver.ts";
 
-/** Most bytes that one of the container's tools prints. */
-const TOOL_BYTES = 32 << 20;
 /** Waiting ends with the caller's limits. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
 
@@ -309,7 +307,7 @@ export class AgentDriver implements Driver {
     const reading = readContainerLog(address, container, {
       ...{ follow, tail, since, timestamps: false, signal: AbortSignal.any([signal, leave.signal, this.ended]) },
       print: (stream, bytes) => chunks.put({ stream, text: Buffer.from(bytes).toString("utf8"), isGap: false }),
-      warn: (line) => void chunks.put({ stream: "stderr", text: `${line}\n`, isGap: true }),
+      warn: (line) => chunks.put({ stream: "stderr", text: `${line}\n`, isGap: true }),
     });
     reading.then(
       () => chunks.end(),

@@ -1,3 +1,4 @@
+import { CollectedBytes } from "../../../lib/collected-bytes.ts";
 import type { OutputName } from "../../client/streams/attachment.ts";
 
 /** A piece of a process's output. */
@@ -30,7 +31,7 @@ export class Output {
   readonly #maxBytes: number;
   readonly #onOverflow: () => Error;
   readonly #ways: Record<OutputName, Way> = { stdout: "held", stderr: "held" };
-  readonly #collected: Record<OutputName, Buffer[]> = { stdout: [], stderr: [] };
+  readonly #collected = { stdout: new CollectedBytes(), stderr: new CollectedBytes() };
   /** Pieces that loops are at. */
   readonly #current = new Set<Held>();
   #held: Held[] = [];
@@ -92,7 +93,7 @@ export class Output {
 
   /** Returns what was collected. */
   collected(name: OutputName): Buffer {
-    return Buffer.concat(this.#collected[name]);
+    return this.#collected[name].copy();
   }
 
   isTaken(name: OutputName): boolean {
@@ -104,12 +105,11 @@ export class Output {
     const free = names.filter((name) => this.#ways[name] !== "taken");
     for (const name of free) {
       this.#ways[name] = "taken";
-      const before = this.#collected[name].splice(0);
+      const bytes = this.#collected[name].take();
+      if (bytes.length === 0) continue;
       const end = this.position[name];
-      this.#held.unshift(
-        ...before.map((bytes) => ({ name, bytes, end, release: () => undefined, refuse: () => undefined })),
-      );
-      for (const { length } of before) this.#bytes -= length;
+      this.#held.unshift({ name, bytes, end, release: () => undefined, refuse: () => undefined });
+      this.#bytes -= bytes.length;
     }
     return free;
   }
@@ -142,7 +142,7 @@ export class Output {
     this.#bytes += piece.bytes.length;
     if (this.#bytes > this.#maxBytes) this.drop(this.#onOverflow());
     else {
-      this.#collected[piece.name].push(piece.bytes);
+      this.#collected[piece.name].add(piece.bytes);
       this.position[piece.name] = piece.end;
     }
     piece.release();
