@@ -1,6 +1,7 @@
 import { AttachError } from "../client/streams/attach-error.ts";
 import { attach, type OutputName, type Position } from "../client/streams/attachment.ts";
 import { OperationError } from "../operation-error.ts";
+import { isWhole, type LogLine, LogPast, linesOf } from "./log-lines.ts";
 
 export interface ContainerLogOptions {
   /** Prints what follows until the end of the container. */
@@ -11,22 +12,13 @@ export interface ContainerLogOptions {
   readonly timestamps: boolean;
   readonly signal: AbortSignal;
   print(name: OutputName, bytes: Uint8Array): Promise<void>;
-  /** Called with one line about bytes that are gone. */
-  warn(line: string): void;
+  /** Called with one line about lines that are gone; the log waits for its promise. */
+  warn(line: string): unknown;
 }
-
-/** A line with its end, or the last part of an output without one. */
-interface Line {
-  readonly name: OutputName;
-  readonly time: Date | undefined;
-  readonly bytes: Uint8Array;
-}
-
-const NEWLINE = 10;
 
 /**
- * Prints the log that the agent keeps of a container's first process: its past in the order of its times, then with
- * `follow` what comes. `address` is that of guestd.v1.Streams. Throws OperationError if the agent keeps no log of it.
+ * Prints the log that the agent keeps of a container's first process: its past in the order of its times, as far as it
+ * fits into memory, then with `follow` what comes. `address` is that of guestd.v1.Streams. Throws OperationError if the agent keeps no log of it.
  */
 export async function readContainerLog(
   address: string,
@@ -35,21 +27,23 @@ export async function readContainerLog(
 ): Promise<void> {
   const { follow, since, signal, warn } = options;
   const times: Partial<Record<OutputName, Date>> = {};
-  const past: Line[] = [];
+  const past = new LogPast(options.tail);
   const printer = new LinePrinter(options);
   let isPast = true;
   const leave = new AbortController();
   const endPast = async () => {
     if (!isPast) return;
     isPast = false;
-    for (const line of lastLines(past, options.tail)) await printer.print(line);
+    const lines = past.take();
+    if (past.isCut)
+      await warn(`the last ${options.tail} lines are too long to be ordered; the older ones are left out`);
+    for (const line of lines) await printer.print(line);
     if (!follow) leave.abort();
   };
   const take = async (name: OutputName, bytes: Uint8Array, offset: number) => {
     const { end } = await attachment.attached;
     for (const line of linesOf(name, times[name], bytes)) {
-      if (isPast) past.push(line);
-      else await printer.print(line);
+      for (const ready of isPast ? past.add(line) : [line]) await printer.print(ready);
     }
     if (hasReached({ ...attachment.position, [name]: offset + bytes.length }, end)) await endPast();
   };
@@ -90,36 +84,6 @@ function noLog(container: string): OperationError {
 const hasReached = ({ stdout = 0, stderr = 0 }: Partial<Position>, end: Position): boolean =>
   stdout >= end.stdout && stderr >= end.stderr;
 
-/** Splits bytes after each newline. */
-function linesOf(name: OutputName, time: Date | undefined, bytes: Uint8Array): Line[] {
-  const lines: Line[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const newline = bytes.indexOf(NEWLINE, at);
-    const end = newline < 0 ? bytes.length : newline + 1;
-    lines.push({ name, time, bytes: Buffer.from(bytes.subarray(at, end)) });
-    at = end;
-  }
-  return lines;
-}
-
-const isWhole = ({ bytes }: Line): boolean => bytes.at(-1) === NEWLINE;
-
-/** Joins the parts of each output's lines, orders the lines by their times, and returns the last ones. */
-function lastLines(parts: readonly Line[], count: number | undefined): Line[] {
-  const lines: Line[] = [];
-  const open: Partial<Record<OutputName, number>> = {};
-  for (const part of parts) {
-    const at = open[part.name];
-    const before = at === undefined ? undefined : lines[at];
-    if (at !== undefined && before !== undefined)
-      lines[at] = { ...before, bytes: Buffer.concat([before.bytes, part.bytes]) };
-    else open[part.name] = lines.push(part) - 1;
-    if (isWhole(part)) delete open[part.name];
-  }
-  lines.sort((a, b) => (a.time?.getTime() ?? 0) - (b.time?.getTime() ?? 0));
-  return count === undefined ? lines : lines.slice(Math.max(lines.length - count, 0));
-}
-
 /** Prints lines and parts of lines, with a time at the beginning of each line if that is wanted. */
 class LinePrinter {
   readonly #options: Pick<ContainerLogOptions, "timestamps" | "print">;
@@ -130,7 +94,7 @@ class LinePrinter {
     this.#options = options;
   }
 
-  async print(line: Line): Promise<void> {
+  async print(line: LogLine): Promise<void> {
     const { name, time, bytes } = line;
     const { timestamps, print } = this.#options;
     if (timestamps && !this.#open.has(name)) await print(name, Buffer.from(`${time?.toISOString() ?? "-"} `));

@@ -54,8 +54,8 @@ export interface AttachOptions extends Pick<DialOptions, "dialVsock"> {
    * their memory holds other output. Rejecting ends the attachment. All later frames wait for it, the acknowledgement of input among them: don't await `write` here.
    */
   onData(name: OutputName, bytes: Uint8Array, offset: number): void | Promise<void>;
-  /** Output that no one can deliver any more. Default: the attachment ends. */
-  onGap?(name: OutputName, from: number, to: number, reason: string): void;
+  /** Output that no one can deliver any more. If it returns a promise, all later frames wait for it. Default: the attachment ends. */
+  onGap?(name: OutputName, from: number, to: number, reason: string): unknown;
   /** Called before output whose time is known and differs from that of the output before. */
   onTime?(name: OutputName, time: Date): void;
   /** Called when a connection is lost and the next attempt follows. */

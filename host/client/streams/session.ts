@@ -187,8 +187,7 @@ export class Session {
       case "data":
         return this.#data(name, stream, offset, payload);
       case "gap":
-        this.#gap(stream, name, offset, messages.gap.decode(payload));
-        break;
+        return this.#gap(stream, name, offset, messages.gap.decode(payload));
       case "time":
         this.#state.options.onTime?.(name, new Date(messages.time.decode(payload).ms));
         break;
@@ -261,18 +260,21 @@ export class Session {
     for (const [stream, offset] of offsets) this.#send("ack", stream, offset);
   }
 
-  #gap(stream: number, name: OutputName, from: number, { to, reason }: guestd.v1.Gap): void {
+  #gap(stream: number, name: OutputName, from: number, { to, reason }: guestd.v1.Gap): undefined | Promise<undefined> {
     const { position, options, input } = this.#state;
     if (stream === STREAM.stdin) {
       input.refuse(() => new AttachError("gap", reason));
-      return;
+      return undefined;
     }
     this.#check(name, from);
     if (options.onGap === undefined) {
       throw new AttachError("data-loss", `attach: bytes ${from} to ${to} of ${name} are gone: ${reason}`);
     }
-    options.onGap(name, from, to, reason);
+    if (to <= from)
+      throw new AttachError("internal", `attach: the agent reports a gap from ${from} to ${to} of ${name}`);
     position[name] = to;
+    const done = options.onGap(name, from, to, reason);
+    return done instanceof Promise ? done.then(() => undefined) : undefined;
   }
 
   /** Throws unless a frame continues where this client is. */
