@@ -3,6 +3,7 @@ import { destinationNames, namesOf, type Rename } from "./destination-names.ts";
 import { contentLength, END_MARK, encodeMember, paddingOf } from "./encode-member.ts";
 import { type Member, shown } from "./member.ts";
 import { readMembers } from "./read-members.ts";
+import { WatchedSource } from "./watched-source.ts";
 
 export interface TarWriterOptions {
   /** Applied to the name of every member. */
@@ -31,6 +32,15 @@ export class TarWriter {
 
   /** Writes an archive, and its end. Throws ArchiveError, or the source's own error. */
   async extract(source: AsyncIterable<Uint8Array>): Promise<void> {
+    const watched = new WatchedSource(source);
+    try {
+      await this.#extract(watched);
+    } catch (error) {
+      throw watched.error ?? error;
+    }
+  }
+
+  async #extract(source: AsyncIterable<Uint8Array>): Promise<void> {
     const { write, onTaken, onMember, onPart } = this.#options;
     const leaveOut = (kind: string) => this.#leftOut.set(kind, (this.#leftOut.get(kind) ?? 0) + 1);
     for await (const { member, content, start, end } of readMembers(source, leaveOut)) {

@@ -8,6 +8,7 @@ import { type AttributeOptions, MemberAttributes } from "./member-attributes.ts"
 import { OpenDirectories } from "./open-directories.ts";
 import { type ReadMember, readMembers } from "./read-members.ts";
 import { type Answer, isDirectory, isFile, O_PATH, type TreeFiles, type TreeStat } from "./tree-files.ts";
+import { WatchedSource } from "./watched-source.ts";
 import { writeContent } from "./write-content.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
@@ -94,11 +95,8 @@ export class TreeSink {
    * it, so that another archive can continue it.
    */
   async extract(source: AsyncIterable<Uint8Array>): Promise<void> {
-    let sourceError: unknown;
     this.#reported = 0;
-    const watched = watch(source, (error) => {
-      sourceError = error;
-    });
+    const watched = new WatchedSource(source);
     try {
       for await (const read of readMembers(watched, (kind) => this.#leaveOut(kind))) {
         await this.#yieldNow();
@@ -112,8 +110,8 @@ export class TreeSink {
         this.#partial = { dir: await this.#keepOpen(this.#writing.dir), name: this.#writing.name };
         this.#writing = undefined;
       }
-      if (sourceError === undefined) await this.discard();
-      throw sourceError ?? error;
+      if (watched.error === undefined) await this.discard();
+      throw watched.error ?? error;
     }
   }
 
@@ -288,12 +286,3 @@ export class TreeSink {
 
 /** True for files that an interrupted archive may continue in the middle. */
 const isContinuable = ({ version }: Member): boolean => version !== "";
-
-async function* watch(source: AsyncIterable<Uint8Array>, onError: (error: unknown) => void) {
-  try {
-    yield* source;
-  } catch (error) {
-    onError(error);
-    throw error;
-  }
-}
