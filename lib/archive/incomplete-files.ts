@@ -22,14 +22,14 @@ export function incompleteName(copyId: string, { name, version }: Pick<Member, "
 
 /** Removes the incomplete files that a copy has left in a directory, except `kept`. */
 export async function removeIncomplete(files: TreeFiles, dir: number, copyId: string, kept: Buffer): Promise<void> {
-  const names: Uint8Array[] = [];
   let entries = 0;
   for await (const some of files.names(dir)) {
-    names.push(...some.filter((name) => nameOf(name).startsWith(`${TEMPORARY}${copyId}-`) && !kept.equals(name)));
+    for (const name of some) {
+      if (nameOf(name).startsWith(`${TEMPORARY}${copyId}-`) && !kept.equals(name)) await removeFile(files, dir, name);
+    }
     entries += some.length;
     if (entries > MAX_ENTRIES) break;
   }
-  for (const name of names) await removeFile(files, dir, name);
 }
 
 /** Creates the file of an incomplete member in place of whatever has its name. Throws before that if it can't fit. */

@@ -1,8 +1,11 @@
 import { constants } from "node:fs";
 import { yieldToEventLoop } from "../yield-to-event-loop.ts";
 import { ArchiveError, archiveError, codeOf } from "./archive-error.ts";
+import { ByteBudget } from "./byte-budget.ts";
+import { DirectoryNames } from "./directory-names.ts";
 import { contentLength, END_MARK, encodeMember, paddingOf } from "./encode-member.ts";
-import { bytesOf, isCopiedXattr, type Member, nameOf, type Part, shown, TEMPORARY } from "./member.ts";
+import { FirstNames } from "./first-names.ts";
+import { bytesOf, isCopiedXattr, type Member, type Part, shown } from "./member.ts";
 import { MAX_PARTS } from "./read-members.ts";
 import { type Answer, isDirectory, isLink, O_PATH, type TreeFiles, type TreeStat, typeOf } from "./tree-files.ts";
 
@@ -12,9 +15,6 @@ const PIECE_BYTES = 256 * 1024;
 const SMALL = 16 * 1024;
 /** Files from this size on are continued in the middle. */
 const WORTH_CONTINUING = 64 * 1024;
-/** Most entries of one directory, and files with several names of one copy. */
-const MAX_ENTRIES = 1 << 18;
-const MAX_LINKED = 1 << 16;
 const MAX_DEPTH = 128;
 /** Most bytes of one file's extended attributes: a receiver refuses longer headers. */
 const MAX_XATTRS = 256 * 1024;
@@ -43,6 +43,9 @@ export interface SourceOptions {
   /** Owners as the receiver counts them. */
   readonly mapUid?: (id: number) => number;
   readonly mapGid?: (id: number) => number;
+  /** Room for the names that a copy remembers: those of the directories that it is in, and first names of linked files. */
+  readonly names?: ByteBudget;
+  readonly links?: ByteBudget;
   /** Called before the first byte of each member. */
   readonly onMember?: (member: Member) => void;
 }
@@ -65,8 +68,8 @@ export class TreeSource {
   readonly #yieldNow = yieldToEventLoop();
   /** For contents of more than `SMALL` bytes. */
   #piece: Buffer | undefined;
-  /** First names of files that have several, by device and inode. */
-  readonly #linked = new Map<string, string>();
+  readonly #names: ByteBudget;
+  readonly #linked: FirstNames;
   /** Number of things left out, by kind. */
   readonly #leftOut = new Map<string, number>();
   readonly #after: readonly string[] | undefined;
@@ -76,6 +79,8 @@ export class TreeSource {
     this.#root = root;
     this.#files = options.files;
     this.#options = options;
+    this.#names = options.names ?? new ByteBudget();
+    this.#linked = new FirstNames(options.links ?? new ByteBudget());
     this.#after = after === "" ? undefined : after.split("/");
   }
 
@@ -86,6 +91,7 @@ export class TreeSource {
 
   /** Yields the archive in chunks, each of which is valid until the next one is requested. Throws ArchiveError. */
   async *archive(): AsyncGenerator<Buffer> {
+    using _ = this.#linked;
     const { fd, name, target } = this.#root;
     const stat = await this.#stat(fd, name);
     const kind = KINDS.get(typeOf(stat));
@@ -128,7 +134,8 @@ export class TreeSource {
     try {
       const member = { ...this.#member(name, "directory", stat), xattrs: await this.#xattrs(fd, name) };
       const [next, ...below] = after ?? [];
-      for (const child of await this.#names(fd, name)) {
+      using names = await this.#list(fd, name);
+      for (const child of names.sorted) {
         await this.#yieldNow();
         const isBefore = next !== undefined && child < next;
         yield* this.#child(fd, name, child, isBefore ? [] : child === next ? below : undefined, isBefore);
@@ -162,7 +169,8 @@ export class TreeSource {
   async #skim(path: number, name: string): Promise<void> {
     const fd = await this.#try(name, () => this.#files.reopen(path, O_RDONLY | O_DIRECTORY));
     try {
-      for (const child of await this.#names(fd, name)) {
+      using names = await this.#list(fd, name);
+      for (const child of names.sorted) {
         await this.#yieldNow();
         for await (const _ of this.#child(fd, name, child, [], true));
       }
@@ -190,24 +198,20 @@ export class TreeSource {
     }
   }
 
-  async #names(fd: number, name: string): Promise<string[]> {
-    const names: string[] = [];
+  async #list(fd: number, name: string): Promise<DirectoryNames> {
     try {
-      for await (const some of this.#files.names(fd)) {
-        names.push(...some.map(nameOf).filter((each) => !each.startsWith(TEMPORARY)));
-        if (names.length > MAX_ENTRIES) break;
-      }
+      return await DirectoryNames.read(this.#files.names(fd), this.#names, this.#yieldNow);
     } catch (error) {
-      throw archiveError(shown(name), error);
+      if (!(error instanceof ArchiveError)) throw archiveError(shown(name), error);
+      throw new ArchiveError(error.kind, `${shown(name)}: ${error.message}`, { cause: error });
     }
-    if (names.length <= MAX_ENTRIES) return names.sort((a, b) => (a < b ? -1 : 1));
-    throw new ArchiveError("resource-exhausted", `${shown(name)}: more than ${MAX_ENTRIES} entries in one directory`);
   }
 
   async *#file(path: number, name: string, stat: TreeStat, isDone: boolean): AsyncGenerator<Buffer> {
-    const first = stat.nlink > 1n ? this.#firstName(name, stat) : name;
+    const first = stat.nlink > 1n ? this.#linked.of(name, stat) : name;
+    if (first === undefined) this.#leaveOut("hard links, copied as files of their own");
     if (isDone) return;
-    if (first !== name) {
+    if (first !== undefined && first !== name) {
       yield this.#begin({ ...this.#member(name, "link", stat), target: first });
       return;
     }
@@ -235,16 +239,6 @@ export class TreeSource {
     } finally {
       await this.#files.close(fd);
     }
-  }
-
-  /** Returns the first name of a file that has several; remembers it if this is it. */
-  #firstName(name: string, { dev, ino }: TreeStat): string {
-    const key = `${dev}:${ino}`;
-    const first = this.#linked.get(key);
-    if (first !== undefined) return first;
-    if (this.#linked.size < MAX_LINKED) this.#linked.set(key, name);
-    else this.#leaveOut("hard links, copied as files of their own");
-    return name;
   }
 
   /** Returns the parts of a file that aren't holes; the last of too many is everything behind it. */

@@ -1,6 +1,7 @@
 import { closeSync, constants, readlinkSync } from "node:fs";
 import { posix } from "node:path";
 import { ArchiveError } from "../../../lib/archive/archive-error.ts";
+import { ByteBudget } from "../../../lib/archive/byte-budget.ts";
 import { chooseDestination, type Placing } from "../../../lib/archive/choose-destination.ts";
 import { bytesOf } from "../../../lib/archive/member.ts";
 import { isDirectory, isFile, isLink } from "../../../lib/archive/tree-files.ts";
@@ -27,6 +28,9 @@ const MAX_COPIES = 16;
 /** How long an incomplete file waits for its client, ms, and most such files. */
 const KEPT_MS = 120_000;
 const MAX_KEPT = 64;
+/** Memory for names that copies out of containers remember, of all copies together. */
+const NAMES_BYTES = 16 << 20;
+const LINKS_BYTES = 12 << 20;
 /** Directories of the guest that the host may write to. Its other files are the agent's own. */
 const WRITABLE = ["/run/kata-containers/shared/containers", "/tmp"];
 
@@ -50,6 +54,7 @@ export class Copying {
   readonly #epoch: () => Uint8Array;
   /** Copies with an open connection, by id. */
   readonly #active = new Map<string, { end(): Promise<void> }>();
+  readonly #room = { names: new ByteBudget(NAMES_BYTES), links: new ByteBudget(LINKS_BYTES) };
   /** Incomplete files that wait for their clients, by copy id. */
   readonly #kept = new Map<string, { sink: TreeSink; timer: NodeJS.Timeout }>();
 
@@ -132,6 +137,7 @@ export class Copying {
       { fd, name: name.toString("latin1"), ...(target && { target }) },
       {
         files: place.files,
+        ...this.#room,
         ...{ mapUid: place.ids.uid.toContainer, mapGid: place.ids.gid.toContainer },
         position: {
           after: latin1(request.after),
