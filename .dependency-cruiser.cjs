@@ -73,6 +73,20 @@ module.exports = {
       "^host/(?!cli/command/image-|machine/(installed-guest|keep-kernel))",
       "^rootfs-builder/",
     ),
+    // Agents are not trusted: what they send is decoded and checked in one place, and the rest of host knows only types.
+    // Conversations are bytes of two others; a config.json is the user's; lists of calls are no messages.
+    {
+      name: "edge-alone-reads-messages",
+      severity: "error",
+      from: {
+        path: "^host/",
+        pathNot: [
+          "\\.test\\.ts$|/testing/|^host/(client/edge|conformance|conversation)/",
+          "^host/(client/(ttrpc-client|agent-client)|oci/config-json|metrics/scrape-guest)\\.ts$",
+        ],
+      },
+      to: { path: "^proto/gen/", dependencyTypesNot: ["type-only"] },
+    },
     // The SDK and guestctl share what keeps guests; a program that uses the SDK loads no command.
     layer("only-commands-know-commands", "^host/(?!cli/|demo/)", "^host/cli/"),
     // The page runs in a browser: it knows what travels between it and the server, and the order of the tree's lines.

@@ -2,11 +2,11 @@ import type { Init } from "../../proto/codec.ts";
 import { agentService, guest, health } from "../../proto/gen/services.js";
 import type { AnyMethod, RequestOf, ResponseOf } from "../../proto/method.ts";
 import { type DialOptions, dial } from "./dial.ts";
+import { decodeResponse } from "./edge/answer.ts";
 import { endsWithAgent } from "./ends-with-agent.ts";
 import { GrpcClient } from "./grpc-client.ts";
 import { ReconnectingChannel } from "./reconnecting-channel.ts";
 import type { CallOptions, RpcChannel } from "./rpc-channel.ts";
-import { RpcError } from "./rpc-error.ts";
 import { currentTraceparent } from "./trace-context.ts";
 import { TtrpcClient } from "./ttrpc-client.ts";
 
@@ -102,9 +102,5 @@ async function invoke(
 ): Promise<unknown> {
   const [, service = "", name = ""] = method.path.split("/");
   const answer = await channel.call(service, name, method.request.encode(request as never), withTrace(options));
-  try {
-    return method.response.decode(answer);
-  } catch (error) {
-    throw new RpcError("internal", `${method.path}: ${(error as Error).message}`, { cause: error });
-  }
+  return decodeResponse(method, answer);
 }

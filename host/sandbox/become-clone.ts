@@ -1,9 +1,9 @@
 import { randomBytes, randomInt } from "node:crypto";
-import { guestd } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
+import { AGENT_REPLACEMENTS } from "../client/edge/values.ts";
 import { stepClock } from "./step-clock.ts";
 
-const { BEFORE_ANSWER, WHEN_QUIET } = guestd.v1.AgentReplacement;
+const { BEFORE_ANSWER, WHEN_QUIET } = AGENT_REPLACEMENTS;
 
 const ENTROPY_BYTES = 64;
 /** Two clones of a snapshot get the same epoch with a probability of 2^-47. Epochs stay below 2^53 for 64 generations. */

@@ -1,4 +1,4 @@
-import { otlp } from "../../proto/gen/otlp.js";
+import { receivedSpans, sentSpans } from "../client/edge/spans.ts";
 import type { OtlpEndpoint } from "./otlp-endpoint.ts";
 import { postSpans } from "./post-spans.ts";
 import { type ReceivedSpans, receiveSpans } from "./receive-spans.ts";
@@ -23,10 +23,10 @@ export function forwardSpans(
 }
 
 function named(message: Uint8Array, name: string): Uint8Array {
-  const { resource_spans } = otlp.ExportTraceServiceRequest.decode(message);
+  const { resource_spans } = receivedSpans.decode(message);
   const guest = { key: "guestd.guest", value: { string_value: name } };
   const renamed = resource_spans.map(({ resource, scope_spans }) => {
     return { resource: { attributes: [...(resource?.attributes ?? []), guest] }, scope_spans };
   });
-  return otlp.ExportTraceServiceRequest.encode({ resource_spans: renamed }).finish();
+  return sentSpans.encode({ resource_spans: renamed });
 }

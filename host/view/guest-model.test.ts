@@ -76,7 +76,7 @@ test("an agent that sends entries without end fills no memory", () => {
     const forwards = ids.map((id) => ({ id: `f${id}` }));
     model.apply(received({ micros: 1, more: part < 19, containers, forwards, processes: ids.map((id) => ({ id })) }));
   }
-  expect([model.containers().length, model.processes().length, model.forwards().length]).toEqual([8192, 8192, 8192]);
+  expect([model.containers().length, model.processes().length, model.forwards().length]).toEqual([1024, 4096, 256]);
 });
 
 test("streams have throughput and unacknowledged bytes, only if a client ever attached", () => {

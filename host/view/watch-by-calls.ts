@@ -1,13 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Codec, codec } from "../../proto/codec.ts";
-import { type grpc, guestd } from "../../proto/gen/messages.js";
+import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
+import { answers, watchUpdates } from "../client/edge/stream-messages.ts";
+import { WATCHED_STATES } from "../client/edge/values.ts";
 import { RpcError } from "../client/rpc-error.ts";
 import type { WatchUpdate } from "../client/streams/watch.ts";
 import { diskBytes } from "../guests/disk-bytes.ts";
-
-const { v1 } = guestd;
-const watchUpdate: Codec<WatchUpdate> = codec("guestd.v1.WatchUpdate", v1.WatchUpdate);
 
 const ANSWER_MS = 5000;
 const NANOS = 1000;
@@ -30,7 +28,7 @@ export async function* watchByCalls(
     const removed_containers = known.filter((id) => !found.some((each) => each.id === id));
     known = found.map(({ id }) => id);
     const update = { whole: isFirst, micros, containers: found, removed_containers };
-    yield watchUpdate.decode(watchUpdate.encode(update));
+    yield answers.watch.decode(watchUpdates.encode(update));
     await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
   }
 }
@@ -59,5 +57,5 @@ function messageOf(id: string, { cgroup_stats: cgroup, network_stats }: grpc.Sta
     ...(cgroup == null ? {} : { read_bytes: diskBytes(cgroup, "read"), written_bytes: diskBytes(cgroup, "write") }),
     ...{ received_bytes: total("rx_bytes"), sent_bytes: total("tx_bytes") },
   };
-  return { id, state: v1.WatchedState.WATCHED_RUNNING, usage };
+  return { id, state: WATCHED_STATES.WATCHED_RUNNING, usage };
 }

@@ -1,7 +1,4 @@
 import type { Duplex } from "node:stream";
-import { codec } from "../../../proto/codec.ts";
-import type { CodeName } from "../../../proto/codes.ts";
-import { guestd } from "../../../proto/gen/messages.js";
 import {
   encodeStreamFrame,
   type FrameType,
@@ -9,11 +6,9 @@ import {
   type StreamFrame,
   StreamFrameParser,
 } from "../../../proto/stream-frame.ts";
-import { truncate, visible } from "../../visible.ts";
 import { dial } from "../dial.ts";
+import { failureIn } from "../edge/failure.ts";
 import { RpcError } from "../rpc-error.ts";
-
-const failure = codec("guestd.v1.Failure", guestd.v1.Failure);
 
 const PING_MS = 15_000;
 /** Pings without an answer after which the connection counts as lost. */
@@ -61,6 +56,6 @@ export async function* agentFrames(
 }
 
 function errorIn({ payload }: StreamFrame): RpcError {
-  const { kind, message } = failure.decode(payload);
-  return new RpcError(kind as CodeName, visible(truncate(message)));
+  const { kind, message } = failureIn(payload);
+  return new RpcError(kind, message);
 }

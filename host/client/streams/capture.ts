@@ -1,8 +1,5 @@
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { codec, DecodeError } from "../../../proto/codec.ts";
-import type { CodeName } from "../../../proto/codes.ts";
-import { guestd } from "../../../proto/gen/messages.js";
 import {
   encodeStreamFrame,
   STREAM,
@@ -10,18 +7,12 @@ import {
   StreamFrameError,
   StreamFrameParser,
 } from "../../../proto/stream-frame.ts";
-import { truncate, visible, visibleLine } from "../../visible.ts";
+import { truncate } from "../../visible.ts";
+import { failureIn } from "../edge/failure.ts";
+import { answers, requests } from "../edge/stream-messages.ts";
 import { RpcError } from "../rpc-error.ts";
 import { dialStreams } from "./dial-streams.ts";
 import { MAX_SNAP, recordEnds } from "./pcap.ts";
-
-const { v1 } = guestd;
-const messages = {
-  request: codec("guestd.v1.CaptureRequest", v1.CaptureRequest),
-  started: codec("guestd.v1.CaptureStarted", v1.CaptureStarted),
-  end: codec("guestd.v1.CaptureEnd", v1.CaptureEnd),
-  failure: codec("guestd.v1.Failure", v1.Failure),
-};
 
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5000;
@@ -98,7 +89,7 @@ export async function* capturePackets(
 /** True for errors that another connection would not change. A guest that is quiesced for a snapshot is "unavailable" for a while. */
 function isFinal(error: unknown): boolean {
   if (error instanceof RpcError) return error.kind !== "unavailable";
-  return error instanceof StreamFrameError || error instanceof DecodeError;
+  return error instanceof StreamFrameError;
 }
 
 /** The events of one connection, without `interrupted`. */
@@ -110,7 +101,7 @@ async function* eventsOf(
   const socket = await dial(address, stop === undefined ? {} : { signal: stop });
   socket.on("error", () => undefined);
   const request = { version: 1, container_id: container, interface: interfaceName, filter, snap_length: snapLength };
-  socket.write(encodeStreamFrame("capture", STREAM.process, 0, messages.request.encode(request)));
+  socket.write(encodeStreamFrame("capture", STREAM.process, 0, requests.capture.encode(request)));
   const timers = keepAlive(socket);
   const onStop = () => {
     socket.write(encodeStreamFrame("captureStop", STREAM.process, 0));
@@ -160,7 +151,7 @@ function take(
   switch (type) {
     case "captureStarted": {
       if (state.snapLength > 0) throw wrong("a second start");
-      state.snapLength = messages.started.decode(payload).snap_length;
+      state.snapLength = answers.captureStarted.decode(payload).snap_length;
       if (state.snapLength < 1 || state.snapLength > MAX_SNAP)
         throw wrong(`a snap length of ${state.snapLength} bytes`);
       return { type: "started", snapLength: state.snapLength };
@@ -175,14 +166,14 @@ function take(
       return { type: "packets", bytes, ends };
     }
     case "captureEnd": {
-      const { packets, dropped, reason } = messages.end.decode(payload);
+      const { packets, dropped, reason } = answers.captureEnd.decode(payload);
       if (state.snapLength === 0) throw wrong("an end before the start");
       if (packets !== state.packets) throw wrong(`${state.packets} of ${packets} packets`);
-      return { type: "end", dropped, reason: visibleLine(truncate(reason)) };
+      return { type: "end", dropped, reason: truncate(reason) };
     }
     case "error": {
-      const { kind, message } = messages.failure.decode(payload);
-      throw new RpcError(kind as CodeName, visible(truncate(message)));
+      const { kind, message } = failureIn(payload);
+      throw new RpcError(kind, message);
     }
     default:
       return undefined;

@@ -1,8 +1,7 @@
 import { once } from "node:events";
 import type { Duplex } from "node:stream";
-import { codec, type Init } from "../../../proto/codec.ts";
-import type { CodeName } from "../../../proto/codes.ts";
-import { guestd } from "../../../proto/gen/messages.js";
+import type { Init } from "../../../proto/codec.ts";
+import type { guestd } from "../../../proto/gen/messages.js";
 import {
   encodeStreamFrame,
   type FrameType,
@@ -11,13 +10,9 @@ import {
   StreamFrameParser,
 } from "../../../proto/stream-frame.ts";
 import { dial } from "../dial.ts";
+import { failureIn } from "../edge/failure.ts";
+import { answers, requests } from "../edge/stream-messages.ts";
 import { AttachError } from "./attach-error.ts";
-
-const { v1 } = guestd;
-const copyMessage = codec("guestd.v1.Copy", v1.Copy);
-const readyMessage = codec("guestd.v1.CopyReady", v1.CopyReady);
-const endMessage = codec("guestd.v1.CopyEnd", v1.CopyEnd);
-const failure = codec("guestd.v1.Failure", v1.Failure);
 
 const PING_MS = 15_000;
 /** Pings without an answer after which the connection counts as lost. */
@@ -82,13 +77,13 @@ export class CopyLink implements Disposable {
     signal.addEventListener("abort", destroy, { once: true });
     try {
       socket.on("error", () => undefined); // reading reports it
-      socket.write(encodeStreamFrame("copy", STREAM.process, 0, copyMessage.encode({ version: 1, ...request })));
+      socket.write(encodeStreamFrame("copy", STREAM.process, 0, requests.copy.encode({ version: 1, ...request })));
       const frames = framesOf(socket, () => {
         unanswered.count = 0;
       });
       const { value: first } = await frames.next();
       if (first?.type !== "copyReady") throw new LostLink("the connection ended");
-      return new CopyLink(socket, frames, readyMessage.decode(first.payload), unanswered, signal);
+      return new CopyLink(socket, frames, answers.copyReady.decode(first.payload), unanswered, signal);
     } catch (error) {
       socket.destroy();
       throw error;
@@ -125,7 +120,7 @@ export class CopyLink implements Disposable {
 
   /** Sends the end of an archive. */
   sendEnd(offset: number): void {
-    this.send("copyEnd", offset, endMessage.encode({ version: 1 }));
+    this.send("copyEnd", offset, requests.copyEnd.encode({ version: 1 }));
   }
 
   [Symbol.dispose](): void {
@@ -136,7 +131,7 @@ export class CopyLink implements Disposable {
 }
 
 /** Returns the lines about what the agent has left out. */
-export const notesOf = ({ payload }: StreamFrame): readonly string[] => endMessage.decode(payload).notes;
+export const notesOf = ({ payload }: StreamFrame): readonly string[] => answers.copyEnd.decode(payload).notes;
 
 async function* framesOf(socket: Duplex, onFrame: () => void): AsyncGenerator<StreamFrame> {
   const parser = new StreamFrameParser("agent", { cutData: true });
@@ -150,8 +145,8 @@ async function* framesOf(socket: Duplex, onFrame: () => void): AsyncGenerator<St
     for (const frame of parser.push(value)) {
       if (frame.type !== "error") yield frame;
       else {
-        const { kind, message } = failure.decode(frame.payload);
-        throw new AttachError(kind as CodeName, message);
+        const { kind, message } = failureIn(frame.payload);
+        throw new AttachError(kind, message);
       }
     }
   }

@@ -1,18 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { codec } from "../../../proto/codec.ts";
-import { guestd } from "../../../proto/gen/messages.js";
+import type { guestd } from "../../../proto/gen/messages.js";
 import type { FrameType, StreamFrame } from "../../../proto/stream-frame.ts";
+import { answers, requests } from "../edge/stream-messages.ts";
 import { RpcError } from "../rpc-error.ts";
 import { type AgentFramesOptions, agentFrames } from "./agent-frames.ts";
-
-const { v1 } = guestd;
-const messages = {
-  list: codec("guestd.v1.CoresRequest", v1.CoresRequest),
-  listed: codec("guestd.v1.CoreList", v1.CoreList),
-  read: codec("guestd.v1.CoreRequest", v1.CoreRequest),
-  start: codec("guestd.v1.CoreStart", v1.CoreStart),
-  remove: codec("guestd.v1.CoresRemoveRequest", v1.CoresRemoveRequest),
-};
 
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5000;
@@ -51,14 +42,14 @@ export interface CoresOptions extends AgentFramesOptions {
 
 /** Lists the core dumps of a guest. `address` is that of guestd.v1.Streams. Throws RpcError. */
 export async function listCores(address: string, options: CoresOptions = {}): Promise<CoreDump[]> {
-  const request = messages.list.encode({ version: 1 });
-  const { cores } = messages.listed.decode((await answer(address, "cores", request, options)).payload);
+  const request = requests.cores.encode({ version: 1 });
+  const { cores } = answers.coreList.decode((await answer(address, "cores", request, options)).payload);
   return cores.map(coreOf);
 }
 
 /** Removes core dumps; missing ones are fine. Throws RpcError. */
 export async function removeCores(address: string, ids: readonly number[], options: CoresOptions = {}): Promise<void> {
-  await answer(address, "coresRemove", messages.remove.encode({ version: 1, ids: [...ids] }), options);
+  await answer(address, "coresRemove", requests.coresRemove.encode({ version: 1, ids: [...ids] }), options);
 }
 
 /**
@@ -77,11 +68,11 @@ export async function* readCore(
   const lost = retrying(what, options);
   for (;;) {
     try {
-      const request = messages.read.encode({ version: 1, id, from: at, epoch });
+      const request = requests.core.encode({ version: 1, id, from: at, epoch });
       for await (const { type, offset, payload } of agentFrames(address, "core", request, options)) {
         lost.answered();
         if (type === "coreStart") {
-          const { epoch: given, core } = messages.start.decode(payload);
+          const { epoch: given, core } = answers.coreStart.decode(payload);
           if (core === null) throw new RpcError("internal", `${what}: the agent doesn't describe it`);
           if (size === undefined) options.onStart?.(coreOf(core));
           [epoch, size] = [given, core.size];

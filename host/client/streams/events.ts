@@ -1,20 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { codec } from "../../../proto/codec.ts";
-import { guestd } from "../../../proto/gen/messages.js";
 import type { StreamFrame } from "../../../proto/stream-frame.ts";
 import type { dial } from "../dial.ts";
+import { answers, requests } from "../edge/stream-messages.ts";
+import { EVENT_TYPES } from "../edge/values.ts";
 import { RpcError } from "../rpc-error.ts";
 import { agentFrames } from "./agent-frames.ts";
 
-const { v1 } = guestd;
-const messages = {
-  request: codec("guestd.v1.EventsRequest", v1.EventsRequest),
-  start: codec("guestd.v1.EventsStart", v1.EventsStart),
-  event: codec("guestd.v1.Event", v1.Event),
-  gap: codec("guestd.v1.Gap", v1.Gap),
-};
 const NAMES = new Map(
-  Object.entries(v1.EventType).map(([name, type]) => [Number(type), name.toLowerCase().replaceAll("_", "-")]),
+  Object.entries(EVENT_TYPES).map(([name, type]) => [Number(type), name.toLowerCase().replaceAll("_", "-")]),
 );
 
 const FIRST_PAUSE_MS = 100;
@@ -120,20 +113,20 @@ function framesOf(
 ): AsyncGenerator<StreamFrame, void> {
   const since = next === undefined ? {} : { since: next };
   const request = { version: 1, epoch, ...since, kinds: [...kinds], container_id: container, end };
-  return agentFrames(address, "events", messages.request.encode(request), options);
+  return agentFrames(address, "events", requests.events.encode(request), options);
 }
 
 /** Moves the position, and returns the event of a frame. */
 function take({ type, offset, payload }: StreamFrame, position: Position): GuestEvent | EventGap | undefined {
   switch (type) {
     case "eventsStart": {
-      const { epoch, next } = messages.start.decode(payload);
+      const { epoch, next } = answers.eventsStart.decode(payload);
       position.epoch = epoch;
       position.next ??= next;
       return undefined;
     }
     case "event": {
-      const event = messages.event.decode(payload);
+      const event = answers.event.decode(payload);
       const { container_id: container, exec_id: exec, code, signal, generation } = event;
       const time = new Date(event.ms);
       if (offset < (position.next ?? 0) || Number.isNaN(time.getTime())) {
@@ -147,7 +140,7 @@ function take({ type, offset, payload }: StreamFrame, position: Position): Guest
       return { number: offset, time, type, container, exec, code, signal, generation, ...clone, ...core };
     }
     case "eventsGap": {
-      const { to, reason } = messages.gap.decode(payload);
+      const { to, reason } = answers.gap.decode(payload);
       position.next = to;
       return { type: "gap", number: offset, to, reason };
     }

@@ -1,7 +1,4 @@
 import type { Duplex } from "node:stream";
-import { codec } from "../../../proto/codec.ts";
-import type { CodeName } from "../../../proto/codes.ts";
-import { guestd } from "../../../proto/gen/messages.js";
 import {
   encodeStreamFrame,
   type FrameType,
@@ -9,11 +6,11 @@ import {
   type StreamFrame,
   StreamFrameParser,
 } from "../../../proto/stream-frame.ts";
+import { truncate } from "../../visible.ts";
 import { type DialOptions, dial } from "../dial.ts";
+import { failureIn } from "../edge/failure.ts";
+import { answers } from "../edge/stream-messages.ts";
 import { ForwardError, type ForwardErrorKind } from "./forward-error.ts";
-
-const failure = codec("guestd.v1.Failure", guestd.v1.Failure);
-const refusal = codec("guestd.v1.ForwardRefusal", guestd.v1.ForwardRefusal);
 
 export type ForwardDialOptions = Pick<DialOptions, "dialVsock" | "signal">;
 
@@ -42,12 +39,12 @@ export const cut = (reason: string, cause?: unknown) => new ForwardError("cut", 
 /** Returns the error that a frame reports; undefined for other frames. */
 export function errorIn({ type, payload }: StreamFrame): ForwardError | undefined {
   if (type === "forwardRefused") {
-    const { type: kind, message } = refusal.decode(payload);
-    return new ForwardError(kind as ForwardErrorKind, message);
+    const { type: kind, message } = answers.forwardRefusal.decode(payload);
+    return new ForwardError(kind as ForwardErrorKind, truncate(message));
   }
   if (type !== "error") return undefined;
-  const { kind, message } = failure.decode(payload);
-  return new ForwardError(kind as CodeName, message);
+  const { kind, message } = failureIn(payload);
+  return new ForwardError(kind, message);
 }
 
 /**

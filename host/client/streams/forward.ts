@@ -1,16 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { codec } from "../../../proto/codec.ts";
-import { guestd } from "../../../proto/gen/messages.js";
 import { dial } from "../dial.ts";
+import { requests } from "../edge/stream-messages.ts";
 import { ForwardError } from "./forward-error.ts";
 import { cut, dialFrames, type ForwardDialOptions, firstFrame, sendFrame } from "./forward-frames.ts";
 import { ForwardedStream } from "./forwarded-stream.ts";
-
-const { v1 } = guestd;
-const forwardRequest = codec("guestd.v1.ForwardRequest", v1.ForwardRequest);
-const forwardJoin = codec("guestd.v1.ForwardJoin", v1.ForwardJoin);
 
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 1000;
@@ -62,7 +57,7 @@ export function openStream(address: string, request: OpenRequest, options: Forwa
   return repeatCut(options, async (signal) => {
     const id = randomBytes(16);
     const [upload, download] = await both(
-      dialFrames(address, "forward", forwardRequest.encode({ version: 1, id, ...request }), { ...options, signal }),
+      dialFrames(address, "forward", requests.forward.encode({ version: 1, id, ...request }), { ...options, signal }),
       dial(address, { ...options, signal }).catch((error: Error) => {
         throw cut(error.message, error);
       }),
@@ -70,7 +65,7 @@ export function openStream(address: string, request: OpenRequest, options: Forwa
     download.on("error", () => undefined);
     try {
       await firstFrame(upload, signal);
-      sendFrame(download, "forwardJoin", forwardJoin.encode({ id }));
+      sendFrame(download, "forwardJoin", requests.forwardJoin.encode({ id }));
       await firstFrame(download, signal);
       return new ForwardedStream(upload, download);
     } catch (error) {
@@ -84,7 +79,7 @@ export function openStream(address: string, request: OpenRequest, options: Forwa
 export function openFlow(address: string, target: ForwardTarget, options: ForwardOptions): Promise<Duplex> {
   return repeatCut(options, async (signal) => {
     const request = { version: 1, id: randomBytes(16), ...requestOf(target), udp: true };
-    const socket = await dialFrames(address, "forward", forwardRequest.encode(request), { ...options, signal });
+    const socket = await dialFrames(address, "forward", requests.forward.encode(request), { ...options, signal });
     await firstFrame(socket, signal);
     return socket;
   });

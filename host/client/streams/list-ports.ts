@@ -1,12 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { codec } from "../../../proto/codec.ts";
-import { guestd } from "../../../proto/gen/messages.js";
+import { answers, requests } from "../edge/stream-messages.ts";
 import { type ForwardOptions, OPEN_MS, repeatCut } from "./forward.ts";
 import { ForwardError } from "./forward-error.ts";
 import { dialFrames, firstFrame } from "./forward-frames.ts";
-
-const listPortsRequest = codec("guestd.v1.ListPortsRequest", guestd.v1.ListPortsRequest);
-const listeningPorts = codec("guestd.v1.ListeningPorts", guestd.v1.ListeningPorts);
 
 const FIRST_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 500;
@@ -24,10 +20,10 @@ export function listPorts(
   options: ForwardOptions = {},
 ): Promise<{ readonly ports: readonly ListeningPort[]; readonly truncated: boolean }> {
   return repeatCut(options, async (signal) => {
-    const request = listPortsRequest.encode({ version: 1, container_id: container });
+    const request = requests.ports.encode({ version: 1, container_id: container });
     const socket = await dialFrames(address, "ports", request, { ...options, signal });
     try {
-      return listeningPorts.decode((await firstFrame(socket, signal)).payload);
+      return answers.ports.decode((await firstFrame(socket, signal)).payload);
     } finally {
       socket.destroy();
     }

@@ -1,15 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { codec } from "../../../proto/codec.ts";
-import { guestd } from "../../../proto/gen/messages.js";
 import { encodeStreamFrame, STREAM, type StreamFrame, StreamFrameParser } from "../../../proto/stream-frame.ts";
+import { requests } from "../edge/stream-messages.ts";
 import { type ForwardOptions, type ForwardTarget, openStream, requestOf } from "./forward.ts";
 import { ForwardError } from "./forward-error.ts";
 import { cut, dialFrames, errorIn } from "./forward-frames.ts";
-
-const { v1 } = guestd;
-const listenRequest = codec("guestd.v1.ForwardListenRequest", v1.ForwardListenRequest);
 
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5000;
@@ -48,7 +44,7 @@ export class ReverseForward {
   constructor(address: string, where: ForwardTarget, options: ReverseOptions) {
     this.#address = address;
     this.#options = options;
-    this.#request = listenRequest.encode({ version: 1, id: this.#id, ...requestOf(where) });
+    this.#request = requests.forwardListen.encode({ version: 1, id: this.#id, ...requestOf(where) });
     this.listening = this.#listening.promise;
     this.listening.catch(() => undefined);
     this.closed = this.#run();

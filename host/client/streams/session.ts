@@ -1,27 +1,15 @@
 import type { Duplex } from "node:stream";
-import { codec } from "../../../proto/codec.ts";
-import { CODES, type CodeName } from "../../../proto/codes.ts";
-import { guestd } from "../../../proto/gen/messages.js";
+import type { guestd } from "../../../proto/gen/messages.js";
 import { encodeStreamFrame, STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
-import { truncate, visible } from "../../visible.ts";
+import { failureIn } from "../edge/failure.ts";
+import { answers, requests } from "../edge/stream-messages.ts";
+import { STREAM_MODES } from "../edge/values.ts";
 import { AttachError } from "./attach-error.ts";
 import type { AttachmentState, OutputName, ProcessEnd } from "./attachment.ts";
 import { dialStreams } from "./dial-streams.ts";
 import { Lost, readFrames } from "./read-frames.ts";
 
-const { v1 } = guestd;
-const messages = {
-  attach: codec("guestd.v1.Attach", v1.Attach),
-  hello: codec("guestd.v1.Hello", v1.Hello),
-  gap: codec("guestd.v1.Gap", v1.Gap),
-  exit: codec("guestd.v1.Exit", v1.Exit),
-  resize: codec("guestd.v1.Resize", v1.Resize),
-  signal: codec("guestd.v1.Signal", v1.Signal),
-  failure: codec("guestd.v1.Failure", v1.Failure),
-  time: codec("guestd.v1.Time", v1.Time),
-};
-
-const { MODE_HOLD: hold, MODE_RING: ring, MODE_SPOOL: spool } = v1.StreamMode;
+const { MODE_HOLD: hold, MODE_RING: ring, MODE_SPOOL: spool } = STREAM_MODES;
 const MODES = { hold, ring, spool };
 const PING_MS = 15_000;
 /** Pings without an answer after which the connection counts as lost. */
@@ -110,14 +98,14 @@ export class Session {
   sendSize(): void {
     const { size, request } = this.#state;
     if (this.#hello?.terminal && size !== undefined && !request.observe) {
-      this.#send("resize", STREAM.process, 0, messages.resize.encode(size));
+      this.#send("resize", STREAM.process, 0, requests.resize.encode(size));
     }
   }
 
   sendSignals(): void {
     if (this.#hello === undefined || this.#state.request.observe) return;
     for (const number of this.#state.signals.splice(0)) {
-      this.#send("signal", STREAM.process, 0, messages.signal.encode({ number }));
+      this.#send("signal", STREAM.process, 0, requests.signal.encode({ number }));
     }
   }
 
@@ -174,7 +162,7 @@ export class Session {
       ...(position.stdout === undefined && { tail, since: since?.getTime() }),
       ...{ mode: mode && MODES[mode], keep_bytes: keepBytes, times: options.onTime !== undefined },
     };
-    this.#send("attach", STREAM.process, 0, messages.attach.encode(message));
+    this.#send("attach", STREAM.process, 0, requests.attach.encode(message));
   }
 
   #take({ type, stream, offset, payload }: StreamFrame): undefined | Promise<undefined> {
@@ -182,14 +170,14 @@ export class Session {
     const name = stream === STREAM.stderr ? "stderr" : "stdout";
     switch (type) {
       case "hello":
-        this.#begin(messages.hello.decode(payload));
+        this.#begin(answers.hello.decode(payload));
         break;
       case "data":
         return this.#data(name, stream, offset, payload);
       case "gap":
-        return this.#gap(stream, name, offset, messages.gap.decode(payload));
+        return this.#gap(stream, name, offset, answers.gap.decode(payload));
       case "time":
-        this.#state.options.onTime?.(name, new Date(messages.time.decode(payload).ms));
+        this.#state.options.onTime?.(name, new Date(answers.time.decode(payload).ms));
         break;
       case "eof":
         this.#check(name, offset);
@@ -199,20 +187,20 @@ export class Session {
         this.sendInput();
         break;
       case "stdinUnsure": {
-        const { to, reason } = messages.gap.decode(payload);
+        const { to, reason } = answers.gap.decode(payload);
         const line = `input from ${offset} to ${to} may or may not have been written: ${reason}`;
         this.#state.input.refuse(() => new AttachError("gap", line));
         break;
       }
       case "exit":
-        this.#exit(messages.exit.decode(payload));
+        this.#exit(answers.exit.decode(payload));
         break;
       case "ping":
         this.#send("pong", STREAM.process, offset);
         break;
       case "error": {
-        const { kind, message } = messages.failure.decode(payload);
-        throw new AttachError(isCodeName(kind) ? kind : "unknown", visible(truncate(message)));
+        const { kind, message } = failureIn(payload);
+        throw new AttachError(kind, message);
       }
       case "takenOver":
         throw new AttachError("taken-over", "attach: another client has taken over");
@@ -305,8 +293,4 @@ export class Session {
   #send(...frame: Parameters<typeof encodeStreamFrame>): void {
     if (this.#socket?.destroyed === false) this.#socket.write(encodeStreamFrame(...frame));
   }
-}
-
-function isCodeName(kind: string): kind is CodeName {
-  return Object.hasOwn(CODES, kind);
 }

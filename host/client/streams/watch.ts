@@ -1,12 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { codec } from "../../../proto/codec.ts";
-import { guestd } from "../../../proto/gen/messages.js";
+import type { guestd } from "../../../proto/gen/messages.js";
 import type { dial } from "../dial.ts";
+import { answers, requests } from "../edge/stream-messages.ts";
 import { RpcError } from "../rpc-error.ts";
 import { agentFrames } from "./agent-frames.ts";
-
-const watchRequest = codec("guestd.v1.WatchRequest", guestd.v1.WatchRequest);
-const watchUpdate = codec("guestd.v1.WatchUpdate", guestd.v1.WatchUpdate);
 
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 2000;
@@ -32,7 +29,7 @@ export interface WatchOptions {
  */
 export async function* readWatch(address: string, options: WatchOptions = {}): AsyncGenerator<WatchMessage, void> {
   const { intervalMs = 0, signal } = options;
-  const request = watchRequest.encode({ version: 1, interval_ms: intervalMs });
+  const request = requests.watch.encode({ version: 1, interval_ms: intervalMs });
   let isAnswered = false;
   let pause = FIRST_PAUSE_MS;
   while (signal?.aborted !== true) {
@@ -43,7 +40,7 @@ export async function* readWatch(address: string, options: WatchOptions = {}): A
         if (type !== "watchUpdate") continue;
         isLive = isAnswered = true;
         pause = FIRST_PAUSE_MS;
-        yield { type: "update", update: watchUpdate.decode(payload) };
+        yield { type: "update", update: answers.watch.decode(payload) };
       }
     } catch (error) {
       if (signal?.aborted) return;

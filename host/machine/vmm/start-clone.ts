@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Init } from "../../../proto/codec.ts";
-import { guestd } from "../../../proto/gen/messages.js";
+import type { guestd } from "../../../proto/gen/messages.js";
+import { AGENT_REPLACEMENTS } from "../../client/edge/values.ts";
 import { MachineError } from "../machine-error.ts";
 import { type GuestCallOptions, resumed } from "./guest-calls.ts";
 import type { MachineControl } from "./machine-control.ts";
@@ -48,7 +49,7 @@ export async function startClone(
     );
   }
   // The connection is of ttRPC: it survives the replacement.
-  const replacement = guestd.v1.AgentReplacement.WHEN_QUIET;
+  const replacement = AGENT_REPLACEMENTS.WHEN_QUIET;
   await machine.restore(vmmFolder);
   await machine.resume();
   const request = () => ({ replacement, ...identity, epoch, entropy: randomBytes(ENTROPY_BYTES) });

@@ -1,4 +1,5 @@
-import { otlp } from "../../../proto/gen/otlp.js";
+import { receivedSpans } from "../../client/edge/spans.ts";
+import { SPAN_KINDS, STATUS_CODES } from "../../client/edge/values.ts";
 import type { CallSpan } from "../protocol/calls.ts";
 
 const MILLION = 1_000_000;
@@ -7,7 +8,7 @@ const MAX_ATTRIBUTES = 16;
 
 /** Returns the spans of a message that an agent sent, with bounded texts. Throws if it isn't one. */
 export function callSpans(message: Uint8Array): CallSpan[] {
-  const { resource_spans } = otlp.ExportTraceServiceRequest.decode(message);
+  const { resource_spans } = receivedSpans.decode(message);
   const spans = resource_spans.flatMap(({ scope_spans }) => scope_spans.flatMap((scope) => scope.spans));
   return spans.map((span) => ({
     trace: hex(span.trace_id),
@@ -23,7 +24,7 @@ export function callSpans(message: Uint8Array): CallSpan[] {
         return [key.slice(0, MAX_TEXT), (string_value ?? int_value?.toString() ?? "").slice(0, MAX_TEXT)];
       }),
     ),
-    ...(span.status?.code === otlp.StatusCode.STATUS_CODE_ERROR
+    ...(span.status?.code === STATUS_CODES.STATUS_CODE_ERROR
       ? { failure: span.status.message.slice(0, MAX_TEXT) }
       : {}),
   }));
@@ -34,6 +35,6 @@ function hex(bytes: Uint8Array): string {
 }
 
 function kindOf(kind: number): CallSpan["kind"] {
-  if (kind === otlp.SpanKind.SPAN_KIND_SERVER) return "server";
-  return kind === otlp.SpanKind.SPAN_KIND_CLIENT ? "client" : "internal";
+  if (kind === SPAN_KINDS.SPAN_KIND_SERVER) return "server";
+  return kind === SPAN_KINDS.SPAN_KIND_CLIENT ? "client" : "internal";
 }
