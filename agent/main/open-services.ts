@@ -113,6 +113,7 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
     warmStart,
     sandbox,
     kernel,
+    stateDirectory,
     memAgent,
     policy: openPolicy(options, stateDirectory),
     network,

@@ -14,6 +14,7 @@ const STATE_OF_ONE_RUN = [
   "spools",
   "forwards",
   "events",
+  "copies.json",
   "policy.rego",
   "policy-data.json",
   "agent",

@@ -27,6 +27,8 @@ export interface RunningAgent {
 export interface Agent {
   readonly sandbox: Sandbox;
   readonly kernel: Pick<Kernel, "sys" | "files">;
+  /** The directory of what outlives the agent. */
+  readonly stateDirectory: string;
   readonly network: Network;
   readonly policy: PolicyDoor;
   readonly warmStart: Pick<WarmStart, "gate" | "quiesce" | "resume" | "unreported" | "reported">;

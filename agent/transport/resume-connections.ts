@@ -1,3 +1,4 @@
+import { MAX_DEATHS } from "../kernel/journal/deaths.ts";
 import type { FoundCall, FoundConnection } from "../kernel/journal/found-calls.ts";
 import type { Fd } from "../kernel/kernel.ts";
 import { status } from "../service/status.ts";
@@ -7,12 +8,6 @@ import type { ServedConnection, ServerParts } from "./served-connection.ts";
 import type { TtrpcConnection } from "./ttrpc-connection.ts";
 import { readKept } from "./ttrpc-request.ts";
 import { statusFrame } from "./ttrpc-response.ts";
-
-/**
- * Deaths of agents in a row, each while starting the same call, after which the call is held responsible and not repeated. An
- * agent killed for its silence counts twice.
- */
-const MAX_DEATHS = 4;
 
 interface Resumption extends ServerParts {
   readonly deposits: ReadonlyMap<string, Fd>;

@@ -315,6 +315,30 @@ describeInNamespaces("copying between the host and a container", () => {
     });
   });
 
+  it("is refused once agents have ended while they made it, and others are served", async () => {
+    const copy = (copy_id: string) =>
+      copyMessage.encode({ version: 1, container_id: container, copy_id, path: "/in", in: true, name: Buffer.of(102) });
+    const begin = async (copy_id: string) => {
+      const raw = await RawStreams.connect(address);
+      raw.send("copy", 3, 0, copy(copy_id));
+      const ready = raw.frame("copyReady").then(() => "ready");
+      return { raw, answer: await ready.catch(() => raw.error()) };
+    };
+    let [ended, answer] = [0, ""];
+    for (; ended <= 4; ended++) {
+      const begun = await begin("ends-each-agent");
+      ({ answer } = begun);
+      if (answer !== "ready") break;
+      await machine.killAgent();
+      begun.raw.socket.destroy();
+    }
+    expect(answer).toMatch(/^failed-precondition: .*copy: agents have ended while they made it, and it got no further/);
+    expect(ended).toBeGreaterThanOrEqual(2);
+    const other = await begin("another-copy");
+    expect(other.answer).toBe("ready");
+    other.raw.socket.destroy();
+  });
+
   describe("into a container", () => {
     hostileArchives(() => {
       const name = (path: string) => path.slice(inside.length);

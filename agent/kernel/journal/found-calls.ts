@@ -1,5 +1,6 @@
 import { monotonicMs } from "../monotonic-ms.ts";
 import type { CallMemory } from "./call-memory.ts";
+import { deathsAfter } from "./deaths.ts";
 import {
   ANSWERED,
   CALL,
@@ -99,16 +100,13 @@ function indexesOf(memory: CallMemory): number[] {
   return indexes;
 }
 
-/** More than an agent takes to start, less than init lets it stay silent. */
-const LONG_MS = 4000;
-
 /** Counts a death for the call that the previous agent was starting when it died; two if that took long, as it may hang. */
 function countDeath(memory: CallMemory): void {
   const place = memory.now(NOW.begun) - 1;
   memory.setNow(NOW.begun, 0);
   if (place < 0 || place >= memory.top || memory.call(place, CALL.state) === FREE) return;
   const took = (Math.round(monotonicMs()) % MAX_MS) - memory.now(NOW.begunAt);
-  memory.setCall(place, CALL.deaths, memory.call(place, CALL.deaths) + (took > LONG_MS ? 2 : 1));
+  memory.setCall(place, CALL.deaths, memory.call(place, CALL.deaths) + deathsAfter(took));
 }
 
 function foundCall(memory: CallMemory, place: number): FoundCall {

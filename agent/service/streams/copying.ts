@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { closeSync, constants, readlinkSync } from "node:fs";
 import { posix } from "node:path";
 import { ArchiveError } from "../../../lib/archive/archive-error.ts";
@@ -20,6 +21,7 @@ import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import { findContainer } from "../find-container.ts";
 import type { Agent } from "../rpc.ts";
+import { CopyDeaths } from "./copy-deaths.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
 const MAX_PATH = 4095;
@@ -52,6 +54,8 @@ export type Copy = {
 export class Copying {
   readonly #agent: Agent;
   readonly #epoch: () => Uint8Array;
+  /** Read at the first copy. */
+  #deaths: CopyDeaths | undefined;
   /** Copies with an open connection, by id. */
   readonly #active = new Map<string, { end(): Promise<void> }>();
   readonly #room = { names: new ByteBudget(NAMES_BYTES), links: new ByteBudget(LINKS_BYTES) };
@@ -83,12 +87,25 @@ export class Copying {
       const copy = request.in ? await this.#into(request) : await this.#outOf(request);
       return {
         ...copy,
-        close: (isEnded) => copy.close(isEnded).finally(release),
+        close: (isEnded) =>
+          copy.close(isEnded).finally(() => {
+            this.#deaths?.end(request.copy_id, isEnded);
+            release();
+          }),
       };
     } catch (error) {
+      this.#deaths?.end(request.copy_id, true);
       release();
       throw copyError(request, error);
     }
+  }
+
+  /** Notes where a copy begins, so that it is refused once it has ended several agents there. */
+  #begin({ copy_id, after, part }: guestd.v1.Copy, partBytes: number): void {
+    const { kernel, stateDirectory } = this.#agent;
+    this.#deaths ??= new CopyDeaths(`${stateDirectory}/copies.json`, kernel.files);
+    const position = [latin1(after), part && [latin1(part.name), part.version, partBytes]];
+    this.#deaths.begin(copy_id, createHash("sha256").update(JSON.stringify(position)).digest("hex"));
   }
 
   #check(request: guestd.v1.Copy): void {
@@ -118,6 +135,7 @@ export class Copying {
   }
 
   async #outOf(request: guestd.v1.Copy): Promise<Copy> {
+    this.#begin(request, request.part?.bytes ?? 0);
     using place = this.#openPlace(request);
     const path = withoutEnd(request.path);
     const base = posix.basename(path);
@@ -182,6 +200,13 @@ export class Copying {
     const part = request.part && { name: latin1(request.part.name), version: request.part.version };
     await this.#takeKept(request.copy_id)?.leaveTo(part);
     const part_bytes = part === null ? 0 : await sink.partialBytes(part);
+    try {
+      this.#begin(request, part_bytes);
+    } catch (error) {
+      await sink.close();
+      await sink.discard();
+      throw error;
+    }
     const opened = place.move();
     return {
       ready: { version: 1, epoch: this.#epoch(), place: identity, part_bytes },
