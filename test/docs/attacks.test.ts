@@ -26,5 +26,7 @@ it.each(rows.map(({ attack, files }) => [attack, files] as const))("names existi
  * repository.
  */
 function placeOf(file: string): string {
-  return /^(agent|host|image|lib|proto|release|rootfs-builder)\//.test(file) ? file : normalize(join("test/attack", file));
+  return /^(agent|host|image|lib|proto|release|rootfs-builder)\//.test(file)
+    ? file
+    : normalize(join("test/attack", file));
 }
