@@ -13,6 +13,7 @@ import { dial } from "../dial.ts";
 import { failureIn } from "../edge/failure.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
 import { AttachError } from "./attach-error.ts";
+import { writeBounded } from "./write-bounded.ts";
 
 const PING_MS = 15_000;
 /** Pings without an answer after which the connection counts as lost. */
@@ -109,7 +110,7 @@ export class CopyLink implements Disposable {
   }
 
   send(type: FrameType, offset: number, payload?: Uint8Array): void {
-    if (!this.#socket.destroyed) this.#socket.write(encodeStreamFrame(type, STREAM.process, offset, payload));
+    writeBounded(this.#socket, encodeStreamFrame(type, STREAM.process, offset, payload));
   }
 
   /** Resolves once the connection has taken what was sent, or is closed. */

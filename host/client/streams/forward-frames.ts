@@ -2,7 +2,9 @@ import type { Duplex } from "node:stream";
 import {
   encodeStreamFrame,
   type FrameType,
+  MAX_PAYLOAD_BYTES,
   STREAM,
+  STREAM_HEADER_BYTES,
   type StreamFrame,
   StreamFrameParser,
 } from "../../../proto/stream-frame.ts";
@@ -11,6 +13,9 @@ import { type DialOptions, dial } from "../dial.ts";
 import { failureIn } from "../edge/failure.ts";
 import { answers } from "../edge/stream-messages.ts";
 import { ForwardError, type ForwardErrorKind } from "./forward-error.ts";
+
+/** Longest frame, with its header. */
+const MAX_FRAME = STREAM_HEADER_BYTES + MAX_PAYLOAD_BYTES;
 
 export type ForwardDialOptions = Pick<DialOptions, "dialVsock" | "signal">;
 
@@ -53,8 +58,7 @@ export function errorIn({ type, payload }: StreamFrame): ForwardError | undefine
  */
 export function firstFrame(socket: Duplex, signal: AbortSignal): Promise<StreamFrame> {
   return new Promise((resolve, reject) => {
-    const HEADER = 16;
-    let [seen, wanted] = [Buffer.alloc(0), HEADER];
+    let [seen, wanted] = [Buffer.alloc(0), STREAM_HEADER_BYTES];
     const finish = (settle: () => void) => {
       socket.off("readable", onReadable).off("close", onClose).off("end", onClose);
       signal.removeEventListener("abort", onAbort);
@@ -70,7 +74,8 @@ export function firstFrame(socket: Duplex, signal: AbortSignal): Promise<StreamF
           const chunk = socket.read() as Buffer | null;
           if (chunk === null) return;
           seen = Buffer.concat([seen, chunk]);
-          if (seen.length >= HEADER) wanted = HEADER + seen.readUInt32BE(4);
+          if (seen.length >= STREAM_HEADER_BYTES) wanted = STREAM_HEADER_BYTES + seen.readUInt32BE(4);
+          if (wanted > MAX_FRAME) throw cut(`the agent announces an answer of ${wanted} bytes`);
           if (seen.length < wanted) continue;
           const rest = seen.subarray(wanted);
           const [frame] = new StreamFrameParser("agent").push(seen.subarray(0, wanted));

@@ -8,6 +8,7 @@ import { AttachError } from "./attach-error.ts";
 import type { AttachmentState, OutputName, ProcessEnd } from "./attachment.ts";
 import { dialStreams } from "./dial-streams.ts";
 import { Lost, readFrames } from "./read-frames.ts";
+import { writeBounded } from "./write-bounded.ts";
 
 const { MODE_HOLD: hold, MODE_RING: ring, MODE_SPOOL: spool } = STREAM_MODES;
 const MODES = { hold, ring, spool };
@@ -291,6 +292,6 @@ export class Session {
   }
 
   #send(...frame: Parameters<typeof encodeStreamFrame>): void {
-    if (this.#socket?.destroyed === false) this.#socket.write(encodeStreamFrame(...frame));
+    if (this.#socket !== undefined) writeBounded(this.#socket, encodeStreamFrame(...frame));
   }
 }
