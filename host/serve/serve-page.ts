@@ -9,6 +9,7 @@ import { answerRequest } from "./http/answer-request.ts";
 import { PageFiles } from "./http/page-files.ts";
 import type { RunCommand, ServeContext } from "./serve-context.ts";
 import { placeOf } from "./session/allowed-request.ts";
+import { ownAddress } from "./session/own-address.ts";
 import { sessionKey } from "./session/session-key.ts";
 import { Sessions } from "./session/sessions.ts";
 import { PageConnection } from "./socket/page-connection.ts";
@@ -48,7 +49,7 @@ export interface ServedPage extends AsyncDisposable {
  * listen, with FolderError or OperationError if the state store or the sessions' key can't be read.
  */
 export async function servePage(options: ServePageOptions): Promise<ServedPage> {
-  const { store, listen, origin, guest, address, version, allowExec, reports, run } = options;
+  const { store, origin, guest, address, version, allowExec, reports, run } = options;
   const closing = new AbortController();
   const key = sessionKey(store.root);
   const view = new LiveView(store, { ...(guest && { guest }), ...(address && { address }) });
@@ -59,7 +60,7 @@ export async function servePage(options: ServePageOptions): Promise<ServedPage> 
   };
   const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: 0 });
   server.maxConnections = MAX_CONNECTIONS;
-  await listenAt(server, listen).catch((error: unknown) => {
+  const listen = await listenAtOwn(server, options, key).catch((error: unknown) => {
     closeView();
     throw error;
   });
@@ -81,6 +82,21 @@ export async function servePage(options: ServePageOptions): Promise<ServedPage> 
       closeView();
     },
   };
+}
+
+/** Listens, by default at an address of this user's own, and resolves with the place. */
+async function listenAtOwn(server: Server, { listen, origin }: ServePageOptions, key: Buffer): Promise<LocalPlace> {
+  const isGiven = listen.host !== undefined || listen.path !== undefined || origin !== undefined;
+  const own = isGiven ? listen : { ...listen, host: ownAddress(key) };
+  try {
+    await listenAt(server, own);
+    return own;
+  } catch (error) {
+    // Not every machine has all of 127.0.0.0/8.
+    if (isGiven || (error as NodeJS.ErrnoException).code !== "EADDRNOTAVAIL") throw error;
+    await listenAt(server, listen);
+    return listen;
+  }
 }
 
 /** Accepts WebSockets of pages that have a session. */

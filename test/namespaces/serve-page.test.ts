@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildPage, PAGE_FOLDER } from "../../host/page/build.ts";
@@ -49,6 +52,37 @@ describeInNamespaces("the page of guestctl serve in a browser", () => {
       await stranger.goto(link);
       await stranger.getByRole("heading", { name: "No session" }).waitFor();
       await stranger.close();
+    },
+  );
+
+  it.skipIf(whyNoBrowser !== undefined)(
+    `gives a page at another port of its host the cookie, which reads and writes nothing there${when}`,
+    async () => {
+      const cookies: string[] = [];
+      const hostile = createServer(({ headers }, response) => {
+        cookies.push(headers.cookie ?? "");
+        response.writeHead(200, { "content-type": "text/html" }).end("<title>hostile</title>");
+      });
+      await once(hostile.listen(0, "127.0.0.1"), "listening");
+      const other = await context.newPage();
+      try {
+        const { hostname, origin, port } = new URL(link);
+        await other.goto(`http://${hostname}:${(hostile.address() as AddressInfo).port}/`);
+        const [cookie = ""] = cookies;
+        expect(cookie).toContain(`guestd-${port}=`);
+        expect(await other.evaluate("localStorage.length")).toBe(0);
+        const base = `${origin}/api/guests/${GUEST}`;
+        const ask = async (path: string, init: RequestInit = {}) => {
+          return (await fetch(`${base}${path}`, { ...init, headers: { cookie, origin } })).status;
+        };
+        expect(await ask(`/containers/${id}/files?path=/`)).toBe(403);
+        expect(await ask(`/containers/${id}/file?path=/planted`, { method: "PUT", body: "planted" })).toBe(403);
+        expect(await ask("/actions", { method: "POST", body: '{"action":"pause"}' })).toBe(403);
+      } finally {
+        await other.close();
+        hostile.closeAllConnections();
+        hostile.close();
+      }
     },
   );
 

@@ -4,6 +4,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { allRoutes } from "../../host/serve/route/all-routes.ts";
 import { PageClient, postToken } from "../../host/serve/testing/page-client.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startGuestctl } from "../scenarios/guestctl-process.ts";
@@ -45,8 +46,9 @@ describeInNamespaces("strangers at guestctl serve", () => {
   const NOTHING = { status: 403, body: "", more: {} };
 
   /** Resolves with the status that a WebSocket gets, 101 if it opens. */
-  async function dial(headers: Readonly<Record<string, string>>): Promise<number> {
-    const socket = new WebSocket(`ws://127.0.0.1:${link.port}/api/socket`, { headers });
+  async function dial(headers: Readonly<Record<string, string>>, secret?: string): Promise<number> {
+    const protocols = secret === undefined ? [] : [`guestd-page.${secret}`];
+    const socket = new WebSocket(`ws://127.0.0.1:${link.port}/api/socket`, protocols, { headers });
     const [response] = await Promise.race([
       once(socket, "upgrade"),
       once(socket, "unexpected-response").then(([, it]) => [it]),
@@ -58,7 +60,7 @@ describeInNamespaces("strangers at guestctl serve", () => {
   it.each(PATHS)("get 403 and nothing else for %s without a session", async (path) => {
     const { host } = link;
     expect(await ask(path, { host })).toEqual(NOTHING);
-    expect(await ask(path, { host, cookie: "guestd=1.r.x" })).toEqual(NOTHING);
+    expect(await ask(path, { host, cookie: `guestd-${link.port}=1.r.x`, "guestd-page": page.secret })).toEqual(NOTHING);
     expect(await ask(path, { host, cookie: page.cookie.replace(/\d/, "9") })).toEqual(NOTHING);
     expect(await ask(path, { host, origin: link.origin }, "POST")).toEqual(NOTHING);
   });
@@ -72,18 +74,53 @@ describeInNamespaces("strangers at guestctl serve", () => {
     ["a request that the browser says is of another site", { "sec-fetch-site": "cross-site" }],
     ["a request of another port of this host", { "sec-fetch-site": "same-site" }],
     ["the Host of another port", { host: "127.0.0.1:1" }],
-  ])("get 403 and nothing else with the session's cookie but %s, for the page too", async (_, wrong) => {
+  ])("get 403 and nothing else with a session but %s, for the page too", async (_, wrong) => {
     const headers = { host: link.host, cookie: page.cookie, ...wrong };
-    expect(await ask("/api/me", headers)).toEqual(NOTHING);
+    expect(await ask("/api/me", { ...headers, "guestd-page": page.secret })).toEqual(NOTHING);
     expect(await ask("/", headers)).toEqual(NOTHING);
-    expect(await dial({ origin: link.origin, ...headers })).toBe(403);
+    expect(await dial({ origin: link.origin, ...headers }, page.secret)).toBe(403);
   });
 
   it("get no socket without a cookie or an Origin", async () => {
     const { host, origin } = link;
-    expect(await dial({ host, origin })).toBe(403);
-    expect(await dial({ host, cookie: page.cookie })).toBe(403);
-    expect(await dial({ host, origin, cookie: page.cookie })).toBe(101);
+    const { cookie, secret } = page;
+    expect(await dial({ host, origin }, secret)).toBe(403);
+    expect(await dial({ host, cookie }, secret)).toBe(403);
+    expect(await dial({ host, origin, cookie }, secret)).toBe(101);
+  });
+
+  it("who gets the cookie, as each port of the page's host does, can't replay it for any request or the socket", async () => {
+    const { host, origin } = link;
+    const replayed = { host, origin, cookie: page.cookie };
+    for (const { method, path } of [...allRoutes, { method: "POST", path: "/api/links" }]) {
+      const place = path.replace(":guest", GUEST).replace(/:\w+/g, "any");
+      expect(await ask(place, replayed, method)).toEqual(NOTHING);
+      expect(await ask(`${place}?path=/&until=9999999999999&proof=${"x".repeat(43)}`, replayed, method)).toEqual(
+        NOTHING,
+      );
+    }
+    expect(await dial(replayed)).toBe(403);
+    expect(await dial(replayed, page.cookie.split(".").at(-1))).toBe(403);
+  });
+
+  it("a link for a download opens its own address alone, with the cookie", async () => {
+    const { host } = link;
+    const path = `/api/guests/${GUEST}/containers/none/file?path=/x`;
+    const { href } = await page.post<{ href: string }>("/api/links", { path });
+    expect((await ask(href, { host, cookie: page.cookie })).status).not.toBe(403);
+    expect(await ask(href, { host })).toEqual(NOTHING);
+    expect(await ask(href.replace("path=/x", "path=/y"), { host, cookie: page.cookie })).toEqual(NOTHING);
+    expect(await ask(href, { host, cookie: page.cookie, origin: link.origin }, "PUT")).toEqual(NOTHING);
+    expect((await page.request("/api/links", { method: "POST", body: '{"path":"/etc?x"}' })).status).toBe(400);
+  });
+
+  it("the page has an address of its own, unless another is given", async () => {
+    const { link: own } = await served.serve([], "0");
+    const { hostname } = new URL(own);
+    expect(hostname).toMatch(/^127\.[1-9]\d*\.\d+\.\d+$/);
+    expect(new URL((await served.serve([], "0")).link).hostname).toBe(hostname);
+    expect((await PageClient.open(own)).origin).toBe(new URL(own).origin);
+    expect(new URL((await served.serve([], "localhost:0")).link).hostname).toBe("127.0.0.1");
   });
 
   it("can't use the token again, nor guess it, and the page's files need none", async () => {
@@ -103,7 +140,7 @@ describeInNamespaces("strangers at guestctl serve", () => {
     const { origin, hash } = new URL(another);
     const response = await postToken(origin, hash.slice(1));
     expect(response.headers.get("set-cookie")).toMatch(
-      /^guestd=\d+\.r\.[\w-]{43}; HttpOnly; SameSite=Strict; Path=\/; Max-Age=\d+$/,
+      /^guestd-\d+=\d+\.r\.[\w-]{43}; HttpOnly; SameSite=Strict; Path=\/; Max-Age=\d+$/,
     );
   });
 
@@ -123,7 +160,9 @@ describeInNamespaces("strangers at guestctl serve", () => {
     const shell = { kind: "terminal", guest: GUEST, container: "any", exec: "x-any", cols: 80, rows: 24 } as const;
     expect(await socket.open({ ...shell, command: ["sh"] }).ended()).toBe(line.error);
     const { link: executing } = await served.serve(["--allow-exec"]);
-    const response = await fetch(`${new URL(executing).origin}/api/me`, { headers: { cookie: page.cookie } });
+    const { cookie, secret } = page;
+    const headers = { cookie, "guestd-page": secret };
+    const response = await fetch(`${new URL(executing).origin}/api/me`, { headers });
     expect(response.status).toBe(403); // a session that may only look stays so
   });
 

@@ -28,8 +28,9 @@ const HELP = `
 The link opens one session, which lasts for a week and survives a restart of the server: keep the link for yourself. The page
 only shows, until --allow-exec permits shells, writing files, and stopping, forking and killing.
 
-The server listens on a loopback address. For a browser elsewhere, tunnel the port (ssh -L 4878:127.0.0.1:4878 HOST), or
-listen on a unix socket behind a proxy with TLS and name its address with --origin.
+The server listens on a loopback address of this user's own, which guests don't reach. For a browser elsewhere, use --listen
+127.0.0.1:4878 and tunnel the port (ssh -L 4878:127.0.0.1:4878 HOST), or listen on a unix socket behind a proxy with TLS and
+name its address with --origin.
 
   guestctl serve
   guestctl serve --allow-exec --no-open
@@ -43,7 +44,7 @@ export function addServe(program: Command): void {
     .description("Serve a page that shows guests, containers and processes live, and print the link that opens it.")
     .addOption(
       new Option("--listen <place>", "a port, ADDRESS:PORT of this machine, or unix:PATH")
-        .default({ port: PORT }, `127.0.0.1:${PORT}`)
+        .default({ port: PORT }, `${PORT}, at a loopback address of this user's own`)
         .argParser(place),
     )
     .option("--origin <url>", "address at which a proxy serves the page", origin)
@@ -69,7 +70,8 @@ async function serve(flags: ServeFlags): Promise<void> {
   }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === undefined) throw error;
     const remedy = error.code === "EADDRINUSE" ? "; choose another with --listen 127.0.0.1:0" : "";
-    throw new CliError(`serve: listen on ${placeText(listen)}: ${oneLine(error)}${remedy}`);
+    const at = (listen.host ?? listen.path) === undefined ? `port ${listen.port}` : placeText(listen);
+    throw new CliError(`serve: listen on ${at}: ${oneLine(error)}${remedy}`);
   });
   await print(`${served.url}\n`);
   using _opened = flags.open && listen.path === undefined ? openBrowser(served.url, store.root) : undefined;
@@ -79,7 +81,7 @@ async function serve(flags: ServeFlags): Promise<void> {
 function place(text: string): Place {
   let found: Place;
   try {
-    found = placePair(`${text}:1`).first;
+    found = placePair(`${text.replace(/^localhost:/, "127.0.0.1:")}:1`).first;
   } catch {
     throw new InvalidArgumentError("Expected PORT, ADDRESS:PORT or unix:PATH.");
   }

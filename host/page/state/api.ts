@@ -1,4 +1,5 @@
-import type { ErrorAnswer } from "../../serve/protocol/requests.ts";
+import type { ErrorAnswer, LinkAnswer, LinkRequest } from "../../serve/protocol/requests.ts";
+import { secretHeader } from "./page-secret.ts";
 
 /** A request that the server refused, or that didn't reach it. The message is one line. */
 export class ApiError extends Error {
@@ -32,11 +33,22 @@ export async function postJson<T>(path: string, body: unknown): Promise<T | unde
   return answer.status === 204 ? undefined : ((await answer.json()) as T);
 }
 
+/** Downloads a file by the browser, to which the server gives an address for it. Rejects with ApiError. */
+export async function download(path: string, name: string): Promise<void> {
+  const request: LinkRequest = { path };
+  const { href = "" } = (await postJson<LinkAnswer>("/api/links", request)) ?? {};
+  const link = document.createElement("a");
+  Object.assign(link, { href, download: name });
+  link.click();
+}
+
 async function send(path: string, options: RequestInit): Promise<Response> {
-  const answer = await fetch(path, options).catch((error: unknown) => {
-    if (options.signal?.aborted) throw error;
-    throw new ApiError(0, "the server does not answer");
-  });
+  const answer = await fetch(path, { ...options, headers: { ...options.headers, ...secretHeader() } }).catch(
+    (error: unknown) => {
+      if (options.signal?.aborted) throw error;
+      throw new ApiError(0, "the server does not answer");
+    },
+  );
   if (answer.ok) return answer;
   throw new ApiError(answer.status, await errorOf(answer));
 }

@@ -43,6 +43,8 @@ const MAX_PAUSE_MS = 3000;
 
 export interface LiveSocketOptions {
   readonly url: string;
+  /** Called before each connection. */
+  protocols?(): readonly string[];
   /** Asks whether a session exists, after a connection failed. */
   hasSession(): Promise<boolean>;
   changed(state: LinkState): void;
@@ -64,7 +66,7 @@ export class LiveSocket {
   /** Connects, for the life of the page. */
   start(): void {
     this.#options.changed("connecting");
-    const socket = new WebSocket(this.#options.url);
+    const socket = new WebSocket(this.#options.url, [...(this.#options.protocols?.() ?? [])]);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.#socket = socket;

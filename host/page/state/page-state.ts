@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import type { MeAnswer } from "../../serve/protocol/requests.ts";
 import { type LinkState, LiveSocket } from "./live-socket.ts";
+import { secretProtocols } from "./page-secret.ts";
 import { whoAmI } from "./session.ts";
 
 export const linkState = signal<LinkState>("connecting");
@@ -28,6 +29,7 @@ export function sayError(error: unknown): void {
 
 export const socket = new LiveSocket({
   url: `${location.origin.replace(/^http/, "ws")}/api/socket`,
+  protocols: secretProtocols,
   async hasSession() {
     const answer = await whoAmI();
     // Another server may allow less.

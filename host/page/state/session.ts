@@ -1,5 +1,6 @@
-import type { MeAnswer, SessionRequest } from "../../serve/protocol/requests.ts";
+import type { MeAnswer, SessionAnswer, SessionRequest } from "../../serve/protocol/requests.ts";
 import { ApiError, getJson, postJson } from "./api.ts";
+import { keepSecret } from "./page-secret.ts";
 
 /** Exchanges the token in the address for a session, if there is one. It works once, so it is removed from the address. */
 export async function exchangeToken(): Promise<void> {
@@ -7,10 +8,13 @@ export async function exchangeToken(): Promise<void> {
   if (token === undefined) return;
   history.replaceState(null, "", `${location.pathname}${location.search}#/`);
   const request: SessionRequest = { token };
-  await postJson("/api/session", request).catch((error: unknown) => {
+  try {
+    const answer = await postJson<SessionAnswer>("/api/session", request);
+    if (answer !== undefined) keepSecret(answer.secret);
+  } catch (error) {
     // A session of an earlier link may still be good.
     if (!(error instanceof ApiError)) throw error;
-  });
+  }
 }
 
 /** Returns the token in a fragment; routes begin with a slash. */

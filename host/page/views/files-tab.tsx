@@ -4,7 +4,7 @@ import { shortSize } from "../../view/short-text.ts";
 import { Loading } from "../parts/loading.tsx";
 import { useJson } from "../parts/use-json.ts";
 import { Wide } from "../parts/wide.tsx";
-import { apiPath } from "../state/api.ts";
+import { apiPath, download } from "../state/api.ts";
 import { say, sayError, whyReadOnly } from "../state/page-state.ts";
 import { uploadFile } from "../state/upload-file.ts";
 
@@ -116,7 +116,13 @@ function FileRow({ file: { name, type, size, mode, uid, gid, modified }, href, o
       <td>{new Date(modified).toLocaleString(undefined, { hour12: false })}</td>
       <td>
         {(type === "file" || type === "link") && (
-          <a href={href} download={name}>
+          <a
+            href={href}
+            onClick={(event) => {
+              event.preventDefault();
+              void download(href, name).catch(sayError);
+            }}
+          >
             Download<span class="hidden"> {name}</span>
           </a>
         )}

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { oneLine } from "../../operation-error.ts";
+import type { LinkAnswer, SessionAnswer } from "../protocol/requests.ts";
 import { RequestFailure, statusOf } from "../request-failure.ts";
 import { allRoutes } from "../route/all-routes.ts";
 import { NEEDS_ALLOW_EXEC, type ServeContext } from "../serve-context.ts";
@@ -54,7 +55,9 @@ async function answer(
   }
   response.setHeader("cache-control", "no-store");
   if (pathname === "/api/session" && method === "POST") return await openSession(request, response, sessions);
-  if (!sessions.has(request.headers)) return refuse(response);
+  const isLink = isRead && sessions.hasLink(request.headers, request.url ?? "");
+  if (!isLink && !sessions.has(request.headers)) return refuse(response);
+  if (pathname === "/api/links" && method === "POST") return await makeLink(request, response, sessions);
   const gone = new AbortController();
   response.once("close", () => gone.abort());
   for (const route of allRoutes) {
@@ -71,9 +74,18 @@ async function answer(
 
 async function openSession(request: IncomingMessage, response: ServerResponse, sessions: Sessions): Promise<void> {
   const { token } = await readJson(request);
-  const cookie = typeof token === "string" && token.length <= MAX_TOKEN ? sessions.open(token) : undefined;
-  if (cookie === undefined) return refuse(response);
-  response.writeHead(204, { "set-cookie": cookie }).end();
+  const session = typeof token === "string" && token.length <= MAX_TOKEN ? sessions.open(token) : undefined;
+  if (session === undefined) return refuse(response);
+  response.setHeader("set-cookie", session.cookie);
+  sendJson(response, 200, { secret: session.secret } satisfies SessionAnswer);
+}
+
+/** A browser downloads by a plain address, without the page's secret: this one is good for one file and a minute. */
+async function makeLink(request: IncomingMessage, response: ServerResponse, sessions: Sessions): Promise<void> {
+  const { path } = await readJson(request);
+  if (typeof path !== "string" || !path.startsWith("/api/") || !path.includes("?"))
+    throw new RequestFailure(400, "path: expected the address of a file");
+  sendJson(response, 200, { href: sessions.link(request.headers, path) } satisfies LinkAnswer);
 }
 
 /** Says nothing but no. */

@@ -4,9 +4,25 @@ export interface ErrorAnswer {
   readonly error: string;
 }
 
-/** POST /api/session; 204 and a cookie, or 403. */
+/** POST /api/session; the cookie of a session with this answer, or 403. */
 export interface SessionRequest {
   readonly token: string;
+}
+
+/** All requests but downloads need the secret: in the header guestd-page, or as the WebSocket's subprotocol guestd-page.SECRET. */
+export interface SessionAnswer {
+  readonly secret: string;
+}
+
+/** POST /api/links */
+export interface LinkRequest {
+  /** Address of a file, with its query. */
+  readonly path: string;
+}
+
+/** The same address for a download: the cookie alone opens it for a minute. */
+export interface LinkAnswer {
+  readonly href: string;
 }
 
 /** GET /api/me */

@@ -1,15 +1,18 @@
 import { once } from "node:events";
 import { WebSocket } from "ws";
+import type { SessionAnswer } from "../protocol/requests.ts";
 import { PageSocket } from "./page-socket.ts";
 
 /** A page as a browser would be: it has a session, and sends its origin. */
 export class PageClient {
   readonly origin: string;
   readonly cookie: string;
+  readonly secret: string;
 
-  constructor(origin: string, cookie: string) {
+  constructor(origin: string, cookie: string, secret: string) {
     this.origin = origin;
     this.cookie = cookie;
+    this.secret = secret;
   }
 
   /** Opens the session of a link that `guestctl serve` printed. */
@@ -17,13 +20,14 @@ export class PageClient {
     const { origin, hash } = new URL(link);
     const response = await postToken(origin, hash.slice(1));
     const [cookie = ""] = (response.headers.get("set-cookie") ?? "").split(";");
-    if (response.status !== 204) throw new Error(`the session was refused: ${response.status}`);
-    return new PageClient(origin, cookie);
+    if (response.status !== 200) throw new Error(`the session was refused: ${response.status}`);
+    const { secret } = (await response.json()) as SessionAnswer;
+    return new PageClient(origin, cookie, secret);
   }
 
   /** The headers of its requests. */
   get headers(): Readonly<Record<string, string>> {
-    return { origin: this.origin, cookie: this.cookie };
+    return { origin: this.origin, cookie: this.cookie, "guestd-page": this.secret };
   }
 
   request(path: string, init: RequestInit = {}): Promise<Response> {
@@ -40,7 +44,9 @@ export class PageClient {
   }
 
   async socket(): Promise<PageSocket> {
-    const socket = new WebSocket(`${this.origin.replace(/^http/, "ws")}/api/socket`, { headers: this.headers });
+    const { origin, cookie, secret } = this;
+    const url = `${origin.replace(/^http/, "ws")}/api/socket`;
+    const socket = new WebSocket(url, [`guestd-page.${secret}`], { headers: { origin, cookie } });
     await once(socket, "open");
     return new PageSocket(socket);
   }
