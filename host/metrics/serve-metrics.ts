@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type LocalPlace, listenAt } from "../client/streams/local-forward.ts";
 import { oneLine } from "../operation-error.ts";
+import { isOwnHost } from "./own-host.ts";
 
 const TYPE = "text/plain; version=0.0.4; charset=utf-8";
 /** Bounds of what clients can take: connections, and milliseconds for a request. */
@@ -13,8 +14,15 @@ export interface ServedMetrics extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Serves metrics at /metrics. Requests during a scrape get its result. Rejects if it can't listen. */
-export async function serveMetrics(place: LocalPlace, scrape: () => Promise<string>): Promise<ServedMetrics> {
+/**
+ * Serves metrics at /metrics. Requests during a scrape get its result. Rejects if it can't listen.
+ * @param names names of this machine beside its addresses, in lower case; those of a unix socket's requests don't matter
+ */
+export async function serveMetrics(
+  place: LocalPlace,
+  scrape: () => Promise<string>,
+  names: readonly string[] = [],
+): Promise<ServedMetrics> {
   let running: Promise<string> | undefined;
   const current = () => {
     running ??= scrape().finally(() => {
@@ -24,6 +32,9 @@ export async function serveMetrics(place: LocalPlace, scrape: () => Promise<stri
   };
   const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS }, (request, response) => {
     request.resume();
+    if (place.path === undefined && !isOwnHost(request, names)) {
+      return void response.writeHead(403, { connection: "close" }).end("unknown Host; name it with --host\n");
+    }
     const path = request.url?.replace(/\?.*/, "");
     if (path !== "/metrics") return void response.writeHead(404).end("not found; see /metrics\n");
     if (request.method !== "GET" && request.method !== "HEAD") return void response.writeHead(405).end();

@@ -112,6 +112,35 @@ describeInNamespaces("guestctl metrics of all guests", () => {
     expect(served.output.stderr).toBe("");
   });
 
+  it("are refused to a page or guest that reaches them under another name", async () => {
+    const flags = ["metrics", "--listen", "127.0.0.2:0", "--host", "Metrics.example", "--host", "other"];
+    const named = startGuestctl(flags, { env: { XDG_RUNTIME_DIR: runtime } });
+    await named.prints(/metrics at http:\S+\n/);
+    const [, at] = /:(\d+)\/metrics/.exec(String(named.output.stdout)) ?? [];
+    const ask = async (host: string) => {
+      const headers = host === "" ? {} : { host };
+      const asked = request({ host: "127.0.0.2", port: at, path: "/metrics", headers, setHost: false }).end();
+      const [response] = await once(asked, "response");
+      response.resume();
+      return response.statusCode;
+    };
+    const own = ["localhost", `127.0.0.1:${at}`, `127.0.0.2:${at}`, "[::1]:1", "metrics.EXAMPLE", "other:80"];
+    expect(await Promise.all(own.map(ask))).toEqual(own.map(() => 200));
+    const wrong = [
+      "evil.example",
+      `evil.example:${at}`,
+      "127.evil.example",
+      "10.0.2.2:1",
+      "localhost.evil",
+      "[::2]",
+      "a@localhost",
+    ];
+    expect(await Promise.all(wrong.map(ask))).toEqual(wrong.map(() => 403));
+    expect(await ask("")).toBe(400);
+    named.child.kill();
+    expect(await named.ended).toBe(143);
+  });
+
   it("prints them, also of an agent at an address, and serves them on a unix socket", async () => {
     const all = ["metrics", "--all", "--address", agent.address];
     const printed = await runGuestctl(runtime, [...all, "--grep", "guest_up"]);

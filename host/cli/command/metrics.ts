@@ -14,11 +14,13 @@ interface MetricsFlags extends TargetFlags {
   readonly grep?: RegExp;
   readonly all?: true;
   readonly listen?: Place;
+  readonly host?: readonly string[];
 }
 
 const HELP = `
 With --all the metrics are those of this user's guests together: how many there are, their boots, calls and errors. With
---listen they are served at /metrics until it is interrupted. --address adds an agent that is not in a guest of guestctl.
+--listen they are served at /metrics until it is interrupted, to requests that name this machine: by localhost, the address
+that they reach, or a name of --host. --address adds an agent that is not in a guest of guestctl.
 
 Examples:
   guestctl metrics --guest web --grep meminfo
@@ -37,6 +39,7 @@ export function addMetrics(program: Command): void {
   command.addOption(
     new Option("--listen <place>", "serve the metrics of all guests: [ADDRESS:]PORT or unix:PATH").argParser(place),
   );
+  command.option("--host <name>", "with --listen: a name of this machine that requests may have; repeatable", hosts);
   withTarget(command)
     .addHelpText("after", HELP)
     .action((flags: MetricsFlags) => metrics(flags));
@@ -50,8 +53,14 @@ function place(text: string): Place {
   }
 }
 
+function hosts(text: string, before: readonly string[] = []): readonly string[] {
+  if (!/^[A-Za-z0-9_.-]+$/.test(text)) throw new InvalidArgumentError("Expected a name, without a port.");
+  return [...before, text.toLowerCase()];
+}
+
 async function metrics(flags: MetricsFlags): Promise<void> {
   if (flags.listen !== undefined) return serve(flags, flags.listen);
+  if (flags.host !== undefined) throw new CliError("metrics: --host needs --listen");
   const text = flags.all ? await (await scrapeOf(flags))() : await guestMetrics(flags);
   await print(visible(flags.grep === undefined ? text : matchingSamples(text, flags.grep)));
 }
@@ -66,7 +75,7 @@ async function serve(flags: MetricsFlags, at: Place): Promise<void> {
   const scrape = await scrapeOf(flags);
   const { serveMetrics } = await import("../../metrics/serve-metrics.ts");
   using interrupts = new Interrupts();
-  await using served = await serveMetrics(at, scrape).catch((error: Error) => {
+  await using served = await serveMetrics(at, scrape, flags.host).catch((error: Error) => {
     throw new CliError(`listen on ${placeText(at)}: ${oneLine(error)}`);
   });
   await print(`metrics at ${at.path === undefined ? `http://${placeText(at, served.port)}` : placeText(at)}/metrics\n`);
