@@ -2,6 +2,7 @@ import { Agent as HttpAgent, get as httpGet, type IncomingMessage } from "node:h
 import { Agent as HttpsAgent, get as httpsGet } from "node:https";
 import { isIPv4 } from "node:net";
 import { quoted } from "../../lib/quoted.ts";
+import { type Network, Reachable } from "./reachable.ts";
 import { RegistryError } from "./registry-error.ts";
 
 export interface HttpOptions {
@@ -11,19 +12,23 @@ export interface HttpOptions {
   /** Allows plain HTTP to hosts other than loopback. */
   readonly plainHttp: boolean;
   readonly signal: AbortSignal;
+  readonly network?: Network;
 }
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-/** Sends GET requests and follows redirects. Connections are kept until `close`. */
+/** Sends GET requests to a registry and to where it leads. Connections are kept until `close`. */
 export class HttpClient {
   readonly #options: HttpOptions;
   readonly #http = new HttpAgent({ keepAlive: true });
   readonly #https: HttpsAgent;
+  readonly #reachable: Reachable;
 
-  constructor(options: HttpOptions) {
+  /** @param home address of the registry */
+  constructor(home: URL, options: HttpOptions) {
     this.#options = options;
+    this.#reachable = new Reachable(plainName(home), options.network);
     const { httpsProxy, noProxy } = options;
     // Node would ignore an invalid URL and connect without a proxy.
     if (httpsProxy !== "" && !(URL.canParse(httpsProxy) && /^https?:$/.test(new URL(httpsProxy).protocol))) {
@@ -59,18 +64,24 @@ export class HttpClient {
   }
 
   #check(url: URL): void {
-    if (url.protocol === "https:") return;
-    if (url.protocol === "http:" && (this.#options.plainHttp || isLoopback(url.hostname))) return;
-    throw failed(url, "plain http is only for loopback, unless the option plain-http is set");
+    const isHttp = url.protocol === "http:" && (this.#options.plainHttp || isLoopback(url.hostname));
+    if (!isHttp && url.protocol !== "https:")
+      throw failed(url, "plain http is only for loopback, unless the option plain-http is set");
+    try {
+      this.#reachable.check(plainName(url));
+    } catch (error) {
+      throw failed(url, String((error as Error).message));
+    }
   }
 
   #getOnce(url: URL, headers: Readonly<Record<string, string>>): Promise<IncomingMessage> {
     const { signal } = this.#options;
     const isPlain = url.protocol === "http:";
-    // "localhost" is not resolved by a name server.
-    const hostname = url.hostname === "localhost" ? "127.0.0.1" : url.hostname.replace(/^\[(.*)\]$/, "$1");
+    const hostname = plainName(url);
     const { port, pathname, search } = url;
-    const options = { hostname, port, path: `${pathname}${search}`, signal, headers: { host: url.host, ...headers } };
+    const own = { host: url.host, ...headers };
+    const lookup = this.#reachable.lookup(hostname);
+    const options = { hostname, port, path: `${pathname}${search}`, signal, lookup, headers: own };
     return new Promise((resolve, reject) => {
       const request = isPlain
         ? httpGet({ ...options, agent: this.#http }, resolve)
@@ -78,6 +89,11 @@ export class HttpClient {
       request.on("error", (error) => reject(signal.aborted ? signal.reason : failed(url, error.message, error)));
     });
   }
+}
+
+/** Returns the host to connect to: "localhost" is not resolved by a name server. */
+function plainName({ hostname }: URL): string {
+  return hostname === "localhost" ? "127.0.0.1" : hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
 /** True for 127.0.0.0/8, ::1 and localhost. */

@@ -1,6 +1,9 @@
 import type { ServerResponse } from "node:http";
-import { expect, test } from "vitest";
+import type { LookupFunction } from "node:net";
+import { describe, expect, test } from "vitest";
+import { addressKind } from "./address-kind.ts";
 import { parseImageReference } from "./image-reference.ts";
+import { Reachable } from "./reachable.ts";
 import { RegistryClient } from "./registry-client.ts";
 import { type Handler, startRegistry, type TestRegistry } from "./testing/registry.ts";
 
@@ -75,7 +78,9 @@ test("a token is not sent to another host after a redirect, and errors leave out
 test("a token URL on another host must be https", async () => {
   await using registry = await startRegistry();
   registry.handler = wantsToken(registry, "http://registry.invalid/token");
-  await expect(get(registry, "manifests/1")).rejects.toThrow("GET http://registry.invalid/token: plain http is only");
+  await expect(get(registry, "manifests/1")).rejects.toThrow(
+    "GET http://registry.invalid/token: a token server at plain http is only for a registry at plain http on the same host",
+  );
 });
 
 test.each([
@@ -181,4 +186,64 @@ test("a login isn't looked up for a registry that requires none", async () => {
   registry.put(Buffer.from("content"), "1");
   await getWithLogin(registry, () => Promise.reject(new Error("looked up")));
   expect(registry.requests).toEqual(["GET /v2/test/image/manifests/1"]);
+});
+
+describe("a registry on the network", () => {
+  const login = async () => ({ username: "me", password: "secret" });
+  /** 127.0.0.1 counts as an address on the network, and names ending in .example have the address in front of it. */
+  const network = {
+    kindOf: (address: string) => (address === "127.0.0.1" ? "public" : addressKind(address)),
+    lookup: ((name, { all }, found) => {
+      const address = name.replace(/\.example$/, "").replaceAll("-", ".");
+      setImmediate(() => (all ? found(null, [{ address, family: 4 }]) : found(null, address, 4)));
+    }) satisfies LookupFunction as LookupFunction,
+  };
+
+  async function pull(registry: TestRegistry, name = registry.host): Promise<void> {
+    const all = { ...options, plainHttp: true, network, findLogin: login };
+    const client = new RegistryClient(parseImageReference(`${name}/test/image:1`), all);
+    try {
+      (await client.get("manifests/1", ["*/*"])).resume();
+    } finally {
+      client.close();
+    }
+  }
+
+  const places = ["127.0.0.2", "0.0.0.0", "[::1]", "169.254.169.254", "10.0.2.2", "[::ffff:10.0.0.1]"];
+
+  test.each(places.flatMap((host) => [`https://${host}:1/any`, `http://${host}:1/any`]))(
+    "can't have the login sent, or a request made, to %s",
+    async (place) => {
+      await using registry = await startRegistry();
+      registry.handler = wantsToken(registry, place);
+      await expect(pull(registry)).rejects.toThrow(
+        /^GET \S+: (a token server at plain http|\S+ leads to the \S+ address)/,
+      );
+      registry.handler = (_request, response) => {
+        response.writeHead(307, { location: place }).end();
+        return true;
+      };
+      await expect(pull(registry)).rejects.toThrow(/^GET \S+: \S+ leads to the \S+ address/);
+    },
+  );
+
+  test("can't reach them by a name either, while one inside may lead to its own network", async () => {
+    await using registry = await startRegistry();
+    const [, port] = registry.host.split(":");
+    registry.handler = wantsToken(registry, "https://127-0-0-2.example:1/token");
+    await expect(pull(registry)).rejects.toThrow("leads to the loopback address 127.0.0.2");
+    await expect(pull(registry, `127-0-0-1.example:${port}`)).rejects.toThrow(
+      "leads to the loopback address 127.0.0.2",
+    );
+    registry.handler = wantsToken(registry, "https://10-0-0-1.example:1/token");
+    await expect(pull(registry)).rejects.toThrow("leads to the private address 10.0.0.1");
+    expect(registry.requests.filter((line) => line.includes("Basic"))).toEqual([]);
+    const inside = new Reachable("10-0-0-7.example", { ...network, kindOf: addressKind });
+    const resolved = (name: string) =>
+      new Promise((resolve) => inside.lookup(name)(name, { all: false }, (error) => resolve(error?.message)));
+    expect(await resolved("10-0-0-7.example")).toBeUndefined();
+    expect(await resolved("192-168-1-1.example")).toBeUndefined();
+    expect(await resolved("127-0-0-1.example")).toContain("the loopback address");
+    expect(await resolved("169-254-169-254.example")).toContain("the link-local address");
+  });
 });

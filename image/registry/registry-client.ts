@@ -31,13 +31,13 @@ export class RegistryClient {
 
   constructor(reference: ImageReference, options: RegistryOptions) {
     this.#reference = reference;
-    this.#http = new HttpClient(options);
     this.#signal = options.signal;
     this.#findLogin = options.findLogin;
     const { registry, repository } = reference;
     const base = new URL(`https://${registry}/v2/${repository}/`);
     if (isLoopback(base.hostname) || options.plainHttp) base.protocol = "http:";
     this.#base = base;
+    this.#http = new HttpClient(base, options);
   }
 
   /** Returns the body of "manifests/…" or "blobs/…". Throws one line for any status but 200. */
@@ -77,6 +77,10 @@ export class RegistryClient {
       return;
     }
     if (challenge?.scheme !== "bearer" || place === undefined) throw this.#unsupported(url, challenge?.scheme);
+    if (place.protocol !== "https:" && !(this.#base.protocol === "http:" && place.hostname === this.#base.hostname)) {
+      const line = `GET ${show(place)}: a token server at plain http is only for a registry at plain http on the same host`;
+      throw new RegistryError("permission-denied", line);
+    }
     const headers = { accept: "application/json", "user-agent": AGENT, ...(basic && { authorization: basic }) };
     const answer = await tryAgain(() => this.#http.get(place, headers), this.#signal);
     if (answer.statusCode !== 200) throw await refusal(place, answer);

@@ -4,7 +4,7 @@ import { OneTimeToken } from "./one-time-token.ts";
 import { type NewSession, type Right, SessionProof } from "./session-proof.ts";
 
 /** Name of the header, and start of the WebSocket's subprotocol, by which the page proves that it is the page. */
-export const SECRET_HEADER = "guestd-page";
+const SECRET_HEADER = "guestd-page";
 const SECRET_PROTOCOL = "guestd-page.";
 
 /** Who may talk to the server: the page that was opened by its link, and no other. */
