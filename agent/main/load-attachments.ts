@@ -68,6 +68,7 @@ async function open(agent: Agent, sys: RealSys, processes: ResumableProcesses, p
   };
   return new AttachmentServer(sys, new Attaching(agent, processes, parts.trace), {
     kinds,
+    policy: agent.policy,
     checkCreation: (what) => agent.warmStart.gate.check(what),
   });
 }

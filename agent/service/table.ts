@@ -49,13 +49,18 @@ function bind(agent: Agent, method: AnyMethod, rpc: AnyRpc): Handler {
     const { container_id, exec_id } = request as { readonly container_id?: string; readonly exec_id?: string };
     call.container = loggedId(container_id);
     call.exec = loggedId(exec_id);
+    const { policy } = agent;
+    const { version } = policy;
     try {
-      agent.policy.check(name, requestName, request);
+      policy.check(name, requestName, request);
+      const response = await rpc.handle(agent, request as never, call);
+      // A read may have waited for long.
+      if (rpc.emptyIfDenied && version !== policy.version) policy.check(name, requestName, request);
+      return encode(method, response);
     } catch (error) {
       if (rpc.emptyIfDenied && isDenial(error)) return encode(method, {});
       throw error;
     }
-    return encode(method, await rpc.handle(agent, request as never, call));
   };
 }
 

@@ -252,6 +252,13 @@ describeInNamespaces("copying between the host and a container", () => {
     it.each<[string, Init<guestd.v1.Copy>, (raw: RawStreams) => void, RegExp]>([
       ["without a version", { version: 0 }, () => undefined, /^invalid-argument: copy: the request has no version/],
       ["with a relative path", { path: "in" }, () => undefined, /path "in" is no absolute path/],
+      [
+        "with a path that leads up",
+        { path: "/in/../etc" },
+        () => undefined,
+        /path "\/in\/..\/etc" is no absolute path/,
+      ],
+      ["with empty parts in its path", { path: "//etc" }, () => undefined, /path "\/\/etc" is no absolute path/],
       ["with a name that has a slash", { name: Buffer.from("a/b") }, () => undefined, /name is no file name$/],
       ["with an id that is a path", { copy_id: "../../../x" }, () => undefined, /copy_id must have 8 to 64/],
       ["with the epoch of another boot", { epoch: Buffer.of(1) }, () => undefined, /the guest was started again since/],

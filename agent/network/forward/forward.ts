@@ -8,6 +8,12 @@ const PART_MS = 50;
 
 const GONE = new AgentError("canceled", "forward: the client is gone");
 
+export interface ForwardOwner {
+  onClosed(): void;
+  /** Throws once the connection isn't allowed any more. */
+  checkAgain(): void;
+}
+
 /**
  * A forwarded connection. Each direction ends on its own: its source announces how many bytes it has sent, so a connection
  * that broke never looks like one that ended. All of it is in init and in the ledger, for the next agent.
@@ -17,7 +23,7 @@ export class Forward {
   readonly id: string;
   readonly #base: ForwardBase;
   readonly #fds: { [role in ForwardRole]?: Fd };
-  readonly #onClosed: () => void;
+  readonly #owner: ForwardOwner;
   readonly #up: Pump | undefined;
   readonly #down: Pump | undefined;
   /** Bytes that the client has announced. */
@@ -25,12 +31,12 @@ export class Forward {
   #closed = false;
 
   /** Owns the descriptors, which init already keeps. A direction without a pipe has ended. */
-  constructor(base: ForwardBase, place: number, id: string, fds: ForwardFds, onClosed: () => void) {
+  constructor(base: ForwardBase, place: number, id: string, fds: ForwardFds, owner: ForwardOwner) {
     this.#base = base;
     this.place = place;
     this.id = id;
     this.#fds = { ...fds };
-    this.#onClosed = onClosed;
+    this.#owner = owner;
     if (fds.up !== undefined) this.#up = new Pump(base, place, 0, fds.up);
     if (fds.down !== undefined) this.#down = new Pump(base, place, 1, fds.down);
   }
@@ -45,6 +51,15 @@ export class Forward {
     if (this.#up !== undefined) this.#readAnnouncement(download).catch((error: unknown) => this.#fail(error));
   }
 
+  /** Ends the connection with the reason if it isn't allowed any more. */
+  checkAgain(): void {
+    try {
+      this.#owner.checkAgain();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
   /** Ends the connection: the target gets a reset unless both directions had ended. Idempotent. */
   close(): void {
     if (this.#closed) return;
@@ -57,7 +72,7 @@ export class Forward {
     // Unread bytes would turn the end of a unix socket into a reset.
     if (download !== undefined) this.#tolerate(() => sys.read(download, new Uint8Array(64)));
     for (const role of Object.keys(this.#fds) as ForwardRole[]) this.#drop(role);
-    this.#onClosed();
+    this.#owner.onClosed();
   }
 
   async #runUp(upload: Fd, target: Fd | undefined): Promise<void> {

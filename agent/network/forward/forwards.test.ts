@@ -44,7 +44,7 @@ class World implements Disposable {
     const first = this.#agent();
     const [upload, download, target] = pairs.map(([, ours]) => ours);
     if (upload === undefined || download === undefined || target === undefined) throw new Error("three pairs");
-    first.forwards.open(ID, upload, target);
+    first.forwards.open(ID, upload, target, () => undefined);
     first.forwards.join(ID, download, Buffer.alloc(0));
     first.die();
   }
@@ -252,7 +252,7 @@ describe("a forwarded connection that is being opened", () => {
       const dying = { ...sys, pipe: counted(sys.pipe), write: counted(sys.write), close: () => undefined };
       const init = { greeting: { deposits } as never, deposit: counted(deposit), withdraw: () => undefined };
       const first = new Forwards({ sys: dying, init, ledger, protocol });
-      first.open(ID, ourUpload, ourTarget);
+      first.open(ID, ourUpload, ourTarget, () => undefined);
       expect(() => first.join(ID, ourDownload, ANSWER)).toThrow(Killed);
       for (const fd of [ourUpload, ourDownload, ourTarget]) sys.close(fd); // as the kernel does at its death
       const next = { ...init, deposit, withdraw: (name: string) => void deposits.delete(name) };
@@ -293,7 +293,7 @@ test("at most 32 KiB at a time are moved to vsock, and more to other sockets", a
   const init = { greeting: { deposits: new Map() } as never, deposit: () => undefined, withdraw: () => undefined };
   const ledger = new ForwardLedger(createForwardLedgerMemory());
   const forwards = new Forwards({ sys: watched, init, ledger, protocol });
-  forwards.open(ID, upload[1], target[1]);
+  forwards.open(ID, upload[1], target[1], () => undefined);
   forwards.join(ID, download[1], Buffer.alloc(0));
   for (const fd of [download[0], target[0]]) {
     expect((await receive(fd, (length) => length === sent.length)).equals(sent)).toBe(true);

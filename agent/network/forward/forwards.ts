@@ -15,7 +15,16 @@ interface Opened {
   readonly upload: Fd;
   readonly target: Fd;
   readonly timer: NodeJS.Timeout;
+  readonly checkAgain: () => void;
 }
+
+/** A connection of the previous agent's, which has not left what it was allowed for. */
+const unknown = () => {
+  throw new AgentError(
+    "permission-denied",
+    "forward: the policy has changed, and the connection is an earlier agent's",
+  );
+};
 
 /** All forwarded connections of this agent, and those that the previous one left. */
 export class Forwards {
@@ -35,7 +44,7 @@ export class Forwards {
       const isNeeded = fds.up !== undefined || fds.down !== undefined;
       const isComplete = upload !== undefined && download !== undefined && (target !== undefined || !isNeeded);
       if (isComplete && place < MAX_FORWARDS && !this.#running.has(place)) {
-        this.#run(place, id, { ...fds, upload, download });
+        this.#run(place, id, { ...fds, upload, download }, unknown);
       } else this.#discard(place, id, fds);
     }
   }
@@ -59,8 +68,23 @@ export class Forwards {
     throw new AgentError("resource-exhausted", `forward: ${MAX_FORWARDS} connections are already open`);
   }
 
-  /** Owns both descriptors, even if it throws. Closes them unless `join` follows in time. */
-  open(id: string, upload: Fd, target: Fd): void {
+  /** Ends the connections that are denied now, with the reason. */
+  checkAgain(): void {
+    for (const [id, { checkAgain }] of [...this.#opened]) {
+      try {
+        checkAgain();
+      } catch {
+        this.#close(id); // its second half is refused
+      }
+    }
+    for (const forward of [...this.#running.values()]) forward.checkAgain();
+  }
+
+  /**
+   * Owns both descriptors, even if it throws. Closes them unless `join` follows in time.
+   * @param checkAgain throws once the connection isn't allowed any more
+   */
+  open(id: string, upload: Fd, target: Fd, checkAgain: () => void): void {
     try {
       this.checkRoom();
       if (this.#opened.has(id)) throw new AgentError("already-exists", `forward: the id ${id} is in use`);
@@ -69,7 +93,7 @@ export class Forwards {
       throw error;
     }
     const timer = setTimeout(() => this.#close(id), this.#joinMs).unref();
-    this.#opened.set(id, { place: this.#freePlace(), upload, target, timer });
+    this.#opened.set(id, { place: this.#freePlace(), upload, target, timer, checkAgain });
   }
 
   /** True while `join` is awaited. */
@@ -102,18 +126,19 @@ export class Forwards {
       // The client's connections come last: without one of them the next agent closes the other, and the client opens a new forward.
       const deposited = { up: fds.up, down: fds.down, target, download, upload };
       for (const [role, fd] of Object.entries(deposited)) init.deposit(depositName(place, id, role as ForwardRole), fd);
-      this.#run(place, id, deposited);
+      this.#run(place, id, deposited, opened.checkAgain);
     } catch (error) {
       this.#discard(place, id, fds);
       throw error;
     }
   }
 
-  #run(place: number, id: string, fds: ForwardFds): void {
-    const forward = new Forward(this.#base, place, id, fds, () => {
+  #run(place: number, id: string, fds: ForwardFds, checkAgain: () => void): void {
+    const onClosed = () => {
       this.#running.delete(place);
       activity.publish({});
-    });
+    };
+    const forward = new Forward(this.#base, place, id, fds, { onClosed, checkAgain });
     this.#running.set(place, forward);
     forward.start();
   }

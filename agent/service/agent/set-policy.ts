@@ -4,7 +4,7 @@ import type { Rpc } from "../rpc.ts";
 export const setPolicy: Rpc<"SetPolicy"> = {
   afterDeath: "continue",
   async handle(agent, { policy }) {
-    agent.policy.set(policy);
+    await agent.policy.set(policy);
     return {};
   },
 };

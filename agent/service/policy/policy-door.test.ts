@@ -38,10 +38,10 @@ test("a list of allowed calls denies all others", () => {
   );
 });
 
-test("a policy that is set applies from then on and is stored", () => {
+test("a policy that is set applies from then on and is stored", async () => {
   const door = open();
   const text = "package agent_policy\ndefault CopyFileRequest := false\ndefault StartContainerRequest := true";
-  door.set(text);
+  await door.set(text);
   expect(door.kept).toEqual([text]);
   expect(check(door, "CopyFile")).toThrow(
     denied("CopyFileRequest is blocked by policy: rule CopyFileRequest is false"),
@@ -50,10 +50,10 @@ test("a policy that is set applies from then on and is stored", () => {
   expect(check(door, "ExecProcess")).toThrow(expect.objectContaining({ kind: "internal" }));
 });
 
-test("an unreadable policy leaves the old one in force", () => {
+test("an unreadable policy leaves the old one in force", async () => {
   const door = open();
-  door.set("package agent_policy\ndefault CopyFileRequest := false");
-  expect(() => door.set("allow all")).toThrow(expect.objectContaining({ kind: "invalid-argument" }));
+  await door.set("package agent_policy\ndefault CopyFileRequest := false");
+  await expect(door.set("allow all")).rejects.toEqual(expect.objectContaining({ kind: "invalid-argument" }));
   expect(check(door, "CopyFile")).toThrow(/blocked/);
   expect(door.kept).toHaveLength(1);
 });
@@ -61,4 +61,26 @@ test("an unreadable policy leaves the old one in force", () => {
 test("the first policy applies until one is set, and a wrong one allows nothing", () => {
   expect(check(open({ first: "package agent_policy\nExecProcessRequest := false" }), "ExecProcess")).toThrow(/blocked/);
   expect(() => open({ first: "" })).toThrow(/^policy, line 1/);
+});
+
+test("what continues is asked again when the policy changes, and ends with the reason", async () => {
+  const door = open();
+  const ends: string[] = [];
+  const follow = (name: string, call: string, version = door.version) =>
+    door.follow({ checkAgain: check(door, call), onError: (error) => ends.push(`${name}: ${error}`) }, version);
+  const before = door.version;
+  follow("watch", "Watch");
+  follow("gone", "Watch")();
+  const leave = follow("events", "Events");
+  await door.set("package agent_policy\ndefault WatchRequest := true\ndefault EventsRequest := true");
+  expect(ends).toEqual([]);
+  const denying = "package agent_policy\ndefault WatchRequest := false\ndefault EventsRequest := true";
+  await door.set(denying);
+  expect(ends).toEqual([
+    expect.stringMatching(/^watch: .*WatchRequest is blocked by policy: rule WatchRequest is false$/),
+  ]);
+  leave();
+  follow("late", "Watch", before);
+  follow("allowed", "Events", before);
+  expect(ends.slice(1)).toEqual([expect.stringMatching(/^late: .*blocked by policy/)]);
 });

@@ -1,3 +1,4 @@
+import { yieldToEventLoop } from "../../../lib/yield-to-event-loop.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { PolicyEngine, PolicyReader, Verdict } from "./policy-engine.ts";
 import { policyInput } from "./policy-input.ts";
@@ -22,10 +23,21 @@ export interface PolicyOptions {
   readonly first: string | undefined;
 }
 
+/** Something that continues after its check: a connection, or a forwarded one. */
+export interface Standing {
+  /** Asks the policy again. Throws what it did at first if it denies now. */
+  checkAgain(): void;
+  /** Ends with the reason. */
+  onError(error: unknown): void;
+}
+
 /** Checks every call but those of health before it does anything. Without a policy and lists it allows all. */
 export class PolicyDoor {
   readonly #options: PolicyOptions;
+  readonly #standing = new Set<Standing>();
   #engine: PolicyEngine | undefined;
+  /** Number of policies that were set: what was checked under an earlier one is checked again. */
+  version = 0;
 
   /** Restores the policy of the last agent. Throws for an unreadable one. */
   constructor(options: PolicyOptions) {
@@ -41,11 +53,27 @@ export class PolicyDoor {
     if (!allowed) throw new AgentError("permission-denied", `${requestName} is blocked by policy: ${reason}`);
   }
 
-  /** Replaces the policy. Throws for an unreadable one, which leaves the old policy in force. */
-  set(text: string): void {
+  /**
+   * Replaces the policy. Resolves once what it denies has ended. Rejects for an unreadable one, which leaves the old policy in
+   * force.
+   */
+  async set(text: string): Promise<void> {
     const engine = this.#read(text, undefined);
     this.#options.store.writeText(text);
     this.#engine = engine;
+    this.version++;
+    const pause = yieldToEventLoop();
+    for (const each of [...this.#standing]) {
+      if (this.#standing.has(each)) askAgain(each);
+      await pause();
+    }
+  }
+
+  /** Asks again whenever the policy changes, until the returned function is called; at once if it has changed since `version`. */
+  follow(standing: Standing, version: number): () => void {
+    this.#standing.add(standing);
+    if (version !== this.version) askAgain(standing);
+    return () => void this.#standing.delete(standing);
   }
 
   #read(text: string, kept: string | undefined): PolicyEngine {
@@ -60,6 +88,14 @@ export class PolicyDoor {
       return { allowed: false, reason: "agent.allow_calls does not name it" };
     }
     return this.#engine?.ask(requestName, () => policyInput(requestName, request)) ?? ALLOWED;
+  }
+}
+
+function askAgain(standing: Standing): void {
+  try {
+    standing.checkAgain();
+  } catch (error) {
+    standing.onError(error);
   }
 }
 

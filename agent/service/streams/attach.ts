@@ -91,7 +91,7 @@ export class Attaching {
       const line = "attach: the guest was started again since, so the process and the rest of its output are gone";
       throw new AgentError("not-found", line);
     }
-    this.#checkPolicy(request);
+    this.checkPolicy(request);
     const remains = this.#remains(request);
     if (remains !== undefined) return remains;
     const container = findContainer(this.agent, request.container_id, "not-found");
@@ -160,7 +160,7 @@ export class Attaching {
   }
 
   /** Attach needs the permission for itself and for every call of Kata's contract that it stands for. */
-  #checkPolicy(request: guestd.v1.Attach): void {
+  checkPolicy(request: guestd.v1.Attach): void {
     const { policy } = this.agent;
     const { container_id, exec_id, process } = request;
     const { request: exec } = agentService.ExecProcess;

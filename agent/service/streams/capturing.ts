@@ -23,6 +23,8 @@ export interface OpenCapture {
   readonly snapLength: number;
   /** Calls back if the container ends before the capture is closed, with one line. */
   onContainerEnd(callback: (reason: string) => void): void;
+  /** Throws if the policy denies the capture, now that it has changed. */
+  checkAgain(): void;
   close(): void;
 }
 
@@ -41,7 +43,8 @@ export class Capturing {
   open(payload: Uint8Array): OpenCapture {
     const request = decode(payload);
     check(request);
-    this.#agent.policy.check("Capture", "CaptureRequest", request);
+    const checkPolicy = () => this.#agent.policy.check("Capture", "CaptureRequest", request);
+    checkPolicy();
     if (this.#open >= MAX_CAPTURES) {
       const line = `capture: ${MAX_CAPTURES} captures are already running; stop one of them`;
       throw new AgentError("resource-exhausted", line);
@@ -68,6 +71,7 @@ export class Capturing {
     return {
       capture,
       snapLength,
+      checkAgain: checkPolicy,
       onContainerEnd: (callback) => {
         onEnd = callback;
       },

@@ -8,6 +8,7 @@ import { bytesOf } from "../../../lib/archive/member.ts";
 import { isDirectory, isFile, isLink } from "../../../lib/archive/tree-files.ts";
 import { TreeSink } from "../../../lib/archive/tree-sink.ts";
 import { TreeSource } from "../../../lib/archive/tree-source.ts";
+import { isPlainPath } from "../../../lib/plain-path.ts";
 import { codec, DecodeError, type Init } from "../../../proto/codec.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { agentService } from "../../../proto/gen/services.js";
@@ -43,12 +44,17 @@ export type Copy = {
   readonly ready: Init<guestd.v1.CopyReady>;
   /** Returns one line for each kind of thing that was left out so far. */
   notes(): string[];
+  /** Throws if the policy denies the copy, now that it has changed. */
+  checkAgain(): void;
   /** Closes what the copy has open. `isEnded`: its client does not continue it. */
   close(isEnded: boolean): Promise<void>;
 } & (
   | { readonly archive: () => AsyncIterable<Buffer> }
   | { readonly extract: (source: AsyncIterable<Uint8Array>, onTaken: (position: number) => void) => Promise<void> }
 );
+
+type OpenedCopy = DistributiveOmit<Copy, "checkAgain">;
+type DistributiveOmit<T, Key extends PropertyKey> = T extends unknown ? Omit<T, Key> : never;
 
 /** Copies files between clients and the roots of containers, or that of the guest. */
 export class Copying {
@@ -87,6 +93,7 @@ export class Copying {
       const copy = request.in ? await this.#into(request) : await this.#outOf(request);
       return {
         ...copy,
+        checkAgain: () => this.#checkPolicy(request),
         close: (isEnded) =>
           copy.close(isEnded).finally(() => {
             this.#deaths?.end(request.copy_id, isEnded);
@@ -116,8 +123,9 @@ export class Copying {
       throw new AgentError("not-found", "copy: the guest was started again since; copy again from the beginning");
     }
     if (!/^[\w-]{8,64}$/.test(copy_id)) throw refuse("copy_id must have 8 to 64 letters, digits and dashes");
-    if (!path.startsWith("/") || path.includes("\0") || Buffer.byteLength(path) > MAX_PATH) {
-      throw refuse(`path ${JSON.stringify(path.slice(0, 200))} is no absolute path of at most ${MAX_PATH} bytes`);
+    if (!isPlainPath(path) || Buffer.byteLength(path) > MAX_PATH) {
+      const why = `is no absolute path of at most ${MAX_PATH} bytes without "." and ".." and empty parts`;
+      throw refuse(`path ${JSON.stringify(path.slice(0, 200))} ${why}`);
     }
     if (name.length > 255 || name.includes(0) || name.includes(0x2f)) throw refuse("name is no file name");
     if (request.in && [".", ".."].includes(Buffer.from(name).toString("latin1"))) throw refuse("name is no file name");
@@ -126,20 +134,21 @@ export class Copying {
   /** Copy needs the permission for itself, and for the call of Kata's contract that moves bytes in the same direction. */
   #checkPolicy(request: guestd.v1.Copy): void {
     const { policy } = this.#agent;
-    const { container_id, path } = request;
-    policy.check("Copy", "CopyRequest", request);
+    const { container_id } = request;
+    const path = withoutEnd(request.path);
+    policy.check("Copy", "CopyRequest", { ...request, path });
     if (request.in) {
       const { request: file } = agentService.CopyFile;
       policy.check("CopyFile", "CopyFileRequest", file.decode(file.encode({ path, file_mode: S_IFREG })));
     } else policy.check("ReadStdout", "ReadStreamRequest", { container_id, exec_id: "", len: 0 });
   }
 
-  async #outOf(request: guestd.v1.Copy): Promise<Copy> {
+  async #outOf(request: guestd.v1.Copy): Promise<OpenedCopy> {
     this.#begin(request, request.part?.bytes ?? 0);
     using place = this.#openPlace(request);
     const path = withoutEnd(request.path);
     const base = posix.basename(path);
-    const isFollowed = request.follow || request.contents || base === "" || /\/\.?$/.test(request.path);
+    const isFollowed = request.follow || request.contents || base === "" || request.path.endsWith("/");
     const dir = isFollowed ? undefined : await place.open(posix.dirname(path), O_PATH | O_DIRECTORY);
     const fd =
       dir === undefined
@@ -180,7 +189,7 @@ export class Copying {
     };
   }
 
-  async #into(request: guestd.v1.Copy): Promise<Copy> {
+  async #into(request: guestd.v1.Copy): Promise<OpenedCopy> {
     using place = this.#openPlace(request);
     const { fd, placing, to } = await this.#chooseDirectory(request, place);
     const stat = await place.files.stat(fd);
@@ -334,9 +343,9 @@ const replaced = () =>
 const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
 const bytesOfText = (text: string): Buffer => bytesOf(Buffer.from(text).toString("latin1"));
 
-/** Returns a path without "." and "..", which are taken by name, and without slashes at its end. */
+/** Returns a path without the slash at its end. */
 function withoutEnd(path: string): string {
-  return posix.normalize(path).replace(/(?<=.)\/+$/, "");
+  return path.replace(/(?<=.)\/$/, "");
 }
 
 async function* converted(request: guestd.v1.Copy, archive: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

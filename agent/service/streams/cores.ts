@@ -48,12 +48,17 @@ export class Cores {
     return messages.listed.encode({ version: 1, cores: cores.map(messageOf) });
   }
 
+  /** Throws if the policy denies reading a core dump. */
+  checkPolicy(payload: Uint8Array): void {
+    this.#agent.policy.check("GetCore", "CoreRequest", decode("get a core dump", messages.read, payload));
+  }
+
   /** Begins to read a core dump. */
   open(payload: Uint8Array): CoreReading {
     const request = decode("get a core dump", messages.read, payload);
     const { id, from, epoch: known } = request;
     const what = `get core dump ${id}`;
-    this.#agent.policy.check("GetCore", "CoreRequest", request);
+    this.checkPolicy(payload);
     const kept = this.#store(what);
     const epoch = this.#epoch();
     if (known.length > 0 && !Buffer.from(known).equals(epoch)) {

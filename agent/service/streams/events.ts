@@ -111,7 +111,7 @@ export class Events {
       const why = `${JSON.stringify(unknown.slice(0, 80))} is no kind of event; known are ${KINDS.join(", ")}`;
       throw new AgentError("invalid-argument", `events: ${why}`);
     }
-    this.#agent.policy.check("Events", "EventsRequest", request);
+    this.checkPolicy(payload);
     const { first, last } = this.#ring;
     const { kinds, container_id, end, since } = request;
     const reading = { kinds, container_id, end, at: Math.max(1, since ?? last + 1) };
@@ -119,6 +119,11 @@ export class Events {
       start: startMessage.encode({ version: 1, epoch, first, next: last + 1 }),
       next: (signal) => this.#next(reading, signal),
     };
+  }
+
+  /** Throws AgentError if the policy denies a request. */
+  checkPolicy(payload: Uint8Array): void {
+    this.#agent.policy.check("Events", "EventsRequest", decode(payload));
   }
 
   async #next(reading: Reading, signal: AbortSignal): Promise<NextEvent> {

@@ -1,4 +1,5 @@
 import { openSync } from "node:fs";
+import { isPlainPath } from "../../../lib/plain-path.ts";
 import { codec, DecodeError } from "../../../proto/codec.ts";
 import { codeName } from "../../../proto/codes.ts";
 import { guestd } from "../../../proto/gen/messages.js";
@@ -41,9 +42,10 @@ const ID_BYTES = 16;
 const MAX_PATH = 4096;
 
 /** Socket of a target, and how it is forwarded. */
-export type Connected =
-  | { readonly kind: "stream"; readonly id: string; readonly target: Fd }
-  | { readonly kind: "udp"; readonly target: Fd };
+export type Connected = { readonly target: Fd; readonly checkAgain: () => void } & (
+  | { readonly kind: "stream"; readonly id: string }
+  | { readonly kind: "udp" }
+);
 
 /** Opens, accepts and continues forwarded connections, as the policy allows. */
 export class Forwarding {
@@ -52,8 +54,8 @@ export class Forwarding {
   readonly #sys: RealSys;
   readonly #reverse: ReverseForwards;
   readonly #connectMs: number;
+  readonly #flows = new Map<UdpFlow, () => void>();
   #opening = 0;
-  #flows = 0;
 
   constructor(agent: Agent, kernel: { sys: RealSys; init: Init }, ledger: ForwardLedger, connectMs = CONNECT_MS) {
     const { sys, init } = kernel;
@@ -62,6 +64,19 @@ export class Forwarding {
     this.#connectMs = connectMs;
     this.forwards = new Forwards({ sys, init, ledger, protocol });
     this.#reverse = new ReverseForwards(sys, init);
+    agent.policy.follow({ checkAgain: () => this.#checkAgain(), onError: () => undefined }, agent.policy.version);
+  }
+
+  /** Ends the connections that the policy denies, now that it has changed. */
+  #checkAgain(): void {
+    this.forwards.checkAgain();
+    for (const [flow, checkAgain] of [...this.#flows]) {
+      try {
+        checkAgain();
+      } catch {
+        flow.close(); // datagrams have no room for a reason
+      }
+    }
   }
 
   /** Connects to what a first frame names. Throws Refusal, or AgentError. The caller owns the socket. */
@@ -69,15 +84,16 @@ export class Forwarding {
     const request = decode(forwardRequest, payload);
     checkVersion("forward", request.version);
     const id = idOf(request.id);
-    this.#agent.policy.check("Forward", "ForwardRequest", request);
+    const checkAgain = () => this.#agent.policy.check("Forward", "ForwardRequest", request);
+    checkAgain();
     if (request.udp) {
-      if (this.#flows >= MAX_FLOWS) throw tooMany(`${MAX_FLOWS} UDP flows`);
+      if (this.#flows.size >= MAX_FLOWS) throw tooMany(`${MAX_FLOWS} UDP flows`);
     } else this.forwards.checkRoom();
     if (this.#opening >= MAX_OPENING) throw tooMany(`${MAX_OPENING} connections being opened`);
     this.#opening++;
     try {
       const target = request.listener.length > 0 ? this.#accept(request.listener) : await this.#connect(request);
-      return request.udp ? { kind: "udp", target } : { kind: "stream", id, target };
+      return request.udp ? { kind: "udp", target, checkAgain } : { kind: "stream", id, target, checkAgain };
     } finally {
       this.#opening--;
     }
@@ -91,9 +107,10 @@ export class Forwarding {
   }
 
   /** Owns both descriptors. */
-  startFlow(client: Fd, target: Fd): void {
-    this.#flows++;
-    new UdpFlow(this.#sys, client, target, () => this.#flows--).start();
+  startFlow(client: Fd, target: Fd, checkAgain: () => void): void {
+    const flow: UdpFlow = new UdpFlow(this.#sys, client, target, () => this.#flows.delete(flow));
+    this.#flows.set(flow, checkAgain);
+    flow.start();
   }
 
   /** Listens for a client; see ReverseForwards. Throws Refusal, or AgentError. */
@@ -101,11 +118,16 @@ export class Forwarding {
     const request = decode(listenRequest, payload);
     checkVersion("reverse forward", request.version);
     const id = idOf(request.id);
-    this.#agent.policy.check("ForwardListen", "ForwardListenRequest", request);
+    this.checkListen(payload);
     const container = request.container_id === "" ? undefined : this.#running(request.container_id);
     const attached = await this.#reverse.attach(id, () => this.#listen(container, request), onWaiting, onReplaced);
     void container?.init.exit.then(() => this.#reverse.close(id));
     return attached;
+  }
+
+  /** Throws AgentError if the policy denies listening. */
+  checkListen(payload: Uint8Array): void {
+    this.#agent.policy.check("ForwardListen", "ForwardListenRequest", decode(listenRequest, payload));
   }
 
   /** Returns the encoded list of a network namespace's ports. */
@@ -259,7 +281,8 @@ function checkPort(port: number, least: number): void {
 
 function checkPath(path: string): void {
   const isName = path.startsWith("@") && path.length > 1 && Buffer.byteLength(path) <= 108;
-  if ((isName || path.startsWith("/")) && !path.includes("\0") && Buffer.byteLength(path) < MAX_PATH) return;
-  const line = `forward: ${JSON.stringify(path.slice(0, 120))} is no absolute path, and no @name`;
+  if (isName ? !path.includes("\0") : isPlainPath(path) && Buffer.byteLength(path) < MAX_PATH) return;
+  const what = 'absolute path without "." and ".." and empty parts, and no @name';
+  const line = `forward: ${JSON.stringify(path.slice(0, 120))} is no ${what}`;
   throw new AgentError("invalid-argument", line);
 }

@@ -90,11 +90,16 @@ export class Watching {
       const line = `watch: an interval of ${intervalMs} ms; choose ${MIN_INTERVAL_MS} to ${MAX_INTERVAL_MS}`;
       throw new AgentError("invalid-argument", line);
     }
-    this.#agent.policy.check("Watch", "WatchRequest", request);
+    this.checkPolicy(payload);
     if (this.#watchers.size >= MAX_WATCHERS) {
       throw new AgentError("resource-exhausted", `watch: ${MAX_WATCHERS} clients watch already; end one`);
     }
     return intervalMs;
+  }
+
+  /** Throws AgentError if the policy denies a request. */
+  checkPolicy(payload: Uint8Array): void {
+    this.#agent.policy.check("Watch", "WatchRequest", decode(payload));
   }
 
   #remove(watcher: Watcher): void {

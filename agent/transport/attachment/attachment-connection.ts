@@ -3,6 +3,7 @@ import { codeName } from "../../../proto/codes.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { type FrameType, STREAM, type StreamFrame, StreamFrameError } from "../../../proto/stream-frame.ts";
 import { AgentError } from "../../kernel/error.ts";
+import type { PolicyDoor } from "../../service/policy/policy-door.ts";
 import { toStatus } from "../../service/status.ts";
 import { type Attaching, readAttach } from "../../service/streams/attach.ts";
 import { Attachment } from "./attachment.ts";
@@ -20,6 +21,8 @@ const failure = codec("guestd.v1.Failure", guestd.v1.Failure);
 export interface Handler extends Pick<FrameTaker, "take"> {
   /** Container and exec that it serves, for reports. */
   readonly object?: string;
+  /** Throws if the policy, which has changed, denies what the connection does. */
+  checkAgain(): void;
   /** Ends the handler before the connection. Idempotent. */
   close(): void;
 }
@@ -41,6 +44,8 @@ export interface ConnectionSettings {
   readonly firstFrameMs?: number;
   /** Throws if copies, forwards and captures are refused for now. */
   readonly checkCreation?: (what: string) => void;
+  /** Connections end when it changes and denies them. */
+  readonly policy?: Pick<PolicyDoor, "follow" | "version">;
 }
 
 /** Kinds that need no more of the agent than its processes and containers. */
@@ -56,6 +61,8 @@ export class AttachmentConnection implements FrameTaker {
   readonly #kinds: ConnectionKinds;
   readonly #onClosed: (connection: AttachmentConnection) => void;
   readonly #checkCreation: (what: string) => void;
+  readonly #policy: ConnectionSettings["policy"];
+  #unfollow: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** Type of the first frame. */
   #kind: FrameType | undefined;
@@ -66,13 +73,14 @@ export class AttachmentConnection implements FrameTaker {
     attaching: Attaching,
     kinds: ConnectionKinds,
     onClosed: (connection: AttachmentConnection) => void,
-    { firstFrameMs = FIRST_FRAME_MS, checkCreation = () => undefined }: ConnectionSettings = {},
+    { firstFrameMs = FIRST_FRAME_MS, checkCreation = () => undefined, policy }: ConnectionSettings = {},
   ) {
     this.#frames = new FrameStream(carrier, this);
     this.#attaching = attaching;
     this.#kinds = kinds;
     this.#onClosed = onClosed;
     this.#checkCreation = checkCreation;
+    this.#policy = policy;
     this.#timer = setTimeout(() => this.#frames.destroy(), firstFrameMs).unref();
   }
 
@@ -111,11 +119,18 @@ export class AttachmentConnection implements FrameTaker {
       throw new AgentError("invalid-argument", `frame ${type}: a connection can't begin with it`);
     }
     if (CREATES.has(type)) this.#checkCreation(type);
+    const version = this.#policy?.version ?? 0;
     this.#handler = await kind({ frames: this.#frames, attaching: this.#attaching, payload });
     if (this.#frames.isClosed) this.#endHandler();
+    else if (this.#handler !== undefined) this.#unfollow = this.#policy?.follow(this, version);
+  }
+
+  checkAgain(): void {
+    this.#handler?.checkAgain();
   }
 
   #endHandler(): void {
+    this.#unfollow?.();
     this.#handler?.close();
     this.#handler = undefined;
   }

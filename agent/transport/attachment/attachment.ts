@@ -34,7 +34,8 @@ export class Attachment {
   readonly client: string;
   readonly #frames: FrameStream;
   readonly #attaching: Attaching;
-  readonly #request: Pick<guestd.v1.Attach, "container_id" | "exec_id">;
+  /** Without the process to start, which is large. */
+  readonly #request: guestd.v1.Attach;
   readonly #process: Attached;
   readonly #outputs: readonly OutputSender[];
   /** Offsets at which the outputs begin for this client, until it is started. */
@@ -58,7 +59,7 @@ export class Attachment {
     this.client = request.client;
     this.#frames = frames;
     this.#attaching = attaching;
-    this.#request = { container_id: request.container_id, exec_id: request.exec_id };
+    this.#request = { ...request, process: null };
     this.#process = process;
     const from = [request.stdout_from, request.stderr_from];
     this.#starts = process.outputs.map((output, at) => startOf(request, output, from[at] ?? null));
@@ -155,6 +156,10 @@ export class Attachment {
       if (type === "leave") this.#frames.destroy();
       else this.#frames.end();
     }
+  }
+
+  checkAgain(): void {
+    this.#attaching.checkPolicy(this.#request);
   }
 
   /** Another connection attaches: of the same client, which knows, or of another one. */

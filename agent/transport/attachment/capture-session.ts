@@ -44,6 +44,10 @@ class CaptureSession implements Handler {
     else if (type !== "pong") throw new AgentError("invalid-argument", `frame ${type}: the client is capturing`);
   }
 
+  checkAgain(): void {
+    this.#open.checkAgain();
+  }
+
   close(): void {
     this.#open.close();
   }

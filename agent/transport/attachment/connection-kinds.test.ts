@@ -54,7 +54,7 @@ describe("a connection", () => {
     const take = vi.fn(() => {
       throw denied;
     });
-    const handler = { take, close: () => void calls.push("close") };
+    const handler = { take, checkAgain: () => undefined, close: () => void calls.push("close") };
     const { client } = serveClient({ kinds: { ports: async () => handler } });
     client.send("ports", PROCESS, 0).send("ping", PROCESS, 0).send("ping", PROCESS, 1);
     expect(await client.failure()).toEqual({ kind: "permission-denied", message: "denied by policy" });
@@ -184,14 +184,15 @@ describe("forwarded connections", () => {
 
   test.each(["tcp", "udp"])("by %s get the connection and its target, then the client an answer", async (kind) => {
     const [startFlow, open] = [vi.fn(), vi.fn()];
-    const connect = vi.fn(async () => ({ kind, id: "id", target: 1234 }));
+    const checkAgain = () => undefined;
+    const connect = vi.fn(async () => ({ kind, id: "id", target: 1234, checkAgain }));
     const { client, write, isClosed } = serve({ connect, startFlow, forwards: { open } });
     client.send("forward", PROCESS, 0, text("where"));
     expect(await client.next(1)).toEqual([["forwarded", PROCESS, 0]]);
     const [fd] = write.mock.calls[0] ?? [-1];
     expect([connect.mock.calls, isClosed()]).toEqual([[[text("where")]], true]);
     expect([startFlow.mock.calls, open.mock.calls]).toEqual(
-      kind === "udp" ? [[[fd, 1234]], []] : [[], [["id", fd, 1234]]],
+      kind === "udp" ? [[[fd, 1234, checkAgain]], []] : [[], [["id", fd, 1234, checkAgain]]],
     );
     sys.close(fd); // its new owner does
   });

@@ -19,7 +19,8 @@ const failure = (kind: string, message: string) => ({ kind, message });
 /** A client that copies, and the copy that the test plays. */
 function serve(copy: { archive: () => AsyncIterable<Buffer> } | { extract: Extracting }, attaching = {}) {
   const close = vi.fn();
-  const played: Copy = { ready: { version: 1, size: 5 }, notes: () => ["one was left out"], close, ...copy };
+  const notes = () => ["one was left out"];
+  const played: Copy = { ready: { version: 1, size: 5 }, notes, close, checkAgain: () => undefined, ...copy };
   const open = vi.spyOn(Copying.prototype, "open").mockResolvedValue(played);
   const served = serveClient({ attaching: attaching as Partial<Attaching>, kinds: ATTACHMENT_KINDS });
   served.client.send("copy", PROCESS, 0, Buffer.from("request"));

@@ -73,6 +73,10 @@ class CopySession {
     }
   }
 
+  checkAgain(): void {
+    this.#copy.checkAgain();
+  }
+
   /** Ends the copy. Idempotent. */
   close(): void {
     this.#channel.fail(new Error("the connection is closed"));

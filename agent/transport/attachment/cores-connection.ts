@@ -23,7 +23,8 @@ export function coresKinds(load: () => Promise<Cores>): ConnectionKinds {
       return undefined;
     },
     async core({ frames, payload }) {
-      const reading = (await load()).open(payload);
+      const cores = await load();
+      const reading = cores.open(payload);
       send(frames, reading)
         .catch((error: unknown) => frames.fail(error))
         .finally(() => closeSync(reading.fd));
@@ -31,7 +32,7 @@ export function coresKinds(load: () => Promise<Cores>): ConnectionKinds {
         if (type !== "ping") throw new AgentError("invalid-argument", `frame ${type}: it may not follow the first one`);
         frames.push("pong", STREAM.process, offset);
       };
-      return { take, close: () => undefined };
+      return { take, close: () => undefined, checkAgain: () => cores.checkPolicy(payload) };
     },
   };
 }

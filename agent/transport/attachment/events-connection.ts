@@ -8,14 +8,15 @@ import type { FrameStream } from "./frame-stream.ts";
 export function eventsKinds(load: () => Promise<Events>): ConnectionKinds {
   return {
     async events({ frames, payload }) {
-      const { start, next } = (await load()).open(payload);
+      const events = await load();
+      const { start, next } = events.open(payload);
       frames.push("eventsStart", STREAM.process, 0, start);
       send(frames, next).catch(() => frames.destroy());
       const take = ({ type, offset }: StreamFrame) => {
         if (type !== "ping") throw new AgentError("invalid-argument", `frame ${type}: it may not follow the first one`);
         frames.push("pong", STREAM.process, offset);
       };
-      return { take, close: () => undefined };
+      return { take, close: () => undefined, checkAgain: () => events.checkPolicy(payload) };
     },
   };
 }

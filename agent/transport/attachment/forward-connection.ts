@@ -39,8 +39,9 @@ export function forwardKinds(sys: WireSys, load: () => Promise<Forwarding>): Con
         for (const fd of [client, connected.target]) if (fd !== undefined) sys.close(fd);
         throw error;
       }
-      if (connected.kind === "udp") forwarding.startFlow(client, connected.target);
-      else forwarding.forwards.open(connected.id, client, connected.target);
+      const { target, checkAgain } = connected;
+      if (connected.kind === "udp") forwarding.startFlow(client, target, checkAgain);
+      else forwarding.forwards.open(connected.id, client, target, checkAgain);
       return undefined;
     }),
     forwardJoin: refusing(async (forwarding, { frames, payload }) => {
@@ -51,14 +52,23 @@ export function forwardKinds(sys: WireSys, load: () => Promise<Forwarding>): Con
     forwardListen: refusing(async (forwarding, { frames, payload }) => {
       const onWaiting = () => void frames.push("forwardWaiting", STREAM.process, 0);
       const client = await forwarding.listen(payload, onWaiting, () => frames.destroy());
-      frames.onClose(() => client.leave());
+      let isDenied = false; // then the listener doesn't wait for the client's return
+      frames.onClose(() => (isDenied ? client.end() : client.leave()));
       frames.push("forwardListening", STREAM.process, client.port);
       const take = ({ type, offset }: StreamFrame) => {
         if (type === "ping") frames.push("pong", STREAM.process, offset);
         else if (type === "forwardEnd") client.end();
         else throw new AgentError("invalid-argument", `frame ${type}: it may not follow the first one`);
       };
-      return { take, close: () => undefined };
+      const checkAgain = () => {
+        try {
+          forwarding.checkListen(payload);
+        } catch (error) {
+          isDenied = true;
+          throw error;
+        }
+      };
+      return { take, checkAgain, close: () => undefined };
     }),
     ports: refusing(async (forwarding, { frames, payload }) => {
       frames.push("portList", STREAM.process, 0, forwarding.listPorts(payload));

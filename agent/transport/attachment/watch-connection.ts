@@ -8,12 +8,13 @@ export function watchKinds(load: () => Promise<Watching>): ConnectionKinds {
   return {
     async watch({ frames, payload }) {
       const send = (number: number, part: Uint8Array) => frames.send("watchUpdate", STREAM.process, number, part);
-      const close = (await load()).open(payload, { send });
+      const watching = await load();
+      const close = watching.open(payload, { send });
       const take = ({ type, offset }: StreamFrame) => {
         if (type !== "ping") throw new AgentError("invalid-argument", `frame ${type}: it may not follow the first one`);
         frames.push("pong", STREAM.process, offset);
       };
-      return { take, close };
+      return { take, close, checkAgain: () => watching.checkPolicy(payload) };
     },
   };
 }

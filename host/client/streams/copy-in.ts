@@ -6,7 +6,7 @@ import { TreeSource } from "../../../lib/archive/tree-source.ts";
 import type { guestd } from "../../../proto/gen/messages.js";
 import { AttachError } from "./attach-error.ts";
 import { CopyLink, LostLink, notesOf } from "./copy-link.ts";
-import { type CopyOptions, type CopyPlace, type CopyReport, hasContentsMark } from "./copy-options.ts";
+import { type CopyOptions, type CopyPlace, type CopyReport, hasContentsMark, requestedPath } from "./copy-options.ts";
 import { CopyProgress } from "./copy-progress.ts";
 import { hostTree, openSource } from "./host-tree.ts";
 import { SentMembers } from "./sent-members.ts";
@@ -79,7 +79,7 @@ export async function copyTarIn(
 
 function requestOf({ container, path }: CopyPlace, { keepOwners = false, keepPrivileges = false }: CopyOptions) {
   const kept = { keep_owners: keepOwners, keep_privileges: keepPrivileges };
-  return { container_id: container, copy_id: randomUUID(), in: true, path, ...kept };
+  return { container_id: container, copy_id: randomUUID(), in: true, path: requestedPath(path), ...kept };
 }
 
 /** Sends an archive over one connection; resolves with the agent's notes once it has all of it. */

@@ -1,4 +1,4 @@
-import { basename, resolve } from "node:path/posix";
+import { basename, normalize, resolve } from "node:path/posix";
 import type { dial } from "../dial.ts";
 
 export interface CopyOptions {
@@ -34,6 +34,11 @@ export interface CopyReport {
 /** Returns the name of what is copied out, which only the host decides. */
 export function nameOf({ container, path }: CopyPlace): string {
   return basename(resolve("/", path)) || basename(resolve("/", container)) || "guest";
+}
+
+/** Returns a path as the agent takes it: "." and ".." by name, and a slash at its end if only a directory can be there. */
+export function requestedPath(path: string): string {
+  return path.startsWith("/") ? normalize(path.replace(/\/\.$/, "/")) : path;
 }
 
 /** True if only a directory can be at the path. */

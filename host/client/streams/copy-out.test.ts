@@ -6,7 +6,9 @@ import { directory, file, hardLink, symlink } from "../../../image/testing/layer
 import { treeOf } from "../../../image/testing/tree.ts";
 import { type LayerEntry, packTar } from "../../../image/write-layout.ts";
 import { tarEntries } from "../../../lib/archive/tar-entries.ts";
+import { isPlainPath } from "../../../lib/plain-path.ts";
 import { playAgent } from "../../../test/scenarios/archive-peers.ts";
+import { requestedPath } from "./copy-options.ts";
 import { copyOut, copyOutAsTar } from "./copy-out.ts";
 
 const above = mkdtempSync(join(tmpdir(), "guestd-copy-out-"));
@@ -128,4 +130,20 @@ describe("modes of copied files", () => {
       process.umask(before);
     }
   });
+});
+
+test.each([
+  ["/a/b", "/a/b"],
+  ["/a/b/", "/a/b/"],
+  ["/a/b/.", "/a/b/"],
+  ["/a/../b", "/b"],
+  ["/a/..", "/"],
+  ["//a//b", "/a/b"],
+  ["/./a", "/a"],
+  ["/", "/"],
+  ["/.", "/"],
+  ["a/../b", "a/../b"],
+])("asks for %s as %s, which rules of a policy see", (typed, asked) => {
+  expect(requestedPath(typed)).toBe(asked);
+  if (typed.startsWith("/")) expect(isPlainPath(asked)).toBe(true);
 });

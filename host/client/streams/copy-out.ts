@@ -15,6 +15,7 @@ import {
   hasContentsMark,
   isDirectoryPath,
   nameOf,
+  requestedPath,
 } from "./copy-options.ts";
 import { CopyProgress } from "./copy-progress.ts";
 import { currentUmask } from "./current-umask.ts";
@@ -83,7 +84,13 @@ async function receive(
   options: CopyOptions,
 ): Promise<CopyReport> {
   const progress = new CopyProgress(options);
-  const request = { container_id: container, copy_id: id, path, follow: options.follow ?? false, contents };
+  const request = {
+    container_id: container,
+    copy_id: id,
+    path: requestedPath(path),
+    follow: options.follow ?? false,
+    contents,
+  };
   let [link, first, receiver]: [CopyLink?, guestd.v1.CopyReady?, Receiver?] = [];
   let [after, part]: [string, { member: Member; bytes: number }?] = [""];
   const events: ReceiverEvents = {
