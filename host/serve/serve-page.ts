@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import type { Duplex } from "node:stream";
+import type { AddressInfo, Socket } from "node:net";
 import { WebSocketServer } from "ws";
 import { type LocalPlace, listenAt } from "../client/streams/local-forward.ts";
+import { ConnectionBudget } from "../connection-budget.ts";
 import type { StateStore } from "../state/state-store.ts";
 import { LiveView } from "../view/live-view.ts";
-import { answerRequest } from "./http/answer-request.ts";
+import { type AnswerParts, answerRequest } from "./http/answer-request.ts";
 import { PageFiles } from "./http/page-files.ts";
 import type { RunCommand, ServeContext } from "./serve-context.ts";
 import { placeOf } from "./session/allowed-request.ts";
@@ -19,10 +19,10 @@ import { Owners } from "./terminal/owners.ts";
 import { TreeFeed } from "./tree-feed.ts";
 
 /** Bounds of what clients can take. */
-const MAX_CONNECTIONS = 256;
+const CONNECTIONS = { strangers: 64, known: 192 };
 const MAX_SOCKETS = 64;
 const MAX_MESSAGE_BYTES = 128 * 1024;
-const HEADERS_MS = 10_000;
+const HEADERS = { headersTimeout: 10_000, requestTimeout: 0, connectionsCheckingInterval: 2000 };
 
 export interface ServePageOptions {
   readonly store: StateStore;
@@ -58,8 +58,8 @@ export async function servePage(options: ServePageOptions): Promise<ServedPage> 
     feed[Symbol.dispose]();
     view.close();
   };
-  const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: 0 });
-  server.maxConnections = MAX_CONNECTIONS;
+  const server = createServer(HEADERS);
+  const connections = new ConnectionBudget(server, CONNECTIONS);
   const listen = await listenAtOwn(server, options, key).catch((error: unknown) => {
     closeView();
     throw error;
@@ -70,9 +70,9 @@ export async function servePage(options: ServePageOptions): Promise<ServedPage> 
     ...{ store, view, feed, version, allowExec, reports, run, signal: closing.signal },
     ...{ owners: new Owners(), endedExecs: new EndedExecs(), spans: new SpanFeed() },
   };
-  const parts = { context, sessions, page: new PageFiles(options.page) };
+  const parts = { context, sessions, connections, page: new PageFiles(options.page) };
   server.on("request", (request, response) => void answerRequest(request, response, parts));
-  const sockets = serveSockets(server, sessions, context);
+  const sockets = serveSockets(server, parts);
   return {
     url: `${origin?.origin ?? urlOf(listen, port)}/#${sessions.token}`,
     async [Symbol.asyncDispose]() {
@@ -100,14 +100,15 @@ async function listenAtOwn(server: Server, { listen, origin }: ServePageOptions,
 }
 
 /** Accepts WebSockets of pages that have a session. */
-function serveSockets(server: Server, sessions: Sessions, context: ServeContext): { close(): void } {
+function serveSockets(server: Server, { sessions, connections, context }: AnswerParts): { close(): void } {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
   const isWelcome = ({ headers, url }: IncomingMessage) =>
     sessions.isAllowed(headers, "write") && sessions.has(headers) && url === "/api/socket";
-  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.on("error", () => socket.destroy());
     if (!isWelcome(request)) return refuse(socket, "403 Forbidden");
-    if (sockets.clients.size >= MAX_SOCKETS) return refuse(socket, "503 Service Unavailable");
+    if (sockets.clients.size >= MAX_SOCKETS || !connections.admit(socket))
+      return refuse(socket, "503 Service Unavailable");
     sockets.handleUpgrade(request, socket, head, (client) => new PageConnection(client, context));
   });
   return {
@@ -118,7 +119,7 @@ function serveSockets(server: Server, sessions: Sessions, context: ServeContext)
   };
 }
 
-function refuse(socket: Duplex, status: string): void {
+function refuse(socket: Socket, status: string): void {
   socket.end(`HTTP/1.1 ${status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
 }
 

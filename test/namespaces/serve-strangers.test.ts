@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { WebSocket } from "ws";
@@ -164,6 +165,30 @@ describeInNamespaces("strangers at guestctl serve", () => {
     const headers = { cookie, "guestd-page": secret };
     const response = await fetch(`${new URL(executing).origin}/api/me`, { headers });
     expect(response.status).toBe(403); // a session that may only look stays so
+  });
+
+  it("300 connections with half a request keep nobody out, and nobody with a session is dropped for them", async () => {
+    using socket = await page.socket();
+    const sockets: Socket[] = [];
+    const half = async () => {
+      const stranger = connect(Number(link.port), "127.0.0.1").on("error", () => undefined);
+      sockets.push(stranger);
+      await Promise.race([once(stranger, "connect"), once(stranger, "close")]);
+      stranger.write(`GET / HTTP/1.1\r\nHost: ${link.host}\r\nX: `);
+    };
+    try {
+      for (let count = 0; count < 300; count++) await half();
+      expect(await page.get("/api/me")).toMatchObject({ allowExec: false });
+      expect((await ask("/", { host: link.host })).status).not.toBe(403);
+      await Promise.all(Array.from({ length: 100 }, half));
+      using another = await page.socket();
+      const guests = [socket, another].map((each) => each.open({ kind: "guests" }));
+      for (const channel of guests) {
+        await channel.until((message) => ("whole" in message ? true : undefined));
+      }
+    } finally {
+      for (const stranger of sockets) stranger.destroy();
+    }
   });
 
   it("a page that breaks the socket's protocol loses it", async () => {

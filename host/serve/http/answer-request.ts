@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ConnectionBudget } from "../../connection-budget.ts";
 import { oneLine } from "../../operation-error.ts";
 import type { LinkAnswer, SessionAnswer } from "../protocol/requests.ts";
 import { RequestFailure, statusOf } from "../request-failure.ts";
@@ -17,6 +18,7 @@ export interface AnswerParts {
   readonly context: ServeContext;
   readonly sessions: Sessions;
   readonly page: PageFiles;
+  readonly connections: ConnectionBudget;
 }
 
 /** Answers a request, whatever it is. A stranger gets an empty 403 for everything but the page's own files. */
@@ -39,7 +41,7 @@ export async function answerRequest(
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { context, sessions, page }: AnswerParts,
+  { context, sessions, page, connections }: AnswerParts,
 ): Promise<void> {
   const { method = "" } = request;
   const isRead = method === "GET" || method === "HEAD";
@@ -57,6 +59,7 @@ async function answer(
   if (pathname === "/api/session" && method === "POST") return await openSession(request, response, sessions);
   const isLink = isRead && sessions.hasLink(request.headers, request.url ?? "");
   if (!isLink && !sessions.has(request.headers)) return refuse(response);
+  if (!connections.admit(request.socket)) throw new RequestFailure(503, "too many connections; close a page");
   if (pathname === "/api/links" && method === "POST") return await makeLink(request, response, sessions);
   const gone = new AbortController();
   response.once("close", () => gone.abort());
