@@ -8,21 +8,32 @@ import { startRelayedInit, sys } from "./testing/relayed-init.ts";
 import { launch, shell, stdio } from "./testing/run-plan.ts";
 import { describeInit } from "./testing/variants.ts";
 
-/** Type and options of each mount. A size is a share of the guest's memory. */
+/** Type and options of each mount, without sizes. */
 const BASE_MOUNTS: Readonly<Record<string, string>> = {
   "/proc": "proc rw,nosuid,nodev,noexec,relatime",
   "/sys": "sysfs rw,nosuid,nodev,noexec,relatime",
   "/dev": "tmpfs rw,nosuid,relatime,mode=755",
   "/dev/pts": "devpts rw,nosuid,noexec,relatime,gid=5,mode=620,ptmxmode=666",
-  "/dev/shm": "tmpfs rw,nosuid,nodev,relatime,size=25%,nr_inodes=4096",
-  "/run": "tmpfs rw,nosuid,nodev,relatime,size=50%,mode=755",
-  "/run/guestd": "tmpfs rw,nosuid,nodev,relatime,size=25%,mode=700",
-  "/tmp": "tmpfs rw,nosuid,nodev,relatime,size=25%,nr_inodes=4096",
+  "/dev/shm": "tmpfs rw,nosuid,nodev,relatime,nr_inodes=4096",
+  "/run": "tmpfs rw,nosuid,nodev,relatime,mode=755",
+  "/run/guestd": "tmpfs rw,nosuid,nodev,relatime,mode=700",
+  "/tmp": "tmpfs rw,nosuid,nodev,relatime,nr_inodes=4096",
   "/sys/fs/cgroup": "cgroup2 rw,nosuid,nodev,noexec,relatime",
 };
-/** Options that some kernels add, or accept in the first cgroup namespace only. */
-const KERNELS_OWN = /^(inode(32|64)|seclabel|huge=.*|nsdelegate|favordynmods|memory_\w+|pids_\w+)$/;
-const shareOf = (kib: string, memoryKib: number) => `size=${Math.round((100 * Number(kib)) / memoryKib)}%`;
+/** Share of the guest's memory that each tmpfs may take, in hundredths. The kernel's own, for /dev, is a half. */
+const SHARES: Readonly<Record<string, number>> = {
+  "/dev": 50,
+  "/dev/shm": 25,
+  "/run": 50,
+  "/run/guestd": 25,
+  "/tmp": 25,
+};
+const PAGE = 4096;
+/**
+ * Options that some kernels add, or accept in the first cgroup namespace only, and sizes: whether a kernel prints a size
+ * depends on how many pages it has.
+ */
+const KERNELS_OWN = /^(size=\d+k|inode(32|64)|seclabel|huge=.*|nsdelegate|favordynmods|memory_\w+|pids_\w+)$/;
 
 describeInit("init, from start to power-off,", (binary) => {
   test("restarts an agent that dies, after growing pauses, with one line each time", async () => {
@@ -75,19 +86,24 @@ describeInit("init, from start to power-off,", (binary) => {
   });
 
   test("mounts the base file systems with exactly their options and sizes", async () => {
-    const script = "grep ^MemTotal /proc/meminfo; cat /proc/self/mounts; echo done; exec sleep 60";
+    const sizes = Object.keys(SHARES).map((point) => `stat -f -c 'size:${point}: %b %S' ${point}`);
+    const script = `grep ^MemTotal /proc/meminfo; cat /proc/self/mounts; ${sizes.join("; ")}; echo done; exec sleep 60`;
     await using init = startInit({ init: binary, agentCommand: ["/bin/sh", "-c", script] });
     await init.waitForConsole(/^done$/m);
     const text = init.console();
-    const memoryKib = Number(/^MemTotal:\s+(\d+) kB$/m.exec(text)?.[1]);
     const found = Object.keys(BASE_MOUNTS).map((point) => {
       // The last mount covers those of this machine.
       const [, type, options = ""] = [...text.matchAll(new RegExp(`^\\S+ ${point} (\\S+) (\\S+)`, "gm"))].at(-1) ?? [];
       const ours = options.split(",").filter((option) => !KERNELS_OWN.test(option));
-      const share = /^size=(\d+)k$/;
-      return [point, `${type} ${ours.map((one) => one.replace(share, (_, kib) => shareOf(kib, memoryKib))).join(",")}`];
+      return [point, `${type} ${ours.join(",")}`];
     });
     expect(Object.fromEntries(found)).toEqual(BASE_MOUNTS);
+    const memory = 1024 * Number(/^MemTotal:\s+(\d+) kB$/m.exec(text)?.[1]);
+    for (const [point, share] of Object.entries(SHARES)) {
+      const [, blocks, size] = new RegExp(`^size:${point}: (\\d+) (\\d+)`, "m").exec(text) ?? [];
+      const off = Number(blocks) * Number(size) - (share / 100) * memory;
+      expect(Math.abs(off), `${point} has ${share} % of the memory, within a page`).toBeLessThanOrEqual(PAGE);
+    }
     expect(text).not.toMatch(/guestd-init: cannot/);
   });
 
