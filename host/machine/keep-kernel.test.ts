@@ -102,11 +102,14 @@ test.skipIf(!isRoot())(`a kernel or cache without permission is refused in one l
   chmodSync(directory, 0o755);
   chmodSync(kernel, 0o600);
   const setup = (cache: string) => {
+    // Another user once everything is loaded, which may be where only root can read.
     const program = `import { keepKernel } from "${import.meta.resolve("./keep-kernel.ts")}";
+      process.setgroups([]);
+      process.setgid(65534);
+      process.setuid(65534);
       await keepKernel("${kernel}").catch((error) => console.log(error.message));`;
     const env = { PATH: process.env["PATH"], GUESTD_CACHE: cache };
-    const options = { uid: 65_534, gid: 65_534, env, encoding: "utf8" } as const;
-    return spawnSync(process.execPath, ["--input-type=module", "--eval", program], options).stdout;
+    return spawnSync(process.execPath, ["--input-type=module", "--eval", program], { env, encoding: "utf8" }).stdout;
   };
   expect(setup("/nowhere")).toBe(
     `kernel ${kernel}: permission denied; make it readable with sudo chmod a+r, or give a copy\n`,

@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { temporaryDirectory } from "../../../image/testing/tree.ts";
 import { isRoot } from "../../../lib/is-root.ts";
+import { BOUND_BY_MODES } from "../../../lib/testing/bound-by-modes.ts";
 import { cachedKernels, guestctlProgram } from "../../machine/paths.ts";
 import { runGuestctl } from "../testing/run-guestctl.ts";
 
@@ -57,13 +58,14 @@ test.skipIf(why !== "")(
 const NOBODY = 65_534;
 
 test.skipIf(!isRoot())(
-  `setup --remove says in one line what it can't remove from another user's folder${isRoot() ? "" : " (skipped: needs root, to be another user)"}`,
+  `setup --remove says in one line what it can't remove from another user's folder${isRoot() ? "" : " (skipped: needs root, to give it away)"}`,
   async () => {
     mkdirSync(join(cache, "tools"), { recursive: true });
     writeFileSync(join(cache, "tools/file"), "");
-    const as = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", "--"];
+    chownSync(cache, NOBODY, NOBODY);
+    chmodSync(cache, 0o700);
     const env = { ...process.env, GUESTD_CACHE: cache, HOME: folder.path };
-    const words = [...as, guestctlProgram(), "setup", "--remove"];
+    const words = [...BOUND_BY_MODES, guestctlProgram(), "setup", "--remove"];
     const { status, stdout, stderr } = spawnSync(words[0] ?? "", words.slice(1), { env, encoding: "utf8" });
     expect({ status, stdout, stderr }).toEqual({
       status: 1,
