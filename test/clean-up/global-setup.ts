@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync } from "node:fs";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { WORK } from "./work-directory.ts";
+import { OPEN_WORK, WORK } from "./work-directory.ts";
 
 let janitor: ChildProcess | undefined;
 
@@ -17,7 +17,7 @@ export function setup(): void {
   mkdirSync(WORK, { recursive: true });
   const temporary = mkdtempSync(join(tmpdir(), "guestd-run-"));
   process.env["TMPDIR"] = temporary;
-  janitor = spawn("/bin/sh", [join(import.meta.dirname, "janitor.sh"), temporary, WORK], {
+  janitor = spawn("/bin/sh", [join(import.meta.dirname, "janitor.sh"), temporary, WORK, OPEN_WORK], {
     detached: true,
     env: { PATH: process.env["PATH"] },
     stdio: ["pipe", "ignore", "ignore"],

@@ -1,13 +1,13 @@
 #!/bin/sh
-# janitor.sh TEMPORARY WORK: outlives a test run and removes what it left behind, however it ended.
+# janitor.sh TEMPORARY WORK...: outlives a test run and removes what it left behind, however it ended.
 #
 # Its standard input is a pipe from the run. A line means that the run ended normally. End of file without a line means
 # that the run was killed and its processes are about to die, so the janitor keeps looking for three seconds.
 # TEMPORARY is the run's own directory and the TMPDIR of everything that it starts, which identifies its background
-# processes. In WORK, and among cgroups, names contain the pid of their owner.
+# processes. In each WORK, and among cgroups, names contain the pid of their owner.
 set -u
 temporary=$1
-work=$2
+shift
 trap '' HUP INT TERM
 
 # Only this name identifies the processes, so it must be one that mkdtemp made up.
@@ -33,9 +33,12 @@ clean() {
   # Innermost first, and before rm, which would descend into them.
   grep -o " $temporary/[^ ]*" /proc/self/mounts | sort -r | while read -r path; do umount -l "$path"; done
   rm -rf --one-file-system "$temporary"
-  for path in "$work"/*-[0-9]*-??????; do
-    pid=${path%-*}
-    if is_dead "${pid##*-}"; then rm -rf --one-file-system "$path"; fi
+  for work in "$@"; do
+    for path in "$work"/*-[0-9]*-??????; do
+      pid=${path%-*}
+      if is_dead "${pid##*-}"; then rm -rf --one-file-system "$path"; fi
+    done
+    rmdir "$work" # unless another run uses it
   done
   root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
   for path in "$root"/guestd-test-*; do
@@ -47,7 +50,7 @@ clean() {
 last=killed
 read -r last
 for pass in 1 2 3 4 5 6 7 8 9 10; do
-  clean 2>/dev/null
+  clean "$@" 2>/dev/null
   if [ "$last" = done ]; then break; fi
   sleep 0.3
 done

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { WORK } from "../clean-up/work-directory.ts";
+import { OPEN_WORK, WORK } from "../clean-up/work-directory.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 
 const repository = join(import.meta.dirname, "../..");
@@ -69,7 +69,7 @@ function leftOf(processes: ReadonlyMap<number, string>, temporary: string): stri
   return [
     ...alive,
     ...cgroups,
-    ...list(WORK).filter(owned),
+    ...[...list(WORK), ...list(OPEN_WORK)].filter(owned),
     ...(existsSync(temporary) ? [temporary] : []),
     ...mounts.filter((line) => line.includes(temporary)),
   ];

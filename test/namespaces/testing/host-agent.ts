@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { connect } from "../../../host/client/agent-client.ts";
-import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
+import { makeOpenDirectory } from "../../clean-up/work-directory.ts";
 import { startInit } from "../../init/testing/harness.ts";
 import { makeBusyboxRootfs } from "../../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../../scenarios/machine.ts";
@@ -25,7 +25,7 @@ export interface HostAgentOptions {
 export async function startHostAgent(
   options: HostAgentOptions = {},
 ): Promise<Machine & { readonly directory: string; agentPid(): Promise<number>; initPid(): Promise<number> }> {
-  const directory = makeWorkDirectory("agent");
+  const directory = makeOpenDirectory("agent");
   const address = `unix://${directory}/agent.sock`;
   const command = options.agentCommand ?? (await builtAgent()).command;
   const config = join(directory, "agent.toml");
