@@ -128,7 +128,7 @@ const TRACING_OFF = "initcall_blacklist=tracer_init_tracefs";
  * Without KVM, QEMU translates the guest's code, so that measures against its speculative execution protect nothing. On a
  * busy host the timer's test, which counts ticks in a loop of fixed length, fails and panics.
  */
-const EMULATED = ["mitigations=off", "no_timer_check"];
+export const EMULATED = ["mitigations=off", "no_timer_check"];
 
 /** A restored guest has its kernel in memory. */
 function bootArguments(machine: QemuMachine): readonly string[] {

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { EMULATED } from "../../host/machine/qemu-command.ts";
 import { type CpioEntry, cpioArchive } from "../../rootfs-builder/initramfs/cpio.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 
@@ -53,14 +54,14 @@ async function boot(entries: readonly CpioEntry[], commandLine: string): Promise
     "-initrd",
     initrd,
     "-append",
-    `console=ttyS0 loglevel=1 panic=-1 cryptomgr.notests ${commandLine}`,
+    `console=ttyS0 loglevel=1 panic=-1 cryptomgr.notests ${EMULATED.join(" ")} ${commandLine}`,
   ];
   // QEMU dies with a test run that is killed.
   const command = ["--pdeathsig", "KILL", "/usr/bin/qemu-system-x86_64"];
   const qemu = spawn("setpriv", [...command, ...machine, ...serial, ...system], {
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const limit = setTimeout(() => qemu.kill("SIGKILL"), 50_000);
+  const limit = setTimeout(() => qemu.kill("SIGKILL"), 110_000);
   const stop = () => qemu.kill("SIGKILL");
   process.once("exit", stop);
   let console = "";
@@ -71,7 +72,7 @@ async function boot(entries: readonly CpioEntry[], commandLine: string): Promise
   }
   try {
     const [code] = await once(qemu, "close");
-    expect(code, `the machine did not power off within 50 s; its console: ${console}`).toBe(0);
+    expect(code, `the machine did not power off within 110 s; its console: ${console}`).toBe(0);
     return console.replaceAll("\r", "");
   } finally {
     clearTimeout(limit);
