@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { listenersUntilEnd } from "../../lib/testing/listeners-until-end.ts";
 import { otlp } from "../../proto/gen/otlp.js";
 import { currentTraceparent } from "../client/trace-context.ts";
 import { ownTracer } from "./own-tracer.ts";
@@ -6,6 +7,7 @@ import { SpanBatches } from "./span-batches.ts";
 import { type PostedSpans, startCollector } from "./testing/collector.ts";
 
 function batchesTo(collector: PostedSpans, failures: string[] = []): SpanBatches {
+  listenersUntilEnd("beforeExit");
   const endpoint = { url: new URL(`${collector.url}/v1/traces`), headers: {} };
   return new SpanBatches({ endpoint, service: "mine", version: "1", onFailure: (line) => void failures.push(line) });
 }

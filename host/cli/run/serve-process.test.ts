@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { listenersUntilEnd } from "../../../lib/testing/listeners-until-end.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import { scriptedAgent } from "../../sandbox/testing/scripted-agent.ts";
 import { Interrupts } from "./interrupts.ts";
@@ -30,6 +31,7 @@ function serveEndless(interrupts: Interrupts) {
 }
 
 test("passes signals to the process, the second as SIGKILL, and leaves an agent that doesn't answer at the fourth", async () => {
+  listenersUntilEnd("SIGINT", "SIGTERM", "SIGHUP"); // that of a user who gives up lasts
   using interrupts = new Interrupts();
   const { signals, served } = serveEndless(interrupts);
   for (let times = 1; times <= 3; times++) process.emit("SIGINT");

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
 import { type WebSocket as ServerSocket, WebSocketServer } from "ws";
 import type { EventsMessage } from "../../serve/protocol/events.ts";
 import { binaryFrame, type ClientFrame } from "../../serve/protocol/socket.ts";
