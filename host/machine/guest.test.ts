@@ -54,8 +54,8 @@ describe("Guest", { timeout: BOOT_MS }, () => {
   let hybrid = false;
 
   beforeAll(async () => {
-    mini = await buildMiniGuest();
     directory = await mkdtemp(join(tmpdir(), "guest-test-"));
+    mini = await buildMiniGuest(directory);
     hybrid = !(await vhostVsockUsable());
   }, BOOT_MS);
 

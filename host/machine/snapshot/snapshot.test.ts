@@ -43,7 +43,7 @@ describe("a snapshot of a guest", { timeout: 60_000 }, () => {
 
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), "snapshot-test-"));
-    mini = await buildMiniGuest();
+    mini = await buildMiniGuest(directory);
     first = join(directory, "first");
     await using guest = await Guest.start({ ...mini, image: false, memoryMib: 256 });
     expect(await connections(guest)).toBe(1);

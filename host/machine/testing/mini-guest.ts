@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { MachineError } from "../machine-error.ts";
-import { cachedKernels, repositoryRoot } from "../paths.ts";
+import { cachedKernels } from "../paths.ts";
 
 const run = promisify(execFile);
 
@@ -15,16 +15,14 @@ const modules = [
   ...["libnvdimm", "nfit", "nd_btt", "nd_pmem"],
 ];
 
-/** Builds a kernel and an initramfs with mini-guest.c in build/test; needs gcc, cpio and a cached kernel. */
-export async function buildMiniGuest(): Promise<{ kernel: string; initrd: string }> {
+/** Builds an initramfs with mini-guest.c in a folder of the caller, for a cached kernel; needs gcc and cpio. */
+export async function buildMiniGuest(directory: string): Promise<{ kernel: string; initrd: string }> {
   const cached = cachedKernels()[0];
   if (cached === undefined) throw new MachineError('no kernel for a guest; run "npm run setup"');
-  const target = join(repositoryRoot, "build/test");
-  await mkdir(target, { recursive: true });
-  const work = await mkdtemp(join(target, "mini-"));
+  const initrd = join(directory, "mini.cpio");
+  const root = await mkdtemp(join(directory, "mini-"));
   try {
     const source = fileURLToPath(new URL("mini-guest.c", import.meta.url));
-    const root = join(work, "root");
     await mkdir(join(root, "modules"), { recursive: true });
     await run("gcc", ["-static", "-O1", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-o", join(root, "init"), source]);
     const files = (await readdir(cached.modules, { recursive: true })).filter((name) => name.endsWith(".ko"));
@@ -34,11 +32,9 @@ export async function buildMiniGuest(): Promise<{ kernel: string; initrd: string
       const name = `${String(index).padStart(2, "0")}-${module}.ko`;
       await copyFile(join(cached.modules, file), join(root, "modules", name));
     }
-    const initrd = join(work, "mini.cpio");
     await run("sh", ["-c", 'cd "$1" && find . | cpio --quiet -o -H newc >"$2"', "sh", root, initrd]);
-    await rename(initrd, join(target, "mini.cpio"));
   } finally {
-    await rm(work, { recursive: true, force: true });
+    await rm(root, { recursive: true, force: true });
   }
-  return { kernel: cached.kernel, initrd: join(target, "mini.cpio") };
+  return { kernel: cached.kernel, initrd };
 }
