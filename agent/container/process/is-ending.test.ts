@@ -9,13 +9,15 @@ test("a live process is not ending", () => {
 });
 
 test("a process that has ended is ending, before and after it is reaped", async () => {
-  // The shell becomes a program that never waits for its child.
-  const parent = spawn("/bin/sh", ["-c", "sleep 0 & echo $!; exec sleep 1000"], {
-    stdio: ["ignore", "pipe", "ignore"],
+  // The shell becomes a program that never waits for its child, which ends with the input.
+  const parent = spawn("/bin/sh", ["-c", "cat <&0 >/dev/null & echo $!; exec sleep 1000"], {
+    stdio: ["pipe", "pipe", "ignore"],
   });
   try {
     const [text] = await once(parent.stdout, "data");
     const pid = Number(text);
+    await expect.poll(() => realFiles.readText(`/proc/${parent.pid}/comm`)).toBe("sleep\n");
+    parent.stdin.end();
     await expect.poll(() => realFiles.readText(`/proc/${pid}/stat`)).toMatch(/\) Z /);
     expect(isEnding(realFiles, pid)).toBe(true);
     parent.kill("SIGKILL");
