@@ -69,17 +69,18 @@ test("the items of vm_stat keep the order of /proc/vmstat", async () => {
   expect(items).toEqual(keys);
 });
 
-test("a scrape of this machine's /proc parses strictly and takes a few milliseconds", async () => {
+test("a scrape of this machine's /proc parses strictly and takes a few milliseconds of processor time", async () => {
   const subject = new GuestMetrics({ readText: realFiles.readText, statfs: realFiles.statfs, pid: process.pid });
   const times: number[] = [];
   for (let count = 0; count < 20; count++) {
-    const start = performance.now();
+    const start = process.threadCpuUsage();
     expect((await subject.scrape()).length).toBeGreaterThan(1000);
-    times.push(performance.now() - start);
+    const { user, system } = process.threadCpuUsage(start);
+    times.push((user + system) / 1000);
   }
   times.sort((a, b) => a - b);
   expect(parseMetrics(await subject.scrape()).get("kata_agent_scrape_count")).toBe(21);
   subject.close();
-  // The aim is 5 ms; the limit leaves room for a loaded test machine.
+  // The aim is 5 ms of processor time; the limit leaves room for a slow test machine.
   expect(times[10]).toBeLessThan(50);
 });

@@ -47,14 +47,14 @@ describe("setup.sh", () => {
     return { status, output: stdout + stderr };
   }
 
-  test("prints nothing and returns quickly on a machine that is ready", () => {
-    const times = [1, 2, 3].map(() => {
+  test("prints nothing and returns quickly on a machine that is ready", async () => {
+    const time = () => {
       const begun = performance.now();
       const { status, stdout, stderr } = spawnSync("/bin/sh", [script], { encoding: "utf8" });
       expect([status, stdout, stderr]).toEqual([0, "", ""]);
       return performance.now() - begun;
-    });
-    expect(Math.min(...times)).toBeLessThan(500);
+    };
+    await expect.poll(time).toBeLessThan(500); // of a machine that is busy now, later
   });
 
   test("lists missing programs with their purpose, and installs none, on other distributions than Debian", () => {

@@ -37,7 +37,7 @@ describe.skipIf(!isRoot()).each([0, 4321])(`${title}, against uid %i,`, (victim)
   /** Runs the victim's guestctl. Returns its exit code and output. */
   async function guestctl(args: readonly string[], env: readonly string[] = []) {
     const ran = promisify(execFile)(...as(victim, ...env, ...node("host/cli/launch.cjs"), ...args), {
-      timeout: 30_000,
+      timeout: 50_000,
     });
     return ran.then(
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),

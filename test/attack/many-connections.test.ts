@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import { encodeHeader, FRAME_REQUEST, MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
@@ -86,7 +86,7 @@ describeInNamespaces("a peer that connects thousands of times", () => {
       for (let count = 0; count < COUNT; count++) await open();
       await drip(bytes, bytes.length);
     });
-    await vi.waitFor(() => expect(alive()).toBe(most));
+    await expect.poll(() => alive()).toBe(most);
     expect(residentMib(agent) - before).toBeLessThan(120);
   });
 

@@ -18,7 +18,7 @@ describeInNamespaces("an agent whose event loop hangs", () => {
     "is replaced, and the next one is left alone: %s",
     async (stall) => {
       await using init = startInit({ agentCommand: [process.execPath, STAND_IN, stall] });
-      await init.waitForConsole(/^the next agent serves$/m, 20_000);
+      await init.waitForConsole(/^the next agent serves$/m);
       expect(init.console().match(SILENT)).toEqual(["the agent has not answered for 1.5 s; it is replaced"]);
     },
   );
@@ -54,7 +54,7 @@ describeInNamespaces("an agent whose event loop hangs", () => {
     const program = join(makeWorkDirectory("taken-mount"), "taken-mount");
     compileC([join(import.meta.dirname, "taken-mount.c")], program, []);
     await using init = startInit({ agentCommand: [process.execPath, STAND_IN, "taken", program] });
-    await init.waitForConsole(/^the next agent serves$/m, 20_000);
+    await init.waitForConsole(/^the next agent serves$/m);
     expect(
       init
         .console()

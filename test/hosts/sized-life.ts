@@ -1,4 +1,4 @@
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import type { Machine } from "../scenarios/machine.ts";
 import { type HostKind, hostSpec } from "./host-spec.ts";
 import type { GrownMachine, KataHost } from "./kata-host.ts";
@@ -18,7 +18,7 @@ export async function hungryContainer(machine: Machine, kind: HostKind, host: Ka
   await host.create({ id, spec });
   const init = await host.start(id);
   expect((await init.ended).status).toBe(137);
-  await vi.waitFor(() => expect(host.oomEvents.slice(before)).toEqual([id]), { timeout: 50_000 });
+  await expect.poll(() => host.oomEvents.slice(before)).toEqual([id]);
   await host.stop(id);
   expect(host.oomEvents.slice(before)).toEqual([id]);
 }
@@ -41,11 +41,9 @@ export async function grownContainer(
   const init = await host.start(id);
   const count = async () =>
     (await (await host.exec(id, { args: ["/bin/grep", "-c", "^processor", "/proc/cpuinfo"] })).ended).stdout.toString();
-  await vi.waitFor(async () => expect(await count()).toBe(`${grown.total}\n`), { timeout: 50_000 });
+  await expect.poll(count).toBe(`${grown.total}\n`);
   // The kernel's page structures take a part of it.
-  await vi.waitFor(async () => expect(await memoryMib()).toBeGreaterThan(before + grown.mib * 0.9), {
-    timeout: 50_000,
-  });
+  await expect.poll(memoryMib).toBeGreaterThan(before + grown.mib * 0.9);
   await host.kill(id, 9);
   expect((await init.ended).status).toBe(137);
   await host.stop(id);

@@ -41,7 +41,7 @@ describeInNamespaces("killSession", () => {
     const node = [process.execPath, "--input-type=module", "--eval", script];
     const { stdout, stderr } = spawnSync(...inPidNamespace(node), {
       encoding: "utf8",
-      timeout: 20_000,
+      timeout: 50_000,
       killSignal: "SIGKILL",
     });
     expect(JSON.parse(stdout || JSON.stringify(stderr))).toEqual({ end: [null, "SIGKILL"], left: ["201", "202"] });

@@ -52,7 +52,7 @@ describeInNamespaces("guestctl capture", () => {
 
   async function begin(...args: string[]) {
     const running = startGuestctl(["capture", "--address", machine.address, ...args]);
-    await expect.poll(() => running.output.stderr, { timeout: 10_000 }).toMatch(/^guestctl: capturing /);
+    await expect.poll(() => running.output.stderr).toMatch(/^guestctl: capturing /);
     return {
       ...running,
       async end() {
@@ -124,7 +124,7 @@ describeInNamespaces("guestctl capture", () => {
     await send([9000, "before"]);
     await capture.prints("before");
     await machine.killAgent();
-    await expect.poll(() => capture.output.stderr, { timeout: 10_000 }).toContain("capturing again");
+    await expect.poll(() => capture.output.stderr).toContain("capturing again");
     await send([9000, "after"]);
     await capture.prints("after");
     const { code, lines } = await capture.end();

@@ -59,8 +59,7 @@ describeInNamespaces("core dumps", () => {
     return events;
   }
 
-  const waitForCores = (count: number) =>
-    expect.poll(async () => (await listCores(address())).length, { timeout: 20_000 }).toBe(count);
+  const waitForCores = (count: number) => expect.poll(async () => (await listCores(address())).length).toBe(count);
 
   it("are listed with container and exec, reported as events, fetched, and removed by guestctl", async () => {
     const id = await pod.start(["sleep", "1111"]);

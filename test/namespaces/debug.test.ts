@@ -105,7 +105,7 @@ describeInNamespaces("guestctl debug", () => {
         copyFileSync(file, join(tools, file));
       }
       const running = debug(id, [strace, "-p", "1"]);
-      await expect.poll(() => running.output.stderr, { timeout: 20_000 }).toMatch(/Process 1 attached\n.*pause\(/);
+      await expect.poll(() => running.output.stderr).toMatch(/Process 1 attached\n.*pause\(/);
       await pod.client.agent.signalProcess({ container_id: id, exec_id: id, signal: 9 });
       expect(await running.ended).toBe(137);
       await pod.remove(id);

@@ -23,7 +23,7 @@ describeInNamespaces("events", () => {
   /** Reads the events of a container until one of the given type. */
   async function eventsUntil(type: string, container: string): Promise<GuestEvent[]> {
     const seen: GuestEvent[] = [];
-    for await (const event of readEvents(address(), { since: 1, container, signal: AbortSignal.timeout(20_000) })) {
+    for await (const event of readEvents(address(), { since: 1, container, signal: AbortSignal.timeout(50_000) })) {
       seen.push(event as GuestEvent);
       if (event.type === type) return seen;
     }
@@ -56,7 +56,7 @@ describeInNamespaces("events", () => {
     const seen: GuestEvent[] = [];
     const { promise: begun, resolve } = Promise.withResolvers<void>();
     const reading = (async () => {
-      for await (const event of readEvents(address(), { since: 1, signal: AbortSignal.timeout(20_000) })) {
+      for await (const event of readEvents(address(), { since: 1, signal: AbortSignal.timeout(50_000) })) {
         const each = event as GuestEvent;
         if (each.container === id || each.type === "agent-restarted") seen.push(each);
         if (each.type === "container-started" && each.container === id) resolve();

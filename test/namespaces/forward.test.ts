@@ -213,7 +213,7 @@ describeInNamespaces("forwarded connections", () => {
           socket.send(Buffer.alloc(size, 1), local.port, "127.0.0.1");
           return received.includes(size);
         },
-        { timeout: 10_000, interval: 100 },
+        { timeout: 50_000, interval: 100 },
       );
     const close = async () => {
       socket.close();

@@ -81,13 +81,13 @@ describe("relayMessages", () => {
       write: (_chunk, _encoding, done) => done(),
     });
     const done = relayMessages(socket, streams);
-    await vi.waitUntil(() => state.bufferedAmount > 1 << 20);
+    await expect.poll(() => state.bufferedAmount > 1 << 20).toBe(true);
     const sent = state.sent;
     expect(sent).toBeLessThan(25);
     await vi.waitUntil(() => {
       state.bufferedAmount = 0;
       return state.closed === 1000;
-    });
+    }, 50_000);
     await done;
     expect(state.sent).toBe(100);
   });

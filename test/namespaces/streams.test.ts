@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeStreamFrame } from "../../proto/stream-frame.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { observedStreamsScenarios } from "../scenarios/observed-streams.ts";
@@ -148,7 +148,7 @@ describeInNamespaces("guestd.v1.Streams", () => {
       { container: own, exec: "cut", process },
       { giveUpMs: 1 },
     );
-    await vi.waitUntil(() => text.stdout !== "", 5000);
+    await expect.poll(() => text.stdout).not.toBe("");
     await otherPod.client.close();
     await other[Symbol.asyncDispose]();
     await expect(attachment.exit).rejects.toMatchObject({

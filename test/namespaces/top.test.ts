@@ -157,7 +157,7 @@ describeInNamespaces("guestctl top", () => {
       expect(await shells()).toMatch(/^\d+$/);
       process.kill(screen.programPid(), "SIGTERM");
       await screen.shows(/^prompt>$/m);
-      await expect.poll(shells, { timeout: 10_000 }).toBe("");
+      await expect.poll(shells).toBe("");
       await pod.remove(shell);
     },
   );

@@ -139,7 +139,7 @@ describeInNamespaces("Quiesce and Resumed", () => {
       const later = new Pod(machine, client);
       const created = await later.start(["true"]);
       const seen: GuestEvent[] = [];
-      const until = { since: 1, kinds: ["guest", "container"], signal: AbortSignal.timeout(20_000) };
+      const until = { since: 1, kinds: ["guest", "container"], signal: AbortSignal.timeout(50_000) };
       for await (const event of readEvents(address, until)) {
         seen.push(event as GuestEvent);
         if (seen.at(-1)?.type === "container-created" && seen.at(-1)?.container === created) break;
@@ -166,7 +166,7 @@ describeInNamespaces("Quiesce and Resumed", () => {
     const lines = (await reading).toString().trimEnd().split("\n");
     expect(lines).toEqual(Array.from(lines, (_, index) => String(index + 1)));
     expect(await waiting).toMatchObject({ status: 0 });
-    const until = { since: 1, kinds: ["agent"], signal: AbortSignal.timeout(40_000) };
+    const until = { since: 1, kinds: ["agent"], signal: AbortSignal.timeout(50_000) };
     for await (const event of readEvents(`${machine.address}_1028`, until)) {
       if ((event as GuestEvent).generation === generation + 1) break;
     }

@@ -32,7 +32,7 @@ describeInNamespaces("watching a guest", () => {
   async function watchUntil(isWanted: (model: GuestModel, lost: number) => boolean, intervalMs = 100) {
     const model = new GuestModel();
     let [updates, lost] = [0, 0];
-    const signal = AbortSignal.timeout(20_000);
+    const signal = AbortSignal.timeout(50_000);
     for await (const message of readWatch(address(), { intervalMs, signal })) {
       if (message.type === "lost") lost++;
       else {

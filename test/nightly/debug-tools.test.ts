@@ -57,7 +57,7 @@ describeInNamespaces("the tools of rootfs-builder/recipes/tools.yaml", () => {
     expect(await shell.ended).toBe(0);
     expect(shell.output.stdout.toString()).toBe("pause\n/app/pause\n");
     const running = debug("strace", "-p", "1");
-    await expect.poll(() => running.output.stderr, { timeout: 20_000 }).toMatch(/Process 1 attached\n.*pause\(/);
+    await expect.poll(() => running.output.stderr).toMatch(/Process 1 attached\n.*pause\(/);
     await pod.client.agent.signalProcess({ container_id: id, exec_id: id, signal: 9 });
     expect(await running.ended).toBe(137);
     await pod.remove(id);

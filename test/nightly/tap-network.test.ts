@@ -63,7 +63,7 @@ describe.skipIf(why !== "")(`guests with --network tap${why && ` (skipped: ${why
     for (const place of [`${address}:80`, `127.0.0.1:${published}`]) {
       // httpd may begin to listen after its container has been reported as started.
       const page = () => fetch(`http://${place}/page`).then((response) => response.text());
-      await expect.poll(() => page().catch(() => ""), { timeout: 20_000 }).toBe("from the container\n");
+      await expect.poll(() => page().catch(() => "")).toBe("from the container\n");
     }
     const hex = published.toString(16).toUpperCase().padStart(4, "0");
     const listening = readFileSync("/proc/net/tcp", "utf8").match(new RegExp(`[0-9A-F]{8}:${hex} 0{8}:0000 0A`, "g"));

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { type CurrentPod, reconnect as reconnectTo } from "./current-pod.ts";
 import { ociSpec } from "./oci.ts";
 
@@ -122,7 +122,7 @@ export function enduranceScenarios(current: CurrentPod): void {
     await reconnect();
     write("blue");
     const colour = async () => (await current.pod.execute(name, ["cat", "/settings/colour"])).stdout.toString();
-    await vi.waitFor(async () => expect(await colour()).toBe("blue"), { timeout: 50_000, interval: 200 });
+    await expect.poll(colour, { interval: 200 }).toBe("blue");
     await current.pod.remove(name);
     expect(await machine.shell(`grep ${mount_point} /proc/self/mountinfo || echo none`)).toBe("none\n");
   });

@@ -48,7 +48,7 @@ export function keptOutputScenarios(given: () => Given): void {
         await late.attachment.attached;
         late.attachment.close();
         return late.attachment.position?.stdout === all.length;
-      }, 10_000);
+      }, 50_000);
       await killAgent();
       const gaps: unknown[] = [];
       const onGap = (...gap: unknown[]) => gaps.push(gap);
@@ -67,7 +67,7 @@ export function keptOutputScenarios(given: () => Given): void {
     const owner = attachText(address, request, { onGap: () => undefined });
     await owner.attachment.attached;
     await owner.attachment.write(Buffer.from("go\n"));
-    await vi.waitUntil(() => owner.text.stdout.endsWith("30000\n"), 10_000);
+    await expect.poll(() => owner.text.stdout.endsWith("30000\n")).toBe(true);
     owner.attachment.close();
     await expect(owner.attachment.exit).rejects.toMatchObject({ kind: "canceled" });
     const again = attachText(address, { container, exec: request.exec, tail: 18 });
@@ -110,7 +110,7 @@ export function keptOutputScenarios(given: () => Given): void {
     const gaps: unknown[] = [];
     const onGap = (...gap: unknown[]) => gaps.push(gap);
     const follower = attachText(address, { container, observe: true, tail: 6 });
-    await vi.waitUntil(() => follower.text.stdout.endsWith("30000\n") && follower.text.stderr === "err\n", 10_000);
+    await expect.poll(() => follower.text.stdout.endsWith("30000\n") && follower.text.stderr === "err\n").toBe(true);
     await killAgent();
     const exec = attachText(address, { container, exec: newExec(), process: shellProcess("touch /go") });
     expect(await exec.attachment.exit).toMatchObject({ code: 0 });
@@ -141,7 +141,7 @@ export function keptOutputScenarios(given: () => Given): void {
     const { pod, address, killAgent } = given();
     const container = await pod.start(["sh", "-c", "seq 1 5000; echo err >&2; read x; seq 5001 6000"]);
     const follower = attachText(address, { container, observe: true });
-    await vi.waitUntil(() => follower.text.stdout.endsWith("5000\n"), 10_000);
+    await expect.poll(() => follower.text.stdout.endsWith("5000\n")).toBe(true);
     const read = async (call: "readStdout" | "readStderr", len: number) => {
       const { data } = await pod.client.agent[call]({ container_id: container, exec_id: container, len });
       return Buffer.from(data).toString();
@@ -183,7 +183,7 @@ export function keptOutputScenarios(given: () => Given): void {
     owner.socket.destroy();
     const again = attachText(address, { container, takeover: true });
     const all = numbers(1, 50_000);
-    await vi.waitUntil(() => again.text.stdout.length === all.length, 10_000);
+    await expect.poll(() => again.text.stdout.length).toBe(all.length);
     expect(again.text.stdout).toBe(all);
     again.attachment.close();
     await expect(again.attachment.exit).rejects.toMatchObject({ kind: "canceled" });

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import type { ConnectOptions } from "../../host/client/agent-client.ts";
 import type { Machine } from "./machine.ts";
 
@@ -42,7 +42,7 @@ export async function killClient(
     child.kill("SIGKILL");
   }
   expect([await ended, printed]).toEqual([[null, "SIGKILL"], "sent\n"]);
-  await vi.waitFor(async () => expect(await descriptors(machine)).toBeLessThanOrEqual(before), { timeout: 50_000 });
+  await expect.poll(() => descriptors(machine)).toBeLessThanOrEqual(before);
 }
 
 /** Counts the agent's descriptors in a guest; 0 in namespaces. */

@@ -49,7 +49,7 @@ mount -t overlay observed -o lowerdir=${lower},upperdir=${upper},workdir=${work}
       const scrape = await agent.getMetrics({});
       expect(scrape.metrics).toContain(`mount="${merged}"`);
       return scrape.metrics;
-    }, 20_000);
+    }, 50_000);
     const blocks = (await shell(`stat -f -c '%b %S' ${merged}; umount ${merged}; rm -r ${place}`))
       .split(" ")
       .map(Number);

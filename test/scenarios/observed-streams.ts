@@ -1,4 +1,4 @@
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { STREAM } from "../../proto/stream-frame.ts";
 import type { Pod } from "./pod.ts";
 import { RawStreams } from "./raw-streams.ts";
@@ -20,7 +20,7 @@ export function observedStreamsScenarios(
     raw.socket.destroy();
     const tail = attachText(address, { container, exec: request.exec, tail: 4 });
     await tail.attachment.write(Buffer.from("next\n"));
-    await vi.waitUntil(() => tail.text.stdout === "789\nnext\n", 5000);
+    await expect.poll(() => tail.text.stdout).toBe("789\nnext\n");
     tail.attachment.close();
     await expect(tail.attachment.exit).rejects.toMatchObject({ kind: "canceled" });
     const now = attachText(address, { container, exec: request.exec, tail: 0 });

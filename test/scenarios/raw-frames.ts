@@ -19,7 +19,7 @@ export function request(service: string, method: string, payload = new Uint8Arra
 export async function answer(socket: Duplex): Promise<{ streamId: number; code: number; message: string }> {
   let bytes = Buffer.alloc(0);
   while (bytes.length < 10 || bytes.length < 10 + bytes.readUInt32BE(0)) {
-    const [data] = (await once(socket, "data", { signal: AbortSignal.timeout(20_000) })) as [Buffer];
+    const [data] = (await once(socket, "data", { signal: AbortSignal.timeout(50_000) })) as [Buffer];
     bytes = Buffer.concat([bytes, data]);
   }
   const { status } = ttrpc.Response.decode(bytes.subarray(10));

@@ -1,4 +1,4 @@
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { type AttachOptions, type AttachRequest, attach } from "../../host/client/streams/attachment.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
@@ -81,7 +81,11 @@ export function streamsScenarios(given: () => Given, isRelayed = false): void {
     for (let time = 0; time < 2; time++) {
       await using raw = await RawStreams.attach(address, request);
       await raw.frame("exit");
-      expect(raw.frames.map(({ type }) => type)).toEqual(["hello", "data", "eof", "eof", "exit"].sort(byOrder(raw)));
+      const frames = raw.frames.map(({ type, stream }) => `${type} ${stream}`);
+      // Each stream is in order; between them only the first frame and the last one are.
+      expect([frames.at(0), frames.at(-1)]).toEqual(["hello 3", "exit 3"]);
+      const of = (stream: number) => raw.frames.filter((frame) => frame.stream === stream).map(({ type }) => type);
+      expect([of(STREAM.stdout), of(STREAM.stderr), frames.length]).toEqual([["data", "eof"], ["eof"], 5]);
       expect(raw.received(STREAM.stdout).toString()).toBe("x\n");
     }
     const { attachment } = attachText(address, { container, exec, takeover });
@@ -94,7 +98,7 @@ export function streamsScenarios(given: () => Given, isRelayed = false): void {
     const exec = newExec();
     const first = attachText(address, { container, exec, process: shellProcess("while read x; do echo $x; done") });
     await first.attachment.write(Buffer.from("one\n"));
-    await vi.waitUntil(() => first.text.stdout === "one\n", 5000);
+    await expect.poll(() => first.text.stdout).toBe("one\n");
     const refused = attachText(address, { container, exec }).attachment;
     await expect(refused.exit).rejects.toMatchObject({
       kind: "failed-precondition",
@@ -132,7 +136,7 @@ export function streamsScenarios(given: () => Given, isRelayed = false): void {
     const { address, container } = given();
     const exec = newExec();
     const first = attachText(address, { container, exec, process: shellProcess("echo 12345; cat; echo 67") });
-    await vi.waitUntil(() => first.text.stdout.length === 6, 5000);
+    await expect.poll(() => first.text.stdout.length).toBe(6);
     const { epoch = new Uint8Array() } = first.attachment.position ?? {};
     first.attachment.close();
     await expect(first.attachment.exit).rejects.toMatchObject({ kind: "canceled" });
@@ -153,11 +157,12 @@ export function streamsScenarios(given: () => Given, isRelayed = false): void {
     const process = shellProcess(script, { Terminal: true });
     const { attachment, text } = attachText(address, { container, exec: newExec(), process });
     attachment.resize(33, 99);
+    await expect.poll(() => text.stdout).toBe("ready\r\n");
     attachment.end();
-    await vi.waitUntil(() => text.stdout.includes("ended"), 5000);
+    await expect.poll(() => text.stdout).toBe("ready\r\nended\r\n");
     attachment.signal(10);
     expect(await attachment.exit).toMatchObject({ code: 3 });
-    expect(text.stdout).toMatch(/^ready\r\nended\r\n33 99\r\n$/);
+    expect(text.stdout).toBe("ready\r\nended\r\n33 99\r\n");
   });
 
   it("refuses input that the process no longer reads, and still returns its output and status", async () => {
@@ -202,7 +207,7 @@ export function streamsScenarios(given: () => Given, isRelayed = false): void {
     const { pod, address } = given();
     const container = await pod.start(["sh", "-c", "echo x; sleep 1000"]);
     const { attachment, text } = attachText(address, { container });
-    await vi.waitUntil(() => text.stdout !== "", 5000);
+    await expect.poll(() => text.stdout).not.toBe("");
     const read = pod.client.agent.readStdout({ container_id: container, exec_id: container, len: 10 });
     await expect(read).rejects.toMatchObject({ kind: "failed-precondition" });
     await pod.remove(container);
@@ -211,10 +216,4 @@ export function streamsScenarios(given: () => Given, isRelayed = false): void {
       message: "attach: the process was removed",
     });
   });
-}
-
-/** Puts names in the order in which the frames arrived: the two ends of output come in any order. */
-function byOrder(raw: RawStreams) {
-  const order = raw.frames.map(({ type }) => type as string);
-  return (a: string, b: string) => order.indexOf(a) - order.indexOf(b);
 }

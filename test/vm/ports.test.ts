@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dial } from "../../host/client/dial.ts";
 import { buildProbe } from "../scenarios/build-probe.ts";
 import { passfdEdgeScenarios, passfdScenarios, passfdThroughKills } from "../scenarios/passfd.ts";
@@ -207,9 +207,7 @@ async function logReader(address: string): Promise<{ until(word: string): Promis
   socket.on("data", (data: Buffer) => (text += data.toString()));
   return {
     async until(word) {
-      await vi.waitFor(() => expect(text.slice(text.indexOf(word))).toMatch(new RegExp(`^${word}.*\n`)), {
-        timeout: 10_000,
-      });
+      await expect.poll(() => text.slice(text.indexOf(word))).toMatch(new RegExp(`^${word}.*\n`));
       socket.destroy();
       return text;
     },

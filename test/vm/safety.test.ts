@@ -85,7 +85,7 @@ describe("a guest that is locked down", () => {
     const values = await lines(`for i in ${paths.join(" ")}; do [ -e $i ] && cat $i || echo none; done`);
     const wanted = GUEST_SYSCTLS.map(([name, value]) => `${name}=${NEWER.includes(name) ? "none" : value}`);
     expect(GUEST_SYSCTLS.map(([name], at) => `${name}=${values[at]}`)).toEqual(wanted);
-    for await (const line of guestLog(machine.guest.address(1025), AbortSignal.timeout(10_000))) {
+    for await (const line of guestLog(machine.guest.address(1025), AbortSignal.timeout(50_000))) {
       const { msg, missing } = JSON.parse(line) as Record<string, unknown>;
       if (msg !== "sysctls that this kernel does not have") continue;
       expect(missing).toEqual(NEWER);

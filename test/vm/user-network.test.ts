@@ -50,7 +50,7 @@ describe("guestctl run --network user", () => {
   it("publishes a port on 127.0.0.1 only", async () => {
     // httpd may begin to listen after its container has been reported as started.
     const page = () => fetch(`http://127.0.0.1:${published}/page`).then((response) => response.text());
-    await expect.poll(() => page().catch(() => ""), { timeout: 20_000 }).toBe("from the container\n");
+    await expect.poll(() => page().catch(() => "")).toBe("from the container\n");
     const hex = published.toString(16).toUpperCase().padStart(4, "0");
     const listening = readFileSync("/proc/net/tcp", "utf8").match(new RegExp(`[0-9A-F]{8}:${hex} 0{8}:0000 0A`, "g"));
     expect(listening).toEqual([`0100007F:${hex} 00000000:0000 0A`]);

@@ -80,11 +80,11 @@ test("what an observer takes of a terminal, and its end, is reported to the clie
   const leave = output.observe();
   print("stdout", "abc");
   expect(output.available(0)).toBe(3); // the kernel reports no output that has been taken
-  await vi.waitFor(() => expect(client.pump).toHaveBeenCalled());
+  await expect.poll(() => client.pump).toHaveBeenCalled();
   client.pump.mockClear();
   hangUp();
   expect(output.isOver(3)).toBe(true);
-  await vi.waitFor(() => expect(client.pump).toHaveBeenCalled());
+  await expect.poll(() => client.pump).toHaveBeenCalled();
   leave();
   output.unwatch(client);
 });

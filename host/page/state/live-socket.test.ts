@@ -49,11 +49,11 @@ it("opens its channels again after each loss, and gives messages to their own ch
       lost: () => seen.push(`${guest} lost`),
     });
   }
-  await vi.waitFor(() => expect(frames).toHaveLength(2));
+  await expect.poll(() => frames).toHaveLength(2);
   clients[0]?.send(JSON.stringify({ on: 2, events: [] }));
-  await vi.waitFor(() => expect(seen).toEqual(["b 0"]));
+  await expect.poll(() => seen).toEqual(["b 0"]);
   clients[0]?.terminate();
-  await vi.waitFor(() => expect(frames).toHaveLength(4));
+  await expect.poll(() => frames).toHaveLength(4);
   expect(frames.slice(2)).toEqual(frames.slice(0, 2));
   expect(seen.slice(1)).toEqual(["a lost", "b lost"]);
   expect(states).toEqual(["connecting", "open", "waiting", "connecting", "open"]);
@@ -71,23 +71,23 @@ it("carries bytes, closes once, and doesn't open an ended channel again", async 
     });
   open("one");
   const second = open("two");
-  await vi.waitFor(() => expect(frames).toHaveLength(2));
+  await expect.poll(() => frames).toHaveLength(2);
   clients[0]?.send(binaryFrame(1, Buffer.from("hello")));
   clients[0]?.send(JSON.stringify({ end: 1, error: "gone" }));
-  await vi.waitFor(() => expect([bytes, ends]).toEqual([["hello"], ["gone"]]));
+  await expect.poll(() => [bytes, ends]).toEqual([["hello"], ["gone"]]);
   second.close();
   second.close();
   second.send({ takeover: true });
-  await vi.waitFor(() => expect(frames.at(-1)).toEqual({ close: 2 }));
+  await expect.poll(() => frames.at(-1)).toEqual({ close: 2 });
   clients[0]?.terminate();
-  await vi.waitFor(() => expect(states.filter((state) => state === "open")).toHaveLength(2));
+  await expect.poll(() => states.filter((state) => state === "open")).toHaveLength(2);
   expect(frames).toHaveLength(3);
 });
 
 it("stops without a session", async () => {
   hasSession = false;
   start();
-  await vi.waitFor(() => expect(clients).toHaveLength(1));
+  await expect.poll(() => clients).toHaveLength(1);
   clients[0]?.terminate();
-  await vi.waitFor(() => expect(states.at(-1)).toBe("refused"));
+  await expect.poll(() => states.at(-1)).toBe("refused");
 });

@@ -75,7 +75,7 @@ describe("the agent in a guest", () => {
     const waiting = pod.client.agent.waitProcess({ container_id: id, exec_id: id });
     await machine.shell("kill -STOP $(pidof node)").catch(() => "the console stopped with the agent");
     expect((await waiting).status).toBe(7);
-    await vi.waitFor(() => expect(machine.console().match(SILENT)).toHaveLength(1), 20_000);
+    await expect.poll(() => machine.console().match(SILENT)).toHaveLength(1);
     await pod.remove(id);
     expect(await machine.shell("grep Seccomp_filters /proc/$(pidof node)/status"), "of the next agent").toMatch(
       /\t3$/m,

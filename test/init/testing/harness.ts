@@ -7,6 +7,8 @@ import { isRoot } from "../../../lib/is-root.ts";
 import { childrenOf } from "./children-of.ts";
 
 const repository = join(import.meta.dirname, "../../..");
+/** Limit for what never comes, as of polls. */
+const LIMIT_MS = 50_000;
 
 export interface InitOptions {
   /** Default: build/native/init. */
@@ -90,22 +92,26 @@ function watch(child: ChildProcess, cgroup: string | undefined): RunningInit {
     children: async () => childrenOf(await pid()),
     cgroup,
     console: () => text,
-    async waitForConsole(pattern, limitMs = 5000, times = 1) {
+    async waitForConsole(pattern, limitMs = LIMIT_MS, times = 1) {
       const all = new RegExp(pattern, `${pattern.flags}g`);
       const last = () => [...text.matchAll(all)][times - 1];
       for (let match = last(); ; match = last()) {
         if (match !== undefined) return match;
-        const event = Promise.race([once(child.stderr ?? child, "data"), once(child.stdout ?? child, "data")]);
-        const late = sleep(limitMs).then(() => fail(`the console did not match ${pattern} in ${limitMs} ms`, text));
+        const done = new AbortController();
+        const until = { signal: done.signal };
+        const late = sleep(limitMs, undefined, until).then(() =>
+          fail(`the console did not match ${pattern} in ${limitMs} ms`, text),
+        );
         await Promise.race([
-          event,
+          once(child.stderr ?? child, "data", until),
+          once(child.stdout ?? child, "data", until),
           late,
           exited
             .then(() => sleep(20))
             .then(() => {
               if (last() === undefined) fail(`init ended before the console matched ${pattern}`, text);
             }),
-        ]);
+        ]).finally(() => done.abort());
       }
     },
     exited,
@@ -120,7 +126,8 @@ function fail(what: string, console: string): never {
 
 /** Returns the pid of unshare's child; the shells before it fork nothing. */
 async function firstChild(child: ChildProcess): Promise<number | undefined> {
-  for (let attempt = 0; attempt < 1000 && child.exitCode === null && child.pid !== undefined; attempt++) {
+  const limit = performance.now() + LIMIT_MS;
+  while (performance.now() < limit && child.exitCode === null && child.pid !== undefined) {
     const [pid] = childrenOf(child.pid);
     if (pid !== undefined) return pid;
     await sleep(2);
@@ -158,11 +165,12 @@ function removeCgroupNow(path: string): void {
 }
 
 async function removeCgroup(path: string): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
+  const limit = performance.now() + LIMIT_MS;
+  for (;;) {
     try {
       return removeCgroupNow(path);
     } catch (error) {
-      if (attempt === 200) throw error; // its processes haven't all ended
+      if (performance.now() > limit) throw error; // its processes haven't all ended
       await sleep(5);
     }
   }

@@ -56,7 +56,7 @@ export interface RawReply {
 export async function nextReply(socket: Fd): Promise<RawReply> {
   const buffer = Buffer.alloc(4096);
   for (;;) {
-    await sys.poll(socket, "read", AbortSignal.timeout(5000));
+    await sys.poll(socket, "read", AbortSignal.timeout(50_000));
     const got = sys.receiveMessage(socket, buffer);
     if (got === undefined) continue;
     if (got.data.length === 0) throw new Error("init closed the socket");

@@ -40,11 +40,11 @@ export async function startRelayedInit(
   });
   const clients: InitClient[] = [];
   const nextSocket = async () => {
-    await sys.poll(listener, "read", AbortSignal.timeout(8000)).catch((error: unknown) => {
-      throw new Error(`no agent within 8 s; its console: ${running.console()}`, { cause: error });
+    await sys.poll(listener, "read", AbortSignal.timeout(50_000)).catch((error: unknown) => {
+      throw new Error(`no agent within 50 s; its console: ${running.console()}`, { cause: error });
     });
     const connection = addon.accept(listener);
-    await sys.poll(connection, "read", AbortSignal.timeout(5000));
+    await sys.poll(connection, "read", AbortSignal.timeout(50_000));
     const [socket] = sys.receiveMessage(connection, new Uint8Array(1))?.fds ?? [];
     sys.close(connection);
     if (socket === undefined) throw new Error("the relay sent no descriptor");

@@ -93,7 +93,7 @@ export async function launch(
 export async function readAll(fd: Fd): Promise<string> {
   const parts: Buffer[] = [];
   for (;;) {
-    await sys.poll(fd, "read", AbortSignal.timeout(10_000));
+    await sys.poll(fd, "read", AbortSignal.timeout(50_000));
     const part = Buffer.alloc(65536);
     const got = sys.read(fd, part);
     if (got === 0) return Buffer.concat(parts).toString();
@@ -114,7 +114,7 @@ export async function run(
   options: Parameters<typeof launch>[2] = {},
 ): Promise<Finished> {
   await using launched = await launch(agent, plan, options);
-  const report = await launched.report.next(AbortSignal.timeout(10_000));
+  const report = await launched.report.next(AbortSignal.timeout(50_000));
   const output = await launched.text();
   return { output, report, exit: await launched.process.exit };
 }

@@ -40,7 +40,7 @@ export async function startHostAgent(
     rmSync(directory, { recursive: true, force: true });
   };
   const listening = async (times: number) => {
-    await init.waitForConsole(/guestd: listening/, 20_000, times);
+    await init.waitForConsole(/guestd: listening/, undefined, times);
   };
   const agentPid = async () => {
     const pid = (await init.children()).find((child) => isAgent(commandOf(child)));

@@ -1,17 +1,17 @@
 import { dial } from "../../../host/client/dial.ts";
 import type { Guest } from "../../../host/machine/guest.ts";
 
-const LIMIT_MS = 10_000;
+const LIMIT_MS = 50_000;
 
 interface AgentLog extends AsyncDisposable {
   /** Returns the first result of `of` for a whole line of the log, from the log's opening on. */
   find<T>(of: (line: string) => T | undefined): Promise<T>;
 }
 
-/** Opens the agent's log: its last lines first, then new ones. Fails after 10 s. */
+/** Opens the agent's log: its last lines first, then new ones. Fails after 50 s. */
 export async function openAgentLog(guest: Guest): Promise<AgentLog> {
   const log = await dial(guest.address(1025));
-  const limit = setTimeout(() => log.destroy(new Error("no match within 10 s")), LIMIT_MS);
+  const limit = setTimeout(() => log.destroy(new Error("no match within 50 s")), LIMIT_MS);
   const data = log[Symbol.asyncIterator]();
   let text = "";
   const more = async () => {
