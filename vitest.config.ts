@@ -40,8 +40,8 @@ class LongFirst extends BaseSequencer {
 
 /** A project does not take these from the root. Polls end with the event: the limit is for what never comes. */
 const setupFiles = ["test/clean-up/guard-kill.ts", "test/clean-up/restore-globals.ts"];
-/** For files that share a process. Its hook runs after those of the files behind it. */
-const sharedFiles = ["test/clean-up/leave-nothing.ts", ...setupFiles];
+/** Its hook runs after those of the files behind it. */
+const unitFiles = ["test/clean-up/leave-nothing.ts", ...setupFiles];
 const expect = { poll: { timeout: 50_000 } };
 
 /** Unit tests that measure their process: memory, garbage collection, descriptors, the event loop. */
@@ -51,7 +51,7 @@ const MEASURING = ["agent/kernel/sys/**/*.test.ts", "{proto,agent/transport,test
  * `unit` and `isolated` need nothing built but proto. `init` and `guest` are real machines, with long limits: two guests at a
  * time, as each takes one processor, and three of the others, which mostly wait. `npm test` leaves `nightly` out. Files of
  * `unit`, `init` and `guest` share their worker's process and modules, which take longer to load than most files to run; what
- * they replace ends with them (restore-globals.ts), and what they begin (leave-nothing.ts).
+ * they replace ends with them (restore-globals.ts). One of `unit` that leaves a timer or the like fails (leave-nothing.ts).
  */
 export default defineConfig({
   test: {
@@ -61,7 +61,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          setupFiles: sharedFiles,
+          setupFiles: unitFiles,
           expect,
           sequence: { groupOrder: 0 },
           include: [
@@ -88,7 +88,7 @@ export default defineConfig({
       {
         test: {
           name: "init",
-          setupFiles: sharedFiles,
+          setupFiles,
           expect,
           sequence: { groupOrder: 1 },
           globalSetup: "test/testing/built-agent.ts",

@@ -7,7 +7,7 @@ import { becomeClone } from "./become-clone.ts";
 import { LOG_OPTION } from "./guest-log.ts";
 import { openSandbox } from "./open-sandbox.ts";
 import { quiesce } from "./quiesce.ts";
-import { AGENT_PORT, CONTAINER_LOGS } from "./sandbox-guest.ts";
+import { AGENT_PORT, GUEST_OPTIONS } from "./sandbox-guest.ts";
 import { warmUp } from "./warm-up.ts";
 
 export interface TemplateOptions extends Omit<GuestOptions, "shares"> {
@@ -28,7 +28,7 @@ export async function makeTemplate(
   await using guest = await Guest.start({
     ...options,
     disks,
-    kernelArgs: [CONTAINER_LOGS, "agent.template=on", ...kernelArgs, LOG_OPTION],
+    kernelArgs: [...GUEST_OPTIONS, "agent.template=on", ...kernelArgs, LOG_OPTION],
   });
   const { signal } = options;
   const client = await connect(guest.address(AGENT_PORT));

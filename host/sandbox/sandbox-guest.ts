@@ -24,8 +24,11 @@ export const AGENT_PORT = 1024;
 /** Time limit in milliseconds; without KVM on a busy host, the first answer may take a second. */
 const FIRST_ANSWER_MS = 10_000;
 const MARKS_MS = 2000;
-/** Bytes that the agent keeps of each output of containers that no host reads, unless the guest's options say otherwise. */
-export const CONTAINER_LOGS = "agent.container_logs=262144";
+/**
+ * The agent's options in guests of guestctl, unless the guest's own say otherwise: bytes that it keeps of each output of
+ * containers that no host reads, and a seccomp filter for containers whose spec has none.
+ */
+export const GUEST_OPTIONS: readonly string[] = ["agent.container_logs=262144", "agent.default_seccomp=on"];
 const POWER_OFF_MS = 30_000;
 
 export interface SandboxGuestOptions extends Omit<GuestOptions, "shares" | "network"> {
@@ -99,7 +102,7 @@ export class SandboxGuest implements AsyncDisposable {
     if (given === undefined) undo.defer(() => folder?.remove());
     const tracing = guestTracing();
     const kernelArgs = [
-      ...[CONTAINER_LOGS, ...(tracing?.kernelArgs ?? [])],
+      ...[...GUEST_OPTIONS, ...(tracing?.kernelArgs ?? [])],
       ...[...(options.kernelArgs ?? []), LOG_OPTION],
     ];
     const begun = performance.now();

@@ -1,6 +1,7 @@
 import { copyFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { defaultSeccomp } from "../../agent/container/seccomp/default-seccomp.ts";
+import { DEFAULT_CAPABILITIES } from "../../lib/oci-defaults.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { buildProbe } from "./build-probe.ts";
@@ -28,6 +29,29 @@ const ALLOWED = {
   umask: "ok",
   getpriority: "ok",
 };
+/**
+ * Calls that Docker's default profile refuses to a container with Docker's capabilities (seccomp/default.json of
+ * github.com/moby/profiles). Those with other arguments than zeros are harmless without a filter.
+ */
+const DOCKER_REFUSES = [
+  ..."acct add_key bpf clock_settime delete_module fanotify_init finit_module fsconfig fsmount fsopen fspick".split(
+    " ",
+  ),
+  ..."get_mempolicy init_module io_uring_enter io_uring_register io_uring_setup kcmp kexec_load keyctl mbind".split(
+    " ",
+  ),
+  ..."migrate_pages mount mount_setattr move_mount move_pages open_by_handle_at open_tree perf_event_open".split(" "),
+  ..."pidfd_getfd pivot_root process_madvise quotactl reboot request_key set_mempolicy setdomainname".split(" "),
+  ..."sethostname setns settimeofday swapoff swapon syslog umount2 unshare userfaultfd vhangup".split(" "),
+  ...["personality,1", "personality,0x40000", "socket,12,1", "socket,38,5", "socket,40,1", "socket,46,1"],
+];
+/** Calls of a PC that only old programs make. */
+const DOCKER_REFUSES_X64 = [
+  ..."_sysctl create_module get_kernel_syms ioperm iopl kexec_file_load lookup_dcookie nfsservctl query_module".split(
+    " ",
+  ),
+  ..."sysfs uselib ustat".split(" "),
+];
 /** Results without CAP_SYS_ADMIN and with it: the kernel's own errno for arguments that are no pointers. */
 const ADMIN = {
   mount: ["1", "14"],
@@ -57,6 +81,18 @@ export function defaultSeccompScenarios(pod: () => Pod): void {
   it("the filter denies with EPERM the calls that no container may make, and no others", async () => {
     const expected = { ...DENIED, ...ALLOWED };
     expect(await probe([], Object.keys(expected))).toEqual(expected);
+  });
+
+  it("the filter refuses what Docker's default profile refuses, and chroot and ptrace as it does", async () => {
+    const refused = [...DOCKER_REFUSES, ...(process.arch === "x64" ? DOCKER_REFUSES_X64 : [])];
+    const seen = await probe(DEFAULT_CAPABILITIES, refused);
+    expect(Object.entries(seen).filter(([, result]) => result !== "1")).toEqual([]);
+    expect(Object.keys(seen)).toHaveLength(refused.length);
+    // EFAULT and ESRCH are the kernel's own.
+    expect(await probe(DEFAULT_CAPABILITIES, ["clone3", "chroot", "ptrace,16,999999"])).toEqual({
+      ...{ clone3: "38", chroot: "14", "ptrace,16,999999": "3" },
+    });
+    expect(await probe([], ["chroot"])).toEqual({ chroot: "1" });
   });
 
   it("without a filter the kernel gives other results, so the filter is what denies", async () => {

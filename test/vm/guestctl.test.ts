@@ -48,11 +48,11 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-it("guestctl run runs a container in its own guest and leaves nothing behind", async () => {
-  const script = "id -un; pwd; echo $NAME; cat; echo oops >&2; exit 42";
+it("guestctl run runs a container in its own guest, under the default filter, and leaves nothing behind", async () => {
+  const script = "id -un; pwd; echo $NAME; grep ^Seccomp: /proc/self/status; cat; echo oops >&2; exit 42";
   const line = ["run", "-i", "-e", "NAME=value", "-w", "/tmp", "-u", "nobody", "--memory", "64m", image];
   const ended = await run([...line, "sh", "-c", script], "from stdin\n");
-  expect(ended).toEqual({ stdout: "nobody\n/tmp\nvalue\nfrom stdin\n", stderr: "oops\n", code: 42 });
+  expect(ended).toEqual({ stdout: "nobody\n/tmp\nvalue\nSeccomp:\t2\nfrom stdin\n", stderr: "oops\n", code: 42 });
   expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([".boots"]);
 });
 

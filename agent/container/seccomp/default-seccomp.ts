@@ -14,7 +14,12 @@ interface Denied {
   readonly args?: SeccompRule["args"];
 }
 
-const [AF_VSOCK, ENOSYS] = [40, 38];
+const ENOSYS = 38;
+/**
+ * Address families that Docker's default profile refuses: DECnet, Econet, ATMSVC, IrDA, WANPIPE, ISDN, CAIF, ALG, VSOCK,
+ * and all from 46 on.
+ */
+const [FAMILIES, FIRST_UNKNOWN_FAMILY] = [[12, 19, 20, 23, 25, 34, 37, 38, 40], 46];
 const LOW_32 = 0xffffffff;
 /**
  * CLONE_NEWNS … CLONE_NEWNET. CLONE_NEWTIME is only for unshare and clone3: in clone its bit is part of the exit
@@ -28,22 +33,35 @@ const TOP_BIT = 31;
 /**
  * Calls that ordinary programs never make, or that were used to escape from a container or to attack its kernel. All
  * others are allowed: the kernel checks capabilities itself, and this second barrier reduces the attack surface of
- * the first.
+ * the first. What Docker's default profile refuses is among them.
  */
 const DENIED: readonly Denied[] = [
   {
-    reason: "the guest talks to its host by vsock, and so does the agent",
+    reason:
+      "the guest talks to its host by vsock, and so does the agent; the others load modules that few programs use",
     names: "socket socketpair",
-    args: [masked(0, LOW_32, AF_VSOCK)],
+    args: [
+      ...FAMILIES.map((family) => masked(0, LOW_32, family)),
+      { index: 0, value: String(FIRST_UNKNOWN_FAMILY), valueTwo: "0", op: "SCMP_CMP_GE" },
+    ],
   },
   { reason: "arguments in memory, where a filter does not see AF_VSOCK", names: "socketcall" },
   {
     reason: "mounts",
     names:
-      "mount umount umount2 pivot_root fsopen fsconfig fsmount fspick move_mount open_tree mount_setattr quotactl " +
+      "mount umount umount2 pivot_root fsopen fsconfig fsmount fspick move_mount open_tree open_tree_attr mount_setattr quotactl " +
       "quotactl_fd fanotify_init",
     unless: ["SYS_ADMIN"],
   },
+  { reason: "names of the uts namespace", names: "sethostname setdomainname", unless: ["SYS_ADMIN"] },
+  { reason: "another root", names: "chroot", unless: ["SYS_CHROOT"] },
+  {
+    reason: "security modules",
+    names: "lsm_get_self_attr lsm_list_modules lsm_set_self_attr",
+    unless: ["SYS_ADMIN"],
+  },
+  { reason: "other processes", names: "kcmp pidfd_getfd process_madvise", unless: ["SYS_PTRACE"] },
+  { reason: "hangs up a terminal", names: "vhangup", unless: ["SYS_TTY_CONFIG"] },
   { reason: "namespaces expose much of the kernel", names: "unshare setns", unless: ["SYS_ADMIN"] },
   {
     reason: "new namespaces",
@@ -80,7 +98,7 @@ const DENIED: readonly Denied[] = [
   { reason: "the machine's ports", names: "iopl ioperm", unless: ["SYS_RAWIO"] },
   {
     reason: "memory of other processes on other nodes",
-    names: "mbind set_mempolicy set_mempolicy_home_node migrate_pages move_pages",
+    names: "mbind get_mempolicy set_mempolicy set_mempolicy_home_node migrate_pages move_pages",
     unless: ["SYS_NICE"],
   },
   {
