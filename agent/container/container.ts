@@ -66,6 +66,7 @@ export class Container {
     this.#init = init;
     this.#execs = new Execs(options.id, execs);
     this.#tracer = new TracerState(options);
+    void init.exit.then(() => kernel.contained.end(this.id));
     this.pidNamespace = init.status === undefined ? namespaceInode(`/proc/${init.pid}/ns/pid`) : undefined;
   }
 
@@ -299,6 +300,7 @@ export class Container {
     await Promise.allSettled(this.#execs.launching);
     for (const process of this.processes) process.kill();
     for (const process of this.processes) await process.wait(signal);
+    await this.#kernel.contained.end(this.id);
     for (const process of this.processes) process.destroy();
     this.#execs.clear();
     await this.#runtime.remove();

@@ -1,4 +1,5 @@
 import { realpathSync } from "node:fs";
+import { guestRoot } from "../kernel/files/contained-files.ts";
 import type { Fd, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
 import { plainPath } from "../kernel/plain-path.ts";
 import { fileSystemAnswers } from "../kernel/wait/file-system-answers.ts";
@@ -37,7 +38,7 @@ export async function createInit(
   const spec = withPlainPaths(options.spec);
   await fileSystemAnswers(kernel.files, spec.root.path, signal);
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
-  const passwd = () => readTextInside(kernel.sys, spec.root.path, "/etc/passwd", signal);
+  const passwd = () => readTextInside(kernel.contained, guestRoot(spec.root.path), "/etc/passwd", signal);
   const env = await withHome(spec.process.env, spec.process.user.uid, passwd);
   const under = staysShared(spec.linux.rootfsPropagation) ? mountUnder(kernel, spec) : undefined;
   const plan = compileCreate(spec, { env, hasLabel: securityModules(kernel.files), seccomp, under });

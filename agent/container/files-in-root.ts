@@ -1,14 +1,15 @@
-import { closeSync, openSync } from "node:fs";
 import { O_DIRECTORY, O_PATH } from "../kernel/constants.ts";
-import { readContained } from "../kernel/contained-files.ts";
 import { SystemError } from "../kernel/error.ts";
-import type { Fd, Sys } from "../kernel/kernel.ts";
+import type { ContainedFiles, FileRoot } from "../kernel/files/contained-files.ts";
+import { inDirectory, readContained } from "../kernel/files/read-contained.ts";
+import type { Fd } from "../kernel/kernel.ts";
+import { openPath } from "../kernel/open-path.ts";
 
 /** Largest file that is read, in bytes. */
 const MAX_TEXT = 1024 * 1024;
 const O_NONBLOCK = 0o4000;
 
-/** Opens (O_PATH) a rootfs directory, or a running container's root by `/proc/<pid>/root`. The caller closes it. */
+/** Opens (O_PATH) a directory of the guest. The caller closes it. */
 export function openRoot(path: string): Fd {
   return openPath(path, O_PATH | O_DIRECTORY);
 }
@@ -18,32 +19,27 @@ export function openForReading(path: string): Fd {
   return openPath(path, O_NONBLOCK);
 }
 
-function openPath(path: string, flags: number): Fd {
-  try {
-    return openSync(path, flags);
-  } catch (error) {
-    const { errno } = error as NodeJS.ErrnoException;
-    throw errno === undefined ? error : new SystemError("open", -errno, path);
-  }
-}
-
 /**
- * Reads a regular file inside a root; its content is untrusted (contained-files.ts). Resolves with undefined if there
- * is no such file that can be read; rejects if the root doesn't exist.
+ * Reads a regular file inside a root; its content is untrusted. Resolves with undefined if there is no such file that can be
+ * read. Rejects if the root doesn't exist, or its file system doesn't answer.
  */
-export async function readTextInside(
-  sys: Sys,
-  root: string,
+export function readTextInside(
+  contained: ContainedFiles,
+  root: FileRoot,
   path: string,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  const fd = openRoot(root);
-  try {
-    return (await readContained(sys, fd, path, { limit: MAX_TEXT }, signal)).toString("utf8");
-  } catch {
-    signal?.throwIfAborted();
-    return undefined;
-  } finally {
-    closeSync(fd);
-  }
+  return contained.use(
+    root,
+    (files) =>
+      inDirectory(files, root.below ?? "/", async (dir) => {
+        try {
+          return (await readContained(files, path, { limit: MAX_TEXT }, { dir })).toString("utf8");
+        } catch (error) {
+          if (error instanceof SystemError) return undefined;
+          throw error;
+        }
+      }),
+    signal,
+  );
 }

@@ -63,8 +63,8 @@ async function launchShellOn(kernel: Kernel, name: string, fds: LaunchFds): Prom
   );
   const launched = await launch(kernel, plan.finish(), fds, new Map(), { container: "", exec: name });
   // No output journal: the output goes to a socket that ends with the agent, or doesn't pass through the agent at all.
-  const { sys, init, files } = kernel;
-  const process = Process.take({ sys, init, files }, name, launched, fds.own);
+  const { outputs: _, ...rest } = kernel;
+  const process = Process.take(rest, name, launched, fds.own);
   process.closeStartFds();
   return process;
 }

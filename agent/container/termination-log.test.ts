@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openSys } from "../kernel/sys/sys.ts";
+import { containedDouble } from "../kernel/testing/contained-double.ts";
 import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import type { MountSpec } from "./spec.ts";
 import { readTerminationLog } from "./termination-log.ts";
 import { testSpec } from "./testing/test-spec.ts";
 
-const sys = openSys();
+const contained = containedDouble(openSys());
 let directory = "";
 leavesNoDescriptors();
 beforeEach(() => {
@@ -26,7 +27,7 @@ const bind = (destination: string, source: string): MountSpec => ({
 function read(mounts: readonly MountSpec[] = [], path: string | undefined = "/dev/termination-log") {
   const annotations = path === "" ? {} : { "io.kubernetes.container.terminationMessagePath": path };
   return readTerminationLog(
-    sys,
+    contained,
     testSpec({ annotations, mounts, root: { path: join(directory, "rootfs"), readonly: false } }),
   );
 }

@@ -1,8 +1,10 @@
 import { posix } from "node:path";
-import { readContained } from "../kernel/contained-files.ts";
+import { O_PATH } from "../kernel/constants.ts";
 import { AgentError, SystemError } from "../kernel/error.ts";
-import type { Sys } from "../kernel/kernel.ts";
-import { openPlain } from "../kernel/plain-path.ts";
+import { type ContainedFiles, guestRoot } from "../kernel/files/contained-files.ts";
+import { readContained } from "../kernel/files/read-contained.ts";
+import { PLAIN, ROOT } from "../kernel/files/served-files.ts";
+import { plainPath } from "../kernel/plain-path.ts";
 import { cleanTarget, isBind } from "./mounts/mount-kind.ts";
 import type { Spec } from "./spec.ts";
 
@@ -12,29 +14,31 @@ const MAX_BYTES = 4096;
 /** Error codes of a file that doesn't exist or isn't a regular one. */
 const NONE = ["ENOENT", "ENOTDIR", "ENXIO", "ELOOP", "EINVAL", "ENOTSUP"];
 
-type LogSys = Pick<Sys, "openInside" | "copyInside" | "read" | "dup" | "close">;
-
 /**
  * Reads a container's termination message from the file that its annotation names; resolves with "" if there is none.
  * The container may have ended: the file is read through the guest's mounts. Its content, and links in the rootfs,
  * are untrusted.
  */
-export async function readTerminationLog(sys: LogSys, spec: Spec, signal?: AbortSignal): Promise<string> {
+export async function readTerminationLog(contained: ContainedFiles, spec: Spec, signal?: AbortSignal): Promise<string> {
   const given = spec.annotations[ANNOTATION];
   if (given === undefined || !given.startsWith("/")) {
     throw new AgentError("invalid-argument", `termination log: the container has no annotation ${ANNOTATION}`);
   }
   const place = locate(spec, cleanTarget(given));
   if (place === undefined) return "";
+  const { source, below } = place;
+  const part = { limit: MAX_BYTES, tail: true };
   try {
-    const root = await openPlain(sys, place.source);
-    try {
-      const bytes = await readContained(sys, root, place.below, { limit: MAX_BYTES, tail: true }, signal);
-      const text = bytes.toString("utf8");
-      return Buffer.byteLength(text) <= MAX_BYTES ? text : keepEnd(text);
-    } finally {
-      sys.close(root);
-    }
+    const bytes = await contained.use(
+      guestRoot(),
+      (files) =>
+        files.using(files.open(ROOT, plainPath(source), O_PATH, PLAIN), (dir) =>
+          readContained(files, below, part, { dir }),
+        ),
+      signal,
+    );
+    const text = bytes.toString("utf8");
+    return Buffer.byteLength(text) <= MAX_BYTES ? text : keepEnd(text);
   } catch (error) {
     if (error instanceof SystemError && NONE.includes(error.code)) return "";
     throw error;

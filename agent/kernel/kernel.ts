@@ -1,3 +1,4 @@
+import type { ContainedFiles } from "./files/contained-files.ts";
 import type { Files } from "./files.ts";
 import type { PlanOp } from "./init/plan.ts";
 import type { OutputJournal } from "./journal/output-journal.ts";
@@ -270,6 +271,8 @@ export interface Kernel {
   readonly sys: Sys;
   readonly init: Init;
   readonly files: Files;
+  /** Files that containers control. */
+  readonly contained: ContainedFiles;
   /** Keeps output on its way to hosts; without it, output read from a pipe is lost if the agent dies. */
   readonly outputs?: OutputJournal;
 }

@@ -1,5 +1,7 @@
 import { cgroupNotices } from "../container/cgroup/cgroup-notices.ts";
 import { type HookFailure, hookFailures } from "../container/hooks/run-hooks.ts";
+import { newLaunchId } from "../container/launch.ts";
+import { FileServers } from "../kernel/files/file-servers.ts";
 import { realFiles } from "../kernel/files.ts";
 import { openInit } from "../kernel/init/open-init.ts";
 import { type Journal, openJournal } from "../kernel/journal/journal.ts";
@@ -66,6 +68,7 @@ export async function openKernel(): Promise<OpenedKernel> {
   const journal = openJournal(`${stateDirectory}/journal`, mapJournal);
   const ledger = openStreamLedger(`${stateDirectory}/streams`, mapJournal);
   const files = { ...realFiles, mounts: watchedMounts(sys.changed, realFiles.readText) };
+  const contained = new FileServers({ sys, init, newId: newLaunchId });
   const heartbeat = startHeartbeat(init, options.watchdogMs);
   const sink = new LogSink();
   const log = createLog({ level: options.logLevel, version: VERSION, write: (line) => sink.write(line) });
@@ -75,7 +78,7 @@ export async function openKernel(): Promise<OpenedKernel> {
   logDefects(log);
   void init.ended.then((error) => endAgent(log, error));
   return {
-    kernel: { sys, init, files, outputs: journal.outputs },
+    kernel: { sys, init, files, contained, outputs: journal.outputs },
     ...{ options, stateDirectory, journal, ledger, heartbeat, sink, log, service, isServiceStart, claimed },
   };
 }

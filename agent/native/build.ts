@@ -57,7 +57,7 @@ function buildAddon(name: string, file: string, flags: readonly string[], librar
 export function buildInit(options: { readonly sanitize?: boolean } = {}): string {
   const sources = join(import.meta.dirname, "init");
   const out = join(output, options.sanitize ? "init-asan" : "init");
-  const files = readdirSync(sources).filter((name) => name.endsWith(".c"));
+  const files = readdirSync(sources, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".c"));
   const fresh = `${out}.${process.pid}`;
   const { compiler, flags } = options.sanitize ? { compiler: "gcc", flags: SANITIZED } : staticPie();
   compile(compiler, [...WARNINGS, ...flags, ...files.sort(), "-o", fresh], sources);

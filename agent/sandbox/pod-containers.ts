@@ -1,6 +1,7 @@
 import { makeBundle, removeBundle } from "../container/bundle.ts";
 import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
 import { Container } from "../container/container.ts";
+import { containerRoot } from "../container/container-root.ts";
 import { debugTarget, joinTarget, targetMount } from "../container/debug-target.ts";
 import { hasCreateHooks } from "../container/hooks/hooks.ts";
 import { runHooksIgnoringFailures } from "../container/hooks/run-hooks.ts";
@@ -160,7 +161,8 @@ export class PodContainers {
     const { init } = container;
     // Container.exec refuses a container whose init process has ended; its files can't be read any more.
     const named = init.status === undefined ? user : undefined;
-    const resolved = await resolveUser(this.#kernel.sys, `/proc/${init.pid}/root`, process.user, named, signal);
+    const root = containerRoot(this.#kernel.sys, container.id, init);
+    const resolved = await resolveUser(this.#kernel.contained, root, process.user, named, signal);
     return container.exec(execId, { ...process, env, user: resolved }, signal, passed);
   }
 

@@ -5,6 +5,7 @@ import { type NamedUser, resolveUser } from "../container/process/named-user.ts"
 import type { Spec } from "../container/spec.ts";
 import type { AttachedDevice } from "../device/attach-device.ts";
 import type { FoundEdits } from "../device/cdi/cdi-devices.ts";
+import { guestRoot } from "../kernel/files/contained-files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { ContainerRequest } from "./container-request.ts";
 import type { GuestDevice } from "./guest-rules.ts";
@@ -55,11 +56,11 @@ export function givenDevices(spec: Spec, { attached, edits }: FoundDevices): Gue
 
 /** Replaces a named user by its numbers, looked up in the container's own files. */
 export async function withUser(
-  { sys }: Kernel,
+  { contained }: Kernel,
   spec: Spec,
   named: NamedUser | undefined,
   signal?: AbortSignal,
 ): Promise<Spec> {
-  const user = await resolveUser(sys, spec.root.path, spec.process.user, named, signal);
+  const user = await resolveUser(contained, guestRoot(spec.root.path), spec.process.user, named, signal);
   return user === spec.process.user ? spec : { ...spec, process: { ...spec.process, user } };
 }

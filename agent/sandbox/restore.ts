@@ -7,6 +7,7 @@ import { type ProcessLabel, readLabel } from "../container/process/process-label
 import type { ContainerTraceGuard } from "../container/runtime/runtime.ts";
 import { isConsoleShell } from "../container/shell.ts";
 import { SIGKILL } from "../kernel/constants.ts";
+import { FILES_COMMAND } from "../kernel/files/serving-plan.ts";
 import type { Kernel, RestoredProcess } from "../kernel/kernel.ts";
 import type { ContainerRecord } from "./state.ts";
 
@@ -75,6 +76,10 @@ function groupByContainer(kernel: Kernel): Map<string, Found[]> {
     reserveLaunchIds(process.id);
     const label = readLabel(process.label);
     if (isConsoleShell(label)) continue;
+    if (label?.command === FILES_COMMAND) {
+      kernel.contained.abandon(label.container, process);
+      continue;
+    }
     // A hook or another runtime's command that the agent's death interrupted does not belong to the container's processes.
     if (label === undefined || label.command !== undefined) {
       abandon(kernel, { label: label ?? NO_LABEL, process });

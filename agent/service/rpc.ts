@@ -26,7 +26,7 @@ export interface RunningAgent {
 /** Everything the calls work on. */
 export interface Agent {
   readonly sandbox: Sandbox;
-  readonly kernel: Pick<Kernel, "sys" | "files">;
+  readonly kernel: Pick<Kernel, "sys" | "files" | "contained">;
   /** The directory of what outlives the agent. */
   readonly stateDirectory: string;
   readonly network: Network;

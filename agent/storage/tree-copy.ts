@@ -2,15 +2,19 @@ import { constants, rmdirSync, unlinkSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { posix } from "node:path";
 import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constants.ts";
-import { readContained } from "../kernel/contained-files.ts";
 import { SystemError } from "../kernel/error.ts";
+import { type ContainedFiles, guestRoot } from "../kernel/files/contained-files.ts";
+import { inDirectory, readContained } from "../kernel/files/read-contained.ts";
 import type { Sys } from "../kernel/kernel.ts";
 import { copyFile } from "./copy-file.ts";
 import { scanTree, type TreeEntry, type TreeLimits } from "./scan-tree.ts";
 import { pathOf } from "./shared-parent.ts";
 import { openBeneath, openSharedRoot } from "./shared-path.ts";
 
-type CopySys = Pick<Sys, "openat2" | "openInside" | "copyInside" | "read" | "dup" | "close">;
+interface CopyKernel {
+  readonly sys: Pick<Sys, "openat2" | "close">;
+  readonly contained: ContainedFiles;
+}
 
 /** Limits for looking at what containers have put into a copy. Beyond these, everything is copied again. */
 const LEFT: TreeLimits = { files: 4096, bytes: Number.MAX_VALUE };
@@ -24,13 +28,15 @@ const SWITCH = "..data";
  * removed only below its root.
  */
 export class TreeCopy {
-  readonly #sys: CopySys;
+  readonly #sys: CopyKernel["sys"];
+  readonly #contained: ContainedFiles;
   readonly #source: string;
   readonly #target: string;
   #known: ReadonlyMap<string, TreeEntry> | undefined;
 
-  constructor(sys: CopySys, source: string, target: string) {
+  constructor({ sys, contained }: CopyKernel, source: string, target: string) {
     this.#sys = sys;
+    this.#contained = contained;
     this.#source = source;
     this.#target = target;
   }
@@ -83,14 +89,15 @@ export class TreeCopy {
 
   /** True if the copy's file has this content. A container may have made the file longer. */
   async #holds(path: string, data: Buffer): Promise<boolean> {
-    const root = openSharedRoot(this.#target);
+    const resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
     try {
-      const part = { limit: data.length, resolve: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
-      return (await readContained(this.#sys, root, path, part)).equals(data);
+      return await this.#contained.use(guestRoot(), (files) =>
+        inDirectory(files, this.#target, async (dir) =>
+          (await readContained(files, path, { limit: data.length }, { dir, resolve })).equals(data),
+        ),
+      );
     } catch {
       return false;
-    } finally {
-      this.#sys.close(root);
     }
   }
 

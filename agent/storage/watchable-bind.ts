@@ -56,7 +56,7 @@ async function mountCopy(kernel: Kernel, storage: PlacedStorage): Promise<void> 
   const options = ["nosuid", "nodev", TMPFS];
   await mountStorage(kernel, { driver, source: "tmpfs", fstype: "tmpfs", options, mountPoint });
   try {
-    if (!(await new TreeCopy(sys, source, mountPoint).refresh(GROWN))) throw tooLarge(storage);
+    if (!(await new TreeCopy(kernel, source, mountPoint).refresh(GROWN))) throw tooLarge(storage);
   } catch (error) {
     await sys.umount(mountPoint, MNT_DETACH).catch(() => undefined);
     try {
@@ -76,7 +76,7 @@ async function isSmallDirectory(source: string): Promise<boolean> {
 function watchSource(kernel: Kernel, storage: PlacedStorage): { close(): void } {
   const { source, mountPoint } = storage;
   if (mountedOn(kernel.files, mountPoint)?.type !== "tmpfs") return { close: () => undefined };
-  const copy = new TreeCopy(kernel.sys, source, mountPoint);
+  const copy = new TreeCopy(kernel, source, mountPoint);
   let last = "";
   let timer: NodeJS.Timeout | undefined;
   let closed = false;

@@ -74,6 +74,11 @@ export class TreeSink {
     return Array.from(this.#leftOut, ([what, count]) => `${what}: left out (${count})`);
   }
 
+  /** True while a file that isn't complete waits for the archive that continues it. */
+  get isIncomplete(): boolean {
+    return this.#partial !== undefined;
+  }
+
   /** Resolves with the bytes that an interrupted archive has left of a member. Removes what is left of others beside it. */
   async partialBytes(part: Pick<Member, "name" | "version">): Promise<number> {
     try {

@@ -11,6 +11,18 @@ const KEPT_RELEASE = 1 << 5;
 const HEADER_BYTES = 16;
 const MAX_MESSAGE = 4096;
 const MAX_FDS = 64;
+const MAX_FILE_REQUEST = 72 * 1024;
+const [OPEN, STATFS, READ] = [1, 5, 8];
+const [S_IFREG, TMPFS] = [0o100644, 0x01021994];
+const NO_ANSWER = Buffer.alloc(0);
+/** By the codes of agent/native/init/files/protocol.h. */
+const FILE_ANSWERS = {
+  [OPEN]: Buffer.alloc(96),
+  [STATFS]: Buffer.alloc(56),
+  [READ]: Buffer.from("root:x:0:0::/root:\n"),
+};
+FILE_ANSWERS[OPEN].writeUInt32LE(S_IFREG, 40);
+FILE_ANSWERS[STATFS].writeUInt32LE(TMPFS, 0);
 const LINE = Buffer.from("warm-up\n");
 
 /**
@@ -48,6 +60,11 @@ function standInInit(addon) {
     send(LAUNCHED, id, [0, process.pid, 0, 0], [pidfd]);
     closeSync(pidfd);
     const report = slots[reportSlot];
+    const socket = slots.find((fd) => readlinkSync(`/proc/self/fd/${fd}`).startsWith("socket:"));
+    if (socket !== undefined) {
+      close(slots.filter((fd) => fd !== socket));
+      return serveFiles(socket, () => exited(id));
+    }
     const pipes = slots.filter((fd) => fd !== report);
     if (isContainer) {
       running.add(id);
@@ -60,6 +77,23 @@ function standInInit(addon) {
       if (!isContainer) exited(id);
     };
     const inputs = pipes.filter(isInput).map((fd) => whenReadable(fd, onInput));
+  };
+
+  /** Plays a file server: each path is the same short passwd. */
+  const serveFiles = (socket, onEnd) => {
+    const request = Buffer.alloc(MAX_FILE_REQUEST);
+    const poll = whenReadable(socket, () => {
+      for (;;) {
+        const got = addon.receiveMessage(socket, request, fds);
+        if (got < 0) return;
+        if (got === 0) break;
+        const answer = FILE_ANSWERS[request.readUInt32LE(0)] ?? NO_ANSWER;
+        addon.sendMessage(socket, Buffer.concat([fileAnswer(request.readUInt32LE(4)), answer]), []);
+      }
+      poll.close();
+      addon.close(socket);
+      onEnd();
+    });
   };
 
   must(addon.socketPair(ends, SEQPACKET));
@@ -80,6 +114,13 @@ function standInInit(addon) {
     running.clear();
   };
   return { fd: ends[0], kill };
+}
+
+/** Returns the fixed part of a successful answer. */
+function fileAnswer(id) {
+  const bytes = Buffer.alloc(16);
+  bytes.writeUInt32LE(id, 0);
+  return bytes;
 }
 
 /** True for the reading end of a pipe: a process's stdin, or the release that a container waits for. */

@@ -66,8 +66,8 @@ function powerlessAddon(real, onSignal) {
     ...calls("mount umount sync", later),
     detachedMount: () => [descriptor(), 0, ""],
     loadDeviceFilter: descriptor,
-    pidfdSendSignal() {
-      onSignal();
+    pidfdSendSignal(_pidfd, signal) {
+      if (signal !== 0) onSignal();
       return 0;
     },
     openTree: async () => descriptor(),

@@ -16,6 +16,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -35,6 +36,8 @@ int played_execve(const char *path, char *const *args, char *const *env);
 DIR *played_opendir(int fd);
 struct dirent *played_readdir(void);
 _Noreturn void played_exit(void);
+ssize_t played_recvmsg(struct msghdr *header);
+ssize_t played_sendmsg(const struct msghdr *header);
 
 #ifndef PLAYS_KERNEL /* fuzz-child.c itself */
 #define _exit(status) played_exit()
@@ -54,6 +57,7 @@ _Noreturn void played_exit(void);
 #define fstatat(fd, path, into, flags) played_stat(fd, path, into)
 #define fstatfs(fd, into) played_statfs(fd, into)
 #define ioctl(fd, ...) played_at(fd, NULL)
+#define lseek(fd, ...) ((off_t)played_call())
 #define mkdirat(fd, path, mode) played_at(fd, path)
 #define mknodat(fd, path, mode, device) ((void)(mode), (void)(device), played_at(fd, path))
 #define mount(source, target, type, flags, data) (played_path(data) < 0 ? -1 : played_path(target))
@@ -65,10 +69,13 @@ _Noreturn void played_exit(void);
 #define readdir(directory) played_readdir()
 #define readlinkat(fd, path, into, size) played_read(fd, path, into, size)
 #define sendfile(to, ...) ((ssize_t)played_at(to, NULL))
+#define recvmsg(fd, header, flags) played_recvmsg(header)
+#define sendmsg(fd, header, flags) played_sendmsg(header)
 #define setsid() ((int)played_call())
 #define signal(...) ((void)0)
 #define symlinkat(target, fd, path) (played_path(target) < 0 ? -1 : played_at(fd, path))
-#define syscall(...) played_syscall(__VA_ARGS__)
+/* Zeros after the arguments: a fake may read as many as a call can have. */
+#define syscall(...) played_syscall(__VA_ARGS__, 0L, 0L, 0L, 0L, 0L, 0L)
 #define umask(mask) ((mode_t)(mask))
 #define umount2(path, flags) played_path(path)
 #define utimensat(fd, path, times, flags) ((void)(times), played_at(fd, path))

@@ -1,6 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { O_DIRECTORY, O_PATH } from "../../agent/kernel/constants.ts";
+import { encodeRequest, type FileRequest } from "../../agent/kernel/files/file-protocol.ts";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import { encodePlan } from "../../agent/kernel/init/plan-encode.ts";
 import { ARBITRARY_SLOTS, arbitraryOps, arbitraryPlan } from "../../agent/kernel/testing/plan-arbitrary.ts";
@@ -27,6 +29,7 @@ function seedsOf(target: Target): Buffer[] {
   if (target === "decoders") {
     return [...plans().map((plan) => Buffer.concat([Buffer.of(ARBITRARY_SLOTS), plan])), ...messages()];
   }
+  if (target === "files") return fileSessions();
   if (target === "child") {
     return plans().map((plan, index) => {
       const answers = Buffer.from(Array.from({ length: (index * 7) % 60 }, (_, at) => (index * 31 + at * 97) & 0xff));
@@ -34,6 +37,48 @@ function seedsOf(target: Target): Buffer[] {
     });
   }
   return [...plans().map(session), ...lives()];
+}
+
+/** A file that is opened, every call on it, and the same with failing calls. */
+function fileSessions(): Buffer[] {
+  const name = Buffer.from("name");
+  const calls: FileRequest[] = [
+    { call: "open", handle: 0, other: 1, name, numbers: [O_PATH, 8] },
+    { call: "open", handle: 1, other: 2, numbers: [0, 8] },
+    { call: "open", handle: 0, other: 3, name: Buffer.from("a/b"), numbers: [O_DIRECTORY, 16] },
+    { call: "create", handle: 0, other: 4, name, numbers: [0o600] },
+    ...(["stat", "statfs", "listxattr", "terminal", "path", "connect"] as const).map((call) => ({ call, handle: 1 })),
+    { call: "list", handle: 3, numbers: [1] },
+    { call: "read", handle: 2, numbers: [0, 65_536] },
+    { call: "write", handle: 2, numbers: [7], data: Buffer.alloc(300, 1) },
+    { call: "seek", handle: 2, numbers: [0, 1] },
+    { call: "truncate", handle: 2, numbers: [9] },
+    { call: "chown", handle: 2, numbers: [1, 2] },
+    { call: "chmod", handle: 2, numbers: [0o640] },
+    { call: "utimens", handle: 2, numbers: [1, 2, 3, 4] },
+    { call: "getxattr", handle: 2, name: Buffer.from("user.key") },
+    { call: "setxattr", handle: 2, name: Buffer.from("user.key"), data: name },
+    { call: "mount", handle: 0, name, numbers: [O_PATH, 16] },
+    { call: "mkdir", handle: 0, name, numbers: [0o700] },
+    { call: "symlink", handle: 0, name, data: Buffer.from("../target") },
+    { call: "readlink", handle: 0, name },
+    { call: "link", handle: 0, other: 3, name, data: name },
+    { call: "rename", handle: 0, other: 3, name, data: name, numbers: [1] },
+    { call: "unlink", handle: 3, name, numbers: [0] },
+    { call: "bind", handle: 0, name },
+    { call: "close", handle: 1 },
+  ];
+  const sent = ({ call }: FileRequest) => (call === "bind" || call === "connect" ? 1 : 0);
+  const step = (request: FileRequest, kernel: readonly number[]) => {
+    const bytes = encodeRequest(1, request);
+    const head = Buffer.of(bytes.length & 0xff, bytes.length >> 8, sent(request), kernel.length);
+    return Buffer.concat([head, Buffer.from(kernel), bytes]);
+  };
+  /** The answers give statx a type: 0x81 in each byte is a regular file's, 0x41 a directory's. */
+  const sessions = [[], [0x81], [0x41], [1, 0x81, 3, 4], [0x81, 0xe1]].map((kernel) =>
+    Buffer.concat(calls.map((request) => step(request, kernel))),
+  );
+  return [...sessions, ...calls.flatMap((request) => [step(request, [0xe0]), step({ ...request, handle: 9 }, [])])];
 }
 
 function plans(): Uint8Array[] {

@@ -15,8 +15,8 @@ const PLAYED = ["-include", join(import.meta.dirname, "played-kernel.h"), "-Wno-
 const RENAMED = ["syscall", "waitid", "kill"].map((call) => `-D${call}=fuzz_${call}`);
 
 /**
- * Parts of init that read the agent's input: the decoders, the socket with everything behind it, and the child of a
- * launch.
+ * Parts of init that read the agent's input: the decoders, the socket with everything behind it, the child of a launch,
+ * and a file server.
  */
 const TARGETS = {
   decoders: [{ files: ["plan", "message"] }],
@@ -40,6 +40,13 @@ const TARGETS = {
       flags: PLAYED,
     },
     { files: ["plan"] },
+  ],
+  files: [
+    {
+      files: ["request", "server", "calls-names", "calls-attributes", "calls-content"].map((name) => `files/${name}`),
+      flags: PLAYED,
+    },
+    { files: ["util"] },
   ],
 } as const satisfies Readonly<Record<string, readonly Sources[]>>;
 
@@ -83,7 +90,7 @@ export function buildTarget(target: Target, build: Build): string {
   };
   const parts: readonly Sources[] = TARGETS[target];
   const objects = parts.flatMap(({ files, flags = [] }) =>
-    files.map((name) => compile(join(init, `${name}.c`), join(directory, `${name}.o`), flags)),
+    files.map((name) => compile(join(init, `${name}.c`), join(directory, `${name.replace("/", "-")}.o`), flags)),
   );
   objects.push(compile(join(import.meta.dirname, `fuzz-${target}.c`), join(directory, "target.o"), []));
   if (build !== "clang") objects.push(compile(join(import.meta.dirname, "replay.c"), join(directory, "replay.o"), []));
@@ -111,6 +118,6 @@ export function coverageOf(target: Target): string[] {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "ignore"],
   });
-  const files = text.matchAll(/^File '.*native\/init\/([\w-]+\.c)'\nLines executed:(.*)$/gm);
+  const files = text.matchAll(/^File '.*native\/init\/([\w/-]+\.c)'\nLines executed:(.*)$/gm);
   return [...files].map(([, file, lines = ""]) => `${file}: ${lines} lines`);
 }

@@ -71,7 +71,8 @@ describeInNamespaces("an agent that runs out of descriptors", () => {
     const before = descriptors().length;
     const init = await machine.initPid();
     process.kill(init, "SIGSTOP");
-    const args = { Args: ["/bin/sleep", "741"], Cwd: "/" };
+    // With HOME no other process reads the passwd before.
+    const args = { Args: ["/bin/sleep", "741"], Env: ["HOME=/"], Cwd: "/" };
     const executed = expect(agent.execProcess({ container_id, exec_id: "late", process: args })).rejects.toThrow(
       /^receive the pidfd of process \d+ from init: EMFILE \(too many open files\)$/,
     );

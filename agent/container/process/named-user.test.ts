@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openSys } from "../../kernel/sys/sys.ts";
+import { containedDouble } from "../../kernel/testing/contained-double.ts";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import { type NamedUser, resolveUser } from "./named-user.ts";
 
-const sys = openSys();
+const contained = containedDouble(openSys());
 const nobody = { uid: 0, gid: 0, additionalGids: [] };
 let root = "";
 leavesNoDescriptors();
@@ -32,14 +33,20 @@ test.each([
   ["a group without a user", named("", "staff"), [0, 50, []]],
   ["an empty user", named(""), [0, 0, []]],
 ])("%s is resolved", async (_, user, [uid, gid, additionalGids]) => {
-  expect(await resolveUser(sys, root, nobody, user)).toEqual({ uid, gid, additionalGids });
+  expect(await resolveUser(contained, { container: "", path: root }, nobody, user)).toEqual({
+    uid,
+    gid,
+    additionalGids,
+  });
 });
 
 test("numbers and umask of the spec take precedence", async () => {
   const given = { uid: 5, gid: 0, additionalGids: [] };
-  expect(await resolveUser(sys, root, given, named("ann"))).toBe(given);
-  expect(await resolveUser(sys, root, { ...nobody, umask: 7 }, named("ann"))).toMatchObject({ uid: 1001, umask: 7 });
-  expect(await resolveUser(sys, root, nobody, undefined)).toBe(nobody);
+  expect(await resolveUser(contained, { container: "", path: root }, given, named("ann"))).toBe(given);
+  expect(
+    await resolveUser(contained, { container: "", path: root }, { ...nobody, umask: 7 }, named("ann")),
+  ).toMatchObject({ uid: 1001, umask: 7 });
+  expect(await resolveUser(contained, { container: "", path: root }, nobody, undefined)).toBe(nobody);
 });
 
 test.each([
@@ -49,13 +56,13 @@ test.each([
   ["an entry without fields", named("cut"), 'user "cut" has no valid number'],
   ["the number that means no user", named("4294967295"), 'user "4294967295" has no valid number'],
 ])("%s is refused", async (_, user, message) => {
-  await expect(resolveUser(sys, root, nobody, user)).rejects.toThrow(message);
+  await expect(resolveUser(contained, { container: "", path: root }, nobody, user)).rejects.toThrow(message);
 });
 
 test("links in the image can't lead out of it", async () => {
   rmSync(join(root, "etc/passwd"));
   symlinkSync("/../../../../../etc/passwd", join(root, "etc/passwd"));
-  await expect(resolveUser(sys, root, nobody, named("daemon"))).rejects.toThrow(
+  await expect(resolveUser(contained, { container: "", path: root }, nobody, named("daemon"))).rejects.toThrow(
     "is not in the container's /etc/passwd",
   );
 });

@@ -1,5 +1,5 @@
 import { AgentError } from "../../kernel/error.ts";
-import type { Sys } from "../../kernel/kernel.ts";
+import type { ContainedFiles, FileRoot } from "../../kernel/files/contained-files.ts";
 import { readTextInside } from "../files-in-root.ts";
 import type { ProcessSpec } from "../spec.ts";
 
@@ -15,19 +15,19 @@ type User = ProcessSpec["user"];
 const MAX_ID = 0xffff_fffe;
 
 /**
- * Resolves a named user by /etc/passwd and /etc/group below `root`, a directory of the guest. The default group of a
+ * Resolves a named user by /etc/passwd and /etc/group below `root`. The default group of a
  * user name is the one in its passwd entry. Numbers in the spec take precedence.
  */
 export async function resolveUser(
-  sys: Sys,
-  root: string,
+  contained: ContainedFiles,
+  root: FileRoot,
   user: User,
   named: NamedUser | undefined,
   signal?: AbortSignal,
 ): Promise<User> {
   const isGiven = user.uid !== 0 || user.gid !== 0 || user.additionalGids.length > 0;
   if (named === undefined || isGiven) return user;
-  const text = async (path: string) => (await readTextInside(sys, root, path, signal)) ?? "";
+  const text = async (path: string) => (await readTextInside(contained, root, path, signal)) ?? "";
   const passwd = await entryOf("user", named.uid, () => text("/etc/passwd"));
   let groups: Promise<string> | undefined;
   const group = async (name: string) => (await entryOf("group", name, () => (groups ??= text("/etc/group"))))?.[0];

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { AgentError, SystemError } from "../../kernel/error.ts";
+import type { Served } from "../../kernel/files/contained-files.ts";
+import type { FileAttributes } from "../../kernel/files/file-protocol.ts";
 import type { Kernel, Sys } from "../../kernel/kernel.ts";
 import { openSys } from "../../kernel/sys/sys.ts";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
@@ -8,6 +10,7 @@ import { testKernel } from "../testing/test-kernel.ts";
 import { testSpec } from "../testing/test-spec.ts";
 import { openExecTerminal, openFirstTerminal, openTerminalIn } from "./terminal.ts";
 
+const ROOT_OF_TEST = { container: "c1", path: `/proc/${process.pid}/root` };
 const real = openSys();
 leavesNoDescriptors();
 
@@ -18,7 +21,7 @@ const failure = (errno: number): never => {
 };
 
 /** Plays calls on terminals and mounts with pipes, which count as descriptors of this process. */
-function machine(parts: Partial<Sys> = {}) {
+function machine(parts: Partial<Sys> = {}, script: Partial<Served> = {}) {
   const calls: unknown[][] = [];
   const played =
     (name: string, result: () => number) =>
@@ -33,14 +36,14 @@ function machine(parts: Partial<Sys> = {}) {
   };
   const sys = {
     detachedMount: played("detachedMount", descriptor),
-    openInside: async () => descriptor(),
     openTerminal: played("openTerminal", descriptor),
     terminalPeer: played("terminalPeer", descriptor),
     terminalNumber: () => 4,
     setWindowSize: (_fd: number, rows: number, columns: number) => void calls.push(["size", rows, columns]),
     ...parts,
   };
-  return { kernel: testKernel({ sys }), calls };
+  const open = async () => ({ handle: descriptor(), attributes: {} as FileAttributes });
+  return { kernel: testKernel({ sys, contained: { open, ...script } }), calls };
 }
 
 const close = (...fds: (number | undefined)[]) => {
@@ -123,32 +126,31 @@ test("the first terminal of a container without devpts is in the guest's", () =>
 
 test("an exec's terminal is in the devpts that its container sees", async () => {
   const { kernel, calls } = machine();
-  const terminal = await openExecTerminal(kernel, process.pid, terminalProcess);
+  const terminal = await openExecTerminal(kernel, ROOT_OF_TEST, terminalProcess);
   expect(calls.map(([name]) => name)).toEqual(["openTerminal", "size", "terminalPeer"]);
   expect(terminal.number).toBe(4);
   close(terminal.master, terminal.peer);
 });
 
 test("an exec in a container without devpts gets a terminal in the guest's", async () => {
-  const { kernel, calls } = machine({ openInside: async () => failure(ENOTSUP) });
-  const terminal = await openExecTerminal(kernel, process.pid, terminalProcess);
+  const { kernel, calls } = machine({}, { open: async () => failure(ENOTSUP) });
+  const terminal = await openExecTerminal(kernel, ROOT_OF_TEST, terminalProcess);
   expect(calls[0]?.[0]).toBe("openTerminal");
   close(terminal.master, terminal.peer);
 });
 
 test("an exec fails if its container's devpts can't be looked up, and gets no pty that it can't see", async () => {
-  const { kernel, calls } = machine({
-    openInside: async () => {
-      throw new AgentError("unavailable", "/dev/pts: not asked");
-    },
-  });
-  await expect(openExecTerminal(kernel, process.pid, terminalProcess)).rejects.toThrow("/dev/pts: not asked");
+  const open = async () => {
+    throw new AgentError("unavailable", "/dev/pts: not asked");
+  };
+  const { kernel, calls } = machine({}, { open });
+  await expect(openExecTerminal(kernel, ROOT_OF_TEST, terminalProcess)).rejects.toThrow("/dev/pts: not asked");
   expect(calls).toEqual([]);
 });
 
 test("a container that has used up its ptys gets an error, not an invisible pty", async () => {
   const { kernel } = machine({ openTerminal: () => failure(ENOSPC) });
-  await expect(openExecTerminal(kernel, process.pid, terminalProcess)).rejects.toThrow(
+  await expect(openExecTerminal(kernel, ROOT_OF_TEST, terminalProcess)).rejects.toThrow(
     "open terminal: all ptys that the container's devpts allows are in use",
   );
 });
@@ -159,6 +161,6 @@ test.each(["openTerminal", "setWindowSize", "terminalPeer"] as const)(
     const { kernel } = machine({ [name]: () => failure(EIO) });
     expect(() => openFirstTerminal(kernel, terminalProcess, undefined)).toThrow("EIO");
     expect(() => openTerminalIn(kernel, "/dev/pts", terminalProcess)).toThrow("EIO");
-    await expect(openExecTerminal(kernel, process.pid, terminalProcess)).rejects.toThrow("EIO");
+    await expect(openExecTerminal(kernel, ROOT_OF_TEST, terminalProcess)).rejects.toThrow("EIO");
   },
 );

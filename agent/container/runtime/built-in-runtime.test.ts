@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { SystemError } from "../../kernel/error.ts";
+import type { FileAttributes } from "../../kernel/files/file-protocol.ts";
 import type { ChildDouble } from "../../kernel/testing/init-double.ts";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import { HOOK_COMMAND } from "../hooks/run-hooks.ts";
@@ -200,12 +201,12 @@ test("an exec's terminal is opened in the container's devpts", async () => {
     return read;
   };
   const sys = {
-    openInside: async () => descriptor(),
     openTerminal: descriptor,
     terminalPeer: descriptor,
     terminalNumber: () => 4,
   };
-  const { exec } = await created({ sys, pid: process.pid });
+  const open = async () => ({ handle: descriptor(), attributes: {} as FileAttributes });
+  const { exec } = await created({ sys, contained: { open }, pid: process.pid });
   const started = await exec({ ...testSpec().process, terminal: true });
   expect([started.terminal, Object.keys(children[1]?.request.keep ?? {})]).toEqual([true, ["terminal"]]);
 });
@@ -241,8 +242,8 @@ test("an exec that has ended is forgotten once it was waited for and its output 
 
 test("an exec without HOME gets the one of its user in the container's passwd", async () => {
   const passwd = Buffer.from("root:x:0:0:root:/home/of/root:/bin/sh\n");
-  const copyInside = async () => testKernel().sys.memoryFile("passwd", passwd);
-  const { exec } = await created({ sys: { copyInside }, pid: process.pid });
+  const read = async () => passwd;
+  const { exec } = await created({ contained: { read }, pid: process.pid });
   await exec();
   const last = children[1]?.request.plan.at(-1);
   expect(last?.op === "exec" && last.env).toContain("HOME=/home/of/root");

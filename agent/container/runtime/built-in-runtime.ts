@@ -1,9 +1,11 @@
 import { AgentError, SystemError } from "../../kernel/error.ts";
+import type { FileRoot } from "../../kernel/files/contained-files.ts";
 import { ReportReader } from "../../kernel/init/report.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
 import { EAGAIN } from "../../kernel/sys/sys-result.ts";
 import { fileSystemAnswers } from "../../kernel/wait/file-system-answers.ts";
 import { openLeafCgroup } from "../cgroup/leaf-cgroup.ts";
+import { containerRoot } from "../container-root.ts";
 import { createInit } from "../create-init.ts";
 import { openRoot, readTextInside } from "../files-in-root.ts";
 import { type HookTarget, runHooks, runHooksIgnoringFailures } from "../hooks/run-hooks.ts";
@@ -112,12 +114,13 @@ export class BuiltInRuntime implements Runtime {
   ): Promise<Process> {
     const { pid, pidfd } = init;
     const { spec, id, pipeSize } = this.#options;
+    const root = containerRoot(this.#kernel.sys, id, init);
     await fileSystemAnswers(this.#kernel.files, spec.root.path, signal);
-    const env = await withHome(process.env, process.user.uid, () => this.#passwd(pid, signal));
+    const env = await withHome(process.env, process.user.uid, () => this.#passwd(root, signal));
     const plan = compileExec(process, { env, ...execContext(this.#kernel.files, spec), bornLast });
     const label = { container: id, exec: execId, ...namesOf(passed) };
     return this.#inCgroup(pid, async (cgroup) => {
-      const terminal = process.terminal ? await openExecTerminal(this.#kernel, pid, process, signal) : undefined;
+      const terminal = process.terminal ? await openExecTerminal(this.#kernel, root, process, signal) : undefined;
       const fds = openLaunchFds(this.#kernel, { release: false, pipeSize, terminal });
       chownStdio(this.#kernel.sys, fds, process, spec.linux);
       const slots = new Map([
@@ -146,12 +149,12 @@ export class BuiltInRuntime implements Runtime {
   }
 
   /** Returns undefined if the process has just ended; the launch then reports the reason. */
-  async #passwd(pid: number, signal: AbortSignal): Promise<string | undefined> {
+  async #passwd(root: FileRoot, signal: AbortSignal): Promise<string | undefined> {
     try {
-      return await readTextInside(this.#kernel.sys, `/proc/${pid}/root`, "/etc/passwd", signal);
-    } catch {
-      signal.throwIfAborted();
-      return undefined;
+      return await readTextInside(this.#kernel.contained, root, "/etc/passwd", signal);
+    } catch (error) {
+      if (error instanceof SystemError) return undefined;
+      throw error;
     }
   }
 

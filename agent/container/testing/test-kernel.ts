@@ -1,9 +1,11 @@
 import { openSync } from "node:fs";
 import { SIGKILL } from "../../kernel/constants.ts";
 import { SystemError } from "../../kernel/error.ts";
+import type { Served } from "../../kernel/files/contained-files.ts";
 import { type Files, realFiles } from "../../kernel/files.ts";
 import type { Fd, Kernel, Sys } from "../../kernel/kernel.ts";
 import { openSys } from "../../kernel/sys/sys.ts";
+import { containedDouble } from "../../kernel/testing/contained-double.ts";
 import {
   type ChildDouble,
   createInitDouble,
@@ -24,7 +26,11 @@ const ESRCH = 3;
  * signals to an ended one fail with ESRCH.
  */
 export function testKernel(
-  options: InitDoubleOptions & { readonly sys?: Partial<Sys>; readonly files?: Partial<Files> } = {},
+  options: InitDoubleOptions & {
+    readonly sys?: Partial<Sys>;
+    readonly files?: Partial<Files>;
+    readonly contained?: Partial<Served>;
+  } = {},
 ): TestKernel {
   const signals: [number, number][] = [];
   const ended = new Set<ChildDouble>();
@@ -54,5 +60,6 @@ export function testKernel(
   // Hides the processes of the machine that runs the tests.
   const list = (path: string) =>
     path === "/proc" ? init.children.map(({ pid }) => String(pid)) : realFiles.list(path);
-  return { sys, init, files: { ...realFiles, readText, list, ...options.files }, signals };
+  const contained = containedDouble(sys, options.contained);
+  return { sys, init, contained, files: { ...realFiles, readText, list, ...options.files }, signals };
 }

@@ -120,6 +120,7 @@ const TEXTS: [PlanOp, string, string?][] = [
   [{ op: "exec", args: ["sh", "-c", "a b"], env: [] }, "execve sh", 'sh -c "a b"'],
   [{ op: "exec", args: [], env: [] }, "execve ", ""],
   [{ op: "exit" }, "exit "],
+  [{ op: "serve-files", root: 1, socket: 2, capabilities: 1n }, "serve files ", "of network with CHOWN"],
 ];
 
 test.each(TEXTS)("describes $op by its call and what it acts on (%#)", (op, text, detail) => {

@@ -1,3 +1,4 @@
+import { capabilityNames } from "../capabilities.ts";
 import { CLONE_NEWNS } from "../constants.ts";
 import { commandLine } from "./command-line.ts";
 import { namespaceWords } from "./flag-words.ts";
@@ -122,6 +123,19 @@ export const PROCESS_OPS = {
 
   /** Ends a plan that executes nothing; stands in place of `exec`. */
   exit: operation({ code: 50, args: {}, needs: NOTHING, object: "" }),
+
+  /**
+   * Ends a plan that executes nothing: serves calls on the files below the root until the socket is closed
+   * (agent/native/init/files), with these capabilities and no system calls but those of serving.
+   */
+  "serve-files": operation({
+    code: 52,
+    args: { root: "slot", socket: "slot", capabilities: "u64" },
+    needs: CHROOT | ADMIN,
+    call: "serve files",
+    object: "",
+    detail: ({ root, capabilities: kept }, slots) => `of ${slots[root]} with ${capabilityNames(kept)}`,
+  }),
 };
 
 function needsOfWrite(path: string): Needs {

@@ -42,10 +42,10 @@ function arbitraryOf(op: PlanOp["op"]): fc.Arbitrary<PlanOp> {
   return fc.record(model, { requiredKeys: ["op", ...required] }) as fc.Arbitrary<unknown> as fc.Arbitrary<PlanOp>;
 }
 
-const ENDS = ["exec", "exit"] as const;
+const ENDS = ["exec", "exit", "serve-files"] as const;
 const names = Object.keys(OPS) as PlanOp["op"][];
 
-/** An arbitrary of each operation except the two that end a plan. */
+/** An arbitrary of each operation except those that end a plan. */
 export const arbitraryOps = names.filter((name) => !(ENDS as readonly string[]).includes(name)).map(arbitraryOf);
 
 /** Plans that init must accept. */

@@ -133,3 +133,28 @@ static inline int abi_mount_setattr(int mount, unsigned flags, const struct abi_
 static inline pid_t abi_clone3(const struct abi_clone_args *args) {
   return (pid_t)syscall(NR_clone3, args, sizeof *args);
 }
+
+/* The beginning of struct statx, which is 256 bytes long. */
+struct abi_time {
+  int64_t seconds;
+  uint32_t nanoseconds, unused;
+};
+struct abi_statx {
+  uint32_t mask, block_bytes;
+  uint64_t attributes;
+  uint32_t nlink, uid, gid;
+  uint16_t mode, unused;
+  uint64_t ino, size, blocks, attributes_mask;
+  struct abi_time atime, btime, ctime, mtime;
+  uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+  uint64_t mount;
+  uint64_t rest[13];
+};
+_Static_assert(sizeof(struct abi_statx) == 256, "as the kernel writes it");
+enum { ABI_STATX_TYPE = 1, ABI_STATX_BASIC = 0x7ff, ABI_STATX_MOUNT = 0x1000 };
+enum { ABI_AT_STATX_DONT_SYNC = 0x4000 };
+/* Asks for the mount alone without asking the file system, which may be another party's. */
+static inline int abi_statx(int fd, unsigned mask, struct abi_statx *into) {
+  int flags = ABI_AT_EMPTY_PATH | (mask == ABI_STATX_MOUNT ? ABI_AT_STATX_DONT_SYNC : 0);
+  return (int)syscall(SYS_statx, fd, "", flags, mask, into);
+}

@@ -74,9 +74,10 @@ static int check_op(struct checker *c, const struct plan_op *op) {
   return 0;
 }
 
-/* The last operation must be `exec` or `exit`, and no other may be. */
+/* The last operation must be `exec`, `exit` or `serve_files`, and no other may be. */
 static int check_end(const struct plan *plan, uint32_t index) {
-  bool ends = plan->ops[index].code == OP_exec || plan->ops[index].code == OP_exit;
+  uint32_t code = plan->ops[index].code;
+  bool ends = code == OP_exec || code == OP_exit || code == OP_serve_files;
   return ends == (index == plan->op_count - 1) ? 0 : -EINVAL;
 }
 

@@ -75,7 +75,8 @@ enum { PLAN_MAX_NUMBERS = 65536, PLAN_MAX_DATA = 4096 };
   X(session_keyring, "")                                                                                               \
   X(own_root, "")                                                                                                      \
   X(exit, "")                                                                                                          \
-  X(drop, "q")
+  X(drop, "q")                                                                                                         \
+  X(serve_files, "llq")
 
 #define PLAN_CODE(name, kinds) OP_##name,
 enum plan_code { OP_none, PLAN_OPS(PLAN_CODE) OP_count };

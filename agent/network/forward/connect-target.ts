@@ -1,11 +1,11 @@
-import { stat } from "node:fs/promises";
 import { isIP } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { callContained } from "../../kernel/contained-files.ts";
-import { AgentError } from "../../kernel/error.ts";
+import { O_PATH, S_IFMT, S_IFSOCK } from "../../kernel/constants.ts";
+import { AgentError, SystemError } from "../../kernel/error.ts";
+import type { ContainedFiles, FileRoot, Served } from "../../kernel/files/contained-files.ts";
+import { ROOT } from "../../kernel/files/served-files.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import type { RealSys } from "../../kernel/sys/sys.ts";
-import { waitUntil } from "../../kernel/wait/wait-until.ts";
 import { refusalOf, refuse } from "./refusal.ts";
 
 /** Pause before connecting again to a listener whose backlog is full. */
@@ -16,8 +16,13 @@ const HOST_NAME = /^[A-Za-z][\w.-]{0,252}$/;
 
 export type SocketSys = Pick<
   RealSys,
-  "socketIn" | "connectInet" | "connectUnix" | "bindInet" | "bindUnix" | "inetPort" | "listen" | "dup" | "close"
+  "socketIn" | "connectInet" | "connectUnix" | "bindInet" | "inetPort" | "listen" | "close"
 >;
+
+export interface SocketKernel {
+  readonly sys: SocketSys;
+  readonly contained: ContainedFiles;
+}
 
 /** Returns the addresses that a host means; undefined for a name other than localhost. Throws for text that is neither. */
 export function addressesOf(host: string): readonly string[] | undefined {
@@ -56,22 +61,50 @@ export async function connectInet(
   throw first;
 }
 
-/** Connects to the socket file of an O_PATH descriptor, or to an abstract `@name` of a network namespace. Throws Refusal. */
-export async function connectUnix(
-  sys: SocketSys,
+/** Connects to an abstract `@name` of a network namespace. Throws Refusal. */
+export function connectAbstract(sys: SocketSys, namespace: Fd, name: string, signal: AbortSignal): Promise<Fd> {
+  return refusing(name, signal, () =>
+    connectOne(sys, sys.socketIn(namespace, "unix", "stream"), async (fd) => {
+      while (!(await sys.connectUnix(fd, name, name))) await sleep(RETRY_MS, undefined, { signal });
+    }),
+  );
+}
+
+/** Connects to a socket file below a root; the socket belongs to the network namespace. Throws Refusal. */
+export function connectUnix(
+  { sys, contained }: SocketKernel,
   namespace: Fd,
-  { path, file }: { readonly path: string; readonly file?: Fd },
+  { root, path }: { readonly root: FileRoot; readonly path: string },
   signal: AbortSignal,
 ): Promise<Fd> {
-  const reach = <T>(call: (link: string) => Promise<T>): Promise<T> =>
-    file === undefined ? call(path) : waitUntil(callContained(sys, file, path, call), signal);
+  return refusing(path, signal, () =>
+    connectOne(sys, sys.socketIn(namespace, "unix", "stream"), async (fd) => {
+      while (!(await contained.use(root, (files) => connectOnce(files, fd, path), signal))) {
+        await sleep(RETRY_MS, undefined, { signal });
+      }
+    }),
+  );
+}
+
+/** Resolves with false if the listener's backlog is full. */
+function connectOnce(files: Served, socket: Fd, path: string): Promise<boolean> {
+  return files.using(files.open(ROOT, path, O_PATH), async (file, { mode }) => {
+    if ((Number(mode) & S_IFMT) !== S_IFSOCK) throw refuse("not-a-socket", path);
+    try {
+      await files.connect(socket, file);
+      return true;
+    } catch (error) {
+      if (error instanceof SystemError && error.code === "EAGAIN") return false;
+      throw error;
+    }
+  });
+}
+
+async function refusing<T>(object: string, signal: AbortSignal, connect: () => Promise<T>): Promise<T> {
   try {
-    if (file !== undefined && !(await reach(stat)).isSocket()) throw refuse("not-a-socket", path);
-    return await connectOne(sys, sys.socketIn(namespace, "unix", "stream"), async (fd) => {
-      while (!(await reach((link) => sys.connectUnix(fd, link, path)))) await sleep(RETRY_MS, undefined, { signal });
-    });
+    return await connect();
   } catch (error) {
-    throw signal.aborted ? refuse("timeout", path, error) : refusalOf(error, path);
+    throw signal.aborted ? refuse("timeout", object, error) : refusalOf(error, object);
   }
 }
 

@@ -13,6 +13,6 @@ export const getDiagnosticData: Rpc<"GetDiagnosticData"> = {
       throw new AgentError("invalid-argument", `get diagnostic data: the log type ${given} is not ${TERMINATION_LOG}`);
     }
     const { spec } = findContainer(agent, container_id, "invalid-argument");
-    return { data: await readTerminationLog(agent.kernel.sys, spec, signal) };
+    return { data: await readTerminationLog(agent.kernel.contained, spec, signal) };
   },
 };

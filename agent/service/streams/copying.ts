@@ -1,25 +1,24 @@
 import { createHash } from "node:crypto";
-import { closeSync, constants, readlinkSync } from "node:fs";
+import { constants } from "node:fs";
 import { posix } from "node:path";
 import { ArchiveError } from "../../../lib/archive/archive-error.ts";
 import { ByteBudget } from "../../../lib/archive/byte-budget.ts";
 import { chooseDestination, type Placing } from "../../../lib/archive/choose-destination.ts";
 import { bytesOf } from "../../../lib/archive/member.ts";
-import { isDirectory, isFile, isLink } from "../../../lib/archive/tree-files.ts";
+import { isDirectory, isFile, isLink, type TreeFiles } from "../../../lib/archive/tree-files.ts";
 import { TreeSink } from "../../../lib/archive/tree-sink.ts";
 import { TreeSource } from "../../../lib/archive/tree-source.ts";
 import { isPlainPath } from "../../../lib/plain-path.ts";
 import { codec, DecodeError, type Init } from "../../../proto/codec.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { agentService } from "../../../proto/gen/services.js";
-import { containedTree } from "../../container/contained-tree.ts";
-import type { Container } from "../../container/container.ts";
-import { openRoot } from "../../container/files-in-root.ts";
+import { EnteredMounts } from "../../container/contained-tree.ts";
+import { containerRoot } from "../../container/container-root.ts";
 import { idMaps } from "../../container/id-maps.ts";
+import { servedTree } from "../../container/served-tree.ts";
 import { O_PATH, S_IFREG } from "../../kernel/constants.ts";
-import { openContained } from "../../kernel/contained-files.ts";
 import { AgentError, SystemError } from "../../kernel/error.ts";
-import type { Fd } from "../../kernel/kernel.ts";
+import { type ContainedFiles, type FileRoot, guestRoot, type Served } from "../../kernel/files/contained-files.ts";
 import { findContainer } from "../find-container.ts";
 import type { Agent } from "../rpc.ts";
 import { CopyDeaths } from "./copy-deaths.ts";
@@ -66,7 +65,7 @@ export class Copying {
   readonly #active = new Map<string, { end(): Promise<void> }>();
   readonly #room = { names: new ByteBudget(NAMES_BYTES), links: new ByteBudget(LINKS_BYTES) };
   /** Incomplete files that wait for their clients, by copy id. */
-  readonly #kept = new Map<string, { sink: TreeSink; timer: NodeJS.Timeout }>();
+  readonly #kept = new Map<string, { sink: TreeSink; server: DisposableStack; timer: NodeJS.Timeout }>();
 
   constructor(agent: Agent, epoch: () => Uint8Array) {
     this.#agent = agent;
@@ -153,7 +152,7 @@ export class Copying {
     const fd =
       dir === undefined
         ? await place.open(path, O_PATH)
-        : place.keep(place.files.openEntry(dir, bytesOfText(base), O_PATH | O_NOFOLLOW));
+        : await place.files.openEntry(dir, bytesOfText(base), O_PATH | O_NOFOLLOW);
     const stat = await place.files.stat(fd);
     const identity = isDirectory(stat) ? `${stat.dev}:${stat.ino}` : "";
     if (request.place !== "" && identity !== request.place) throw replaced();
@@ -172,7 +171,7 @@ export class Copying {
         },
       },
     );
-    const opened = place.move();
+    const server = place.move();
     const ready = {
       version: 1,
       epoch: this.#epoch(),
@@ -184,7 +183,7 @@ export class Copying {
     return {
       ready,
       notes: () => source.notes,
-      close: async () => opened.dispose(),
+      close: async () => server.dispose(),
       archive: () => converted(request, source.archive()),
     };
   }
@@ -207,7 +206,8 @@ export class Copying {
     );
     let onTaken: (position: number) => void = () => undefined;
     const part = request.part && { name: latin1(request.part.name), version: request.part.version };
-    await this.#takeKept(request.copy_id)?.leaveTo(part);
+    const kept = this.#takeKept(request.copy_id);
+    await kept?.sink.leaveTo(part).finally(() => kept.server.dispose());
     const part_bytes = part === null ? 0 : await sink.partialBytes(part);
     try {
       this.#begin(request, part_bytes);
@@ -216,15 +216,15 @@ export class Copying {
       await sink.discard();
       throw error;
     }
-    const opened = place.move();
+    const server = place.move();
     return {
       ready: { version: 1, epoch: this.#epoch(), place: identity, part_bytes },
       notes: () => sink.notes,
       close: async (isEnded) => {
         await sink.close();
-        opened.dispose();
         if (isEnded) await sink.discard();
-        else this.#keep(request.copy_id, sink);
+        if (isEnded || !sink.isIncomplete) server.dispose();
+        else this.#keep(request.copy_id, sink, server);
       },
       async extract(source, taken) {
         onTaken = taken;
@@ -257,61 +257,70 @@ export class Copying {
         ? found
         : await place.open(posix.dirname(path), O_PATH | O_DIRECTORY);
     const to = placing.where === "into" ? placing.as : bytesOfText(posix.basename(path)).toString("latin1");
-    if (request.container_id === "") checkWritable(fd);
+    if (request.container_id === "") await place.checkWritable(fd);
     return { fd, placing, to };
   }
 
   #openPlace(request: guestd.v1.Copy): Place {
-    if (request.container_id === "") return new Place(this.#agent, "/", "self");
-    const container: Container = findContainer(this.#agent, request.container_id, "not-found");
-    const { pid, status } = container.init;
-    if (status === undefined) return new Place(this.#agent, `/proc/${pid}/root`, pid);
+    const { contained, sys } = this.#agent.kernel;
+    if (request.container_id === "") return new Place(contained, guestRoot(), "self");
+    const { id, init, spec } = findContainer(this.#agent, request.container_id, "not-found");
+    if (init.status === undefined) return new Place(contained, containerRoot(sys, id, init), init.pid);
     // Its mount namespace is gone; what was mounted in it too.
-    return new Place(this.#agent, container.spec.root.path, "self");
+    return new Place(contained, { container: id, path: spec.root.path }, "self");
   }
 
-  #keep(id: string, sink: TreeSink): void {
-    const timer = setTimeout(() => void this.#takeKept(id)?.discard(), KEPT_MS).unref();
-    this.#kept.set(id, { sink, timer });
+  /** Keeps an incomplete file, and the server that has it open. */
+  #keep(id: string, sink: TreeSink, server: DisposableStack): void {
+    const timer = setTimeout(() => void this.#discardKept(id), KEPT_MS).unref();
+    this.#kept.set(id, { sink, server, timer });
     const [oldest] = this.#kept.keys();
-    if (this.#kept.size > MAX_KEPT && oldest !== undefined) void this.#takeKept(oldest)?.discard();
+    if (this.#kept.size > MAX_KEPT && oldest !== undefined) void this.#discardKept(oldest);
   }
 
-  #takeKept(id: string): TreeSink | undefined {
+  async #discardKept(id: string): Promise<void> {
+    const kept = this.#takeKept(id);
+    await kept?.sink.discard().finally(() => kept.server.dispose());
+  }
+
+  #takeKept(id: string) {
     const kept = this.#kept.get(id);
     clearTimeout(kept?.timer);
     this.#kept.delete(id);
-    return kept?.sink;
+    return kept;
   }
 }
 
-/** A root, and descriptors that are open below it; disposing closes them. */
+/** A root, and what the copy's own server has open below it; disposing ends the server. */
 class Place implements Disposable {
-  readonly files: ReturnType<typeof containedTree>;
+  readonly files: TreeFiles;
   readonly ids: ReturnType<typeof idMaps>;
-  readonly #agent: Agent;
-  readonly #root: Fd;
-  #opened = new DisposableStack();
+  readonly #served: Served;
+  readonly #mounts: EnteredMounts;
+  readonly #opened = new DisposableStack();
 
-  constructor(agent: Agent, root: string, pid: number | "self") {
-    this.#agent = agent;
-    this.files = containedTree(pid);
+  /** `pid` is a process that has the root's mounts. */
+  constructor(contained: ContainedFiles, root: FileRoot, pid: number | "self") {
     this.ids = idMaps(pid);
-    this.#root = this.keep(openRoot(root));
-  }
-
-  keep(fd: Fd): Fd {
-    return this.#opened.adopt(fd, closeSync);
+    this.#served = this.#opened.use(contained.open(root)).files;
+    this.#mounts = new EnteredMounts(this.#served, pid);
+    this.files = servedTree(this.#served, this.#mounts);
   }
 
   /** Opens a path as a process with this root would; the last name is followed too. */
-  async open(path: string, flags: number): Promise<Fd> {
-    const fd = this.keep(await openContained(this.#agent.kernel.sys, this.#root, path, flags));
-    this.files.checkMount(fd);
-    return fd;
+  async open(path: string, flags: number): Promise<number> {
+    return (await this.#mounts.openPath(path, flags)).handle;
   }
 
-  /** Passes the ownership of everything that is open. */
+  /** Throws unless the host may write to a directory of the guest. */
+  async checkWritable(dir: number): Promise<void> {
+    const path = await this.#served.path(dir);
+    if (WRITABLE.some((root) => path === root || path.startsWith(`${root}/`))) return;
+    const line = `${path} is not writable for hosts; copy to a place below ${WRITABLE.join(" or ")}`;
+    throw new ArchiveError("permission-denied", line);
+  }
+
+  /** Passes the ownership of the server. */
   move(): DisposableStack {
     return this.#opened.move();
   }
@@ -328,13 +337,6 @@ function decode(payload: Uint8Array): guestd.v1.Copy {
     if (error instanceof DecodeError) throw new AgentError("invalid-argument", error.message, { cause: error });
     throw error;
   }
-}
-
-function checkWritable(fd: Fd): void {
-  const path = readlinkSync(`/proc/self/fd/${fd}`);
-  if (WRITABLE.some((root) => path === root || path.startsWith(`${root}/`))) return;
-  const line = `${path} is not writable for hosts; copy to a place below ${WRITABLE.join(" or ")}`;
-  throw new ArchiveError("permission-denied", line);
 }
 
 const replaced = () =>

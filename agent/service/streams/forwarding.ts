@@ -5,20 +5,27 @@ import { codeName } from "../../../proto/codes.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { encodeStreamFrame, STREAM, StreamFrameError, StreamFrameParser } from "../../../proto/stream-frame.ts";
 import type { Container } from "../../container/container.ts";
-import { openRoot, readTextInside } from "../../container/files-in-root.ts";
+import { containerRoot } from "../../container/container-root.ts";
+import { readTextInside } from "../../container/files-in-root.ts";
 import { hostId } from "../../container/namespaces/user-namespace.ts";
-import { openAnyContained } from "../../kernel/contained-files.ts";
 import { AgentError } from "../../kernel/error.ts";
+import { type FileRoot, guestRoot } from "../../kernel/files/contained-files.ts";
 import type { ForwardLedger } from "../../kernel/journal/forward-ledger.ts";
 import type { Fd, Init } from "../../kernel/kernel.ts";
 import type { RealSys } from "../../kernel/sys/sys.ts";
-import { addressesOf, connectInet, connectUnix } from "../../network/forward/connect-target.ts";
+import {
+  addressesOf,
+  connectAbstract,
+  connectInet,
+  connectUnix,
+  type SocketKernel,
+} from "../../network/forward/connect-target.ts";
 import type { ForwardProtocol } from "../../network/forward/forward-parts.ts";
 import { Forwards } from "../../network/forward/forwards.ts";
 import { addressesInHosts } from "../../network/forward/hosts-file.ts";
 import { type ContainerListener, listenInet, listenUnix } from "../../network/forward/listen-in-container.ts";
 import { listeningPorts } from "../../network/forward/listening-ports.ts";
-import { Refusal, refusalOf, refuse } from "../../network/forward/refusal.ts";
+import { Refusal, refuse } from "../../network/forward/refusal.ts";
 import { type AttachedClient, ReverseForwards } from "../../network/forward/reverse-forwards.ts";
 import { UdpFlow } from "../../network/forward/udp-flow.ts";
 import type { Agent } from "../rpc.ts";
@@ -52,15 +59,22 @@ export class Forwarding {
   readonly forwards: Forwards;
   readonly #agent: Agent;
   readonly #sys: RealSys;
+  readonly #kernel: SocketKernel;
   readonly #reverse: ReverseForwards;
   readonly #connectMs: number;
   readonly #flows = new Map<UdpFlow, () => void>();
   #opening = 0;
 
-  constructor(agent: Agent, kernel: { sys: RealSys; init: Init }, ledger: ForwardLedger, connectMs = CONNECT_MS) {
+  constructor(
+    agent: Agent,
+    kernel: SocketKernel & { sys: RealSys; init: Init },
+    ledger: ForwardLedger,
+    connectMs = CONNECT_MS,
+  ) {
     const { sys, init } = kernel;
     this.#agent = agent;
     this.#sys = sys;
+    this.#kernel = kernel;
     this.#connectMs = connectMs;
     this.forwards = new Forwards({ sys, init, ledger, protocol });
     this.#reverse = new ReverseForwards(sys, init);
@@ -167,13 +181,8 @@ export class Forwarding {
     }
     if (udp) throw new AgentError("invalid-argument", "forward: a unix socket has no UDP; use a stream");
     checkPath(path);
-    if (path.startsWith("@")) return await connectUnix(this.#sys, namespace, { path }, signal);
-    const root = opened.adopt(rootOf(container), (fd) => this.#sys.close(fd));
-    const file = await openAnyContained(this.#sys, root, path, signal).catch((error: unknown) => {
-      throw signal.aborted ? refuse("timeout", path, error) : refusalOf(error, path);
-    });
-    opened.adopt(file, (fd) => this.#sys.close(fd));
-    return await connectUnix(this.#sys, namespace, { path, file }, signal);
+    if (path.startsWith("@")) return await connectAbstract(this.#sys, namespace, path, signal);
+    return await connectUnix(this.#kernel, namespace, { root: this.#rootOf(container), path }, signal);
   }
 
   async #listen(
@@ -192,15 +201,18 @@ export class Forwarding {
       return listenInet(this.#sys, namespace, address, port);
     }
     checkPath(path);
-    const root = opened.adopt(rootOf(container), (fd) => this.#sys.close(fd));
     const signal = AbortSignal.timeout(this.#connectMs);
-    return await listenUnix(this.#sys, namespace, { root, path, ...ownerIn(container) }, signal);
+    return await listenUnix(
+      this.#kernel,
+      namespace,
+      { root: this.#rootOf(container), path, ...ownerIn(container) },
+      signal,
+    );
   }
 
   /** Returns the addresses of a name in the /etc/hosts of a container, or of the guest. Throws if it has none. */
   async #resolve(name: string, container: Container | undefined, signal: AbortSignal): Promise<readonly string[]> {
-    const root = container === undefined ? "/" : `/proc/${container.init.pid}/root`;
-    const hosts = (await readTextInside(this.#sys, root, "/etc/hosts", signal)) ?? "";
+    const hosts = (await readTextInside(this.#kernel.contained, this.#rootOf(container), "/etc/hosts", signal)) ?? "";
     const addresses = addressesInHosts(hosts, name);
     if (addresses.length > 0) return addresses;
     const where = container === undefined ? "the guest's" : "the container's";
@@ -214,6 +226,10 @@ export class Forwarding {
     if (container !== undefined && container.init.status === undefined) return container;
     const why = container === undefined ? "there is no such container" : "its first process has ended";
     throw new Refusal("no-container", `forward to container ${JSON.stringify(id.slice(0, 80))}: ${why}`);
+  }
+
+  #rootOf(container: Container | undefined): FileRoot {
+    return container === undefined ? guestRoot() : containerRoot(this.#sys, container.id, container.init);
   }
 
   #namespaceOf(container: Container | undefined, opened: DisposableStack): Fd {
@@ -239,9 +255,6 @@ const protocol: ForwardProtocol = {
     return encodeStreamFrame("error", STREAM.process, 0, failure.encode({ kind: codeName(code), message }));
   },
 };
-
-const rootOf = (container: Container | undefined) =>
-  openRoot(container === undefined ? "/" : `/proc/${container.init.pid}/root`);
 
 /** Returns the user who may connect to a socket file, as ids of the guest: the container's, or root. */
 function ownerIn(container: Container | undefined): { readonly uid: number; readonly gid: number } {

@@ -1,5 +1,6 @@
 import { testSpec } from "../../../../agent/container/testing/test-spec.ts";
 import type { Files } from "../../../../agent/kernel/files.ts";
+import { containedDouble } from "../../../../agent/kernel/testing/contained-double.ts";
 import { createInitDouble } from "../../../../agent/kernel/testing/init-double.ts";
 import { createSysDouble } from "../../../../agent/kernel/testing/sys-double.ts";
 import { restoreContainers } from "../../../../agent/sandbox/restore.ts";
@@ -66,7 +67,7 @@ export const states: FuzzTarget = {
     };
     const exited = { code: 0, signal: 0, userMicros: 0, systemMicros: 0, maxRssKib: 0 };
     const init = createInitDouble(sys, { greeting: { processes: [{ ...process, exited }] } });
-    const kernel = { sys, init, files };
+    const kernel = { sys, init, files, contained: containedDouble(sys) };
     // This would copy files of this machine.
     if (storages.includes("watch")) return;
     const { mountPoints } = new Storages(kernel, async () => "/dev/none", { users, known, save: () => undefined });

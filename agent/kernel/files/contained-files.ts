@@ -1,0 +1,47 @@
+import type { RestoredProcess } from "../kernel.ts";
+import type { ServedFiles } from "./served-files.ts";
+
+/** A directory of the guest whose files belong to a container, or to the guest itself. */
+export interface FileRoot {
+  /** Id of the container; "" for the guest. */
+  readonly container: string;
+  /** Path of the guest: "/", or a running process's /proc/PID/root. */
+  readonly path: string;
+  /** Directory below it in which paths are resolved. Default: itself. */
+  readonly below?: string;
+  /** Set for a process's root: false once the process has ended, as its pid may be another's. */
+  isAlive?(): boolean;
+}
+
+/** Returns a directory of the guest, for paths that no container's mounts lead to. */
+export const guestRoot = (below?: string): FileRoot => ({
+  container: "",
+  path: "/",
+  ...(below !== undefined && { below }),
+});
+
+/** The calls on one root's files. */
+export type Served = Pick<ServedFiles, keyof ServedFiles>;
+
+/** Calls of one user alone. */
+export interface OwnFiles extends Disposable {
+  readonly files: Served;
+}
+
+/**
+ * Access to files that a container controls, or its file systems serve. Each call is made by a process that the kernel may
+ * hold without holding the agent, and no descriptor of such a file comes to the agent.
+ */
+export interface ContainedFiles {
+  /**
+   * Makes short calls in the process that a root's users share. Rejects with the signal's reason if it aborts first, and with
+   * "unavailable" if the file system doesn't answer.
+   */
+  use<T>(root: FileRoot, calls: (files: Served) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Opens a process of its own for long work; disposing ends it. */
+  open(root: FileRoot): OwnFiles;
+  /** Kills such a process that a previous agent left. */
+  abandon(container: string, process: RestoredProcess): void;
+  /** Ends the processes of a container, and resolves once they are gone, or held by the kernel. */
+  end(container: string): Promise<void>;
+}

@@ -1,0 +1,138 @@
+/** Calls of a file server by their codes: FILE_CALLS of agent/native/init/files/protocol.h, in its order. */
+const CALLS = [
+  ...["open", "create", "close", "stat", "statfs", "list", "readlink", "read", "write", "seek", "truncate", "chown"],
+  ...["chmod", "utimens", "listxattr", "getxattr", "setxattr", "mkdir", "symlink", "link", "rename", "unlink"],
+  ...["bind", "connect", "terminal", "mount", "path"],
+] as const;
+
+const REQUEST_BYTES = 56;
+export const ANSWER_BYTES = 16;
+/** Most bytes of content in one message, and handles of one server. */
+export const FILE_DATA = 64 * 1024;
+export const FILE_HANDLES = 4096;
+/** Longest path, with its zero byte. */
+export const PATH_MAX = 4096;
+
+export type FileCall =
+  | ("open" | "create" | "close" | "stat" | "statfs" | "list" | "readlink" | "read" | "write" | "seek" | "truncate")
+  | ("chown" | "chmod" | "utimens" | "listxattr" | "getxattr" | "setxattr" | "mkdir" | "symlink" | "link" | "rename")
+  | ("unlink" | "bind" | "connect" | "terminal" | "mount" | "path");
+
+export interface FileRequest {
+  readonly call: FileCall;
+  readonly handle: number;
+  readonly other?: number;
+  readonly name?: Uint8Array;
+  readonly data?: Uint8Array;
+  readonly numbers?: readonly (number | bigint)[];
+}
+
+export interface FileAnswer {
+  readonly id: number;
+  /** 0 or -errno. */
+  readonly error: number;
+  readonly value: number;
+  /** Valid until the next message is received. */
+  readonly data: Buffer;
+}
+
+export function encodeRequest(id: number, request: FileRequest): Buffer {
+  const { call, handle, other = 0, name = EMPTY, data = EMPTY, numbers = [] } = request;
+  const bytes = Buffer.alloc(REQUEST_BYTES + name.length + data.length);
+  bytes.writeUInt32LE(CALLS.indexOf(call) + 1, 0);
+  bytes.writeUInt32LE(id, 4);
+  bytes.writeUInt32LE(handle, 8);
+  bytes.writeUInt32LE(other, 12);
+  for (const [index, number] of numbers.entries()) {
+    bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(number)), 16 + 8 * index);
+  }
+  bytes.writeUInt32LE(name.length, 48);
+  bytes.writeUInt32LE(data.length, 52);
+  bytes.set(name, REQUEST_BYTES);
+  bytes.set(data, REQUEST_BYTES + name.length);
+  return bytes;
+}
+
+/** Decodes a message from a server; undefined if it is too short. */
+export function decodeAnswer(message: Uint8Array): FileAnswer | undefined {
+  if (message.length < ANSWER_BYTES) return undefined;
+  const bytes = Buffer.from(message.buffer, message.byteOffset, message.length);
+  return {
+    id: bytes.readUInt32LE(0),
+    error: bytes.readInt32LE(4),
+    value: Number(bytes.readBigInt64LE(8)),
+    data: bytes.subarray(ANSWER_BYTES),
+  };
+}
+
+/** Attributes of a file; times in nanoseconds since 1970. */
+export interface FileAttributes {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  /** Type and permission bits. */
+  readonly mode: bigint;
+  readonly nlink: bigint;
+  readonly uid: bigint;
+  readonly gid: bigint;
+  readonly size: bigint;
+  /** Allocated blocks of 512 bytes. */
+  readonly blocks: bigint;
+  readonly atimeNs: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  /** Id of the mount that the file was found in. */
+  readonly mount: bigint;
+}
+
+/** Decodes `struct file_attributes`. Throws RangeError if it is truncated. */
+export function decodeAttributes(data: Buffer): FileAttributes {
+  const u64 = (at: number) => data.readBigUInt64LE(at);
+  const u32 = (at: number) => BigInt(data.readUInt32LE(at));
+  const time = (seconds: number, nanoseconds: number) =>
+    data.readBigInt64LE(seconds) * 1_000_000_000n + BigInt(data.readUInt32LE(nanoseconds));
+  return {
+    ...{ dev: u64(0), ino: u64(8), size: u64(16), blocks: u64(24), mount: u64(32) },
+    ...{ mode: u32(40), nlink: u32(44), uid: u32(48), gid: u32(52) },
+    ...{ atimeNs: time(56, 80), mtimeNs: time(64, 84), ctimeNs: time(72, 88) },
+  };
+}
+
+/** Sizes of a file system in blocks, and its magic number. */
+export interface FileSystem {
+  readonly type: number;
+  readonly blockBytes: number;
+  readonly blocks: number;
+  readonly free: number;
+  readonly available: number;
+  readonly files: number;
+  readonly filesFree: number;
+}
+
+/** Decodes `struct file_system`. Throws RangeError if it is truncated. */
+export function decodeFileSystem(data: Buffer): FileSystem {
+  const at = (index: number) => Number(data.readBigUInt64LE(8 * index));
+  return {
+    ...{ type: at(0), blockBytes: at(1), blocks: at(2), free: at(3) },
+    ...{ available: at(4), files: at(5), filesFree: at(6) },
+  };
+}
+
+const NAME_AT = 19;
+
+/** Decodes records of getdents64(2): the names of a directory, without "." and "..". Throws RangeError for other bytes. */
+export function decodeNames(data: Buffer): Buffer[] {
+  const names: Buffer[] = [];
+  for (let at = 0; at < data.length; ) {
+    const length = data.readUInt16LE(at + 16);
+    const record = data.subarray(at, at + length);
+    const end = record.indexOf(0, NAME_AT);
+    if (length <= NAME_AT || record.length < length || end < 0) throw new RangeError("not records of a directory");
+    const name = record.subarray(NAME_AT, end);
+    if (!(name[0] === DOT && (name.length === 1 || (name.length === 2 && name[1] === DOT)))) names.push(name);
+    at += length;
+  }
+  return names;
+}
+
+const DOT = 0x2e;
+const EMPTY = new Uint8Array(0);

@@ -1,0 +1,220 @@
+import { SIGKILL } from "../constants.ts";
+import { AgentError, SystemError } from "../error.ts";
+import type { Fd, Init, LaunchedProcess } from "../kernel.ts";
+import type { RealSys } from "../sys/sys.ts";
+import { ANSWER_BYTES, decodeAnswer, encodeRequest, FILE_DATA, type FileRequest } from "./file-protocol.ts";
+import { servingRequest } from "./serving-plan.ts";
+
+export type ServerSys = Pick<
+  RealSys,
+  "socketPair" | "sendMessage" | "receiveMessage" | "watch" | "pipe" | "signal" | "close"
+>;
+
+export interface ServerOptions {
+  readonly sys: ServerSys;
+  readonly init: Pick<Init, "launch" | "forget">;
+  /** Id for init's table. */
+  readonly id: number;
+  readonly container: string;
+  /** Names the root in errors: "container web". */
+  readonly what: string;
+  /** How long one call may take, ms. */
+  readonly limitMs: number;
+}
+
+/** Most bytes of requests without an answer, and the kernel's cost of each: together less than a socket's buffer. */
+const MAX_UNANSWERED = 160 * 1024;
+const COST = 1024;
+/** How long a killed process may take to end before it counts as held, ms. */
+const ENDING_MS = 1000;
+
+export interface ServedAnswer {
+  readonly value: number;
+  readonly data: Buffer;
+  /** Belongs to the caller. */
+  readonly fd: Fd | undefined;
+}
+
+interface Waiting {
+  readonly id: number;
+  readonly request: FileRequest;
+  readonly bytes: Uint8Array;
+  readonly fds: readonly Fd[];
+  readonly object: string;
+  readonly resolve: (answer: ServedAnswer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** One buffer for all servers: answers are copied out of it. */
+const buffer = Buffer.allocUnsafeSlow(ANSWER_BYTES + FILE_DATA);
+
+/**
+ * A process that init forked to make calls on the files of one root. The kernel may hold it for as long as a file system
+ * likes: then it is given up, and only its calls fail.
+ */
+export class FileServer {
+  /** Resolves once the process is gone, which takes as long as the kernel holds it. */
+  readonly ended: Promise<void>;
+  readonly #options: ServerOptions;
+  readonly #socket: Fd;
+  readonly #unwatch: () => void;
+  /** In the order of their answers. */
+  readonly #sent: Waiting[] = [];
+  readonly #queue: Waiting[] = [];
+  readonly #launched: Promise<LaunchedProcess | undefined>;
+  #unanswered = 0;
+  #nextId = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #closed: AgentError | undefined;
+  #closedAt = Number.POSITIVE_INFINITY;
+
+  /** Forks the server. `root` (O_PATH) stays the caller's. Calls can be made at once. */
+  constructor(options: ServerOptions, root: Fd) {
+    this.#options = options;
+    const [ours, theirs] = options.sys.socketPair("seqpacket");
+    this.#socket = ours;
+    const hasEnded = () => this.#fail("its helper has ended");
+    this.#unwatch = options.sys.watch(ours, () => this.#receiveAll(), hasEnded);
+    this.#launched = this.#launch(root, theirs).catch((error: unknown) => {
+      this.#fail(`its helper doesn't start: ${(error as Error).message}`, error);
+      return undefined;
+    });
+    this.ended = this.#launched.then((process) => this.#reaped(process));
+  }
+
+  /** True once it takes no more calls. */
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  /** True if its process does not end: a file system holds it in the kernel. */
+  get isHeld(): boolean {
+    return performance.now() - this.#closedAt > ENDING_MS;
+  }
+
+  /** True while calls wait for their answers. */
+  get isBusy(): boolean {
+    return this.#sent.length + this.#queue.length > 0;
+  }
+
+  /**
+   * Makes a call, after those before it. Rejects with SystemError if it fails, naming `object`, and with AgentError
+   * "unavailable" once the server is closed. Descriptors of the request stay the caller's.
+   */
+  call(request: FileRequest, object = "", fds: readonly Fd[] = []): Promise<ServedAnswer> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    const { promise, resolve, reject } = Promise.withResolvers<ServedAnswer>();
+    const id = this.#nextId;
+    this.#nextId = (id + 1) >>> 0;
+    this.#queue.push({ id, request, bytes: encodeRequest(id, request), fds, object, resolve, reject });
+    this.#sendAll();
+    return promise;
+  }
+
+  /** Ends the process; calls without an answer fail. Idempotent. */
+  close(): void {
+    this.#fail("its helper was ended");
+  }
+
+  async #launch(root: Fd, socket: Fd): Promise<LaunchedProcess> {
+    const { sys, init, id, container } = this.#options;
+    const report = sys.pipe();
+    try {
+      // A server that can't start says why in its report, which is not read: its socket ends.
+      const request = servingRequest(id, container, { report: report.write, root, socket });
+      return await init.launch(request);
+    } finally {
+      for (const fd of [report.read, report.write, socket]) sys.close(fd);
+    }
+  }
+
+  async #reaped(process: LaunchedProcess | undefined): Promise<void> {
+    if (process === undefined) return;
+    await process.exit;
+    this.#fail("its helper has ended");
+    this.#options.sys.close(process.pidfd);
+    this.#options.init.forget(process.id);
+  }
+
+  #sendAll(): void {
+    for (let next = this.#queue[0]; next !== undefined && this.#closed === undefined; next = this.#queue[0]) {
+      const cost = next.bytes.length + COST;
+      if (this.#sent.length > 0 && this.#unanswered + cost > MAX_UNANSWERED) return;
+      try {
+        // Without room the next answer makes some.
+        if (!this.#options.sys.sendMessage(this.#socket, next.bytes, next.fds) && this.#sent.length > 0) return;
+      } catch (error) {
+        this.#fail("its helper has ended", error);
+        return;
+      }
+      this.#queue.shift();
+      this.#sent.push(next);
+      this.#unanswered += cost;
+      if (this.#sent.length === 1) this.#startTimer();
+    }
+  }
+
+  /** Receives every answer that is there. An error thrown here ends the watch. */
+  #receiveAll(): void {
+    while (this.#closed === undefined) {
+      const message = this.#options.sys.receiveMessage(this.#socket, buffer);
+      if (message === undefined) return;
+      const answer = decodeAnswer(message.data);
+      const waiting = this.#sent.shift();
+      if (answer === undefined || answer.id !== waiting?.id) {
+        for (const fd of message.fds) this.#options.sys.close(fd);
+        if (waiting !== undefined) this.#sent.unshift(waiting);
+        throw new AgentError("internal", "file server: not an answer to the oldest call");
+      }
+      this.#unanswered -= waiting.bytes.length + COST;
+      this.#startTimer();
+      const { error, value, data } = answer;
+      if (error === 0) waiting.resolve({ value, data: Buffer.from(data), fd: message.fds[0] });
+      else waiting.reject(new SystemError(waiting.request.call, -error, waiting.object));
+      this.#sendAll();
+    }
+  }
+
+  /** Limits the oldest call. The limit has two halves, so that one long pause of this process or of the guest is not taken for it. */
+  #startTimer(): void {
+    clearTimeout(this.#timer);
+    const [oldest] = this.#sent;
+    if (oldest === undefined) return;
+    const half = this.#options.limitMs / 2;
+    this.#timer = setTimeout(() => {
+      this.#timer = setTimeout(() => this.#expire(oldest), half);
+    }, half);
+  }
+
+  #expire(oldest: Waiting): void {
+    try {
+      this.#receiveAll();
+    } catch {
+      // It is given up below.
+    }
+    if (this.#sent[0] === oldest) {
+      const seconds = this.#options.limitMs / 1000;
+      const { call } = oldest.request;
+      this.#fail(`the file system did not answer in ${seconds} s (${call} ${oldest.object})`);
+    }
+  }
+
+  #fail(why: string, cause?: unknown): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = new AgentError("unavailable", `files of ${this.#options.what}: ${why}`, { cause });
+    this.#closedAt = performance.now();
+    clearTimeout(this.#timer);
+    this.#unwatch();
+    this.#options.sys.close(this.#socket);
+    for (const { reject } of [...this.#sent.splice(0), ...this.#queue.splice(0)]) reject(this.#closed);
+    void this.#launched.then((process) => process !== undefined && this.#kill(process.pidfd));
+  }
+
+  #kill(pidfd: Fd): void {
+    try {
+      this.#options.sys.signal(pidfd, SIGKILL);
+    } catch {
+      // It has ended.
+    }
+  }
+}

@@ -1,0 +1,164 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { O_DIRECTORY, O_PATH, SIGKILL } from "../constants.ts";
+import { AgentError, SystemError } from "../error.ts";
+import type { Fd, Init, RestoredProcess } from "../kernel.ts";
+import { openPath } from "../open-path.ts";
+import { waitUntil } from "../wait/wait-until.ts";
+import type { ContainedFiles, FileRoot, OwnFiles, Served } from "./contained-files.ts";
+import { FileServer, type ServerSys } from "./file-server.ts";
+import { ServedFiles } from "./served-files.ts";
+
+/** How long a short call may take, and one of long work, ms. */
+const SHORT_MS = 10_000;
+const LONG_MS = 30_000;
+/** How long a shared server waits for its next user, ms. */
+const IDLE_MS = 1000;
+/** How long the end of a container waits for its servers, ms. */
+const END_MS = 1000;
+/** Most servers at once, and most that file systems hold: in all, and of one container. */
+const MAX_SERVERS = 128;
+const MAX_HELD = 16;
+const MAX_HELD_OF_ONE = 2;
+const ESRCH = 3;
+
+export interface ServersOptions {
+  readonly sys: ServerSys;
+  readonly init: Pick<Init, "launch" | "forget">;
+  /** Returns a new id for init's table. */
+  readonly newId: () => number;
+  readonly shortMs?: number;
+  readonly longMs?: number;
+  readonly idleMs?: number;
+}
+
+/** A server whose process has not ended. */
+interface Running {
+  readonly container: string;
+  readonly isHeld: boolean;
+}
+
+interface Shared {
+  readonly server: FileServer;
+  readonly files: ServedFiles;
+  users: number;
+  idle: NodeJS.Timeout | undefined;
+}
+
+/**
+ * The file servers of all roots, forked on first use. One that a file system holds is given up, and counted until the kernel
+ * lets it go: a container that holds too many gets no more.
+ */
+export class FileServers implements ContainedFiles {
+  readonly #options: ServersOptions;
+  readonly #shared = new Map<string, Shared>();
+  readonly #running = new Set<Running & { readonly server?: FileServer }>();
+
+  constructor(options: ServersOptions) {
+    this.#options = options;
+  }
+
+  async use<T>(root: FileRoot, calls: (files: Served) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted();
+    const key = `${root.container} ${root.path}`;
+    const shared = this.#share(key, root);
+    shared.users += 1;
+    clearTimeout(shared.idle);
+    const result = calls(shared.files).finally(() => this.#release(key, shared));
+    return await (signal === undefined ? result : waitUntil(result, signal));
+  }
+
+  open(root: FileRoot): OwnFiles {
+    const server = this.#start(root, this.#options.longMs ?? LONG_MS);
+    return { files: new ServedFiles(server), [Symbol.dispose]: () => server.close() };
+  }
+
+  async end(container: string): Promise<void> {
+    const servers = [...this.#running].filter((each) => each.container === container).map(({ server }) => server);
+    for (const server of servers) server?.close();
+    if (servers.length === 0) return;
+    await Promise.race([Promise.all(servers.map((server) => server?.ended)), sleep(END_MS, undefined, { ref: false })]);
+  }
+
+  /** Kills a server that a previous agent left, and counts it until it is gone. */
+  abandon(container: string, { id, pidfd, exit, exited }: RestoredProcess): void {
+    const { sys, init } = this.#options;
+    const left = { container, isHeld: true };
+    if (exited === undefined && pidfd !== undefined) {
+      this.#running.add(left);
+      kill(sys, pidfd);
+    }
+    void exit.then(() => {
+      this.#running.delete(left);
+      if (pidfd !== undefined) sys.close(pidfd);
+      init.forget(id);
+    });
+  }
+
+  #share(key: string, root: FileRoot): Shared {
+    const known = this.#shared.get(key);
+    if (known !== undefined && !known.server.isClosed) return known;
+    const server = this.#start(root, this.#options.shortMs ?? SHORT_MS);
+    const shared = { server, files: new ServedFiles(server), users: 0, idle: undefined };
+    this.#shared.set(key, shared);
+    return shared;
+  }
+
+  #release(key: string, shared: Shared): void {
+    shared.users -= 1;
+    if (shared.users > 0) return;
+    shared.idle = setTimeout(() => {
+      if (this.#shared.get(key) === shared) this.#shared.delete(key);
+      shared.server.close();
+    }, this.#options.idleMs ?? IDLE_MS).unref();
+  }
+
+  #start(root: FileRoot, limitMs: number): FileServer {
+    const { sys, init, newId } = this.#options;
+    const { container } = root;
+    const what = container === "" ? "the guest" : `container ${container}`;
+    this.#checkRoom(what, container);
+    const fd = openRootOf(sys, root);
+    try {
+      const server = new FileServer({ sys, init, id: newId(), container, what, limitMs }, fd);
+      const running = {
+        container,
+        server,
+        get isHeld() {
+          return server.isHeld;
+        },
+      };
+      this.#running.add(running);
+      void server.ended.then(() => this.#running.delete(running));
+      return server;
+    } finally {
+      // Init's message has its copy, sent before the constructor returns.
+      sys.close(fd);
+    }
+  }
+
+  #checkRoom(what: string, container: string): void {
+    const held = [...this.#running].filter(({ isHeld }) => isHeld);
+    const own = held.filter((each) => each.container === container);
+    if (held.length >= MAX_HELD || own.length >= MAX_HELD_OF_ONE) {
+      const line = `files of ${what}: file systems that don't answer hold ${held.length} helpers; unmount or end their servers`;
+      throw new AgentError("unavailable", line);
+    }
+    if (this.#running.size < MAX_SERVERS) return;
+    throw new AgentError("resource-exhausted", `files of ${what}: ${MAX_SERVERS} helpers are running; try again later`);
+  }
+}
+
+function openRootOf(sys: Pick<ServerSys, "close">, { path, isAlive }: FileRoot): Fd {
+  const fd = openPath(path, O_PATH | O_DIRECTORY);
+  if (isAlive === undefined || isAlive()) return fd;
+  sys.close(fd);
+  throw new SystemError("open", ESRCH, path);
+}
+
+function kill(sys: Pick<ServerSys, "signal">, pidfd: Fd): void {
+  try {
+    sys.signal(pidfd, SIGKILL);
+  } catch {
+    // It has just ended.
+  }
+}

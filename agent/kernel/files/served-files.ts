@@ -1,0 +1,243 @@
+import { constants } from "node:fs";
+import { O_PATH, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from "../constants.ts";
+import { AgentError, SystemError } from "../error.ts";
+import type { Fd } from "../kernel.ts";
+import {
+  decodeAttributes,
+  decodeFileSystem,
+  decodeNames,
+  FILE_DATA,
+  FILE_HANDLES,
+  type FileAttributes,
+  type FileCall,
+  type FileRequest,
+  type FileSystem,
+  PATH_MAX,
+} from "./file-protocol.ts";
+import type { FileServer, ServedAnswer } from "./file-server.ts";
+
+const ENAMETOOLONG = 36;
+const ENXIO = 6;
+const { O_NOFOLLOW } = constants;
+
+/** An open file of a server. */
+export type Handle = number;
+
+/** The root of every server. */
+export const ROOT: Handle = 0;
+
+/** Resolution of paths: links stay inside the root, and magic links of /proc fail. */
+export const INSIDE = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+/** The same for a path of the guest, in which no link is followed. */
+export const PLAIN = INSIDE | RESOLVE_NO_SYMLINKS;
+
+/** Calls of one server, by what they are for. Each rejects with SystemError, or "unavailable" if the server is lost. */
+export class ServedFiles {
+  readonly #server: FileServer;
+  readonly #free: Handle[] = [];
+  #next = 1;
+
+  constructor(server: FileServer) {
+    this.#server = server;
+  }
+
+  /** Number of open handles. */
+  get size(): number {
+    return this.#next - 1 - this.#free.length;
+  }
+
+  /** Opens a path below a directory; "" opens the file of the handle again. More than O_PATH opens directories and regular files alone. */
+  async open(
+    dir: Handle,
+    path: string | Uint8Array,
+    flags: number,
+    resolve = INSIDE,
+  ): Promise<{ readonly handle: Handle; readonly attributes: FileAttributes }> {
+    return this.#opened({ call: "open", handle: dir, name: bytesOf(path), numbers: [flags, resolve] }, path);
+  }
+
+  /** Resolves with the id of a path's mount, without asking its file system. */
+  async mount(dir: Handle, path: string | Uint8Array, flags: number, resolve = INSIDE): Promise<bigint> {
+    const name = bytesOf(path);
+    return BigInt((await this.#call("mount", dir, { name, numbers: [flags, resolve] })).value);
+  }
+
+  /** Resolves with where an open file is, below the root. */
+  async path(handle: Handle): Promise<string> {
+    return (await this.#call("path", handle)).data.toString();
+  }
+
+  /** Opens an entry of a directory (O_PATH) without following it. */
+  entry(dir: Handle, name: Uint8Array) {
+    return this.open(dir, name, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH);
+  }
+
+  /** Creates a file for reading and writing, for its owner alone. */
+  create(dir: Handle, name: Uint8Array) {
+    return this.#opened({ call: "create", handle: dir, name, numbers: [0o600] }, name);
+  }
+
+  /** Closes a handle after the calls before it; nothing waits for that. */
+  close(handle: Handle): void {
+    this.#free.push(handle);
+    this.#server.call({ call: "close", handle }).catch(() => undefined);
+  }
+
+  /** Runs `use` with an open file, and closes it. */
+  async using<T>(
+    opening: ReturnType<ServedFiles["open"]>,
+    use: (handle: Handle, attributes: FileAttributes) => Promise<T>,
+  ): Promise<T> {
+    const { handle, attributes } = await opening;
+    try {
+      return await use(handle, attributes);
+    } finally {
+      this.close(handle);
+    }
+  }
+
+  async stat(handle: Handle): Promise<FileAttributes> {
+    return decodeAttributes((await this.#call("stat", handle)).data);
+  }
+
+  async statfs(handle: Handle): Promise<FileSystem> {
+    return decodeFileSystem((await this.#call("statfs", handle)).data);
+  }
+
+  /** Yields the names in a directory from the first one on, without "." and "..". */
+  async *names(handle: Handle): AsyncGenerator<Buffer[]> {
+    for (let restart = 1; ; restart = 0) {
+      const { data } = await this.#call("list", handle, { numbers: [restart] });
+      if (data.length === 0) return;
+      yield decodeNames(data);
+    }
+  }
+
+  async readLink(dir: Handle, name: Uint8Array): Promise<Buffer> {
+    return (await this.#call("readlink", dir, { name })).data;
+  }
+
+  /** Reads up to 64 KiB. */
+  async read(handle: Handle, length: number, position: number): Promise<Buffer> {
+    return (await this.#call("read", handle, { numbers: [position, Math.min(length, FILE_DATA)] })).data;
+  }
+
+  /** Writes up to 64 KiB; resolves with the number of bytes written. */
+  async write(handle: Handle, bytes: Uint8Array, position: number): Promise<number> {
+    return (await this.#call("write", handle, { data: bytes.subarray(0, FILE_DATA), numbers: [position] })).value;
+  }
+
+  /** Resolves with the offset of the next data or hole; undefined if there is none. */
+  async seek(handle: Handle, offset: number, what: "data" | "hole"): Promise<number | undefined> {
+    try {
+      return (await this.#call("seek", handle, { numbers: [offset, what === "hole" ? 1 : 0] })).value;
+    } catch (error) {
+      if (error instanceof SystemError && error.errno === ENXIO) return undefined;
+      throw error;
+    }
+  }
+
+  async truncate(handle: Handle, length: number): Promise<void> {
+    await this.#call("truncate", handle, { numbers: [length] });
+  }
+
+  async chown(handle: Handle, uid: number, gid: number): Promise<void> {
+    await this.#call("chown", handle, { numbers: [uid, gid] });
+  }
+
+  async chmod(handle: Handle, mode: number): Promise<void> {
+    await this.#call("chmod", handle, { numbers: [mode] });
+  }
+
+  /** Sets the times of access and change, in nanoseconds since 1970. */
+  async setTimes(handle: Handle, access: bigint, change: bigint): Promise<void> {
+    await this.#call("utimens", handle, { numbers: [...timespec(access), ...timespec(change)] });
+  }
+
+  async listXattrs(handle: Handle): Promise<string[]> {
+    const { data } = await this.#call("listxattr", handle);
+    return data.toString("latin1").split("\0").filter(Boolean);
+  }
+
+  async getXattr(handle: Handle, name: string): Promise<Buffer> {
+    return (await this.#call("getxattr", handle, { name: bytesOf(name) })).data;
+  }
+
+  async setXattr(handle: Handle, name: string, value: Uint8Array): Promise<void> {
+    await this.#call("setxattr", handle, { name: bytesOf(name), data: value });
+  }
+
+  async mkdir(dir: Handle, name: Uint8Array, mode = 0o700): Promise<void> {
+    await this.#call("mkdir", dir, { name, numbers: [mode] });
+  }
+
+  async symlink(target: Uint8Array, dir: Handle, name: Uint8Array): Promise<void> {
+    await this.#call("symlink", dir, { name, data: target });
+  }
+
+  async link(fromDir: Handle, from: Uint8Array, dir: Handle, name: Uint8Array): Promise<void> {
+    await this.#call("link", fromDir, { name: from, other: dir, data: name });
+  }
+
+  /** Moves an entry over what has the new name; `replace` false fails with EEXIST then. */
+  async rename(fromDir: Handle, from: Uint8Array, dir: Handle, name: Uint8Array, replace = true): Promise<void> {
+    await this.#call("rename", fromDir, { name: from, other: dir, data: name, numbers: [replace ? 0 : 1] });
+  }
+
+  async unlink(dir: Handle, name: Uint8Array, isDirectory = false): Promise<void> {
+    await this.#call("unlink", dir, { name, numbers: [isDirectory ? 1 : 0] });
+  }
+
+  /** Gives a unix socket of the caller's a new name in a directory. */
+  async bind(socket: Fd, dir: Handle, name: Uint8Array): Promise<void> {
+    await this.#call("bind", dir, { name }, [socket]);
+  }
+
+  /** Connects a non-blocking unix socket of the caller's to the socket file of a handle. Fails with EAGAIN if its backlog is full. */
+  async connect(socket: Fd, handle: Handle): Promise<void> {
+    await this.#call("connect", handle, {}, [socket]);
+  }
+
+  /** Opens the unlocked master of a new pty in a directory that must be a devpts. The caller closes it. */
+  async openTerminal(dir: Handle): Promise<Fd> {
+    const { fd } = await this.#call("terminal", dir);
+    if (fd === undefined) throw new AgentError("internal", "open terminal: no descriptor came with the answer");
+    return fd;
+  }
+
+  #call(
+    call: FileCall,
+    handle: Handle,
+    parts: Partial<FileRequest> = {},
+    fds: readonly Fd[] = [],
+  ): Promise<ServedAnswer> {
+    return this.#server.call({ ...parts, call, handle }, objectOf(parts.name), fds);
+  }
+
+  async #opened(request: FileRequest, path: string | Uint8Array) {
+    if ((request.name?.length ?? 0) >= PATH_MAX) throw new SystemError("open", ENAMETOOLONG, objectOf(request.name));
+    const handle = this.#free.pop() ?? this.#next++;
+    try {
+      if (handle >= FILE_HANDLES) throw new AgentError("resource-exhausted", `files: ${FILE_HANDLES} are already open`);
+      const { data } = await this.#server.call({ ...request, other: handle }, objectOf(path));
+      return { handle, attributes: decodeAttributes(data) };
+    } catch (error) {
+      this.#free.push(handle);
+      throw error;
+    }
+  }
+}
+
+const bytesOf = (text: string | Uint8Array): Uint8Array => (typeof text === "string" ? Buffer.from(text) : text);
+
+function objectOf(name: string | Uint8Array | undefined): string {
+  return name === undefined ? "" : typeof name === "string" ? name : Buffer.from(name).toString();
+}
+
+const NANO = 1_000_000_000n;
+
+/** Returns seconds and nanoseconds, the latter from 0. */
+function timespec(nanoseconds: bigint): [bigint, bigint] {
+  const rest = ((nanoseconds % NANO) + NANO) % NANO;
+  return [(nanoseconds - rest) / NANO, rest];
+}

@@ -1,0 +1,78 @@
+#include "server.h"
+#include "../../common/linux-abi.h"
+#include "../caps.h"
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+
+enum { LOAD = 0x20, IF_EQUAL = 0x15, RETURN = 0x06 };
+enum { NUMBER = 0, ARCHITECTURE = 4, SECOND_ARGUMENT = 24 };
+enum { RET_ALLOW = 0x7fff0000, RET_ERRNO_EPERM = 0x50001 };
+#define RET_KILL 0x80000000u
+#if defined(__aarch64__)
+#define OWN_ARCHITECTURE 0xc00000b7u
+#else
+#define OWN_ARCHITECTURE 0xc000003eu
+#endif
+/* A sanitizer's own calls, before it reports what it found, must not kill the process. */
+#if defined(__SANITIZE_ADDRESS__)
+#define REFUSE RET_ERRNO_EPERM
+#else
+#define REFUSE RET_KILL
+#endif
+#define ALLOW(number) {IF_EQUAL, 0, 1, number}, {RETURN, 0, 0, RET_ALLOW}
+
+int server_filter(void) {
+  static const struct abi_instruction code[] = {
+      {LOAD, 0, 0, ARCHITECTURE},
+      {IF_EQUAL, 1, 0, OWN_ARCHITECTURE},
+      {RETURN, 0, 0, REFUSE},
+      {LOAD, 0, 0, NUMBER},
+      ALLOW(SYS_recvmsg),
+      ALLOW(SYS_sendmsg),
+      ALLOW(SYS_pread64),
+      ALLOW(SYS_pwrite64),
+      ALLOW(SYS_statx),
+      ALLOW(SYS_close),
+      ALLOW(NR_openat2),
+      ALLOW(SYS_openat), /* in the working directory, which is /proc/self/fd */
+      ALLOW(SYS_getdents64),
+      ALLOW(SYS_readlinkat),
+      ALLOW(SYS_fcntl), /* F_DUPFD_CLOEXEC */
+      ALLOW(SYS_lseek),
+      ALLOW(SYS_fstatfs),
+      ALLOW(SYS_ftruncate),
+      ALLOW(SYS_fchownat),
+      ALLOW(SYS_fchmod),
+      ALLOW(SYS_utimensat),
+      ALLOW(SYS_flistxattr),
+      ALLOW(SYS_fgetxattr),
+      ALLOW(SYS_fsetxattr),
+      ALLOW(SYS_mkdirat),
+      ALLOW(SYS_symlinkat),
+      ALLOW(SYS_linkat),
+      ALLOW(SYS_renameat2),
+      ALLOW(SYS_unlinkat),
+      ALLOW(SYS_bind),
+      ALLOW(SYS_connect),
+      ALLOW(SYS_restart_syscall),
+      ALLOW(SYS_exit_group),
+      {IF_EQUAL, 0, 3, SYS_ioctl},
+      {LOAD, 0, 0, SECOND_ARGUMENT},
+      {IF_EQUAL, 0, 1, TIOCSPTLCK},
+      {RETURN, 0, 0, RET_ALLOW},
+      {RETURN, 0, 0, REFUSE},
+  };
+  const struct abi_program program = {sizeof code / sizeof *code, code};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -errno;
+  return syscall(SYS_seccomp, ABI_SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
+}
+
+int server_confine(int root, uint64_t capabilities) {
+  /* A mount of its own, which no ".." leads out of. */
+  int links = abi_open_tree(AT_FDCWD, "/proc/self/fd", ABI_OPEN_TREE_CLONE);
+  if (links < 0) return -errno;
+  if (fchdir(root) < 0 || chroot(".") < 0 || fchdir(links) < 0) return -errno;
+  close(links);
+  int result = caps_limit(capabilities, 0);
+  return result < 0 ? result : server_filter();
+}

@@ -1,0 +1,140 @@
+import { mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { O_DIRECTORY, O_PATH } from "../../agent/kernel/constants.ts";
+import type { Served } from "../../agent/kernel/files/contained-files.ts";
+import { ROOT } from "../../agent/kernel/files/served-files.ts";
+import { childrenOf } from "./testing/children-of.ts";
+import { describeFileServers } from "./testing/file-servers.ts";
+import { sys } from "./testing/relayed-init.ts";
+
+const name = (text: string) => Buffer.from(text);
+
+describeFileServers("a file server", (on) => {
+  const at = (path: string) => join(on.directory, path);
+  const use = <T>(calls: (files: Served) => Promise<T>) => on.servers.use(on.root, calls);
+
+  test("makes every call of a copy, and nothing stays open", async () => {
+    mkdirSync(at("dir"));
+    await use(async (files) => {
+      const { handle } = await files.create(ROOT, name("file"));
+      expect(await files.write(handle, name("content"), 3)).toBe(7);
+      await files.truncate(handle, 12);
+      await files.chown(handle, 7, 8);
+      await files.chmod(handle, 0o640);
+      await files.setXattr(handle, "user.key", name("value"));
+      await files.setTimes(handle, -1n, 2_000_000_003n);
+      expect(await files.stat(handle)).toMatchObject({
+        size: 12n,
+        uid: 7n,
+        gid: 8n,
+        atimeNs: -1n,
+        mtimeNs: 2_000_000_003n,
+      });
+      expect((await files.read(handle, 100, 3)).toString()).toBe("content\0\0");
+      expect([await files.listXattrs(handle), String(await files.getXattr(handle, "user.key"))]).toEqual([
+        ["user.key"],
+        "value",
+      ]);
+      expect(await files.seek(handle, 12, "data")).toBeUndefined();
+      files.close(handle);
+      await files.symlink(name("to/nowhere"), ROOT, name("symlink"));
+      expect(String(await files.readLink(ROOT, name("symlink")))).toBe("to/nowhere");
+      await files.link(ROOT, name("file"), ROOT, name("other"));
+      const dir = await files.entry(ROOT, name("dir"));
+      await files.rename(ROOT, name("other"), dir.handle, name("moved"));
+      await expect(files.rename(ROOT, name("file"), dir.handle, name("moved"), false)).rejects.toThrow("EEXIST");
+      await files.mkdir(dir.handle, name("sub"));
+      await files.unlink(dir.handle, name("sub"), true);
+      files.close(dir.handle);
+      expect(files.size).toBe(0);
+    });
+    expect(readdirSync(on.directory, { recursive: true }).sort()).toEqual(["dir", "dir/moved", "file", "symlink"]);
+    expect(readFileSync(at("file"), "latin1")).toBe("\0\0\0content\0\0");
+  });
+
+  test("lists large directories in parts", async () => {
+    const wanted = Array.from({ length: 600 }, (_, index) => `${index}`.padStart(240, "n"));
+    for (const each of wanted) writeFileSync(at(each), "");
+    const found = await use((files) =>
+      files.using(files.open(ROOT, "", O_DIRECTORY), async (dir) => {
+        const names: string[] = [];
+        for await (const some of files.names(dir)) names.push(...some.map(String));
+        return names;
+      }),
+    );
+    expect(found.sort()).toEqual(wanted.sort());
+  });
+
+  test("binds and connects unix sockets by names", async () => {
+    const namespace = openSync("/proc/self/ns/net", "r");
+    const listener = sys.socketIn(namespace, "unix", "stream");
+    await use((files) => files.bind(listener, ROOT, name("socket")));
+    sys.listen(listener, 1);
+    const socket = sys.socketIn(namespace, "unix", "stream");
+    await use((files) => files.using(files.entry(ROOT, name("socket")), (file) => files.connect(socket, file)));
+    for (const fd of [namespace, listener, socket]) sys.close(fd);
+  });
+
+  test("opens devices, fifos and sockets for nothing but O_PATH", async () => {
+    for (const path of ["/dev/null", "/dev/tty"]) {
+      const opening = on.servers.use({ container: "", path: "/" }, (files) => files.open(ROOT, path, 0));
+      await expect(opening).rejects.toThrow("EINVAL");
+    }
+  });
+
+  test("has the capabilities for files alone, no right to gain any, a filter, and no other directory", async () => {
+    await use(async (files) => {
+      await files.stat(ROOT);
+      const [pid] = await servers();
+      const status = readFileSync(`/proc/${pid}/status`, "utf8");
+      const line = (key: string) => new RegExp(`^${key}:\\s*(.*)$`, "m").exec(status)?.[1];
+      // CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, SETFCAP
+      const mask = (0b11111 + 2 ** 31).toString(16).padStart(16, "0");
+      expect([line("CapEff"), line("CapPrm"), line("CapInh"), line("CapAmb")]).toEqual([
+        mask,
+        mask,
+        ...["0000000000000000", "0000000000000000"],
+      ]);
+      expect([line("NoNewPrivs"), line("Seccomp")]).toEqual(["1", "2"]);
+      expect(statSync(`/proc/${pid}/root`).ino).toBe(statSync(on.directory).ino);
+    });
+  });
+
+  test("ends when nobody has used it for a while, and with its container", async () => {
+    const brief = on.serversWith({ idleMs: 10 });
+    await brief.use(on.root, (files) => files.stat(ROOT));
+    await expect.poll(servers).toEqual([]);
+    const lasting = on.serversWith({ idleMs: 1e6 });
+    await lasting.use(on.root, (files) => files.stat(ROOT));
+    expect(await servers()).toHaveLength(1);
+    await lasting.end("c1");
+    await expect.poll(servers).toEqual([]);
+  });
+
+  test("is given up if a call takes too long; its calls fail in one line, and the next server answers", async () => {
+    const hasty = on.serversWith({ shortMs: 400 });
+    await hasty.use(on.root, async (files) => {
+      await files.stat(ROOT);
+      const [pid] = await servers();
+      process.kill(pid ?? 0, "SIGSTOP");
+      const results = await Promise.allSettled([files.open(ROOT, "a", O_PATH), files.stat(ROOT)]);
+      const line = "files of container c1: the file system did not answer in 0.4 s (open a)";
+      expect(results.map((each) => each.status === "rejected" && String(each.reason.message))).toEqual([line, line]);
+    });
+    expect((await hasty.use(on.root, (files) => files.stat(ROOT))).ino).toBe(BigInt(statSync(on.directory).ino));
+    await hasty.end("c1");
+    await expect.poll(servers).toEqual([]);
+  });
+
+  test("refuses a root whose process has ended", async () => {
+    const root = { ...on.root, isAlive: () => false };
+    await expect(on.servers.use(root, (files) => files.stat(ROOT))).rejects.toThrow("ESRCH");
+  });
+
+  /** Host pids of the file servers: children of init that are not its agent. */
+  async function servers(): Promise<number[]> {
+    const children = childrenOf(await on.init.running.pid());
+    return children.filter((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("init"));
+  }
+});
