@@ -65,18 +65,20 @@ function isCutOff(error: unknown): boolean {
   return ["ERR_STREAM_PREMATURE_CLOSE", "ECONNRESET"].includes((error as NodeJS.ErrnoException).code ?? "");
 }
 
-/** Yields messages, each after eight bytes of length. Throws if one is too long. */
+/** Yields messages, each after eight bytes of length. Throws if one is too long. Copies each byte once, however small the pieces. */
 async function* messages(socket: Socket): AsyncGenerator<Buffer> {
-  let bytes = Buffer.alloc(0);
-  for await (const data of socket) {
-    bytes = Buffer.concat([bytes, data as Buffer]);
-    while (bytes.length >= LENGTH_BYTES) {
-      const length = bytes.readBigUInt64BE();
+  let [into, filled, isLength] = [Buffer.alloc(LENGTH_BYTES), 0, true];
+  for await (const data of socket as AsyncIterable<Buffer>) {
+    for (let at = 0; at < data.length; ) {
+      const count = data.copy(into, filled, at);
+      at += count;
+      filled += count;
+      if (filled < into.length) break;
+      const length = isLength ? Number(into.readBigUInt64BE()) : 0;
       if (length > MAX_MESSAGE_BYTES) throw new Error(`a message of ${length} bytes is over the limit of 4 MiB`);
-      const end = LENGTH_BYTES + Number(length);
-      if (bytes.length < end) break;
-      yield bytes.subarray(LENGTH_BYTES, end);
-      bytes = bytes.subarray(end);
+      if (!isLength || length === 0) yield isLength ? Buffer.alloc(0) : into;
+      isLength = length === 0;
+      [into, filled] = [Buffer.alloc(isLength ? LENGTH_BYTES : length), 0];
     }
   }
 }
