@@ -1,8 +1,17 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { isRoot } from "../../lib/is-root.ts";
 import { Child } from "./child.ts";
 import { canGuard, guarded, mountForGuest, openToGuest } from "./guard-share.ts";
@@ -69,6 +78,75 @@ describe.skipIf(!can)(`a guarded share${can ? "" : " (skipped: this user can't m
     for (const mode of ["rw", "ro"]) rmSync(join(share.directory, mode), { recursive: true });
     expect(asServer("test -e rw", "test -e ro")).toEqual([1, 1]);
     expect(readdirSync(folder)).toEqual(["file", "x"]);
+  });
+
+  describe("while the mount of a folder is made", () => {
+    let folder: string;
+    const at = () => join(share.directory, "at");
+    beforeEach(() => {
+      folder = join(work, "folder");
+      for (const path of [folder, at(), join(work, "bin")]) mkdirSync(path);
+      writeFileSync(join(folder, "file"), "");
+    });
+
+    /** Mounts the folder with a mount(8) that runs a line of shell before it, or after it. */
+    function mountBeside(mode: "rw" | "ro", { before = ":", after = ":" }): void {
+      const real = execFileSync("sh", ["-c", "command -v mount"], { encoding: "utf8" }).trim();
+      const lines = ["#!/bin/sh", before, `${real} "$@"`, "result=$?", after, "exit $result"];
+      writeFileSync(join(work, "bin/mount"), lines.join("\n"), { mode: 0o755 });
+      const path = process.env["PATH"];
+      process.env["PATH"] = `${join(work, "bin")}:${path}`;
+      try {
+        mountForGuest(share, folder, at(), mode);
+      } finally {
+        process.env["PATH"] = path;
+      }
+    }
+
+    test("the guest can write to a read-only one at no time", () => {
+      const steps = join(work, "steps");
+      mountBeside("ro", { after: `(: >>${at()}/file) 2>/dev/null && echo open >>${steps} || echo closed >>${steps}` });
+      expect(readFileSync(steps, "utf8")).toBe("closed\nclosed\nclosed\n");
+      expect(asServer("test -e at/file", "touch at/file")).toEqual([0, 1]);
+    });
+
+    test("a link in place of the folder leads nowhere", () => {
+      const before = `[ -L ${folder} ] || { mv ${folder} ${folder}-gone; ln -s /etc ${folder}; }`;
+      for (const mode of ["ro", "rw"] as const) {
+        expect(() => mountBeside(mode, { before })).toThrow(
+          `share t: mount ${folder}: it was replaced meanwhile; try again`,
+        );
+        expect(asServer("test -e at/passwd")).toEqual([1]);
+        rmSync(folder);
+        mkdirSync(folder);
+        rmSync(`${folder}-gone`, { recursive: true });
+      }
+      expect(readdirSync(work).filter((name) => name.startsWith("mount-"))).toEqual([]);
+      expect(asServer(`grep -q " ${work}/mount-" /proc/self/mounts`)).toEqual([1]);
+    });
+
+    test("one that was a link before is refused", () => {
+      rmSync(folder, { recursive: true });
+      symlinkSync("/etc", folder);
+      expect(() => mountForGuest(share, folder, at(), "ro")).toThrow(`share ${folder}: it leads through a link`);
+    });
+  });
+
+  test.runIf(root)("lets no other user reach a set-id program that the guest has made in a folder", () => {
+    // Not in the folder of this run, which is closed to others itself.
+    const above = mkdtempSync("/tmp/guestd-above-");
+    onTestFinished(() => rmSync(above, { recursive: true }));
+    const folder = join(above, "folder");
+    for (const path of [folder, join(share.directory, "at")]) mkdirSync(path);
+    mountForGuest(share, folder, join(share.directory, "at"), "rw");
+    expect(asServer("cp $(command -v id) at/id && chmod 4755 at/id && chmod 777 at")).toEqual([0]);
+    const find = () => execFileSync("test", ["-u", join(folder, "id")], { uid: 65_534, gid: 65_534 });
+    expect(find).toThrow("Command failed");
+    chmodSync(above, 0o711);
+    expect(find).not.toThrow();
+    expect(() => mountForGuest(share, folder, join(share.directory, "at"), "rw")).toThrow(
+      `share ${folder}: other users can enter it, and a container could make programs there that run as root; add :ro`,
+    );
   });
 
   test("refuses to open a directory once its server has ended, and never touches the host's mounts", async () => {

@@ -1,8 +1,10 @@
 import { execFile, execFileSync } from "node:child_process";
-import { readFileSync, readlinkSync } from "node:fs";
+import { mkdtempSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { isRoot } from "../../lib/is-root.ts";
 import { MachineError } from "./machine-error.ts";
+import { identityOf } from "./shared-source.ts";
 import type { Share } from "./virtiofs.ts";
 
 /**
@@ -11,12 +13,15 @@ import type { Share } from "./virtiofs.ts";
  */
 const BIND = `flags=$(findmnt -nro VFS-OPTIONS -T "$1"); mount --bind "$1" "$1"; mount -o "remount,bind,$flags,$2" "$1"`;
 /**
- * Mounts $1 on $2: read-write with the mounts below it, read-only without them, since one remount would not cover them.
+ * Mounts $1 on $2: read-write with the mounts below it, read-only without them, since one remount would not cover them. The
+ * guest sees the mount when it is finished: it is made at $3, out of its reach. $4 is the device and inode that $1 had.
  */
 const VOLUME = {
-  rw: 'mount --rbind "$1" "$2"',
-  ro: 'flags=$(findmnt -nro VFS-OPTIONS -T "$1"); mount --bind "$1" "$2"; mount -o "remount,bind,$flags,ro" "$2"',
+  rw: 'mount --rbind "$1" "$3"; CHECK; mount --move "$3" "$2"',
+  ro: `flags=$(findmnt -nro VFS-OPTIONS -T "$1"); mount --bind "$1" "$3"; CHECK
+    mount -o "remount,bind,$flags,ro" "$3"; mount --move "$3" "$2"`,
 };
+const CHECK = `[ "$(stat -c %d:%i "$3")" = "$4" ] || { umount -R "$3"; echo "it was replaced meanwhile; try again" >&2; exit 1; }`;
 /** Entering the user namespace clears the parent-death signal that Child set, so set it again. */
 const GUARD = `set -e; ${BIND}; shift 2; exec setpriv --pdeathsig KILL -- "$@"`;
 
@@ -55,14 +60,29 @@ export function openToGuest(share: Share, directory: string): void {
 /**
  * Makes the host's folder `source` visible to the guest at the empty directory `at` of a guarded share. The mount
  * exists only in the share's mount namespace, so removing `at` on the host never reaches into the folder. Throws
- * MachineError, also if this user can't mount in a namespace.
+ * MachineError, also if this user can't mount in a namespace. `source` is without links (`sharedFolder`).
  */
 export function mountForGuest(share: Share, source: string, at: string, mode: "rw" | "ro"): void {
   const pid = guardOf(share);
   if (pid === undefined) {
     throw new MachineError(`mount ${source}: this user can't mount in a namespace; run without -v`);
   }
-  inGuard(share, pid, `mount ${source}`, VOLUME[mode], source, at);
+  const identity = identityOf(source, mode);
+  const aside = mkdtempSync(join(dirname(share.directory), "mount-"));
+  try {
+    inGuard(
+      share,
+      pid,
+      `mount ${source}`,
+      VOLUME[mode].replace("CHECK", () => CHECK),
+      source,
+      at,
+      aside,
+      identity,
+    );
+  } finally {
+    rmdirSync(aside);
+  }
 }
 
 function inGuard(share: Share, pid: number, what: string, script: string, ...args: readonly string[]): void {

@@ -9,7 +9,7 @@ describe("virtiofsdCommand", () => {
     const argv = virtiofsdCommand(ours, "/srv/a,b", "/d/fs0.sock", "root");
     expect(argv.join(" ")).toBe(
       "/usr/lib/qemu/virtiofsd --socket-path=/d/fs0.sock " +
-        "-o source=/srv/a\\,b -o cache=auto -o sandbox=chroot -o log_level=err",
+        "-o source=/srv/a\\,b -o cache=auto -o sandbox=chroot -o modcaps=-mknod -o log_level=err",
     );
   });
 
@@ -20,6 +20,7 @@ describe("virtiofsdCommand", () => {
       "--cache=auto",
       "--sandbox=chroot",
       "--no-announce-submounts",
+      "--modcaps=-mknod",
       "--log-level=error",
     ]);
   });

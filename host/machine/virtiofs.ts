@@ -51,7 +51,7 @@ export async function startVirtiofsd(share: Share, socket: string, signal: Abort
  * ordinary user the one in Rust runs in a user namespace or, where those are disabled, without a sandbox: then only its
  * own checks keep the guest inside the directory. Files created in the guest belong to that user on the host and to
  * root in the guest; chown has no effect. Before virtiofsd 1.13, only root in the guest can create files, and chown
- * fails.
+ * fails. Neither can create device nodes.
  */
 export function virtiofsdCommand(
   { path, kind, translates }: Virtiofsd,
@@ -68,14 +68,15 @@ export function virtiofsdCommand(
     const announced = announce ? ["--announce-submounts"] : translates ? ["--no-announce-submounts"] : [];
     const [uid, gid] = rights === "mapped-root" ? [0, 0] : [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
     const owners = rights === "root" || !translates ? [] : ownersOf(uid, gid);
-    return [path, ...flags, ...announced, ...owners, "--log-level=error"];
+    const fewer = rights === "root" ? ["--modcaps=-mknod"] : [];
+    return [path, ...flags, ...announced, ...owners, ...fewer, "--log-level=error"];
   }
   if (rights !== "root") {
     throw new MachineError(`virtiofsd ${path}: QEMU's own needs root; run "npm run setup", which gets the one in Rust`);
   }
   // Commas separate -o options; a backslash escapes them.
   const source = directory.replace(/[\\,]/g, "\\$&");
-  const settings = [`source=${source}`, "cache=auto", "sandbox=chroot", "log_level=err"];
+  const settings = [`source=${source}`, "cache=auto", "sandbox=chroot", "modcaps=-mknod", "log_level=err"];
   if (announce) settings.push("announce_submounts");
   return [path, `--socket-path=${socket}`, ...settings.flatMap((setting) => ["-o", setting])];
 }

@@ -6,6 +6,7 @@ import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import type { RootfsPlace } from "../image/image-config.ts";
 import { mountForGuest, openToGuest } from "../machine/guard-share.ts";
+import { identityOf } from "../machine/shared-source.ts";
 import type { Share } from "../machine/virtiofs.ts";
 import { makeTemporaryFolder } from "../private-folder.ts";
 
@@ -85,9 +86,10 @@ export function openRootfs(directory: string, container: string): void {
   openToGuest(shareOf(directory), rootfsPlace(directory, container).host);
 }
 
-/** Creates mount points for a container's volumes in its directory, before that is moved in. */
+/** Creates mount points for a container's volumes in its directory, before that is moved in. Rejects with MachineError. */
 export async function makeVolumePlaces(made: string, volumes: readonly Volume[]): Promise<void> {
   if (volumes.length === 0) return;
+  for (const { host, mode } of volumes) identityOf(host, mode);
   await mkdir(join(made, "volumes"));
   for (const index of volumes.keys()) await mkdir(join(made, "volumes", `${index}`));
 }

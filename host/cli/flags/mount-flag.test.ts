@@ -15,7 +15,7 @@ test.each([
 });
 
 test.each([
-  ["type=bind,source=/none,target=/data", "/none is not a folder."],
+  ["type=bind,source=/none,target=/data", "share /none: it is not a folder"],
   ["type=bind,target=/data", "Expected HOST:/PATH"],
   ["type=bind,source=/etc,target=data", "Expected target=/PATH, an absolute path."],
   ["type=volume,source=name,target=/data", "Expected type=bind or type=tmpfs; volumes with names don't exist."],

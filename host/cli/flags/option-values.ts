@@ -1,10 +1,11 @@
-import { realpathSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { posix } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { parseSize } from "../../../lib/parse-size.ts";
 import type { AttachRequest } from "../../client/streams/attachment.ts";
 import { MIN_MEMORY } from "../../image/limit-resources.ts";
+import { MachineError } from "../../machine/machine-error.ts";
+import { sharedFolder } from "../../machine/shared-source.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
 
 /**
@@ -67,17 +68,15 @@ export function variables(text: string, before: readonly string[] = []): readonl
 export function volumes(text: string, before: readonly Volume[] = []): readonly Volume[] {
   const [, host = "", guest = "", mode = "rw"] = /^([^:]+):(\/[^:]*)(?::(ro|rw))?$/.exec(text) ?? [];
   if (guest === "") throw new InvalidArgumentError("Expected HOST:/PATH or HOST:/PATH:ro.");
-  const folder = realFolder(host);
-  if (folder === undefined) throw new InvalidArgumentError(`${host} is not a folder.`);
-  return [...before, { host: folder, guest: posix.normalize(guest), mode: mode === "ro" ? "ro" : "rw" }];
+  return [...before, { host: folderOf(host), guest: posix.normalize(guest), mode: mode === "ro" ? "ro" : "rw" }];
 }
 
-function realFolder(path: string): string | undefined {
+function folderOf(path: string): string {
   try {
-    const real = realpathSync(path);
-    return statSync(real).isDirectory() ? real : undefined;
-  } catch {
-    return undefined;
+    return sharedFolder(path);
+  } catch (error) {
+    if (error instanceof MachineError) throw new InvalidArgumentError(error.message);
+    throw error;
   }
 }
 

@@ -9,7 +9,10 @@ import {
 import { randomName } from "../../guests/random-name.ts";
 import { waitingProcess } from "../../guests/waiting-process.ts";
 import type { RunOptions } from "../../image/image-config.ts";
+import { MachineError } from "../../machine/machine-error.ts";
 import { findQemu } from "../../machine/programs.ts";
+import { identityOf, sharedFolder } from "../../machine/shared-source.ts";
+import type { Volume } from "../../sandbox/shared-folder.ts";
 import type { ProcessRecord } from "../../state/state-records.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { TemplateStore } from "../../template/template-store.ts";
@@ -22,7 +25,7 @@ import { writeAll } from "../files/write-all.ts";
 import { chooseRootfs } from "../image/image-choice.ts";
 import { guestNetwork } from "./guest-network.ts";
 import { cloneDriver, openDriver } from "./open-driver.ts";
-import { type CreateOptions, NETWORK_KINDS } from "./options.ts";
+import { type CreateOptions, NETWORK_KINDS, type VolumeOption } from "./options.ts";
 
 const WAITING = ["sleep", "2147483647"];
 const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
@@ -83,7 +86,7 @@ async function prepare(
   const starting = new AbortController();
   const onAbort = () => starting.abort(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
-  const mounted = volumes.map(({ host, guest, readOnly }) => ({ host, guest, mode: readOnly ? "ro" : "rw" }) as const);
+  const mounted = volumes.map(volumeOf);
   const { kernel, initrd, image: vmImage, kernelArgs, onConsole } = vm;
   const machine = { kernel, initrd, image: vmImage, kernelArgs, onConsole };
   const known = Object.fromEntries(Object.entries(machine).filter(([, value]) => value !== undefined));
@@ -177,6 +180,18 @@ function checkTemplate(operation: string, options: CreateOptions): void {
   const remedy = "leave them out, or make a template that has them";
   const line = `${operation}: ${wrong.join(", ")}: not with a template, whose guest and container exist already`;
   throw new SandboxError("invalid-argument", line, { remedy });
+}
+
+/** Throws SandboxError for a folder that isn't shared. */
+function volumeOf({ host, guest, readOnly = false }: VolumeOption): Volume {
+  const mode = readOnly ? "ro" : "rw";
+  try {
+    const folder = sharedFolder(host);
+    identityOf(folder, mode);
+    return { host: folder, guest, mode };
+  } catch (error) {
+    throw error instanceof MachineError ? sandboxError("invalid-argument", error.message) : error;
+  }
 }
 
 /** Throws SandboxError for options that contradict each other. */

@@ -4,7 +4,7 @@ import type { ImageChoice } from "../image/image-choice.ts";
 
 /** A host folder that the container sees. */
 export interface VolumeOption {
-  /** Absolute path on this machine. */
+  /** Absolute path on this machine, of a folder that `guestctl run -v` would share too: not through a link. */
   readonly host: string;
   /** Absolute path in the container. */
   readonly guest: string;
