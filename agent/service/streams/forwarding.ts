@@ -95,7 +95,7 @@ export class Forwarding {
 
   /** Connects to what a first frame names. Throws Refusal, or AgentError. The caller owns the socket. */
   async connect(payload: Uint8Array): Promise<Connected> {
-    const request = decode(forwardRequest, payload);
+    const request = decode(forwardRequest, Uint8Array.from(payload)); // is kept; a frame is a view of what was read with it
     checkVersion("forward", request.version);
     const id = idOf(request.id);
     const checkAgain = () => this.#agent.policy.check("Forward", "ForwardRequest", request);

@@ -34,7 +34,7 @@ export class Attachment {
   readonly client: string;
   readonly #frames: FrameStream;
   readonly #attaching: Attaching;
-  /** Without the process to start, which is large. */
+  /** Without the process to start, which is large, and without a view of the frame. */
   readonly #request: guestd.v1.Attach;
   readonly #process: Attached;
   readonly #outputs: readonly OutputSender[];
@@ -59,7 +59,7 @@ export class Attachment {
     this.client = request.client;
     this.#frames = frames;
     this.#attaching = attaching;
-    this.#request = { ...request, process: null };
+    this.#request = { ...request, process: null, epoch: Uint8Array.from(request.epoch) };
     this.#process = process;
     const from = [request.stdout_from, request.stderr_from];
     this.#starts = process.outputs.map((output, at) => startOf(request, output, from[at] ?? null));

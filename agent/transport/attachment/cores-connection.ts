@@ -32,7 +32,8 @@ export function coresKinds(load: () => Promise<Cores>): ConnectionKinds {
         if (type !== "ping") throw new AgentError("invalid-argument", `frame ${type}: it may not follow the first one`);
         frames.push("pong", STREAM.process, offset);
       };
-      return { take, close: () => undefined, checkAgain: () => cores.checkPolicy(payload) };
+      const request = Uint8Array.from(payload); // the frame is a view of what was read with it
+      return { take, close: () => undefined, checkAgain: () => cores.checkPolicy(request) };
     },
   };
 }

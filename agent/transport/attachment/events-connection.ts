@@ -16,7 +16,8 @@ export function eventsKinds(load: () => Promise<Events>): ConnectionKinds {
         if (type !== "ping") throw new AgentError("invalid-argument", `frame ${type}: it may not follow the first one`);
         frames.push("pong", STREAM.process, offset);
       };
-      return { take, close: () => undefined, checkAgain: () => events.checkPolicy(payload) };
+      const request = Uint8Array.from(payload); // the frame is a view of what was read with it
+      return { take, close: () => undefined, checkAgain: () => events.checkPolicy(request) };
     },
   };
 }

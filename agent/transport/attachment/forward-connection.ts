@@ -60,9 +60,10 @@ export function forwardKinds(sys: WireSys, load: () => Promise<Forwarding>): Con
         else if (type === "forwardEnd") client.end();
         else throw new AgentError("invalid-argument", `frame ${type}: it may not follow the first one`);
       };
+      const request = Uint8Array.from(payload); // the frame is a view of what was read with it
       const checkAgain = () => {
         try {
-          forwarding.checkListen(payload);
+          forwarding.checkListen(request);
         } catch (error) {
           isDenied = true;
           throw error;

@@ -14,7 +14,8 @@ export function watchKinds(load: () => Promise<Watching>): ConnectionKinds {
         if (type !== "ping") throw new AgentError("invalid-argument", `frame ${type}: it may not follow the first one`);
         frames.push("pong", STREAM.process, offset);
       };
-      return { take, close, checkAgain: () => watching.checkPolicy(payload) };
+      const request = Uint8Array.from(payload); // the frame is a view of what was read with it
+      return { take, close, checkAgain: () => watching.checkPolicy(request) };
     },
   };
 }
