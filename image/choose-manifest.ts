@@ -1,3 +1,4 @@
+import { yieldToEventLoop } from "../lib/yield-to-event-loop.ts";
 import type { BlobStore } from "./blob-store.ts";
 import { ImageError } from "./image-error.ts";
 import { asArray, asObject, asText, type JsonObject, readBlobJson } from "./image-json.ts";
@@ -5,6 +6,10 @@ import type { Platform } from "./platform.ts";
 
 /** Limit for nested indexes: the layout's, an image's, and one to spare. */
 const MAX_INDEXES = 3;
+/** Limit for the entries of all indexes together: an image decides how often it names one that is long. */
+const MAX_ENTRIES = 1000;
+/** Names that are longer count as none. */
+const MAX_NAME = 1024;
 
 export interface ChosenManifest {
   readonly manifest: JsonObject;
@@ -32,19 +37,22 @@ export async function chooseManifest(
   name?: string,
 ): Promise<ChosenManifest> {
   const wanted = `${platform.os}/${platform.architecture}`;
-  const all: Candidate[] = [];
-  for await (const each of candidates(store, index, { wanted, name: "", depth: 1 })) all.push(each);
-  const fit = all.filter((each) => each.has === wanted && (name === undefined || each.name === name));
-  const found = fit.flatMap((each) => (each.found === undefined ? [] : [each.found]));
-  const [first] = found;
+  const [there, fit]: [Set<string>, Set<string>] = [new Set(), new Set()];
+  let [first, isAlone]: [ChosenManifest | undefined, boolean] = [undefined, true];
+  const search = { wanted, name: "", depth: 1, entries: { count: 0 }, yieldNow: yieldToEventLoop() };
+  // Only one of them is kept: each may take much memory.
+  for await (const each of candidates(store, index, search)) {
+    there.add(`${each.name || "unnamed"} for ${each.has}`);
+    if (each.found === undefined || each.has !== wanted || (name !== undefined && each.name !== name)) continue;
+    fit.add(each.name);
+    first ??= each.found;
+    isAlone &&= each.found.digest === first.digest;
+  }
   if (first === undefined) {
-    const there = [...new Set(all.map((each) => `${each.name || "unnamed"} for ${each.has}`))].join(", ");
     const what = `${wanted}${name === undefined ? "" : ` named ${name}`}`;
-    throw new ImageError(`read image: no image for ${what}; available: ${there || "none"}`);
+    throw new ImageError(`read image: no image for ${what}; available: ${[...there].join(", ") || "none"}`);
   }
-  if (found.some((each) => each.digest !== first.digest)) {
-    throw new ImageError(`read image: several images; choose one of: ${fit.map((each) => each.name).join(", ")}`);
-  }
+  if (!isAlone) throw new ImageError(`read image: several images; choose one of: ${[...fit].join(", ")}`);
   return first;
 }
 
@@ -53,11 +61,18 @@ interface Search {
   /** Name that the enclosing index has for this one. */
   readonly name: string;
   readonly depth: number;
+  /** Entries of all indexes so far. */
+  readonly entries: { count: number };
+  readonly yieldNow: () => Promise<void> | undefined;
 }
 
 async function* candidates(store: BlobStore, index: JsonObject, search: Search): AsyncGenerator<Candidate> {
   if (search.depth > MAX_INDEXES) throw new ImageError("read image: indexes are nested too deeply");
   for (const value of asArray(index["manifests"], "manifests of the index")) {
+    await search.yieldNow();
+    search.entries.count++;
+    if (search.entries.count > MAX_ENTRIES)
+      throw new ImageError(`read image: its indexes have more than ${MAX_ENTRIES} entries`);
     const descriptor = asObject(value, "an entry of the index");
     const name = nameOf(descriptor) || search.name;
     const has = descriptor["platform"] === undefined ? undefined : platformText(descriptor["platform"]);
@@ -84,6 +99,10 @@ function platformText(value: unknown): string {
 /** Returns the image's name. Docker writes the full name into containerd's annotation, and only the tag into OCI's. */
 function nameOf(descriptor: JsonObject): string {
   const annotations = asObject(descriptor["annotations"] ?? {}, "annotations");
-  const full = asText(annotations["io.containerd.image.name"]).replace(/^docker\.io\/(library\/)?/, "");
-  return full || asText(annotations["org.opencontainers.image.ref.name"]);
+  const text = (key: string) => {
+    const value = asText(annotations[key]);
+    return value.length > MAX_NAME ? "" : value;
+  };
+  const full = text("io.containerd.image.name").replace(/^docker\.io\/(library\/)?/, "");
+  return full || text("org.opencontainers.image.ref.name");
 }

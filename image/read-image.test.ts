@@ -91,6 +91,18 @@ describe("an OCI layout", () => {
     expect((await readBack(entries, plain, { name: "two" })).tree).toEqual({ f: "2" });
   });
 
+  test("is refused if its indexes name one manifest again and again", async () => {
+    const entries = await layout();
+    const [manifest] = JSON.parse(String(entries[1]?.content)).manifests as object[];
+    const named = (count: number) => ({
+      name: "index.json",
+      content: json({ manifests: Array.from({ length: count }, () => manifest) }),
+    });
+    const blobs = entries.slice(2);
+    expect((await readBack([named(1000), ...blobs], plain)).tree).toEqual({ f: "hello" });
+    await expect(readBack([named(1001), ...blobs], plain)).rejects.toThrow("more than 1000 entries");
+  });
+
   test("can have layers in zstd or uncompressed, whatever the media type says", async () => {
     const entries = await layout();
     const tar = await packTar([file("f", "other")]);
