@@ -9,7 +9,9 @@ import { expect, test } from "vitest";
 import { health } from "../../../../proto/gen/services.js";
 import { connect } from "../../../client/agent-client.ts";
 import { parseConversation } from "../../format/read-conversation.ts";
+import type { CallEntries } from "../call-entries.ts";
 import { startRecording } from "../record.ts";
+import { grpcEntries } from "./grpc-entries.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { decodeHuffman } from "./huffman.ts";
 
@@ -81,6 +83,46 @@ test("calls, errors, limits, metadata and cancellations of a gRPC connection are
     ["WaitProcess", { container_id: "c" }, undefined, undefined],
     ["WaitProcess", 5, "no process"],
   ]);
+});
+
+test("headers without an end are not kept without bound, in whatever frames they come", () => {
+  const frame = (type: number, flags: number, stream: number, payload: Buffer) => {
+    const header = Buffer.alloc(9);
+    header.writeUIntBE(payload.length, 0, 3);
+    header.set([type, flags], 3);
+    header.writeUInt32BE(stream, 5);
+    return Buffer.concat([header, payload]);
+  };
+  const status = Buffer.alloc(4000, 0x88); // ":status: 200" in HPACK
+  const attacks: [string, (at: number) => Buffer][] = [
+    ["one message", () => frame(1, 4, 1, status)],
+    ["many messages", (at) => frame(1, 4, 2 * at + 1, status)],
+    ["continuations", (at) => frame(at === 0 ? 1 : 9, 0, 1, Buffer.alloc(1000, 0x88))],
+  ];
+  const lost = attacks.map(([name, bytes]) => {
+    const lines: string[] = [];
+    const reader = grpcEntries({ lost: (_: unknown, why: string) => lines.push(why) } as unknown as CallEntries);
+    for (let at = 0; at < 1000; at++) reader.push("response", bytes(at));
+    return [name, ...lines];
+  });
+  const unfinished = "not recorded from here on: headers of unfinished messages of over 16 MiB";
+  expect(lost).toEqual([
+    ["one message", unfinished],
+    ["many messages", unfinished],
+    ["continuations", "not recorded from here on: headers of over 128 KiB"],
+  ]);
+});
+
+test("a body in many small frames is recorded", () => {
+  const bodies: Buffer[] = [];
+  const entries = { response: (_: unknown, { payload }: { payload: Buffer }) => bodies.push(payload) };
+  const reader = grpcEntries(entries as unknown as CallEntries);
+  const message = Buffer.concat([Buffer.of(0, 0, 0, 0, 3), Buffer.from("abc")]);
+  for (const [at, byte] of [...message].entries()) {
+    reader.push("response", Buffer.of(0, 0, 0, 0, 0, 0, 0, 0, 1)); // empty
+    reader.push("response", Buffer.of(0, 0, 1, 0, at === message.length - 1 ? 1 : 0, 0, 0, 0, 1, byte));
+  }
+  expect(bodies.map(String)).toEqual(["abc"]);
 });
 
 test("decodes the header blocks of the standard's examples", () => {

@@ -1,7 +1,8 @@
+import { CollectedBytes } from "../../../../lib/collected-bytes.ts";
 import type { Direction } from "../../format/conversation.ts";
 import type { CallEntries } from "../call-entries.ts";
 import type { WireReader } from "../ttrpc-entries.ts";
-import { type HeaderField, HpackDecoder } from "./hpack-decoder.ts";
+import { type HeaderField, HpackDecoder, sizeOf } from "./hpack-decoder.ts";
 import { type Http2Frame, Http2Frames } from "./http2-frames.ts";
 
 const PREFACE_BYTES = 24;
@@ -21,14 +22,18 @@ const MAX_MESSAGE_BYTES = PREFIX_BYTES + (4 << 20);
 const MAX_HELD_BYTES = 16 << 20;
 const MAX_BLOCK_BYTES = 1 << 17;
 const MAX_STREAMS = 1 << 13;
+/** Most bytes of the headers of unfinished messages of a direction, as HPACK counts them. */
+const MAX_HEADER_BYTES = 16 << 20;
 
 /** Headers of HTTP and gRPC that are no metadata. */
 const PROTOCOL_HEADERS = /^:|^(content-(type|length)|te|user-agent|grpc-.*|accept-encoding)$/;
 
 /** One direction of a call. */
 interface Message {
-  headers: HeaderField[];
-  body: Buffer[];
+  readonly headers: HeaderField[];
+  headerBytes: number;
+  readonly body: CollectedBytes;
+  /** Bytes of the body, kept or not. */
   length: number;
 }
 
@@ -37,7 +42,7 @@ interface HeaderBlock {
   readonly stream: number;
   /** True if nothing follows it on its stream. */
   readonly ends: boolean;
-  readonly pieces: Buffer[];
+  readonly bytes: CollectedBytes;
 }
 
 /** Records the calls of a gRPC connection. A direction that breaks the rules of HTTP/2 isn't recorded further. */
@@ -58,6 +63,7 @@ class GrpcDirection {
   /** A header block that continues in the next frame. */
   #block: HeaderBlock | undefined;
   #heldBytes = 0;
+  #headerBytes = 0;
   #isLost = false;
 
   constructor(direction: Direction, entries: CallEntries) {
@@ -81,20 +87,24 @@ class GrpcDirection {
     const { type, flags, stream } = frame;
     const ends = (flags & END_STREAM) !== 0;
     if (type === DATA) this.#data(stream, withoutPadding(frame), ends);
-    else if (type === HEADERS) this.#headers({ stream, ends, pieces: [withoutPadding(frame)] }, flags);
-    else if (type === CONTINUATION && this.#block?.stream === stream) {
-      this.#block.pieces.push(frame.payload);
-      this.#headers(this.#block, flags);
-    } else if (type === RST_STREAM) this.#reset(frame);
+    else if (type === HEADERS)
+      this.#headers({ stream, ends, bytes: new CollectedBytes() }, withoutPadding(frame), flags);
+    else if (type === CONTINUATION && this.#block?.stream === stream) this.#headers(this.#block, frame.payload, flags);
+    else if (type === RST_STREAM) this.#reset(frame);
   }
 
-  #headers(block: HeaderBlock, flags: number): void {
-    const bytes = Buffer.concat(block.pieces);
-    if (bytes.length > MAX_BLOCK_BYTES) throw new RangeError("headers of over 128 KiB");
+  #headers(block: HeaderBlock, piece: Buffer, flags: number): void {
+    block.bytes.add(piece);
+    if (block.bytes.length > MAX_BLOCK_BYTES) throw new RangeError("headers of over 128 KiB");
     this.#block = (flags & END_HEADERS) === 0 ? block : undefined;
     if (this.#block !== undefined) return;
     const message = this.#messageOf(block.stream);
-    message.headers.push(...this.#hpack.decode(bytes));
+    const fields = this.#hpack.decode(block.bytes.take());
+    const bytes = fields.reduce((sum, field) => sum + sizeOf(field), 0);
+    message.headers.push(...fields);
+    message.headerBytes += bytes;
+    this.#headerBytes += bytes;
+    if (this.#headerBytes > MAX_HEADER_BYTES) throw new RangeError("headers of unfinished messages of over 16 MiB");
     if (block.ends) this.#end(block.stream, message);
   }
 
@@ -102,22 +112,23 @@ class GrpcDirection {
     const message = this.#messageOf(stream);
     message.length += bytes.length;
     if (message.length <= MAX_MESSAGE_BYTES && this.#heldBytes + bytes.length <= MAX_HELD_BYTES) {
-      message.body.push(Buffer.from(bytes));
+      message.body.add(bytes);
       this.#heldBytes += bytes.length;
     }
     if (ends) this.#end(stream, message);
   }
 
   #messageOf(stream: number): Message {
-    const message = this.#streams.get(stream) ?? { headers: [], body: [], length: 0 };
+    const message = this.#streams.get(stream) ?? { headers: [], headerBytes: 0, body: new CollectedBytes(), length: 0 };
     this.#streams.set(stream, message);
     if (this.#streams.size > MAX_STREAMS) throw new RangeError(`more than ${MAX_STREAMS} open streams`);
     return message;
   }
 
   #drop(stream: number): void {
-    const held = this.#streams.get(stream)?.body ?? [];
-    this.#heldBytes -= held.reduce((sum, { length }) => sum + length, 0);
+    const message = this.#streams.get(stream);
+    this.#heldBytes -= message?.body.length ?? 0;
+    this.#headerBytes -= message?.headerBytes ?? 0;
     this.#streams.delete(stream);
   }
 
@@ -130,7 +141,7 @@ class GrpcDirection {
 
   #end(stream: number, message: Message): void {
     this.#drop(stream);
-    const body = Buffer.concat(message.body);
+    const body = message.body.take();
     const wire = { stream, bytes: body };
     const headers = new Map(message.headers);
     const payload = payloadOf(body, message.length);

@@ -77,7 +77,8 @@ export class HpackDecoder {
   }
 }
 
-const sizeOf = ([name, value]: HeaderField) => name.length + value.length + ENTRY_BYTES;
+/** Returns the bytes that a field counts for in HPACK. */
+export const sizeOf = ([name, value]: HeaderField) => name.length + value.length + ENTRY_BYTES;
 
 class BlockReader {
   readonly #block: Buffer;
