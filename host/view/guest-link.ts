@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { yieldToEventLoop } from "../../lib/yield-to-event-loop.ts";
 import { RpcError } from "../client/rpc-error.ts";
 import { type EventGap, type GuestEvent, readEvents } from "../client/streams/events.ts";
 import { readWatch } from "../client/streams/watch.ts";
@@ -73,8 +74,10 @@ export class GuestLink {
   async #watch(): Promise<void> {
     const place = streamsPlace(this.target);
     const { intervalMs } = this.#options;
+    const yieldNow = yieldToEventLoop(); // an agent may send updates without end
     try {
       for await (const message of readWatch(place.address, { ...place, intervalMs, signal: this.#closing.signal })) {
+        await yieldNow();
         if (message.type === "lost") {
           this.#set("lost", message.reason);
           continue;

@@ -90,3 +90,16 @@ test("streams have throughput and unacknowledged bytes, only if a client ever at
   expect(attached && model.streamUsage(attached)).toEqual({ input: 8, output: 20, unacknowledged: 26 });
   expect(other && model.streamUsage(other)).toEqual({});
 });
+
+test("parts without end cost what they hold, not what the guest has", () => {
+  const many = <T>(count: number, item: (at: number) => T) => Array.from({ length: count }, (_, at) => item(at + 1));
+  const part = received({ more: true });
+  const model = modelOf({
+    ...{ whole: true, micros: 1, more: true },
+    containers: many(1024, (at) => ({ id: `c${at}` })),
+    processes: many(4096, (id) => ({ id, container_id: "c1" })),
+  });
+  for (let at = 0; at < 300_000; at++) model.apply(part);
+  model.apply(received({ micros: 2 }));
+  expect([model.containers().length, model.processes().length]).toEqual([1024, 4096]);
+});

@@ -1,6 +1,8 @@
 import type { WatchUpdate } from "../client/streams/watch.ts";
 import {
-  merged,
+  addPart,
+  copyOf,
+  type NextReading,
   NOTHING,
   type Reading,
   type WatchedContainer,
@@ -23,15 +25,15 @@ export class GuestModel {
   cpus = 0;
   agentMemory: number | undefined;
   #before: Reading | undefined;
-  #now = NOTHING;
+  #now: Reading = NOTHING;
   /** The update whose parts are arriving. */
-  #next: Reading | undefined;
+  #next: NextReading | undefined;
 
   /** Takes a part of an update. */
   apply(update: WatchUpdate): void {
     if (update.whole) this.#before = this.#next = undefined;
-    const base = this.#next ?? (update.whole ? NOTHING : this.#now);
-    const next = merged(base, update);
+    const next = this.#next ?? copyOf(update.whole ? NOTHING : this.#now);
+    addPart(next, update);
     const { guest } = update;
     this.generation = guest?.generation ?? this.generation;
     this.cpus = guest?.cpus ?? this.cpus;

@@ -55,23 +55,36 @@ export const NOTHING: Reading = {
   ...{ containers: new Map(), processes: new Map(), forwards: new Map() },
 };
 
-/** Returns the reading that a part of an update makes of the one before. */
-export function merged(base: Reading, update: WatchUpdate): Reading {
-  const { micros, guest } = update;
-  const containers = new Map(base.containers);
+/** A reading that the parts of an update change. */
+export interface NextReading {
+  micros: number;
+  guest: Counters;
+  agentCpuMicros: number | undefined;
+  readonly containers: Map<string, WatchedContainer>;
+  readonly processes: Map<number, WatchedProcess>;
+  readonly forwards: Map<string, WatchedForward>;
+}
+
+/** Begins an update: the reading before stays as it is. */
+export const copyOf = ({ containers, processes, forwards, ...same }: Reading): NextReading => ({
+  ...same,
+  ...{ containers: new Map(containers), processes: new Map(processes), forwards: new Map(forwards) },
+});
+
+/** Takes a part of an update. Costs what the part holds: an agent decides how many parts there are. */
+export function addPart(next: NextReading, update: WatchUpdate): void {
+  const { containers, processes, forwards } = next;
   for (const { id, state, usage } of update.containers) {
     const before = containers.get(id);
     if (before === undefined && containers.size >= MAX_CONTAINERS) continue;
     const known = state === null ? (before?.state ?? "unknown") : stateOf(state);
     containers.set(id, { id, state: known, counters: { ...before?.counters, ...countersOf(usage) } });
   }
-  const processes = new Map(base.processes);
   for (const each of update.processes) {
     if (processes.size >= MAX_PROCESSES && !processes.has(each.id)) continue;
     const before = processes.get(each.id) ?? { id: each.id, container: "", exec: "", pid: 0, state: "unknown" };
     processes.set(each.id, { ...before, ...processFields(each) });
   }
-  const forwards = new Map(base.forwards);
   for (const { id, sent, received } of update.forwards) {
     const before = forwards.get(id);
     if (before === undefined && forwards.size >= MAX_FORWARDS) continue;
@@ -80,11 +93,10 @@ export function merged(base: Reading, update: WatchUpdate): Reading {
   for (const id of update.removed_containers) containers.delete(id);
   for (const id of update.removed_processes) processes.delete(id);
   for (const id of update.removed_forwards) forwards.delete(id);
-  return {
-    ...{ micros, guest: { ...base.guest, ...countersOf(guest?.usage ?? null) } },
-    agentCpuMicros: guest?.agent_cpu_micros ?? base.agentCpuMicros,
-    ...{ containers, processes, forwards },
-  };
+  const { micros, guest } = update;
+  next.micros = micros;
+  next.guest = { ...next.guest, ...countersOf(guest?.usage ?? null) };
+  next.agentCpuMicros = guest?.agent_cpu_micros ?? next.agentCpuMicros;
 }
 
 function processFields(each: WatchUpdate["processes"][number]): Partial<WatchedProcess> {
