@@ -15,6 +15,9 @@ set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH='' cd -- "$here/../.." && pwd)
+# Without the variable, as services run, Node takes the same.
+HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
+export HOME
 cache=${GUESTD_CACHE:-$HOME/.cache/guestd}
 log=$cache/setup.log
 goal=test

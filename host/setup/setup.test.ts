@@ -57,6 +57,16 @@ describe("setup.sh", () => {
     await expect.poll(time).toBeLessThan(500); // of a machine that is busy now, later
   });
 
+  test("takes the user's home of /etc/passwd if HOME isn't set", () => {
+    const home = spawnSync("/bin/sh", ["-c", 'eval echo "~$(id -un)"'], { encoding: "utf8" }).stdout.trim();
+    const of = (HOME?: string) => {
+      const env = { PATH: process.env["PATH"], ...(HOME === undefined ? {} : { HOME }) };
+      const { status, stdout, stderr } = spawnSync("/bin/sh", [script, "--list"], { env, encoding: "utf8" });
+      return { status, stdout, stderr };
+    };
+    expect(of()).toEqual(of(home));
+  });
+
   test("lists missing programs with their purpose, and installs none, on other distributions than Debian", () => {
     program("cargo", "echo cargo 1.96.0");
     const { status, output } = setup("demo");
@@ -198,7 +208,7 @@ describe("setup.sh", () => {
     const source = `set -eu; cache=${directory}; log=${log}
       say() { echo "setup: $*"; case $* in *Compiling*) echo >${told} ;; esac; }
       fail() { echo "setup: $1: $(tail -n 1 "$2")" >&2; exit 1; }
-      . ${join(script, "../with-progress.sh")}; . ${join(script, "../crates.sh")}
+      . "${join(script, "../with-progress.sh")}"; . "${join(script, "../crates.sh")}"
       find_cargo() { echo cargo; }; crates=tool@1.0.0; crates_build`;
     const env = { PATH: bin, GUESTD_PROGRESS_SECONDS: "0.05" };
     const { status, stdout, stderr } = spawnSync("/bin/sh", ["-c", source], { env, encoding: "utf8", timeout: 20_000 });
@@ -246,7 +256,7 @@ describe("setup.sh", () => {
       program("apt-cache", "exit 0");
       program("apt-get", `echo "apt-get $*" >>${calls}; exit 1`);
       const env = { PATH: bin, HOME: directory, GUESTD_CACHE: join(directory, "cache"), SHELL: "/bin/sh" };
-      const line = ["/bin/sh", script, "guest", ...more].join(" ");
+      const line = ["/bin/sh", `"${script}"`, "guest", ...more].join(" ");
       const { stdout } = spawnSync(terminal ?? "", ["-qec", line, "/dev/null"], {
         env,
         input: typed,

@@ -1,0 +1,104 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { isRoot } from "../../lib/is-root.ts";
+import { SURROUNDINGS, type Surrounding } from "./surroundings.ts";
+
+const repository = join(import.meta.dirname, "../..");
+/** Shows the clone at another path, prepares, and runs the rest. The namespaces end with it. */
+const SCRIPT = `set -e
+if [ "$CLONE" != "$REPOSITORY" ]; then mkdir -p "$CLONE"; mount --bind "$REPOSITORY" "$CLONE"; fi
+cd "$CLONE"
+eval "$PREPARE"
+exec "$@"`;
+
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly testResults: readonly {
+    readonly status: string;
+    readonly name: string;
+    readonly message: string;
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  }[];
+}
+
+/**
+ * Runs the parts of the suite that look at the machine in several surroundings, or in those whose names contain one of
+ * the arguments, and prints a line for each and for every test that failed.
+ */
+async function main(chosen: readonly string[]): Promise<void> {
+  if (!isRoot()) throw new Error("needs root, for mounts and other users; run it with sudo");
+  const wanted = SURROUNDINGS.filter(({ name }) => chosen.length === 0 || chosen.some((word) => name.includes(word)));
+  if (wanted.length === 0) throw new Error(`no surroundings named ${chosen.join(", ")}`);
+  for (const surrounding of wanted) {
+    const failed: string[] = [];
+    let passed = 0;
+    for (const project of ["unit", "init"] as const) {
+      const files = surrounding[project];
+      if (files === undefined) continue;
+      const result = await run(surrounding, project, files);
+      failed.push(...result.failed);
+      passed += result.passed;
+    }
+    process.stdout.write(`${failed.length === 0 ? "passed" : "FAILED"}  ${surrounding.name}: ${passed} tests passed\n`);
+    for (const name of failed) process.stdout.write(`        ${name}\n`);
+    if (failed.length > 0) process.exitCode = 1;
+  }
+}
+
+/** Runs files in a surrounding. Returns the failed tests, and how many have passed. */
+async function run(
+  { clone = repository, prepare = "", words = [], env = {} }: Surrounding,
+  project: string,
+  files: readonly string[],
+): Promise<{ readonly failed: readonly string[]; readonly passed: number }> {
+  const place = "/var/tmp/guestd-elsewhere";
+  mkdirSync(place, { recursive: true, mode: 0o755 });
+  // Not in /tmp: the place for temporary files is another one, too.
+  const temporary = mkdtempSync(join(place, "tmp-"));
+  try {
+    const output = join(temporary, "report.json");
+    const node = process.execPath.replace(repository, clone);
+    const vitest = [join(clone, "node_modules/vitest/vitest.mjs"), "run", "--project", project, ...files];
+    const reporter = ["--reporter=json", `--outputFile=${output}`];
+    const spaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    const command = [...spaces, "sh", "-c", SCRIPT, "sh", ...words, node, ...vitest, ...reporter];
+    const given = { REPOSITORY: repository, CLONE: clone, PREPARE: prepare, TMPDIR: temporary };
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", ...command], {
+      env: { ...process.env, ...given, ...env },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let errors = "";
+    child.stderr.on("data", (data: Buffer) => {
+      errors = (errors + String(data)).slice(-4096);
+    });
+    await once(child, "close");
+    return outcome(output, errors);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+    spawnSync("find", [place, "-depth", "-type", "d", "-empty", "-delete"]); // where the clone was mounted, elsewhere
+  }
+}
+
+function outcome(output: string, errors: string) {
+  let report: Report;
+  try {
+    report = JSON.parse(readFileSync(output, "utf8")) as Report;
+  } catch {
+    return { failed: [`no report: ${errors.trim()}`], passed: 0 };
+  }
+  const failed = report.testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const tests = assertionResults.filter((test) => test.status === "failed").map(({ fullName }) => fullName);
+    return status === "failed" && tests.length === 0 ? [`${name}: ${message}`] : tests;
+  });
+  return { failed, passed: report.numPassedTests };
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`test:elsewhere: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
