@@ -62,6 +62,11 @@ describe("refuses", () => {
     expect(() => answers.gap.decode(gap)).toThrow("Gap.reason: 65537 characters are over the limit of 65536");
   });
 
+  test("texts that are long once they are visible", () => {
+    const gap = codec("guestd.v1.Gap", guestd.v1.Gap).encode({ reason: "\u0001".repeat(20_000) });
+    expect(() => answers.gap.decode(gap)).toThrow("Gap.reason: 120000 characters are over the limit of 65536");
+  });
+
   test("bytes that are no message", () => {
     expect(() => answers.hello.decode(Buffer.alloc(9, 0xff))).toThrow(/^decode guestd.v1.Hello of 9 bytes: /);
   });

@@ -42,8 +42,9 @@ function checked(value: unknown, rule: Rule, isExact: boolean, path: Path): unkn
 function checkedText(text: string, rule: Rule, path: Path): string {
   if (rule === "document") return text;
   const limit = rule === "text" ? MAX_TEXT : MAX_NAME;
-  if (text.length > limit) throw refusal(path, `${text.length} characters are over the limit of ${limit}`);
-  const line = visibleLine(text);
+  // Made visible, a text may be six times as long.
+  const line = text.length > limit ? text : visibleLine(text);
+  if (line.length > limit) throw refusal(path, `${line.length} characters are over the limit of ${limit}`);
   if (rule !== "text" && line !== text) throw refusal(path, `${line.slice(0, 80)} has control characters`);
   return line;
 }

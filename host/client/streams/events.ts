@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { StreamFrame } from "../../../proto/stream-frame.ts";
+import { truncate } from "../../visible.ts";
 import type { dial } from "../dial.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
 import { EVENT_TYPES } from "../edge/values.ts";
@@ -142,7 +143,7 @@ function take({ type, offset, payload }: StreamFrame, position: Position): Guest
     case "eventsGap": {
       const { to, reason } = answers.gap.decode(payload);
       position.next = to;
-      return { type: "gap", number: offset, to, reason };
+      return { type: "gap", number: offset, to, reason: truncate(reason) };
     }
     default:
       return undefined;

@@ -63,3 +63,25 @@ test("a source waits while the page is slow, and one that can't is counted", asy
   log.close();
   vi.useRealTimers();
 });
+
+test("a past without end is cut to its last characters, gaps included", () => {
+  const { messages, log } = sender({ tail: 10_000 });
+  const reason = "r".repeat(1000);
+  for (let at = 0; at < 1000; at++) {
+    void log.lines(part("a", at, "x".repeat(16_000)));
+    log.gap({ container: "a", gap: { from: at, to: at + 1, reason } });
+  }
+  void log.lines(part("a", 1000, "last"));
+  log.endPast();
+  const sent = linesOf(messages);
+  expect(sent.at(-1)).toBe("last");
+  expect(sent.join("").length).toBeLessThan(5 << 20);
+  expect(sent.join("").length).toBeGreaterThan(3 << 20);
+});
+
+test("gaps of the past without end are cut like lines", () => {
+  const { messages, log } = sender();
+  for (let at = 0; at < 50_000; at++) log.gap({ container: "a", gap: { from: at, to: at + 1, reason: "" } });
+  log.endPast();
+  expect(linesOf(messages)).toHaveLength(20_000);
+});

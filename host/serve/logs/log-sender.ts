@@ -5,8 +5,9 @@ import { Window } from "../terminal/window.ts";
 /** Parts are collected for so long, and sent in messages of about so many characters. */
 const COLLECT_MS = 20;
 const MESSAGE_CHARACTERS = 32 * 1024;
-/** Most lines of the past while it is collected. */
-const MAX_PAST = 20_000;
+/** Most lines of the past while it is collected, and their characters: an agent decides how much of it there is. */
+const MAX_PAST_LINES = 20_000;
+const MAX_PAST_CHARACTERS = 4 << 20;
 
 /** Sends the parts of merged logs: the past sorted by time, then everything as it comes, no faster than the page shows it. */
 export class LogSender {
@@ -15,7 +16,7 @@ export class LogSender {
   readonly #search: string | undefined;
   readonly #window = new Window(LOG_WINDOW);
   #past: LogPart[] | undefined = [];
-  #pastLines = 0;
+  #held = { lines: 0, characters: 0 };
   #parts: LogPart[] = [];
   #characters = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -55,12 +56,7 @@ export class LogSender {
       await this.#port.drained();
       return;
     }
-    this.#past.push(matching);
-    this.#pastLines += lines.length;
-    while (this.#pastLines > MAX_PAST) {
-      const first = this.#past.shift();
-      if (first !== undefined && "lines" in first) this.#pastLines -= first.lines.length;
-    }
+    this.#hold(this.#past, matching);
   }
 
   /** Adds lines of a source that can't wait: drops and counts them while the page is slow. */
@@ -76,12 +72,29 @@ export class LogSender {
 
   gap(part: LogGap): void {
     if (this.#past === undefined) this.#add(part);
-    else this.#past.push(part);
+    else this.#hold(this.#past, part);
   }
 
   close(): void {
     clearTimeout(this.#timer);
     this.#window.close();
+  }
+
+  /** Adds to the past, and drops the oldest of what is too much. */
+  #hold(past: LogPart[], part: LogPart): void {
+    past.push(part);
+    this.#count(part, 1);
+    while (this.#held.lines > MAX_PAST_LINES || this.#held.characters > MAX_PAST_CHARACTERS) {
+      const first = past.shift();
+      if (first === undefined) return;
+      this.#count(first, -1);
+    }
+  }
+
+  #count(part: LogPart, sign: 1 | -1): void {
+    const texts = "lines" in part ? part.lines : ["gap" in part ? part.gap.reason : ""];
+    this.#held.lines += sign * texts.length;
+    for (const text of texts) this.#held.characters += sign * text.length;
   }
 
   get #isOpen(): boolean {
