@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { CollectedBytes } from "../../../lib/collected-bytes.ts";
 
 /** Output since the last look at it. */
 export interface TakenOutput {
@@ -14,10 +15,8 @@ export interface TakenOutput {
 export class BoundedOutput {
   readonly #headBytes: number;
   readonly #tailBytes: number;
-  #head: Buffer[] = [];
-  #tail: Buffer[] = [];
-  #headSize = 0;
-  #tailSize = 0;
+  readonly #head = new CollectedBytes();
+  readonly #tail = new CollectedBytes();
   #received = 0;
 
   /** @param headBytes at most, of the beginning; the rest of `bytes` is for the end */
@@ -32,38 +31,33 @@ export class BoundedOutput {
   }
 
   add(data: Uint8Array): void {
-    const bytes = Buffer.from(data);
-    this.#received += bytes.length;
-    const first = bytes.subarray(0, this.#headBytes - this.#headSize);
-    if (first.length > 0) this.#head.push(first);
-    this.#headSize += first.length;
-    const rest = bytes.subarray(first.length);
-    if (rest.length > 0) this.#tail.push(rest);
-    this.#tailSize += rest.length;
-    for (let [oldest] = this.#tail; oldest !== undefined; [oldest] = this.#tail) {
-      if (this.#tailSize - oldest.length < this.#tailBytes) break;
-      this.#tailSize -= oldest.length;
-      this.#tail.shift();
-    }
+    this.#received += data.length;
+    const first = data.subarray(0, this.#headBytes - this.#head.length);
+    this.#head.add(first);
+    this.#tail.add(data.subarray(first.length));
+    if (this.#tail.length > 2 * this.#tailBytes) this.#tail.add(this.#takeTail());
   }
 
   /** Returns the output since the last call. Unless it `isOver`, a character that isn't complete yet is kept. */
   take(isOver: boolean): TakenOutput {
-    const tail = Buffer.concat(this.#tail);
-    const kept = tail.subarray(Math.max(0, tail.length - this.#tailBytes));
-    const pieces =
-      this.#headSize + kept.length === this.#received
-        ? [Buffer.concat([...this.#head, kept])]
-        : [wholeEnd(Buffer.concat(this.#head)), wholeStart(kept)];
+    const [head, tail] = [this.#head.take(), this.#takeTail()];
+    const isWhole = head.length + tail.length === this.#received;
+    const pieces = isWhole ? [Buffer.concat([head, tail])] : [wholeEnd(head), wholeStart(tail)];
     const last = pieces.at(-1) ?? Buffer.alloc(0);
     const ended = isOver ? last : wholeEnd(last);
     pieces[pieces.length - 1] = ended;
     const held = last.subarray(ended.length);
     const leftOut = this.#received - held.length - pieces.reduce((sum, piece) => sum + piece.length, 0);
-    [this.#head, this.#headSize, this.#tail, this.#tailSize, this.#received] = [[], 0, [], 0, 0];
+    this.#received = 0;
     if (held.length > 0) this.add(held);
     const text = pieces.map((piece) => piece.toString("utf8"));
     return { text: text.join(gapLine(leftOut)), leftOut, isUtf8: pieces.every((piece) => isUtf8(piece)) };
+  }
+
+  /** Takes the last bytes that are kept. */
+  #takeTail(): Buffer {
+    const tail = this.#tail.take();
+    return tail.subarray(Math.max(0, tail.length - this.#tailBytes));
   }
 }
 

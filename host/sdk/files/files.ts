@@ -1,3 +1,4 @@
+import { CollectedBytes } from "../../../lib/collected-bytes.ts";
 import type { CallLimits } from "../call/limits.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
 import type { CopyOptions, CopyReport, FileDriver, FileInfo, WriteMode } from "./file-driver.ts";
@@ -54,15 +55,13 @@ export class Files {
     const { encoding, maxBytes = MAX_READ_BYTES } = options;
     const what = `read file ${path}`;
     return this.#caller.call("read", what, options, async (signal) => {
-      const chunks: Uint8Array[] = [];
-      let bytes = 0;
+      const read = new CollectedBytes();
       for await (const chunk of this.#driver.read(path, signal)) {
-        bytes += chunk.length;
-        if (bytes > maxBytes)
+        if (read.length + chunk.length > maxBytes)
           throw sandboxError("limit", `${what}: it has more than ${maxBytes} bytes: stream it, or raise maxBytes`);
-        chunks.push(chunk);
+        read.add(chunk);
       }
-      const content = Buffer.concat(chunks);
+      const content = read.take();
       return encoding === "utf8" ? content.toString("utf8") : content;
     });
   }
