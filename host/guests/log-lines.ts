@@ -9,7 +9,7 @@ export interface LogLine {
 
 const NEWLINE = 10;
 /** Memory that the past may take until it is ordered, with so much for each line; bytes. */
-const MAX_HELD = 32 << 20;
+const MAX_HELD = 16 << 20;
 const LINE_COST = 256;
 
 /** Splits bytes after each newline. */

@@ -63,7 +63,7 @@ async function forward(text: string, pairs: readonly PlacePair[] = [], flags: Fo
   const { address, container } = findForwardTarget(new StateStore(), flags, text);
   using interrupts = new Interrupts();
   // Fails now if the agent or the container doesn't exist.
-  await listPorts(address(), container, { openMs: 0 });
+  await interrupts.during(listPorts(address(), container, { openMs: 0, signal: interrupts.signal }));
   const lines = pairs.map(async ({ first, second }) => {
     const onError = (error: Error) => report(placeText(first), error);
     const listen = udp ? forwardDatagrams : forwardFrom;
@@ -73,7 +73,7 @@ async function forward(text: string, pairs: readonly PlacePair[] = [], flags: Fo
     await print(`${placeText(first, local.port)} -> ${placeText(second)} in ${text}\n`);
   });
   await Promise.all(lines);
-  const reverses = await Promise.all(reverse.map((pair) => listenThere(address(), container, pair, text)));
+  const reverses = await Promise.all(reverse.map((pair) => listenThere(address(), container, pair, text, interrupts)));
   const interrupted = interrupts.next();
   await Promise.race([interrupted, ...reverses.map((each) => each.closed)]);
   process.exitCode = 128 + (await interrupted);
@@ -86,6 +86,7 @@ async function listenThere(
   container: string,
   { first, second }: PlacePair,
   text: string,
+  interrupts: Interrupts,
 ): Promise<ReverseForward> {
   const onError = (error: Error) => report(`${placeText(first)} in ${text}`, error);
   const reverse = reverseForward(
@@ -97,7 +98,8 @@ async function listenThere(
       onDisconnect: (reason) => report(`${placeText(first)} in ${text}`, new Error(`${reason}; reconnecting`)),
     },
   );
-  const port = await reverse.listening;
+  interrupts.signal.addEventListener("abort", () => reverse.close(), { once: true });
+  const port = await interrupts.during(reverse.listening);
   await print(`${placeText(first, port)} in ${text} -> ${placeText(second)}\n`);
   return reverse;
 }

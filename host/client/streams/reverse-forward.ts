@@ -14,6 +14,8 @@ const PING_MS = 15_000;
 const MISSED = 3;
 /** Connections of one listener that are open or being opened: an agent has as many for all listeners. */
 const MAX_OPEN = 128;
+/** How long further connections wait to be refused. */
+const REST_MS = 100;
 /** How long a busy agent may take to close the listener. */
 const END_MS = 5000;
 
@@ -28,7 +30,7 @@ export interface ReverseOptions extends ForwardOptions {
 
 /** A listener inside a container whose connections come to this process. It outlives connections to the agent. */
 export class ReverseForward {
-  /** Resolves with the port once the container can connect; 0 for a unix socket. Rejects with the agent's refusal. */
+  /** Resolves with the port once the container can connect; 0 for a unix socket. Rejects with the agent's refusal, or once closed. */
   readonly listening: Promise<number>;
   /** Resolves when `close` was called; rejects with ForwardError when the agent refuses the listener later. */
   readonly closed: Promise<void>;
@@ -48,7 +50,10 @@ export class ReverseForward {
     this.listening = this.#listening.promise;
     this.listening.catch(() => undefined);
     this.closed = this.#run();
-    this.closed.catch((error: Error) => this.#listening.reject(error));
+    this.closed.then(
+      () => this.#listening.reject(cut("closed")),
+      (error: Error) => this.#listening.reject(error),
+    );
   }
 
   /** Ends the listening, and then resolves `closed`; connections that were taken continue. */
@@ -100,6 +105,7 @@ export class ReverseForward {
         socket.on("data", (chunk: Buffer) => {
           try {
             parser.push(chunk).forEach(take);
+            if (this.#open >= MAX_OPEN) rest(socket);
           } catch (error) {
             reject(error);
           }
@@ -139,6 +145,12 @@ export class ReverseForward {
     const line = `forward: ${MAX_OPEN} connections of this listener are open; further ones are refused until one ends`;
     this.#options.onError?.(new ForwardError("resource-exhausted", line));
   }
+}
+
+/** Reads no more frames for a moment, as their sender has no end of them. */
+function rest(socket: Duplex): void {
+  socket.pause();
+  setTimeout(() => socket.resume(), REST_MS).unref();
 }
 
 /** Resolves once the agent has closed the connection, whose client wants no more. */

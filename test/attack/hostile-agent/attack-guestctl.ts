@@ -1,0 +1,132 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { StateStore } from "../../../host/state/state-store.ts";
+import { treeOf } from "../../../image/testing/tree.ts";
+import { type ProcessOwner, startedAt } from "../../../lib/process-owner.ts";
+import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
+import { launcher } from "../../scenarios/guestctl-process.ts";
+import { type AttackedProgram, attackProgram } from "./attacked-program.ts";
+import { CONTAINER, GUEST, type Line } from "./guestctl-lines.ts";
+import { HostileAgent } from "./hostile-agent.ts";
+import type { StreamManner } from "./hostile-streams.ts";
+
+const sdkCaller = join(import.meta.dirname, "sdk-call.ts");
+/** How long a command may run once it has reached the agent, ms: an endless one is then interrupted. */
+const RUN_MS = 1500;
+/** Controls that a terminal would obey; lines of output end with a line feed, tables may have tabs. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it finds
+const CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]/;
+
+export interface Attacked extends AttackedProgram {
+  /** Names of files that appeared or changed outside of the folder that the command was given. */
+  readonly strayFiles: readonly string[];
+  /** The first control character of its output, with what is around it. */
+  readonly control: string | undefined;
+}
+
+/** A process that the guest's record names as its keeper, and that does nothing. */
+class Keeper implements Disposable {
+  #child: ChildProcess | undefined;
+
+  /** Identifies it; starts another one if it has ended. */
+  owner(): ProcessOwner {
+    if (this.#child === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null)
+      this.#child = spawn("sleep", ["100000"], { stdio: "ignore" });
+    const pid = this.#child.pid ?? 0;
+    return { pid, started: startedAt(pid) ?? 0 };
+  }
+
+  [Symbol.dispose](): void {
+    this.#child?.kill("SIGKILL");
+  }
+}
+
+/** A hostile agent, recorded as a guest with one container, and a user's folders. */
+export class AttackedHost implements AsyncDisposable {
+  readonly agent: HostileAgent;
+  readonly folder: string;
+  readonly #root: string;
+  readonly #store: StateStore;
+  readonly #keeper = new Keeper();
+
+  private constructor(folder: string, agent: HostileAgent) {
+    this.folder = folder;
+    this.agent = agent;
+    this.#root = join(folder, `guestd-${process.geteuid?.()}`);
+    this.#store = new StateStore(this.#root);
+  }
+
+  static async start(): Promise<AttackedHost> {
+    const folder = makeWorkDirectory("hostile-agent");
+    mkdirSync(join(folder, "here"));
+    return new AttackedHost(folder, await HostileAgent.listen(join(folder, "agent")));
+  }
+
+  /** Runs a line of guestctl against the agent in one manner. */
+  guestctl(line: Line, manner: StreamManner): Promise<Attacked> {
+    return this.#attack([launcher, ...line.words], line.isRaw ?? false, manner);
+  }
+
+  /** Runs a call of the SDK in a program that prints nothing but its error. */
+  sdk(call: string, manner: StreamManner): Promise<Attacked> {
+    return this.#attack([sdkCaller, "ADDRESS", call, "COPIED"], false, manner);
+  }
+
+  async #attack(words: readonly string[], isRaw: boolean, manner: StreamManner): Promise<Attacked> {
+    this.#record();
+    const copied = join(this.folder, "copied");
+    rmSync(copied, { recursive: true, force: true });
+    mkdirSync(copied);
+    writeFileSync(join(copied, "file"), "content");
+    writeFileSync(join(copied, "conversation.jsonl"), "");
+    const places: Readonly<Record<string, string>> = { ADDRESS: this.agent.address, COPIED: copied };
+    const line = words.map((word) => word.replace(/^(ADDRESS|COPIED)/, (name) => places[name] ?? name));
+    const before = this.#files();
+    const { reached } = this.agent.begin(manner);
+    const program = await attackProgram(line, { folder: this.folder, reached, runMs: RUN_MS });
+    this.agent.drop();
+    const after = this.#files();
+    const strayFiles = Object.keys(after).filter((path) => after[path] !== before[path]);
+    const printed = isRaw ? program.stderr : `${program.stdout}${program.stderr}`;
+    const at = CONTROLS.exec(printed)?.index;
+    const control = at === undefined ? undefined : JSON.stringify(printed.slice(Math.max(at - 40, 0), at + 20));
+    return { ...program, strayFiles, control };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.agent[Symbol.dispose]();
+    this.#keeper[Symbol.dispose]();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Files of the user, but for those of guestctl itself and the folder of copies. */
+  #files(): Record<string, string> {
+    const own = [`guestd-${process.geteuid?.()}`, "copied", "agent", "agent_1028", "agent_1025", "guestd"];
+    return Object.fromEntries(
+      Object.entries(treeOf(this.folder)).filter(([path]) => !own.includes(path.split("/")[0] ?? "")),
+    );
+  }
+
+  #record(): void {
+    const { address } = this.agent;
+    rmSync(this.#root, { recursive: true, force: true });
+    this.#store.claim(GUEST);
+    // A command that ends the guest's keeper ends this one.
+    writeFileSync(join(this.#store.directory(GUEST), "owner.json"), JSON.stringify(this.#keeper.owner()));
+    const timeline = { kernel: 1, init: 1, agent: 1, loaded: 1, listening: 1, check: 1 };
+    const size = { memoryMib: 512, cpus: 1, timeline, bootedAt: new Date(0).toISOString() };
+    this.#store.writeGuest({
+      name: GUEST,
+      address,
+      logAddress: `${address}_1025`,
+      folder: this.folder,
+      accelerator: "tcg",
+      ...size,
+    });
+    this.#store.processes.write(GUEST, {
+      ...{ container: CONTAINER, exec: CONTAINER, args: ["sleep", "1000"], image: "image", terminal: false },
+      ...{ startedAt: new Date(0).toISOString(), rootfs: this.folder, env: [], cwd: "/", user: "0" },
+    });
+  }
+}

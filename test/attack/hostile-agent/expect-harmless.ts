@@ -1,0 +1,14 @@
+import { expect } from "vitest";
+import type { Attacked } from "./attack-guestctl.ts";
+
+/** Memory that an agent may make a client take beside what it has anyway, MiB. */
+const MOST_MIB = 64;
+
+/** Expects that a client ended, printed and wrote nothing harmful, and took no more memory than at a silent agent. */
+export function expectHarmless(attacked: Attacked, idleMib: number): void {
+  const { end, strayFiles, control, stderr, peakMib } = attacked;
+  expect({ strayFiles, control }, stderr).toEqual({ strayFiles: [], control: undefined });
+  expect(end, `it did not end: ${stderr}`).toBeDefined();
+  expect(stderr).not.toMatch(/heap out of memory|^\s+at /m);
+  expect(peakMib, stderr).toBeLessThan(idleMib + MOST_MIB);
+}
