@@ -9,8 +9,9 @@ test("a live process is not ending", () => {
 });
 
 test("a process that has ended is ending, before and after it is reaped", async () => {
-  // The shell becomes a program that never waits for its child, which ends with the input.
-  const parent = spawn("/bin/sh", ["-c", "cat <&0 >/dev/null & echo $!; exec sleep 1000"], {
+  // The shell becomes a program that never waits for its child, which ends with the input: descriptor 3, as a shell gives what
+  // it starts in the background /dev/null as stdin before any redirection.
+  const parent = spawn("/bin/sh", ["-c", "exec 3<&0; cat <&3 >/dev/null & echo $!; exec sleep 1000"], {
     stdio: ["pipe", "pipe", "ignore"],
   });
   try {
