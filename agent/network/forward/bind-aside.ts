@@ -41,8 +41,8 @@ export async function bindAside(
   try {
     const { handle, attributes: own } = await files.entry(dir, aside);
     opened = handle;
-    // Another directory has been put in its place.
-    if (own.uid !== 0n || (own.mode & 0o7777n) !== 0o700n) throw new SystemError("bind", EADDRINUSE, "");
+    // Another directory has been put in its place. Set-group-id is inherited.
+    if (own.uid !== 0n || (own.mode & 0o777n) !== 0o700n) throw new SystemError("bind", EADDRINUSE, "");
     await files.bind(socket, handle, SOCKET);
     const attributes = await files.using(files.entry(handle, SOCKET), async (file, found) => {
       if (!isSocket(found.mode) || found.nlink !== 1n) throw new SystemError("bind", EADDRINUSE, "");
