@@ -38,7 +38,7 @@ export async function createInit(
   const spec = withPlainPaths(options.spec);
   await fileSystemAnswers(kernel.files, spec.root.path, signal);
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
-  const passwd = () => readTextInside(kernel.contained, guestRoot(spec.root.path), "/etc/passwd", signal);
+  const passwd = () => readTextInside(kernel.contained, guestRoot(id, spec.root.path), "/etc/passwd", signal);
   const env = await withHome(spec.process.env, spec.process.user.uid, passwd);
   const under = staysShared(spec.linux.rootfsPropagation) ? mountUnder(kernel, spec) : undefined;
   const plan = compileCreate(spec, { env, hasLabel: securityModules(kernel.files), seccomp, under });

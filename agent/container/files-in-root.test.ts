@@ -21,24 +21,24 @@ afterEach(() => rmSync(root, { recursive: true }));
 test("a text of up to 1 MiB inside a root is read", async () => {
   writeFileSync(join(root, "short"), "tëxt");
   writeFileSync(join(root, "long"), "x".repeat(MIB));
-  expect(await readTextInside(contained, guestRoot(root), "/short")).toBe("tëxt");
-  expect(await readTextInside(contained, guestRoot(root), "/long")).toHaveLength(MIB);
+  expect(await readTextInside(contained, guestRoot("c1", root), "/short")).toBe("tëxt");
+  expect(await readTextInside(contained, guestRoot("c1", root), "/long")).toHaveLength(MIB);
 });
 
 test("a file that is missing, too long or no file is none", async () => {
   writeFileSync(join(root, "long"), "x".repeat(MIB + 1));
   mkdirSync(join(root, "directory"));
   for (const path of ["/missing", "/long", "/directory"])
-    expect(await readTextInside(contained, guestRoot(root), path)).toBeUndefined();
+    expect(await readTextInside(contained, guestRoot("c1", root), path)).toBeUndefined();
 });
 
 test("a caller that gives up gets its own reason", async () => {
   const gone = AbortSignal.abort(new Error("deadline"));
-  await expect(readTextInside(contained, guestRoot(root), "/missing", gone)).rejects.toThrow("deadline");
+  await expect(readTextInside(contained, guestRoot("c1", root), "/missing", gone)).rejects.toThrow("deadline");
 });
 
 test("a root that does not exist, or is no directory, is reported", async () => {
-  await expect(readTextInside(contained, guestRoot(join(root, "none")), "/a")).rejects.toThrow(
+  await expect(readTextInside(contained, guestRoot("c1", join(root, "none")), "/a")).rejects.toThrow(
     `open ${root}/none: ENOENT`,
   );
   writeFileSync(join(root, "file"), "");

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { ContainedFiles, FileRoot } from "../kernel/files/contained-files.ts";
 import { openSys } from "../kernel/sys/sys.ts";
 import { containedDouble } from "../kernel/testing/contained-double.ts";
 import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
@@ -24,14 +25,31 @@ afterEach(() => {
 const bind = (destination: string, source: string): MountSpec => ({
   ...{ destination, source: join(directory, source), type: "bind", options: ["rbind"] },
 });
-function read(mounts: readonly MountSpec[] = [], path: string | undefined = "/dev/termination-log") {
+function read(
+  mounts: readonly MountSpec[] = [],
+  path: string | undefined = "/dev/termination-log",
+  files: ContainedFiles = contained,
+) {
   const annotations = path === "" ? {} : { "io.kubernetes.container.terminationMessagePath": path };
-  return readTerminationLog(
-    contained,
-    testSpec({ annotations, mounts, root: { path: join(directory, "rootfs"), readonly: false } }),
-  );
+  return readTerminationLog(files, {
+    id: "c1",
+    spec: testSpec({ annotations, mounts, root: { path: join(directory, "rootfs"), readonly: false } }),
+  });
 }
 const write = (path: string, content: string | Buffer) => writeFileSync(join(directory, path), content);
+
+test("a file of the guest is read for its container, which may hold it up", async () => {
+  const roots: FileRoot[] = [];
+  const recording: ContainedFiles = {
+    ...contained,
+    use: (root, calls, signal) => {
+      roots.push(root);
+      return contained.use(root, calls, signal);
+    },
+  };
+  expect(await read([], "/none", recording)).toBe("");
+  expect(roots).toEqual([{ container: "c1", path: "/" }]);
+});
 
 test("the file is read from its own bind mount, below another mount, or in the rootfs", async () => {
   write("rootfs/dev/termination-log", "in the root");

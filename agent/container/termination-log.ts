@@ -19,7 +19,11 @@ const NONE = ["ENOENT", "ENOTDIR", "ENXIO", "ELOOP", "EINVAL", "ENOTSUP"];
  * The container may have ended: the file is read through the guest's mounts. Its content, and links in the rootfs,
  * are untrusted.
  */
-export async function readTerminationLog(contained: ContainedFiles, spec: Spec, signal?: AbortSignal): Promise<string> {
+export async function readTerminationLog(
+  contained: ContainedFiles,
+  { id, spec }: { readonly id: string; readonly spec: Spec },
+  signal?: AbortSignal,
+): Promise<string> {
   const given = spec.annotations[ANNOTATION];
   if (given === undefined || !given.startsWith("/")) {
     throw new AgentError("invalid-argument", `termination log: the container has no annotation ${ANNOTATION}`);
@@ -29,12 +33,11 @@ export async function readTerminationLog(contained: ContainedFiles, spec: Spec, 
   const { source, below } = place;
   const part = { limit: MAX_BYTES, tail: true };
   try {
+    const directory = plainPath(source);
     const bytes = await contained.use(
-      guestRoot(),
+      guestRoot(id),
       (files) =>
-        files.using(files.open(ROOT, plainPath(source), O_PATH, PLAIN), (dir) =>
-          readContained(files, below, part, { dir }),
-        ),
+        files.using(files.open(ROOT, directory, O_PATH, PLAIN), (dir) => readContained(files, below, part, { dir })),
       signal,
     );
     const text = bytes.toString("utf8");

@@ -268,7 +268,7 @@ export class PodContainers {
       const placed = guestSpec(asked, found);
       await tracedStep("mount storages", () => this.#storages.acquire(request.storages, id, signal));
       made = { ...record, cgroup: "" };
-      const spec = await withUser(this.#kernel, placed, request.user, signal);
+      const spec = await withUser(this.#kernel, id, placed, request.user, signal);
       if (spec !== asked) {
         record = { ...record, spec, pci: pciOf(attached), devices: givenDevices(asked, found) };
         note();

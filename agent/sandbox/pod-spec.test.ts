@@ -64,9 +64,9 @@ test("a named user is replaced by the numbers of the container's own files, and 
   const named = { uid: "ann", gid: "", additionalGids: [] };
   const user = { uid: 1001, gid: 1002, additionalGids: [] };
   try {
-    const made = await withUser(testKernel(), placed, named);
+    const made = await withUser(testKernel(), "c1", placed, named);
     expect(made).toEqual({ ...placed, process: { ...placed.process, user } });
-    expect(await withUser(testKernel(), placed, undefined)).toBe(placed);
+    expect(await withUser(testKernel(), "c1", placed, undefined)).toBe(placed);
   } finally {
     rmSync(root, { recursive: true });
   }

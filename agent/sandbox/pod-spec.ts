@@ -57,10 +57,11 @@ export function givenDevices(spec: Spec, { attached, edits }: FoundDevices): Gue
 /** Replaces a named user by its numbers, looked up in the container's own files. */
 export async function withUser(
   { contained }: Kernel,
+  id: string,
   spec: Spec,
   named: NamedUser | undefined,
   signal?: AbortSignal,
 ): Promise<Spec> {
-  const user = await resolveUser(contained, guestRoot(spec.root.path), spec.process.user, named, signal);
+  const user = await resolveUser(contained, guestRoot(id, spec.root.path), spec.process.user, named, signal);
   return user === spec.process.user ? spec : { ...spec, process: { ...spec.process, user } };
 }

@@ -91,7 +91,7 @@ export class TreeCopy {
   async #holds(path: string, data: Buffer): Promise<boolean> {
     const resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
     try {
-      return await this.#contained.use(guestRoot(), (files) =>
+      return await this.#contained.use(guestRoot(""), (files) =>
         inDirectory(files, this.#target, async (dir) =>
           (await readContained(files, path, { limit: data.length }, { dir, resolve })).equals(data),
         ),

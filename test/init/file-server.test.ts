@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { O_DIRECTORY, O_PATH } from "../../agent/kernel/constants.ts";
 import type { Served } from "../../agent/kernel/files/contained-files.ts";
 import { ROOT } from "../../agent/kernel/files/served-files.ts";
+import type { RestoredProcess } from "../../agent/kernel/kernel.ts";
 import { childrenOf } from "./testing/children-of.ts";
 import { describeFileServers } from "./testing/file-servers.ts";
 import { sys } from "./testing/relayed-init.ts";
@@ -110,6 +111,26 @@ describeFileServers("a file server", (on) => {
     expect(await servers()).toHaveLength(1);
     await lasting.end("c1");
     await expect.poll(servers).toEqual([]);
+  });
+
+  test("ends although a user of it threw before any call", async () => {
+    const brief = on.serversWith({ idleMs: 1000 });
+    await brief.use(on.root, (files) => files.stat(ROOT));
+    const thrown = brief.use(on.root, () => {
+      throw new Error("no path");
+    });
+    await expect(thrown).rejects.toThrow("no path");
+    await expect.poll(servers).toEqual([]);
+  });
+
+  test("is refused to a container whose files hold others, and to no other container", async () => {
+    const held = { id: 0, pid: 0, pidfd: -1, kept: {}, label: "", exit: new Promise<never>(() => undefined) };
+    const lasting = on.serversWith({});
+    for (let count = 0; count < 20; count++) lasting.abandon("c2", held as unknown as RestoredProcess);
+    const refused = lasting.use({ ...on.root, container: "c2" }, (files) => files.stat(ROOT));
+    await expect(refused).rejects.toThrow("files of container c2: file systems that don't answer hold 20 helpers");
+    expect((await lasting.use(on.root, (files) => files.stat(ROOT))).nlink).toBe(2n);
+    await lasting.end("c1");
   });
 
   test("is given up if a call takes too long; its calls fail in one line, and the next server answers", async () => {

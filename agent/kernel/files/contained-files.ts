@@ -3,7 +3,7 @@ import type { ServedFiles } from "./served-files.ts";
 
 /** A directory of the guest whose files belong to a container, or to the guest itself. */
 export interface FileRoot {
-  /** Id of the container; "" for the guest. */
+  /** Id of the container that the files are read or written for; "" for the guest itself. */
   readonly container: string;
   /** Path of the guest: "/", or a running process's /proc/PID/root. */
   readonly path: string;
@@ -13,9 +13,12 @@ export interface FileRoot {
   isAlive?(): boolean;
 }
 
-/** Returns a directory of the guest, for paths that no container's mounts lead to. */
-export const guestRoot = (below?: string): FileRoot => ({
-  container: "",
+/**
+ * Returns a directory of the guest, for paths that no container's mounts lead to. Calls for a container, which may hold up its
+ * files there too, name it: they wait for no other's, and count for it.
+ */
+export const guestRoot = (container: string, below?: string): FileRoot => ({
+  container,
   path: "/",
   ...(below !== undefined && { below }),
 });

@@ -15,9 +15,9 @@ const LONG_MS = 30_000;
 const IDLE_MS = 1000;
 /** How long the end of a container waits for its servers, ms. */
 const END_MS = 1000;
-/** Most servers at once, and most that file systems hold: in all, and of one container. */
+/** Most servers at once: in all, of one container, and of those most that file systems hold. */
 const MAX_SERVERS = 128;
-const MAX_HELD = 16;
+const MAX_OF_ONE = 32;
 const MAX_HELD_OF_ONE = 2;
 const ESRCH = 3;
 
@@ -63,7 +63,8 @@ export class FileServers implements ContainedFiles {
     const shared = this.#share(key, root);
     shared.users += 1;
     clearTimeout(shared.idle);
-    const result = calls(shared.files).finally(() => this.#release(key, shared));
+    const begin = async () => calls(shared.files);
+    const result = begin().finally(() => this.#release(key, shared));
     return await (signal === undefined ? result : waitUntil(result, signal));
   }
 
@@ -137,14 +138,14 @@ export class FileServers implements ContainedFiles {
   }
 
   #checkRoom(what: string, container: string): void {
-    const held = [...this.#running].filter(({ isHeld }) => isHeld);
-    const own = held.filter((each) => each.container === container);
-    if (held.length >= MAX_HELD || own.length >= MAX_HELD_OF_ONE) {
-      const line = `files of ${what}: file systems that don't answer hold ${held.length} helpers; unmount or end their servers`;
+    const own = [...this.#running].filter((each) => each.container === container);
+    const held = own.filter(({ isHeld }) => isHeld).length;
+    if (held >= MAX_HELD_OF_ONE) {
+      const line = `files of ${what}: file systems that don't answer hold ${held} helpers; unmount or end their servers`;
       throw new AgentError("unavailable", line);
     }
-    if (this.#running.size < MAX_SERVERS) return;
-    throw new AgentError("resource-exhausted", `files of ${what}: ${MAX_SERVERS} helpers are running; try again later`);
+    if (own.length < MAX_OF_ONE && this.#running.size < MAX_SERVERS) return;
+    throw new AgentError("resource-exhausted", `files of ${what}: ${own.length} helpers are running; try again later`);
   }
 }
 

@@ -12,7 +12,7 @@ export const getDiagnosticData: Rpc<"GetDiagnosticData"> = {
       const given = JSON.stringify(log_type.slice(0, 80));
       throw new AgentError("invalid-argument", `get diagnostic data: the log type ${given} is not ${TERMINATION_LOG}`);
     }
-    const { spec } = findContainer(agent, container_id, "invalid-argument");
-    return { data: await readTerminationLog(agent.kernel.contained, spec, signal) };
+    const container = findContainer(agent, container_id, "invalid-argument");
+    return { data: await readTerminationLog(agent.kernel.contained, container, signal) };
   },
 };

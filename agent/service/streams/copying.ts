@@ -263,7 +263,7 @@ export class Copying {
 
   #openPlace(request: guestd.v1.Copy): Place {
     const { contained, sys } = this.#agent.kernel;
-    if (request.container_id === "") return new Place(contained, guestRoot(), "self");
+    if (request.container_id === "") return new Place(contained, guestRoot(""), "self");
     const { id, init, spec } = findContainer(this.#agent, request.container_id, "not-found");
     if (init.status === undefined) return new Place(contained, containerRoot(sys, id, init), init.pid);
     // Its mount namespace is gone; what was mounted in it too.

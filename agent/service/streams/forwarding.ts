@@ -229,7 +229,7 @@ export class Forwarding {
   }
 
   #rootOf(container: Container | undefined): FileRoot {
-    return container === undefined ? guestRoot() : containerRoot(this.#sys, container.id, container.init);
+    return container === undefined ? guestRoot("") : containerRoot(this.#sys, container.id, container.init);
   }
 
   #namespaceOf(container: Container | undefined, opened: DisposableStack): Fd {
