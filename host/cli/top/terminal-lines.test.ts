@@ -1,7 +1,7 @@
 import headless from "@xterm/headless";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { terminalLines } from "./terminal-lines.ts";
+import { isOverfull, terminalLines } from "./terminal-lines.ts";
 
 const SIZE = { rows: 4, cols: 20 };
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the only sequences that may reach the user's terminal
@@ -45,4 +45,14 @@ test("nothing that a container prints reaches the user's terminal but characters
       for (const line of lines) expect(line.replace(STYLES, "")).not.toMatch(/[\x00-\x1f\x7f-\x9f]/);
     }),
   );
+});
+
+test("marks without end on one letter are not all shown, and are noticed", async () => {
+  const some = await terminal(`e${"\u0301".repeat(20)}`);
+  const many = await terminal(`e${"\u0301".repeat(10_000)}`);
+  expect([some, many].map(isOverfull)).toEqual([false, true]);
+  for (const each of [some, many])
+    expect(terminalLines(each, false)[0]).toBe(`e${"\u0301".repeat(15)}█${" ".repeat(18)}`);
+  many.reset();
+  expect(isOverfull(many)).toBe(false);
 });

@@ -3,6 +3,20 @@ import type { IBufferCell, IBufferLine, Terminal } from "@xterm/headless";
 /** Shows where the next character goes, in a terminal without colours. */
 const CURSOR = "█";
 
+/** Most characters of a cell that are shown, and most that it may have: a program can put any number of marks on one letter. */
+const [SHOWN, MOST] = [16, 64];
+
+/** True if a cell has so many marks that they only take memory. */
+export function isOverfull({ buffer, rows, cols }: Terminal): boolean {
+  const { active } = buffer;
+  for (let row = 0; row < rows; row++) {
+    const line = active.getLine(active.baseY + row);
+    for (let column = 0; column < cols; column++)
+      if ((line?.getCell(column)?.getChars().length ?? 0) > MOST) return true;
+  }
+  return false;
+}
+
 /** Returns the lines that a terminal shows, each with its own attributes as SGR sequences, or without any. */
 export function terminalLines({ buffer, rows, cols }: Terminal, hasColors: boolean): readonly string[] {
   const { active } = buffer;
@@ -17,7 +31,7 @@ function lineText(line: IBufferLine | undefined, cols: number, cursor: number | 
   for (let column = 0; column < cols; column++) {
     const cell = line?.getCell(column);
     if (cell?.getWidth() === 0) continue; // the second half of a wide character
-    const chars = cell?.getChars() || " ";
+    const chars = (cell?.getChars() || " ").slice(0, SHOWN);
     if (!hasColors) {
       text += column === cursor && chars === " " ? CURSOR : chars;
       continue;

@@ -5,11 +5,12 @@ import type { ContainerTarget } from "../../guests/guest-target.ts";
 import { randomName } from "../../guests/random-name.ts";
 import { streamsPlace } from "../../guests/streams-place.ts";
 import { CliError } from "../cli-error.ts";
-import { terminalLines } from "./terminal-lines.ts";
+import { isOverfull, terminalLines } from "./terminal-lines.ts";
 
 const SHELL = ["sh"];
 const SCROLLBACK = 0;
 const SIGHUP = 1;
+const CHECKED_BYTES = 1 << 16;
 
 interface Size {
   readonly rows: number;
@@ -30,6 +31,8 @@ export class TerminalPane {
   readonly #attachment: Attachment;
   readonly #hasColors: boolean;
   #isClosed = false;
+  /** Bytes since its cells were looked at. */
+  #unchecked = 0;
 
   private constructor(terminal: Terminal, target: ContainerTarget, { size, hasColors, onChange, onEnd }: PaneOptions) {
     this.#terminal = terminal;
@@ -41,6 +44,11 @@ export class TerminalPane {
       new Promise<void>((resolve) => {
         if (this.#isClosed) return resolve();
         terminal.write(Uint8Array.from(bytes), () => {
+          this.#unchecked += bytes.length;
+          if (this.#unchecked > CHECKED_BYTES) {
+            this.#unchecked = 0;
+            if (isOverfull(terminal)) terminal.reset();
+          }
           onChange();
           resolve();
         });
