@@ -46,6 +46,6 @@ test("an agent that sends updates without end leaves time for other guests", asy
     rmSync(directory, { recursive: true });
   });
   await expect.poll(() => link.node().link).toBe("live");
-  for (let turn = 0; turn < 300; turn++) await sleep(0);
+  for (let turn = 0; turn < 150; turn++) await sleep(0);
   expect(link.node().link).toBe("live");
 });

@@ -54,6 +54,6 @@ test("no character is cut, and every byte is in the text or counted", () => {
 test("pieces of a byte without end cost no more than their bytes", () => {
   const output = new BoundedOutput(1 << 20, 0);
   const piece = Buffer.from("x");
-  for (let at = 0; at < 4_000_000; at++) output.add(piece);
-  expect(output.take(true)).toMatchObject({ leftOut: 4_000_000 - (1 << 20), isUtf8: true });
+  for (let at = 0; at < 2_000_000; at++) output.add(piece);
+  expect(output.take(true)).toMatchObject({ leftOut: 2_000_000 - (1 << 20), isUtf8: true });
 });
