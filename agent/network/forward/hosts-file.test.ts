@@ -22,3 +22,11 @@ test("returns the first eight addresses of a name", () => {
   const hosts = Array.from({ length: 20 }, (_, at) => `10.0.0.${at} many`).join("\n");
   expect(addressesInHosts(hosts, "many")).toHaveLength(8);
 });
+
+test.each([
+  ["line feeds alone", "\n".repeat(1 << 20)],
+  ["one line of the name", "web ".repeat(1 << 18)],
+  ["more lines of the name than are looked at", `${"web\n".repeat(1024)}10.0.0.1 web\n`],
+])("finds nothing in a file that is made to take long: %s", (_, text) => {
+  expect(addressesInHosts(text, "web")).toEqual([]);
+});
