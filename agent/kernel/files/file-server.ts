@@ -66,6 +66,7 @@ export class FileServer {
   #nextId = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed: AgentError | undefined;
+  #isGivenUp = false;
   #closedAt = Number.POSITIVE_INFINITY;
 
   /** Forks the server. `root` (O_PATH) stays the caller's. Calls can be made at once. */
@@ -89,7 +90,7 @@ export class FileServer {
 
   /** True if its process does not end: a file system holds it in the kernel. */
   get isHeld(): boolean {
-    return performance.now() - this.#closedAt > ENDING_MS;
+    return this.#isGivenUp || performance.now() - this.#closedAt > ENDING_MS;
   }
 
   /** True while calls wait for their answers. */
@@ -195,6 +196,7 @@ export class FileServer {
     if (this.#sent[0] === oldest) {
       const seconds = this.#options.limitMs / 1000;
       const { call } = oldest.request;
+      this.#isGivenUp = true;
       this.#fail(`the file system did not answer in ${seconds} s (${call} ${oldest.object})`);
     }
   }

@@ -1,0 +1,104 @@
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { copyOutAsTar } from "../../host/client/streams/copy-out.ts";
+import { childrenOf } from "../init/testing/children-of.ts";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
+import { ociSpec } from "../scenarios/oci.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { answersThroughout } from "./testing/answers-throughout.ts";
+import { buildAttacker } from "./testing/attacker.ts";
+
+const FUSE = { Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229, FileMode: 0o666 };
+const ALLOWED = { Allow: true, Type: "c", Major: 10, Minor: 229, Access: "rw" };
+const missing = existsSync("/dev/fuse") ? undefined : "no /dev/fuse";
+
+/**
+ * Without any capability a container puts an overlay above a file system that it serves itself. Its type is that of a
+ * container's root, and the kernel holds whoever waits for the server, even against SIGKILL.
+ */
+describeInNamespaces(
+  "an overlay above a container's own file system",
+  () => {
+    let machine: Awaited<ReturnType<typeof startHostAgent>>;
+    let pod: Pod;
+    beforeAll(async () => {
+      machine = await startHostAgent();
+      pod = await Pod.open(machine);
+    });
+    afterAll(async () => {
+      await pod?.client.close();
+      await machine?.[Symbol.asyncDispose]();
+    });
+
+    /** Starts the attacker, and resolves with its container once the overlay is mounted on a directory. */
+    async function attack(id: string, directory: string): Promise<string> {
+      const rootfs = machine.rootfs(id);
+      for (const name of ["data", "etc", "run/lower", "run/other"]) mkdirSync(join(rootfs, name), { recursive: true });
+      buildAttacker("held-overlay", rootfs);
+      const OCI = ociSpec(rootfs, ["held-overlay", directory], { Annotations: pod.annotations });
+      const none = { Bounding: [], Effective: [], Permitted: [] };
+      const Process = { ...OCI.Process, User: { UID: 1000, GID: 1000 }, Capabilities: none };
+      const Linux = { ...OCI.Linux, Devices: [FUSE], Resources: { Devices: [ALLOWED] } };
+      await pod.client.agent.createContainer({ container_id: id, OCI: { ...OCI, Process, Linux } });
+      await pod.client.agent.startContainer({ container_id: id });
+      const stdout = await pod.client.agent.readStdout({ container_id: id, exec_id: id, len: 100 });
+      expect(Buffer.from(stdout.data).toString()).toBe("mounted\n");
+      return id;
+    }
+
+    /** Pids of init's children of a name; a file server has init's own. */
+    async function children(name: string): Promise<number[]> {
+      const all = childrenOf(await machine.initPid());
+      return all.filter((pid) => commandOf(pid) === name);
+    }
+    const servers = () => children("init");
+
+    const streams = () => `${machine.address}_1028`;
+    const exec = (id: string) => pod.execute(id, ["true"]);
+    const copy = (container: string, path: string) =>
+      copyOutAsTar(streams(), { container, path }, async () => undefined);
+
+    it("holds only the servers that look into it: their calls fail in one line, others are served, and it gets no third", async () => {
+      const holder = await attack("holder", "/etc");
+      const agent = await machine.agentPid();
+      const copying = expect(copy(holder, "/etc/x")).rejects.toThrow(/the file system did not answer in 30 s/);
+      const late = /the file system did not answer in 10 s \(open \/etc\/passwd\)/;
+      await answersThroughout(pod, () => expect(exec(holder)).rejects.toThrow(late));
+      const neighbour = await pod.start(["sleep", "1000"]);
+      await copy(neighbour, "/etc/passwd");
+      expect((await exec(neighbour)).status).toBe(0);
+      await copying;
+      await expect.poll(() => exec(holder).catch(String)).toMatch(/file systems that don't answer hold 2 helpers/);
+      expect([await machine.agentPid(), (await servers()).length]).toEqual([agent, 2]);
+      const [attacker] = await children("held-overlay");
+      for (const server of childrenOf(attacker)) process.kill(server, "SIGKILL");
+      await expect.poll(servers).toEqual([]);
+      expect((await exec(holder)).status).toBe(0);
+      await pod.remove(holder);
+      await pod.remove(neighbour);
+    });
+
+    it("does not hold an agent that ends", async () => {
+      const holder = await attack("outlived", "/etc");
+      const failing = exec(holder).catch(String);
+      await expect.poll(servers).not.toEqual([]);
+      await machine.killAgent();
+      await failing;
+      expect(await servers()).not.toEqual([]);
+      expect((await pod.client.health.check({})).status).toBe(1);
+      await pod.remove(holder);
+      await expect.poll(servers).toEqual([]);
+    });
+  },
+  missing,
+);
+
+function commandOf(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  } catch {
+    return undefined; // reaped meanwhile
+  }
+}
