@@ -327,4 +327,26 @@ describeInNamespaces("forwarded connections", () => {
     await again.closed;
     await expect.poll(() => existsSync(join(rootfs, "run/host.sock"))).toBe(false);
   });
+
+  it("let the connections that a container makes take half of all at most, and close further ones", async () => {
+    const accepted: Duplex[] = [];
+    const errors: Error[] = [];
+    const onConnection = (stream: Duplex) => void accepted.push(stream.on("error", () => undefined));
+    const reverse = reverseForward(address(), { container, port: 0 }, { onConnection, onError: (e) => errors.push(e) });
+    const port = await reverse.listening;
+    const script = `const { connect } = require("node:net");
+      for (let n = 0; n < 80; n++) connect(${port}, "127.0.0.1").on("error", () => undefined).resume();
+      setInterval(() => undefined, 1000);`;
+    const exec_id = await pod.exec(container, ["/node/node", "-e", script]);
+    try {
+      await expect.poll(() => [accepted.length, errors.length]).toEqual([64, 16]);
+      expect(errors[0]?.message).toBe(`forward: container ${container} has 64 connections to reverse forwards already`);
+      expect(await text(await webGet("/a"))).toMatch(/^\/a /);
+    } finally {
+      await pod.client.agent.signalProcess({ container_id: container, exec_id, signal: 9 });
+      for (const stream of accepted) stream.destroy();
+      reverse.close();
+      await reverse.closed;
+    }
+  });
 });

@@ -3,6 +3,7 @@ import { AgentError } from "../../kernel/error.ts";
 import { MAX_FORWARDS } from "../../kernel/journal/forward-ledger.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import { openTwoWayPipe } from "../../kernel/two-way-pipe.ts";
+import { AcceptedShares } from "./accepted-shares.ts";
 import { Forward } from "./forward.ts";
 import { depositName, type ForwardBase, type ForwardFds, type ForwardRole, foundForwards } from "./forward-parts.ts";
 import { PIPE_BYTES } from "./pump.ts";
@@ -33,6 +34,7 @@ export class Forwards {
   /** Connected to their targets, but without the client's second connection. By id. */
   readonly #opened = new Map<string, Opened>();
   readonly #running = new Map<number, Forward>();
+  readonly #accepted = new AcceptedShares();
 
   /** Continues the previous agent's connections. */
   constructor(base: ForwardBase, joinMs = JOIN_MS) {
@@ -62,8 +64,9 @@ export class Forwards {
     });
   }
 
-  /** Throws if no further connection may be opened. */
-  checkRoom(): void {
+  /** Throws if no further connection may be opened; `acceptedOf` is the container that has made it, if one has. */
+  checkRoom(acceptedOf?: string): void {
+    if (acceptedOf !== undefined) this.#accepted.check(acceptedOf);
     if (this.size < MAX_FORWARDS) return;
     throw new AgentError("resource-exhausted", `forward: ${MAX_FORWARDS} connections are already open`);
   }
@@ -83,17 +86,20 @@ export class Forwards {
   /**
    * Owns both descriptors, even if it throws. Closes them unless `join` follows in time.
    * @param checkAgain throws once the connection isn't allowed any more
+   * @param acceptedOf the container whose process has made the connection, to a reverse listener
    */
-  open(id: string, upload: Fd, target: Fd, checkAgain: () => void): void {
+  open(id: string, upload: Fd, target: Fd, checkAgain: () => void, acceptedOf?: string): void {
     try {
-      this.checkRoom();
+      this.checkRoom(acceptedOf);
       if (this.#opened.has(id)) throw new AgentError("already-exists", `forward: the id ${id} is in use`);
     } catch (error) {
       for (const fd of [upload, target]) this.#base.sys.close(fd);
       throw error;
     }
     const timer = setTimeout(() => this.#close(id), this.#joinMs).unref();
-    this.#opened.set(id, { place: this.#freePlace(), upload, target, timer, checkAgain });
+    const place = this.#freePlace();
+    if (acceptedOf !== undefined) this.#accepted.add(place, acceptedOf);
+    this.#opened.set(id, { place, upload, target, timer, checkAgain });
   }
 
   /** True while `join` is awaited. */
@@ -136,6 +142,7 @@ export class Forwards {
   #run(place: number, id: string, fds: ForwardFds, checkAgain: () => void): void {
     const onClosed = () => {
       this.#running.delete(place);
+      this.#accepted.remove(place);
       activity.publish({});
     };
     const forward = new Forward(this.#base, place, id, fds, { onClosed, checkAgain });
@@ -147,10 +154,12 @@ export class Forwards {
     const opened = this.#opened.get(id);
     if (opened === undefined) return;
     this.#opened.delete(id);
+    this.#accepted.remove(opened.place);
     for (const fd of [opened.upload, opened.target]) this.#base.sys.close(fd);
   }
 
   #discard(place: number, id: string, fds: Partial<ForwardFds>): void {
+    this.#accepted.remove(place);
     for (const [role, fd] of Object.entries(fds)) {
       this.#base.sys.close(fd);
       this.#base.init.withdraw(depositName(place, id, role as ForwardRole));

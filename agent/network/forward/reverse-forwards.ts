@@ -20,6 +20,8 @@ export interface AttachedClient {
 }
 
 interface Reverse {
+  /** The container that it listens in; empty for the guest. */
+  readonly container: string;
   readonly listener: ContainerListener;
   timer: NodeJS.Timeout | undefined;
   /** Ends the attention of the client that is there. */
@@ -48,7 +50,9 @@ export class ReverseForwards {
     this.#absentMs = absentMs;
     for (const [name, fd] of init.greeting.deposits) {
       if (!name.startsWith(PREFIX)) continue;
-      this.#add(name.slice(PREFIX.length), { fd, port: portOf(sys, fd), remove: async () => undefined });
+      const id = name.slice(PREFIX.length);
+      // Its container isn't known any more: it counts as one of its own.
+      this.#add(id, { fd, port: portOf(sys, fd), remove: async () => undefined }, id);
     }
   }
 
@@ -62,11 +66,12 @@ export class ReverseForwards {
    */
   async attach(
     id: string,
+    container: string,
     listen: () => ContainerListener | Promise<ContainerListener>,
     onWaiting: () => void,
     onReplaced: () => void,
   ): Promise<AttachedClient> {
-    const reverse = this.#reverse.get(id) ?? (await this.#open(id, listen));
+    const reverse = this.#reverse.get(id) ?? (await this.#open(id, container, listen));
     reverse.leave?.();
     clearTimeout(reverse.timer);
     reverse.onWaiting = onWaiting;
@@ -84,13 +89,16 @@ export class ReverseForwards {
     return { port: reverse.listener.port, leave, end: () => this.close(id) };
   }
 
-  /** Returns the next connection, or undefined if none waits. Throws for an unknown id. The caller owns it. */
-  accept(id: string): Fd | undefined {
+  /**
+   * Returns the next connection and the container that made it, or undefined if none waits. Throws for an unknown id. The caller
+   * owns the connection.
+   */
+  accept(id: string): { readonly fd: Fd; readonly container: string } | undefined {
     const reverse = this.#reverse.get(id);
     if (reverse === undefined) throw new AgentError("not-found", `forward: no reverse forward ${id}`);
     const fd = this.#sys.accept(reverse.listener.fd);
     this.#watch(reverse);
-    return fd;
+    return fd === undefined ? undefined : { fd, container: reverse.container };
   }
 
   /** Closes a listener, such as that of a container that has ended. */
@@ -105,7 +113,11 @@ export class ReverseForwards {
     void reverse.listener.remove();
   }
 
-  async #open(id: string, listen: () => ContainerListener | Promise<ContainerListener>): Promise<Reverse> {
+  async #open(
+    id: string,
+    container: string,
+    listen: () => ContainerListener | Promise<ContainerListener>,
+  ): Promise<Reverse> {
     if (this.#reverse.size >= MAX_LISTENERS) {
       throw new AgentError("resource-exhausted", `forward: ${MAX_LISTENERS} reverse forwards are already open`);
     }
@@ -116,12 +128,12 @@ export class ReverseForwards {
       throw new AgentError("already-exists", `forward: the reverse forward ${id} is being opened`);
     }
     this.#init.deposit(PREFIX + id, listener.fd);
-    return this.#add(id, listener);
+    return this.#add(id, listener, container);
   }
 
-  #add(id: string, listener: ContainerListener): Reverse {
+  #add(id: string, listener: ContainerListener, container: string): Reverse {
     const absent = { timer: undefined, leave: undefined, unwatch: undefined, onWaiting: undefined };
-    const reverse: Reverse = { listener, ...absent };
+    const reverse: Reverse = { container, listener, ...absent };
     this.#reverse.set(id, reverse);
     this.#await(id, reverse);
     return reverse;

@@ -50,7 +50,7 @@ const MAX_PATH = 4096;
 
 /** Socket of a target, and how it is forwarded. */
 export type Connected = { readonly target: Fd; readonly checkAgain: () => void } & (
-  | { readonly kind: "stream"; readonly id: string }
+  | { readonly kind: "stream"; readonly id: string; readonly acceptedOf?: string }
   | { readonly kind: "udp" }
 );
 
@@ -102,11 +102,13 @@ export class Forwarding {
     checkAgain();
     if (request.udp) {
       if (this.#flows.size >= MAX_FLOWS) throw tooMany(`${MAX_FLOWS} UDP flows`);
+    } else if (request.listener.length > 0) {
+      return { kind: "stream", id, checkAgain, ...this.#accept(request.listener) };
     } else this.forwards.checkRoom();
     if (this.#opening >= MAX_OPENING) throw tooMany(`${MAX_OPENING} connections being opened`);
     this.#opening++;
     try {
-      const target = request.listener.length > 0 ? this.#accept(request.listener) : await this.#connect(request);
+      const target = await this.#connect(request);
       return request.udp ? { kind: "udp", target, checkAgain } : { kind: "stream", id, target, checkAgain };
     } finally {
       this.#opening--;
@@ -134,7 +136,8 @@ export class Forwarding {
     const id = idOf(request.id);
     this.checkListen(payload);
     const container = request.container_id === "" ? undefined : this.#running(request.container_id);
-    const attached = await this.#reverse.attach(id, () => this.#listen(container, request), onWaiting, onReplaced);
+    const listenHere = () => this.#listen(container, request);
+    const attached = await this.#reverse.attach(id, request.container_id, listenHere, onWaiting, onReplaced);
     void container?.init.exit.then(() => this.#reverse.close(id));
     return attached;
   }
@@ -163,10 +166,20 @@ export class Forwarding {
     return forwardRefusal.encode({ type: error.type, message: error.message });
   }
 
-  #accept(listener: Uint8Array): Fd {
-    const fd = this.#reverse.accept(idOf(listener));
-    if (fd === undefined) throw new AgentError("failed-precondition", "forward: no connection waits at the listener");
-    return fd;
+  /** Accepts a connection at a listener. One without room is closed: left to wait, it would hide those behind it. */
+  #accept(listener: Uint8Array) {
+    const accepted = this.#reverse.accept(idOf(listener));
+    if (accepted === undefined) {
+      throw new AgentError("failed-precondition", "forward: no connection waits at the listener");
+    }
+    const { fd: target, container: acceptedOf } = accepted;
+    try {
+      this.forwards.checkRoom(acceptedOf);
+    } catch (error) {
+      this.#sys.close(target);
+      throw error;
+    }
+    return { target, acceptedOf };
   }
 
   async #connect({ container_id, host, port, path, udp }: guestd.v1.ForwardRequest): Promise<Fd> {

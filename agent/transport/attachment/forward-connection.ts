@@ -41,7 +41,7 @@ export function forwardKinds(sys: WireSys, load: () => Promise<Forwarding>): Con
       }
       const { target, checkAgain } = connected;
       if (connected.kind === "udp") forwarding.startFlow(client, target, checkAgain);
-      else forwarding.forwards.open(connected.id, client, target, checkAgain);
+      else forwarding.forwards.open(connected.id, client, target, checkAgain, connected.acceptedOf);
       return undefined;
     }),
     forwardJoin: refusing(async (forwarding, { frames, payload }) => {
