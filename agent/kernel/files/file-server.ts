@@ -74,8 +74,13 @@ export class FileServer {
     this.#options = options;
     const [ours, theirs] = options.sys.socketPair("seqpacket");
     this.#socket = ours;
-    const hasEnded = () => this.#fail("its helper has ended");
-    this.#unwatch = options.sys.watch(ours, () => this.#receiveAll(), hasEnded);
+    const hasEnded = () => this.#end();
+    try {
+      this.#unwatch = options.sys.watch(ours, () => this.#receiveAll(), hasEnded);
+    } catch (error) {
+      for (const fd of [ours, theirs]) options.sys.close(fd);
+      throw error;
+    }
     this.#launched = this.#launch(root, theirs).catch((error: unknown) => {
       this.#fail(`its helper doesn't start: ${(error as Error).message}`, error);
       return undefined;
@@ -119,14 +124,14 @@ export class FileServer {
 
   async #launch(root: Fd, socket: Fd): Promise<LaunchedProcess> {
     const { sys, init, id, container } = this.#options;
+    using opened = new DisposableStack();
+    const closing = (fd: Fd) => opened.adopt(fd, (each) => sys.close(each));
+    closing(socket);
     const report = sys.pipe();
-    try {
-      // A server that can't start says why in its report, which is not read: its socket ends.
-      const request = servingRequest(id, container, { report: report.write, root, socket });
-      return await init.launch(request);
-    } finally {
-      for (const fd of [report.read, report.write, socket]) sys.close(fd);
-    }
+    for (const fd of [report.read, report.write]) closing(fd);
+    // A server that can't start says why in its report, which is not read: its socket ends.
+    const request = servingRequest(id, container, { report: report.write, root, socket });
+    return await init.launch(request);
   }
 
   async #reaped(process: LaunchedProcess | undefined): Promise<void> {
@@ -145,7 +150,7 @@ export class FileServer {
         // Without room the next answer makes some.
         if (!this.#options.sys.sendMessage(this.#socket, next.bytes, next.fds) && this.#sent.length > 0) return;
       } catch (error) {
-        this.#fail("its helper has ended", error);
+        this.#end(error);
         return;
       }
       this.#queue.shift();
@@ -199,6 +204,11 @@ export class FileServer {
       this.#isGivenUp = true;
       this.#fail(`the file system did not answer in ${seconds} s (${call} ${oldest.object})`);
     }
+  }
+
+  /** Fails its calls, with the reason why it did not start if it didn't. */
+  #end(cause?: unknown): void {
+    void this.#launched.then(() => this.#fail("its helper has ended", cause));
   }
 
   #fail(why: string, cause?: unknown): void {
