@@ -300,9 +300,9 @@ export class Container {
     await Promise.allSettled(this.#execs.launching);
     for (const process of this.processes) process.kill();
     for (const process of this.processes) await process.wait(signal);
-    await this.#kernel.contained.end(this.id);
     for (const process of this.processes) process.destroy();
     this.#execs.clear();
+    await this.#kernel.contained.end(this.id);
     await this.#runtime.remove();
   }
 
