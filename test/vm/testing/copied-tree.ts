@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { copyIn } from "../../../host/client/streams/copy-in.ts";
 import { copyOut } from "../../../host/client/streams/copy-out.ts";
+import { DEFAULT_MOUNTS } from "../../../lib/oci-defaults.ts";
 import { randomFrom } from "../../../lib/seeded-random.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import { makeSampleTree, snapshotTree } from "../../scenarios/sample-tree.ts";
@@ -15,7 +16,7 @@ export async function copiesTree(machine: GuestMachine): Promise<void> {
   using _ = { [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }) };
   const pod = await Pod.open(machine);
   const tmpfs = { destination: "/data", source: "tmpfs", type: "tmpfs", options: [] };
-  const container = await pod.start(["sleep", "1000"], { Mounts: [tmpfs] });
+  const container = await pod.start(["sleep", "1000"], { Mounts: [...DEFAULT_MOUNTS, tmpfs] });
   makeSampleTree(join(directory, "tree"), randomFrom(1), { big: 2_000_000 });
   const [address, place] = [machine.guest.address(1028), { container, path: "/data/tree" }];
   const options = { keepOwners: true, keepPrivileges: true };
