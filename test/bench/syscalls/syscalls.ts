@@ -1,13 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { textTable } from "../../../host/cli/output/text-table.ts";
 import { whyNoNamespaces } from "../../init/testing/harness.ts";
 import { startHostAgent } from "../../namespaces/testing/host-agent.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import { buildShippedAgent } from "../shipped-agent.ts";
+import { attachStrace } from "./attached-strace.ts";
 import { type Counts, countCalls } from "./count-calls.ts";
 
 const root = join(import.meta.dirname, "../../..");
@@ -42,12 +40,9 @@ async function measure(directory: string): Promise<ReadonlyMap<string, Counts>> 
   const roles = new Map([[init, "init"]]);
   for (const thread of readdirSync(`/proc/${agent}/task`)) roles.set(Number(thread), "agent");
   const log = join(directory, "strace.log");
-  const strace = spawn("strace", ["-f", "-o", log, "-p", String(init), "-p", String(agent)], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  await traced([...roles.keys()], strace.pid);
+  const strace = await attachStrace(["-o", log], [init, agent], [...roles.keys()]);
   await execs(pod, container, EXECS);
-  await ended(strace);
+  await strace.end();
   await pod.remove(container);
   return countCalls(readFileSync(log, "utf8"), roles);
 }
@@ -58,22 +53,6 @@ async function execs(pod: Pod, container: string, count: number): Promise<void> 
     if (stdout.toString() !== "hello\n" || status !== 0)
       throw new Error(`exec: exit code ${status}, output "${stdout}"`);
   }
-}
-
-/** Resolves once this tracer is attached to all of them. */
-async function traced(pids: readonly number[], tracer = -1): Promise<void> {
-  const has = (pid: number) =>
-    new RegExp(`^TracerPid:\\s+${tracer}$`, "m").test(readFileSync(`/proc/${pid}/status`, "utf8"));
-  for (let tries = 0; !pids.every(has); tries++) {
-    if (tries === 500) throw new Error("strace did not attach");
-    await sleep(10);
-  }
-}
-
-async function ended(strace: ChildProcess): Promise<void> {
-  const exit = once(strace, "exit");
-  strace.kill("SIGINT");
-  await exit;
 }
 
 function table(counts: ReadonlyMap<string, Counts>): string {
