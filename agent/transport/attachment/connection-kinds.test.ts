@@ -185,14 +185,14 @@ describe("forwarded connections", () => {
   test.each(["tcp", "udp"])("by %s get the connection and its target, then the client an answer", async (kind) => {
     const [startFlow, open] = [vi.fn(), vi.fn()];
     const checkAgain = () => undefined;
-    const connect = vi.fn(async () => ({ kind, id: "id", target: 1234, checkAgain }));
+    const connect = vi.fn(async () => ({ kind, id: "id", target: 1234, checkAgain, acceptedOf: "web" }));
     const { client, write, isClosed } = serve({ connect, startFlow, forwards: { open } });
     client.send("forward", PROCESS, 0, text("where"));
     expect(await client.next(1)).toEqual([["forwarded", PROCESS, 0]]);
     const [fd] = write.mock.calls[0] ?? [-1];
     expect([connect.mock.calls, isClosed()]).toEqual([[[text("where")]], true]);
     expect([startFlow.mock.calls, open.mock.calls]).toEqual(
-      kind === "udp" ? [[[fd, 1234, checkAgain]], []] : [[], [["id", fd, 1234, checkAgain]]],
+      kind === "udp" ? [[[fd, 1234, checkAgain]], []] : [[], [["id", fd, 1234, checkAgain, "web"]]],
     );
     sys.close(fd); // its new owner does
   });
