@@ -125,7 +125,7 @@ export class GuestProcesses {
     await program.end(true);
   }
 
-  /** Starts a program for the vsock device again, at the same address, hidden until `vsock.show`. */
+  /** Starts a program for the vsock device again, at the same address, hidden until `vsock.ready`. */
   async startVsock(signal: AbortSignal): Promise<VsockDevice> {
     this.#vsock = await startVsockDevice(this.directory, signal);
     if (this.#vsock.program !== undefined) this.#watch(this.#vsock.program);

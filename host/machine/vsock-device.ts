@@ -1,8 +1,9 @@
 import { randomInt } from "node:crypto";
-import { renameSync } from "node:fs";
+import { existsSync, renameSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { waitUntilAnswering } from "./answering-guest.ts";
 import { Child } from "./child.ts";
 import { waitUntilListening } from "./listening-socket.ts";
 import { polledQueues } from "./polled-queues.ts";
@@ -25,15 +26,13 @@ export interface VsockDevice {
   readonly program: Child | undefined;
   /** Resolves once QEMU can connect to the program. */
   readonly listening: Promise<void>;
+  /** Makes the address unreachable until `ready`: a connection would end the program's thread for good. */
+  hide(): void;
   /**
-   * Resolves once a device that was plugged into a running guest accepts connections. The program ends its thread for
-   * good if a connection arrives before it has the guest's queues.
+   * Resolves once a device that was plugged into a running guest accepts connections. Makes a hidden address reachable as
+   * soon as the program has the guest's queues.
    */
   ready(qmp: Qmp, signal: AbortSignal): Promise<void>;
-  /** Makes the address unreachable, for the time in which a connection would end the program's thread. */
-  hide(): void;
-  /** Makes it reachable again. */
-  show(): void;
 }
 
 /**
@@ -54,29 +53,36 @@ export async function startVsockDevice(directory: string, signal: AbortSignal): 
   const path = join(directory, "vm.vsock");
   const vm = `guest-cid=${PRIVATE_CID},socket=${socket},uds-path=${path},tx-buffer-size=${BUFFER_BYTES}`;
   const program = new Child("vhost-device-vsock", [findVhostDeviceVsock(), "--vm", vm]);
+  const address = (port: number) => `hvsock://${path}:${port}`;
+  const hidden = `${path}-hidden`;
   const listening = waitUntilListening(program, socket, signal);
   listening.catch(() => undefined); // for the caller, who may await it later
   return {
     backend: { kind: "vhost-user", socket, path },
-    address: (port) => `hvsock://${path}:${port}`,
+    address,
     program,
     listening,
-    ready: (_qmp, until) =>
-      waitFor(async () => QUEUES.every((queue) => polledQueues(program.pid ?? 0).has(queue)), until),
-    hide: () => renameSync(path, `${path}-hidden`),
-    show: () => renameSync(`${path}-hidden`, path),
+    hide: () => renameSync(path, hidden),
+    ready: async (_qmp, until) => {
+      await waitFor(async () => QUEUES.every((queue) => polledQueues(program.pid ?? 0).has(queue)), until);
+      if (existsSync(hidden)) renameSync(hidden, path);
+      await waitUntilAnswering(address, until);
+    },
   };
 }
 
 function hostDevice(cid: number): VsockDevice {
+  const address = (port: number) => `vsock://${cid}:${port}`;
   return {
     backend: { kind: "vhost", cid },
-    address: (port) => `vsock://${cid}:${port}`,
+    address,
     program: undefined,
     listening: Promise.resolve(),
-    ready: (qmp, signal) => waitFor(() => isDriverReady(qmp), signal),
     hide: () => undefined,
-    show: () => undefined,
+    ready: async (qmp, signal) => {
+      await waitFor(() => isDriverReady(qmp), signal);
+      await waitUntilAnswering(address, signal);
+    },
   };
 }
 

@@ -52,6 +52,5 @@ export class DetachedDevices {
     }
     await qmp.execute("cont");
     await vsock?.ready(qmp, signal);
-    vsock?.show();
   }
 }

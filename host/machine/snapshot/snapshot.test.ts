@@ -24,7 +24,7 @@ const FACTS = { guest: "mini", epoch: 1, notes: {} };
 
 /** Sends a word to the guest and returns its answer. */
 async function say(guest: Guest, word: string): Promise<string> {
-  const stream = await dial(guest.address(1024), { timeoutMs: 5000 });
+  const stream = await dial(guest.address(1024), { timeoutMs: 20_000 });
   stream.write(word);
   for await (const bytes of stream) return String(bytes); // which ends the connection
   throw new Error("the guest closed the connection");
@@ -36,7 +36,7 @@ async function connections(guest: Guest): Promise<number> {
 }
 
 /** One guest is booted, saved, and restored by all tests. */
-describe("a snapshot of a guest", { timeout: 60_000 }, () => {
+describe("a snapshot of a guest", { timeout: 120_000 }, () => {
   let directory = "";
   let mini: { kernel: string; initrd: string };
   let first = "";
@@ -52,7 +52,7 @@ describe("a snapshot of a guest", { timeout: 60_000 }, () => {
     expect(await connections(guest), "the guest continues at the same address").toBe(2);
     await guest.save(first, FACTS, { end: true });
     expect(guest.pids).toEqual([]);
-  }, 60_000);
+  }, 120_000);
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   test("has owner-only files, and holes for memory that is zero", () => {
