@@ -19,6 +19,7 @@ const LONG = [
   "test/differential/differential.test.ts",
   "test/vm/scenarios.test.ts",
   "test/vm/devices.test.ts",
+  "test/vm/hotplug.test.ts",
   "test/vm/guestctl.test.ts",
   "test/vm/samples.test.ts",
   "test/vm/hosts.test.ts",
@@ -48,8 +49,8 @@ const expect = { poll: { timeout: 50_000 } };
 const MEASURING = ["agent/kernel/sys/**/*.test.ts", "{proto,agent/transport,test/transport}/**/*.test.ts"];
 
 /**
- * `unit` and `isolated` need nothing built but proto. `init` and `guest` are real machines, with long limits: two guests at a
- * time, as each takes one processor, and three of the others, which mostly wait. `npm test` leaves `nightly` out. Files of
+ * `unit` and `isolated` need nothing built but proto. `init` and `guest` are real machines, with long limits: three guests at
+ * a time, which takes two processors whole, and five of the others, which mostly wait. `npm test` leaves `nightly` out. Files of
  * `unit`, `init` and `guest` share their worker's process and modules, which take longer to load than most files to run; what
  * they replace ends with them (restore-globals.ts). One of `unit` that leaves a timer or the like fails (leave-nothing.ts).
  */
@@ -66,7 +67,7 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
           include: [
             "{agent,docs,lib,image,host,rootfs-builder,release}/**/*.test.ts",
-            "test/{check,clean-up,conformance,docs,plans,bench,mutation}/**/*.test.ts",
+            "test/{check,clean-up,conformance,docs,plans,bench,mutation,suite}/**/*.test.ts",
           ],
           exclude: MEASURING,
           testTimeout: 60_000,
@@ -96,7 +97,7 @@ export default defineConfig({
           exclude: ["test/attack/vm/**"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          maxWorkers: 3,
+          maxWorkers: 5,
           isolate: false,
         },
       },
@@ -109,7 +110,7 @@ export default defineConfig({
           include: ["test/vm/**/*.test.ts", "test/attack/vm/**/*.test.ts"],
           testTimeout: 240_000,
           hookTimeout: 240_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
           isolate: false,
         },
       },

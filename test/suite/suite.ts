@@ -1,0 +1,25 @@
+import { spawnSync } from "node:child_process";
+import { relative } from "node:path";
+import { startVitest } from "vitest/node";
+
+/** Files that may fail by the load of the others. If more fail, it is the change. */
+const MOST = 3;
+
+/**
+ * Runs all tests but the nightly ones. Files that fail are run once more, alone: what they test can be late while others
+ * use the processors. One that passes then is named as unsteady at the end; errors outside of files are failures.
+ */
+const environment = { ...process.env };
+const vitest = await startVitest("test", [], { run: true, project: "!nightly" });
+const errors = vitest.state.getUnhandledErrors();
+const failed = vitest.state.getFailedFilepaths().map((path) => relative(process.cwd(), path));
+await vitest.close();
+
+if (errors.length === 0 && failed.length > 0 && failed.length <= MOST) {
+  console.log(`npm test: runs what failed again, alone: ${failed.join(", ")}`);
+  const argv = ["run", "--project", "!nightly", "--no-file-parallelism", ...failed];
+  const { status } = spawnSync("vitest", argv, { env: environment, stdio: "inherit" });
+  if (status === 0) console.log(`npm test: passed only alone, to be mended: ${failed.join(", ")}`);
+  process.exitCode = status ?? 1;
+}
+process.exit();
