@@ -4,6 +4,7 @@ import { yieldToEventLoop } from "../lib/yield-to-event-loop.ts";
 import { type EntryMeta, entryMeta } from "./entry-meta.ts";
 import { entryPath, whiteoutOf } from "./entry-path.ts";
 import { ImageError } from "./image-error.ts";
+import { overLimit } from "./over-limit.ts";
 import type { Layer } from "./read-image.ts";
 
 type Done = void | Promise<void>;
@@ -46,6 +47,8 @@ export interface ApplyOptions {
    * ends.
    */
   readonly maxEntries?: number;
+  /** Refuses layers that have more uncompressed bytes together. */
+  readonly maxBytes?: number;
   /** Called with the number of uncompressed bytes read so far, over all layers. Cancels the work by throwing. */
   readonly onProgress?: ((bytes: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -104,9 +107,11 @@ async function applyLayer(job: Job, layer: AppliedLayer): Promise<void> {
 }
 
 async function* counted(job: Job, source: AsyncIterable<Uint8Array>) {
+  const { maxBytes = Number.POSITIVE_INFINITY, onProgress } = job.options;
   for await (const chunk of source) {
     job.bytes += chunk.length;
-    job.options.onProgress?.(job.bytes);
+    if (job.bytes > maxBytes) throw overLimit("its layers need", maxBytes);
+    onProgress?.(job.bytes);
     yield chunk;
   }
 }

@@ -10,6 +10,7 @@ import { removeTree, removeTreeSync } from "../lib/remove-tree.ts";
 import { temporaryPlace } from "../lib/safe-place.ts";
 import { compressionOf, decompress } from "./decompress.ts";
 import { ImageError } from "./image-error.ts";
+import { overLimit } from "./over-limit.ts";
 
 /** The files of an image, addressed by their names in the layout. */
 export interface BlobStore {
@@ -24,10 +25,10 @@ export interface BlobStore {
   close(): Promise<void>;
 }
 
-/** Opens a directory or a tar file, plain or compressed. */
-export async function openBlobStore(path: string): Promise<BlobStore> {
+/** Opens a directory or a tar file, plain or compressed: one that has more than `maxBytes` decompressed is refused. */
+export async function openBlobStore(path: string, maxBytes = Number.POSITIVE_INFINITY): Promise<BlobStore> {
   try {
-    return (await stat(path)).isDirectory() ? directoryStore(path) : await tarStore(path);
+    return (await stat(path)).isDirectory() ? directoryStore(path) : await tarStore(path, maxBytes);
   } catch (error) {
     throw new ImageError(`read image ${path}: ${reason(error)}`, { cause: error });
   }
@@ -50,11 +51,11 @@ export function directoryStore(root: string): BlobStore {
 /** Position of a file's content in the tar, or the file it links to (docker save links identical layers). */
 type Place = { readonly start: number; readonly size: number } | { readonly link: string };
 
-async function tarStore(path: string): Promise<BlobStore> {
+async function tarStore(path: string, maxBytes: number): Promise<BlobStore> {
   const file = await open(path);
   const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0).finally(() => file.close());
   if (compressionOf(buffer.subarray(0, bytesRead)) === "none") return indexedStore(path, async () => {});
-  return compressedStore(await decompress(createReadStream(path)));
+  return compressedStore(atMost(maxBytes, await decompress(createReadStream(path))));
 }
 
 /** Decompresses the tar to a temporary file, because a compressed tar can't be read from the middle. */
@@ -69,6 +70,15 @@ async function compressedStore(source: AsyncIterable<Uint8Array>): Promise<BlobS
   } catch (error) {
     await remove();
     throw error;
+  }
+}
+
+async function* atMost(maxBytes: number, source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of source) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw overLimit("decompressed, it needs", maxBytes);
+    yield chunk;
   }
 }
 

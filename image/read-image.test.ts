@@ -5,6 +5,7 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test, vi } from "vitest";
 import { unpack } from "../host/image/unpack.ts";
 import { digestOf } from "./digest.ts";
+import { ImageError } from "./image-error.ts";
 import { type ReadImageOptions, readImage } from "./read-image.ts";
 import { file, symlink } from "./testing/layers.ts";
 import { temporaryDirectory, treeOf } from "./testing/tree.ts";
@@ -232,6 +233,23 @@ describe("a damaged image", () => {
     vi.stubEnv("TMPDIR", place);
     try {
       await expect(readImage(path)).rejects.toThrow(`${place} can be written by other users`);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    expect(readdirSync(place)).toEqual([]);
+  });
+
+  test("is refused, with nothing left, if decompressed it needs more than the limit", async () => {
+    using temporary = temporaryDirectory();
+    const place = join(temporary.path, "own");
+    mkdirSync(place);
+    const path = join(temporary.path, "image.tar.gz");
+    writeFileSync(path, gzipSync(Buffer.alloc(4 << 20)));
+    vi.stubEnv("TMPDIR", place);
+    try {
+      await expect(readImage(path, { maxBytes: 1 << 20 })).rejects.toThrow(
+        new ImageError(`read image ${path}: decompressed, it needs more than 1 MiB; raise GUESTCTL_IMAGE_LIMIT`),
+      );
     } finally {
       vi.unstubAllEnvs();
     }

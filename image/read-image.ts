@@ -30,6 +30,8 @@ export interface ReadImageOptions {
   readonly platform?: Platform;
   /** Name of the image if there are several: "alpine:3.20", or the ref name in an OCI layout. */
   readonly name?: string;
+  /** Bytes that a compressed tar may have decompressed: it is a temporary file until the image is closed. */
+  readonly maxBytes?: number;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface ReadImageOptions {
  * Selects the image for the platform. Throws ImageError. The caller closes the image.
  */
 export async function readImage(path: string, options: ReadImageOptions = {}): Promise<Image> {
-  const store = await openBlobStore(path);
+  const store = await openBlobStore(path, options.maxBytes);
   return readStoredImage(store, path, options);
 }
 

@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import { ImageError } from "../../image/image-error.ts";
+import { overLimit } from "../../image/over-limit.ts";
 
 /** Bytes of a block of the file system: a page of the guest. */
 export const BLOCK = 4096;
@@ -26,10 +26,7 @@ export class DiskFile {
 
   /** Throws ImageError if the file would exceed its limit. */
   async write(bytes: Uint8Array): Promise<void> {
-    if (this.position + bytes.length > this.#limit) {
-      const mib = Math.floor(this.#limit / 2 ** 20);
-      throw new ImageError(`its root needs more than ${mib} MiB; raise GUESTCTL_IMAGE_LIMIT`);
-    }
+    if (this.position + bytes.length > this.#limit) throw overLimit("its root needs", this.#limit);
     for (let at = 0; at < bytes.length; ) {
       const part = bytes.subarray(at, at + BUFFER - this.#buffered);
       this.#buffer.set(part, this.#buffered);

@@ -175,6 +175,15 @@ test("rejects a truncated layer", async () => {
   );
 });
 
+test("refuses layers that need more than the limit, all together", async () => {
+  using temporary = temporaryDirectory();
+  const layers = [await layerOf([file("a", "x".repeat(600_000))]), await layerOf([file("b", "x".repeat(600_000))])];
+  await unpack({ layers }, join(temporary.path, "small"), { maxBytes: 2 << 20 });
+  await expect(unpack({ layers }, join(temporary.path, "large"), { maxBytes: 1 << 20 })).rejects.toThrow(
+    /^unpack layer sha256:\w+: entry "b": its layers need more than 1 MiB; raise GUESTCTL_IMAGE_LIMIT$/,
+  );
+});
+
 test("stops when aborted", async () => {
   using temporary = temporaryDirectory();
   const signal = AbortSignal.abort(new Error("stop"));

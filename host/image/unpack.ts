@@ -4,11 +4,14 @@ import { ImageError } from "../../image/image-error.ts";
 import type { Image } from "../../image/read-image.ts";
 import { TreeWriter } from "../../image/tree-writer.ts";
 import { isRoot } from "../../lib/is-root.ts";
+import { storeLimit } from "../image-store/make-room.ts";
 import { plainAccess } from "./plain-access.ts";
 
 export interface UnpackOptions {
   /** Give files the image's owners. Default: true for root, as only root can. */
   readonly keepOwners?: boolean;
+  /** Uncompressed bytes that the layers may have. Default: GUESTCTL_IMAGE_LIMIT. */
+  readonly maxBytes?: number;
   /** Called with the number of uncompressed layer bytes so far. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal;
@@ -28,12 +31,12 @@ export async function unpack(
   mkdirSync(directory, { recursive: true });
   if (readdirSync(directory).length > 0)
     throw new ImageError(`unpack image to ${directory}: the directory is not empty`);
-  const { onProgress, signal, keepOwners = isRoot() } = options;
+  const { onProgress, signal, keepOwners = isRoot(), maxBytes = storeLimit() } = options;
   const writer = new TreeWriter(directory, plainAccess, keepOwners);
   const devices = keepOwners ? {} : { devices: "devices, which only root can create" };
   const leftOut = { xattrs: "extended attributes", ...devices };
   try {
-    const report = await applyLayers(image.layers, writer, { leftOut, onProgress, signal });
+    const report = await applyLayers(image.layers, writer, { leftOut, maxBytes, onProgress, signal });
     const owners = keepOwners ? [] : ["owners of files: all files are yours, as only root can change owners"];
     return { ...report, notes: [...report.notes, ...owners] };
   } finally {

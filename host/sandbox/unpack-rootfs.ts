@@ -6,6 +6,7 @@ import { ImageError } from "../../image/image-error.ts";
 import { type Image, readImage } from "../../image/read-image.ts";
 import { removeTree } from "../../lib/remove-tree.ts";
 import { type UnpackOptions, type UnpackReport, unpack } from "../image/unpack.ts";
+import { storeLimit } from "../image-store/make-room.ts";
 import { makeVolumePlaces, moveIn, type Volume } from "./shared-folder.ts";
 
 export interface UnpackedImage extends UnpackReport {
@@ -61,7 +62,7 @@ export function openSource(
 ): Promise<Image> {
   if ("open" in source) return source.open(signal);
   const { path, name } = source;
-  return readImage(path, name === undefined ? {} : { name });
+  return readImage(path, { maxBytes: storeLimit(), ...(name !== undefined && { name }) });
 }
 
 /** Copies the content of a directory with everything that cp preserves. Throws ImageError. */
