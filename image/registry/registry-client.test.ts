@@ -246,4 +246,30 @@ describe("a registry on the network", () => {
     expect(await resolved("127-0-0-1.example")).toContain("the loopback address");
     expect(await resolved("169-254-169-254.example")).toContain("the link-local address");
   });
+
+  test.each([
+    ["public first", [["8.8.8.8"], ["127.0.0.1"]]],
+    ["loopback first", [["127.0.0.1"], ["8.8.8.8"]]],
+    ["both at once", [["8.8.8.8", "127.0.0.1"]]],
+    ["link-local besides", [["8.8.8.8", "169.254.169.254"]]],
+    ["private first", [["10.0.0.7"], ["8.8.8.8"]]],
+  ])("isn't inside because its own name has addresses there, too: %s", async (_, answers) => {
+    const names = new Map([["home", [...answers]]]);
+    const lookup = ((name, _options, found) => {
+      const addresses = names.get(name)?.shift() ?? [name.replace(/\.example$/, "").replaceAll("-", ".")];
+      setImmediate(() =>
+        found(
+          null,
+          addresses.map((address) => ({ address, family: 4 })),
+        ),
+      );
+    }) satisfies LookupFunction as LookupFunction;
+    const reachable = new Reachable("home", { kindOf: addressKind, lookup });
+    const resolved = (name: string) =>
+      new Promise((resolve) => reachable.lookup(name)(name, { all: true }, (error) => resolve(error?.message)));
+    for (const _answer of answers) await resolved("home");
+    expect(await resolved("127-0-0-1.example")).toContain("home leads to the loopback address");
+    expect(await resolved("169-254-169-254.example")).toContain("home leads to the link-local address");
+    expect(await resolved("10-0-0-1.example")).toContain("home leads to the private address");
+  });
 });
