@@ -38,7 +38,12 @@ test("an agent that sends updates without end leaves time for other guests", asy
   });
   await new Promise<void>((resolve) => server.listen(join(directory, "agent.sock_1028"), resolve));
   const target = { address: `unix://${join(directory, "agent.sock")}` };
-  const link = new GuestLink(target, { intervalMs: 1000, processes: () => [], onChange: () => undefined });
+  const link = new GuestLink(target, {
+    intervalMs: 1000,
+    share: () => 8192,
+    processes: () => [],
+    onChange: () => undefined,
+  });
   onTestFinished(() => {
     link.close();
     server.close();

@@ -17,6 +17,8 @@ const EVENTS_RETRY_MS = 10_000;
 
 export interface GuestLinkOptions {
   readonly intervalMs: number;
+  /** Returns how many entries the guest may have in the view. */
+  share(): number;
   /** Returns the records of the guest's processes. */
   processes(): readonly ProcessRecord[];
   /** Called when something has changed. */
@@ -28,7 +30,7 @@ export class GuestLink {
   readonly target: Target;
   readonly #options: GuestLinkOptions;
   readonly #closing = new AbortController();
-  readonly #model = new GuestModel();
+  readonly #model: GuestModel;
   readonly #events: (GuestEvent | EventGap)[] = [];
   /** True once the agent has served the stream. */
   #hasStream = false;
@@ -38,6 +40,7 @@ export class GuestLink {
   constructor(target: Target, options: GuestLinkOptions) {
     this.target = target;
     this.#options = options;
+    this.#model = new GuestModel(() => options.share());
     void this.#follow(() => this.#watch());
     void this.#follow(() => this.#readEvents());
   }
@@ -53,6 +56,11 @@ export class GuestLink {
       ...{ record: guest ?? { name: address, address }, link: this.#link, reason: this.#reason },
       ...{ model: this.#model, processes: this.#options.processes(), events: this.#events },
     });
+  }
+
+  /** Drops what is over the guest's share. */
+  trim(): void {
+    this.#model.trim();
   }
 
   /** Idempotent. */

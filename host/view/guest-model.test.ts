@@ -79,6 +79,22 @@ test("an agent that sends entries without end fills no memory", () => {
   expect([model.containers().length, model.processes().length, model.forwards().length]).toEqual([1024, 4096, 256]);
 });
 
+test("a guest has its share of the entries of all guests, also once it is smaller", () => {
+  let share = 100;
+  const model = new GuestModel(() => share);
+  const ids = Array.from({ length: 80 }, (_, at) => at + 1);
+  const all = { containers: ids.map((id) => ({ id: `c${id}` })), processes: ids.map((id) => ({ id })) };
+  model.apply(received({ whole: true, micros: 1, ...all }));
+  const counts = () => [model.containers().length, model.processes().length];
+  expect(counts()).toEqual([80, 20]);
+  model.apply(received({ more: true, micros: 2, removed_processes: ids, ...all }));
+  share = 50;
+  model.trim();
+  expect(counts()).toEqual([50, 0]);
+  model.apply(received({ micros: 2, forwards: [{ id: "f" }] }));
+  expect([...counts(), model.forwards().length]).toEqual([50, 0, 0]);
+});
+
 test("streams have throughput and unacknowledged bytes, only if a client ever attached", () => {
   const processes = [
     { id: 1, clients: 1, stdin: 0, stdout: 10, stdout_acked: 4, stderr: 3, stderr_acked: 3 },

@@ -2,9 +2,12 @@ import type { WatchUpdate } from "../client/streams/watch.ts";
 import {
   addPart,
   copyOf,
+  entriesOf,
+  MAX_ENTRIES,
   type NextReading,
   NOTHING,
   type Reading,
+  trim,
   type WatchedContainer,
   type WatchedForward,
   type WatchedProcess,
@@ -24,16 +27,22 @@ export class GuestModel {
   generation = 0;
   cpus = 0;
   agentMemory: number | undefined;
+  readonly #share: () => number;
   #before: Reading | undefined;
   #now: Reading = NOTHING;
   /** The update whose parts are arriving. */
   #next: NextReading | undefined;
 
+  /** @param share entries that it may have now: containers, processes and forwards */
+  constructor(share: () => number = () => MAX_ENTRIES) {
+    this.#share = share;
+  }
+
   /** Takes a part of an update. */
   apply(update: WatchUpdate): void {
     if (update.whole) this.#before = this.#next = undefined;
     const next = this.#next ?? copyOf(update.whole ? NOTHING : this.#now);
-    addPart(next, update);
+    addPart(next, update, this.#share());
     const { guest } = update;
     this.generation = guest?.generation ?? this.generation;
     this.cpus = guest?.cpus ?? this.cpus;
@@ -45,6 +54,17 @@ export class GuestModel {
     this.#next = undefined;
     if (!update.whole && this.#now.micros > 0 && next.micros > this.#now.micros) this.#before = this.#now;
     this.#now = next;
+  }
+
+  /** Drops what is over its share, which has become smaller. */
+  trim(): void {
+    const share = this.#share();
+    if (this.#next !== undefined) trim(this.#next, share);
+    if (entriesOf(this.#now) <= share) return;
+    const now = copyOf(this.#now);
+    trim(now, share);
+    this.#before = undefined;
+    this.#now = now;
   }
 
   /** Counters of the guest. */

@@ -2,6 +2,7 @@ import type { Target } from "../guests/guest-target.ts";
 import type { ProcessRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
 import { GuestLink } from "./guest-link.ts";
+import { MAX_ENTRIES } from "./guest-reading.ts";
 import type { GuestNode } from "./view-tree.ts";
 import { watchFolders } from "./watch-folders.ts";
 
@@ -94,10 +95,12 @@ export class LiveView {
   #open(target: Target, name: string): void {
     const link = new GuestLink(target, {
       intervalMs: this.#options.intervalMs ?? 1000,
+      share: () => Math.floor(MAX_ENTRIES / this.#links.size),
       processes: () => this.#records.get(name) ?? [],
       onChange: () => this.#changed(),
     });
     this.#links.set(name, link);
+    for (const each of this.#links.values()) each.trim();
   }
 
   #drop(name: string): void {

@@ -26,9 +26,19 @@ test("passes what an agent of ours sends", () => {
 describe("refuses", () => {
   test.each<[string, Init<guestd.v1.WatchUpdate>, string]>([
     [
-      "a long name",
-      { containers: [{ id: "a".repeat(1025) }] },
-      "containers.0.id: 1025 characters are over the limit of 1024",
+      "a long container id",
+      { containers: [{ id: "a".repeat(257) }] },
+      "containers.0.id: 257 characters are over the limit of 256",
+    ],
+    [
+      "a long id",
+      {
+        processes: [
+          { id: 1, exec_id: "a".repeat(256) },
+          { id: 2, exec_id: "a".repeat(257) },
+        ],
+      },
+      "processes.1.exec_id: 257 characters are over the limit of 256",
     ],
     [
       "a name that controls a terminal",
@@ -49,6 +59,12 @@ describe("refuses", () => {
   ])("%s", (_, update, why) => {
     const line = `the agent's guestd.v1.WatchUpdate.${why}`;
     expect(() => decoded(update)).toThrow(expect.objectContaining({ kind: "internal", message: line }));
+  });
+
+  test("a long name", () => {
+    const ports = codec("guestd.v1.ListeningPorts", guestd.v1.ListeningPorts);
+    const long = ports.encode({ ports: [{ address: "a".repeat(1025) }] });
+    expect(() => answers.ports.decode(long)).toThrow("ports.0.address: 1025 characters are over the limit of 1024");
   });
 
   test("long identities", () => {

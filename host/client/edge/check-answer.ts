@@ -1,5 +1,5 @@
 import { visibleLine } from "../../visible.ts";
-import { FIELD_RULES, MAX_BYTES, MAX_ITEMS, MAX_NAME, MAX_TEXT, type Rule } from "./field-rules.ts";
+import { FIELD_RULES, MAX_BYTES, MAX_CHARACTERS, MAX_ITEMS, type Rule } from "./field-rules.ts";
 
 /** A field that no agent of ours would send. The message is one line that names it. */
 class AnswerError extends Error {
@@ -41,7 +41,7 @@ function checked(value: unknown, rule: Rule, isExact: boolean, path: Path): unkn
 
 function checkedText(text: string, rule: Rule, path: Path): string {
   if (rule === "document") return text;
-  const limit = rule === "text" ? MAX_TEXT : MAX_NAME;
+  const limit = MAX_CHARACTERS[rule === "text" || rule === "id" ? rule : "name"];
   // Made visible, a text may be six times as long.
   const line = text.length > limit ? text : visibleLine(text);
   if (line.length > limit) throw refusal(path, `${line.length} characters are over the limit of ${limit}`);

@@ -2,14 +2,15 @@
  * Kinds of contents of the fields of agents' messages. Fields without a rule hold a name, a count or a list of them.
  *
  * - name: 1024 characters, none of which controls a terminal
+ * - id: 256 characters, as many as an agent accepts of a host; the same otherwise
  * - text: 64 Ki characters for people, in one line; what controls a terminal is made visible
  * - document: as long as its message; whoever prints it makes it visible
  * - data: bytes, as long as their message
  */
-export type Rule = "name" | "text" | "document" | "data" | { readonly [field: string]: Rule };
+export type Rule = "name" | "id" | "text" | "document" | "data" | { readonly [field: string]: Rule };
 
-export const MAX_NAME = 1024;
-export const MAX_TEXT = 1 << 16;
+/** Most characters by rule. */
+export const MAX_CHARACTERS = { name: 1024, id: 256, text: 1 << 16 };
 /** Most items of a list or map. */
 export const MAX_ITEMS = 8192;
 /** Most bytes of an identity, such as an epoch, or of a file's name. */
@@ -28,6 +29,11 @@ export const FIELD_RULES: Readonly<Record<string, Rule>> = {
   "guestd.v1.RunningResponse": { left_reason: "text" },
   "guestd.v1.Failure": { message: "text" },
   "guestd.v1.ForwardRefusal": { message: "text" },
+  "guestd.v1.Event": { container_id: "id", exec_id: "id", core_cut: "id" },
+  "guestd.v1.WatchUpdate": {
+    ...{ containers: { id: "id" }, processes: { container_id: "id", exec_id: "id" }, forwards: { id: "id" } },
+    ...{ removed_containers: "id", removed_forwards: "id" },
+  },
   "guestd.v1.Gap": { reason: "text" },
   "guestd.v1.CaptureEnd": { reason: "text" },
   "guestd.v1.CopyEnd": { notes: "text" },
