@@ -105,7 +105,7 @@ describeInNamespaces("the page of guestctl serve in a browser", () => {
   });
 
   it.skipIf(whyNoBrowser !== undefined)(
-    `shows the agent's restart, logs and the launch plan, without a violation of its policy${when}`,
+    `shows the agent's restart, logs and the launch plan, and no charts of a guest that isn't there, without a violation of its policy${when}`,
     async () => {
       await page.getByRole("link", { name: "logs" }).click();
       await page.getByRole("log").getByText("printed").waitFor();
@@ -121,6 +121,11 @@ describeInNamespaces("the page of guestctl serve in a browser", () => {
       await page.getByRole("link", { name: GUEST }).click();
       await page.getByRole("link", { name: "events" }).click();
       await page.getByRole("row", { name: /agent-restarted/ }).waitFor();
+      await page.goto(`${new URL(link).origin}/#/guests/${GUEST}/usage`);
+      await page.getByRole("figure").first().waitFor();
+      await page.goto(`${new URL(link).origin}/#/guests/none/usage`);
+      await page.getByText("Guest none does not run.").waitFor();
+      expect(await page.getByRole("figure").count()).toBe(0);
       expect(problems).toEqual([]);
     },
   );

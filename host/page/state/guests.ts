@@ -22,6 +22,12 @@ export function containerOf(guest: string, id: string): ContainerTree | undefine
   return guestNamed(guest)?.containers.find((container) => container.id === id);
 }
 
+/** True once the page knows that the guest, or its container, doesn't exist. */
+export function isGone(guest: string, container?: string | undefined): boolean {
+  if (guests.value === undefined) return false;
+  return (container === undefined ? guestNamed(guest) : containerOf(guest, container)) === undefined;
+}
+
 /** Returns the usage of a guest, or of one of its containers. */
 export function historyOf(guest: string, container?: string | undefined): UsageHistory {
   const key = historyKey(guest, container);

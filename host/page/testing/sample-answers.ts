@@ -26,7 +26,14 @@ const BOOTS: BootsAnswer = {
       { name: "first answer", ms: at(700) },
     ];
     return {
-      ...{ guest, bootedAt: `2026-11-28T1${8 - index}:00:00.000Z`, accelerator: "kvm", isClone: index === 2, steps },
+      ...{
+        guest,
+        bootedAt: `2026-11-28T1${8 - index}:00:00.000Z`,
+        accelerator: "kvm",
+        isClone: index === 2,
+        isRunning: index < 2,
+        steps,
+      },
       ...(index === 3 ? { endedAt: "2026-11-28T16:00:00.000Z" } : {}),
     };
   }),

@@ -110,8 +110,8 @@ function stepText({ steps }: Boot, name: string): string {
   return next === undefined ? `at ${timeText(step.ms)}` : timeText(next.ms - step.ms);
 }
 
-function describe({ accelerator, isClone, endedAt }: Boot): string {
-  return [accelerator, ...(isClone ? ["clone"] : []), ...(endedAt === undefined ? ["runs"] : ["ended"])].join(", ");
+function describe({ accelerator, isClone, isRunning }: Boot): string {
+  return [accelerator, ...(isClone ? ["clone"] : []), isRunning ? "runs" : "ended"].join(", ");
 }
 
 function timeText(ms: number): string {

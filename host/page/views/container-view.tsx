@@ -3,6 +3,7 @@ import type { ContainerTree } from "../../serve/protocol/guest-tree.ts";
 import { ActionButton } from "../parts/action-button.tsx";
 import { Facts } from "../parts/facts.tsx";
 import { Heading } from "../parts/heading.tsx";
+import { Reason } from "../parts/reason.tsx";
 import { Tabs } from "../parts/tabs.tsx";
 import { apiPath, postJson } from "../state/api.ts";
 import { containerOf, guests } from "../state/guests.ts";
@@ -114,6 +115,7 @@ function ContainerActions({
         question={{ title: `Kill ${id}?`, text: <p>SIGKILL to its first process. All others in it end too.</p> }}
         act={() => act({ action: "kill", signal: "KILL" })}
       />
+      <Reason text={state === "exited" ? "the container has exited" : undefined} />
     </div>
   );
 }

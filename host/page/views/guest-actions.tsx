@@ -2,6 +2,7 @@ import { useSignal } from "@preact/signals";
 import type { ActionAnswer, GuestAction } from "../../serve/protocol/actions.ts";
 import type { GuestTree } from "../../serve/protocol/guest-tree.ts";
 import { ActionButton } from "../parts/action-button.tsx";
+import { Reason } from "../parts/reason.tsx";
 import { apiPath, postJson } from "../state/api.ts";
 import { goTo } from "../state/route.ts";
 
@@ -60,6 +61,7 @@ export function GuestActions({ guest: { name, record } }: { readonly guest: Gues
           return done;
         }}
       />
+      <Reason text={fixed && `Pause, Resume${foreign === undefined ? "" : ", Stop"} and Fork: ${fixed}`} />
     </div>
   );
 }

@@ -39,7 +39,7 @@ export function OverviewRow({ row, index, fold }: OverviewRowProps) {
           <td
             key={column.name}
             class={`${column.name} ${column.name === "state" ? stateClass(text) : "number"}`}
-            style={{ backgroundSize: `${shareWidth(column.share?.(row))} 18px` }}
+            style={{ backgroundSize: `${shareWidth(column.share?.(row))} 2px` }}
           >
             {text}
           </td>

@@ -46,7 +46,7 @@ export function PlanTab({ guest, container }: PlanTabProps) {
                     <td class="code">{object}</td>
                     <td>{reason}</td>
                     {isMeasured && (
-                      <td class="number" style={{ backgroundSize: `${((micros ?? 0) / longest) * 100}% 18px` }}>
+                      <td class="number" style={{ backgroundSize: `${((micros ?? 0) / longest) * 100}% 2px` }}>
                         {micros === undefined ? "-" : `${micros} µs`}
                       </td>
                     )}

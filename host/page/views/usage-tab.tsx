@@ -1,7 +1,7 @@
-import { useSignal } from "@preact/signals";
+import { useComputed, useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { Chart, type ChartLine } from "../parts/chart.tsx";
-import { historyOf, samples } from "../state/guests.ts";
+import { historyOf, isGone, samples } from "../state/guests.ts";
 import type { ValueName } from "../state/usage-history.ts";
 
 const RANGES: readonly (readonly [string, number])[] = [
@@ -41,6 +41,8 @@ const CHARTS: readonly UsageChart[] = [
 /** Charts of the usage of a container, or of a guest, since the page was opened. */
 export function UsageTab({ guest, container }: { readonly guest: string; readonly container?: string }) {
   const range = useSignal(300);
+  const nothing = useComputed(() => isGone(guest, container));
+  if (nothing.value) return null;
   return (
     <>
       <fieldset class="buttons">

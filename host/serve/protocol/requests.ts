@@ -56,7 +56,8 @@ export interface Boot {
   readonly bootedAt: string;
   readonly accelerator: string;
   readonly isClone: boolean;
-  /** Set once the guest has ended. */
+  readonly isRunning: boolean;
+  /** When the guest ended, if that is on record. */
   readonly endedAt?: string;
   /** One line: why it ended, if it wasn't powered off. */
   readonly why?: string;

@@ -24,9 +24,9 @@ test("boots are those of the records, and earlier ones of guests that are gone, 
     endedGuests: () => [ended],
     boots: { list: () => log } as never,
   });
-  expect(boots.map(({ guest, steps, why }) => [guest, steps.at(-1)?.ms, why])).toEqual([
-    ["a", 30, undefined],
-    ["b", 20, "crashed"],
-    ["a", 9, undefined],
+  expect(boots.map(({ guest, steps, why, isRunning }) => [guest, steps.at(-1)?.ms, why, isRunning])).toEqual([
+    ["a", 30, undefined, true],
+    ["b", 20, "crashed", false],
+    ["a", 9, undefined, false],
   ]);
 });

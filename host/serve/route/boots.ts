@@ -10,7 +10,7 @@ const MAX_EARLIER = 50;
 /** Returns how a guest booted, step by step. */
 export function bootOf({ name, bootedAt, accelerator, clone, timeline, ended }: GuestRecord): Boot {
   return {
-    ...{ guest: name, bootedAt, accelerator, isClone: clone !== undefined },
+    ...{ guest: name, bootedAt, accelerator, isClone: clone !== undefined, isRunning: ended === undefined },
     ...(ended === undefined ? {} : { endedAt: ended.at, ...(ended.why === undefined ? {} : { why: ended.why }) }),
     steps: stepsOf(timeline),
   };
@@ -33,7 +33,7 @@ function earlierBoot(entry: BootEntry): { readonly key: string; readonly boot: B
   if ("failed" in entry || entry.details === undefined) return [];
   const { guest, timeline, at } = entry.details;
   const { accelerator } = entry;
-  const boot = { guest, bootedAt: at, accelerator, isClone: false, steps: stepsOf(timeline) };
+  const boot = { guest, bootedAt: at, accelerator, isClone: false, isRunning: false, steps: stepsOf(timeline) };
   return [{ key: JSON.stringify([guest, timeline]), boot }];
 }
 
