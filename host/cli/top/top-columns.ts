@@ -61,6 +61,8 @@ const WIDE: readonly Column[] = [
 
 /** Width from which each direction and each kind of pressure has a column. */
 const WIDE_FROM = 130;
+/** Title of the tree's own column; it fits at 80 columns. */
+const NAME = "GUEST/CONTAINER/PROCESS";
 /** The tree's own column is never narrower. */
 const LEAST_NAME = 12;
 /** Marks the selected line where there are no colours. */
@@ -81,7 +83,8 @@ export function layoutFor(width: number): Layout {
 }
 
 export function headerLine({ columns, name }: Layout): string {
-  return `  ${padded("GUEST / CONTAINER / PROCESS", name)}${columns.map((each) => ` ${cell(each, each.title)}`).join("")}`;
+  const title = NAME.length <= name ? NAME : "NAME";
+  return `  ${padded(title, name)}${columns.map((each) => ` ${cell(each, each.title)}`).join("")}`;
 }
 
 /** Formats a line of the tree: its name, indented, and as much of its image or command as there is room for. */

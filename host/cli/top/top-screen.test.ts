@@ -15,7 +15,7 @@ test("fits 80×24, with the image and command as far as there is room", () => {
   expect(lines).toHaveLength(24);
   expect(lines.slice(0, 9)).toEqual([
     "guestctl top: 2 guests, 2 containers, by name",
-    "  GUEST / CONTAINER / PRO~ STATE     CPU%   MEM  PSI% DISK/s  NET/s  STD/s UNACK",
+    "  GUEST/CONTAINER/PROCESS  STATE     CPU%   MEM  PSI% DISK/s  NET/s  STD/s UNACK",
     "  - alpha  agent restarte~ live       140  300M  10.0      -      -   4.0K   100",
     "    - cache                exit 137  90.0  5.0M     -      -      -      -     -",
     "        pid 1              running      -     -     -      -      -      -     -",
