@@ -63,6 +63,7 @@ const KINDS = {
   packets: { code: 62, sender: "agent", streams: [process], payload: true },
   captureStop: { code: 63, sender: "client", streams: [process], payload: false },
   captureEnd: { code: 64, sender: "agent", streams: [process], payload: true },
+  captureInterface: { code: 65, sender: "agent", streams: [process], payload: true },
   cores: { code: 70, sender: "client", streams: [process], payload: true },
   coreList: { code: 71, sender: "agent", streams: [process], payload: true },
   core: { code: 72, sender: "client", streams: [process], payload: true },

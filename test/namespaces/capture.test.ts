@@ -3,7 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type CaptureEvent, capturePackets } from "../../host/client/streams/capture.ts";
-import { recordEnds } from "../../host/client/streams/pcap.ts";
+import { readPcapng } from "../../host/client/streams/testing/read-pcapng.ts";
 import { compileFilter } from "../../host/packet-filter/compile-filter.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startGuestctl } from "../scenarios/guestctl-process.ts";
@@ -11,17 +11,21 @@ import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
-const HEADER = 24;
 const FILTER = "udp dst port 9000 and host 127.0.0.1";
-/** Bytes before a datagram's payload in a record: of pcap, LINUX_SLL2, IPv4 and UDP. */
-const BEFORE = 16 + 20 + 20 + 8;
+/** Bytes of IPv4 and UDP before a datagram's payload. */
+const BEFORE = 20 + 8;
 
-/** Returns the payloads of a pcap file of datagrams. */
-function payloads(pcap: Buffer): string[] {
-  expect(pcap.subarray(0, HEADER).toString("hex")).toBe(`4d3cb2a102000400000000000000000${"0f0ff000014010000"}`);
-  const records = pcap.subarray(HEADER);
-  const ends = recordEnds(records, 65_500) ?? expect.fail("a record is no packet");
-  return ends.map((end, index) => records.subarray((ends[index - 1] ?? 0) + BEFORE, end).toString());
+/** Returns the payloads of a pcapng file of datagrams. */
+const payloads = (file: Buffer) => readPcapng(file).packets.map(({ bytes }) => bytes.subarray(BEFORE).toString());
+
+const hasTcpdump = spawnSync("tcpdump", ["--version"]).status === 0;
+
+/** Returns tcpdump's lines about a file that it reads without a complaint; undefined on a machine without tcpdump. */
+function tcpdumpLines(input: Buffer): string[] | undefined {
+  if (!hasTcpdump) return undefined;
+  const { status, stdout, stderr } = spawnSync("tcpdump", ["-n", "-e", "-r", "-"], { input, encoding: "utf8" });
+  expect([status, stderr]).toEqual([0, expect.stringMatching(/^reading from file -, link-type LINUX_SLL [^\n]*\n$/)]);
+  return stdout.split("\n").slice(0, -1);
 }
 
 describeInNamespaces("guestctl capture", () => {
@@ -40,11 +44,12 @@ describeInNamespaces("guestctl capture", () => {
     await machine?.[Symbol.asyncDispose]();
   });
 
-  /** Sends datagrams from 127.0.0.1 to ports of 127.0.0.1, in the pod's network namespace. */
-  async function send(...datagrams: readonly (readonly [port: number, text: string])[]) {
+  /** Sends datagrams to ports of 127.0.0.1 or another address, in the pod's network namespace. */
+  async function send(...datagrams: readonly (readonly [port: number, text: string, to?: string])[]) {
     const script = `const socket = require("dgram").createSocket("udp4");
       const rest = ${JSON.stringify(datagrams)};
-      const next = () => rest.length === 0 ? socket.close() : socket.send(rest[0][1], rest.shift()[0], "127.0.0.1", next);
+      const next = () => rest.length === 0 ? socket.close() : send(...rest.shift());
+      const send = (port, text, to = "127.0.0.1") => socket.send(text, port, to, next);
       next();`;
     const pid = await machine.initPid();
     execFileSync("nsenter", ["-t", `${pid}`, "-n", process.execPath, "-e", script]);
@@ -67,13 +72,13 @@ describeInNamespaces("guestctl capture", () => {
     return [await running.ended, running.output.stderr, running.output.stdout.toString()];
   }
 
-  it("writes the packets that match as pcap to stdout, each once, and counts them at the end", async () => {
+  it("writes the packets that match as pcapng to stdout, each once, and counts them at the end", async () => {
     const capture = await begin(container, ...FILTER.split(" "));
     await send([9000, "one"], [9001, "other"], [9000, "two"]);
     expect(await capture.end()).toEqual({ code: 0, lines: ["guestctl: 2 packets captured, 0 dropped by the guest"] });
     expect(payloads(capture.output.stdout)).toEqual(["one", "two"]);
-    const seconds = capture.output.stdout.readUInt32LE(HEADER);
-    expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(600);
+    const { packets } = readPcapng(capture.output.stdout);
+    for (const { seconds } of packets) expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(600);
   });
 
   it("says of each packet of a burst how many bytes it had on the wire", async () => {
@@ -83,28 +88,42 @@ describeInNamespaces("guestctl capture", () => {
     process.kill(agent, "SIGSTOP");
     await send(...texts.map((text) => [9000, text] as const)).finally(() => process.kill(agent, "SIGCONT"));
     await capture.end();
-    const records = capture.output.stdout.subarray(HEADER);
-    const ends = recordEnds(records, 65_500) ?? expect.fail("a record is no packet");
-    const lengths = ends.map((_, index) => records.readUInt32LE((ends[index - 1] ?? 0) + 12));
-    expect(lengths).toEqual(texts.map((text) => 20 + 20 + 8 + text.length));
+    const { packets } = readPcapng(capture.output.stdout);
+    expect(packets.map(({ original }) => original)).toEqual(texts.map((text) => BEFORE + text.length));
   });
 
-  const hasTcpdump = spawnSync("tcpdump", ["--version"]).status === 0;
-  it.skipIf(!hasTcpdump)(
-    `is read by tcpdump${hasTcpdump ? "" : " (skipped: no tcpdump on this machine)"}`,
-    async () => {
-      const capture = await begin(container, FILTER);
-      await send([9000, "one"]);
-      await capture.end();
-      const input = capture.output.stdout;
-      const text = execFileSync("tcpdump", ["-n", "-r", "-"], {
-        input,
-        encoding: "utf8",
-        stdio: ["pipe", "pipe", "ignore"],
-      });
-      expect(text).toMatch(/^\S+ lo +In +IP 127\.0\.0\.1\.\d+ > 127\.0\.0\.1\.9000: UDP, length 3\n$/);
-    },
-  );
+  it(`is read by tcpdump, with each packet's direction${hasTcpdump ? "" : " (not compared: no tcpdump on this machine)"}`, async () => {
+    const capture = await begin(container, FILTER);
+    await send([9000, "one"], [9000, "three"]);
+    await capture.end();
+    const line = (length: number) =>
+      expect.stringMatching(`^\\S+ +In .*127\\.0\\.0\\.1\\.\\d+ > 127\\.0\\.0\\.1\\.9000: UDP, length ${length}$`);
+    expect(tcpdumpLines(capture.output.stdout) ?? [line(3), line(5)]).toEqual([line(3), line(5)]);
+    const none = await begin(container, "udp port 9003");
+    await none.end();
+    expect(tcpdumpLines(none.output.stdout) ?? []).toEqual([]);
+  });
+
+  it("has the guest's names of interfaces, whatever the host calls its own", async () => {
+    const script = [
+      "ip link add in-guest type veth peer name wire",
+      "ip link set wire up && ip link set in-guest up && ip addr add 198.51.100.1/24 dev in-guest",
+      "ip neigh add 198.51.100.9 lladdr 02:00:00:00:00:09 dev in-guest",
+      "until ip link show in-guest | grep -q 'state UP'; do sleep 0.1; done",
+    ];
+    await machine.shell(script.join(" && "));
+    const capture = await begin(container, "udp port 9004");
+    await send([9004, "lo"]);
+    await send([9004, "out", "198.51.100.9"]);
+    await capture.end();
+    const { packets } = readPcapng(capture.output.stdout);
+    expect(packets.map(({ interfaceName, direction }) => [interfaceName, direction])).toEqual([
+      ["lo", 0],
+      ["in-guest", 4],
+      ["wire", 3],
+    ]);
+    expect(tcpdumpLines(capture.output.stdout)?.length ?? 3).toBe(3);
+  });
 
   it("ends after --count packets, keeps the first bytes, and writes to a file for its owner alone", async () => {
     const file = join(machine.directory, "web.pcap");
@@ -113,9 +132,10 @@ describeInNamespaces("guestctl capture", () => {
     await send([9000, "first"], [9000, "second"], [9000, "third"]);
     expect(await capture.ended).toBe(0);
     expect(capture.output.stderr).toMatch(/^guestctl: capturing lo of \S+\nguestctl: 2 packets captured, \d dropped/);
-    const records = readFileSync(file).subarray(HEADER);
-    expect(records.length).toBe(2 * (16 + 20 + 30));
-    expect(records.readUInt32LE(12)).toBe(20 + 20 + 8 + "first".length);
+    const { packets } = readPcapng(readFileSync(file));
+    expect(packets.map(({ bytes }) => bytes.length)).toEqual([30, 30]);
+    expect(packets[0]?.original).toBe(BEFORE + "first".length);
+    expect(tcpdumpLines(readFileSync(file))?.length ?? 2).toBe(2);
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 

@@ -62,6 +62,7 @@ const VALID: Record<Call, unknown[]> = {
   bindPackets: [9999, "lo", 3, 4096],
   readPackets: [9999, region, 1, ints],
   packetCounts: [9999, ints],
+  interfaceName: [9999, 1, new Uint8Array(16)],
   listen: [9999, 1],
   accept: [9999],
   endConnection: [9999],

@@ -96,6 +96,8 @@ export interface NativeAddon {
   /** Sets the first elements of `read` to the bytes and packets written, also if it fails then. */
   readPackets(fd: number, into: Uint8Array, snap: number, read: Int32Array): number;
   packetCounts(fd: number, counts: Int32Array): number;
+  /** Writes a name without its terminator into 16 bytes or more; returns its length. */
+  interfaceName(fd: number, index: number, into: Uint8Array): number;
   listen(fd: number, backlog: number): number;
   accept(fd: number): number;
   endConnection(fd: number): number;

@@ -99,6 +99,7 @@ test.each<[string, (calls: Calls) => unknown]>([
   ["receive packets of interface lo", (calls) => calls.bindPackets(9, "lo", 3, 4096)],
   ["receive packets of all interfaces", (calls) => calls.bindPackets(9, "", 3, 4096)],
   ["count packets fd 9", (calls) => calls.packetCounts(9)],
+  ["get the name of interface 2", (calls) => calls.interfaceName(9, 2)],
   ["recv fd 9", (calls) => calls.peek(9, BYTES)],
   ["socketpair", (calls) => calls.socketPair("stream")],
   ["sendmsg fd 9 with 3 bytes and 2 descriptors", (calls) => calls.sendMessage(9, BYTES, [1, 2])],

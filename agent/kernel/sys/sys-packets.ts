@@ -3,6 +3,9 @@ import type { Fd } from "../kernel.ts";
 import type { NativeAddon } from "./native-addon.ts";
 import { checked, EAGAIN } from "./sys-result.ts";
 
+/** Bytes of an interface's name, with its terminator. */
+const IFNAMSIZ = 16;
+
 /** Packets that a socket gave at once. */
 export interface PacketsRead {
   readonly bytes: number;
@@ -14,6 +17,7 @@ export interface PacketsRead {
 /** Creates the calls for packet sockets, which `socketIn` creates with family packet and type datagram. */
 export function packetCalls(addon: NativeAddon) {
   const pair = new Int32Array(2);
+  const name = Buffer.alloc(IFNAMSIZ);
   return {
     /** Replaces a socket's filter by a classic BPF program. */
     attachFilter(fd: Fd, program: Uint8Array) {
@@ -37,6 +41,11 @@ export function packetCalls(addon: NativeAddon) {
       checked(addon.packetCounts(fd, pair), "count packets", fd);
       const [received = 0, dropped = 0] = pair;
       return { received: received >>> 0, dropped: dropped >>> 0 };
+    },
+    /** Returns the name of an interface of the socket's namespace. ENODEV if it is gone. */
+    interfaceName(fd: Fd, index: number): string {
+      const length = checked(addon.interfaceName(fd, index, name), "get the name of", `interface ${index}`);
+      return name.toString("utf8", 0, length);
     },
   };
 }

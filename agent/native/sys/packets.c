@@ -184,12 +184,37 @@ static napi_value call_packet_counts(napi_env env, napi_callback_info info) {
   return result(env, status);
 }
 
+/*
+ * interfaceName(fd, index, into): writes the name of an interface of the socket's namespace; returns its length. `into` has
+ * IFNAMSIZ bytes or more.
+ */
+static napi_value call_interface_name(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  int64_t index;
+  uint8_t *into;
+  size_t length;
+  struct ifreq interface;
+  memset(&interface, 0, sizeof(interface));
+  if (!args_begin(&args, env, info, 3) || !arg_fd(&args, "fd", &fd) || !arg_int(&args, "index", 0, INT_MAX, &index) ||
+      !arg_bytes(&args, "into", &into, &length))
+    return NULL;
+  if (length < sizeof(interface.ifr_name)) return result(env, -EINVAL);
+  interface.ifr_ifindex = (int)index;
+  int64_t status = SYS_RETRY(ioctl(fd, SIOCGIFNAME, &interface));
+  if (status < 0) return result(env, status);
+  size_t named = strnlen(interface.ifr_name, sizeof(interface.ifr_name));
+  memcpy(into, interface.ifr_name, named);
+  return result(env, (int64_t)named);
+}
+
 napi_status packets_register(napi_env env, napi_value exports) {
   static const struct function table[] = {
       {"attachFilter", call_attach_filter},
       {"bindPackets", call_bind_packets},
       {"readPackets", call_read_packets},
       {"packetCounts", call_packet_counts},
+      {"interfaceName", call_interface_name},
   };
   return REGISTER(env, exports, table);
 }

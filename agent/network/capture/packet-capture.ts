@@ -1,4 +1,4 @@
-import { AgentError } from "../../kernel/error.ts";
+import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { Fd } from "../../kernel/kernel.ts";
 import type { RealSys } from "../../kernel/sys/sys.ts";
 
@@ -11,8 +11,13 @@ const NOTHING = Uint8Array.of(6, 0, 0, 0, 0, 0, 0, 0);
 
 export type PacketSys = Pick<
   RealSys,
-  "socketIn" | "attachFilter" | "bindPackets" | "readPackets" | "packetCounts" | "poll" | "close"
+  "socketIn" | "attachFilter" | "bindPackets" | "readPackets" | "packetCounts" | "interfaceName" | "poll" | "close"
 >;
+
+/** Bytes before a packet in a record: of pcap, then of LINUX_SLL2. */
+const [RECORD_HEADER, LINK_HEADER] = [16, 20];
+/** Interfaces whose names are remembered as sent. A container that creates more has some of them sent again. */
+const MAX_NAMED = 4096;
 
 export interface PacketSource {
   /** File or pidfd of a network namespace. */
@@ -25,10 +30,17 @@ export interface PacketSource {
   readonly snapLength: number;
 }
 
+export interface NamedInterface {
+  readonly index: number;
+  readonly name: string;
+}
+
 /** Packets read at once. */
 export interface ReadPackets {
   readonly bytes: number;
   readonly packets: number;
+  /** Interfaces of these packets that no earlier read has named. */
+  readonly interfaces: readonly NamedInterface[];
   /** True if the interface was removed or is down: no more packets come. */
   readonly isGone: boolean;
 }
@@ -40,6 +52,7 @@ export class PacketCapture {
   readonly #snapLength: number;
   /** Aborted by `stop` and `close`. */
   readonly #ended = new AbortController();
+  readonly #named = new Set<number>();
   #dropped = 0;
   #isClosed = false;
 
@@ -82,7 +95,31 @@ export class PacketCapture {
     const { bytes, packets, error } = this.#sys.readPackets(this.#fd, into, this.#snapLength);
     const isGone = error?.code === "ENETDOWN";
     if (error !== undefined && !isGone) throw error;
-    return { bytes, packets, isGone };
+    return { bytes, packets, interfaces: this.#newInterfaces(into, bytes), isGone };
+  }
+
+  #newInterfaces(records: Uint8Array, bytes: number): NamedInterface[] {
+    const view = new DataView(records.buffer, records.byteOffset, bytes);
+    const found: NamedInterface[] = [];
+    for (let at = 0; at + RECORD_HEADER + LINK_HEADER <= bytes; at += RECORD_HEADER + view.getUint32(at + 8, true)) {
+      const index = view.getUint32(at + RECORD_HEADER + 4);
+      if (this.#named.has(index)) continue;
+      if (this.#named.size === MAX_NAMED) this.#named.clear();
+      this.#named.add(index);
+      const name = this.#nameOf(index);
+      if (name !== undefined) found.push({ index, name });
+    }
+    return found;
+  }
+
+  /** Returns undefined if the interface has been removed since. */
+  #nameOf(index: number): string | undefined {
+    try {
+      return this.#sys.interfaceName(this.#fd, index);
+    } catch (error) {
+      if (error instanceof SystemError && error.code === "ENODEV") return undefined;
+      throw error;
+    }
   }
 
   /** Receives no more packets; those received before can still be read. Idempotent. */

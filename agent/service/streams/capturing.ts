@@ -7,6 +7,8 @@ import { PacketCapture, type PacketSys } from "../../network/capture/packet-capt
 import { findContainer } from "../find-container.ts";
 import type { Agent } from "../rpc.ts";
 
+/** Highest version of the protocol; since 2 the agent names interfaces. */
+const VERSION = 2;
 /** Most captures at once. */
 const MAX_CAPTURES = 8;
 /** Longest part of a packet: one frame holds it with both its headers. */
@@ -20,7 +22,7 @@ const captureRequest = codec("guestd.v1.CaptureRequest", guestd.v1.CaptureReques
 
 export interface OpenCapture {
   readonly capture: PacketCapture;
-  readonly snapLength: number;
+  readonly started: { readonly version: number; readonly snap_length: number };
   /** Calls back if the container ends before the capture is closed, with one line. */
   onContainerEnd(callback: (reason: string) => void): void;
   /** Throws if the policy denies the capture, now that it has changed. */
@@ -70,7 +72,7 @@ export class Capturing {
     let isClosed = false;
     return {
       capture,
-      snapLength,
+      started: { version: Math.min(request.version, VERSION), snap_length: snapLength },
       checkAgain: checkPolicy,
       onContainerEnd: (callback) => {
         onEnd = callback;
@@ -97,7 +99,7 @@ function decode(payload: Uint8Array): guestd.v1.CaptureRequest {
 
 function check({ version, interface: name, filter, snap_length: snap }: guestd.v1.CaptureRequest): void {
   const refuse = (why: string) => new AgentError("invalid-argument", `capture: ${why}`);
-  if (version < 1) throw refuse("the request has no version; set 1");
+  if (version < 1) throw refuse(`the request has no version; set ${VERSION}`);
   if (Buffer.byteLength(name) > MAX_INTERFACE || name.includes("\0")) {
     throw refuse(`${JSON.stringify(name.slice(0, 80))} is no name of an interface (at most ${MAX_INTERFACE} bytes)`);
   }

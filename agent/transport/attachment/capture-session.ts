@@ -7,6 +7,7 @@ import type { ConnectionKinds, Handler, Opening } from "./attachment-connection.
 import type { FrameStream } from "./frame-stream.ts";
 
 const started = codec("guestd.v1.CaptureStarted", guestd.v1.CaptureStarted);
+const namedInterface = codec("guestd.v1.CaptureInterface", guestd.v1.CaptureInterface);
 const captureEnd = codec("guestd.v1.CaptureEnd", guestd.v1.CaptureEnd);
 
 /** Packets on their way to a frame, which copies them at once. */
@@ -34,7 +35,7 @@ class CaptureSession implements Handler {
     this.#frames = frames;
     this.#open = open;
     open.onContainerEnd((reason) => this.#stop(reason));
-    frames.push("captureStarted", STREAM.process, 0, started.encode({ version: 1, snap_length: open.snapLength }));
+    frames.push("captureStarted", STREAM.process, 0, started.encode(open.started));
     this.#send().catch((error: unknown) => frames.fail(error));
   }
 
@@ -63,7 +64,12 @@ class CaptureSession implements Handler {
     scratch ??= Buffer.allocUnsafeSlow(MAX_PAYLOAD_BYTES);
     for (;;) {
       await capture.wait();
-      const { bytes, packets, isGone } = capture.read(scratch);
+      const { bytes, packets, interfaces, isGone } = capture.read(scratch);
+      if (this.#open.started.version > 1) {
+        for (const each of interfaces) {
+          this.#frames.push("captureInterface", STREAM.process, 0, namedInterface.encode(each));
+        }
+      }
       if (bytes > 0) {
         const at = this.#packets;
         this.#packets += packets;

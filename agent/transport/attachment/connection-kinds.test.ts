@@ -272,8 +272,8 @@ describe("forwarded connections", () => {
 
 describe("a capture", () => {
   /** A capture of an interface, of which the test plays what is read. */
-  function serve() {
-    const reads: { bytes: Buffer; packets: number; isGone?: boolean }[] = [];
+  function serve(version = 2) {
+    const reads: { bytes: Buffer; packets: number; isGone?: boolean; interfaces?: object[] }[] = [];
     let wake = () => {};
     let onContainerEnd = (_reason: string) => {};
     const capture = {
@@ -285,13 +285,13 @@ describe("a capture", () => {
       wait: () =>
         reads.length > 0 || capture.isStopped ? Promise.resolve() : new Promise<void>((done) => (wake = done)),
       read(into: Buffer) {
-        const { bytes = Buffer.alloc(0), packets = 0, isGone = false } = reads.shift() ?? {};
-        return { bytes: bytes.copy(into), packets, isGone };
+        const { bytes = Buffer.alloc(0), packets = 0, isGone = false, interfaces = [] } = reads.shift() ?? {};
+        return { bytes: bytes.copy(into), packets, interfaces, isGone };
       },
     };
     const close = vi.fn();
     const open = {
-      snapLength: 96,
+      started: { version, snap_length: 96 },
       capture,
       close,
       onContainerEnd: (on: typeof onContainerEnd) => (onContainerEnd = on),
@@ -299,8 +299,8 @@ describe("a capture", () => {
     const kinds = captureKinds(async () => ({ open: () => open }) as unknown as Capturing);
     const { client } = serveClient({ kinds });
     client.send("capture", PROCESS, 0);
-    const arrive = (bytes: string, packets: number, isGone = false) => {
-      reads.push({ bytes: text(bytes), packets, isGone });
+    const arrive = (bytes: string, packets: number, isGone = false, interfaces: object[] = []) => {
+      reads.push({ bytes: text(bytes), packets, isGone, interfaces });
       wake();
     };
     return { client, capture, close, arrive, endContainer: (reason: string) => onContainerEnd(reason) };
@@ -309,7 +309,7 @@ describe("a capture", () => {
 
   test("sends packets with their numbers, and the counts once the client stops it", async () => {
     const { client, arrive, close } = serve();
-    expect(await client.next(1)).toEqual([["captureStarted", PROCESS, 0, { version: 1, snap_length: 96 }]]);
+    expect(await client.next(1)).toEqual([["captureStarted", PROCESS, 0, { version: 2, snap_length: 96 }]]);
     arrive("abc", 2);
     arrive("d", 1);
     expect(await client.next(2)).toEqual([
@@ -319,6 +319,19 @@ describe("a capture", () => {
     client.send("ping", PROCESS, 5).send("pong", PROCESS, 6).send("captureStop", PROCESS, 0);
     expect(await client.next(2)).toEqual([["pong", PROCESS, 5], end(3, "")]);
     expect(close).toHaveBeenCalled();
+  });
+
+  test("names interfaces before their packets, unless the client speaks version 1", async () => {
+    const eth0 = { index: 2, name: "eth0" };
+    const { client, arrive } = serve();
+    arrive("a", 1, false, [eth0]);
+    expect((await client.next(3)).slice(1)).toEqual([
+      ["captureInterface", PROCESS, 0, eth0],
+      ["packets", PROCESS, 0, "a"],
+    ]);
+    const old = serve(1);
+    old.arrive("a", 1, false, [eth0]);
+    expect((await old.client.next(2)).slice(1)).toEqual([["packets", PROCESS, 0, "a"]]);
   });
 
   test("ends with its interface, after the packets that were received", async () => {

@@ -1,7 +1,8 @@
 import { createWriteStream } from "node:fs";
 import type { Command } from "commander";
 import { type CaptureEvent, capturePackets } from "../../client/streams/capture.ts";
-import { MAX_SNAP, pcapHeader } from "../../client/streams/pcap.ts";
+import { MAX_SNAP } from "../../client/streams/pcap.ts";
+import { PcapngFile } from "../../client/streams/pcapng.ts";
 import { oneLine } from "../../operation-error.ts";
 import { compileFilter } from "../../packet-filter/compile-filter.ts";
 import { StateStore } from "../../state/state-store.ts";
@@ -19,9 +20,10 @@ interface CaptureFlags extends TargetFlags {
 }
 
 const HELP = `
-The output is a pcap file for tcpdump and Wireshark. ^C ends the capture; the last line on stderr counts the packets, and those
-that the guest dropped because they were not read fast enough. If the agent or the connection is lost, the capture continues
-with the next agent, and one line says that packets are missing.
+The output is a pcapng file for Wireshark and tcpdump. It has the guest's names of interfaces, which Wireshark shows, and each
+packet's direction, which tcpdump -e shows. ^C ends the capture; the last line on stderr counts the packets, and those that the
+guest dropped because they were not read fast enough. If the agent or the connection is lost, the capture continues with the
+next agent, and one line says that packets are missing.
 
   guestctl capture web | tcpdump -n -r -
   guestctl capture web tcp port 80 and host 10.0.0.2 -w web.pcap
@@ -36,7 +38,7 @@ export function addCapture(program: Command): void {
     .command("capture")
     .summary("capture the packets of a container's network")
     .description(
-      "Write the packets of a container's network namespace as pcap to stdout or a file. TARGET is a container's id or the beginning of a random one, or the name of a guest.",
+      "Write the packets of a container's network namespace as pcapng to stdout or a file. TARGET is a container's id or the beginning of a random one, or the name of a guest.",
     )
     .usage("[options] TARGET [filter…]")
     .argument("<target>")
@@ -67,18 +69,22 @@ async function capture(text: string, words: readonly string[], flags: CaptureFla
   const target = { container, filter, ...(interfaceName === undefined ? {} : { interfaceName }) };
   const named = snapLength === undefined ? target : { ...target, snapLength };
   let written = 0;
-  let isStarted = false;
+  let file: PcapngFile | undefined;
   for await (const event of capturePackets(address(), named, { stop: stop.signal })) {
     switch (event.type) {
       case "started":
-        if (!isStarted) await output.write(pcapHeader(event.snapLength));
-        report(`${isStarted ? "capturing again" : "capturing"} ${interfaceName ?? "all interfaces"} of ${text}`);
-        isStarted = true;
+        report(`${file ? "capturing again" : "capturing"} ${interfaceName ?? "all interfaces"} of ${text}`);
+        if (file !== undefined) break;
+        file = new PcapngFile(event.snapLength);
+        await output.write(file.begin());
+        break;
+      case "interface":
+        file?.name(event.index, event.name);
         break;
       case "packets": {
         const taken = Math.min(event.ends.length, most - written);
-        if (taken === 0) break;
-        await output.write(event.bytes.subarray(0, event.ends[taken - 1]));
+        if (taken === 0 || file === undefined) break;
+        await output.write(file.packets(event.bytes, event.ends.slice(0, taken)));
         written += taken;
         if (written === most) stop.abort();
         break;
@@ -87,6 +93,7 @@ async function capture(text: string, words: readonly string[], flags: CaptureFla
         report(`capture: cut after packet ${written}, the next ones are missing: ${event.reason}; reconnecting`);
         break;
       default:
+        if (file !== undefined) await output.write(file.end());
         reportEnd(written, event);
     }
     if (output.error !== undefined) throw output.error;
@@ -100,7 +107,7 @@ interface Output extends AsyncDisposable {
   write(bytes: Buffer): Promise<void>;
 }
 
-/** Opens a file for pcap, or stdout. `onError` is called once if it fails; a reader of stdout that is gone is no error. */
+/** Opens a file for packets, or stdout. `onError` is called once if it fails; a reader of stdout that is gone is no error. */
 function openOutput(file: string | undefined, onError: (error: Error) => void): Output {
   const to = file === undefined ? process.stdout : createWriteStream(file, { mode: 0o600 });
   let error: CliError | undefined;

@@ -35,6 +35,7 @@ export const FIELD_RULES: Readonly<Record<string, Rule>> = {
     ...{ removed_containers: "id", removed_forwards: "id" },
   },
   "guestd.v1.Gap": { reason: "text" },
+  "guestd.v1.CaptureInterface": { name: "text" },
   "guestd.v1.CaptureEnd": { reason: "text" },
   "guestd.v1.CopyEnd": { notes: "text" },
   "guestd.v1.CoreList": { cores: { command: "document" } },

@@ -31,6 +31,7 @@ export const answers = {
   time: answer("guestd.v1.Time", v1.Time),
   failure: answer("guestd.v1.Failure", v1.Failure),
   captureStarted: answer("guestd.v1.CaptureStarted", v1.CaptureStarted),
+  captureInterface: answer("guestd.v1.CaptureInterface", v1.CaptureInterface),
   captureEnd: answer("guestd.v1.CaptureEnd", v1.CaptureEnd),
   copyReady: answer("guestd.v1.CopyReady", v1.CopyReady),
   copyEnd: answer("guestd.v1.CopyEnd", v1.CopyEnd),

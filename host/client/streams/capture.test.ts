@@ -11,12 +11,15 @@ import { type CaptureEvent, capturePackets } from "./capture.ts";
 import { recordEnds } from "./pcap.ts";
 
 const started = codec("guestd.v1.CaptureStarted", guestd.v1.CaptureStarted);
+const captureInterface = codec("guestd.v1.CaptureInterface", guestd.v1.CaptureInterface);
 const captureEnd = codec("guestd.v1.CaptureEnd", guestd.v1.CaptureEnd);
 
 const frame = (type: FrameType, offset: number, payload?: Uint8Array) =>
   encodeStreamFrame(type, STREAM.process, offset, payload);
 const begin = (snap_length = 100) => frame("captureStarted", 0, started.encode({ version: 1, snap_length }));
 const end = (counts: object) => frame("captureEnd", 0, captureEnd.encode(counts));
+
+const named = (name: string) => frame("captureInterface", 0, captureInterface.encode({ index: 2, name }));
 
 /** Returns a record with these header fields and a body of `length` bytes. */
 function record(length: number, { nanoseconds = 0, kept = length, original = length } = {}): Buffer {
@@ -84,6 +87,7 @@ describe("a client that captures", () => {
     ["bytes that are no packets", [begin(), frame("packets", 0, record(121))], "bytes that are no packets"],
     ["packets that are missing", [begin(), frame("packets", 1, record(20))], "packet 1 after 0 packets"],
     ["packets before it has started", [frame("packets", 0, record(20))], "packets before the start"],
+    ["a long name", [begin(), named("x".repeat(91))], "an interface's name of 91 characters"],
     ["an end before it has started", [end({})], "an end before the start"],
     ["two starts", [begin(), begin()], "a second start"],
     ["an impossible snap length", [begin(65_501)], "a snap length of 65501 bytes"],
@@ -97,7 +101,8 @@ describe("a client that captures", () => {
   });
 
   it("escapes what the agent says", async () => {
-    const all = await events([begin(), end({ reason: "\u001b[2J\n" })]);
+    const all = await events([begin(), named("\u001b[2J"), end({ reason: "\u001b[2J\n" })]);
+    expect(all[1]).toEqual({ type: "interface", index: 2, name: "\\u001b[2J" });
     expect(all.at(-1)).toMatchObject({ reason: "\\u001b[2J\\u000a" });
   });
 });

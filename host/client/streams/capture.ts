@@ -14,8 +14,12 @@ import { RpcError } from "../rpc-error.ts";
 import { dialStreams } from "./dial-streams.ts";
 import { MAX_SNAP, recordEnds } from "./pcap.ts";
 
+/** Highest version of the protocol. */
+const VERSION = 2;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5000;
+/** Most characters of an interface's name: 15 bytes, each escaped. */
+const MAX_NAME = 15 * 6;
 const PING_MS = 15_000;
 /** Pings without an answer after which the connection counts as lost. */
 const MISSED = 3;
@@ -44,7 +48,9 @@ export interface CaptureOptions {
 export type CaptureEvent =
   /** Packets are received from now on; again after `interrupted`. */
   | { readonly type: "started"; readonly snapLength: number }
-  /** Whole records of a pcap file. `ends` has the position after each of them. */
+  /** The name of an interface in the guest, before its first packet; again after `started`. */
+  | { readonly type: "interface"; readonly index: number; readonly name: string }
+  /** Whole records of pcap with LINUX_SLL2, as `PcapngFile` takes them. `ends` has the position after each of them. */
   | { readonly type: "packets"; readonly bytes: Buffer; readonly ends: readonly number[] }
   /** The connection is lost. Packets until the next `started` are missing, and those dropped before are not counted. */
   | { readonly type: "interrupted"; readonly reason: string }
@@ -100,7 +106,13 @@ async function* eventsOf(
 ): AsyncGenerator<CaptureEvent, void> {
   const socket = await dial(address, stop === undefined ? {} : { signal: stop });
   socket.on("error", () => undefined);
-  const request = { version: 1, container_id: container, interface: interfaceName, filter, snap_length: snapLength };
+  const request = {
+    version: VERSION,
+    container_id: container,
+    interface: interfaceName,
+    filter,
+    snap_length: snapLength,
+  };
   socket.write(encodeStreamFrame("capture", STREAM.process, 0, requests.capture.encode(request)));
   const timers = keepAlive(socket);
   const onStop = () => {
@@ -155,6 +167,11 @@ function take(
       if (state.snapLength < 1 || state.snapLength > MAX_SNAP)
         throw wrong(`a snap length of ${state.snapLength} bytes`);
       return { type: "started", snapLength: state.snapLength };
+    }
+    case "captureInterface": {
+      const { index, name } = answers.captureInterface.decode(payload);
+      if (name.length > MAX_NAME) throw wrong(`an interface's name of ${name.length} characters`);
+      return { type: "interface", index, name };
     }
     case "packets": {
       if (state.snapLength === 0) throw wrong("packets before the start");

@@ -1,22 +1,9 @@
-/** Bytes before a packet in a pcap file: seconds, nanoseconds, bytes kept, bytes on the wire. */
-const RECORD_HEADER = 16;
+/** Bytes before a packet in a record: seconds, nanoseconds, bytes kept, bytes on the wire. */
+export const RECORD_HEADER = 16;
 /** Header of LINKTYPE_LINUX_SLL2 before each packet: protocol, interface, kind of link, direction, sender. */
-const LINK_HEADER = 20;
+export const LINK_HEADER = 20;
 /** Most bytes of a packet after its link header. */
 export const MAX_SNAP = 65_500;
-const LINUX_SLL2 = 276;
-const NANOSECONDS = 0xa1b2_3c4d;
-
-/** Returns the beginning of a pcap file whose packets have up to `snapLength` bytes after their link headers. */
-export function pcapHeader(snapLength: number): Buffer {
-  const header = Buffer.alloc(24);
-  header.writeUInt32LE(NANOSECONDS, 0);
-  header.writeUInt16LE(2, 4);
-  header.writeUInt16LE(4, 6);
-  header.writeUInt32LE(snapLength + LINK_HEADER, 16);
-  header.writeUInt32LE(LINUX_SLL2, 20);
-  return header;
-}
 
 /** Returns where each of the packets in `bytes` ends; undefined unless all are whole and have possible lengths and times. */
 export function recordEnds(bytes: Buffer, snapLength: number): number[] | undefined {

@@ -19,7 +19,10 @@ const ANSWERS: Partial<Record<FrameType, readonly [once: readonly FrameType[], e
   ports: [["portList"], ["portList"]],
   events: [["eventsStart"], ["event"]],
   watch: [[], ["watchUpdate"]],
-  capture: [["captureStarted"], ["packets"]],
+  capture: [
+    ["captureStarted", "captureInterface"],
+    ["captureInterface", "packets"],
+  ],
   cores: [["coreList"], ["coreList"]],
   core: [["coreStart"], ["coreData"]],
   coresRemove: [["coresRemoved"], ["coresRemoved"]],
@@ -29,7 +32,8 @@ const MESSAGES: Partial<Record<FrameType, string>> = {
   ...{ hello: "Hello", gap: "Gap", exit: "Exit", error: "Failure", time: "Time", stdinUnsure: "Gap" },
   ...{ copyReady: "CopyReady", copyEnd: "CopyEnd", forwardRefused: "ForwardRefusal", portList: "ListeningPorts" },
   ...{ eventsStart: "EventsStart", event: "Event", eventsGap: "Gap", watchUpdate: "WatchUpdate" },
-  ...{ captureStarted: "CaptureStarted", captureEnd: "CaptureEnd", coreList: "CoreList", coreStart: "CoreStart" },
+  ...{ captureStarted: "CaptureStarted", captureInterface: "CaptureInterface", captureEnd: "CaptureEnd" },
+  ...{ coreList: "CoreList", coreStart: "CoreStart" },
 };
 
 export type StreamManner = Manner | "half" | "silent" | "errors";

@@ -26,6 +26,7 @@ export const messages = {
   copyReady: codec(name("CopyReady"), v1.CopyReady),
   copyEnd: codec(name("CopyEnd"), v1.CopyEnd),
   captureStarted: codec(name("CaptureStarted"), v1.CaptureStarted),
+  captureInterface: codec(name("CaptureInterface"), v1.CaptureInterface),
   captureEnd: codec(name("CaptureEnd"), v1.CaptureEnd),
 };
 
