@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { onProcessEnd } from "../../lib/process-end.ts";
 import { Console } from "./console.ts";
 import { MachineError } from "./machine-error.ts";
+import { startRemedy } from "./start-failures.ts";
 
 /** How a program ended: with an exit status, or by a signal. */
 export interface Ending {
@@ -88,11 +89,13 @@ export class Child {
     await timer;
   }
 
-  /** Returns the error for a program that ended unexpectedly. */
+  /** Returns the error for a program that ended unexpectedly, with a remedy for what it said last, if one is known. */
   async failure(): Promise<MachineError> {
     const { status, signal } = await this.ended;
     const how = signal === undefined ? `exit status ${status ?? "unknown"}` : signal;
     const last = this.messages.tail(3).join("; ");
-    return new MachineError(`${this.name} ended with ${how}${last === "" ? "" : `: ${last}`}`);
+    const said = last === "" ? "" : `: ${last}`;
+    const remedy = startRemedy(last);
+    return new MachineError(`${this.name} ended with ${how}${said}${remedy === undefined ? "" : `; ${remedy}`}`);
   }
 }
