@@ -274,7 +274,7 @@ export class Container {
    */
   async signal(execId: string, signal: number, beforeSend: () => void = () => undefined): Promise<void> {
     if (execId === "" && signal === SIGKILL) {
-      killCgroup(this.#kernel.files, this.cgroup);
+      this.#killAll();
       this.#init.kill();
       return;
     }
@@ -296,7 +296,7 @@ export class Container {
    */
   async remove(signal: AbortSignal): Promise<void> {
     this.#removal.abort(REMOVED);
-    killCgroup(this.#kernel.files, this.cgroup);
+    this.#killAll();
     await Promise.allSettled(this.#execs.launching);
     for (const process of this.processes) process.kill();
     for (const process of this.processes) await process.wait(signal);
@@ -304,6 +304,11 @@ export class Container {
     this.#execs.clear();
     await this.#kernel.contained.end(this.id);
     await this.#runtime.remove();
+  }
+
+  #killAll(): void {
+    killCgroup(this.#kernel.files, this.cgroup);
+    this.#kernel.killed?.watch(this.cgroup);
   }
 
   /** Publishes the end of a process that has started, once it ends. */

@@ -266,6 +266,12 @@ export interface MappedTarget {
   readonly params: string;
 }
 
+/** Helps killed containers to end. */
+export interface KilledCgroups {
+  /** Call it when all processes of a container's cgroup were killed: watches until the last one has ended. */
+  watch(cgroup: string): void;
+}
+
 /** Everything the agent may ask of the machine; tests pass in a recording double. */
 export interface Kernel {
   readonly sys: Sys;
@@ -275,4 +281,5 @@ export interface Kernel {
   readonly contained: ContainedFiles;
   /** Keeps output on its way to hosts; without it, output read from a pipe is lost if the agent dies. */
   readonly outputs?: OutputJournal;
+  readonly killed?: KilledCgroups;
 }

@@ -1,6 +1,8 @@
 import { cgroupNotices } from "../container/cgroup/cgroup-notices.ts";
 import { type HookFailure, hookFailures } from "../container/hooks/run-hooks.ts";
+import { KilledContainers, killedNotices } from "../container/killed/killed-containers.ts";
 import { newLaunchId } from "../container/launch.ts";
+import { ownsKernel } from "../guest/guest-sysctls.ts";
 import { FileServers } from "../kernel/files/file-servers.ts";
 import { realFiles } from "../kernel/files.ts";
 import { openInit } from "../kernel/init/open-init.ts";
@@ -69,6 +71,7 @@ export async function openKernel(): Promise<OpenedKernel> {
   const ledger = openStreamLedger(`${stateDirectory}/streams`, mapJournal);
   const files = { ...realFiles, mounts: watchedMounts(sys.changed, realFiles.readText) };
   const contained = new FileServers({ sys, init, newId: newLaunchId });
+  const killed = new KilledContainers({ kernel: { sys, files }, ownsKernel: ownsKernel() });
   const heartbeat = startHeartbeat(init, options.watchdogMs);
   const sink = new LogSink();
   const log = createLog({ level: options.logLevel, version: VERSION, write: (line) => sink.write(line) });
@@ -78,7 +81,7 @@ export async function openKernel(): Promise<OpenedKernel> {
   logDefects(log);
   void init.ended.then((error) => endAgent(log, error));
   return {
-    kernel: { sys, init, files, contained, outputs: journal.outputs },
+    kernel: { sys, init, files, contained, killed, outputs: journal.outputs },
     ...{ options, stateDirectory, journal, ledger, heartbeat, sink, log, service, isServiceStart, claimed },
   };
 }
@@ -93,9 +96,9 @@ function addressesOf(options: Options): string[] {
   return addresses;
 }
 
-/** Logs problems that fail no call: limits, guest hooks and storage features left out, and failures of tolerated hooks. */
+/** Logs problems that fail no call: limits, guest hooks and storage features left out, aborted FUSE connections, and failures of tolerated hooks. */
 function logNotices(log: Log): void {
-  for (const notices of [cgroupNotices, storageNotices, guestHookProblems]) {
+  for (const notices of [cgroupNotices, killedNotices, storageNotices, guestHookProblems]) {
     notices.subscribe((line) => log.warn(line as string));
   }
   hookFailures.subscribe((failure) => log.warn({ ...(failure as HookFailure) }, "hook failed"));

@@ -1,6 +1,10 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { FuseConnections } from "../../agent/container/killed/fuse-connections.ts";
+import { mountedDevices } from "../../agent/container/killed/mounted-devices.ts";
+import { realFiles } from "../../agent/kernel/files.ts";
+import { openSys } from "../../agent/kernel/sys/sys.ts";
 import { copyOutAsTar } from "../../host/client/streams/copy-out.ts";
 import { childrenOf } from "../init/testing/children-of.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
@@ -28,23 +32,29 @@ describeInNamespaces(
       pod = await Pod.open(machine);
     });
     afterAll(async () => {
+      if (machine !== undefined) await abortConnections(await children("held-lock"));
       await pod?.client.close();
       await machine?.[Symbol.asyncDispose]();
     });
 
-    /** Starts the attacker, and resolves with its container once the overlay is mounted on a directory. */
-    async function attack(id: string, directory: string): Promise<string> {
+    /** Starts an attacker, and resolves with its container once it reports its success with a directory. */
+    async function attack(
+      id: string,
+      directory: string,
+      program = "held-overlay",
+      success = "mounted",
+    ): Promise<string> {
       const rootfs = machine.rootfs(id);
       for (const name of ["data", "etc", "run/lower", "run/other"]) mkdirSync(join(rootfs, name), { recursive: true });
-      buildAttacker("held-overlay", rootfs);
-      const OCI = ociSpec(rootfs, ["held-overlay", directory], { Annotations: pod.annotations });
+      buildAttacker(program, rootfs);
+      const OCI = ociSpec(rootfs, [program, directory], { Annotations: pod.annotations });
       const none = { Bounding: [], Effective: [], Permitted: [] };
       const Process = { ...OCI.Process, User: { UID: 1000, GID: 1000 }, Capabilities: none };
       const Linux = { ...OCI.Linux, Devices: [FUSE], Resources: { Devices: [ALLOWED] } };
       await pod.client.agent.createContainer({ container_id: id, OCI: { ...OCI, Process, Linux } });
       await pod.client.agent.startContainer({ container_id: id });
       const stdout = await pod.client.agent.readStdout({ container_id: id, exec_id: id, len: 100 });
-      expect(Buffer.from(stdout.data).toString()).toBe("mounted\n");
+      expect(Buffer.from(stdout.data).toString()).toBe(`${success}\n`);
       return id;
     }
 
@@ -80,6 +90,16 @@ describeInNamespaces(
       await pod.remove(neighbour);
     });
 
+    it("ends with its container, although the kernel holds the killed process that keeps a lock", async () => {
+      const holder = await attack("lock", "/etc", "held-lock", "held");
+      const copying = copy(holder, "/etc/x").catch(String);
+      await expect.poll(async () => (await servers()).map(stateOf)).toEqual(["D"]);
+      await pod.remove(holder);
+      await expect.poll(servers).toEqual([]);
+      expect(await copying).toMatch(/copy out of container lock/);
+      expect(machine.console()).toMatch(/killed containers: aborted FUSE connections that held processes: \d+"/);
+    });
+
     it("does not hold an agent that ends", async () => {
       const holder = await attack("outlived", "/etc");
       const failing = exec(holder).catch(String);
@@ -94,6 +114,19 @@ describeInNamespaces(
   },
   missing,
 );
+
+/** Aborts what may hold attackers after a failed test: they would stay until this machine ends. */
+async function abortConnections(pids: readonly number[]): Promise<void> {
+  if (pids.length === 0) return;
+  using connections = new FuseConnections(openSys());
+  const devices = await mountedDevices(realFiles, pids);
+  for (const id of connections.waiting()) if (devices.has(id)) connections.abort(id);
+}
+
+/** Returns a process's state, as ps shows it. */
+function stateOf(pid: number): string | undefined {
+  return /^State:\s*(\S)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+}
 
 function commandOf(pid: number): string | undefined {
   try {

@@ -1,91 +1,32 @@
 // held-overlay DIRECTORY: mounts an overlay on DIRECTORY, in user and mount namespaces of its own, above a file system
 // that this program serves. Looking up "x" or "passwd" in it is never answered. Prints "mounted", then waits.
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/fuse.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "testing/fuse-server.h"
 
 #define LOWER "/run/lower"
 #define OTHER "/run/other"
 
-static void put(const char *path, const char *text)
+static void reply(int fd, const struct fuse_in_header *in)
 {
-	int fd = open(path, O_WRONLY);
+	const char *name = (const char *)(in + 1);
 
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		perror(path);
-	close(fd);
-}
-
-static void answer(int fd, uint64_t unique, int error, const void *body, size_t length)
-{
-	char message[sizeof(struct fuse_out_header) + 256];
-	struct fuse_out_header head = {.len = sizeof(head) + length, .error = error, .unique = unique};
-
-	memcpy(message, &head, sizeof(head));
-	memcpy(message + sizeof(head), body, length);
-	if (write(fd, message, head.len) < 0)
-		perror("answer");
-}
-
-static void serve(int fd)
-{
-	static char message[1 << 17];
-
-	while (read(fd, message, sizeof(message)) > 0) {
-		const struct fuse_in_header *in = (void *)message;
-		const char *name = message + sizeof(*in);
-		struct fuse_init_out init = {.major = 7, .minor = 31, .max_write = 4096};
-		struct fuse_attr_out root = {.attr = {.ino = 1, .mode = S_IFDIR | 0755, .nlink = 2}};
-		struct fuse_statfs_out size = {.st = {.bsize = 4096, .namelen = 255}};
-
-		if (in->opcode == FUSE_INIT)
-			answer(fd, in->unique, 0, &init, sizeof(init));
-		else if (in->opcode == FUSE_GETATTR)
-			answer(fd, in->unique, 0, &root, sizeof(root));
-		else if (in->opcode == FUSE_STATFS)
-			answer(fd, in->unique, 0, &size, sizeof(size));
-		else if (in->opcode == FUSE_LOOKUP && (!strcmp(name, "x") || !strcmp(name, "passwd")))
-			continue;
-		else if (in->opcode == FUSE_LOOKUP)
-			answer(fd, in->unique, -ENOENT, NULL, 0);
-		else if (in->opcode != FUSE_FORGET && in->opcode != FUSE_BATCH_FORGET && in->opcode != FUSE_INTERRUPT)
-			answer(fd, in->unique, -ENOSYS, NULL, 0);
-	}
+	if (in->opcode == FUSE_LOOKUP && (!strcmp(name, "x") || !strcmp(name, "passwd")))
+		return;
+	answer_usual(fd, in);
 }
 
 int main(int argc, char **argv)
 {
-	char text[128];
-	unsigned uid = getuid(), gid = getgid();
 	pid_t server;
 	int fd;
 
 	if (argc != 2)
 		return 1;
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+	fd = mount_own(LOWER);
+	if (fd < 0)
 		return 2;
-	put("/proc/self/setgroups", "deny");
-	snprintf(text, sizeof(text), "0 %u 1", uid);
-	put("/proc/self/uid_map", text);
-	snprintf(text, sizeof(text), "0 %u 1", gid);
-	put("/proc/self/gid_map", text);
-	fd = open("/dev/fuse", O_RDWR); /* in the namespace that mounts it */
-	snprintf(text, sizeof(text), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
-	if (mount("held", LOWER, "fuse", 0, text) < 0)
-		return 3;
 	server = fork();
-	if (server == 0) {
-		serve(fd);
-		_exit(0);
-	}
+	if (server == 0)
+		serve(fd, reply);
 	close(fd);
 	if (mount("overlay", argv[1], "overlay", 0, "lowerdir=" LOWER ":" OTHER) < 0) {
 		perror("overlay");

@@ -1,0 +1,66 @@
+import { channel } from "node:diagnostics_channel";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Kernel, KilledCgroups } from "../../kernel/kernel.ts";
+import { cgroupProcs } from "../cgroup/cgroup.ts";
+import { abortHolders } from "./abort-holders.ts";
+
+/** Publishes a line for each abort, and one if aborts fail, as on a kernel without FUSE. */
+export const killedNotices = channel("guestd.killed.notice");
+
+/** Time that killed processes get to end by themselves, and the longest between two tries, ms. */
+const FIRST_MS = 1000;
+const LONGEST_MS = 5000;
+
+export interface KilledOptions {
+  readonly kernel: Pick<Kernel, "sys" | "files">;
+  readonly ownsKernel: boolean;
+  readonly firstMs?: number;
+}
+
+/**
+ * Watches the cgroups of killed containers until they are empty. A process that waits for its container's own FUSE server
+ * may not end, and keep locks of others; then aborts the connections of such servers.
+ */
+export class KilledContainers implements KilledCgroups {
+  readonly #options: KilledOptions;
+  readonly #cgroups = new Set<string>();
+  #isWatching = false;
+  /** The last failure, which is published once. */
+  #failure = "";
+
+  constructor(options: KilledOptions) {
+    this.#options = options;
+  }
+
+  watch(cgroup: string): void {
+    this.#cgroups.add(cgroup);
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    void this.#watch();
+  }
+
+  async #watch(): Promise<void> {
+    const { kernel, ownsKernel, firstMs = FIRST_MS } = this.#options;
+    for (let pause = firstMs; this.#cgroups.size > 0; pause = Math.min(pause * 2, LONGEST_MS)) {
+      await sleep(pause, undefined, { ref: false });
+      for (const cgroup of this.#cgroups)
+        if (cgroupProcs(kernel.files, cgroup).length === 0) this.#cgroups.delete(cgroup);
+      await abortHolders(kernel, [...this.#cgroups], ownsKernel).then(
+        (aborted) => this.#reportAborted(aborted),
+        (error: Error) => this.#reportFailure(error.message),
+      );
+    }
+    this.#isWatching = false;
+  }
+
+  #reportAborted(ids: readonly number[]): void {
+    if (ids.length === 0) return;
+    killedNotices.publish(`killed containers: aborted FUSE connections that held processes: ${ids.join(", ")}`);
+  }
+
+  #reportFailure(why: string): void {
+    if (why === this.#failure) return;
+    this.#failure = why;
+    killedNotices.publish(`killed containers: FUSE connections that may hold processes can't be aborted: ${why}`);
+  }
+}
