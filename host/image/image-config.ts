@@ -1,3 +1,4 @@
+import { ALL_CAPABILITIES, capabilityNames } from "../../agent/kernel/capabilities.ts";
 import { ImageError } from "../../image/image-error.ts";
 import { asStrings, asText } from "../../image/image-json.ts";
 import type { Image } from "../../image/read-image.ts";
@@ -6,6 +7,17 @@ import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { imageUser } from "./image-user.ts";
 import { type Limits, limitResources } from "./limit-resources.ts";
+
+const ALL = capabilityNames(ALL_CAPABILITIES)
+  .split(" ")
+  .map((name) => `CAP_${name}`);
+/** Replaces the filter that an agent would choose. */
+const NO_FILTER: Init<grpc.LinuxSeccomp> = { DefaultAction: "SCMP_ACT_ALLOW" };
+
+const writable = (mount: (typeof defaults.DEFAULT_MOUNTS)[number]) => ({
+  ...mount,
+  options: mount.options.filter((option) => option !== "ro"),
+});
 
 /** Options of the user who starts the container; they override the image's config. */
 export interface RunOptions {
@@ -25,8 +37,12 @@ export interface RunOptions {
   /** Additional mounts, after the default ones. */
   readonly mounts?: readonly Init<grpc.Mount>[];
   readonly cgroupsPath?: string;
-  /** Capabilities beside Docker's. */
+  /** Capabilities beside Docker's, with their prefix; or ALL. */
   readonly capabilities?: readonly string[];
+  /** Capabilities of Docker's that it doesn't get; or ALL, so that only `capabilities` are left. */
+  readonly droppedCapabilities?: readonly string[];
+  /** All capabilities, devices and system calls; nothing of /proc and /sys is masked or read-only. */
+  readonly privileged?: boolean;
   readonly annotations?: Readonly<Record<string, string>>;
   /** Limits of each process; they replace the default ones of their types. */
   readonly rlimits?: readonly Rlimit[];
@@ -54,17 +70,19 @@ export function imageSpec(
   options: RunOptions = {},
 ): Init<grpc.Spec> {
   const { hostname = "", readonlyRoot = false, cgroupsPath = "", mounts = [], limits = {}, annotations = {} } = options;
+  const kernelMounts = [...defaults.DEFAULT_MOUNTS, defaults.CGROUP_MOUNT];
   return {
     Version: "1.1.0",
     Process: processSpec(config, rootfs.host, options),
     Root: { Path: rootfs.guest, Readonly: readonlyRoot },
     Hostname: hostname,
     Annotations: annotations,
-    Mounts: [...defaults.DEFAULT_MOUNTS, defaults.CGROUP_MOUNT, ...mounts],
+    Mounts: [...(options.privileged ? kernelMounts.map(writable) : kernelMounts), ...mounts],
     Linux: {
       Namespaces: defaults.DEFAULT_NAMESPACES.map((type) => ({ Type: type })),
-      MaskedPaths: defaults.DEFAULT_MASKED_PATHS,
-      ReadonlyPaths: defaults.DEFAULT_READONLY_PATHS,
+      ...(options.privileged
+        ? { Seccomp: NO_FILTER }
+        : { MaskedPaths: defaults.DEFAULT_MASKED_PATHS, ReadonlyPaths: defaults.DEFAULT_READONLY_PATHS }),
       CgroupsPath: cgroupsPath,
       Resources: limitResources(limits),
     },
@@ -75,7 +93,7 @@ export function imageSpec(
 export function processSpec(config: Image["config"], rootfs: string, options: RunOptions): Init<grpc.Process> {
   const { terminal, noNewPrivileges = false } = options;
   const user = imageUser(rootfs, options.user ?? asText(config["User"]));
-  const bounding = [...defaults.DEFAULT_CAPABILITIES, ...(options.capabilities ?? [])];
+  const bounding = boundingSet(options);
   const capabilities = user.uid === 0 ? bounding : [];
   return {
     Terminal: terminal !== undefined,
@@ -88,6 +106,19 @@ export function processSpec(config: Image["config"], rootfs: string, options: Ru
     Rlimits: rlimits(options),
     NoNewPrivileges: noNewPrivileges,
   };
+}
+
+/** Docker's rule: --cap-add counts more than --cap-drop. */
+function boundingSet({
+  capabilities: added = [],
+  droppedCapabilities: dropped = [],
+  privileged,
+}: RunOptions): string[] {
+  if (privileged || added.includes("ALL")) {
+    return privileged ? ALL : ALL.filter((each) => !dropped.includes(each));
+  }
+  const left = dropped.includes("ALL") ? [] : defaults.DEFAULT_CAPABILITIES.filter((each) => !dropped.includes(each));
+  return [...new Set([...left, ...added])];
 }
 
 function rlimits({ rlimits: own = [] }: RunOptions): Init<grpc.POSIXRlimit>[] {

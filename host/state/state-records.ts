@@ -63,6 +63,10 @@ export interface ProcessRecord {
   readonly paused?: boolean;
   /** "HOST:GUEST", with ":ro" if read-only. */
   readonly volumes?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
+  /** How `guestctl stop` ends it: a signal's number, and seconds until it is killed. */
+  readonly stopSignal?: number;
+  readonly stopTimeout?: number;
   readonly ended?: ProcessEnd;
   /** Data of the command that made a kept container, to run it again. */
   readonly request?: unknown;

@@ -159,6 +159,14 @@ describe("guestctl with a long-running guest", () => {
     expect(readdirSync(folder).sort()).toEqual(["in", "out"]);
   });
 
+  it("gives a privileged container all that root may do in the guest", async () => {
+    const script = "grep CapBnd /proc/self/status; grep -E '^[a-z0-9]+ /(proc|sys)' /proc/self/mounts";
+    const shown = async (...options: string[]) =>
+      (await run(["run", "-g", "kept", ...options, image, "sh", "-c", script])).stdout;
+    expect(await shown("--privileged")).toMatch(/^CapBnd:\t000001ffffffffff\n(\S+ \S+ \S+ rw,.*\n)+$/);
+    expect(await shown()).toMatch(/^CapBnd:\t00000000a80425fb\n[\s\S]* ro,/);
+  });
+
   it("pauses, updates and resumes containers", async () => {
     expect(await run(["pause", "web"])).toEqual({ stdout: "web\n", stderr: "", code: 0 });
     expect((await run(["ps"])).stdout).toMatch(/^kept +web +init +paused /m);

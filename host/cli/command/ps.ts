@@ -9,6 +9,7 @@ import {
   withFormat,
   withOutput,
 } from "../flags/output-flags.ts";
+import { meansEnded, type ProcessFilter, passesFilter, processFilter } from "../flags/process-filter.ts";
 import { findKeptTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 import { type ListedProcess, listProcesses } from "../output/process-list.ts";
@@ -18,6 +19,7 @@ interface PsFlags extends OutputFlags, FormatFlags {
   readonly guest?: string;
   readonly all?: true;
   readonly quiet?: true;
+  readonly filter?: ProcessFilter;
 }
 
 const HEADER = ["GUEST", "CONTAINER", "PROCESS", "STATE", "TASKS", "MEMORY", "AGE", "COMMAND"];
@@ -26,7 +28,10 @@ const COMMAND_WIDTH = 40;
 const HELP = `
 The agent's protocol can't list containers. ps shows the containers that guestctl started and recorded below
 \${XDG_RUNTIME_DIR:-/tmp}/guestd-<uid>/, with numbers from the agent (StatsContainer). A container is "running" while it has
-tasks, "exited" without any, and "gone" if the agent doesn't know it.`;
+tasks, "exited" without any, and "gone" if the agent doesn't know it.
+
+Keys of --filter are name and id (a part of the container's id), label (NAME or NAME=value), status (such as running or exited),
+ancestor (the image) and exited (an exit code). Of several with one key, one has to match; of different keys, all.`;
 
 /** Adds `guestctl ps`. */
 export function addPs(program: Command): void {
@@ -36,6 +41,7 @@ export function addPs(program: Command): void {
     .description("List this user's guests, their containers and their execs.")
     .option("-g, --guest <name>", "list only this guest")
     .option("-a, --all", "include ended ones: containers until rm, the last ten guests that died")
+    .option("-f, --filter <key=value>", "list only processes of these containers; see below; repeatable", processFilter)
     .option("-q, --quiet", "print only container ids");
   withFormat(withOutput(command), "{{.Container}} {{.State}}")
     .addHelpText("after", HELP)
@@ -45,8 +51,14 @@ export function addPs(program: Command): void {
 async function ps(flags: PsFlags): Promise<void> {
   const store = new StateStore();
   if (flags.guest !== undefined) findKeptTarget(store, flags);
-  const processes = await listProcesses(store, flags);
-  await print(formatProcesses(processes, flags));
+  const { filter = {} } = flags;
+  const processes = await listProcesses(store, { ...flags, all: flags.all ?? meansEnded(filter) });
+  await print(
+    formatProcesses(
+      processes.filter((each) => passesFilter(each, filter)),
+      flags,
+    ),
+  );
 }
 
 function formatProcesses(processes: readonly ListedProcess[], flags: PsFlags): string {

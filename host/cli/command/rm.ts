@@ -8,11 +8,12 @@ import { waitForOwner } from "../../state/owner-process.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { count } from "../flags/option-values.ts";
 import { endRestarts, noteStopped } from "../guest/end-restarts.ts";
-import { findAnyContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { findAnyContainer, type TargetFlags, UnknownContainer, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 
 interface RmFlags extends TargetFlags {
   readonly time: number;
+  readonly force?: true;
 }
 
 const HELP = `
@@ -26,6 +27,7 @@ export function addRm(program: Command): void {
     .summary("remove containers")
     .description("Kill the processes of containers and remove the containers, including kept exit codes and output.")
     .argument("<containers...>")
+    .option("-f, --force", "count a container that doesn't exist as removed; running ones are killed in any case")
     .option("--time <seconds>", "fail if the removal takes longer", count, 30);
   withTarget(command)
     .addHelpText("after", HELP)
@@ -34,7 +36,15 @@ export function addRm(program: Command): void {
     );
 }
 
-async function rm(text: string, { time, ...flags }: RmFlags): Promise<void> {
+async function rm(text: string, flags: RmFlags): Promise<void> {
+  try {
+    await remove(text, flags);
+  } catch (error) {
+    if (!(flags.force && error instanceof UnknownContainer)) throw error;
+  }
+}
+
+async function remove(text: string, { time, ...flags }: RmFlags): Promise<void> {
   const store = new StateStore();
   const dead = store.endedGuests().find(({ name }) => name === text);
   if (dead !== undefined && flags.address === undefined) {

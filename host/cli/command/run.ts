@@ -3,6 +3,7 @@ import { randomName } from "../../guests/random-name.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { detachKeys } from "../attach/detach-keys.ts";
 import { CliError } from "../cli-error.ts";
+import { withContainerFlags } from "../flags/container-flags.ts";
 import { checkTemplateFlags, withGuestFlags } from "../flags/guest-flags.ts";
 import { mounts } from "../flags/mount-flag.ts";
 import { count, identifier, memoryLimit, processors, volumes } from "../flags/option-values.ts";
@@ -42,10 +43,9 @@ export function addRun(program: Command): void {
     .usage("[options] IMAGE [command…]")
     .argument("[words...]")
     .passThroughOptions();
-  withProcessFlags(command)
+  withContainerFlags(withProcessFlags(command))
     .option("--name <id>", "id of the container, and name of its guest", identifier)
     .option("--entrypoint <program>", "replace the image's entrypoint")
-    .option("--read-only", "mount its root file system read-only")
     .option("--memory <size>", "memory limit, such as 256m", memoryLimit)
     .option("--cpus <number>", "CPU limit, such as 1.5", processors)
     .option("--pids <count>", "limit on processes and threads", count)

@@ -3,6 +3,7 @@ import type { ContainerTarget } from "../../guests/guest-target.ts";
 import { waitForOwner } from "../../state/owner-process.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
+import { seconds } from "../flags/option-values.ts";
 import { endRestarts } from "../guest/end-restarts.ts";
 import { findAnyContainer } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
@@ -40,8 +41,9 @@ export function addStart(program: Command): void {
     .description("Stop detached containers if they run, and run them again.")
     .argument("<containers...>")
     .option("-g, --guest <name>", guest)
+    .option("-t, --time <seconds>", "kill a container that has not ended after this time", seconds)
     .addHelpText("after", HELP)
-    .action((containers: readonly string[], flags: StartFlags) =>
+    .action((containers: readonly string[], flags: StartFlags & { readonly time?: number }) =>
       forEachName(containers, async (container) => {
         requestOf(findAnyContainer(new StateStore(), flags, container));
         await stop(container, flags);

@@ -5,17 +5,22 @@ import { connectTo } from "../../guests/guest-target.ts";
 import { terminateOwner, waitForOwner } from "../../state/owner-process.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
+import { seconds } from "../flags/option-values.ts";
 import { endRestarts, noteStopped } from "../guest/end-restarts.ts";
 import { findAnyContainer, findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 
 const { SIGTERM, SIGKILL } = constants.signals;
-/** Milliseconds between SIGTERM and SIGKILL for a container. */
-const GRACE_MS = 10_000;
+/** Seconds until a container is killed, unless its record has others. */
+const GRACE_SECONDS = 10;
+
+interface StopFlags extends TargetFlags {
+  readonly time?: number;
+}
 
 const HELP = `
-A guest is powered off with everything that runs in it. A container gets SIGTERM, and SIGKILL after 10 s; then its own guest,
-if it has one, powers off.`;
+A guest is powered off with everything that runs in it. A container gets its --stop-signal, its image's, or SIGTERM, and SIGKILL
+after its --stop-timeout, or 10 s; then its own guest, if it has one, powers off.`;
 
 /** Adds `guestctl stop`. */
 export function addStop(program: Command): void {
@@ -25,22 +30,23 @@ export function addStop(program: Command): void {
     .description("Power off guests or stop containers. Without a name, power off the only running guest.")
     .argument("[names...]");
   withTarget(command, "stop containers of this guest")
+    .option("-t, --time <seconds>", "kill a container that has not ended after this time", seconds)
     .addHelpText("after", HELP)
-    .action((names: readonly string[], flags: TargetFlags) => stopAll(names, flags));
+    .action((names: readonly string[], flags: StopFlags) => stopAll(names, flags));
 }
 
-async function stopAll(names: readonly string[], flags: TargetFlags): Promise<void> {
+async function stopAll(names: readonly string[], flags: StopFlags): Promise<void> {
   if (flags.guest !== undefined || flags.address !== undefined) {
     if (names.length === 0)
       throw new CliError("stop: no container given; to power off a guest, name it without --guest");
     return forEachName(names, (name) => stopContainer(new StateStore(), name, flags));
   }
   const only = () => findTarget(new StateStore(), {}, "name one of").guest?.name ?? "";
-  await forEachName(names.length === 0 ? [only()] : names, (name) => stop(name));
+  await forEachName(names.length === 0 ? [only()] : names, (name) => stop(name, flags));
 }
 
 /** Powers off the guest of that name, otherwise ends the container. */
-export async function stop(name: string, flags: TargetFlags = {}): Promise<void> {
+export async function stop(name: string, flags: StopFlags = {}): Promise<void> {
   const store = new StateStore();
   const guest = store.guests().find((each) => each.name === name);
   const owner = guest && store.owner(name);
@@ -55,9 +61,9 @@ export async function stop(name: string, flags: TargetFlags = {}): Promise<void>
   await waitForOwner(name, owner);
 }
 
-async function stopContainer(store: StateStore, text: string, flags: TargetFlags): Promise<void> {
+async function stopContainer(store: StateStore, text: string, flags: StopFlags): Promise<void> {
   const target = findAnyContainer(store, flags, text, "exact");
-  const { keeper, kept, ended: hasEnded } = target.record ?? {};
+  const { keeper, kept, ended: hasEnded, stopSignal = SIGTERM, stopTimeout = GRACE_SECONDS } = target.record ?? {};
   if (hasEnded !== undefined) return endRestarts(store, target);
   noteStopped(store, target);
   const id = { container_id: target.container, exec_id: target.container };
@@ -66,8 +72,8 @@ async function stopContainer(store: StateStore, text: string, flags: TargetFlags
   // Requested before the signal: of `run --rm` the container may be gone as soon as it has ended.
   const ended = client.agent.waitProcess(id);
   ended.catch(() => undefined); // a failed signal is reported instead
-  await client.agent.signalProcess({ ...id, signal: SIGTERM });
-  const late = delay(GRACE_MS, undefined, { signal: timer.signal }).then(
+  await client.agent.signalProcess({ ...id, signal: stopSignal });
+  const late = delay((flags.time ?? stopTimeout) * 1000, undefined, { signal: timer.signal }).then(
     () => client.agent.signalProcess({ ...id, signal: SIGKILL }),
     () => undefined,
   );

@@ -46,6 +46,12 @@ export function count(text: string): number {
   return value;
 }
 
+/** Parses a whole number of seconds; 0 is at once. */
+export function seconds(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("Expected a whole number of seconds.");
+  return Number(text);
+}
+
 /** Where a client continues. */
 export type StartPosition = NonNullable<AttachRequest["from"]>;
 
@@ -93,13 +99,18 @@ export function agentOption(text: string, before: readonly string[] = []): reado
   return [...before, `agent.${name}`];
 }
 
-/** Parses "TERM", "SIGTERM" or "15" to 15. */
+/** SIGRTMIN as programs count it: the C libraries use the kernel's first ones. */
+const SIGRTMIN = 34;
+
+/** Parses "TERM", "SIGTERM" or "15" to 15, and "RTMIN+3" to 37. */
 export function signalNumber(text: string): number {
   if (/^\d+$/.test(text)) {
     const value = Number(text);
     if (value >= 1 && value <= 64) return value;
   }
   const name = text.toUpperCase().replace(/^(SIG)?/, "SIG");
+  const realTime = /^SIGRTMIN(?:\+(\d{1,2}))?$/.exec(name);
+  if (realTime !== null && SIGRTMIN + Number(realTime[1] ?? 0) <= 64) return SIGRTMIN + Number(realTime[1] ?? 0);
   const known = (constants.signals as Readonly<Record<string, number>>)[name];
   if (known === undefined) throw new InvalidArgumentError("Expected a signal's name or a number from 1 to 64.");
   return known;

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { RunOptions } from "../../image/image-config.ts";
 import { CliError } from "../cli-error.ts";
 import { terminalSize } from "../run/local-terminal.ts";
+import { envFile } from "./env-file.ts";
 import { variables } from "./option-values.ts";
 
 /** Flags of a process that `run` and `exec` share. */
@@ -9,6 +10,7 @@ export interface ProcessFlags {
   readonly interactive?: true;
   readonly tty?: true;
   readonly env?: readonly string[];
+  readonly envFile?: readonly string[];
   readonly workdir?: string;
   readonly user?: string;
 }
@@ -18,6 +20,7 @@ export function withProcessFlags(command: Command): Command {
     .option("-i, --interactive", "pass stdin to the process")
     .option("-t, --tty", "allocate a terminal")
     .option("-e, --env <NAME=value>", "set a variable; NAME alone takes its local value", variables)
+    .option("--env-file <file>", "set the variables of a file's lines; --env has priority; repeatable", envFile)
     .option("-w, --workdir <path>", "working directory")
     .option("-u, --user <user>", "user name or number, optionally with :group");
 }
@@ -30,7 +33,7 @@ export function checkTerminal({ interactive, tty }: ProcessFlags): void {
 /** Maps the flags to options of a spec. */
 export function processOptions(flags: ProcessFlags): RunOptions {
   return {
-    env: flags.env ?? [],
+    env: [...(flags.envFile ?? []), ...(flags.env ?? [])],
     ...(flags.workdir === undefined ? {} : { cwd: flags.workdir }),
     ...(flags.user === undefined ? {} : { user: flags.user }),
     ...(flags.tty ? { terminal: terminalSize() } : {}),

@@ -6,12 +6,13 @@ import type { PullPolicy } from "../../image-store/choose-image.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
 import type { TargetFlags } from "../guest/target.ts";
 import type { RestartPolicy } from "../run/restart-policy.ts";
+import { type ContainerFlags, containerOptions } from "./container-flags.ts";
 import type { GuestFlags } from "./guest-flags.ts";
 import type { MountFlag, Tmpfs } from "./mount-flag.ts";
 import { type ProcessFlags, processOptions } from "./process-flags.ts";
 
 /** Flags of `guestctl run`. */
-export interface RunFlags extends ProcessFlags, GuestFlags, TargetFlags {
+export interface RunFlags extends ProcessFlags, ContainerFlags, GuestFlags, TargetFlags {
   readonly detach?: true;
   readonly name?: string;
   readonly imageName?: string;
@@ -19,7 +20,6 @@ export interface RunFlags extends ProcessFlags, GuestFlags, TargetFlags {
   readonly rootfs?: string;
   readonly guestRoot?: true;
   readonly entrypoint?: string;
-  readonly readOnly?: true;
   readonly memory?: number;
   readonly cpus?: number;
   readonly pids?: number;
@@ -36,16 +36,15 @@ export interface RunFlags extends ProcessFlags, GuestFlags, TargetFlags {
 
 /** Maps flags and words to options of the container. */
 export function runOptions(args: readonly string[], flags: RunFlags): RunOptions {
-  const { memory, cpus, pids, entrypoint } = flags;
+  const { memory, cpus, pids, entrypoint, mount = [], tmpfs = [] } = flags;
+  const mounts = [...mount.flatMap((each) => ("tmpfs" in each ? tmpfsMount(each.tmpfs) : [])), ...tmpfs];
   return {
     ...processOptions(flags),
+    ...containerOptions(flags),
     ...(args.length === 0 ? {} : { args }),
     ...(entrypoint === undefined ? {} : { entrypoint: entrypoint === "" ? [] : [entrypoint] }),
     ...(flags.ulimit === undefined ? {} : { rlimits: flags.ulimit }),
-    ...(flags.readOnly ? { readonlyRoot: true } : {}),
-    ...(flags.mount === undefined
-      ? {}
-      : { mounts: flags.mount.flatMap((each) => ("tmpfs" in each ? tmpfsMount(each.tmpfs) : [])) }),
+    ...(mounts.length === 0 ? {} : { mounts }),
     limits: {
       ...(memory === undefined ? {} : { memory }),
       ...(cpus === undefined ? {} : { cpus }),

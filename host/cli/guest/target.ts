@@ -11,6 +11,9 @@ export interface TargetFlags {
   readonly address?: string;
 }
 
+/** A name that no container has. */
+export class UnknownContainer extends CliError {}
+
 const NO_GUEST = "no guest is running; start one with guestctl boot";
 
 /** Adds the two options that select a guest to a command. */
@@ -107,7 +110,7 @@ export function findAnyContainer(
 ): ContainerTarget {
   if (flags.address !== undefined) return { ...addressTarget(flags.address, flags.guest), container: text };
   const guests = guestsOf(store, flags);
-  if (guests.length === 0) throw new CliError(NO_GUEST);
+  if (guests.length === 0) throw new UnknownContainer(NO_GUEST);
   const all = guests.flatMap((guest) => firstProcesses(store, guest).map((record) => ({ guest, record })));
   const exact = all.filter(({ record }) => record.container === text);
   const inGuest = all.filter(({ guest }) => guest.name === text);
@@ -124,7 +127,7 @@ export function findAnyContainer(
       all.length === 0
         ? "no guest has a container"
         : `containers: ${all.map((each) => each.record.container).join(", ")}`;
-    throw new CliError(`container ${text}: not found; ${known}`);
+    throw new UnknownContainer(`container ${text}: not found; ${known}`);
   }
   const { guest, record } = match;
   return { address: guest.address, guest, container: record.container, record };

@@ -22,6 +22,7 @@ export interface ListedProcess {
   readonly why?: string | undefined;
   readonly image?: string;
   readonly command?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -74,9 +75,9 @@ function listEnded(guest: GuestRecord, processes: readonly ProcessRecord[]): Lis
 type State = Pick<ListedProcess, "state" | "exitCode" | "tasks" | "memory" | "endedAt" | "why">;
 
 function listed({ name }: GuestRecord, record: ProcessRecord, state: State): ListedProcess {
-  const { container, exec, startedAt, image, args } = record;
+  const { container, exec, startedAt, image, args, labels } = record;
   const process = exec === container ? "init" : exec;
-  return { guest: name, container, process, ...state, startedAt, image, command: args };
+  return { guest: name, container, process, ...state, startedAt, image, command: args, ...(labels && { labels }) };
 }
 
 function endedState({ ended, restarting }: ProcessRecord): State {

@@ -1,5 +1,7 @@
+import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { thisProcess } from "../../../lib/process-owner.ts";
+import type { AgentClient } from "../../client/agent-client.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import type { Position } from "../../client/streams/attachment.ts";
 import { causeOfDeath, explainLostCall, findGuestEnd, guestDiedError, KILLED } from "../../guests/guest-death.ts";
@@ -16,6 +18,8 @@ import { resumeLine } from "../attach/resume-line.ts";
 import { serveStreams } from "../attach/serve-streams.ts";
 import { CliError } from "../cli-error.ts";
 import { exitCodeOf } from "../exit-code.ts";
+import type { ContainerFlags } from "../flags/container-flags.ts";
+import { signalNumber } from "../flags/option-values.ts";
 import type { ProcessFlags } from "../flags/process-flags.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { memoryHint } from "./memory-hint.ts";
@@ -26,7 +30,7 @@ export interface ContainerRun {
   /** Name of the image, for display. */
   readonly image: string;
   readonly options: RunOptions;
-  readonly flags: ProcessFlags & { readonly detachKeys?: Uint8Array };
+  readonly flags: ProcessFlags & ContainerFlags & { readonly detachKeys?: Uint8Array };
   readonly interrupts: Interrupts;
   /** Set to keep the record after the container's end; these fields are for later runs. */
   readonly kept?: Pick<ProcessRecord, "request" | "restarts">;
@@ -41,6 +45,9 @@ export interface ContainerRun {
 
 /** Time limit in milliseconds for the guest's death to show after the connection breaks. */
 const DEATH_MS = 1000;
+/** Longest timer of Node, 24 days. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+const { SIGKILL } = constants.signals;
 const REMOVE_SECONDS = 30;
 /** Time limit of CreateContainer, in milliseconds. An agent that a container's limit blocks answers nothing at all. */
 const CREATE_MS = 120_000;
@@ -83,12 +90,15 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
         keeper: thisProcess(),
         ...(run.kept === undefined ? {} : { kept: true, ...run.kept }),
         ...(run.output === undefined ? {} : { output: run.output }),
+        ...stopping(run.flags, prepared),
+        ...(run.flags.label === undefined ? {} : { labels: run.flags.label }),
         ...(run.volumes === undefined ? {} : { volumes: run.volumes }),
       });
     }
     await client.agent.startContainer({ container_id: run.id });
     run.started();
     started = true;
+    using _limit = killAfter(client, run);
     const { code, taken } = await serveOrWait(store, prepared, run);
     // A removal by another command kills the container first, and only then do its calls tell.
     if (code === KILLED) await throwIfRemoved(client, run.id);
@@ -118,6 +128,34 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
     // Of a run again that never began, the record of the run before stays.
     if (!isLeft && (isRecorded || !run.isAgain)) noteEnd(store, prepared, run, ended);
   }
+}
+
+/** Returns how `guestctl stop` ends the container, if the flags or the image say so. */
+function stopping({ stopSignal, stopTimeout }: ContainerFlags, { config }: PreparedRun) {
+  const signal = stopSignal ?? imageSignal(config["StopSignal"]);
+  return {
+    ...(signal === undefined ? {} : { stopSignal: signal }),
+    ...(stopTimeout === undefined ? {} : { stopTimeout }),
+  };
+}
+
+/** Returns the number of an image's StopSignal; undefined if it has none, or one that doesn't exist. */
+function imageSignal(text: unknown): number | undefined {
+  try {
+    return typeof text === "string" && text !== "" ? signalNumber(text) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Kills the container's processes once `--timeout` has passed, unless the returned object is disposed before. */
+function killAfter({ agent }: AgentClient, { id, flags: { timeout } }: ContainerRun): Disposable {
+  const kill = () => {
+    process.stderr.write(`guestctl: container ${id}: killed, as it still ran after --timeout ${timeout}\n`);
+    agent.signalProcess({ container_id: id, exec_id: "", signal: SIGKILL }).catch(() => undefined);
+  };
+  const timer = timeout === undefined ? undefined : setTimeout(kill, Math.min(timeout * 1000, MAX_TIMER_MS));
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
 /**
