@@ -184,16 +184,8 @@ export interface Sys {
   poll(fd: Fd, events: "read" | "write", signal?: AbortSignal): Promise<void>;
   /** Opens with openat2(2) and O_CLOEXEC; `resolve` holds RESOLVE_* bits. */
   openat2(dir: Fd, path: string, flags: number, resolve: number): Fd;
-  /**
-   * Opens like openat2, off the main thread, on a file system of one of `types` (statfs magic numbers; empty allows any).
-   * `dir` may be closed meanwhile; "" is `dir` itself.
-   */
-  openInside(dir: Fd, path: string, flags: number, resolve: number, types: readonly number[]): Promise<Fd>;
-  /**
-   * Copies a regular file, opened like openInside, into a memory file. A file of more than `limit` bytes fails with EFBIG,
-   * or with `tail` its last bytes are copied. Never reads more than one byte beyond the limit.
-   */
-  copyInside(dir: Fd, path: string, resolve: number, types: readonly number[], part: FilePart): Promise<Fd>;
+  /** Opens like openat2, off the main thread. `dir` may be closed meanwhile; "" is `dir` itself. */
+  openInside(dir: Fd, path: string, flags: number, resolve: number): Promise<Fd>;
   /** Listens on a guest path with a unix stream socket. */
   listenUnix(path: string): Fd;
   /** Resolves with the first descriptor sent by the next peer of a listening unix socket. */
@@ -228,8 +220,6 @@ export interface Sys {
   replaceDeviceFilter(cgroup: Fd, program: Fd, replaced: Fd): void;
   /** Returns the filter that was attached first. */
   attachedDeviceFilter(cgroup: Fd): Fd | undefined;
-  /** Returns the magic number of the file system type. */
-  statfsType(fd: Fd): number;
   /** Creates a named pipe or a device in an open directory; `mode` includes the type. Fails with EEXIST, never replaces. */
   makeNode(dir: Fd, name: string, mode: number, major: number, minor: number): void;
   /** Sets an extended attribute of an open file or directory. */

@@ -41,5 +41,5 @@ function isLink(path: string): boolean {
  */
 export async function openPlain(sys: Pick<Sys, "openInside">, path: string): Promise<Fd> {
   // The directory descriptor is ignored: the path is absolute.
-  return sys.openInside(0, plainPath(path), O_PATH, RESOLVE_NO_SYMLINKS, []);
+  return sys.openInside(0, plainPath(path), O_PATH, RESOLVE_NO_SYMLINKS);
 }

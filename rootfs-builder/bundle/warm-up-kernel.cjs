@@ -61,7 +61,7 @@ function powerlessAddon(real, onSignal) {
   const calls = (names, call) => Object.fromEntries(names.split(" ").map((name) => [name, call]));
   return {
     ...real,
-    ...calls("unshare setns sethostname attachMount idmapMount makeNode setXattr", done),
+    ...calls("unshare setns sethostname idmapMount makeNode setXattr", done),
     ...calls("attachDeviceFilter replaceDeviceFilter creditEntropy reseedRandom setTime", done),
     ...calls("mount umount sync", later),
     detachedMount: () => [descriptor(), 0, ""],

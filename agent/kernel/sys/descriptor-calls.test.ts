@@ -38,9 +38,7 @@ test.each<[string, (calls: Calls) => unknown]>([
   ["ioctl FIONREAD fd 7", (calls) => calls.readable(7)],
   ["poll fd 7", (calls) => calls.changed(7)],
   ["openat2 a/b in fd 7", (calls) => calls.openat2(7, "a/b", 0, 0)],
-  ["open a/b", (calls) => calls.openInside(7, "a/b", 0, 0, [])],
-  ["read a/b", (calls) => calls.copyInside(7, "a/b", 0, [], { limit: 9 })],
-  ["fstatfs fd 7", (calls) => calls.statfsType(7)],
+  ["open a/b", (calls) => calls.openInside(7, "a/b", 0, 0)],
   ["mknod x in fd 7", (calls) => calls.makeNode(7, "x", 0, 1, 2)],
   ["setxattr user.x of fd 7", (calls) => calls.setXattr(7, "user.x", bytes)],
   ["memfd plan of 3 bytes", (calls) => calls.memoryFile("plan", bytes)],
@@ -66,28 +64,13 @@ test("a file is opened so that it can't block, unless it is only named", async (
   const { asked, calls } = calling(8);
   calls.openat2(7, "a", 1, 2);
   calls.openat2(7, "a", O_PATH, 2);
-  await calls.openInside(7, "a", 1, 2, [3, 4]);
-  await calls.openInside(7, "a", O_PATH, 2, []);
+  await calls.openInside(7, "a", 1, 2);
+  await calls.openInside(7, "a", O_PATH, 2);
   expect(asked.map(([, , , flags, resolve]) => [flags, resolve])).toEqual([
     [1 | O_NONBLOCK, 2],
     [O_PATH, 2],
     [1 | O_NONBLOCK, 2],
     [O_PATH, 2],
-  ]);
-  const types = asked.slice(2).map((call) => Array.from(call[5] as Int32Array).slice(0, 4));
-  expect(types).toEqual([
-    [2, 3, 4, 0],
-    [0, 0, 0, 0],
-  ]);
-});
-
-test("a copy is of the beginning of a file unless its tail is requested", async () => {
-  const { asked, calls } = calling(8);
-  expect(await calls.copyInside(7, "a", 0, [], { limit: 9 })).toBe(8);
-  await calls.copyInside(7, "a", 0, [], { limit: 9, tail: true });
-  expect(asked.map((call) => call.slice(5))).toEqual([
-    [9, 0],
-    [9, 1],
   ]);
 });
 

@@ -59,16 +59,7 @@ export interface NativeAddon {
   memoryFile(name: string, content: Uint8Array): number;
   mapShared(fd: number, length: number): ArrayBuffer | number;
   openat2(dir: number, path: string, flags: number, resolve: number): number;
-  openInside(dir: number, path: string, flags: number, resolve: number, types: Int32Array): Promise<number>;
-  copyInside(
-    dir: number,
-    path: string,
-    resolve: number,
-    types: Int32Array,
-    limit: number,
-    tail: number,
-  ): Promise<number>;
-  statfsType(fd: number): number;
+  openInside(dir: number, path: string, flags: number, resolve: number): Promise<number>;
   makeNode(dir: number, name: string, mode: number, major: number, minor: number): number;
   setXattr(fd: number, name: string, value: Uint8Array): number;
   openName(dir: number, name: Uint8Array, flags: number, resolve: number): number;
@@ -83,7 +74,6 @@ export interface NativeAddon {
   connectVsock(fd: number, cid: number, port: number): number;
   bindUnix(fd: number, path: string): number;
   connectUnix(fd: number, path: string): Promise<number>;
-  bindUnixLater(fd: number, path: string): Promise<number>;
   socketIn(namespace: number, family: number, type: number): number;
   connectInet(fd: number, address: string, port: number): number;
   bindInet(fd: number, address: string, port: number): number;
@@ -116,7 +106,6 @@ export interface NativeAddon {
     options: readonly (string | null)[],
     attributes: number,
   ): [result: number, step: number, log: string];
-  attachMount(mount: number, target: string): number;
   openTree(path: string, recursive: number): Promise<number>;
   idmapMount(mount: number, userns: number, recursive: number): number;
   openTerminal(dir: number): number;
@@ -128,9 +117,7 @@ export interface NativeAddon {
   sethostname(name: string): number;
   pidfdOpen(pid: number): number;
   pidfdSendSignal(pidfd: number, signal: number): number;
-  setChildSubreaper(on: number): number;
   setDumpable(on: number): number;
-  setThreadName(name: string): number;
   collectGarbage(): number;
   trimHeap(): number;
   keepForGood(bytes: Uint8Array): number;

@@ -46,7 +46,6 @@ test.each<[string, (calls: Calls) => unknown]>([
   ["umount /target", (calls) => calls.umount("/target", 2)],
   ["bind /tree", (calls) => calls.openTree("/tree", true)],
   ["idmap mount of /tree", (calls) => calls.idmapMount(8, 9, true, "/tree")],
-  ["move_mount fd 8 to /target", (calls) => calls.attachMount(8, "/target")],
   ["open terminal in fd 9", (calls) => calls.openTerminal(9)],
   ["ioctl TIOCGPTPEER fd 9", (calls) => calls.terminalPeer(9)],
   ["ioctl TIOCGPTN fd 9", (calls) => calls.terminalNumber(9)],
@@ -56,10 +55,8 @@ test.each<[string, (calls: Calls) => unknown]>([
   ["sethostname web", (calls) => calls.sethostname("web")],
   ["send signal 15 to pidfd 9", (calls) => calls.signal(9, 15)],
   ["pidfd_open pid 77", (calls) => calls.pidfdOpen(77)],
-  ["prctl PR_SET_CHILD_SUBREAPER", (calls) => calls.setChildSubreaper(true)],
   ["prctl PR_SET_DUMPABLE", (calls) => calls.setDumpable(false)],
   ["seccomp filter for this process", (calls) => calls.refuseCalls(BYTES)],
-  ["prctl PR_SET_NAME guestd", (calls) => calls.setThreadName("guestd")],
   ["pipe", (calls) => calls.pipe()],
   ["set non-blocking fd 9", (calls) => calls.setNonBlocking(9)],
   ["dup fd 9", (calls) => calls.dup(9)],
@@ -78,9 +75,7 @@ test.each<[string, (calls: Calls) => unknown]>([
   ["ioctl FIONREAD fd 9", (calls) => calls.readable(9)],
   ["poll fd 9", (calls) => calls.changed(9)],
   ["openat2 a/b in fd 9", (calls) => calls.openat2(9, "a/b", 0, 0)],
-  ["open a/b", (calls) => calls.openInside(9, "a/b", 0, 0, [])],
-  ["read a/b", (calls) => calls.copyInside(9, "a/b", 0, [], { limit: 10 })],
-  ["fstatfs fd 9", (calls) => calls.statfsType(9)],
+  ["open a/b", (calls) => calls.openInside(9, "a/b", 0, 0)],
   ["mknod null in fd 9", (calls) => calls.makeNode(9, "null", 0o20666, 1, 3)],
   ["setxattr user.a of fd 9", (calls) => calls.setXattr(9, "user.a", BYTES)],
   ["memfd plan of 3 bytes", (calls) => calls.memoryFile("plan", BYTES)],
@@ -91,7 +86,6 @@ test.each<[string, (calls: Calls) => unknown]>([
   ["connect to ::1 port 80", (calls) => calls.connectInet(9, "::1", 80, new AbortController().signal)],
   ["connect to /in.sock", (calls) => calls.connectUnix(9, "/proc/self/fd/8", "/in.sock")],
   ["bind ::1 port 80", (calls) => calls.bindInet(9, "::1", 80)],
-  ["bind /in.sock", (calls) => calls.bindUnix(9, "/proc/self/fd/8/in.sock", "/in.sock")],
   ["getsockname fd 9", (calls) => calls.inetPort(9)],
   ["listen on fd 9", (calls) => calls.listen(9, 64)],
   ["accept on fd 9", (calls) => calls.accept(9)],
@@ -161,15 +155,5 @@ test("flags reach the addon as numbers", async () => {
   calls.setDumpable(false);
   calls.openat2(9, "a", 0o1, 8);
   calls.openat2(9, "a", 0o10000000, 8);
-  await calls.copyInside(9, "a", 8, [7], { limit: 10, tail: true });
-  expect(made.map((args) => args.map((arg) => (arg instanceof Int32Array ? [...arg.subarray(0, 3)] : arg)))).toEqual([
-    ["/a", 1],
-    ["/a", 0],
-    [8, 9, 1],
-    [1],
-    [0],
-    [9, "a", 0o4001, 8],
-    [9, "a", 0o10000000, 8],
-    [9, "a", 8, [1, 7, 0], 10, 1],
-  ]);
+  expect(made).toEqual([["/a", 1], ["/a", 0], [8, 9, 1], [1], [0], [9, "a", 0o4001, 8], [9, "a", 0o10000000, 8]]);
 });

@@ -1,4 +1,4 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -64,7 +64,6 @@ test("every error names the call and the descriptor", () => {
   expect(() => sys.read(9999, into)).toThrow("read fd 9999: EBADF");
   expect(() => sys.dup(9999)).toThrow("dup fd 9999: EBADF");
   expect(() => sys.setNonBlocking(9999)).toThrow("set non-blocking fd 9999: EBADF");
-  expect(() => sys.statfsType(9999)).toThrow("fstatfs fd 9999: EBADF");
   expect(() => sys.readable(9999)).toThrow("ioctl FIONREAD fd 9999: EBADF");
 });
 
@@ -75,12 +74,6 @@ test("a memory file holds the content and refuses every change", () => {
   expect(sys.read(fd, into)).toBe(7);
   expect(() => sys.write(fd, into)).toThrow(`write fd ${fd}: EPERM`);
   sys.close(fd);
-});
-
-test("statfsType returns the magic number of the file system", () => {
-  const fd = openSync("/proc/self", "r");
-  expect(sys.statfsType(fd)).toBe(0x9fa0);
-  closeSync(fd);
 });
 
 test("openat2 stays in its root, opens a FIFO without blocking, and names the path that failed", () => {

@@ -1,5 +1,5 @@
 import { AgentError, SystemError } from "../error.ts";
-import type { Fd, FilePart, PipeEnds } from "../kernel.ts";
+import type { Fd, PipeEnds } from "../kernel.ts";
 import type { DescriptorPoller, PollEvent } from "./descriptor-poller.ts";
 import type { NativeAddon } from "./native-addon.ts";
 import { checked, checkedPair, EAGAIN, EIO } from "./sys-result.ts";
@@ -151,15 +151,10 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       const ours = (flags & O_PATH) === 0 ? flags | O_NONBLOCK : flags;
       return checked(addon.openat2(dir, path, ours, resolve), "openat2", `${path} in fd ${dir}`);
     },
-    async openInside(dir: Fd, path: string, flags: number, resolve: number, types: readonly number[]): Promise<Fd> {
+    async openInside(dir: Fd, path: string, flags: number, resolve: number): Promise<Fd> {
       const ours = (flags & O_PATH) === 0 ? flags | O_NONBLOCK : flags;
-      return checked(await addon.openInside(dir, path, ours, resolve, counted(types)), "open", path);
+      return checked(await addon.openInside(dir, path, ours, resolve), "open", path);
     },
-    async copyInside(dir: Fd, path: string, resolve: number, types: readonly number[], part: FilePart): Promise<Fd> {
-      const { limit, tail = false } = part;
-      return checked(await addon.copyInside(dir, path, resolve, counted(types), limit, tail ? 1 : 0), "read", path);
-    },
-    statfsType: (fd: Fd) => checked(addon.statfsType(fd), "fstatfs", fd),
     makeNode(dir: Fd, name: string, mode: number, major: number, minor: number) {
       checked(addon.makeNode(dir, name, mode, major, minor), "mknod", `${name} in fd ${dir}`);
     },
@@ -239,12 +234,4 @@ export function messageCalls(addon: NativeAddon) {
       return { data, fds };
     },
   };
-}
-
-/** Encodes a list for the addon: its length, then its elements. */
-function counted(numbers: readonly number[]): Int32Array {
-  const list = new Int32Array(33);
-  list[0] = numbers.length;
-  list.set(numbers, 1);
-  return list;
 }

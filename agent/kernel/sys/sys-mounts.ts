@@ -28,10 +28,6 @@ export function mountCalls(addon: NativeAddon) {
         result === -EINVAL ? "this kernel has no idmapped mounts for its file system, or it is already idmapped" : "";
       checked(result, "idmap mount of", path, detail);
     },
-    /** Moves a detached mount to `target`; the caller keeps owning the descriptor. */
-    attachMount(mount: Fd, target: string) {
-      checked(addon.attachMount(mount, target), "move_mount", `fd ${mount} to ${target}`);
-    },
   };
 }
 

@@ -29,9 +29,6 @@ export function processCalls(addon: NativeAddon) {
       }
     },
     pidfdOpen: (pid: number) => checked(addon.pidfdOpen(pid), "pidfd_open", `pid ${pid}`),
-    setChildSubreaper(on: boolean) {
-      checked(addon.setChildSubreaper(on ? 1 : 0), "prctl PR_SET_CHILD_SUBREAPER", "");
-    },
     setDumpable(on: boolean) {
       checked(addon.setDumpable(on ? 1 : 0), "prctl PR_SET_DUMPABLE", "");
     },
@@ -55,10 +52,6 @@ export function processCalls(addon: NativeAddon) {
     /** Returns free pages of malloc's heap to the kernel. */
     trimHeap(): void {
       addon.trimHeap();
-    },
-    /** Sets the name of the main thread, which ps shows for the process; at most 15 bytes. */
-    setThreadName(name: string) {
-      checked(addon.setThreadName(name), "prctl PR_SET_NAME", name);
     },
   };
 }

@@ -21,14 +21,11 @@ export function socketCalls(addon: NativeAddon, poller: DescriptorPoller) {
       await poller.wait(fd, "write", signal);
       checked(addon.socketError(fd), "connect to", object);
     },
-    /** Connects to a path, or `@name`; returns false if the listener's backlog is full. Off the main thread, like `bindUnix`. */
+    /** Connects to a path, or `@name`; returns false if the listener's backlog is full. Off the main thread. */
     async connectUnix(fd: Fd, path: string, object: string): Promise<boolean> {
       const status = await addon.connectUnix(fd, path);
       if (status !== -EAGAIN) checked(status, "connect to", object);
       return status !== -EAGAIN;
-    },
-    async bindUnix(fd: Fd, path: string, object: string): Promise<void> {
-      checked(await addon.bindUnixLater(fd, path), "bind", object);
     },
     bindInet(fd: Fd, address: string, port: number) {
       checked(addon.bindInet(fd, address, port), "bind", `${address} port ${port}`);

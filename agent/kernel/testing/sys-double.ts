@@ -27,7 +27,6 @@ export interface SysDouble extends Sys {
 
 const FIRST = 1000;
 const EBADF = 9;
-const TMPFS_MAGIC = 0x01021994;
 
 export function createSysDouble(): SysDouble {
   const calls: RecordedCall[] = [];
@@ -64,7 +63,6 @@ export function createSysDouble(): SysDouble {
 
   const openTree = call("openTree", descriptor);
   const openInside = call("openInside", descriptor);
-  const copyInside = call("copyInside", descriptor);
   const mapDevice = call("mapDevice", () => "/dev/dm-0" as unknown as Result<"mapDevice">);
 
   return {
@@ -101,7 +99,6 @@ export function createSysDouble(): SysDouble {
     detachedMount: call("detachedMount", descriptor),
     openTree: async (...args) => openTree(...args),
     openInside: async (...args) => openInside(...args),
-    copyInside: async (...args) => copyInside(...args),
     idmapMount: call("idmapMount", () => {}),
     openTerminal: call("openTerminal", descriptor),
     terminalPeer: call("terminalPeer", descriptor),
@@ -112,7 +109,6 @@ export function createSysDouble(): SysDouble {
     attachDeviceFilter: call("attachDeviceFilter", () => {}),
     replaceDeviceFilter: call("replaceDeviceFilter", () => {}),
     attachedDeviceFilter: call("attachedDeviceFilter", () => undefined),
-    statfsType: call("statfsType", () => TMPFS_MAGIC),
     makeNode: call("makeNode", () => {}),
     setXattr: call("setXattr", () => {}),
     memoryFile: call("memoryFile", descriptor),

@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -205,7 +204,8 @@ static napi_value call_send_frames(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(splice(fds[2], NULL, fds[3], NULL, all, SPLICE_F_NONBLOCK)));
 }
 
-int64_t write_at(int fd, const void *from, size_t length, off_t offset) {
+/* Writes all bytes at an offset of a file. Returns 0 or -errno. */
+static int64_t write_at(int fd, const void *from, size_t length, off_t offset) {
   for (size_t done = 0; done < length;) {
     long wrote = SYS_RETRY(pwrite(fd, (const char *)from + done, length - done, offset + (off_t)done));
     if (wrote <= 0) return wrote < 0 ? wrote : -EIO;
@@ -276,16 +276,6 @@ static napi_value call_openat2(napi_env env, napi_callback_info info) {
   return result(env, open_at2(dir, path, flags, (uint64_t)resolve));
 }
 
-/* statfsType(fd): magic number of the file system */
-static napi_value call_statfs_type(napi_env env, napi_callback_info info) {
-  struct args args;
-  int fd;
-  struct statfs stat;
-  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
-  long status = SYS_RETRY(fstatfs(fd, &stat));
-  return result(env, status < 0 ? status : (int64_t)(uint32_t)stat.f_type);
-}
-
 /* makeNode(dir, name, mode, major, minor): creates a named pipe or a device; follows and replaces nothing */
 static napi_value call_make_node(napi_env env, napi_callback_info info) {
   struct args args;
@@ -336,7 +326,6 @@ napi_status files_register(napi_env env, napi_value exports) {
       {"memoryFile", call_memory_file},
       {"mapShared", call_map_shared},
       {"openat2", call_openat2},
-      {"statfsType", call_statfs_type},
       {"makeNode", call_make_node},
       {"setXattr", call_set_xattr},
   };

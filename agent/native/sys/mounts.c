@@ -159,17 +159,6 @@ fail:
   return NULL;
 }
 
-/* attachMount(mount, target): attaches a detached mount at a path */
-static napi_value call_attach_mount(napi_env env, napi_callback_info info) {
-  struct args args;
-  int mount;
-  char target[PATH_MAX];
-  if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "mount", &mount) ||
-      !arg_string(&args, "target", target, sizeof(target)))
-    return NULL;
-  return result(env, SYS_RETRY(abi_move_mount(mount, AT_FDCWD, target, 0)));
-}
-
 struct tree_work {
   struct work work;
   char path[PATH_MAX];
@@ -217,7 +206,6 @@ napi_status mounts_register(napi_env env, napi_value exports) {
       {"mount", call_mount},
       {"umount", call_umount},
       {"detachedMount", call_detached_mount},
-      {"attachMount", call_attach_mount},
       {"openTree", call_open_tree},
       {"idmapMount", call_idmap_mount},
   };

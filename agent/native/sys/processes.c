@@ -26,29 +26,12 @@ static napi_value call_pidfd_send_signal(napi_env env, napi_callback_info info) 
   return result(env, SYS_RETRY(syscall(SYS_pidfd_send_signal, pidfd, (int)signal, NULL, 0)));
 }
 
-static napi_value set_switch(napi_env env, napi_callback_info info, int option) {
+/* setDumpable(0 | 1) */
+static napi_value call_set_dumpable(napi_env env, napi_callback_info info) {
   struct args args;
   int64_t on;
   if (!args_begin(&args, env, info, 1) || !arg_int(&args, "on", 0, 1, &on)) return NULL;
-  return result(env, SYS_RETRY(prctl(option, (unsigned long)on, 0UL, 0UL, 0UL)));
-}
-
-/* setChildSubreaper(0 | 1) */
-static napi_value call_set_child_subreaper(napi_env env, napi_callback_info info) {
-  return set_switch(env, info, PR_SET_CHILD_SUBREAPER);
-}
-
-/* setDumpable(0 | 1) */
-static napi_value call_set_dumpable(napi_env env, napi_callback_info info) {
-  return set_switch(env, info, PR_SET_DUMPABLE);
-}
-
-/* setThreadName(name): of the main thread, and thus of the process; at most 15 bytes */
-static napi_value call_set_thread_name(napi_env env, napi_callback_info info) {
-  struct args args;
-  char name[16];
-  if (!args_begin(&args, env, info, 1) || !arg_string(&args, "name", name, sizeof(name))) return NULL;
-  return result(env, SYS_RETRY(prctl(PR_SET_NAME, name, 0UL, 0UL, 0UL)));
+  return result(env, SYS_RETRY(prctl(PR_SET_DUMPABLE, (unsigned long)on, 0UL, 0UL, 0UL)));
 }
 
 /*
@@ -72,9 +55,7 @@ napi_status processes_register(napi_env env, napi_value exports) {
   static const struct function table[] = {
       {"pidfdOpen", call_pidfd_open},
       {"pidfdSendSignal", call_pidfd_send_signal},
-      {"setChildSubreaper", call_set_child_subreaper},
       {"setDumpable", call_set_dumpable},
-      {"setThreadName", call_set_thread_name},
       {"refuseCalls", call_refuse_calls},
   };
   return REGISTER(env, exports, table);

@@ -94,21 +94,23 @@ static napi_value call_bind_unix(napi_env env, napi_callback_info info) {
 struct unix_work {
   struct work work;
   int fd; /* a copy, owned */
-  bool binds;
   struct sockaddr_un address;
   socklen_t size;
 };
 
-static int64_t run_unix(struct work *work) {
+static int64_t run_connect(struct work *work) {
   struct unix_work *w = (struct unix_work *)work;
   struct sockaddr *address = (struct sockaddr *)&w->address;
-  int64_t status = SYS_RETRY(w->binds ? bind(w->fd, address, w->size) : connect(w->fd, address, w->size));
+  int64_t status = SYS_RETRY(connect(w->fd, address, w->size));
   close(w->fd);
   return status;
 }
 
-/* Works on a copy of the socket, as the caller may close its own meanwhile. */
-static napi_value start_unix(napi_env env, napi_callback_info info, bool binds) {
+/*
+ * connectUnix(fd, path): promise, as a container's file system may block; -EAGAIN if the listener's backlog is full. Works
+ * on a copy of the socket, as the caller may close its own meanwhile.
+ */
+static napi_value call_connect_unix(napi_env env, napi_callback_info info) {
   struct unix_work *w = work_new(env, sizeof(*w));
   int fd;
   if (w == NULL) return NULL;
@@ -116,7 +118,6 @@ static napi_value start_unix(napi_env env, napi_callback_info info, bool binds) 
     free(w);
     return NULL;
   }
-  w->binds = binds;
   w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
   if (w->fd < 0) {
     napi_deferred deferred;
@@ -128,18 +129,10 @@ static napi_value start_unix(napi_env env, napi_callback_info info, bool binds) 
     return promise;
   }
   int copy = w->fd;
-  napi_value promise = work_start(env, &w->work, run_unix);
+  napi_value promise = work_start(env, &w->work, run_connect);
   if (promise == NULL) close(copy);
   return promise;
 }
-
-/*
- * connectUnix(fd, path): promise, as a container's file system may block; -EAGAIN if the listener's backlog is full
- */
-static napi_value call_connect_unix(napi_env env, napi_callback_info info) { return start_unix(env, info, false); }
-
-/* bindUnixLater(fd, path): promise of bindUnix */
-static napi_value call_bind_unix_later(napi_env env, napi_callback_info info) { return start_unix(env, info, true); }
 
 /* listen(fd, backlog) */
 static napi_value call_listen(napi_env env, napi_callback_info info) {
@@ -226,7 +219,6 @@ napi_status sockets_register(napi_env env, napi_value exports) {
       {"connectVsock", call_connect_vsock},
       {"bindUnix", call_bind_unix},
       {"connectUnix", call_connect_unix},
-      {"bindUnixLater", call_bind_unix_later},
       {"listen", call_listen},
       {"accept", call_accept},
       {"endConnection", call_end_connection},

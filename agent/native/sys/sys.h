@@ -85,8 +85,6 @@ napi_value work_start(napi_env env, struct work *work, int64_t (*run)(struct wor
 void close_quietly(int fd);
 /* openat2(2) with O_CLOEXEC. Returns a descriptor or -errno. */
 int64_t open_at2(int dir, const char *path, uint64_t flags, uint64_t resolve);
-/* Writes all bytes at an offset of a file. Returns 0 or -errno. */
-int64_t write_at(int fd, const void *from, size_t length, off_t offset);
 
 /* Each adds the functions of one file to the module's exports. */
 napi_status files_register(napi_env env, napi_value exports);
