@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { directory, file, hardLink, layerOf, symlink } from "../../image/testing/layers.ts";
@@ -141,7 +141,8 @@ test("takes a directory with its links, modes and times, and leaves out sockets"
   using work = temporaryDirectory();
   const [folder, root] = [join(work.path, "folder"), join(work.path, "extracted")];
   for (const each of [folder, root, join(folder, "d")]) mkdirSync(each);
-  writeFileSync(join(folder, "d/f"), "content", { mode: 0o640 });
+  writeFileSync(join(folder, "d/f"), "content");
+  chmodSync(join(folder, "d/f"), 0o640);
   spawnSync("sh", ["-c", 'cd "$0"; ln d/f g; ln -s /etc/passwd l; mkfifo pipe; touch -d @1000.5 d/f', folder]);
   await extractedBlockRoot({ folder }, root);
   expect(treeOf(root)).toEqual({ "d/": "", "d/f": "content", g: "content", l: "-> /etc/passwd", pipe: "special" });

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { makeReadable } from "../../lib/testing/make-readable.ts";
 import { mergeTars } from "../tree/merge.ts";
 import { debianPackage, packageTar } from "./debian-package.ts";
 
@@ -25,6 +26,7 @@ describe("a Debian package of the cache", () => {
       await mkdir(dirname(join(root, path)), { recursive: true });
       await writeFile(join(root, path), content);
     }
+    makeReadable(root);
     const target = join(cache, "debs", `${name}_${version}_all.deb`);
     const { status, stderr } = spawnSync("dpkg-deb", ["--root-owner-group", "--build", root, target], {
       encoding: "utf8",

@@ -1,5 +1,6 @@
 import { chmodSync, chownSync, copyFileSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeReadable } from "../../lib/testing/make-readable.ts";
 import { buildProbe } from "./build-probe.ts";
 
 /** Outside id of root in a container with a user namespace. */
@@ -33,6 +34,7 @@ const OPEN = ["tmp", "log"];
 export function makeRootfs(path: string, owner = 0): void {
   makeTree(path, DIRECTORIES, FILES, owner);
   copyFileSync(buildProbe(), join(path, "probe"));
+  makeReadable(path);
   symlinkSync("other-file", join(path, "full/link"));
   symlinkSync("/full/other", join(path, "full/link-to-dir"));
   for (const name of ["probe", "full/link", "full/link-to-dir"]) lchownSync(join(path, name), owner, owner);
@@ -47,6 +49,7 @@ export function makeSources(path: string): void {
     { file: "bound\n", "dir/a": "a\n", "nested/b": "b\n" },
     0,
   );
+  makeReadable(path);
 }
 
 function makeTree(

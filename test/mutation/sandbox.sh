@@ -4,6 +4,7 @@
 # the programs of this machine read-only. COMMAND is root of a user namespace. Outside, that root is an id which owns no
 # file and no process, so COMMAND has no rights on anything that the namespaces fail to hide.
 set -eu
+umask 022 # for COMMAND, whose id owns none of the folders
 root=$1 tree=$2
 shift 2
 id=2000000000

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeReadable } from "../../lib/testing/make-readable.ts";
 
 /** Creates a root file system from this machine's busybox-static, with links for all applets. Returns `path`. */
 export function makeBusyboxRootfs(path: string): string {
@@ -13,5 +14,6 @@ export function makeBusyboxRootfs(path: string): string {
     if (applet !== "" && applet !== "busybox") symlinkSync("busybox", join(path, "bin", applet));
   }
   writeFileSync(join(path, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nann:x:1000:100::/home/ann:/bin/sh\n");
+  makeReadable(path);
   return path;
 }

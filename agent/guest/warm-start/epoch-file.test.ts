@@ -5,10 +5,15 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { writeEpoch } from "./epoch-file.ts";
 
 let directory: string;
+let umask: number;
 beforeEach(() => {
+  umask = process.umask(0o022); // as init gives it to the agent
   directory = mkdtempSync(join(tmpdir(), "epoch-"));
 });
-afterEach(() => rmSync(directory, { recursive: true }));
+afterEach(() => {
+  process.umask(umask);
+  rmSync(directory, { recursive: true });
+});
 
 test("holds the epoch as a line, readable for all, in the same inode for good", () => {
   const path = join(directory, "epoch");

@@ -1,4 +1,4 @@
-import { mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { temporaryDirectory, treeOf } from "../../../image/testing/tree.ts";
@@ -9,7 +9,8 @@ test("the pause container's root is copied with its links", async () => {
   const bundle = join(temporary.path, "pause_bundle");
   mkdirSync(join(bundle, "rootfs/bin"), { recursive: true });
   writeFileSync(join(bundle, "config.json"), "{}");
-  writeFileSync(join(bundle, "rootfs/pause"), "program", { mode: 0o755 });
+  writeFileSync(join(bundle, "rootfs/pause"), "program");
+  chmodSync(join(bundle, "rootfs/pause"), 0o755);
   symlinkSync("../pause", join(bundle, "rootfs/bin/pause"));
   const rootfs = join(temporary.path, "rootfs");
   mkdirSync(rootfs);

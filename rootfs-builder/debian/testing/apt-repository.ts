@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { makeReadable } from "../../../lib/testing/make-readable.ts";
 import { debianArchitecture } from "../architecture.ts";
 
 export interface FakePackage {
@@ -29,7 +30,7 @@ export class AptRepository {
     for (const name of ["archive", "state/lists/partial", "cache/archives/partial", "etc"]) {
       mkdirSync(join(folder, name), { recursive: true });
     }
-    writeFileSync(join(folder, "etc/sources.list"), `deb [trusted=yes] file:${folder}/archive ./\n`);
+    writeFileSync(join(folder, "etc/sources.list"), `deb [trusted=yes] file:${encodeURI(folder)}/archive ./\n`);
     writeFileSync(join(folder, "state/status"), "");
     const settings = {
       "Dir::State": join(folder, "state"),
@@ -81,6 +82,7 @@ export class AptRepository {
       mkdirSync(dirname(join(root, path)), { recursive: true });
       writeFileSync(join(root, path), content, { mode: path.includes("bin/") ? 0o755 : 0o644 });
     }
+    makeReadable(root);
     const file = this.file(name, version);
     execFileSync("dpkg-deb", ["--root-owner-group", "-Zgzip", "--build", root, file], { stdio: "pipe" });
     rmSync(root, { recursive: true });

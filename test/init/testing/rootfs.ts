@@ -1,5 +1,6 @@
 import { copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeReadable } from "../../../lib/testing/make-readable.ts";
 
 const BUSYBOX = "/bin/busybox";
 const APPLETS = [
@@ -31,5 +32,6 @@ export function makeRootfs(directory: string): string {
   writeFileSync(join(root, "etc/secret"), "secret\n");
   writeFileSync(join(root, "masked/file"), "hidden\n");
   writeFileSync(join(root, "second/file"), "hidden\n");
+  makeReadable(root);
   return root;
 }
