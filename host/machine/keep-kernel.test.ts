@@ -56,8 +56,8 @@ test("a file that isn't a kernel, or a wrong folder of modules, is refused in on
   await expect(keepKernel(text)).rejects.toThrow(
     `kernel ${text}: it is not a bootable kernel; give a bzImage or an arm64 Image`,
   );
-  await expect(keepKernel(join(directory, "none"))).rejects.toThrow(/^kernel \S+none: no such file; give a bzImage/);
-  await expect(keepKernel(directory)).rejects.toThrow(/^kernel \S+: it is a folder; give a bzImage/);
+  await expect(keepKernel(join(directory, "none"))).rejects.toThrow(/^kernel .+none: no such file; give a bzImage/);
+  await expect(keepKernel(directory)).rejects.toThrow(/^kernel .+: it is a folder; give a bzImage/);
   await expect(keepKernel(bzImage("6.12.9"), directory)).rejects.toThrow(
     `modules ${directory}: it has no folder kernel; give the kernel's lib/modules/6.12.9`,
   );

@@ -31,7 +31,10 @@ is_dead() { [ -n "$1" ] && [ ! -e "/proc/$1" ]; }
 clean() {
   end_processes
   # Innermost first, and before rm, which would descend into them.
-  grep -o " $temporary/[^ ]*" /proc/self/mounts | sort -r | while read -r path; do umount -l "$path"; done
+  cut -d ' ' -f 2 /proc/self/mounts | sort -r | while read -r escaped; do
+    path=$(printf %b "$escaped") # spaces are \040
+    case $path in "$temporary"/*) umount -l "$path" ;; esac
+  done
   rm -rf --one-file-system "$temporary"
   for work in "$@"; do
     for path in "$work"/*-[0-9]*-??????; do

@@ -23,13 +23,14 @@ import { randomBytesOf } from "../../lib/seeded-random.ts";
 
 const O_NOFOLLOW = 0o400000;
 const LONG = "n".repeat(255);
-const latin1 = (path: string): Buffer => Buffer.from(path, "latin1");
+/** Path of a name below `root`, whose bytes are held in latin1. It begins with a slash, or is empty for `root` itself. */
+const below = (root: string, name: string): Buffer => Buffer.concat([Buffer.from(root), Buffer.from(name, "latin1")]);
 
 /** Creates a tree with everything that a copy preserves. `big` is the length of its largest file. */
 export function makeSampleTree(root: string, random: Random, { big = 300_000, small = 20 } = {}): void {
   const { setXattr, setTimes } = treeCalls();
-  const dir = (name: string) => mkdirSync(latin1(join(root, name)), { recursive: true });
-  const file = (name: string, content: Uint8Array | string = name) => writeFileSync(latin1(join(root, name)), content);
+  const dir = (name: string) => mkdirSync(below(root, `/${name}`), { recursive: true });
+  const file = (name: string, content: Uint8Array | string = name) => writeFileSync(below(root, `/${name}`), content);
   for (const name of ["", "empty", "private", `deep/${LONG}/${LONG}`, "Gr\u00fc\u00dfe", "bytes\xff\xfe", "small"])
     dir(name);
   file("plain");
@@ -69,8 +70,8 @@ export function makeSampleTree(root: string, random: Random, { big = 300_000, sm
     closeSync(fd);
   }
   let seconds = 1_600_000_000n;
-  for (const path of pathsBelow(root).reverse()) {
-    const fd = openSync(latin1(path), O_PATH | O_NOFOLLOW);
+  for (const name of namesBelow(root).reverse()) {
+    const fd = openSync(below(root, name), O_PATH | O_NOFOLLOW);
     seconds += 1n;
     setTimes(fd, seconds * 1_000_000_000n + 123_456_789n, seconds * 1_000_000_000n + 987_654_321n);
     closeSync(fd);
@@ -84,15 +85,15 @@ function sparse(path: string, data: readonly number[], length: number): void {
   closeSync(fd);
 }
 
-/** Returns a directory and everything below it, parents first. Paths are bytes in latin1. */
-function pathsBelow(root: string): string[] {
-  const paths = [root];
-  const names = readdirSync(latin1(root), { encoding: "latin1" as "utf8" }).sort();
-  for (const path of names.map((name) => `${root}/${name}`)) {
-    if (lstatSync(latin1(path)).isDirectory()) paths.push(...pathsBelow(path));
-    else paths.push(path);
+/** Returns the names of a directory below `root` and of everything in it, parents first, as `below` takes them. */
+function namesBelow(root: string, directory = ""): string[] {
+  const names = [directory];
+  const entries = readdirSync(below(root, directory), { encoding: "latin1" as "utf8" }).sort();
+  for (const name of entries.map((entry) => `${directory}/${entry}`)) {
+    if (lstatSync(below(root, name)).isDirectory()) names.push(...namesBelow(root, name));
+    else names.push(name);
   }
-  return paths;
+  return names;
 }
 
 export interface SnapshotOptions {
@@ -111,9 +112,9 @@ export function snapshotTree(
 ): Record<string, unknown> {
   const { listXattrs, getXattr } = treeCalls();
   const firstNames = new Map<bigint, string>();
-  const entries = pathsBelow(root).map((path) => {
-    const name = path.slice(root.length) || "/";
-    const stat = lstatSync(latin1(path), { bigint: true });
+  const entries = namesBelow(root).map((name) => {
+    const path = below(root, name);
+    const stat = lstatSync(path, { bigint: true });
     const first = firstNames.get(stat.ino) ?? name;
     firstNames.set(stat.ino, first);
     const mode = Number(stat.mode) & (setId ? 0o7777 : 0o1777);
@@ -122,15 +123,13 @@ export function snapshotTree(
       ...(owners && { owner: `${stat.uid}:${stat.gid}` }),
       ...(stat.isDirectory() ? {} : { first, names: stat.nlink }),
     };
-    if (stat.isSymbolicLink()) return [name, { ...common, target: readlinkSync(latin1(path), "latin1" as "utf8") }];
-    const fd = openSync(latin1(path), "r");
+    if (stat.isSymbolicLink()) return [name, { ...common, target: readlinkSync(path, "latin1" as "utf8") }];
+    const fd = openSync(path, "r");
     const keys = xattrs ? listXattrs(fd).filter((key) => key.startsWith("user.")) : [];
     const values = keys.map((key) => [key, getXattr(fd, key)?.toString("hex")]);
     closeSync(fd);
     if (!stat.isFile()) return [name, { ...common, values }];
-    const hash = createHash("sha256")
-      .update(readFileSync(latin1(path)))
-      .digest("hex");
+    const hash = createHash("sha256").update(readFileSync(path)).digest("hex");
     const isSparse = stat.blocks * 512n < stat.size;
     return [name, { ...common, values, hash, size: stat.size, isSparse }];
   });

@@ -42,7 +42,7 @@ test.skipIf(why !== "")(
   `setup says that the disk is full, and what to do, and leaves nothing there${why && ` (skipped: ${why})`}`,
   () => {
     mkdirSync(cache);
-    const onSmallDisk = `mount -t tmpfs -o size=1m tmpfs ${cache} && "$@"; status=$?; ls -A ${cache}/kernel; exit $status`;
+    const onSmallDisk = `mount -t tmpfs -o size=1m tmpfs "${cache}" && "$@"; status=$?; ls -A "${cache}/kernel"; exit $status`;
     const words = ["--mount", "sh", "-c", onSmallDisk, "sh", guestctlProgram(), "setup", "--kernel", kernel];
     const env = { ...process.env, GUESTD_CACHE: cache };
     const { status, stdout, stderr } = spawnSync("unshare", words, { env, encoding: "utf8" });
