@@ -5,20 +5,23 @@ export interface Surrounding {
   readonly name: string;
   /** Path of the clone; by default where it is. */
   readonly clone?: string;
-  /** Shell lines before the tests, as root in a mount and pid namespace of their own. $CLONE is the clone. */
+  /** Shell lines before the tests, as root in a mount namespace of their own. $CLONE is the clone. */
   readonly prepare?: string;
   /** Words before the command of the tests. */
   readonly words?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Folders and files of the project `unit`, and of `init`, which needs root. */
+  /** Folders and files of these projects. `init` and `guest` need root. */
   readonly unit?: readonly string[];
   readonly init?: readonly string[];
+  readonly guest?: readonly string[];
+  readonly nightly?: readonly string[];
 }
 
-/** Parts of the suite that look at the machine, its users, folders, locale and network. */
+/** Parts of the suite that look at the machine, its users, folders, modes, locale and network. */
 const MACHINE = [
-  ...["lib", "host/block-root", "host/cli/command/setup", "host/machine/keep-kernel", "host/machine/paths"],
-  ...["host/machine/diagnosis", "host/machine/virtiofs", "host/setup/setup", "host/state", "test/clean-up/leftovers"],
+  ...["lib", "agent/guest/warm-start", "agent/storage", "image", "host/block-root", "host/cli/command/setup.test.ts"],
+  ...["host/machine/keep-kernel.test.ts", "host/machine/virtiofs.test.ts", "host/setup", "host/state"],
+  ...["rootfs-builder/debian", "rootfs-builder/tree", "test/clean-up", "test/mutation/sandbox.test.ts"],
 ];
 const NAMESPACES = ["test/init/life.test.ts", "test/differential", "test/namespaces/sdk-errors.test.ts"];
 const NOBODY = 65_534;
@@ -32,6 +35,7 @@ export const SURROUNDINGS: readonly Surrounding[] = [
     prepare: "chmod 700 /var/tmp/guestd-elsewhere/home",
     unit: MACHINE,
     init: NAMESPACES,
+    guest: ["test/vm/image-build.test.ts"],
   },
   {
     name: "as an ordinary user",
@@ -58,6 +62,7 @@ export const SURROUNDINGS: readonly Surrounding[] = [
   {
     name: "a path with spaces and other letters",
     clone: "/var/tmp/guestd-elsewhere/a folder of Özgür 文/clone",
+    prepare: `export TMPDIR="$TMPDIR/files of Özgür 文"; mkdir "$TMPDIR"`,
     unit: MACHINE,
     init: NAMESPACES,
   },
@@ -77,8 +82,15 @@ export const SURROUNDINGS: readonly Surrounding[] = [
   { name: "no HOME", words: ["env", "-u", "HOME"], unit: MACHINE },
   {
     name: "6 GiB of memory",
-    prepare: `root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts); mkdir -p "$root/guestd-elsewhere"
-      echo 6G >"$root/guestd-elsewhere/memory.max"; echo $$ >"$root/guestd-elsewhere/cgroup.procs"`,
+    // The controller is in one hierarchy, of version 1 or 2.
+    prepare: `for root in $(awk '$3 ~ /^cgroup/ { print $2 }' /proc/self/mounts); do
+        own=$root/guestd-elsewhere; mkdir -p "$own" 2>/dev/null || continue
+        for limit in memory.max memory.limit_in_bytes; do
+          if [ -e "$own/$limit" ]; then echo 6G >"$own/$limit"; echo 0 >"$own/cgroup.procs"; limited=$own; fi
+        done
+        [ "\${limited:-}" = "$own" ] || rmdir "$own"
+      done; [ -n "$limited" ]`,
     unit: MACHINE,
   },
+  { name: "odd and even numbers of memory pages, in guests", nightly: ["test/nightly/memory-pages.test.ts"] },
 ];
