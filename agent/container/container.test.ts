@@ -84,7 +84,7 @@ test.each([
   expect([container.mayTrace, container.isKnownTracer, container.traces]).toEqual([may, may, may]);
   child(1).end();
   await exec;
-  await container.remove(AbortSignal.timeout(1000));
+  await container.remove(AbortSignal.timeout(50_000));
 });
 
 describe("start", () => {

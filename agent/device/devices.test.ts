@@ -6,7 +6,7 @@ import { Uevents } from "./uevents.ts";
 const BLOCK = ueventMessage("add", "/devices/x/block/vda", "block");
 
 /** A tree with a bridge in slot 2. */
-function machine(timeoutMs = 5000) {
+function machine(timeoutMs = 50_000) {
   const tree = new TestTree();
   tree.pci("0000:00:02.0", "0000:01");
   const uevents = new Uevents();

@@ -5,7 +5,7 @@ import { Uevents } from "./uevents.ts";
 
 const DISK = "/sys/devices/virtio0";
 
-function machine(timeoutMs = 5000) {
+function machine(timeoutMs = 50_000) {
   const tree = new TestTree();
   tree.disk(DISK, "vdb", "254:16");
   const uevents = new Uevents();

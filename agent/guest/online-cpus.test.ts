@@ -45,9 +45,7 @@ test("waits for a processor that appears late", async () => {
   expect(state(1)).toBe("1");
 });
 
-test("answers a call without `wait` at once and warns later about missing processors", {
-  timeout: 20_000,
-}, async () => {
+test("answers a call without `wait` at once and warns later about missing processors", async () => {
   const warn = vi.fn();
   await online(3, false, { warn });
   expect(warn).not.toHaveBeenCalled();

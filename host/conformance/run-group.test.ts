@@ -24,7 +24,7 @@ interface RunOptions extends Partial<Pick<SessionOptions, "root" | "prepareMs">>
 async function run(
   cases: readonly ConformanceCase[],
   handlers: Handlers = {},
-  { parallel = false, limitMs = 5000, own = false, ...session }: RunOptions = {},
+  { parallel = false, limitMs = 50_000, own = false, ...session }: RunOptions = {},
 ): Promise<CaseResult[]> {
   await using agent = await startMinimalAgent({ ...MINIMAL, ...handlers });
   const target = addressTarget(agent.address);

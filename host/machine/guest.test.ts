@@ -12,7 +12,7 @@ import { Guest } from "./guest.ts";
 import { buildMiniGuest } from "./testing/mini-guest.ts";
 import { vhostVsockUsable } from "./vsock-device.ts";
 
-const BOOT_MS = 60_000;
+const BOOT_MS = 120_000;
 
 /** Returns the hybrid vsock socket; without the addon, these tests can't dial a context id. */
 function socketOf(address: string): string {

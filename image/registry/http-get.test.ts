@@ -16,7 +16,7 @@ afterEach(async () => {
 });
 
 async function get(url: string, noProxy = ""): Promise<string> {
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(50_000);
   const client = new HttpClient(new URL(url), { httpsProxy: registry.proxy, noProxy, plainHttp: false, signal });
   try {
     const answer = await client.get(new URL(url), {});
@@ -45,7 +45,7 @@ test("a certificate that is self-signed, or for another host, is refused", async
 test.each(["proxy:3128", "not a URL", "socks5://proxy:1080"])(
   "refuses the proxy %s instead of connecting without one",
   (httpsProxy) => {
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(50_000);
     expect(
       () => new HttpClient(new URL(`https://${HOST}`), { httpsProxy, noProxy: "", plainHttp: false, signal }),
     ).toThrow("https_proxy is not a URL, write it as http://HOST:PORT");

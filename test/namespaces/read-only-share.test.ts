@@ -6,9 +6,6 @@ import { ociSpec } from "../scenarios/oci.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
 
 const SHARED = "/run/kata-containers/shared/containers";
-/** The time limit for a change to arrive. */
-const SOON = { timeout: 2000, interval: 20 };
-
 /**
  * Writes a version of a ConfigMap as a kubelet does: new files, then the link that switches, then removal of the old
  * files.
@@ -55,10 +52,10 @@ describeInNamespaces("a read-only share, as hosts provide it", () => {
       expect(await read("one-file")).toBe("bound");
 
       publish(volume, 2, "green");
-      await expect.poll(() => read("settings/colour").catch(() => "gone"), SOON).toBe("green");
+      await expect.poll(() => read("settings/colour").catch(() => "gone")).toBe("green");
       await machine.killAgent();
       publish(volume, 3, "blue");
-      await expect.poll(() => read("settings/colour").catch(() => "gone"), SOON).toBe("blue");
+      await expect.poll(() => read("settings/colour").catch(() => "gone")).toBe("blue");
 
       await using next = await machine.connect();
       await next.agent.removeContainer({ container_id: "reader" });

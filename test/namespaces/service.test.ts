@@ -68,7 +68,7 @@ describeInNamespaces("the agent as a service", () => {
     const { stdout } = await pod.run([], ociSpec(rootfs, ["probe", ...asked, "pipe_size,1,65536"]));
     expect(stdout.toString()).toBe("pipe_size ok\npipe_size ok\npipe_size ok\npipe_size 34\n");
     const container_id = await pod.start(["head", "-c", "200000", "/dev/zero"]);
-    const { status } = await client.agent.waitProcess({ container_id, exec_id: container_id }, { timeoutMs: 5000 });
+    const { status } = await client.agent.waitProcess({ container_id, exec_id: container_id }, { timeoutMs: 50_000 });
     expect(status, "it exits with its output unread").toBe(0);
     await client.close();
   });

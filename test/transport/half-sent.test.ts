@@ -17,7 +17,6 @@ import { type Served, serve, until } from "./testing/serve.ts";
 const ROOM = 16 << 20;
 const LONG = 4_100_000;
 const AT_ONCE = 24;
-const WAIT = { timeout: 10_000 };
 
 function session(served: Served): ClientHttp2Session {
   const client = openHttp2(connect(served.path));
@@ -45,16 +44,16 @@ describe.each(Object.entries(protocols))("half-sent requests over %s", (_, { hal
     const room = new BodyRoom(ROOM);
     await using served = await serve({ room });
     const half = await halves(served, AT_ONCE);
-    await expect.poll(() => room.left, WAIT).toBeLessThan(ROOM - LONG);
+    await expect.poll(() => room.left).toBeLessThan(ROOM - LONG);
     const codes: number[] = [];
     const finished = half.map(async ({ finish }) => codes.push(await finish()));
     const fit = Math.floor(ROOM / LONG);
-    await expect.poll(() => codes.length, WAIT).toBeGreaterThanOrEqual(AT_ONCE - fit);
+    await expect.poll(() => codes.length).toBeGreaterThanOrEqual(AT_ONCE - fit);
     expect(new Set(codes)).toEqual(new Set([8]));
     expect(served.table.running).toBeLessThanOrEqual(fit);
     served.table.held.resolve(Buffer.from("x"));
     await Promise.all(finished);
-    await expect.poll(() => room.left, WAIT).toBe(ROOM);
+    await expect.poll(() => room.left).toBe(ROOM);
   });
 
   test("are cancelled if their rest doesn't arrive, while others continue", async () => {
@@ -63,8 +62,8 @@ describe.each(Object.entries(protocols))("half-sent requests over %s", (_, { hal
     await using client = await open(served);
     const hanging = client.call("test.Echo", "Held", Buffer.from("x"));
     await halves(served, 3);
-    await expect.poll(() => room.left, WAIT).toBeLessThan(ROOM - LONG);
-    await expect.poll(() => room.left, WAIT).toBeGreaterThan(ROOM - 1000);
+    await expect.poll(() => room.left).toBeLessThan(ROOM - LONG);
+    await expect.poll(() => room.left).toBeGreaterThan(ROOM - 1000);
     served.table.held.resolve(Buffer.from("held"));
     expect(Buffer.from(await hanging).toString()).toBe("held");
     expect(served.table.started).toBe(1);
@@ -76,13 +75,13 @@ describe.each(Object.entries(protocols))("half-sent requests over %s", (_, { hal
     await using client = await open(served);
     await client.call("test.Echo", "Echo", Buffer.from("first"));
     const half = await halves(served, AT_ONCE);
-    await expect.poll(() => room.left, WAIT).toBeLessThan(ROOM / 2);
+    await expect.poll(() => room.left).toBeLessThan(ROOM / 2);
     const calls = Array.from({ length: 100 }, (_, index) =>
       client.call("test.Echo", "Echo", Buffer.alloc(4000, index)),
     );
     expect(await Promise.all(calls)).toHaveLength(100);
     for (const { destroy } of half) destroy();
-    await expect.poll(() => room.left, WAIT).toBe(ROOM);
+    await expect.poll(() => room.left).toBe(ROOM);
   });
 });
 
@@ -137,9 +136,9 @@ describe("unfinished gRPC requests", () => {
     const room = new BodyRoom(ROOM);
     await using served = await serve({ room });
     const { stream } = request(session(served), "/test.Echo/Echo", { long: "x".repeat(40_000) });
-    await expect.poll(() => room.left, WAIT).toBeLessThan(ROOM - 40_000);
+    await expect.poll(() => room.left).toBeLessThan(ROOM - 40_000);
     stream.destroy();
-    await expect.poll(() => room.left, WAIT).toBe(ROOM);
+    await expect.poll(() => room.left).toBe(ROOM);
   });
 
   test("count their inflated size towards the memory budget and never exceed it", async () => {
@@ -156,14 +155,14 @@ describe("unfinished gRPC requests", () => {
       codes.push(await code);
     });
     const fit = Math.floor(ROOM / LONG);
-    await expect.poll(() => codes.length, WAIT).toBeGreaterThanOrEqual(AT_ONCE - fit);
+    await expect.poll(() => codes.length).toBeGreaterThanOrEqual(AT_ONCE - fit);
     expect(new Set(codes)).toEqual(new Set([8]));
-    await expect.poll(() => ROOM - room.left, WAIT).toBeGreaterThan(LONG);
+    await expect.poll(() => ROOM - room.left).toBeGreaterThan(LONG);
     for (const { stream } of calls) stream.end();
     served.table.held.resolve(Buffer.from("x"));
     await Promise.all(finished);
     expect(codes).toContain(0);
-    await expect.poll(() => room.left, WAIT).toBe(ROOM);
+    await expect.poll(() => room.left).toBe(ROOM);
   });
 
   test.each([
@@ -177,7 +176,7 @@ describe("unfinished gRPC requests", () => {
     stream.end(bytes);
     expect(await code).toBe(expected);
     expect(served.table.started).toBe(0);
-    await expect.poll(() => room.left, WAIT).toBe(ROOM);
+    await expect.poll(() => room.left).toBe(ROOM);
   });
 
   test.each([1, 3, 5, 6])("are answered like any other if they arrive in pieces of %i bytes", async (size) => {

@@ -5,7 +5,7 @@ import { connect } from "../../host/client/agent-client.ts";
 import { Guest } from "../../host/machine/guest.ts";
 import { buildDebugImage } from "./testing/guest-machine.ts";
 
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 100_000;
 
 const CONFIG = "/run/agent.toml";
 

@@ -10,6 +10,6 @@ export function leavesNoDescriptors(): void {
   afterEach(async () => {
     // Node closes some descriptors a turn later, and the test runner briefly opens some of its own.
     const leftOpen = () => descriptorTargets().filter((target) => !before.has(target));
-    await expect.poll(leftOpen, { message: "descriptors left open", timeout: 5000 }).toEqual([]);
+    await expect.poll(leftOpen, { message: "descriptors left open" }).toEqual([]);
   });
 }

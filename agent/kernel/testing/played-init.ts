@@ -40,7 +40,7 @@ export class PlayedInit {
   async received(): Promise<Received> {
     const buffer = Buffer.alloc(4096);
     for (;;) {
-      await this.sys.poll(this.end, "read", AbortSignal.timeout(2000));
+      await this.sys.poll(this.end, "read", AbortSignal.timeout(50_000));
       const got = this.sys.receiveMessage(this.end, buffer);
       if (got === undefined) continue;
       const data = Buffer.from(got.data);

@@ -86,7 +86,7 @@ test("a process killed before or after any splice loses and repeats no byte of a
   expect(plainProtocol.readFinish(total.subarray(0, sys.read(upload, total)))).toBe(BYTES);
   for (const fd of [upload, download]) sys.endConnection(fd); // which ends the forward
   expect(await life).toBe(AT.length * 2);
-}, 120_000);
+}, 300_000);
 
 /** Sends BYTES that nowhere repeat. Resolves with their hash. */
 async function send(fd: Fd, seed: string): Promise<string> {

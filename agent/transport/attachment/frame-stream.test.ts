@@ -87,7 +87,7 @@ test("a sender continues once the client has read", async () => {
   const { frames, sys, limit } = open(-1);
   const done = vi.fn();
   const sending = frames.send("data", OUT, 0, PAYLOAD).then(done);
-  await vi.waitFor(() => expect(sys.polled).toHaveLength(1));
+  await expect.poll(() => sys.polled).toHaveLength(1);
   expect(done).not.toHaveBeenCalled();
   limit.most = Number.POSITIVE_INFINITY;
   sys.polled[0]?.resolve();
@@ -99,7 +99,7 @@ test("a sender waits no longer than the connection lasts", async () => {
   const { frames, sys } = open(-1);
   const done = vi.fn();
   const sending = frames.send("data", OUT, 0, PAYLOAD).then(done);
-  await vi.waitFor(() => expect(sys.calls).toContain("poll 7"));
+  await expect.poll(() => sys.calls).toContain("poll 7");
   expect(done).not.toHaveBeenCalled();
   frames.destroy();
   await expect(sending).rejects.toThrow("the connection is closed");
@@ -144,7 +144,7 @@ test("a frame waits until the one before is taken, and the client isn't read mea
   expect([got.length, sys.calls.at(-1)]).toEqual([1, "unwatch 7"]);
   expect(() => frames.release()).toThrow("the client sent data before it was answered");
   taking[0]?.resolve();
-  await vi.waitFor(() => expect(got.map(({ offset }) => offset)).toEqual([1, 2]));
+  await expect.poll(() => got.map(({ offset }) => offset)).toEqual([1, 2]);
   expect(sys.calls.at(-1)).toBe("watch 7");
   frames.destroy();
 });

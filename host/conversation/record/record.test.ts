@@ -46,7 +46,7 @@ test("writes a header, and each call with its messages, errors, limits and metad
   });
   const { finish, listen, read, file, errors } = await startRecorder(server);
   const client = await connect(listen);
-  await client.health.check({}, { timeoutMs: 5000, metadata: { traceparent: "00-1" } });
+  await client.health.check({}, { timeoutMs: 50_000, metadata: { traceparent: "00-1" } });
   await client.agent.statsContainer({ container_id: "c" });
   await client.agent.readStdout({ container_id: "c", exec_id: "x", len: 10 });
   await expect(client.agent.waitProcess({ container_id: "c" })).rejects.toThrow("no such process");
@@ -65,7 +65,7 @@ test("writes a header, and each call with its messages, errors, limits and metad
   const wait = { ...agent, stream: 7, method: "WaitProcess" };
   expect(withoutTimes(read())).toEqual([
     { conn: 1, kind: "opened", protocol: "ttrpc" },
-    { ...health, kind: "request", timeout_ms: 5000, metadata: { traceparent: "00-1" }, message: {} },
+    { ...health, kind: "request", timeout_ms: 50_000, metadata: { traceparent: "00-1" }, message: {} },
     { ...health, kind: "response", message: { status: "SERVING" } },
     { ...agent, kind: "request", stream: 3, method: "StatsContainer", message: { container_id: "c" } },
     {

@@ -30,7 +30,7 @@ async function start(state: "none" | "Running" | "Paused", version = "53.0.0"): 
     folder,
     at: `Cloud Hypervisor at ${socket}`,
     client: (clone) =>
-      new CloudHypervisor(socket, { timeoutMs: 5000, ...(clone && { clone: { ...own, ...rest, ...clone } }) }),
+      new CloudHypervisor(socket, { timeoutMs: 50_000, ...(clone && { clone: { ...own, ...rest, ...clone } }) }),
   };
 }
 

@@ -24,7 +24,7 @@ async function start(
   const socket = join(folder, "api.sock");
   const vmm = await testVmm(socket, api, firecrackerModel(version, state));
   onTestFinished(() => expect(vmm.problems).toEqual([]));
-  return { vmm, folder, at: `Firecracker at ${socket}`, client: new Firecracker(socket, { clone, timeoutMs: 5000 }) };
+  return { vmm, folder, at: `Firecracker at ${socket}`, client: new Firecracker(socket, { clone, timeoutMs: 50_000 }) };
 }
 
 async function withSnapshot(pair: Pair): Promise<string> {

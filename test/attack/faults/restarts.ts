@@ -28,7 +28,7 @@ export async function restartWithFaults(
     control.arm({ first, variant });
     await machine.killAgent();
     const where = `call ${first}, ${control.disarm().name}`;
-    const answer = await client.health.check({}, { timeoutMs: 5000 }).then(
+    const answer = await client.health.check({}, { timeoutMs: 50_000 }).then(
       ({ status }) => status,
       ({ kind }: { kind: string }) => kind,
     );

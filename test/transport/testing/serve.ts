@@ -57,10 +57,10 @@ export async function serve(options: ServerOptions = {}): Promise<Served> {
   };
 }
 
-/** Waits until `condition` holds. Throws after two seconds. */
+/** Waits until `condition` holds. Throws after 50 seconds. */
 export async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; !condition(); tries++) {
-    if (tries === 400) throw new Error(`still false after 2 s: ${condition}`);
+  for (const end = performance.now() + 50_000; !condition(); ) {
+    if (performance.now() > end) throw new Error(`still false after 50 s: ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

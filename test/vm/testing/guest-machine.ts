@@ -14,7 +14,7 @@ import { makeBusyboxRootfs } from "../../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../../scenarios/machine.ts";
 
 const repository = join(import.meta.dirname, "../../..");
-const SHELL_LIMIT_MS = 30_000;
+const SHELL_LIMIT_MS = 100_000;
 
 /**
  * Builds the image with a shell for the tests, dm-verity, and these OCI runtimes. Concurrent calls build it once.

@@ -65,7 +65,7 @@ export class StreamClient {
 
   /** Resolves with the next `count` frames. */
   async next(count: number): Promise<ShownFrame[]> {
-    const signal = AbortSignal.timeout(4000);
+    const signal = AbortSignal.timeout(50_000);
     while (this.#frames.length < count) {
       if (this.#socket.closed) throw new Error(`closed after ${JSON.stringify(this.#frames.map(shown))}`);
       await Promise.race([once(this.#socket, "data", { signal }), this.closed]);

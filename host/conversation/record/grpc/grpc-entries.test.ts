@@ -49,7 +49,7 @@ test("calls, errors, limits, metadata and cancellations of a gRPC connection are
   const stop = new AbortController();
   const poll = client.agent.getOOMEvent({}, { signal: stop.signal });
   for (let count = 0; count < 3; count++) {
-    await client.health.check({}, { timeoutMs: 5000, metadata: { traceparent: `00-${count}`, same: "value" } });
+    await client.health.check({}, { timeoutMs: 50_000, metadata: { traceparent: `00-${count}`, same: "value" } });
   }
   // The server echoes: the fields of the request and of the response have other names.
   await client.channel.call("some.Service", "Echo", large);
@@ -75,7 +75,7 @@ test("calls, errors, limits, metadata and cancellations of a gRPC connection are
   expect(calls).toEqual([
     ["GetOOMEvent", {}, undefined, undefined],
     ...[0, 1, 2].flatMap((count) => [
-      ["Check", {}, 5000, { traceparent: `00-${count}`, same: "value" }],
+      ["Check", {}, 50_000, { traceparent: `00-${count}`, same: "value" }],
       ["Check", { status: "SERVING" }],
     ]),
     ["Echo", 300_000, undefined, undefined],
