@@ -1,11 +1,10 @@
 import { closeSync, openSync, readSync } from "node:fs";
-import { RESOLVE_BENEATH, RESOLVE_NO_XDEV } from "../kernel/constants.ts";
+import { O_NOFOLLOW, RESOLVE_BENEATH, RESOLVE_NO_XDEV } from "../kernel/constants.ts";
 import { SystemError } from "../kernel/error.ts";
 import type { Served } from "../kernel/files/contained-files.ts";
 import { type Handle, INSIDE, ROOT } from "../kernel/files/served-files.ts";
 
 const EXDEV = 18;
-const O_NOFOLLOW = 0o400000;
 /** Most bytes of a mount table, whose length a container controls. */
 const MAX_TABLE = 1024 * 1024;
 

@@ -3,6 +3,7 @@ import { RESOLVE_BENEATH } from "../kernel/constants.ts";
 import { SystemError } from "../kernel/error.ts";
 import type { Served } from "../kernel/files/contained-files.ts";
 import { FILE_DATA } from "../kernel/files/file-protocol.ts";
+import { stepsOf, writePart } from "../kernel/files/write-whole.ts";
 import type { EnteredMounts } from "./contained-tree.ts";
 
 /** Returns the calls for copying a tree, made by a file server. */
@@ -39,7 +40,7 @@ export function servedTree(files: Served, mounts: EnteredMounts): TreeFiles {
     listXattrs: (handle) => unless(["ENOTSUP", "EOPNOTSUPP"], [], files.listXattrs(handle)),
     getXattr: (handle, name) =>
       unless(["ENODATA", "ENOTSUP", "EOPNOTSUPP", "ERANGE"], undefined, files.getXattr(handle, name)),
-    write: (handle, pieces, position) => writeAll(files, used(handle), pieces, position),
+    write: (handle, pieces, position) => writePart(files, used(handle), joined(pieces), position),
     truncate: (handle, length) => files.truncate(used(handle), length),
     chown: (handle, uid, gid) => files.chown(used(handle), uid, gid),
     chmod: (handle, mode) => files.chmod(used(handle), mode),
@@ -68,29 +69,9 @@ async function readInto(files: Served, handle: number, buffer: Uint8Array, posit
   return length;
 }
 
-/** Writes pieces by calls that are made at once; returns the bytes up to the first short one. */
-async function writeAll(
-  files: Served,
-  handle: number,
-  pieces: readonly Uint8Array[],
-  position: number,
-): Promise<number> {
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
   const [first] = pieces;
-  const bytes = pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces);
-  const written = await Promise.all(
-    stepsOf(bytes.length).map((start) => files.write(handle, bytes.subarray(start), position + start)),
-  );
-  let length = 0;
-  for (const count of written) {
-    length += count;
-    if (count < FILE_DATA) break;
-  }
-  return length;
-}
-
-/** Returns the offsets of the messages that so many bytes take. */
-function stepsOf(length: number): number[] {
-  return Array.from({ length: Math.max(1, Math.ceil(length / FILE_DATA)) }, (_, index) => index * FILE_DATA);
+  return pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces);
 }
 
 async function unless<T, U>(codes: readonly string[], instead: U, call: Promise<T>): Promise<T | U> {

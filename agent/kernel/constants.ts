@@ -59,6 +59,7 @@ export const RESOLVE_BENEATH = 0x08;
 export const RESOLVE_IN_ROOT = 0x10;
 export const O_PATH = 0o10000000;
 export const O_DIRECTORY = 0o200000;
+export const O_NOFOLLOW = 0o400000;
 
 /** Resource limits, in the order of their numbers. */
 export const RLIMITS =

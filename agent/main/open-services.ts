@@ -88,7 +88,7 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   const isCutOff = ({ service, method }: OpenCall) => method !== "Upgrade" && !table.mayRepeat(service, method);
   const busy = () => server.openCalls().some(isCutOff);
   const running = process.env["GUESTD_BUNDLE"];
-  const upgrades = agentUpgrades({ sys, stateDirectory, running, generation, busy, log });
+  const upgrades = agentUpgrades({ contained: kernel.contained, stateDirectory, running, generation, busy, log });
   const memAgent = openMemAgent({
     ...{ kernel, log, stateDirectory, options: options.memAgent },
     cgroupRoot: cgroups ?? "/sys/fs/cgroup",

@@ -47,7 +47,7 @@ export interface Agent {
   exists(path: string): boolean;
   list(path: string): string[];
   /** Writes below the directory shared with the host, or a bundle to `running().upload`; nowhere else. */
-  copyFile(file: CopiedFile): void;
+  copyFile(file: CopiedFile): Promise<void>;
   /** Logs a problem that fails no call but that operators may want to know. */
   warn(line: string): void;
   /** Returns the metrics as Prometheus text. */

@@ -1,21 +1,12 @@
-import {
-  chmodSync,
-  chownSync,
-  constants,
-  lchownSync,
-  lstatSync,
-  mkdirSync,
-  renameSync,
-  rmdirSync,
-  symlinkSync,
-} from "node:fs";
-import { O_PATH, S_IFDIR, S_IFLNK, S_IFMT } from "../kernel/constants.ts";
-import { AgentError, describeErrno } from "../kernel/error.ts";
+import { O_DIRECTORY, O_NOFOLLOW, O_PATH, S_IFDIR, S_IFLNK, S_IFMT } from "../kernel/constants.ts";
+import { AgentError, describeErrno, SystemError } from "../kernel/error.ts";
+import { type ContainedFiles, guestRoot, type Served } from "../kernel/files/contained-files.ts";
+import type { Handle } from "../kernel/files/served-files.ts";
 import { invalidArgument, quoted } from "../kernel/invalid-argument.ts";
-import type { Fd, Sys } from "../kernel/kernel.ts";
+import { LockByName } from "../kernel/wait/lock.ts";
 import { clearTemporary, receiveChunk, temporaryName } from "./receive-chunk.ts";
-import { openSharedParent, pathOf } from "./shared-parent.ts";
-import { namesBelow, openBeneath, openSharedRoot, SHARED_ROOT } from "./shared-path.ts";
+import { openSharedParent } from "./shared-parent.ts";
+import { namesBelow, openBeneath, openSharedRoot, ownerOf, SHARED_ROOT } from "./shared-path.ts";
 
 /** A directory, a link or one chunk of a file, to be put below the shared root. */
 export interface CopiedFile {
@@ -36,21 +27,27 @@ export interface CopiedFile {
   readonly again?: boolean;
 }
 
-type CopySys = Pick<Sys, "openat2" | "close">;
-
-const { O_DIRECTORY, O_NOFOLLOW } = constants;
 const PERMISSIONS = 0o7777;
 const MAX_TARGET = 4095;
 
+/** Calls of one owner's files change the same names. */
+const locks = new LockByName();
+
 /**
- * Stores the entry, or throws one line and changes nothing. A file appears, complete, with its last chunk. Chunks may
- * come in any order.
+ * Stores the entry below the root, or rejects with one line and changes nothing. A file appears, complete, with its last chunk.
+ * Chunks may come in any order. Containers that see the place and hold it up fail the calls of their own files alone.
  */
-export function copyFile(sys: CopySys, file: CopiedFile, root: string = SHARED_ROOT): void {
+export async function copyFile(
+  contained: Pick<ContainedFiles, "use">,
+  file: CopiedFile,
+  root: string = SHARED_ROOT,
+): Promise<void> {
   try {
     const names = namesBelow(root, file.path);
     check(file);
-    put(sys, file, root, names);
+    const owner = ownerOf(root, names, (file.mode & S_IFMT) === S_IFDIR);
+    const putIn = (files: Served) => files.using(openSharedRoot(files, root), (top) => put(files, file, top, names));
+    await locks.run(owner, () => contained.use(guestRoot(owner), putIn));
   } catch (error) {
     throw named(file.path, error);
   }
@@ -67,88 +64,86 @@ function check({ mode, fileSize, offset, data }: CopiedFile): void {
   }
 }
 
-function put(sys: CopySys, file: CopiedFile, rootPath: string, names: readonly [string, ...string[]]): void {
+async function put(files: Served, file: CopiedFile, root: Handle, names: readonly string[]): Promise<void> {
   const name = names.at(-1) ?? "";
   const { uid, gid } = file;
-  const root = openSharedRoot(rootPath);
+  const parent = await openSharedParent(files, root, names.slice(0, -1), { mode: file.dirMode & 0o777, uid, gid });
   try {
-    const parent = openSharedParent(sys, root, names.slice(0, -1), { mode: file.dirMode & 0o777, uid, gid });
-    try {
-      const type = file.mode & S_IFMT;
-      if (type === S_IFDIR) putDirectory(sys, parent.fd, name, file);
-      else if (type === S_IFLNK) putLink(parent.fd, name, file);
-      else {
-        refuseDirectory(parent.fd, name);
-        receiveChunk(parent.fd, name, { ...file, mode: file.mode & PERMISSIONS });
+    const type = file.mode & S_IFMT;
+    if (type === S_IFDIR) await putDirectory(files, parent.handle, name, file);
+    else {
+      if ((await typeOf(files, parent.handle, name)) === S_IFDIR) {
+        throw new AgentError("already-exists", "a directory is in its place");
       }
-    } catch (error) {
-      parent.undo();
-      throw error;
-    } finally {
-      parent.close();
+      if (type === S_IFLNK) await putLink(files, parent.handle, name, file);
+      else await receiveChunk(files, parent.handle, name, { ...file, mode: file.mode & PERMISSIONS });
     }
+  } catch (error) {
+    await parent.undo();
+    throw error;
   } finally {
-    sys.close(root);
+    parent.close();
   }
 }
 
 /** Creates a directory, or sets mode and owner of an existing one. */
-function putDirectory(sys: CopySys, parent: Fd, name: string, { mode, uid, gid }: CopiedFile): void {
-  const path = `${pathOf(parent)}/${name}`;
-  const there = typeOf(path);
+async function putDirectory(
+  files: Served,
+  parent: Handle,
+  name: string,
+  { mode, uid, gid }: CopiedFile,
+): Promise<void> {
+  const there = await typeOf(files, parent, name);
   if (there !== undefined && there !== S_IFDIR) {
     throw new AgentError("already-exists", "a file that is not a directory is in its place");
   }
-  if (there === undefined) mkdirSync(path);
+  if (there === undefined) await files.mkdir(parent, Buffer.from(name));
   try {
-    const fd = openBeneath(sys, parent, [name], O_PATH | O_DIRECTORY | O_NOFOLLOW);
-    try {
-      chownSync(pathOf(fd), uid, gid);
-      chmodSync(pathOf(fd), mode & PERMISSIONS);
-    } finally {
-      sys.close(fd);
-    }
+    await files.using(openBeneath(files, parent, [name], O_PATH | O_DIRECTORY | O_NOFOLLOW), async (directory) => {
+      await files.chown(directory, uid, gid);
+      await files.chmod(directory, mode & PERMISSIONS);
+    });
   } catch (error) {
-    if (there === undefined) rmdirSync(path);
+    if (there === undefined) await files.unlink(parent, Buffer.from(name), true);
     throw error;
   }
 }
 
 /** Replaces an existing link or file atomically. */
-function putLink(parent: Fd, name: string, { data, uid, gid }: CopiedFile): void {
-  refuseDirectory(parent, name);
-  const temporary = `${pathOf(parent)}/${temporaryName(name)}`;
-  clearTemporary(temporary);
-  symlinkSync(Buffer.from(data), temporary);
+async function putLink(files: Served, parent: Handle, name: string, { data, uid, gid }: CopiedFile): Promise<void> {
+  const temporary = temporaryName(name);
+  await clearTemporary(files, parent, temporary);
+  await files.symlink(data, parent, temporary);
   try {
-    lchownSync(temporary, uid, gid);
-    renameSync(temporary, `${pathOf(parent)}/${name}`);
+    await files.using(files.entry(parent, temporary), (link) => files.chown(link, uid, gid));
+    await files.rename(parent, temporary, parent, Buffer.from(name));
   } catch (error) {
-    clearTemporary(temporary);
+    await clearTemporary(files, parent, temporary);
     throw error;
   }
 }
 
-function refuseDirectory(parent: Fd, name: string): void {
-  if (typeOf(`${pathOf(parent)}/${name}`) === S_IFDIR)
-    throw new AgentError("already-exists", "a directory is in its place");
-}
-
 /** S_IFMT bits of the entry itself; links are not followed. */
-function typeOf(path: string): number | undefined {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  return stat === undefined ? undefined : stat.mode & S_IFMT;
+async function typeOf(files: Served, parent: Handle, name: string): Promise<number | undefined> {
+  try {
+    const { handle, attributes } = await files.entry(parent, Buffer.from(name));
+    files.close(handle);
+    return Number(attributes.mode) & S_IFMT;
+  } catch (error) {
+    if (error instanceof SystemError && error.code === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
-/** Turns an error into one line with the file's path: Node's own errors show descriptor paths. */
+/** Turns an error into one line with the file's path. */
 function named(path: string, error: unknown): unknown {
   const what = `copy file ${quoted(path, 200)}`;
-  if (error instanceof AgentError) {
-    const message = error.message.startsWith("path ") ? `copy file: ${error.message}` : `${what}: ${error.message}`;
-    return new AgentError(error.kind, message, { cause: error });
+  if (error instanceof SystemError) {
+    const { call, errno } = error;
+    const { code, text } = describeErrno(errno);
+    return new AgentError("internal", `${what}: ${call}: ${code} (${text})`, { cause: error });
   }
-  const { errno, syscall = "" } = error as NodeJS.ErrnoException;
-  if (errno === undefined) return error;
-  const { code, text } = describeErrno(-errno);
-  return new AgentError("internal", `${what}: ${syscall}: ${code} (${text})`, { cause: error });
+  if (!(error instanceof AgentError)) return error;
+  const message = error.message.startsWith("path ") ? `copy file: ${error.message}` : `${what}: ${error.message}`;
+  return new AgentError(error.kind, message, { cause: error });
 }

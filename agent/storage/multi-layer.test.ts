@@ -6,6 +6,7 @@ import { SystemError } from "../kernel/error.ts";
 import { realFiles } from "../kernel/files.ts";
 import type { Kernel, MappedTarget } from "../kernel/kernel.ts";
 import { openSys } from "../kernel/sys/sys.ts";
+import { containedDouble } from "../kernel/testing/contained-double.ts";
 import { defaultImageSettings } from "./image/image-settings.ts";
 import type { Layer } from "./layer.ts";
 import { multiLayerIn } from "./multi-layer.ts";
@@ -35,7 +36,7 @@ function machine(refuse: (type: string) => void = () => undefined) {
       note(`unmap ${name.replace(/[0-9a-f]{32}/, "ID")}`);
     },
   };
-  const kernel = { sys, files: realFiles } as unknown as Kernel;
+  const kernel = { sys, files: realFiles, contained: containedDouble(sys) } as unknown as Kernel;
   const { mount, release } = multiLayerIn(directory);
   const images = { images: defaultImageSettings };
   const driver = { release, mount: (on: Kernel, storage: PlacedStorage) => mount(on, storage, images) };

@@ -1,13 +1,16 @@
-import { closeSync, constants, openSync } from "node:fs";
-import { O_PATH } from "../kernel/constants.ts";
+import { closeSync, openSync } from "node:fs";
+import { O_DIRECTORY, O_PATH } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
+import { guestRoot } from "../kernel/files/contained-files.ts";
+import { ROOT } from "../kernel/files/served-files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { type Layer, type LayerDirectory, MULTI_LAYER } from "./layer.ts";
 import { makeFileSystem } from "./make-file-system.ts";
 import { mountDisk } from "./mount-disk.ts";
 import { MAX_DATA } from "./mount-flags.ts";
 import { mountStorage } from "./mount-storage.ts";
-import { openSharedParent, pathOf } from "./shared-parent.ts";
+import { pathOf } from "./path-of.ts";
+import { openSharedParent } from "./shared-parent.ts";
 import type { PlacedStorage, StorageDriver } from "./storage.ts";
 import { unmount } from "./unmount.ts";
 import { mountVerified, verityDevice } from "./verity-disk.ts";
@@ -75,12 +78,12 @@ async function mountLayers(kernel: Kernel, storage: PlacedStorage, places: Place
     else await mountVerified(kernel, places.device(index), layer.verity, disk);
   }
   const own = ["upper", "work"].map((name): LayerDirectory => ({ names: [name], mode: 0o755, uid: 0, gid: 0 }));
-  makeDirectories(kernel, places.upper, [...(upper?.directories ?? []), ...own]);
+  await makeDirectories(kernel, storage.container, places.upper, [...(upper?.directories ?? []), ...own]);
   const overlay = { ...storage, source: "overlay" };
   const options = overlayOptions(places.base, lowers.length);
   if (Buffer.byteLength(options.join()) <= MAX_DATA) return mountStorage(kernel, { ...overlay, options });
   // A descriptor's path is shorter than the container's directory.
-  const base = openSync(places.base, O_PATH | constants.O_DIRECTORY);
+  const base = openSync(places.base, O_PATH | O_DIRECTORY);
   try {
     await mountStorage(kernel, { ...overlay, options: overlayOptions(pathOf(base), lowers.length) });
   } finally {
@@ -99,13 +102,17 @@ function mountOf({ role, source, fstype, options }: Layer) {
 }
 
 /** Creates directories on a file system from the host. No link on it can lead outside. */
-function makeDirectories({ sys }: Kernel, root: string, directories: readonly LayerDirectory[]): void {
-  const fd = openSync(root, O_PATH | constants.O_DIRECTORY);
-  try {
-    for (const { names, ...traits } of directories) openSharedParent(sys, fd, names, traits).close();
-  } finally {
-    closeSync(fd);
-  }
+async function makeDirectories(
+  { contained }: Kernel,
+  container: string,
+  root: string,
+  directories: readonly LayerDirectory[],
+): Promise<void> {
+  await contained.use(guestRoot(container), (files) =>
+    files.using(files.open(ROOT, root, O_PATH | O_DIRECTORY), async (top) => {
+      for (const { names, ...traits } of directories) (await openSharedParent(files, top, names, traits)).close();
+    }),
+  );
 }
 
 /** Unmounts in reverse order, including layers that were never mounted, then throws the first error. */

@@ -1,24 +1,11 @@
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readSync,
-  renameSync,
-  statfsSync,
-  unlinkSync,
-  writeSync,
-} from "node:fs";
-import { basename } from "node:path";
+import { constants } from "node:fs";
 import { crypto } from "../kernel/builtin.ts";
-import { AgentError } from "../kernel/error.ts";
-import type { Fd } from "../kernel/kernel.ts";
+import { RESOLVE_BENEATH } from "../kernel/constants.ts";
+import { AgentError, SystemError } from "../kernel/error.ts";
+import type { Served } from "../kernel/files/contained-files.ts";
+import type { Handle } from "../kernel/files/served-files.ts";
+import { writeWhole } from "../kernel/files/write-whole.ts";
 import { decodeTrailer, encodeTrailer, type Range, TRAILER_BYTES, withRange } from "./received-ranges.ts";
-import { pathOf } from "./shared-parent.ts";
 
 /** A chunk of a file. */
 interface Chunk {
@@ -33,25 +20,31 @@ interface Chunk {
   readonly again?: boolean;
 }
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
+/** An open incomplete file and its size in bytes. */
+interface Temporary {
+  readonly handle: Handle;
+  readonly size: number;
+}
+
+const { O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
 
 /** Name of an incomplete file. It depends only on the file's own name, so the next agent finds it again. */
-export function temporaryName(name: string): string {
-  return `.guestd-copy-${crypto().createHash("sha256").update(name).digest("hex").slice(0, 32)}`;
+export function temporaryName(name: string): Buffer {
+  return Buffer.from(`.guestd-copy-${crypto().createHash("sha256").update(name).digest("hex").slice(0, 32)}`);
 }
 
 /**
  * Removes whatever a container or the host may have put under a temporary name. Refuses a directory, as under the
  * file's own name: whoever planted it controls how much it holds.
  */
-export function clearTemporary(path: string): void {
+export async function clearTemporary(files: Served, dir: Handle, temporary: Buffer): Promise<void> {
   try {
-    unlinkSync(path);
+    await files.unlink(dir, temporary);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = error instanceof SystemError ? error.code : "";
     if (code === "ENOENT") return;
     if (code !== "EISDIR") throw error;
-    throw new AgentError("already-exists", `a directory is in the way, remove ${basename(path)}`);
+    throw new AgentError("already-exists", `a directory is in the way, remove ${temporary}`);
   }
 }
 
@@ -60,28 +53,31 @@ export function clearTemporary(path: string): void {
  * the content lists the received ranges, so nothing is lost if the agent is killed. A repeated first chunk restarts the
  * file.
  */
-export function receiveChunk(dir: Fd, name: string, chunk: Chunk): void {
-  const temporary = `${pathOf(dir)}/${temporaryName(name)}`;
+export async function receiveChunk(files: Served, dir: Handle, name: string, chunk: Chunk): Promise<void> {
+  const temporary = temporaryName(name);
   // All chunks had arrived, and the file has its name.
-  if (chunk.again === true && chunk.offset > 0 && !existsSync(temporary)) return;
-  const fd = openTemporary(temporary);
+  if (chunk.again === true && chunk.offset > 0 && !(await exists(files, dir, temporary))) return;
+  const { handle, size } = await openTemporary(files, dir, temporary);
   try {
-    const ranges = withRange(rangesSoFar(fd, dir, chunk), [chunk.offset, chunk.offset + chunk.data.length]);
+    const found = await rangesSoFar(files, dir, { handle, size }, chunk);
+    const ranges = withRange(found, [chunk.offset, chunk.offset + chunk.data.length]);
     if (ranges === undefined) throw new AgentError("resource-exhausted", "its chunks are too scattered");
-    writeAt(fd, chunk.data, chunk.offset);
+    await writeWhole(files, handle, chunk.data, chunk.offset);
     if (isWhole(ranges, chunk.fileSize)) {
-      ftruncateSync(fd, chunk.fileSize);
-      fchownSync(fd, chunk.uid, chunk.gid);
-      fchmodSync(fd, chunk.mode);
-      renameSync(temporary, `${pathOf(dir)}/${name}`);
+      await Promise.all([
+        files.truncate(handle, chunk.fileSize),
+        files.chown(handle, chunk.uid, chunk.gid),
+        files.chmod(handle, chunk.mode),
+      ]);
+      await files.rename(dir, temporary, dir, Buffer.from(name));
     } else {
-      writeAt(fd, encodeTrailer(chunk.fileSize, ranges), chunk.fileSize);
+      await writeWhole(files, handle, encodeTrailer(chunk.fileSize, ranges), chunk.fileSize);
     }
   } catch (error) {
-    clearTemporary(temporary);
+    await clearTemporary(files, dir, temporary);
     throw error;
   } finally {
-    closeSync(fd);
+    files.close(handle);
   }
 }
 
@@ -90,45 +86,52 @@ function isWhole(ranges: readonly Range[], fileSize: number): boolean {
   return start === 0 && end === fileSize;
 }
 
-/** Opens the file. Replaces an entry that is not a regular file, or that has a second name. */
-function openTemporary(path: string): Fd {
-  const flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK;
+async function exists(files: Served, dir: Handle, name: Buffer): Promise<boolean> {
   try {
-    const fd = openSync(path, flags);
-    const stat = fstatSync(fd);
-    if (stat.isFile() && stat.nlink === 1) return fd;
-    closeSync(fd);
+    files.close((await files.entry(dir, name)).handle);
+    return true;
+  } catch (error) {
+    if (error instanceof SystemError && error.code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/** Opens the file. Replaces an entry that is not a regular file, or that has a second name. */
+async function openTemporary(files: Served, dir: Handle, temporary: Buffer): Promise<Temporary> {
+  try {
+    const flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK;
+    const { handle, attributes } = await files.open(dir, temporary, flags, RESOLVE_BENEATH);
+    if (attributes.nlink === 1n) return { handle, size: Number(attributes.size) };
+    files.close(handle);
   } catch {
     // Missing, or not a file.
   }
-  clearTemporary(path);
-  return openSync(path, flags | O_CREAT | O_EXCL, 0o600);
+  await clearTemporary(files, dir, temporary);
+  return { handle: (await files.create(dir, temporary)).handle, size: 0 };
 }
 
 /** Returns the ranges received so far, or none for a file that starts, for which there must be space. */
-function rangesSoFar(fd: Fd, dir: Fd, { fileSize, offset, again, data }: Chunk): readonly Range[] {
-  const found = readTrailer(fd, fileSize);
+async function rangesSoFar(
+  files: Served,
+  dir: Handle,
+  { handle, size }: Temporary,
+  { fileSize, offset, again, data }: Chunk,
+): Promise<readonly Range[]> {
+  const found = size === fileSize + TRAILER_BYTES ? await readTrailer(files, handle, fileSize) : undefined;
   if (found !== undefined && (offset > 0 || again === true || found[0]?.[0] !== 0)) return found;
   // All chunks had arrived: the agent was killed between truncating the file and renaming it.
-  if (again === true && fileSize > 0 && fstatSync(fd).size === fileSize) return [[0, fileSize]];
-  ftruncateSync(fd, 0);
-  const { blocks, bavail, bsize } = statfsSync(pathOf(dir));
+  if (again === true && fileSize > 0 && size === fileSize) return [[0, fileSize]];
+  if (size > 0) await files.truncate(handle, 0);
+  const { blocks, available, blockBytes } = await files.statfs(dir);
   // A tmpfs without a limit reports 0 blocks.
-  if (blocks > 0 && fileSize > bavail * bsize) {
-    throw new AgentError("resource-exhausted", `it has ${fileSize} bytes, only ${bavail * bsize} are free`);
+  if (blocks > 0 && fileSize > available * blockBytes) {
+    throw new AgentError("resource-exhausted", `it has ${fileSize} bytes, only ${available * blockBytes} are free`);
   }
   // Written before the content, so that a file of the full length without a trailer has all chunks.
-  if (data.length < fileSize) writeAt(fd, encodeTrailer(fileSize, []), fileSize);
+  if (data.length < fileSize) await writeWhole(files, handle, encodeTrailer(fileSize, []), fileSize);
   return [];
 }
 
-function readTrailer(fd: Fd, fileSize: number): readonly Range[] | undefined {
-  if (fstatSync(fd).size !== fileSize + TRAILER_BYTES) return undefined;
-  const trailer = Buffer.alloc(TRAILER_BYTES);
-  const count = readSync(fd, trailer, 0, TRAILER_BYTES, fileSize);
-  return decodeTrailer(trailer.subarray(0, count), fileSize);
-}
-
-function writeAt(fd: Fd, data: Uint8Array, offset: number): void {
-  for (let done = 0; done < data.length; ) done += writeSync(fd, data, done, data.length - done, offset + done);
+async function readTrailer(files: Served, handle: Handle, fileSize: number): Promise<readonly Range[] | undefined> {
+  return decodeTrailer(await files.read(handle, TRAILER_BYTES, fileSize), fileSize);
 }

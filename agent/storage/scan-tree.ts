@@ -1,5 +1,15 @@
-import { lstat, readdir, readlink } from "node:fs/promises";
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../kernel/constants.ts";
+import {
+  O_DIRECTORY,
+  O_PATH,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_SYMLINKS,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+} from "../kernel/constants.ts";
+import type { Served } from "../kernel/files/contained-files.ts";
+import { type Handle, ROOT } from "../kernel/files/served-files.ts";
 
 /** An entry at a path below a directory. */
 export interface TreeEntry {
@@ -23,6 +33,9 @@ export interface TreeLimits {
 
 /** Most directories and links. No volume of settings has more. */
 const MAX_OTHERS = 4096;
+/** Entries that are looked up at once; a server has 4096 handles. */
+const AT_ONCE = 256;
+const PLAIN = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
 
 const KINDS = new Map<number, TreeEntry["kind"]>([
   [S_IFDIR, "directory"],
@@ -33,29 +46,46 @@ const KINDS = new Map<number, TreeEntry["kind"]>([
 /**
  * Returns all directories, files and links below a directory by relative path, or undefined if they exceed the limits.
  */
-export async function scanTree(root: string, limits: TreeLimits): Promise<Map<string, TreeEntry> | undefined> {
-  const found = new Map<string, TreeEntry>();
-  let [files, bytes] = [0, 0];
-  const pending = [""];
-  for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-    for (const name of (await readdir(`${root}/${directory}`)).sort()) {
-      const path = directory === "" ? name : `${directory}/${name}`;
-      const entry = await entryAt(`${root}/${path}`);
-      if (entry === undefined) continue;
-      found.set(path, entry);
-      if (entry.kind === "directory") pending.push(path);
-      if (entry.kind === "file") {
-        files += 1;
-        bytes += entry.size;
+export function scanTree(files: Served, root: string, limits: TreeLimits): Promise<Map<string, TreeEntry> | undefined> {
+  return files.using(files.open(ROOT, root, O_PATH | O_DIRECTORY), async (top) => {
+    const found = new Map<string, TreeEntry>();
+    let [count, bytes] = [0, 0];
+    const pending = [""];
+    for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+      for await (const [name, entry] of entriesIn(files, top, directory)) {
+        const path = directory === "" ? name : `${directory}/${name}`;
+        found.set(path, entry);
+        if (entry.kind === "directory") pending.push(path);
+        if (entry.kind === "file") {
+          count += 1;
+          bytes += entry.size;
+        }
+        if (count > limits.files || bytes > limits.bytes || found.size - count > MAX_OTHERS) return undefined;
       }
-      if (files > limits.files || bytes > limits.bytes || found.size - files > MAX_OTHERS) return undefined;
     }
-  }
-  return found;
+    return found;
+  });
 }
 
-async function entryAt(path: string): Promise<TreeEntry | undefined> {
-  const { mode, uid, gid, size, ino, mtimeNs, ctimeNs } = await lstat(path, { bigint: true });
+async function* entriesIn(files: Served, top: Handle, path: string): AsyncGenerator<[name: string, entry: TreeEntry]> {
+  const { handle } = await files.open(top, path === "" ? "." : path, O_DIRECTORY, PLAIN);
+  try {
+    for await (const some of files.names(handle)) {
+      for (let at = 0; at < some.length; at += AT_ONCE) {
+        const names = some.slice(at, at + AT_ONCE);
+        const entries = await Promise.all(names.map((name) => entryAt(files, handle, name)));
+        for (const [index, entry] of entries.entries()) if (entry !== undefined) yield [`${names[index]}`, entry];
+      }
+    }
+  } finally {
+    files.close(handle);
+  }
+}
+
+async function entryAt(files: Served, directory: Handle, name: Buffer): Promise<TreeEntry | undefined> {
+  const { handle, attributes } = await files.entry(directory, name);
+  files.close(handle);
+  const { mode, uid, gid, size, ino, mtimeNs, ctimeNs } = attributes;
   const kind = KINDS.get(Number(mode) & S_IFMT);
   if (kind === undefined) return undefined;
   return {
@@ -64,7 +94,7 @@ async function entryAt(path: string): Promise<TreeEntry | undefined> {
     uid: Number(uid),
     gid: Number(gid),
     size: Number(size),
-    target: kind === "link" ? await readlink(path) : "",
+    target: kind === "link" ? `${await files.readLink(directory, name)}` : "",
     version: kind === "directory" ? `${mode} ${uid} ${gid}` : [mode, uid, gid, size, ino, mtimeNs, ctimeNs].join(" "),
   };
 }

@@ -1,10 +1,8 @@
-import { chmodSync, chownSync, constants, mkdirSync, rmdirSync } from "node:fs";
-import { O_PATH } from "../kernel/constants.ts";
+import { O_DIRECTORY, O_NOFOLLOW, O_PATH } from "../kernel/constants.ts";
 import { SystemError } from "../kernel/error.ts";
-import type { Fd, Sys } from "../kernel/kernel.ts";
+import type { Served } from "../kernel/files/contained-files.ts";
+import type { Handle } from "../kernel/files/served-files.ts";
 import { openBeneath } from "./shared-path.ts";
-
-const { O_DIRECTORY, O_NOFOLLOW } = constants;
 
 /** Attributes of directories that are created on the way. All get the mode; the last one gets the owner too. */
 export interface DirectoryTraits {
@@ -16,72 +14,72 @@ export interface DirectoryTraits {
 /** An open directory, and the directories that were created to reach it. */
 export interface SharedParent {
   /** O_PATH. */
-  readonly fd: Fd;
+  readonly handle: Handle;
   /** Removes the created directories that are still empty. To be called before `close`. */
-  undo(): void;
+  undo(): Promise<void>;
   close(): void;
 }
 
-/** Returns a path to an O_PATH descriptor, for calls that don't take descriptors. */
-export const pathOf = (fd: Fd): string => `/proc/self/fd/${fd}`;
-
 /**
- * Opens the directory `names` below `root`, creating missing directories. Throws AgentError or Node's errors, and
- * leaves nothing behind.
+ * Opens the directory `names` below `root`, creating missing directories. Rejects with AgentError, and leaves nothing
+ * behind.
  */
-export function openSharedParent(
-  sys: Pick<Sys, "openat2" | "close">,
-  root: Fd,
+export async function openSharedParent(
+  files: Served,
+  root: Handle,
   names: readonly string[],
   traits: DirectoryTraits,
-): SharedParent {
-  const opened: Fd[] = [];
-  const made: string[] = [];
-  const keep = (fd: Fd): Fd => {
-    opened.push(fd);
-    return fd;
+): Promise<SharedParent> {
+  const opened: Handle[] = [];
+  const made: { readonly dir: Handle; readonly name: Buffer }[] = [];
+  const keep = (handle: Handle): Handle => {
+    opened.push(handle);
+    return handle;
   };
   const parent = {
-    undo: () => made.splice(0).toReversed().forEach(removeIfEmpty),
-    close: () => opened.splice(0).forEach(sys.close),
+    async undo() {
+      for (const { dir, name } of made.splice(0).toReversed()) await removeIfEmpty(files, dir, name);
+    },
+    close() {
+      for (const handle of opened.splice(0)) files.close(handle);
+    },
   };
   try {
-    let fd = openExisting(sys, root, names);
-    if (fd !== undefined) return { ...parent, fd: keep(fd) };
-    fd = root;
-    for (const [index, name] of names.entries()) {
-      const there = openExisting(sys, root, names.slice(0, index + 1));
-      if (there !== undefined) fd = keep(there);
-      else {
-        const path = `${pathOf(fd)}/${name}`;
-        mkdirSync(path);
-        made.push(path);
-        fd = keep(openBeneath(sys, fd, [name], O_PATH | O_DIRECTORY | O_NOFOLLOW));
-        if (index === names.length - 1) chownSync(pathOf(fd), traits.uid, traits.gid);
-        chmodSync(pathOf(fd), traits.mode);
+    const there = await openExisting(files, root, names);
+    if (there !== undefined) return { ...parent, handle: keep(there) };
+    let handle = root;
+    for (const [index, each] of names.entries()) {
+      const existing = await openExisting(files, root, names.slice(0, index + 1));
+      if (existing !== undefined) {
+        handle = keep(existing);
+        continue;
       }
+      const name = Buffer.from(each);
+      await files.mkdir(handle, name);
+      made.push({ dir: handle, name });
+      handle = keep((await openBeneath(files, handle, [each], O_PATH | O_DIRECTORY | O_NOFOLLOW)).handle);
+      if (index === names.length - 1) await files.chown(handle, traits.uid, traits.gid);
+      await files.chmod(handle, traits.mode);
     }
-    return { ...parent, fd };
+    return { ...parent, handle };
   } catch (error) {
-    parent.undo();
+    await parent.undo();
     parent.close();
     throw error;
   }
 }
 
-function openExisting(sys: Pick<Sys, "openat2">, root: Fd, names: readonly string[]): Fd | undefined {
+async function openExisting(files: Served, root: Handle, names: readonly string[]): Promise<Handle | undefined> {
   try {
-    return openBeneath(sys, root, names.length === 0 ? ["."] : names, O_PATH | O_DIRECTORY);
+    return (await openBeneath(files, root, names.length === 0 ? ["."] : names, O_PATH | O_DIRECTORY)).handle;
   } catch (error) {
     if (error instanceof SystemError && error.code === "ENOENT") return undefined;
     throw error;
   }
 }
 
-function removeIfEmpty(path: string): void {
-  try {
-    rmdirSync(path);
-  } catch {
+async function removeIfEmpty(files: Served, dir: Handle, name: Buffer): Promise<void> {
+  await files.unlink(dir, name, true).catch(() => {
     // It isn't empty any more.
-  }
+  });
 }

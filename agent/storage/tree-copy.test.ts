@@ -15,13 +15,13 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { guestRoot } from "../kernel/files/contained-files.ts";
 import { openSys } from "../kernel/sys/sys.ts";
 import { containedDouble } from "../kernel/testing/contained-double.ts";
 import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { TreeCopy } from "./tree-copy.ts";
 
-const sys = openSys();
-const kernel = { sys, contained: containedDouble(sys) };
+const contained = containedDouble(openSys());
 const LIMITS = { files: 16, bytes: 1 << 20 };
 let base = "";
 let copy: TreeCopy;
@@ -33,7 +33,7 @@ beforeEach(() => {
   base = mkdtempSync(join(tmpdir(), "guestd-tree-"));
   mkdirSync(source());
   mkdirSync(target());
-  copy = new TreeCopy(kernel, source(), target());
+  copy = new TreeCopy(contained, guestRoot(""), source(), target());
 });
 afterEach(() => {
   rmSync(base, { recursive: true });
@@ -88,7 +88,7 @@ test("the next agent continues with an existing copy and writes only what differ
   const same = lstatSync(target("..1/size")).ino;
   writeFileSync(source("..1/colour"), "blue");
   writeFileSync(target("left"), "by the agent before");
-  copy = new TreeCopy(kernel, source(), target());
+  copy = new TreeCopy(contained, guestRoot(""), source(), target());
   await refresh();
   expect(readFileSync(target("colour"), "utf8")).toBe("blue");
   expect(lstatSync(target("..1/size")).ino).toBe(same);

@@ -1,13 +1,13 @@
-import { stat } from "node:fs/promises";
-import { MNT_DETACH } from "../kernel/constants.ts";
+import { MNT_DETACH, O_PATH, S_IFDIR, S_IFMT } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
+import { ROOT } from "../kernel/files/served-files.ts";
 import { guestPath } from "../kernel/guest-path.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { fileSystemAnswers } from "../kernel/wait/file-system-answers.ts";
 import { mountStorage } from "./mount-storage.ts";
 import { mountedOn } from "./mounts.ts";
 import { scanTree, type TreeLimits } from "./scan-tree.ts";
-import type { PlacedStorage, StorageDriver } from "./storage.ts";
+import { type PlacedStorage, type StorageDriver, storageRoot } from "./storage.ts";
 import { storageNotices } from "./storage-notices.ts";
 import { TreeCopy } from "./tree-copy.ts";
 import { coverWatchable, uncoverWatchable } from "./watchable-place.ts";
@@ -39,7 +39,7 @@ export const watchableBind: StorageDriver = {
       throw new AgentError("unimplemented", "watchable-bind storage: fs_group is not supported");
     await coverWatchable(kernel, mountPoint);
     try {
-      if (await isSmallDirectory(source)) await mountCopy(kernel, storage);
+      if (await isSmallDirectory(kernel, storage)) await mountCopy(kernel, storage);
       else await mountStorage(kernel, { ...storage, fstype: "bind" });
     } catch (error) {
       await uncoverWatchable(kernel, mountPoint).catch(() => undefined);
@@ -51,12 +51,12 @@ export const watchableBind: StorageDriver = {
 };
 
 async function mountCopy(kernel: Kernel, storage: PlacedStorage): Promise<void> {
-  const { source, mountPoint, driver } = storage;
+  const { mountPoint, driver } = storage;
   const { sys, files } = kernel;
   const options = ["nosuid", "nodev", TMPFS];
   await mountStorage(kernel, { driver, source: "tmpfs", fstype: "tmpfs", options, mountPoint });
   try {
-    if (!(await new TreeCopy(kernel, source, mountPoint).refresh(GROWN))) throw tooLarge(storage);
+    if (!(await copyOf(kernel, storage).refresh(GROWN))) throw tooLarge(storage);
   } catch (error) {
     await sys.umount(mountPoint, MNT_DETACH).catch(() => undefined);
     try {
@@ -68,15 +68,25 @@ async function mountCopy(kernel: Kernel, storage: PlacedStorage): Promise<void> 
   }
 }
 
-async function isSmallDirectory(source: string): Promise<boolean> {
-  return (await stat(source)).isDirectory() && (await scanTree(source, SMALL)) !== undefined;
+function isSmallDirectory({ contained }: Kernel, storage: PlacedStorage): Promise<boolean> {
+  const { source } = storage;
+  return contained.use(storageRoot(storage), async (files) => {
+    const { handle, attributes } = await files.open(ROOT, source, O_PATH);
+    files.close(handle);
+    const isDirectory = (Number(attributes.mode) & S_IFMT) === S_IFDIR;
+    return isDirectory && (await scanTree(files, source, SMALL)) !== undefined;
+  });
+}
+
+function copyOf({ contained }: Kernel, storage: PlacedStorage): TreeCopy {
+  return new TreeCopy(contained, storageRoot(storage), storage.source, storage.mountPoint);
 }
 
 /** Keeps the copy up to date until it is closed. Does nothing for a bind mount. Reports each problem once. */
 function watchSource(kernel: Kernel, storage: PlacedStorage): { close(): void } {
   const { source, mountPoint } = storage;
   if (mountedOn(kernel.files, mountPoint)?.type !== "tmpfs") return { close: () => undefined };
-  const copy = new TreeCopy(kernel, source, mountPoint);
+  const copy = copyOf(kernel, storage);
   let last = "";
   let timer: NodeJS.Timeout | undefined;
   let closed = false;

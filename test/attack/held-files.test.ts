@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { FuseConnections } from "../../agent/container/killed/fuse-connections.ts";
@@ -9,14 +9,9 @@ import { copyOutAsTar } from "../../host/client/streams/copy-out.ts";
 import { childrenOf } from "../init/testing/children-of.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startHostAgent } from "../namespaces/testing/host-agent.ts";
-import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { answersThroughout } from "./testing/answers-throughout.ts";
-import { buildAttacker } from "./testing/attacker.ts";
-
-const FUSE = { Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229, FileMode: 0o666 };
-const ALLOWED = { Allow: true, Type: "c", Major: 10, Minor: 229, Access: "rw" };
-const missing = existsSync("/dev/fuse") ? undefined : "no /dev/fuse";
+import { startFuseAttacker, whyNoFuse } from "./testing/fuse-attacker.ts";
 
 /**
  * Without any capability a container puts an overlay above a file system that it serves itself. Its type is that of a
@@ -46,13 +41,7 @@ describeInNamespaces(
     ): Promise<string> {
       const rootfs = machine.rootfs(id);
       for (const name of ["data", "etc", "run/lower", "run/other"]) mkdirSync(join(rootfs, name), { recursive: true });
-      buildAttacker(program, rootfs);
-      const OCI = ociSpec(rootfs, [program, directory], { Annotations: pod.annotations });
-      const none = { Bounding: [], Effective: [], Permitted: [] };
-      const Process = { ...OCI.Process, User: { UID: 1000, GID: 1000 }, Capabilities: none };
-      const Linux = { ...OCI.Linux, Devices: [FUSE], Resources: { Devices: [ALLOWED] } };
-      await pod.client.agent.createContainer({ container_id: id, OCI: { ...OCI, Process, Linux } });
-      await pod.client.agent.startContainer({ container_id: id });
+      await startFuseAttacker(pod, id, rootfs, [program, directory]);
       const stdout = await pod.client.agent.readStdout({ container_id: id, exec_id: id, len: 100 });
       expect(Buffer.from(stdout.data).toString()).toBe(`${success}\n`);
       return id;
@@ -112,7 +101,7 @@ describeInNamespaces(
       await expect.poll(servers).toEqual([]);
     });
   },
-  missing,
+  whyNoFuse,
 );
 
 /** Aborts what may hold attackers after a failed test: they would stay until this machine ends. */

@@ -3,7 +3,10 @@ import type { ServedFiles } from "./served-files.ts";
 
 /** A directory of the guest whose files belong to a container, or to the guest itself. */
 export interface FileRoot {
-  /** Id of the container that the files are read or written for; "" for the guest itself. */
+  /**
+   * Id of the container that the files are read or written for, or path of a directory that several may see; "" for the guest
+   * itself.
+   */
   readonly container: string;
   /** Path of the guest: "/", or a running process's /proc/PID/root. */
   readonly path: string;

@@ -1,3 +1,5 @@
+import type { TreeStat } from "../../../lib/archive/tree-files.ts";
+
 /** Calls of a file server by their codes: FILE_CALLS of agent/native/init/files/protocol.h, in its order. */
 const CALLS = [
   ...["open", "create", "close", "stat", "statfs", "list", "readlink", "read", "write", "seek", "truncate", "chown"],
@@ -65,21 +67,8 @@ export function decodeAnswer(message: Uint8Array): FileAnswer | undefined {
   };
 }
 
-/** Attributes of a file; times in nanoseconds since 1970. */
-export interface FileAttributes {
-  readonly dev: bigint;
-  readonly ino: bigint;
-  /** Type and permission bits. */
-  readonly mode: bigint;
-  readonly nlink: bigint;
-  readonly uid: bigint;
-  readonly gid: bigint;
-  readonly size: bigint;
-  /** Allocated blocks of 512 bytes. */
-  readonly blocks: bigint;
-  readonly atimeNs: bigint;
-  readonly mtimeNs: bigint;
-  readonly ctimeNs: bigint;
+/** Attributes of a file, with its mount. */
+export interface FileAttributes extends TreeStat {
   /** Id of the mount that the file was found in. */
   readonly mount: bigint;
 }

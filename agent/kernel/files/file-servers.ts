@@ -116,7 +116,7 @@ export class FileServers implements ContainedFiles {
   #start(root: FileRoot, limitMs: number): FileServer {
     const { sys, init, newId } = this.#options;
     const { container } = root;
-    const what = container === "" ? "the guest" : `container ${container}`;
+    const what = container === "" ? "the guest" : container.startsWith("/") ? container : `container ${container}`;
     this.#checkRoom(what, container);
     const fd = openRootOf(sys, root);
     try {

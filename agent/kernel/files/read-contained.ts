@@ -78,7 +78,13 @@ export function inDirectory<T>(
 
 /** One byte beyond the limit shows that a file is too long; a tail may not be, as the file can grow meanwhile. */
 async function readUpTo(files: Served, file: Handle, path: string, start: number, part: FilePart): Promise<Buffer> {
-  const most = part.tail === true ? part.limit : part.limit + 1;
+  const bytes = await readPart(files, file, start, part.tail === true ? part.limit : part.limit + 1);
+  if (bytes.length > part.limit) throw new SystemError("read", EFBIG, path);
+  return bytes;
+}
+
+/** Reads so many bytes of an open file, or those up to its end. */
+export async function readPart(files: Served, file: Handle, start: number, most: number): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let length = 0;
   while (length < most) {
@@ -88,6 +94,5 @@ async function readUpTo(files: Served, file: Handle, path: string, start: number
     length += piece.length;
     if (piece.length < asked) break;
   }
-  if (length > part.limit) throw new SystemError("read", EFBIG, path);
   return Buffer.concat(pieces);
 }

@@ -1,51 +1,74 @@
-import { fstatSync, readSync, statfsSync } from "node:fs";
-import { O_DIRECTORY, O_PATH, RESOLVE_NO_MAGICLINKS } from "../constants.ts";
+import {
+  chmodSync,
+  chownSync,
+  fstatSync,
+  ftruncateSync,
+  lchownSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  renameSync,
+  rmdirSync,
+  statfsSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { O_DIRECTORY, O_NOFOLLOW, O_PATH, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS } from "../constants.ts";
 import { SystemError } from "../error.ts";
 import type { ContainedFiles, FileRoot, Served } from "../files/contained-files.ts";
-import type { FileAttributes, FileSystem } from "../files/file-protocol.ts";
+import type { FileAttributes } from "../files/file-protocol.ts";
 import { INSIDE, ROOT } from "../files/served-files.ts";
 import type { Fd, Sys } from "../kernel.ts";
 import { openPath } from "../open-path.ts";
 
-/** Answers the calls that tests don't script with calls of this process on its own files; only those that read. */
-export function containedDouble(
-  sys: Pick<Sys, "openat2" | "close" | "openTerminal">,
-  script: Partial<Served> = {},
-): ContainedFiles {
+type DoubleSys = Pick<Sys, "openat2" | "close" | "openTerminal">;
+
+/** Answers the calls that tests don't script with calls of this process on its own files. */
+export function containedDouble(sys: DoubleSys, script: Partial<Served> = {}): ContainedFiles {
+  const opened = (root: FileRoot) => {
+    const top = openPath(root.path, O_PATH | O_DIRECTORY);
+    return { files: { ...callsOf(sys, top), ...script } as Served, [Symbol.dispose]: () => sys.close(top) };
+  };
   return {
     async use(root, calls, signal) {
       signal?.throwIfAborted();
-      const top = openPath(root.path, O_PATH | O_DIRECTORY);
-      try {
-        const result = await calls({ ...reading(sys, top), ...script } as Served);
-        signal?.throwIfAborted();
-        return result;
-      } finally {
-        sys.close(top);
-      }
+      using own = opened(root);
+      const result = await calls(own.files);
+      signal?.throwIfAborted();
+      return result;
     },
-    open(root: FileRoot): never {
-      throw new Error(`no server for ${root.path}`);
-    },
+    open: opened,
     abandon: () => undefined,
     end: async () => undefined,
   };
 }
 
-function reading(sys: Pick<Sys, "openat2" | "close" | "openTerminal">, top: Fd): Partial<Served> {
-  const open = async (dir: number, path: string | Uint8Array, flags: number, resolve = INSIDE) => {
+/** A handle is a descriptor. */
+function callsOf(sys: DoubleSys, top: Fd): Partial<Served> {
+  const of = (handle: number) => `/proc/self/fd/${handle === ROOT ? top : handle}`;
+  const at = (dir: number, name: Uint8Array) => `${of(dir)}/${name}`;
+  const opened = (handle: Fd) => {
+    return { handle, attributes: fstatSync(handle, { bigint: true }) as unknown as FileAttributes };
+  };
+  const open: Served["open"] = async (dir, path, flags, resolve = INSIDE) => {
     const from = dir === ROOT ? top : dir;
     const text = String(path);
     // The file of a handle is reached by its link in /proc.
-    const fd = named(text, () =>
+    const fd = named("open", text, () =>
       text === ""
-        ? sys.openat2(from, `/proc/self/fd/${from}`, flags, 0)
+        ? sys.openat2(from, of(from), flags, 0)
         : sys.openat2(from, text, flags, resolve | RESOLVE_NO_MAGICLINKS),
     );
-    return { handle: fd, attributes: fstatSync(fd, { bigint: true }) as unknown as FileAttributes };
+    return opened(fd);
   };
+  const isLink = (handle: number) => fstatSync(handle).isSymbolicLink();
   return {
     open,
+    entry: (dir, name) => open(dir, name, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH),
+    create: async (dir, name) => opened(named("create", name, () => openSync(at(dir, name), "wx+", 0o600))),
     close: (handle) => sys.close(handle),
     async using(opening, use) {
       const { handle, attributes } = await opening;
@@ -55,20 +78,41 @@ function reading(sys: Pick<Sys, "openat2" | "close" | "openTerminal">, top: Fd):
         sys.close(handle);
       }
     },
-    statfs: async (fd) => statfsSync(`/proc/self/fd/${fd}`) as Partial<FileSystem> as FileSystem,
+    async statfs(handle) {
+      const { type, bsize, blocks, bfree, bavail, files, ffree } = statfsSync(of(handle));
+      return { type, blockBytes: bsize, blocks, free: bfree, available: bavail, files, filesFree: ffree };
+    },
+    async *names(handle) {
+      yield readdirSync(of(handle), { encoding: "buffer" });
+    },
+    readLink: async (dir, name) => readlinkSync(at(dir, name), { encoding: "buffer" }),
     async read(fd, length, position) {
       const bytes = Buffer.alloc(length);
       return bytes.subarray(0, readSync(fd, bytes, 0, length, position));
     },
+    write: async (fd, bytes, position) => writeSync(fd, bytes, 0, bytes.length, position),
+    truncate: async (fd, length) => ftruncateSync(fd, length),
+    chown: async (fd, uid, gid) => {
+      if (isLink(fd)) lchownSync(readlinkSync(of(fd)), uid, gid);
+      else chownSync(of(fd), uid, gid);
+    },
+    chmod: async (fd, mode) => named("chmod", "", () => chmodSync(of(fd), mode)),
+    mkdir: async (dir, name, mode = 0o700) => void named("mkdir", name, () => mkdirSync(at(dir, name), mode)),
+    symlink: async (target, dir, name) => symlinkSync(Buffer.from(target), at(dir, name)),
+    rename: async (from, name, to, as) => named("rename", name, () => renameSync(at(from, name), at(to, as))),
+    unlink: async (dir, name, isDirectory = false) =>
+      named("unlink", name, () => (isDirectory ? rmdirSync(at(dir, name)) : unlinkSync(at(dir, name)))),
     openTerminal: async (directory) => sys.openTerminal(directory),
   };
 }
 
-/** Names a failed call as a server's is. */
-function named<T>(path: string, open: () => T): T {
+/** Makes a failed call a server's. */
+function named<T>(call: string, object: string | Uint8Array, make: () => T): T {
   try {
-    return open();
+    return make();
   } catch (error) {
-    throw error instanceof SystemError ? new SystemError("open", error.errno, path) : error;
+    if (error instanceof SystemError) throw new SystemError(call, error.errno, String(object));
+    const { errno } = error as NodeJS.ErrnoException;
+    throw errno === undefined ? error : new SystemError(call, -errno, String(object));
   }
 }

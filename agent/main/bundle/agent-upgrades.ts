@@ -1,6 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Sys } from "../../kernel/kernel.ts";
+import type { ContainedFiles } from "../../kernel/files/contained-files.ts";
 import type { Agent } from "../../service/rpc.ts";
 import type { Log } from "../log.ts";
 import { BundleStore } from "./bundle-store.ts";
@@ -14,7 +14,7 @@ const INTERVAL_MS = 20;
 const LAST_BYTES_MS = 50;
 
 interface UpgradeParts {
-  readonly sys: Pick<Sys, "openat2" | "close">;
+  readonly contained: ContainedFiles;
   readonly stateDirectory: string;
   /** GUESTD_BUNDLE, set by the launcher. */
   readonly running: string | undefined;
@@ -35,9 +35,9 @@ export function agentUpgrades(parts: UpgradeParts): Pick<
   const { running, generation, log } = parts;
   const store = new BundleStore(parts.stateDirectory);
   return {
-    copyFile: (file) => receiveFile(parts.sys, file, store.upload),
+    copyFile: (file) => receiveFile(parts.contained, file, store.upload),
     async prepareUpgrade(upgrade) {
-      prepareUpgrade(upgrade, { sys: parts.sys, store, running });
+      await prepareUpgrade(upgrade, { contained: parts.contained, store, running });
       const end = performance.now() + QUIET_LIMIT_MS;
       while (parts.busy() && performance.now() < end) await sleep(INTERVAL_MS);
     },

@@ -17,13 +17,14 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { cpioArchive } from "../../../rootfs-builder/initramfs/cpio.ts";
 import { openSys } from "../../kernel/sys/sys.ts";
+import { containedDouble } from "../../kernel/testing/contained-double.ts";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import type { CopiedFile } from "../../storage/copy-file.ts";
 import { BundleStore } from "./bundle-store.ts";
 import { receiveFile } from "./receive-file.ts";
 import { prepareUpgrade } from "./upgrade.ts";
 
-const sys = openSys();
+const contained = containedDouble(openSys());
 let work = "";
 let root = "";
 let store: BundleStore;
@@ -47,16 +48,18 @@ function put(name: string, files: readonly string[] = NAMES, content = "x"): str
   return createHash("sha256").update(archive).digest("hex");
 }
 const upgrade = (name: string, sha256: string, running: string | undefined = "") =>
-  prepareUpgrade({ path: name === "" ? "" : `${root}/${name}`, sha256 }, { sys, store, running, root });
+  prepareUpgrade({ path: name === "" ? "" : `${root}/${name}`, sha256 }, { contained, store, running, root });
 const state = () => readdirSync(join(work, "state/agent")).toSorted();
 const choice = () => JSON.parse(readFileSync(join(work, "state/agent/choice.json"), "utf8"));
 
-test("a bundle is stored and chosen; its file, and bundles that don't run, are removed", () => {
-  const [first, second, third] = ["1", "2", "3"].map((content) => {
+test("a bundle is stored and chosen; its file, and bundles that don't run, are removed", async () => {
+  const stored: string[] = [];
+  for (const content of ["1", "2", "3"]) {
     const sha256 = put("bundle", [...NAMES, "agent.cache"], content);
-    upgrade("bundle", sha256, content === "3" ? put("unused", NAMES, "2") : "");
-    return sha256;
-  });
+    await upgrade("bundle", sha256, content === "3" ? put("unused", NAMES, "2") : "");
+    stored.push(sha256);
+  }
+  const [first, second, third] = stored;
   expect(state()).toEqual([third, "choice.json"]);
   expect([first, second].every((one) => one !== third)).toBe(true);
   expect(readdirSync(join(work, "state/agent", third ?? "")).toSorted()).toEqual(["agent.cache", ...NAMES].toSorted());
@@ -64,17 +67,17 @@ test("a bundle is stored and chosen; its file, and bundles that don't run, are r
   expect(existsSync(join(root, "bundle"))).toBe(false);
 });
 
-test("the running bundle stays, and a stored one is chosen without its file", () => {
+test("the running bundle stays, and a stored one is chosen without its file", async () => {
   const first = put("bundle", NAMES, "1");
-  upgrade("bundle", first);
+  await upgrade("bundle", first);
   const second = put("bundle", NAMES, "2");
-  upgrade("bundle", second, first);
+  await upgrade("bundle", second, first);
   expect(state()).toEqual([first, second, "choice.json"].toSorted());
-  upgrade("bundle", first, second);
+  await upgrade("bundle", first, second);
   expect(choice()).toEqual({ bundle: first, starts: 0 });
 });
 
-test("the upload path takes a bundle in any pieces, is free again afterwards, and takes nothing else", () => {
+test("the upload path takes a bundle in any pieces, is free again afterwards, and takes nothing else", async () => {
   const sha256 = put("bundle");
   const archive = readFileSync(join(root, "bundle"));
   const path = store.upload;
@@ -88,31 +91,31 @@ test("the upload path takes a bundle in any pieces, is free again afterwards, an
     offset: 0,
     data: archive,
   };
-  const copy = (parts: Partial<CopiedFile>) => receiveFile(sys, { ...file, ...parts }, path);
+  const copy = (parts: Partial<CopiedFile>) => receiveFile(contained, { ...file, ...parts }, path);
   const rule = "only a bundle of the agent goes there, a regular file of up to 33554432 bytes";
   for (const parts of [{ mode: 0o040755 }, { mode: 0o120777 }, { fileSize: 2 ** 25 + 1 }]) {
-    expect(() => copy(parts)).toThrow(`copy file "${path}": ${rule}`);
+    await expect(copy(parts)).rejects.toThrow(`copy file "${path}": ${rule}`);
   }
   for (const other of [`${path}/x`, `${path}2`, join(path, "../x"), `${path}/`, join(work, "state/journal")]) {
-    expect(() => copy({ path: other }), other).toThrow(/ is not below /);
+    await expect(copy({ path: other }), other).rejects.toThrow(/ is not below /);
   }
   expect(existsSync(join(work, "state"))).toBe(false);
-  copy({ offset: 100, data: archive.subarray(100) });
-  copy({ data: archive.subarray(0, 100) });
+  await copy({ offset: 100, data: archive.subarray(100) });
+  await copy({ data: archive.subarray(0, 100) });
   const { mode, uid } = statSync(path);
   expect([mode & 0o777, uid]).toEqual([0o600, process.getuid?.()]);
-  prepareUpgrade({ path, sha256 }, { sys, store, running: "", root });
+  await prepareUpgrade({ path, sha256 }, { contained, store, running: "", root });
   expect(choice()).toEqual({ bundle: sha256, starts: 0 });
   expect(readdirSync(join(work, "state"))).toEqual(["agent"]);
 });
 
-test("an empty path chooses the image's own bundle", () => {
-  upgrade("bundle", put("bundle"));
-  upgrade("", "");
+test("an empty path chooses the image's own bundle", async () => {
+  await upgrade("bundle", put("bundle"));
+  await upgrade("", "");
   expect(choice()).toEqual({});
 });
 
-test("an abandoned bundle is reported, to the log only once", () => {
+test("an abandoned bundle is reported, to the log only once", async () => {
   expect([store.left(), store.reportLeft()]).toEqual([undefined, undefined]);
   store.choose("");
   writeFileSync(join(work, "state/agent/choice.json"), JSON.stringify({ left: "ab", reason: "why" }));
@@ -120,7 +123,7 @@ test("an abandoned bundle is reported, to the log only once", () => {
   expect([store.left(), store.reportLeft(), store.reportLeft(), store.left()]).toEqual([left, left, undefined, left]);
 });
 
-test("a file that is no bundle or in another place is refused in one line and changes nothing", () => {
+test("a file that is no bundle or in another place is refused in one line and changes nothing", async () => {
   const sha256 = put("bundle");
   mkdirSync(join(root, "dir"));
   symlinkSync("bundle", join(root, "link"));
@@ -145,8 +148,9 @@ test("a file that is no bundle or in another place is refused in one line and ch
     ["../bundle", sha256, /^upgrade: path ".*" contains "\.\."$/],
     ["", sha256, /^upgrade: sha256 is given, and no path$/],
   ];
-  for (const [name, hash, line] of refused) expect(() => upgrade(name, hash), name).toThrow(line);
-  expect(() => prepareUpgrade({ path: `${root}/bundle`, sha256 }, { sys, store, running: undefined, root })).toThrow(
+  for (const [name, hash, line] of refused) await expect(upgrade(name, hash), name).rejects.toThrow(line);
+  const unlaunched = prepareUpgrade({ path: `${root}/bundle`, sha256 }, { contained, store, running: undefined, root });
+  await expect(unlaunched).rejects.toThrow(
     "upgrade: this agent was not started by the launcher, which chooses the bundle",
   );
   expect(existsSync(join(work, "state"))).toBe(false);

@@ -1,11 +1,12 @@
-import { closeSync, constants, fstatSync, readSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { crypto } from "../../kernel/builtin.ts";
-import { O_PATH } from "../../kernel/constants.ts";
+import { O_DIRECTORY, O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, S_IFMT, S_IFREG } from "../../kernel/constants.ts";
 import { AgentError, describeErrno, SystemError } from "../../kernel/error.ts";
-import type { Sys } from "../../kernel/kernel.ts";
-import { pathOf } from "../../storage/shared-parent.ts";
-import { namesBelow, openBeneath, openSharedRoot, SHARED_ROOT } from "../../storage/shared-path.ts";
+import { type ContainedFiles, guestRoot, type Served } from "../../kernel/files/contained-files.ts";
+import { readPart } from "../../kernel/files/read-contained.ts";
+import type { Handle } from "../../kernel/files/served-files.ts";
+import { namesBelow, openBeneath, openSharedRoot, ownerOf, SHARED_ROOT } from "../../storage/shared-path.ts";
 import type { BundleStore } from "./bundle-store.ts";
 import { readCpio } from "./read-cpio.ts";
 
@@ -16,23 +17,22 @@ export interface Upgrade {
 }
 
 interface UpgradeParts {
-  readonly sys: Pick<Sys, "openat2" | "close">;
+  readonly contained: ContainedFiles;
   readonly store: BundleStore;
   /** SHA-256 of the running bundle, empty for the image's own; undefined if no launcher started it. */
   readonly running: string | undefined;
   readonly root?: string;
 }
 
-const { O_DIRECTORY, O_NOFOLLOW } = constants;
 export const MAX_BUNDLE_BYTES = 32 * 1024 * 1024;
 /** Files that every bundle has. Code caches may be missing or belong to another Node, and further files are allowed. */
 const NEEDED = ["agent.cjs", "grpc.cjs", "sys.node", "seccomp.node"];
 
 /**
- * Checks a bundle, stores it, removes the uploaded file and has the launcher run the bundle from the next start on. Throws one line
+ * Checks a bundle, stores it, removes the uploaded file and has the launcher run the bundle from the next start on. Rejects with one line
  * for a bad bundle, and changes nothing then.
  */
-export function prepareUpgrade(upgrade: Upgrade, parts: UpgradeParts): void {
+export async function prepareUpgrade(upgrade: Upgrade, parts: UpgradeParts): Promise<void> {
   try {
     if (parts.running === undefined) {
       throw new AgentError(
@@ -41,7 +41,7 @@ export function prepareUpgrade(upgrade: Upgrade, parts: UpgradeParts): void {
       );
     }
     if (upgrade.path === "" && upgrade.sha256 !== "") throw invalid("sha256 is given, and no path");
-    if (upgrade.path !== "") keepBundle(upgrade, parts, parts.running);
+    if (upgrade.path !== "") await keepBundle(upgrade, parts, parts.running);
     parts.store.choose(upgrade.sha256);
     rmSync(dirname(parts.store.upload), { recursive: true, force: true });
   } catch (error) {
@@ -49,40 +49,39 @@ export function prepareUpgrade(upgrade: Upgrade, parts: UpgradeParts): void {
   }
 }
 
-function keepBundle(
+async function keepBundle(
   { path, sha256 }: Upgrade,
-  { sys, store, root: shared = SHARED_ROOT }: UpgradeParts,
+  { contained, store, root: shared = SHARED_ROOT }: UpgradeParts,
   running: string,
-): void {
+): Promise<void> {
   const place = path === store.upload ? dirname(path) : shared;
   const names = namesBelow(place, path);
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw invalid("sha256 is not 64 hexadecimal digits");
   // A stored bundle is not read again: the host may repeat a call whose answer was lost.
   if (store.has(sha256)) return;
-  using opened = new DisposableStack();
-  const root = opened.adopt(openSharedRoot(place), sys.close);
-  const above = openBeneath(sys, root, [".", ...names.slice(0, -1)], O_PATH | O_DIRECTORY);
-  const parent = opened.adopt(above, sys.close);
   const name = names.at(-1) ?? "";
-  store.add(sha256, filesOf(readWhole(openBeneath(sys, parent, [name], O_NOFOLLOW)), sha256), running);
-  removeIfPossible(`${pathOf(parent)}/${name}`);
+  const above = [".", ...names.slice(0, -1)];
+  await contained.use(guestRoot(ownerOf(place, names, false)), (files) =>
+    files.using(openSharedRoot(files, place), (root) =>
+      files.using(openBeneath(files, root, above, O_PATH | O_DIRECTORY), async (parent) => {
+        store.add(sha256, filesOf(await readWhole(files, parent, name), sha256), running);
+        // On a read-only share it is the host's to remove.
+        await files.unlink(parent, Buffer.from(name)).catch(() => undefined);
+      }),
+    ),
+  );
 }
 
-/** Reads the whole file and closes the descriptor. The bytes hashed are the bytes stored, even if the file changes. */
-function readWhole(fd: number): Buffer {
-  try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) throw invalid("it is no regular file");
-    if (stat.size > MAX_BUNDLE_BYTES) throw invalid(`it has ${stat.size} bytes, more than ${MAX_BUNDLE_BYTES}`);
-    const bytes = Buffer.alloc(stat.size);
-    let count = 0;
-    for (let got = -1; got !== 0 && count < bytes.length; count += got) {
-      got = readSync(fd, bytes, count, bytes.length - count, count);
-    }
-    return bytes.subarray(0, count);
-  } finally {
-    closeSync(fd);
-  }
+/** Reads the whole file. The bytes hashed are the bytes stored, even if the file changes. */
+function readWhole(files: Served, parent: Handle, name: string): Promise<Buffer> {
+  return files.using(
+    files.open(parent, name, O_PATH, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS),
+    (found, { mode, size }) => {
+      if ((Number(mode) & S_IFMT) !== S_IFREG) throw invalid("it is no regular file");
+      if (size > MAX_BUNDLE_BYTES) throw invalid(`it has ${size} bytes, more than ${MAX_BUNDLE_BYTES}`);
+      return files.using(files.open(found, "", 0), (file) => readPart(files, file, 0, Number(size)));
+    },
+  );
 }
 
 function filesOf(archive: Buffer, sha256: string): ReadonlyMap<string, Buffer> {
@@ -97,15 +96,6 @@ function filesOf(archive: Buffer, sha256: string): ReadonlyMap<string, Buffer> {
   const missing = NEEDED.find((name) => !files.has(name));
   if (missing !== undefined) throw invalid(`it is no bundle: ${missing} is not in it`);
   return files;
-}
-
-/** Removes the file, which stays on a read-only share. */
-function removeIfPossible(path: string): void {
-  try {
-    rmSync(path);
-  } catch {
-    // It is the host's to remove.
-  }
 }
 
 const invalid = (why: string): AgentError => new AgentError("invalid-argument", why);

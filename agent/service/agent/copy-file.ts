@@ -9,7 +9,7 @@ export const copyFile: Rpc<"CopyFile"> = {
     await fileSystemAnswers(agent.kernel.files, request.path, call.signal);
     const again = call.progress === BEGUN;
     call.note?.(BEGUN);
-    agent.copyFile({
+    await agent.copyFile({
       again,
       path: request.path,
       mode: request.file_mode,

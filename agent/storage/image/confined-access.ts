@@ -12,7 +12,7 @@ import {
 } from "../../kernel/constants.ts";
 import { SystemError } from "../../kernel/error.ts";
 import type { Fd, Sys } from "../../kernel/kernel.ts";
-import { pathOf } from "../shared-parent.ts";
+import { pathOf } from "../path-of.ts";
 
 const { O_DIRECTORY } = constants;
 const RESOLVE = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;

@@ -53,7 +53,9 @@ int64_t file_chown(struct server *server, const struct request *request) {
 }
 
 int64_t file_chmod(struct server *server, const struct request *request) {
-  return value_of(syscall(SYS_fchmod, fd_of(server, request->handle), request->number[0] & 07777));
+  char name[LINK_BYTES];
+  link_name(name, fd_of(server, request->handle)); /* also for O_PATH */
+  return value_of(syscall(SYS_fchmodat, AT_FDCWD, name, request->number[0] & 07777));
 }
 
 int64_t file_utimens(struct server *server, const struct request *request) {

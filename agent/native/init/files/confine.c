@@ -42,7 +42,7 @@ int server_filter(void) {
       ALLOW(SYS_fstatfs),
       ALLOW(SYS_ftruncate),
       ALLOW(SYS_fchownat),
-      ALLOW(SYS_fchmod),
+      ALLOW(SYS_fchmodat), /* the same */
       ALLOW(SYS_utimensat),
       ALLOW(SYS_flistxattr),
       ALLOW(SYS_fgetxattr),

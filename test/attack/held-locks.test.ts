@@ -1,0 +1,60 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
+import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
+import { startHostAgent } from "../namespaces/testing/host-agent.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { answersThroughout } from "./testing/answers-throughout.ts";
+import { startFuseAttacker, whyNoFuse } from "./testing/fuse-attacker.ts";
+
+const SHARED = "/run/kata-containers/shared/containers";
+const VOLUME = `${SHARED}/locker-1-volume`;
+const SOURCE = `${SHARED}/settings`;
+const COPY = "/run/settings-copy";
+
+/** Without any capability a container lists directories that it can only read into memory that its own FUSE server never fills. */
+describeInNamespaces(
+  "the locks of directories that a container can read, held for good",
+  () => {
+    it("fail the copies into them in one line, and no other call waits, until the container lets go", async () => {
+      await using machine = await startHostAgent();
+      await using client = await machine.connect();
+      const pod = await Pod.open(machine, client);
+      const { agent } = client;
+      const copy = (path: string) =>
+        agent.copyFile({ path, file_mode: 0o100644, file_size: 4, data: Buffer.from("new\n") });
+      await agent.copyFile({ path: VOLUME, file_mode: 0o40755, dir_mode: 0o755 });
+      await machine.shell(`mkdir -p ${SOURCE}; echo old > ${SOURCE}/key`);
+      const storage = { driver: "watchable-bind", source: SOURCE, fstype: "bind", mount_point: COPY };
+      const hold = async (id: string, source: string, storages: readonly Init<grpc.Storage>[] = []) => {
+        const rootfs = machine.rootfs(id);
+        mkdirSync(join(rootfs, "run/lower"), { recursive: true });
+        const mounts = [{ destination: "/held", source, type: "bind", options: ["bind", "ro"] }];
+        await startFuseAttacker(pod, id, rootfs, ["held-lock", "/held"], { mounts, storages });
+        const { data } = await agent.readStdout({ container_id: id, exec_id: id, len: 100 });
+        expect(Buffer.from(data).toString()).toBe("held\n");
+      };
+      await hold("locker", VOLUME);
+      await hold("reader", COPY, [storage]);
+
+      await machine.shell(`echo new > ${SOURCE}/key`);
+      const late = /copy file "\S+": files of \S+locker: the file system did not answer in 10 s \(\w+ \S+\)$/;
+      await answersThroughout(pod, async () => {
+        const held = expect(copy(`${VOLUME}/file`)).rejects.toThrow(late);
+        await copy(`${SHARED}/other-1-volume/file`);
+        await copy(`${SHARED}/locker-1-hosts`);
+        await held;
+      });
+      await expect(copy(`${VOLUME}/file`)).rejects.toThrow(late);
+      await expect(copy(`${VOLUME}/file`)).rejects.toThrow(/file systems that don't answer hold 2 helpers/);
+      await expect.poll(() => machine.console()).toMatch(/watchable-bind storage \S+ on \S+: files of container reader:/);
+
+      await pod.remove("locker");
+      await expect.poll(() => copy(`${VOLUME}/file`).then(() => "copied", String)).toBe("copied");
+      await pod.remove("reader");
+    });
+  },
+  whyNoFuse,
+);
