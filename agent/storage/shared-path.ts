@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { O_DIRECTORY, O_PATH, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS } from "../kernel/constants.ts";
 import { SystemError } from "../kernel/error.ts";
-import type { Served } from "../kernel/files/contained-files.ts";
+import { directoryOwner, type Served } from "../kernel/files/contained-files.ts";
 import { type Handle, ROOT } from "../kernel/files/served-files.ts";
 import { invalidArgument, quoted } from "../kernel/invalid-argument.ts";
 
@@ -37,7 +37,7 @@ export function ownerOf(root: string, names: readonly string[], isDirectory: boo
   const inner = names[0] === INNER ? 1 : 0;
   const [name = "", ...rest] = names.slice(inner);
   if (rest.length === 0 && !isDirectory) return "";
-  return [root, ...names.slice(0, inner), name.split("-", 1)[0]].join("/");
+  return directoryOwner([root, ...names.slice(0, inner), name.split("-", 1)[0]].join("/"));
 }
 
 /** Opens the shared root with O_PATH, creating it if necessary. The caller closes it. */

@@ -1,4 +1,4 @@
-import { type FileRoot, guestRoot } from "../kernel/files/contained-files.ts";
+import { directoryOwner, type FileRoot, guestRoot } from "../kernel/files/contained-files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { FsGroup } from "./fs-group.ts";
 import type { ImageSettings } from "./image/image-settings.ts";
@@ -28,7 +28,7 @@ export interface PlacedStorage extends Storage {
 
 /** Returns the guest's files as a storage's own: what containers hold up in it fails no call for another storage. */
 export function storageRoot({ container, mountPoint }: PlacedStorage): FileRoot {
-  return guestRoot(container === "" ? mountPoint : container);
+  return guestRoot(container === "" ? directoryOwner(mountPoint) : container);
 }
 
 /** How a host addresses a storage's disk. */

@@ -17,7 +17,7 @@ import { parseStorageOptions } from "./mount-flags.ts";
 import { multiLayer } from "./multi-layer.ts";
 import { overlayfs } from "./overlayfs.ts";
 import { checkedMountPoint, placeStorage } from "./place-storage.ts";
-import type { FindDisk, PlacedStorage, Storage, StorageDriver } from "./storage.ts";
+import { type FindDisk, type PlacedStorage, type Storage, type StorageDriver, storageRoot } from "./storage.ts";
 import { storageNotices } from "./storage-notices.ts";
 import { unmount } from "./unmount.ts";
 import { updateEphemeral } from "./update-ephemeral.ts";
@@ -178,7 +178,9 @@ export class Storages {
       await checkStorage(storage).mount(this.#kernel, storage, { images: this.#images, signal });
       mounted = true;
       const readOnly = (parseStorageOptions(storage.options).flags & MS_RDONLY) !== 0;
-      if (fsGroup !== undefined) await applyFsGroup(mountPoint, fsGroup, readOnly);
+      if (fsGroup !== undefined) {
+        await applyFsGroup(this.#kernel.contained, storageRoot(storage), mountPoint, fsGroup, readOnly);
+      }
       this.#watch(record);
       warnIgnored(storage);
     } catch (error) {

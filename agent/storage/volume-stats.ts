@@ -1,7 +1,8 @@
-import { statfs } from "node:fs/promises";
+import { O_PATH } from "../kernel/constants.ts";
 import { SystemError } from "../kernel/error.ts";
+import { type ContainedFiles, directoryOwner, guestRoot } from "../kernel/files/contained-files.ts";
+import { ROOT } from "../kernel/files/served-files.ts";
 import { guestPath } from "../kernel/guest-path.ts";
-import { runLimited } from "../kernel/wait/limited-calls.ts";
 
 export interface VolumeCounts {
   readonly total: number;
@@ -10,21 +11,21 @@ export interface VolumeCounts {
   readonly available: number;
 }
 
-/**
- * Statistics of the file system that holds `path`. Runs off the main thread, so a hanging share delays only this call.
- */
+/** Statistics of the file system that holds `path`, by a file server: a file system that hangs delays only this volume's calls. */
 export async function volumeStats(
+  contained: Pick<ContainedFiles, "use">,
   path: string,
 ): Promise<{ readonly bytes: VolumeCounts; readonly inodes: VolumeCounts }> {
   guestPath("volume path", path);
   const ask = () =>
-    statfs(path).catch((error: NodeJS.ErrnoException) => {
-      throw new SystemError("statfs", -(error.errno ?? 0), path);
-    });
-  const stat = await runLimited(path, ask);
-  const { bsize, blocks, bfree, bavail, files, ffree } = stat;
+    contained.use(guestRoot(directoryOwner(path)), (files) =>
+      files.using(files.open(ROOT, path, O_PATH), (handle) => files.statfs(handle)),
+    );
+  const { blockBytes, blocks, free, available, files, filesFree } = await ask().catch((error: unknown) => {
+    throw error instanceof SystemError ? new SystemError("statfs", error.errno, path) : error;
+  });
   return {
-    bytes: { total: blocks * bsize, used: (blocks - bfree) * bsize, available: bavail * bsize },
-    inodes: { total: files, used: files - ffree, available: ffree },
+    bytes: { total: blocks * blockBytes, used: (blocks - free) * blockBytes, available: available * blockBytes },
+    inodes: { total: files, used: files - filesFree, available: filesFree },
   };
 }

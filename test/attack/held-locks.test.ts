@@ -5,6 +5,7 @@ import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startHostAgent } from "../namespaces/testing/host-agent.ts";
+import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { answersThroughout } from "./testing/answers-throughout.ts";
 import { startFuseAttacker, whyNoFuse } from "./testing/fuse-attacker.ts";
@@ -18,7 +19,7 @@ const COPY = "/run/settings-copy";
 describeInNamespaces(
   "the locks of directories that a container can read, held for good",
   () => {
-    it("fail the copies into them in one line, and no other call waits, until the container lets go", async () => {
+    it("fail copies, groups and statistics in one line, and no other call waits, until the container lets go", async () => {
       await using machine = await startHostAgent();
       await using client = await machine.connect();
       const pod = await Pod.open(machine, client);
@@ -36,20 +37,37 @@ describeInNamespaces(
         const { data } = await agent.readStdout({ container_id: id, exec_id: id, len: 100 });
         expect(Buffer.from(data).toString()).toBe("held\n");
       };
+      const group = { group_id: 1000 };
+      const volume = { driver: "bind", source: VOLUME, fstype: "bind", mount_point: "/run/grouped", fs_group: group };
+      const grouped = () =>
+        agent.createContainer({
+          container_id: "grouped",
+          OCI: ociSpec(machine.rootfs("grouped"), ["true"]),
+          storages: [volume],
+        });
       await hold("locker", VOLUME);
       await hold("reader", COPY, [storage]);
 
       await machine.shell(`echo new > ${SOURCE}/key`);
       const late = /copy file "\S+": files of \S+locker: the file system did not answer in 10 s \(\w+ \S+\)$/;
       await answersThroughout(pod, async () => {
-        const held = expect(copy(`${VOLUME}/file`)).rejects.toThrow(late);
+        const held = [
+          expect(copy(`${VOLUME}/file`)).rejects.toThrow(late),
+          expect(copy(`${VOLUME}/file`)).rejects.toThrow(late),
+          expect(copy(`${VOLUME}/file`)).rejects.toThrow(/file systems that don't answer hold 2 helpers/),
+          expect(agent.getVolumeStats({ volume_guest_path: `${VOLUME}/sub` })).rejects.toThrow(
+            / in 10 s \(open \S+\)$/,
+          ),
+          expect(grouped()).rejects.toThrow(/files of container grouped: .* in 30 s \(\w+ \S*\)$/),
+        ];
         await copy(`${SHARED}/other-1-volume/file`);
         await copy(`${SHARED}/locker-1-hosts`);
-        await held;
+        await agent.getVolumeStats({ volume_guest_path: `${SHARED}/other-1-volume` });
+        await Promise.all(held);
       });
-      await expect(copy(`${VOLUME}/file`)).rejects.toThrow(late);
-      await expect(copy(`${VOLUME}/file`)).rejects.toThrow(/file systems that don't answer hold 2 helpers/);
-      await expect.poll(() => machine.console()).toMatch(/watchable-bind storage \S+ on \S+: files of container reader:/);
+      await expect
+        .poll(() => machine.console())
+        .toMatch(/watchable-bind storage \S+ on \S+: files of container reader:/);
 
       await pod.remove("locker");
       await expect.poll(() => copy(`${VOLUME}/file`).then(() => "copied", String)).toBe("copied");

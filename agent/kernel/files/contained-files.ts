@@ -26,6 +26,9 @@ export const guestRoot = (container: string, below?: string): FileRoot => ({
   ...(below !== undefined && { below }),
 });
 
+/** Returns for whom a directory's files are read or written that isn't one container's. Long paths count by their ends. */
+export const directoryOwner = (path: string): string => (path.length <= 160 ? path : `/…${path.slice(-100)}`);
+
 /** The calls on one root's files. */
 export type Served = Pick<ServedFiles, keyof ServedFiles>;
 

@@ -9,7 +9,7 @@ export const getVolumeStats: Rpc<"GetVolumeStats"> = {
   afterDeath: "repeat",
   async handle(agent, request, call) {
     await fileSystemAnswers(agent.kernel.files, request.volume_guest_path, call.signal);
-    const { bytes, inodes } = await volumeStats(request.volume_guest_path);
+    const { bytes, inodes } = await volumeStats(agent.kernel.contained, request.volume_guest_path);
     const usage = (counts: VolumeCounts, unit: number) => ({ ...counts, unit });
     return {
       usage: [usage(bytes, BYTES), usage(inodes, INODES)],
