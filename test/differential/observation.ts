@@ -1,8 +1,8 @@
 /** Values that the probe saw: `section key` → value. A repeated key has its values in order. */
 export type Observation = ReadonlyMap<string, readonly string[]>;
 
-/** Numbers that differ between any two runs. */
-const VOLATILE = /^status (Vm|Rss|HugetlbPages|voluntary|nonvoluntary|Ngid|SigQ)/;
+/** Numbers that differ between any two runs. FDSize is the room for what init has open when it forks, for all containers. */
+const VOLATILE = /^status (Vm|Rss|HugetlbPages|voluntary|nonvoluntary|Ngid|SigQ|FDSize)/;
 /** Counters of the cgroup, as opposed to settings. */
 const COUNTED =
   /^cgroup .*\.(current|peak|stat|numa_stat|events|events\.local|pressure|procs|threads|type|controllers|stat\.local|effective|partition)$/;
