@@ -20,6 +20,9 @@ export class OpenFile {
   readonly #isAppended: boolean;
   #reading: FileStream | undefined;
   #writing: FileStream | undefined;
+  /** Written, and not yet at its end. */
+  #flushing: FileStream | undefined;
+  #isAbandoned = false;
   #waiting = 0;
   /** Requests take effect in their order. */
   #last: Promise<unknown> = Promise.resolve();
@@ -100,15 +103,25 @@ export class OpenFile {
     await this.flush();
   }
 
+  /** Detaches from its programs: everything that waits for them fails. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    for (const stream of [this.#reading, this.#writing, this.#flushing]) stream?.attachment.close();
+  }
+
   async #flush(): Promise<void> {
     const stream = this.#writing;
+    this.#flushing = stream;
     this.#writing = undefined;
     stream?.attachment.end();
     await stream?.done;
   }
 
   #inOrder<T>(step: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(step);
+    const result = this.#last.then(() => {
+      if (this.#isAbandoned) throw new ToolError(`${this.path}: the agent doesn't answer`);
+      return step();
+    });
     this.#last = result.catch(() => undefined);
     return result;
   }

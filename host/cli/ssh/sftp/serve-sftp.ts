@@ -13,6 +13,7 @@ const MAX_REQUESTS = 1024;
 const MAX_REQUEST_BYTES = 64 << 20;
 const NAMES_IN_ANSWER = 128;
 const MAX_READ_BYTES = 256 << 10;
+const CLOSE_MS = 10_000;
 const NEW_MODE = 0o644;
 const UMASK = 0o022;
 
@@ -33,8 +34,16 @@ interface SftpChannel {
   readonly _protocol: { exitStatus(channel: number, status: number): void };
 }
 
-/** Serves SFTP 3 over a channel until the client ends it, by programs of the container. */
-export async function serveSftp(sftp: SFTPWrapper, target: SshTarget, gone: AbortSignal): Promise<void> {
+/**
+ * Serves SFTP 3 over a channel until the client ends it, by programs of the container. Files that are open then have `closeMs` to
+ * be written: an agent that has taken a part and answers nothing more would hold them for ever.
+ */
+export async function serveSftp(
+  sftp: SFTPWrapper,
+  target: SshTarget,
+  gone: AbortSignal,
+  closeMs = CLOSE_MS,
+): Promise<void> {
   const handles = new Map<number, Handle>();
   const tools = FileTools.open((args) => runTool(target, args));
   tools.catch(() => undefined);
@@ -161,7 +170,12 @@ export async function serveSftp(sftp: SFTPWrapper, target: SshTarget, gone: Abor
   for (const event of ["end", "close", "error"]) sftp.on(event, () => isOver.resolve(event === "error" ? 1 : 0));
   gone.addEventListener("abort", () => isOver.resolve(1), { once: true });
   const status = await isOver.promise;
-  await Promise.allSettled([...handles.values()].map((open) => open instanceof OpenFile && open.close()));
+  const files = [...handles.values()].filter((open) => open instanceof OpenFile);
+  const limit = setTimeout(() => {
+    for (const each of files) each.abandon();
+  }, closeMs);
+  await Promise.allSettled(files.map((each) => each.close()));
+  clearTimeout(limit);
   if (gone.aborted) return;
   const channel = sftp as unknown as SftpChannel;
   channel._protocol.exitStatus(channel.outgoing.id, status);
