@@ -184,16 +184,9 @@ async function prepareBlockInGuest(
 }
 
 /** Prepares a run with a rootfs that the agent at an address already has. */
-export async function prepareAtAddress(address: string, rootfs: string, hostname: string): Promise<PreparedRun> {
+export async function prepareAtAddress(address: string, rootfs: string, sandbox: OpenedSandbox): Promise<PreparedRun> {
   const place = { host: NOWHERE, guest: rootfs };
-  const prepared = await inRunningGuest({ address, rootfs: place, config: {}, remove: async () => undefined });
-  try {
-    await openSandbox(prepared.client, { id: hostname, hostname, shared: false });
-    return prepared;
-  } catch (error) {
-    await prepared[Symbol.asyncDispose]();
-    throw error;
-  }
+  return inSandbox({ address, rootfs: place, config: {}, remove: async () => undefined }, sandbox);
 }
 
 /**
@@ -204,18 +197,33 @@ export async function prepareOnThisMachine(
   address: string,
   container: string,
   source: RootfsSource,
-  { hostname, signal }: { readonly hostname: string; readonly signal: AbortSignal },
+  sandbox: OpenedSandbox,
 ): Promise<PreparedRun> {
   const folder = await makeSharedFolder();
   try {
-    const { config } = await unpackRootfs(source, folder.directory, container, { signal });
+    const { config } = await unpackRootfs(source, folder.directory, container, { signal: sandbox.signal });
     const { host } = rootfsPlace(folder.directory, container);
     const rootfs = { host, guest: host };
-    const prepared = await inRunningGuest({ address, rootfs, config, remove: () => folder.remove() });
-    await openSandbox(prepared.client, { id: hostname, hostname, shared: false });
-    return prepared;
+    return await inSandbox({ address, rootfs, config, remove: () => folder.remove() }, sandbox);
   } catch (error) {
     await folder.remove();
+    throw error;
+  }
+}
+
+interface OpenedSandbox {
+  readonly hostname: string;
+  readonly signal: AbortSignal;
+}
+
+/** Connects to an agent that may have no sandbox yet. */
+async function inSandbox(parts: RunningParts, { hostname, signal }: OpenedSandbox): Promise<PreparedRun> {
+  const prepared = await inRunningGuest(parts);
+  try {
+    await openSandbox(prepared.client, { id: hostname, hostname, shared: false, signal });
+    return prepared;
+  } catch (error) {
+    await prepared[Symbol.asyncDispose]();
     throw error;
   }
 }

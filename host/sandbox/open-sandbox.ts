@@ -9,15 +9,17 @@ export interface SandboxOptions {
   readonly shared: boolean;
   /** Lines of the sandbox's resolv.conf. */
   readonly dns?: readonly string[];
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Calls CreateSandbox; keeps an existing sandbox. Throws RpcError. */
 export async function openSandbox(
   client: AgentClient,
-  { id, hostname, shared, dns = [] }: SandboxOptions,
+  { id, hostname, shared, dns = [], signal }: SandboxOptions,
 ): Promise<void> {
   try {
-    await client.agent.createSandbox({ sandbox_id: id, hostname, dns, storages: shared ? [SHARE_STORAGE] : [] });
+    const storages = shared ? [SHARE_STORAGE] : [];
+    await client.agent.createSandbox({ sandbox_id: id, hostname, dns, storages }, signal && { signal });
   } catch (error) {
     if (!(error instanceof RpcError && error.kind === "already-exists")) throw error;
   }

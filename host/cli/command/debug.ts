@@ -79,7 +79,7 @@ function prepare(
   status: StatusLine,
   signal: AbortSignal,
 ): Promise<PreparedRun> {
-  if (guest === undefined) return prepareAtAddress(address, rootfs, "guestctl");
+  if (guest === undefined) return prepareAtAddress(address, rootfs, { hostname: "guestctl", signal });
   const path = image ?? busyboxImage();
   if (image === undefined && !existsSync(path)) {
     const remedy = isCheckout() ? "run npm run demo" : `install ${guestPackageName()}`;

@@ -115,7 +115,9 @@ async function prepare(
   status: StatusLine,
 ): Promise<PreparedRun> {
   const { address, rootfs, imageName } = flags;
-  if (address !== undefined && rootfs !== undefined) return prepareAtAddress(address, rootfs, "guestctl");
+  if (address !== undefined && rootfs !== undefined) {
+    return prepareAtAddress(address, rootfs, { hostname: "guestctl", signal: interrupts.signal });
+  }
   const { path, text } = chosen ?? { path: "", text: "" };
   const named = { path, ...(imageName === undefined ? {} : { name: imageName }) };
   const files = {

@@ -73,7 +73,8 @@ async function prepare(
 ) {
   const { image: choice = "", address, volumes = [], vm = {}, memoryMib = DEFAULT_MEMORY_MIB, cpus = 1 } = options;
   if (typeof choice === "object" && "guestPath" in choice) {
-    return { prepared: await prepareAtAddress(address ?? "", choice.guestPath, "guestd"), image: choice.guestPath };
+    const prepared = await prepareAtAddress(address ?? "", choice.guestPath, { hostname: "guestd", signal });
+    return { prepared, image: choice.guestPath };
   }
   if (address === undefined) findQemu(); // fails before the image is pulled
   using chosen = await chooseRootfs(choice, name, signal);
