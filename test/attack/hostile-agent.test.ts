@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createProgram } from "../../host/cli/program.ts";
+import { TOOLS } from "../../host/mcp/tool/tools.ts";
 import { Files } from "../../host/sdk/files/files.ts";
 import { Sandbox } from "../../host/sdk/sandbox/sandbox.ts";
+import { allRoutes } from "../../host/serve/route/all-routes.ts";
 import { AttackedHost } from "./hostile-agent/attack-guestctl.ts";
 import { expectHarmless } from "./hostile-agent/expect-harmless.ts";
 import { GUESTCTL_LINES } from "./hostile-agent/guestctl-lines.ts";
+import { MCP_CALLS } from "./hostile-agent/mcp-lines.ts";
 import { FILE_CALLS, SDK_CALLS } from "./hostile-agent/sdk-lines.ts";
+import { ROUTE_LINES } from "./hostile-agent/serve-lines.ts";
 
 /** The rest is test/nightly/hostile-agent.test.ts. */
 const SELECTION = [
@@ -14,6 +18,7 @@ const SELECTION = [
   ["stats", "many"],
   ["ports", "errors"],
   ["explain", "long"],
+  ["run", "silent"],
 ] as const;
 
 describe("a hostile agent", () => {
@@ -41,6 +46,14 @@ describe("a hostile agent", () => {
     expect(Object.keys(FILE_CALLS).sort()).toEqual(methodsOf(Files.prototype).sort());
   });
 
+  it("has calls of every tool of MCP", () => {
+    expect(Object.keys(MCP_CALLS).sort()).toEqual(TOOLS.map(({ name }) => name).sort());
+  });
+
+  it("has requests to every route of guestctl serve", () => {
+    expect(Object.keys(ROUTE_LINES).sort()).toEqual(allRoutes.map(({ method, path }) => `${method} ${path}`).sort());
+  });
+
   let idleMib: number;
   it("that is silent keeps no command from ending", async () => {
     const line = GUESTCTL_LINES["stats"]?.[0];
@@ -54,5 +67,18 @@ describe("a hostile agent", () => {
     const line = GUESTCTL_LINES[name]?.[0];
     if (line === undefined || typeof line === "string") throw new Error(`${name} has no line`);
     expectHarmless(await host.guestctl(line, manner), idleMib);
+  });
+
+  // Only the nightly run measures the memory of these, beside that with a silent agent.
+  it("does no harm by a tool of MCP, whose answers are names", async () => {
+    const attacked = await host.mcp("file_list", "names");
+    expectHarmless(attacked, attacked.peakMib);
+  });
+
+  it("does no harm by any route of guestctl serve, whose answers are names", async () => {
+    const line = GUESTCTL_LINES["serve"]?.[1];
+    if (line === undefined || typeof line === "string") throw new Error("serve has no client");
+    const attacked = await host.guestctl(line, "names");
+    expectHarmless(attacked, attacked.peakMib);
   });
 });

@@ -1,19 +1,26 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { StateStore } from "../../../host/state/state-store.ts";
+import { thisPlatform } from "../../../image/platform.ts";
+import { file } from "../../../image/testing/layers.ts";
 import { treeOf } from "../../../image/testing/tree.ts";
-import { type ProcessOwner, startedAt } from "../../../lib/process-owner.ts";
+import { layoutEntries, packTar } from "../../../image/write-layout.ts";
 import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
 import { launcher } from "../../scenarios/guestctl-process.ts";
-import { type AttackedProgram, attackProgram } from "./attacked-program.ts";
+import { type AttackedProgram, attackProgram, until } from "./attacked-program.ts";
+import { GuestKeeper } from "./guest-keeper.ts";
 import { CONTAINER, GUEST, type Line } from "./guestctl-lines.ts";
 import { HostileAgent } from "./hostile-agent.ts";
 import type { StreamManner } from "./hostile-streams.ts";
+import { CONNECTED } from "./mcp-lines.ts";
 
 const sdkCaller = join(import.meta.dirname, "sdk-call.ts");
+const mcpCaller = join(import.meta.dirname, "mcp-call.ts");
 /** How long a command may run once it has reached the agent, ms: an endless one is then interrupted. */
 const RUN_MS = 1500;
+/** How long a tool of MCP may run. Its own limits are shorter. */
+const TOOL_MS = 5000;
 /** Controls that a terminal would obey; lines of output end with a line feed, tables may have tabs. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it finds
 const CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]/;
@@ -25,33 +32,19 @@ export interface Attacked extends AttackedProgram {
   readonly control: string | undefined;
 }
 
-/** A process that the guest's record names as its keeper, and that does nothing. */
-class Keeper implements Disposable {
-  #child: ChildProcess | undefined;
-
-  /** Identifies it; starts another one if it has ended. */
-  owner(): ProcessOwner {
-    if (this.#child === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null)
-      this.#child = spawn("sleep", ["100000"], { stdio: "ignore" });
-    const pid = this.#child.pid ?? 0;
-    return { pid, started: startedAt(pid) ?? 0 };
-  }
-
-  [Symbol.dispose](): void {
-    this.#child?.kill("SIGKILL");
-  }
-}
-
 /** A hostile agent, recorded as a guest with one container, and a user's folders. */
 export class AttackedHost implements AsyncDisposable {
   readonly agent: HostileAgent;
   readonly folder: string;
   readonly #root: string;
+  /** A tar of an image with one file. */
+  readonly #image: Buffer;
   readonly #store: StateStore;
-  readonly #keeper = new Keeper();
+  readonly #keeper = new GuestKeeper();
 
-  private constructor(folder: string, agent: HostileAgent) {
+  private constructor(folder: string, agent: HostileAgent, image: Buffer) {
     this.folder = folder;
+    this.#image = image;
     this.agent = agent;
     this.#root = join(folder, `guestd-${process.geteuid?.()}`);
     this.#store = new StateStore(this.#root);
@@ -59,13 +52,15 @@ export class AttackedHost implements AsyncDisposable {
 
   static async start(): Promise<AttackedHost> {
     const folder = makeWorkDirectory("hostile-agent");
-    mkdirSync(join(folder, "here"));
-    return new AttackedHost(folder, await HostileAgent.listen(join(folder, "agent")));
+    for (const name of ["here", "share/shared"]) mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
+    const layers = [await packTar([file("bin/ls", "", 0o755)])];
+    const layout = layoutEntries({ name: "image", platform: thisPlatform(), config: { Cmd: ["ls"] }, layers });
+    return new AttackedHost(folder, await HostileAgent.listen(join(folder, "agent")), await packTar(layout));
   }
 
   /** Runs a line of guestctl against the agent in one manner. */
   guestctl(line: Line, manner: StreamManner): Promise<Attacked> {
-    return this.#attack([launcher, ...line.words], line.isRaw ?? false, manner);
+    return this.#attack([launcher, ...line.words], line.isRaw ?? false, manner, line.use);
   }
 
   /** Runs a call of the SDK in a program that prints nothing but its error. */
@@ -73,18 +68,34 @@ export class AttackedHost implements AsyncDisposable {
     return this.#attack([sdkCaller, "ADDRESS", call, "COPIED"], false, manner);
   }
 
-  async #attack(words: readonly string[], isRaw: boolean, manner: StreamManner): Promise<Attacked> {
+  /** Runs a tool of MCP in a program that prints its results and errors. The agent is plausible until it has a sandbox. */
+  mcp(tool: string, manner: StreamManner): Promise<Attacked> {
+    return this.#attack([mcpCaller, "ADDRESS", tool, "COPIED"], false, "plausible", async ({ child, printed }) => {
+      await until(child, () => printed.stdout.startsWith(CONNECTED) || undefined);
+      this.agent.manner = manner;
+      child.stdin?.end();
+      await sleep(TOOL_MS);
+    });
+  }
+
+  async #attack(words: readonly string[], isRaw: boolean, manner: StreamManner, use?: Line["use"]): Promise<Attacked> {
     this.#record();
     const copied = join(this.folder, "copied");
     rmSync(copied, { recursive: true, force: true });
     mkdirSync(copied);
     writeFileSync(join(copied, "file"), "content");
+    writeFileSync(join(copied, "image.tar"), this.#image);
     writeFileSync(join(copied, "conversation.jsonl"), "");
     const places: Readonly<Record<string, string>> = { ADDRESS: this.agent.address, COPIED: copied };
-    const line = words.map((word) => word.replace(/^(ADDRESS|COPIED)/, (name) => places[name] ?? name));
+    const line = words.map((word) =>
+      word.replace(/^(ADDRESS|COPIED)|(?<=^unix:\/\/)COPIED/, (name) => places[name] ?? name),
+    );
     const before = this.#files();
     const { reached } = this.agent.begin(manner);
-    const program = await attackProgram(line, { folder: this.folder, reached, runMs: RUN_MS });
+    const program = await attackProgram(line, {
+      ...{ folder: this.folder, reached, runMs: RUN_MS },
+      use: use && ((child, printed) => use({ child, printed, copied, home: this.folder })),
+    });
     this.agent.drop();
     const after = this.#files();
     const strayFiles = Object.keys(after).filter((path) => after[path] !== before[path]);
@@ -103,9 +114,10 @@ export class AttackedHost implements AsyncDisposable {
   /** Files of the user, but for those of guestctl itself and the folder of copies. */
   #files(): Record<string, string> {
     const own = [`guestd-${process.geteuid?.()}`, "copied", "agent", "agent_1028", "agent_1025", "guestd"];
-    return Object.fromEntries(
-      Object.entries(treeOf(this.folder)).filter(([path]) => !own.includes(path.split("/")[0] ?? "")),
-    );
+    // Those of its share, of its keys, and what the next run removes.
+    const others = /^(share|\.ssh|guestd-rootfs-\w+)$/;
+    const isOwn = (name: string) => own.includes(name) || others.test(name);
+    return Object.fromEntries(Object.entries(treeOf(this.folder)).filter(([path]) => !isOwn(path.split("/")[0] ?? "")));
   }
 
   #record(): void {
@@ -120,7 +132,7 @@ export class AttackedHost implements AsyncDisposable {
       name: GUEST,
       address,
       logAddress: `${address}_1025`,
-      folder: this.folder,
+      folder: join(this.folder, "share"),
       accelerator: "tcg",
       ...size,
     });

@@ -1,3 +1,8 @@
+import type { ChildProcess } from "node:child_process";
+import { relayOneCall } from "./relay-client.ts";
+import { useEveryRoute } from "./serve-lines.ts";
+import { useSftp } from "./sftp-client.ts";
+
 /** Names of the guest and the container that the state store has. */
 export const [GUEST, CONTAINER] = ["evil", "web"];
 
@@ -6,16 +11,31 @@ export interface Line {
   readonly words: readonly string[];
   /** True if stdout is a process's own output, or an archive or packets, which are passed on as they are. */
   readonly isRaw?: true;
+  /** A client of the command. */
+  readonly use?: (program: UsedProgram) => Promise<void>;
+}
+
+/** A command that serves clients. */
+export interface UsedProgram {
+  readonly child: ChildProcess;
+  /** Its output so far. */
+  readonly printed: { readonly stdout: string };
+  /** The folder that the command may write to. */
+  readonly copied: string;
+  readonly home: string;
 }
 
 const here = ["--guest", GUEST];
+const atAgent = ["--address", "ADDRESS", "--rootfs", "/rootfs"];
+/** A relay between the client of the command and the agent. */
+const between = ["--listen", "unix://COPIED/relay.sock", "--to", "ADDRESS"];
 
 /** Lines that attack each command of guestctl, or the reason why an agent has no say in it. */
 export const GUESTCTL_LINES: Readonly<Record<string, readonly Line[] | string>> = {
-  run: "its calls are those of exec and attach, after an image of the user's",
+  run: [{ words: ["run", ...atAgent, "ls"], isRaw: true }],
   exec: [{ words: ["exec", ...here, CONTAINER, "ls"], isRaw: true }],
   attach: [{ words: ["attach", ...here, CONTAINER], isRaw: true }],
-  debug: "its calls are those of exec, after an image of the user's",
+  debug: [{ words: ["debug", ...atAgent, CONTAINER, "--", "ls"], isRaw: true }],
   capture: [{ words: ["capture", ...here, CONTAINER, "-w", "COPIED/packets.pcap"] }],
   cp: [
     { words: ["cp", ...here, `${CONTAINER}:/var/log/app.log`, "COPIED/"] },
@@ -26,16 +46,27 @@ export const GUESTCTL_LINES: Readonly<Record<string, readonly Line[] | string>> 
     { words: ["forward", ...here, CONTAINER, "0:80"] },
     { words: ["forward", ...here, CONTAINER, "-R", "8080:1"] },
   ],
-  "ssh-proxy": "its calls are those of exec, forward and cp; test/namespaces has its own clients",
+  "ssh-proxy": [{ words: ["ssh-proxy", ...here, CONTAINER], isRaw: true, use: useSftp }],
   ports: [{ words: ["ports", ...here, CONTAINER] }, { words: ["ports", ...here, "--follow", CONTAINER] }],
   ps: [{ words: ["ps", ...here] }],
   inspect: [{ words: ["inspect", CONTAINER] }],
-  stats: [{ words: ["stats", ...here] }, { words: ["stats", ...here, CONTAINER] }],
+  stats: [
+    { words: ["stats", ...here] },
+    { words: ["stats", ...here, CONTAINER] },
+    { words: ["stats", ...here, "--watch"] },
+  ],
   top: [{ words: ["top", "--once", "--json"] }],
-  serve: [{ words: ["serve", "--no-open", "--listen", "127.0.0.1:0"] }],
+  serve: [
+    { words: ["serve", "--no-open", "--listen", "127.0.0.1:0"] },
+    { words: ["serve", "--no-open", "--allow-exec", "--listen", "127.0.0.1:0"], use: useEveryRoute },
+  ],
   metrics: [{ words: ["metrics", ...here] }, { words: ["metrics", "--all"] }],
   traces: [{ words: ["traces", ...here, "--to", "http://127.0.0.1:9"] }],
-  logs: [{ words: ["logs", ...here, CONTAINER], isRaw: true }, { words: ["logs", ...here] }],
+  logs: [
+    { words: ["logs", ...here, CONTAINER], isRaw: true },
+    { words: ["logs", ...here] },
+    { words: ["logs", ...here, "-f", CONTAINER], isRaw: true },
+  ],
   events: [{ words: ["events", ...here, "--since", "1"] }, { words: ["events", ...here, "--json"] }],
   cores: [{ words: ["cores", "ls", ...here] }, { words: ["cores", "get", ...here, "2", "-o", "COPIED/core"] }],
   explain: [{ words: ["explain", ...here, CONTAINER] }],
@@ -54,9 +85,9 @@ export const GUESTCTL_LINES: Readonly<Record<string, readonly Line[] | string>> 
   stop: [{ words: ["stop", ...here, CONTAINER] }],
   upgrade: [{ words: ["upgrade", ...here, "--image"] }],
   agent: [{ words: ["agent", "kill", ...here] }],
-  record: "it passes on the bytes of two others, and reads none that it trusts (host/conversation has its own attacks)",
+  record: [{ words: ["record", "COPIED/new.jsonl", ...between], use: relayOneCall }],
   replay: [{ words: ["replay", "COPIED/conversation.jsonl", "ADDRESS"] }],
-  chaos: "it passes on the bytes of two others",
+  chaos: [{ words: ["chaos", ...between, "--rule", "call=GetMetrics,delay=1ms"], use: relayOneCall }],
   conformance: [{ words: ["conformance", "ADDRESS"] }],
   mcp: "its tools have their own lines",
   ...{ pull: "no agent", images: "no agent", rmi: "no agent", image: "no agent", setup: "no agent" },

@@ -1,9 +1,9 @@
 import { once } from "node:events";
-import { createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { ttrpc } from "../../../proto/gen/messages.js";
 import { services } from "../../../proto/gen/services.js";
 import { encodeHeader, FRAME_RESPONSE, FrameParser, MAX_BODY_BYTES } from "../../../proto/ttrpc-frame.ts";
-import { answerStreams, type StreamManner } from "./hostile-streams.ts";
+import { answerStreams, mannerOf, type StreamManner } from "./hostile-streams.ts";
 import { EVIL, worstMessage } from "./worst-message.ts";
 
 export const MANNERS = [
@@ -19,6 +19,9 @@ export const MANNERS = [
 ] as const satisfies readonly StreamManner[];
 
 const ENVELOPE_BYTES = 1024;
+const SPANS = "otlp.ExportTraceServiceRequest";
+/** Between two looks for a host that listens for spans. */
+const LOOK_MS = 200;
 
 /** An agent that answers every call and every stream in one manner, at a unix socket and those of its streams. */
 export class HostileAgent implements Disposable {
@@ -26,10 +29,13 @@ export class HostileAgent implements Disposable {
   manner: StreamManner = "plausible";
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
+  readonly #spans: string;
+  #sending: NodeJS.Timeout | undefined;
   #reached = Promise.withResolvers<void>();
 
   private constructor(path: string) {
     this.address = `unix://${path}`;
+    this.#spans = `${path}_10240`;
   }
 
   static async listen(path: string): Promise<HostileAgent> {
@@ -45,6 +51,8 @@ export class HostileAgent implements Disposable {
   begin(manner: StreamManner): { readonly reached: Promise<void> } {
     this.manner = manner;
     this.#reached = Promise.withResolvers();
+    clearInterval(this.#sending);
+    this.#sending = setInterval(() => this.#sendSpans(), LOOK_MS);
     return { reached: this.#reached.promise };
   }
 
@@ -55,6 +63,7 @@ export class HostileAgent implements Disposable {
 
   /** Ends all connections. */
   drop(): void {
+    clearInterval(this.#sending);
     for (const socket of this.#sockets) socket.destroy();
   }
 
@@ -67,6 +76,29 @@ export class HostileAgent implements Disposable {
     });
     this.#servers.push(server);
     await once(server.listen(path), "listening");
+  }
+
+  /** Connects to a host that listens for spans, and sends it the worst ones without end. */
+  #sendSpans(): void {
+    const socket = connect(this.#spans);
+    socket
+      .on("error", () => undefined)
+      .once("connect", () => {
+        clearInterval(this.#sending);
+        this.#sockets.add(socket.once("close", () => this.#sockets.delete(socket)));
+        this.#reached.resolve();
+        if (this.manner === "silent") return;
+        const message = worstMessage(SPANS, mannerOf(this.manner), MAX_BODY_BYTES);
+        const length = Buffer.alloc(8);
+        length.writeBigUInt64BE(BigInt(message.length));
+        const bytes = Buffer.concat([length, message]);
+        if (this.manner === "half") return void socket.write(bytes.subarray(0, bytes.length - 1));
+        const send = () => {
+          while (!socket.destroyed && socket.write(bytes));
+        };
+        socket.on("drain", send);
+        send();
+      });
   }
 
   #answerCalls(socket: Socket): void {
@@ -95,8 +127,7 @@ export class HostileAgent implements Disposable {
       const message = manner === "errors" ? EVIL.repeat(10_000) : "unimplemented";
       return ttrpc.Response.encode({ status: { code: 12, message } }).finish();
     }
-    const values = manner === "half" || manner === "silent" ? "plausible" : manner;
-    const payload = worstMessage(response, values, MAX_BODY_BYTES - ENVELOPE_BYTES);
+    const payload = worstMessage(response, mannerOf(manner), MAX_BODY_BYTES - ENVELOPE_BYTES);
     return ttrpc.Response.encode({ payload }).finish();
   }
 }

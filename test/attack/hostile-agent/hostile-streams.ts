@@ -38,6 +38,12 @@ const MESSAGES: Partial<Record<FrameType, string>> = {
 
 export type StreamManner = Manner | "half" | "silent" | "errors";
 
+/** Returns how messages are filled in a manner of answering. */
+export function mannerOf(manner: StreamManner): Manner {
+  if (manner === "errors") return "names";
+  return manner === "half" || manner === "silent" ? "plausible" : manner;
+}
+
 /** Answers a connection of guestd.v1.Streams in one manner, without end, as fast as it is read. */
 export function answerStreams(socket: Socket, manner: StreamManner): void {
   const parser = new StreamFrameParser("client");
@@ -80,7 +86,6 @@ const streamOf = (type: FrameType) => (kindOf(type).streams.includes(STREAM.proc
 
 function payloadOf(type: FrameType, manner: StreamManner): Uint8Array {
   const message = MESSAGES[type];
-  const values = manner === "errors" ? "names" : manner === "half" || manner === "silent" ? "plausible" : manner;
-  if (message !== undefined) return worstMessage(`guestd.v1.${message}`, values, MAX_PAYLOAD_BYTES);
+  if (message !== undefined) return worstMessage(`guestd.v1.${message}`, mannerOf(manner), MAX_PAYLOAD_BYTES);
   return kindOf(type).payload ? Buffer.alloc(MAX_PAYLOAD_BYTES, "x\n") : Buffer.alloc(0);
 }
