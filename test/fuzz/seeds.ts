@@ -30,6 +30,7 @@ function seedsOf(target: Target): Buffer[] {
     return [...plans().map((plan) => Buffer.concat([Buffer.of(ARBITRARY_SLOTS), plan])), ...messages()];
   }
   if (target === "files") return fileSessions();
+  if (target === "channel") return channelSessions();
   if (target === "child") {
     return plans().map((plan, index) => {
       const answers = Buffer.from(Array.from({ length: (index * 7) % 60 }, (_, at) => (index * 31 + at * 97) & 0xff));
@@ -79,6 +80,51 @@ function fileSessions(): Buffer[] {
     Buffer.concat(calls.map((request) => step(request, kernel))),
   );
   return [...sessions, ...calls.flatMap((request) => [step(request, [0xe0]), step({ ...request, handle: 9 }, [])])];
+}
+
+/** Conversations of the host with the relay: connections that are used and ended in each way, and broken rules. */
+function channelSessions(): Buffer[] {
+  const [OPEN, DATA, CREDIT, END, CLOSE] = [3, 5, 6, 7, 8] as const;
+  const frame = (type: number, connection: number, payload: Uint8Array = Buffer.alloc(0)) => {
+    const head = Buffer.alloc(8);
+    head[0] = type;
+    head.writeUInt16LE(payload.length, 2);
+    head.writeUInt32LE(connection, 4);
+    return Buffer.concat([head, payload]);
+  };
+  const word = (value: number) => Buffer.from(Uint32Array.of(value).buffer);
+  const host = (...frames: Buffer[]) => {
+    const bytes = Buffer.concat(frames);
+    return Buffer.concat([Buffer.of(0, bytes.length & 0xff, bytes.length >> 8), bytes]);
+  };
+  const agent = (action: number) => Buffer.of(1, 0, action);
+  const event = (events: number) => Buffer.of(2, 0, events);
+  const taken = Buffer.of(3, 0, 0);
+  const [readable, writable, hungUp] = [event(1), event(4), event(0x11)] as const;
+  const open = host(frame(OPEN, 0, word(1)));
+  const [END_IT, CLOSE_IT, DEAFEN, READ, WRITE] = [0, 1, 2, 3, 254] as const;
+  const big = Buffer.alloc(30_000, 1);
+  const many = Array.from({ length: 8 }, () => host(frame(DATA, 0, big)));
+  const sessions = [
+    [open, taken, host(frame(DATA, 0, big)), agent(READ), taken, host(frame(END, 0)), agent(END_IT), hungUp, taken],
+    [open, agent(WRITE), readable, taken, host(frame(CREDIT, 0, word(1000))), agent(CLOSE_IT), readable, hungUp, taken],
+    [open, ...many, agent(READ), writable, taken, agent(READ), writable, host(frame(CLOSE, 0)), taken],
+    [open, ...many, host(frame(CLOSE, 0)), agent(READ), writable, agent(READ), writable, taken],
+    [open, ...many, agent(CLOSE_IT), event(0x14), readable, taken, host(frame(CLOSE, 0))],
+    [open, agent(DEAFEN), ...many, taken, host(frame(END, 0)), host(frame(CLOSE, 0)), taken],
+    [host(frame(OPEN, 0, word(4))), taken, host(frame(DATA, 0, big)), host(frame(CLOSE, 0)), open, taken],
+    [host(frame(OPEN, 1023, word(1)), frame(END, 1023), frame(CLOSE, 1023)), taken, taken],
+    [host(...[0, 1, 2, 3].map((id) => frame(OPEN, id, word(id)))), agent(WRITE), readable, taken],
+    ...[OPEN, DATA, CREDIT, END, CLOSE].flatMap((type) => [
+      [host(frame(type, 0, word(1)))],
+      [open, host(frame(type, 0, word(1)), frame(type, 0, word(1)))],
+      [open, host(frame(CLOSE, 0), frame(type, 0))],
+      [open, host(frame(END, 0), frame(type, 0, Buffer.of(1)))],
+    ]),
+    [open, host(frame(9, 0))],
+    [open, host(frame(DATA, 1024, Buffer.of(1)))],
+  ];
+  return sessions.map((steps) => Buffer.concat(steps));
 }
 
 function plans(): Uint8Array[] {

@@ -15,8 +15,8 @@ const PLAYED = ["-include", join(import.meta.dirname, "played-kernel.h"), "-Wno-
 const RENAMED = ["syscall", "waitid", "kill"].map((call) => `-D${call}=fuzz_${call}`);
 
 /**
- * Parts of init that read the agent's input: the decoders, the socket with everything behind it, the child of a launch,
- * and a file server.
+ * Parts of init that read input from outside: the decoders, the socket with everything behind it, the child of a launch,
+ * a file server, and the relay of the channel.
  */
 const TARGETS = {
   decoders: [{ files: ["plan", "message"] }],
@@ -48,6 +48,7 @@ const TARGETS = {
     },
     { files: ["util"] },
   ],
+  channel: [{ files: ["channel/frame", "channel/connection", "channel/session", "util"] }],
 } as const satisfies Readonly<Record<string, readonly Sources[]>>;
 
 export type Target = keyof typeof TARGETS;

@@ -5,6 +5,7 @@
 #include "../common/linux-abi.h"
 #include "agent.h"
 #include "boot.h"
+#include "channel/channel.h"
 #include "launch.h"
 #include "link.h"
 #include "power.h"
@@ -31,6 +32,7 @@ static bool reap_one(pid_t pid) {
   if (found <= 0) return false;
   uint64_t user_us = micros(&usage.ru_utime), system_us = micros(&usage.ru_stime);
   const struct ending ending = {status, user_us, system_us, (uint64_t)usage.ru_maxrss};
+  if (channel_exited(found, status)) return true;
   if (!agent_exited(found, status)) launch_ended(found, &ending);
   else if (stopping)
     power(false);
@@ -89,6 +91,7 @@ static void read_signals(int fd) {
 /* Uses poll, not epoll: the kernel limits epoll watches by uid, and a container with init's uid can use them all up. */
 static void serve(int signals) {
   for (bool more = false;;) {
+    channel_start();
     agent_watch();
     agent_start();
     link_flush();
@@ -139,6 +142,7 @@ int main(int argc, char **argv) {
     say("cannot set up signalfd or /proc/self/ns/pid: %s", strerror(errno));
     return 1;
   }
+  if (!origin.service && !origin.foreign) channel_prepare();
   agent_prepare(command, &origin);
   if (getenv("GUESTD_VERSION_ONLY") != NULL) agent_become();
   serve(signals);
