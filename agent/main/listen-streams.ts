@@ -1,6 +1,6 @@
 import type { Fd } from "../kernel/kernel.ts";
 import type { RealSys } from "../kernel/sys/sys.ts";
-import { HOST_CID, hostAddress, type ListenOn } from "./listen.ts";
+import { apiAddress, HOST_CID, hostAddress, type ListenOn } from "./listen.ts";
 import type { Options } from "./options.ts";
 
 /** Time limit for the first line on a unix socket. */
@@ -10,17 +10,18 @@ const MAX_LINE = 12;
 /** Takes a stream by its peer's port. Owns the descriptor, even if it throws. */
 export type StreamListener = (port: number, fd: Fd) => void;
 
-/** Returns the address to which the host connects streams: a vsock port, or a unix socket named after that of the API. */
-export function streamAddress(serverAddress: string, port: number): string {
-  return serverAddress.startsWith("unix://") ? `${serverAddress}_${port}` : hostAddress(port);
+/** Returns the address to which the host connects streams: a port, or a unix socket named after that of the API. */
+export function streamAddress(options: Options, port: number): string {
+  const { serverAddress } = options;
+  return serverAddress.startsWith("unix://") ? `${serverAddress}_${port}` : hostAddress(options, port);
 }
 
 /** Returns the address of guestd.v1.Streams; undefined if it is off, or if another listener has that port. */
 export function attachAddress(options: Options): string | undefined {
-  const { serverAddress, streamsPort, passfdPort, logPort, debugConsolePort } = options;
-  const address = streamAddress(serverAddress, streamsPort);
-  const others = [serverAddress, streamAddress(serverAddress, passfdPort)];
-  others.push(hostAddress(logPort), hostAddress(debugConsolePort));
+  const { streamsPort, passfdPort, logPort, debugConsolePort } = options;
+  const address = streamAddress(options, streamsPort);
+  const others = [apiAddress(options), streamAddress(options, passfdPort)];
+  others.push(hostAddress(options, logPort), hostAddress(options, debugConsolePort));
   return streamsPort === 0 || others.includes(address) ? undefined : address;
 }
 

@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openSys } from "../kernel/sys/sys.ts";
 import { createInitDouble } from "../kernel/testing/init-double.ts";
-import { listen } from "./listen.ts";
+import { apiAddress, hostAddress, listen } from "./listen.ts";
+import { attachAddress, streamAddress } from "./listen-streams.ts";
+import { readOptions } from "./options.ts";
 
 const sys = openSys();
 let directory = "";
@@ -60,4 +62,13 @@ test("the next agent takes the socket back, with the connections made meanwhile"
 
 test("an unknown scheme is refused with the address in the error", () => {
   expect(() => listen(createInitDouble(sys), "tcp://x", () => undefined)).toThrow("listen on tcp://x: unknown scheme");
+});
+
+test("with a channel, the API and every port for the host are unix sockets that are named after ports", () => {
+  const { options } = readOptions({ commandLine: "agent.channel=guestd.channel", env: {}, readText: () => "" });
+  const folder = "unix:///run/guestd/channel";
+  expect([apiAddress(options), hostAddress(options, 1025)]).toEqual([`${folder}/1024`, `${folder}/1025`]);
+  expect([streamAddress(options, 1027), attachAddress(options)]).toEqual([`${folder}/1027`, `${folder}/1028`]);
+  expect(apiAddress({ ...options, serverAddress: "unix:///other" })).toBe("unix:///other");
+  expect(apiAddress({ ...options, channel: "" })).toBe("vsock://-1:1024");
 });

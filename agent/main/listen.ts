@@ -9,12 +9,24 @@ import {
   type Listener,
   VSOCK_ANY,
 } from "../kernel/sys/listeners.ts";
+import type { Options } from "./options.ts";
 
 /** VMADDR_CID_HOST. */
 export const HOST_CID = 2;
 
-/** The address of a port on which a listener serves the host alone. */
-export const hostAddress = (port: number): string => `vsock://-1:${port}`;
+/** Where init's relay connects the host to a port of a guest that is reached by a channel (docs/channel.md). */
+const CHANNEL_FOLDER = "/run/guestd/channel";
+
+/** Returns the address of a port on which a listener serves the host alone. */
+export function hostAddress({ channel }: Pick<Options, "channel">, port: number): string {
+  return channel === "" ? `vsock://-1:${port}` : `unix://${CHANNEL_FOLDER}/${port}`;
+}
+
+/** Returns the address of the API: that of the options, or its port's socket if the host has only the channel. */
+export function apiAddress(options: Pick<Options, "channel" | "serverAddress">): string {
+  const port = /^vsock:\/\/-1:(\d+)$/.exec(options.serverAddress)?.[1];
+  return port === undefined ? options.serverAddress : hostAddress(options, Number(port));
+}
 
 /** Listens on an address, as `listen` does. */
 export type ListenOn = (address: string, onConnection: ConnectionListener) => Listener;

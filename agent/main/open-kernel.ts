@@ -16,7 +16,7 @@ import { guestHookProblems } from "../sandbox/guest-hooks.ts";
 import { storageNotices } from "../storage/storage-notices.ts";
 import { endAgent, giveUp, logDefects } from "./defects.ts";
 import { type Heartbeat, startHeartbeat } from "./heartbeat.ts";
-import { hostAddress } from "./listen.ts";
+import { apiAddress, hostAddress } from "./listen.ts";
 import { attachAddress, streamAddress } from "./listen-streams.ts";
 import { lockState } from "./lock-state.ts";
 import { createLog, type Log } from "./log.ts";
@@ -88,11 +88,11 @@ export async function openKernel(): Promise<OpenedKernel> {
 
 /** Every address on which an agent with these options listens. */
 function addressesOf(options: Options): string[] {
-  const { serverAddress, passfdPort, logPort, debugConsole, debugConsolePort } = options;
-  const addresses = [serverAddress, attachAddress(options)].filter((address) => address !== undefined);
-  if (passfdPort > 0) addresses.push(streamAddress(serverAddress, passfdPort));
-  if (logPort > 0) addresses.push(hostAddress(logPort));
-  if (debugConsolePort > 0 && debugConsole) addresses.push(hostAddress(debugConsolePort));
+  const { passfdPort, logPort, debugConsole, debugConsolePort } = options;
+  const addresses = [apiAddress(options), attachAddress(options)].filter((address) => address !== undefined);
+  if (passfdPort > 0) addresses.push(streamAddress(options, passfdPort));
+  if (logPort > 0) addresses.push(hostAddress(options, logPort));
+  if (debugConsolePort > 0 && debugConsole) addresses.push(hostAddress(options, debugConsolePort));
   return addresses;
 }
 

@@ -5,7 +5,7 @@ import type { Listener } from "../kernel/sys/listeners.ts";
 import { adoptStream } from "../kernel/sys/streams.ts";
 import { keepConsoleShell } from "./console-shell.ts";
 import { serveDebugConsole } from "./debug-console.ts";
-import { HOST_CID, hostAddress, type ListenOn, listen } from "./listen.ts";
+import { apiAddress, HOST_CID, hostAddress, type ListenOn, listen } from "./listen.ts";
 import { attachAddress, listenForStreams, streamAddress } from "./listen-streams.ts";
 import type { OpenedKernel } from "./open-kernel.ts";
 import type { OpenedServices } from "./open-services.ts";
@@ -18,12 +18,14 @@ export function openListeners(
   const { sys, init } = kernel;
   server.resume(init.greeting.deposits, sandbox.undone);
   const listenOn: ListenOn = (address, onConnection) => listen(init, address, onConnection, claimed.get(address));
-  const listener = listenOn(options.serverAddress, (fd, cid) => void server.accept(fd, cid));
+  const listener = listenOn(apiAddress(options), (fd, cid) => void server.accept(fd, cid));
   const listenForHost = (port: number, serve: (socket: Duplex) => void) => {
-    listenOn(hostAddress(port), (fd, cid) => (cid === HOST_CID ? serve(adoptStream(fd)) : sys.close(fd)));
+    // On the channel's sockets, which have no CID, only init's relay can connect.
+    const isHost = (cid: number | undefined) => cid === HOST_CID || (cid === undefined && options.channel !== "");
+    listenOn(hostAddress(options, port), (fd, cid) => (isHost(cid) ? serve(adoptStream(fd)) : sys.close(fd)));
   };
   if (streams !== undefined) {
-    listenForStreams(sys, listenOn, streamAddress(options.serverAddress, options.passfdPort), (port, fd) => {
+    listenForStreams(sys, listenOn, streamAddress(options, options.passfdPort), (port, fd) => {
       log.debug({ port }, "the host connected a stream for stdio");
       streams.add(port, fd);
     });

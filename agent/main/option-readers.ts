@@ -132,7 +132,7 @@ export function readCalls(key: "allowedCalls" | "deniedCalls"): OptionReader {
 
 const CALL = /^[A-Z]\w{1,60}$/;
 
-export function readText(key: "httpsProxy" | "noProxy" | "policyFile"): OptionReader {
+export function readText(key: "channel" | "httpsProxy" | "noProxy" | "policyFile"): OptionReader {
   return (options, value) => {
     options[key] = value;
     return undefined;

@@ -49,6 +49,8 @@ export interface Options {
   readonly containerLogs: number;
   /** Bytes of memory for core dumps; 0: none are kept. */
   readonly coreDumps: number;
+  /** Name of the virtio-serial port by which the host reaches the agent, through init's relay; empty: vsock. */
+  readonly channel: string;
   /** Gives guestd's default filter to containers without a seccomp filter. */
   readonly defaultSeccomp: boolean;
   /** Sets the sysctls that harden a guest for untrusted code when the sandbox is created. */
@@ -86,6 +88,7 @@ export const defaultOptions: Options = {
   streamsPort: 1028,
   containerLogs: 0,
   coreDumps: 0,
+  channel: "",
   defaultSeccomp: false,
   guestSysctl: true,
   lockModules: false,
@@ -120,6 +123,7 @@ const READERS: Readonly<Record<string, OptionReader>> = {
   "agent.streams_port": readOptional("streamsPort", MAX_PORT),
   "agent.container_logs": readOptional("containerLogs", 64 << 20),
   "agent.core_dumps": readOptional("coreDumps", 2 ** 32),
+  "agent.channel": readText("channel"),
   "agent.https_proxy": readText("httpsProxy"),
   "agent.no_proxy": readText("noProxy"),
   "agent.default_seccomp": readFlag("defaultSeccomp", ["on", "off"]),
