@@ -44,7 +44,8 @@ export async function guestdPackage(
   options: { readonly mcp?: boolean } = {},
 ): Promise<BuiltPackage> {
   const library = Object.entries(LIBRARY).filter(([, entry]) => existsSync(join(root, entry)));
-  const entries = { guestctl: "host/cli/guestctl.ts", ...Object.fromEntries(library) };
+  const programs = { guestctl: "host/cli/guestctl.ts", "channel-program": "host/machine/channel/channel-program.ts" };
+  const entries = { ...programs, ...Object.fromEntries(library) };
   const { files, parts } = await bundleHost(root, entries, options);
   const read = (path: string): PackageFile => ({ path, content: readFileSync(join(root, path)) });
   const manual = manualPages(version);

@@ -4,7 +4,7 @@ import { guestPackage, guestPackageName } from "../../lib/guest-package.ts";
 import { isCheckout } from "../../lib/package-root.ts";
 import { chooseAccelerator } from "./accelerator.ts";
 import { chosenKernel, imagePaths } from "./paths.ts";
-import { findProgram, findQemu, findVhostDeviceVsock, findVirtiofsd } from "./programs.ts";
+import { findProgram, findQemu, findVhostDeviceVsock, findVirtiofsd, hasVhostDeviceVsock } from "./programs.ts";
 import { vhostVsockUsable } from "./vsock-device.ts";
 
 /** State of something that guests need, or are better with. */
@@ -60,11 +60,8 @@ async function virtiofsd(): Promise<Finding> {
 async function vsock(): Promise<Finding> {
   if (await vhostVsockUsable()) return { name: "vsock", state: "ok", text: "/dev/vhost-vsock" };
   const remedy = "for the kernel's: modprobe vhost_vsock, and add yourself to its group, kvm";
-  try {
-    return better("vsock", `${findVhostDeviceVsock()}, as /dev/vhost-vsock is unusable; ${remedy}`);
-  } catch {
-    return missing("vsock", `neither /dev/vhost-vsock is usable nor vhost-device-vsock installed; ${SETUP}; ${remedy}`);
-  }
+  const instead = hasVhostDeviceVsock() ? findVhostDeviceVsock() : "virtio-serial";
+  return better("vsock", `${instead}, as /dev/vhost-vsock is unusable; ${remedy}`);
 }
 
 async function kvm(): Promise<Finding> {

@@ -8,6 +8,7 @@ import { qemuArchitecture } from "./programs.ts";
 import type { QemuMachine } from "./qemu-command.ts";
 import { USER_NETWORK, type UserNetwork } from "./user-network.ts";
 import type { Share } from "./virtiofs.ts";
+import { chooseVsock, type VsockKind } from "./vsock-device.ts";
 
 export interface GuestOptions {
   /** Default: 512. */
@@ -42,6 +43,8 @@ export interface GuestOptions {
   readonly pci?: boolean;
   /** Default: the result of `chooseAccelerator`. */
   readonly accelerator?: Accelerator["kind"];
+  /** Default: the result of `chooseVsock`. */
+  readonly vsock?: VsockKind;
   /** Console line that reports the guest's listener as ready; dialling earlier fails. */
   readonly readyLine?: RegExp;
   /** Called with every console line. */
@@ -80,6 +83,7 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
     ...(options.network === undefined
       ? {}
       : { card: { ...options.network, mac: USER_NETWORK.mac, port: "card" as const } }),
+    ...((await chooseVsock(options.vsock)) === "serial" ? { hasChannel: true } : {}),
     ...(options.pci === undefined ? {} : { pci: options.pci }),
     ...(type === "microvm" ? { tscKhz: await tscKhz() } : {}),
   };

@@ -14,7 +14,7 @@ import type { SharePlace } from "./plugged-device.ts";
 import { findQemu } from "./programs.ts";
 import { qemuArguments } from "./qemu-command.ts";
 import { type Share, startVirtiofsd } from "./virtiofs.ts";
-import { isCidTaken, startVsockDevice, type VsockDevice } from "./vsock-device.ts";
+import { chooseVsock, isCidTaken, startVsockDevice, type VsockDevice, type VsockKind } from "./vsock-device.ts";
 
 /** Longest directory path: Unix socket paths have at most 107 bytes, and ours need about twenty after the directory. */
 const DIRECTORY_LIMIT = 60;
@@ -50,7 +50,7 @@ export class GuestProcesses {
     await using undo = new AsyncDisposableStack();
     const { directory, remove } = await makeDirectory();
     undo.defer(remove);
-    const vsock = await startVsockDevice(directory, signal);
+    const vsock = startVsockDevice(await kindOf(machine, options), directory, signal);
     undo.defer(async () => vsock.program?.end(true));
     const shares: RunningShare[] = [];
     undo.defer(async () => void (await Promise.all(shares.map(({ program }) => program.end(true)))));
@@ -79,7 +79,7 @@ export class GuestProcesses {
     await using undo = new AsyncDisposableStack();
     const { directory, remove } = await makeDirectory();
     undo.defer(remove);
-    const vsock = await startVsockDevice(directory, signal);
+    const vsock = startVsockDevice(await kindOf(machine, options), directory, signal);
     undo.defer(async () => vsock.program?.end(true));
     // The kernel's device can be in a snapshot: it drops its connections.
     const backend = vsock.backend.kind === "vhost" ? vsock.backend : undefined;
@@ -127,7 +127,7 @@ export class GuestProcesses {
 
   /** Starts a program for the vsock device again, at the same address, hidden until `vsock.ready`. */
   async startVsock(signal: AbortSignal): Promise<VsockDevice> {
-    this.#vsock = await startVsockDevice(this.directory, signal);
+    this.#vsock = startVsockDevice(this.#vsock.backend.kind, this.directory, signal);
     if (this.#vsock.program !== undefined) this.#watch(this.#vsock.program);
     await this.#vsock.listening;
     this.#vsock.hide();
@@ -201,6 +201,10 @@ export class GuestProcesses {
     const { message } = await child.failure();
     this.#died.abort(new MachineError(`guest: ${message}${this.tail()}`));
   }
+}
+
+async function kindOf({ hasChannel }: Machine, { vsock }: GuestOptions): Promise<VsockKind> {
+  return hasChannel ? "serial" : chooseVsock(vsock);
 }
 
 /** Starts virtiofsd for a share, with its socket in the guest's directory. */

@@ -130,13 +130,16 @@ export class Guest implements AsyncDisposable {
 
   /**
    * Stops the processors and the monotonic clock. Connections end, and the address is unreachable until `resume`, since
-   * the program behind the vsock device doesn't bear connections to a stopped guest; the kernel's keeps them.
+   * the program behind the vsock device doesn't bear connections to a stopped guest; the kernel's and the channel keep
+   * them.
    */
   async pause(): Promise<void> {
     if (this.#paused !== undefined) return;
     await using qmp = await this.qmp();
     const devices = new DetachedDevices(this.#processes, this.#machine);
-    if (this.#machine.type === "q35") await devices.detachVsock(qmp);
+    if (this.#processes.vsock.backend.kind === "vhost-user" && this.#machine.type === "q35") {
+      await devices.detachVsock(qmp);
+    }
     await qmp.execute("stop");
     this.#paused = devices;
   }

@@ -30,6 +30,11 @@ export function setupScript(): string {
   return join(repositoryRoot, "host/setup/setup.sh");
 }
 
+/** Returns the program that serves the channel to a guest. */
+export function channelProgram(): string {
+  return join(repositoryRoot, isCheckout() ? "host/machine/channel/channel-program.ts" : "dist/channel-program.js");
+}
+
 /** Returns the small image with a shell that `guestctl debug` uses by default; the demo or the release builds it. */
 export function busyboxImage(): string {
   return join(isCheckout() ? join(repositoryRoot, "build/demo") : (guestPackage() ?? ""), "busybox.tar");

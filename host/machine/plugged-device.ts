@@ -40,8 +40,23 @@ export function portArguments(type: Place["type"]): string[] {
   });
 }
 
+/** Name of the channel's port, which the guest's kernel command line repeats. */
+export const CHANNEL_NAME = "guestd.channel";
+const CHANNEL_BUS = "channel";
+
+/** Returns the device that has the channel's port. It stays when the port is unplugged. */
+export function channelBus({ type, pci }: Place): PluggedDevice {
+  const driver = `virtio-serial-${pci === false ? "device" : "pci"}`;
+  return { id: CHANNEL_BUS, driver, properties: { max_ports: 2, ...portOf(type, "vsock") } };
+}
+
 export function vsockDevice(vsock: VsockBackend, { type, pci }: Place): PluggedDevice {
   const bus = pci === false ? "device" : "pci";
+  if (vsock.kind === "serial") {
+    const backend = { id: "vsock-socket", socket: vsock.socket };
+    const properties = { chardev: backend.id, name: CHANNEL_NAME, bus: `${CHANNEL_BUS}.0`, nr: 1 };
+    return { id: "vsock", driver: "virtserialport", properties, backend };
+  }
   const port = portOf(type, "vsock");
   if (vsock.kind === "vhost")
     return { id: "vsock", driver: `vhost-vsock-${bus}`, properties: { "guest-cid": vsock.cid, ...port } };

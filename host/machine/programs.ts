@@ -8,6 +8,8 @@ import { cacheDirectory } from "./paths.ts";
 
 const run = promisify(execFile);
 
+const VSOCK_PROGRAM = "vhost-device-vsock";
+
 /** One of the two programs of that name: QEMU's own, up to QEMU 7.2, takes `-o`; its successor in Rust takes flags. */
 export interface Virtiofsd {
   readonly path: string;
@@ -45,9 +47,13 @@ export async function findVirtiofsd(): Promise<Virtiofsd> {
   return required("virtiofsd", first);
 }
 
-/** Finds the vhost-user vsock device for hosts without a usable /dev/vhost-vsock. */
+/** Finds the vhost-user vsock device, which set-up builds on request. */
 export function findVhostDeviceVsock(): string {
-  return required("vhost-device-vsock", findProgram("vhost-device-vsock", [toolsDirectory()]));
+  return required(VSOCK_PROGRAM, findProgram(VSOCK_PROGRAM, [toolsDirectory()]), " -- --vsock-device");
+}
+
+export function hasVhostDeviceVsock(): boolean {
+  return findProgram(VSOCK_PROGRAM, [toolsDirectory()]) !== undefined;
 }
 
 /** Returns the path of an executable in PATH or, failing that, in one of `directories`. */
@@ -94,7 +100,7 @@ function isOutput(error: unknown): error is { stdout: string; stderr: string } {
   return error instanceof Error && "stdout" in error && "stderr" in error && `${error.stdout}${error.stderr}` !== "";
 }
 
-function required<T>(name: string, found: T | undefined): T {
-  if (found === undefined) throw new MachineError(`${name} is not installed; run "npm run setup"`);
+function required<T>(name: string, found: T | undefined, flags = ""): T {
+  if (found === undefined) throw new MachineError(`${name} is not installed; run "npm run setup${flags}"`);
   return found;
 }

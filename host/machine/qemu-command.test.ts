@@ -54,6 +54,23 @@ describe("qemuArguments", () => {
     expect(values(argv, "-chardev")).toEqual([]);
   });
 
+  test("gives a guest that is reached over virtio-serial a port, which a restored one gets later, and names it", () => {
+    const serial = { ...machine, shares: [], hasChannel: true };
+    const argv = qemuArguments({ ...serial, vsock: { kind: "serial", socket: "/d/s", path: "/d/vm.vsock" } });
+    expect(values(argv, "-device")).toEqual(
+      expect.arrayContaining([
+        "virtio-serial-pci,id=channel,max_ports=2,bus=vsock-port",
+        "virtserialport,id=vsock,chardev=vsock-socket,name=guestd.channel,bus=channel.0,nr=1",
+      ]),
+    );
+    expect(values(argv, "-chardev")).toEqual(["socket,id=vsock-socket,path=/d/s"]);
+    expect(values(argv, "-append").join()).toContain(" agent.channel=guestd.channel agent.log=debug");
+    const later = values(qemuArguments({ ...serial, vsock: undefined }), "-device");
+    expect(later.filter((device) => /serial/.test(device))).toEqual([
+      "virtio-serial-pci,id=channel,max_ports=2,bus=vsock-port",
+    ]);
+  });
+
   test("omits the NVDIMM and the bounce buffer setting without an image", () => {
     const argv = qemuArguments({ ...machine, image: undefined });
     expect(argv.join(" ")).not.toMatch(/nvdimm|swiotlb|maxmem/);

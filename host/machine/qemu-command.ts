@@ -1,5 +1,7 @@
 import { diskArguments, type SharedDisk } from "./disks.ts";
 import {
+  CHANNEL_NAME,
+  channelBus,
   deviceArguments,
   doubleCommas,
   portArguments,
@@ -36,6 +38,8 @@ export interface QemuMachine {
   readonly kernelArgs: readonly string[];
   /** True to keep the kernel's tracefs. */
   readonly tracing?: boolean;
+  /** True for a guest that is reached over virtio-serial: `vsock` is a port of it. */
+  readonly hasChannel?: boolean;
   /** Undefined if it is plugged in later, as in a restored guest. */
   readonly vsock: VsockBackend | undefined;
   readonly shares: readonly SharePlace[];
@@ -62,6 +66,7 @@ export function qemuArguments(machine: QemuMachine): readonly string[] {
     ...(machine.incoming === undefined ? bootArguments(machine) : []),
     ...imageDevice(machine),
     ...portArguments(machine.type),
+    ...(machine.hasChannel ? deviceArguments(channelBus(machine)) : []),
     ...(machine.vsock === undefined ? [] : deviceArguments(vsockDevice(machine.vsock, machine))),
     ...(machine.hotplug ? ports() : []),
     ...(machine.control === undefined ? [] : ["-qmp", `unix:${doubleCommas(machine.control)},server=on,wait=off`]),
@@ -136,7 +141,7 @@ function bootArguments(machine: QemuMachine): readonly string[] {
   return ["-kernel", machine.kernel, ...initrd, "-append", kernelCommandLine(machine)];
 }
 
-function kernelCommandLine({ type, accelerator, image, kernelArgs, tscKhz, tracing }: QemuMachine): string {
+function kernelCommandLine({ type, accelerator, image, kernelArgs, tscKhz, tracing, hasChannel }: QemuMachine): string {
   const console = type === "virt" ? "ttyAMA0" : "ttyS0";
   return [
     `console=${console}`,
@@ -148,6 +153,7 @@ function kernelCommandLine({ type, accelerator, image, kernelArgs, tscKhz, traci
     // The NVDIMM is above 4 GiB, for which Linux would reserve 66 MB of bounce buffers.
     ...(image === undefined ? [] : ["swiotlb=noforce", ...rootOf(type)]),
     ...(type === "microvm" && tscKhz !== undefined ? [`tsc_early_khz=${tscKhz}`] : []),
+    ...(hasChannel ? [`agent.channel=${CHANNEL_NAME}`] : []),
     ...kernelArgs,
   ].join(" ");
 }

@@ -6,16 +6,25 @@ import { setTimeout as delay } from "node:timers/promises";
 import { waitUntilAnswering } from "./answering-guest.ts";
 import { Child } from "./child.ts";
 import { waitUntilListening } from "./listening-socket.ts";
+import { MachineError } from "./machine-error.ts";
+import { channelProgram } from "./paths.ts";
 import { polledQueues } from "./polled-queues.ts";
-import { findVhostDeviceVsock } from "./programs.ts";
+import { findVhostDeviceVsock, hasVhostDeviceVsock } from "./programs.ts";
 import type { Qmp } from "./qmp.ts";
 
-/** Backend of the guest's vsock: the host kernel's, by context id, or a unix socket that a device program serves. */
+/**
+ * How the host reaches the guest: by the vsock device of its kernel or of vhost-device-vsock, or over virtio-serial, by
+ * a program of ours (docs/channel.md).
+ */
+export const VSOCK_KINDS = ["vhost", "vhost-user", "serial"] as const;
+export type VsockKind = (typeof VSOCK_KINDS)[number];
+
+/** Backend of the guest's device: the host kernel's, by context id, or a unix socket that a program serves. */
 export type VsockBackend =
   | { readonly kind: "vhost"; readonly cid: number }
-  | { readonly kind: "vhost-user"; readonly socket: string; readonly path: string };
+  | { readonly kind: "vhost-user" | "serial"; readonly socket: string; readonly path: string };
 
-/** A guest's vsock device on the host. Its owner closes it after QEMU. */
+/** The host's end of a guest's vsock device, or of the channel in place of one. Its owner closes it after QEMU. */
 export interface VsockDevice {
   readonly backend: VsockBackend;
   /**
@@ -46,11 +55,47 @@ const BUFFER_BYTES = 262_144;
 const QUEUES = [0, 1];
 const POLL_MS = 3;
 
+/** Variable that chooses the kind. */
+const VARIABLE = "GUESTD_VSOCK";
+
+/** Returns the kind to use on this machine: the wanted one, that of the environment, or the first that is present. */
+export async function chooseVsock(wanted?: VsockKind): Promise<VsockKind> {
+  if (wanted !== undefined) return wanted;
+  const given = process.env[VARIABLE] ?? "";
+  if (given !== "") {
+    const known = VSOCK_KINDS.find((kind) => kind === given);
+    if (known !== undefined) return known;
+    throw new MachineError(`${VARIABLE}=${given}: no such kind; use ${VSOCK_KINDS.join(", ")}`);
+  }
+  if (await vhostVsockUsable()) return "vhost";
+  return hasVhostDeviceVsock() ? "vhost-user" : "serial";
+}
+
 /** Starts the device, with its sockets in `directory`. The caller ends its program if `listening` rejects. */
-export async function startVsockDevice(directory: string, signal: AbortSignal): Promise<VsockDevice> {
-  if (await vhostVsockUsable()) return hostDevice(randomCid());
+export function startVsockDevice(kind: VsockKind, directory: string, signal: AbortSignal): VsockDevice {
+  if (kind === "vhost") return hostDevice(randomCid());
   const socket = join(directory, "vhost.sock");
   const path = join(directory, "vm.vsock");
+  return kind === "serial" ? channel(socket, path, signal) : deviceProgram(socket, path, signal);
+}
+
+/** Clients may connect at any time: they wait until the guest's end is there. */
+function channel(socket: string, path: string, signal: AbortSignal): VsockDevice {
+  const program = new Child("the channel to the guest", [process.execPath, channelProgram(), path, socket]);
+  const listening = waitUntilListening(program, socket, signal);
+  listening.catch(() => undefined); // for the caller, who may await it later
+  const address = (port: number) => `hvsock://${path}:${port}`;
+  return {
+    backend: { kind: "serial", socket, path },
+    address,
+    program,
+    listening,
+    hide: () => undefined,
+    ready: (_qmp, until) => waitUntilAnswering(address, until),
+  };
+}
+
+function deviceProgram(socket: string, path: string, signal: AbortSignal): VsockDevice {
   const vm = `guest-cid=${PRIVATE_CID},socket=${socket},uds-path=${path},tx-buffer-size=${BUFFER_BYTES}`;
   const program = new Child("vhost-device-vsock", [findVhostDeviceVsock(), "--vm", vm]);
   const address = (port: number) => `hvsock://${path}:${port}`;

@@ -235,6 +235,13 @@ describe("setup.sh", () => {
     expect(output).not.toMatch(/gcc|mkfs|cpio|npm packages/);
   });
 
+  test("builds the vsock device for tests and on request only", () => {
+    program("cargo", "echo cargo 1.96.0");
+    const lists = [["guest"], ["demo"], ["guest", "--vsock-device"], ["test"]].map((words) => setup(...words).output);
+    const usable = existsSync("/dev/vhost-vsock"); // then no machine needs it
+    expect(lists.map((list) => /^ {2}vhost-device-vsock /m.test(list))).toEqual([false, false, !usable, !usable]);
+  });
+
   test("only lists with --list, and fails at once if it couldn't install", () => {
     const calls = join(directory, "calls");
     program("apt-get", `echo "apt-get $*" >>"${calls}"`);
@@ -313,7 +320,7 @@ describe("setup.sh", () => {
     expect(setup("dmeo")).toEqual({
       status: 2,
       output:
-        'setup: unknown argument "dmeo"; use guest, demo or test, --list, --yes, and --dev for the fuzzers\' compiler and strace\n',
+        'setup: unknown argument "dmeo"; use guest, demo or test, --list, --yes, --vsock-device, and --dev for the fuzzers\' compiler and strace\n',
     });
   });
 });

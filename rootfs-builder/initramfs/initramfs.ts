@@ -2,12 +2,13 @@ import { type CpioEntry, cpioArchive } from "./cpio.ts";
 import type { KernelModule } from "./modules.ts";
 
 /**
- * Modules that a guest needs to boot and to be controlled: virtio over PCI, vsock, the shared folder, the image on
+ * Modules that a guest needs to boot and to be controlled: virtio over PCI, vsock, virtio-serial, the shared folder, the image on
  * NVDIMM, virtio-pmem or a virtio disk, SCSI disks, the network, and file systems.
  */
 const BOOT_MODULES = [
   "virtio_pci",
   "vmw_vsock_virtio_transport",
+  "virtio_console",
   "virtiofs",
   "nfit",
   "virtio_pmem",

@@ -12,13 +12,14 @@ import { StatusLine } from "../output/status-line.ts";
 
 interface SetupFlags {
   readonly yes?: true;
+  readonly vsockDevice?: true;
   readonly kernel?: string;
   readonly modules?: string;
   readonly remove?: true;
 }
 
 const HELP = `
-Guests need QEMU, virtiofsd, a vsock device and a kernel. Setup lists what is missing, asks, and installs it: programs by
+Guests need QEMU, virtiofsd and a kernel. Setup lists what is missing, asks, and installs it: programs by
 apt, which needs root or a sudo without a password, and the kernel as Debian's package, which is unpacked to
 \${GUESTD_CACHE:-~/.cache/guestd} and not installed. On other distributions than Debian and Ubuntu it prints what to install.
 Then it unpacks the guest. guestctl doctor shows what is there.
@@ -34,6 +35,7 @@ export function addSetup(program: Command): void {
     .summary("install what guests need")
     .description("List what is missing for guests on this machine, and install it.")
     .option("-y, --yes", "install without asking")
+    .option("--vsock-device", "also build vhost-device-vsock, for guests with vsock where /dev/vhost-vsock is unusable")
     .option("--kernel <file>", "boot guests with this kernel instead of Debian's")
     .option("--modules <dir>", "with --kernel: its lib/modules/RELEASE (default: all drivers are built in)")
     .option("--remove", "remove the kernel, tools and unpacked guest that setup and the first guest left")
@@ -49,9 +51,10 @@ async function setup(flags: SetupFlags): Promise<void> {
     await print(`kernel ${await keepKernel(flags.kernel, flags.modules)}: kept for guests\n`);
   }
   const goal = isCheckout() ? "demo" : "guest";
-  if (isMissing(goal)) {
+  const wanted = [goal, ...(flags.vsockDevice ? ["--vsock-device"] : [])];
+  if (isMissing(wanted)) {
     if (!flags.yes) await ask();
-    if (runScript([goal], "inherit").status !== 0) throw new CliError("setup: not everything was installed; see above");
+    if (runScript(wanted, "inherit").status !== 0) throw new CliError("setup: not everything was installed; see above");
   }
   using status = new StatusLine();
   status.show("unpacking the guest …");
@@ -61,8 +64,8 @@ async function setup(flags: SetupFlags): Promise<void> {
 }
 
 /** Prints what is missing and returns true, or returns false. Throws if this user or machine can't install it. */
-function isMissing(goal: string): boolean {
-  const { status, stdout } = runScript([goal, "--list"], "pipe");
+function isMissing(wanted: readonly string[]): boolean {
+  const { status, stdout } = runScript([...wanted, "--list"], "pipe");
   process.stdout.write(stdout);
   if (status !== 0) throw new CliError("setup: nothing was installed; see above");
   return stdout !== "";

@@ -2,6 +2,7 @@ import type { Machine } from "../guest-options.ts";
 import { type GuestProcesses, type RunningShare, startShare } from "../guest-processes.ts";
 import { plug, shareDevice, unplug, vsockDevice } from "../plugged-device.ts";
 import type { Qmp } from "../qmp.ts";
+import type { VsockDevice } from "../vsock-device.ts";
 
 /** Time limit in milliseconds for device programs, and for the guest's drivers once it continues. */
 const LIMIT_MS = 30_000;
@@ -14,7 +15,7 @@ export class DetachedDevices {
   readonly #processes: GuestProcesses;
   readonly #machine: Machine;
   #share: RunningShare | undefined;
-  #hasVsock = true;
+  #isDetached = false;
 
   constructor(processes: GuestProcesses, machine: Machine) {
     this.#processes = processes;
@@ -36,14 +37,14 @@ export class DetachedDevices {
     if (vsock.backend.kind === "vhost") return;
     vsock.hide();
     await unplug(qmp, vsockDevice(vsock.backend, this.#machine));
-    await this.#processes.endVsock();
-    this.#hasVsock = false;
+    if (vsock.backend.kind === "vhost-user") await this.#processes.endVsock();
+    this.#isDetached = true;
   }
 
   async attach(qmp: Qmp): Promise<void> {
     const signal = AbortSignal.timeout(LIMIT_MS);
     const processes = this.#processes;
-    const vsock = this.#hasVsock ? undefined : await processes.startVsock(signal);
+    const vsock = this.#isDetached ? await this.#freshVsock(signal) : undefined;
     if (vsock !== undefined) await plug(qmp, vsockDevice(vsock.backend, this.#machine));
     if (this.#share !== undefined) {
       const share = await startShare(processes.directory, this.#share.share, 0, signal);
@@ -52,5 +53,11 @@ export class DetachedDevices {
     }
     await qmp.execute("cont");
     await vsock?.ready(qmp, signal);
+  }
+
+  /** The program of the channel takes another port; that of a vsock device serves only one. */
+  async #freshVsock(signal: AbortSignal): Promise<VsockDevice> {
+    const { vsock } = this.#processes;
+    return vsock.backend.kind === "serial" ? vsock : this.#processes.startVsock(signal);
   }
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { isJsonObject } from "../../../lib/parse-json.ts";
 import type { Machine } from "../guest-options.ts";
 import { MachineError } from "../machine-error.ts";
+import type { VsockKind } from "../vsock-device.ts";
 import type { Extent } from "./memory-file.ts";
 
 /** Raised when a snapshot of an older guestctl can't be restored any more. */
@@ -41,7 +42,7 @@ export interface Manifest {
   /** The read-only disks of `machine.disks`. */
   readonly disks: readonly BootFile[];
   /** Kind of the guest's vsock device. */
-  readonly vsock: "vhost" | "vhost-user";
+  readonly vsock: VsockKind;
   /** Bytes of the state file. */
   readonly stateBytes: number;
   /** Parts of the memory that aren't zero. */

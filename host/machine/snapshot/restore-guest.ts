@@ -63,7 +63,7 @@ export async function restoreProcesses(
     await filling;
     await loadState(qmp, join(directory, FILES.state), join(processes.directory, "state.sock"));
     const { backend } = processes.vsock;
-    if (backend.kind === "vhost-user") {
+    if (backend.kind !== "vhost") {
       await processes.vsock.listening;
       await plug(qmp, vsockDevice(backend, machine));
     }

@@ -33,7 +33,7 @@ export async function buildDebugImage(runtimes: readonly string[] = []): Promise
 export interface GuestMachineOptions
   extends Pick<
     GuestOptions,
-    "kernelArgs" | "tracing" | "hotplug" | "shares" | "qemuArgs" | "image" | "kernel" | "initrd"
+    "kernelArgs" | "tracing" | "hotplug" | "shares" | "qemuArgs" | "image" | "kernel" | "initrd" | "vsock"
   > {
   readonly runtimes?: readonly string[];
   /**
@@ -80,6 +80,7 @@ export async function startGuestMachine(memoryMib = 512, options: GuestMachineOp
     tracing,
     hotplug,
     qemuArgs,
+    ...(options.vsock === undefined ? {} : { vsock: options.vsock }),
     onConsole: (line) => lines.push(line),
   });
   const address = guest.address(1024);
