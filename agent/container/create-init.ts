@@ -44,7 +44,7 @@ export async function createInit(
   const plan = compileCreate(spec, { env, hasLabel: securityModules(kernel.files), seccomp, under });
   const attempt = () => launchInit(kernel, { ...options, spec }, plan, signal);
   const { launched, fds } = await attempt().catch(async (error: unknown) => {
-    if (await makeMissingSources(kernel.sys, spec.mounts, error)) return attempt();
+    if (await makeMissingSources(kernel.contained, { id, mounts: spec.mounts }, error, signal)) return attempt();
     throw error;
   });
   if (launched.stepMicros.length > 0) options.onMeasured?.(launched.stepMicros);

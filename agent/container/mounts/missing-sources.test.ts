@@ -2,8 +2,10 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { SystemError } from "../../kernel/error.ts";
+import { AgentError, SystemError } from "../../kernel/error.ts";
+import { type ContainedFiles, type FileRoot, guestRoot } from "../../kernel/files/contained-files.ts";
 import { openSys } from "../../kernel/sys/sys.ts";
+import { containedDouble } from "../../kernel/testing/contained-double.ts";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import type { MountSpec } from "../spec.ts";
 import { makeMissingSources } from "./missing-sources.ts";
@@ -25,27 +27,41 @@ const bind = (source: string, type = "bind"): MountSpec => ({
   options: ["rbind"],
 });
 const at = (name: string) => join(directory, name);
+const make = (mounts: readonly MountSpec[], error: unknown) =>
+  makeMissingSources(containedDouble(sys), { id: "c1", mounts }, error);
 
 test("missing sources of binds become directories, with those above them", async () => {
   const mounts = [bind(at("a/b/c")), bind(at("d"), "none"), { ...bind(at("e")), type: "tmpfs", options: [] }];
-  expect(await makeMissingSources(sys, mounts, missing)).toBe(true);
+  expect(await make(mounts, missing)).toBe(true);
   expect(["a/b/c", "d", "e"].map((name) => existsSync(at(name)))).toEqual([true, true, false]);
   expect(statSync(at("a/b/c")).mode & 0o7777).toBe(0o755 & ~process.umask());
-  expect(await makeMissingSources(sys, mounts, missing)).toBe(false);
+  expect(await make(mounts, missing)).toBe(false);
 });
 
 test("sources that exist stay as they are, and one that can't be created helps no retry", async () => {
   writeFileSync(at("file"), "kept");
-  expect(await makeMissingSources(sys, [bind(at("file")), bind(at("file/below"))], missing)).toBe(false);
+  expect(await make([bind(at("file")), bind(at("file/below"))], missing)).toBe(false);
   expect(statSync(at("file")).isFile()).toBe(true);
-  expect(await makeMissingSources(sys, [bind(at("file/below/x")), bind(at("new"))], missing)).toBe(true);
+  expect(await make([bind(at("file/below/x")), bind(at("new"))], missing)).toBe(true);
 });
 
 test("no directory is created through a symbolic link", async () => {
   mkdirSync(at("real"));
   symlinkSync(at("real"), at("link"));
-  expect(await makeMissingSources(sys, [bind(at("link/new"))], missing)).toBe(false);
+  expect(await make([bind(at("link/new"))], missing)).toBe(false);
   expect(existsSync(at("real/new"))).toBe(false);
+});
+
+test("a file server of the container makes the calls; without its answers no source is created", async () => {
+  const roots: FileRoot[] = [];
+  const open = () => Promise.reject(new AgentError("unavailable", "the file system did not answer"));
+  const contained = containedDouble(sys, { open });
+  const use: ContainedFiles["use"] = (root, ...rest) => {
+    roots.push(root);
+    return contained.use(root, ...rest);
+  };
+  expect(await makeMissingSources({ ...contained, use }, { id: "c1", mounts: [bind(at("new"))] }, missing)).toBe(false);
+  expect(roots).toEqual([guestRoot("c1")]);
 });
 
 test.each<[string, unknown, boolean]>([
@@ -56,6 +72,6 @@ test.each<[string, unknown, boolean]>([
   ["an error without a cause", new Error("create container"), false],
   ["a cause that is no system error", new Error("create container", { cause: new Error("x") }), false],
 ])("sources are created after %s, and only then", async (_, error, expected) => {
-  expect(await makeMissingSources(sys, [bind(at("new"))], error)).toBe(expected);
+  expect(await make([bind(at("new"))], error)).toBe(expected);
   expect(existsSync(at("new"))).toBe(expected);
 });

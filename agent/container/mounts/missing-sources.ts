@@ -1,47 +1,52 @@
-import { closeSync } from "node:fs";
-import { access, mkdir } from "node:fs/promises";
 import { posix } from "node:path";
+import { O_DIRECTORY, O_PATH } from "../../kernel/constants.ts";
 import { SystemError } from "../../kernel/error.ts";
-import type { Sys } from "../../kernel/kernel.ts";
-import { openPlain, plainPath } from "../../kernel/plain-path.ts";
+import { type ContainedFiles, guestRoot, type Served } from "../../kernel/files/contained-files.ts";
+import { PLAIN, ROOT } from "../../kernel/files/served-files.ts";
+import { plainPath } from "../../kernel/plain-path.ts";
 import type { MountSpec } from "../spec.ts";
 import { isBind } from "./mount-kind.ts";
 
 /**
  * After a failed creation, creates a directory for each missing bind source if one was the cause, as hosts expect.
- * Resolves to true if a retry may succeed. Containers whose sources exist thus skip the check.
+ * Resolves to true if a retry may succeed. Containers whose sources exist thus skip the check. Other containers may hold
+ * the directories of a volume: a file server of the container `id` makes the calls.
  */
 export async function makeMissingSources(
-  sys: Pick<Sys, "openInside">,
-  mounts: readonly MountSpec[],
+  contained: ContainedFiles,
+  { id, mounts }: { readonly id: string; readonly mounts: readonly MountSpec[] },
   error: unknown,
+  signal?: AbortSignal,
 ): Promise<boolean> {
   const cause = error instanceof SystemError ? error : (error as Error).cause;
   if (!(cause instanceof SystemError) || cause.code !== "ENOENT" || !cause.call.startsWith("bind")) return false;
-  let made = false;
-  for (const mount of mounts) {
-    if (!isBind(mount) || (await access(mount.source).then(() => true, mayExist))) continue;
+  const makeAll = async (files: Served) => {
+    let made = false;
     // On a read-only share this fails: the original error stands.
-    if (await makeBelow(sys, plainPath(mount.source)).catch(() => false)) made = true;
-  }
-  return made;
+    for (const { source } of mounts.filter(isBind))
+      if (await makeMissing(files, plainPath(source)).catch(() => false)) made = true;
+    return made;
+  };
+  return await contained.use(guestRoot(id), makeAll, signal);
 }
 
-/** Creates the directory below its last existing parent, following no symbolic links. */
-async function makeBelow(sys: Pick<Sys, "openInside">, path: string): Promise<boolean> {
+/** Creates the directory below its last existing parent, following no symbolic links; resolves to false if it exists. */
+async function makeMissing(files: Served, path: string): Promise<boolean> {
+  if (path === "/" || (await mayExist(files, path))) return false;
   const above = posix.dirname(path);
-  if (above !== "/" && !(await access(above).then(() => true, mayExist)) && !(await makeBelow(sys, above)))
-    return false;
-  const fd = await openPlain(sys, above);
-  try {
-    await mkdir(`/proc/self/fd/${fd}/${posix.basename(path)}`, { mode: 0o755 });
-    return true;
-  } finally {
-    closeSync(fd);
-  }
+  await makeMissing(files, above);
+  await files.using(files.open(ROOT, above, O_PATH | O_DIRECTORY, PLAIN), (dir) =>
+    files.mkdir(dir, Buffer.from(posix.basename(path)), 0o755),
+  );
+  return true;
 }
 
 /** A path that can't be checked counts as existing. */
-function mayExist(error: NodeJS.ErrnoException): boolean {
-  return error.code !== "ENOENT";
+async function mayExist(files: Served, path: string): Promise<boolean> {
+  try {
+    await files.using(files.open(ROOT, path, O_PATH, PLAIN), async () => undefined);
+    return true;
+  } catch (error) {
+    return !(error instanceof SystemError && error.code === "ENOENT");
+  }
 }
