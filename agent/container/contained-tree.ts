@@ -1,12 +1,10 @@
-import { closeSync, openSync, readSync } from "node:fs";
 import { O_NOFOLLOW, RESOLVE_BENEATH, RESOLVE_NO_XDEV } from "../kernel/constants.ts";
 import { SystemError } from "../kernel/error.ts";
 import type { Served } from "../kernel/files/contained-files.ts";
 import { type Handle, INSIDE, ROOT } from "../kernel/files/served-files.ts";
+import { readMountTable } from "./mounts/mount-table.ts";
 
 const EXDEV = 18;
-/** Most bytes of a mount table, whose length a container controls. */
-const MAX_TABLE = 1024 * 1024;
 
 /**
  * File systems that a copy enters: those that the kernel or the host serves and that store what was written to them. A
@@ -66,21 +64,8 @@ export class EnteredMounts {
 
 /** Returns the type of a mount's file system, without asking the file system. */
 function mountType(pid: number | "self", mount: bigint): string | undefined {
-  const line = readTable(`/proc/${pid}/mountinfo`)
+  const line = readMountTable(`/proc/${pid}/mountinfo`)
     .split("\n")
     .find((each) => each.startsWith(`${mount} `));
   return line?.split(" - ")[1]?.split(" ")[0];
-}
-
-function readTable(path: string): string {
-  const table = openSync(path, "r");
-  try {
-    const bytes = Buffer.alloc(MAX_TABLE);
-    let length = 0;
-    for (let got = 1; got > 0 && length < MAX_TABLE; length += got)
-      got = readSync(table, bytes, length, MAX_TABLE - length, null);
-    return bytes.toString("latin1", 0, length);
-  } finally {
-    closeSync(table);
-  }
 }

@@ -109,7 +109,8 @@ async function abortConnections(pids: readonly number[]): Promise<void> {
   if (pids.length === 0) return;
   using connections = new FuseConnections(openSys());
   const devices = await mountedDevices(realFiles, pids);
-  for (const id of connections.waiting()) if (devices.has(id)) connections.abort(id);
+  const waiting = await connections.waiting();
+  for (const id of connections.hold(waiting.filter((each) => devices.has(each)))) connections.abort(id);
 }
 
 /** Returns a process's state, as ps shows it. */

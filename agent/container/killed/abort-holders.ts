@@ -4,8 +4,7 @@ import { cgroupProcs } from "../cgroup/cgroup.ts";
 import { FuseConnections } from "./fuse-connections.ts";
 import { devicesIn, mountedDevices } from "./mounted-devices.ts";
 
-/** How often to look before aborting, and the time between two looks, ms: a file system that is just being mounted is in no table. */
-const LOOKS = 2;
+/** Time between two looks, both of which have to find a connection, ms. */
 const BETWEEN_MS = 200;
 
 export interface Holders {
@@ -26,7 +25,7 @@ export function onlyOfKilled({ waiting, ofKilled, ofOthers, ownsKernel }: Holder
   return waiting.filter((id) => !ofOthers.has(id) && (ownsKernel || ofKilled.has(id)));
 }
 
-/** Aborts the FUSE connections that only processes of these cgroups use, and returns them. */
+/** Aborts FUSE connections that only processes of these cgroups use, and returns them. */
 export async function abortHolders(
   { sys, files }: Pick<Kernel, "sys" | "files">,
   cgroups: readonly string[],
@@ -34,18 +33,23 @@ export async function abortHolders(
 ): Promise<number[]> {
   if (cgroups.length === 0) return [];
   using connections = new FuseConnections(sys);
-  let found = connections.waiting();
-  for (let look = 0; look < LOOKS && found.length > 0; look++) {
-    if (look > 0) await sleep(BETWEEN_MS);
-    const waiting = found.filter((id) => connections.isWaiting(id));
+  const look = async () => {
+    const waiting = await connections.waiting();
+    if (waiting.length === 0) return [];
     const killed = new Set(cgroups.flatMap((cgroup) => cgroupProcs(files, cgroup)).map(String));
     const others = files.list("/proc").filter((name) => /^\d+$/.test(name) && !killed.has(name));
     const ofOthers = await mountedDevices(files, others);
     // This process's own table, whatever its length.
     for (const device of devicesIn(files.readText("/proc/self/mountinfo"))) ofOthers.add(device);
     const ofKilled = await mountedDevices(files, killed);
-    found = onlyOfKilled({ waiting, ofKilled, ofOthers, ownsKernel });
-  }
-  for (const id of found) connections.abort(id);
-  return found;
+    return onlyOfKilled({ waiting, ofKilled, ofOthers, ownsKernel });
+  };
+  const held = connections.hold(await look());
+  if (held.length === 0) return [];
+  // A file system that is just being mounted may have been in no table.
+  await sleep(BETWEEN_MS);
+  const again = new Set(await look());
+  const aborted = held.filter((id) => again.has(id));
+  for (const id of aborted) connections.abort(id);
+  return aborted;
 }

@@ -22,7 +22,7 @@ function connection(id: number, waiting: number): void {
 const aborted = (name: number | string) => readFileSync(join(fusectl, `${name}/abort`), "utf8");
 const open = () => new FuseConnections({ close: openSys().close, detachedMount: () => openSync(fusectl, "r") });
 
-test("lists connections with waiting requests, and aborts only what it is told to", () => {
+test("lists connections with waiting requests, and aborts only what it is told to", async () => {
   for (const [id, waiting] of [
     [44, 0],
     [45, 1],
@@ -30,18 +30,25 @@ test("lists connections with waiting requests, and aborts only what it is told t
   ] as const)
     connection(id, waiting);
   using connections = open();
-  expect(connections.waiting()).toEqual([45, 46]);
-  expect(connections.isWaiting(47)).toBe(false);
+  expect(await connections.waiting()).toEqual([45, 46]);
+  expect(connections.hold([45, 46, 47])).toEqual([45, 46]);
   connections.abort(46);
   expect([44, 45, 46].map(aborted)).toEqual(["", "", "1"]);
 });
 
-test("aborts the connection that it saw, not a newer one with the same id", () => {
+test("aborts the connection that it holds, not a newer one with the same id", () => {
   connection(45, 1);
   using connections = open();
-  connections.waiting();
+  connections.hold([45]);
   renameSync(join(fusectl, "45"), join(fusectl, "old"));
   connection(45, 1);
   connections.abort(45);
   expect([aborted("old"), aborted(45)]).toEqual(["1", ""]);
+});
+
+test("holds 256 connections at most, as each costs a descriptor", () => {
+  const ids = Array.from({ length: 257 }, (_, index) => index + 1);
+  for (const id of ids) connection(id, 1);
+  using connections = open();
+  expect(connections.hold(ids)).toEqual(ids.slice(0, 256));
 });

@@ -41,20 +41,23 @@ export class KilledContainers implements KilledCgroups {
 
   async #watch(): Promise<void> {
     const { kernel, ownsKernel, firstMs = FIRST_MS } = this.#options;
-    for (let pause = firstMs; this.#cgroups.size > 0; pause = Math.min(pause * 2, LONGEST_MS)) {
+    let pause = firstMs;
+    while (this.#cgroups.size > 0) {
       await sleep(pause, undefined, { ref: false });
       for (const cgroup of this.#cgroups)
         if (cgroupProcs(kernel.files, cgroup).length === 0) this.#cgroups.delete(cgroup);
-      await abortHolders(kernel, [...this.#cgroups], ownsKernel).then(
-        (aborted) => this.#reportAborted(aborted),
-        (error: Error) => this.#reportFailure(error.message),
-      );
+      const aborted = await abortHolders(kernel, [...this.#cgroups], ownsKernel).catch((error: Error) => {
+        this.#reportFailure(error.message);
+        return [];
+      });
+      if (aborted.length > 0) this.#reportAborted(aborted);
+      // Those that an abort has let go may wait for the next connection.
+      pause = aborted.length > 0 ? firstMs : Math.min(pause * 2, LONGEST_MS);
     }
     this.#isWatching = false;
   }
 
   #reportAborted(ids: readonly number[]): void {
-    if (ids.length === 0) return;
     killedNotices.publish(`killed containers: aborted FUSE connections that held processes: ${ids.join(", ")}`);
   }
 

@@ -1,16 +1,14 @@
 import { readlinkSync } from "node:fs";
 import { yieldToEventLoop } from "../../../lib/yield-to-event-loop.ts";
 import type { Files } from "../../kernel/files.ts";
-
-/** Longest mount table that is read, in bytes; containers control their lengths. */
-const MAX_TABLE = 1 << 20;
+import { readMountTable } from "../mounts/mount-table.ts";
 
 /**
  * Returns the devices of all mounts that these processes see, as numbers by which the kernel names FUSE connections.
- * Each thread can have mounts of its own. A longer table than 1 MiB counts as empty.
+ * Each thread can have mounts of its own. The first MiB of a table counts.
  */
 export async function mountedDevices(
-  files: Pick<Files, "list" | "readAtMost">,
+  files: Pick<Files, "list">,
   pids: Iterable<number | string>,
 ): Promise<Set<number>> {
   const devices = new Set<number>();
@@ -21,8 +19,7 @@ export async function mountedDevices(
     const view = viewOf(task);
     if (view === undefined || seen.has(view)) continue;
     seen.add(view);
-    const table = await files.readAtMost(`${task}/mountinfo`, MAX_TABLE).catch(() => undefined);
-    for (const device of devicesIn(table ?? "")) devices.add(device);
+    for (const device of devicesOf(task)) devices.add(device);
   }
   return devices;
 }
@@ -33,6 +30,14 @@ export function devicesIn(mountinfo: string): number[] {
   return [...mountinfo.matchAll(/^\d+ \d+ (\d+):(\d+) /gm)].map(
     ([, major, minor]) => Number(major) * 2 ** 20 + Number(minor),
   );
+}
+
+function devicesOf(task: string): number[] {
+  try {
+    return devicesIn(readMountTable(`${task}/mountinfo`));
+  } catch {
+    return []; // it has just ended
+  }
 }
 
 function* tasks(files: Pick<Files, "list">, pids: Iterable<number | string>): Iterable<string> {
