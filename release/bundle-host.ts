@@ -25,6 +25,8 @@ const OPTIONS = {
   platform: "node",
   target: `node${OLDEST_NODE}`,
   minify: true,
+  // Node prints the line of an uncaught error.
+  lineLimit: 160,
   charset: "utf8",
   legalComments: "none",
   logLevel: "silent",

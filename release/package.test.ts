@@ -107,6 +107,15 @@ describe("the npm package guestd", () => {
     }
   });
 
+  test("prints an uncaught error by its name and message, and no long line of the bundle", () => {
+    const connect =
+      'import { Sandbox } from "guestd"; await Sandbox.connect("unix:///nonexistent", { container: "web" });';
+    writeFileSync(join(project, "uncaught.js"), connect);
+    const { stderr } = spawnSync(process.execPath, ["uncaught.js"], { cwd: project, encoding: "utf8" });
+    expect(stderr).toMatch(/^SandboxError: connect to sandbox unix:\/\/\/nonexistent: .*; check the address, /m);
+    expect(stderr.split("\n").filter((line) => line.length > 400)).toEqual([]);
+  });
+
   test("refuses to boot without the guest package, and names it", () => {
     expect(guestctl("boot")).toMatchObject({
       status: 1,

@@ -60,6 +60,11 @@ export class SandboxError extends Error {
   readonly code: SandboxErrorCode;
   readonly remedy: string;
 
+  static {
+    // A bundle shortens the class's name, which Node prints of uncaught errors.
+    Object.defineProperty(SandboxError, "name", { value: "SandboxError" });
+  }
+
   /** `what` is the line without the remedy. */
   constructor(code: SandboxErrorCode, what: string, { remedy, cause }: SandboxErrorOptions) {
     super(`${what}; ${remedy}`, cause === undefined ? {} : { cause });
