@@ -44,6 +44,7 @@ import { addTraces } from "./command/traces.ts";
 import { addUpdate } from "./command/update.ts";
 import { addUpgrade } from "./command/upgrade.ts";
 import { addWait } from "./command/wait.ts";
+import { refuseDockerWords } from "./docker/docker-refusal.ts";
 import { newProgram } from "./new-program.ts";
 
 const HELP = `
@@ -106,5 +107,6 @@ export function createProgram(): Command {
     addCompletion,
   ];
   for (const add of commands) add(program);
+  refuseDockerWords(program);
   return program;
 }

@@ -31,7 +31,7 @@ export function addEvents(program: Command): void {
     .summary("print what happens to containers and execs")
     .description("Print events of a guest as they happen, or those that have happened.")
     .option("--since <number>", "begin with this event (default: the next one; with --no-follow: the oldest)", count)
-    .option("--filter <key=value>", "only events with this kind or container; may be repeated", filters)
+    .option("-f, --filter <key=value>", "only events with this kind or container; may be repeated", filters)
     .option("--no-follow", "end with the last event so far");
   withOutput(withTarget(command), "print each event as JSON on one line")
     .addHelpText("after", HELP)

@@ -30,7 +30,7 @@ export function addInspect(program: Command): void {
     .option("-g, --guest <name>", "only containers of this guest")
     .addOption(new Option("--type <kind>", "kind of the names").choices(["container", "guest", "image"]))
     .addOption(new Option("--output <format>", "json, the only format").choices(["json"]).default("json"));
-  withFormat(command, "{{.State.Status}}")
+  withFormat(command, "{{.State.Status}}", "f")
     .addHelpText("after", HELP)
     .action((names: readonly string[], flags: InspectFlags) => inspect(names, flags));
 }

@@ -46,7 +46,7 @@ export function addRun(program: Command): void {
   withContainerFlags(withProcessFlags(command))
     .option("--name <id>", "id of the container, and name of its guest", identifier)
     .option("--entrypoint <program>", "replace the image's entrypoint")
-    .option("--memory <size>", "memory limit, such as 256m", memoryLimit)
+    .option("-m, --memory <size>", "memory limit, such as 256m; the memory of its guest is --vm-memory", memoryLimit)
     .option("--cpus <number>", "CPU limit, such as 1.5", processors)
     .option("--pids <count>", "limit on processes and threads", count)
     .option("--ulimit <name=soft[:hard]>", "limit of each process, such as nofile=1024:4096; repeatable", ulimits)

@@ -3,14 +3,14 @@ import type { ContainerTarget } from "../../guests/guest-target.ts";
 import { waitForOwner } from "../../state/owner-process.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
-import { seconds } from "../flags/option-values.ts";
+import { seconds, signalNumber } from "../flags/option-values.ts";
 import { endRestarts } from "../guest/end-restarts.ts";
 import { findAnyContainer } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 import { backgroundName, outputFile, runInBackground } from "../run/background.ts";
 import { keepRunning } from "../run/keep-running.ts";
 import type { RunRequest } from "../run/run-once.ts";
-import { stop } from "./stop.ts";
+import { type StopFlags, stop } from "./stop.ts";
 
 interface StartFlags {
   readonly guest?: string;
@@ -41,9 +41,10 @@ export function addStart(program: Command): void {
     .description("Stop detached containers if they run, and run them again.")
     .argument("<containers...>")
     .option("-g, --guest <name>", guest)
+    .option("-s, --signal <signal>", "stop them by this signal instead of their own", signalNumber)
     .option("-t, --time <seconds>", "kill a container that has not ended after this time", seconds)
     .addHelpText("after", HELP)
-    .action((containers: readonly string[], flags: StartFlags & { readonly time?: number }) =>
+    .action((containers: readonly string[], flags: StartFlags & StopFlags) =>
       forEachName(containers, async (container) => {
         requestOf(findAnyContainer(new StateStore(), flags, container));
         await stop(container, flags);

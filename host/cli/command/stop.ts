@@ -5,7 +5,7 @@ import { connectTo } from "../../guests/guest-target.ts";
 import { terminateOwner, waitForOwner } from "../../state/owner-process.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
-import { seconds } from "../flags/option-values.ts";
+import { seconds, signalNumber } from "../flags/option-values.ts";
 import { endRestarts, noteStopped } from "../guest/end-restarts.ts";
 import { findAnyContainer, findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
@@ -14,8 +14,9 @@ const { SIGTERM, SIGKILL } = constants.signals;
 /** Seconds until a container is killed, unless its record has others. */
 const GRACE_SECONDS = 10;
 
-interface StopFlags extends TargetFlags {
+export interface StopFlags extends TargetFlags {
   readonly time?: number;
+  readonly signal?: number;
 }
 
 const HELP = `
@@ -30,6 +31,7 @@ export function addStop(program: Command): void {
     .description("Power off guests or stop containers. Without a name, power off the only running guest.")
     .argument("[names...]");
   withTarget(command, "stop containers of this guest")
+    .option("-s, --signal <signal>", "send this signal to a container instead of its own", signalNumber)
     .option("-t, --time <seconds>", "kill a container that has not ended after this time", seconds)
     .addHelpText("after", HELP)
     .action((names: readonly string[], flags: StopFlags) => stopAll(names, flags));
@@ -72,7 +74,7 @@ async function stopContainer(store: StateStore, text: string, flags: StopFlags):
   // Requested before the signal: of `run --rm` the container may be gone as soon as it has ended.
   const ended = client.agent.waitProcess(id);
   ended.catch(() => undefined); // a failed signal is reported instead
-  await client.agent.signalProcess({ ...id, signal: stopSignal });
+  await client.agent.signalProcess({ ...id, signal: flags.signal ?? stopSignal });
   const late = delay((flags.time ?? stopTimeout) * 1000, undefined, { signal: timer.signal }).then(
     () => client.agent.signalProcess({ ...id, signal: SIGKILL }),
     () => undefined,

@@ -20,7 +20,7 @@ export function addUpdate(program: Command): void {
     .summary("change the limits of containers")
     .description("Change limits of running containers; limits not given stay as they are.")
     .argument("<containers...>")
-    .option("--memory <size>", "memory limit, such as 256m", memoryLimit)
+    .option("-m, --memory <size>", "memory limit, such as 256m", memoryLimit)
     .option("--cpus <number>", "CPU limit, such as 1.5", processors)
     .option("--pids <count>", "limit on processes and threads", count);
   withTarget(command).action((containers: readonly string[], flags: UpdateFlags) => update(containers, flags));

@@ -40,7 +40,11 @@ export function withGuestFlags(command: Command): Command {
 export function withVmFlags(command: Command): Command {
   return command
     .option("--vm-image <dir>", "boot the image that guestctl image build wrote to this folder")
-    .option("--vm-memory <size>", "memory of the booted guest, such as 512m", mebibytes)
+    .option(
+      "--vm-memory <size>",
+      "memory of the booted guest, such as 512m (default: 512m, or a container's --memory and 256m)",
+      mebibytes,
+    )
     .option("--vm-cpus <count>", "processors of the booted guest", count)
     .option("--agent <name=value>", "option for its agent, such as log=debug; repeatable", agentOption)
     .option("--kernel-args <words>", "additional kernel parameters; repeatable", kernelWords);

@@ -19,9 +19,13 @@ export interface FormatFlags {
   readonly format?: Template;
 }
 
-/** Adds `--format`; `example` is a template of the command's fields. */
-export function withFormat(command: Command, example: string): Command {
-  return command.option("--format <template>", `print each by a Go template, such as '${example}'`, template);
+/** Adds `--format`; `example` is a template of the command's fields. `short` is a letter, if the command has it free. */
+export function withFormat(command: Command, example: string, short = ""): Command {
+  return command.option(
+    `${short && `-${short}, `}--format <template>`,
+    `print each by a Go template, such as '${example}'`,
+    template,
+  );
 }
 
 /** Formats one line for each record. */

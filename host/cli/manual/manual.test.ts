@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { repositoryRoot } from "../../machine/paths.ts";
+import { dockerPage } from "../docker/docker-page.ts";
 import { createProgram } from "../program.ts";
 import { commandTexts } from "./command-text.ts";
 import { manFile, manPage } from "./man-page.ts";
@@ -47,6 +48,10 @@ test.skipIf(!hasGroff)(
 
 test("docs/guestctl-reference.md is up to date: npm run docs:commands", () => {
   expect(docs("guestctl-reference.md")).toBe(referencePage(texts));
+});
+
+test("docs/docker.md is up to date: npm run docs:commands", () => {
+  expect(docs("docker.md")).toBe(dockerPage());
 });
 
 test("docs/guestctl.md's table has every command and no other", () => {

@@ -1,0 +1,33 @@
+import type { Command } from "commander";
+import { COMMAND_OPTIONS } from "./command-options.ts";
+import { DOCKER_COMMANDS } from "./docker-commands.ts";
+import type { SupportTable } from "./support.ts";
+
+/** Makes a program refuse docker's commands and options, which it lacks, with the word of what to use instead. */
+export function refuseDockerWords(program: Command): void {
+  explain(program, (text) => {
+    const [, word = ""] = /^error: unknown command '([^']*)'/.exec(text) ?? [];
+    return refusal(DOCKER_COMMANDS, word);
+  });
+  for (const command of program.commands) {
+    const options = COMMAND_OPTIONS[command.name()];
+    if (options === undefined) continue;
+    explain(command, (text) => {
+      const [, word = ""] = /^error: unknown option '(--?[^'=]*)/.exec(text) ?? [];
+      const line = refusal(options, word);
+      return line === undefined ? undefined : `${command.name()}: ${line}`;
+    });
+  }
+}
+
+/** Replaces errors for which `explanation` has another line. */
+function explain(command: Command, explanation: (text: string) => string | undefined): void {
+  const { outputError } = command.configureOutput();
+  command.configureOutput({ outputError: (text, write) => outputError?.(explanation(text) ?? text, write) });
+}
+
+function refusal(table: SupportTable, word: string): string | undefined {
+  const name = Object.keys(table).find((key) => key.split(", ").includes(word));
+  const support = name === undefined ? undefined : table[name];
+  return support === undefined || support.isSupported ? undefined : `${word}: not supported; ${support.instead}`;
+}
