@@ -55,6 +55,17 @@ test.skipIf(why !== "")(
   },
 );
 
+test("setup --remove removes what an interrupted build left, and nothing that is not of set-up", async () => {
+  for (const name of ["build-virtiofsd@1.14.0", "tools", "build-mine"]) {
+    mkdirSync(join(cache, name), { recursive: true });
+    writeFileSync(join(cache, name, "file"), "");
+  }
+  const stdout = `removed what guests need from ${cache}; packages of apt are still installed\n`;
+  const ended = await runGuestctl(folder.path, ["setup", "--remove"], { GUESTD_CACHE: cache });
+  expect(ended).toEqual({ code: 0, stdout, stderr: "" });
+  expect(readdirSync(cache)).toEqual(["build-mine"]);
+});
+
 const NOBODY = 65_534;
 
 test.skipIf(!isRoot())(

@@ -3,6 +3,7 @@ import { rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
+import { namesIn } from "../../../lib/names-in.ts";
 import { isCheckout } from "../../../lib/package-root.ts";
 import { guestFiles } from "../../machine/guest-files.ts";
 import { busyboxImage, cacheDirectory, setupScript } from "../../machine/paths.ts";
@@ -98,9 +99,13 @@ const KEPT = [
   "tools",
 ];
 
+/** Folder in which cargo builds a crate; it stays if the build is interrupted. */
+const CRATE_BUILD = /^build-[a-z0-9-]+@[0-9.]+$/;
+
 async function removeAll(): Promise<void> {
   const directory = cacheDirectory();
-  for (const name of KEPT) {
+  const builds = namesIn(directory).filter((name) => CRATE_BUILD.test(name));
+  for (const name of [...KEPT, ...builds]) {
     const path = join(directory, name);
     await rm(path, { recursive: true, force: true }).catch(({ code }: NodeJS.ErrnoException) => {
       throw new CliError(`setup: remove ${path}: ${code}; repeat it as the user who ran setup`);
