@@ -142,7 +142,7 @@ describe("StreamFrameParser", () => {
       ..."41 forwardListening,42 forwardWaiting,43 ports,44 portList".split(","),
       ..."45 events,46 eventsStart,47 event,48 eventsGap,49 eventsEnd".split(","),
       ..."50 watch,51 watchUpdate".split(","),
-      ..."60 capture,61 captureStarted,62 packets,63 captureStop,64 captureEnd".split(","),
+      ..."60 capture,61 captureStarted,62 packets,63 captureStop,64 captureEnd,65 captureInterface".split(","),
       ..."70 cores,71 coreList,72 core,73 coreStart,74 coreData,75 coreEnd,76 coresRemove,77 coresRemoved".split(","),
     ]);
   });
