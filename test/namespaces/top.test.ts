@@ -75,7 +75,7 @@ describeInNamespaces("guestctl top", () => {
       await screen.shows(/PSI-C PSI-M PSI-I READ\/s/);
       expect(screen.text().trimEnd().split("\n")).toHaveLength(11);
       screen.resize(40, 10);
-      await screen.shows(/GUEST \/ CONTAINE~ STATE +CPU% +MEM\n/);
+      await screen.shows(/\n +NAME +STATE +CPU% +MEM\n/);
       screen.press("C-c");
       await screen.shows(/^prompt>$/m);
     },

@@ -84,7 +84,7 @@ describe("files in containers in a guest of 512 MiB", () => {
       const send = (path: string) => agent.copyFile({ path, file_mode: 0o644, file_size: 1, data: Buffer.from("y") });
       await send(`${rootfs}/sent`);
       await expect(send(`${SHARED}/sent`)).rejects.toThrow(
-        /^copy file ".*\/sent": open: EROFS \(read-only file system\)$/,
+        /^copy file ".*\/sent": create: EROFS \(read-only file system\)$/,
       );
       const OCI = ociSpec(rootfs, ["true"]);
       const bound = { destination: "/volume", source: volume, type: "bind", options: ["rbind"] };

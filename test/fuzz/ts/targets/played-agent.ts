@@ -24,7 +24,7 @@ export function playedAgent(): Agent {
           ? refusing({ id, has: () => false, spec: testSpec(), init: { pid: 0, status: { code: 0 } } })
           : undefined,
     }),
-    kernel: { sys: refusing(), files },
+    kernel: { sys: refusing(), files, contained: refusing() },
     network: { files, run: refuse, lock: new Lock(), deviceAt: async () => refuse() },
     policy: {
       check: (_call: string, name: string, request: unknown) => checkInput(policyInput(name, request), request),
