@@ -50,7 +50,7 @@ const MEASURING = ["agent/kernel/sys/**/*.test.ts", "{proto,agent/transport,test
 
 /**
  * `unit` and `isolated` need nothing built but proto. `init` and `guest` are real machines, with long limits: three guests at
- * a time, which takes two processors whole, and five of the others, which mostly wait. `npm test` leaves `nightly` out. Files of
+ * a time, which takes two processors whole, and four of the others, which mostly wait. `npm test` leaves `nightly` out. Files of
  * `unit`, `init` and `guest` share their worker's process and modules, which take longer to load than most files to run; what
  * they replace ends with them (restore-globals.ts). One of `unit` that leaves a timer or the like fails (leave-nothing.ts).
  */
@@ -99,7 +99,7 @@ export default defineConfig({
           exclude: ["test/attack/vm/**"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          maxWorkers: 5,
+          maxWorkers: 4,
           isolate: false,
         },
       },
