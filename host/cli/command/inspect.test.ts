@@ -76,7 +76,7 @@ test.each([
   [["--format", "{{.Nope}}", "web"], /^--format: there is no field .Nope; fields there: id, guest, state, /],
   [
     ["--format", "{{range .Args}}", "web"],
-    /^option '--format <template>' argument '{{range .Args}}' is invalid. {{range .Args}}: range is not supported; supported are /,
+    /^option '-f, --format <template>' argument '{{range .Args}}' is invalid. {{range .Args}}: range is not supported; supported are /,
   ],
 ])("%j fails in one line", async (args, message) => {
   const { stdout, stderr, code } = await run(...args);
