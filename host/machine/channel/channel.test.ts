@@ -119,6 +119,13 @@ describe("the host's end of the channel", () => {
     await expectFrames(frame("open", 0, word(2)));
   });
 
+  test("the channel fails if a guest begins sessions without end and reads nothing", async () => {
+    guest.pause();
+    const one = frame("hello", 0, Buffer.concat([word(VERSION), NONCE]));
+    send(...Array<Buffer>(100_000).fill(one));
+    await expect.poll(() => failure).toContain("the guest reads nothing");
+  });
+
   test.each<readonly [string, readonly Buffer[], string]>([
     ["data before opened", [frame("data", 0, Buffer.of(1))], "before opened"],
     ["an end before opened", [frame("end", 0)], "before opened"],

@@ -13,6 +13,9 @@ import {
   welcomeFrame,
 } from "./frame.ts";
 
+/** Bytes that may wait for a guest that doesn't read. DATA stops at a fourth of it; other frames are few unless a guest causes them. */
+const MAX_UNREAD_BYTES = 1 << 20;
+
 /** A client that has named a port. */
 interface Caller {
   readonly client: Socket;
@@ -88,6 +91,9 @@ export class Channel implements FrameSink {
       process.nextTick(() => port.uncork());
     }
     for (const part of parts) port.write(part);
+    if (port.writableLength <= MAX_UNREAD_BYTES) return;
+    port.destroy();
+    this.#onFailure(new ChannelError(`channel: the guest reads nothing: ${MAX_UNREAD_BYTES} bytes wait for it`));
   }
 
   #take(frame: Frame): void {
