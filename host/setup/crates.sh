@@ -34,14 +34,16 @@ cargo_package_guess() {
   if [ "$(. /etc/os-release && echo "$ID-${VERSION_ID:-}")" = debian-12 ]; then echo cargo-web; else echo cargo; fi
 }
 
-find_cargo() {
-  for command in cargo "$HOME/.cargo/bin/cargo" /usr/lib/rust-1.*/bin/cargo; do
-    if cargo_is_recent "$command"; then
-      echo "$command"
+# Prints the first recent cargo. Rustup's proxy without a toolchain fails, and may precede the distribution's in PATH.
+find_cargo() (
+  IFS=:
+  for folder in $PATH "$HOME/.cargo/bin" /usr/lib/rust-1.*/bin; do
+    if cargo_is_recent "$folder/cargo"; then
+      echo "$folder/cargo"
       return 0
     fi
   done
-}
+)
 
 # Call after the last need_crate.
 find_missing_cargo() {

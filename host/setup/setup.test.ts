@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -225,6 +226,21 @@ describe("setup.sh", () => {
     const { status, stdout, stderr } = spawnSync("/bin/sh", ["-c", source], { env, encoding: "utf8", timeout: 50_000 });
     expect(stdout).toMatch(/^setup: {3}\d+ s: Compiling libc v0\.2\.1$/m);
     expect([status, stderr]).toEqual([1, `setup: cargo install tool@1.0.0 failed; see ${log}: error: --locked\n`]);
+  });
+
+  test("takes a later cargo of PATH if the first is rustup's proxy without a toolchain", () => {
+    const proxy = join(directory, "rustup's bin");
+    program("cargo", "echo 'error: rustup could not choose a version of cargo to run' >&2; exit 1");
+    mkdirSync(proxy);
+    renameSync(join(bin, "cargo"), join(proxy, "cargo"));
+    const find = () => {
+      const env = { PATH: `${proxy}:${bin}`, HOME: directory };
+      const source = `set -eu; . "${join(script, "../crates.sh")}"; find_cargo`;
+      return spawnSync("/bin/sh", ["-c", source], { env, encoding: "utf8" }).stdout.trim();
+    };
+    expect(find()).not.toContain(directory);
+    program("cargo", "echo cargo 1.96.0");
+    expect(find()).toBe(join(bin, "cargo"));
   });
 
   test("for a guest that is built, needs no compiler, builder or npm package", () => {
