@@ -2,6 +2,9 @@ import { digestOf } from "../digest.ts";
 import type { Layer } from "../read-image.ts";
 import { type LayerEntry, packTar } from "../write-layout.ts";
 
+/** Owner of entries: the agent, which a guest runs as root, sets owners, and only root may set another user's. */
+const OWNER = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+
 /** Returns a layer of these entries. Its digest isn't checked. */
 export async function layerOf(entries: readonly LayerEntry[]): Promise<Layer> {
   return layerOfBytes(await packTar(entries));
@@ -19,15 +22,15 @@ export function layerOfBytes(tar: Buffer): Layer {
 }
 
 export function file(name: string, content = "", mode = 0o644): LayerEntry {
-  return { name, content, mode };
+  return { ...OWNER, name, content, mode };
 }
 
 export function directory(name: string, mode = 0o755): LayerEntry {
-  return { name, type: "directory", mode };
+  return { ...OWNER, name, type: "directory", mode };
 }
 
 export function symlink(name: string, linkname: string): LayerEntry {
-  return { name, type: "symlink", linkname, mode: 0o777 };
+  return { ...OWNER, name, type: "symlink", linkname, mode: 0o777 };
 }
 
 export function hardLink(name: string, linkname: string): LayerEntry {

@@ -16,6 +16,7 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
+import { isRoot } from "../../../lib/is-root.ts";
 import { O_DIRECTORY, O_NOFOLLOW, O_PATH, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS } from "../constants.ts";
 import { SystemError } from "../error.ts";
 import type { ContainedFiles, FileRoot, Served } from "../files/contained-files.ts";
@@ -93,6 +94,7 @@ function callsOf(sys: DoubleSys, top: Fd): Partial<Served> {
     write: async (fd, bytes, position) => writeSync(fd, bytes, 0, bytes.length, position),
     truncate: async (fd, length) => ftruncateSync(fd, length),
     chown: async (fd, uid, gid) => {
+      if (!isRoot()) return; // as for the agent, which is root
       if (isLink(fd)) lchownSync(readlinkSync(of(fd)), uid, gid);
       else chownSync(of(fd), uid, gid);
     },
