@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { isNotInPath } from "../lib/not-in-path.ts";
 import { reason } from "../lib/reason.ts";
-import { BuildError, hasCode, saysFullDisk } from "./build-error.ts";
+import { BuildError, saysFullDisk } from "./build-error.ts";
 
 export interface RunOptions {
   readonly cwd?: string;
@@ -66,6 +67,6 @@ function withSystemPrograms(env: NodeJS.ProcessEnv = process.env): NodeJS.Proces
 
 /** Returns the error for a program that could not be started, with the Debian package if it isn't installed. */
 export function notStarted(command: string, error: unknown): BuildError {
-  if (!hasCode(error, "ENOENT")) return new BuildError(`${command}: can't start: ${reason(error)}`);
+  if (!isNotInPath(command, error)) return new BuildError(`${command}: can't start: ${reason(error)}`);
   return new BuildError(`${command} is not installed: run apt-get install ${PACKAGES.get(command) ?? command}`);
 }

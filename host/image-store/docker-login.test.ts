@@ -57,11 +57,14 @@ test("a credential helper is asked for its registry, and one for all for the oth
 
 test.each([
   [{ credsStore: "none" }, /config.json: credential helper docker-credential-none: not in PATH; install it, or/],
+  [{ credsStore: "closed" }, /credential helper docker-credential-closed: not in PATH; install it, or/],
   [{ credsStore: "../x" }, /config.json: "..\/x" is no name of a credential helper/],
   [{ credsStore: "bad" }, /credential helper docker-credential-bad: its answer is not JSON$/],
   [{ auths: { "quay.io": { identitytoken: "x" } } }, /quay.io has an identity token, .* docker login with a password/],
 ])("%j is refused in one line", async (config, message) => {
   addHelper("bad", "quay.io", "secret");
+  addHelper("closed", "quay.io", "secret");
+  chmodSync(join(folder.path, "docker-credential-closed"), 0o644); // as in a folder that this user may not enter
   configure(config);
   await expect(dockerLogin("quay.io", folder.path)).rejects.toThrow(message);
 });

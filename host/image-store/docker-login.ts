@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Login } from "../../image/registry/registry-client.ts";
 import { RegistryError } from "../../image/registry/registry-error.ts";
+import { isNotInPath } from "../../lib/not-in-path.ts";
 import { isJsonObject, parseJson } from "../../lib/parse-json.ts";
 import { reason } from "../../lib/reason.ts";
 
@@ -86,7 +87,7 @@ async function loginOf(helper: unknown, registry: string, path: string): Promise
       if (error === null) return resolve(stdout);
       const said = `${stdout}\n${stderr}`.trim().split("\n", 1)[0] ?? "";
       if (/credentials not found/i.test(said)) return resolve(undefined);
-      const why = error.code === "ENOENT" ? "not in PATH; install it, or remove it from the file" : said;
+      const why = isNotInPath(program, error) ? "not in PATH; install it, or remove it from the file" : said;
       reject(refused(`${path}: credential helper ${program}: ${why || reason(error)}`, error));
     });
     child.stdin?.on("error", () => undefined);

@@ -96,6 +96,7 @@ test.each([
   ["can't read /proc/sys/fs/file-max", /mount -t proc proc \/proc/],
   ["Could not create '/var/run/virtiofsd/.tmp.u.sock.pid': Permission denied", /needs root/],
   ["setpriv: spawn setpriv ENOENT", /install util-linux/],
+  ["setpriv: spawn setpriv EACCES", /install util-linux/],
   ["qemu-system-x86_64: allocate 1073741824 bytes for jit buffer: Cannot allocate memory", /--vm-memory/],
   ["qemu-system-x86_64: qemu_prealloc_mem: preallocating memory failed: Bad address", /free space in TMPDIR/],
   ["Could not access KVM kernel module: Permission denied", /GUESTD_ACCEL=tcg/],

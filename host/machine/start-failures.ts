@@ -11,7 +11,7 @@ const SOCKETS = "set TMPDIR to a short, writable path";
  */
 const REMEDIES: readonly (readonly [says: RegExp, remedy: string])[] = [
   [/error while loading shared libraries: \S+/, `install the package that has it, or ${SETUP}`],
-  [/setpriv: spawn setpriv ENOENT/, "install util-linux"],
+  [/setpriv: spawn setpriv (ENOENT|EACCES)/, "install util-linux"],
   [/setpriv: failed to execute \S+: (No such file|Not a directory)/, SETUP],
   [/setpriv: failed to execute \S+: Permission denied/, "make it executable for this user (chmod +x)"],
   [/setpriv: failed to execute \S+: Exec format error/, `it is for another architecture; ${SETUP}`],
