@@ -1,6 +1,6 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isRoot } from "../../lib/is-root.ts";
 import { SURROUNDINGS, type Surrounding } from "./surroundings.ts";
@@ -50,6 +50,7 @@ async function main(chosen: readonly string[]): Promise<void> {
   if (gone.length > 0) throw new Error(`no ${gone.join(", ")}; correct surroundings.ts`);
   for (const surrounding of wanted) {
     const failed: string[] = [];
+    const began = Date.now();
     let [passed, skipped] = [0, 0];
     for (const project of PROJECTS) {
       const files = surrounding[project];
@@ -59,7 +60,8 @@ async function main(chosen: readonly string[]): Promise<void> {
       passed += result.passed;
       skipped += result.skipped;
     }
-    const counts = `${passed} tests passed, ${skipped} skipped`;
+    const minutes = Math.ceil((Date.now() - began) / 60_000);
+    const counts = `${passed} tests passed, ${skipped} skipped, ${minutes} min`;
     process.stdout.write(`${failed.length === 0 ? "passed" : "FAILED"}  ${surrounding.name}: ${counts}\n`);
     for (const name of failed) process.stdout.write(`        ${name}\n`);
     if (failed.length > 0) process.exitCode = 1;
@@ -68,15 +70,17 @@ async function main(chosen: readonly string[]): Promise<void> {
 
 /** Runs files in a surrounding. Returns the failed tests, and how many have passed. */
 async function run(
-  { clone = repository, prepare = "", words = [], env = {} }: Surrounding,
+  { below, prepare = "", words = [], env = {} }: Surrounding,
   project: string,
   files: readonly string[],
 ): Promise<Outcome> {
-  const place = "/var/tmp/guestd-elsewhere";
-  mkdirSync(place, { recursive: true, mode: 0o755 });
-  // Not in /tmp: the place for temporary files is another one, too.
-  const temporary = mkdtempSync(join(place, "tmp-"));
+  // Not in /tmp: the place for temporary files is another one, too. Runs at a time have one each.
+  const place = mkdtempSync("/var/tmp/elsewhere-");
   try {
+    chmodSync(place, 0o755);
+    const clone = below === undefined ? repository : join(place, below, "clone");
+    const temporary = join(place, "tmp");
+    mkdirSync(temporary, { mode: 0o700 });
     const output = join(temporary, "report.json");
     const node = process.execPath.replace(repository, clone);
     const vitest = [join(clone, "node_modules/vitest/vitest.mjs"), "run", "--project", project, ...files];
@@ -95,8 +99,7 @@ async function run(
     await once(child, "close");
     return outcome(output, errors);
   } finally {
-    rmSync(temporary, { recursive: true, force: true });
-    spawnSync("find", [place, "-depth", "-type", "d", "-empty", "-delete"]); // where the clone was mounted, elsewhere
+    rmSync(place, { recursive: true, force: true }); // the clone was mounted elsewhere
   }
 }
 

@@ -1,10 +1,8 @@
-import { spawnSync } from "node:child_process";
-
 /** A way in which a machine or a user differs from those that the tests were written on. */
 export interface Surrounding {
   readonly name: string;
-  /** Path of the clone; by default where it is. */
-  readonly clone?: string;
+  /** Folder of the clone, below another; by default the clone is where it is. */
+  readonly below?: string;
   /** Shell lines before the tests, as root in a mount namespace of their own. $CLONE is the clone. */
   readonly prepare?: string;
   /** Words before the command of the tests. */
@@ -25,21 +23,19 @@ const MACHINE = [
 ];
 const NAMESPACES = ["test/init/life.test.ts", "test/differential", "test/namespaces/sdk-errors.test.ts"];
 const NOBODY = 65_534;
-/** A language in which the capital of i isn't I, if this machine has it. */
-const TURKISH = spawnSync("locale", ["-a"], { encoding: "utf8" }).stdout?.match(/^tr_TR.*$/m)?.[0] ?? "POSIX";
 
 export const SURROUNDINGS: readonly Surrounding[] = [
   {
     name: "below a home of mode 0700, as root",
-    clone: "/var/tmp/guestd-elsewhere/home/clone",
-    prepare: "chmod 700 /var/tmp/guestd-elsewhere/home",
+    below: "home",
+    prepare: 'chmod 700 "$(dirname "$CLONE")"',
     unit: MACHINE,
     init: NAMESPACES,
     guest: ["test/vm/image-build.test.ts"],
   },
   {
     name: "as an ordinary user",
-    clone: "/var/tmp/guestd-elsewhere/open/clone",
+    below: "open",
     prepare: `mkdir -p "$TMPDIR/.cache/guestd"; chown -R ${NOBODY} "$TMPDIR"
       mount --bind "\${GUESTD_CACHE:-$HOME/.cache/guestd}" "$TMPDIR/.cache/guestd"
       for own in build/test node_modules/.vite node_modules/.vite-temp; do
@@ -61,12 +57,18 @@ export const SURROUNDINGS: readonly Surrounding[] = [
   { name: "umask 077", prepare: "umask 077", unit: MACHINE, init: NAMESPACES },
   {
     name: "a path with spaces and other letters",
-    clone: "/var/tmp/guestd-elsewhere/a folder of Özgür 文/clone",
+    below: "a folder of Özgür 文",
     prepare: `export TMPDIR="$TMPDIR/files of Özgür 文"; mkdir "$TMPDIR"`,
     unit: MACHINE,
     init: NAMESPACES,
   },
-  { name: `the language ${TURKISH}, in Kathmandu`, env: { LC_ALL: TURKISH, TZ: "Asia/Kathmandu" }, unit: MACHINE },
+  {
+    // Node has the language, whose capital of i isn't I and whose decimal sign is a comma; the machine may lack it, as one that
+    // is reached by ssh from another.
+    name: "in Turkish, in Kathmandu",
+    env: { LC_ALL: "tr_TR.UTF-8", TZ: "Asia/Kathmandu" },
+    unit: MACHINE,
+  },
   {
     name: "no IPv6",
     words: [
