@@ -1,56 +1,16 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { codec } from "../../proto/codec.ts";
-import { guestd } from "../../proto/gen/messages.js";
-import { encodeStreamFrame, STREAM } from "../../proto/stream-frame.ts";
 import { readContainerLog } from "./container-log.ts";
+import { playLogAgent } from "./testing/play-log-agent.ts";
 
-const hello = codec("guestd.v1.Hello", guestd.v1.Hello);
 const MIB = 1 << 20;
 
-/** Plays an agent that announces 32 TiB of past, and sends it as fast as it is read. Returns how much of it was sent. */
-async function playAgent(piece: Buffer) {
-  const directory = mkdtempSync(join(tmpdir(), "guestd-log-"));
-  const sent = { bytes: 0 };
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket.on("error", () => undefined));
-    const send = () => {
-      while (!socket.destroyed) {
-        const frame = encodeStreamFrame("data", STREAM.stdout, sent.bytes, piece);
-        sent.bytes += piece.length;
-        if (!socket.write(frame)) return;
-      }
-    };
-    socket.once("data", () => {
-      const output = { start: 0, end: 2 ** 45, keep_bytes: 2 ** 45 };
-      socket.write(
-        encodeStreamFrame(
-          "hello",
-          STREAM.process,
-          0,
-          hello.encode({ version: 1, epoch: Buffer.of(1), stdout: output, stderr: { start: 0 } }),
-        ),
-      );
-      socket.on("drain", send);
-      send();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(join(directory, "agent"), resolve));
-  onTestFinished(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-    rmSync(directory, { recursive: true, force: true });
-  });
-  return { address: `unix://${join(directory, "agent")}`, sent };
+function* endless(piece: Uint8Array): Generator<Uint8Array> {
+  for (;;) yield piece;
 }
 
 /** Reads the log until `isEnough`, and returns what was printed and the most that was sent and not printed, in bytes. */
 async function read(piece: Buffer, tail: number | undefined, isEnough: (printed: number, sent: number) => boolean) {
-  const agent = await playAgent(piece);
+  const agent = await playLogAgent(endless(piece), 2 ** 45);
   const stop = new AbortController();
   const warnings: string[] = [];
   let [printed, held] = [0, 0];
@@ -77,7 +37,20 @@ test("an endless past is printed as it arrives", async () => {
   expect(held).toBeLessThan(24 * MIB);
 });
 
-test("an endless past of short lines counts for what they take", async () => {
-  const { held } = await read(Buffer.alloc(4096, "\n"), undefined, (count) => count > 1000);
+test("an endless past in short pieces counts for what they take", async () => {
+  const { held } = await read(Buffer.alloc(16, "\n"), undefined, (count) => count > 1000);
   expect(held).toBeLessThan(4 * MIB);
+});
+
+test("begins each line with its time if that is wanted, wherever the agent cuts it", async () => {
+  const pieces = ["a\nb", "b\n", "\n", "c", "\u00e9\nd"].map((text) => Buffer.from(text));
+  const whole = Buffer.concat(pieces);
+  const { address } = await playLogAgent(pieces.values(), whole.length);
+  const printed: Uint8Array[] = [];
+  await readContainerLog(address, "web", {
+    ...{ follow: false, tail: undefined, since: undefined, timestamps: true, signal: new AbortController().signal },
+    warn: expect.unreachable,
+    print: async (_, bytes) => void printed.push(bytes),
+  });
+  expect(Buffer.concat(printed).toString()).toBe("- a\n- bb\n- \n- c\u00e9\n- d");
 });

@@ -1,7 +1,7 @@
 import { AttachError } from "../client/streams/attach-error.ts";
 import { attach, type OutputName, type Position } from "../client/streams/attachment.ts";
 import { OperationError } from "../operation-error.ts";
-import { isWhole, type LogLine, LogPast, linesOf } from "./log-lines.ts";
+import { type LogLines, LogPast } from "./log-past.ts";
 
 export interface ContainerLogOptions {
   /** Prints what follows until the end of the container. */
@@ -11,6 +11,7 @@ export interface ContainerLogOptions {
   readonly since: Date | undefined;
   readonly timestamps: boolean;
   readonly signal: AbortSignal;
+  /** Called with whole lines, or parts of a line. */
   print(name: OutputName, bytes: Uint8Array): Promise<void>;
   /** Called with one line about lines that are gone; the log waits for its promise. */
   warn(line: string): unknown;
@@ -34,17 +35,16 @@ export async function readContainerLog(
   const endPast = async () => {
     if (!isPast) return;
     isPast = false;
-    const lines = past.take();
     if (past.isCut)
       await warn(`the last ${options.tail} lines are too long to be ordered; the older ones are left out`);
-    for (const line of lines) await printer.print(line);
+    for (const lines of past.take()) await printer.print(lines);
     if (!follow) leave.abort();
   };
   const take = async (name: OutputName, bytes: Uint8Array, offset: number) => {
     const { end } = await attachment.attached;
-    for (const line of linesOf(name, times[name], bytes)) {
-      for (const ready of isPast ? past.add(line) : [line]) await printer.print(ready);
-    }
+    const time = times[name];
+    const ready = isPast ? past.add(name, time, bytes) : [{ name, time, parts: [bytes] }];
+    for (const lines of ready) await printer.print(lines);
     if (hasReached({ ...attachment.position, [name]: offset + bytes.length }, end)) await endPast();
   };
   const attachment = attach(
@@ -94,12 +94,17 @@ class LinePrinter {
     this.#options = options;
   }
 
-  async print(line: LogLine): Promise<void> {
-    const { name, time, bytes } = line;
+  async print({ name, time, parts }: LogLines): Promise<void> {
     const { timestamps, print } = this.#options;
-    if (timestamps && !this.#open.has(name)) await print(name, Buffer.from(`${time?.toISOString() ?? "-"} `));
-    await print(name, bytes);
-    if (isWhole(line)) this.#open.delete(name);
+    for (const bytes of parts) await print(name, timestamps ? this.#stamped(name, time, bytes) : bytes);
+  }
+
+  #stamped(name: OutputName, time: Date | undefined, bytes: Uint8Array): Uint8Array {
+    const stamp = `${time?.toISOString() ?? "-"} `;
+    const text = Buffer.from(bytes).toString("latin1"); // a character for each byte
+    const stamped = `${this.#open.has(name) ? "" : stamp}${text.replace(/\n(?!$)/g, `\n${stamp}`)}`;
+    if (text.endsWith("\n")) this.#open.delete(name);
     else this.#open.add(name);
+    return Buffer.from(stamped, "latin1");
   }
 }

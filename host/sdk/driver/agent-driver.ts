@@ -1,6 +1,4 @@
-import { createReadStream, existsSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
 import type { AgentClient } from "../../client/agent-client.ts";
@@ -15,18 +13,14 @@ import { forwardFrom, joinLocal } from "../../client/streams/local-forward.ts";
 import { reverseForward } from "../../client/streams/reverse-forward.ts";
 import { upgradeAgent } from "../../client/upgrade-agent.ts";
 import { TOOL_BYTES, TOOL_ENV } from "../../container-files/file-tools.ts";
-import { readContainerLog } from "../../guests/container-log.ts";
 import { execSpec } from "../../guests/exec-spec.ts";
 import { causeOfDeath, findGuestEnd } from "../../guests/guest-death.ts";
 import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
 import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
 import { KEEPER_SOCKET } from "../../guests/keeper/keeper-operations.ts";
-import { agentLogFile, consoleFile } from "../../guests/kept-guest.ts";
 import { randomName } from "../../guests/random-name.ts";
 import { streamsPlace } from "../../guests/streams-place.ts";
-import { guestLog, readableLogLine } from "../../sandbox/guest-log.ts";
 import type { StateStore } from "../../state/state-store.ts";
-import { Handoff } from "../call/handoff.ts";
 import type { CallLimits } from "../call/limits.ts";
 import { SandboxError } from "../error/sandbox-error.ts";
 import { sandboxError, toSandboxError } from "../error/to-sandbox-error.ts";
@@ -41,6 +35,7 @@ import type { LogChunk, LogOptions } from "../sandbox/sandbox-log.ts";
 import { type SandboxStats, sandboxStats } from "../sandbox/sandbox-stats.ts";
 import { calledProcess, streamedProcess } from "./agent-processes.ts";
 import type { Driver, DriverProcess, ProcessJoin, ProcessStart, TakeOutput } from "./driver.ts";
+import { containerLog, guestLogOf } from "./driver-logs.ts";
 
 /** Waiting ends with the caller's limits. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
@@ -192,8 +187,13 @@ export class AgentDriver implements Driver {
 
   async *logs(options: LogOptions, signal: AbortSignal): AsyncIterable<LogChunk> {
     const { source = "container" } = options;
-    if (source === "container") yield* this.#containerLog(options, signal);
-    else yield* this.#guestLog(source, options.follow ?? false, signal);
+    const either = AbortSignal.any([signal, this.ended]);
+    if (source === "container") return yield* containerLog(this.#streams("logs"), options, either);
+    const { target, store } = this.#parts;
+    if (target.guest === undefined)
+      throw unsupported(`logs of the ${source}`, this.address, "guest that was created on this machine");
+    const { follow = false } = options;
+    yield* guestLogOf(store, target.guest, { source, follow }, follow ? either : signal);
   }
 
   async stats(limits: CallLimits): Promise<SandboxStats> {
@@ -298,45 +298,6 @@ export class AgentDriver implements Driver {
     const { dial } = streamsPlace(this.#parts.target);
     const chosen = { ...(keepOwners && { keepOwners }), ...(follow && { follow }), ...(onProgress && { onProgress }) };
     return { ...chosen, signal, ...(dial && { dial }) };
-  }
-
-  async *#containerLog({ follow = false, tail, since }: LogOptions, signal: AbortSignal): AsyncGenerator<LogChunk> {
-    const { address, container } = this.#streams("logs");
-    const chunks = new Handoff<LogChunk>();
-    const leave = new AbortController();
-    const reading = readContainerLog(address, container, {
-      ...{ follow, tail, since, timestamps: false, signal: AbortSignal.any([signal, leave.signal, this.ended]) },
-      print: (stream, bytes) => chunks.put({ stream, text: Buffer.from(bytes).toString("utf8"), isGap: false }),
-      warn: (line) => chunks.put({ stream: "stderr", text: `${line}\n`, isGap: true }),
-    });
-    reading.then(
-      () => chunks.end(),
-      (error: unknown) => chunks.end({ error }),
-    );
-    try {
-      yield* chunks.items();
-    } finally {
-      leave.abort();
-    }
-  }
-
-  async *#guestLog(source: "agent" | "console", follow: boolean, signal: AbortSignal): AsyncGenerator<LogChunk> {
-    const { guest } = this.#parts.target;
-    if (guest === undefined)
-      throw unsupported(`logs of the ${source}`, this.address, "guest that was created on this machine");
-    const chunk = (text: string): LogChunk => ({ stream: "stdout", text: `${text}\n`, isGap: false });
-    if (source === "agent" && follow) {
-      for await (const line of guestLog(guest.logAddress, AbortSignal.any([signal, this.ended])))
-        yield chunk(readableLogLine(line));
-      return;
-    }
-    if (follow)
-      throw sandboxError("invalid-argument", "logs of the console: follow is for the container and the agent");
-    const path = (source === "agent" ? agentLogFile : consoleFile)(this.#parts.store, guest.name);
-    const show = source === "agent" ? readableLogLine : (line: string) => line;
-    for (const file of [`${path}.1`, path].filter((each) => existsSync(each))) {
-      for await (const line of createInterface(createReadStream(file, { signal }))) yield chunk(show(line));
-    }
   }
 
   #note(paused: boolean): void {
