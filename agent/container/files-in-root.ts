@@ -1,7 +1,8 @@
 import { O_DIRECTORY, O_PATH } from "../kernel/constants.ts";
 import { SystemError } from "../kernel/error.ts";
-import type { ContainedFiles, FileRoot } from "../kernel/files/contained-files.ts";
-import { inDirectory, readContained } from "../kernel/files/read-contained.ts";
+import type { ContainedFiles, FileRoot, Served } from "../kernel/files/contained-files.ts";
+import { readContained } from "../kernel/files/read-contained.ts";
+import type { Handle } from "../kernel/files/served-files.ts";
 import type { Fd } from "../kernel/kernel.ts";
 import { openPath } from "../kernel/open-path.ts";
 
@@ -29,17 +30,13 @@ export function readTextInside(
   path: string,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  return contained.use(
-    root,
-    (files) =>
-      inDirectory(files, root.below ?? "/", async (dir) => {
-        try {
-          return (await readContained(files, path, { limit: MAX_TEXT }, { dir })).toString("utf8");
-        } catch (error) {
-          if (error instanceof SystemError) return undefined;
-          throw error;
-        }
-      }),
-    signal,
-  );
+  const read = async (files: Served, dir: Handle) => {
+    try {
+      return (await readContained(files, path, { limit: MAX_TEXT }, { dir })).toString("utf8");
+    } catch (error) {
+      if (error instanceof SystemError) return undefined;
+      throw error;
+    }
+  };
+  return contained.lookUp(root, read, signal);
 }

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { O_DIRECTORY, O_PATH } from "../../agent/kernel/constants.ts";
-import { encodeRequest, type FileRequest } from "../../agent/kernel/files/file-protocol.ts";
+import { encodeRequest, encodeTypes, type FileRequest } from "../../agent/kernel/files/file-protocol.ts";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import { encodePlan } from "../../agent/kernel/init/plan-encode.ts";
 import { ARBITRARY_SLOTS, arbitraryOps, arbitraryPlan } from "../../agent/kernel/testing/plan-arbitrary.ts";
@@ -67,9 +67,12 @@ function fileSessions(): Buffer[] {
     { call: "rename", handle: 0, other: 3, name, data: name, numbers: [1] },
     { call: "unlink", handle: 3, name, numbers: [0] },
     { call: "bind", handle: 0, name },
+    { call: "adopt", handle: 0, other: 5 },
+    { call: "load", handle: 5, name, numbers: [0, 16, 4096, 0], data: encodeTypes([1, 0]) },
+    { call: "load", handle: 0, name, numbers: [0, 16, 65_536, 1], data: encodeTypes([0]) },
     { call: "close", handle: 1 },
   ];
-  const sent = ({ call }: FileRequest) => (call === "bind" || call === "connect" ? 1 : 0);
+  const sent = ({ call }: FileRequest) => (["bind", "connect", "adopt"].includes(call) ? 1 : 0);
   const step = (request: FileRequest, kernel: readonly number[]) => {
     const bytes = encodeRequest(1, request);
     const head = Buffer.of(bytes.length & 0xff, bytes.length >> 8, sent(request), kernel.length);

@@ -43,7 +43,9 @@ const TARGETS = {
   ],
   files: [
     {
-      files: ["request", "server", "calls-names", "calls-attributes", "calls-content"].map((name) => `files/${name}`),
+      files: ["request", "server", "calls-names", "calls-attributes", "calls-content", "calls-whole"].map(
+        (name) => `files/${name}`,
+      ),
       flags: PLAYED,
     },
     { files: ["util"] },

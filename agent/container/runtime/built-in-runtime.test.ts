@@ -242,8 +242,8 @@ test("an exec that has ended is forgotten once it was waited for and its output 
 
 test("an exec without HOME gets the one of its user in the container's passwd", async () => {
   const passwd = Buffer.from("root:x:0:0:root:/home/of/root:/bin/sh\n");
-  const read = async () => passwd;
-  const { exec } = await created({ contained: { read }, pid: process.pid });
+  const load = async () => passwd;
+  const { exec } = await created({ contained: { load }, pid: process.pid });
   await exec();
   const last = children[1]?.request.plan.at(-1);
   expect(last?.op === "exec" && last.env).toContain("HOME=/home/of/root");

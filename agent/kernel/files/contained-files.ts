@@ -1,5 +1,5 @@
 import type { RestoredProcess } from "../kernel.ts";
-import type { ServedFiles } from "./served-files.ts";
+import type { Handle, ServedFiles } from "./served-files.ts";
 
 /** A directory of the guest whose files belong to a container, or to the guest itself. */
 export interface FileRoot {
@@ -47,6 +47,11 @@ export interface ContainedFiles {
    * "unavailable" if the file system doesn't answer.
    */
   use<T>(root: FileRoot, calls: (files: Served) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /**
+   * The same for calls that only read, in the directory of the root. The process serves one container after the other: there is
+   * nothing to wait for if one is idle.
+   */
+  lookUp<T>(root: FileRoot, calls: (files: Served, dir: Handle) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Opens a process of its own for long work; disposing ends it. */
   open(root: FileRoot): OwnFiles;
   /** Kills such a process that a previous agent left. */

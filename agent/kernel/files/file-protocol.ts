@@ -4,7 +4,7 @@ import type { TreeStat } from "../../../lib/archive/tree-files.ts";
 const CALLS = [
   ...["open", "create", "close", "stat", "statfs", "list", "readlink", "read", "write", "seek", "truncate", "chown"],
   ...["chmod", "utimens", "listxattr", "getxattr", "setxattr", "mkdir", "symlink", "link", "rename", "unlink"],
-  ...["bind", "connect", "terminal", "mount", "path"],
+  ...["bind", "connect", "terminal", "mount", "path", "adopt", "load"],
 ] as const;
 
 const REQUEST_BYTES = 56;
@@ -18,7 +18,7 @@ export const PATH_MAX = 4096;
 export type FileCall =
   | ("open" | "create" | "close" | "stat" | "statfs" | "list" | "readlink" | "read" | "write" | "seek" | "truncate")
   | ("chown" | "chmod" | "utimens" | "listxattr" | "getxattr" | "setxattr" | "mkdir" | "symlink" | "link" | "rename")
-  | ("unlink" | "bind" | "connect" | "terminal" | "mount" | "path");
+  | ("unlink" | "bind" | "connect" | "terminal" | "mount" | "path" | "adopt" | "load");
 
 export interface FileRequest {
   readonly call: FileCall;
@@ -121,6 +121,13 @@ export function decodeNames(data: Buffer): Buffer[] {
     at += length;
   }
   return names;
+}
+
+/** Encodes types of file systems, as `load` takes them. */
+export function encodeTypes(types: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(4 * types.length);
+  for (const [index, type] of types.entries()) bytes.writeUInt32LE(type, 4 * index);
+  return bytes;
 }
 
 const DOT = 0x2e;

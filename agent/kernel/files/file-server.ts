@@ -3,7 +3,7 @@ import { AgentError, SystemError } from "../error.ts";
 import type { Fd, Init, LaunchedProcess } from "../kernel.ts";
 import type { RealSys } from "../sys/sys.ts";
 import { ANSWER_BYTES, decodeAnswer, encodeRequest, FILE_DATA, type FileRequest } from "./file-protocol.ts";
-import { servingRequest } from "./serving-plan.ts";
+import { type Duty, servingRequest } from "./serving-plan.ts";
 
 export type ServerSys = Pick<
   RealSys,
@@ -15,9 +15,9 @@ export interface ServerOptions {
   readonly init: Pick<Init, "launch" | "forget">;
   /** Id for init's table. */
   readonly id: number;
+  /** For init's table, and for whom it works at first. */
   readonly container: string;
-  /** Names the root in errors: "container web". */
-  readonly what: string;
+  readonly duty: Duty;
   /** How long one call may take, ms. */
   readonly limitMs: number;
 }
@@ -53,6 +53,8 @@ const buffer = Buffer.allocUnsafeSlow(ANSWER_BYTES + FILE_DATA);
  * likes: then it is given up, and only its calls fail.
  */
 export class FileServer {
+  /** For whom it works: a root's `container`. */
+  container: string;
   /** Resolves once the process is gone, which takes as long as the kernel holds it. */
   readonly ended: Promise<void>;
   readonly #options: ServerOptions;
@@ -72,6 +74,7 @@ export class FileServer {
   /** Forks the server. `root` (O_PATH) stays the caller's. Calls can be made at once. */
   constructor(options: ServerOptions, root: Fd) {
     this.#options = options;
+    this.container = options.container;
     const [ours, theirs] = options.sys.socketPair("seqpacket");
     this.#socket = ours;
     const hasEnded = () => this.#end();
@@ -123,14 +126,14 @@ export class FileServer {
   }
 
   async #launch(root: Fd, socket: Fd): Promise<LaunchedProcess> {
-    const { sys, init, id, container } = this.#options;
+    const { sys, init, id } = this.#options;
     using opened = new DisposableStack();
     const closing = (fd: Fd) => opened.adopt(fd, (each) => sys.close(each));
     closing(socket);
     const report = sys.pipe();
     for (const fd of [report.read, report.write]) closing(fd);
     // A server that can't start says why in its report, which is not read: its socket ends.
-    const request = servingRequest(id, container, { report: report.write, root, socket });
+    const request = servingRequest(id, this.#options, { report: report.write, root, socket });
     return await init.launch(request);
   }
 
@@ -213,7 +216,7 @@ export class FileServer {
 
   #fail(why: string, cause?: unknown): void {
     if (this.#closed !== undefined) return;
-    this.#closed = new AgentError("unavailable", `files of ${this.#options.what}: ${why}`, { cause });
+    this.#closed = new AgentError("unavailable", `files of ${nameOf(this.container)}: ${why}`, { cause });
     this.#closedAt = performance.now();
     clearTimeout(this.#timer);
     this.#unwatch();
@@ -229,4 +232,10 @@ export class FileServer {
       // It has ended.
     }
   }
+}
+
+/** Names in errors whose files they are: "container web". */
+export function nameOf(container: string): string {
+  if (container === "") return "the guest";
+  return container.startsWith("/") ? container : `container ${container}`;
 }

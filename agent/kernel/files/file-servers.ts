@@ -4,15 +4,17 @@ import { AgentError, SystemError } from "../error.ts";
 import type { Fd, Init, RestoredProcess } from "../kernel.ts";
 import { openPath } from "../open-path.ts";
 import { waitUntil } from "../wait/wait-until.ts";
-import type { ContainedFiles, FileRoot, OwnFiles, Served } from "./contained-files.ts";
-import { FileServer, type ServerSys } from "./file-server.ts";
-import { ServedFiles } from "./served-files.ts";
+import { type ContainedFiles, type FileRoot, guestRoot, type OwnFiles, type Served } from "./contained-files.ts";
+import { FileServer, nameOf, type ServerOptions, type ServerSys } from "./file-server.ts";
+import { LookUpServers } from "./look-up-servers.ts";
+import { type Handle, ROOT, ServedFiles } from "./served-files.ts";
 
 /** How long a short call may take, and one of long work, ms. */
 const SHORT_MS = 10_000;
 const LONG_MS = 30_000;
-/** How long a shared server waits for its next user, ms. */
+/** How long a shared server waits for its next user, ms, and one for look-ups. */
 const IDLE_MS = 1000;
+const LOOK_UPS_IDLE_MS = 30_000;
 /** How long the end of a container waits for its servers, ms. */
 const END_MS = 1000;
 /** Most servers at once: in all, of one container, and of those most that file systems hold. */
@@ -20,6 +22,8 @@ const MAX_SERVERS = 128;
 const MAX_OF_ONE = 32;
 const MAX_HELD_OF_ONE = 2;
 const ESRCH = 3;
+/** Owner of the servers that look up files, while they do so for no container. */
+export const NO_CONTAINER = "/";
 
 export interface ServersOptions {
   readonly sys: ServerSys;
@@ -29,13 +33,11 @@ export interface ServersOptions {
   readonly shortMs?: number;
   readonly longMs?: number;
   readonly idleMs?: number;
+  readonly lookUpsIdleMs?: number;
 }
 
-/** A server whose process has not ended. */
-interface Running {
-  readonly container: string;
-  readonly isHeld: boolean;
-}
+/** A process that has not ended: a server of this agent's or of a previous one. */
+type Running = Pick<FileServer, "container" | "isHeld">;
 
 interface Shared {
   readonly server: FileServer;
@@ -51,10 +53,22 @@ interface Shared {
 export class FileServers implements ContainedFiles {
   readonly #options: ServersOptions;
   readonly #shared = new Map<string, Shared>();
-  readonly #running = new Set<Running & { readonly server?: FileServer }>();
+  readonly #running = new Set<Running>();
+  readonly #lookUps: LookUpServers;
 
   constructor(options: ServersOptions) {
     this.#options = options;
+    this.#lookUps = new LookUpServers({
+      start: (container) => this.#startLookUps(container),
+      give: (server, container) => {
+        this.#checkRoom(container);
+        server.container = container;
+      },
+      takeBack(server) {
+        server.container = NO_CONTAINER;
+      },
+      idleMs: options.lookUpsIdleMs ?? LOOK_UPS_IDLE_MS,
+    });
   }
 
   async use<T>(root: FileRoot, calls: (files: Served) => Promise<T>, signal?: AbortSignal): Promise<T> {
@@ -68,16 +82,23 @@ export class FileServers implements ContainedFiles {
     return await (signal === undefined ? result : waitUntil(result, signal));
   }
 
+  async lookUp<T>(root: FileRoot, calls: (files: Served, dir: Handle) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted();
+    const result = this.#lookUps.run(root.container, (files) => inRoot(this.#options.sys, files, root, calls));
+    return await (signal === undefined ? result : waitUntil(result, signal));
+  }
+
   open(root: FileRoot): OwnFiles {
     const server = this.#start(root, this.#options.longMs ?? LONG_MS);
     return { files: new ServedFiles(server), [Symbol.dispose]: () => server.close() };
   }
 
   async end(container: string): Promise<void> {
-    const servers = [...this.#running].filter((each) => each.container === container).map(({ server }) => server);
-    for (const server of servers) server?.close();
+    const running = [...this.#running].filter((each) => each.container === container);
+    const servers = running.filter((each) => each instanceof FileServer);
+    for (const server of servers) server.close();
     if (servers.length === 0) return;
-    await Promise.race([Promise.all(servers.map((server) => server?.ended)), sleep(END_MS, undefined, { ref: false })]);
+    await Promise.race([Promise.all(servers.map((server) => server.ended)), sleep(END_MS, undefined, { ref: false })]);
   }
 
   /** Kills a server that a previous agent left, and counts it until it is gone. */
@@ -114,22 +135,26 @@ export class FileServers implements ContainedFiles {
   }
 
   #start(root: FileRoot, limitMs: number): FileServer {
+    this.#checkRoom(root.container);
+    return this.#fork({ container: root.container, duty: "everything", limitMs }, root);
+  }
+
+  #startLookUps(container: string): FileServer {
+    this.#checkRoom(container);
+    const limitMs = this.#options.shortMs ?? SHORT_MS;
+    // Named after no container in init's table: it may look up another's files when it is held.
+    const server = this.#fork({ container: NO_CONTAINER, duty: "reading", limitMs }, guestRoot(container));
+    server.container = container;
+    return server;
+  }
+
+  #fork(serving: Pick<ServerOptions, "container" | "duty" | "limitMs">, root: FileRoot): FileServer {
     const { sys, init, newId } = this.#options;
-    const { container } = root;
-    const what = container === "" ? "the guest" : container.startsWith("/") ? container : `container ${container}`;
-    this.#checkRoom(what, container);
     const fd = openRootOf(sys, root);
     try {
-      const server = new FileServer({ sys, init, id: newId(), container, what, limitMs }, fd);
-      const running = {
-        container,
-        server,
-        get isHeld() {
-          return server.isHeld;
-        },
-      };
-      this.#running.add(running);
-      void server.ended.then(() => this.#running.delete(running));
+      const server = new FileServer({ sys, init, id: newId(), ...serving }, fd);
+      this.#running.add(server);
+      void server.ended.then(() => this.#running.delete(server));
       return server;
     } finally {
       // Init's message has its copy, sent before the constructor returns.
@@ -137,15 +162,35 @@ export class FileServers implements ContainedFiles {
     }
   }
 
-  #checkRoom(what: string, container: string): void {
+  #checkRoom(container: string): void {
     const own = [...this.#running].filter((each) => each.container === container);
     const held = own.filter(({ isHeld }) => isHeld).length;
     if (held >= MAX_HELD_OF_ONE) {
-      const line = `files of ${what}: file systems that don't answer hold ${held} helpers; unmount or end their servers`;
+      const line = `files of ${nameOf(container)}: file systems that don't answer hold ${held} helpers; unmount or end their servers`;
       throw new AgentError("unavailable", line);
     }
     if (own.length < MAX_OF_ONE && this.#running.size < MAX_SERVERS) return;
-    throw new AgentError("resource-exhausted", `files of ${what}: ${own.length} helpers are running; try again later`);
+    const line = `files of ${nameOf(container)}: ${own.length} helpers are running; try again later`;
+    throw new AgentError("resource-exhausted", line);
+  }
+}
+
+/** Runs calls in the directory of a root, on a server whose root is the guest's. */
+async function inRoot<T>(
+  sys: ServerSys,
+  files: ServedFiles,
+  root: FileRoot,
+  calls: (files: Served, dir: Handle) => Promise<T>,
+): Promise<T> {
+  const { path, below } = root;
+  const use = (dir: Handle) =>
+    below === undefined ? calls(files, dir) : files.within(dir, below, (inner) => calls(files, inner));
+  if (path === "/") return await use(ROOT);
+  const fd = openRootOf(sys, root);
+  try {
+    return await files.withDirectory(fd, use);
+  } finally {
+    sys.close(fd);
   }
 }
 

@@ -1,11 +1,11 @@
-import { O_DIRECTORY, O_PATH, S_IFMT, S_IFREG } from "../constants.ts";
+import { O_DIRECTORY, O_PATH } from "../constants.ts";
 import { SystemError } from "../error.ts";
 import type { FilePart } from "../kernel.ts";
 import type { Served } from "./contained-files.ts";
 import { FILE_DATA } from "./file-protocol.ts";
 import { type Handle, INSIDE, ROOT } from "./served-files.ts";
 
-const [EINVAL, EFBIG, ENOTSUP] = [22, 27, 95];
+const [EFBIG, ENOTSUP] = [27, 95];
 
 /**
  * Magic numbers of the file systems that may be read: they store what was written to them, in memory, on a disk or on the
@@ -39,18 +39,37 @@ export interface Resolution {
  * Reads a regular file, never beyond the limit. Throws SystemError: EFBIG if the file is longer, EINVAL if it isn't a regular
  * file, ENOTSUP if its file system may not be read.
  */
-export function readContained(
+export async function readContained(
   files: Served,
   path: string,
   part: FilePart,
   { dir = ROOT, resolve = INSIDE }: Resolution = {},
 ): Promise<Buffer> {
-  return files.using(openKeeping(files, dir, path, resolve), (found, { mode, size }) => {
-    if ((Number(mode) & S_IFMT) !== S_IFREG) throw new SystemError("read", EINVAL, path);
-    const { limit, tail = false } = part;
-    const start = tail ? Math.max(0, Number(size) - limit) : 0;
-    return files.using(files.open(found, "", 0), (file) => readUpTo(files, file, path, start, part));
-  });
+  const { limit, tail = false } = part;
+  // One byte beyond the limit shows that a file is too long; a tail may not be, as the file can grow meanwhile.
+  const most = tail ? limit : limit + 1;
+  const bytes =
+    most <= FILE_DATA
+      ? await files.load(dir, path, KEEPING, { most, tail, resolve })
+      : await readLong(files, path, most, { dir, resolve, tail });
+  if (bytes.length > limit) throw new SystemError("read", EFBIG, path);
+  return bytes;
+}
+
+/** Reads a file that may not fit in one message. Most do. */
+async function readLong(
+  files: Served,
+  path: string,
+  most: number,
+  { dir, resolve, tail }: Required<Resolution> & { readonly tail: boolean },
+): Promise<Buffer> {
+  const first = await files.load(dir, path, KEEPING, { most: FILE_DATA, tail, resolve });
+  if (first.length < FILE_DATA) return first;
+  return files.using(openKeeping(files, dir, path, resolve), (found, { size }) =>
+    files.using(files.open(found, "", 0), (file) =>
+      readPart(files, file, tail ? Math.max(0, Number(size) - most) : 0, most),
+    ),
+  );
 }
 
 /** Opens a path (O_PATH) on a file system that may be read. */
@@ -74,13 +93,6 @@ export function inDirectory<T>(
   resolve = INSIDE,
 ): Promise<T> {
   return files.using(files.open(ROOT, path, O_PATH | O_DIRECTORY, resolve), use);
-}
-
-/** One byte beyond the limit shows that a file is too long; a tail may not be, as the file can grow meanwhile. */
-async function readUpTo(files: Served, file: Handle, path: string, start: number, part: FilePart): Promise<Buffer> {
-  const bytes = await readPart(files, file, start, part.tail === true ? part.limit : part.limit + 1);
-  if (bytes.length > part.limit) throw new SystemError("read", EFBIG, path);
-  return bytes;
 }
 
 /** Reads so many bytes of an open file, or those up to its end. */

@@ -1,11 +1,19 @@
 import { constants } from "node:fs";
-import { O_PATH, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from "../constants.ts";
+import {
+  O_DIRECTORY,
+  O_PATH,
+  RESOLVE_BENEATH,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+} from "../constants.ts";
 import { AgentError, SystemError } from "../error.ts";
 import type { Fd } from "../kernel.ts";
 import {
   decodeAttributes,
   decodeFileSystem,
   decodeNames,
+  encodeTypes,
   FILE_DATA,
   FILE_HANDLES,
   type FileAttributes,
@@ -53,7 +61,7 @@ export class ServedFiles {
     flags: number,
     resolve = INSIDE,
   ): Promise<{ readonly handle: Handle; readonly attributes: FileAttributes }> {
-    return this.#opened({ call: "open", handle: dir, name: bytesOf(path), numbers: [flags, resolve] }, path);
+    return this.#opened({ call: "open", handle: dir, name: pathOf(path), numbers: [flags, resolve] }, path);
   }
 
   /** Resolves with the id of a path's mount, without asking its file system. */
@@ -67,6 +75,17 @@ export class ServedFiles {
     return (await this.#call("path", handle)).data.toString();
   }
 
+  /** Runs `use` with a directory that is opened below another. Calls in `use` are sent at once, and fail if it can't be opened. */
+  within<T>(dir: Handle, path: string, use: (dir: Handle) => Promise<T>, resolve = INSIDE): Promise<T> {
+    const parts = { name: pathOf(path), numbers: [O_PATH | O_DIRECTORY, resolve] };
+    return this.#during((other) => this.#call("open", dir, { ...parts, other }), use);
+  }
+
+  /** Runs `use` with a directory of the caller's. */
+  withDirectory<T>(dir: Fd, use: (dir: Handle) => Promise<T>): Promise<T> {
+    return this.#during((other) => this.#call("adopt", ROOT, { other }, [dir]), use);
+  }
+
   /** Opens an entry of a directory (O_PATH) without following it. */
   entry(dir: Handle, name: Uint8Array) {
     return this.open(dir, name, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH);
@@ -74,7 +93,7 @@ export class ServedFiles {
 
   /** Creates a file for reading and writing, for its owner alone. */
   create(dir: Handle, name: Uint8Array) {
-    return this.#opened({ call: "create", handle: dir, name, numbers: [0o600] }, name);
+    return this.#opened({ call: "create", handle: dir, name: pathOf(name), numbers: [0o600] }, name);
   }
 
   /** Closes a handle after the calls before it; nothing waits for that. */
@@ -120,6 +139,24 @@ export class ServedFiles {
   /** Reads up to 64 KiB. */
   async read(handle: Handle, length: number, position: number): Promise<Buffer> {
     return (await this.#call("read", handle, { numbers: [position, Math.min(length, FILE_DATA)] })).data;
+  }
+
+  /**
+   * Reads a regular file by its path, if the types of file systems have the one that it is in: the first bytes, up to 64 KiB, or
+   * the last ones.
+   */
+  async load(
+    dir: Handle,
+    path: string,
+    types: readonly number[],
+    {
+      most,
+      tail = false,
+      resolve = INSIDE,
+    }: { readonly most: number; readonly tail?: boolean; readonly resolve?: number },
+  ): Promise<Buffer> {
+    const numbers = [0, resolve, Math.min(most, FILE_DATA), tail ? 1 : 0];
+    return (await this.#call("load", dir, { name: pathOf(path), data: encodeTypes(types), numbers })).data;
   }
 
   /** Writes up to 64 KiB; resolves with the number of bytes written. */
@@ -214,11 +251,28 @@ export class ServedFiles {
     return this.#server.call({ ...parts, call, handle }, objectOf(parts.name), fds);
   }
 
-  async #opened(request: FileRequest, path: string | Uint8Array) {
-    if ((request.name?.length ?? 0) >= PATH_MAX) throw new SystemError("open", ENAMETOOLONG, objectOf(request.name));
-    const handle = this.#free.pop() ?? this.#next++;
+  /** Runs `use` with the handle that a call opens, without waiting for its answer. */
+  async #during<T>(open: (handle: Handle) => Promise<unknown>, use: (handle: Handle) => Promise<T>): Promise<T> {
+    const handle = this.#takeHandle();
     try {
-      if (handle >= FILE_HANDLES) throw new AgentError("resource-exhausted", `files: ${FILE_HANDLES} are already open`);
+      const calls = [open(handle), use(handle)] as const;
+      await Promise.allSettled(calls);
+      return (await Promise.all(calls))[1];
+    } finally {
+      this.close(handle);
+    }
+  }
+
+  #takeHandle(): Handle {
+    const handle = this.#free.pop() ?? this.#next++;
+    if (handle < FILE_HANDLES) return handle;
+    this.#free.push(handle);
+    throw new AgentError("resource-exhausted", `files: ${FILE_HANDLES} are already open`);
+  }
+
+  async #opened(request: FileRequest, path: string | Uint8Array) {
+    const handle = this.#takeHandle();
+    try {
       const { data } = await this.#server.call({ ...request, other: handle }, objectOf(path));
       return { handle, attributes: decodeAttributes(data) };
     } catch (error) {
@@ -226,6 +280,13 @@ export class ServedFiles {
       throw error;
     }
   }
+}
+
+/** Returns the bytes of a path. Throws if it is too long for a request. */
+function pathOf(path: string | Uint8Array): Uint8Array {
+  const bytes = bytesOf(path);
+  if (bytes.length < PATH_MAX) return bytes;
+  throw new SystemError("open", ENAMETOOLONG, objectOf(path));
 }
 
 const bytesOf = (text: string | Uint8Array): Uint8Array => (typeof text === "string" ? Buffer.from(text) : text);

@@ -16,11 +16,12 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
+import { join } from "node:path";
 import { isRoot } from "../../../lib/is-root.ts";
 import { O_DIRECTORY, O_NOFOLLOW, O_PATH, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS } from "../constants.ts";
 import { SystemError } from "../error.ts";
 import type { ContainedFiles, FileRoot, Served } from "../files/contained-files.ts";
-import type { FileAttributes } from "../files/file-protocol.ts";
+import { FILE_DATA, type FileAttributes } from "../files/file-protocol.ts";
 import { INSIDE, ROOT } from "../files/served-files.ts";
 import type { Fd, Sys } from "../kernel.ts";
 import { openPath } from "../open-path.ts";
@@ -41,11 +42,20 @@ export function containedDouble(sys: DoubleSys, script: Partial<Served> = {}): C
       signal?.throwIfAborted();
       return result;
     },
+    async lookUp(root, calls, signal) {
+      signal?.throwIfAborted();
+      using own = opened({ ...root, path: join(root.path, root.below ?? "") });
+      const result = await calls(own.files, ROOT);
+      signal?.throwIfAborted();
+      return result;
+    },
     open: opened,
     abandon: () => undefined,
     end: async () => undefined,
   };
 }
+
+const [O_NONBLOCK, EINVAL] = [0o4000, 22];
 
 /** A handle is a descriptor. */
 function callsOf(sys: DoubleSys, top: Fd): Partial<Served> {
@@ -90,6 +100,21 @@ function callsOf(sys: DoubleSys, top: Fd): Partial<Served> {
     async read(fd, length, position) {
       const bytes = Buffer.alloc(length);
       return bytes.subarray(0, readSync(fd, bytes, 0, length, position));
+    },
+    async load(dir, path, _types, { most, tail = false, resolve = INSIDE }) {
+      const { handle } = await open(dir, path, O_NONBLOCK, resolve);
+      try {
+        const file = fstatSync(handle);
+        if (!file.isFile()) throw new SystemError("load", EINVAL, path);
+        const bytes = Buffer.alloc(Math.min(most, FILE_DATA));
+        const start = tail ? Math.max(0, file.size - bytes.length) : 0;
+        return bytes.subarray(
+          0,
+          named("load", path, () => readSync(handle, bytes, 0, bytes.length, start)),
+        );
+      } finally {
+        sys.close(handle);
+      }
     },
     write: async (fd, bytes, position) => writeSync(fd, bytes, 0, bytes.length, position),
     truncate: async (fd, length) => ftruncateSync(fd, length),

@@ -16,10 +16,10 @@ static int64_t open_inside(int dir, const char *path, uint64_t flags, uint64_t m
 }
 
 /*
- * Opens a file for more than O_PATH, and closes `path`. Only directories, if asked for, and regular files: opening a
- * device has effects, and opening a fifo may wait for ever.
+ * Only directories, if asked for, and regular files: opening a device has effects, and opening a fifo may wait for
+ * ever.
  */
-static int64_t open_again(int path, uint64_t flags) {
+int64_t open_again(int path, uint64_t flags) {
   char name[LINK_BYTES];
   struct abi_statx found;
   int64_t fd = value_of(abi_statx(path, ABI_STATX_TYPE, &found));
@@ -43,8 +43,7 @@ static int64_t opened(struct server *server, uint32_t handle, int64_t fd) {
   return result;
 }
 
-/* Opens what a request with flags and RESOLVE_* names, with O_PATH. Returns a new descriptor or -errno. */
-static int64_t find(const struct server *server, const struct request *request) {
+int64_t find_file(const struct server *server, const struct request *request) {
   const uint64_t flags = request->number[0], resolve = request->number[1];
   int dir = fd_of(server, request->handle);
   if ((flags & ~(uint64_t)OPEN_FLAGS) != 0 || (resolve & ~RESOLVE_ALL) != 0) return -EINVAL;
@@ -55,14 +54,14 @@ static int64_t find(const struct server *server, const struct request *request) 
 
 int64_t file_open(struct server *server, const struct request *request) {
   const uint64_t flags = request->number[0];
-  int64_t fd = find(server, request);
+  int64_t fd = find_file(server, request);
   if (fd >= 0 && (flags & O_PATH) == 0) fd = open_again((int)fd, flags);
   return opened(server, request->other, fd);
 }
 
 int64_t file_mount(struct server *server, const struct request *request) {
   struct abi_statx found;
-  int64_t fd = find(server, request);
+  int64_t fd = find_file(server, request);
   if (fd < 0) return fd;
   int64_t result = value_of(abi_statx((int)fd, ABI_STATX_MOUNT, &found));
   close((int)fd);
@@ -83,6 +82,13 @@ int64_t file_create(struct server *server, const struct request *request) {
   int dir = fd_of(server, request->handle);
   int64_t fd = open_inside(dir, request->name, flags, request->number[0] & 07777, ABI_RESOLVE_BENEATH);
   return opened(server, request->other, fd);
+}
+
+int64_t file_adopt(struct server *server, const struct request *request) {
+  int64_t fd = value_of(abi_dup(server->given));
+  if (fd < 0) return fd;
+  server->handles[request->other] = (int)fd;
+  return 0;
 }
 
 int64_t file_close(struct server *server, const struct request *request) {

@@ -65,7 +65,10 @@ _Static_assert(sizeof(struct file_answer) == 16, "the fixed part of an answer, a
   X(connect, "hs")      /* a unix socket to a socket's file */                                                         \
   X(terminal, "h")      /* answers the master of a new pty in a directory of devpts */                                 \
   X(mount, "hp2")       /* flags, RESOLVE_*; returns the id of a path's mount, without asking its file system */       \
-  X(path, "h")          /* where an open file is, below the root */
+  X(path, "h")          /* where an open file is, below the root */                                                    \
+  X(adopt, "fs")        /* a handle for the descriptor that comes with the request */                                  \
+  X(load, "hp4D")       /* flags, RESOLVE_*, most bytes, 1 for those at the end; the u32 types of file systems that the \
+                           file may be in; answers the content of a regular file */
 
 #define FILE_CODE(name, parts) FILE_##name,
 enum file_call { FILE_none, FILE_CALLS(FILE_CODE) FILE_count };

@@ -33,6 +33,10 @@ static inline int fd_of(const struct server *server, uint32_t handle) { return s
 void answer_bytes(struct server *server, const void *bytes, size_t length);
 /* Answers with a file's attributes. Returns 0 or -errno. */
 int64_t answer_attributes(struct server *server, int fd);
+/* Opens what a request with flags and RESOLVE_* names, with O_PATH. Returns a new descriptor or -errno. */
+int64_t find_file(const struct server *server, const struct request *request);
+/* Opens a file for more than O_PATH, and closes `path`. Returns a new descriptor or -errno. */
+int64_t open_again(int path, uint64_t flags);
 /* The name of an open file in the working directory, which is /proc/self/fd. */
 enum { LINK_BYTES = 12 };
 void link_name(char name[LINK_BYTES], int fd);
