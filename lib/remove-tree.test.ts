@@ -55,7 +55,7 @@ test("removes names that are not UTF-8", async () => {
   expect(existsSync(tree)).toBe(false);
 });
 
-test("removes a tree deeper than any path with few descriptors", async () => {
+test("removes a tree deeper than any path with few descriptors", { timeout: 300_000 }, async () => {
   using temporary = temporaryDirectory();
   const tree = join(temporary.path, "tree");
   mkdirSync(tree);

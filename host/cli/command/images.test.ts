@@ -24,7 +24,7 @@ afterAll(async () => {
 const run = (...args: string[]) => runGuestctl(folder.path, args);
 const named = (tag: string) => `${registry.host}/test/image:${tag}`;
 
-test("pull, images and rmi", async () => {
+test("pull, images and rmi", { timeout: 300_000 }, async () => {
   expect(await run("images")).toEqual({
     stdout: "REPOSITORY  TAG  IMAGE ID  PULLED  SIZE  USED BY\n",
     stderr: "",
