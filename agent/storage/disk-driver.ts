@@ -1,7 +1,7 @@
 import { AgentError } from "../kernel/error.ts";
 import { quoted } from "../kernel/invalid-argument.ts";
 import { type LayerWords, layerWords } from "./layer-words.ts";
-import { makeFileSystem } from "./make-file-system.ts";
+import { type FileSystemOptions, makeFileSystem } from "./make-file-system.ts";
 import { mountDisk } from "./mount-disk.ts";
 import { parseVerity } from "./parse-verity.ts";
 import type { DiskKind, Storage, StorageDriver } from "./storage.ts";
@@ -9,6 +9,8 @@ import type { VerityTree } from "./verity.ts";
 import { mountVerified, verityDevice } from "./verity-disk.ts";
 
 const CREATE = "create_filesystem";
+/** For a new sparse file that the host keeps. */
+const CREATE_KEPT = `${CREATE}=kept`;
 
 /**
  * Creates the driver for disks that hosts address in this way. It creates a file system on an empty disk if requested,
@@ -23,7 +25,8 @@ export function diskDriver(kind: DiskKind): StorageDriver {
       const { source, mountPoint } = storage;
       const verity = verityOf(storage);
       const plain = { ...storage, options: storage.options.filter((option) => !option.startsWith("X-kata.")) };
-      if (makesFileSystem(storage, verity)) await makeFileSystem(source);
+      const make = makesFileSystem(storage, verity);
+      if (make !== undefined) await makeFileSystem(source, make);
       if (verity === undefined) await mountDisk(kernel, plain);
       else await mountVerified(kernel, verityDevice(mountPoint), verity, plain);
     },
@@ -51,12 +54,16 @@ function namesOf({ flags, values, directories }: LayerWords): string[] {
   return [...flags, ...values.keys(), ...directories.map(() => "mkdir.path")];
 }
 
-function makesFileSystem({ driver, driverOptions, fstype }: Storage, verity: VerityTree | undefined): boolean {
+function makesFileSystem(
+  { driver, driverOptions, fstype }: Storage,
+  verity: VerityTree | undefined,
+): FileSystemOptions | undefined {
   const refuse = (why: string) => new AgentError("unimplemented", `${driver} storage: ${why}`);
   const [create, ...more] = driverOptions;
-  if (create === undefined) return false;
-  if (create !== CREATE || more.length > 0) throw refuse(`driver option ${CREATE} can't be combined with others`);
+  if (create === undefined) return undefined;
+  const isKnown = create === CREATE || create === CREATE_KEPT;
+  if (!isKnown || more.length > 0) throw refuse(`driver option ${CREATE} can't be combined with others`);
   if (verity !== undefined) throw refuse("can't create a file system with dm-verity");
   if (fstype !== "ext4") throw refuse(`can't create a file system of type ${quoted(fstype)}, only ext4`);
-  return true;
+  return { isKept: create === CREATE_KEPT };
 }

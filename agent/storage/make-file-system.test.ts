@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -20,12 +20,20 @@ const describe = (path: string) =>
 test("an ext4 is created on an empty disk and kept when requested again", async () => {
   const path = disk();
   const uuid = "67756573-7464-4000-8000-000000000000";
-  await makeFileSystem(path, uuid);
+  await makeFileSystem(path, { uuid });
   expect(describe(path)).toMatch(/^Filesystem UUID: +67756573-7464-4000-8000-000000000000$/m);
   expect(describe(path)).toMatch(/^Reserved block count: +0$/m);
   const made = readFileSync(path);
   await makeFileSystem(path);
   expect(readFileSync(path).equals(made)).toBe(true);
+});
+
+test("a disk that is kept gets a journal, and stays sparse", async () => {
+  const path = disk();
+  truncateSync(path, 2 ** 30);
+  await makeFileSystem(path, { isKept: true });
+  expect(describe(path)).toMatch(/^Filesystem features: .*has_journal/m);
+  expect(statSync(path).blocks * 512).toBeLessThan(8 << 20);
 });
 
 test.each([
@@ -49,7 +57,7 @@ test.each([
 });
 
 test("an image without mkfs.ext4 is reported", async () => {
-  await expect(makeFileSystem(disk(), undefined, "/none/mkfs.ext4")).rejects.toThrow(
+  await expect(makeFileSystem(disk(), {}, "/none/mkfs.ext4")).rejects.toThrow(
     "/none/mkfs.ext4: the image has no such program",
   );
 });

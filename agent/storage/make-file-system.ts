@@ -11,16 +11,30 @@ const SUPERBLOCK = 1024;
 const EXT4_MAGIC = 0xef53;
 const MKFS_LIMIT_MS = 120_000;
 
+export interface FileSystemOptions {
+  readonly uuid?: string | undefined;
+  /**
+   * True for a new sparse file that outlives its guest: it gets a journal, since guests may be killed, and no zeros are
+   * written, which would fill its holes.
+   */
+  readonly isKept?: boolean;
+}
+
 /**
  * Creates an ext4 on an empty disk. Keeps one that was created here before, with its files. Refuses a disk with any
  * other data at its beginning, without touching it.
  */
-export async function makeFileSystem(disk: string, uuid?: string, program = MKFS): Promise<void> {
+export async function makeFileSystem(
+  disk: string,
+  { uuid, isKept = false }: FileSystemOptions = {},
+  program = MKFS,
+): Promise<void> {
   const head = await readHead(disk);
   if (head.every((byte) => byte === 0)) {
-    // No journal: the contents of an initially empty disk are dropped with the pod.
     const id = uuid === undefined ? [] : ["-U", uuid];
-    const options = ["-q", "-F", "-L", LABEL, "-m", "0", "-O", "^has_journal", ...id, disk];
+    // No journal by default: the contents of an initially empty disk are dropped with the pod.
+    const kind = isKept ? ["-E", "assume_storage_prezeroed=1,nodiscard"] : ["-O", "^has_journal"];
+    const options = ["-q", "-F", "-L", LABEL, "-m", "0", ...kind, ...id, disk];
     await runProgram(program, options, { limitMs: MKFS_LIMIT_MS });
   } else if (!isOurs(head)) {
     const why = "the disk is not empty and won't be overwritten";

@@ -69,7 +69,7 @@ async function mountLayers(kernel: Kernel, storage: PlacedStorage, places: Place
   const { upper, lowers } = layersOf(storage);
   kernel.files.makeDirectory(places.upper);
   if (upper !== undefined) {
-    if (upper.make !== undefined) await makeFileSystem(upper.source, upper.make.uuid);
+    if (upper.make !== undefined) await makeFileSystem(upper.source, upper.make);
     await mountDisk(kernel, { ...mountOf(upper), mountPoint: places.upper });
   }
   for (const [index, layer] of lowers.entries()) {

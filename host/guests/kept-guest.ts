@@ -1,10 +1,12 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { discardLayer } from "../block-root/layer-store.ts";
 import { Console } from "../machine/console.ts";
 import type { SharedDisk } from "../machine/disks.ts";
 import type { GuestNetwork } from "../machine/guest-network.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
 import { readManifest } from "../machine/snapshot/manifest.ts";
+import type { WritableDisk } from "../machine/writable-disks.ts";
 import { guestLog } from "../sandbox/guest-log.ts";
 import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import type { SharedFolder } from "../sandbox/shared-folder.ts";
@@ -12,6 +14,7 @@ import type { GuestRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
 import { keepGuest } from "./keeper/keep-guest.ts";
 import { writeContainers } from "./template/container-notes.ts";
+import { copyLayers, type LayerCopy } from "./template/copy-layers.ts";
 
 export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd" | "image" | "kernelArgs"> {
   readonly name: string;
@@ -20,6 +23,8 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly network?: GuestNetwork;
   /** Set for a guest without a shared folder (`SandboxGuestOptions.disks`). */
   readonly disks?: readonly SharedDisk[];
+  /** With `disks`: writable disks that it has from its start; a clone has those of its snapshot. */
+  readonly writable?: readonly WritableDisk[];
   /** Folder of a snapshot to continue from instead of a boot; memory, processors and files are then the snapshot's. */
   readonly snapshot?: string;
   readonly signal: AbortSignal;
@@ -46,7 +51,14 @@ export async function bootKeptGuest(
   options: KeptGuestOptions,
   folder?: SharedFolder,
 ): Promise<{ guest: SandboxGuest; record: GuestRecord }> {
-  const guest = await (options.snapshot === undefined ? boot(store, options, folder) : restore(store, options, folder));
+  const { snapshot } = options;
+  const copies = snapshot === undefined ? [] : await copyLayers(store, options.name, snapshot);
+  const guest = await (snapshot === undefined
+    ? boot(store, options, folder)
+    : restore(store, options, copies, folder).catch(async (error: unknown) => {
+        for (const { layer } of copies) await discardLayer(layer);
+        throw error;
+      }));
   const record: GuestRecord = {
     name: options.name,
     address: guest.address,
@@ -59,13 +71,12 @@ export async function bootKeptGuest(
     timeline: guest.timeline,
     ...(options.network === undefined ? {} : { network: options.network.kind }),
     ...(guest.networkAddress === undefined ? {} : { networkAddress: guest.networkAddress }),
-    ...(options.snapshot === undefined ? {} : { clone: options.name }),
+    ...(snapshot === undefined ? {} : { clone: options.name }),
     ...(options.isEmbedded ? { isEmbedded: true } : {}),
     bootedAt: new Date().toISOString(),
   };
   store.writeGuest(record);
-  if (options.snapshot !== undefined)
-    writeContainers(store, options.name, (await readManifest(options.snapshot)).notes);
+  if (snapshot !== undefined) writeContainers(store, options.name, (await readManifest(snapshot)).notes, copies);
   await keepGuest(store, options.name, guest);
   void keepAgentLog(guest.logAddress, agentLogFile(store, options.name), guest.ended);
   return { guest, record };
@@ -85,10 +96,16 @@ async function boot(store: StateStore, options: KeptGuestOptions, folder?: Share
 }
 
 /** A guest whose containers have their roots on disks gets no shared folder. */
-function restore(store: StateStore, options: KeptGuestOptions, folder?: SharedFolder): Promise<SandboxGuest> {
+function restore(
+  store: StateStore,
+  options: KeptGuestOptions,
+  copies: readonly LayerCopy[],
+  folder?: SharedFolder,
+): Promise<SandboxGuest> {
   const { name, snapshot = "", network, signal, onConsole, disks, isWarm = false } = options;
   const given = { ...(network && { network }), ...(onConsole && { onConsole }) };
-  const own = { ...given, isWarm, hasNoFolder: disks !== undefined };
+  const files = copies.map(({ layer }) => layer.disk.file);
+  const own = { ...given, isWarm, hasNoFolder: disks !== undefined, copies: files };
   return SandboxGuest.restore(snapshot, { name, signal, consoleFile: consoleFile(store, name), ...own }, folder);
 }
 

@@ -2,8 +2,10 @@ import type { Image } from "../../image/read-image.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { blockRootOf, knownBlockRoot } from "../block-root/block-root.ts";
+import { discardLayer, type Layer, type LayerRequest, LayerStore } from "../block-root/layer-store.ts";
 import { type AgentClient, presentClient } from "../client/agent-client.ts";
 import { imageSpec, type RootfsPlace, type RunOptions } from "../image/image-config.ts";
+import { waitForUnlock } from "../machine/wait-for-unlock.ts";
 import { guestRootStorage } from "../sandbox/guest-root.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
 import type { SandboxGuest } from "../sandbox/sandbox-guest.ts";
@@ -20,7 +22,7 @@ import {
 import { moveInVolumes, type RootfsSource, unpackRootfs } from "../sandbox/unpack-rootfs.ts";
 import type { GuestRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
-import { diskOf, plugBlockRoot, refuseVolumes } from "./block-storages.ts";
+import { diskOf, plugBlockRoot, refuseVolumes, unplugLayer } from "./block-storages.ts";
 import { bootWhile, claimGuest, type GuestClaim, type OwnGuestOptions } from "./boot-while.ts";
 import { connectTo, controlOf, sharedFolderOf, type Target } from "./guest-target.ts";
 import { checkRootfs, type RootfsKind, rootfsOf } from "./rootfs-kind.ts";
@@ -34,6 +36,8 @@ export interface PreparedRun extends AsyncDisposable {
   readonly config: Image["config"];
   /** Mounts that make up the container's root, unless it already exists. */
   readonly storages?: readonly Init<grpc.Storage>[];
+  /** Folder of the disk that the container writes, for its record. */
+  readonly layer?: string;
   /** Mounts for the container's volumes. */
   readonly mounts?: readonly Init<grpc.Mount>[];
   /** True if the guest has a network and the sandbox a resolv.conf. */
@@ -57,7 +61,9 @@ export interface RunFiles {
   readonly volumes: readonly Volume[];
   /** Default: that of the running guest, or a share. */
   readonly rootfs?: RootfsKind | undefined;
-  /** The container's memory limit in bytes, which bounds what it writes to a root on a disk. */
+  /** With a root on a disk: the disk that it writes; without one it writes to the guest's memory. */
+  readonly layer?: LayerRequest | undefined;
+  /** The container's memory limit in bytes, which bounds what it writes to the guest's memory. */
   readonly memory?: number | undefined;
 }
 
@@ -111,21 +117,29 @@ async function sharedFilesInOwnGuest(
 async function blockFilesInOwnGuest(
   claim: GuestClaim,
   container: string,
-  { image, volumes, memory }: RunFiles,
+  { image, volumes, memory: memoryLimit, layer: request }: RunFiles,
   options: OwnGuestOptions,
 ): Promise<RunParts & { readonly guest: SandboxGuest }> {
   refuseVolumes(container, volumes);
   const user = options.name;
+  const layer = image === GUEST_ROOT ? undefined : openLayer(request);
+  claim.undo.defer(() => layer && discardLayer(layer));
+  if (layer !== undefined) await waitForUnlock(layer.disk.file, options.signal);
   const known = image === GUEST_ROOT ? undefined : await knownBlockRoot(image, { user, signal: options.signal });
   claim.undo.use(known);
   const make = async (signal: AbortSignal) =>
     image === GUEST_ROOT || known !== undefined ? known : claim.undo.use(await blockRootOf(image, { user, signal }));
   // There from the start, so that the container does not wait until the guest has found a new disk.
   const disks = known === undefined ? [] : [diskOf(known.root)];
-  const { guest, files: root } = await bootWhile(claim, { ...options, disks }, make);
+  const writable = layer === undefined ? [] : [layer.disk];
+  const { guest, files: root } = await bootWhile(claim, { ...options, disks, writable }, make);
   if (root === undefined) return { guest, ...guestRootParts(container) };
   await using qmp = await guest.guest.qmp();
-  return { guest, ...(await plugBlockRoot(qmp, options.name, container, root, memory)) };
+  return { guest, ...(await plugBlockRoot(qmp, options.name, container, root, { layer, memoryLimit })) };
+}
+
+function openLayer(request: LayerRequest | undefined): Layer | undefined {
+  return request && new LayerStore().open(request);
 }
 
 /** Prepares a run in a running guest of ours: puts the rootfs into its shared folder and removes it at the end. */
@@ -162,24 +176,35 @@ export async function prepareInGuest(
   }
 }
 
-/** Plugs the image's disk into the guest, where it stays until the guest ends. */
+/** Plugs the disks into the guest: that of the image stays until the guest ends, the layer until the container does. */
 async function prepareBlockInGuest(
   guest: GuestRecord,
   container: string,
-  { image, volumes, memory }: RunFiles,
+  { image, volumes, memory: memoryLimit, layer: request }: RunFiles,
   signal: AbortSignal,
 ): Promise<PreparedRun> {
   refuseVolumes(container, volumes);
   const nothing = async () => undefined;
   if (image === GUEST_ROOT) return inRunningGuest({ guest, ...guestRootParts(container), remove: nothing });
   const root = await blockRootOf(image, { user: guest.name, signal });
-  const remove = async () => root[Symbol.dispose]();
+  const layer = openLayer(request);
+  const remove = async () => {
+    root[Symbol.dispose]();
+    if (layer === undefined) return;
+    await unplugLayer(guest, layer.folder);
+    await discardLayer(layer);
+  };
   try {
-    await using qmp = await controlOf(guest);
-    return await inRunningGuest({ guest, ...(await plugBlockRoot(qmp, guest.name, container, root, memory)), remove });
+    const plugged = await plugIn();
+    return await inRunningGuest({ guest, ...plugged, remove });
   } catch (error) {
     await remove();
     throw error;
+  }
+
+  async function plugIn() {
+    await using qmp = await controlOf(guest);
+    return await plugBlockRoot(qmp, guest.name, container, root, { layer, memoryLimit });
   }
 }
 
@@ -229,7 +254,7 @@ async function inSandbox(parts: RunningParts, { hostname, signal }: OpenedSandbo
 }
 
 /** Where a container's root is. */
-type RunParts = Pick<PreparedRun, "rootfs" | "config" | "storages" | "mounts">;
+type RunParts = Pick<PreparedRun, "rootfs" | "config" | "storages" | "mounts" | "layer">;
 
 interface RunningParts extends RunParts {
   readonly guest?: GuestRecord;

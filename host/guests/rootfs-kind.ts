@@ -3,7 +3,7 @@ import type { GuestRecord } from "../state/state-records.ts";
 
 /**
  * How the containers of a guest get their root file systems: as folders of the host that the guest shares, or as
- * read-only disks with a writable layer in the guest's memory.
+ * read-only disks with a writable disk for each container.
  */
 export const ROOTFS_KINDS = ["share", "block"] as const;
 export type RootfsKind = (typeof ROOTFS_KINDS)[number];

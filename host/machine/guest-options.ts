@@ -9,6 +9,7 @@ import type { QemuMachine } from "./qemu-command.ts";
 import { USER_NETWORK, type UserNetwork } from "./user-network.ts";
 import type { Share } from "./virtiofs.ts";
 import { chooseVsock, type VsockKind } from "./vsock-device.ts";
+import type { WritableDisk } from "./writable-disks.ts";
 
 export interface GuestOptions {
   /** Default: 512. */
@@ -35,6 +36,8 @@ export interface GuestOptions {
   readonly network?: UserNetwork;
   /** Disks that it has from its start; others can be plugged in (`attachDisk`), unless this is undefined. */
   readonly disks?: readonly SharedDisk[];
+  /** With `disks`: writable disks that it has from its start. */
+  readonly writable?: readonly WritableDisk[];
   /** Additional raw QEMU arguments, such as disks and controllers. */
   readonly qemuArgs?: readonly string[];
   /** Default: q35, or virt on arm64. microvm gets the image as /dev/vda, without DAX. */
@@ -80,6 +83,7 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
     tracing: options.tracing ?? false,
     extra: options.qemuArgs ?? [],
     ...(options.disks === undefined ? {} : { disks: options.disks }),
+    ...(options.writable === undefined ? {} : { writable: options.writable }),
     ...(options.network === undefined
       ? {}
       : { card: { ...options.network, mac: USER_NETWORK.mac, port: "card" as const } }),

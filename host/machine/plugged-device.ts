@@ -96,7 +96,10 @@ export async function plug(qmp: Qmp, { id, driver, properties, backend }: Plugge
 }
 
 /** Unplugs a device from a running guest, whose kernel has to agree, and disconnects the program behind it. */
-export async function unplug(qmp: Qmp, { id, backend }: Pick<PluggedDevice, "id" | "backend">): Promise<void> {
+export async function unplug(
+  qmp: Pick<Qmp, "execute" | "event">,
+  { id, backend }: Pick<PluggedDevice, "id" | "backend">,
+): Promise<void> {
   await qmp.execute("device_del", { id });
   await qmp.event("DEVICE_DELETED", ({ device }) => device === id);
   if (backend !== undefined) await qmp.execute("chardev-remove", { id: backend.id });

@@ -11,6 +11,7 @@ import {
 } from "./plugged-device.ts";
 import { cardArguments, type NetworkCard } from "./user-network.ts";
 import type { VsockBackend } from "./vsock-device.ts";
+import { type WritableDisk, writableArguments } from "./writable-disks.ts";
 
 /** Resources that can be plugged into a guest with `hotplug`, beyond the initial ones. */
 const MORE_CPUS = 3;
@@ -44,8 +45,10 @@ export interface QemuMachine {
   readonly vsock: VsockBackend | undefined;
   readonly shares: readonly SharePlace[];
   readonly card?: NetworkCard;
-  /** Set for a guest that can have shared disks. */
+  /** Set for a guest that can have disks. */
   readonly disks?: readonly (SharedDisk & { readonly port?: number })[];
+  /** Its writable disks, of a guest with `disks`. */
+  readonly writable?: readonly (WritableDisk & { readonly unit?: number })[];
   /** A guest that waits for a snapshot's state: the file with its memory, mapped copy-on-write, or "empty". */
   readonly incoming?: { readonly memory: string | "empty" };
   /** Additional raw arguments. */
@@ -73,6 +76,7 @@ export function qemuArguments(machine: QemuMachine): readonly string[] {
     ...machine.shares.flatMap((share, index) => deviceArguments(shareDevice(share, index, machine))),
     ...(machine.card === undefined ? [] : cardArguments(machine.card, machine)),
     ...(machine.disks === undefined ? [] : diskArguments(machine.disks)),
+    ...(machine.disks === undefined ? [] : writableArguments(machine.writable ?? [])),
     ...(machine.extra ?? []),
     ...(machine.incoming === undefined ? [] : ["-S", "-incoming", "defer"]),
   ];

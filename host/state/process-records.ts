@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { namesIn } from "../../lib/names-in.ts";
+import { OWNER_NOTE } from "../../lib/owned-folder.ts";
 import { isAlive } from "../../lib/process-owner.ts";
 import { OperationError } from "../operation-error.ts";
 import { createRecord, readRecord, writeRecord } from "./record-file.ts";
@@ -38,8 +39,15 @@ export class ProcessRecords {
     );
   }
 
+  /** Returns the path of a record. */
+  file(guest: string, name: ProcessName): string {
+    return join(this.#folder.root, guest, fileName(name));
+  }
+
+  /** Writes a record, to which its layer then belongs. */
   write(guest: string, record: ProcessRecord): void {
     writeRecord(join(this.#folder.create(guest), fileName(record)), record);
+    if (record.layer !== undefined) rmSync(join(record.layer, OWNER_NOTE), { force: true });
   }
 
   /** Changes a record, unless it was removed meanwhile. */
@@ -56,17 +64,24 @@ export class ProcessRecords {
     if (record?.ended === undefined) this.update(guest, { container, exec }, { ended });
   }
 
-  /** Removes a record, and for a container's first process also its execs and output. True if that emptied the guest. */
+  /** Removes a record, and for a container's first process also its execs, output and layer. True if that emptied the guest. */
   remove(guest: string, { container, exec }: ProcessName): boolean {
     const directory = this.#folder.find(guest);
     if (directory === undefined) return false;
     const all = this.list(guest);
     const removed = all.filter((each) => each.container === container && (exec === container || each.exec === exec));
     for (const record of removed) {
+      // The layer first: nothing but the record leads to it.
+      if (record.layer !== undefined) rmSync(record.layer, { recursive: true, force: true });
       rmSync(join(directory, fileName(record)), { force: true });
       if (record.output !== undefined) rmSync(record.output, { force: true });
     }
     return removed.length > 0 && removed.length === all.length;
+  }
+
+  /** Removes the layers of a guest's containers. */
+  removeLayers(guest: string): void {
+    for (const { layer } of this.list(guest)) if (layer !== undefined) rmSync(layer, { recursive: true, force: true });
   }
 
   /** Removes a claim whose process was killed before the container existed. True if the record was one. */

@@ -48,6 +48,8 @@ export interface ProcessRecord {
   readonly startedAt: string;
   /** Path on the host. */
   readonly rootfs: string;
+  /** Folder of the disk that a container writes (`LayerStore`); it is removed with this record. */
+  readonly layer?: string;
   /** Settings that an exec inherits. */
   readonly env: readonly string[];
   readonly cwd: string;

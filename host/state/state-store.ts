@@ -129,6 +129,7 @@ export class StateStore {
   }
 
   removeGuest(guest: string): void {
+    this.processes.removeLayers(guest);
     this.#folder.remove(guest);
   }
 

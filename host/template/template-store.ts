@@ -5,7 +5,7 @@ import { onProcessEnd } from "../../lib/process-end.ts";
 import { removeTree, removeTreeSync } from "../../lib/remove-tree.ts";
 import { folderUsers, prepareUses, removeUnused, useFolder, usesOf } from "../folder-uses.ts";
 import { userCache } from "../machine/paths.ts";
-import { FILES, type Manifest, readManifest } from "../machine/snapshot/manifest.ts";
+import { FILES, type Manifest, readManifest, WRITABLE } from "../machine/snapshot/manifest.ts";
 import { OperationError } from "../operation-error.ts";
 import { makePrivateFolder, makeTemporaryFolder } from "../private-folder.ts";
 
@@ -134,6 +134,9 @@ function moveIfThere(from: string, to: string): void {
 
 /** Returns the bytes that a template has on the disk; holes take none. */
 function sizeOf(path: string): number {
-  const found = Object.values(FILES).map((file) => statSync(join(path, file), { throwIfNoEntry: false }));
+  const copies = namesIn(path).filter((name) => name.startsWith(WRITABLE));
+  const found = [...Object.values(FILES), ...copies].map((file) =>
+    statSync(join(path, file), { throwIfNoEntry: false }),
+  );
   return found.reduce((sum, file) => sum + (file === undefined ? 0 : file.blocks * 512), 0);
 }

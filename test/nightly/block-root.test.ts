@@ -122,13 +122,30 @@ describe("a guest booted with --rootfs block", () => {
     expect(roots().filter((id) => !before.includes(id))).toHaveLength(1);
   });
 
-  it("bounds what a container writes by half of its memory, with an error of the file system", async () => {
-    const script = "dd if=/dev/zero of=/big bs=1M count=64 2>&1 | grep -o 'No space.*'; du -m /big | cut -f1; echo on";
-    expect(await inDev(image, script, "--memory", "32m")).toEqual({
-      stdout: "No space left on device\n16\non\n",
+  it("bounds what a container writes, with an error of the file system, whatever its memory", async () => {
+    const script = "dd if=/dev/zero of=/big bs=1M count=128 2>&1 | grep -o 'No space.*'; rm /big; echo on";
+    expect(await inDev(image, script, "--memory", "32m", "--storage-opt", "size=96m")).toEqual({
+      stdout: "No space left on device\non\n",
       stderr: "",
       code: 0,
     });
+    expect(readdirSync(join(directory, "guestd/layers"))).toEqual([]);
+  });
+
+  it("finds a container's files again after start, and unplugs its disk when it is removed", async () => {
+    const script = "cat /kept 2>/dev/null || echo new | tee /kept; exec sleep 1000";
+    const logs = async () => (await run("logs", "again")).stdout;
+    const flags = ["-d", "--guest", "dev", "--name", "again"];
+    expect((await run("run", ...flags, image, "sh", "-c", script)).code).toBe(0);
+    await expect.poll(logs).toBe("new\n");
+    await run("stop", "again");
+    expect((await run("start", "--guest", "dev", "again")).code).toBe(0);
+    await expect.poll(logs).toBe("new\nnew\n");
+    expect((await run("rm", "again")).code).toBe(0);
+    expect(readdirSync(join(directory, "guestd/layers"))).toEqual([]);
+    const disks = "ls -d /sys/block/vd* | wc -l";
+    const before = (await inDev(image, disks)).stdout;
+    expect((await inDev(image, disks)).stdout).toBe(before);
   });
 
   it("finds users in the container, copies, logs and inspects as with a share", async () => {

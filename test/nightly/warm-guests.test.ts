@@ -1,4 +1,4 @@
-import { rmSync, statSync } from "node:fs";
+import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runGuestctl } from "../../host/cli/testing/run-guestctl.ts";
@@ -82,6 +82,25 @@ describe("guestctl with templates", () => {
     } finally {
       for (const name of ["dev", "copy-1", "copy-2"]) await run("stop", name);
     }
+  });
+
+  it("gives each clone a copy of the disk that a container writes, which ends with the clone", async () => {
+    const layers = () => readdirSync(join(directory, "guestd/layers"));
+    const script = "echo state >/state; echo up; exec sleep 1000";
+    expect(
+      (await run("run", "-d", "--rm", "--rootfs", "block", "--name", "disk", image, "sh", "-c", script)).code,
+    ).toBe(0);
+    await expect.poll(async () => (await run("logs", "disk")).stdout).toBe("up\n");
+    expect((await run("fork", "disk", "--name", "disk")).stdout).toBe("disk-1\n");
+    try {
+      const change = "cat /state; echo other >/state; cat /state";
+      expect((await run("exec", "disk-1", "sh", "-c", change)).stdout).toBe("state\nother\n");
+      expect((await run("exec", "--guest", "disk", "disk", "cat", "/state")).stdout).toBe("state\n");
+      expect(layers()).toHaveLength(2);
+    } finally {
+      for (const name of ["disk-1", "disk"]) await run("stop", name);
+    }
+    expect(layers()).toEqual([]);
   });
 
   it("starts a container from an image in a template without containers", async () => {

@@ -20,6 +20,7 @@ const VALID: Record<Call, unknown[]> = {
   setNonBlocking: [9999],
   dup: [9999],
   lock: [9999],
+  locked: [9999],
   close: [9999],
   read: [9999, bytes],
   write: [9999, bytes],

@@ -40,6 +40,8 @@ export interface NativeAddon {
   dup(fd: number): number;
   /** Locks with flock; -EAGAIN if another open file holds the lock. */
   lock(fd: number): number;
+  /** 1 if another open file has a record lock (fcntl) on any of its bytes, otherwise 0. */
+  locked(fd: number): number;
   close(fd: number): number;
   read(fd: number, into: Uint8Array): number;
   write(fd: number, from: Uint8Array): number;

@@ -63,6 +63,16 @@ static napi_value call_lock(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(flock(fd, LOCK_EX | LOCK_NB)));
 }
 
+/* locked(fd): 1 if another open file, in any process, has a record lock on any of its bytes, otherwise 0 */
+static napi_value call_locked(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
+  struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  long status = SYS_RETRY(fcntl(fd, F_OFD_GETLK, &all));
+  return result(env, status < 0 ? status : all.l_type != F_UNLCK);
+}
+
 /* close(fd): Linux frees the number unless it fails with EBADF; EIO is about an earlier write, EINTR means nothing */
 static napi_value call_close(napi_env env, napi_callback_info info) {
   struct args args;
@@ -312,6 +322,7 @@ napi_status files_register(napi_env env, napi_value exports) {
       {"setNonBlocking", call_set_non_blocking},
       {"dup", call_dup},
       {"lock", call_lock},
+      {"locked", call_locked},
       {"close", call_close},
       {"read", call_read},
       {"write", call_write},

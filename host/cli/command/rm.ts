@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { isAlive } from "../../../lib/process-owner.ts";
+import { unplugLayer } from "../../guests/block-storages.ts";
 import { type ContainerTarget, connectTo, sharedFolderOf } from "../../guests/guest-target.ts";
 import { isRemovedContainer } from "../../guests/removed-container.ts";
 import { rootfsOf } from "../../guests/rootfs-kind.ts";
@@ -80,4 +81,5 @@ async function removeRunning(target: ContainerTarget, timeout: number): Promise<
     // The guestctl that keeps it removes the rest: the rootfs, its hold on the image, and the guest if it is its own.
     await waitForOwner(guest.name, keeper);
   } else if (rootfsOf(guest) === "share") await removeContainer(sharedFolderOf(guest), container);
+  else if (record?.layer !== undefined) await unplugLayer(guest, record.layer);
 }

@@ -6,7 +6,7 @@ import { CliError } from "../cli-error.ts";
 import { withContainerFlags } from "../flags/container-flags.ts";
 import { checkTemplateFlags, withGuestFlags } from "../flags/guest-flags.ts";
 import { mounts } from "../flags/mount-flag.ts";
-import { count, identifier, memoryLimit, processors, volumes } from "../flags/option-values.ts";
+import { count, identifier, memoryLimit, processors, storageSize, volumes } from "../flags/option-values.ts";
 import { checkTerminal, withProcessFlags } from "../flags/process-flags.ts";
 import { hasImage, type RunFlags, rootfsKind, volumesOf } from "../flags/run-flags.ts";
 import { ulimits } from "../flags/ulimit-flag.ts";
@@ -47,6 +47,7 @@ export function addRun(program: Command): void {
     .option("--name <id>", "id of the container, and name of its guest", identifier)
     .option("--entrypoint <program>", "replace the image's entrypoint")
     .option("-m, --memory <size>", "memory limit, such as 256m; the memory of its guest is --vm-memory", memoryLimit)
+    .option("--storage-opt <size=SIZE>", "most that it can write to its disk (default: size=10g)", storageSize)
     .option("--cpus <number>", "CPU limit, such as 1.5", processors)
     .option("--pids <count>", "limit on processes and threads", count)
     .option("--ulimit <name=soft[:hard]>", "limit of each process, such as nofile=1024:4096; repeatable", ulimits)
@@ -132,6 +133,9 @@ export function checkFlags(words: readonly string[], flags: RunFlags): void {
       "run: -v needs a shared folder, which --rootfs block lacks; use --rootfs share, or copy with guestctl cp",
     );
   }
+  const hasDisk = address === undefined && !guestRoot && ((guest ?? flags.template) !== undefined || kind === "block");
+  if (flags.storageOpt !== undefined && !hasDisk)
+    throw new CliError("run: --storage-opt bounds a root on disks; add --rootfs block, or leave it out");
   if (guestRoot && address !== undefined)
     throw new CliError("run: --guest-root needs a guest booted by guestctl, not --address");
   if (vmImage !== undefined && (guest ?? address) !== undefined) {

@@ -98,7 +98,7 @@ export const RUN_OPTIONS: SupportTable = {
   "--sig-proxy": no("signals go to the container; the second one kills it"),
   "--stop-signal": same,
   "--stop-timeout": same,
-  "--storage-opt": no("with --rootfs block, --memory bounds what a container writes"),
+  "--storage-opt": as("`size=`, of a root on disks: `--rootfs block`"),
   "--sysctl": no("sysctls of a guest are words of its kernel: --kernel-args sysctl.NAME=VALUE"),
   "--tmpfs": same,
   "-t, --tty": same,

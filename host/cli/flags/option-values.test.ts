@@ -11,6 +11,7 @@ import {
   pattern,
   processors,
   signalNumber,
+  storageSize,
   variables,
   volumes,
 } from "./option-values.ts";
@@ -104,4 +105,11 @@ test("distinguishes agent options from kernel parameters and refuses line breaks
   for (const text of ["", "log debug", "=x", "log=a\nb"])
     expect(() => agentOption(text), text).toThrow(InvalidArgumentError);
   for (const text of ["", "a\nb"]) expect(() => kernelWords(text), text).toThrow(InvalidArgumentError);
+});
+
+test("parses the bound of a container's disk as docker does, and refuses one that is too small, too large or another option", () => {
+  expect([storageSize("size=20g"), storageSize("size=16m")]).toEqual([20 * 2 ** 30, 2 ** 24]);
+  for (const text of ["20g", "size=", "size=1m", "size=2t", "size=1g,x=y", "quota=1g"]) {
+    expect(() => storageSize(text)).toThrow("Expected size= and a size from 16m to 1t, such as size=20g.");
+  }
 });

@@ -25,6 +25,15 @@ export function memoryLimit(text: string): number {
   throw new InvalidArgumentError(`A container needs at least ${MIN_MEMORY >> 20}m; a number without a unit is bytes.`);
 }
 
+const [MIN_STORAGE, MAX_STORAGE] = [2 ** 24, 2 ** 40];
+
+/** Parses "size=20g", as in Docker, to bytes: a whole number of pages. */
+export function storageSize(text: string): number {
+  const value = Math.floor((parseSize(/^size=(.*)$/.exec(text)?.[1] ?? "") ?? 0) / 4096) * 4096;
+  if (value >= MIN_STORAGE && value <= MAX_STORAGE) return value;
+  throw new InvalidArgumentError("Expected size= and a size from 16m to 1t, such as size=20g.");
+}
+
 /** Parses "512m" or, as QEMU does, "512" to MiB. */
 export function mebibytes(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : Math.round(bytes(text) / 2 ** 20);

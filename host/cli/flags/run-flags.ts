@@ -21,6 +21,8 @@ export interface RunFlags extends ProcessFlags, ContainerFlags, GuestFlags, Targ
   readonly guestRoot?: true;
   readonly entrypoint?: string;
   readonly memory?: number;
+  /** Bytes that it can write to its root on a disk. */
+  readonly storageOpt?: number;
   readonly cpus?: number;
   readonly pids?: number;
   readonly ulimit?: readonly Rlimit[];

@@ -84,6 +84,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
         terminal: run.flags.tty === true,
         startedAt: new Date().toISOString(),
         rootfs: prepared.rootfs.host,
+        ...(prepared.layer === undefined ? {} : { layer: prepared.layer }),
         env: [...(spec.Process?.Env ?? [])],
         cwd: spec.Process?.Cwd ?? "/",
         user: run.options.user ?? String(prepared.config["User"] ?? ""),

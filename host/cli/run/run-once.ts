@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { thisProcess } from "../../../lib/process-owner.ts";
+import { DEFAULT_LAYER_BYTES, type LayerRequest } from "../../block-root/layer-store.ts";
 import {
   GUEST_ROOT,
   type PreparedRun,
@@ -107,6 +108,13 @@ function claimName(store: StateStore, id: string, args: readonly string[], flags
   };
 }
 
+/** Returns the disk that a container writes: the one that its record names, or a new one. */
+function layerRequest(store: StateStore, id: string, { guest: place = id, storageOpt }: RunFlags): LayerRequest {
+  const name = { container: id, exec: id };
+  const record = store.processes.list(place).find(({ container, exec }) => container === id && exec === id);
+  return { size: storageOpt ?? DEFAULT_LAYER_BYTES, record: store.processes.file(place, name), folder: record?.layer };
+}
+
 async function prepare(
   store: StateStore,
   { id, interrupts, isAgain }: RunTurn,
@@ -124,7 +132,7 @@ async function prepare(
     image: flags.guestRoot ? GUEST_ROOT : named,
     volumes: volumesOf(flags),
     rootfs: flags.template === undefined ? rootfsKind(flags) : "block",
-    memory: flags.memory,
+    layer: layerRequest(store, id, flags),
   } as const;
   const unpacking = flags.guestRoot ? [] : [`unpacking ${text}`];
   status.show(`${[...unpacking, ...(flags.guest === undefined ? ["booting a guest"] : [])].join(" and ")} …`);

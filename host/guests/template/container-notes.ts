@@ -1,6 +1,7 @@
 import type { Manifest } from "../../machine/snapshot/manifest.ts";
 import type { ProcessRecord } from "../../state/state-records.ts";
 import type { StateStore } from "../../state/state-store.ts";
+import type { LayerCopy } from "./copy-layers.ts";
 
 /** The part of a snapshot's notes that tells which containers its guest has. */
 interface ContainerNotes {
@@ -15,9 +16,17 @@ export function containerNotes(records: readonly ProcessRecord[]): ContainerNote
   };
 }
 
-/** Records the containers of a snapshot as those of its clone. */
-export function writeContainers(store: StateStore, guest: string, notes: Manifest["notes"]): void {
-  for (const record of containersIn(notes)) store.processes.write(guest, record);
+/** Records the containers of a snapshot as those of its clone, with copies of their layers. */
+export function writeContainers(
+  store: StateStore,
+  guest: string,
+  notes: Manifest["notes"],
+  copies: readonly LayerCopy[],
+): void {
+  for (const { layer: original, ...record } of containersIn(notes)) {
+    const copy = copies.find((each) => each.original === original);
+    store.processes.write(guest, { ...record, ...(copy && { layer: copy.layer.folder }) });
+  }
 }
 
 /** Returns the containers and execs of a snapshot. */

@@ -12,6 +12,14 @@ export const FORMAT = 1;
 /** Files of a snapshot's folder. */
 export const FILES = { manifest: "manifest.json", state: "state", memory: "memory" } as const;
 
+/** Begins the names of the copies of `machine.writable`. */
+export const WRITABLE = "writable-";
+
+/** Returns the name of the copy of a writable disk. */
+export function writableFile(index: number): string {
+  return `${WRITABLE}${index}`;
+}
+
 /** A file that the guest booted from or has as a disk. */
 export interface BootFile {
   readonly path: string;

@@ -15,10 +15,14 @@ import { FILES, type Manifest } from "./manifest.ts";
 import { fillMemory, findMemory } from "./memory-file.ts";
 
 /** Options of a restored guest; everything else is the snapshot's. */
-export type RestoreOptions = Pick<
-  GuestOptions,
-  "shares" | "network" | "onConsole" | "consoleInput" | "consoleFile" | "signal" | "timeoutMs"
->;
+export interface RestoreOptions
+  extends Pick<
+    GuestOptions,
+    "shares" | "network" | "onConsole" | "consoleInput" | "consoleFile" | "signal" | "timeoutMs"
+  > {
+  /** Copies of the snapshot's writable disks, in their order, for this guest alone. */
+  readonly copies?: readonly string[];
+}
 
 const POLL_MS = 2;
 /** Time in which a QEMU that closed its control socket ends. */
@@ -42,7 +46,7 @@ export async function restoreProcesses(
   signal: AbortSignal,
   retry: boolean,
 ): Promise<Restored | undefined> {
-  const { machine } = manifest;
+  const machine = withWritable(directory, manifest.machine, options.copies ?? []);
   const { card: oldCard, ...rest } = machine;
   const card = options.network && randomCard(options.network, oldCard);
   const waiting = oldCard === undefined ? machine : { ...machine, card: { ...oldCard, forwards: [] } };
@@ -86,6 +90,14 @@ export async function restoreProcesses(
     if (retry && processes.cidTaken) return undefined;
     throw cause;
   }
+}
+
+/** Returns the machine with other files as its writable disks. Throws MachineError if they are not as many. */
+function withWritable(directory: string, machine: Machine, files: readonly string[]): Machine {
+  const { writable = [] } = machine;
+  if (files.length !== writable.length)
+    throw new MachineError(`restore ${directory}: a guest needs copies of its ${writable.length} writable disks`);
+  return { ...machine, writable: writable.map((disk, index) => ({ ...disk, file: files[index] ?? "" })) };
 }
 
 /** Returns the reason of QEMU's end if it has ended, otherwise the error. */

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { chmod, link, open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { copySparse } from "../../../lib/copy-sparse.ts";
 import { OWNER_NOTE } from "../../../lib/owned-folder.ts";
 import { onProcessEnd } from "../../../lib/process-end.ts";
 import { removeTree, removeTreeSync } from "../../../lib/remove-tree.ts";
@@ -12,7 +13,7 @@ import { processorOf } from "./check-machine.ts";
 import { commandShape } from "./command-shape.ts";
 import { fileDigest } from "./file-digest.ts";
 import { saveState } from "./machine-state.ts";
-import { type BootFile, FILES, FORMAT, type Manifest } from "./manifest.ts";
+import { type BootFile, FILES, FORMAT, type Manifest, writableFile } from "./manifest.ts";
 import { copyMemory, findMemory } from "./memory-file.ts";
 
 const MIB = 1 << 20;
@@ -56,6 +57,7 @@ export async function saveSnapshot(
     await saved.qmp.execute("stop");
     await saveState(saved.qmp, join(staging, FILES.state), saved);
     await keepDisks(saved.machine, staging);
+    await copyWritable(saved, staging);
     const extents = await saveMemory(memory, join(staging, FILES.memory), saved, signal);
     const manifest: Manifest = {
       format: FORMAT,
@@ -112,6 +114,16 @@ async function keepDisks({ disks = [] }: Machine, staging: string): Promise<void
     await link(file, join(staging, `disk-${index}`)).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "EXDEV" && error.code !== "EPERM") throw error;
     });
+  }
+}
+
+/** Copies the disks that the guest, which is stopped, writes. */
+async function copyWritable({ machine: { writable = [] }, isDurable }: SavedMachine, staging: string): Promise<void> {
+  for (const [index, { file }] of writable.entries()) {
+    const copy = join(staging, writableFile(index));
+    await copySparse(file, copy);
+    await using opened = await open(copy, "r");
+    if (isDurable) await opened.sync();
   }
 }
 

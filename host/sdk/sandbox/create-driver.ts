@@ -1,4 +1,5 @@
 import { thisProcess } from "../../../lib/process-owner.ts";
+import { DEFAULT_LAYER_BYTES } from "../../block-root/layer-store.ts";
 import {
   containerSpec,
   type PreparedRun,
@@ -92,7 +93,8 @@ async function prepare(
   const machine = { kernel, initrd, image: vmImage, kernelArgs, onConsole };
   const known = Object.fromEntries(Object.entries(machine).filter(([, value]) => value !== undefined));
   try {
-    const files = { image: source, volumes: mounted, memory: options.limits?.memory, ...rootfsOf(options) };
+    const layer = { size: DEFAULT_LAYER_BYTES, record: store.processes.file(name, { container: name, exec: name }) };
+    const files = { image: source, volumes: mounted, layer, ...rootfsOf(options) };
     const guest = {
       ...(snapshot === undefined ? {} : { snapshot }),
       name,
@@ -126,6 +128,7 @@ async function startContainer(
     ...{ container: id, exec: id, args: [...(spec.Process?.Args ?? [])], image, terminal: false, rootfs: rootfs.host },
     ...{ env: [...(spec.Process?.Env ?? [])], cwd: spec.Process?.Cwd ?? "/", keeper: thisProcess() },
     ...{ user: options.user ?? String(config["User"] ?? ""), startedAt: new Date().toISOString() },
+    ...(prepared.layer === undefined ? {} : { layer: prepared.layer }),
   };
   try {
     await client.agent.startContainer({ container_id: id }, { signal });

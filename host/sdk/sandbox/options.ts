@@ -62,7 +62,7 @@ export interface CreateOptions extends CallLimits {
   readonly volumes?: readonly VolumeOption[];
   /**
    * How the guest gets the image's files: as a folder of this machine that it shares, which is the default; or as a
-   * read-only disk with a writable layer in its memory, made once for each image. Not with volumes.
+   * read-only disk, made once for each image, with a disk of at most 10 GiB that it writes. Not with volumes.
    */
   readonly rootfs?: "share" | "block";
   /** Makes the root file system read-only. */

@@ -1,0 +1,96 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { StateStore } from "../state/state-store.ts";
+import { bindLayer, discardLayer, LayerStore } from "./layer-store.ts";
+
+const SIZE = 2 ** 30;
+const NAME = { container: "web", exec: "web" };
+
+function places() {
+  const folder = mkdtempSync(join(tmpdir(), "layers-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const state = join(folder, "state");
+  mkdirSync(state, { mode: 0o700 });
+  const [root, store] = [join(folder, "layers"), new StateStore(state)];
+  const record = store.processes.file("guest", NAME);
+  const write = (layer: string) =>
+    store.processes.write("guest", {
+      ...{ ...NAME, args: [], image: "i", terminal: false, startedAt: "", rootfs: "/", env: [], cwd: "/", user: "" },
+      layer,
+    });
+  return { root, store, record, write, layers: new LayerStore(root), names: () => readdirSync(root) };
+}
+
+/** Creates a layer in a process that is killed. Returns its folder. */
+function killedAfterOpen(root: string, record: string): string {
+  const module = JSON.stringify(join(import.meta.dirname, "layer-store.ts"));
+  const script = `
+    const { LayerStore } = await import(${module});
+    const layer = new LayerStore(${JSON.stringify(root)}).open({ size: ${SIZE}, record: ${JSON.stringify(record)} });
+    process.stdout.write(layer.folder, () => process.kill(process.pid, "SIGKILL"));`;
+  return spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" }).stdout;
+}
+
+test("creates a sparse file that only this user can access, and removes it unless a record has it", async () => {
+  const { layers, record, names } = places();
+  const layer = layers.open({ size: SIZE, record });
+  const { size, blocks, mode } = statSync(layer.disk.file);
+  expect([size, blocks < 1024, mode & 0o777]).toEqual([SIZE, true, 0o600]);
+  expect(statSync(layer.folder).mode & 0o777).toBe(0o700);
+  expect(layer.disk.serial).toMatch(/^[A-Za-z0-9]{6}$/);
+  await discardLayer(layer);
+  expect(names()).toEqual([]);
+});
+
+test("a layer that a record has is opened again, and removed with the record or its guest", async () => {
+  const { layers, record, write, store, names } = places();
+  const layer = layers.open({ size: SIZE, record });
+  write(layer.folder);
+  await discardLayer(layer);
+  expect(layers.open({ size: 1, record, folder: layer.folder })).toEqual(layer);
+  store.removeProcess("guest", NAME);
+  expect(names()).toEqual([]);
+  const other = layers.open({ size: SIZE, record, folder: layer.folder });
+  write(other.folder);
+  store.removeGuest("guest");
+  expect(names()).toEqual([]);
+});
+
+test("removes what killed processes left: a layer without a record, and one whose record is gone", () => {
+  const { root, layers, record, write, store } = places();
+  const unnamed = killedAfterOpen(root, record);
+  const named = killedAfterOpen(root, record);
+  expect([unnamed, named].map(existsSync)).toEqual([false, true]);
+  write(named);
+  const mine = layers.open({ size: SIZE, record });
+  expect([named, mine.folder].map(existsSync)).toEqual([true, true]);
+  rmSync(store.directory("guest"), { recursive: true });
+  const next = layers.open({ size: SIZE, record });
+  expect([named, mine.folder, next.folder].map(existsSync)).toEqual([false, true, true]);
+});
+
+test("copies a snapshot's disk without its holes", async () => {
+  const { layers, record } = places();
+  const layer = layers.open({ size: SIZE, record });
+  writeFileSync(layer.disk.file, "written", { flag: "r+" });
+  const copy = await layers.copy(layer.disk.file, record);
+  const { size, blocks, mode } = statSync(copy.disk.file);
+  expect([size, blocks < 1024, mode & 0o777]).toEqual([SIZE, true, 0o600]);
+  await using file = await open(copy.disk.file);
+  expect((await file.read(Buffer.alloc(7), 0, 7, 0)).buffer.toString()).toBe("written");
+  await expect(layers.copy("/nonexistent", record)).rejects.toThrow(/^copy \/nonexistent: .*No such file/);
+});
+
+test("a layer above another image than before is refused in one line", () => {
+  const { layers, record } = places();
+  const layer = layers.open({ size: SIZE, record });
+  bindLayer(layer, "web", "a1");
+  bindLayer(layer, "web", "a1");
+  expect(() => bindLayer(layer, "web", "b2")).toThrow(
+    "container web: its image has changed, and its files belong to the old one; guestctl rm web, then run it",
+  );
+});

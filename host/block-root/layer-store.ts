@@ -1,0 +1,152 @@
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { ImageError } from "../../image/image-error.ts";
+import { copySparse } from "../../lib/copy-sparse.ts";
+import { namesIn } from "../../lib/names-in.ts";
+import { OWNER_NOTE } from "../../lib/owned-folder.ts";
+import { isJsonObject } from "../../lib/parse-json.ts";
+import { hasEnded, type PlacedOwner } from "../../lib/process-owner.ts";
+import { removeTree } from "../../lib/remove-tree.ts";
+import { userCache } from "../machine/paths.ts";
+import type { WritableDisk } from "../machine/writable-disks.ts";
+import { makePrivateFolder, makeTemporaryFolder } from "../private-folder.ts";
+
+/** A container's writable disk, which guests alone read: the host only creates, copies and removes its file. */
+export interface Layer {
+  /** Folder that stands for it in records. */
+  readonly folder: string;
+  readonly disk: WritableDisk;
+}
+
+/** The layer that a container needs. */
+export interface LayerRequest {
+  /** Bytes of a new one. */
+  readonly size: number;
+  /** Path of the container's record. */
+  readonly record: string;
+  /** Folder of the one that it had before. */
+  readonly folder?: string | undefined;
+}
+
+/** Bytes that a container can write, unless it says otherwise; its file only has those that it did write. */
+export const DEFAULT_LAYER_BYTES = 10 * 2 ** 30;
+
+/** A note in a layer's folder. */
+interface Note {
+  /** Path of the container's record; the layer is removed once that doesn't name it. */
+  readonly record: string;
+  /** Id of the disk below it, once it was used. */
+  readonly image?: string;
+}
+
+const PREFIX = "layer-";
+const DISK = "disk";
+const NOTE = "note.json";
+
+/**
+ * Layers of this user's containers, in a folder of the user's cache that only the user can access. A layer belongs to this
+ * process until a record names it (`ProcessRecords.write`), then to the record. Leftovers of killed processes are removed
+ * before a new one is created. Methods may throw FolderError.
+ */
+export class LayerStore {
+  readonly #root: string;
+
+  constructor(root = userCache("layers")) {
+    this.#root = root;
+  }
+
+  /** Returns the container's layer: the one that it had, or a new sparse file. Throws ImageError. */
+  open({ size, record, folder }: LayerRequest): Layer {
+    const known = folder === undefined ? undefined : layerOf(folder);
+    if (known !== undefined && existsSync(known.disk.file)) return known;
+    const layer = this.#make({ record });
+    const file = openSync(layer.disk.file, "wx", 0o600);
+    try {
+      ftruncateSync(file, size);
+      return layer;
+    } catch (error) {
+      rmSync(layer.folder, { recursive: true, force: true });
+      const { code } = error as NodeJS.ErrnoException;
+      throw new ImageError(`create a disk of ${size} bytes in ${this.#root}: ${code}; use a smaller size`);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  /** Copies the disk of a snapshot for a clone's container. Rejects with one line. */
+  async copy(file: string, record: string): Promise<Layer> {
+    const layer = this.#make({ record });
+    try {
+      await copySparse(file, layer.disk.file);
+      return layer;
+    } catch (error) {
+      await removeTree(layer.folder);
+      throw error;
+    }
+  }
+
+  #make(note: Note): Layer {
+    const root = makePrivateFolder(this.#root);
+    removeLeftovers(root);
+    const folder = makeTemporaryFolder(PREFIX, root);
+    writeNote(folder, note);
+    return layerOf(folder);
+  }
+}
+
+/** Notes what is below a layer. Throws ImageError if that was another disk before: its files belong to that one. */
+export function bindLayer({ folder }: Layer, container: string, image: string): void {
+  const note = readNote(folder);
+  if (note?.image !== undefined && note.image !== image) {
+    const remedy = `guestctl rm ${container}, then run it`;
+    throw new ImageError(
+      `container ${container}: its image has changed, and its files belong to the old one; ${remedy}`,
+    );
+  }
+  if (note !== undefined && note.image === undefined) writeNote(folder, { ...note, image });
+}
+
+/** Removes a layer, unless a record has it. */
+export async function discardLayer({ folder }: Layer): Promise<void> {
+  if (existsSync(join(folder, OWNER_NOTE))) await removeTree(folder);
+}
+
+/** Returns the layer of a folder, even if that is gone. */
+export function layerOf(folder: string): Layer {
+  // mkdtemp's letters and digits.
+  const serial = basename(folder).slice(PREFIX.length);
+  return { folder, disk: { file: join(folder, DISK), serial } };
+}
+
+/** Removes layers whose process has ended before a record named them, and those whose record is gone. */
+function removeLeftovers(root: string): void {
+  for (const name of namesIn(root)) {
+    const folder = join(root, name);
+    if (name.startsWith(PREFIX) && isLeft(folder)) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function isLeft(folder: string): boolean {
+  // In this order: a record exists before the owner's note goes.
+  const owner = readJson(join(folder, OWNER_NOTE));
+  if (owner !== undefined) return hasEnded(owner as unknown as PlacedOwner);
+  const note = readNote(folder);
+  return note !== undefined && readJson(note.record)?.["layer"] !== folder;
+}
+
+function readNote(folder: string): Note | undefined {
+  return readJson(join(folder, NOTE)) as Note | undefined;
+}
+
+function writeNote(folder: string, note: Note): void {
+  writeFileSync(join(folder, NOTE), JSON.stringify(note), { mode: 0o600 });
+}
+
+function readJson(path: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, "utf8"));
+    return isJsonObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

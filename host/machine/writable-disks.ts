@@ -1,0 +1,121 @@
+import { MachineError } from "./machine-error.ts";
+import { unplug } from "./plugged-device.ts";
+import type { Qmp } from "./qmp.ts";
+import { waitForUnlock } from "./wait-for-unlock.ts";
+
+/** A disk that one guest writes. */
+export interface WritableDisk {
+  /** Absolute path of a sparse file. */
+  readonly file: string;
+  /** Names the disk among those of a guest: at most 20 letters and digits. */
+  readonly serial: string;
+}
+
+/** A disk with the slot that it has in a guest. */
+export interface PluggedWritable extends WritableDisk {
+  readonly unit: number;
+}
+
+/** Slots of one conventional bus, which costs a boot no more than a single port. */
+const UNITS = 31;
+const BRIDGE = "writable";
+const SLOT = "1a";
+/** Ids of devices; QEMU can list them. */
+const DEVICE = /^writable(\d+)-(\w+)$/;
+
+const deviceName = (unit: number, { serial }: Pick<WritableDisk, "serial">) => `writable${unit}-${serial}`;
+
+/** Returns QEMU's arguments for a guest that can have writable disks, with those that it has from its start. */
+export function writableArguments(disks: readonly (WritableDisk & { readonly unit?: number })[]): readonly string[] {
+  const bridge = { driver: "pcie-pci-bridge", id: BRIDGE, bus: "pcie.0", addr: `0x${SLOT}` };
+  const words = disks.map((disk, index) => [
+    ...["-blockdev", JSON.stringify(blockNode(disk, disk.unit ?? index))],
+    ...["-device", JSON.stringify({ driver: "virtio-blk-pci", ...device(disk, disk.unit ?? index) })],
+  ]);
+  return ["-device", JSON.stringify(bridge), ...words.flat()];
+}
+
+/**
+ * Plugs a disk into a running guest with `writableArguments`, unless it has it already, and returns its place as storages of
+ * the agent name it. Throws MachineError.
+ */
+export async function attachWritable(qmp: Pick<Qmp, "execute">, guest: string, disk: WritableDisk): Promise<string> {
+  const plugged = await pluggedUnits(qmp);
+  const known = plugged.find(({ serial }) => serial === disk.serial);
+  if (known !== undefined) return pciPath(known.unit);
+  const unit = Array.from({ length: UNITS }, (_, each) => each).find(
+    (each) => !plugged.some((one) => one.unit === each),
+  );
+  if (unit === undefined) {
+    const remedy = "remove containers, or use another guest";
+    throw new MachineError(`guest ${guest}: it can have ${UNITS} writable disks, and has them; ${remedy}`);
+  }
+  await waitForUnlock(disk.file);
+  const node = blockNode(disk, unit);
+  await qmp.execute("blockdev-add", node);
+  try {
+    await qmp.execute("device_add", { driver: "virtio-blk-pci", ...device(disk, unit) });
+  } catch (error) {
+    await qmp.execute("blockdev-del", { "node-name": node["node-name"] }).catch(() => undefined);
+    throw error;
+  }
+  return pciPath(unit);
+}
+
+/** Unplugs a disk from a running guest, whose kernel has to agree, if it has the disk. Throws MachineError. */
+export async function detachWritable(
+  qmp: Pick<Qmp, "execute" | "event">,
+  { serial }: Pick<WritableDisk, "serial">,
+): Promise<void> {
+  const found = (await pluggedUnits(qmp)).find((each) => each.serial === serial);
+  if (found === undefined) return;
+  const id = deviceName(found.unit, found);
+  await unplug(qmp, { id });
+  await qmp.execute("blockdev-del", { "node-name": id });
+}
+
+/** Returns the writable disks that a guest has at this moment. */
+export async function writableDisks(qmp: Pick<Qmp, "execute">): Promise<readonly PluggedWritable[]> {
+  const nodes = (await qmp.execute("query-named-block-nodes", { flat: true })) as readonly Readonly<
+    Record<string, unknown>
+  >[];
+  const plugged = await pluggedUnits(qmp);
+  return plugged.map(({ unit, serial }) => {
+    const node = nodes.find((each) => each["node-name"] === deviceName(unit, { serial }));
+    return { unit, serial, file: String(node?.["file"]) };
+  });
+}
+
+async function pluggedUnits(
+  qmp: Pick<Qmp, "execute">,
+): Promise<readonly { readonly unit: number; readonly serial: string }[]> {
+  const found = (await qmp.execute("qom-list", { path: "/machine/peripheral" })) as readonly {
+    readonly name: string;
+  }[];
+  return found.flatMap(({ name }) => {
+    const [, unit, serial] = DEVICE.exec(name) ?? [];
+    return unit === undefined || serial === undefined ? [] : [{ unit: Number(unit), serial }];
+  });
+}
+
+/** Slot 0 is the bridge's own controller. */
+const slotOf = (unit: number) => (unit + 1).toString(16).padStart(2, "0");
+
+function pciPath(unit: number): string {
+  return `${SLOT}/${slotOf(unit)}`;
+}
+
+/** Frees what the guest deletes. */
+function blockNode(disk: WritableDisk, unit: number) {
+  const file = { driver: "file", filename: disk.file, discard: "unmap" };
+  return { driver: "raw", "node-name": deviceName(unit, disk), discard: "unmap", file };
+}
+
+/** A full disk of the host is an error for the guest, which QEMU would otherwise stop until there is room. */
+function device(disk: WritableDisk, unit: number) {
+  const name = deviceName(unit, disk);
+  const errors = { werror: "report", rerror: "report" };
+  // Transitional devices need I/O ports, of which a machine has few.
+  const place = { bus: BRIDGE, addr: `0x${slotOf(unit)}`, "disable-legacy": "on" };
+  return { id: name, drive: name, ...place, serial: disk.serial, ...errors };
+}
