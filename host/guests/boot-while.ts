@@ -57,3 +57,25 @@ export async function bootWhile<T>(
   });
   return { guest, files: prepared.value };
 }
+
+/** Returns the two ends of a container's own guest, each of which tells other commands first that they may lose their calls. */
+export function endOfGuest(
+  store: StateStore,
+  name: string,
+  guest: SandboxGuest,
+  kept: AsyncDisposableStack,
+): { end(): Promise<void> } & AsyncDisposable {
+  const note = () => {
+    if (!guest.guest.signal.aborted) store.noteEnding(name);
+  };
+  return {
+    end: () => {
+      note();
+      return guest.powerOff();
+    },
+    [Symbol.asyncDispose]: () => {
+      note();
+      return kept.disposeAsync();
+    },
+  };
+}

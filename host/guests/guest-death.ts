@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { RpcError } from "../client/rpc-error.ts";
+import { RpcError } from "../client/rpc-error.ts";
 import { OperationError, oneLine } from "../operation-error.ts";
 import type { StateStore } from "../state/state-store.ts";
 
@@ -25,11 +25,11 @@ export function guestDiedError(reason: unknown, name: string): OperationError {
 }
 
 /**
- * Returns the error of a failed call to one of our guests: the guest's death if that is the cause, otherwise `error`.
+ * Returns the error of a failed call or dial to one of our guests: the guest's death if that is the cause, otherwise `error`.
  * The connection breaks shortly before the death is recorded; other errors can occur while the guest powers off.
  */
-export async function explainLostCall(store: StateStore, name: string, error: RpcError): Promise<Error> {
-  const limit = error.kind === "unavailable" ? NOTE_MS : 0;
+export async function explainLostCall(store: StateStore, name: string, error: Error): Promise<Error> {
+  const limit = error instanceof RpcError && error.kind !== "unavailable" ? 0 : NOTE_MS;
   for (let waited = 0; waited <= limit; waited += POLL_MS) {
     const end = findGuestEnd(store, name, error);
     if (end !== undefined) return end;

@@ -2,7 +2,7 @@ import { presentClient } from "../client/agent-client.ts";
 import { OperationError } from "../operation-error.ts";
 import type { ProcessRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
-import { claimGuest } from "./boot-while.ts";
+import { claimGuest, endOfGuest } from "./boot-while.ts";
 import { causeOfDeath } from "./guest-death.ts";
 import { bootKeptGuest, type KeptGuestOptions } from "./kept-guest.ts";
 import type { PreparedRun } from "./prepare-run.ts";
@@ -40,7 +40,6 @@ export async function prepareClone(
     network: options.network !== undefined,
     guest: name,
     died: guest.guest.signal,
-    end: () => guest.powerOff(),
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+    ...endOfGuest(store, name, guest, kept),
   };
 }

@@ -23,7 +23,7 @@ import { moveInVolumes, type RootfsSource, unpackRootfs } from "../sandbox/unpac
 import type { GuestRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
 import { diskOf, plugBlockRoot, refuseVolumes, unplugLayer } from "./block-storages.ts";
-import { bootWhile, claimGuest, type GuestClaim, type OwnGuestOptions } from "./boot-while.ts";
+import { bootWhile, claimGuest, endOfGuest, type GuestClaim, type OwnGuestOptions } from "./boot-while.ts";
 import { connectTo, controlOf, sharedFolderOf, type Target } from "./guest-target.ts";
 import { checkRootfs, type RootfsKind, rootfsOf } from "./rootfs-kind.ts";
 
@@ -89,8 +89,7 @@ export async function prepareInOwnGuest(
     network: options.network !== undefined,
     guest: options.name,
     died: guest.guest.signal,
-    end: () => guest.powerOff(),
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+    ...endOfGuest(store, options.name, guest, kept),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { isAlive } from "../../../lib/process-owner.ts";
 import { unplugLayer } from "../../guests/block-storages.ts";
+import { explainLostCall } from "../../guests/guest-death.ts";
 import { type ContainerTarget, connectTo, sharedFolderOf } from "../../guests/guest-target.ts";
 import { isRemovedContainer } from "../../guests/removed-container.ts";
 import { rootfsOf } from "../../guests/rootfs-kind.ts";
@@ -62,18 +63,20 @@ async function remove(text: string, { time, ...flags }: RmFlags): Promise<void> 
   await endRestarts(store, target);
   noteStopped(store, target);
   const { guest, container, record } = target;
-  if (record?.ended === undefined) await removeRunning(target, time);
+  if (record?.ended === undefined) await removeRunning(store, target, time);
   if (guest !== undefined) store.removeProcess(guest.name, { container, exec: container });
 }
 
-async function removeRunning(target: ContainerTarget, timeout: number): Promise<void> {
+async function removeRunning(store: StateStore, target: ContainerTarget, timeout: number): Promise<void> {
   const { guest, container, record } = target;
-  await using client = await connectTo(target);
   try {
+    await using client = await connectTo(target);
     await client.agent.removeContainer({ container_id: container, timeout });
   } catch (error) {
-    // A container that the agent no longer has remains only in our records.
-    if (guest === undefined || !isRemovedContainer(error)) throw error;
+    // A container that the agent no longer has, or whose guest ended before the answer, remains only in our records.
+    if (guest === undefined) throw error;
+    const cause = isRemovedContainer(error) ? undefined : await explainLostCall(store, guest.name, error as Error);
+    if (cause === error) throw error;
   }
   if (guest === undefined) return;
   const keeper = record?.keeper;

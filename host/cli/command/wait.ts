@@ -32,10 +32,9 @@ async function exitCode(store: StateStore, target: ContainerTarget): Promise<num
   } catch (error) {
     if (guest === undefined || record?.kept === undefined) throw error;
     // The container or its guest ended during the call; the end is recorded a little later.
-    const refused = error instanceof RpcError ? error : new RpcError("unavailable", (error as Error).message);
-    const lost = await explainLostCall(store, guest.name, refused);
+    const lost = await explainLostCall(store, guest.name, error as Error);
     const { ended } = store.processes.list(guest.name).find((each) => each.exec === container) ?? {};
-    if (ended === undefined && lost === refused && error !== refused) throw error;
+    if (ended === undefined && lost === error && !(error instanceof RpcError)) throw error;
     return ended?.code ?? LOST;
   }
 }
