@@ -55,7 +55,9 @@ async function readFile(target: ContainerTarget, path: string): Promise<Buffer |
     await copyOutAsTar(address, { container: target.container, path }, take, { ...options, follow: true });
   } catch (error) {
     const isNoFile = error instanceof TooLong || error instanceof ArchiveError;
-    if (isNoFile || (error instanceof AttachError && error.kind === "not-found")) return undefined;
+    // The agent refuses to copy a pipe, socket or device as an argument.
+    const isRefused = error instanceof AttachError && ["not-found", "invalid-argument"].includes(error.kind);
+    if (isNoFile || isRefused) return undefined;
     throw error;
   }
   for await (const { header, content } of tarEntries(Readable.from(archive))) {
