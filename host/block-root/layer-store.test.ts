@@ -1,9 +1,19 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { OWNER_NOTE } from "../../lib/owned-folder.ts";
 import { StateStore } from "../state/state-store.ts";
 import { bindLayer, discardLayer, LayerStore } from "./layer-store.ts";
 
@@ -54,7 +64,10 @@ test("a layer that a record has is opened again, and removed with the record or 
   expect(layers.open({ size: 1, record, folder: layer.folder })).toEqual(layer);
   store.removeProcess("guest", NAME);
   expect(names()).toEqual([]);
-  const other = layers.open({ size: SIZE, record, folder: layer.folder });
+  expect(() => layers.open({ size: SIZE, record, folder: layer.folder })).toThrow(
+    `${layer.disk.file}: the container's disk is gone; guestctl rm the container, then run it`,
+  );
+  const other = layers.open({ size: SIZE, record });
   write(other.folder);
   store.removeGuest("guest");
   expect(names()).toEqual([]);
@@ -71,6 +84,22 @@ test("removes what killed processes left: a layer without a record, and one whos
   rmSync(store.directory("guest"), { recursive: true });
   const next = layers.open({ size: SIZE, record });
   expect([named, mine.folder, next.folder].map(existsSync)).toEqual([false, true, true]);
+});
+
+test("keeps layers of another pid namespace, such as a container's with the same home, until the next boot", () => {
+  const { layers, record } = places();
+  const layer = layers.open({ size: SIZE, record });
+  rmSync(join(layer.folder, OWNER_NOTE)); // its record is out of sight
+  const note = (change: object) => {
+    const path = join(layer.folder, "note.json");
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), ...change }));
+  };
+  note({ namespace: "pid:[1]" });
+  layers.open({ size: SIZE, record });
+  expect(existsSync(layer.disk.file)).toBe(true);
+  note({ boot: "earlier" });
+  layers.open({ size: SIZE, record });
+  expect(existsSync(layer.folder)).toBe(false);
 });
 
 test("copies a snapshot's disk without its holes", async () => {

@@ -5,7 +5,7 @@ import { copySparse } from "../../lib/copy-sparse.ts";
 import { namesIn } from "../../lib/names-in.ts";
 import { OWNER_NOTE } from "../../lib/owned-folder.ts";
 import { isJsonObject } from "../../lib/parse-json.ts";
-import { hasEnded, type PlacedOwner } from "../../lib/process-owner.ts";
+import { hasEnded, type PlacedOwner, thisPlacedProcess } from "../../lib/process-owner.ts";
 import { removeTree } from "../../lib/remove-tree.ts";
 import { userCache } from "../machine/paths.ts";
 import type { WritableDisk } from "../machine/writable-disks.ts";
@@ -31,8 +31,8 @@ export interface LayerRequest {
 /** Bytes that a container can write, unless it says otherwise; its file only has those that it did write. */
 export const DEFAULT_LAYER_BYTES = 10 * 2 ** 30;
 
-/** A note in a layer's folder. */
-interface Note {
+/** A note in a layer's folder, with the pid namespace and the boot in which it was made. */
+interface Note extends Pick<PlacedOwner, "namespace" | "boot"> {
   /** Path of the container's record; the layer is removed once that doesn't name it. */
   readonly record: string;
   /** Id of the disk below it, once it was used. */
@@ -46,7 +46,8 @@ const NOTE = "note.json";
 /**
  * Layers of this user's containers, in a folder of the user's cache that only the user can access. A layer belongs to this
  * process until a record names it (`ProcessRecords.write`), then to the record. Leftovers of killed processes are removed
- * before a new one is created. Methods may throw FolderError.
+ * before a new one is created, except those of other pid namespaces, whose records may be out of sight. Methods may throw
+ * FolderError.
  */
 export class LayerStore {
   readonly #root: string;
@@ -57,9 +58,12 @@ export class LayerStore {
 
   /** Returns the container's layer: the one that it had, or a new sparse file. Throws ImageError. */
   open({ size, record, folder }: LayerRequest): Layer {
-    const known = folder === undefined ? undefined : layerOf(folder);
-    if (known !== undefined && existsSync(known.disk.file)) return known;
-    const layer = this.#make({ record });
+    if (folder !== undefined) {
+      const known = layerOf(folder);
+      if (existsSync(known.disk.file)) return known;
+      throw new ImageError(`${known.disk.file}: the container's disk is gone; guestctl rm the container, then run it`);
+    }
+    const layer = this.#make(record);
     const file = openSync(layer.disk.file, "wx", 0o600);
     try {
       ftruncateSync(file, size);
@@ -75,7 +79,7 @@ export class LayerStore {
 
   /** Copies the disk of a snapshot for a clone's container. Rejects with one line. */
   async copy(file: string, record: string): Promise<Layer> {
-    const layer = this.#make({ record });
+    const layer = this.#make(record);
     try {
       await copySparse(file, layer.disk.file);
       return layer;
@@ -85,11 +89,12 @@ export class LayerStore {
     }
   }
 
-  #make(note: Note): Layer {
+  #make(record: string): Layer {
     const root = makePrivateFolder(this.#root);
     removeLeftovers(root);
     const folder = makeTemporaryFolder(PREFIX, root);
-    writeNote(folder, note);
+    const { namespace, boot } = thisPlacedProcess();
+    writeNote(folder, { record, namespace, boot });
     return layerOf(folder);
   }
 }
@@ -131,7 +136,10 @@ function isLeft(folder: string): boolean {
   const owner = readJson(join(folder, OWNER_NOTE));
   if (owner !== undefined) return hasEnded(owner as unknown as PlacedOwner);
   const note = readNote(folder);
-  return note !== undefined && readJson(note.record)?.["layer"] !== folder;
+  if (note === undefined) return false;
+  const { namespace, boot } = thisPlacedProcess();
+  if (note.boot === boot && note.namespace !== namespace) return false;
+  return readJson(note.record)?.["layer"] !== folder;
 }
 
 function readNote(folder: string): Note | undefined {
