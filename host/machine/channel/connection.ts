@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { ClientWriter } from "./client-writer.ts";
 import { ChannelError, type FrameType, MAX_PAYLOAD_BYTES, WINDOW_BYTES } from "./frame.ts";
 
 /** Bytes for which the guest gets new credit at once. */
@@ -17,6 +18,7 @@ export interface FrameSink {
 export class Connection {
   readonly #id: number;
   readonly #client: Socket;
+  readonly #writer: ClientWriter;
   readonly #sink: FrameSink;
   readonly #onFree: () => void;
   /** Bytes that the guest still takes, and that it may still send. */
@@ -36,6 +38,7 @@ export class Connection {
   constructor(id: number, client: Socket, port: number, sink: FrameSink, onFree: () => void) {
     this.#id = id;
     this.#client = client;
+    this.#writer = new ClientWriter(client, (bytes) => this.#grant(bytes));
     this.#sink = sink;
     this.#onFree = onFree;
     sink.sendNumber("open", id, port);
@@ -98,10 +101,7 @@ export class Connection {
     if (!this.#isOpen || this.#guestEnded) throw this.#wrong("data", this.#isOpen ? "after its end" : "before opened");
     if (payload.length > this.#allowed) throw this.#wrong("data", "beyond its credit");
     this.#allowed -= payload.length;
-    if (this.#client.destroyed) return;
-    this.#client.write(payload, (error) => {
-      if (error === undefined || error === null) this.#grant(payload.length);
-    });
+    this.#writer.write(payload);
   }
 
   #grant(bytes: number): void {
@@ -121,7 +121,7 @@ export class Connection {
   #takeEnd(): void {
     if (!this.#isOpen || this.#guestEnded) throw this.#wrong("end", this.#isOpen ? "twice" : "before opened");
     this.#guestEnded = true;
-    this.#client.end();
+    this.#writer.finish("end");
   }
 
   #takeClose(): void {
@@ -129,7 +129,7 @@ export class Connection {
     this.#guestClosed = true;
     this.#pending = Buffer.alloc(0);
     if (this.#sentClose) this.#onFree();
-    else if (this.#isOpen) this.#client.destroySoon();
+    else if (this.#isOpen) this.#writer.finish("close");
     else this.#client.destroy();
   }
 
