@@ -260,6 +260,8 @@ export interface MappedTarget {
 export interface KilledCgroups {
   /** Call it when all processes of a container's cgroup were killed: watches until the last one has ended. */
   watch(cgroup: string): void;
+  /** Ends the watch: the cgroup is removed, and another container may get its path. */
+  forget(cgroup: string): void;
 }
 
 /** Everything the agent may ask of the machine; tests pass in a recording double. */

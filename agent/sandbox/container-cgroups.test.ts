@@ -7,7 +7,7 @@ import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
 import { FakeCgroups } from "../container/cgroup/testing/test-cgroups.ts";
 import { testKernel } from "../container/testing/test-kernel.ts";
 import { testSpec } from "../container/testing/test-spec.ts";
-import type { Sys } from "../kernel/kernel.ts";
+import type { KilledCgroups, Sys } from "../kernel/kernel.ts";
 import { ContainerCgroups } from "./container-cgroups.ts";
 
 const MIB = 2 ** 20;
@@ -29,9 +29,9 @@ const record = (cgroup: string, resources: ResourcesSpec = {}) => ({
   ...{ id: "c1", cgroup, storages: [], oomKills: 0 },
   spec: specOf(resources),
 });
-const open = (isGuest: boolean, sys: Partial<Sys> = {}) =>
+const open = (isGuest: boolean, sys: Partial<Sys> = {}, killed?: KilledCgroups) =>
   new ContainerCgroups(
-    { ...testKernel({ sys }), files: fake.files },
+    { ...testKernel({ sys }), files: fake.files, ...(killed && { killed }) },
     { root: "/cg", isGuest, reservedBytes: 0, onOom: () => undefined },
   );
 const limitOf = (cgroup: string) => fake.texts.get(`${cgroup}/memory.max`);
@@ -166,4 +166,17 @@ test("an update's device rules get the guest's numbers, and replace the filter",
 test("the removal of a container whose cgroup is gone succeeds", async () => {
   await open(false).remove(record("/cg/default/gone"));
   expect(fake.log.filter((line) => line.startsWith("rmdir"))).toEqual([]);
+});
+
+test("the cgroup of a killed container is watched until it is removed, as the next one may get its path", async () => {
+  const path = "/cg/containers/default/c1";
+  const found: boolean[] = [];
+  const killed = {
+    watch: () => undefined,
+    forget: (cgroup: string) => void found.push(fake.directories.includes(cgroup)),
+  };
+  const cgroups = open(true, {}, killed);
+  await cgroups.create(path, specOf().linux);
+  await cgroups.remove(record(path));
+  expect(found).toEqual([false]);
 });

@@ -11,7 +11,7 @@ import { type OomWatch, watchOom } from "../container/cgroup/oom-watch.ts";
 import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
 import type { LinuxSpec } from "../container/spec.ts";
 import type { Files } from "../kernel/files.ts";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { Kernel, KilledCgroups } from "../kernel/kernel.ts";
 import { guestRules } from "./guest-rules.ts";
 import type { ContainerRecord } from "./state.ts";
 
@@ -29,14 +29,16 @@ export interface ContainerCgroupsOptions {
 /** The containers' cgroups: creates them with limits, watches them for OOM kills, removes them with their empty parents. */
 export class ContainerCgroups {
   readonly #files: Files;
+  readonly #killed: KilledCgroups | undefined;
   readonly #root: string;
   readonly #parent: ContainersCgroup | undefined;
   readonly #onOom: (id: string, kills: number) => void;
   readonly #filters: DeviceFilters;
   readonly #watches = new Map<string, OomWatch>();
 
-  constructor({ files, sys }: Kernel, { root, isGuest, reservedBytes, onOom }: ContainerCgroupsOptions) {
+  constructor({ files, sys, killed }: Kernel, { root, isGuest, reservedBytes, onOom }: ContainerCgroupsOptions) {
     this.#files = files;
+    this.#killed = killed;
     this.#filters = new DeviceFilters(sys);
     this.#root = root;
     this.#parent = isGuest ? new ContainersCgroup(files, root, reservedBytes) : undefined;
@@ -113,6 +115,7 @@ export class ContainerCgroups {
     this.#watches.delete(record.id);
     const { cgroup } = record;
     if (this.#files.exists(cgroup)) await removeCgroup(this.#files, this.#above(cgroup), cgroup);
+    this.#killed?.forget(cgroup);
   }
 
   /** Returns the ancestor that stays when its last container is removed: the root for cgroups that an older version created. */

@@ -46,3 +46,12 @@ test("leaves connections alone once the processes have ended", async () => {
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect([attempts(), lines]).toEqual([0, []]);
 });
+
+test("leaves the processes of a new container alone that has the cgroup of a removed one", async () => {
+  const { killed, fill, attempts } = withoutFuse();
+  fill("/cg/c1", "17\n");
+  killed.watch("/cg/c1");
+  killed.forget("/cg/c1");
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect([attempts(), lines]).toEqual([0, []]);
+});

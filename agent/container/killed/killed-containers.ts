@@ -39,6 +39,10 @@ export class KilledContainers implements KilledCgroups {
     void this.#watch();
   }
 
+  forget(cgroup: string): void {
+    this.#cgroups.delete(cgroup);
+  }
+
   async #watch(): Promise<void> {
     const { kernel, ownsKernel, firstMs = FIRST_MS } = this.#options;
     let pause = firstMs;
