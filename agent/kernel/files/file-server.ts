@@ -3,11 +3,13 @@ import { AgentError, SystemError } from "../error.ts";
 import type { Fd, Init, LaunchedProcess } from "../kernel.ts";
 import type { RealSys } from "../sys/sys.ts";
 import { ANSWER_BYTES, decodeAnswer, encodeRequest, FILE_DATA, type FileRequest } from "./file-protocol.ts";
+import { isPtyMaster } from "./pty-master.ts";
 import { type Duty, servingRequest } from "./serving-plan.ts";
 
 export type ServerSys = Pick<
   RealSys,
-  "socketPair" | "sendMessage" | "receiveMessage" | "watch" | "pipe" | "signal" | "close"
+  | ("socketPair" | "setNonBlocking" | "sendMessage" | "receiveMessage" | "read")
+  | ("watch" | "pipe" | "signal" | "close")
 >;
 
 export interface ServerOptions {
@@ -32,6 +34,11 @@ export interface ServedAnswer {
   readonly value: number;
   readonly data: Buffer;
   /** Belongs to the caller. */
+  readonly fd: Fd | undefined;
+}
+
+interface Received {
+  readonly data: Uint8Array;
   readonly fd: Fd | undefined;
 }
 
@@ -79,6 +86,7 @@ export class FileServer {
     this.#socket = ours;
     const hasEnded = () => this.#end();
     try {
+      options.sys.setNonBlocking(ours);
       this.#unwatch = options.sys.watch(ours, () => this.#receiveAll(), hasEnded);
     } catch (error) {
       for (const fd of [ours, theirs]) options.sys.close(fd);
@@ -166,22 +174,38 @@ export class FileServer {
   /** Receives every answer that is there. An error thrown here ends the watch. */
   #receiveAll(): void {
     while (this.#closed === undefined) {
-      const message = this.#options.sys.receiveMessage(this.#socket, buffer);
+      const [oldest] = this.#sent;
+      const message = oldest?.request.call === "terminal" ? this.#receiveTerminal() : this.#receive();
       if (message === undefined) return;
       const answer = decodeAnswer(message.data);
-      const waiting = this.#sent.shift();
-      if (answer === undefined || answer.id !== waiting?.id) {
-        for (const fd of message.fds) this.#options.sys.close(fd);
-        if (waiting !== undefined) this.#sent.unshift(waiting);
+      if (answer === undefined || oldest === undefined || answer.id !== oldest.id) {
+        if (message.fd !== undefined) this.#options.sys.close(message.fd);
         throw new AgentError("internal", "file server: not an answer to the oldest call");
       }
-      this.#unanswered -= waiting.bytes.length + COST;
+      this.#sent.shift();
+      this.#unanswered -= oldest.bytes.length + COST;
       this.#startTimer();
       const { error, value, data } = answer;
-      if (error === 0) waiting.resolve({ value, data: Buffer.from(data), fd: message.fds[0] });
-      else waiting.reject(new SystemError(waiting.request.call, -error, waiting.object));
+      if (error === 0) oldest.resolve({ value, data: Buffer.from(data), fd: message.fd });
+      else oldest.reject(new SystemError(oldest.request.call, -error, oldest.object));
       this.#sendAll();
     }
+  }
+
+  /** Receives a message. The kernel drops the descriptors that come with it, which nobody has asked for. */
+  #receive(): Received | undefined {
+    const length = this.#options.sys.read(this.#socket, buffer);
+    return length < 0 ? undefined : { data: buffer.subarray(0, length), fd: undefined };
+  }
+
+  /** Receives a message that may bring a pty. Any other file stays open: its file system could hold whoever closes it. */
+  #receiveTerminal(): Received | undefined {
+    const message = this.#options.sys.receiveMessage(this.#socket, buffer);
+    if (message === undefined) return undefined;
+    const [fd, ...more] = message.fds;
+    if (more.length > 0 || (fd !== undefined && !isPtyMaster(fd)))
+      throw new AgentError("internal", "file server: a descriptor that is no terminal");
+    return { data: message.data, fd };
   }
 
   /** Limits the oldest call. The limit has two halves, so that one long pause of this process or of the guest is not taken for it. */

@@ -138,7 +138,10 @@ export class ServedFiles {
 
   /** Reads up to 64 KiB. */
   async read(handle: Handle, length: number, position: number): Promise<Buffer> {
-    return (await this.#call("read", handle, { numbers: [position, Math.min(length, FILE_DATA)] })).data;
+    const most = Math.min(length, FILE_DATA);
+    const { data } = await this.#call("read", handle, { numbers: [position, most] });
+    checkRange("read", data.length, 0, most);
+    return data;
   }
 
   /**
@@ -155,19 +158,27 @@ export class ServedFiles {
       resolve = INSIDE,
     }: { readonly most: number; readonly tail?: boolean; readonly resolve?: number },
   ): Promise<Buffer> {
-    const numbers = [0, resolve, Math.min(most, FILE_DATA), tail ? 1 : 0];
-    return (await this.#call("load", dir, { name: pathOf(path), data: encodeTypes(types), numbers })).data;
+    const limit = Math.min(most, FILE_DATA);
+    const numbers = [0, resolve, limit, tail ? 1 : 0];
+    const { data } = await this.#call("load", dir, { name: pathOf(path), data: encodeTypes(types), numbers });
+    checkRange("load", data.length, 0, limit);
+    return data;
   }
 
   /** Writes up to 64 KiB; resolves with the number of bytes written. */
   async write(handle: Handle, bytes: Uint8Array, position: number): Promise<number> {
-    return (await this.#call("write", handle, { data: bytes.subarray(0, FILE_DATA), numbers: [position] })).value;
+    const data = bytes.subarray(0, FILE_DATA);
+    const { value } = await this.#call("write", handle, { data, numbers: [position] });
+    checkRange("write", value, Math.min(1, data.length), data.length);
+    return value;
   }
 
   /** Resolves with the offset of the next data or hole; undefined if there is none. */
   async seek(handle: Handle, offset: number, what: "data" | "hole"): Promise<number | undefined> {
     try {
-      return (await this.#call("seek", handle, { numbers: [offset, what === "hole" ? 1 : 0] })).value;
+      const { value } = await this.#call("seek", handle, { numbers: [offset, what === "hole" ? 1 : 0] });
+      checkRange("seek", value, offset, Number.MAX_SAFE_INTEGER);
+      return value;
     } catch (error) {
       if (error instanceof SystemError && error.errno === ENXIO) return undefined;
       throw error;
@@ -287,6 +298,12 @@ function pathOf(path: string | Uint8Array): Uint8Array {
   const bytes = bytesOf(path);
   if (bytes.length < PATH_MAX) return bytes;
   throw new SystemError("open", ENAMETOOLONG, objectOf(path));
+}
+
+/** Checks an answer that loops and buffers depend on: who has taken over a server may answer anything. */
+function checkRange(call: FileCall, value: number, least: number, most: number): void {
+  if (value >= least && value <= most) return;
+  throw new AgentError("internal", `file server: ${call} answered ${value}, not ${least} to ${most}`);
 }
 
 const bytesOf = (text: string | Uint8Array): Uint8Array => (typeof text === "string" ? Buffer.from(text) : text);
