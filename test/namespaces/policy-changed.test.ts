@@ -1,11 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { expect, it } from "vitest";
+import { bindUnix } from "../../agent/kernel/sys/listeners.ts";
+import { openSys } from "../../agent/kernel/sys/sys.ts";
 import { openForward } from "../../host/client/streams/forward.ts";
 import { streamsAddress } from "../../host/client/streams/streams-address.ts";
 import { codec } from "../../proto/codec.ts";
 import { guestd } from "../../proto/gen/messages.js";
 import { type FrameType, STREAM } from "../../proto/stream-frame.ts";
+import { childrenOf } from "../init/testing/children-of.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { RawStreams } from "../scenarios/raw-streams.ts";
@@ -76,5 +80,30 @@ describeInNamespaces("a policy that forbids everything", () => {
     // Input isn't denied; what it makes the process print is.
     await pod.client.agent.writeStdin({ container_id: reading, exec_id: reading, data: Buffer.from("secret") });
     expect(Buffer.from((await read).data).toString()).toBe("");
+  });
+
+  it("refuses a forward whose target accepts it only afterwards", async () => {
+    await using machine = await startHostAgent();
+    await using client = await machine.connect();
+    const sys = openSys();
+    const path = `${machine.directory}/full.sock`;
+    const listener = bindUnix(path);
+    sys.listen(listener, 1);
+    const clients = [connect(path), connect(path)]; // fill its backlog
+    try {
+      await Promise.all(clients.map((each) => once(each, "connect")));
+      const before = childrenOf(await machine.initPid()).length;
+      await using raw = await RawStreams.connect(streamsAddress(machine.address));
+      const request = { version: 1, id: randomBytes(16), path };
+      raw.send("forward", STREAM.process, 0, codec("guestd.v1.ForwardRequest", v1.ForwardRequest).encode(request));
+      // The file server that tries to connect, until the backlog has room.
+      await expect.poll(async () => childrenOf(await machine.initPid()).length).toBeGreaterThan(before);
+      await client.agent.setPolicy({ policy: DENY_ALL });
+      sys.close(sys.accept(listener) ?? -1);
+      expect(await raw.error()).toMatch(/^permission-denied: ForwardRequest is blocked by policy/);
+    } finally {
+      for (const each of clients) each.destroy();
+      sys.close(listener);
+    }
   });
 });

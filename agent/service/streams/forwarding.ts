@@ -98,7 +98,9 @@ export class Forwarding {
     const request = decode(forwardRequest, Uint8Array.from(payload)); // is kept; a frame is a view of what was read with it
     checkVersion("forward", request.version);
     const id = idOf(request.id);
-    const checkAgain = () => this.#agent.policy.check("Forward", "ForwardRequest", request);
+    const { policy } = this.#agent;
+    const { version } = policy;
+    const checkAgain = () => policy.check("Forward", "ForwardRequest", request);
     checkAgain();
     if (request.udp) {
       if (this.#flows.size >= MAX_FLOWS) throw tooMany(`${MAX_FLOWS} UDP flows`);
@@ -109,9 +111,20 @@ export class Forwarding {
     this.#opening++;
     try {
       const target = await this.#connect(request);
+      if (version !== policy.version) this.#checkOpened(target, checkAgain);
       return request.udp ? { kind: "udp", target, checkAgain } : { kind: "stream", id, target, checkAgain };
     } finally {
       this.#opening--;
+    }
+  }
+
+  /** Closes a connection that the policy, which has changed meanwhile, denies, and throws its reason. */
+  #checkOpened(target: Fd, checkAgain: () => void): void {
+    try {
+      checkAgain();
+    } catch (error) {
+      this.#sys.close(target);
+      throw error;
     }
   }
 
