@@ -7,7 +7,13 @@ const RANGES: Readonly<Record<Exclude<AddressKind, "public">, readonly string[]>
   // 0.0.0.0 and :: are this machine, too.
   loopback: ["127.0.0.0/8", "0.0.0.0/8", "::1/128", "::/128"],
   "link-local": ["169.254.0.0/16", "fe80::/10"],
-  private: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10"],
+  private: [
+    ...["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10"],
+    // A cloud's services are at 192.0.0.192; 198.18.0.0/15 is for tests within networks.
+    ...["192.0.0.0/24", "198.18.0.0/15"],
+    // Own gateways of a network to IPv4, and 6to4.
+    ...["64:ff9b:1::/48", "2002::/16"],
+  ],
 };
 
 const LISTS = Object.entries(RANGES).map(([kind, ranges]) => {
