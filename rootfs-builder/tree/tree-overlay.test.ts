@@ -26,7 +26,11 @@ describe("layers on a tree", () => {
   test("keep owners, modes, extended attributes and hard links", async () => {
     const pax = { "SCHILY.xattr.user.a": "b" };
     const tree = await apply([
-      [{ ...file("a", "x", 0o4750), uid: 7, gid: 8, pax }, hardLink("b", "a"), { ...directory("d", 0o1777), gid: 5 }],
+      [
+        { ...file("a", "x", 0o4750), uid: 7, gid: 8, pax },
+        hardLink("b", "a"),
+        { ...directory("d", 0o1777), uid: 0, gid: 5 },
+      ],
     ]);
     expect(tree.get("a")).toMatchObject({ type: "file", mode: 0o4750, uid: 7, gid: 8 });
     expect(tree.get("a")?.xattrs?.get("user.a")).toEqual(new Uint8Array(Buffer.from("b")));

@@ -41,7 +41,7 @@ test("pull, images and rmi", { timeout: 300_000 }, async () => {
   expect((await run("images", "-q", "--no-trunc", `${registry.host}/test/image`)).stdout).toBe(`${digest}\n`);
   expect((await run("images", "-q", "busybox")).stdout).toBe("");
   expect((await run("images", named("2"))).stdout).toMatch(
-    new RegExp(`\n${registry.host}/test/image  2 +${digest.slice(7, 19)} +\\d+ s +\\d+ B\n$`),
+    new RegExp(`\n${registry.host}/test/image  2 +${digest.slice(7, 19)} +\\d+ (s|min) +\\d+ B\n$`),
   );
   expect(await run("rmi", named("1"))).toEqual({ stdout: `${named("1")}\n`, stderr: "", code: 0 });
   expect((await run("rmi", digest.slice(7, 20))).code).toBe(0);
