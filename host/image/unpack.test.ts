@@ -170,9 +170,7 @@ test("rejects a truncated layer", async () => {
   using temporary = temporaryDirectory();
   const tar = await packTar([file("a", "x".repeat(5000))]);
   const layers = [layerOfBytes(tar.subarray(0, 3000))];
-  await expect(unpack({ layers }, join(temporary.path, "r"))).rejects.toThrow(
-    /[Uu]nexpected end|Writable stream closed/,
-  );
+  await expect(unpack({ layers }, join(temporary.path, "r"))).rejects.toThrow(/entry "a": Unexpected end of data$/);
 });
 
 test("refuses layers that need more than the limit, all together", async () => {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { extract } from "tar-stream";
 import { expect, test } from "vitest";
 import { directory, file, headerOf, layerOfBytes } from "../../image/testing/layers.ts";
@@ -45,6 +46,27 @@ test("passes an error of the source to the caller", async () => {
     for await (const { content } of tarEntries(source())) for await (const _ of content);
   };
   await expect(read()).rejects.toThrow("disk on fire");
+});
+
+test.each([
+  ["is cut off", undefined, "Unexpected end of data"],
+  ["fails", new Error("disk on fire"), "disk on fire"],
+])("says why to a caller who begins to read a content after the source %s", async (_what, failure, message) => {
+  const tar = await packTar([file("a", "x".repeat(5000))]);
+  const ended = Promise.withResolvers<void>();
+  async function* source() {
+    yield tar.subarray(0, 600);
+    ended.resolve();
+    if (failure !== undefined) throw failure;
+  }
+  const read = async () => {
+    for await (const { content } of tarEntries(source())) {
+      await ended.promise;
+      for (let turn = 0; turn < 20; turn++) await setImmediate();
+      for await (const _ of content);
+    }
+  };
+  await expect(read()).rejects.toThrow(message);
 });
 
 test("refuses a tar without an end mark if one is required, and accepts one of only zeros as empty", async () => {

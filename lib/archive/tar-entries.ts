@@ -37,6 +37,7 @@ export async function* tarEntries(
   const parser = extract({ allowUnknownFormat: true, filenameEncoding } as Parameters<typeof extract>[0]);
   const internals = parser as unknown as Internals;
   const takeRecords = catchRecords(internals);
+  const whyFailed = keepError(parser);
   const fed = feed(source, parser);
   fed.catch((error: Error) => parser.destroy(error));
   try {
@@ -45,7 +46,7 @@ export async function* tarEntries(
       if (!Number.isSafeInteger(entry.header.size)) throw new Error("Invalid header: its size is not a number");
       const records = takeRecords();
       const header = { ...entry.header, records, xattrs: xattrsOf(records) } as unknown as TarHeader;
-      yield { header, content: entry as AsyncIterable<Uint8Array> };
+      yield { header, content: contentOf(entry, whyFailed) };
       entry.resume();
     }
     const bytes = await fed;
@@ -54,6 +55,28 @@ export async function* tarEntries(
   } finally {
     parser.destroy();
   }
+}
+
+/** Yields an entry's bytes. One that is read after the parser has failed would only say that it was destroyed. */
+async function* contentOf(entry: AsyncIterable<unknown>, whyFailed: () => Promise<Error | undefined>) {
+  try {
+    yield* entry as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    throw (await whyFailed()) ?? error;
+  }
+}
+
+/** Keeps the first error of a parser. Returns a function that resolves with it once a failing parser has closed. */
+function keepError(parser: Extract): () => Promise<Error | undefined> {
+  let failure: Error | undefined;
+  const closed = new Promise<void>((resolve) => parser.once("close", resolve));
+  parser.on("error", (error) => {
+    failure ??= error;
+  });
+  return async () => {
+    await closed; // an entry fails only with its parser
+    return failure;
+  };
 }
 
 /**
