@@ -61,6 +61,13 @@ describe("refuses", () => {
     expect(() => decoded(update)).toThrow(expect.objectContaining({ kind: "internal", message: line }));
   });
 
+  test("a moment that no Date has", () => {
+    const [event, time] = [codec("guestd.v1.Event", guestd.v1.Event), codec("guestd.v1.Time", guestd.v1.Time)];
+    expect(answers.time.decode(time.encode({ ms: 8.64e15 }))).toEqual({ ms: 8.64e15 });
+    expect(() => answers.time.decode(time.encode({ ms: 8.64e15 + 1 }))).toThrow("8640000000000001 ms is no date");
+    expect(() => answers.event.decode(event.encode({ ms: 8.64e15 + 1 }))).toThrow("8640000000000001 ms is no date");
+  });
+
   test("a long name", () => {
     const ports = codec("guestd.v1.ListeningPorts", guestd.v1.ListeningPorts);
     const long = ports.encode({ ports: [{ address: "a".repeat(1025) }] });

@@ -1,5 +1,5 @@
 import { visibleLine } from "../../visible.ts";
-import { FIELD_RULES, MAX_BYTES, MAX_CHARACTERS, MAX_ITEMS, type Rule } from "./field-rules.ts";
+import { FIELD_RULES, MAX_BYTES, MAX_CHARACTERS, MAX_DATE, MAX_ITEMS, type Rule } from "./field-rules.ts";
 
 /** A field that no agent of ours would send. The message is one line that names it. */
 class AnswerError extends Error {
@@ -19,6 +19,7 @@ export function checkAnswer<T>(name: string, message: T): T {
 function checked(value: unknown, rule: Rule, isExact: boolean, path: Path): unknown {
   if (typeof value === "string") return checkedText(value, rule, path);
   if (typeof value === "number" && isExact && !Number.isSafeInteger(value)) throw refusal(path, `${value} is no count`);
+  if (typeof value === "number" && rule === "date" && value > MAX_DATE) throw refusal(path, `${value} ms is no date`);
   if (typeof value !== "object" || value === null) return value;
   if (value instanceof Uint8Array) {
     if (rule !== "data" && value.length > MAX_BYTES)

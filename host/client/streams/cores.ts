@@ -143,9 +143,7 @@ function retrying(what: string, { giveUpMs, signal }: CoresOptions) {
 function coreOf(message: guestd.v1.CoreDump): CoreDump {
   const { id, ms, container_id: container, exec_id: exec, pid, own_pid: ownPid } = message;
   const { signal, uid, gid, command, size, cut } = message;
-  const time = new Date(ms);
-  if (!Number.isSafeInteger(id + size) || Number.isNaN(time.getTime())) {
-    throw new RpcError("internal", `core dumps: the agent sent number ${id} with size ${size} and time ${ms}`);
-  }
-  return { id, time, container, exec, pid, ownPid, signal, uid, gid, command, size, cut };
+  if (!Number.isSafeInteger(id + size))
+    throw new RpcError("internal", `core dumps: the agent sent number ${id} with size ${size}`);
+  return { id, time: new Date(ms), container, exec, pid, ownPid, signal, uid, gid, command, size, cut };
 }

@@ -129,10 +129,9 @@ function take({ type, offset, payload }: StreamFrame, position: Position): Guest
     case "event": {
       const event = answers.event.decode(payload);
       const { container_id: container, exec_id: exec, code, signal, generation } = event;
+      if (offset < (position.next ?? 0))
+        throw new RpcError("internal", `events: the agent sent event ${offset} out of order`);
       const time = new Date(event.ms);
-      if (offset < (position.next ?? 0) || Number.isNaN(time.getTime())) {
-        throw new RpcError("internal", `events: the agent sent event ${offset} out of order or without a time`);
-      }
       position.next = offset + 1;
       const type = NAMES.get(event.type) ?? `unknown-${event.type}`;
       const { core_id: id, core_size: size, core_cut: cut } = event;
