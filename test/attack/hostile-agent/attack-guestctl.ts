@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StateStore } from "../../../host/state/state-store.ts";
@@ -16,6 +16,7 @@ import type { StreamManner } from "./hostile-streams.ts";
 import { CONNECTED } from "./mcp-lines.ts";
 
 const sdkCaller = join(import.meta.dirname, "sdk-call.ts");
+const conversation = join(import.meta.dirname, "../../recordings/run.jsonl");
 const mcpCaller = join(import.meta.dirname, "mcp-call.ts");
 /** How long a command may run once it has reached the agent, ms: an endless one is then interrupted. */
 const RUN_MS = 1500;
@@ -26,6 +27,7 @@ const TOOL_MS = 5000;
 const CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]/;
 
 export interface Attacked extends AttackedProgram {
+  readonly manner: StreamManner;
   /** Names of files that appeared or changed outside of the folder that the command was given. */
   readonly strayFiles: readonly string[];
   /** The first control character of its output, with what is around it. */
@@ -60,32 +62,37 @@ export class AttackedHost implements AsyncDisposable {
 
   /** Runs a line of guestctl against the agent in one manner. */
   guestctl(line: Line, manner: StreamManner): Promise<Attacked> {
-    return this.#attack([launcher, ...line.words], line.isRaw ?? false, manner, line.use);
+    return this.#attack([launcher, ...line.words], manner, line);
   }
 
   /** Runs a call of the SDK in a program that prints nothing but its error. */
   sdk(call: string, manner: StreamManner): Promise<Attacked> {
-    return this.#attack([sdkCaller, "ADDRESS", call, "COPIED"], false, manner);
+    return this.#attack([sdkCaller, "ADDRESS", call, "COPIED"], manner);
   }
 
   /** Runs a tool of MCP in a program that prints its results and errors. The agent is plausible until it has a sandbox. */
   mcp(tool: string, manner: StreamManner): Promise<Attacked> {
-    return this.#attack([mcpCaller, "ADDRESS", tool, "COPIED"], false, "plausible", async ({ child, printed }) => {
+    const use: Line["use"] = async ({ child, printed }) => {
       await until(child, () => printed.stdout.startsWith(CONNECTED) || undefined);
       this.agent.manner = manner;
       child.stdin?.end();
       await sleep(TOOL_MS);
-    });
+    };
+    return this.#attack([mcpCaller, "ADDRESS", tool, "COPIED"], "plausible", { use });
   }
 
-  async #attack(words: readonly string[], isRaw: boolean, manner: StreamManner, use?: Line["use"]): Promise<Attacked> {
+  async #attack(
+    words: readonly string[],
+    manner: StreamManner,
+    { isRaw, env = {}, use }: Pick<Line, "isRaw" | "env" | "use"> = {},
+  ): Promise<Attacked> {
     this.#record();
     const copied = join(this.folder, "copied");
     rmSync(copied, { recursive: true, force: true });
     mkdirSync(copied);
     writeFileSync(join(copied, "file"), "content");
     writeFileSync(join(copied, "image.tar"), this.#image);
-    writeFileSync(join(copied, "conversation.jsonl"), "");
+    copyFileSync(conversation, join(copied, "conversation.jsonl"));
     const places: Readonly<Record<string, string>> = { ADDRESS: this.agent.address, COPIED: copied };
     const line = words.map((word) =>
       word.replace(/^(ADDRESS|COPIED)|(?<=^unix:\/\/)COPIED/, (name) => places[name] ?? name),
@@ -93,7 +100,7 @@ export class AttackedHost implements AsyncDisposable {
     const before = this.#files();
     const { reached } = this.agent.begin(manner);
     const program = await attackProgram(line, {
-      ...{ folder: this.folder, reached, runMs: RUN_MS },
+      ...{ folder: this.folder, reached, runMs: RUN_MS, env },
       use: use && ((child, printed) => use({ child, printed, copied, home: this.folder })),
     });
     this.agent.drop();
@@ -102,7 +109,7 @@ export class AttackedHost implements AsyncDisposable {
     const printed = isRaw ? program.stderr : `${program.stdout}${program.stderr}`;
     const at = CONTROLS.exec(printed)?.index;
     const control = at === undefined ? undefined : JSON.stringify(printed.slice(Math.max(at - 40, 0), at + 20));
-    return { ...program, strayFiles, control };
+    return { ...program, manner, strayFiles, control };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -139,6 +146,7 @@ export class AttackedHost implements AsyncDisposable {
     this.#store.processes.write(GUEST, {
       ...{ container: CONTAINER, exec: CONTAINER, args: ["sleep", "1000"], image: "image", terminal: false },
       ...{ startedAt: new Date(0).toISOString(), rootfs: this.folder, env: [], cwd: "/", user: "0" },
+      request: { words: ["ls"], flags: { address, rootfs: "/rootfs" } },
     });
   }
 }

@@ -11,6 +11,8 @@ export interface Line {
   readonly words: readonly string[];
   /** True if stdout is a process's own output, or an archive or packets, which are passed on as they are. */
   readonly isRaw?: true;
+  /** Environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
   /** A client of the command. */
   readonly use?: (program: UsedProgram) => Promise<void>;
 }
@@ -49,7 +51,7 @@ export const GUESTCTL_LINES: Readonly<Record<string, readonly Line[] | string>> 
   "ssh-proxy": [{ words: ["ssh-proxy", ...here, CONTAINER], isRaw: true, use: useSftp }],
   ports: [{ words: ["ports", ...here, CONTAINER] }, { words: ["ports", ...here, "--follow", CONTAINER] }],
   ps: [{ words: ["ps", ...here] }],
-  inspect: [{ words: ["inspect", CONTAINER] }],
+  inspect: "it prints guestctl's own records",
   stats: [
     { words: ["stats", ...here] },
     { words: ["stats", ...here, CONTAINER] },
@@ -66,6 +68,7 @@ export const GUESTCTL_LINES: Readonly<Record<string, readonly Line[] | string>> 
     { words: ["logs", ...here, CONTAINER], isRaw: true },
     { words: ["logs", ...here] },
     { words: ["logs", ...here, "-f", CONTAINER], isRaw: true },
+    { words: ["logs", ...here, "-t", "--tail", "100000", CONTAINER], isRaw: true },
   ],
   events: [{ words: ["events", ...here, "--since", "1"] }, { words: ["events", ...here, "--json"] }],
   cores: [{ words: ["cores", "ls", ...here] }, { words: ["cores", "get", ...here, "2", "-o", "COPIED/core"] }],
@@ -76,12 +79,13 @@ export const GUESTCTL_LINES: Readonly<Record<string, readonly Line[] | string>> 
   unpause: [{ words: ["unpause", ...here, CONTAINER] }],
   update: [{ words: ["update", ...here, "--memory", "64m", CONTAINER] }],
   rm: [{ words: ["rm", ...here, CONTAINER] }],
-  start: [{ words: ["start", CONTAINER] }],
+  // The process that it starts in the background.
+  start: [{ words: ["start", CONTAINER], isRaw: true, env: { GUESTCTL_BACKGROUND: CONTAINER } }],
   restart: [{ words: ["restart", CONTAINER] }],
   boot: "it starts a guest; what it calls, run calls",
   template: "its guests are of the user's image, before any container runs in them",
-  snapshot: [{ words: ["snapshot", GUEST, "name"] }],
-  fork: [{ words: ["fork", GUEST] }],
+  snapshot: "it asks the guest's keeper",
+  fork: "it asks the guest's keeper",
   stop: [{ words: ["stop", ...here, CONTAINER] }],
   upgrade: [{ words: ["upgrade", ...here, "--image"] }],
   agent: [{ words: ["agent", "kill", ...here] }],

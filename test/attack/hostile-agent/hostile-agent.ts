@@ -13,6 +13,7 @@ export const MANNERS = [
   "bytes",
   "many",
   "numbers",
+  "counts",
   "half",
   "silent",
   "errors",

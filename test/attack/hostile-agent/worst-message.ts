@@ -9,7 +9,10 @@ const MANY = 20_000;
 export const EVIL = "--help\n\u001b]0;evil\u0007\u009b2J../../evil";
 
 /** Ways to fill a message: everything plausible, or one kind of value at its worst. */
-export type Manner = "plausible" | "names" | "long" | "bytes" | "many" | "numbers";
+export type Manner = "plausible" | "names" | "long" | "bytes" | "many" | "numbers" | "counts";
+
+/** Numbers of fields of 64 bits: refused at once, or the largest that are exact. */
+const LARGE: Partial<Record<Manner, number>> = { numbers: 2 ** 62, counts: Number.MAX_SAFE_INTEGER };
 
 let root: protobuf.Root | undefined;
 
@@ -46,12 +49,13 @@ function fieldsOf(type: protobuf.Type, manner: Manner, size: number, depth: numb
 function fieldOf({ name, type, resolvedType }: protobuf.Field, manner: Manner, size: number, depth: number): unknown {
   if (resolvedType instanceof protobuf.Type)
     return depth > MAX_DEPTH ? undefined : fieldsOf(resolvedType, manner, Math.floor(size / 4), depth + 1);
-  if (resolvedType instanceof protobuf.Enum) return manner === "numbers" ? 2 ** 31 - 1 : 1;
+  if (resolvedType instanceof protobuf.Enum) return LARGE[manner] === undefined ? 1 : 2 ** 31 - 1;
   const long = Math.max(Math.floor(size / 4), 1);
   if (type === "string")
-    return { plausible: "web", names: EVIL, long: "a".repeat(long), bytes: "web", many: "web", numbers: "7" }[manner];
+    return manner === "names" ? EVIL : manner === "long" ? "a".repeat(long) : manner === "numbers" ? "7" : "web";
   if (type === "bytes") return Buffer.alloc(manner === "bytes" ? long : 8, "b");
   if (type === "bool") return true;
   if (name === "end" && manner === "plausible") return 2 ** 45; // an output's, which then never comes
-  return manner === "numbers" ? (/64/.test(type) ? 2 ** 62 : 2 ** 31 - 1) : 2;
+  const large = LARGE[manner];
+  return large === undefined ? 2 : /64/.test(type) ? large : 2 ** 31 - 1;
 }
