@@ -3,7 +3,7 @@ import { RESOLVE_BENEATH } from "../kernel/constants.ts";
 import { SystemError } from "../kernel/error.ts";
 import type { Served } from "../kernel/files/contained-files.ts";
 import { FILE_DATA } from "../kernel/files/file-protocol.ts";
-import { stepsOf, writePart } from "../kernel/files/write-whole.ts";
+import { stepsOf, writeWhole } from "../kernel/files/write-whole.ts";
 import type { EnteredMounts } from "./contained-tree.ts";
 
 /** Returns the calls for copying a tree, made by a file server. */
@@ -40,7 +40,12 @@ export function servedTree(files: Served, mounts: EnteredMounts): TreeFiles {
     listXattrs: (handle) => unless(["ENOTSUP", "EOPNOTSUPP"], [], files.listXattrs(handle)),
     getXattr: (handle, name) =>
       unless(["ENODATA", "ENOTSUP", "EOPNOTSUPP", "ERANGE"], undefined, files.getXattr(handle, name)),
-    write: (handle, pieces, position) => writePart(files, used(handle), joined(pieces), position),
+    async write(handle, pieces, position) {
+      const bytes = joined(pieces);
+      await writeWhole(files, used(handle), bytes, position);
+      return bytes.length;
+    },
+    place: (dir, temporary, name, file) => files.place(dir, temporary, name, file),
     truncate: (handle, length) => files.truncate(used(handle), length),
     chown: (handle, uid, gid) => files.chown(used(handle), uid, gid),
     chmod: (handle, mode) => files.chmod(used(handle), mode),

@@ -1,12 +1,13 @@
 import { O_DIRECTORY, O_NOFOLLOW, O_PATH, S_IFDIR, S_IFLNK, S_IFMT } from "../kernel/constants.ts";
 import { AgentError, describeErrno, SystemError } from "../kernel/error.ts";
 import { type ContainedFiles, guestRoot, type Served } from "../kernel/files/contained-files.ts";
-import type { Handle } from "../kernel/files/served-files.ts";
+import { FILE_DATA } from "../kernel/files/file-protocol.ts";
+import { type Handle, ROOT } from "../kernel/files/served-files.ts";
 import { invalidArgument, quoted } from "../kernel/invalid-argument.ts";
 import { LockByName } from "../kernel/wait/lock.ts";
 import { clearTemporary, receiveChunk, temporaryName } from "./receive-chunk.ts";
 import { openSharedParent } from "./shared-parent.ts";
-import { namesBelow, openBeneath, openSharedRoot, ownerOf, SHARED_ROOT } from "./shared-path.ts";
+import { BENEATH, namesBelow, openBeneath, openSharedRoot, ownerOf, SHARED_ROOT } from "./shared-path.ts";
 
 /** A directory, a link or one chunk of a file, to be put below the shared root. */
 export interface CopiedFile {
@@ -46,7 +47,10 @@ export async function copyFile(
     const names = namesBelow(root, file.path);
     check(file);
     const owner = ownerOf(root, names, (file.mode & S_IFMT) === S_IFDIR);
-    const putIn = (files: Served) => files.using(openSharedRoot(files, root), (top) => put(files, file, top, names));
+    const putIn = async (files: Served) => {
+      if (await placeAtOnce(files, file, root, names)) return;
+      await files.using(openSharedRoot(files, root), (top) => put(files, file, top, names));
+    };
     await locks.run(owner, () => contained.use(guestRoot(owner), putIn));
   } catch (error) {
     throw named(file.path, error);
@@ -61,6 +65,28 @@ function check({ mode, fileSize, offset, data }: CopiedFile): void {
     if (data.length > MAX_TARGET) throw invalidArgument(`the link target is longer than ${MAX_TARGET} bytes`);
   } else if ((mode & S_IFMT) !== S_IFDIR && offset + data.length > fileSize) {
     throw invalidArgument(`${data.length} bytes at offset ${offset} exceed the file_size of ${fileSize}`);
+  }
+}
+
+/** Writes a small file in one round trip. Resolves with false, and leaves nothing, if that takes more than one. */
+async function placeAtOnce(
+  files: Served,
+  { mode, uid, gid, offset, fileSize, data, again }: CopiedFile,
+  root: string,
+  names: readonly string[],
+): Promise<boolean> {
+  const isLarge = offset > 0 || data.length < fileSize || data.length > FILE_DATA;
+  if (isLarge || again === true || [S_IFDIR, S_IFLNK].includes(mode & S_IFMT)) return false;
+  const name = names.at(-1) ?? "";
+  const file = { content: data, owner: { uid, gid }, mode: mode & PERMISSIONS };
+  const parent = names.slice(0, -1).join("/") || ".";
+  const place = (dir: Handle) => files.place(dir, temporaryName(name), Buffer.from(name), file);
+  try {
+    await files.within(ROOT, root, (top) => files.within(top, parent, place, BENEATH));
+    return true;
+  } catch (error) {
+    if (error instanceof SystemError) return false;
+    throw error;
   }
 }
 

@@ -12,6 +12,9 @@ const INNER = "passthrough";
 
 const MAX_PATH = 4095;
 
+/** Resolution of a path of the shared root: no link leads outside, not even temporarily. */
+export const BENEATH = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+
 /** Splits a path below `root` into names. Throws unless the path begins with `root` and can only lead below it. */
 export function namesBelow(root: string, path: string): readonly [string, ...string[]] {
   const refuse = (why: string) => invalidArgument(`path ${quoted(path, 200)} ${why}`);
@@ -60,7 +63,7 @@ export async function openBeneath(
   flags: number,
 ): ReturnType<Served["open"]> {
   try {
-    return await files.open(dir, names.join("/"), flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+    return await files.open(dir, names.join("/"), flags, BENEATH);
   } catch (error) {
     if (!(error instanceof SystemError) || error.code !== "EXDEV") throw error;
     throw invalidArgument(`a link on the way to ${JSON.stringify(names.join("/"))} leads outside`);

@@ -29,19 +29,29 @@ export class MemberAttributes {
 
   /** Sets owner, mode, extended attributes and times of an open file or directory. */
   async setAll(fd: number, member: Member): Promise<void> {
-    const { files, keepPrivileges, umask = 0 } = this.#options;
+    const { files } = this.#options;
     await this.setOwner(fd, member);
-    await files.chmod(fd, member.mode & ~umask & (keepPrivileges ? ~0 : ~SET_ID));
+    await files.chmod(fd, this.modeOf(member));
     await this.#setXattrs(fd, member);
     await files.setTimes(fd, member.atime, member.mtime);
   }
 
   /** Sets the owner of an open file, or of a link (O_PATH). Must come before the mode: it clears set-id bits. */
-  async setOwner(fd: number, { uid, gid }: Member): Promise<void> {
-    const { files, owners, mapUid = same, mapGid = same } = this.#options;
-    if (owners === "mine") return;
-    const [user, group] = owners === "keep" ? [mapUid(uid), mapGid(gid)] : [owners.uid, owners.gid];
-    await files.chown(fd, user, group);
+  async setOwner(fd: number, member: Member): Promise<void> {
+    const owner = this.ownerOf(member);
+    if (owner !== undefined) await this.#options.files.chown(fd, owner.uid, owner.gid);
+  }
+
+  /** Returns undefined if the owner stays. */
+  ownerOf({ uid, gid }: Member): { readonly uid: number; readonly gid: number } | undefined {
+    const { owners, mapUid = same, mapGid = same } = this.#options;
+    if (owners === "mine") return undefined;
+    return owners === "keep" ? { uid: mapUid(uid), gid: mapGid(gid) } : owners;
+  }
+
+  modeOf({ mode }: Member): number {
+    const { keepPrivileges, umask = 0 } = this.#options;
+    return mode & ~umask & (keepPrivileges ? ~0 : ~SET_ID);
   }
 
   async #setXattrs(fd: number, { xattrs }: Member): Promise<void> {

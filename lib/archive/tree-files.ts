@@ -18,6 +18,15 @@ export interface TreeStat {
   readonly ctimeNs: bigint;
 }
 
+/** A file that is written in one step. */
+export interface PlacedFile {
+  readonly content: Uint8Array;
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  readonly mode: number;
+  /** Nanoseconds since 1970. */
+  readonly times: { readonly access: bigint; readonly change: bigint };
+}
+
 /**
  * Calls for a tree of files. A handle is an open file, a name is the bytes of one entry of a directory. Nothing follows a
  * link. Each call throws, or rejects with, an error that has a `code` ("ENOENT") and an `errno`.
@@ -63,6 +72,11 @@ export interface TreeFiles {
   mkdir(dir: number, name: Uint8Array): Answer<void>;
   symlink(target: Uint8Array, dir: number, name: Uint8Array): Answer<void>;
   link(fromDir: number, from: Uint8Array, dir: number, name: Uint8Array): Answer<void>;
+  /**
+   * Creates a file of at most 16 KiB under a temporary name, and renames it: one step where each call takes a round trip. Fails
+   * with code "EEXIST" if the temporary name exists; leaves nothing then.
+   */
+  place?(dir: number, temporary: Uint8Array, name: Uint8Array, file: PlacedFile): Answer<void>;
   /** Renames an entry within its directory, over what has the new name. */
   rename(dir: number, from: Uint8Array, to: Uint8Array): Answer<void>;
   /** Removes an entry that is no directory. */

@@ -183,6 +183,9 @@ export class TreeSink {
     const { size, from } = member;
     const incomplete = incompleteName(this.#options.id, member);
     if (from === 0) await this.discard();
+    if (this.#files.place !== undefined && isSmall(member)) {
+      return await this.#placeFile(this.#files.place, { dir, name, incomplete }, member, content, start);
+    }
     const fd =
       from > 0
         ? await continueFile(this.#files, dir, incomplete, from)
@@ -205,6 +208,29 @@ export class TreeSink {
       await this.#release();
     } finally {
       await this.#files.close(fd);
+    }
+  }
+
+  /** Writes a small file in one step, once all of it has arrived. */
+  async #placeFile(
+    place: NonNullable<TreeFiles["place"]>,
+    { dir, name, incomplete }: { readonly dir: number; readonly name: Buffer; readonly incomplete: Buffer },
+    member: Member,
+    pieces: ReadMember["content"],
+    start: number,
+  ): Promise<void> {
+    this.#options.onPart?.(member, 0);
+    this.#report(start, isContinuable(member));
+    const content = Buffer.alloc(member.size);
+    for await (const { offset, bytes } of pieces) content.set(bytes, offset);
+    const [owner, mode] = [this.#attributes.ownerOf(member), this.#attributes.modeOf(member)];
+    const file = { content, owner, mode, times: { access: member.atime, change: member.mtime } };
+    try {
+      await place(dir, incomplete, name, file);
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST") throw error;
+      await removeFile(this.#files, dir, incomplete);
+      await place(dir, incomplete, name, file);
     }
   }
 
@@ -288,6 +314,13 @@ export class TreeSink {
     this.#leftOut.set(kind, (this.#leftOut.get(kind) ?? 0) + 1);
   }
 }
+
+/** True for a file without holes and attributes that isn't continued. */
+const isSmall = ({ size, from, parts, xattrs }: Member): boolean =>
+  from === 0 &&
+  size <= SMALL &&
+  xattrs.size === 0 &&
+  parts.reduce((sum, { start, end }) => sum + end - start, 0) === size;
 
 /** True for files that an interrupted archive may continue in the middle. */
 const isContinuable = ({ version }: Member): boolean => version !== "";

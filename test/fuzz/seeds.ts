@@ -71,6 +71,9 @@ function fileSessions(): Buffer[] {
     { call: "load", handle: 5, name, numbers: [0, 16, 4096, 0], data: encodeTypes([1, 0]) },
     { call: "load", handle: 0, name, numbers: [0, 16, 65_536, 1], data: encodeTypes([0]) },
     { call: "close", handle: 1 },
+    { call: "create", handle: 0, other: 6, name, numbers: [0o600] },
+    { call: "write", handle: 6, numbers: [0], data: Buffer.alloc(300, 1), linked: true },
+    { call: "rename", handle: 0, other: 0, name, data: name, numbers: [0], linked: true },
   ];
   const sent = ({ call }: FileRequest) => (["bind", "connect", "adopt"].includes(call) ? 1 : 0);
   const step = (request: FileRequest, kernel: readonly number[]) => {

@@ -1,4 +1,13 @@
-import { mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { O_DIRECTORY, O_PATH } from "../../agent/kernel/constants.ts";
@@ -52,6 +61,42 @@ describeFileServers("a file server", (on) => {
     });
     expect(readdirSync(on.directory, { recursive: true }).sort()).toEqual(["dir", "dir/moved", "file", "symlink"]);
     expect(readFileSync(at("file"), "latin1")).toBe("\0\0\0content\0\0");
+  });
+
+  test("places a whole file with its attributes in one step, over a file or link of its name", async () => {
+    mkdirSync(at("dir"));
+    symlinkSync("dir", at("name"));
+    const file = {
+      content: name("content"),
+      owner: { uid: 7, gid: 8 },
+      mode: 0o4640,
+      times: { access: -1n, change: 5n },
+    };
+    await use(async (files) => {
+      await files.place(ROOT, name("temporary"), name("name"), file);
+      await files.place(ROOT, name("temporary"), name("empty"), { content: Buffer.alloc(0), mode: 0o600 });
+      expect(files.size).toBe(0);
+    });
+    const { mode, uid, gid, atimeNs, mtimeNs } = lstatSync(at("name"), { bigint: true });
+    expect([mode, uid, gid, atimeNs, mtimeNs]).toEqual([0o104640n, 7n, 8n, -1n, 5n]);
+    expect([readFileSync(at("name"), "utf8"), readFileSync(at("empty"), "utf8")]).toEqual(["content", ""]);
+    expect(readdirSync(on.directory).sort()).toEqual(["dir", "empty", "name"]);
+  });
+
+  test("makes no step of a placed file after one that failed, and leaves nothing of its own", async () => {
+    writeFileSync(at("planted"), "theirs");
+    writeFileSync(at("name"), "before");
+    mkdirSync(at("directory"));
+    const file = { content: name("content"), owner: { uid: 7, gid: 8 }, mode: 0o600 };
+    await use(async (files) => {
+      await expect(files.place(ROOT, name("planted"), name("name"), file)).rejects.toThrow("create planted: EEXIST");
+      await expect(files.place(ROOT, name("new"), name("directory"), file)).rejects.toThrow("EISDIR");
+      await expect(files.place(4000, name("new"), name("name"), file)).rejects.toThrow("create new: EBADF");
+      expect(files.size).toBe(0);
+    });
+    expect(readdirSync(on.directory).sort()).toEqual(["directory", "name", "planted"]);
+    expect([readFileSync(at("planted"), "utf8"), readFileSync(at("name"), "utf8")]).toEqual(["theirs", "before"]);
+    expect(lstatSync(at("planted")).uid).not.toBe(7);
   });
 
   test("lists large directories in parts", async () => {

@@ -7,6 +7,8 @@ const CALLS = [
   ...["bind", "connect", "terminal", "mount", "path", "adopt", "load"],
 ] as const;
 
+/** FILE_LINKED. */
+const LINKED = 0x8000_0000;
 const REQUEST_BYTES = 56;
 export const ANSWER_BYTES = 16;
 /** Most bytes of content in one message, and handles of one server. */
@@ -27,6 +29,8 @@ export interface FileRequest {
   readonly name?: Uint8Array;
   readonly data?: Uint8Array;
   readonly numbers?: readonly (number | bigint)[];
+  /** Fails with ECANCELED if the call before it failed. */
+  readonly linked?: boolean;
 }
 
 export interface FileAnswer {
@@ -39,9 +43,9 @@ export interface FileAnswer {
 }
 
 export function encodeRequest(id: number, request: FileRequest): Buffer {
-  const { call, handle, other = 0, name = EMPTY, data = EMPTY, numbers = [] } = request;
+  const { call, handle, other = 0, name = EMPTY, data = EMPTY, numbers = [], linked = false } = request;
   const bytes = Buffer.alloc(REQUEST_BYTES + name.length + data.length);
-  bytes.writeUInt32LE(CALLS.indexOf(call) + 1, 0);
+  bytes.writeUInt32LE(CALLS.indexOf(call) + 1 + (linked ? LINKED : 0), 0);
   bytes.writeUInt32LE(id, 4);
   bytes.writeUInt32LE(handle, 8);
   bytes.writeUInt32LE(other, 12);

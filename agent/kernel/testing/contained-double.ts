@@ -75,11 +75,32 @@ function callsOf(sys: DoubleSys, top: Fd): Partial<Served> {
     );
     return opened(fd);
   };
+  const create: Served["create"] = async (dir, name) =>
+    opened(named("create", name, () => openSync(at(dir, name), "wx+", 0o600)));
+  const within: Served["within"] = async (dir, path, use, resolve) => {
+    const { handle } = await open(dir, path, O_PATH | O_DIRECTORY, resolve);
+    return await use(handle).finally(() => sys.close(handle));
+  };
   const isLink = (handle: number) => fstatSync(handle).isSymbolicLink();
   return {
     open,
     entry: (dir, name) => open(dir, name, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH),
-    create: async (dir, name) => opened(named("create", name, () => openSync(at(dir, name), "wx+", 0o600))),
+    create,
+    within,
+    async place(dir, temporary, name, { content, owner, mode }) {
+      const { handle } = await create(dir, temporary);
+      try {
+        writeSync(handle, content);
+        if (owner !== undefined) chownSync(of(handle), owner.uid, owner.gid);
+        chmodSync(of(handle), mode);
+        named("rename", temporary, () => renameSync(at(dir, temporary), at(dir, name)));
+      } catch (error) {
+        unlinkSync(at(dir, temporary));
+        throw error;
+      } finally {
+        sys.close(handle);
+      }
+    },
     close: (handle) => sys.close(handle),
     async using(opening, use) {
       const { handle, attributes } = await opening;

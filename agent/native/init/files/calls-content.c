@@ -20,7 +20,14 @@ int64_t file_read(struct server *server, const struct request *request) {
 
 int64_t file_write(struct server *server, const struct request *request) {
   int fd = fd_of(server, request->handle);
-  return value_of(syscall(SYS_pwrite64, fd, request->data, (size_t)request->data_length, request->number[0]));
+  size_t done = 0;
+  while (done < request->data_length) {
+    const uint8_t *rest = request->data + done;
+    long length = syscall(SYS_pwrite64, fd, rest, request->data_length - done, request->number[0] + done);
+    if (length <= 0) return length < 0 ? -errno : -ENOSPC;
+    done += (size_t)length;
+  }
+  return (int64_t)done;
 }
 
 int64_t file_seek(struct server *server, const struct request *request) {

@@ -6,6 +6,7 @@
  *   answer   struct file_answer, data; at most one descriptor
  *
  * Handles are chosen by the caller, who can so send calls on a file before its `open` is answered. Handle 0 is the root.
+ * A linked call is made only if the one before it succeeded, and fails with ECANCELED otherwise.
  */
 #pragma once
 
@@ -16,6 +17,7 @@
 
 enum { FILE_HANDLES = 4096, FILE_DATA = 64 << 10, FILE_NUMBERS = 4 };
 enum { FILE_MESSAGE = 64 + PATH_MAX + FILE_DATA };
+#define FILE_LINKED (UINT32_C(1) << 31) /* beside the code of a call */
 
 struct file_request {
   uint32_t call, id;
@@ -47,7 +49,7 @@ _Static_assert(sizeof(struct file_answer) == 16, "the fixed part of an answer, a
   X(list, "h1")         /* 1 to start over; answers records of getdents64(2), none at the end */                       \
   X(readlink, "hn")                                                                                                    \
   X(read, "h2")         /* position, length */                                                                         \
-  X(write, "h1D")       /* position */                                                                                 \
+  X(write, "h1D")       /* position; writes everything or fails */                                                     \
   X(seek, "h2")         /* position; 0 for data, 1 for a hole */                                                       \
   X(truncate, "h1")     /* length */                                                                                   \
   X(chown, "h2")        /* uid, gid */                                                                                 \
@@ -77,6 +79,7 @@ enum file_call { FILE_none, FILE_CALLS(FILE_CODE) FILE_count };
 /* A request that was checked. Strings end with a zero byte. */
 struct request {
   uint32_t call, id, handle, other;
+  bool linked;
   uint64_t number[FILE_NUMBERS];
   const char *name;
   const char *text; /* the data, as the name of an entry or as a target */

@@ -58,6 +58,8 @@ int request_parse(const uint8_t *bytes, size_t length, unsigned fds, struct requ
   if (length < sizeof head || length > FILE_MESSAGE) return -EBADMSG;
   memcpy(&head, bytes, sizeof head);
   out->id = head.id;
+  out->linked = (head.call & FILE_LINKED) != 0;
+  head.call &= ~FILE_LINKED;
   if (head.call <= FILE_none || head.call >= FILE_count) return -ENOSYS;
   if (head.name_length >= PATH_MAX || head.data_length > FILE_DATA) return -EBADMSG;
   if (sizeof head + head.name_length + head.data_length != length) return -EBADMSG;

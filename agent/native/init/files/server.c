@@ -14,6 +14,7 @@ void answer_bytes(struct server *server, const void *bytes, size_t length) {
 void link_name(char name[LINK_BYTES], int fd) { snprintf(name, LINK_BYTES, "%d", fd); }
 
 static int64_t run(struct server *server, const struct request *request) {
+  if (request->linked && server->failed) return -ECANCELED;
   bool opens = request_has(request->call, 'f');
   if (server->handles[request->handle] < 0) return -EBADF;
   if (request_has(request->call, 'o') && server->handles[request->other] < 0) return -EBADF;
@@ -52,7 +53,9 @@ bool server_turn(struct server *server) {
   if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) result = -EMSGSIZE;
   server->data_length = 0;
   server->given = count == 1 ? fds[0] : -1;
-  bool sent = answer(server, request.id, result == 0 ? run(server, &request) : result);
+  int64_t answered = result == 0 ? run(server, &request) : result;
+  server->failed = answered < 0;
+  bool sent = answer(server, request.id, answered);
   for (unsigned i = 0; i < count; i++) drop_fd(&fds[i]);
   return sent;
 }

@@ -15,6 +15,7 @@ struct server {
     struct file_answer head;
     uint8_t data[FILE_DATA];
   } out;
+  bool failed;        /* the last call */
   size_t data_length; /* of the answer */
   int given;          /* the request's descriptor, or -1 */
   int answered;       /* the answer's descriptor, or -1 */
