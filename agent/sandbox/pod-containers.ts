@@ -6,6 +6,7 @@ import { debugTarget, joinTarget, targetMount } from "../container/debug-target.
 import { hasCreateHooks } from "../container/hooks/hooks.ts";
 import { runHooksIgnoringFailures } from "../container/hooks/run-hooks.ts";
 import { sortNamespaces } from "../container/namespaces/namespaces.ts";
+import { hasHome } from "../container/process/home.ts";
 import { resolveUser } from "../container/process/named-user.ts";
 import type { Process } from "../container/process/process.ts";
 import { builtInHooks, clearRemains } from "../container/runtime/choose-runtime.ts";
@@ -252,6 +253,7 @@ export class PodContainers {
       throw new AgentError("already-exists", `create container ${id}: the cgroup ${cgroup} is another container's`);
     }
     const storages = foldLayers(request.storages).map(checkedMountPoint);
+    if (!hasHome(asked.process.env)) this.#kernel.contained.prepare(id);
     let record: ContainerRecord = { id, spec: asked, cgroup, storages, oomKills: 0 };
     const hooks = builtInHooks(asked);
     // These need further steps once the process exists.

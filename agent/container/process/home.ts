@@ -10,9 +10,13 @@ export async function withHome(
 ): Promise<readonly string[]> {
   const entries = new Map<string, string>();
   for (const entry of env) entries.set(nameOf(entry), entry);
-  const home = entries.get("HOME=") ?? "HOME=";
-  if (home === "HOME=") entries.set("HOME=", `HOME=${homeOf((await passwd()) ?? "", uid) ?? "/"}`);
+  if (!hasHome(env)) entries.set("HOME=", `HOME=${homeOf((await passwd()) ?? "", uid) ?? "/"}`);
   return [...entries.values()];
+}
+
+/** True if an environment sets HOME, so that no passwd is read. */
+export function hasHome(env: readonly string[]): boolean {
+  return (env.findLast((entry) => entry.startsWith("HOME=")) ?? "HOME=") !== "HOME=";
 }
 
 /** Returns an entry's name with its "=", to tell it from an entry without "=". */

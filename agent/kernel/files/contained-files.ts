@@ -48,10 +48,12 @@ export interface ContainedFiles {
    */
   use<T>(root: FileRoot, calls: (files: Served) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /**
-   * The same for calls that only read, in the directory of the root. The process serves one container after the other: there is
-   * nothing to wait for if one is idle.
+   * The same for calls that only read, in the directory of the root. One process serves all roots of a container, also those that
+   * it has before its first process.
    */
   lookUp<T>(root: FileRoot, calls: (files: Served, dir: Handle) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Starts the process for a container's look-ups, which will follow soon. */
+  prepare(container: string): void;
   /** Opens a process of its own for long work; disposing ends it. */
   open(root: FileRoot): OwnFiles;
   /** Kills such a process that a previous agent left. */

@@ -17,7 +17,6 @@ export interface ServerOptions {
   readonly init: Pick<Init, "launch" | "forget">;
   /** Id for init's table. */
   readonly id: number;
-  /** For init's table, and for whom it works at first. */
   readonly container: string;
   readonly duty: Duty;
   /** How long one call may take, ms. */
@@ -61,7 +60,7 @@ const buffer = Buffer.allocUnsafeSlow(ANSWER_BYTES + FILE_DATA);
  */
 export class FileServer {
   /** For whom it works: a root's `container`. */
-  container: string;
+  readonly container: string;
   /** Resolves once the process is gone, which takes as long as the kernel holds it. */
   readonly ended: Promise<void>;
   readonly #options: ServerOptions;

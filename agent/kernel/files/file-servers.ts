@@ -5,16 +5,15 @@ import type { Fd, Init, RestoredProcess } from "../kernel.ts";
 import { openPath } from "../open-path.ts";
 import { waitUntil } from "../wait/wait-until.ts";
 import { type ContainedFiles, type FileRoot, guestRoot, type OwnFiles, type Served } from "./contained-files.ts";
-import { FileServer, nameOf, type ServerOptions, type ServerSys } from "./file-server.ts";
-import { LookUpServers } from "./look-up-servers.ts";
+import { FileServer, nameOf, type ServerSys } from "./file-server.ts";
 import { type Handle, ROOT, ServedFiles } from "./served-files.ts";
+import type { Duty } from "./serving-plan.ts";
 
 /** How long a short call may take, and one of long work, ms. */
 const SHORT_MS = 10_000;
 const LONG_MS = 30_000;
-/** How long a shared server waits for its next user, ms, and one for look-ups. */
+/** How long a shared server waits for its next user, ms. */
 const IDLE_MS = 1000;
-const LOOK_UPS_IDLE_MS = 30_000;
 /** How long the end of a container waits for its servers, ms. */
 const END_MS = 1000;
 /** Most servers at once: in all, of one container, and of those most that file systems hold. */
@@ -22,8 +21,6 @@ const MAX_SERVERS = 128;
 const MAX_OF_ONE = 32;
 const MAX_HELD_OF_ONE = 2;
 const ESRCH = 3;
-/** Owner of the servers that look up files, while they do so for no container. */
-export const NO_CONTAINER = "/";
 
 export interface ServersOptions {
   readonly sys: ServerSys;
@@ -33,7 +30,6 @@ export interface ServersOptions {
   readonly shortMs?: number;
   readonly longMs?: number;
   readonly idleMs?: number;
-  readonly lookUpsIdleMs?: number;
 }
 
 /** A process that has not ended: a server of this agent's or of a previous one. */
@@ -54,42 +50,27 @@ export class FileServers implements ContainedFiles {
   readonly #options: ServersOptions;
   readonly #shared = new Map<string, Shared>();
   readonly #running = new Set<Running>();
-  readonly #lookUps: LookUpServers;
 
   constructor(options: ServersOptions) {
     this.#options = options;
-    this.#lookUps = new LookUpServers({
-      start: (container) => this.#startLookUps(container),
-      give: (server, container) => {
-        this.#checkRoom(container);
-        server.container = container;
-      },
-      takeBack(server) {
-        server.container = NO_CONTAINER;
-      },
-      idleMs: options.lookUpsIdleMs ?? LOOK_UPS_IDLE_MS,
-    });
   }
 
   async use<T>(root: FileRoot, calls: (files: Served) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    signal?.throwIfAborted();
-    const key = `${root.container} ${root.path}`;
-    const shared = this.#share(key, root);
-    shared.users += 1;
-    clearTimeout(shared.idle);
-    const begin = async () => calls(shared.files);
-    const result = begin().finally(() => this.#release(key, shared));
-    return await (signal === undefined ? result : waitUntil(result, signal));
+    return await this.#run(root, "everything", calls, signal);
   }
 
   async lookUp<T>(root: FileRoot, calls: (files: Served, dir: Handle) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    signal?.throwIfAborted();
-    const result = this.#lookUps.run(root.container, (files) => inRoot(this.#options.sys, files, root, calls));
-    return await (signal === undefined ? result : waitUntil(result, signal));
+    const top = guestRoot(root.container);
+    return await this.#run(top, "reading", (files) => inRoot(this.#options.sys, files, root, calls), signal);
+  }
+
+  prepare(container: string): void {
+    // A look-up reports why it can't start.
+    this.#run(guestRoot(container), "reading", async () => undefined).catch(() => undefined);
   }
 
   open(root: FileRoot): OwnFiles {
-    const server = this.#start(root, this.#options.longMs ?? LONG_MS);
+    const server = this.#start(root, "everything", this.#options.longMs ?? LONG_MS);
     return { files: new ServedFiles(server), [Symbol.dispose]: () => server.close() };
   }
 
@@ -116,10 +97,27 @@ export class FileServers implements ContainedFiles {
     });
   }
 
-  #share(key: string, root: FileRoot): Shared {
+  /** Makes calls in the server that all users of a root share for a duty. */
+  async #run<T>(
+    root: FileRoot,
+    duty: Duty,
+    calls: (files: ServedFiles) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    signal?.throwIfAborted();
+    const key = `${root.container} ${root.path} ${duty}`;
+    const shared = this.#share(key, root, duty);
+    shared.users += 1;
+    clearTimeout(shared.idle);
+    const begin = async () => calls(shared.files);
+    const result = begin().finally(() => this.#release(key, shared));
+    return await (signal === undefined ? result : waitUntil(result, signal));
+  }
+
+  #share(key: string, root: FileRoot, duty: Duty): Shared {
     const known = this.#shared.get(key);
     if (known !== undefined && !known.server.isClosed) return known;
-    const server = this.#start(root, this.#options.shortMs ?? SHORT_MS);
+    const server = this.#start(root, duty, this.#options.shortMs ?? SHORT_MS);
     const shared = { server, files: new ServedFiles(server), users: 0, idle: undefined };
     this.#shared.set(key, shared);
     return shared;
@@ -134,25 +132,13 @@ export class FileServers implements ContainedFiles {
     }, this.#options.idleMs ?? IDLE_MS).unref();
   }
 
-  #start(root: FileRoot, limitMs: number): FileServer {
-    this.#checkRoom(root.container);
-    return this.#fork({ container: root.container, duty: "everything", limitMs }, root);
-  }
-
-  #startLookUps(container: string): FileServer {
-    this.#checkRoom(container);
-    const limitMs = this.#options.shortMs ?? SHORT_MS;
-    // Named after no container in init's table: it may look up another's files when it is held.
-    const server = this.#fork({ container: NO_CONTAINER, duty: "reading", limitMs }, guestRoot(container));
-    server.container = container;
-    return server;
-  }
-
-  #fork(serving: Pick<ServerOptions, "container" | "duty" | "limitMs">, root: FileRoot): FileServer {
+  #start(root: FileRoot, duty: Duty, limitMs: number): FileServer {
     const { sys, init, newId } = this.#options;
+    const { container } = root;
+    this.#checkRoom(container);
     const fd = openRootOf(sys, root);
     try {
-      const server = new FileServer({ sys, init, id: newId(), ...serving }, fd);
+      const server = new FileServer({ sys, init, id: newId(), container, duty, limitMs }, fd);
       this.#running.add(server);
       void server.ended.then(() => this.#running.delete(server));
       return server;

@@ -49,6 +49,7 @@ export function containedDouble(sys: DoubleSys, script: Partial<Served> = {}): C
       signal?.throwIfAborted();
       return result;
     },
+    prepare: () => undefined,
     open: opened,
     abandon: () => undefined,
     end: async () => undefined,

@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import type { FileRoot } from "../../../agent/kernel/files/contained-files.ts";
-import { FileServers, NO_CONTAINER, type ServersOptions } from "../../../agent/kernel/files/file-servers.ts";
+import { FileServers, type ServersOptions } from "../../../agent/kernel/files/file-servers.ts";
 import type { InitClient } from "../../../agent/kernel/init/init-client.ts";
 import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
 import { type RelayedInit, startRelayedInit, sys } from "./relayed-init.ts";
@@ -38,7 +38,7 @@ export function describeFileServers(name: string, tests: (on: ServingInit) => vo
       on.root = { container: "c1", path: on.directory };
     });
     afterEach(async () => {
-      await Promise.all(["c1", "", NO_CONTAINER].map((container) => on.servers.end(container)));
+      await Promise.all(["c1", ""].map((container) => on.servers.end(container)));
       rmSync(on.directory, { recursive: true, force: true });
     });
     tests(on);

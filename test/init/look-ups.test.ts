@@ -2,7 +2,7 @@ import { chmodSync, chownSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { O_PATH } from "../../agent/kernel/constants.ts";
-import { type FileServers, NO_CONTAINER } from "../../agent/kernel/files/file-servers.ts";
+import type { FileServers } from "../../agent/kernel/files/file-servers.ts";
 import { readContained } from "../../agent/kernel/files/read-contained.ts";
 import { childrenOf } from "./testing/children-of.ts";
 import { describeFileServers } from "./testing/file-servers.ts";
@@ -19,16 +19,18 @@ describeFileServers("look-ups of containers' files", (on) => {
   };
   const write = (name: string, text = "text") => writeFileSync(join(on.directory, name), text);
 
-  test("are made by one server, for one container after the other, at a path of the guest or in a given directory", async () => {
+  test("are made by one server for all roots of a container, which ends with it", async () => {
     write("file");
+    on.servers.prepare("c1");
     expect(await lookUp(on.servers, "c1")).toBe("text");
     const first = await pids();
     expect(first).toHaveLength(1);
-    expect(await lookUp(on.servers, "c2")).toBe("text");
-    const below = { container: "c3", path: "/", below: on.directory };
+    const below = { container: "c1", path: "/", below: on.directory };
     const reading = on.servers.lookUp(below, (files, dir) => readContained(files, "/file", { limit: 4 }, { dir }));
     expect(String(await reading)).toBe("text");
     expect(await pids()).toEqual(first);
+    await on.servers.end("c1");
+    expect(await pids()).toEqual([]);
   });
 
   test("have the capability to read any file, and no other", async () => {
@@ -52,7 +54,7 @@ describeFileServers("look-ups of containers' files", (on) => {
     await expect(reading).rejects.toThrow(`open ${on.directory}/none: ENOENT`);
   });
 
-  test("of a container whose file system holds them fail, and no other's are made by that server", async () => {
+  test("of a container whose file system holds them fail, and no other's wait", async () => {
     write("file");
     const hasty = on.serversWith({ shortMs: 400 });
     await lookUp(hasty, "c1");
@@ -63,26 +65,14 @@ describeFileServers("look-ups of containers' files", (on) => {
     await expect(failing).rejects.toThrow("files of container c1: the file system did not answer in 0.4 s");
     await expect.poll(pids).not.toContain(held);
     expect(await lookUp(hasty, "c1")).toBe("text");
-    await hasty.end(NO_CONTAINER);
+    await Promise.all(["c1", "c2"].map((container) => hasty.end(container)));
   });
 
-  test("that leave a file open end their server", async () => {
+  test("leave a server that ends after a while", async () => {
     write("file");
-    await on.servers.lookUp(on.root, (files, dir) => files.open(dir, "file", 0));
-    await expect.poll(pids).toEqual([]);
-  });
-
-  test("leave at most four idle servers, and none after a while", async () => {
-    write("file");
-    const brief = on.serversWith({ lookUpsIdleMs: 200 });
-    await Promise.all(Array.from({ length: 9 }, (_, index) => lookUp(brief, `c${index}`)));
-    await expect.poll(pids).toEqual([]);
-    const lasting = on.serversWith({ lookUpsIdleMs: 1e6 });
-    await Promise.all(Array.from({ length: 9 }, (_, index) => lookUp(lasting, `c${index}`)));
-    await expect.poll(async () => (await pids()).length).toBe(4);
-    await lasting.end("c1");
-    expect(await pids()).toHaveLength(4);
-    await lasting.end(NO_CONTAINER);
+    const brief = on.serversWith({ idleMs: 10 });
+    brief.prepare("c1");
+    await lookUp(brief, "c1");
     await expect.poll(pids).toEqual([]);
   });
 
