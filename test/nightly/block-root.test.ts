@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -9,6 +9,7 @@ import { debianFile } from "../../host/image/debian-file.ts";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
 import { findVhostDeviceVsock } from "../../host/machine/programs.ts";
 import { Sandbox } from "../../host/sdk/index.ts";
+import { StateStore } from "../../host/state/state-store.ts";
 import { readImage } from "../../image/read-image.ts";
 import { type LayerEntry, packTar, writeLayout } from "../../image/write-layout.ts";
 import { isRoot } from "../../lib/is-root.ts";
@@ -207,6 +208,42 @@ describe("a guest booted with --rootfs block", () => {
     });
     expect((await inDev(image, "echo still")).stdout).toBe("still\n");
   });
+});
+
+it("what a container writes is bounded by a disk of its own, there again after a kill and start, and gone with it", async () => {
+  const layers = () => readdirSync(join(directory, "guestd/layers"));
+  const logs = async () => (await run("logs", "web")).stdout.trim().split("\n");
+  try {
+    const lines = [
+      "cat /kept 2>/dev/null || echo new",
+      "dd if=/dev/zero of=/big bs=1M count=32 2>&1 | grep -o 'No space.*'",
+      "rm /big",
+      "echo kept >/kept && chown 5:6 /kept && stat -c %u:%g /kept",
+      "sync",
+      "echo done",
+      "exec sleep 1000",
+    ];
+    const flags = ["-d", "--name", "web", "--rootfs", "block", "--storage-opt", "size=16m"];
+    expect(await run("run", ...flags, image, "sh", "-c", lines.join("; "))).toEqual({
+      stdout: "web\n",
+      stderr: "",
+      code: 0,
+    });
+    const first = ["new", "No space left on device", "5:6", "done"];
+    await expect.poll(logs, { timeout: 50_000 }).toEqual(first);
+    const [layer = ""] = layers();
+    const disk = join(directory, "guestd/layers", layer, "disk");
+    expect(statSync(disk)).toMatchObject({ size: 2 ** 24, nlink: 1 });
+    const { keeper } = new StateStore(join(directory, `guestd-${process.geteuid?.()}`)).processes.list("web")[0] ?? {};
+    process.kill(keeper?.pid ?? 0, "SIGKILL");
+    expect(await run("start", "web")).toEqual({ stdout: "web\n", stderr: "", code: 0 });
+    await expect.poll(logs, { timeout: 50_000 }).toEqual([...first, "kept", ...first.slice(1)]);
+    expect(layers()).toEqual([layer]);
+    expect(await run("rm", "--time", "120", "web")).toEqual({ stdout: "web\n", stderr: "", code: 0 });
+    expect(layers()).toEqual([]);
+  } finally {
+    await run("stop", "web");
+  }
 });
 
 describe("the SDK with rootfs block", () => {
