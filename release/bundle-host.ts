@@ -16,6 +16,9 @@ export interface HostBundle {
 /** Oldest Node that runs the packages: the first one whose node:zlib knows zstd, which layers of images use. */
 export const OLDEST_NODE = "22.15.0";
 
+/** Defines `require` for the file that looks for one on behalf of CommonJS packages. */
+const REQUIRE = `import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);`;
+
 const OPTIONS = {
   bundle: true,
   splitting: true,
@@ -34,9 +37,7 @@ const OPTIONS = {
   sourcesContent: false,
   entryNames: "[name]",
   chunkNames: "[name]-[hash]",
-  banner: {
-    js: `import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);`,
-  },
+  banner: { js: REQUIRE },
   tsconfigRaw: { compilerOptions: { strict: true, verbatimModuleSyntax: true } },
 } satisfies BuildOptions;
 
@@ -67,11 +68,18 @@ export async function bundleHost(
     plugins: [withoutProtoLoader, withoutBuilder],
   });
   const files = outputFiles.map(({ path, contents }) => {
-    const content = path.endsWith(".map") ? ownSourceMap(Buffer.from(contents).toString()) : contents;
+    const text = Buffer.from(contents).toString();
+    const content = path.endsWith(".map") ? ownSourceMap(text) : withRequireIfUsed(text);
     return { path: join(DIST, relative(outdir, path)), content: Buffer.from(content) };
   });
   const scripts = files.filter(({ path }) => path.endsWith(".js"));
   return { files, parts: scripts.map(({ path }) => sizeReport(relative(DIST, path), metafile)) };
+}
+
+/** Clears the line of `REQUIRE` in a file that has no use for it; the other lines keep their numbers, for the source map. */
+function withRequireIfUsed(text: string): string {
+  const rest = text.replace(REQUIRE, "");
+  return /\brequire\b/.test(rest) ? text : rest;
 }
 
 /** Leaves out the package that only gRPC's channelz and ORCA services need, with its own .proto parser. */

@@ -4,16 +4,16 @@ import { SHELL_SCRIPTS } from "../host/cli/completion/shell-scripts.ts";
 import { debCompletions, debManualPage, isManualPage } from "./deb-manual.ts";
 import { manualPages } from "./manual-pages.ts";
 
-test("the .deb has each manual page compressed, and the same bytes when it is built twice", () => {
-  const pages = manualPages("1.2.3").map(debManualPage);
+test("the .deb has each manual page compressed, and the same bytes when it is built twice", async () => {
+  const pages = (await manualPages("1.2.3")).map(debManualPage);
   expect(pages.map(({ path }) => path)).toEqual(
     expect.arrayContaining(["usr/share/man/man1/guestctl.1.gz", "usr/share/man/man1/guestctl-cores-get.1.gz"]),
   );
   const texts = pages.map(({ content }) => execFileSync("gzip", ["-dc"], { input: content, encoding: "utf8" }));
-  expect(texts).toEqual(manualPages("1.2.3").map(({ content }) => content.toString()));
+  expect(texts).toEqual((await manualPages("1.2.3")).map(({ content }) => content.toString()));
   // Bytes 4 to 7 of a gzip file are its time (RFC 1952).
   expect(pages.filter(({ content }) => content.readUInt32LE(4) !== 0)).toEqual([]);
-  expect(pages).toEqual(manualPages("1.2.3").map(debManualPage));
+  expect(pages).toEqual((await manualPages("1.2.3")).map(debManualPage));
 });
 
 test("only files of the folder man are manual pages", () => {

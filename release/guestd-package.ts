@@ -48,7 +48,7 @@ export async function guestdPackage(
   const entries = { ...programs, ...Object.fromEntries(library) };
   const { files, parts } = await bundleHost(root, entries, options);
   const read = (path: string): PackageFile => ({ path, content: readFileSync(join(root, path)) });
-  const manual = manualPages(version);
+  const manual = await manualPages(version);
   const all = [
     ...files,
     ...(await declarations(

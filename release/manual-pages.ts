@@ -7,7 +7,7 @@ import { type PackageFile, textFile } from "./package-file.ts";
 export const MAN = "man";
 
 /** Returns the manual page of each guestctl command. */
-export function manualPages(version: string): readonly PackageFile[] {
-  const texts = commandTexts(createProgram());
+export async function manualPages(version: string): Promise<readonly PackageFile[]> {
+  const texts = commandTexts(await createProgram());
   return texts.map((text) => textFile(`${MAN}/${manFile(text)}`, manPage(text, texts, version)));
 }

@@ -77,11 +77,11 @@ describe("the npm package guestd", () => {
     expect(built.files.reduce((sum, { content }) => sum + content.length, 0)).toBeLessThanOrEqual(3 * MIB);
   });
 
-  test("has the manual page of each command, and names it in package.json", () => {
+  test("has the manual page of each command, and names it in package.json", async () => {
     const paths = built.files.filter(isManualPage).map(({ path }) => path);
     const { man } = JSON.parse(readFileSync(join(project, "node_modules/guestd/package.json"), "utf8"));
     expect(man).toEqual(paths.map((path) => `./${path}`));
-    expect(man).toEqual(commandTexts(createProgram()).map((text) => `./man/${manFile(text)}`));
+    expect(man).toEqual(commandTexts(await createProgram()).map((text) => `./man/${manFile(text)}`));
     for (const path of paths) {
       const page = readFileSync(join(project, "node_modules/guestd", path), "utf8");
       expect(page).toMatch(new RegExp(`^\\.TH GUESTCTL\\S* 1 "" "guestctl ${version}"`));

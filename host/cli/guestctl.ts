@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { ownArguments } from "./own-command.ts";
-import { createProgram } from "./program.ts";
+import { programFor } from "./program.ts";
 import { runMain } from "./run-main.ts";
 
-await runMain(createProgram(), ownArguments());
+const words = ownArguments();
+await runMain(await programFor(words), words);

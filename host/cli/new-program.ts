@@ -1,6 +1,9 @@
 import { Command } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 
+/** Builds the command line that has what these words name. */
+export type ProgramFor = (words: readonly string[]) => Promise<Command>;
+
 /** Creates a command line without commands. Usage errors are CommanderErrors, printed in one line. */
 export function newProgram(name: string): Command {
   return new Command(name)

@@ -1,13 +1,13 @@
 import { CommanderError } from "commander";
 import { expect, test, vi } from "vitest";
 import { parseLine } from "./new-program.ts";
-import { createProgram } from "./program.ts";
+import { createProgram, programFor } from "./program.ts";
 
 /** Returns the text on stderr and the exit code for an invalid command line. */
 async function failureOf(...line: string[]): Promise<{ text: string; code: number }> {
   const write = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
   try {
-    await parseLine(createProgram(), line);
+    await parseLine(await programFor(line), line);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     return { text: write.mock.calls.map(([chunk]) => String(chunk)).join(""), code: error.exitCode };
@@ -17,8 +17,8 @@ async function failureOf(...line: string[]): Promise<{ text: string; code: numbe
   throw new Error("the command line was accepted");
 }
 
-test("guestctl has exactly these commands", () => {
-  const names = createProgram().commands.map((command) => command.name());
+test("guestctl has exactly these commands", async () => {
+  const names = (await createProgram()).commands.map((command) => command.name());
   expect(names).toEqual([
     "run",
     "exec",
@@ -84,8 +84,8 @@ test.each([
   expect(await failureOf(...line)).toEqual({ text, code: 1 });
 });
 
-test("every command has a summary, a description and described options", () => {
-  for (const command of createProgram().commands) {
+test("every command has a summary, a description and described options", async () => {
+  for (const command of (await createProgram()).commands) {
     expect(command.summary(), command.name()).not.toBe("");
     expect(command.description(), command.name()).toMatch(/\.$/);
     for (const option of command.options) expect(option.description, `${command.name()} ${option.flags}`).not.toBe("");

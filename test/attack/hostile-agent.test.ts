@@ -33,11 +33,9 @@ describe("a hostile agent", () => {
       .filter(([name, { value }]) => name !== "constructor" && typeof value === "function")
       .map(([name]) => name);
 
-  it("has lines for every command of guestctl", () => {
+  it("has lines for every command of guestctl", async () => {
     expect(Object.keys(GUESTCTL_LINES).sort()).toEqual(
-      createProgram()
-        .commands.map((command) => command.name())
-        .sort(),
+      (await createProgram()).commands.map((command) => command.name()).sort(),
     );
   });
 

@@ -10,8 +10,8 @@ it("the page lists all tools", () => {
   expect(rows).toEqual(TOOLS.map(({ name }) => name));
 });
 
-it("the page lists all options", () => {
-  const options = createProgram().commands.find((each) => each.name() === "mcp")?.options ?? [];
+it("the page lists all options", async () => {
+  const options = (await createProgram()).commands.find((each) => each.name() === "mcp")?.options ?? [];
   const listed = Array.from(
     section(text, "What a client may do").matchAll(/`(--[\w-]+)[^`]*`(?=,| \|)/g),
     ([, name]) => name,
@@ -19,14 +19,14 @@ it("the page lists all options", () => {
   expect([...new Set(listed)].sort()).toEqual(options.map(({ long }) => long).sort());
 });
 
-it("the settings of three clients start guestctl with options that exist", () => {
+it("the settings of three clients start guestctl with options that exist", async () => {
   const settings = codeBlocks(text, "json").map((block) => Object.values(JSON.parse(block))[0] as object);
   expect(settings).toHaveLength(3);
   for (const servers of settings) {
     const [server] = Object.values(servers) as { command: string; args: string[] }[];
     const [name = "", ...options] = server?.args ?? [];
     expect(server?.command).toMatch(/\/guestctl$/);
-    const command = createProgram().commands.find((each) => each.name() === name);
+    const command = (await createProgram()).commands.find((each) => each.name() === name);
     const placed = options.map((word) => word.replace(/^\$\{workspaceFolder\}$/, import.meta.dirname));
     expect(command?.parseOptions(placed)).toEqual({ operands: [], unknown: [] });
   }

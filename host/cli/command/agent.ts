@@ -13,10 +13,7 @@ const ANSWER_MS = 5000;
 
 /** Adds `guestctl agent`. */
 export function addAgent(program: Command): void {
-  const agent = program
-    .command("agent")
-    .summary("kill a guest's agent to test its recovery")
-    .description("Act on a guest's agent.");
+  const agent = program.command("agent").description("Act on a guest's agent.");
   const kill = agent
     .command("kill")
     .summary("kill the agent and wait for the next one")

@@ -29,7 +29,6 @@ The exit code is the process's, or 125 if it may still be running.
 export function addAttach(program: Command): void {
   const command = program
     .command("attach")
-    .summary("connect to a running container's or exec's stdio")
     .description(
       "Connect stdin, stdout and stderr to the first process of a running container, or to one of its execs.",
     )

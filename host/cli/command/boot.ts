@@ -41,7 +41,6 @@ docs/options.md lists the options that --agent accepts.
 export function addBoot(program: Command): void {
   const command = program
     .command("boot")
-    .summary("boot a guest and keep it running")
     .description(
       "Boot a guest with a sandbox ready for containers, print its address and boot timeline, and keep it running.",
     )

@@ -36,7 +36,6 @@ FILTER is part of tcpdump's language: ip, ip6, arp, tcp, udp, icmp, icmp6, [src|
 export function addCapture(program: Command): void {
   const command = program
     .command("capture")
-    .summary("capture the packets of a container's network")
     .description(
       "Write the packets of a container's network namespace as pcapng to stdout or a file. TARGET is a container's id or the beginning of a random one, or the name of a guest.",
     )

@@ -33,7 +33,6 @@ Each action is a line on stderr. Of several rules that apply to a message, the f
 export function addChaos(program: Command): void {
   program
     .command("chaos")
-    .summary("delay, drop, cut or fail a host's calls")
     .description("Relay a host's connections to an agent with faults, to test the host.")
     .requiredOption("--listen <address>", "where the host connects: unix:///path, unix://@name or hvsock:///path:port")
     .requiredOption("--to <address>", "address of the agent")

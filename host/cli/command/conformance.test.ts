@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { CliError } from "../cli-error.ts";
-import { createProgram } from "../program.ts";
+import { programFor } from "../program.ts";
 
 /** Runs the command and returns its error. */
 async function failureOf(...args: string[]): Promise<CliError> {
   try {
-    await createProgram().parseAsync(["conformance", ...args], { from: "user" });
+    await (await programFor(["conformance"])).parseAsync(["conformance", ...args], { from: "user" });
   } catch (error) {
     if (error instanceof CliError) return error;
     throw error;

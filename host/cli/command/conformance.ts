@@ -14,7 +14,6 @@ the reason. Exit code: 0 if all that is required passed, 1 if not, 2 for wrong u
 export function addConformance(program: Command): void {
   program
     .command("conformance")
-    .summary("test an agent against the contract of Kata's hosts")
     .description("Run cases against any agent that serves Kata's contract, and report what it breaks.")
     .argument("[address]", "address of the agent")
     .option("--start <command>", "start the agent by a shell command, in which {address} is the path of its socket")

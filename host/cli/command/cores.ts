@@ -38,7 +38,6 @@ const widest = 40;
 export function addCores(program: Command): void {
   const cores = program
     .command("cores")
-    .summary("list, fetch and remove core dumps")
     .description("List the core dumps that a guest keeps, fetch or remove them.")
     .addHelpText("after", HELP);
   const list = cores

@@ -42,7 +42,6 @@ const CONTAINER_PATH = /^([^:/.][^:/]*)?:(.*)$/s;
 export function addCp(program: Command): void {
   const command = program
     .command("cp")
-    .summary("copy files between this machine and a container or a guest")
     .description("Copy files and directories into a container or a guest, or out of it.")
     .argument("<what...>", "files or directories, then the destination")
     .option("-a, --archive", "keep owners and ACLs")

@@ -38,7 +38,6 @@ has. Nothing is written to the target. The debug container ends with the target,
 export function addDebug(program: Command): void {
   const command = program
     .command("debug")
-    .summary("run tools beside a container's processes")
     .description("Run a command of a tools image in a running container's namespaces. Default: a shell of busybox.")
     .usage("[options] CONTAINER [-- command…]")
     .argument("<container>")

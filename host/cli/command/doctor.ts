@@ -12,7 +12,6 @@ something is missing. KVM is tried with a kernel once per boot of this machine, 
 export function addDoctor(program: Command): void {
   const command = program
     .command("doctor")
-    .summary("check what guests need")
     .description(
       "Print what guests need on this machine: what is present, missing, or could be better, with the remedy.",
     );

@@ -28,7 +28,6 @@ the connection is lost, events continues with the next number. "gap" stands for 
 export function addEvents(program: Command): void {
   const command = program
     .command("events")
-    .summary("print what happens to containers and execs")
     .description("Print events of a guest as they happen, or those that have happened.")
     .option("--since <number>", "begin with this event (default: the next one; with --no-follow: the oldest)", count)
     .option("-f, --filter <key=value>", "only events with this kind or container; may be repeated", filters)

@@ -42,7 +42,6 @@ if ctrl-p ctrl-q is typed at a terminal, the exit code is 125 and a line tells h
 export function addExec(program: Command): void {
   const command = program
     .command("exec")
-    .summary("run a command in a running container")
     .description("Run a command in a running container. CONTAINER is an id, or the beginning of a random one.")
     .usage("[options] CONTAINER command…\n       guestctl exec [options] --resume ID")
     .argument("[container]")

@@ -36,7 +36,6 @@ is how long it took, where that was measured. docs/launch-plan.md has the detail
 export function addExplain(program: Command): void {
   const command = program
     .command("explain")
-    .summary("show the system calls that create a container")
     .description("Show the launch plan of a running container, or of an OCI config.json without a guest.")
     .argument("[container]")
     .option("--spec <file>", "explain an OCI config.json instead; needs no guest");

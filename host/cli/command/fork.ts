@@ -27,7 +27,6 @@ stop; its name stands for its container, as long as it has only one.
 export function addFork(program: Command): void {
   program
     .command("fork")
-    .summary("start copies of a running guest")
     .description("Save a running guest and start copies of it. Prints their names.")
     .argument("<guest>")
     .option("--count <number>", "number of copies", count, 1)

@@ -34,7 +34,6 @@ agent or its guest restarts.`;
 export function addForward(program: Command): void {
   const command = program
     .command("forward")
-    .summary("forward ports and sockets to a container, or from it")
     .description(
       "Forward TCP and UDP ports and unix sockets to a container or guest, or with -R from it. TARGET is a container's id or the beginning of a random one, or the name of a guest.",
     )

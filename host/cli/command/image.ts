@@ -7,7 +7,6 @@ import { addImageSbom } from "./image-sbom.ts";
 export function addImage(program: Command): void {
   const command = program
     .command("image")
-    .summary("build and inspect guest images")
     .description("Build guest images from recipes; show and check what they hold.");
   addImageBuild(command);
   addImageInspect(command);

@@ -24,7 +24,6 @@ const SHORT_ID = 12;
 export function addImages(program: Command): void {
   const command = program
     .command("images")
-    .summary("list pulled images")
     .description("List the images in the local store, the last used first: all, or those of one repository or name.")
     .argument("[name]")
     .option("-q, --quiet", "print only ids")

@@ -24,7 +24,6 @@ any case: {{.State.Status}} is state.status.
 export function addInspect(program: Command): void {
   const command = program
     .command("inspect")
-    .summary("print the records of containers, guests and images")
     .description("Print guestctl's records of containers and guests, running or ended, and of images, as a JSON array.")
     .argument("<names...>")
     .option("-g, --guest <name>", "only containers of this guest")

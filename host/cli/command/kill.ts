@@ -18,7 +18,6 @@ const { SIGKILL, SIGTERM } = constants.signals;
 export function addKill(program: Command): void {
   const command = program
     .command("kill")
-    .summary("send a signal to containers")
     .description(
       "Send a signal to the first process of containers, or to an exec. KILL without --exec ends all their processes.",
     )

@@ -40,7 +40,6 @@ what the agent keeps (agent.container_logs), until ten minutes after the contain
 export function addLogs(program: Command): void {
   const command = program
     .command("logs")
-    .summary("show the log of a guest's agent, or a container's output")
     .description("Show the log of a guest's agent, or the output of a container, even after its end.")
     .argument("[container]")
     .option("-f, --follow", "keep printing until ^C or the end of the guest or container")

@@ -31,7 +31,6 @@ machine, and the client may choose between the images of --image.
 export function addMcp(program: Command): void {
   program
     .command("mcp")
-    .summary("serve sandboxes to AI clients by the Model Context Protocol")
     .description("Serve tools for sandboxes to a client of the Model Context Protocol on stdin and stdout.")
     .option("--image <name>", "allow this image, by name or path; repeatable, the first is the default", images)
     .option("--any-image", "allow the names of all images that registries have")

@@ -32,7 +32,6 @@ Examples:
 export function addMetrics(program: Command): void {
   const command = program
     .command("metrics")
-    .summary("print a guest's metrics, or serve those of all guests")
     .description("Print the metrics of a guest and its agent, or those of all guests, as Prometheus text.")
     .option("--grep <pattern>", "print only samples that match", pattern)
     .option("-a, --all", "print the metrics of all guests together");

@@ -10,26 +10,25 @@ import { keeperOf } from "./snapshot.ts";
 const HELP = `
 With --guest and no container, the guest itself: its processors stop, and it continues with the present time.`;
 
-/** Adds `guestctl pause` and `guestctl unpause`, also called resume. */
+/** Adds `guestctl pause`. */
 export function addPause(program: Command): void {
-  const commands = [
-    { name: "pause", alias: undefined, summary: "freeze containers' processes, or a guest", paused: true },
-    { name: "unpause", alias: "resume", summary: "resume paused containers, or a guest", paused: false },
-  ] as const;
-  for (const { name, alias, summary, paused } of commands) {
-    const description = paused
-      ? "Freeze all processes of containers with their cgroups' freezer."
-      : "Thaw all processes of paused containers.";
-    const command = program.command(name).summary(summary).description(description).argument("[containers...]");
-    if (alias !== undefined) command.alias(alias);
-    withTarget(command)
-      .addHelpText("after", HELP)
-      .action((containers: readonly string[], flags: TargetFlags) =>
-        containers.length === 0
-          ? pauseGuest(name, flags, paused)
-          : forEachName(containers, (container) => pause(container, flags, paused)),
-      );
-  }
+  addTo(program.command("pause").description("Freeze all processes of containers with their cgroups' freezer."), true);
+}
+
+/** Adds `guestctl unpause`, also called resume. */
+export function addUnpause(program: Command): void {
+  const command = program.command("unpause").alias("resume");
+  addTo(command.description("Thaw all processes of paused containers."), false);
+}
+
+function addTo(command: Command, paused: boolean): void {
+  withTarget(command.argument("[containers...]"))
+    .addHelpText("after", HELP)
+    .action((containers: readonly string[], flags: TargetFlags) =>
+      containers.length === 0
+        ? pauseGuest(command.name(), flags, paused)
+        : forEachName(containers, (container) => pause(container, flags, paused)),
+    );
 }
 
 async function pauseGuest(command: string, { guest }: TargetFlags, paused: boolean): Promise<void> {

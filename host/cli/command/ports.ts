@@ -20,7 +20,6 @@ interface PortsFlags extends TargetFlags, OutputFlags {
 export function addPorts(program: Command): void {
   const command = program
     .command("ports")
-    .summary("list the ports on which a container's processes listen")
     .description(
       "List the ports on which processes listen in a container's network namespace. TARGET is a container's id or the beginning of a random one, or the name of a guest.",
     )

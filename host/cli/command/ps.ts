@@ -37,7 +37,6 @@ ancestor (the image) and exited (an exit code). Of several with one key, one has
 export function addPs(program: Command): void {
   const command = program
     .command("ps")
-    .summary("list guests, containers and processes")
     .description("List this user's guests, their containers and their execs.")
     .option("-g, --guest <name>", "list only this guest")
     .option("-a, --all", "include ended ones: containers until rm, the last ten guests that died")

@@ -25,7 +25,6 @@ that a container uses.
 export function addPull(program: Command): void {
   const command = program
     .command("pull")
-    .summary("pull images from registries")
     .description("Pull images from registries into the local store.")
     .argument("<names...>")
     .option("-q, --quiet", "print only the full names")

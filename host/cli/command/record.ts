@@ -21,7 +21,6 @@ line of JSON with its time, its messages and its error. ^C ends the recording. d
 export function addRecord(program: Command): void {
   program
     .command("record")
-    .summary("record a host's conversation with an agent")
     .description("Relay a host's conversation with an agent, and write its decoded calls to a new file.")
     .argument("<file>", "file to create, of JSON lines")
     .requiredOption("--listen <address>", "where the host connects: unix:///path, unix://@name or hvsock:///path:port")

@@ -24,7 +24,6 @@ Times, counters, memory, metrics and versions aren't compared. docs/conversation
 export function addReplay(program: Command): void {
   program
     .command("replay")
-    .summary("replay a recorded conversation, and compare")
     .description(
       "Make the calls of a recorded conversation at an agent, and compare its results with the recorded ones.",
     )

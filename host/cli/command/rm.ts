@@ -26,7 +26,6 @@ this removes its log and console.`;
 export function addRm(program: Command): void {
   const command = program
     .command("rm")
-    .summary("remove containers")
     .description("Kill the processes of containers and remove the containers, including kept exit codes and output.")
     .argument("<containers...>")
     .option("-f, --force", "count a container that doesn't exist as removed; running ones are killed in any case")

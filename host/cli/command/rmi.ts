@@ -14,7 +14,6 @@ IMAGE is a name, or the beginning of an id. An image that has other names only l
 export function addRmi(program: Command): void {
   program
     .command("rmi")
-    .summary("remove pulled images")
     .description("Remove images from the local store.")
     .argument("<images...>")
     .option("-f, --force", "remove images that containers use too; the containers keep running")

@@ -38,7 +38,6 @@ up on an agent that doesn't answer. A container run with --detach keeps its exit
 export function addRun(program: Command): void {
   const command = program
     .command("run")
-    .summary("run a container from an image")
     .description("Run a container from an image, in its own guest or in a running one, and remove it when it ends.")
     .usage("[options] IMAGE [command…]")
     .argument("[words...]")

@@ -40,7 +40,6 @@ name its address with --origin.
 export function addServe(program: Command): void {
   const command = program
     .command("serve")
-    .summary("serve a live page of guests for a browser")
     .description("Serve a page that shows guests, containers and processes live, and print the link that opens it.")
     .addOption(
       new Option("--listen <place>", "a port, ADDRESS:PORT of this machine, or unix:PATH")

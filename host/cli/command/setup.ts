@@ -33,7 +33,6 @@ Then it unpacks the guest. guestctl doctor shows what is there.
 export function addSetup(program: Command): void {
   program
     .command("setup")
-    .summary("install what guests need")
     .description("List what is missing for guests on this machine, and install it.")
     .option("-y, --yes", "install without asking")
     .option("--vsock-device", "also build vhost-device-vsock, for guests with vsock where /dev/vhost-vsock is unusable")

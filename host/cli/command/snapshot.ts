@@ -19,7 +19,6 @@ continue at their byte. A guest whose containers have their files from a share c
 export function addSnapshot(program: Command): void {
   program
     .command("snapshot")
-    .summary("save a running guest as a template")
     .description("Save a running guest with its containers as a template.")
     .argument("<guest>")
     .argument("<name>")

@@ -27,7 +27,6 @@ those that ssh-agent holds, and those of --authorized-keys. The user name that s
 export function addSshProxy(program: Command): void {
   const command = program
     .command("ssh-proxy")
-    .summary("serve SSH to a container, as ssh's ProxyCommand")
     .description(
       "Serve SSH to a running container on stdin and stdout. CONTAINER is an id, or the beginning of a random one.",
     )

@@ -21,27 +21,30 @@ Containers run with --detach can be started again after their end: with the same
 the guest that they were run in. Files that they had written are there again with --rootfs block and in volumes, otherwise gone.
 Their output continues in the same log.`;
 
-/** Adds `guestctl start` and `guestctl restart`. */
+const OF_GUEST = ["-g, --guest <name>", "only containers of this guest"] as const;
+
+/** Adds `guestctl start`. */
 export function addStart(program: Command): void {
-  const guest = "only containers of this guest";
   program
     .command("start")
-    .summary("run ended containers again")
     .description("Run detached containers that have ended again. One that runs is left as it is.")
     .argument("<containers...>")
-    .option("-g, --guest <name>", guest)
+    .option(...OF_GUEST)
     .addHelpText("after", HELP)
     .action((containers: readonly string[], flags: StartFlags) =>
       backgroundName() === undefined
         ? forEachName(containers, (container) => start(container, flags))
         : runAgain(containers[0] ?? "", flags),
     );
+}
+
+/** Adds `guestctl restart`. */
+export function addRestart(program: Command): void {
   program
     .command("restart")
-    .summary("stop containers and run them again")
     .description("Stop detached containers if they run, and run them again.")
     .argument("<containers...>")
-    .option("-g, --guest <name>", guest)
+    .option(...OF_GUEST)
     .option("-s, --signal <signal>", "stop them by this signal instead of their own", signalNumber)
     .option("-t, --time <seconds>", "kill a container that has not ended after this time", seconds)
     .addHelpText("after", HELP)

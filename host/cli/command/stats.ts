@@ -27,7 +27,6 @@ const CLEAR = "\u001b[H\u001b[2J";
 export function addStats(program: Command): void {
   const command = program
     .command("stats")
-    .summary("show containers' resource usage")
     .description("Show the cgroup usage of all running containers, or of one in detail.")
     .argument("[containers...]")
     .option("--watch", "repeat every second, until ^C");

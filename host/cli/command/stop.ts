@@ -27,7 +27,6 @@ after its --stop-timeout, or 10 s; then its own guest, if it has one, powers off
 export function addStop(program: Command): void {
   const command = program
     .command("stop")
-    .summary("power off guests or stop containers")
     .description("Power off guests or stop containers. Without a name, power off the only running guest.")
     .argument("[names...]");
   withTarget(command, "stop containers of this guest")

@@ -8,7 +8,6 @@ import { addTemplateRm } from "./template-rm.ts";
 export function addTemplate(program: Command): void {
   const command = program
     .command("template")
-    .summary("make guests that others start from")
     .description(
       "Save a guest that is warm, with a container if you like, and start others from it in a fraction of the time.",
     );

@@ -32,7 +32,6 @@ stream; of other agents than guestd, containers that guestctl started are shown,
 export function addTop(program: Command): void {
   const command = program
     .command("top")
-    .summary("watch guests, containers and processes live")
     .description("Show a live tree of guests, containers and processes with their usage, and act on them by keys.")
     .option("-i, --interval <time>", "time between updates, such as 500ms or 5s, from 100ms to 60s", interval, 1000)
     .option("--once", "print one snapshot, after two updates of each guest");

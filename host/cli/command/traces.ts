@@ -19,7 +19,6 @@ OTEL_EXPORTER_OTLP_ENDPOINT set do both by themselves.`;
 export function addTraces(program: Command): void {
   const command = program
     .command("traces")
-    .summary("send an agent's spans to a collector")
     .description("Receive the spans of an agent and send them to a collector, as OTLP over HTTP.")
     .option("--to <url>", "collector, such as http://127.0.0.1:4318 (default: $OTEL_EXPORTER_OTLP_ENDPOINT)");
   withTarget(command)

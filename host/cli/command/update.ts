@@ -17,7 +17,6 @@ interface UpdateFlags extends TargetFlags {
 export function addUpdate(program: Command): void {
   const command = program
     .command("update")
-    .summary("change the limits of containers")
     .description("Change limits of running containers; limits not given stay as they are.")
     .argument("<containers...>")
     .option("-m, --memory <size>", "memory limit, such as 256m", memoryLimit)

@@ -21,7 +21,6 @@ waiters are kept. If the new agent doesn't start, the image's own runs again, an
 export function addUpgrade(program: Command): void {
   const command = program
     .command("upgrade")
-    .summary("replace the agent of a running guest")
     .description("Send an agent bundle to a guest, where it takes over from the running agent.")
     .argument("[bundle]", "file of the bundle")
     .option("--image", "return to the image's agent; restarts it if it is already running");

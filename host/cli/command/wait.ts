@@ -10,7 +10,6 @@ import { print } from "../output/print.ts";
 export function addWait(program: Command): void {
   const command = program
     .command("wait")
-    .summary("wait until containers end, and print their exit codes")
     .description("Wait until containers end, and print their exit codes, one per line.")
     .argument("<containers...>");
   withTarget(command).action((containers: readonly string[], flags: TargetFlags) => wait(containers, flags));

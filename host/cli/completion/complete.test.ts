@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createProgram } from "../program.ts";
+import { createProgram, programFor } from "../program.ts";
 import { complete, type NameKind } from "./complete.ts";
 import { splitLine } from "./split-line.ts";
 
@@ -11,7 +11,8 @@ const NAMES: Readonly<Record<NameKind, readonly string[]>> = {
 
 /** Completes a line, whose first word is guestctl. Files are shown as "FILES". */
 async function completed(line: string): Promise<string[]> {
-  const { candidates, files } = await complete(createProgram(), splitLine(line).slice(1), async (kind) => NAMES[kind]);
+  const words = splitLine(line).slice(1);
+  const { candidates, files } = await complete(await programFor(words), words, async (kind) => NAMES[kind]);
   return [...candidates.map(({ value }) => value), ...(files ? ["FILES"] : [])];
 }
 
@@ -54,7 +55,7 @@ test.each<[string, string[]]>([
 });
 
 test("every command completes to its own name and each of its options", async () => {
-  const program = createProgram();
+  const program = await createProgram();
   for (const command of program.createHelp().visibleCommands(program)) {
     expect(await completed(`guestctl ${command.name()}`)).toContain(command.name());
     const options = await completed(`guestctl ${command.name()} --`);

@@ -1,16 +1,16 @@
 import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { parseLine } from "../new-program.ts";
-import { createProgram } from "../program.ts";
+import { createProgram, programFor } from "../program.ts";
 import { COMMAND_OPTIONS } from "./command-options.ts";
 import { DOCKER_COMMANDS } from "./docker-commands.ts";
 
-const commandOf = (name: string): Command =>
-  createProgram().commands.find((command) => command.name() === name) ?? expect.fail(`no command ${name}`);
+const commandOf = async (name: string): Promise<Command> =>
+  (await createProgram()).commands.find((command) => command.name() === name) ?? expect.fail(`no command ${name}`);
 
 /** Returns what a command line prints to stderr as a wrong usage. */
 async function complaint(...words: string[]): Promise<string> {
-  const program = createProgram();
+  const program = await programFor(words);
   let printed = "";
   const catching = (command: Command) =>
     command.configureOutput({
@@ -25,7 +25,7 @@ async function complaint(...words: string[]): Promise<string> {
 
 describe("docker's words", () => {
   it("name a command of guestctl, or are refused with what to use instead", async () => {
-    const own = createProgram().commands.map((command) => command.name());
+    const own = (await createProgram()).commands.map((command) => command.name());
     for (const [name, support] of Object.entries(DOCKER_COMMANDS)) {
       expect(own.includes(name), name).toBe(support.isSupported);
       if (support.isSupported) continue;
@@ -34,7 +34,7 @@ describe("docker's words", () => {
   });
 
   it.each(Object.entries(COMMAND_OPTIONS))("of %s name an option, or are refused", async (name, table) => {
-    const { options } = commandOf(name);
+    const { options } = await commandOf(name);
     for (const [key, support] of Object.entries(table)) {
       const words = key.split(", ");
       const long = words.at(-1);

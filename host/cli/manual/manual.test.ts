@@ -9,7 +9,7 @@ import { commandTexts } from "./command-text.ts";
 import { manFile, manPage } from "./man-page.ts";
 import { referencePage } from "./reference-page.ts";
 
-const texts = commandTexts(createProgram());
+const texts = commandTexts(await createProgram());
 const docs = (name: string) => readFileSync(join(repositoryRoot, "docs", name), "utf8");
 
 test("a manual page has the parts of the command's help", () => {

@@ -12,7 +12,7 @@ import { referencePage } from "./reference-page.ts";
 // docs/docker.md.
 const [to] = process.argv.slice(2);
 const directory = to ?? join(repositoryRoot, "build/man");
-const texts = commandTexts(createProgram());
+const texts = commandTexts(await createProgram());
 mkdirSync(directory, { recursive: true });
 for (const text of texts) writeFileSync(join(directory, manFile(text)), manPage(text, texts, packageJson.version));
 if (to === undefined) {
