@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { type BundleFile, sizeReport } from "../rootfs-builder/bundle/size-report.ts";
@@ -29,7 +30,7 @@ const OPTIONS = {
   target: `node${OLDEST_NODE}`,
   minify: true,
   // Node prints the line of an uncaught error.
-  lineLimit: 160,
+  lineLimit: 240,
   charset: "utf8",
   legalComments: "none",
   logLevel: "silent",
@@ -65,7 +66,7 @@ export async function bundleHost(
     entryPoints: { ...entries },
     inject: [join(root, "release/disposable-stacks.js")],
     outdir,
-    plugins: [withoutProtoLoader, withoutBuilder],
+    plugins: [withoutProtoLoader, withoutBuilder, versionAlone],
   });
   const files = outputFiles.map(({ path, contents }) => {
     const text = Buffer.from(contents).toString();
@@ -90,6 +91,17 @@ const withoutProtoLoader: Plugin = {
     made.onLoad({ filter: /.*/, namespace: "left-out" }, () => ({
       contents: `exports.loadSync = () => { throw new Error("gRPC channelz and ORCA are not in this build"); };`,
     }));
+  },
+};
+
+/** Leaves out of our package.json what nothing reads at run time. */
+const versionAlone: Plugin = {
+  name: "version-alone",
+  setup(made) {
+    made.onLoad({ filter: /\/package\.json$/ }, ({ path }) => {
+      const { name, version } = JSON.parse(readFileSync(path, "utf8"));
+      return { contents: JSON.stringify({ name, version }), loader: "json" };
+    });
   },
 };
 
