@@ -31,7 +31,6 @@ export async function abortHolders(
   cgroups: readonly string[],
   ownsKernel: boolean,
 ): Promise<number[]> {
-  if (cgroups.length === 0) return [];
   using connections = new FuseConnections(sys);
   const look = async () => {
     const waiting = await connections.waiting();

@@ -50,6 +50,8 @@ export class KilledContainers implements KilledCgroups {
       await sleep(pause, undefined, { ref: false });
       for (const cgroup of this.#cgroups)
         if (cgroupProcs(kernel.files, cgroup).length === 0) this.#cgroups.delete(cgroup);
+      // Not even a call: a slow warm-up would otherwise compile code into the image that a fast one doesn't.
+      if (this.#cgroups.size === 0) break;
       const aborted = await abortHolders(kernel, [...this.#cgroups], ownsKernel).catch((error: Error) => {
         this.#reportFailure(error.message);
         return [];
