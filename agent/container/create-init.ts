@@ -1,4 +1,3 @@
-import { realpathSync } from "node:fs";
 import { guestRoot } from "../kernel/files/contained-files.ts";
 import type { Fd, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
 import { plainPath } from "../kernel/plain-path.ts";
@@ -92,5 +91,5 @@ async function openNamespaces(kernel: Kernel, { linux }: Spec, slots: Map<string
 }
 
 function mountUnder({ files }: Kernel, { root }: Spec): string {
-  return mountPointOf(files.readText("/proc/self/mountinfo"), realpathSync(root.path));
+  return mountPointOf(files.readText("/proc/self/mountinfo"), root.path);
 }

@@ -2,6 +2,7 @@ import { lstatSync, readlinkSync } from "node:fs";
 import { O_PATH, RESOLVE_NO_SYMLINKS } from "./constants.ts";
 import { SystemError } from "./error.ts";
 import type { Fd, Sys } from "./kernel.ts";
+import { LimitedCalls } from "./wait/limited-calls.ts";
 
 /** Directories whose links the guest itself created: a container that can write there controls the guest anyway. */
 const OWN = /^\/(var|etc(\/.+)?|usr(\/.+)?)?$/;
@@ -35,11 +36,14 @@ function isLink(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
+/** Calls in directories that containers may hold for good: they keep two threads at most. A mount may take its time. */
+export const holdable = new LimitedCalls(2, 10_000);
+
 /**
  * Opens a guest path (O_PATH) off the main thread, following only the guest's own links. Throws SystemError, ELOOP for a
  * link that a container may have created. The caller closes the descriptor.
  */
 export async function openPlain(sys: Pick<Sys, "openInside">, path: string): Promise<Fd> {
   // The directory descriptor is ignored: the path is absolute.
-  return sys.openInside(0, plainPath(path), O_PATH, RESOLVE_NO_SYMLINKS);
+  return holdable.run(path, () => sys.openInside(0, plainPath(path), O_PATH, RESOLVE_NO_SYMLINKS));
 }

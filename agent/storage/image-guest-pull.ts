@@ -1,4 +1,4 @@
-import { mkdir, rmdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { removeTree } from "../../lib/remove-tree.ts";
 import { crypto } from "../kernel/builtin.ts";
@@ -8,6 +8,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { METADATA, pullOptions } from "./image/pull-options.ts";
 import { makePlace } from "./make-place.ts";
 import { parseStorageOptions } from "./mount-flags.ts";
+import { removePlace } from "./remove-place.ts";
 import type { PlacedStorage, StorageDriver } from "./storage.ts";
 
 /** Where images are unpacked: on a disk if one is mounted there, otherwise in memory. */
@@ -18,8 +19,8 @@ export const imageGuestPull: StorageDriver = {
   name: METADATA,
   options: [METADATA],
   async mount(kernel, storage, { images, signal }) {
-    const { mountPoint, container } = storage;
-    if (container === "") throw new AgentError("invalid-argument", `${METADATA} storage: only containers can have it`);
+    if (storage.container === "")
+      throw new AgentError("invalid-argument", `${METADATA} storage: only containers can have it`);
     const options = pullOptions(storage);
     const { flags, data, propagation } = parseStorageOptions(options.mount);
     if (data !== "") {
@@ -33,23 +34,25 @@ export const imageGuestPull: StorageDriver = {
       const { pullImage } = await import("./image/pull-image.ts");
       await pullImage(kernel.sys, { ...options, directory }, images, signal);
       // The mount point appears with the complete image, and without the mount flags of /run.
-      await bind(kernel, directory, mountPoint, flags, propagation);
+      await bind(kernel, directory, storage, flags, propagation);
     } catch (error) {
-      await remove(storage).catch(() => undefined);
+      await remove(kernel, storage).catch(() => undefined);
       throw error;
     }
   },
-  release: (_kernel, storage) => remove(storage),
+  release: remove,
 };
 
 async function bind(
-  { sys, files }: Kernel,
+  kernel: Kernel,
   directory: string,
-  mountPoint: string,
+  storage: PlacedStorage,
   flags: number,
   propagation: number,
 ): Promise<void> {
-  makePlace(files, METADATA, mountPoint);
+  const { sys } = kernel;
+  const { mountPoint } = storage;
+  await makePlace(kernel, storage, mountPoint);
   await sys.mount(directory, mountPoint, "", MS_BIND, "");
   try {
     await sys.mount("", mountPoint, "", flags | MS_BIND | MS_REMOUNT, "");
@@ -66,9 +69,9 @@ function placeOf({ mountPoint }: PlacedStorage): string {
 }
 
 /** Removes the image, also an incomplete one from an agent that was killed, and parent directories that are empty. */
-async function remove(storage: PlacedStorage): Promise<void> {
+async function remove(kernel: Kernel, storage: PlacedStorage): Promise<void> {
+  const { mountPoint, seen } = storage;
   await removeTree(placeOf(storage));
-  for (const directory of [storage.mountPoint, dirname(storage.mountPoint), IMAGES]) {
-    await rmdir(directory).catch(() => undefined);
-  }
+  for (const directory of [mountPoint, dirname(mountPoint)]) await removePlace(kernel, directory, seen);
+  await removePlace(kernel, IMAGES);
 }

@@ -1,9 +1,8 @@
 import { AgentError } from "../kernel/error.ts";
-import type { Kernel } from "../kernel/kernel.ts";
-import { type Mounted, mountStorage } from "./mount-storage.ts";
+import { type Mounted, type MountKernel, mountStorage } from "./mount-storage.ts";
 
 /** Mounts the file system of a disk; `source` is the disk's path in /dev. */
-export async function mountDisk(kernel: Pick<Kernel, "sys" | "files">, storage: Mounted): Promise<void> {
+export async function mountDisk(kernel: MountKernel, storage: Mounted): Promise<void> {
   const { driver, source, fstype, mountPoint, options } = storage;
   if (fstype === "") throw new AgentError("invalid-argument", `${driver} storage of ${mountPoint}: it has no fstype`);
   try {

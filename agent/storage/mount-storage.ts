@@ -1,25 +1,29 @@
 import { fstatSync } from "node:fs";
-import { dirname } from "node:path";
-import { MNT_DETACH, MS_BIND, MS_REC, MS_REMOUNT } from "../kernel/constants.ts";
+import { MNT_DETACH, MS_BIND, MS_REC, MS_REMOUNT, O_PATH } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
-import type { Files } from "../kernel/files.ts";
-import type { Kernel } from "../kernel/kernel.ts";
-import { openPlain } from "../kernel/plain-path.ts";
+import type { FileRoot } from "../kernel/files/contained-files.ts";
+import { PLAIN, ROOT } from "../kernel/files/served-files.ts";
+import type { Fd, Kernel } from "../kernel/kernel.ts";
+import { holdable, openPlain, plainPath } from "../kernel/plain-path.ts";
 import { makePlace } from "./make-place.ts";
 import { isMountFlag, parseStorageOptions } from "./mount-flags.ts";
 import { mountedOn } from "./mounts.ts";
-import type { Storage } from "./storage.ts";
+import { pathOf } from "./path-of.ts";
+import { removePlace } from "./remove-place.ts";
+import type { PlacedStorage } from "./storage.ts";
 
 /** The fields of a storage that a mount needs. */
-export type Mounted = Pick<Storage, "driver" | "source" | "fstype" | "mountPoint" | "options">;
+export type Mounted = Pick<PlacedStorage, "driver" | "source" | "fstype" | "mountPoint" | "options" | "seen">;
+
+export type MountKernel = Pick<Kernel, "sys" | "files" | "contained">;
 
 /**
  * Mounts a storage as its options say: a file system, or a directory or file of the guest if the type or an option is
  * `bind`. A bind mount keeps its source's flags and adds its own. Propagation is set last. Leaves nothing mounted on
  * failure.
  */
-export async function mountStorage(kernel: Pick<Kernel, "sys" | "files">, storage: Mounted): Promise<void> {
-  const { driver, source, fstype, mountPoint, options } = storage;
+export async function mountStorage(kernel: MountKernel, storage: Mounted): Promise<void> {
+  const { driver, source, fstype, mountPoint, options, seen } = storage;
   const { flags, data, propagation } = parseStorageOptions(options);
   const isBind = fstype === "bind" || (flags & MS_BIND) !== 0;
   if (isBind && data !== "") {
@@ -30,14 +34,20 @@ export async function mountStorage(kernel: Pick<Kernel, "sys" | "files">, storag
   }
   const { sys, files } = kernel;
   // Through a descriptor, because containers may be able to change the source's path.
-  const shown = isBind ? await openPlain(sys, source) : undefined;
-  let undo: () => void = () => undefined;
+  const shown = isBind ? await openSeen(kernel, source, seen) : undefined;
+  const isFile = shown !== undefined && !fstatSync(shown).isDirectory();
+  let made = false;
+  const undo = async () => (made ? await removePlace(kernel, mountPoint, seen, isFile) : undefined);
+  const mountOn = (target: string) =>
+    shown === undefined
+      ? sys.mount(source, target, fstype, flags, data)
+      : sys.mount(pathOf(shown), target, "", MS_BIND | (flags & MS_REC), "");
   try {
-    undo = makeTarget(files, driver, mountPoint, shown !== undefined && !fstatSync(shown).isDirectory());
-    if (shown === undefined) await sys.mount(source, mountPoint, fstype, flags, data);
-    else await sys.mount(`/proc/self/fd/${shown}`, mountPoint, "", MS_BIND | (flags & MS_REC), "");
+    made = await makePlace(kernel, storage, mountPoint, isFile);
+    if (seen === undefined) await mountOn(mountPoint);
+    else await onSeen(kernel, mountPoint, seen, mountOn);
   } catch (error) {
-    undo();
+    await undo();
     throw error;
   } finally {
     if (shown !== undefined) sys.close(shown);
@@ -51,22 +61,35 @@ export async function mountStorage(kernel: Pick<Kernel, "sys" | "files">, storag
     if (propagation !== 0) await sys.mount("", mountPoint, "", propagation, "");
   } catch (error) {
     await sys.umount(mountPoint, MNT_DETACH).catch(() => undefined);
-    undo();
+    await undo();
     throw error;
   }
 }
 
-/** Creates the directory or empty file to mount on. Returns a function that removes it again if it was created here. */
-function makeTarget(files: Files, driver: string, path: string, isFile: boolean): () => void {
-  if (files.exists(path)) return () => undefined;
-  makePlace(files, driver, isFile ? dirname(path) : path);
-  if (isFile) files.replace(path, "");
-  return () => {
-    try {
-      if (isFile) files.removeTree(path);
-      else files.removeDirectory(path);
-    } catch {
-      // It isn't empty any more.
-    }
-  };
+/**
+ * Opens a path. If containers see the way to it, a file server opens it first: one that a container holds fails there, and
+ * the kernel then knows every name on the way.
+ */
+async function openSeen({ sys, contained }: MountKernel, path: string, seen: FileRoot | undefined): Promise<Fd> {
+  if (seen !== undefined) {
+    await contained.use(seen, (served) =>
+      served.using(served.open(ROOT, plainPath(path), O_PATH, PLAIN), async () => undefined),
+    );
+  }
+  return await openPlain(sys, path);
+}
+
+/** Mounts on a directory that containers see, whose lock the kernel takes, by its descriptor: they may replace it by a link. */
+async function onSeen(
+  kernel: MountKernel,
+  mountPoint: string,
+  seen: FileRoot,
+  mountOn: (target: string) => Promise<void>,
+): Promise<void> {
+  const target = await openSeen(kernel, mountPoint, seen);
+  try {
+    await holdable.run(mountPoint, () => mountOn(pathOf(target)));
+  } finally {
+    kernel.sys.close(target);
+  }
 }

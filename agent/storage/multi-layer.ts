@@ -10,6 +10,7 @@ import { mountDisk } from "./mount-disk.ts";
 import { MAX_DATA } from "./mount-flags.ts";
 import { mountStorage } from "./mount-storage.ts";
 import { pathOf } from "./path-of.ts";
+import { removePlace } from "./remove-place.ts";
 import { openSharedParent } from "./shared-parent.ts";
 import type { PlacedStorage, StorageDriver } from "./storage.ts";
 import { unmount } from "./unmount.ts";
@@ -121,10 +122,10 @@ async function unmountLayers(kernel: Kernel, storage: PlacedStorage, places: Pla
   const errors: unknown[] = [];
   const attempt = (work: Promise<void>) => work.catch((error: unknown) => void errors.push(error));
   for (const index of [...lowers.keys()].toReversed()) {
-    await attempt(unmount(kernel, places.lower(index)));
+    await attempt(unmountLayer(kernel, places.lower(index)));
     if (lowers[index]?.verity !== undefined) await attempt(kernel.sys.unmapDevice(places.device(index)));
   }
-  await attempt(unmount(kernel, places.upper));
+  await attempt(unmountLayer(kernel, places.upper));
   if (errors.length > 0) throw errors[0];
   kernel.files.removeTree(places.base);
   try {
@@ -132,6 +133,11 @@ async function unmountLayers(kernel: Kernel, storage: PlacedStorage, places: Pla
   } catch {
     // It holds other files of the container.
   }
+}
+
+async function unmountLayer(kernel: Kernel, place: string): Promise<void> {
+  await unmount(kernel, place);
+  await removePlace(kernel, place);
 }
 
 function layersOf({ layers = [] }: PlacedStorage): { upper: Layer | undefined; lowers: readonly Layer[] } {

@@ -1,8 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { removeTree } from "../../lib/remove-tree.ts";
+import { O_PATH } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
+import type { Served } from "../kernel/files/contained-files.ts";
+import { ROOT } from "../kernel/files/served-files.ts";
 import { guestPath } from "../kernel/guest-path.ts";
+import type { Kernel } from "../kernel/kernel.ts";
 import { makePlace } from "./make-place.ts";
 import { mountStorage } from "./mount-storage.ts";
 import type { PlacedStorage, StorageDriver } from "./storage.ts";
@@ -29,13 +33,13 @@ export const overlayfs: StorageDriver = {
     }
     for (const option of driverOptions) {
       const path = guestPath(`overlayfs storage: ${CREATE}`, option.slice(CREATE.length + 1));
-      makePlace(kernel.files, "overlayfs", path);
+      await makePlace(kernel, storage, path);
     }
     const { upper, work } = own ?? {};
     for (const directory of [upper, work]) if (directory !== undefined) mkdirSync(directory, { recursive: true });
     const layers = own === undefined ? [] : [`upperdir=${upper}`, `workdir=${work}`];
     const words = [...options.filter((option) => option !== WRITABLE), ...layers];
-    await lookInto(options);
+    await lookInto(kernel, storage);
     try {
       await mountStorage(kernel, { ...storage, source: "overlay", fstype: "overlay", options: words });
     } catch (error) {
@@ -52,11 +56,16 @@ export const overlayfs: StorageDriver = {
  * Looks into the lower layers before they are mounted. A share can hold file systems that the kernel mounts only when a
  * path leads through them, and overlay fails with EINVAL on a path that is still to be mounted.
  */
-async function lookInto(options: readonly string[]): Promise<void> {
+async function lookInto({ contained }: Kernel, { options, seen }: PlacedStorage): Promise<void> {
   const lowers = options
     .filter((option) => option.startsWith(LOWER))
     .flatMap((option) => option.slice(LOWER.length).split(":"));
-  await Promise.allSettled(lowers.map((lower) => stat(`${lower}/.`)));
+  if (seen === undefined) await Promise.allSettled(lowers.map((lower) => stat(`${lower}/.`)));
+  else {
+    const look = (files: Served, lower: string) =>
+      files.using(files.open(ROOT, `${lower}/.`, O_PATH), async () => undefined);
+    await contained.use(seen, (files) => Promise.allSettled(lowers.map((lower) => look(files, lower))));
+  }
 }
 
 interface Layer {

@@ -19,7 +19,8 @@ interface Resizer {
 
 /**
  * Grows a mounted ext4 or xfs to `bytes`, which its device must already have; 0 means the whole device. The kernel
- * grows it while mounted, so the image needs no tools. Does nothing if the file system already has that size.
+ * grows it while mounted, so the image needs no tools. Does nothing if the file system already has that size. The path is
+ * a mount point's, which the kernel keeps in memory: no call takes the lock of a directory that a container can hold.
  */
 export async function resizeVolume({ sys, files }: Resizer, path: string, bytes: number): Promise<void> {
   const fail = (why: string, kind: "internal" | "invalid-argument" | "unimplemented" = "internal") =>

@@ -24,6 +24,8 @@ export interface Storage {
 export interface PlacedStorage extends Storage {
   /** The container that requested it first; "" is the sandbox. */
   readonly container: string;
+  /** Whose file server opens its paths first, if containers see a directory on the way. State files omit it. */
+  readonly seen?: FileRoot | undefined;
 }
 
 /** Returns the guest's files as a storage's own: what containers hold up in it fails no call for another storage. */

@@ -17,6 +17,8 @@ import { parseStorageOptions } from "./mount-flags.ts";
 import { multiLayer } from "./multi-layer.ts";
 import { overlayfs } from "./overlayfs.ts";
 import { checkedMountPoint, placeStorage } from "./place-storage.ts";
+import { removePlace } from "./remove-place.ts";
+import { isSeen } from "./seen-paths.ts";
 import { type FindDisk, type PlacedStorage, type Storage, type StorageDriver, storageRoot } from "./storage.ts";
 import { storageNotices } from "./storage-notices.ts";
 import { unmount } from "./unmount.ts";
@@ -93,7 +95,10 @@ export class Storages {
 
   /** Unmounts the storages of a sandbox whose creation was interrupted. */
   async removeLeftovers(): Promise<void> {
-    for (const mountPoint of this.#left.splice(0)) await unmount(this.#kernel, mountPoint).catch(() => undefined);
+    for (const mountPoint of this.#left.splice(0)) {
+      await unmount(this.#kernel, mountPoint).catch(() => undefined);
+      await removePlace(this.#kernel, mountPoint, storageRoot(unknownAt(mountPoint)));
+    }
   }
 
   get mountPoints(): string[] {
@@ -175,7 +180,7 @@ export class Storages {
     try {
       // Before the first access to any of them.
       for (const path of pathsOf(storage)) await fileSystemAnswers(this.#kernel.files, path, signal);
-      await checkStorage(storage).mount(this.#kernel, storage, { images: this.#images, signal });
+      await checkStorage(storage).mount(this.#kernel, this.#withSeen(storage), { images: this.#images, signal });
       mounted = true;
       const readOnly = (parseStorageOptions(storage.options).flags & MS_RDONLY) !== 0;
       if (fsGroup !== undefined) {
@@ -206,8 +211,20 @@ export class Storages {
 
   async #remove({ storage, watch }: StorageRecord): Promise<void> {
     watch?.close();
-    await unmount(this.#kernel, storage.mountPoint);
-    await DRIVERS.get(storage.driver)?.release?.(this.#kernel, storage);
+    const { mountPoint, driver } = storage;
+    const placed = this.#withSeen(storage);
+    const covered = await unmount(this.#kernel, mountPoint);
+    // A container may still hold the directory of a local storage, which another one gave it.
+    await removePlace(this.#kernel, mountPoint, covered ? placed.seen : storageRoot(storage));
+    await DRIVERS.get(driver)?.release?.(this.#kernel, placed);
+  }
+
+  #withSeen(storage: PlacedStorage): PlacedStorage {
+    const { container } = storage;
+    const others = [...this.#records.values()].filter((it) => it.users > 1 || it.storage.container !== container);
+    const mountPoints = others.map((other) => other.storage.mountPoint);
+    const seen = [...pathsOf(storage)].some((path) => isSeen(path, mountPoints));
+    return seen ? { ...storage, seen: storageRoot(storage) } : storage;
   }
 
   #watch(record: StorageRecord): void {

@@ -7,7 +7,7 @@ import { openVerity, type VerityTree } from "./verity.ts";
 
 /** Mounts a disk read-only through a dm-verity device with this name. Leaves neither on failure. */
 export async function mountVerified(
-  kernel: Pick<Kernel, "sys" | "files">,
+  kernel: Pick<Kernel, "sys" | "files" | "contained">,
   device: string,
   tree: VerityTree,
   disk: Mounted,

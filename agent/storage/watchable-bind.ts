@@ -1,4 +1,4 @@
-import { MNT_DETACH, O_PATH, S_IFDIR, S_IFMT } from "../kernel/constants.ts";
+import { O_PATH, S_IFDIR, S_IFMT } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import { ROOT } from "../kernel/files/served-files.ts";
 import { guestPath } from "../kernel/guest-path.ts";
@@ -6,10 +6,12 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { fileSystemAnswers } from "../kernel/wait/file-system-answers.ts";
 import { mountStorage } from "./mount-storage.ts";
 import { mountedOn } from "./mounts.ts";
+import { removePlace } from "./remove-place.ts";
 import { scanTree, type TreeLimits } from "./scan-tree.ts";
 import { type PlacedStorage, type StorageDriver, storageRoot } from "./storage.ts";
 import { storageNotices } from "./storage-notices.ts";
 import { TreeCopy } from "./tree-copy.ts";
+import { unmount } from "./unmount.ts";
 import { coverWatchable, uncoverWatchable } from "./watchable-place.ts";
 
 /** Polling interval. The guest caches the share's names for one second, so a change arrives within 2 s. */
@@ -37,7 +39,7 @@ export const watchableBind: StorageDriver = {
     guestPath("watchable-bind storage: source", source);
     if (fsGroup !== undefined)
       throw new AgentError("unimplemented", "watchable-bind storage: fs_group is not supported");
-    await coverWatchable(kernel, mountPoint);
+    await coverWatchable(kernel, storage);
     try {
       if (await isSmallDirectory(kernel, storage)) await mountCopy(kernel, storage);
       else await mountStorage(kernel, { ...storage, fstype: "bind" });
@@ -51,19 +53,14 @@ export const watchableBind: StorageDriver = {
 };
 
 async function mountCopy(kernel: Kernel, storage: PlacedStorage): Promise<void> {
-  const { mountPoint, driver } = storage;
-  const { sys, files } = kernel;
+  const { mountPoint, driver, seen } = storage;
   const options = ["nosuid", "nodev", TMPFS];
-  await mountStorage(kernel, { driver, source: "tmpfs", fstype: "tmpfs", options, mountPoint });
+  await mountStorage(kernel, { driver, source: "tmpfs", fstype: "tmpfs", options, mountPoint, seen });
   try {
     if (!(await copyOf(kernel, storage).refresh(GROWN))) throw tooLarge(storage);
   } catch (error) {
-    await sys.umount(mountPoint, MNT_DETACH).catch(() => undefined);
-    try {
-      files.removeDirectory(mountPoint);
-    } catch {
-      // It existed before.
-    }
+    await unmount(kernel, mountPoint).catch(() => undefined);
+    await removePlace(kernel, mountPoint, seen);
     throw error;
   }
 }

@@ -5,8 +5,9 @@ import { LockByName } from "../kernel/wait/lock.ts";
 import { makePlace } from "./make-place.ts";
 import { mountedOn } from "./mounts.ts";
 import { SHARED_ROOT } from "./shared-path.ts";
+import type { PlacedStorage } from "./storage.ts";
 
-type PlaceKernel = Pick<Kernel, "sys" | "files">;
+type PlaceKernel = Pick<Kernel, "sys" | "files" | "contained">;
 
 /** The tmpfs's source in /proc/mounts. */
 const NAME = "watchable";
@@ -19,12 +20,13 @@ const locks = new LockByName();
  * Mounts a tmpfs over the directory `watchable` of the share, for the first storage with a mount point in it. Hosts
  * share it read-only and empty, as the place for the agent's copies.
  */
-export async function coverWatchable({ sys, files }: PlaceKernel, mountPoint: string): Promise<void> {
-  const place = placeOf(mountPoint);
+export async function coverWatchable(kernel: PlaceKernel, storage: PlacedStorage): Promise<void> {
+  const { sys, files } = kernel;
+  const place = placeOf(storage.mountPoint);
   if (place === undefined) return;
   await locks.run(place, async () => {
     if (mountedOn(files, place)?.source === NAME) return;
-    if (!files.exists(place)) makePlace(files, "watchable-bind", place);
+    await makePlace(kernel, storage, place);
     await sys.mount(NAME, place, "tmpfs", MS_NOSUID | MS_NODEV, TMPFS);
   });
 }

@@ -1,8 +1,6 @@
-import { posix } from "node:path";
-import { O_DIRECTORY, O_PATH } from "../../kernel/constants.ts";
 import { SystemError } from "../../kernel/error.ts";
 import { type ContainedFiles, guestRoot, type Served } from "../../kernel/files/contained-files.ts";
-import { PLAIN, ROOT } from "../../kernel/files/served-files.ts";
+import { makeMissing } from "../../kernel/files/make-missing.ts";
 import { plainPath } from "../../kernel/plain-path.ts";
 import type { MountSpec } from "../spec.ts";
 import { isBind } from "./mount-kind.ts";
@@ -28,25 +26,4 @@ export async function makeMissingSources(
     return made;
   };
   return await contained.use(guestRoot(id), makeAll, signal);
-}
-
-/** Creates the directory below its last existing parent, following no symbolic links; resolves to false if it exists. */
-async function makeMissing(files: Served, path: string): Promise<boolean> {
-  if (path === "/" || (await mayExist(files, path))) return false;
-  const above = posix.dirname(path);
-  await makeMissing(files, above);
-  await files.using(files.open(ROOT, above, O_PATH | O_DIRECTORY, PLAIN), (dir) =>
-    files.mkdir(dir, Buffer.from(posix.basename(path)), 0o755),
-  );
-  return true;
-}
-
-/** A path that can't be checked counts as existing. */
-async function mayExist(files: Served, path: string): Promise<boolean> {
-  try {
-    await files.using(files.open(ROOT, path, O_PATH, PLAIN), async () => undefined);
-    return true;
-  } catch (error) {
-    return !(error instanceof SystemError && error.code === "ENOENT");
-  }
 }

@@ -1,6 +1,7 @@
 import { CLONE_NEWIPC, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID } from "../../kernel/constants.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
+import { holdable } from "../../kernel/plain-path.ts";
 import { fileSystemAnswers } from "../../kernel/wait/file-system-answers.ts";
 import { openForReading } from "../files-in-root.ts";
 import { openUserNamespace } from "../namespaces/user-namespace.ts";
@@ -40,7 +41,7 @@ async function open(
   if (kind === "mqueue") return openMqueue(kernel, mount, slots.get("ns:ipc"));
   // Without its submounts, such as the guest's whole cgroup tree.
   if (kind === "sysfs") return sys.openTree("/sys", false);
-  const tree = await sys.openTree(mount.source, recursive);
+  const tree = await holdable.run(mount.source, () => sys.openTree(mount.source, recursive));
   try {
     if (isIdmapped(mount)) await mapIds(kernel, mount, tree, slots.get("ns:user"));
     return tree;

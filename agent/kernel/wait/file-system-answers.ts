@@ -13,7 +13,8 @@ const probes = new Map<string, Promise<unknown>>();
  * Waits off the main thread until the file system that holds `path` answers a statfs: if its server hangs, the first access
  * from the main thread would block the whole agent. Each file system is probed once at a time, because a probe without an
  * answer holds a thread for good; throws if too many other file systems don't respond. An error is an answer. File systems
- * served by the kernel alone are not probed.
+ * served by the kernel alone are not probed. The probe asks at the mount point, whose path the kernel keeps in memory: no lock
+ * that a container can hold delays it.
  */
 export async function fileSystemAnswers(
   files: Pick<Files, "mounts">,
