@@ -1,4 +1,4 @@
 import { validationSuite } from "./validation-suite.ts";
 
 // test/nightly runs all of them.
-validationSuite(3, 600);
+validationSuite(6, 200);

@@ -7,7 +7,7 @@ import type { Pod } from "./pod.ts";
 const MEGABYTE_SUM = createHash("sha256")
   .update(Buffer.alloc(1 << 20, "0123456789abcde\n"))
   .digest("hex");
-const MEGABYTE = "i=0; while [ $i -lt 65536 ]; do echo 0123456789abcde; i=$((i+1)); done";
+const MEGABYTE = "yes 0123456789abcde | head -n 65536";
 
 /** Scenarios of data that passes between a host and a container, over the protocol that the pod's client speaks. */
 export function hostDataScenarios(pod: () => Pod): void {

@@ -15,9 +15,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-/** Runs the suite in a folder with these files. */
-function run(files: Readonly<Record<string, string>>): { status: number | null; output: string } {
-  writeFileSync(join(directory, "vitest.config.mjs"), "export default { test: { globals: true } }");
+/** Runs the suite in a folder with these files. `end` is what its global teardown does. */
+function run(files: Readonly<Record<string, string>>, end = ""): { status: number | null; output: string } {
+  const config = 'export default { test: { globals: true, globalSetup: "./setup.mjs" } }';
+  writeFileSync(join(directory, "vitest.config.mjs"), config);
+  writeFileSync(
+    join(directory, "setup.mjs"),
+    `import { existsSync, writeFileSync } from "node:fs"; export function teardown() { ${end} }`,
+  );
   for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, `${name}.test.mjs`), text);
   const environment = Object.entries(process.env).filter(([name]) => !name.startsWith("VITEST"));
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, "suite.ts")], {
@@ -43,6 +48,13 @@ test("names a file that passes only alone", () => {
 test("fails if a file fails again, alone", () => {
   const { status, output } = run({ one: STEADY, two: FAILING });
   expect(output).toMatch(/^npm test: runs what failed again, alone: two\.test\.mjs$/m);
+  expect(status, output).toBe(1);
+});
+
+test("fails if its end fails, although each file passes alone", () => {
+  const end = 'if (existsSync("ended")) return; writeFileSync("ended", ""); throw new Error("at the end");';
+  const { status, output } = run({ one: STEADY, two: UNSTEADY }, end);
+  expect(output).toContain("at the end");
   expect(status, output).toBe(1);
 });
 
