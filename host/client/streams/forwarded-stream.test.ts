@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type Duplex, duplexPair } from "node:stream";
+import { type Duplex, duplexPair, PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { codec } from "../../../proto/codec.ts";
@@ -40,6 +40,19 @@ test("announces how much it has sent", async () => {
   const [announced] = await once(download, "data");
   expect(announced).toEqual(end(5));
   expect(String(upload.read())).toBe("12345");
+});
+
+test("fails as cut if what is written, or its end, can't be sent", async () => {
+  for (const write of ["data", ""]) {
+    const [ours, ourDownload] = [new PassThrough(), new PassThrough()];
+    for (const socket of [ours, ourDownload]) socket.on("error", () => undefined);
+    const stream = new ForwardedStream(ours, ourDownload);
+    const failing = once(stream, "error");
+    for (const socket of [ours, ourDownload]) socket.destroy();
+    if (write === "") stream.end();
+    else stream.write(write);
+    expect(await failing).toMatchObject([{ kind: "cut", message: "forward: the connection was lost after 0 bytes" }]);
+  }
 });
 
 test("fails if a connection is lost, more bytes come than announced, or the agent reports an error", async () => {

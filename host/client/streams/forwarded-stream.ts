@@ -60,11 +60,12 @@ export class ForwardedStream extends Duplex {
 
   override _write(chunk: Buffer, _encoding: string, done: Done): void {
     this.#sent += chunk.length;
-    this.#upload.write(chunk, done);
+    this.#upload.write(chunk, (error) => done(error && this.#lost(error)));
   }
 
   override _final(done: Done): void {
-    this.#download.write(encodeStreamFrame("forwardEnd", STREAM.process, this.#sent), done);
+    const frame = encodeStreamFrame("forwardEnd", STREAM.process, this.#sent);
+    this.#download.write(frame, (error) => done(error && this.#lost(error)));
   }
 
   override _destroy(error: Error | null, done: Done): void {
@@ -98,7 +99,11 @@ export class ForwardedStream extends Duplex {
   }
 
   #cut(): void {
-    this.destroy(cut(`the connection was lost after ${this.#received} bytes`));
+    this.destroy(this.#lost());
+  }
+
+  #lost(cause?: Error): Error {
+    return cut(`the connection was lost after ${this.#received} bytes`, cause);
   }
 
   #try(step: () => void): void {

@@ -9,25 +9,31 @@ let made = 0;
 
 /** Creates a cgroup for an agent and all its containers; undefined if this machine has no cgroup v2. */
 export function makeAgentCgroup(): string | undefined {
+  return makeOwnCgroup("guestd-conformance", ++made);
+}
+
+/** Creates a cgroup whose name begins with `prefix`, and removes those that dead processes have left under this prefix. */
+export function makeOwnCgroup(prefix: string, number: number): string | undefined {
   const mounts = readFileSync("/proc/mounts", "utf8").split("\n");
   const root = mounts.map((line) => line.split(" ")).find(([, , type]) => type === "cgroup2")?.[1];
   if (root === undefined) return undefined;
-  removeAbandoned(root);
-  const path = join(root, `guestd-conformance-${process.pid}-${++made}`);
+  for (const name of readdirSync(root)) if (name.startsWith(`${prefix}-`)) removeAbandoned(join(root, name));
+  const path = join(root, `${prefix}-${process.pid}-${number}`);
   mkdirSync(join(path, "outside"), { recursive: true });
   return path;
 }
 
-/** Removes cgroups whose guestctl was killed; their processes died with it. Leaves those that are still busy. */
-function removeAbandoned(root: string): void {
-  for (const name of readdirSync(root)) {
-    const owner = /^guestd-conformance-(\d+)-/.exec(name)?.[1];
-    if (owner === undefined || existsSync(`/proc/${owner}`)) continue;
-    try {
-      removeAll(join(root, name));
-    } catch {
-      // The next run tries again.
-    }
+/**
+ * Removes a cgroup whose owner was killed; its processes died with it. One that has processes belongs to an owner in another
+ * pid namespace, who may need each of its cgroups, the empty ones too.
+ */
+function removeAbandoned(path: string): void {
+  const owner = /-(\d+)-\d+$/.exec(path)?.[1];
+  if (owner === undefined || existsSync(`/proc/${owner}`)) return;
+  try {
+    if (!readFileSync(join(path, "cgroup.events"), "utf8").includes("populated 1")) removeAll(path);
+  } catch {
+    // Another run removes it, or the next one tries again.
   }
 }
 
@@ -48,7 +54,8 @@ export async function removeAgentCgroup(path: string): Promise<void> {
   }
 }
 
-function removeAll(path: string): void {
+/** Removes a cgroup and those below it. Throws if one has processes. */
+export function removeAll(path: string): void {
   for (const entry of readdirSync(path, { withFileTypes: true })) {
     if (entry.isDirectory()) removeAll(join(path, entry.name));
   }

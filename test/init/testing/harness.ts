@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { makeOwnCgroup, removeAll } from "../../../host/conformance/target/agent-cgroup.ts";
 import { isRoot } from "../../../lib/is-root.ts";
 import { childrenOf } from "./children-of.ts";
 
@@ -54,7 +55,7 @@ let started = 0;
 
 /** Starts init as PID 1 of new pid, mount, uts, ipc, net and cgroup namespaces, which look like a guest to an agent. */
 export function startInit(options: InitOptions): RunningInit {
-  const cgroup = makeCgroup(`guestd-test-${process.pid}-${++started}`);
+  const cgroup = makeOwnCgroup("guestd-test", ++started);
   const init = resolve(options.init ?? join(repository, "build/native/init"));
   const namespaces = ["--pid", "--mount", "--uts", "--ipc", "--net", "--propagation", "private"];
   const command = ["unshare", "--fork", "--kill-child=SIGKILL", ...namespaces, init, "--", ...options.agentCommand];
@@ -135,40 +136,11 @@ async function firstChild(child: ChildProcess): Promise<number | undefined> {
   return undefined;
 }
 
-/** Creates a cgroup in the unified hierarchy, wherever this machine has it mounted. */
-function makeCgroup(name: string): string | undefined {
-  const mounts = readFileSync("/proc/mounts", "utf8").split("\n");
-  const root = mounts.map((line) => line.split(" ")).find((fields) => fields[2] === "cgroup2")?.[1];
-  if (root === undefined) return undefined;
-  for (const old of readdirSync(root)) {
-    // Left by a test run that was killed; its processes died with it.
-    const owner = old.match(/^guestd-test-(\d+)-/)?.[1];
-    if (owner !== undefined && !existsSync(`/proc/${owner}`)) tryRemove(join(root, old));
-  }
-  mkdirSync(join(root, name, "outside"), { recursive: true });
-  return join(root, name);
-}
-
-function tryRemove(path: string): void {
-  try {
-    removeCgroupNow(path);
-  } catch {
-    // still busy, or removed by another run: the next run tries again
-  }
-}
-
-function removeCgroupNow(path: string): void {
-  for (const entry of readdirSync(path, { withFileTypes: true })) {
-    if (entry.isDirectory()) removeCgroupNow(join(path, entry.name));
-  }
-  rmdirSync(path);
-}
-
 async function removeCgroup(path: string): Promise<void> {
   const limit = performance.now() + LIMIT_MS;
   for (;;) {
     try {
-      return removeCgroupNow(path);
+      return removeAll(path);
     } catch (error) {
       if (performance.now() > limit) throw error; // its processes haven't all ended
       await sleep(5);
