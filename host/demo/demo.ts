@@ -100,7 +100,7 @@ async function main(): Promise<void> {
   await showSteps(run.steps, process.stdout);
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   process.stdout.write(`\nAll of it worked, in ${seconds} s. Your turn:\n`);
-  process.stdout.write(`  npx guestctl run -it ${relative(repositoryRoot, IMAGE)} sh\n`);
+  process.stdout.write(`  ./guestctl run -it ${relative(repositoryRoot, IMAGE)} sh\n`);
 }
 
 try {

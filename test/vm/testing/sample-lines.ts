@@ -44,16 +44,13 @@ function isOld(node: string): boolean {
   return major < 22 || (major === 22 && minor < 18);
 }
 
-/** Runs a page's lines one after the other, with guestctl for `npx guestctl`, and its state in `directory`. Returns the output of each. */
+/** Runs a page's lines one after the other, with guestctl's state in `directory`. Returns the output of each. */
 export async function runLines(directory: string, blocks: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const guestctl = join(repository, "host/cli/guestctl.sh");
   const env = { ...withOldNode(directory), XDG_RUNTIME_DIR: directory, NO_COLOR: "1" };
   const printed = new Map<string, string>();
   for (const line of blocks.join("").trim().split("\n")) {
-    // npx takes half a second, so it runs once.
-    const command = printed.size === 0 ? line : line.replace(/^npx guestctl/, guestctl);
-    const { stdout } = await run("/bin/sh", ["-c", command], { cwd: repository, env });
-    printed.set(line.replace(/^npx guestctl (\w+).*$/, `$1${printed.size}`), stdout);
+    const { stdout } = await run("/bin/sh", ["-c", line], { cwd: repository, env });
+    printed.set(line.replace(/^\.\/guestctl (\w+).*$/, `$1${printed.size}`), stdout);
   }
   return printed;
 }
