@@ -70,7 +70,7 @@ export default defineConfig({
             "test/{check,clean-up,conformance,docs,plans,bench,mutation,suite}/**/*.test.ts",
           ],
           exclude: MEASURING,
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
           isolate: false,
