@@ -1,4 +1,5 @@
 import { MachineError } from "./machine-error.ts";
+import { diskId, diskWords, filesOfDisks, freePlace, plugDisk, pluggedDisks } from "./plugged-disks.ts";
 import type { Qmp } from "./qmp.ts";
 
 /** A read-only disk that several guests can have at the same time. */
@@ -18,11 +19,9 @@ export interface PluggedDisk extends SharedDisk {
 const PORTS = 8;
 const SLOT = "18";
 const CHASSIS = 32;
-/** Ids of devices; QEMU can list them. */
-const DEVICE = /^disk(\d)-(\w+)$/;
+const KIND = "disk";
 
 const portName = (port: number) => `diskport${port}`;
-const deviceName = (port: number, { serial }: Pick<SharedDisk, "serial">) => `disk${port}-${serial}`;
 
 /** Returns the place of a port's disk in the guest, as storages of the agent name it. */
 function pciPath(port: number): string {
@@ -40,11 +39,10 @@ export function diskArguments(disks: readonly (SharedDisk & { readonly port?: nu
     // Disks need no I/O ports, of which a machine has few.
     return ["-device", `pcie-root-port,id=${portName(port)},${place},io-reserve=0`];
   });
-  const devices = disks.map((disk, index) => [disk, disk.port ?? index] as const);
-  const words = devices.map(([disk, port]) => [
-    ...["-blockdev", JSON.stringify(blockNode(disk, port))],
-    ...["-device", JSON.stringify({ driver: "virtio-blk-pci", ...device(disk, port) })],
-  ]);
+  const words = disks.map((disk, index) => {
+    const port = disk.port ?? index;
+    return diskWords(blockNode(disk, port), device(disk, port));
+  });
   return [...ports, ...words].flat();
 }
 
@@ -54,56 +52,27 @@ export function diskArguments(disks: readonly (SharedDisk & { readonly port?: nu
  * meanwhile. Throws MachineError.
  */
 export async function attachDisk(qmp: Pick<Qmp, "execute">, guest: string, disk: SharedDisk): Promise<string> {
-  const plugged = await pluggedDisks(qmp);
+  const plugged = await pluggedDisks(qmp, KIND);
   const known = plugged.find(({ serial }) => serial === disk.serial);
-  if (known !== undefined) return pciPath(known.port);
-  const port = Array.from({ length: PORTS }, (_, each) => each).find(
-    (each) => !plugged.some((one) => one.port === each),
-  );
+  if (known !== undefined) return pciPath(known.place);
+  const port = freePlace(plugged, PORTS);
   if (port === undefined) throw new MachineError(tooMany(`guest ${guest}`));
-  const node = blockNode(disk, port);
-  await qmp.execute("blockdev-add", node);
-  try {
-    await qmp.execute("device_add", { driver: "virtio-blk-pci", ...device(disk, port) });
-  } catch (error) {
-    await qmp.execute("blockdev-del", { "node-name": node["node-name"] }).catch(() => undefined);
-    throw error;
-  }
+  await plugDisk(qmp, blockNode(disk, port), device(disk, port));
   return pciPath(port);
-}
-
-/** Returns the ports in use with their disks. */
-async function pluggedDisks(
-  qmp: Pick<Qmp, "execute">,
-): Promise<readonly { readonly port: number; readonly serial: string }[]> {
-  const found = (await qmp.execute("qom-list", { path: "/machine/peripheral" })) as readonly {
-    readonly name: string;
-  }[];
-  return found.flatMap(({ name }) => {
-    const [, port, serial] = DEVICE.exec(name) ?? [];
-    return port === undefined || serial === undefined ? [] : [{ port: Number(port), serial }];
-  });
 }
 
 /** Returns the shared disks that a guest has at this moment. */
 export async function sharedDisks(qmp: Pick<Qmp, "execute">): Promise<readonly PluggedDisk[]> {
-  const nodes = (await qmp.execute("query-named-block-nodes", { flat: true })) as readonly Readonly<
-    Record<string, unknown>
-  >[];
-  const plugged = await pluggedDisks(qmp);
-  return plugged.map(({ port, serial }) => {
-    const node = nodes.find((each) => each["node-name"] === deviceName(port, { serial }));
-    return { port, serial, file: String(node?.["file"]) };
-  });
+  return (await filesOfDisks(qmp, KIND)).map(({ place, ...disk }) => ({ port: place, ...disk }));
 }
 
 function blockNode(disk: SharedDisk, port: number) {
   const file = { driver: "file", filename: disk.file };
-  return { driver: "raw", "node-name": deviceName(port, disk), "read-only": true, file };
+  return { driver: "raw", "node-name": diskId(KIND, { place: port, ...disk }), "read-only": true, file };
 }
 
 function device(disk: SharedDisk, port: number) {
-  const name = deviceName(port, disk);
+  const name = diskId(KIND, { place: port, ...disk });
   return { id: name, drive: name, bus: portName(port), serial: disk.serial };
 }
 

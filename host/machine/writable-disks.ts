@@ -1,5 +1,6 @@
 import { MachineError } from "./machine-error.ts";
 import { unplug } from "./plugged-device.ts";
+import { diskId, diskWords, filesOfDisks, freePlace, plugDisk, pluggedDisks } from "./plugged-disks.ts";
 import type { Qmp } from "./qmp.ts";
 import { waitForUnlock } from "./wait-for-unlock.ts";
 
@@ -20,18 +21,15 @@ export interface PluggedWritable extends WritableDisk {
 const UNITS = 31;
 const BRIDGE = "writable";
 const SLOT = "1a";
-/** Ids of devices; QEMU can list them. */
-const DEVICE = /^writable(\d+)-(\w+)$/;
-
-const deviceName = (unit: number, { serial }: Pick<WritableDisk, "serial">) => `writable${unit}-${serial}`;
+const KIND = "writable";
 
 /** Returns QEMU's arguments for a guest that can have writable disks, with those that it has from its start. */
 export function writableArguments(disks: readonly (WritableDisk & { readonly unit?: number })[]): readonly string[] {
   const bridge = { driver: "pcie-pci-bridge", id: BRIDGE, bus: "pcie.0", addr: `0x${SLOT}` };
-  const words = disks.map((disk, index) => [
-    ...["-blockdev", JSON.stringify(blockNode(disk, disk.unit ?? index))],
-    ...["-device", JSON.stringify({ driver: "virtio-blk-pci", ...device(disk, disk.unit ?? index) })],
-  ]);
+  const words = disks.map((disk, index) => {
+    const unit = disk.unit ?? index;
+    return diskWords(blockNode(disk, unit), device(disk, unit));
+  });
   return ["-device", JSON.stringify(bridge), ...words.flat()];
 }
 
@@ -40,25 +38,16 @@ export function writableArguments(disks: readonly (WritableDisk & { readonly uni
  * the agent name it. Throws MachineError.
  */
 export async function attachWritable(qmp: Pick<Qmp, "execute">, guest: string, disk: WritableDisk): Promise<string> {
-  const plugged = await pluggedUnits(qmp);
+  const plugged = await pluggedDisks(qmp, KIND);
   const known = plugged.find(({ serial }) => serial === disk.serial);
-  if (known !== undefined) return pciPath(known.unit);
-  const unit = Array.from({ length: UNITS }, (_, each) => each).find(
-    (each) => !plugged.some((one) => one.unit === each),
-  );
+  if (known !== undefined) return pciPath(known.place);
+  const unit = freePlace(plugged, UNITS);
   if (unit === undefined) {
     const remedy = "remove containers, or use another guest";
     throw new MachineError(`guest ${guest}: it can have ${UNITS} writable disks, and has them; ${remedy}`);
   }
   await waitForUnlock(disk.file);
-  const node = blockNode(disk, unit);
-  await qmp.execute("blockdev-add", node);
-  try {
-    await qmp.execute("device_add", { driver: "virtio-blk-pci", ...device(disk, unit) });
-  } catch (error) {
-    await qmp.execute("blockdev-del", { "node-name": node["node-name"] }).catch(() => undefined);
-    throw error;
-  }
+  await plugDisk(qmp, blockNode(disk, unit), device(disk, unit));
   return pciPath(unit);
 }
 
@@ -67,35 +56,16 @@ export async function detachWritable(
   qmp: Pick<Qmp, "execute" | "event">,
   { serial }: Pick<WritableDisk, "serial">,
 ): Promise<void> {
-  const found = (await pluggedUnits(qmp)).find((each) => each.serial === serial);
+  const found = (await pluggedDisks(qmp, KIND)).find((each) => each.serial === serial);
   if (found === undefined) return;
-  const id = deviceName(found.unit, found);
+  const id = diskId(KIND, found);
   await unplug(qmp, { id });
   await qmp.execute("blockdev-del", { "node-name": id });
 }
 
 /** Returns the writable disks that a guest has at this moment. */
 export async function writableDisks(qmp: Pick<Qmp, "execute">): Promise<readonly PluggedWritable[]> {
-  const nodes = (await qmp.execute("query-named-block-nodes", { flat: true })) as readonly Readonly<
-    Record<string, unknown>
-  >[];
-  const plugged = await pluggedUnits(qmp);
-  return plugged.map(({ unit, serial }) => {
-    const node = nodes.find((each) => each["node-name"] === deviceName(unit, { serial }));
-    return { unit, serial, file: String(node?.["file"]) };
-  });
-}
-
-async function pluggedUnits(
-  qmp: Pick<Qmp, "execute">,
-): Promise<readonly { readonly unit: number; readonly serial: string }[]> {
-  const found = (await qmp.execute("qom-list", { path: "/machine/peripheral" })) as readonly {
-    readonly name: string;
-  }[];
-  return found.flatMap(({ name }) => {
-    const [, unit, serial] = DEVICE.exec(name) ?? [];
-    return unit === undefined || serial === undefined ? [] : [{ unit: Number(unit), serial }];
-  });
+  return (await filesOfDisks(qmp, KIND)).map(({ place, ...disk }) => ({ unit: place, ...disk }));
 }
 
 /** Slot 0 is the bridge's own controller. */
@@ -108,12 +78,12 @@ function pciPath(unit: number): string {
 /** Frees what the guest deletes. */
 function blockNode(disk: WritableDisk, unit: number) {
   const file = { driver: "file", filename: disk.file, discard: "unmap" };
-  return { driver: "raw", "node-name": deviceName(unit, disk), discard: "unmap", file };
+  return { driver: "raw", "node-name": diskId(KIND, { place: unit, ...disk }), discard: "unmap", file };
 }
 
 /** A full disk of the host is an error for the guest, which QEMU would otherwise stop until there is room. */
 function device(disk: WritableDisk, unit: number) {
-  const name = deviceName(unit, disk);
+  const name = diskId(KIND, { place: unit, ...disk });
   const errors = { werror: "report", rerror: "report" };
   // Transitional devices need I/O ports, of which a machine has few.
   const place = { bus: BRIDGE, addr: `0x${slotOf(unit)}`, "disable-legacy": "on" };
