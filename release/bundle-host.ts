@@ -17,7 +17,7 @@ export interface HostBundle {
 /** Oldest Node that runs the packages: the first one whose node:zlib knows zstd, which layers of images use. */
 export const OLDEST_NODE = "22.15.0";
 
-/** Defines `require` for the file that looks for one on behalf of CommonJS packages. */
+/** Defines `require`, which bundled CommonJS packages expect. */
 const REQUIRE = `import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);`;
 
 const OPTIONS = {
@@ -77,7 +77,7 @@ export async function bundleHost(
   return { files, parts: scripts.map(({ path }) => sizeReport(relative(DIST, path), metafile)) };
 }
 
-/** Clears the line of `REQUIRE` in a file that has no use for it; the other lines keep their numbers, for the source map. */
+/** Empties the line of `REQUIRE` in a file that does not use it. The line stays, because source maps count it. */
 function withRequireIfUsed(text: string): string {
   const rest = text.replace(REQUIRE, "");
   return /\brequire\b/.test(rest) ? text : rest;

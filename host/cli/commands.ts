@@ -10,7 +10,7 @@ export interface CommandEntry {
   readonly load: () => Promise<(program: Command, programFor: ProgramFor) => void>;
 }
 
-/** The commands of guestctl by name, in the order of its help. Loading all of them takes ten times as long as Node's start. */
+/** The commands of guestctl by name, in the order of its help. Loading them all takes ten times as long as starting Node. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   run: { summary: "run a container from an image", load: async () => (await import("./command/run.ts")).addRun },
   exec: {

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 
-/** Builds the command line that has what these words name. */
+/** Builds a command line with the command that the words name. */
 export type ProgramFor = (words: readonly string[]) => Promise<Command>;
 
 /** Creates a command line without commands. Usage errors are CommanderErrors, printed in one line. */

@@ -84,6 +84,17 @@ test.each([
   expect(await failureOf(...line)).toEqual({ text, code: 1 });
 });
 
+test("only the command that the words name is loaded, also by its alias and for help", async () => {
+  const loaded = async (...words: string[]) =>
+    (await programFor(words)).commands
+      .filter((command) => command.description() !== "")
+      .map((command) => command.name());
+  expect(await loaded("ps", "-a")).toEqual(["ps"]);
+  expect(await loaded("resume", "web")).toEqual(["unpause"]);
+  expect(await loaded("help", "exec")).toEqual(["exec"]);
+  for (const words of [[], ["--help"], ["nothing"], ["constructor"]]) expect(await loaded(...words)).toEqual([]);
+});
+
 test("every command has a summary, a description and described options", async () => {
   for (const command of (await createProgram()).commands) {
     expect(command.summary(), command.name()).not.toBe("");

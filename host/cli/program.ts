@@ -7,7 +7,7 @@ const HELP = `
 The guestctl that booted a guest keeps it running; other commands find it by its record below
 \${XDG_RUNTIME_DIR:-/tmp}/guestd-<uid>/. With several guests running, choose one with --guest NAME or --address ADDRESS.`;
 
-/** Builds guestctl's command line for these words: only the command that they name can be run, of others help has the names. */
+/** Builds guestctl's command line, and loads only the command that the words name: help needs no more of the others than a summary. */
 export function programFor(words: readonly string[]): Promise<Command> {
   const named = words[0] === "help" ? words[1] : words[0];
   return build((name) => name === named || COMMANDS[name]?.aliases?.includes(named ?? "") === true);

@@ -20,8 +20,8 @@ const PART_COST = 512;
 
 /**
  * The past of a log, held until the lines of both outputs can be ordered by their times. An agent decides how much of it
- * there is and how short its lines are: it is held in the agent's pieces, however many lines they have, and of a longer
- * past pieces are ordered, or with `tail` only the newest lines are kept.
+ * there is and how short its lines are, so it is held in the pieces that the agent sent. If they take too much memory, what has
+ * come so far is ordered and printed, or with `tail` only the newest lines are kept.
  */
 export class LogPast {
   readonly #tail: number | undefined;

@@ -46,7 +46,7 @@ clean() {
   root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
   for path in "$root"/guestd-test-*; do
     pid=${path#"$root"/guestd-test-}
-    # One with processes has an owner in another pid namespace, who may need its empty cgroups too.
+    # If it still has processes, its owner lives in another pid namespace and needs its empty cgroups too.
     if is_dead "${pid%%-*}" && grep -q '^populated 0' "$path/cgroup.events"; then
       find "$path" -depth -type d -exec rmdir {} +
     fi

@@ -10,7 +10,7 @@ const MOST = 3;
  * use the processors. One that passes then is named as unsteady at the end; errors outside of files are failures.
  */
 const environment = { ...process.env };
-// As its startVitest sets them, which would also end it before its exit code can be read.
+// startVitest sets these too, but it also closes Vitest, and then the exit code no longer tells which of the two failed.
 Object.assign(process.env, { TEST: "true", VITEST: "true", NODE_ENV: process.env["NODE_ENV"] ?? "test" });
 const vitest = await createVitest("test", { watch: false, project: "!nightly" });
 await vitest.start();

@@ -48,8 +48,8 @@ export interface ContainedFiles {
    */
   use<T>(root: FileRoot, calls: (files: Served) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /**
-   * The same for calls that only read, in the directory of the root. One process serves all roots of a container, also those that
-   * it has before its first process.
+   * Like `use`, for calls that only read; they get the root's directory. One process serves all roots of a container, including
+   * those from before its first process.
    */
   lookUp<T>(root: FileRoot, calls: (files: Served, dir: Handle) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Starts the process for a container's look-ups, which will follow soon. */

@@ -25,7 +25,7 @@ export function addCompletion(program: Command): void {
     });
 }
 
-/** Adds the hidden command that the scripts of `guestctl completion` call. `programFor` has the definitions for a line. */
+/** Adds the hidden command that the scripts of `guestctl completion` call. `programFor` loads the command to complete. */
 export function addComplete(program: Command, programFor: ProgramFor): void {
   program
     .command("__complete", { hidden: true })

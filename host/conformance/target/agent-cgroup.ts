@@ -24,8 +24,8 @@ export function makeOwnCgroup(prefix: string, number: number): string | undefine
 }
 
 /**
- * Removes a cgroup whose owner was killed; its processes died with it. One that has processes belongs to an owner in another
- * pid namespace, who may need each of its cgroups, the empty ones too.
+ * Removes a cgroup whose owner was killed; its processes died with it. If it still has processes, its owner lives in another
+ * pid namespace and needs all of it, including the cgroups that are empty.
  */
 function removeAbandoned(path: string): void {
   const owner = /-(\d+)-\d+$/.exec(path)?.[1];

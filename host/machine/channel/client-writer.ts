@@ -2,8 +2,8 @@ import type { Socket } from "node:net";
 import { CollectedBytes } from "../../../lib/collected-bytes.ts";
 
 /**
- * Writes a guest's bytes to a client. Makes one write at a time, as each costs more than the byte that a frame may have, and
- * keeps the chunk that it was received in: what comes meanwhile waits in one buffer.
+ * Writes a guest's bytes to a client, one write at a time; what arrives meanwhile waits in one buffer. A frame may have a single
+ * byte, and a pending write would keep the whole chunk in memory that the byte arrived in.
  */
 export class ClientWriter {
   readonly #client: Socket;
