@@ -21,10 +21,10 @@ export interface TreeStat {
 /** A file that is written in one step. */
 export interface PlacedFile {
   readonly content: Uint8Array;
-  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
   readonly mode: number;
   /** Nanoseconds since 1970. */
-  readonly times: { readonly access: bigint; readonly change: bigint };
+  readonly times?: { readonly access: bigint; readonly change: bigint } | undefined;
 }
 
 /**

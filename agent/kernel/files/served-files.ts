@@ -1,4 +1,5 @@
 import { constants } from "node:fs";
+import type { PlacedFile } from "../../../lib/archive/tree-files.ts";
 import {
   O_DIRECTORY,
   O_PATH,
@@ -38,15 +39,6 @@ export const ROOT: Handle = 0;
 export const INSIDE = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
 /** The same for a path of the guest, in which no link is followed. */
 export const PLAIN = INSIDE | RESOLVE_NO_SYMLINKS;
-
-/** A file that is placed in a directory in one step. */
-export interface PlacedFile {
-  readonly content: Uint8Array;
-  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
-  readonly mode: number;
-  /** Nanoseconds since 1970. */
-  readonly times?: { readonly access: bigint; readonly change: bigint } | undefined;
-}
 
 /** Calls of one server, by what they are for. Each rejects with SystemError, or "unavailable" if the server is lost. */
 export class ServedFiles {
