@@ -10,7 +10,7 @@ test("the .deb has each manual page compressed, and the same bytes when it is bu
     expect.arrayContaining(["usr/share/man/man1/guestctl.1.gz", "usr/share/man/man1/guestctl-cores-get.1.gz"]),
   );
   const texts = pages.map(({ content }) => execFileSync("gzip", ["-dc"], { input: content, encoding: "utf8" }));
-  expect(texts).toEqual((await manualPages("1.2.3")).map(({ content }) => content.toString()));
+  expect(texts.filter((text) => !/^\.TH GUESTCTL\S* 1 "" "guestctl 1.2.3"/.test(text))).toEqual([]);
   // Bytes 4 to 7 of a gzip file are its time (RFC 1952).
   expect(pages.filter(({ content }) => content.readUInt32LE(4) !== 0)).toEqual([]);
   expect(pages).toEqual((await manualPages("1.2.3")).map(debManualPage));

@@ -1,4 +1,3 @@
-import { constants, gzipSync } from "node:zlib";
 import { SHELL_SCRIPTS, type Shell } from "../host/cli/completion/shell-scripts.ts";
 import { MAN } from "./manual-pages.ts";
 import { type PackageFile, textFile } from "./package-file.ts";
@@ -20,8 +19,7 @@ export function isManualPage({ path }: PackageFile): boolean {
   return path.startsWith(`${MAN}/`);
 }
 
-/** Returns a manual page as Debian's policy (12.1) has it: below usr/share/man, compressed, here with the time 0. */
+/** Returns a manual page where Debian's packages have it. */
 export function debManualPage({ path, content }: PackageFile): PackageFile {
-  const level = constants.Z_BEST_COMPRESSION;
-  return { path: `usr/share/man/man1/${path.slice(MAN.length + 1)}.gz`, content: gzipSync(content, { level }) };
+  return { path: `usr/share/man/man1/${path.slice(MAN.length + 1)}`, content };
 }

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commandTexts } from "../host/cli/manual/command-text.ts";
 import { manFile } from "../host/cli/manual/man-page.ts";
@@ -81,9 +82,9 @@ describe("the npm package guestd", () => {
     const paths = built.files.filter(isManualPage).map(({ path }) => path);
     const { man } = JSON.parse(readFileSync(join(project, "node_modules/guestd/package.json"), "utf8"));
     expect(man).toEqual(paths.map((path) => `./${path}`));
-    expect(man).toEqual(commandTexts(await createProgram()).map((text) => `./man/${manFile(text)}`));
+    expect(man).toEqual(commandTexts(await createProgram()).map((text) => `./man/${manFile(text)}.gz`));
     for (const path of paths) {
-      const page = readFileSync(join(project, "node_modules/guestd", path), "utf8");
+      const page = gunzipSync(readFileSync(join(project, "node_modules/guestd", path))).toString();
       expect(page).toMatch(new RegExp(`^\\.TH GUESTCTL\\S* 1 "" "guestctl ${version}"`));
     }
   });
