@@ -36,6 +36,7 @@ export async function hostDeb(
     guestctl("usr/bin/guestctl"),
     await read(await strippedNode(node, await hashFile(node)), `${HOME}/bin/node`, 0o755),
     await read(join(root, "build/native/init"), `${HOME}/init`, 0o755),
+    await read(join(root, "build/native/container-init"), `${HOME}/container-init`, 0o755),
     ...(await Promise.all(plain.map((path) => read(path, `${HOME}/${basename(path)}`)))),
     await read(join(root, "release/systemd/guestd.service"), "usr/lib/systemd/system/guestd.service"),
     await read(join(root, "LICENSE"), "usr/share/doc/guestd/copyright"),

@@ -79,6 +79,16 @@ export function buildKeepCore(options: { readonly sanitize?: boolean } = {}): st
   return buildProgram("keep-core", staticPie());
 }
 
+/**
+ * Builds build/native/container-init, PID 1 of containers that ask for an init; with `sanitize` container-init-asan, like
+ * init-asan. Returns its path.
+ */
+export function buildContainerInit(options: { readonly sanitize?: boolean } = {}): string {
+  const name = "container-init";
+  if (options.sanitize) return buildProgram(name, { compiler: "gcc", flags: SANITIZED }, `${name}-asan`);
+  return buildProgram(name, staticPie());
+}
+
 /** Builds a program of one file that is in the folder of its name. */
 function buildProgram(name: string, { compiler, flags }: ReturnType<typeof staticPie>, as = name): string {
   const out = join(output, as);
@@ -113,6 +123,7 @@ if (import.meta.main) {
   console.log(buildInit());
   console.log(buildInit({ sanitize: true }));
   console.log(buildPause());
+  console.log(buildContainerInit());
   console.log(buildKeepCore());
   console.log(buildKeepCore({ sanitize: true }));
 }

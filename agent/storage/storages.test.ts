@@ -105,6 +105,14 @@ test.each([
     tmpfs("/a", { driver: "bind", source: "/none", options: [] }),
     "open /none: ENOENT",
   ],
+  ["a file without its text", tmpfs("/a", { driver: "files", driverOptions: ["hosts"] }), "hosts is not hosts=TEXT"],
+  ["an init that is a text", tmpfs("/a", { driver: "files", driverOptions: ["init=x"] }), "init has no text"],
+  ["another file", tmpfs("/a", { driver: "files", driverOptions: ["x=y"] }), 'driver option "x=y" is not supported'],
+  [
+    "a text that is too long",
+    tmpfs("/a", { driver: "files", driverOptions: [`hosts=${"€".repeat(21_846)}`] }),
+    "hosts has more than 65536 bytes",
+  ],
   [
     "a bind mount with file system options",
     tmpfs("/a", { driver: "bind", source: "/" }),

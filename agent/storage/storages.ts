@@ -7,6 +7,7 @@ import { LockByName } from "../kernel/wait/lock.ts";
 import { bind } from "./bind.ts";
 import { diskDrivers } from "./disk-driver.ts";
 import { ephemeral } from "./ephemeral.ts";
+import { files } from "./files.ts";
 import { foldLayers } from "./fold-layers.ts";
 import { applyFsGroup } from "./fs-group.ts";
 import { defaultImageSettings, type ImageSettings } from "./image/image-settings.ts";
@@ -30,7 +31,7 @@ const DRIVERS: ReadonlyMap<string, StorageDriver> = new Map(
   [
     ...[virtioFs, ephemeral, local, bind, watchableBind, overlayfs],
     ...diskDrivers,
-    ...[imageGuestPull, multiLayer],
+    ...[imageGuestPull, multiLayer, files],
   ].map((driver) => [driver.name, driver]),
 );
 

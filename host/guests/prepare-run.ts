@@ -9,7 +9,6 @@ import { waitForUnlock } from "../machine/wait-for-unlock.ts";
 import { guestRootStorage } from "../sandbox/guest-root.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
 import type { SandboxGuest } from "../sandbox/sandbox-guest.ts";
-import { RESOLV_CONF_MOUNT } from "../sandbox/set-up-network.ts";
 import {
   makeSharedFolder,
   openRootfs,
@@ -25,6 +24,7 @@ import type { StateStore } from "../state/state-store.ts";
 import { diskOf, plugBlockRoot, refuseVolumes, unplugLayer } from "./block-storages.ts";
 import { bootWhile, claimGuest, endOfGuest, type GuestClaim, type OwnGuestOptions } from "./boot-while.ts";
 import { connectTo, controlOf, sharedFolderOf, type Target } from "./guest-target.ts";
+import { ownFiles } from "./own-files.ts";
 import { checkRootfs, type RootfsKind, rootfsOf } from "./rootfs-kind.ts";
 
 /** Everything a container needs before it can be created. Disposal releases all of it, after success or failure. */
@@ -292,14 +292,19 @@ function storagesOf(rootfs: RootfsPlace, { image, volumes }: RunFiles): readonly
   return [...(volumes.length > 0 ? [SHARE_STORAGE] : []), guestRootStorage(rootfs.guest)];
 }
 
-/** Returns the container's spec. Leaves the rlimits of an agent we didn't boot unchanged, since it may run where ours can't be set. */
-export function containerSpec(
-  prepared: Pick<PreparedRun, "rootfs" | "config" | "mounts" | "network" | "guest">,
+/**
+ * Returns the container's spec and storages. Leaves the rlimits of an agent we didn't boot unchanged, since it may run where
+ * ours can't be set.
+ */
+export function containerRequest(
+  container: string,
+  prepared: Pick<PreparedRun, "rootfs" | "config" | "storages" | "mounts" | "network" | "guest">,
   options: RunOptions,
-): Init<grpc.Spec> {
-  const network = prepared.network ? [RESOLV_CONF_MOUNT] : [];
-  const mounts = [...network, ...(prepared.mounts ?? []), ...(options.mounts ?? [])];
+): { readonly OCI: Init<grpc.Spec>; readonly storages: readonly Init<grpc.Storage>[] } {
+  const own = ownFiles(container, prepared.network === true, options);
+  const mounts = [...own.mounts, ...(prepared.mounts ?? []), ...(options.mounts ?? [])];
+  const storages = [...(prepared.storages ?? []), ...own.storages];
   const spec = imageSpec(prepared, prepared.rootfs, { ...options, mounts });
-  if (prepared.guest !== undefined || options.rlimits !== undefined) return spec;
-  return { ...spec, Process: { ...spec.Process, Rlimits: [] } };
+  if (prepared.guest !== undefined || options.rlimits !== undefined) return { OCI: spec, storages };
+  return { OCI: { ...spec, Process: { ...spec.Process, Rlimits: [] } }, storages };
 }

@@ -47,7 +47,20 @@ export interface RunOptions {
   /** Limits of each process; they replace the default ones of their types. */
   readonly rlimits?: readonly Rlimit[];
   readonly limits?: Limits;
+  /** Runs the command below our init, which is PID 1 and reaps. */
+  readonly init?: boolean;
+  /** Lines of /etc/hosts, after localhost's; undefined leaves the image's file. */
+  readonly hosts?: readonly string[];
+  /** Name servers instead of those of the guest's network. */
+  readonly resolver?: {
+    readonly servers: readonly string[];
+    readonly search?: readonly string[];
+    readonly options?: readonly string[];
+  };
 }
+
+/** Where a container sees its init. */
+export const INIT = "/dev/init";
 
 /** A limit of setrlimit(2). */
 export interface Rlimit {
@@ -133,7 +146,7 @@ function commandLine(config: Image["config"], options: RunOptions): string[] {
   const own = options.entrypoint === undefined ? asStrings(config["Cmd"], "Cmd of the image") : [];
   const args = [...entrypoint, ...(options.args ?? own)];
   if (args.length === 0) throw new ImageError("run image: the image has neither Entrypoint nor Cmd; give a command");
-  return args;
+  return options.init ? [INIT, ...args] : args;
 }
 
 /** Merges variables: the last value wins, at the position of the first. */

@@ -34,6 +34,8 @@ export interface ImageContents {
   readonly seccompNode: string;
   /** Program of a pause container. */
   readonly pause: string;
+  /** Program of containers that ask for an init. */
+  readonly containerInit: string;
   /** Program that the kernel runs for core dumps, if the agent asks for them. */
   readonly keepCore: string;
   /** Launcher, bundles and code caches; each is installed into /usr/lib/guestd under its own name. */
@@ -86,6 +88,7 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
   for (const path of contents.agentFiles) agent.set(`usr/lib/guestd/${basename(path)}`, plain(await readFile(path)));
   agent.set("usr/lib/guestd/sys.node", plain(sysNode));
   agent.set("usr/lib/guestd/seccomp.node", plain(seccompNode));
+  agent.set("usr/lib/guestd/container-init", program(await readFile(contents.containerInit)));
   agent.set("usr/lib/guestd/keep-core", program(await readFile(contents.keepCore)));
   if (contents.rego !== undefined) agent.set("usr/lib/guestd/rego.wasm", plain(await readFile(contents.rego)));
   agent.set("usr/lib/guestd/node-options", plain(Buffer.from(NODE_OPTIONS.map((option) => `${option}\n`).join(""))));

@@ -29,6 +29,7 @@ const PARTS: readonly Part[] = [
   part("YAML", `${AGENT}yaml\\.cjs$`, "CDI files in YAML; loaded by the first"),
   part("sys.node", `${AGENT}sys\\.node$`, "vsock and the system calls that Node lacks"),
   part("seccomp.node", `${AGENT}seccomp\\.node$`, "seccomp filters of containers; loaded by the first"),
+  part("container-init", `${AGENT}container-init$`, "containers that ask for an init: guestctl run --init"),
   part("keep-core", `${AGENT}keep-core$`, "core dumps, with agent.core_dumps"),
   part("Node's options", `${AGENT}node-options$`, "a small heap"),
   part("pause", "^pause_bundle/", "pods whose images the guest gets itself"),

@@ -61,7 +61,14 @@ export async function nodeSources(node: string, lock: Readonly<Record<string, Lo
  */
 export async function staticSources(): Promise<readonly Source[]> {
   const parts = [
-    ["musl-dev", "musl", ["usr/sbin/init", "pause_bundle/rootfs/pause", "usr/lib/guestd/keep-core"]],
+    [
+      "musl-dev",
+      "musl",
+      [
+        ...["usr/sbin/init", "pause_bundle/rootfs/pause"],
+        ...["usr/lib/guestd/container-init", "usr/lib/guestd/keep-core"],
+      ],
+    ],
     ["libseccomp-dev", "libseccomp", ["usr/lib/guestd/seccomp.node"]],
   ] as const;
   const found: Source[] = [];

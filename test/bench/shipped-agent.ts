@@ -19,8 +19,8 @@ export async function buildShippedAgent(root: string, to: string): Promise<reado
   for (const file of agentFiles(context).filter((path) => dirname(path) !== join(to, "agent"))) {
     await copyFile(file, join(to, "agent", basename(file)));
   }
-  for (const addon of ["sys.node", "seccomp.node"]) {
-    await copyFile(join(root, "build/native", addon), join(to, "agent", addon));
+  for (const file of ["sys.node", "seccomp.node", "container-init"]) {
+    await copyFile(join(root, "build/native", file), join(to, "agent", file));
   }
   // Write the files back: dirty pages of a file would count as the agent's own once mapped.
   execFileSync("sync", ["--file-system", to]);

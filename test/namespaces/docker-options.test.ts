@@ -30,6 +30,22 @@ describeWithDevGuest("docker's options of guestctl", (dev) => {
     expect([bits & KILL, bits & MKNOD, bits & NET_ADMIN]).toEqual([0n, MKNOD, 0n]);
   });
 
+  it("give a container names of its own, and an init that reaps and passes signals on", async () => {
+    const names = ["--add-host", "db:10.0.0.2", "--dns", "10.0.0.53", "--dns-search", "example.com"];
+    const files = "tail -n 1 /etc/hosts; cat /etc/resolv.conf; echo '# own' >>/etc/hosts && tail -n 1 /etc/hosts";
+    expect(await run(names, files)).toEqual(["10.0.0.2 db", "nameserver 10.0.0.53", "search example.com", "# own"]);
+    const options = ["--init", "--read-only", "--stop-signal", "USR1"];
+    const orphan = `orphan=$(sh -c 'true & echo $!'); while test -e /proc/$orphan; do sleep 0.1; done; echo reaped`;
+    const script = `trap 'exit 3' USR1; cut -c 1-9 /proc/1/cmdline; ${orphan}; while :; do sleep 0.1; done`;
+    expect(await dev.detach("init", options, script)).toEqual(named("init"));
+    await expect.poll(() => logs("init"), POLL).toBe("/dev/init\nreaped\n");
+    expect(await dev.run("stop", "init")).toEqual(named("init"));
+    expect((await dev.run("wait", "init")).stdout).toBe("3\n");
+    expect((await dev.run("rm", "init")).code).toBe(0);
+    const missing = await dev.run("run", "--init", ...WHERE, "/nowhere");
+    expect([missing.code, missing.stderr]).toEqual([127, "init: exec /nowhere: No such file or directory\n"]);
+  });
+
   it("leave only the added capabilities of what is dropped", async () => {
     const options = ["--cap-drop", "ALL", "--cap-add", "MKNOD"];
     const [bounding = ""] = await run(options, "grep CapBnd /proc/self/status");

@@ -6,6 +6,7 @@ import { CliError } from "../cli-error.ts";
 import { withContainerFlags } from "../flags/container-flags.ts";
 import { checkTemplateFlags, withGuestFlags } from "../flags/guest-flags.ts";
 import { mounts } from "../flags/mount-flag.ts";
+import { nameOptions, withNameFlags } from "../flags/name-flags.ts";
 import { count, identifier, memoryLimit, processors, storageSize, volumes } from "../flags/option-values.ts";
 import { checkTerminal, withProcessFlags } from "../flags/process-flags.ts";
 import { hasImage, type RunFlags, rootfsKind, volumesOf } from "../flags/run-flags.ts";
@@ -42,7 +43,7 @@ export function addRun(program: Command): void {
     .usage("[options] IMAGE [command…]")
     .argument("[words...]")
     .passThroughOptions();
-  withContainerFlags(withProcessFlags(command))
+  withNameFlags(withContainerFlags(withProcessFlags(command)))
     .option("--name <id>", "id of the container, and name of its guest", identifier)
     .option("--entrypoint <program>", "replace the image's entrypoint")
     .option("-m, --memory <size>", "memory limit, such as 256m; the memory of its guest is --vm-memory", memoryLimit)
@@ -127,6 +128,7 @@ export function checkFlags(words: readonly string[], flags: RunFlags): void {
     );
   }
   checkTemplate(flags);
+  nameOptions(flags);
   if (kind === "block" && volumesOf(flags).length > 0) {
     throw new CliError(
       "run: -v needs a shared folder, which --rootfs block lacks; use --rootfs share, or copy with guestctl cp",

@@ -8,11 +8,10 @@ const CARD = "the guest's network card is chosen by --network user or tap";
 const DEVICES = "a guest has none of the host's devices";
 const OWN = "each container has its own";
 const LOGS = "output is kept by guestctl: guestctl logs";
-const HOSTS = "let the command write to /etc/hosts first";
 
 /** Options of `docker container run`. */
 export const RUN_OPTIONS: SupportTable = {
-  "--add-host": no(HOSTS),
+  "--add-host": as("with an address; `host-gateway` isn't known"),
   "--annotation": no("use --label"),
   "-a, --attach": no("without -d, stdout and stderr are attached, and stdin with -i"),
   "--blkio-weight": no(DISKS),
@@ -39,9 +38,9 @@ export const RUN_OPTIONS: SupportTable = {
   "--device-write-bps": no(DISKS),
   "--device-write-iops": no(DISKS),
   "--disable-content-trust": no("name the image by its digest, NAME@sha256:…"),
-  "--dns": no("with --network, the guest has name servers of the host"),
-  "--dns-option": no("with --network, the guest has name servers of the host"),
-  "--dns-search": no("use full names"),
+  "--dns": same,
+  "--dns-option": as("with `--dns`"),
+  "--dns-search": as("with `--dns`"),
   "--domainname": no("--hostname takes a full name"),
   "--entrypoint": same,
   "-e, --env": same,
@@ -57,7 +56,7 @@ export const RUN_OPTIONS: SupportTable = {
   "--health-timeout": no(HEALTH),
   "--help": same,
   "-h, --hostname": as("`--hostname`; `-h` is help"),
-  "--init": no("take an image with an init, such as tini, as its entrypoint"),
+  "--init": same,
   "-i, --interactive": same,
   "--ip": no(CARD),
   "--ip6": no(CARD),

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterAll, describe, expect, test } from "vitest";
+import { containerRequest } from "../../guests/prepare-run.ts";
 import { imageSpec } from "../../image/image-config.ts";
 import { addRun } from "../command/run.ts";
 import { type RunFlags, runOptions } from "./run-flags.ts";
@@ -80,6 +81,38 @@ describe("docker's options of run", () => {
     expect(specOf().Mounts?.filter(({ options }) => options?.includes("ro"))).toHaveLength(2);
   });
 
+  test("--init, --add-host and --dns are files of the container's own, in place of the image's and the guest's", () => {
+    const hosts = ["--hostname", "web", "--add-host", "db:10.0.0.2", "--add-host", "six=[fd00::1]", "--init"];
+    const dns = ["--dns", "1.1.1.1", "--dns", "fd00::53", "--dns-search", "example.com", "--dns-option", "ndots:2"];
+    const prepared = { rootfs: { host: "/nonexistent", guest: "/r" }, config: { Cmd: ["x"] }, network: true };
+    const { OCI, storages } = containerRequest("web", prepared, optionsOf(...hosts, ...dns));
+    expect(OCI.Process?.Args).toEqual(["/dev/init", "x"]);
+    const place = "/run/kata-containers/web/files";
+    const options = ["bind", "nosuid", "nodev"];
+    expect(OCI.Mounts?.slice(-3)).toEqual([
+      { destination: "/etc/hosts", source: `${place}/hosts`, type: "bind", options: [...options, "noexec"] },
+      {
+        destination: "/etc/resolv.conf",
+        source: `${place}/resolv.conf`,
+        type: "bind",
+        options: [...options, "noexec"],
+      },
+      { destination: "/dev/init", source: `${place}/init`, type: "bind", options: [...options, "ro"] },
+    ]);
+    const lines = "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 web\n10.0.0.2 db\nfd00::1 six\n";
+    const resolver = "nameserver 1.1.1.1\nnameserver fd00::53\nsearch example.com\noptions ndots:2\n";
+    const driver_options = [`hosts=${lines}`, `resolv.conf=${resolver}`, "init"];
+    expect(storages).toEqual([
+      { driver: "files", source: "files", fstype: "tmpfs", mount_point: place, driver_options },
+    ]);
+    const without = containerRequest("web", prepared, optionsOf());
+    expect(without.storages).toEqual([]);
+    expect(without.OCI.Mounts?.map(({ source }) => source)).toContain("/run/kata-containers/sandbox/resolv.conf");
+    expect(() => optionsOf("--dns-search", "a")).toThrow("--dns-search: no name server; add --dns");
+    const many = Array.from({ length: 201 }, (_, at) => ["--add-host", `h${at}:::1`]).flat();
+    expect(() => flagsOf(...many)).toThrow("Expected at most 200.");
+  });
+
   test("--label, --stop-signal, --stop-timeout and --timeout are kept for other commands", () => {
     const line = ["-l", "app=web=1", "--label", "empty", "--stop-signal", "SIGRTMIN+3", "--stop-timeout", "0"];
     expect(flagsOf(...line, "--timeout", "5")).toEqual({
@@ -95,6 +128,14 @@ describe("docker's options of run", () => {
     ["--hostname", "x".repeat(65)],
     ["--hostname", "a b"],
     ["--label", "=x"],
+    ["--add-host", "db"],
+    ["--add-host", "db:host-gateway"],
+    ["--add-host", "a b:10.0.0.2"],
+    ["--add-host", "db:10.0.0.2\n::1 localhost"],
+    ["--add-host", "db:fe80::1%eth0"],
+    ["--dns", "localhost"],
+    ["--dns-search", "a\nnameserver 1.1.1.1"],
+    ["--dns-option", "ndots:2 rotate"],
     ["--cap-add", "NOTHING"],
     ["--tmpfs", "run"],
     ["--tmpfs", "/run:a;b"],

@@ -12,6 +12,7 @@ export interface ContainerFlags {
   readonly capDrop?: readonly string[];
   readonly privileged?: true;
   readonly readOnly?: true;
+  readonly init?: true;
   readonly tmpfs?: RunOptions["mounts"];
   readonly stopSignal?: number;
   readonly stopTimeout?: number;
@@ -26,6 +27,7 @@ export function withContainerFlags(command: Command): Command {
     .option("--cap-drop <capability>", "drop a capability, or ALL; repeatable", capabilities)
     .option("--privileged", "all capabilities, devices and system calls, and nothing of /proc and /sys hidden")
     .option("--read-only", "mount its root file system read-only")
+    .option("--init", "run the command below an init: PID 1, which passes signals on and reaps orphans")
     .option("--tmpfs <path[:options]>", "mount memory, such as /run:size=16m,mode=755; repeatable", tmpfs)
     .option(
       "--stop-signal <signal>",
@@ -45,6 +47,7 @@ export function containerOptions(flags: ContainerFlags): RunOptions {
     ...(capDrop === undefined ? {} : { droppedCapabilities: capDrop }),
     ...(flags.privileged ? { privileged: true } : {}),
     ...(flags.readOnly ? { readonlyRoot: true } : {}),
+    ...(flags.init ? { init: true } : {}),
   };
 }
 

@@ -9,10 +9,11 @@ import type { RestartPolicy } from "../run/restart-policy.ts";
 import { type ContainerFlags, containerOptions } from "./container-flags.ts";
 import type { GuestFlags } from "./guest-flags.ts";
 import type { MountFlag, Tmpfs } from "./mount-flag.ts";
+import { type NameFlags, nameOptions } from "./name-flags.ts";
 import { type ProcessFlags, processOptions } from "./process-flags.ts";
 
 /** Flags of `guestctl run`. */
-export interface RunFlags extends ProcessFlags, ContainerFlags, GuestFlags, TargetFlags {
+export interface RunFlags extends ProcessFlags, ContainerFlags, NameFlags, GuestFlags, TargetFlags {
   readonly detach?: true;
   readonly name?: string;
   readonly imageName?: string;
@@ -43,6 +44,7 @@ export function runOptions(args: readonly string[], flags: RunFlags): RunOptions
   return {
     ...processOptions(flags),
     ...containerOptions(flags),
+    ...nameOptions(flags),
     ...(args.length === 0 ? {} : { args }),
     ...(entrypoint === undefined ? {} : { entrypoint: entrypoint === "" ? [] : [entrypoint] }),
     ...(flags.ulimit === undefined ? {} : { rlimits: flags.ulimit }),

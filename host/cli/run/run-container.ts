@@ -5,7 +5,7 @@ import type { AgentClient } from "../../client/agent-client.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import type { Position } from "../../client/streams/attachment.ts";
 import { causeOfDeath, explainLostCall, findGuestEnd, guestDiedError, KILLED } from "../../guests/guest-death.ts";
-import { containerSpec, type PreparedRun } from "../../guests/prepare-run.ts";
+import { containerRequest, type PreparedRun } from "../../guests/prepare-run.ts";
 import { isRemovedContainer, throwIfRemoved } from "../../guests/removed-container.ts";
 import { byStreamsOrCalls, streamsPlace } from "../../guests/streams-place.ts";
 import type { RunOptions } from "../../image/image-config.ts";
@@ -70,9 +70,8 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
   // Signals go to the process as soon as it starts, including earlier ones.
   run.interrupts.handle((_signal, times) => leaveAfter(client, times));
   try {
-    const spec = containerSpec(prepared, run.options);
-    const storages = [...(prepared.storages ?? [])];
-    await client.agent.createContainer({ ...process_, OCI: spec, storages }, { timeoutMs: CREATE_MS });
+    const { OCI: spec, storages } = containerRequest(run.id, prepared, run.options);
+    await client.agent.createContainer({ ...process_, OCI: spec, storages: [...storages] }, { timeoutMs: CREATE_MS });
     created = true;
     if (guest !== undefined) {
       isRecorded = true;

@@ -8,7 +8,7 @@ import type { RootfsSource } from "../../sandbox/unpack-rootfs.ts";
 import type { ProcessRecord } from "../../state/state-records.ts";
 import { plugBlockRoot } from "../block-storages.ts";
 import { execSpec } from "../exec-spec.ts";
-import { containerSpec } from "../prepare-run.ts";
+import { containerRequest } from "../prepare-run.ts";
 import { waitingProcess } from "../waiting-process.ts";
 
 export interface TemplateContainer {
@@ -33,13 +33,13 @@ export async function startTemplateContainer(
   using root = await blockRootOf(image, { user: name, signal });
   await using qmp = await guest.qmp();
   const prepared = { ...(await plugBlockRoot(qmp, name, name, root)), guest: name };
-  const spec = containerSpec(prepared, { ...waitingProcess(), hostname: name });
+  const { OCI, storages } = containerRequest(name, prepared, { ...waitingProcess(), hostname: name });
   const id = { container_id: name, exec_id: name };
-  await client.agent.createContainer({ ...id, OCI: spec, storages: [...prepared.storages] }, { signal });
+  await client.agent.createContainer({ ...id, OCI, storages: [...storages] }, { signal });
   await client.agent.startContainer({ container_id: name }, { signal });
   const record: ProcessRecord = {
-    ...{ container: name, exec: name, args: [...(spec.Process?.Args ?? [])], image: imageText, terminal: false },
-    ...{ rootfs: prepared.rootfs.host, env: [...(spec.Process?.Env ?? [])], cwd: spec.Process?.Cwd ?? "/" },
+    ...{ container: name, exec: name, args: [...(OCI.Process?.Args ?? [])], image: imageText, terminal: false },
+    ...{ rootfs: prepared.rootfs.host, env: [...(OCI.Process?.Env ?? [])], cwd: OCI.Process?.Cwd ?? "/" },
     ...{ user: String(prepared.config["User"] ?? ""), startedAt: new Date().toISOString() },
   };
   for (const [index, args] of commands.entries()) {

@@ -1,7 +1,7 @@
 import { thisProcess } from "../../../lib/process-owner.ts";
 import { DEFAULT_LAYER_BYTES } from "../../block-root/layer-store.ts";
 import {
-  containerSpec,
+  containerRequest,
   type PreparedRun,
   prepareAtAddress,
   prepareInOwnGuest,
@@ -121,12 +121,12 @@ async function startContainer(
   signal: AbortSignal,
 ): Promise<ProcessRecord> {
   const { client, guest, rootfs, config } = prepared;
-  const spec = containerSpec(prepared, runOptions(options, guest !== undefined));
+  const { OCI, storages } = containerRequest(id, prepared, runOptions(options, guest !== undefined));
   const name = { container_id: id, exec_id: id };
-  await client.agent.createContainer({ ...name, OCI: spec, storages: [...(prepared.storages ?? [])] }, { signal });
+  await client.agent.createContainer({ ...name, OCI, storages: [...storages] }, { signal });
   const record: ProcessRecord = {
-    ...{ container: id, exec: id, args: [...(spec.Process?.Args ?? [])], image, terminal: false, rootfs: rootfs.host },
-    ...{ env: [...(spec.Process?.Env ?? [])], cwd: spec.Process?.Cwd ?? "/", keeper: thisProcess() },
+    ...{ container: id, exec: id, args: [...(OCI.Process?.Args ?? [])], image, terminal: false, rootfs: rootfs.host },
+    ...{ env: [...(OCI.Process?.Env ?? [])], cwd: OCI.Process?.Cwd ?? "/", keeper: thisProcess() },
     ...{ user: options.user ?? String(config["User"] ?? ""), startedAt: new Date().toISOString() },
     ...(prepared.layer === undefined ? {} : { layer: prepared.layer }),
   };
@@ -141,7 +141,7 @@ async function startContainer(
 }
 
 function runOptions(options: CreateOptions, inGuest: boolean): RunOptions {
-  const { command, env, cwd, user, limits, readOnlyRoot } = options;
+  const { command, env, cwd, user, limits, readOnlyRoot, init } = options;
   const waiting = inGuest ? waitingProcess() : { args: WAITING };
   return {
     ...(command === undefined ? waiting : { args: command }),
@@ -150,6 +150,7 @@ function runOptions(options: CreateOptions, inGuest: boolean): RunOptions {
     ...(user !== undefined && { user }),
     ...(limits !== undefined && { limits }),
     ...(readOnlyRoot && { readonlyRoot: true }),
+    ...(init && (command !== undefined || !inGuest) && { init }),
   };
 }
 
@@ -176,7 +177,7 @@ function checkTemplate(operation: string, options: CreateOptions): void {
   const { template, image, rootfs, volumes = [] } = options;
   if (template === undefined) return;
   const guests = (["address", "memoryMib", "cpus", "vm"] as const).filter((key) => options[key] !== undefined);
-  const containers = (["command", "env", "cwd", "user", "limits", "readOnlyRoot"] as const).filter(
+  const containers = (["command", "env", "cwd", "user", "limits", "readOnlyRoot", "init"] as const).filter(
     (key) => image === undefined && options[key] !== undefined,
   );
   const wrong = [...guests, ...containers, ...(rootfs === "share" || volumes.length > 0 ? ["a shared folder"] : [])];

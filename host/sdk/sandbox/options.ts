@@ -40,6 +40,8 @@ export interface CreateOptions extends CallLimits {
   readonly name?: string;
   /** The container's first process. Default: one that only waits. */
   readonly command?: readonly string[];
+  /** Runs the command below an init: PID 1, which passes signals on and reaps orphans. The default command reaps without. */
+  readonly init?: boolean;
   /** Memory of the guest. Default: 512. */
   readonly memoryMib?: number;
   /** Processors of the guest. Default: 1. */

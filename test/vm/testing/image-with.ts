@@ -19,6 +19,7 @@ export async function imageWith(agentFiles: readonly string[], work: string): Pr
     sysNode: native("sys.node"),
     seccompNode: native("seccomp.node"),
     pause: native("pause"),
+    containerInit: native("container-init"),
     keepCore: native("keep-core"),
     agentFiles,
     debug: false,
