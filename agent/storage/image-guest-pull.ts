@@ -1,15 +1,15 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { removeTree } from "../../lib/remove-tree.ts";
 import { crypto } from "../kernel/builtin.ts";
 import { MNT_DETACH, MS_BIND, MS_REMOUNT } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
+import { removeContained } from "../kernel/files/remove-contained.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { METADATA, pullOptions } from "./image/pull-options.ts";
 import { makePlace } from "./make-place.ts";
 import { parseStorageOptions } from "./mount-flags.ts";
 import { removePlace } from "./remove-place.ts";
-import type { PlacedStorage, StorageDriver } from "./storage.ts";
+import { type PlacedStorage, type StorageDriver, storageRoot } from "./storage.ts";
 
 /** Where images are unpacked: on a disk if one is mounted there, otherwise in memory. */
 const IMAGES = "/run/kata-containers/image";
@@ -28,7 +28,7 @@ export const imageGuestPull: StorageDriver = {
     }
     const place = placeOf(storage);
     const directory = `${place}/rootfs`;
-    await removeTree(place);
+    await removeContained(kernel, storageRoot(storage), place);
     await mkdir(directory, { recursive: true, mode: 0o755 });
     try {
       const { pullImage } = await import("./image/pull-image.ts");
@@ -71,7 +71,7 @@ function placeOf({ mountPoint }: PlacedStorage): string {
 /** Removes the image, also an incomplete one from an agent that was killed, and parent directories that are empty. */
 async function remove(kernel: Kernel, storage: PlacedStorage): Promise<void> {
   const { mountPoint, seen } = storage;
-  await removeTree(placeOf(storage));
+  await removeContained(kernel, storageRoot(storage), placeOf(storage));
   for (const directory of [mountPoint, dirname(mountPoint)]) await removePlace(kernel, directory, seen);
   await removePlace(kernel, IMAGES);
 }

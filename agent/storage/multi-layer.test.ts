@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { SystemError } from "../kernel/error.ts";
+import { AgentError, SystemError } from "../kernel/error.ts";
 import { realFiles } from "../kernel/files.ts";
 import type { Kernel, MappedTarget } from "../kernel/kernel.ts";
 import { openSys } from "../kernel/sys/sys.ts";
@@ -115,11 +115,20 @@ test("a failed mount through dm-verity explains what dm-verity does", async () =
   );
 });
 
-test("without an upper layer, writes go to memory", async () => {
+test("without an upper layer, writes go to memory, and the container's file server removes them", async () => {
   const { directory, calls, kernel, driver } = machine();
-  await driver.mount(kernel, rootOf(directory, [layer("lower", "/dev/vdc")]));
+  const storage = rootOf(directory, [layer("lower", "/dev/vdc")]);
+  await driver.mount(kernel, storage);
   expect(calls.map((call) => call.split(" ")[1])).toEqual(["erofs", "overlay"]);
-  expect(existsSync(`${directory}/c/multi-layer/upper/upper`)).toBe(true);
+  const upper = `${directory}/c/multi-layer/upper/upper`;
+  mkdirSync(`${upper}/made`);
+  const held = new AgentError("unavailable", "files of container c: the file system did not answer");
+  const empty = () => Promise.reject(held);
+  const holding = { ...kernel, contained: containedDouble(kernel.sys, { empty }) };
+  await expect(driver.release?.(holding, storage)).rejects.toBe(held);
+  expect(existsSync(`${upper}/made`)).toBe(true);
+  await driver.release?.(kernel, storage);
+  expect(existsSync(`${directory}/c`)).toBe(false);
 });
 
 test("layers that exceed a mount's data are passed through a descriptor", async () => {

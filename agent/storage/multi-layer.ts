@@ -2,6 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import { O_DIRECTORY, O_PATH } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import { guestRoot } from "../kernel/files/contained-files.ts";
+import { removeContained } from "../kernel/files/remove-contained.ts";
 import { ROOT } from "../kernel/files/served-files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { type Layer, type LayerDirectory, MULTI_LAYER } from "./layer.ts";
@@ -127,6 +128,8 @@ async function unmountLayers(kernel: Kernel, storage: PlacedStorage, places: Pla
   }
   await attempt(unmountLayer(kernel, places.upper));
   if (errors.length > 0) throw errors[0];
+  // A writable layer in memory is the container's.
+  await removeContained(kernel, guestRoot(storage.container), places.upper);
   kernel.files.removeTree(places.base);
   try {
     kernel.files.removeDirectory(places.container);

@@ -1,15 +1,15 @@
 import { mkdirSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { removeTree } from "../../lib/remove-tree.ts";
 import { O_PATH } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Served } from "../kernel/files/contained-files.ts";
+import { removeContained } from "../kernel/files/remove-contained.ts";
 import { ROOT } from "../kernel/files/served-files.ts";
 import { guestPath } from "../kernel/guest-path.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { makePlace } from "./make-place.ts";
 import { mountStorage } from "./mount-storage.ts";
-import type { PlacedStorage, StorageDriver } from "./storage.ts";
+import { type PlacedStorage, type StorageDriver, storageRoot } from "./storage.ts";
 
 const CREATE = "io.katacontainers.volume.overlayfs.create_directory";
 const FS_OPTION = "io.katacontainers.fs-opt.";
@@ -35,21 +35,21 @@ export const overlayfs: StorageDriver = {
       const path = guestPath(`overlayfs storage: ${CREATE}`, option.slice(CREATE.length + 1));
       await makePlace(kernel, storage, path);
     }
-    const { upper, work } = own ?? {};
-    for (const directory of [upper, work]) if (directory !== undefined) mkdirSync(directory, { recursive: true });
-    const layers = own === undefined ? [] : [`upperdir=${upper}`, `workdir=${work}`];
+    // One may be left that another container held.
+    await removeLayer(kernel, storage);
+    for (const directory of own) mkdirSync(directory, { recursive: true });
+    const [upper, work] = own;
+    const layers = own.length === 0 ? [] : [`upperdir=${upper}`, `workdir=${work}`];
     const words = [...options.filter((option) => option !== WRITABLE), ...layers];
     await lookInto(kernel, storage);
     try {
       await mountStorage(kernel, { ...storage, source: "overlay", fstype: "overlay", options: words });
     } catch (error) {
-      await removeLayer(own);
+      await removeLayer(kernel, storage);
       throw error;
     }
   },
-  async release(_kernel, storage) {
-    await removeLayer(writableLayer(storage));
-  },
+  release: removeLayer,
 };
 
 /**
@@ -68,21 +68,14 @@ async function lookInto({ contained }: Kernel, { options, seen }: PlacedStorage)
   }
 }
 
-interface Layer {
-  readonly upper: string;
-  readonly work: string;
-}
-
-/** The container's id was checked earlier: letters, digits, `_ . -`. */
-function writableLayer({ options, container }: PlacedStorage): Layer | undefined {
-  if (!options.includes(WRITABLE)) return undefined;
+/** Returns the upper and the work directory, if any. The container's id was checked earlier: letters, digits, `_ . -`. */
+function writableLayer({ options, container }: PlacedStorage): readonly string[] {
+  if (!options.includes(WRITABLE)) return [];
   if (container === "")
     throw new AgentError("invalid-argument", `overlayfs storage: ${WRITABLE} is only for containers`);
-  const base = `${CONTAINERS}/${container}`;
-  return { upper: `${base}/upper`, work: `${base}/work` };
+  return ["upper", "work"].map((name) => `${CONTAINERS}/${container}/${name}`);
 }
 
-/** Removes a writable layer. A container may have left a million files, or directories deeper than any path. */
-async function removeLayer(layer: Layer | undefined): Promise<void> {
-  for (const directory of Object.values(layer ?? {})) await removeTree(directory);
+async function removeLayer(kernel: Kernel, storage: PlacedStorage): Promise<void> {
+  for (const directory of writableLayer(storage)) await removeContained(kernel, storageRoot(storage), directory);
 }

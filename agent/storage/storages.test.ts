@@ -312,7 +312,8 @@ test("a restarted agent unmounts a root of layers in reverse, after its last use
     umount: async (target: string) => void calls.push(target),
     unmapDevice: async (name: string) => void calls.push(name.replace(/[0-9a-f]{32}/, "ID")),
   };
-  const files = { removeDirectory: () => undefined, removeTree: (path: string) => void calls.push(`rm ${path}`) };
+  const removeTree = (path: string) => void calls.push(`rm ${path}`);
+  const files = { exists: () => false, removeDirectory: () => undefined, removeTree };
   const kernel = { sys, files: files as Partial<Files> } as unknown as Kernel;
   const lower = {
     role: "lower",

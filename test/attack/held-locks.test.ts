@@ -16,6 +16,8 @@ const VOLUME = `${SHARED}/locker-1-volume`;
 const SOURCE = `${SHARED}/settings`;
 const COPY = "/run/settings-copy";
 const LOCAL = "/run/kata-containers/sandbox/local/data";
+const LAYER = "/run/kata-containers/writer/layer";
+const UPPER = "/run/kata-containers/writer/upper";
 
 /** Starts a container that holds the lock of a directory of the guest. */
 async function hold(
@@ -83,7 +85,7 @@ describeInNamespaces(
       await pod.remove("reader");
     });
 
-    it("fail storages in volumes, and delay the removal of local ones, and no other call", async () => {
+    it("fail storages in volumes and the removal of writable layers, delay that of local storages, and no other call", async () => {
       await using machine = await startHostAgent();
       await using client = await machine.connect();
       const pod = await Pod.open(machine, client);
@@ -100,6 +102,12 @@ describeInNamespaces(
       await agent.startContainer({ container_id: "owner" });
       await hold(machine, pod, "locker", VOLUME);
       await hold(machine, pod, "neighbour", LOCAL);
+      const options = [`lowerdir=${machine.rootfs("lower")}`, "io.katacontainers.fs-opt.overlay-rw"];
+      const layers = { driver: "overlayfs", source: "none", fstype: "overlay", mount_point: LAYER, options };
+      await create("writer", layers);
+      await machine.shell(`mkdir ${LAYER}/held`);
+      // As the writer's processes could have handed it over.
+      await hold(machine, pod, "holder", `${UPPER}/held`);
 
       const late = /files of \S+.*: the file system did not answer in 10 s \(\w+ \S*\)$/;
       const bind = { driver: "bind", source: SOURCE, fstype: "bind", mount_point: "/run/bound" };
@@ -113,12 +121,17 @@ describeInNamespaces(
             ).rejects.toThrow(late),
           ),
           pod.remove("owner"),
+          expect(pod.remove("writer")).rejects.toThrow(late),
         ]);
         await expect(create("again", local)).rejects.toThrow(late);
       });
-      for (const id of ["locker", "neighbour"]) await pod.remove(id);
+      for (const id of ["locker", "neighbour", "holder"]) await pod.remove(id);
       let tries = 0;
       await expect.poll(() => create(`later-${++tries}`, local).then(() => "created", String)).toBe("created");
+      const OCI = ociSpec(machine.rootfs("rewriter"), ["true"]);
+      const anew = () => agent.createContainer({ container_id: "writer", OCI, storages: [layers] });
+      await expect.poll(() => anew().then(() => "created", String)).toBe("created");
+      expect(await machine.shell(`ls ${UPPER}`)).toBe("");
     });
   },
   whyNoFuse,

@@ -70,6 +70,7 @@ function fileSessions(): Buffer[] {
     { call: "adopt", handle: 0, other: 5 },
     { call: "load", handle: 5, name, numbers: [0, 16, 4096, 0], data: encodeTypes([1, 0]) },
     { call: "load", handle: 0, name, numbers: [0, 16, 65_536, 1], data: encodeTypes([0]) },
+    { call: "empty", handle: 3, numbers: [5] },
     { call: "close", handle: 1 },
     { call: "create", handle: 0, other: 6, name, numbers: [0o600] },
     { call: "write", handle: 6, numbers: [0], data: Buffer.alloc(300, 1), linked: true },
@@ -85,7 +86,14 @@ function fileSessions(): Buffer[] {
   const sessions = [[], [0x81], [0x41], [1, 0x81, 3, 4], [0x81, 0xe1]].map((kernel) =>
     Buffer.concat(calls.map((request) => step(request, kernel))),
   );
-  return [...sessions, ...calls.flatMap((request) => [step(request, [0xe0]), step({ ...request, handle: 9 }, [])])];
+  /** A full directory in one that is emptied, whose entries are full too: 0xe1 is EEXIST. */
+  const full = [0, 1, 0, 0xe1, 0, 0, 1, 0, 0xe1, 0xe1, 0, 0];
+  const emptied = step({ call: "empty", handle: 0, numbers: [12] }, [...full, ...full]);
+  return [
+    ...sessions,
+    emptied,
+    ...calls.flatMap((request) => [step(request, [0xe0]), step({ ...request, handle: 9 }, [])]),
+  ];
 }
 
 /** Conversations of the host with the relay: connections that are used and ended in each way, and broken rules. */

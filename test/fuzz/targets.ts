@@ -43,9 +43,15 @@ const TARGETS = {
   ],
   files: [
     {
-      files: ["request", "server", "calls-names", "calls-attributes", "calls-content", "calls-whole"].map(
-        (name) => `files/${name}`,
-      ),
+      files: [
+        "request",
+        "server",
+        "calls-names",
+        "calls-attributes",
+        "calls-content",
+        "calls-whole",
+        "calls-empty",
+      ].map((name) => `files/${name}`),
       flags: PLAYED,
     },
     { files: ["util"] },

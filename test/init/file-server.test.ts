@@ -1,4 +1,6 @@
+import { execFileSync } from "node:child_process";
 import {
+  chmodSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -110,6 +112,30 @@ describeFileServers("a file server", (on) => {
       }),
     );
     expect(found.sort()).toEqual(wanted.sort());
+  });
+
+  test("empties a directory in steps, whatever names, modes, links and depths are below it", async () => {
+    mkdirSync(at("outside"));
+    writeFileSync(at("outside/file"), "");
+    mkdirSync(at("top/a/b/c/d"), { recursive: true });
+    for (const path of ["top", "top/a", "top/a/b/c", "top/a/b/c/d"]) {
+      for (let index = 0; index < 5; index++) writeFileSync(at(`${path}/${index}`), "");
+    }
+    mkdirSync(at("top/.removing-0/full"), { recursive: true });
+    mkdirSync(Buffer.concat([Buffer.from(at("top/a/")), Buffer.of(0xff, 0xfe)]));
+    for (const link of ["top/link", "top/a/link"]) symlinkSync(at("outside"), at(link));
+    execFileSync("sh", ["-c", `n=$(printf %0200d 0); for i in $(seq 15); do mkdir $n && cd $n || exit 1; done`], {
+      cwd: at("top/a"),
+    });
+    chmodSync(at("top/a/b"), 0);
+    await use((files) =>
+      files.using(files.open(ROOT, "top", O_DIRECTORY), async (dir) => {
+        expect(await files.empty(dir, 0)).toBe(0);
+        expect(await files.empty(dir, 3)).toBe(3);
+        while ((await files.empty(dir, 7)) > 0);
+      }),
+    );
+    expect(readdirSync(on.directory, { recursive: true }).sort()).toEqual(["outside", "outside/file", "top"]);
   });
 
   test("binds and connects unix sockets by names", async () => {

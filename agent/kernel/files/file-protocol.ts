@@ -4,7 +4,7 @@ import type { TreeStat } from "../../../lib/archive/tree-files.ts";
 const CALLS = [
   ...["open", "create", "close", "stat", "statfs", "list", "readlink", "read", "write", "seek", "truncate", "chown"],
   ...["chmod", "utimens", "listxattr", "getxattr", "setxattr", "mkdir", "symlink", "link", "rename", "unlink"],
-  ...["bind", "connect", "terminal", "mount", "path", "adopt", "load"],
+  ...["bind", "connect", "terminal", "mount", "path", "adopt", "load", "empty"],
 ] as const;
 
 /** FILE_LINKED. */
@@ -20,7 +20,7 @@ export const PATH_MAX = 4096;
 export type FileCall =
   | ("open" | "create" | "close" | "stat" | "statfs" | "list" | "readlink" | "read" | "write" | "seek" | "truncate")
   | ("chown" | "chmod" | "utimens" | "listxattr" | "getxattr" | "setxattr" | "mkdir" | "symlink" | "link" | "rename")
-  | ("unlink" | "bind" | "connect" | "terminal" | "mount" | "path" | "adopt" | "load");
+  | ("unlink" | "bind" | "connect" | "terminal" | "mount" | "path" | "adopt" | "load" | "empty");
 
 export interface FileRequest {
   readonly call: FileCall;

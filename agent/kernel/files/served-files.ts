@@ -260,6 +260,13 @@ export class ServedFiles {
     await this.#call("unlink", dir, { name, numbers: [isDirectory ? 1 : 0] });
   }
 
+  /** Removes up to `most` entries of a directory, which is open for listing, and of those below it; resolves with how many. */
+  async empty(dir: Handle, most: number): Promise<number> {
+    const { value } = await this.#call("empty", dir, { numbers: [most] });
+    checkRange("empty", value, 0, most);
+    return value;
+  }
+
   /** Gives a unix socket of the caller's a new name in a directory. */
   async bind(socket: Fd, dir: Handle, name: Uint8Array): Promise<void> {
     await this.#call("bind", dir, { name }, [socket]);

@@ -11,6 +11,7 @@ import {
   readSync,
   renameSync,
   rmdirSync,
+  rmSync,
   statfsSync,
   symlinkSync,
   unlinkSync,
@@ -151,6 +152,11 @@ function callsOf(sys: DoubleSys, top: Fd): Partial<Served> {
     rename: async (from, name, to, as) => named("rename", name, () => renameSync(at(from, name), at(to, as))),
     unlink: async (dir, name, isDirectory = false) =>
       named("unlink", name, () => (isDirectory ? rmdirSync(at(dir, name)) : unlinkSync(at(dir, name)))),
+    async empty(dir) {
+      const entries = readdirSync(of(dir));
+      for (const entry of entries) rmSync(`${of(dir)}/${entry}`, { recursive: true });
+      return entries.length;
+    },
     openTerminal: async (directory) => sys.openTerminal(directory),
   };
 }

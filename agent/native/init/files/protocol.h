@@ -70,7 +70,9 @@ _Static_assert(sizeof(struct file_answer) == 16, "the fixed part of an answer, a
   X(path, "h")          /* where an open file is, below the root */                                                    \
   X(adopt, "fs")        /* a handle for the descriptor that comes with the request */                                  \
   X(load, "hp4D")       /* flags, RESOLVE_*, most bytes, 1 for those at the end; the u32 types of file systems that the \
-                           file may be in; answers the content of a regular file */
+                           file may be in; answers the content of a regular file */                                    \
+  X(empty, "h1")        /* most entries; removes so many from a directory and everything below it, and returns how     \
+                           many: 0 once it is empty */
 
 #define FILE_CODE(name, parts) FILE_##name,
 enum file_call { FILE_none, FILE_CALLS(FILE_CODE) FILE_count };

@@ -21,6 +21,9 @@ struct server {
   int answered;       /* the answer's descriptor, or -1 */
 };
 
+/* Flags of renameat2(2) and unlinkat(2). */
+enum { RENAME_WITHOUT_REPLACING = 1, REMOVE_DIRECTORY = 0x200 };
+
 /* A call returns a value from 0, or -errno. */
 typedef int64_t file_function(struct server *server, const struct request *request);
 #define FILE_FUNCTION(name, parts) file_function file_##name;
