@@ -83,9 +83,15 @@ export class BlockStore {
     }
   }
 
+  /** True if a process or a snapshot uses the disk. */
+  isUsed({ id, file }: BlockRoot): boolean {
+    return folderUsers(this.#path(id)).length > 0 || (statSync(file, { throwIfNoEntry: false })?.nlink ?? 0) > 1;
+  }
+
   /** Returns false if a process or a snapshot uses the disk. */
-  async #remove({ id, file }: BlockRoot): Promise<boolean> {
-    if (folderUsers(this.#path(id)).length > 0 || statSync(file).nlink > 1) return false;
+  async #remove(root: BlockRoot): Promise<boolean> {
+    const { id } = root;
+    if (this.isUsed(root)) return false;
     const staging = makeTemporaryFolder("removing-", this.#checked());
     try {
       return removeUnused(this.#path(id), () => renameSync(this.#path(id), join(staging, "root")));

@@ -155,6 +155,14 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   pull: { summary: "pull images from registries", load: async () => (await import("./command/pull.ts")).addPull },
   images: { summary: "list pulled images", load: async () => (await import("./command/images.ts")).addImages },
   rmi: { summary: "remove pulled images", load: async () => (await import("./command/rmi.ts")).addRmi },
+  container: {
+    summary: "remove ended containers",
+    load: async () => (await import("./command/container.ts")).addContainer,
+  },
+  system: {
+    summary: "show and free disk space",
+    load: async () => (await import("./command/system.ts")).addSystem,
+  },
   image: { summary: "build and inspect guest images", load: async () => (await import("./command/image.ts")).addImage },
   setup: { summary: "install what guests need", load: async () => (await import("./command/setup.ts")).addSetup },
   doctor: { summary: "check what guests need", load: async () => (await import("./command/doctor.ts")).addDoctor },

@@ -63,6 +63,8 @@ test("guestctl has exactly these commands", async () => {
     "pull",
     "images",
     "rmi",
+    "container",
+    "system",
     "image",
     "setup",
     "doctor",

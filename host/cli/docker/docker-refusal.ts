@@ -3,12 +3,30 @@ import { COMMAND_OPTIONS } from "./command-options.ts";
 import { DOCKER_COMMANDS } from "./docker-commands.ts";
 import type { SupportTable } from "./support.ts";
 
+/** Groups of commands that docker has too, with the words of what to use instead of a command that ours lacks. */
+const GROUPS: Readonly<Record<string, string>> = {
+  container: "leave the word out: guestctl run, ps, rm, …",
+  image: "containers' images are guestctl images, pull and rmi",
+  system: "use guestctl events, or guestctl doctor",
+};
+/** Commands of docker's groups that are none without the group. */
+const ONLY_IN_GROUPS = ["ls", "list", "rm"];
+
 /** Makes a program refuse docker's commands and options, which it lacks, with the word of what to use instead. */
 export function refuseDockerWords(program: Command): void {
   explain(program, (text) => {
     const [, word = ""] = /^error: unknown command '([^']*)'/.exec(text) ?? [];
     return refusal(DOCKER_COMMANDS, word);
   });
+  for (const [name, instead] of Object.entries(GROUPS)) {
+    const group = program.commands.find((command) => command.name() === name);
+    if (group === undefined) continue;
+    explain(group, (text) => {
+      const [, word = ""] = /^error: unknown command '([^']*)'/.exec(text) ?? [];
+      const isDockers = word in DOCKER_COMMANDS || ONLY_IN_GROUPS.includes(word);
+      return isDockers ? `${name} ${word}: not supported; ${instead}` : undefined;
+    });
+  }
   for (const command of program.commands) {
     const options = COMMAND_OPTIONS[command.name()];
     if (options === undefined) continue;

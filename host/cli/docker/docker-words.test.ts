@@ -51,6 +51,12 @@ describe("docker's words", () => {
     }
   });
 
+  it("of a group that guestctl has are refused with what to use instead", async () => {
+    expect(await complaint("container", "ls")).toMatch(/^guestctl: container ls: not supported; leave the word out/);
+    expect(await complaint("image", "pull")).toMatch(/^guestctl: image pull: not supported; containers' images are /);
+    expect(await complaint("image", "bild")).toMatch(/^guestctl: unknown command 'bild'/);
+  });
+
   it("of other commands and unknown ones are refused as before", async () => {
     expect(await complaint("run", "--nothing")).toMatch(/^guestctl: unknown option '--nothing'/);
     expect(await complaint("run", "--volumes-from=web", "x")).toMatch(
