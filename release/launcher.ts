@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { CACHE_TAG_TEXT } from "../host/machine/cache-tag.ts";
 import { packageRoot } from "../lib/package-root.ts";
 import { OLDEST_NODE } from "./bundle-host.ts";
 import { type PackageFile, textFile } from "./package-file.ts";
@@ -24,7 +25,7 @@ export function startProgram(path: string, head: string, script: string): Packag
 function launchedModule(command: string): PackageFile {
   return textFile(
     `bin/${command}.js`,
-    `import { accessSync, constants } from "node:fs";
+    `import { accessSync, constants, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import module from "node:module";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
@@ -49,8 +50,16 @@ function isWritable(folder) {
   }
 }
 
+/** Creates the folder marked, as guestctl does. */
 function cacheFolder() {
-  return process.env.GUESTD_CACHE ?? join(homedir(), ".cache", "guestd");
+  const folder = process.env.GUESTD_CACHE ?? join(homedir(), ".cache", "guestd");
+  try {
+    mkdirSync(folder, { recursive: true });
+    if (readdirSync(folder).length === 0) writeFileSync(join(folder, "CACHEDIR.TAG"), ${JSON.stringify(CACHE_TAG_TEXT)});
+  } catch {
+    // Then Node caches nothing.
+  }
+  return folder;
 }
 `,
   );

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { kernelImage } from "../../rootfs-builder/inspect/kernel-image.ts";
 import { withTemporary } from "../../rootfs-builder/with-temporary.ts";
 import { throwCacheError } from "./cache-error.ts";
+import { createCache } from "./cache-tag.ts";
 import { MachineError } from "./machine-error.ts";
 import { cacheDirectory, kernelChoiceFile } from "./paths.ts";
 
@@ -34,6 +35,7 @@ export async function keepKernel(file: string, modules?: string): Promise<string
   if (modules !== undefined && !(await stat(join(modules, "kernel")).catch(() => undefined))?.isDirectory()) {
     throw new MachineError(`modules ${modules}: it has no folder kernel; give the kernel's lib/modules/${release}`);
   }
+  createCache();
   const directory = join(cacheDirectory(), "kernel");
   await withTemporary(directory, async (work) => {
     await mkdir(join(work, "boot"));

@@ -42,7 +42,12 @@ export function busyboxImage(): string {
 
 /** Returns the directory of downloads and tools that all work trees share; filled by host/setup/setup.sh. */
 export function cacheDirectory(): string {
-  return process.env["GUESTD_CACHE"] ?? join(homedir(), ".cache/guestd");
+  return process.env["GUESTD_CACHE"] ?? defaultCache();
+}
+
+/** Returns the directory that it is without GUESTD_CACHE. */
+export function defaultCache(): string {
+  return join(homedir(), ".cache/guestd");
 }
 
 /** Returns the path of a folder in this user's cache. */

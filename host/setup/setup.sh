@@ -80,9 +80,13 @@ make_folders() { made=$(mkdir -p "$@" 2>&1) || cannot_write "$made"; }
 # cannot_write MESSAGE: fails with the reason at the end of a command's message.
 cannot_write() { fail "cannot write to $cache: ${1##*: }; make it writable, or set GUESTD_CACHE to another folder"; }
 
-# Creates the log, or keeps what it has.
+# Creates the log, or keeps what it has. A new cache is marked, as host/machine/cache-tag.ts does.
 open_log() {
   make_folders "$cache"
+  if [ -z "$(ls -A "$cache")" ]; then
+    marked=$( (printf '%s\n' "Signature: 8a477f597d28d172789f06886806bc55" "# guestd created this folder." \
+      >"$cache/CACHEDIR.TAG") 2>&1) || cannot_write "$marked"
+  fi
   opened=$( (: >>"$log") 2>&1) || cannot_write "$opened"
 }
 

@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { CACHE_TAG, CACHE_TAG_TEXT } from "../machine/cache-tag.ts";
 import { findProgram } from "../machine/programs.ts";
 
 const script = fileURLToPath(new URL("setup.sh", import.meta.url));
@@ -137,7 +138,7 @@ describe("setup.sh", () => {
     expect(output.trim().split("\n").at(-1)).toMatch(/^setup: apt knows no kernel for linux-image-/);
   });
 
-  test("shows the end of apt's output after a failed installation", () => {
+  test("shows the end of apt's output after a failed installation, and marks a cache that it created, and no other", () => {
     program("apt-get", 'case "$*" in *install*) echo "E: no space left" >&2; exit 100 ;; esac');
     program("apt-cache", "exit 0");
     program("cargo", "echo cargo 1.96.0");
@@ -145,6 +146,11 @@ describe("setup.sh", () => {
     const { status, output } = setup("demo");
     expect(status).toBe(1);
     expect(output).toMatch(/ {2}\| E: no space left\nsetup: apt-get install failed; see .+setup\.log\n$/);
+    const mark = join(directory, "cache", CACHE_TAG);
+    expect(readFileSync(mark, "utf8")).toBe(CACHE_TAG_TEXT);
+    rmSync(mark);
+    expect(setup("demo").status).toBe(1);
+    expect(existsSync(mark)).toBe(false);
   });
 
   test.each([

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { temporaryDirectory } from "../../../image/testing/tree.ts";
 import { isRoot } from "../../../lib/is-root.ts";
 import { BOUND_BY_MODES } from "../../../lib/testing/bound-by-modes.ts";
+import { createCache } from "../../machine/cache-tag.ts";
 import { cachedKernels, guestctlProgram } from "../../machine/paths.ts";
 import { runGuestctl } from "../testing/run-guestctl.ts";
 
@@ -55,15 +56,46 @@ test.skipIf(why !== "")(
   },
 );
 
+/** Returns the folder's entries and the line of an error, or what `setup --remove` printed. */
+async function remove(env: Readonly<Record<string, string>>, directory = cache) {
+  const { code, stdout, stderr } = await runGuestctl(folder.path, ["setup", "--remove"], env);
+  expect(code).toBe(stderr === "" ? 0 : 1);
+  return { said: stdout + stderr, left: existsSync(directory) ? readdirSync(directory).sort() : undefined };
+}
+
+const removedFrom = (directory: string) =>
+  `removed what guests need from ${directory}; packages of apt are still installed\n`;
+
+test("setup --remove empties no folder that guestd did not create, and names what to look at there", async () => {
+  for (const name of ["tools", "kernel", "mine"]) mkdirSync(join(cache, name), { recursive: true });
+  const said = `guestctl: setup: ${cache}: guestd didn't create this folder (no CACHEDIR.TAG of its own); remove by hand what is guestd's of kernel, tools\n`;
+  createCache(cache);
+  expect(await remove({ GUESTD_CACHE: cache })).toEqual({ said, left: ["kernel", "mine", "tools"] });
+  writeFileSync(join(cache, "CACHEDIR.TAG"), "Signature: 8a477f597d28d172789f06886806bc55\n# another program's\n");
+  expect((await remove({ GUESTD_CACHE: cache })).said).toBe(said);
+});
+
+test("setup --remove removes a folder that guestd created, with its mark, or by default", async () => {
+  createCache(cache);
+  mkdirSync(join(cache, "tools"));
+  expect(await remove({ GUESTD_CACHE: cache })).toEqual({ said: removedFrom(cache), left: undefined });
+  expect(await remove({ GUESTD_CACHE: cache })).toEqual({ said: removedFrom(cache), left: undefined });
+  const home = join(folder.path, "home");
+  const byDefault = join(home, ".cache/guestd");
+  mkdirSync(join(byDefault, "tools"), { recursive: true });
+  expect(await remove({ HOME: home }, byDefault)).toEqual({ said: removedFrom(byDefault), left: undefined });
+});
+
 test("setup --remove removes what an interrupted build left, and nothing that is not of set-up", async () => {
+  createCache(cache);
   for (const name of ["build-virtiofsd@1.14.0", "tools", "build-mine"]) {
     mkdirSync(join(cache, name), { recursive: true });
     writeFileSync(join(cache, name, "file"), "");
   }
-  const stdout = `removed what guests need from ${cache}; packages of apt are still installed\n`;
-  const ended = await runGuestctl(folder.path, ["setup", "--remove"], { GUESTD_CACHE: cache });
-  expect(ended).toEqual({ code: 0, stdout, stderr: "" });
-  expect(readdirSync(cache)).toEqual(["build-mine"]);
+  for (let times = 0; times < 2; times++) {
+    const left = ["CACHEDIR.TAG", "build-mine"];
+    expect(await remove({ GUESTD_CACHE: cache })).toEqual({ said: removedFrom(cache), left });
+  }
 });
 
 const NOBODY = 65_534;
@@ -81,7 +113,7 @@ test.skipIf(!isRoot())(
     expect({ status, stdout, stderr }).toEqual({
       status: 1,
       stdout: "",
-      stderr: `guestctl: setup: remove ${cache}/accelerator.json: EACCES; repeat it as the user who ran setup\n`,
+      stderr: `guestctl: setup: remove ${cache}: EACCES; repeat it as the user who ran setup\n`,
     });
     expect(existsSync(join(cache, "tools/file"))).toBe(true);
   },

@@ -1,10 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { rm, rmdir } from "node:fs/promises";
+import { readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
 import { namesIn } from "../../../lib/names-in.ts";
 import { isCheckout } from "../../../lib/package-root.ts";
+import { CACHE_TAG, isOwnCache } from "../../machine/cache-tag.ts";
 import { guestFiles } from "../../machine/guest-files.ts";
 import { busyboxImage, cacheDirectory, setupScript } from "../../machine/paths.ts";
 import { CliError } from "../cli-error.ts";
@@ -103,14 +104,29 @@ const CRATE_BUILD = /^build-[a-z0-9-]+@[0-9.]+$/;
 
 async function removeAll(): Promise<void> {
   const directory = cacheDirectory();
-  const builds = namesIn(directory).filter((name) => CRATE_BUILD.test(name));
-  for (const name of [...KEPT, ...builds]) {
+  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw cannotRemove(directory, error);
+  });
+  const kept = names.filter((name) => KEPT.includes(name) || CRATE_BUILD.test(name)).sort();
+  if (kept.length > 0 && !isOwnCache()) {
+    const remedy = `remove by hand what is guestd's of ${kept.join(", ")}`;
+    throw new CliError(`setup: ${directory}: guestd didn't create this folder (no ${CACHE_TAG} of its own); ${remedy}`);
+  }
+  for (const name of kept) {
     const path = join(directory, name);
-    await rm(path, { recursive: true, force: true }).catch(({ code }: NodeJS.ErrnoException) => {
-      throw new CliError(`setup: remove ${path}: ${code}; repeat it as the user who ran setup`);
+    await rm(path, { recursive: true, force: true }).catch((error) => {
+      throw cannotRemove(path, error);
     });
   }
   // A checkout's builds keep more there.
-  await rmdir(directory).catch(() => undefined);
+  if (namesIn(directory).every((name) => name === CACHE_TAG)) {
+    await rm(join(directory, CACHE_TAG), { force: true }).catch(() => undefined);
+    await rmdir(directory).catch(() => undefined);
+  }
   await print(`removed what guests need from ${directory}; packages of apt are still installed\n`);
+}
+
+function cannotRemove(path: string, { code }: NodeJS.ErrnoException): CliError {
+  return new CliError(`setup: remove ${path}: ${code}; repeat it as the user who ran setup`);
 }
