@@ -56,6 +56,28 @@ export async function chooseManifest(
   return first;
 }
 
+/** An image of an index, with the name that the index has for it, or an empty one. */
+export interface NamedManifest {
+  readonly name: string;
+  readonly digest: string;
+}
+
+/** Returns all images of an OCI index for this platform, once for each name. Throws ImageError if there are none. */
+export async function namedManifests(
+  store: BlobStore,
+  index: JsonObject,
+  platform: Platform,
+): Promise<readonly NamedManifest[]> {
+  const wanted = `${platform.os}/${platform.architecture}`;
+  const search = { wanted, name: "", depth: 1, entries: { count: 0 }, yieldNow: yieldToEventLoop() };
+  const images = new Map<string, NamedManifest>();
+  for await (const { name, has, found } of candidates(store, index, search)) {
+    if (found !== undefined && has === wanted) images.set(`${name}@${found.digest}`, { name, digest: found.digest });
+  }
+  if (images.size === 0) throw new ImageError(`read image: no image for ${wanted}`);
+  return [...images.values()];
+}
+
 interface Search {
   readonly wanted: string;
   /** Name that the enclosing index has for this one. */

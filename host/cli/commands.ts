@@ -33,6 +33,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "copy files between this machine and a container or a guest",
     load: async () => (await import("./command/cp.ts")).addCp,
   },
+  export: {
+    summary: "write a container's files to a tar archive",
+    load: async () => (await import("./command/export.ts")).addExport,
+  },
   forward: {
     summary: "forward ports and sockets to a container, or from it",
     load: async () => (await import("./command/forward.ts")).addForward,
@@ -155,6 +159,8 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   pull: { summary: "pull images from registries", load: async () => (await import("./command/pull.ts")).addPull },
   images: { summary: "list pulled images", load: async () => (await import("./command/images.ts")).addImages },
   rmi: { summary: "remove pulled images", load: async () => (await import("./command/rmi.ts")).addRmi },
+  save: { summary: "write images to an archive", load: async () => (await import("./command/save.ts")).addSave },
+  load: { summary: "load images from an archive", load: async () => (await import("./command/load.ts")).addLoad },
   container: {
     summary: "remove ended containers",
     load: async () => (await import("./command/container.ts")).addContainer,

@@ -88,8 +88,8 @@ export class ImageStore {
     return makeTemporaryFolder("pulling-", this.#checked());
   }
 
-  /** Adds the complete layout in `staging` under a name, unless the store has the image already. */
-  add(name: string, digest: string, staging: string): void {
+  /** Adds the complete layout in `staging`, under a name if it has one, unless the store has the image already. */
+  add(name: string | undefined, digest: string, staging: string): void {
     const path = this.#path(digest);
     prepareUses(staging);
     try {
@@ -97,7 +97,7 @@ export class ImageStore {
     } catch (error) {
       if (!["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     }
-    this.setName(name, digest);
+    if (name !== undefined) this.setName(name, digest);
   }
 
   /** Gives an image a name, which another one may have had. */

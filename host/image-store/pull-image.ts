@@ -1,17 +1,14 @@
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { copyImage } from "../../image/copy-image.ts";
 import { ImageError } from "../../image/image-error.ts";
 import { readStoredImage } from "../../image/read-image.ts";
 import { parseImageReference } from "../../image/registry/image-reference.ts";
 import { RegistryClient } from "../../image/registry/registry-client.ts";
 import { registryStore } from "../../image/registry/registry-store.ts";
 import { reason } from "../../lib/reason.ts";
-import { removeTree } from "../../lib/remove-tree.ts";
 import { dockerLogin } from "./docker-login.ts";
 import { nameOf } from "./image-name.ts";
 import type { ImageStore, StoredImage } from "./image-store.ts";
-import { makeRoom, storeLimit } from "./make-room.ts";
+import { keepImage } from "./keep-image.ts";
+import { makeRoom } from "./make-room.ts";
 
 export interface PullOptions {
   /** Allows plain HTTP to registries other than those on loopback. */
@@ -59,31 +56,7 @@ async function fetchImage(
   });
   const blobs = registryStore(client, reference);
   await using image = await readStoredImage(blobs, name, {});
-  const { digest, layers } = image;
-  if (store.list().some((each) => each.digest === digest)) {
-    store.setName(name, digest);
-    return { digest, isKnown: true };
-  }
-  const total = layers.reduce((sum, { size }) => sum + size, 0);
-  const limit = storeLimit();
-  if (total > limit) {
-    const how = "set GUESTCTL_IMAGE_LIMIT to a larger size, such as 20g";
-    throw new ImageError(`its ${total} bytes are more than the ${limit} that the image store may have; ${how}`);
-  }
-  const staging = store.makeStaging();
-  try {
-    const layout = join(staging, "image");
-    mkdirSync(layout, { mode: 0o700 });
-    const findBlob = (blob: string) => store.findBlob(blob);
-    await copyImage(blobs, digest, layout, {
-      ...{ findBlob, signal },
-      ...(onProgress === undefined ? {} : { onProgress: (bytes: number) => onProgress(bytes, total) }),
-    });
-    store.add(name, digest, layout);
-  } finally {
-    await removeTree(staging);
-  }
-  return { digest, isKnown: false };
+  return { digest: image.digest, isKnown: await keepImage(store, blobs, image, name, { onProgress, signal }) };
 }
 
 /** Reads the proxy settings of the environment, as docker and curl do. */

@@ -68,7 +68,7 @@ export class TarWriter {
   #renamed(member: Member): Member {
     const { rename } = this.#options;
     const target = member.type === "link" ? destinationNames(member.target, rename).join("/") : member.target;
-    return { ...member, name: namesOf(member, rename).join("/"), target, version: "" };
+    return { ...member, name: namesOf(member, rename).join("/") || ".", target, version: "" };
   }
 
   /** Returns how far a member is written. Throws if it isn't the one that was cut. */

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -58,6 +58,10 @@ describeInNamespaces("guestctl with an agent at an address", () => {
     await run("exec", ["store", "mkdir", "/from-tar"]);
     expect(await run("cp", ["-", "store:/from-tar"], archive)).toEqual({ stdout: "", stderr: "", code: 0 });
     expect((await run("exec", ["store", "cat", "/from-tar/etc/passwd"])).stdout).toMatch(/^root:x:0:0/);
+    expect((await run("export", ["-o", `${copied}.tar`, "store"])).code).toBe(0);
+    const exported = execFileSync("tar", ["-tf", `${copied}.tar`], { encoding: "utf8" }).split("\n");
+    expect(exported).toEqual(expect.arrayContaining(["bin/busybox", "etc/passwd", "kept"]));
+    expect(exported.filter((name) => /^(\/|\.\/|\.\.|(proc|sys)\/.)/.test(name))).toEqual([]);
     const none = await run("cp", ["store:/none", copied]);
     expect(none).toMatchObject({
       stderr: expect.stringMatching(/^guestctl: copy out of container store: \/none: .*ENOENT.*\n$/),

@@ -1,4 +1,5 @@
 import { type BlobStore, directoryStore } from "../../../image/blob-store.ts";
+import { pinned } from "../../../image/pinned-store.ts";
 import { type Image, type ReadImageOptions, readStoredImage } from "../../../image/read-image.ts";
 import { parseImageReference } from "../../../image/registry/image-reference.ts";
 import { RegistryClient } from "../../../image/registry/registry-client.ts";
@@ -21,17 +22,4 @@ function openInLayout(store: BlobStore, layout: string, image: string): Promise<
   if (digest !== undefined) return readStoredImage(pinned(store, digest), layout, {});
   const named: ReadImageOptions = image === "" ? {} : { name: image.replace(/^docker\.io\/(library\/)?/, "") };
   return readStoredImage(store, layout, named);
-}
-
-/** Wraps a layout so that its index lists one manifest only. */
-function pinned(store: BlobStore, digest: string): BlobStore {
-  const index = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [{ digest }] }));
-  return {
-    size: async (name) => (name === "index.json" ? index.length : store.size(name)),
-    async *read(name) {
-      if (name === "index.json") yield index;
-      else yield* store.read(name);
-    },
-    close: () => store.close(),
-  };
 }

@@ -12,6 +12,7 @@ import { visibleLine } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
 import { findContainer, findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { CopyLine } from "../output/copy-line.ts";
+import { writeOut } from "../output/write-archive.ts";
 import { Interrupts } from "../run/interrupts.ts";
 
 interface CpFlags extends TargetFlags {
@@ -93,13 +94,6 @@ async function copy(source: string, destination: string, flags: CpFlags, signal:
   const { notes } = await copying;
   line[Symbol.dispose]();
   for (const note of notes) process.stderr.write(`guestctl: cp ${source}: ${visibleLine(note)}\n`);
-}
-
-/** Writes to stdout; rejects if its reader is gone. */
-function writeOut(bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
-  });
 }
 
 /** Returns the place in a container that an argument means; undefined for a path of this machine. */

@@ -100,5 +100,8 @@ export const COMMAND_OPTIONS: Readonly<Record<string, SupportTable>> = {
     "--platform": no("images of the host's platform are pulled"),
     "-q, --quiet": same,
   },
+  save: { "-o, --output": same, "--platform": no("images are those of the host's platform") },
+  load: { "-i, --input": same, "-q, --quiet": same, "--platform": no("images of the host's platform are loaded") },
+  export: { "-o, --output": same },
   rmi: { "-f, --force": same, "--no-prune": no("images have no parents") },
 };

@@ -65,15 +65,20 @@ export async function copyOut(
   return { ...report, notes: [...report.notes, "owners: all files are yours, as only root can set them"] };
 }
 
-/** Copies out of a container as a tar archive, whose bytes `write` takes, over disconnections too. Throws AttachError. */
+/**
+ * Copies out of a container as a tar archive, whose bytes `write` takes, over disconnections too. `isBare` leaves the source's
+ * own name out of the members'. Throws AttachError.
+ */
 export function copyOutAsTar(
   address: string,
   place: CopyPlace,
   write: (bytes: Uint8Array) => Promise<void>,
-  options: CopyOptions = {},
+  { isBare = false, ...options }: CopyOptions & { readonly isBare?: boolean } = {},
 ): Promise<CopyReport> {
   const request = { ...place, id: randomUUID(), contents: hasContentsMark(place.path) };
-  return receive(address, request, (rename, events) => new TarWriter({ write, rename, ...events }), false, options);
+  const open = (rename: Rename, events: ReceiverEvents) =>
+    new TarWriter({ write, rename: isBare ? { ...rename, to: "" } : rename, ...events });
+  return receive(address, request, open, false, options);
 }
 
 async function receive(

@@ -44,6 +44,10 @@ export const GUESTCTL_LINES: Readonly<Record<string, readonly Line[] | string>> 
     { words: ["cp", ...here, `${CONTAINER}:/var/log`, "-"], isRaw: true },
     { words: ["cp", ...here, "COPIED", `${CONTAINER}:/tmp`] },
   ],
+  export: [
+    { words: ["export", ...here, CONTAINER], isRaw: true },
+    { words: ["export", ...here, "-o", "COPIED/export.tar", CONTAINER] },
+  ],
   forward: [
     { words: ["forward", ...here, CONTAINER, "0:80"] },
     { words: ["forward", ...here, CONTAINER, "-R", "8080:1"] },
@@ -95,6 +99,7 @@ export const GUESTCTL_LINES: Readonly<Record<string, readonly Line[] | string>> 
   conformance: [{ words: ["conformance", "ADDRESS"] }],
   mcp: "its tools have their own lines",
   ...{ pull: "no agent", images: "no agent", rmi: "no agent", image: "no agent", setup: "no agent" },
+  ...{ save: "no agent", load: "no agent" },
   ...{ container: "it removes records of ended containers", system: "no agent" },
   ...{ doctor: "no agent", completion: "no agent", __complete: "it lists names of the state store" },
 };

@@ -1,10 +1,13 @@
 import type { BlobStore } from "../../../../image/blob-store.ts";
+import { namedManifests } from "../../../../image/choose-manifest.ts";
 import { digestOf } from "../../../../image/digest.ts";
 import { ImageError } from "../../../../image/image-error.ts";
+import { asObject, readJson } from "../../../../image/image-json.ts";
 import { readStoredImage } from "../../../../image/read-image.ts";
 import type { RegistryClient } from "../../../../image/registry/registry-client.ts";
 import { RegistryError } from "../../../../image/registry/registry-error.ts";
 import { registryStore } from "../../../../image/registry/registry-store.ts";
+import { savedAsLayout } from "../../../../image/saved-layout.ts";
 import { type FuzzTarget, promise, refuses } from "../target.ts";
 
 const PLATFORM = { os: "linux", architecture: "amd64" };
@@ -63,6 +66,7 @@ export const images: FuzzTarget = {
       close: async () => undefined,
     };
     await read(store);
+    await list(store);
     const client = {
       get: async (path: string) => answer(path.startsWith("manifests/r") ? Buffer.from(text) : find(path)),
       close: () => undefined,
@@ -88,6 +92,20 @@ async function read(store: BlobStore): Promise<void> {
     for (const layer of image.layers) {
       promise(Number.isSafeInteger(layer.size) && layer.size >= 0, "a layer has a size");
       for await (const _ of layer.open()) if (Date.now() < 0) break;
+    }
+  } catch (error) {
+    readError(error);
+  }
+}
+
+/** Reads the images as `guestctl load` does. */
+async function list(store: BlobStore): Promise<void> {
+  try {
+    const saved = await readJson(store, "manifest.json");
+    const layout = saved === undefined ? store : await savedAsLayout(store, saved);
+    const index = asObject(await readJson(layout, "index.json"), "index.json");
+    for (const { digest } of await namedManifests(layout, index, PLATFORM)) {
+      promise(/^sha256:[0-9a-f]{64}$/.test(digest), `the digest is complete: ${digest}`);
     }
   } catch (error) {
     readError(error);
