@@ -2,6 +2,7 @@
 // Stand-in for the kernel during warm-up: every privileged call succeeds without an effect.
 const fs = require("node:fs");
 const { join } = require("node:path");
+const promised = require("node:timers/promises");
 
 /** Paths that an agent changes, or that differ between machines; during warm-up they are below a separate directory. */
 const MOVED = /^\/(?:run|sys\/fs\/cgroup|proc\/self\/mounts|proc\/sys\/vm)(?:\/|$)/;
@@ -76,12 +77,16 @@ function powerlessAddon(real, onSignal) {
 
 /** Longer timers never fire here: whether one did, and so what is compiled, would depend on the machine's speed. */
 const LONG_MS = 500;
+const FOR_EVER_MS = 2 ** 31 - 1;
 
 function endNoLongWaits() {
   for (const name of ["setTimeout", "setInterval"]) {
     const wait = globalThis[name];
     globalThis[name] = (call, ms, ...args) => wait(ms >= LONG_MS ? () => {} : call, ms, ...args);
   }
+  // Its signal still ends such a wait.
+  const sleep = promised.setTimeout;
+  promised.setTimeout = (ms, ...args) => sleep(ms >= LONG_MS ? FOR_EVER_MS : ms, ...args);
 }
 
 module.exports = { endNoLongWaits, moveDirectories, powerlessAddon };
