@@ -1,9 +1,8 @@
 #include "confine.h"
-#include "../common/linux-abi.h"
 #include "caps.h"
+#include "filter.h"
 #include <errno.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #define BIT(number) (1ull << (number))
 /* The capabilities that the agent keeps; docs/confinement.md says what for. */
@@ -20,17 +19,14 @@ static const uint64_t KEPT =
  * its own list.
  */
 static int refuse_io_uring(void) {
-  enum { NR_io_uring_setup = 425, NUMBER_OFFSET = 0 };
-  enum { LOAD = 0x20, IF_EQUAL = 0x15, RETURN = 0x06, RET_ERRNO = 0x50000, RET_ALLOW = 0x7fff0000 };
+  enum { NR_io_uring_setup = 425 };
   static const struct abi_instruction code[] = {
-      {LOAD, 0, 0, NUMBER_OFFSET},
+      {LOAD, 0, 0, NUMBER},
       {IF_EQUAL, 0, 1, NR_io_uring_setup},
       {RETURN, 0, 0, RET_ERRNO + ENOSYS},
       {RETURN, 0, 0, RET_ALLOW},
   };
-  const struct abi_program program = {sizeof code / sizeof *code, code};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -errno;
-  return syscall(SYS_seccomp, ABI_SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
+  return filter_install(code, sizeof code / sizeof *code);
 }
 
 /* Runs before execve, since the sets belong to threads and Node starts several before its first line of JavaScript. */

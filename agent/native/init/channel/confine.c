@@ -1,8 +1,6 @@
 #include "confine.h"
 #include "../caps.h"
 #include "../filter.h"
-#include <errno.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 
 static int filter(void) {
@@ -38,9 +36,7 @@ static int filter(void) {
       {RETURN, 0, 0, RET_ALLOW},
       {RETURN, 0, 0, REFUSE},
   };
-  const struct abi_program program = {sizeof code / sizeof *code, code};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -errno;
-  return syscall(SYS_seccomp, ABI_SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
+  return filter_install(code, sizeof code / sizeof *code);
 }
 
 int relay_confine(void) {

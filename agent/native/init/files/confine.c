@@ -2,7 +2,6 @@
 #include "../caps.h"
 #include "../filter.h"
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 
 int server_filter(void) {
   static const struct abi_instruction code[] = {
@@ -45,9 +44,7 @@ int server_filter(void) {
       {RETURN, 0, 0, RET_ALLOW},
       {RETURN, 0, 0, REFUSE},
   };
-  const struct abi_program program = {sizeof code / sizeof *code, code};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -errno;
-  return syscall(SYS_seccomp, ABI_SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
+  return filter_install(code, sizeof code / sizeof *code);
 }
 
 int server_confine(int root, uint64_t capabilities) {
