@@ -1,6 +1,7 @@
 import { AgentError, SystemError } from "../../kernel/error.ts";
-import type { OutputJournal, OutputKey, Piece } from "../../kernel/journal/output-journal.ts";
+import type { Piece } from "../../kernel/journal/output-journal.ts";
 import type { Fd, Sys } from "../../kernel/kernel.ts";
+import { type KeptOutput, OutputAnswers } from "./output-answers.ts";
 import { leftIn, MAX_LEFT_IN_TERMINAL, readTerminal } from "./read-rest.ts";
 import type { Output } from "./stdio.ts";
 
@@ -12,12 +13,6 @@ export const GRACE_MS = 500;
 /** Most bytes that one read returns, whatever the host requests. */
 const MAX_READ = 1024 * 1024;
 const scratch = Buffer.allocUnsafeSlow(MAX_READ);
-
-/** Where a stream keeps output that was read from its descriptor and has not reached the host. */
-export interface KeptOutput {
-  readonly journal: OutputJournal;
-  readonly key: OutputKey;
-}
 
 /** Most bytes of earlier output that one read returns: a block of the journal. */
 const MAX_EARLIER = 65_536;
@@ -58,12 +53,7 @@ export class OutputStream implements Output {
   #waiting = false;
   #fd: Fd | undefined;
   readonly #terminal: boolean;
-  /** Answers that were returned unsent, oldest first. */
-  #returned: Piece[] = [];
-  /** Answers that readers hold. Offsets restore the order of those that are returned unsent. */
-  readonly #given = new WeakMap<Buffer, Piece>();
-  /** Number of answers that readers hold. */
-  #held = 0;
+  readonly #answers: OutputAnswers;
   readonly #kept: KeptOutput | undefined;
   /** Bytes read from the descriptor so far. */
   #total = 0;
@@ -88,15 +78,14 @@ export class OutputStream implements Output {
     this.#fd = fd;
     this.#terminal = terminal;
     this.#kept = kept;
-    this.#returned = kept?.journal.found(kept.key) ?? [];
-    const last = this.#returned.at(-1);
-    this.#total = last === undefined ? 0 : last.offset + last.data.length;
+    this.#answers = new OutputAnswers(kept);
+    this.#total = this.#answers.end;
   }
 
   /** True if the end was reached and no unsent answer is left. Clients that attach decide the end by `detach`. */
   get ended(): boolean {
-    const { length } = this.#returned;
-    return this.#fd === undefined && length === 0 && this.#owner === undefined && this.#earlier === undefined;
+    const isRead = this.#fd === undefined && !this.#answers.hasReturned;
+    return isRead && this.#owner === undefined && this.#earlier === undefined;
   }
 
   /** True while the descriptor is open. */
@@ -140,7 +129,7 @@ export class OutputStream implements Output {
 
   /** Throws if output is on its way to a host that reads by calls. */
   checkFree(): void {
-    if (!this.#waiting && this.#held === 0 && this.#returned.length === 0) return;
+    if (!this.#waiting && !this.#answers.areUnderWay && !this.#answers.hasReturned) return;
     throw new AgentError(
       "failed-precondition",
       "attach: a call reads the output, or has not delivered all it has read",
@@ -230,20 +219,17 @@ export class OutputStream implements Output {
 
   /** Puts back an answer that did not reach the host, before everything that was read later. */
   unread(data: Buffer): void {
-    const piece = this.#takeBack(data);
-    if (piece !== undefined) this.#return(piece);
+    this.#answers.unread(data);
   }
 
   /** Records which call's answer holds `data`: see Call.place. */
   link(data: Buffer, place: number | undefined): void {
-    const block = this.#given.get(data)?.block;
-    if (block !== undefined) this.#kept?.journal.link(block, place);
+    this.#answers.link(data, place);
   }
 
   /** Releases an answer that was sent. */
   delivered(data: Buffer): void {
-    const piece = this.#takeBack(data);
-    if (piece !== undefined) this.#release(piece);
+    this.#answers.delivered(data);
   }
 
   /**
@@ -266,20 +252,20 @@ export class OutputStream implements Output {
 
   /** Detects the end if no reader waits for it: closes an empty pipe without writers. */
   settle(): void {
-    if (this.#fd === undefined || this.#waiting || this.#returned.length > 0 || this.#owner !== undefined) return;
-    if (this.#earlier !== undefined) return;
+    if (this.#fd === undefined || this.#waiting || this.#answers.hasReturned) return;
+    if (this.#owner !== undefined || this.#earlier !== undefined) return;
     try {
       if (this.#sys.readable(this.#fd) > 0) return;
       const piece = this.#readPiece(this.#fd, 1);
       if (piece === 0) this.#end(true);
-      else if (typeof piece !== "number") this.#return(piece);
+      else if (typeof piece !== "number") this.#answers.putBack(piece);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error; // the next reader gets this error, or the end
     }
   }
 
   close(): void {
-    for (const piece of this.#returned.splice(0)) this.#release(piece);
+    this.#answers.close();
     this.#owner?.closing?.();
     this.#closed = true;
     this.#end(false);
@@ -332,16 +318,16 @@ export class OutputStream implements Output {
   async #readNow(length: number, signal: AbortSignal): Promise<Buffer> {
     for (;;) {
       signal.throwIfAborted();
-      const first = this.#returned.shift();
-      if (first !== undefined) return this.#give(this.#cut(first, length));
+      const returned = this.#answers.next(length);
+      if (returned !== undefined) return returned;
       const earlier = length === 0 ? undefined : this.#readEarlier(length);
-      if (earlier !== undefined) return this.#give(earlier);
+      if (earlier !== undefined) return this.#answers.give(earlier);
       if (this.#fd === undefined || length === 0) return Buffer.alloc(0);
       const room = Math.min(length, this.#budget ?? length);
       const piece = room === 0 ? 0 : this.#readPiece(this.#fd, room);
       if (typeof piece !== "number") {
         if (this.#budget !== undefined) this.#budget -= piece.data.length;
-        return this.#give(piece);
+        return this.#answers.give(piece);
       }
       if (piece === 0 || this.#budget !== undefined) {
         this.#end(room > 0 && piece === 0);
@@ -405,50 +391,10 @@ export class OutputStream implements Output {
     return piece;
   }
 
-  /** Returns the first `length` bytes of a piece and puts back the rest. */
-  #cut(piece: Piece, length: number): Piece {
-    const { data, offset, block } = piece;
-    if (data.length <= length) return piece;
-    const [first, rest] = this.#kept?.journal.split(piece, length, this.#kept.key) ?? [
-      { data: data.subarray(0, length), offset, block },
-      { data: data.subarray(length), offset: offset + length, block },
-    ];
-    this.#returned.unshift(rest);
-    return first;
-  }
-
   /** Counts bytes that were read into this process's memory. */
   #take(data: Buffer): Piece {
     this.#total += data.length;
     return { data, offset: this.#total - data.length, block: undefined };
-  }
-
-  #give(piece: Piece): Buffer {
-    this.#held++;
-    this.#given.set(piece.data, piece);
-    return piece.data;
-  }
-
-  /** Returns undefined for an answer that was returned or delivered before. */
-  #takeBack(data: Buffer): Piece | undefined {
-    const piece = this.#given.get(data);
-    if (this.#given.delete(data)) this.#held--;
-    return piece;
-  }
-
-  /** Puts a piece back before everything that was read later. */
-  #return(piece: Piece): void {
-    if (this.#closed) {
-      this.#release(piece);
-      return;
-    }
-    if (piece.block !== undefined) this.#kept?.journal.link(piece.block, undefined);
-    const at = this.#returned.findIndex(({ offset }) => offset > piece.offset);
-    this.#returned.splice(at < 0 ? this.#returned.length : at, 0, piece);
-  }
-
-  #release({ block }: Piece): void {
-    this.#kept?.journal.release(block);
   }
 
   #end(writersGone: boolean): void {

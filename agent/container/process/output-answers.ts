@@ -1,0 +1,111 @@
+import type { OutputJournal, OutputKey, Piece } from "../../kernel/journal/output-journal.ts";
+
+/** Where a stream keeps output that was read from its descriptor and has not reached the host. */
+export interface KeptOutput {
+  readonly journal: OutputJournal;
+  readonly key: OutputKey;
+}
+
+/** The pieces of one output between their reading and the host: given to readers, or returned unsent. */
+export class OutputAnswers {
+  readonly #kept: KeptOutput | undefined;
+  /** Answers that were returned unsent, oldest first. */
+  readonly #returned: Piece[];
+  /** Answers that readers hold. Offsets restore the order of those that are returned unsent. */
+  readonly #given = new WeakMap<Buffer, Piece>();
+  /** Number of answers that readers hold. */
+  #held = 0;
+  #closed = false;
+
+  /** Begins with the pieces that a previous agent had read. */
+  constructor(kept: KeptOutput | undefined) {
+    this.#kept = kept;
+    this.#returned = kept?.journal.found(kept.key) ?? [];
+  }
+
+  /** Position after the last returned answer; 0 if there is none. */
+  get end(): number {
+    const last = this.#returned.at(-1);
+    return last === undefined ? 0 : last.offset + last.data.length;
+  }
+
+  get hasReturned(): boolean {
+    return this.#returned.length > 0;
+  }
+
+  /** True while readers hold answers. */
+  get areUnderWay(): boolean {
+    return this.#held > 0;
+  }
+
+  /** Gives a reader a piece; its bytes name the answer from now on. */
+  give(piece: Piece): Buffer {
+    this.#held++;
+    this.#given.set(piece.data, piece);
+    return piece.data;
+  }
+
+  /** Gives a reader at most `length` bytes of the oldest returned answer. */
+  next(length: number): Buffer | undefined {
+    const first = this.#returned.shift();
+    return first && this.give(this.#cut(first, length));
+  }
+
+  /** Puts back an answer that did not reach the host, before everything that was read later. */
+  unread(data: Buffer): void {
+    const piece = this.#takeBack(data);
+    if (piece !== undefined) this.putBack(piece);
+  }
+
+  /** Puts a piece back before everything that was read later. */
+  putBack(piece: Piece): void {
+    if (this.#closed) {
+      this.#release(piece);
+      return;
+    }
+    if (piece.block !== undefined) this.#kept?.journal.link(piece.block, undefined);
+    const at = this.#returned.findIndex(({ offset }) => offset > piece.offset);
+    this.#returned.splice(at < 0 ? this.#returned.length : at, 0, piece);
+  }
+
+  /** Records which call's answer holds `data`: see Call.place. */
+  link(data: Buffer, place: number | undefined): void {
+    const block = this.#given.get(data)?.block;
+    if (block !== undefined) this.#kept?.journal.link(block, place);
+  }
+
+  /** Releases an answer that was sent. */
+  delivered(data: Buffer): void {
+    const piece = this.#takeBack(data);
+    if (piece !== undefined) this.#release(piece);
+  }
+
+  /** Releases what was returned, and from now on what readers return. */
+  close(): void {
+    this.#closed = true;
+    for (const piece of this.#returned.splice(0)) this.#release(piece);
+  }
+
+  /** Returns the first `length` bytes of a piece and puts back the rest. */
+  #cut(piece: Piece, length: number): Piece {
+    const { data, offset, block } = piece;
+    if (data.length <= length) return piece;
+    const [first, rest] = this.#kept?.journal.split(piece, length, this.#kept.key) ?? [
+      { data: data.subarray(0, length), offset, block },
+      { data: data.subarray(length), offset: offset + length, block },
+    ];
+    this.#returned.unshift(rest);
+    return first;
+  }
+
+  /** Returns undefined for an answer that was returned or delivered before. */
+  #takeBack(data: Buffer): Piece | undefined {
+    const piece = this.#given.get(data);
+    if (this.#given.delete(data)) this.#held--;
+    return piece;
+  }
+
+  #release({ block }: Piece): void {
+    this.#kept?.journal.release(block);
+  }
+}
