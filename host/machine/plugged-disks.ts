@@ -6,6 +6,33 @@ export interface PlacedDisk {
   readonly serial: string;
 }
 
+/** A conventional bus of a guest for disks, which costs a boot no more than a single port. */
+export interface DiskBus {
+  readonly id: string;
+  /** Its place among the guest's devices, in hexadecimal digits. */
+  readonly slot: string;
+}
+
+/** Disks that a bus has room for: its slot 0 is the bridge's own controller. */
+export const UNITS = 31;
+
+const slotOf = (unit: number) => (unit + 1).toString(16).padStart(2, "0");
+
+/** Returns QEMU's arguments for a bus. */
+export function busWords({ id, slot }: DiskBus): readonly string[] {
+  return ["-device", JSON.stringify({ driver: "pcie-pci-bridge", id, bus: "pcie.0", addr: `0x${slot}` })];
+}
+
+/** Returns where a device is on a bus. Transitional devices need I/O ports, of which a machine has few. */
+export function placeOn({ id }: DiskBus, unit: number): Readonly<Record<string, string>> {
+  return { bus: id, addr: `0x${slotOf(unit)}`, "disable-legacy": "on" };
+}
+
+/** Returns the place of a disk in the guest, as storages of the agent name it. */
+export function pciPath({ slot }: DiskBus, unit: number): string {
+  return `${slot}/${slotOf(unit)}`;
+}
+
 /** Returns the id of a disk's device and node. `kind` tells disks of one bus from those of another; QEMU can list the ids. */
 export function diskId(kind: string, { place, serial }: PlacedDisk): string {
   return `${kind}${place}-${serial}`;
@@ -38,9 +65,9 @@ export async function filesOfDisks(
   });
 }
 
-/** Returns the first free of so many places; undefined if there is none. */
-export function freePlace(plugged: readonly PlacedDisk[], places: number): number | undefined {
-  return Array.from({ length: places }, (_, place) => place).find(
+/** Returns the first free place of a bus; undefined if there is none. */
+export function freePlace(plugged: readonly PlacedDisk[]): number | undefined {
+  return Array.from({ length: UNITS }, (_, place) => place).find(
     (place) => !plugged.some((disk) => disk.place === place),
   );
 }

@@ -46,7 +46,7 @@ export interface QemuMachine {
   readonly shares: readonly SharePlace[];
   readonly card?: NetworkCard;
   /** Set for a guest that can have disks. */
-  readonly disks?: readonly (SharedDisk & { readonly port?: number })[];
+  readonly disks?: readonly (SharedDisk & { readonly unit?: number })[];
   /** Its writable disks, of a guest with `disks`. */
   readonly writable?: readonly (WritableDisk & { readonly unit?: number })[];
   /** A guest that waits for a snapshot's state: the file with its memory, mapped copy-on-write, or "empty". */

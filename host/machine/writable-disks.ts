@@ -1,6 +1,18 @@
 import { MachineError } from "./machine-error.ts";
 import { unplug } from "./plugged-device.ts";
-import { diskId, diskWords, filesOfDisks, freePlace, plugDisk, pluggedDisks } from "./plugged-disks.ts";
+import {
+  busWords,
+  type DiskBus,
+  diskId,
+  diskWords,
+  filesOfDisks,
+  freePlace,
+  pciPath,
+  placeOn,
+  plugDisk,
+  pluggedDisks,
+  UNITS,
+} from "./plugged-disks.ts";
 import type { Qmp } from "./qmp.ts";
 import { waitForUnlock } from "./wait-for-unlock.ts";
 
@@ -17,20 +29,16 @@ export interface PluggedWritable extends WritableDisk {
   readonly unit: number;
 }
 
-/** Slots of one conventional bus, which costs a boot no more than a single port. */
-const UNITS = 31;
-const BRIDGE = "writable";
-const SLOT = "1a";
 const KIND = "writable";
+const BUS: DiskBus = { id: KIND, slot: "1a" };
 
 /** Returns QEMU's arguments for a guest that can have writable disks, with those that it has from its start. */
 export function writableArguments(disks: readonly (WritableDisk & { readonly unit?: number })[]): readonly string[] {
-  const bridge = { driver: "pcie-pci-bridge", id: BRIDGE, bus: "pcie.0", addr: `0x${SLOT}` };
   const words = disks.map((disk, index) => {
     const unit = disk.unit ?? index;
     return diskWords(blockNode(disk, unit), device(disk, unit));
   });
-  return ["-device", JSON.stringify(bridge), ...words.flat()];
+  return [...busWords(BUS), ...words.flat()];
 }
 
 /**
@@ -40,15 +48,15 @@ export function writableArguments(disks: readonly (WritableDisk & { readonly uni
 export async function attachWritable(qmp: Pick<Qmp, "execute">, guest: string, disk: WritableDisk): Promise<string> {
   const plugged = await pluggedDisks(qmp, KIND);
   const known = plugged.find(({ serial }) => serial === disk.serial);
-  if (known !== undefined) return pciPath(known.place);
-  const unit = freePlace(plugged, UNITS);
+  if (known !== undefined) return pciPath(BUS, known.place);
+  const unit = freePlace(plugged);
   if (unit === undefined) {
     const remedy = "remove containers, or use another guest";
     throw new MachineError(`guest ${guest}: it can have ${UNITS} writable disks, and has them; ${remedy}`);
   }
   await waitForUnlock(disk.file);
   await plugDisk(qmp, blockNode(disk, unit), device(disk, unit));
-  return pciPath(unit);
+  return pciPath(BUS, unit);
 }
 
 /** Unplugs a disk from a running guest, whose kernel has to agree, if it has the disk. Throws MachineError. */
@@ -68,13 +76,6 @@ export async function writableDisks(qmp: Pick<Qmp, "execute">): Promise<readonly
   return (await filesOfDisks(qmp, KIND)).map(({ place, ...disk }) => ({ unit: place, ...disk }));
 }
 
-/** Slot 0 is the bridge's own controller. */
-const slotOf = (unit: number) => (unit + 1).toString(16).padStart(2, "0");
-
-function pciPath(unit: number): string {
-  return `${SLOT}/${slotOf(unit)}`;
-}
-
 /** Frees what the guest deletes. */
 function blockNode(disk: WritableDisk, unit: number) {
   const file = { driver: "file", filename: disk.file, discard: "unmap" };
@@ -85,7 +86,5 @@ function blockNode(disk: WritableDisk, unit: number) {
 function device(disk: WritableDisk, unit: number) {
   const name = diskId(KIND, { place: unit, ...disk });
   const errors = { werror: "report", rerror: "report" };
-  // Transitional devices need I/O ports, of which a machine has few.
-  const place = { bus: BRIDGE, addr: `0x${slotOf(unit)}`, "disable-legacy": "on" };
-  return { id: name, drive: name, ...place, serial: disk.serial, ...errors };
+  return { id: name, drive: name, ...placeOn(BUS, unit), serial: disk.serial, ...errors };
 }

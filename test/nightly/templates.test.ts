@@ -123,7 +123,7 @@ describe("guests from a template", () => {
     const warm = await store.create("block", (path) =>
       makeTemplate(path, { name: "block", prepare: (client, guest) => startOnDisk(client, guest, "kept", root) }),
     );
-    expect(warm.manifest?.machine.disks).toMatchObject([{ port: 0, file: root.root.file }]);
+    expect(warm.manifest?.machine.disks).toMatchObject([{ unit: 0, file: root.root.file }]);
     const restore = (name: string) => SandboxGuest.restore(warm.path, { name, hasNoFolder: true });
     const [one, two] = await Promise.all([restore("one"), restore("two")]);
     await using _one = one;
@@ -144,7 +144,7 @@ describe("guests from a template", () => {
     await using guest = await clone("sharing");
     await startFromShare(guest, "web", image, SLEEP);
     await expect(store.create("refused", (path) => guest.save(path))).rejects.toThrow(
-      /^save guest sharing: containers use the share at \/run\/kata-containers\/shared\/containers; .*--rootfs block$/,
+      /^save guest sharing: containers use the share at \/run\/kata-containers\/shared\/containers; .*--rootfs share$/,
     );
     expect(await execIn(guest, "web", ["echo", "fine"])).toBe("fine\n");
     await guest.client.agent.removeContainer({ container_id: "web" });
