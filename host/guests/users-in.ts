@@ -16,6 +16,11 @@ const USER_FILES = ["passwd", "group"];
 const MAX_BYTES = 1 << 20;
 const MAX_ARCHIVE = MAX_BYTES + 16_384;
 
+/** True if a user has a name, which the host has to look up in a container whose root is on a disk of its guest. */
+export function hasUsersInside({ guest, record }: ContainerTarget, user: string): boolean {
+  return /[^0-9:]/.test(user) && guest !== undefined && record !== undefined && rootfsOf(guest) === "block";
+}
+
 /**
  * Returns the target with the users that the container has now, if its root is on a disk of the guest and the user has a
  * name: the host sees only what the image had. Disposal removes the copies.
@@ -24,9 +29,8 @@ export async function withUsersOf(
   target: ContainerTarget,
   user: string | undefined,
 ): Promise<{ readonly target: ContainerTarget } & AsyncDisposable> {
-  const { guest, record } = target;
-  const isNamed = /[^0-9:]/.test(user ?? record?.user ?? "");
-  if (!isNamed || guest === undefined || record === undefined || rootfsOf(guest) === "share") {
+  const { record } = target;
+  if (record === undefined || !hasUsersInside(target, user ?? record.user)) {
     return { target, [Symbol.asyncDispose]: async () => undefined };
   }
   await using undo = new AsyncDisposableStack();

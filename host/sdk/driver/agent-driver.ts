@@ -20,6 +20,7 @@ import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
 import { KEEPER_SOCKET } from "../../guests/keeper/keeper-operations.ts";
 import { randomName } from "../../guests/random-name.ts";
 import { streamsPlace } from "../../guests/streams-place.ts";
+import { hasUsersInside, withUsersOf } from "../../guests/users-in.ts";
 import type { StateStore } from "../../state/state-store.ts";
 import type { CallLimits } from "../call/limits.ts";
 import { SandboxError } from "../error/sandbox-error.ts";
@@ -36,6 +37,7 @@ import { type SandboxStats, sandboxStats } from "../sandbox/sandbox-stats.ts";
 import { calledProcess, streamedProcess } from "./agent-processes.ts";
 import type { Driver, DriverProcess, ProcessJoin, ProcessStart, TakeOutput } from "./driver.ts";
 import { containerLog, guestLogOf } from "./driver-logs.ts";
+import { laterProcess } from "./later-process.ts";
 
 /** Waiting ends with the caller's limits. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
@@ -110,20 +112,27 @@ export class AgentDriver implements Driver {
     return this.#ended.signal;
   }
 
-  start({ argv, env, cwd, user, terminal, mode, keepBytes }: ProcessStart, take: TakeOutput): DriverProcess {
-    const { target, client, offers } = this.#parts;
-    const options = { env, ...(cwd && { cwd }), ...(user && { user }), ...(terminal && { terminal }) };
+  start(request: ProcessStart, take: TakeOutput): DriverProcess {
     const exec = randomName("x");
-    const process = this.#process(argv, options);
+    const { target } = this.#parts;
+    const { user } = request;
+    if (user === undefined || !hasUsersInside(target, user)) return this.#start(exec, target, request, take);
+    const start = async () => {
+      await using users = await withUsersOf(target, user);
+      return this.#start(exec, users.target, request, take);
+    };
+    return laterProcess(exec, start());
+  }
+
+  #start(exec: string, target: ContainerTarget, request: ProcessStart, take: TakeOutput): DriverProcess {
+    const { argv, env, cwd, user, terminal, mode, keepBytes } = request;
+    const { client, offers } = this.#parts;
+    const options = { env, ...(cwd && { cwd }), ...(user && { user }), ...(terminal && { terminal }) };
+    const process = processOf(target, argv, options);
     if (offers.streams) {
-      const request = {
-        container: target.container,
-        exec,
-        process,
-        ...(mode && { mode }),
-        ...(keepBytes && { keepBytes }),
-      };
-      return this.#streamed(request, take);
+      const { container } = target;
+      const kept = { ...(mode && { mode }), ...(keepBytes && { keepBytes }) };
+      return this.#streamed({ container, exec, process, ...kept }, take);
     }
     if (mode !== undefined && mode !== "hold") this.#streams(`exec with mode ${mode}`);
     return calledProcess(client, { container: target.container, exec }, process, take);
@@ -273,11 +282,6 @@ export class AgentDriver implements Driver {
     }
   }
 
-  #process(argv: readonly string[], options: Parameters<typeof execSpec>[2]): Init<grpc.Process> {
-    const process = execSpec(this.#parts.target, argv, options);
-    return this.#parts.target.guest === undefined ? { ...process, Rlimits: [] } : process;
-  }
-
   #streamed(request: Parameters<typeof streamedProcess>[1], take: TakeOutput): DriverProcess {
     const { address, dial } = streamsPlace(this.#parts.target);
     const onDisconnect = () => void this.checkAlive();
@@ -318,6 +322,15 @@ export class AgentDriver implements Driver {
   #endWith(error: SandboxError): void {
     if (!this.ended.aborted) this.#ended.abort(error);
   }
+}
+
+function processOf(
+  target: ContainerTarget,
+  argv: readonly string[],
+  options: Parameters<typeof execSpec>[2],
+): Init<grpc.Process> {
+  const process = execSpec(target, argv, options);
+  return target.guest === undefined ? { ...process, Rlimits: [] } : process;
 }
 
 function forwardOf(port: number, listen: ForwardRequest["listen"], close: () => Promise<void>): Forward {
