@@ -147,13 +147,17 @@ describe("guestctl's stdio in a guest", () => {
         "guestctl: container web: a guestctl in the background is attached; " +
         "guestctl logs -f web shows its output, --takeover replaces that client\n",
     });
-    const { stdout } = await run("run", "-d", "-g", "kept", "--name", "taken", image, "sh", "-c", "sleep 2; exit 4");
+    const script = "until test -e /go; do sleep 0.1; done; exit 4";
+    const { stdout } = await run("run", "-d", "-g", "kept", "--name", "taken", image, "sh", "-c", script);
     expect(stdout).toBe("taken\n");
-    expect(await run("attach", "--takeover", "--no-stdin", "taken")).toEqual({ code: 4, stdout: "", stderr: "" });
+    const attached = run("attach", "--takeover", "--no-stdin", "taken");
+    const logs = async () => (await run("logs", "taken")).stdout;
+    await expect
+      .poll(logs, { interval: 200 })
+      .toMatch(/^guestctl: container taken: cut at byte 0: attach: another client has taken over/);
+    expect(await run("exec", "taken", "touch", "/go")).toMatchObject({ code: 0 });
+    expect(await attached).toEqual({ code: 4, stdout: "", stderr: "" });
     expect(await run("wait", "taken")).toMatchObject({ code: 0, stdout: "4\n" });
-    expect((await run("logs", "taken")).stdout).toMatch(
-      /^guestctl: container taken: cut at byte 0: attach: another client has taken over/,
-    );
     expect(await run("rm", "taken")).toMatchObject({ code: 0 });
   });
 });
