@@ -1,8 +1,8 @@
+import type { UsedBlockRoot } from "../block-root/block-root.ts";
+import type { Layer } from "../block-root/layer-store.ts";
+import { plugBlockRoot } from "../guests/block-storages.ts";
 import { imageSpec, processSpec, type RunOptions } from "../image/image-config.ts";
-import { readInRoot } from "../image/read-in-root.ts";
 import type { SandboxGuest } from "../sandbox/sandbox-guest.ts";
-import { rootfsPlace, type SharedFolder } from "../sandbox/shared-folder.ts";
-import type { UnpackedImage } from "../sandbox/unpack-rootfs.ts";
 import { visibleLine } from "../visible.ts";
 import { type Captured, capture, readUntil } from "./captured-process.ts";
 import type { Say, Step } from "./show-steps.ts";
@@ -10,17 +10,16 @@ import type { Say, Step } from "./show-steps.ts";
 /** Results of earlier steps. */
 export interface Demo {
   readonly guest: SandboxGuest;
-  readonly image: UnpackedImage;
-  readonly folder: SharedFolder;
+  readonly image: UsedBlockRoot;
+  /** The disk that the first container writes. */
+  readonly layer: Layer;
 }
 
-/** Name of the unpacked image, the root of both containers. */
-export const ROOTFS = "demo";
 const PAUSED = "sleeper";
 const HELLO = `echo "Hello from $(hostname), Linux $(uname -r)"
-echo "I am process $$, user $(id -un); my root is mounted from"
-grep ' / ' /proc/mounts
-echo "written in the guest" > /root/note`;
+echo "I am process $$, user $(id -un); my root is"
+df -h /
+echo written >/root/note && chown nobody /root/note && ls -l /root/note`;
 
 /** Returns the steps in a running guest, which call `demo` when they run. */
 export function containerSteps(demo: () => Demo): readonly Step[] {
@@ -37,15 +36,12 @@ export function containerSteps(demo: () => Demo): readonly Step[] {
 }
 
 async function runHello(demo: Demo, say: Say): Promise<void> {
-  const created = await start(demo, "hello", { args: ["sh", "-c", HELLO] });
+  const created = await start(demo, "hello", { args: ["sh", "-c", HELLO] }, demo.layer);
   say(`CreateContainer ${created.createMs} ms, StartContainer ${created.startMs} ms`);
   const { output, code } = await capture(demo.guest.client, { container_id: "hello", exec_id: "hello" });
   for (const line of lines(output)) say(`│ ${line}`);
   expect(code === 0, `exit code ${code}, expected 0`);
   await demo.guest.client.agent.removeContainer({ container_id: "hello" });
-  const { host } = rootfsPlace(demo.folder.directory, ROOTFS);
-  const note = readInRoot(host, "/root/note", 100) ?? "";
-  say(`the host reads /root/note in the shared folder: "${visibleLine(note.trim())}"`);
 }
 
 async function execPs(demo: Demo, say: Say): Promise<void> {
@@ -96,11 +92,14 @@ async function showNumbers({ guest: { client } }: Demo, say: Say): Promise<void>
   expect(samples.length > 0, "no metrics");
 }
 
-async function start({ guest, image, folder }: Demo, id: string, options: RunOptions) {
+/** Without a layer, the container writes to the guest's memory. */
+async function start({ guest, image }: Demo, id: string, options: RunOptions, layer?: Layer) {
   const { agent } = guest.client;
-  const spec = imageSpec(image, rootfsPlace(folder.directory, ROOTFS), options);
+  await using qmp = await guest.guest.qmp();
+  const { rootfs, storages } = await plugBlockRoot(qmp, "demo", id, image, { layer });
+  const spec = imageSpec(image, rootfs, options);
   const begun = performance.now();
-  await agent.createContainer({ container_id: id, exec_id: id, OCI: spec });
+  await agent.createContainer({ container_id: id, exec_id: id, OCI: spec, storages: [...storages] });
   const created = performance.now();
   await agent.startContainer({ container_id: id });
   return { createMs: Math.round(created - begun), startMs: Math.round(performance.now() - created) };

@@ -1,14 +1,15 @@
 import { existsSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
+import { blockRootOf, type UsedBlockRoot } from "../block-root/block-root.ts";
+import { DEFAULT_LAYER_BYTES, discardLayer, type Layer, LayerStore } from "../block-root/layer-store.ts";
+import { diskOf } from "../guests/block-storages.ts";
 import { makeBusyboxImage } from "../image/make-image.ts";
 import { chooseAccelerator } from "../machine/accelerator.ts";
 import { imagePaths, repositoryRoot } from "../machine/paths.ts";
 import { timelineText } from "../sandbox/boot-timeline.ts";
 import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
-import { makeSharedFolder, openRootfs, type SharedFolder } from "../sandbox/shared-folder.ts";
-import { type UnpackedImage, unpackRootfs } from "../sandbox/unpack-rootfs.ts";
-import { containerSteps, ROOTFS } from "./container-steps.ts";
+import { containerSteps } from "./container-steps.ts";
 import { runLines } from "./run-lines.ts";
 import { type Say, type Step, showSteps } from "./show-steps.ts";
 
@@ -16,38 +17,40 @@ const IMAGE = join(repositoryRoot, "build/demo/busybox.tar");
 
 /** Runs the demo, from a build to a container in a guest and back, and shows each step. */
 class DemoRun implements AsyncDisposable {
-  #folder: SharedFolder | undefined;
-  #image: UnpackedImage | undefined;
+  #image: UsedBlockRoot | undefined;
+  #layer: Layer | undefined;
   #guest: SandboxGuest | undefined;
 
   get steps(): readonly Step[] {
     return [
       { title: "build the guest's image: kernel, init, Node and the agent", run: buildImage },
       { title: "create an OCI image from Debian's busybox-static", run: makeImage },
-      { title: "unpack it to a folder shared with the guest over virtio-fs", run: (say) => this.#unpack(say) },
+      { title: "make a read-only disk of it, and one to write", run: (say) => this.#makeDisks(say) },
       { title: "boot a guest", run: (say) => this.#boot(say) },
       ...containerSteps(() => ({
         guest: result(this.#guest),
         image: result(this.#image),
-        folder: result(this.#folder),
+        layer: result(this.#layer),
       })),
       { title: "power off: DestroySandbox, and QEMU ends by itself", run: (say) => this.#powerOff(say) },
     ];
   }
 
-  async #unpack(say: Say): Promise<void> {
-    this.#folder = await makeSharedFolder();
-    this.#image = await unpackRootfs({ path: IMAGE }, this.#folder.directory, ROOTFS);
-    say(`${this.#image.layers} layer, ${this.#image.entries} entries in ${this.#folder.directory}`);
-    for (const note of this.#image.notes) say(note);
+  async #makeDisks(say: Say): Promise<void> {
+    this.#image = await blockRootOf({ path: IMAGE }, { user: "demo" });
+    const { file, size } = this.#image.root;
+    say(`${file}: EROFS, ${Math.round(size / 1024)} KiB, for all guests`);
+    this.#layer = new LayerStore().open({ size: DEFAULT_LAYER_BYTES, record: "" });
+    const { disk } = this.#layer;
+    const { blocks } = await stat(disk.file);
+    say(`${disk.file}: ${DEFAULT_LAYER_BYTES / 2 ** 30} GiB, of which ${blocks / 2} KiB are used`);
   }
 
   async #boot(say: Say): Promise<void> {
     const { kind, reason } = await chooseAccelerator();
     say(kind === "kvm" ? `KVM: ${reason}` : `software emulation, some twenty times slower than KVM: ${reason}`);
-    const folder = result(this.#folder);
-    this.#guest = await SandboxGuest.start({ name: "demo" }, folder);
-    openRootfs(folder.directory, ROOTFS);
+    const disks = [diskOf(result(this.#image).root)];
+    this.#guest = await SandboxGuest.start({ name: "demo", disks, writable: [result(this.#layer).disk] });
     say(`the agent answers at ${this.#guest.address}`);
     say(timelineText(this.#guest.timeline));
   }
@@ -62,7 +65,8 @@ class DemoRun implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#guest?.[Symbol.asyncDispose]();
-    await this.#folder?.remove();
+    if (this.#layer !== undefined) await discardLayer(this.#layer);
+    this.#image?.[Symbol.dispose]();
   }
 }
 

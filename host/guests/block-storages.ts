@@ -8,7 +8,6 @@ import { MachineError } from "../machine/machine-error.ts";
 import type { Qmp } from "../machine/qmp.ts";
 import { attachWritable, detachWritable } from "../machine/writable-disks.ts";
 import { OperationError } from "../operation-error.ts";
-import type { Volume } from "../sandbox/shared-folder.ts";
 import type { GuestRecord } from "../state/state-records.ts";
 import { controlOf } from "./guest-target.ts";
 import type { PreparedRun } from "./prepare-run.ts";
@@ -58,13 +57,6 @@ function upperStorage(upper: Upper): Init<grpc.Storage> {
 /** Returns the disk of a root file system as guests get it. */
 export function diskOf({ id, file }: BlockRoot): SharedDisk {
   return { file, serial: id.slice(0, SERIAL_LENGTH) };
-}
-
-/** Throws OperationError if there are volumes, which need a shared folder. */
-export function refuseVolumes(container: string, volumes: readonly Volume[]): void {
-  if (volumes.length === 0) return;
-  const why = "-v needs a shared folder, which a guest with --rootfs block lacks";
-  throw new OperationError(`container ${container}: ${why}; use --rootfs share, or copy with guestctl cp`);
 }
 
 /**

@@ -21,7 +21,7 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly memoryMib?: number;
   readonly cpus?: number;
   readonly network?: GuestNetwork;
-  /** Set for a guest without a shared folder (`SandboxGuestOptions.disks`). */
+  /** Set for a guest whose containers have their roots on disks (`SandboxGuestOptions.disks`). */
   readonly disks?: readonly SharedDisk[];
   /** With `disks`: writable disks that it has from its start; a clone has those of its snapshot. */
   readonly writable?: readonly WritableDisk[];
@@ -64,6 +64,7 @@ export async function bootKeptGuest(
     address: guest.address,
     logAddress: guest.logAddress,
     ...(guest.folder === undefined ? {} : { folder: guest.folder.directory }),
+    rootfs: options.disks === undefined ? "share" : "block",
     control: guest.guest.control,
     accelerator: guest.guest.accelerator,
     memoryMib: guest.guest.memoryMib,
@@ -95,7 +96,7 @@ async function boot(store: StateStore, options: KeptGuestOptions, folder?: Share
   }
 }
 
-/** A guest whose containers have their roots on disks gets no shared folder. */
+/** A guest whose containers have their roots on disks gets no shared folder but a given one. */
 function restore(
   store: StateStore,
   options: KeptGuestOptions,

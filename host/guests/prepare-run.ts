@@ -6,6 +6,7 @@ import { discardLayer, type Layer, type LayerRequest, LayerStore } from "../bloc
 import { type AgentClient, presentClient } from "../client/agent-client.ts";
 import { imageSpec, type RootfsPlace, type RunOptions } from "../image/image-config.ts";
 import { waitForUnlock } from "../machine/wait-for-unlock.ts";
+import { OperationError } from "../operation-error.ts";
 import { guestRootStorage } from "../sandbox/guest-root.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
 import type { SandboxGuest } from "../sandbox/sandbox-guest.ts";
@@ -21,7 +22,7 @@ import {
 import { moveInVolumes, type RootfsSource, unpackRootfs } from "../sandbox/unpack-rootfs.ts";
 import type { GuestRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
-import { diskOf, plugBlockRoot, refuseVolumes, unplugLayer } from "./block-storages.ts";
+import { diskOf, plugBlockRoot, unplugLayer } from "./block-storages.ts";
 import { bootWhile, claimGuest, endOfGuest, type GuestClaim, type OwnGuestOptions } from "./boot-while.ts";
 import { connectTo, controlOf, sharedFolderOf, type Target } from "./guest-target.ts";
 import { ownFiles } from "./own-files.ts";
@@ -59,7 +60,7 @@ export const GUEST_ROOT = "the guest's root";
 export interface RunFiles {
   readonly image: RootfsSource | typeof GUEST_ROOT;
   readonly volumes: readonly Volume[];
-  /** Default: that of the running guest, or a share. */
+  /** Default: that of the running guest, otherwise disks. */
   readonly rootfs?: RootfsKind | undefined;
   /** With a root on a disk: the disk that it writes; without one it writes to the guest's memory. */
   readonly layer?: LayerRequest | undefined;
@@ -79,7 +80,7 @@ export async function prepareInOwnGuest(
 ): Promise<PreparedRun> {
   await using undo = new AsyncDisposableStack();
   const claim = claimGuest(undo, store, options);
-  const prepare = files.rootfs === "block" ? blockFilesInOwnGuest : sharedFilesInOwnGuest;
+  const prepare = files.rootfs === "share" ? sharedFilesInOwnGuest : blockFilesInOwnGuest;
   const { guest, ...prepared } = await prepare(claim, container, files, options);
   const kept = undo.move();
   return {
@@ -119,8 +120,10 @@ async function blockFilesInOwnGuest(
   { image, volumes, memory: memoryLimit, layer: request }: RunFiles,
   options: OwnGuestOptions,
 ): Promise<RunParts & { readonly guest: SandboxGuest }> {
-  refuseVolumes(container, volumes);
   const user = options.name;
+  const folder = volumes.length === 0 ? undefined : await makeSharedFolder();
+  claim.undo.defer(() => folder?.remove());
+  if (folder !== undefined) await moveInVolumes(folder.directory, container, volumes);
   const layer = image === GUEST_ROOT ? undefined : openLayer(request);
   claim.undo.defer(() => layer && discardLayer(layer));
   if (layer !== undefined) await waitForUnlock(layer.disk.file, options.signal);
@@ -131,17 +134,19 @@ async function blockFilesInOwnGuest(
   // There from the start, so that the container does not wait until the guest has found a new disk.
   const disks = known === undefined ? [] : [diskOf(known.root)];
   const writable = layer === undefined ? [] : [layer.disk];
-  const { guest, files: root } = await bootWhile(claim, { ...options, disks, writable }, make);
-  if (root === undefined) return { guest, ...guestRootParts(container) };
+  const { guest, files: root } = await bootWhile(claim, { ...options, disks, writable }, make, folder);
+  const mounts = folder === undefined ? [] : openVolumes(folder.directory, container, volumes);
+  if (root === undefined) return { guest, ...withVolumes(guestRootParts(container), mounts) };
   await using qmp = await guest.guest.qmp();
-  return { guest, ...(await plugBlockRoot(qmp, options.name, container, root, { layer, memoryLimit })) };
+  const parts = await plugBlockRoot(qmp, options.name, container, root, { layer, memoryLimit });
+  return { guest, ...withVolumes(parts, mounts) };
 }
 
 function openLayer(request: LayerRequest | undefined): Layer | undefined {
   return request && new LayerStore().open(request);
 }
 
-/** Prepares a run in a running guest of ours: puts the rootfs into its shared folder and removes it at the end. */
+/** Prepares a run in a running guest of ours: gives it the container's root, and removes that at the end. */
 export async function prepareInGuest(
   guest: GuestRecord,
   container: string,
@@ -182,29 +187,46 @@ async function prepareBlockInGuest(
   { image, volumes, memory: memoryLimit, layer: request }: RunFiles,
   signal: AbortSignal,
 ): Promise<PreparedRun> {
-  refuseVolumes(container, volumes);
-  const nothing = async () => undefined;
-  if (image === GUEST_ROOT) return inRunningGuest({ guest, ...guestRootParts(container), remove: nothing });
-  const root = await blockRootOf(image, { user: guest.name, signal });
-  const layer = openLayer(request);
-  const remove = async () => {
-    root[Symbol.dispose]();
-    if (layer === undefined) return;
-    await unplugLayer(guest, layer.folder);
-    await discardLayer(layer);
-  };
-  try {
-    const plugged = await plugIn();
-    return await inRunningGuest({ guest, ...plugged, remove });
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+  await using undo = new AsyncDisposableStack();
+  const mounts = volumes.length === 0 ? [] : await volumesInGuest(guest, container, volumes, undo);
+  const parts = image === GUEST_ROOT ? guestRootParts(container) : await plugIn(image);
+  const prepared = await inRunningGuest({ guest, ...withVolumes(parts, mounts), remove: () => kept.disposeAsync() });
+  const kept = undo.move();
+  return prepared;
 
-  async function plugIn() {
+  async function plugIn(source: RootfsSource): Promise<RunParts> {
+    const root = undo.use(await blockRootOf(source, { user: guest.name, signal }));
+    const layer = openLayer(request);
+    undo.defer(async () => {
+      if (layer === undefined) return;
+      await unplugLayer(guest, layer.folder);
+      await discardLayer(layer);
+    });
     await using qmp = await controlOf(guest);
     return await plugBlockRoot(qmp, guest.name, container, root, { layer, memoryLimit });
   }
+}
+
+/** Shows folders of the host to a running guest with a shared folder, until disposal. Throws OperationError. */
+async function volumesInGuest(
+  guest: GuestRecord,
+  container: string,
+  volumes: readonly Volume[],
+  undo: AsyncDisposableStack,
+): Promise<readonly Init<grpc.Mount>[]> {
+  if (guest.folder === undefined) {
+    const why = `-v needs a shared folder, and guest ${guest.name} has none`;
+    throw new OperationError(`container ${container}: ${why}; boot one with --rootfs share, or copy with guestctl cp`);
+  }
+  const directory = sharedFolderOf(guest);
+  await moveInVolumes(directory, container, volumes);
+  undo.defer(() => removeContainer(directory, container));
+  return openVolumes(directory, container, volumes);
+}
+
+/** Adds folders of the host to a container whose root isn't in the shared folder. */
+function withVolumes(parts: RunParts, mounts: readonly Init<grpc.Mount>[]): RunParts {
+  return mounts.length === 0 ? parts : { ...parts, mounts, storages: [SHARE_STORAGE, ...(parts.storages ?? [])] };
 }
 
 /** Prepares a run with a rootfs that the agent at an address already has. */

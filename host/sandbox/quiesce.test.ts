@@ -25,7 +25,7 @@ test("a snapshot records the agent's version and what it loses", async () => {
 test("a share in use is refused, and the guest continues", async () => {
   const resumed: unknown[] = [];
   await expect(quiesce(agentWith([CONNECTION, SHARE], resumed), "web")).rejects.toThrow(
-    "save guest web: containers use the share at /shared; remove them, or use --rootfs block",
+    "save guest web: containers use the share at /shared; remove them, or use a guest without -v and --rootfs share",
   );
   expect(resumed).toEqual([{ epoch: 5 }]);
 });

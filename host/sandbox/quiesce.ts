@@ -14,7 +14,7 @@ export async function quiesce(client: AgentClient, guest: string): Promise<Snaps
   const share = losses.find(({ kind }) => kind === "share");
   if (share !== undefined) {
     await client.guest.resumed({ epoch });
-    const remedy = "remove them, or use --rootfs block";
+    const remedy = "remove them, or use a guest without -v and --rootfs share";
     throw new OperationError(`save guest ${guest}: containers use the share at ${share.object}; ${remedy}`);
   }
   return { guest, epoch, notes: { agent: running.version, losses } };

@@ -32,7 +32,7 @@ export const GUEST_OPTIONS: readonly string[] = ["agent.container_logs=262144", 
 const POWER_OFF_MS = 30_000;
 
 export interface SandboxGuestOptions extends Omit<GuestOptions, "shares" | "network"> {
-  /** Name of the sandbox, and the guest's host name. With `disks`, it has no shared folder. */
+  /** Name of the sandbox, and the guest's host name. With `disks`, it has no shared folder but a given one. */
   readonly name: string;
   /** Network for the guest and its containers; none by default. */
   readonly network?: GuestNetwork;
@@ -50,7 +50,7 @@ export interface RestoredGuestOptions extends Omit<RestoreOptions, "shares" | "n
   readonly network?: GuestNetwork;
   /** The clone's host name. */
   readonly name: string;
-  /** True for a guest without a shared folder, whose containers have their roots on disks. */
+  /** True for a guest without a shared folder but a given one: its containers have their roots on disks. */
   readonly hasNoFolder?: boolean;
   /** True if an agent of its own has created, entered and removed containers before anyone uses it. */
   readonly isWarm?: boolean;
@@ -69,7 +69,7 @@ interface Parts {
 /** A running guest with a shared folder or disks, a connection to its agent and a sandbox, ready for containers. */
 export class SandboxGuest implements AsyncDisposable {
   readonly guest: Guest;
-  /** Undefined for a guest with disks. */
+  /** Undefined for a guest with disks, unless it was given one. */
   readonly folder: SharedFolder | undefined;
   readonly timeline: BootTimeline;
   readonly #name: string;
@@ -98,7 +98,7 @@ export class SandboxGuest implements AsyncDisposable {
     const { disks } = rest;
     await using undo = new AsyncDisposableStack();
     const card = network === undefined ? undefined : await guestCard(network);
-    const folder = disks === undefined ? (given ?? (await makeSharedFolder())) : undefined;
+    const folder = given ?? (disks === undefined ? await makeSharedFolder() : undefined);
     if (given === undefined) undo.defer(() => folder?.remove());
     const tracing = guestTracing();
     const kernelArgs = [
@@ -120,7 +120,7 @@ export class SandboxGuest implements AsyncDisposable {
     const marks = await readMarks(guest.address(LOG_PORT));
     const open = await card?.setUp(client, guest.mac);
     undo.use(open);
-    const shared = folder !== undefined && !canBeSaved;
+    const shared = disks === undefined && !canBeSaved;
     await openSandbox(client, { id: name, hostname: name, shared, dns: card?.dns ?? [] });
     if (isWarm) await warmUp(client, guest.address(AGENT_PORT));
     undo.move();
@@ -146,7 +146,7 @@ export class SandboxGuest implements AsyncDisposable {
     }
     const card = network === undefined ? undefined : await guestCard(network);
     const { epoch } = await readManifest(snapshot);
-    const folder = hasNoFolder ? undefined : (given ?? (await makeSharedFolder()));
+    const folder = given ?? (hasNoFolder ? undefined : await makeSharedFolder());
     if (given === undefined) undo.defer(() => folder?.remove());
     const begun = performance.now();
     const shares = folder === undefined ? [] : [folder.share];

@@ -6,8 +6,10 @@ export interface GuestRecord {
   readonly name: string;
   readonly address: string;
   readonly logAddress: string;
-  /** Host folder that holds the shared folder; undefined if the guest's containers have their roots on disks. */
+  /** Host folder that holds the shared folder, if the guest has one. */
   readonly folder?: string;
+  /** Where its containers have their roots: on disks, or in the shared folder. Default: there, if it has one. */
+  readonly rootfs?: "block" | "share";
   /** Path of QEMU's control socket. */
   readonly control?: string;
   readonly accelerator: string;

@@ -50,12 +50,12 @@ function capabilityValue(number: number): string {
   return bytes.toString("latin1");
 }
 
-describe("a guest booted with --rootfs block", () => {
+describe("a guest whose containers have their roots on disks", () => {
   const inDev = (path: string, script: string, ...flags: string[]) =>
     run("run", "--guest", "dev", ...flags, path, "sh", "-c", script);
 
   beforeAll(async () => {
-    expect((await run("boot", "-d", "--name", "dev", "--rootfs", "block")).code).toBe(0);
+    expect((await run("boot", "-d", "--name", "dev")).code).toBe(0);
   });
   afterAll(() => run("stop", "dev"));
 
@@ -180,34 +180,48 @@ describe("a guest booted with --rootfs block", () => {
 
   it("refuses volumes and the other kind of root in one line", async () => {
     const line = (text: string) => ({ stdout: "", stderr: `guestctl: ${text}\n`, code: 125 });
-    const volume = ["-v", `${directory}:/mnt`];
-    expect(await run("run", "--rootfs", "block", ...volume, image)).toEqual(
-      line("run: -v needs a shared folder, which --rootfs block lacks; use --rootfs share, or copy with guestctl cp"),
-    );
-    expect(await run("run", "--guest", "dev", "--name", "vol", ...volume, image)).toEqual(
+    expect(await run("run", "--guest", "dev", "--name", "vol", "-v", `${directory}:/mnt`, image)).toEqual(
       line(
-        "container vol: -v needs a shared folder, which a guest with --rootfs block lacks; use --rootfs share, or copy with guestctl cp",
+        "container vol: -v needs a shared folder, and guest dev has none; boot one with --rootfs share, or copy with guestctl cp",
       ),
     );
     expect(await run("run", "--guest", "dev", "--rootfs", "share", image)).toEqual(
-      line(
-        "guest dev: it was booted with --rootfs block, not share; leave it out, or boot a guest with --rootfs share",
-      ),
+      line("guest dev: it has --rootfs block, not share; leave it out, or boot a guest with --rootfs share"),
     );
   });
 
-  it("has room for eight images, and refuses a ninth in one line", async () => {
-    let last = { stdout: "", stderr: "", code: 0 as number | null };
-    for (let at = 0; at < 9 && last.code === 0; at++) {
-      last = await inDev(await imageWith(`many-${at}`, [{ name: `f${at}`, content: "", mode: 0o644 }]), "true");
+  it("has room for many images", async () => {
+    for (let at = 0; at < 9; at++) {
+      const many = await imageWith(`many-${at}`, [{ name: `f${at}`, content: "", mode: 0o644 }]);
+      expect(await inDev(many, `ls /f${at}`)).toEqual({ stdout: `/f${at}\n`, stderr: "", code: 0 });
     }
-    expect(last).toEqual({
-      stdout: "",
-      stderr: "guestctl: guest dev: it can have 8 images on disks, and has them; use another guest\n",
-      code: 125,
-    });
     expect((await inDev(image, "echo still")).stdout).toBe("still\n");
   });
+});
+
+it("a container with volumes has its root on a disk too, and so have others of its guest", async () => {
+  const folder = join(directory, "volume");
+  mkdirSync(folder, { mode: 0o700 });
+  const look = "cut -d' ' -f1-3 /proc/mounts | grep -E ' (/|/v) '";
+  const looked = "overlay / overlay\nkataShared /v virtiofs\n";
+  const script = `echo new >>/kept; chown 5:6 /kept; cat /kept | tee -a /v/out; ${look}; exec sleep 1000`;
+  const logs = async () => (await run("logs", "both")).stdout;
+  try {
+    const flags = ["-d", "--name", "both", "-v", `${folder}:/v`];
+    expect(await run("run", ...flags, image, "sh", "-c", script)).toMatchObject({ stderr: "", code: 0 });
+    await expect.poll(logs, { timeout: 50_000 }).toBe(`new\n${looked}`);
+    const beside = await run("run", "--guest", "both", "-v", `${folder}:/v:ro`, image, "sh", "-c", `${look}; >/v/no`);
+    expect(beside).toMatchObject({ stdout: looked, stderr: expect.stringContaining("Read-only file system") });
+    expect((await run("snapshot", "both", "never")).stderr).toMatch(/^guestctl: save guest both: .* without -v .*\n$/);
+    expect((await run("stop", "both")).code).toBe(0);
+    expect((await run("start", "both")).code).toBe(0);
+    await expect.poll(logs, { timeout: 50_000 }).toBe(`new\n${looked}new\nnew\n${looked}`);
+    expect(readdirSync(folder)).toEqual(["out"]);
+    expect((await run("rm", "both")).code).toBe(0);
+    expect(readdirSync(join(directory, "guestd/layers"))).toEqual([]);
+  } finally {
+    await run("stop", "both");
+  }
 });
 
 it("what a container writes is bounded by a disk of its own, there again after a kill and start, and gone with it", async () => {
@@ -223,7 +237,7 @@ it("what a container writes is bounded by a disk of its own, there again after a
       "echo done",
       "exec sleep 1000",
     ];
-    const flags = ["-d", "--name", "web", "--rootfs", "block", "--storage-opt", "size=16m"];
+    const flags = ["-d", "--name", "web", "--storage-opt", "size=16m"];
     expect(await run("run", ...flags, image, "sh", "-c", lines.join("; "))).toEqual({
       stdout: "web\n",
       stderr: "",
@@ -246,17 +260,24 @@ it("what a container writes is bounded by a disk of its own, there again after a
   }
 });
 
-describe("the SDK with rootfs block", () => {
+describe("the SDK", () => {
   afterAll(() => void vi.unstubAllEnvs());
 
-  it("creates a sandbox without a share, and refuses volumes", async () => {
+  it("creates a sandbox with its root on a disk, and without a share unless it has volumes", async () => {
     vi.stubEnv("XDG_RUNTIME_DIR", directory);
     vi.stubEnv("XDG_CACHE_HOME", directory);
-    await using sandbox = await Sandbox.create({ image, rootfs: "block", files: { "/data/file": "content" } });
-    expect((await sandbox.exec("cat /data/file; grep -c virtiofs /proc/mounts")).stdout).toBe("content0\n");
-    const volumes = [{ host: directory, guest: "/mnt" }];
-    await expect(Sandbox.create({ image, rootfs: "block", volumes })).rejects.toThrow(
-      /volumes need a shared folder, which rootfs "block" lacks/,
+    const look = "grep -o '^overlay / overlay' /proc/mounts; grep -c virtiofs /proc/mounts";
+    {
+      await using sandbox = await Sandbox.create({ image, files: { "/data/file": "content\n" } });
+      expect((await sandbox.exec(`cat /data/file; ${look}`)).stdout).toBe("content\noverlay / overlay\n0\n");
+      await sandbox.exec("echo joe:x:1234:1235::/:/bin/sh >>/etc/passwd");
+      expect((await sandbox.exec("id -u; cat", { user: "joe", stdin: "in\n" })).stdout).toBe("1234\nin\n");
+      await expect(sandbox.exec("id", { user: "nosuch" })).rejects.toThrow(/nosuch is not in the image's/);
+    }
+    const volumes = [{ host: directory, guest: "/mnt", readOnly: true }];
+    await using sandbox = await Sandbox.create({ image, volumes });
+    expect((await sandbox.exec(`${look}; ls /mnt/busybox.tar`)).stdout).toBe(
+      "overlay / overlay\n1\n/mnt/busybox.tar\n",
     );
   });
 });
@@ -280,7 +301,7 @@ it.skipIf(!isRoot())(`an ordinary user's container has the image's owners${skipp
     process.execPath,
     launcher,
   ];
-  const [program = "", ...args] = [...words, "run", "--rootfs", "block", join(home, "owned.tar"), "sh", "-c"];
+  const [program = "", ...args] = [...words, "run", join(home, "owned.tar"), "sh", "-c"];
   const env = {
     ...{ HOME: home, TMPDIR: "/tmp", XDG_RUNTIME_DIR: home, XDG_CACHE_HOME: home, NO_COLOR: "1" },
     PATH: `${home}/bin:${process.env["PATH"]}`,

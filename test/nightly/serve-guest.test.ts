@@ -25,7 +25,7 @@ describe("guestctl serve with a guest", () => {
   beforeAll(async () => {
     const image = join(directory, "busybox.tar");
     await makeBusyboxImage(image);
-    await run("boot", "-d", "--name", "first", "--rootfs", "block", "--agent", "trace=true");
+    await run("boot", "-d", "--name", "first", "--agent", "trace=true");
     await run("run", "-d", "-g", "first", "--name", "box", image, "sleep", "10000");
     server = startGuestctl(["serve", "--no-open", "--allow-exec", "--listen", "127.0.0.1:0"], { env });
     await server.prints(/#\S+\n/);

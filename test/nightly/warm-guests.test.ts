@@ -87,9 +87,7 @@ describe("guestctl with templates", () => {
   it("gives each clone a copy of the disk that a container writes, which ends with the clone", async () => {
     const layers = () => readdirSync(join(directory, "guestd/layers"));
     const script = "echo state >/state; echo up; exec sleep 1000";
-    expect(
-      (await run("run", "-d", "--rm", "--rootfs", "block", "--name", "disk", image, "sh", "-c", script)).code,
-    ).toBe(0);
+    expect((await run("run", "-d", "--rm", "--name", "disk", image, "sh", "-c", script)).code).toBe(0);
     await expect.poll(async () => (await run("logs", "disk")).stdout).toBe("up\n");
     expect((await run("fork", "disk", "--name", "disk")).stdout).toBe("disk-1\n");
     try {
@@ -109,9 +107,9 @@ describe("guestctl with templates", () => {
   });
 
   it("refuses to save a guest whose container uses the share, and the container continues", async () => {
-    expect((await run("run", "-d", "--name", "shared", image, "sleep", "1000")).code).toBe(0);
+    expect((await run("run", "-d", "--name", "shared", "--rootfs", "share", image, "sleep", "1000")).code).toBe(0);
     const { stderr, code } = await run("snapshot", "shared", "never");
-    expect(stderr).toMatch(/^guestctl: save guest shared: containers use the share at .*; .*--rootfs block\n$/);
+    expect(stderr).toMatch(/^guestctl: save guest shared: containers use the share at .*; .*--rootfs share\n$/);
     expect(code).not.toBe(0);
     expect((await run("exec", "shared", "echo", "fine")).stdout).toBe("fine\n");
     await run("rm", "-f", "shared");

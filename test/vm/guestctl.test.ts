@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { blockRootOf } from "../../host/block-root/block-root.ts";
+import { BlockStore } from "../../host/block-root/block-store.ts";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
 import { readImage } from "../../image/read-image.ts";
 import { startRegistry } from "../../image/registry/testing/registry.ts";
@@ -73,10 +76,18 @@ it("guestctl prints its version", async () => {
   });
 });
 
-it("guestctl keeps a container's output and its guest's console and log when QEMU dies", async () => {
-  const script = "echo up; sleep 1000";
-  expect((await run(["run", "-d", "--name", "dying", image, "sh", "-c", script])).stdout).toBe("dying\n");
-  await expect.poll(async () => (await run(["logs", "dying"])).stdout, POLL).toBe("up\n");
+it("guestctl gives a container its image on a disk, which it can't change, and a disk to write of bounded size; and keeps its output and its guest's console and log when QEMU dies", async () => {
+  const store = new BlockStore(join(directory, "guestd/roots"));
+  using made = await blockRootOf({ path: image }, { user: "test", store });
+  const digest = () => createHash("sha256").update(readFileSync(made.root.file)).digest("hex");
+  const before = digest();
+  const lines = ["rm /bin/ls", "echo mine >/etc/mine", "cat /etc/mine", "cut -d' ' -f1-3 /proc/mounts | head -1"];
+  lines.push("dd if=/dev/zero of=/big bs=1M count=32 2>&1 | grep -o 'No space.*'", "echo up", "sleep 1000");
+  const line = ["run", "-d", "--name", "dying", "--storage-opt", "size=16m", image, "sh", "-c", lines.join("; ")];
+  expect((await run(line)).stdout).toBe("dying\n");
+  const printed = "mine\noverlay / overlay\nNo space left on device\nup\n";
+  await expect.poll(async () => (await run(["logs", "dying"])).stdout, POLL).toBe(printed);
+  expect([digest(), store.list()]).toEqual([before, [made.root]]);
   const following = run(["logs", "-f", "dying"]);
   const waiting = run(["wait", "dying"]);
   const [{ keeper }] = JSON.parse((await run(["inspect", "dying"])).stdout);
@@ -89,19 +100,20 @@ it("guestctl keeps a container's output and its guest's console and log when QEM
   await expect.poll(() => existsSync(log) && readFileSync(log, "utf8"), POLL).toContain("listening");
   process.kill(Number(qemu[0]), "SIGKILL");
   expect(await waiting).toEqual({ stdout: "255\n", stderr: "", code: 0 });
-  expect(await following).toMatchObject({ stdout: expect.stringMatching(/^up\n/), code: 0 });
+  expect(await following).toMatchObject({ stdout: expect.stringMatching(/^up\n/m), code: 0 });
   expect((await run(["ps", "-a"])).stdout).toMatch(/^dying +dying +init +exited \(255\) /m);
-  expect((await run(["logs", "dying"])).stdout).toMatch(/^up\nguestctl: guest: QEMU ended with SIGKILL/);
+  expect((await run(["logs", "dying"])).stdout).toMatch(/^up\nguestctl: guest: QEMU ended with SIGKILL/m);
   expect((await run(["logs", "-g", "dying"])).stdout).toMatch(/INFO listening /);
   expect((await run(["logs", "-g", "dying", "--console"])).stdout).toContain("guestd: listening");
   expect(await run(["rm", "dying"])).toEqual({ stdout: "dying\n", stderr: "", code: 0 });
+  expect(readdirSync(join(directory, "guestd/layers"))).toEqual([]);
   expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([".boots"]);
 });
 
 /** Most of what guestctl does with containers runs in namespaces, and nightly in a guest (guestctl-containers.ts). */
-describe("guestctl with a long-running guest", () => {
+describe("guestctl with a long-running guest that shares a folder", () => {
   beforeAll(async () => {
-    const words = ["--agent", "log=debug", "--kernel-args", "guestd.test=word"];
+    const words = ["--rootfs", "share", "--agent", "log=debug", "--kernel-args", "guestd.test=word"];
     const booted = await run(["boot", "--detach", "--name", "kept", ...words]);
     expect(booted.stderr).toBe("");
     expect(booted.stdout).toMatch(/^kept {2}h?vsock:.*\nQEMU 0 → kernel [\d.]+ → init .* → first answer [\d.]+ s\n$/);

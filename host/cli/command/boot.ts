@@ -48,7 +48,10 @@ export function addBoot(program: Command): void {
     .option("-d, --detach", "return once the guest is up")
     .option("--timeline", "print each boot step with its time")
     .addOption(
-      new Option("--rootfs <kind>", "how containers get the files of images (default: share)").choices(ROOTFS_KINDS),
+      new Option(
+        "--rootfs <kind>",
+        "how containers get the files of images: block (default), or share, which -v needs",
+      ).choices(ROOTFS_KINDS),
     );
   withGuestFlags(command)
     .option("-V, --verbose", "show the guest's console on stderr")
@@ -91,7 +94,7 @@ async function keep(
 ): Promise<void> {
   const onConsole = (line: string) => void process.stderr.write(`${line}\n`);
   const machine = { ...guestSize(flags), ...guestImage(flags), ...guestWords(flags), ...guestNetwork(flags) };
-  const disks = flags.rootfs === "block" || flags.template !== undefined ? { disks: [] } : {};
+  const disks = flags.rootfs === "share" && flags.template === undefined ? {} : { disks: [] };
   using used = await useTemplate(flags.template, name);
   const options = {
     name,

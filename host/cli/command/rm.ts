@@ -4,7 +4,6 @@ import { unplugLayer } from "../../guests/block-storages.ts";
 import { explainLostCall } from "../../guests/guest-death.ts";
 import { type ContainerTarget, connectTo, sharedFolderOf } from "../../guests/guest-target.ts";
 import { isRemovedContainer } from "../../guests/removed-container.ts";
-import { rootfsOf } from "../../guests/rootfs-kind.ts";
 import { removeContainer } from "../../sandbox/shared-folder.ts";
 import { waitForOwner } from "../../state/owner-process.ts";
 import { StateStore } from "../../state/state-store.ts";
@@ -82,6 +81,8 @@ async function removeRunning(store: StateStore, target: ContainerTarget, timeout
   if (keeper !== undefined && isAlive(keeper)) {
     // The guestctl that keeps it removes the rest: the rootfs, its hold on the image, and the guest if it is its own.
     await waitForOwner(guest.name, keeper);
-  } else if (rootfsOf(guest) === "share") await removeContainer(sharedFolderOf(guest), container);
-  else if (record?.layer !== undefined) await unplugLayer(guest, record.layer);
+    return;
+  }
+  if (guest.folder !== undefined) await removeContainer(sharedFolderOf(guest), container);
+  if (record?.layer !== undefined) await unplugLayer(guest, record.layer);
 }

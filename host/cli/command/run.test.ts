@@ -57,7 +57,7 @@ describe("refuses invalid combinations:", () => {
     ["an address without a rootfs", ["i"], { address: "unix:///a" }, "need each other"],
     ["a rootfs without an address", ["i"], { rootfs: "/r" }, "need each other"],
     ["a rootfs and nothing to run", [], { address: "unix:///a", rootfs: "/r" }, "no command given"],
-    ["a bound for a root that has no disk", ["i"], { storageOpt: 2 ** 30 }, "--storage-opt bounds a root on disks"],
+    ["a bound for a root in a share", ["i"], { rootfs: "share", storageOpt: 2 ** 30 }, "bounds a root on disks"],
     ["a bound for the guest's own root", ["ls"], { guest: "a", guestRoot: true, storageOpt: 2 ** 30 }, "root on disks"],
     ["a network for a running guest", ["i"], { guest: "a", network: "user" }, "only while booting a guest"],
     ["a terminal in the background", ["i"], { detach: true, tty: true }, "can't be combined with"],
@@ -82,6 +82,7 @@ describe("refuses invalid combinations:", () => {
 
   test("accepts valid combinations", () => {
     checkFlags(["image.tar"], {});
+    checkFlags(["image.tar"], { volume: [{ host: "/h", guest: "/g", mode: "ro" }], storageOpt: 2 ** 30 });
     checkFlags(["image.tar", "ls"], { guest: "a", detach: true });
     checkFlags(["ls"], { address: "unix:///a", rootfs: "/r", tty: true, interactive: true });
   });

@@ -79,7 +79,7 @@ export function addRun(program: Command): void {
     .option("--guest-root", "use the guest's own root instead of IMAGE; writes are lost with the container")
     .option(
       "--rootfs <kind>",
-      "how it gets the image's files: share or block (default: share); with --address: path of the root in the guest",
+      "how it gets the image's files: block (default) or share; with --address: path of the root in the guest",
     );
   withTarget(withGuestFlags(command), "use this running guest instead of booting one")
     .option("-V, --verbose", "show the guest's console on stderr")
@@ -124,19 +124,15 @@ export function checkFlags(words: readonly string[], flags: RunFlags): void {
   const kind = rootfsKind(flags);
   if (address === undefined ? rootfs !== kind : rootfs === undefined) {
     throw new CliError(
-      "run: --address and --rootfs PATH need each other: guestctl can't unpack images for that agent; without --address give --rootfs share or block",
+      "run: --address and --rootfs PATH need each other: guestctl can't unpack images for that agent; without --address give --rootfs block or share",
     );
   }
   checkTemplate(flags);
   nameOptions(flags);
-  if (kind === "block" && volumesOf(flags).length > 0) {
-    throw new CliError(
-      "run: -v needs a shared folder, which --rootfs block lacks; use --rootfs share, or copy with guestctl cp",
-    );
+  if (flags.storageOpt !== undefined && (kind === "share" || (address ?? guestRoot) !== undefined)) {
+    const without = "--rootfs share, --guest-root and --address";
+    throw new CliError(`run: --storage-opt bounds a root on disks; leave it out with ${without}`);
   }
-  const hasDisk = address === undefined && !guestRoot && ((guest ?? flags.template) !== undefined || kind === "block");
-  if (flags.storageOpt !== undefined && !hasDisk)
-    throw new CliError("run: --storage-opt bounds a root on disks; add --rootfs block, or leave it out");
   if (guestRoot && address !== undefined)
     throw new CliError("run: --guest-root needs a guest booted by guestctl, not --address");
   if (vmImage !== undefined && (guest ?? address) !== undefined) {

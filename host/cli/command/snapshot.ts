@@ -10,7 +10,7 @@ import { Interrupts } from "../run/interrupts.ts";
 
 const HELP = `
 The guest stands still meanwhile and then continues. Its connections end: commands such as guestctl exec connect again and
-continue at their byte. A guest whose containers have their files from a share can't be saved; boot it with --rootfs block.
+continue at their byte. A guest whose containers use a shared folder (run -v) can't be saved.
 
   guestctl snapshot dev dev-1
   guestctl boot -d --template dev-1 --name again`;

@@ -18,8 +18,8 @@ interface StartFlags {
 
 const HELP = `
 Containers run with --detach can be started again after their end: with the same options, from their image, in a new guest or in
-the guest that they were run in. Files that they had written are there again with --rootfs block and in volumes, otherwise gone.
-Their output continues in the same log.`;
+the guest that they were run in. Files that they had written are there again; with --rootfs share only those in
+volumes. Their output continues in the same log.`;
 
 const OF_GUEST = ["-g, --guest <name>", "only containers of this guest"] as const;
 

@@ -97,7 +97,7 @@ export const RUN_OPTIONS: SupportTable = {
   "--sig-proxy": no("signals go to the container; the second one kills it"),
   "--stop-signal": same,
   "--stop-timeout": same,
-  "--storage-opt": as("`size=`, of a root on disks: `--rootfs block`"),
+  "--storage-opt": as("`size=`, of a root on disks: not with `--rootfs share`"),
   "--sysctl": no("sysctls of a guest are words of its kernel: --kernel-args sysctl.NAME=VALUE"),
   "--tmpfs": same,
   "-t, --tty": same,

@@ -37,7 +37,7 @@ test.each([
     { ...CONFIG, vsock: null },
     "the template has no vsock device, so its agent can't be reached; start it with --vsock",
   ],
-  [{ ...CONFIG, fs: [DEVICE] }, "the template has a virtio-fs share; create its containers with --rootfs block"],
+  [{ ...CONFIG, fs: [DEVICE] }, "the template has a virtio-fs share; give its containers roots on disks"],
   [{ ...CONFIG, devices: [DEVICE] }, "the template has a VFIO device; take the template without it"],
   [{ ...CONFIG, user_devices: [DEVICE] }, "the template has a vfio-user device; take the template without it"],
   [{ ...CONFIG, vdpa: [DEVICE] }, "the template has a vDPA device; take the template without it"],

@@ -15,7 +15,7 @@ type Device = Readonly<Record<string, unknown>>;
 
 /** Kinds of devices whose state is outside the snapshot, with the remedy. */
 const REFUSED: Readonly<Record<string, string>> = {
-  fs: "a virtio-fs share; create its containers with --rootfs block",
+  fs: "a virtio-fs share; give its containers roots on disks",
   devices: "a VFIO device; take the template without it",
   user_devices: "a vfio-user device; take the template without it",
   vdpa: "a vDPA device; take the template without it",

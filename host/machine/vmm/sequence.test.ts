@@ -187,7 +187,7 @@ describe.each([FIRECRACKER, CLOUD_HYPERVISOR])("with $name", (kind) => {
     );
     expect(log.splice(0)).toEqual([version, "Quiesce", pause, resume, "Resumed"]);
     const check = () => {
-      throw new Error("a share would be lost; use --rootfs block");
+      throw new Error("a share would be lost");
     };
     await expect(takeSnapshot(machine, { address, folder: "/s", check })).rejects.toThrow("a share would be lost");
     expect(log.splice(0)).toEqual([version, "Quiesce", "Resumed"]);

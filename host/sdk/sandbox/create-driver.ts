@@ -202,15 +202,11 @@ function volumeOf({ host, guest, readOnly = false }: VolumeOption): Volume {
 /** Throws SandboxError for options that contradict each other. */
 function checkOptions(operation: string, name: string, options: CreateOptions): void {
   const refuse = (why: string) => sandboxError("invalid-argument", `${operation}: ${why}`);
-  const { address, image, memoryMib, cpus, command, rootfs, volumes = [], network = "none" } = options;
+  const { address, image, memoryMib, cpus, command, network = "none" } = options;
   if (!NAME.test(name)) throw refuse(`name ${JSON.stringify(name)} is not letters, digits, _ . and -, at most 64`);
   if (image === undefined && options.template === undefined) throw refuse("no image given");
   checkTemplate(operation, options);
   if (command?.length === 0) throw refuse("the command has no words");
-  if (rootfs === "block" && volumes.length > 0)
-    throw refuse(
-      'volumes need a shared folder, which rootfs "block" lacks; use rootfs "share", or copy with files.upload',
-    );
   const kind = typeof network === "string" ? network : (network.kind ?? "user");
   if (!NETWORK_KINDS.some((known) => known === kind)) {
     throw refuse(`network ${JSON.stringify(kind)} is not one of ${NETWORK_KINDS.join(", ")}`);

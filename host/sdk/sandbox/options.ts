@@ -63,8 +63,8 @@ export interface CreateOptions extends CallLimits {
   readonly files?: Readonly<Record<string, FileData>>;
   readonly volumes?: readonly VolumeOption[];
   /**
-   * How the guest gets the image's files: as a folder of this machine that it shares, which is the default; or as a
-   * read-only disk, made once for each image, with a disk of at most 10 GiB that it writes. Not with volumes.
+   * How the guest gets the image's files: as a read-only disk, made once for each image, with a disk of at most 10 GiB that
+   * it writes, which is the default; or as a folder of this machine that it shares.
    */
   readonly rootfs?: "share" | "block";
   /** Makes the root file system read-only. */

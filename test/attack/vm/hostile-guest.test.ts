@@ -74,7 +74,7 @@ describe("a guest that attacks the host's commands", () => {
     writeFileSync(join(outside, "rootfs/kept"), "", { mode: 0o600 });
     image = join(directory, "busybox.tar");
     await makeBusyboxImage(image);
-    const booted = await run("boot", "--detach", "--name", "hostile");
+    const booted = await run("boot", "--detach", "--name", "hostile", "--rootfs", "share");
     expect(booted.stderr).toBe("");
     for (const name of ["web", "tools"]) {
       expect(await run("run", "-d", "-g", "hostile", "--name", name, image, "sleep", "1000")).toMatchObject({

@@ -39,7 +39,7 @@ async function measure(directory: string): Promise<Figures> {
   const environment = { ...process.env, XDG_RUNTIME_DIR: directory };
   const image = join(directory, "busybox.tar");
   await makeBusyboxImage(image);
-  const options = ["--name", CONTAINER, "--vm-memory", "256m"];
+  const options = ["--name", CONTAINER, "--vm-memory", "256m", "--rootfs", "share"];
   const guest = startGuestctl(["run", ...options, image, "sh", "-c", FIRST_PROCESS], { env: environment });
   try {
     await guest.prints("up\n");

@@ -41,7 +41,7 @@ export class StartTimes {
   async round(): Promise<void> {
     const { template, image } = this.#workload;
     const create = (options: CreateOptions) => async () => Sandbox.create(options);
-    await using cold = await this.#measure("cold", create({ image, rootfs: "block" }));
+    await using cold = await this.#measure("cold", create({ image }));
     await cold.stop();
     await using clone = await this.#measure("template", create({ template }));
     await using _fork = await this.#measure("fork", async () => {
