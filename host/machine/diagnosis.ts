@@ -50,11 +50,12 @@ function setpriv(): Finding {
 
 async function virtiofsd(): Promise<Finding> {
   const found = await findVirtiofsd().catch(() => undefined);
-  if (found === undefined) return missing("virtiofsd", `not found (shares folders with guests); ${SETUP}`);
+  if (found === undefined) return better("virtiofsd", `not found; run -v needs it: ${SETUP} --virtiofsd`);
   const { path, kind, translates } = found;
   if (kind === "rust") return { name: "virtiofsd", state: "ok", text: `${path}${translates ? ", maps owners" : ""}` };
   if (process.getuid?.() === 0) return { name: "virtiofsd", state: "ok", text: `${path}, of QEMU` };
-  return missing("virtiofsd", `${path} is QEMU's, which needs root; ${SETUP}, which builds the one in Rust`);
+  const remedy = `${SETUP} --virtiofsd, which builds the one in Rust`;
+  return better("virtiofsd", `${path} is QEMU's, which needs root; run -v needs another: ${remedy}`);
 }
 
 async function vsock(): Promise<Finding> {

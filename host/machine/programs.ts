@@ -44,7 +44,7 @@ export async function findVirtiofsd(): Promise<Virtiofsd> {
     if (found.kind === "rust" || isRoot()) return found;
     first ??= found;
   }
-  return required("virtiofsd", first);
+  return required("virtiofsd", first, " -- --virtiofsd");
 }
 
 /** Finds the vhost-user vsock device, which set-up builds on request. */

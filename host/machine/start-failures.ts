@@ -36,7 +36,7 @@ const REMEDIES: readonly (readonly [says: RegExp, remedy: string])[] = [
   [/Failed to connect to/, "its device program has ended; look at the first failure above"],
   [/source is not a directory/, "share a folder, and check that it exists"],
   [/can't read \/proc\/|\/proc\/self/, "mount /proc here; in a chroot: mount -t proc proc /proc"],
-  [/Could not create '[^']*\.pid'/, `QEMU's virtiofsd needs root; ${SETUP}, which gets the one in Rust`],
+  [/Could not create '[^']*\.pid'/, `QEMU's virtiofsd needs root; ${SETUP} --virtiofsd, which builds the one in Rust`],
   [
     /chroot|unshare|pivot_root|Operation not permitted/,
     "its sandbox needs more rights than this user or container has",

@@ -53,6 +53,8 @@ describe("virtiofsdCommand", () => {
   });
 
   test.each(["user-namespace", "none"] as const)("refuses QEMU's own without root: %s", (rights) => {
-    expect(() => virtiofsdCommand(ours, "/srv", "/d/s", rights)).toThrow(/needs root; run "npm run setup"/);
+    expect(() => virtiofsdCommand(ours, "/srv", "/d/s", rights)).toThrow(
+      /needs root; run "npm run setup -- --virtiofsd"/,
+    );
   });
 });

@@ -72,7 +72,9 @@ export function virtiofsdCommand(
     return [path, ...flags, ...announced, ...owners, ...fewer, "--log-level=error"];
   }
   if (rights !== "root") {
-    throw new MachineError(`virtiofsd ${path}: QEMU's own needs root; run "npm run setup", which gets the one in Rust`);
+    throw new MachineError(
+      `virtiofsd ${path}: QEMU's own needs root; run "npm run setup -- --virtiofsd", which gets the one in Rust`,
+    );
   }
   // Commas separate -o options; a backslash escapes them.
   const source = directory.replace(/[\\,]/g, "\\$&");

@@ -2,11 +2,12 @@
 # Prepares a machine for `npm run demo`, `npm test` and `guestctl setup`: finds missing programs, lists them, and
 # installs them.
 #
-#   sh host/setup/setup.sh [guest|demo|test] [--dev] [--vsock-device] [--list] [--yes]
+#   sh host/setup/setup.sh [guest|demo|test] [--dev] [--vsock-device] [--virtiofsd] [--list] [--yes]
 #
 # guest: the needs of a guest that is already built. demo: also those of its build. test (default): also those of tests,
 # benchmarks and outputs other than guest.img. --dev: clang for the fuzzers, and strace. programs.sh has the list.
 # --vsock-device: also vhost-device-vsock, without which guests are reached over virtio-serial; test includes it.
+# --virtiofsd: also virtiofsd where cargo has to build it; only guests with a shared folder need it; test includes it.
 # --list: only lists what is missing, and fails if it couldn't be installed.
 # --yes, CI or npm's --yes: installs without asking; without a terminal it doesn't ask either.
 # Needs only npm and, to install packages, apt. Changes nothing if nothing is missing. Exits with 1 if something is
@@ -24,6 +25,7 @@ log=$cache/setup.log
 goal=test
 dev=no
 vsock_device=no
+virtiofsd=no
 list=no
 yes=no
 for argument in "$@"; do
@@ -31,10 +33,11 @@ for argument in "$@"; do
     guest | demo | test) goal=$argument ;;
     --dev) dev=yes ;;
     --vsock-device) vsock_device=yes ;;
+    --virtiofsd) virtiofsd=yes ;;
     --list) list=yes ;;
     --yes) yes=yes ;;
     *)
-      echo "setup: unknown argument \"$argument\"; use guest, demo or test, --list, --yes, --vsock-device, and --dev for the fuzzers' compiler and strace" >&2
+      echo "setup: unknown argument \"$argument\"; use guest, demo or test, --list, --yes, --vsock-device, --virtiofsd, and --dev for the fuzzers' compiler and strace" >&2
       exit 2
       ;;
   esac
@@ -136,3 +139,4 @@ apt_install
 kernel_present || kernel_fetch
 crates_build
 say "everything is installed"
+virtiofsd_present || say "folders of this machine in containers (-v) need virtiofsd: guestctl setup --virtiofsd builds it"

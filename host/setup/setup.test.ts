@@ -105,19 +105,22 @@ describe("setup.sh", () => {
     );
   });
 
-  test("lists the build tools of virtiofsd in Rust for an ordinary user who has only QEMU's", () => {
+  test("lists the build tools of virtiofsd in Rust for tests and on request, for an ordinary user who has only QEMU's", () => {
     program("apt-get", "exit 1");
     program("apt-cache", "exit 1");
     program("id", "echo 1000");
     program("virtiofsd", "echo 'setgroups() failed with error=1:Operation not permitted' >&2; exit 1");
     const onDebian12 = /^VERSION_ID="?12"?$/m.test(readFileSync("/etc/os-release", "utf8"));
-    const { output } = setup("demo");
-    expect(output).toMatch(onDebian12 ? /^ {2}virtiofsd +.*built by cargo install/m : /^ {2}virtiofsd +/m);
+    for (const words of [["test"], ["demo", "--virtiofsd"]]) {
+      const { output } = setup(...words);
+      expect(output).toMatch(onDebian12 ? /^ {2}virtiofsd +.*built by cargo install/m : /^ {2}virtiofsd +/m);
+    }
+    if (onDebian12) expect(setup("demo").output).not.toMatch(/virtiofsd/);
     program("virtiofsd", "echo 'virtiofsd 1.14.0'");
-    expect(setup("demo").output).not.toMatch(/^ {2}virtiofsd /m);
+    expect(setup("test").output).not.toMatch(/^ {2}virtiofsd /m);
     program("virtiofsd", "echo 'virtiofsd version 7.2.22'");
     program("id", "echo 0");
-    expect(setup("demo").output).not.toMatch(/^ {2}virtiofsd /m);
+    expect(setup("test").output).not.toMatch(/^ {2}virtiofsd /m);
   });
 
   test("as root, lists missing programs before installing them, and updates apt's lists once if they lack a package", () => {
@@ -342,7 +345,7 @@ describe("setup.sh", () => {
     expect(setup("dmeo")).toEqual({
       status: 2,
       output:
-        'setup: unknown argument "dmeo"; use guest, demo or test, --list, --yes, --vsock-device, and --dev for the fuzzers\' compiler and strace\n',
+        'setup: unknown argument "dmeo"; use guest, demo or test, --list, --yes, --vsock-device, --virtiofsd, and --dev for the fuzzers\' compiler and strace\n',
     });
   });
 });

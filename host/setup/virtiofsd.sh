@@ -1,6 +1,6 @@
 # QEMU contained a virtiofsd in C until 8.0; its successor, in Rust, has a separate package. Both work for root. The one
 # in C doesn't start in the user namespace of an ordinary user with supplementary groups, so that user gets the one in
-# Rust, from crates.io if the distribution packages only the other.
+# Rust, from crates.io if the distribution packages only the other: a build of minutes, so only for tests and on request.
 
 virtiofsd_package() {
   case $(. /etc/os-release 2>/dev/null && echo "${ID:-}-${VERSION_ID:-}") in
@@ -28,6 +28,7 @@ find_missing_virtiofsd() {
     need "$package" virtiofsd "shares directories with the guest" false
     return 0
   fi
+  [ "$goal" = test ] || [ "$virtiofsd" = yes ] || return 0
   need_crate virtiofsd 1.14.0 "shares directories with the guest, without root"
   need libcap-ng-dev "libcap-ng headers" "needed to build virtiofsd" is_file /usr/include/cap-ng.h
   need libseccomp-dev "libseccomp headers" "needed to build virtiofsd" is_file /usr/include/seccomp.h

@@ -15,13 +15,14 @@ import { StatusLine } from "../output/status-line.ts";
 interface SetupFlags {
   readonly yes?: true;
   readonly vsockDevice?: true;
+  readonly virtiofsd?: true;
   readonly kernel?: string;
   readonly modules?: string;
   readonly remove?: true;
 }
 
 const HELP = `
-Guests need QEMU, virtiofsd and a kernel. Setup lists what is missing, asks, and installs it: programs by
+Guests need QEMU and a kernel, and virtiofsd for folders of this machine (run -v). Setup lists what is missing, asks, and installs it: programs by
 apt, which needs root or a sudo without a password, and the kernel as Debian's package, which is unpacked to
 \${GUESTD_CACHE:-~/.cache/guestd} and not installed. On other distributions than Debian and Ubuntu it prints what to install.
 Then it unpacks the guest. guestctl doctor shows what is there.
@@ -37,6 +38,7 @@ export function addSetup(program: Command): void {
     .description("List what is missing for guests on this machine, and install it.")
     .option("-y, --yes", "install without asking")
     .option("--vsock-device", "also build vhost-device-vsock, for guests with vsock where /dev/vhost-vsock is unusable")
+    .option("--virtiofsd", "also build virtiofsd, for run -v by an ordinary user of a distribution with QEMU's")
     .option("--kernel <file>", "boot guests with this kernel instead of Debian's")
     .option("--modules <dir>", "with --kernel: its lib/modules/RELEASE (default: all drivers are built in)")
     .option("--remove", "remove the kernel, tools and unpacked guest that setup and the first guest left")
@@ -52,7 +54,7 @@ async function setup(flags: SetupFlags): Promise<void> {
     await print(`kernel ${await keepKernel(flags.kernel, flags.modules)}: kept for guests\n`);
   }
   const goal = isCheckout() ? "demo" : "guest";
-  const wanted = [goal, ...(flags.vsockDevice ? ["--vsock-device"] : [])];
+  const wanted = [goal, ...(flags.vsockDevice ? ["--vsock-device"] : []), ...(flags.virtiofsd ? ["--virtiofsd"] : [])];
   if (isMissing(wanted)) {
     if (!flags.yes) await ask();
     if (runScript(wanted, "inherit").status !== 0) throw new CliError("setup: not everything was installed; see above");
