@@ -85,7 +85,9 @@ describeInNamespaces(
       await pod.remove("reader");
     });
 
-    it("fail storages in volumes and the removal of writable layers, delay that of local storages, and no other call", async () => {
+    it("fail storages in volumes and the removal of writable layers, delay that of local storages, and no other call", {
+      timeout: 300_000,
+    }, async () => {
       await using machine = await startHostAgent();
       await using client = await machine.connect();
       const pod = await Pod.open(machine, client);
