@@ -159,6 +159,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   pull: { summary: "pull images from registries", load: async () => (await import("./command/pull.ts")).addPull },
   images: { summary: "list pulled images", load: async () => (await import("./command/images.ts")).addImages },
   rmi: { summary: "remove pulled images", load: async () => (await import("./command/rmi.ts")).addRmi },
+  tag: { summary: "give an image one more name", load: async () => (await import("./command/tag.ts")).addTag },
   save: { summary: "write images to an archive", load: async () => (await import("./command/save.ts")).addSave },
   load: { summary: "load images from an archive", load: async () => (await import("./command/load.ts")).addLoad },
   container: {

@@ -64,6 +64,7 @@ test("guestctl has exactly these commands", async () => {
     "pull",
     "images",
     "rmi",
+    "tag",
     "save",
     "load",
     "container",

@@ -120,5 +120,8 @@ test("an archive of guestctl save holds its images for guestctl load, and the ma
   expect(await run("save", "-o", join(folder.path, "d"), "one")).toMatchObject({
     ...{ code: 1, stderr: `guestctl: save: ${folder.path}/d: not a regular file; redirect stdout instead\n` },
   });
+  expect(await run("tag", "one", "web:2")).toEqual({ stdout: "", stderr: "", code: 0 });
+  expect(store.find("web:2")?.image.digest).toBe(store.find("one")?.image.digest);
+  expect((await run("tag", "none", "x")).stderr).toMatch(/^guestctl: image none: not in the store; /);
   expect((await run("save", "none")).stderr).toMatch(/^guestctl: image none: not in the store; /);
 });

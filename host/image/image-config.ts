@@ -47,6 +47,8 @@ export interface RunOptions {
   /** Limits of each process; they replace the default ones of their types. */
   readonly rlimits?: readonly Rlimit[];
   readonly limits?: Limits;
+  /** Allows all system calls, whatever filter the agent would choose. */
+  readonly unfiltered?: boolean;
   /** Runs the command below our init, which is PID 1 and reaps. */
   readonly init?: boolean;
   /** Lines of /etc/hosts, after localhost's; undefined leaves the image's file. */
@@ -96,6 +98,7 @@ export function imageSpec(
       ...(options.privileged
         ? { Seccomp: NO_FILTER }
         : { MaskedPaths: defaults.DEFAULT_MASKED_PATHS, ReadonlyPaths: defaults.DEFAULT_READONLY_PATHS }),
+      ...(options.unfiltered ? { Seccomp: NO_FILTER } : {}),
       CgroupsPath: cgroupsPath,
       Resources: limitResources(limits),
     },

@@ -19,12 +19,28 @@ describeWithDevGuest("docker's options of guestctl", (dev) => {
   it("give a container its host name, variables, capabilities and mounts", async () => {
     const file = join(dev.env["XDG_RUNTIME_DIR"] ?? "", "web.env");
     writeFileSync(file, "# of the test\nCOLOR=dark blue\nSIZE=1\n");
-    const options = ["--hostname", "web-1", "--env-file", file, "-e", "SIZE=2", "--cap-drop", "KILL"];
+    const options = [
+      "--hostname",
+      "web-1",
+      "--env-file",
+      file,
+      "-e",
+      "SIZE=2",
+      "--cap-drop",
+      "KILL",
+      "--security-opt",
+      "no-new-privileges",
+    ];
     const script = `hostname; echo "$COLOR $SIZE"; grep CapBnd /proc/self/status
-      touch /file 2>/dev/null && echo writable; touch /run/file && echo tmpfs; grep ' /run ' /proc/self/mounts`;
-    const mounts = ["--read-only", "--tmpfs", "/run:size=64k,mode=700"];
-    const [name, variables, capabilities = "", tmpfs, mount, ...rest] = await run([...options, ...mounts], script);
+      touch /file 2>/dev/null && echo writable; touch /run/file && echo tmpfs; grep ' /run ' /proc/self/mounts
+      df -k /dev/shm | tail -n 1; grep NoNewPrivs /proc/self/status`;
+    const mounts = ["--read-only", "--tmpfs", "/run:size=64k,mode=700", "--shm-size", "1m"];
+    const [name, variables, capabilities = "", tmpfs, mount, shm, privileges, ...rest] = await run(
+      [...options, ...mounts],
+      script,
+    );
     expect([name, variables, tmpfs, rest]).toEqual(["web-1", "dark blue 2", "tmpfs", []]);
+    expect([shm, privileges]).toEqual([expect.stringMatching(/^shm +1024 /), "NoNewPrivs:\t1"]);
     expect(mount).toMatch(/^tmpfs \/run tmpfs rw,nosuid,nodev,noexec,.*\bsize=64k\b.*\bmode=700\b/);
     const bits = BigInt(`0x${capabilities.replace(/^CapBnd:\s*/, "")}`);
     expect([bits & KILL, bits & MKNOD, bits & NET_ADMIN]).toEqual([0n, MKNOD, 0n]);

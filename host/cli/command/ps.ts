@@ -18,6 +18,7 @@ import { ageText, sizeText, textTable } from "../output/text-table.ts";
 interface PsFlags extends OutputFlags, FormatFlags {
   readonly guest?: string;
   readonly all?: true;
+  readonly trunc: boolean;
   readonly quiet?: true;
   readonly filter?: ProcessFilter;
 }
@@ -41,6 +42,7 @@ export function addPs(program: Command): void {
     .option("-g, --guest <name>", "list only this guest")
     .option("-a, --all", "include ended ones: containers until rm, the last ten guests that died")
     .option("-f, --filter <key=value>", "list only processes of these containers; see below; repeatable", processFilter)
+    .option("--no-trunc", "print whole commands")
     .option("-q, --quiet", "print only container ids");
   withFormat(withOutput(command), "{{.Container}} {{.State}}")
     .addHelpText("after", HELP)
@@ -65,13 +67,13 @@ function formatProcesses(processes: readonly ListedProcess[], flags: PsFlags): s
     return textTable(processes.flatMap((each) => (each.process === "init" ? [[each.container ?? ""]] : [])));
   if (flags.format !== undefined) return formatLines(processes, flags.format);
   if (isJson(flags)) return jsonText(processes);
-  return textTable([HEADER, ...processes.map(processRow)]);
+  return textTable([HEADER, ...processes.map((each) => processRow(each, flags.trunc))]);
 }
 
-function processRow(each: ListedProcess): string[] {
+function processRow(each: ListedProcess, trunc: boolean): string[] {
   const { guest, container = "-", process = "-", state, exitCode, tasks, memory, startedAt, command = [], why } = each;
   const line = (container === "-" ? (why ?? "") : command.join(" ")).replace(/\s+/g, " ");
-  const cut = line.length > COMMAND_WIDTH ? `${line.slice(0, COMMAND_WIDTH - 1)}…` : line;
+  const cut = trunc && line.length > COMMAND_WIDTH ? `${line.slice(0, COMMAND_WIDTH - 1)}…` : line;
   const how = exitCode === undefined ? state : `${state} (${exitCode})`;
   const used = [tasks === undefined ? "" : `${tasks}`, memory === undefined ? "" : sizeText(memory)];
   return [guest, container, process, how, ...used, ageText(startedAt), cut];

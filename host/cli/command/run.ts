@@ -50,6 +50,7 @@ export function addRun(program: Command): void {
     .option("--storage-opt <size=SIZE>", "most that it can write to its disk (default: size=10g)", storageSize)
     .option("--cpus <number>", "CPU limit, such as 1.5", processors)
     .option("--pids <count>", "limit on processes and threads", count)
+    .option("--pids-limit <count>", "the same as --pids", count)
     .option("--ulimit <name=soft[:hard]>", "limit of each process, such as nofile=1024:4096; repeatable", ulimits)
     .option("--image-name <name>", "name of the image, if the file holds several")
     .addOption(

@@ -29,7 +29,8 @@ export function addStats(program: Command): void {
     .command("stats")
     .description("Show the cgroup usage of all running containers, or of one in detail.")
     .argument("[containers...]")
-    .option("--watch", "repeat every second, until ^C");
+    .option("--watch", "repeat every second, until ^C")
+    .option("--no-stream", "print once, which is the default");
   withOutput(
     withTarget(command),
     "print an array of {guest, container, stats}; of one container the agent's answer",

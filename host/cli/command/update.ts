@@ -11,6 +11,7 @@ interface UpdateFlags extends TargetFlags {
   readonly memory?: number;
   readonly cpus?: number;
   readonly pids?: number;
+  readonly pidsLimit?: number;
 }
 
 /** Adds `guestctl update`. */
@@ -21,12 +22,15 @@ export function addUpdate(program: Command): void {
     .argument("<containers...>")
     .option("-m, --memory <size>", "memory limit, such as 256m", memoryLimit)
     .option("--cpus <number>", "CPU limit, such as 1.5", processors)
-    .option("--pids <count>", "limit on processes and threads", count);
+    .option("--pids <count>", "limit on processes and threads", count)
+    .option("--pids-limit <count>", "the same as --pids", count);
   withTarget(command).action((containers: readonly string[], flags: UpdateFlags) => update(containers, flags));
 }
 
 async function update(containers: readonly string[], flags: UpdateFlags): Promise<void> {
-  const resources = limitResources(flags);
+  const { memory, cpus, pids = flags.pidsLimit } = flags;
+  const given = Object.entries({ memory, cpus, pids }).filter(([, value]) => value !== undefined);
+  const resources = limitResources(Object.fromEntries(given));
   if (Object.keys(resources).length === 0) throw new CliError("update: no limit given; add --memory, --cpus or --pids");
   await forEachName(containers, async (text) => {
     const target = findContainer(new StateStore(), flags, text);

@@ -30,7 +30,7 @@ export const COMMAND_OPTIONS: Readonly<Record<string, SupportTable>> = {
     "--format": as("fields of `--json`, such as `{{.Container}}`"),
     "-n, --last": no("guestctl ps -a lists the oldest first"),
     "-l, --latest": no("guestctl ps -a lists the oldest first"),
-    "--no-trunc": no(JSON_OUTPUT),
+    "--no-trunc": same,
     "-q, --quiet": same,
     "-s, --size": no("guestctl exec CONTAINER du -sx /"),
   },
@@ -60,7 +60,7 @@ export const COMMAND_OPTIONS: Readonly<Record<string, SupportTable>> = {
   stats: {
     "-a, --all": no("ended containers use nothing"),
     "--format": no(JSON_OUTPUT),
-    "--no-stream": no("it is the default; --watch repeats"),
+    "--no-stream": as("the default; `--watch` repeats"),
     "--no-trunc": no(JSON_OUTPUT),
   },
   update: {
@@ -76,7 +76,7 @@ export const COMMAND_OPTIONS: Readonly<Record<string, SupportTable>> = {
     "-m, --memory": same,
     "--memory-reservation": no("use --memory"),
     "--memory-swap": no("a guest has no swap"),
-    "--pids-limit": no("use --pids"),
+    "--pids-limit": same,
     "--restart": no("run the container again with --restart"),
   },
   events: {

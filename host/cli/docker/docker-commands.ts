@@ -56,7 +56,7 @@ export const DOCKER_COMMANDS: SupportTable = {
   stop: same,
   swarm: no(CLUSTER),
   system: as("`system df` and `system prune`; `events` and `doctor` without the word"),
-  tag: no("images keep the names they were pulled by"),
+  tag: same,
   top: as("a live view of everything; processes of one: `guestctl exec CONTAINER ps`"),
   trust: no("name the image by its digest, NAME@sha256:…"),
   unpause: same,

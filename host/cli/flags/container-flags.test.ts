@@ -113,6 +113,19 @@ describe("docker's options of run", () => {
     expect(() => flagsOf(...many)).toThrow("Expected at most 200.");
   });
 
+  test("--shm-size, --security-opt and --pids-limit are fields of the spec", () => {
+    const spec = specOf("--shm-size", "1g", "--security-opt", "no-new-privileges:true", "--pids-limit", "7");
+    const options = ["nosuid", "nodev", "noexec", "mode=1777", `size=${2 ** 30}`];
+    expect(spec.Mounts?.at(-1)).toEqual({ destination: "/dev/shm", source: "shm", type: "tmpfs", options });
+    expect(spec.Process?.NoNewPrivileges).toBe(true);
+    expect(spec.Linux?.Resources?.Pids?.Limit).toBe(7);
+    expect(spec.Linux).not.toHaveProperty("Seccomp");
+    const free = specOf("--security-opt", "seccomp=unconfined", "--security-opt", "label=disable");
+    expect(free.Linux).toMatchObject({ Seccomp: { DefaultAction: "SCMP_ACT_ALLOW" } });
+    expect(free.Linux?.MaskedPaths).not.toEqual([]);
+    expect(free.Process?.NoNewPrivileges).toBe(false);
+  });
+
   test("--label, --stop-signal, --stop-timeout and --timeout are kept for other commands", () => {
     const line = ["-l", "app=web=1", "--label", "empty", "--stop-signal", "SIGRTMIN+3", "--stop-timeout", "0"];
     expect(flagsOf(...line, "--timeout", "5")).toEqual({
@@ -136,6 +149,8 @@ describe("docker's options of run", () => {
     ["--dns", "localhost"],
     ["--dns-search", "a\nnameserver 1.1.1.1"],
     ["--dns-option", "ndots:2 rotate"],
+    ["--security-opt", "seccomp=file.json"],
+    ["--shm-size", "0"],
     ["--cap-add", "NOTHING"],
     ["--tmpfs", "run"],
     ["--tmpfs", "/run:a;b"],

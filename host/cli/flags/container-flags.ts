@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { isCapability } from "../../../agent/kernel/capabilities.ts";
 import type { RunOptions } from "../../image/image-config.ts";
-import { count, seconds, signalNumber } from "./option-values.ts";
+import { bytes, count, seconds, signalNumber } from "./option-values.ts";
 
 /** Docker's options of a container that are fields of its spec or record, and no more. */
 export interface ContainerFlags {
@@ -14,6 +14,8 @@ export interface ContainerFlags {
   readonly readOnly?: true;
   readonly init?: true;
   readonly tmpfs?: RunOptions["mounts"];
+  readonly shmSize?: number;
+  readonly securityOpt?: SecurityOptions;
   readonly stopSignal?: number;
   readonly stopTimeout?: number;
   readonly timeout?: number;
@@ -29,6 +31,12 @@ export function withContainerFlags(command: Command): Command {
     .option("--read-only", "mount its root file system read-only")
     .option("--init", "run the command below an init: PID 1, which passes signals on and reaps orphans")
     .option("--tmpfs <path[:options]>", "mount memory, such as /run:size=16m,mode=755; repeatable", tmpfs)
+    .option("--shm-size <size>", "size of /dev/shm (default: 64m)", bytes)
+    .option(
+      "--security-opt <option>",
+      "no-new-privileges, or seccomp=unconfined to allow all system calls; repeatable",
+      securityOptions,
+    )
     .option(
       "--stop-signal <signal>",
       "signal with which guestctl stop ends it (default: the image's, or TERM)",
@@ -40,7 +48,7 @@ export function withContainerFlags(command: Command): Command {
 
 /** Maps the flags to options of a spec. */
 export function containerOptions(flags: ContainerFlags): RunOptions {
-  const { hostname: name, capAdd, capDrop } = flags;
+  const { hostname: name, capAdd, capDrop, securityOpt } = flags;
   return {
     ...(name === undefined ? {} : { hostname: name }),
     ...(capAdd === undefined ? {} : { capabilities: capAdd }),
@@ -48,6 +56,7 @@ export function containerOptions(flags: ContainerFlags): RunOptions {
     ...(flags.privileged ? { privileged: true } : {}),
     ...(flags.readOnly ? { readonlyRoot: true } : {}),
     ...(flags.init ? { init: true } : {}),
+    ...securityOpt,
   };
 }
 
@@ -70,6 +79,31 @@ function capabilities(text: string, before: readonly string[] = []): readonly st
   if (name === "ALL") return [...before, "ALL"];
   if (!isCapability(name)) throw new InvalidArgumentError("Expected a capability such as NET_ADMIN, or ALL.");
   return [...before, `CAP_${name}`];
+}
+
+type SecurityOptions = Pick<RunOptions, "noNewPrivileges" | "unfiltered">;
+
+/** Docker's security options; containers have neither profiles of AppArmor nor labels of SELinux unless a spec asks for them. */
+const SECURITY: Readonly<Record<string, SecurityOptions>> = {
+  "no-new-privileges": { noNewPrivileges: true },
+  "no-new-privileges=true": { noNewPrivileges: true },
+  "no-new-privileges=false": { noNewPrivileges: false },
+  "seccomp=unconfined": { unfiltered: true },
+  "apparmor=unconfined": {},
+  "label=disable": {},
+};
+
+function securityOptions(text: string, before: SecurityOptions = {}): SecurityOptions {
+  const found = Object.entries(SECURITY).find(([name]) => name === text.replace(":", "="));
+  if (found === undefined) throw new InvalidArgumentError("Expected no-new-privileges or seccomp=unconfined.");
+  return { ...before, ...found[1] };
+}
+
+/** Replaces the default /dev/shm by one of this size. */
+export function shmMount({ shmSize }: ContainerFlags): NonNullable<RunOptions["mounts"]> {
+  if (shmSize === undefined) return [];
+  const options = [...TMPFS_OPTIONS, "mode=1777", `size=${shmSize}`];
+  return [{ destination: "/dev/shm", source: "shm", type: "tmpfs", options }];
 }
 
 /** Docker's options of a --tmpfs, which its own ones follow. */

@@ -6,7 +6,7 @@ import type { PullPolicy } from "../../image-store/choose-image.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
 import type { TargetFlags } from "../guest/target.ts";
 import type { RestartPolicy } from "../run/restart-policy.ts";
-import { type ContainerFlags, containerOptions } from "./container-flags.ts";
+import { type ContainerFlags, containerOptions, shmMount } from "./container-flags.ts";
 import type { GuestFlags } from "./guest-flags.ts";
 import type { MountFlag, Tmpfs } from "./mount-flag.ts";
 import { type NameFlags, nameOptions } from "./name-flags.ts";
@@ -26,6 +26,7 @@ export interface RunFlags extends ProcessFlags, ContainerFlags, NameFlags, Guest
   readonly storageOpt?: number;
   readonly cpus?: number;
   readonly pids?: number;
+  readonly pidsLimit?: number;
   readonly ulimit?: readonly Rlimit[];
   readonly rm?: true;
   readonly restart?: RestartPolicy;
@@ -39,8 +40,12 @@ export interface RunFlags extends ProcessFlags, ContainerFlags, NameFlags, Guest
 
 /** Maps flags and words to options of the container. */
 export function runOptions(args: readonly string[], flags: RunFlags): RunOptions {
-  const { memory, cpus, pids, entrypoint, mount = [], tmpfs = [] } = flags;
-  const mounts = [...mount.flatMap((each) => ("tmpfs" in each ? tmpfsMount(each.tmpfs) : [])), ...tmpfs];
+  const { memory, cpus, pids = flags.pidsLimit, entrypoint, mount = [], tmpfs = [] } = flags;
+  const mounts = [
+    ...shmMount(flags),
+    ...mount.flatMap((each) => ("tmpfs" in each ? tmpfsMount(each.tmpfs) : [])),
+    ...tmpfs,
+  ];
   return {
     ...processOptions(flags),
     ...containerOptions(flags),
