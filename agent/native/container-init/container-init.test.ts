@@ -34,7 +34,7 @@ test.each([
 });
 
 test("an init passes signals on to the command, which starts with none blocked", async () => {
-  const script = `grep SigBlk /proc/$$/status; trap 'echo got; exit 3' USR1; echo up; while :; do sleep 0.1; done`;
+  const script = `grep SigBlk /proc/self/status; trap 'echo got; exit 3' USR1; echo up; while :; do sleep 0.1; done`;
   const { child, output, ended } = start("sh", "-c", script);
   await expect.poll(() => output.stdout, { timeout: 50_000 }).toMatch(/up\n$/);
   child.kill("SIGUSR1");
