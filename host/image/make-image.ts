@@ -43,7 +43,7 @@ function busyboxEntries(busybox: Uint8Array, names: readonly string[]): LayerEnt
   return [
     directory("bin"),
     file("bin/busybox", busybox, 0o755),
-    ...names.map((name): LayerEntry => ({ name: `bin/${name}`, type: "symlink", linkname: "busybox", mode: 0o777 })),
+    ...names.map((name): LayerEntry => ({ name: `bin/${name}`, type: "link", linkname: "bin/busybox", mode: 0o755 })),
     { name: "sbin", type: "symlink", linkname: "bin", mode: 0o777 },
     directory("etc"),
     file("etc/passwd", `${etc.join("\n")}\n`),

@@ -1,19 +1,31 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, linkSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeReadable } from "../../lib/testing/make-readable.ts";
 
-/** Creates a root file system from this machine's busybox-static, with links for all applets. Returns `path`. */
+let found: { readonly busybox: string; readonly applets: readonly string[] } | undefined;
+
+/**
+ * Creates a root file system from this machine's busybox-static, which has a hard link for each applet: file systems take
+ * many times as long for a symbolic one, which needs an inode of its own. Every user can read it. Returns `path`.
+ */
 export function makeBusyboxRootfs(path: string): string {
-  for (const name of ["bin", "etc", "proc", "sys", "dev", "tmp", "root"])
+  for (const name of ["", "bin", "etc", "proc", "sys", "dev", "tmp", "root"]) {
     mkdirSync(join(path, name), { recursive: true });
+    chmodSync(join(path, name), 0o755);
+  }
+  found ??= findBusybox();
+  const own = join(path, "bin/busybox");
+  cpSync(found.busybox, own);
+  chmodSync(own, 0o755);
+  for (const applet of found.applets) linkSync(own, join(path, "bin", applet));
+  writeFileSync(join(path, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nann:x:1000:100::/home/ann:/bin/sh\n");
+  chmodSync(join(path, "etc/passwd"), 0o644);
+  return path;
+}
+
+function findBusybox(): { busybox: string; applets: string[] } {
   const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((file) => existsSync(file));
   if (busybox === undefined) throw new Error("no busybox on this machine: apt-get install busybox-static");
-  cpSync(busybox, join(path, "bin/busybox"));
-  for (const applet of execFileSync(busybox, ["--list"], { encoding: "utf8" }).split("\n")) {
-    if (applet !== "" && applet !== "busybox") symlinkSync("busybox", join(path, "bin", applet));
-  }
-  writeFileSync(join(path, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nann:x:1000:100::/home/ann:/bin/sh\n");
-  makeReadable(path);
-  return path;
+  const listed = execFileSync(busybox, ["--list"], { encoding: "utf8" }).split("\n");
+  return { busybox, applets: listed.filter((applet) => applet !== "" && applet !== "busybox") };
 }
