@@ -91,11 +91,12 @@ function machineType({ type, image, pci }: QemuMachine): string {
 /**
  * Returns the value of -cpu. Hides features without KVM: ERMS and FSRM make a guest clear and copy pages bytewise, and TCG
  * emulates string instructions element by element, which takes eight times as many steps. LA57 adds a level to each of the
- * page tables, which TCG walks.
+ * page tables, which TCG walks. With PKU, V8 allows and forbids writing to code by WRPKRU, after each of which TCG looks up all
+ * addresses again.
  */
 function processorModel({ accelerator, architecture }: QemuMachine): string {
   if (accelerator === "kvm") return "host";
-  return architecture === "x86_64" ? "max,-erms,-fsrm,-la57" : "max";
+  return architecture === "x86_64" ? "max,-erms,-fsrm,-la57,-pku" : "max";
 }
 
 /** The memory that QEMU and its device programs share; of a guest that maps a snapshot's, changes stay its own. */
