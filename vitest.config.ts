@@ -39,11 +39,11 @@ class LongFirst extends BaseSequencer {
   }
 }
 
-/** A project does not take these from the root. Polls end with the event: the limit is for what never comes. */
+/** A project does not take these from the root. Polls end with the event: the limit is for what never comes. Many run a process. */
 const setupFiles = ["test/clean-up/guard-kill.ts", "test/clean-up/restore-globals.ts"];
 /** Its hook runs after those of the files behind it. */
 const unitFiles = ["test/clean-up/leave-nothing.ts", ...setupFiles];
-const expect = { poll: { timeout: 50_000 } };
+const expect = { poll: { timeout: 50_000, interval: 100 } };
 
 /** Unit tests that measure their process: memory, garbage collection, descriptors, the event loop. */
 const MEASURING = ["agent/kernel/sys/**/*.test.ts", "{proto,agent/transport,test/transport}/**/*.test.ts"];

@@ -53,7 +53,7 @@ export class TerminalScreen implements Disposable {
 
   /** Resolves once the screen matches. */
   async shows(wanted: RegExp): Promise<void> {
-    await expect.poll(() => this.text(), { interval: 50 }).toMatch(wanted);
+    await expect.poll(() => this.text()).toMatch(wanted);
   }
 
   /** Returns the pid of the program that the shell runs. */
