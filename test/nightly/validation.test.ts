@@ -1,3 +1,3 @@
 import { validationSuite } from "../oci-runtime/validation-suite.ts";
 
-validationSuite(1, 2000);
+validationSuite(2000);
