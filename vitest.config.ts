@@ -14,17 +14,12 @@ const LONG = [
   "test/namespaces/copy-resume.test.ts",
   "test/namespaces/conformance-faults.test.ts",
   "test/namespaces/runtimes.test.ts",
-  "test/oci-runtime/validation.test.ts",
   "test/attack/faults.test.ts",
   "test/differential/differential.test.ts",
   "test/vm/scenarios.test.ts",
-  "test/vm/devices.test.ts",
-  "test/vm/hotplug.test.ts",
   "test/vm/guestctl.test.ts",
   "test/vm/samples.test.ts",
   "test/vm/hosts.test.ts",
-  "test/vm/streams.test.ts",
-  "test/vm/image-build.test.ts",
 ];
 
 /** Of a fresh clone nothing is known of how long files take. */
@@ -50,7 +45,8 @@ const MEASURING = ["agent/kernel/sys/**/*.test.ts", "{proto,agent/transport,test
 
 /**
  * `unit` and `isolated` need nothing built but proto. `init` and `guest` are real machines, with long limits: three guests at
- * a time, which takes two processors whole, and four of the others, which mostly wait. `npm test` leaves `nightly` out. Files of
+ * a time, which takes two processors whole, and four of the others, which mostly wait. `npm test` leaves `nightly` out: what
+ * repeats or searches long, and guests of a single device, port, output or option (`test/nightly/vm`). Files of
  * `unit`, `init` and `guest` share their worker's process and modules, which take longer to load than most files to run; what
  * they replace ends with them (restore-globals.ts). One of `unit` that leaves a timer or the like fails (leave-nothing.ts).
  */
@@ -72,7 +68,7 @@ export default defineConfig({
           exclude: MEASURING,
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
           isolate: false,
         },
       },
@@ -85,7 +81,7 @@ export default defineConfig({
           include: MEASURING,
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
       {

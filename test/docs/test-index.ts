@@ -16,8 +16,12 @@ const GROUPS: readonly (readonly [title: string, text: string, pattern: RegExp])
   ],
   ["Shared suites", "Run by test files of several projects.", /^test\/.*(?<!\.test)\.ts$/],
   ["Project nightly", "`npm run test:nightly`", /^test\/nightly\//],
-  ["Project guest", "The real image in QEMU.", /^test\/(guest|attack\/guest)\//],
-  ["Project init", "init and the agent in namespaces.", /^test\/(init|agent|attack|fuzz|oci-runtime|differential)\//],
+  ["Project guest", "The real image in QEMU.", /^test\/(vm|attack\/vm)\//],
+  [
+    "Project init",
+    "init and the agent in namespaces.",
+    /^test\/(init|namespaces|attack|fuzz|oci-runtime|differential)\//,
+  ],
   ["Project unit", "Functions, and small parts of the system.", /./],
 ];
 

@@ -32,6 +32,7 @@ export const SURROUNDINGS: readonly Surrounding[] = [
     unit: MACHINE,
     init: NAMESPACES,
     guest: ["test/vm/image-build.test.ts"],
+    nightly: ["test/nightly/image-build.test.ts"],
   },
   {
     name: "as an ordinary user",

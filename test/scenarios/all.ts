@@ -107,7 +107,7 @@ function kernelScenarios(pod: () => Pod): void {
   describe("devices", () => deviceScenarios(pod));
   describe("the device filter", () => deviceFilterScenarios(pod));
   describe("cgroups", () => cgroupScenarios(pod));
-  // Binds from the guest's disks are in test/vm/devices.test.ts and test/nightly/devices.test.ts.
+  // Binds from the guest's disks are in test/nightly/vm/devices.test.ts and test/nightly/devices.test.ts.
   it("an idmapped bind of a tmpfs shows the mapped ids if the kernel supports it", (context) =>
     idmappedBinds(pod(), tmpfsSource(), { context }));
 }

@@ -233,18 +233,6 @@ describe("guestctl with a long-running guest that shares a folder", () => {
     ]);
   });
 
-  it("upgrades to the built agent and back to the image's, while a container runs", async () => {
-    const archive = join(import.meta.dirname, "../../build/agent/agent.cpio");
-    const { stdout } = await run(["upgrade", archive]);
-    const [, bundle = ""] = /^0\.1\.0 \(the image's own\) → 0\.1\.0 \(([0-9a-f]{12})\)\n$/.exec(stdout) ?? [];
-    expect((await run(["logs"])).stdout).toMatch(new RegExp(`listening .*${bundle}`));
-    // The archive's code caches match this Node and bundle.
-    expect((await run(["logs", "--console"])).stdout).not.toContain("launcher: ");
-    expect(await run(["exec", "web", "echo", "still here"])).toMatchObject({ stdout: "still here\n", code: 0 });
-    const back = await run(["upgrade", "--image"]);
-    expect(back).toEqual({ stdout: `0.1.0 (${bundle}) → 0.1.0 (the image's own)\n`, stderr: "", code: 0 });
-  });
-
   it("tells clients of a lost guest that it was powered off, and leaves nothing behind", async () => {
     const shell = run(["exec", "web", "sleep", "1000"]);
     const container = start("run", "-g", "kept", image, "sh", "-c", "echo up; sleep 1000");

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../../host/image/make-image.ts";
 
-const guestctl = join(import.meta.dirname, "../../host/cli/launch.cjs");
+const guestctl = join(import.meta.dirname, "../../../host/cli/launch.cjs");
 
 /** No connection leaves this machine: one goes to its loopback, one comes from there. */
 describe("guestctl run --network user", () => {

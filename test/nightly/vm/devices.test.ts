@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Qmp } from "../../host/machine/qmp.ts";
-import { idmappedBinds, mountedSource } from "../scenarios/idmapped-binds.ts";
-import { ociSpec } from "../scenarios/oci.ts";
-import { Pod } from "../scenarios/pod.ts";
-import { makeDiskImage } from "./testing/disk-images.ts";
-import { startGuestMachine } from "./testing/guest-machine.ts";
+import type { Qmp } from "../../../host/machine/qmp.ts";
+import { idmappedBinds, mountedSource } from "../../scenarios/idmapped-binds.ts";
+import { ociSpec } from "../../scenarios/oci.ts";
+import { Pod } from "../../scenarios/pod.ts";
+import { makeDiskImage } from "../../vm/testing/disk-images.ts";
+import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
 
 /** Slots of the root bus that no other device uses. */
 const BRIDGE = "14";

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { isRoot } from "../../lib/is-root.ts";
-import { randomBytesOf, randomFrom } from "../../lib/seeded-random.ts";
-import { Pod } from "../scenarios/pod.ts";
-import { expectExactly, follow } from "../scenarios/resumed-streams.ts";
-import { attachText, shellProcess } from "../scenarios/streams.ts";
-import { copiesTree } from "./testing/copied-tree.ts";
-import { forwards } from "./testing/forwards.ts";
-import { type GuestMachine, startGuestMachine } from "./testing/guest-machine.ts";
-import { KEEP_CORES, keepsCores } from "./testing/kept-cores.ts";
+import { isRoot } from "../../../lib/is-root.ts";
+import { randomBytesOf, randomFrom } from "../../../lib/seeded-random.ts";
+import { Pod } from "../../scenarios/pod.ts";
+import { expectExactly, follow } from "../../scenarios/resumed-streams.ts";
+import { attachText, shellProcess } from "../../scenarios/streams.ts";
+import { copiesTree } from "../../vm/testing/copied-tree.ts";
+import { forwards } from "../../vm/testing/forwards.ts";
+import { type GuestMachine, startGuestMachine } from "../../vm/testing/guest-machine.ts";
+import { KEEP_CORES, keepsCores } from "../../vm/testing/kept-cores.ts";
 
 describe("over vsock, and over the agent's death", () => {
   let machine: GuestMachine;

@@ -4,15 +4,15 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { findProgram } from "../../host/machine/programs.ts";
-import type { Qmp } from "../../host/machine/qmp.ts";
-import { makeErofs } from "../../rootfs-builder/image/erofs.ts";
-import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
-import { ociSpec } from "../scenarios/oci.ts";
-import { Pod } from "../scenarios/pod.ts";
-import { makeGptDisk } from "./testing/gpt-disk.ts";
-import { startGuestMachine } from "./testing/guest-machine.ts";
-import { addVerity } from "./testing/verity-image.ts";
+import { findProgram } from "../../../host/machine/programs.ts";
+import type { Qmp } from "../../../host/machine/qmp.ts";
+import { makeErofs } from "../../../rootfs-builder/image/erofs.ts";
+import { makeBusyboxRootfs } from "../../scenarios/busybox-rootfs.ts";
+import { ociSpec } from "../../scenarios/oci.ts";
+import { Pod } from "../../scenarios/pod.ts";
+import { makeGptDisk } from "../../vm/testing/gpt-disk.ts";
+import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
+import { addVerity } from "../../vm/testing/verity-image.ts";
 
 const BRIDGE = "14";
 const MARK = "what is in this file is checked";

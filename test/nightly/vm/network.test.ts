@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Qmp } from "../../host/machine/qmp.ts";
-import { iptablesScenarios } from "../scenarios/iptables.ts";
-import { networkScenarios } from "../scenarios/network.ts";
-import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "./testing/guest-machine.ts";
-import { makeModules } from "./testing/guest-modules.ts";
+import type { Qmp } from "../../../host/machine/qmp.ts";
+import { iptablesScenarios } from "../../scenarios/iptables.ts";
+import { networkScenarios } from "../../scenarios/network.ts";
+import { Pod } from "../../scenarios/pod.ts";
+import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
+import { makeModules } from "../../vm/testing/guest-modules.ts";
 
 /** Modules that iptables needs with Debian's kernel, which builds none of them in. */
 const NETFILTER = [

@@ -1,14 +1,14 @@
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { dial } from "../../host/client/dial.ts";
-import { cachedKernels } from "../../host/machine/paths.ts";
-import { ttrpc } from "../../proto/gen/messages.js";
-import { HELD_UP_MS } from "../attack/testing/held-up-ms.ts";
-import { ociSpec } from "../scenarios/oci.ts";
-import { Pod } from "../scenarios/pod.ts";
-import { compileC } from "../testing/compile-c.ts";
-import { startGuestMachine } from "./testing/guest-machine.ts";
+import { dial } from "../../../host/client/dial.ts";
+import { cachedKernels } from "../../../host/machine/paths.ts";
+import { ttrpc } from "../../../proto/gen/messages.js";
+import { HELD_UP_MS } from "../../attack/testing/held-up-ms.ts";
+import { ociSpec } from "../../scenarios/oci.ts";
+import { Pod } from "../../scenarios/pod.ts";
+import { compileC } from "../../testing/compile-c.ts";
+import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
 
 const module = join(cachedKernels()[0]?.modules ?? "/", "kernel/net/vmw_vsock/vsock_loopback.ko");
 const reason = existsSync(module) ? "" : ` (skipped: no ${module})`;
@@ -24,7 +24,7 @@ describe(`a container that dials the guest's own vsock ports${reason}`, { skip: 
     pod = await Pod.open(machine);
     rootfs = machine.rootfs("dialer");
     const inHost = machine.hostPath(rootfs);
-    for (const source of ["dial-vsock", "../attack/vm/vsock-flood"]) {
+    for (const source of ["dial-vsock", "../../attack/vm/vsock-flood"]) {
       compileC([join(import.meta.dirname, `${source}.c`)], join(inHost, "bin", basename(source)));
     }
     copyFileSync(module, join(inHost, "vsock_loopback.ko"));

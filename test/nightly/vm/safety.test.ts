@@ -1,11 +1,11 @@
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { GUEST_SYSCTLS } from "../../agent/guest/guest-sysctls.ts";
-import { cachedKernels } from "../../host/machine/paths.ts";
-import { guestLog } from "../../host/sandbox/guest-log.ts";
-import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "./testing/guest-machine.ts";
+import { GUEST_SYSCTLS } from "../../../agent/guest/guest-sysctls.ts";
+import { cachedKernels } from "../../../host/machine/paths.ts";
+import { guestLog } from "../../../host/sandbox/guest-log.ts";
+import { Pod } from "../../scenarios/pod.ts";
+import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
 
 /** The guest's own ports: API, log, debug console, attachments. */
 const PORTS = 4;

@@ -2,11 +2,11 @@ import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ociSpec } from "../scenarios/oci.ts";
-import { Pod } from "../scenarios/pod.ts";
-import { compileC } from "../testing/compile-c.ts";
-import { startGuestMachine } from "./testing/guest-machine.ts";
-import { makeModules } from "./testing/guest-modules.ts";
+import { ociSpec } from "../../scenarios/oci.ts";
+import { Pod } from "../../scenarios/pod.ts";
+import { compileC } from "../../testing/compile-c.ts";
+import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
+import { makeModules } from "../../vm/testing/guest-modules.ts";
 
 /** Slots of the root bus: two functions in one group, one that a guest driver keeps, one alone in its group. */
 const [PAIR, KEPT, ALONE] = ["18", "19", "1a"];

@@ -3,12 +3,12 @@ import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { repositoryRoot } from "../../host/machine/paths.ts";
-import { makeWorkDirectory } from "../clean-up/work-directory.ts";
-import { ociSpec } from "../scenarios/oci.ts";
-import { bootsDescribed, describedGuest } from "./testing/boot-described.ts";
-import { makeDiskImage } from "./testing/disk-images.ts";
-import { flipByte } from "./testing/flip-byte.ts";
+import { repositoryRoot } from "../../../host/machine/paths.ts";
+import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
+import { ociSpec } from "../../scenarios/oci.ts";
+import { bootsDescribed, describedGuest } from "../../vm/testing/boot-described.ts";
+import { makeDiskImage } from "../../vm/testing/disk-images.ts";
+import { flipByte } from "../../vm/testing/flip-byte.ts";
 
 const MIB = 1024 * 1024;
 

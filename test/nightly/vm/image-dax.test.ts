@@ -2,10 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Guest } from "../../host/machine/guest.ts";
-import { repositoryRoot as root } from "../../host/machine/paths.ts";
-import { bundleAgent } from "../../rootfs-builder/bundle/bundle.ts";
-import { imageWith } from "./testing/image-with.ts";
+import { Guest } from "../../../host/machine/guest.ts";
+import { repositoryRoot as root } from "../../../host/machine/paths.ts";
+import { bundleAgent } from "../../../rootfs-builder/bundle/bundle.ts";
+import { imageWith } from "../../vm/testing/image-with.ts";
 
 /** The line that rootfs-builder/image/testing/probe-agent.ts prints. */
 interface Probe {

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readPcapng } from "../../host/client/streams/testing/read-pcapng.ts";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
-import { startGuestctl, startProgram } from "../scenarios/guestctl-process.ts";
-import { missingPrograms } from "../scenarios/missing-programs.ts";
+import { readPcapng } from "../../../host/client/streams/testing/read-pcapng.ts";
+import { makeBusyboxImage } from "../../../host/image/make-image.ts";
+import { startGuestctl, startProgram } from "../../scenarios/guestctl-process.ts";
+import { missingPrograms } from "../../scenarios/missing-programs.ts";
 
 describe("guestctl's stdio in a guest", () => {
   let directory: string;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AgentClient } from "../../host/client/agent-client.ts";
-import { dial } from "../../host/client/dial.ts";
-import { Pod } from "../scenarios/pod.ts";
-import { halfGrpc, openHttp2 } from "../transport/testing/half-request.ts";
-import { startGuestMachine } from "./testing/guest-machine.ts";
+import type { AgentClient } from "../../../host/client/agent-client.ts";
+import { dial } from "../../../host/client/dial.ts";
+import { Pod } from "../../scenarios/pod.ts";
+import { halfGrpc, openHttp2 } from "../../transport/testing/half-request.ts";
+import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
 
 const MEMORY_MIB = 128;
 /** Bytes of a request near the maximum length. */

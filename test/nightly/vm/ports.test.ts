@@ -2,16 +2,16 @@ import { once } from "node:events";
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { dial } from "../../host/client/dial.ts";
-import { buildProbe } from "../scenarios/build-probe.ts";
-import { passfdEdgeScenarios, passfdScenarios, passfdThroughKills } from "../scenarios/passfd.ts";
-import { Pod } from "../scenarios/pod.ts";
-import { policyScenario } from "../scenarios/policy.ts";
-import { readSpans } from "../scenarios/read-spans.ts";
-import { startGuestMachine } from "./testing/guest-machine.ts";
-import { listenForGuest } from "./testing/listen-for-guest.ts";
-import { selinuxLabels } from "./testing/selinux.ts";
-import { streamsByLog } from "./testing/streams-by-log.ts";
+import { dial } from "../../../host/client/dial.ts";
+import { buildProbe } from "../../scenarios/build-probe.ts";
+import { passfdEdgeScenarios, passfdScenarios, passfdThroughKills } from "../../scenarios/passfd.ts";
+import { Pod } from "../../scenarios/pod.ts";
+import { policyScenario } from "../../scenarios/policy.ts";
+import { readSpans } from "../../scenarios/read-spans.ts";
+import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
+import { listenForGuest } from "../../vm/testing/listen-for-guest.ts";
+import { selinuxLabels } from "../../vm/testing/selinux.ts";
+import { streamsByLog } from "../../vm/testing/streams-by-log.ts";
 
 const LEVELS = ["TRCE", "DEBG", "INFO", "WARN", "ERRO", "CRIT"];
 
