@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { makeBusyboxImage } from "../../../host/image/make-image.ts";
 import { repositoryRoot } from "../../../host/machine/paths.ts";
 import { startGuestctl } from "../../scenarios/guestctl-process.ts";
 
@@ -13,9 +14,9 @@ it("guestctl upgrade runs the built agent and again the image's, while a process
   };
   try {
     await run("boot", "--detach", "--name", "kept");
-    expect((await run("run", "-d", "-g", "kept", "--name", "web", "--guest-root", "sleep", "1000")).stdout).toBe(
-      "web\n",
-    );
+    const image = join(directory, "busybox.tar");
+    await makeBusyboxImage(image);
+    expect((await run("run", "-d", "-g", "kept", "--name", "web", image, "sleep", "1000")).stdout).toBe("web\n");
     const { stdout } = await run("upgrade", join(repositoryRoot, "build/agent/agent.cpio"));
     const [, bundle = ""] = /^0\.1\.0 \(the image's own\) → 0\.1\.0 \(([0-9a-f]{12})\)\n$/.exec(stdout) ?? [];
     expect((await run("logs")).stdout).toMatch(new RegExp(`listening .*${bundle}`));
