@@ -3,8 +3,9 @@ import { digestOf } from "./digest.ts";
 import { ImageError } from "./image-error.ts";
 import { asArray, asObject, asStrings, blobName, readJson } from "./image-json.ts";
 
-/** Limit for images: each has a configuration to read. */
+/** Limits for images, each of which has a configuration to read, and for what is kept of them in memory. */
 const MAX_IMAGES = 1000;
+const MAX_BYTES = 64 << 20;
 const OCI = "application/vnd.oci.image";
 
 /** A file of the layout: bytes, or the name of a file of the archive. */
@@ -16,7 +17,12 @@ type Content = Buffer | string;
  */
 export async function savedAsLayout(store: BlobStore, saved: unknown): Promise<BlobStore> {
   const files = new Map<string, Content>();
+  let kept = 0;
   const add = (bytes: Buffer) => {
+    kept += bytes.length;
+    if (kept > MAX_BYTES) {
+      throw new ImageError(`read image: its configurations and lists of layers have more than ${MAX_BYTES} bytes`);
+    }
     const digest = digestOf(bytes);
     files.set(blobName(digest), bytes);
     return { digest, size: bytes.length };

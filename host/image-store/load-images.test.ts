@@ -42,6 +42,16 @@ async function savedEntries(tags: readonly string[] | null, platform = thisPlatf
   ];
 }
 
+/** Entries of images with one configuration of that many bytes, and no layers. */
+async function manyConfigs(images: number, bytes: number): Promise<readonly LayerEntry[]> {
+  const content = JSON.stringify({ ...thisPlatform(), author: "x".repeat(bytes), rootfs: { diff_ids: [] } });
+  const list = Array(images).fill({ Config: "config.json", RepoTags: null, Layers: [] });
+  return [
+    { name: "config.json", content },
+    { name: "manifest.json", content: JSON.stringify(list) },
+  ];
+}
+
 test("loads what docker save wrote before Docker 25 under its names, and what has no name", async () => {
   const path = await archive("saved.tar", await savedEntries(["web:1", "example.com/team/web:2"]));
   const names = ["docker.io/library/web:1", "example.com/team/web:2"];
@@ -76,6 +86,7 @@ test.each<[string, () => Promise<readonly LayerEntry[]>, string]>([
     async () => (await savedEntries(["a:1"])).filter(({ name }) => name !== "0/layer.tar"),
     "layer 0/layer.tar is missing",
   ],
+  ["with configurations of 70 MB", () => manyConfigs(70, 1_000_000), "have more than 67108864 bytes"],
 ])("refuses an archive %s, and keeps nothing of it", async (_, entries, why) => {
   const path = await archive("bad.tar", await entries());
   await expect(loadImages(store, path, options)).rejects.toThrow(`load ${path}: `);
