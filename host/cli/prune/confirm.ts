@@ -13,6 +13,7 @@ export async function confirm(command: string, what: readonly string[], { force 
   if (!process.stdin.isTTY) throw new CliError(`${nothing}; stdin is no terminal to ask on: repeat with --force`);
   const list = what.map((each) => `  - ${each}\n`).join("");
   using lines = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await lines.question(`This removes:\n${list}Continue? [y/N] `);
+  // Ctrl+C and Ctrl+D reject it.
+  const answer = await lines.question(`This removes:\n${list}Continue? [y/N] `).catch(() => "");
   if (!/^y(es)?$/i.test(answer.trim())) throw new CliError(nothing);
 }

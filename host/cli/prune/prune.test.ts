@@ -1,9 +1,12 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { temporaryDirectory } from "../../../image/testing/tree.ts";
 import { BlockStore } from "../../block-root/block-store.ts";
 import { ImageStore } from "../../image-store/image-store.ts";
+import { findProgram } from "../../machine/programs.ts";
 import type { ProcessRecord } from "../../state/state-records.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { runGuestctl } from "../testing/run-guestctl.ts";
@@ -18,6 +21,8 @@ const [OLD, USED, ENDED, FREE] = ["1", "2", "3", "4"].map((digit) => `sha256:${d
   string,
   string,
 ];
+
+const launcher = join(import.meta.dirname, "../launch.cjs");
 
 let folder: ReturnType<typeof temporaryDirectory>;
 let store: StateStore;
@@ -135,3 +140,30 @@ test("system prune and container prune remove nothing without a terminal to ask 
   expect((await run("system", "df")).stdout).toMatch(/^TYPE +TOTAL +ACTIVE +SIZE\nimages +0 +0 +0 B\n/);
   expect((await run("system", "prune", "-af")).stdout).toBe("reclaimed 0 B\n");
 });
+
+const terminal = findProgram("script");
+test.skipIf(terminal === undefined).each([
+  ["Ctrl+D", "\x04", 1, "container prune: nothing was removed"],
+  ["n", "n\n", 1, "container prune: nothing was removed"],
+  ["y", "y\n", 0, "container done"],
+] as const)(
+  `container prune asks on a terminal; answer: %s${terminal ? "" : " (skipped: no script)"}`,
+  async (_, key, code, line) => {
+    guest("dev");
+    container("dev", "done", ended);
+    const command = `'${process.execPath}' '${launcher}' container prune`;
+    const env = { ...process.env, XDG_RUNTIME_DIR: folder.path, XDG_CACHE_HOME: folder.path, SHELL: "/bin/sh" };
+    const child = spawn(terminal ?? expect.fail(), ["-qefc", command, "/dev/null"], { env });
+    let shown = "";
+    let isTyped = false;
+    child.stdout.on("data", (text) => {
+      shown += text;
+      if (isTyped || !shown.includes("[y/N] ")) return;
+      isTyped = true;
+      child.stdin.write(key);
+    });
+    expect(await once(child, "close")).toEqual([code, null]);
+    expect(shown).toContain(line);
+    expect(store.processes.list("dev")).toHaveLength(code);
+  },
+);
