@@ -34,7 +34,10 @@ class LongFirst extends BaseSequencer {
   }
 }
 
-/** A project does not take these from the root. Polls end with the event: the limit is for what never comes. Many run a process. */
+/**
+ * A project does not take these from the root. Polls end with the event: the limit is for what never comes. Many run a process
+ * each time.
+ */
 const setupFiles = ["test/clean-up/guard-kill.ts", "test/clean-up/restore-globals.ts"];
 /** Its hook runs after those of the files behind it. */
 const unitFiles = ["test/clean-up/leave-nothing.ts", ...setupFiles];

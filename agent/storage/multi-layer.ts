@@ -128,7 +128,7 @@ async function unmountLayers(kernel: Kernel, storage: PlacedStorage, places: Pla
   }
   await attempt(unmountLayer(kernel, places.upper));
   if (errors.length > 0) throw errors[0];
-  // A writable layer in memory is the container's.
+  // In a writable layer in memory is whatever the container left.
   await removeContained(kernel, guestRoot(storage.container), places.upper);
   kernel.files.removeTree(places.base);
   try {

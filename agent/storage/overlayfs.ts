@@ -35,7 +35,7 @@ export const overlayfs: StorageDriver = {
       const path = guestPath(`overlayfs storage: ${CREATE}`, option.slice(CREATE.length + 1));
       await makePlace(kernel, storage, path);
     }
-    // One may be left that another container held.
+    // A layer that another container held when it was to be removed may still be there.
     await removeLayer(kernel, storage);
     for (const directory of own) mkdirSync(directory, { recursive: true });
     const [upper, work] = own;

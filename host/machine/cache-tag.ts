@@ -2,12 +2,15 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cacheDirectory, defaultCache } from "./paths.ts";
 
-/** Name of the file that backup programs look for, too: bford.info/cachedir. setup.sh and the release's launcher write the same. */
+/**
+ * Name of the mark. Backup programs know it as a cache's, by bford.info/cachedir. setup.sh and the release's launcher write the
+ * same file.
+ */
 export const CACHE_TAG = "CACHEDIR.TAG";
 const OWN = "# guestd created this folder.";
 export const CACHE_TAG_TEXT = `Signature: 8a477f597d28d172789f06886806bc55\n${OWN}\n`;
 
-/** Creates the cache's folder if it doesn't exist, and marks it unless someone else has put files there. The next write reports what failed. */
+/** Creates the cache's folder if it doesn't exist, and marks it if it is empty. Whoever writes to it next reports what failed. */
 export function createCache(directory = cacheDirectory()): void {
   try {
     mkdirSync(directory, { recursive: true });
