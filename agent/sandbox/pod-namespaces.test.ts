@@ -18,6 +18,14 @@ test("a container gets the sandbox's ipc and uts, a new pid namespace, and keeps
   ]);
 });
 
+test("a container with a uts namespace of its own shares only ipc", () => {
+  const list = podNamespaces(given, { sharePid: false, ownUts: true, pidPath: undefined });
+  expect(list.slice(0, 2)).toEqual([
+    { type: "ipc", path: "/run/sandbox-ns/ipc" },
+    { type: "uts", path: "" },
+  ]);
+});
+
 test("a namespace by path is kept, also ipc and uts", () => {
   const list = ["ipc", "uts", "net"].map((type) => ({ type, path: `/proc/9/ns/${type}` }));
   expect(podNamespaces(list, { sharePid: false, pidPath: undefined }).slice(0, 3)).toEqual(list);

@@ -5,8 +5,17 @@ import { sharedNamespacePaths } from "./shared-namespaces.ts";
 export interface PodNamespaces {
   /** The request asks for the sandbox's pid namespace. */
   readonly sharePid: boolean;
+  /** The container has its own uts namespace, and so a host name that no other container sees. */
+  readonly ownUts?: boolean;
   /** Path of the sandbox's pid namespace; undefined if the container has to create it. */
   readonly pidPath: string | undefined;
+}
+
+/** Annotation of a container whose host name is its own if it is "own". */
+const UTS = "guestd.uts";
+
+export function hasOwnUts(annotations: Readonly<Record<string, string>>): boolean {
+  return annotations[UTS] === "own";
 }
 
 /**
@@ -18,7 +27,7 @@ export function podNamespaces(given: readonly NamespaceSpec[], pod: PodNamespace
   const list = given
     .filter((namespace) => namespace.type !== "pid")
     .map((namespace) => {
-      const isShared = namespace.type === "ipc" || namespace.type === "uts";
+      const isShared = namespace.type === "ipc" || (namespace.type === "uts" && !pod.ownUts);
       return isShared && namespace.path === ""
         ? { ...namespace, path: sharedNamespacePaths[namespace.type as "ipc" | "uts"] }
         : namespace;

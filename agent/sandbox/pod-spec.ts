@@ -9,7 +9,7 @@ import { guestRoot } from "../kernel/files/contained-files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { ContainerRequest } from "./container-request.ts";
 import type { GuestDevice } from "./guest-rules.ts";
-import { podNamespaces } from "./pod-namespaces.ts";
+import { hasOwnUts, podNamespaces } from "./pod-namespaces.ts";
 import { cdiDevices, cdiHooks, withCdi } from "./with-cdi.ts";
 import { guestDevices, withDevices } from "./with-devices.ts";
 
@@ -25,7 +25,7 @@ export function podSpec(
     pidPath,
   }: { hooks?: HooksSpec | undefined; edits?: FoundEdits | undefined; pidPath?: string | undefined },
 ): Spec {
-  const namespaces = podNamespaces(spec.linux.namespaces, { sharePid, pidPath });
+  const namespaces = podNamespaces(spec.linux.namespaces, { sharePid, ownUts: hasOwnUts(spec.annotations), pidPath });
   const own = edits === undefined ? spec.hooks : mergeHooks(spec.hooks, cdiHooks(edits));
   const merged = mergeHooks(own, hooks);
   const placed = withPrivilegedDevices({ ...spec, linux: { ...spec.linux, namespaces } });

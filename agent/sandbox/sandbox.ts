@@ -185,8 +185,10 @@ export class Sandbox {
     return this.#lock.run(async () => {
       renameGuest(this.#kernel, hostname);
       if (this.#record === undefined) return;
+      const { hostname: before } = this.#record;
       this.#record = { ...this.#record, hostname };
       this.#state.writeSandbox(this.#record);
+      await this.#storages.rename(before, hostname);
     });
   }
 

@@ -8,17 +8,21 @@ import { mountStorage } from "./mount-storage.ts";
 import { removePlace } from "./remove-place.ts";
 import { type StorageDriver, storageRoot } from "./storage.ts";
 
+const HOSTS = "hosts";
+const HOSTNAME = "hostname";
 /** Texts that a host can give, by their file's name. */
-const TEXTS = ["hosts", "resolv.conf"];
+const TEXTS = [HOSTS, HOSTNAME, "resolv.conf"];
 /** Our program for PID 1, which the option asks for. */
 const INIT = "init";
 const MAX_TEXT_BYTES = 64 * 1024;
-/** Room for both texts and the program, and for what a container writes to its own /etc/hosts. */
+/** Room for the texts and the program, and for what a container writes to its own /etc/hosts. */
 const OPTIONS = ["nosuid", "nodev", "mode=0755", "size=1m"];
 
+const MAX_TMPFS_BYTES = 1024 * 1024;
+
 /**
- * A tmpfs with files for one container to be bound into it: its /etc/hosts and /etc/resolv.conf, whose text is in the driver
- * options, and an init.
+ * A tmpfs with files for one container to be bound into it: its /etc/hosts, /etc/hostname and /etc/resolv.conf, whose text is
+ * in the driver options, and an init.
  */
 export const files: StorageDriver = {
   name: "files",
@@ -42,6 +46,16 @@ export const files: StorageDriver = {
       await removePlace(kernel, mountPoint, storageRoot(storage));
       throw error;
     }
+  },
+  async rename({ files: guest }, { mountPoint, driverOptions }, from, to) {
+    const names = driverOptions.map((option) => parse(option).name);
+    const change = async (name: string, renamed: (text: string) => string) => {
+      const path = `${mountPoint}/${name}`;
+      const text = names.includes(name) ? await guest.readAtMost(path, MAX_TMPFS_BYTES) : undefined;
+      if (text !== undefined) guest.rewrite(path, renamed(text));
+    };
+    await change(HOSTNAME, (text) => (text === `${from}\n` ? `${to}\n` : text));
+    await change(HOSTS, (text) => `${text}127.0.1.1 ${to}\n`);
   },
 };
 

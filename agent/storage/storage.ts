@@ -59,6 +59,8 @@ export interface StorageDriver {
   mount(kernel: Kernel, storage: PlacedStorage, context: MountContext): Promise<void>;
   /** Work to do while the storage is mounted. The next agent resumes it. */
   watch?(kernel: Kernel, storage: PlacedStorage): { close(): void };
+  /** Called when the guest's host name has changed. */
+  rename?(kernel: Kernel, storage: PlacedStorage, from: string, to: string): Promise<void>;
   /** Called after the storage is unmounted and its empty mount point removed. */
   release?(kernel: Kernel, storage: PlacedStorage): Promise<void>;
 }

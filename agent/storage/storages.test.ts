@@ -70,6 +70,34 @@ test("if one can't be mounted, those before it are released", async () => {
   expect(storages.mountPoints).toEqual([]);
 });
 
+test("a new host name of the guest is written for containers that had the old one", async () => {
+  const texts = new Map<string, string>();
+  const files = {
+    ...{ exists: () => false, makeDirectory: () => undefined, readText: () => "", mounts: () => "" },
+    replace: (path: string, text: string) => void texts.set(path, text),
+    rewrite: (path: string, text: string) => void texts.set(path, text),
+    async readAtMost(path: string, limit: number) {
+      const text = texts.get(path) ?? "";
+      return text.length > limit ? undefined : text;
+    },
+  };
+  const sys = { mount: async () => undefined, umount: async () => undefined };
+  const named = new Storages({ sys, files } as unknown as Kernel, findDisk);
+  const filesOf = (mountPoint: string, driverOptions: string[]) =>
+    tmpfs(mountPoint, { driver: "files", driverOptions });
+  await named.acquire([filesOf("/a", ["hosts=x\n", "hostname=old\n"]), filesOf("/b", ["hostname=own\n"])], "c");
+  texts.set("/a/hosts", "x\n# the container's\n");
+  await named.acquire([filesOf("/c", ["hosts=y\n"])], "d");
+  texts.set("/c/hosts", "z".repeat(2 ** 20 + 1));
+  await named.rename("old", "new");
+  expect(Object.fromEntries([...texts].map(([path, text]) => [path, text.slice(0, 60)]))).toEqual({
+    "/a/hosts": "x\n# the container's\n127.0.1.1 new\n",
+    "/a/hostname": "new\n",
+    "/b/hostname": "own\n",
+    "/c/hosts": "z".repeat(60),
+  });
+});
+
 test("a shared storage stays until the sandbox ends", async () => {
   const { calls, storages } = machine();
   await storages.acquire([tmpfs("/a", { shared: true })], "");

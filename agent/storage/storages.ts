@@ -155,6 +155,15 @@ export class Storages {
     await this.#locks.run("", () => updateEphemeral(this.#kernel, named));
   }
 
+  /** Follows a change of the guest's host name. What containers did to their files stops no other. */
+  async rename(from: string, to: string): Promise<void> {
+    for (const { storage } of this.#records.values()) {
+      await DRIVERS.get(storage.driver)
+        ?.rename?.(this.#kernel, storage, from, to)
+        .catch(() => undefined);
+    }
+  }
+
   async #withDisk(storage: PlacedStorage, signal: AbortSignal | undefined): Promise<PlacedStorage> {
     const kind = DRIVERS.get(storage.driver)?.disk;
     if (storage.layers !== undefined) {

@@ -2,6 +2,7 @@ import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { INIT, type RunOptions } from "../image/image-config.ts";
 import { RESOLV_CONF_MOUNT } from "../sandbox/set-up-network.ts";
+import type { PreparedRun } from "./prepare-run.ts";
 
 /** Files of one container alone: the agent makes them, and removes them with it. */
 export interface OwnFiles {
@@ -9,18 +10,27 @@ export interface OwnFiles {
   readonly mounts: readonly Init<grpc.Mount>[];
 }
 
+/** Where a container runs: the guest if it is one of ours, and whether that has a network. */
+export type OwnFilesPlace = Pick<PreparedRun, "guest" | "network">;
+
+/** The kernel's limit, to which the agent cuts the guest's name. */
+const MAX_HOSTNAME = 64;
+
 /**
- * Returns a storage with the container's /etc/hosts, /etc/resolv.conf and init, if the options ask for them, and their mounts.
- * Without name servers of its own, a container in a guest with a network gets the guest's resolv.conf.
+ * Returns a storage with the container's /etc/hosts, /etc/hostname, /etc/resolv.conf and init, and their mounts. The first two
+ * exist in guests of ours; the others if the options ask for them. Without name servers of its own, a container in a guest with
+ * a network gets the guest's resolv.conf.
  */
-export function ownFiles(container: string, network: boolean, options: RunOptions): OwnFiles {
-  const { hosts, resolver, init } = options;
+export function ownFiles(container: string, { guest, network }: OwnFilesPlace, options: RunOptions): OwnFiles {
+  const { resolver, init, hostname = guest?.slice(0, MAX_HOSTNAME) } = options;
+  const hosts = options.hosts ?? (guest === undefined ? undefined : []);
   const place = `/run/kata-containers/${container}/files`;
   const mount = (name: string, destination: string, flags: readonly string[]): Init<grpc.Mount> => {
     return { destination, source: `${place}/${name}`, type: "bind", options: ["bind", "nosuid", "nodev", ...flags] };
   };
   const wanted = [
-    ...(hosts === undefined ? [] : [[`hosts=${hostsText(hosts, options.hostname)}`, HOSTS] as const]),
+    ...(hosts === undefined ? [] : [[`hosts=${hostsText(hosts, hostname)}`, HOSTS] as const]),
+    ...(guest === undefined ? [] : [[`hostname=${hostname}\n`, HOSTNAME] as const]),
     ...(resolver === undefined ? [] : [[`resolv.conf=${resolverText(resolver)}`, RESOLV_CONF] as const]),
     ...(init ? [["init", INIT_PROGRAM] as const] : []),
   ];
@@ -36,6 +46,7 @@ export function ownFiles(container: string, network: boolean, options: RunOption
 type OwnFile = readonly [name: string, destination: string, flags: readonly string[]];
 
 const HOSTS: OwnFile = ["hosts", "/etc/hosts", ["noexec"]];
+const HOSTNAME: OwnFile = ["hostname", "/etc/hostname", ["noexec"]];
 const RESOLV_CONF: OwnFile = ["resolv.conf", "/etc/resolv.conf", ["noexec"]];
 const INIT_PROGRAM: OwnFile = ["init", INIT, ["ro"]];
 

@@ -323,7 +323,7 @@ export function containerRequest(
   prepared: Pick<PreparedRun, "rootfs" | "config" | "storages" | "mounts" | "network" | "guest">,
   options: RunOptions,
 ): { readonly OCI: Init<grpc.Spec>; readonly storages: readonly Init<grpc.Storage>[] } {
-  const own = ownFiles(container, prepared.network === true, options);
+  const own = ownFiles(container, prepared, options);
   const mounts = [...own.mounts, ...(prepared.mounts ?? []), ...(options.mounts ?? [])];
   const storages = [...(prepared.storages ?? []), ...own.storages];
   const spec = imageSpec(prepared, prepared.rootfs, { ...options, mounts });

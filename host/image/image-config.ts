@@ -51,7 +51,7 @@ export interface RunOptions {
   readonly unfiltered?: boolean;
   /** Runs the command below our init, which is PID 1 and reaps. */
   readonly init?: boolean;
-  /** Lines of /etc/hosts, after localhost's; undefined leaves the image's file. */
+  /** Lines of /etc/hosts, after localhost's and its own; undefined leaves the image's file at agents that aren't in our guests. */
   readonly hosts?: readonly string[];
   /** Name servers instead of those of the guest's network. */
   readonly resolver?: {

@@ -46,6 +46,13 @@ describeWithDevGuest("docker's options of guestctl", (dev) => {
     expect([bits & KILL, bits & MKNOD, bits & NET_ADMIN]).toEqual([0n, MKNOD, 0n]);
   });
 
+  it("give a container a host name of its own, which it resolves, and others the guest's", async () => {
+    const script =
+      'hostname; cat /etc/hostname; grep -c "^127.0.1.1 $(hostname)$" /etc/hosts; grep -c localhost /etc/hosts';
+    expect(await run(["--hostname", "web-2"], script)).toEqual(["web-2", "web-2", "1", "2"]);
+    expect(await run(["--read-only"], script)).toEqual(["dev", "dev", "1", "2"]);
+  });
+
   it("give a container names of its own, and an init that reaps and passes signals on", async () => {
     const names = ["--add-host", "db:10.0.0.2", "--dns", "10.0.0.53", "--dns-search", "example.com"];
     const files = "tail -n 1 /etc/hosts; cat /etc/resolv.conf; echo '# own' >>/etc/hosts && tail -n 1 /etc/hosts";

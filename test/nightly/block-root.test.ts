@@ -165,7 +165,7 @@ describe("a guest whose containers have their roots on disks", () => {
     expect((await run("exec", "users", "wc", "-l", "/etc/passwd")).stdout).toBe("3 /etc/passwd\n");
     expect((await run("debug", "users", "--image", image, "--", "ls", "/target/tmp")).stdout).toBe("copy\n");
     expect((await run("agent", "kill", "--guest", "dev")).code).toBe(0);
-    expect((await run("exec", "users", "cat", "/etc/hostname")).stdout).toBe("busybox\n");
+    expect((await run("exec", "users", "cat", "/etc/hostname")).stdout).toBe("dev\n");
     expect(JSON.parse((await run("inspect", "users")).stdout)).toMatchObject([{ state: { status: "running" } }]);
     for (const trap of ["head -c 3000000 /dev/zero >>/etc/passwd", "rm /etc/passwd; mkfifo /etc/passwd"]) {
       expect((await run("exec", "users", "sh", "-c", trap)).code).toBe(0);

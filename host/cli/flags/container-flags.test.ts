@@ -107,10 +107,28 @@ describe("docker's options of run", () => {
     ]);
     const without = containerRequest("web", prepared, optionsOf());
     expect(without.storages).toEqual([]);
+    expect(specOf(...hosts).Annotations).toEqual({ "guestd.uts": "own" });
     expect(without.OCI.Mounts?.map(({ source }) => source)).toContain("/run/kata-containers/sandbox/resolv.conf");
     expect(() => optionsOf("--dns-search", "a")).toThrow("--dns-search: no name server; add --dns");
     const many = Array.from({ length: 201 }, (_, at) => ["--add-host", `h${at}:::1`]).flat();
     expect(() => flagsOf(...many)).toThrow("Expected at most 200.");
+  });
+
+  test("each container of a guest has its host name in /etc/hosts and /etc/hostname", () => {
+    const guest = `${"g".repeat(64)}-cut`;
+    const prepared = { rootfs: { host: "/nonexistent", guest: "/r" }, config: { Cmd: ["x"] }, guest };
+    const filesOf = (...line: string[]) => {
+      const { OCI, storages } = containerRequest("web", prepared, optionsOf(...line));
+      const places = OCI.Mounts?.filter(({ source }) => source?.includes("/web/files/")).map(
+        (each) => each.destination,
+      );
+      expect(places).toEqual(["/etc/hosts", "/etc/hostname"]);
+      return storages.at(-1)?.driver_options;
+    };
+    const localhost = "127.0.0.1 localhost\n::1 localhost\n";
+    const name = "g".repeat(64);
+    expect(filesOf()).toEqual([`hosts=${localhost}127.0.1.1 ${name}\n`, `hostname=${name}\n`]);
+    expect(filesOf("--hostname", "db")).toEqual([`hosts=${localhost}127.0.1.1 db\n`, "hostname=db\n"]);
   });
 
   test("--shm-size, --security-opt and --pids-limit are fields of the spec", () => {

@@ -46,11 +46,14 @@ export function withContainerFlags(command: Command): Command {
     .option("--timeout <seconds>", "kill it if it still runs after this time", count);
 }
 
+/** Other containers of the guest keep their host name, which is the guest's. */
+const OWN_UTS = { "guestd.uts": "own" };
+
 /** Maps the flags to options of a spec. */
 export function containerOptions(flags: ContainerFlags): RunOptions {
   const { hostname: name, capAdd, capDrop, securityOpt } = flags;
   return {
-    ...(name === undefined ? {} : { hostname: name }),
+    ...(name === undefined ? {} : { hostname: name, annotations: OWN_UTS }),
     ...(capAdd === undefined ? {} : { capabilities: capAdd }),
     ...(capDrop === undefined ? {} : { droppedCapabilities: capDrop }),
     ...(flags.privileged ? { privileged: true } : {}),
