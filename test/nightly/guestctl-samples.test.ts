@@ -52,7 +52,7 @@ describe("the command lines in the docs", () => {
     expect(id).toBe("sleeper\n");
     expect(ps).toMatch(/1 root +sleep 1000/);
     expect(list).toMatch(/^GUEST .*\ndocs +sleeper +init +running/);
-    expect(all).toMatch(/^docs +sleeper +- +/m);
+    expect(all).toMatch(/^docs +sleeper +\d+\.\d % +/m);
     expect([pause, unpause, update]).toEqual(["sleeper\n", "sleeper\n", "sleeper\n"]);
     expect(stats).toMatch(/^memory .*limit 100 MiB/m);
     expect([cp, copied]).toEqual(["", "README.md\ndocs\n"]);
