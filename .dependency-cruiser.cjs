@@ -44,12 +44,21 @@ module.exports = {
       "^agent/(main|main\\.ts|sandbox|container|storage|device|network|guest|metrics)",
       "^(host|rootfs-builder|test)/",
     ),
-    // package.json: `dependencies` are the agent's, `devDependencies` those of the builder, guestctl and the tests.
     {
       name: "agent-has-only-its-dependencies",
       severity: "error",
       from: { path: "^(agent|proto|lib|image)/", pathNot: "\\.test\\.ts$|/testing/|/build\\.ts$" },
-      to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"] },
+      to: {
+        dependencyTypes: ["npm", "npm-dev", "npm-no-pkg", "npm-unknown"],
+        pathNot: "^node_modules/(@grpc/grpc-js|pino|protobufjs|tar-stream|yaml)/",
+      },
+    },
+    // The demo installs `dependencies` alone.
+    {
+      name: "development-alone-has-its-dependencies",
+      severity: "error",
+      from: { path: "^(agent|proto|lib|image|host|rootfs-builder)/", pathNot: "\\.test\\.tsx?$|/testing/" },
+      to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"], dependencyTypesNot: ["type-only"] },
     },
     layer("main-is-in-the-guest", "^agent/", "^(host|rootfs-builder|test)/"),
     layer("proto-is-a-leaf", "^proto/", "^(agent|host|rootfs-builder|test|image)/"),

@@ -91,8 +91,8 @@ const ONE_COMMAND = ["@modelcontextprotocol/server", "zod", "ink", "react", "@xt
 
 /** Returns these packages with their versions. */
 function onePackages(root: string): Readonly<Record<string, string>> {
-  const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  return Object.fromEntries(ONE_COMMAND.map((name) => [name, devDependencies[name]]));
+  const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  return Object.fromEntries(ONE_COMMAND.map((name) => [name, dependencies[name]]));
 }
 
 function optional(names: readonly string[]): object {

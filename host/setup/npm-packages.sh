@@ -1,7 +1,8 @@
-# Installs the packages of package-lock.json with npm ci.
+# Installs the packages of package-lock.json with npm ci: for the demo those of package.json's `dependencies`, otherwise also
+# those of `devDependencies`, which are twice as many bytes.
 
 # True if node_modules holds exactly the locked versions, by the list that npm keeps there. Only optional packages for
-# other platforms may be missing.
+# other platforms may be missing, and for the demo those of `devDependencies`.
 npm_packages_current() {
   [ -x "$root/node_modules/.bin/node" ] && [ -f "$root/node_modules/.package-lock.json" ] && node -e '
     const { packages: locked } = require(process.argv[1] + "/package-lock.json");
@@ -10,11 +11,12 @@ npm_packages_current() {
     const libc = process.report.getReport().header.glibcVersionRuntime ? "glibc" : "musl";
     const isForHere = ({ os, cpu, libc: made = [libc] }) =>
       os && os.includes(process.platform) && cpu && cpu.includes(process.arch) && made.includes(libc);
-    const mayBeMissing = (entry) => (entry.optional || entry.devOptional) && !isForHere(entry);
+    const mayBeMissing = (entry) =>
+      ((entry.optional || entry.devOptional) && !isForHere(entry)) || (entry.dev && process.argv[2] === "demo");
     const same = Object.entries(locked).every(([path, entry]) =>
       path === "" || (installed[path] ? installed[path].version === entry.version : mayBeMissing(entry)));
     const known = Object.keys(installed).every((path) => path in locked);
-    process.exit(same && known ? 0 : 1);' "$root" 2>/dev/null
+    process.exit(same && known ? 0 : 1);' "$root" "$goal" 2>/dev/null
 }
 
 # True if npm's Node is recent enough. Otherwise npm skips optional packages that require a newer one, such as build
@@ -25,18 +27,25 @@ node_is_recent() {
 }
 
 npm_packages_install() {
-  if ! node_is_recent; then
-    say "npm ci --omit=dev, to get a newer Node than $(node --version)"
+  if [ "$goal" = demo ]; then
+    say "npm ci --omit=dev"
     npm_ci --omit=dev
-    mkdir -p "$cache/tools/node/bin"
-    cp "$root/node_modules/$(own_node)/bin/node" "$cache/tools/node/bin/node.new"
-    mv "$cache/tools/node/bin/node.new" "$cache/tools/node/bin/node"
-    PATH=$cache/tools/node/bin:$PATH
+  else
+    if ! node_is_recent; then newer_node; fi
+    say "npm ci"
+    npm_ci
   fi
-  say "npm ci"
-  npm_ci
   if [ ! -e "$root/node_modules/.bin/node" ]; then ln -s "../$(own_node)/bin/node" "$root/node_modules/.bin/node"; fi
   npm_packages_current || fail "npm ci left node_modules incomplete; see $log" "$log"
+}
+
+newer_node() {
+  say "npm ci --omit=dev, to get a newer Node than $(node --version)"
+  npm_ci --omit=dev
+  mkdir -p "$cache/tools/node/bin"
+  cp "$root/node_modules/$(own_node)/bin/node" "$cache/tools/node/bin/node.new"
+  mv "$cache/tools/node/bin/node.new" "$cache/tools/node/bin/node"
+  PATH=$cache/tools/node/bin:$PATH
 }
 
 # Debian 12's npm (9.2) omits the bin/node link, since two optional packages have one; npm_packages_install creates it.

@@ -2,10 +2,10 @@
 # Prepares a machine for `npm run demo`, `npm test` and `guestctl setup`: finds missing programs, lists them, and
 # installs them.
 #
-#   sh host/setup/setup.sh [guest|demo|test] [--dev] [--vsock-device] [--virtiofsd] [--list] [--yes]
+#   sh host/setup/setup.sh [guest|demo|release|test] [--dev] [--vsock-device] [--virtiofsd] [--list] [--yes]
 #
-# guest: the needs of a guest that is already built. demo: also those of its build. test (default): also those of tests,
-# benchmarks and outputs other than guest.img. --dev: clang for the fuzzers, and strace. programs.sh has the list.
+# guest: the needs of a guest that is already built. demo: also those of its build. release: also npm's packages for
+# development. test (default): also the needs of tests, benchmarks and outputs other than guest.img. --dev: clang for the fuzzers, and strace. programs.sh has the list.
 # --vsock-device: also vhost-device-vsock, without which guests are reached over virtio-serial; test includes it.
 # --virtiofsd: also virtiofsd where cargo has to build it; only guests with a shared folder need it; test includes it.
 # --list: only lists what is missing, and fails if it couldn't be installed.
@@ -30,14 +30,14 @@ list=no
 yes=no
 for argument in "$@"; do
   case $argument in
-    guest | demo | test) goal=$argument ;;
+    guest | demo | release | test) goal=$argument ;;
     --dev) dev=yes ;;
     --vsock-device) vsock_device=yes ;;
     --virtiofsd) virtiofsd=yes ;;
     --list) list=yes ;;
     --yes) yes=yes ;;
     *)
-      echo "setup: unknown argument \"$argument\"; use guest, demo or test, --list, --yes, --vsock-device, --virtiofsd, and --dev for the fuzzers' compiler and strace" >&2
+      echo "setup: unknown argument \"$argument\"; use guest, demo, release or test, --list, --yes, --vsock-device, --virtiofsd, and --dev for the fuzzers' compiler and strace" >&2
       exit 2
       ;;
   esac

@@ -2,6 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -12,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CACHE_TAG, CACHE_TAG_TEXT } from "../machine/cache-tag.ts";
@@ -260,6 +261,50 @@ describe("setup.sh", () => {
     expect(output).not.toMatch(/gcc|mkfs|cpio|npm packages/);
   });
 
+  test.each([
+    ["demo", ["ci --omit=dev"]],
+    ["release", ["ci"]],
+  ])("installs npm's packages for the %s: all that it needs, once", (goal, wanted) => {
+    const checkout = join(directory, "checkout");
+    cpSync(dirname(script), join(checkout, "host/setup"), { recursive: true });
+    const own = `node_modules/node-linux-${process.arch === "arm64" ? "arm64" : "x64"}`;
+    const needed = { [own]: { version: "1" } };
+    const packages = { ...needed, "node_modules/vitest": { version: "2", dev: true } };
+    writeFileSync(join(checkout, "package-lock.json"), JSON.stringify({ packages }));
+    mkdirSync(join(directory, "cache/kernel/1/boot"), { recursive: true });
+    writeFileSync(join(directory, "cache/kernel/1/boot/vmlinuz-1"), "");
+    for (const tool of ["cp", "ln", "uname"]) {
+      rmSync(join(bin, tool), { force: true });
+      symlinkSync(findProgram(tool) ?? "", join(bin, tool));
+    }
+    program("id", "echo 0");
+    program("apt-cache", "exit 0");
+    program("apt-get", "exit 0");
+    const calls = join(directory, "calls");
+    program(
+      "npm",
+      `echo "$*" >>"${calls}"
+mkdir -p ${own}/bin node_modules/.bin
+ln -sf "${process.execPath}" ${own}/bin/node
+case "$*" in
+  *--omit=dev*) echo '${JSON.stringify({ packages: needed })}' ;;
+  *) echo '${JSON.stringify({ packages })}' ;;
+esac >node_modules/.package-lock.json`,
+    );
+    const env = { PATH: bin, HOME: directory, GUESTD_CACHE: join(directory, "cache") };
+    const run = () => spawnSync("/bin/sh", [join(checkout, "host/setup/setup.sh"), goal], { env, encoding: "utf8" });
+    expect(run().stdout).toContain("setup: everything is installed\n");
+    const [words = ""] = readFileSync(calls, "utf8").trim().split("\n");
+    expect(run().stdout).not.toContain("npm packages");
+    expect(readFileSync(calls, "utf8").trim().split("\n")).toHaveLength(1);
+    expect([words.replaceAll(/ --(no-audit|no-fund|loglevel=error)/g, "")]).toEqual(wanted);
+    const { stdout } = spawnSync("/bin/sh", [join(checkout, "host/setup/setup.sh"), "test", "--list"], {
+      env,
+      encoding: "utf8",
+    });
+    expect(/^ {2}npm packages /m.test(stdout)).toBe(goal === "demo");
+  });
+
   test("builds the vsock device for tests and on request only", () => {
     program("cargo", "echo cargo 1.96.0");
     const lists = [["guest"], ["demo"], ["guest", "--vsock-device"], ["test"]].map((words) => setup(...words).output);
@@ -345,7 +390,7 @@ describe("setup.sh", () => {
     expect(setup("dmeo")).toEqual({
       status: 2,
       output:
-        'setup: unknown argument "dmeo"; use guest, demo or test, --list, --yes, --vsock-device, --virtiofsd, and --dev for the fuzzers\' compiler and strace\n',
+        'setup: unknown argument "dmeo"; use guest, demo, release or test, --list, --yes, --vsock-device, --virtiofsd, and --dev for the fuzzers\' compiler and strace\n',
     });
   });
 });
