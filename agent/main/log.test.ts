@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { duplexPair, PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
@@ -33,7 +34,7 @@ test("levels have the contract's names", () => {
 });
 
 test("a reader that connects late gets the kept lines, then each new one", async () => {
-  const sink = new LogSink();
+  const sink = new LogSink("1.0.0");
   sink.console = false;
   sink.write("one\n");
   const [agent, reader] = duplexPair();
@@ -44,7 +45,7 @@ test("a reader that connects late gets the kept lines, then each new one", async
 });
 
 test("only the last 512 lines are kept", () => {
-  const sink = new LogSink();
+  const sink = new LogSink("1.0.0");
   sink.console = false;
   for (let i = 0; i < 600; i++) sink.write(`${i}\n`);
   const [agent, reader] = duplexPair();
@@ -53,11 +54,29 @@ test("only the last 512 lines are kept", () => {
 });
 
 test("a reader that does not read loses lines and costs bounded memory", () => {
-  const sink = new LogSink();
+  const sink = new LogSink("1.0.0");
   sink.console = false;
   const reader = new PassThrough({ highWaterMark: 1 });
   sink.addReader(reader);
   reader.pause();
   for (let i = 0; i < 100; i++) sink.write("x".repeat(100_000));
   expect(reader.writableLength + reader.readableLength).toBeLessThan(2 << 20);
+});
+
+test("a reader that has caught up learns how many lines it lost", async () => {
+  const sink = new LogSink("1.0.0");
+  sink.console = false;
+  const [agent, reader] = duplexPair();
+  sink.addReader(agent);
+  const line = `${"x".repeat(99_999)}\n`;
+  for (let i = 0; i < 100; i++) sink.write(line);
+  const drained = once(agent, "drain");
+  const read = text(reader);
+  await drained;
+  sink.write("next\n");
+  sink.close();
+  const lines = (await read).trimEnd().split("\n");
+  const [note, next] = [JSON.parse(lines.at(-2) ?? ""), lines.at(-1)];
+  expect(note).toMatchObject({ level: "WARN", msg: "lines are missing: this reader was too slow" });
+  expect([lines.length - 2 + note.lines, next]).toEqual([100, "next"]);
 });

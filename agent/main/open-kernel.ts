@@ -73,7 +73,7 @@ export async function openKernel(): Promise<OpenedKernel> {
   const contained = new FileServers({ sys, init, newId: newLaunchId });
   const killed = new KilledContainers({ kernel: { sys, files }, ownsKernel: ownsKernel() });
   const heartbeat = startHeartbeat(init, options.watchdogMs);
-  const sink = new LogSink();
+  const sink = new LogSink(VERSION);
   const log = createLog({ level: options.logLevel, version: VERSION, write: (line) => sink.write(line) });
   for (const problem of problems) log.error(problem);
   logTransport(log);

@@ -9,10 +9,7 @@ import {
 import { dial } from "../dial.ts";
 import { failureIn } from "../edge/failure.ts";
 import { RpcError } from "../rpc-error.ts";
-
-const PING_MS = 15_000;
-/** Pings without an answer after which the connection counts as lost. */
-const MISSED = 3;
+import { KeepAlive } from "./keep-alive.ts";
 
 export interface AgentFramesOptions {
   readonly dial?: typeof dial;
@@ -32,17 +29,13 @@ export async function* agentFrames(
   const socket = await open(address, signal === undefined ? {} : { signal });
   socket.on("error", () => undefined);
   socket.write(encodeStreamFrame(type, STREAM.process, 0, request));
-  let unanswered = 0;
-  const timer = setInterval(() => {
-    if (++unanswered > MISSED) socket.destroy();
-    else socket.write(encodeStreamFrame("ping", STREAM.process, 0));
-  }, PING_MS);
+  using alive = new KeepAlive(socket);
   const abort = () => socket.destroy();
   signal?.addEventListener("abort", abort, { once: true });
   try {
     const parser = new StreamFrameParser("agent");
     for await (const chunk of socket as Duplex & AsyncIterable<Buffer>) {
-      unanswered = 0;
+      alive.answered();
       for (const frame of parser.push(chunk)) {
         if (frame.type === "error") throw errorIn(frame);
         yield frame;
@@ -50,7 +43,6 @@ export async function* agentFrames(
     }
   } finally {
     signal?.removeEventListener("abort", abort);
-    clearInterval(timer);
     socket.destroy();
   }
 }

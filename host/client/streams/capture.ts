@@ -12,6 +12,7 @@ import { failureIn } from "../edge/failure.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
 import { RpcError } from "../rpc-error.ts";
 import { dialStreams } from "./dial-streams.ts";
+import { KeepAlive } from "./keep-alive.ts";
 import { MAX_SNAP, recordEnds } from "./pcap.ts";
 
 /** Highest version of the protocol. */
@@ -20,9 +21,6 @@ const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5000;
 /** Most characters of an interface's name: 15 bytes, each escaped. */
 const MAX_NAME = 15 * 6;
-const PING_MS = 15_000;
-/** Pings without an answer after which the connection counts as lost. */
-const MISSED = 3;
 /** How long the agent may take to send the last packets of a capture that is stopped. */
 const STOP_MS = 5000;
 
@@ -114,10 +112,11 @@ async function* eventsOf(
     snap_length: snapLength,
   };
   socket.write(encodeStreamFrame("capture", STREAM.process, 0, requests.capture.encode(request)));
-  const timers = keepAlive(socket);
+  using alive = new KeepAlive(socket);
+  let giveUp: NodeJS.Timeout | undefined;
   const onStop = () => {
     socket.write(encodeStreamFrame("captureStop", STREAM.process, 0));
-    timers.giveUp = setTimeout(() => socket.destroy(), STOP_MS);
+    giveUp = setTimeout(() => socket.destroy(), STOP_MS);
   };
   if (stop?.aborted) onStop();
   stop?.addEventListener("abort", onStop, { once: true });
@@ -125,7 +124,7 @@ async function* eventsOf(
     const parser = new StreamFrameParser("agent");
     const state = { snapLength: 0, packets: 0 };
     for await (const chunk of socket as Duplex & AsyncIterable<Buffer>) {
-      timers.unanswered = 0;
+      alive.answered();
       for (const frame of parser.push(chunk)) {
         const event = take(frame, state);
         if (event !== undefined) yield event;
@@ -134,24 +133,9 @@ async function* eventsOf(
     }
   } finally {
     stop?.removeEventListener("abort", onStop);
-    clearInterval(timers.ping);
-    clearTimeout(timers.giveUp);
+    clearTimeout(giveUp);
     socket.destroy();
   }
-}
-
-/** Destroys a connection whose peer doesn't answer. A reader that is slow itself counts as answered: it takes what waits. */
-function keepAlive(socket: Duplex) {
-  const state = {
-    unanswered: 0,
-    giveUp: undefined as NodeJS.Timeout | undefined,
-    ping: setInterval(() => {
-      if (socket.readableLength > 0) return;
-      if (++state.unanswered > MISSED) socket.destroy();
-      else socket.write(encodeStreamFrame("ping", STREAM.process, 0));
-    }, PING_MS),
-  };
-  return state;
 }
 
 /** Checks a frame and returns its event. */

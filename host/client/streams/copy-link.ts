@@ -13,11 +13,8 @@ import { dial } from "../dial.ts";
 import { failureIn } from "../edge/failure.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
 import { AttachError } from "./attach-error.ts";
+import { KeepAlive } from "./keep-alive.ts";
 import { writeBounded } from "./write-bounded.ts";
-
-const PING_MS = 15_000;
-/** Pings without an answer after which the connection counts as lost. */
-const MISSED = 3;
 
 /** The connection is lost; another one may continue. */
 export class LostLink extends Error {
@@ -39,24 +36,21 @@ export class CopyLink implements Disposable {
   readonly #socket: Duplex;
   readonly #frames: AsyncGenerator<StreamFrame>;
   readonly #closed = new AbortController();
-  readonly #ping: NodeJS.Timeout;
+  readonly #alive: KeepAlive;
   readonly #forget: () => void;
 
   private constructor(
     socket: Duplex,
     frames: AsyncGenerator<StreamFrame>,
     ready: guestd.v1.CopyReady,
-    unanswered: { count: number },
+    alive: KeepAlive,
     signal: AbortSignal,
   ) {
     this.#socket = socket;
     this.#frames = frames;
     this.ready = ready;
     socket.once("close", () => this.#closed.abort(new LostLink("the connection ended")));
-    this.#ping = setInterval(() => {
-      if (unanswered.count++ >= MISSED) socket.destroy();
-      else this.send("ping", 0);
-    }, PING_MS);
+    this.#alive = alive;
     const destroy = () => void socket.destroy();
     signal.addEventListener("abort", destroy, { once: true });
     this.#forget = () => signal.removeEventListener("abort", destroy);
@@ -73,18 +67,18 @@ export class CopyLink implements Disposable {
       // Anything but the dial's own error is a refusal of the caller's `connect`.
       throw error.message.startsWith("dial ") ? new LostLink(error.message, true) : error;
     });
-    const unanswered = { count: 0 };
+    let alive: KeepAlive | undefined;
     const destroy = () => void socket.destroy();
     signal.addEventListener("abort", destroy, { once: true });
     try {
       socket.on("error", () => undefined); // reading reports it
       socket.write(encodeStreamFrame("copy", STREAM.process, 0, requests.copy.encode({ version: 1, ...request })));
-      const frames = framesOf(socket, () => {
-        unanswered.count = 0;
-      });
+      const frames = framesOf(socket, () => alive?.answered());
       const { value: first } = await frames.next();
       if (first?.type !== "copyReady") throw new LostLink("the connection ended");
-      return new CopyLink(socket, frames, answers.copyReady.decode(first.payload), unanswered, signal);
+      const ready = answers.copyReady.decode(first.payload);
+      alive = new KeepAlive(socket);
+      return new CopyLink(socket, frames, ready, alive, signal);
     } catch (error) {
       socket.destroy();
       throw error;
@@ -125,7 +119,7 @@ export class CopyLink implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#ping);
+    this.#alive[Symbol.dispose]();
     this.#forget();
     this.#socket.end(() => this.#socket.destroy());
   }

@@ -6,12 +6,10 @@ import { requests } from "../edge/stream-messages.ts";
 import { type ForwardOptions, type ForwardTarget, openStream, requestOf } from "./forward.ts";
 import { ForwardError } from "./forward-error.ts";
 import { cut, dialFrames, errorIn } from "./forward-frames.ts";
+import { KeepAlive } from "./keep-alive.ts";
 
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5000;
-const PING_MS = 15_000;
-/** Pings without an answer after which the connection counts as lost. */
-const MISSED = 3;
 /** Connections of one listener that are open or being opened: an agent has as many for all listeners. */
 const MAX_OPEN = 128;
 /** How long further connections wait to be refused. */
@@ -85,15 +83,11 @@ export class ReverseForward {
   async #serve(onListening: () => void): Promise<never> {
     const { signal } = this.#closing;
     const socket = await dialFrames(this.#address, "forwardListen", this.#request, { ...this.#options, signal });
-    let unanswered = 0;
-    const ping = setInterval(() => {
-      if (unanswered++ >= MISSED) socket.destroy();
-      else socket.write(encodeStreamFrame("ping", STREAM.process, 0));
-    }, PING_MS).unref();
+    using alive = new KeepAlive(socket).unref();
     const take = (frame: StreamFrame) => {
       const error = errorIn(frame);
       if (error !== undefined) throw error;
-      unanswered = 0;
+      alive.answered();
       if (frame.type === "forwardListening") {
         onListening();
         this.#listening.resolve(frame.offset);
@@ -114,7 +108,6 @@ export class ReverseForward {
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       });
     } finally {
-      clearInterval(ping);
       // The agent keeps the listener of a client that may come back.
       if (signal.aborted && !socket.destroyed) await ended(socket);
       socket.destroy();

@@ -7,14 +7,12 @@ import { STREAM_MODES } from "../edge/values.ts";
 import { AttachError } from "./attach-error.ts";
 import type { AttachmentState, OutputName, ProcessEnd } from "./attachment.ts";
 import { dialStreams } from "./dial-streams.ts";
+import { KeepAlive } from "./keep-alive.ts";
 import { Lost, readFrames } from "./read-frames.ts";
 import { writeBounded } from "./write-bounded.ts";
 
 const { MODE_HOLD: hold, MODE_RING: ring, MODE_SPOOL: spool } = STREAM_MODES;
 const MODES = { hold, ring, spool };
-const PING_MS = 15_000;
-/** Pings without an answer after which the connection counts as lost. */
-const MISSED = 3;
 const MAX_CODE = 255;
 /** How long the agent has to let go of a client that leaves. */
 const LEAVE_MS = 1000;
@@ -36,8 +34,6 @@ export class Session {
   #socket: Duplex | undefined;
   #hello: guestd.v1.Hello | undefined;
   #isEofSent = false;
-  /** Pings since the last frame that arrived. */
-  #unanswered = 0;
   /** True while the caller takes output: frames behind it aren't read. */
   #isTaking = false;
   #leaveTimer: NodeJS.Timeout | undefined;
@@ -62,7 +58,6 @@ export class Session {
   async run(): Promise<SessionResult> {
     const leave = () => this.#leave();
     this.#signal.addEventListener("abort", leave, { once: true });
-    const ping = setInterval(() => this.#ping(), PING_MS);
     try {
       await this.#serve();
       if (this.#end !== undefined) return { end: this.#end };
@@ -71,7 +66,6 @@ export class Session {
       if (!(error instanceof Lost)) return { error: error as Error };
       return { lost: error.message, isUnreachable: this.#socket === undefined };
     } finally {
-      clearInterval(ping);
       clearTimeout(this.#answerTimer);
       clearTimeout(this.#leaveTimer);
       this.#signal.removeEventListener("abort", leave);
@@ -143,10 +137,11 @@ export class Session {
     this.#socket = socket;
     socket.on("error", () => undefined); // reading reports it, writing may fail first
     this.#attach();
+    using alive = new KeepAlive(socket, () => this.#hello !== undefined && !socket.isPaused());
     const late = new Error(`the agent didn't answer within ${Math.ceil(this.#answerMs / 1000)} s`);
     this.#answerTimer = setTimeout(() => socket.destroy(late), this.#answerMs);
     await readFrames(socket, (frame) => {
-      this.#unanswered = 0;
+      alive.answered();
       return this.#take(frame) ?? (this.#end === undefined ? undefined : "stop");
     });
     if (this.#end !== undefined) await this.#finish(socket);
@@ -283,12 +278,6 @@ export class Session {
   /** Acknowledges the end, so that the agent forgets the process. */
   #finish(socket: Duplex): Promise<void> {
     return new Promise((resolve) => socket.write(encodeStreamFrame("ack", STREAM.process, 0), () => resolve()));
-  }
-
-  #ping(): void {
-    if (this.#hello === undefined || this.#isTaking) return;
-    if (this.#unanswered++ >= MISSED) this.#socket?.destroy(new Error("the agent doesn't answer"));
-    else this.#send("ping", STREAM.process, 0);
   }
 
   #send(...frame: Parameters<typeof encodeStreamFrame>): void {
