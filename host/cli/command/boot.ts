@@ -7,9 +7,11 @@ import { ROOTFS_KINDS, type RootfsKind } from "../../guests/rootfs-kind.ts";
 import { type BootTimeline, timelineSteps, timelineText } from "../../sandbox/boot-timeline.ts";
 import type { GuestRecord } from "../../state/state-records.ts";
 import { StateStore } from "../../state/state-store.ts";
+import { CliError } from "../cli-error.ts";
 import {
   checkTemplateFlags,
   type GuestFlags,
+  guestConsole,
   guestImage,
   guestSize,
   guestWords,
@@ -61,6 +63,9 @@ export function addBoot(program: Command): void {
 
 async function boot(flags: BootFlags): Promise<void> {
   checkTemplateFlags("boot", flags);
+  if (flags.template !== undefined && flags.rootfs === "share") {
+    throw new CliError("boot: a template's guest has no shared folder; leave out --rootfs, or --template");
+  }
   const store = new StateStore();
   const name = backgroundName() ?? flags.name ?? randomName("guest");
   using status = new StatusLine();
@@ -92,7 +97,6 @@ async function keep(
   interrupts: Interrupts,
   status: StatusLine,
 ): Promise<void> {
-  const onConsole = (line: string) => void process.stderr.write(`${line}\n`);
   const machine = { ...guestSize(flags), ...guestImage(flags), ...guestWords(flags), ...guestNetwork(flags) };
   const disks = flags.rootfs === "share" && flags.template === undefined ? {} : { disks: [] };
   using used = await useTemplate(flags.template, name);
@@ -102,7 +106,7 @@ async function keep(
     ...disks,
     ...snapshotOf(used),
     signal: interrupts.signal,
-    ...(flags.verbose ? { onConsole } : {}),
+    ...guestConsole(flags),
   };
   const { guest, record } = await interrupts.during(bootKeptGuest(store, options));
   await using kept = guest;

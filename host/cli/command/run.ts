@@ -4,13 +4,15 @@ import { StateStore } from "../../state/state-store.ts";
 import { detachKeys } from "../attach/detach-keys.ts";
 import { CliError } from "../cli-error.ts";
 import { withContainerFlags } from "../flags/container-flags.ts";
-import { checkTemplateFlags, withGuestFlags } from "../flags/guest-flags.ts";
+import { checkTemplateFlags, guestImage, withGuestFlags } from "../flags/guest-flags.ts";
 import { mounts } from "../flags/mount-flag.ts";
 import { nameOptions, withNameFlags } from "../flags/name-flags.ts";
+import { guestNetwork } from "../flags/network-flags.ts";
 import { count, identifier, memoryLimit, processors, storageSize, volumes } from "../flags/option-values.ts";
 import { checkTerminal, withProcessFlags } from "../flags/process-flags.ts";
 import { hasImage, type RunFlags, rootfsKind, volumesOf } from "../flags/run-flags.ts";
 import { ulimits } from "../flags/ulimit-flag.ts";
+import { checkUnusedFlags } from "../flags/unused-flags.ts";
 import { findTarget, withTarget } from "../guest/target.ts";
 import { backgroundName, outputFile, runInBackground } from "../run/background.ts";
 import { Interrupts } from "../run/interrupts.ts";
@@ -119,7 +121,7 @@ function checkTemplate(flags: RunFlags): void {
 
 /** Rejects invalid combinations of flags. Throws CliError. Exported for its test. */
 export function checkFlags(words: readonly string[], flags: RunFlags): void {
-  const { address, rootfs, guest, guestRoot, vmImage, network, publish } = flags;
+  const { address, rootfs, guest, guestRoot } = flags;
   if (address !== undefined && guest !== undefined)
     throw new CliError("run: --guest and --address can't be combined; give only one of them");
   const kind = rootfsKind(flags);
@@ -136,12 +138,9 @@ export function checkFlags(words: readonly string[], flags: RunFlags): void {
   }
   if (guestRoot && address !== undefined)
     throw new CliError("run: --guest-root needs a guest booted by guestctl, not --address");
-  if (vmImage !== undefined && (guest ?? address) !== undefined) {
-    throw new CliError("run: --vm-image applies only while booting a guest, not to a running one");
-  }
-  if ((network ?? publish) !== undefined && (guest ?? address) !== undefined) {
-    throw new CliError("run: --network and -p apply only while booting a guest; pass them to guestctl boot");
-  }
+  checkUnusedFlags(flags);
+  guestNetwork(flags);
+  guestImage(flags);
   if (!hasImage(flags) && words.length === 0) {
     throw new CliError(`run: no command given; ${guestRoot ? "--guest-root" : "--rootfs"} has no default command`);
   }

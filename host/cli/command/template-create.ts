@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { randomName } from "../../guests/random-name.ts";
 import { containerNotes } from "../../guests/template/container-notes.ts";
 import { startTemplateContainer, type TemplateContainer } from "../../guests/template/template-container.ts";
@@ -7,7 +7,8 @@ import { makeTemplate } from "../../sandbox/make-template.ts";
 import { addTemplate } from "../../template/add-template.ts";
 import { TemplateStore } from "../../template/template-store.ts";
 import { CliError } from "../cli-error.ts";
-import { type GuestFlags, guestImage, guestSize, guestWords, withVmFlags } from "../flags/guest-flags.ts";
+import { type GuestFlags, guestConsole, guestImage, guestSize, guestWords, withVmFlags } from "../flags/guest-flags.ts";
+import { optionNames } from "../flags/option-names.ts";
 import { print } from "../output/print.ts";
 import { StatusLine } from "../output/status-line.ts";
 import { sizeText } from "../output/text-table.ts";
@@ -38,7 +39,12 @@ export function addTemplateCreate(parent: Command): void {
     .argument("<name>")
     .option("--image <image>", "image of a container that each clone has: a file, or a name to pull")
     .option("--run <command>", "with --image: run it in the container before saving; repeatable", appended)
-    .option("--pull <when>", "pull the image: always, missing or never (default: missing)");
+    .addOption(
+      new Option(
+        "--pull <when>",
+        "with --image: pull it: always, if the store lacks it, or never (default: missing)",
+      ).choices(["always", "missing", "never"]),
+    );
   withVmFlags(command)
     .option("-V, --verbose", "show the guest's console on stderr")
     .addHelpText("after", HELP)
@@ -48,6 +54,9 @@ export function addTemplateCreate(parent: Command): void {
 const appended = (word: string, before: readonly string[] = []): readonly string[] => [...before, word];
 
 async function create(name: string, flags: CreateFlags): Promise<void> {
+  const unused = flags.image === undefined ? optionNames(flags, ["run", "pull"]) : "";
+  if (unused !== "") throw new CliError(`template create: ${unused}: there is no container; add --image`);
+  const machine = { ...guestSize(flags), ...guestImage(flags), ...guestWords(flags), ...guestConsole(flags) };
   const store = new TemplateStore();
   if ((await store.find(name)) !== undefined) {
     throw new CliError(`template ${name}: it already exists; remove it with guestctl template rm ${name}`);
@@ -59,12 +68,10 @@ async function create(name: string, flags: CreateFlags): Promise<void> {
   status.show(`booting a guest for template ${name} …`);
   using chosen = flags.image === undefined ? undefined : await interrupts.during(imageOf(name, flags, signal));
   const container = chosen && containerOf(name, flags, chosen, signal);
-  const onConsole = (line: string) => void process.stderr.write(`${line}\n`);
   const { template } = await interrupts.during(
     addTemplate(store, name, (directory) =>
       makeTemplate(directory, {
-        ...{ name, signal, ...guestSize(flags), ...guestImage(flags), ...guestWords(flags) },
-        ...(flags.verbose ? { onConsole } : {}),
+        ...{ name, signal, ...machine },
         async prepare(client, guest) {
           if (container === undefined) return {};
           status.show(`preparing the container of template ${name} …`);

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import type { GuestOptions } from "../../machine/guest-options.ts";
 import { CliError } from "../cli-error.ts";
 import { type NetworkFlags, withNetworkFlags } from "./network-flags.ts";
+import { optionNames } from "./option-names.ts";
 import { agentOption, count, identifier, kernelWords, mebibytes } from "./option-values.ts";
 
 /** Flags of the guest to boot. */
@@ -19,11 +20,9 @@ export interface GuestFlags extends NetworkFlags {
 /** Throws CliError for flags that a template's guest can't have: it has the machine and the devices of its snapshot. */
 export function checkTemplateFlags(command: string, flags: GuestFlags): void {
   if (flags.template === undefined) return;
-  const own = (["vmImage", "vmMemory", "vmCpus", "agent", "kernelArgs", "network", "publish"] as const).filter(
-    (name) => flags[name] !== undefined,
-  );
-  if (own.length === 0) return;
-  const names = own.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`).join(", ");
+  const own = ["vmImage", "vmMemory", "vmCpus", "agent", "kernelArgs", "network", "publish"];
+  const names = optionNames(flags, own);
+  if (names === "") return;
   throw new CliError(`${command}: ${names} can't be combined with --template; give them to guestctl template create`);
 }
 
@@ -65,6 +64,11 @@ export function guestImage({ vmImage }: GuestFlags): Pick<GuestOptions, "kernel"
     throw new CliError(`--vm-image ${vmImage}: the folder has no guest image (image/${name} is missing); ${how}`);
   };
   return { kernel: file("vmlinuz"), initrd: file("initrd.cpio"), image: file("guest.img") };
+}
+
+/** Returns the option that shows the guest's console on stderr. */
+export function guestConsole({ verbose }: { readonly verbose?: true }): Pick<GuestOptions, "onConsole"> {
+  return verbose ? { onConsole: (line) => void process.stderr.write(`${line}\n`) } : {};
 }
 
 export interface Limits {

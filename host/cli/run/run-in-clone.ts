@@ -8,7 +8,9 @@ import type { ProcessRecord } from "../../state/state-records.ts";
 import type { StateStore } from "../../state/state-store.ts";
 import { serveStreams } from "../attach/serve-streams.ts";
 import { CliError } from "../cli-error.ts";
+import { guestConsole } from "../flags/guest-flags.ts";
 import { processOptions } from "../flags/process-flags.ts";
+import { checkCloneFlags } from "../flags/unused-flags.ts";
 import { snapshotOf, useTemplate } from "../guest/use-template.ts";
 import { StatusLine } from "../output/status-line.ts";
 import type { RunRequest, RunTurn } from "./run-once.ts";
@@ -39,14 +41,13 @@ export async function runInClone(
   { id, interrupts }: RunTurn,
 ): Promise<number> {
   const { container } = record;
-  if (flags.detach)
-    throw new CliError(`run: template ${name} has a container; use guestctl boot -d --template ${name}`);
+  checkCloneFlags(name, flags);
   using status = new StatusLine();
   status.show(`starting a guest from template ${name} …`);
   using used = await useTemplate(name, id);
   const { snapshot = "" } = snapshotOf(used);
   await using prepared = await interrupts.during(
-    prepareClone(store, { name: id, snapshot, signal: interrupts.signal }),
+    prepareClone(store, { name: id, snapshot, signal: interrupts.signal, ...guestConsole(flags) }),
   );
   used?.[Symbol.dispose](); // from now on the template can be removed
   status.clear();

@@ -10,7 +10,7 @@ import {
 } from "../../guests/prepare-run.ts";
 import { type ChosenImage, chooseImage, type ImageSource, isPath } from "../../image-store/choose-image.ts";
 import type { StateStore } from "../../state/state-store.ts";
-import { guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
+import { guestConsole, guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { hasImage, type RunFlags, rootfsKind, runOptions, volumesOf } from "../flags/run-flags.ts";
 import { findTarget } from "../guest/target.ts";
@@ -150,6 +150,6 @@ async function prepare(
     ...guestWords(flags),
     ...guestNetwork(flags),
     signal: interrupts.signal,
-    ...(flags.verbose ? { onConsole: (line: string) => void process.stderr.write(`${line}\n`) } : {}),
+    ...guestConsole(flags),
   });
 }
