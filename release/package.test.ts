@@ -128,14 +128,14 @@ describe("the npm package guestd", () => {
     const { status, stdout } = guestctl("doctor");
     expect(status).toBe(1);
     expect(stdout).toMatch(new RegExp(`^missing +guest +.*; install guestd-guest-linux-${process.arch}$`, "m"));
-    expect(stdout).toMatch(/^missing +kernel +.*; run guestctl setup/m);
+    expect(stdout).toMatch(/^missing +kernel +.*; run npx guestctl setup/m);
     const lines = stdout.trimEnd().split("\n");
     expect(lines.filter((line) => !/^(ok|better|missing) +\S+ +\S/.test(line))).toEqual([]);
     const json = guestctl("doctor", "--output", "json");
     const found: readonly { name: string; state: string; text: string }[] = JSON.parse(json.stdout);
     const words = (line: string) => line.split(/ +/).slice(0, 2);
     expect([json.status, found.map(({ state, name }) => [state, name])]).toEqual([1, lines.map(words)]);
-    expect(found.map(({ text }) => text).find((text) => text.includes("run guestctl setup, or"))).toMatch(
+    expect(found.map(({ text }) => text).find((text) => text.includes("run npx guestctl setup, or"))).toMatch(
       /^there is none /,
     );
   });

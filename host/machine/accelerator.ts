@@ -2,6 +2,7 @@ import { access, constants, mkdir, readFile, writeFile } from "node:fs/promises"
 import { dirname } from "node:path";
 import { Child } from "./child.ts";
 import { Console } from "./console.ts";
+import { setupCommand } from "./guestctl-command.ts";
 import { MachineError } from "./machine-error.ts";
 import { acceleratorFile, chosenKernel } from "./paths.ts";
 import { findQemu, qemuArchitecture } from "./programs.ts";
@@ -48,7 +49,7 @@ export async function chooseAccelerator(options: AcceleratorOptions = {}): Promi
 /** Starts a kernel without an init: it panics, and `panic=-1` with -no-reboot makes QEMU exit with status 0. */
 async function probeKvm(): Promise<Accelerator> {
   const kernel = chosenKernel()?.kernel;
-  if (kernel === undefined) throw new MachineError('no kernel to probe KVM with; run "npm run setup"');
+  if (kernel === undefined) throw new MachineError(`no kernel to probe KVM with; run "${setupCommand()}"`);
   const [type, serial] = qemuArchitecture() === "x86_64" ? ["q35", "ttyS0"] : ["virt", "ttyAMA0"];
   const qemu = new Child("QEMU", [
     ...[findQemu(), "-M", type, "-accel", "kvm", "-cpu", "host", "-m", "256M", "-nodefaults", "-no-user-config"],

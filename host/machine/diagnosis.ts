@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { guestPackage, guestPackageName } from "../../lib/guest-package.ts";
 import { isCheckout } from "../../lib/package-root.ts";
 import { chooseAccelerator } from "./accelerator.ts";
+import { setupCommand } from "./guestctl-command.ts";
 import { chosenKernel, imagePaths } from "./paths.ts";
 import { findProgram, findQemu, findVhostDeviceVsock, findVirtiofsd, hasVhostDeviceVsock } from "./programs.ts";
 import { vhostVsockUsable } from "./vsock-device.ts";
@@ -37,7 +38,7 @@ function guest(): Finding {
 function kernel(): Finding {
   const found = chosenKernel();
   if (found !== undefined) return { name: "kernel", state: "ok", text: `${found.version}, ${found.kernel}` };
-  return missing("kernel", `there is none for guests; ${SETUP}, or guestctl setup --kernel FILE`);
+  return missing("kernel", `there is none for guests; run ${setupCommand()}, or ${setupCommand(" --kernel FILE")}`);
 }
 
 function qemu(): Finding {
@@ -50,11 +51,12 @@ function setpriv(): Finding {
 
 async function virtiofsd(): Promise<Finding> {
   const found = await findVirtiofsd().catch(() => undefined);
-  if (found === undefined) return better("virtiofsd", `not found; run -v needs it: ${SETUP} --virtiofsd`);
+  if (found === undefined)
+    return better("virtiofsd", `not found; run -v needs it: run ${setupCommand(" --virtiofsd")}`);
   const { path, kind, translates } = found;
   if (kind === "rust") return { name: "virtiofsd", state: "ok", text: `${path}${translates ? ", maps owners" : ""}` };
   if (process.getuid?.() === 0) return { name: "virtiofsd", state: "ok", text: `${path}, of QEMU` };
-  const remedy = `${SETUP} --virtiofsd, which builds the one in Rust`;
+  const remedy = `run ${setupCommand(" --virtiofsd")}, which builds the one in Rust`;
   return better("virtiofsd", `${path} is QEMU's, which needs root; run -v needs another: ${remedy}`);
 }
 
@@ -87,9 +89,6 @@ async function memory(): Promise<Finding> {
   );
 }
 
-/** Remedy for everything that set-up installs. */
-const SETUP = "run guestctl setup";
-
 /** Returns the path that `find` returns; missing if it returns none or throws. */
 function needed(name: string, find: () => string | undefined, purpose: string): Finding {
   try {
@@ -98,7 +97,7 @@ function needed(name: string, find: () => string | undefined, purpose: string): 
   } catch {
     // Reported below.
   }
-  return missing(name, `not found (${purpose}); ${SETUP}`);
+  return missing(name, `not found (${purpose}); run ${setupCommand()}`);
 }
 
 function missing(name: string, text: string): Finding {

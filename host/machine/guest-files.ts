@@ -1,5 +1,6 @@
 import { guestPackage, guestPackageName } from "../../lib/guest-package.ts";
 import { isCheckout } from "../../lib/package-root.ts";
+import { setupCommand } from "./guestctl-command.ts";
 import { MachineError } from "./machine-error.ts";
 import { chosenKernel, imagePaths } from "./paths.ts";
 
@@ -21,7 +22,7 @@ export async function guestFiles(): Promise<GuestFiles> {
     throw new MachineError(`${guestPackageName()} is not installed; install guestd without --omit=optional`);
   }
   const kernel = chosenKernel();
-  if (kernel === undefined) throw new MachineError('no guest kernel; run "guestctl setup"');
+  if (kernel === undefined) throw new MachineError(`no guest kernel; run "${setupCommand()}"`);
   const { unpackGuest } = await import("./installed-guest.ts");
   return { kernel: kernel.kernel, ...(await unpackGuest(directory, kernel)) };
 }

@@ -66,6 +66,6 @@ describe("programs", () => {
 
   test("names a missing program and the command that installs it", () => {
     vi.stubEnv("PATH", directory);
-    expect(() => findQemu()).toThrow(/^qemu-system-\w+ is not installed; run "npm run setup"$/);
+    expect(() => findQemu()).toThrow(/^qemu-system-\w+ is not installed; run "\.\/guestctl setup"$/);
   });
 });

@@ -3,6 +3,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { isRoot } from "../../lib/is-root.ts";
+import { setupCommand } from "./guestctl-command.ts";
 import { MachineError } from "./machine-error.ts";
 import { cacheDirectory } from "./paths.ts";
 
@@ -101,6 +102,6 @@ function isOutput(error: unknown): error is { stdout: string; stderr: string } {
 }
 
 function required<T>(name: string, found: T | undefined, flags = ""): T {
-  if (found === undefined) throw new MachineError(`${name} is not installed; run "npm run setup${flags}"`);
+  if (found === undefined) throw new MachineError(`${name} is not installed; run "${setupCommand(flags)}"`);
   return found;
 }

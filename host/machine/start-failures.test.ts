@@ -54,7 +54,7 @@ const cases: readonly (readonly [string, () => Promise<string>, RegExp])[] = [
   ],
   ["no device program", () => qemu("-chardev", `socket,id=c,path=${directory}/none`), /; its device program has ended/],
   ["a file instead of a program", () => failureOf([join(directory, "text")]), /; make it executable for this user/],
-  ["no program", () => failureOf([join(directory, "none")]), /; run guestctl setup$/],
+  ["no program", () => failureOf([join(directory, "none")]), /; run \.\/guestctl setup$/],
   [
     "a vsock device with a long socket",
     () => failureOf([findVhostDeviceVsock(), "--vm", `guest-cid=3,socket=${directory}/v,uds-path=/tmp/${LONG}`]),

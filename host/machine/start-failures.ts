@@ -1,7 +1,9 @@
+import { setupCommand } from "./guestctl-command.ts";
+
 const TOO_LITTLE_MEMORY =
   "this machine, or a limit (ulimit -v, a cgroup), leaves too little memory; use a smaller --vm-memory";
 const UNREADABLE = "check that it exists, and that this user may read it";
-const SETUP = "run guestctl setup";
+const SETUP = `run ${setupCommand()}`;
 const OTHER_QEMU = "this QEMU is too old, or was built without it; guestd needs QEMU 7.2 or later, as in Debian 12";
 const SOCKETS = "set TMPDIR to a short, writable path";
 

@@ -54,7 +54,7 @@ describe("virtiofsdCommand", () => {
 
   test.each(["user-namespace", "none"] as const)("refuses QEMU's own without root: %s", (rights) => {
     expect(() => virtiofsdCommand(ours, "/srv", "/d/s", rights)).toThrow(
-      /needs root; run "npm run setup -- --virtiofsd"/,
+      /needs root; run "\.\/guestctl setup --virtiofsd"/,
     );
   });
 });

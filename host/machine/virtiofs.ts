@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { isRoot } from "../../lib/is-root.ts";
 import { Child } from "./child.ts";
 import { canGuard, guarded } from "./guard-share.ts";
+import { setupCommand } from "./guestctl-command.ts";
 import { waitUntilListening } from "./listening-socket.ts";
 import { MachineError } from "./machine-error.ts";
 import { findVirtiofsd, type Virtiofsd } from "./programs.ts";
@@ -73,7 +74,7 @@ export function virtiofsdCommand(
   }
   if (rights !== "root") {
     throw new MachineError(
-      `virtiofsd ${path}: QEMU's own needs root; run "npm run setup -- --virtiofsd", which gets the one in Rust`,
+      `virtiofsd ${path}: QEMU's own needs root; run "${setupCommand(" --virtiofsd")}", which gets the one in Rust`,
     );
   }
   // Commas separate -o options; a backslash escapes them.

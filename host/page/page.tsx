@@ -77,8 +77,8 @@ function NoSession() {
     <div class="view">
       <h1 tabIndex={-1}>No session</h1>
       <p>
-        This page needs the link that <code>npx guestctl serve</code> prints. Each link works once; run the command
-        again for another one.
+        This page needs the link that <code>guestctl serve</code> prints. Each link works once; run the command again
+        for another one.
       </p>
     </div>
   );

@@ -12,7 +12,7 @@ kernel_meta_package() {
 }
 
 kernel_by_hand() {
-  echo "put one at $cache/kernel/VERSION/boot/vmlinuz-VERSION, with lib/modules/VERSION beside boot, or run guestctl setup --kernel FILE"
+  echo "put one at $cache/kernel/VERSION/boot/vmlinuz-VERSION, with lib/modules/VERSION beside boot, or run $guestctl setup --kernel FILE"
 }
 
 kernel_plan() {

@@ -22,6 +22,8 @@ HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 export HOME
 cache=${GUESTD_CACHE:-$HOME/.cache/guestd}
 log=$cache/setup.log
+# How the user calls guestctl, for lines that name it.
+guestctl=${GUESTCTL:-./guestctl}
 goal=test
 dev=no
 vsock_device=no
@@ -139,4 +141,4 @@ apt_install
 kernel_present || kernel_fetch
 crates_build
 say "everything is installed"
-virtiofsd_present || say "folders of this machine in containers (-v) need virtiofsd: guestctl setup --virtiofsd builds it"
+virtiofsd_present || say "folders of this machine in containers (-v) need virtiofsd: $guestctl setup --virtiofsd builds it"

@@ -216,7 +216,7 @@ describe("setup.sh", () => {
     expect([status, output.trim().split("\n").at(-1)]).toEqual([
       1,
       expect.stringMatching(
-        /^setup: this is not Debian or Ubuntu, so there is no kernel for guests; put one at .*, or run guestctl setup --kernel FILE$/,
+        /^setup: this is not Debian or Ubuntu, so there is no kernel for guests; put one at .*, or run \.\/guestctl setup --kernel FILE$/,
       ),
     ]);
   });

@@ -135,7 +135,7 @@ describe.each(["22", "24"])("with Node %s", (node) => {
     const before = run(user, "npx", "guestctl", "doctor");
     expect([before.status, before.stdout]).toEqual([
       1,
-      expect.stringMatching(/^missing +kernel .*run guestctl setup/m),
+      expect.stringMatching(/^missing +kernel .*run npx guestctl setup/m),
     ]);
     const setup = run(user, "npx", "guestctl", "setup");
     expect(setup.status).toBe(1);

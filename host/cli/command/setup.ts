@@ -7,6 +7,7 @@ import { namesIn } from "../../../lib/names-in.ts";
 import { isCheckout } from "../../../lib/package-root.ts";
 import { CACHE_TAG, isOwnCache } from "../../machine/cache-tag.ts";
 import { guestFiles } from "../../machine/guest-files.ts";
+import { guestctlCommand } from "../../machine/guestctl-command.ts";
 import { busyboxImage, cacheDirectory, setupScript } from "../../machine/paths.ts";
 import { CliError } from "../cli-error.ts";
 import { print } from "../output/print.ts";
@@ -63,7 +64,7 @@ async function setup(flags: SetupFlags): Promise<void> {
   status.show("unpacking the guest …");
   await guestFiles();
   status.clear();
-  await print(`ready; try: guestctl run ${busyboxImage()} echo hello\n`);
+  await print(`ready; try: ${guestctlCommand()} run ${busyboxImage()} echo hello\n`);
 }
 
 /** Prints what is missing and returns true, or returns false. Throws if this user or machine can't install it. */
@@ -83,7 +84,10 @@ async function ask(): Promise<void> {
 }
 
 function runScript(args: readonly string[], stdout: "inherit" | "pipe") {
-  const done = spawnSync("sh", [setupScript(), ...args], { stdio: ["ignore", stdout, "inherit"], encoding: "utf8" });
+  const done = spawnSync("sh", [setupScript(), ...args], {
+    ...{ stdio: ["ignore", stdout, "inherit"], encoding: "utf8" },
+    env: { ...process.env, GUESTCTL: guestctlCommand() },
+  });
   if (done.error !== undefined) throw new CliError(`setup: sh: ${done.error.message}`);
   return { status: done.status, stdout: done.stdout ?? "" };
 }

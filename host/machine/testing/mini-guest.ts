@@ -3,6 +3,7 @@ import { copyFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { setupCommand } from "../guestctl-command.ts";
 import { MachineError } from "../machine-error.ts";
 import { cachedKernels } from "../paths.ts";
 
@@ -18,7 +19,7 @@ const modules = [
 /** Builds an initramfs with mini-guest.c in a folder of the caller, for a cached kernel; needs gcc and cpio. */
 export async function buildMiniGuest(directory: string): Promise<{ kernel: string; initrd: string }> {
   const cached = cachedKernels()[0];
-  if (cached === undefined) throw new MachineError('no kernel for a guest; run "npm run setup"');
+  if (cached === undefined) throw new MachineError(`no kernel for a guest; run "${setupCommand()}"`);
   const initrd = join(directory, "mini.cpio");
   const root = await mkdtemp(join(directory, "mini-"));
   try {

@@ -95,7 +95,7 @@ export function Overview() {
         {guests.value === undefined && <p class="quiet">Loading guests …</p>}
         {guests.value?.length === 0 && (
           <p class="quiet">
-            No guest runs. Start one: <code>npx guestctl run -d IMAGE COMMAND</code>
+            No guest runs. Start one: <code>guestctl run -d IMAGE COMMAND</code>
           </p>
         )}
       </div>

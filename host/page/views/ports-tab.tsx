@@ -43,7 +43,7 @@ export function PortsTab({ guest }: { readonly guest: string }) {
         </table>
         {(tree?.forwards.length ?? 0) === 0 && (
           <p class="quiet">
-            None is open. Forward a port: <code>npx guestctl forward CONTAINER 8080:80</code>
+            None is open. Forward a port: <code>guestctl forward CONTAINER 8080:80</code>
           </p>
         )}
       </section>

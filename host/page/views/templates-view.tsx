@@ -48,7 +48,7 @@ function TemplatesTable({ templates }: { readonly templates: readonly Template[]
   if (templates.length === 0) {
     return (
       <p class="quiet">
-        No templates. Create one: <code>npx guestctl template create NAME</code>
+        No templates. Create one: <code>guestctl template create NAME</code>
       </p>
     );
   }

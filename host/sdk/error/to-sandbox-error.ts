@@ -6,11 +6,12 @@ import { RpcError } from "../../client/rpc-error.ts";
 import { AttachError } from "../../client/streams/attach-error.ts";
 import { ForwardError } from "../../client/streams/forward-error.ts";
 import { ToolError } from "../../container-files/tool-error.ts";
+import { setupCommand } from "../../machine/guestctl-command.ts";
 import { MachineError } from "../../machine/machine-error.ts";
 import { OperationError, oneLine } from "../../operation-error.ts";
 import { SandboxError, type SandboxErrorCode } from "./sandbox-error.ts";
 
-const REMEDIES: Readonly<Record<SandboxErrorCode, string>> = {
+const REMEDIES: Readonly<Record<Exclude<SandboxErrorCode, "not-installed">, string>> = {
   "invalid-argument": "change the call's arguments",
   "not-found": "check the name",
   "already-exists": "choose another name, or remove what exists",
@@ -29,7 +30,6 @@ const REMEDIES: Readonly<Record<SandboxErrorCode, string>> = {
   refused: "start the server first; waitForPort waits for it",
   "invalid-image": "build or save the image again",
   "wrong-platform": "take an image for this machine's processor",
-  "not-installed": 'run "npx guestctl setup"',
   "wrong-state": "look at the sandbox's events",
   exit: "look at its stderr",
   stopped: "create another sandbox",
@@ -58,7 +58,7 @@ const CODES: Readonly<Record<string, SandboxErrorCode>> = {
 
 /** Codes by the texts of errors whose class has no kind. */
 const TEXTS: readonly (readonly [RegExp, SandboxErrorCode])[] = [
-  [/is not installed|run "npm run (setup|build)"/, "not-installed"],
+  [/is not installed|run "([./a-z ]*guestctl setup|npm run build)/, "not-installed"],
   [/no space left|\bENOSPC\b|disk is full/i, "no-space"],
   [/\bEADDRINUSE\b|address already in use/i, "port-in-use"],
   [/\b(EACCES|EPERM)\b|permission denied/i, "permission-denied"],
@@ -81,7 +81,11 @@ export function toSandboxError(operation: string, error: unknown): SandboxError 
 
 /** Returns an error of a code whose usual remedy fits. */
 export function sandboxError(code: SandboxErrorCode, what: string, cause?: unknown): SandboxError {
-  return new SandboxError(code, what, { remedy: REMEDIES[code], cause });
+  return new SandboxError(code, what, { remedy: remedyOf(code), cause });
+}
+
+function remedyOf(code: SandboxErrorCode): string {
+  return code === "not-installed" ? `run "${setupCommand()}"` : REMEDIES[code];
 }
 
 function codeOf(error: unknown): SandboxErrorCode {
@@ -131,6 +135,6 @@ function errnoOf(error: unknown): SandboxErrorCode | undefined {
 function parts(line: string, code: SandboxErrorCode): { readonly what: string; readonly remedy: string } {
   // Lines about platforms end with those that there are.
   const at = code === "wrong-platform" ? -1 : line.lastIndexOf("; ");
-  if (code === "not-installed" || at < 0) return { what: at < 0 ? line : line.slice(0, at), remedy: REMEDIES[code] };
+  if (code === "not-installed" || at < 0) return { what: at < 0 ? line : line.slice(0, at), remedy: remedyOf(code) };
   return { what: line.slice(0, at), remedy: line.slice(at + 2) };
 }
