@@ -1,12 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { temporaryDirectory } from "../../../image/testing/tree.ts";
 import { isRoot } from "../../../lib/is-root.ts";
+import { packageRoot } from "../../../lib/package-root.ts";
 import { BOUND_BY_MODES } from "../../../lib/testing/bound-by-modes.ts";
 import { createCache } from "../../machine/cache-tag.ts";
 import { cachedKernels, guestctlProgram } from "../../machine/paths.ts";
+import { StateStore } from "../../state/state-store.ts";
+import { isKept } from "../prune/remove-cache.ts";
 import { runGuestctl } from "../testing/run-guestctl.ts";
 
 let folder: ReturnType<typeof temporaryDirectory>;
@@ -96,6 +99,45 @@ test("setup --remove removes what an interrupted build left, and nothing that is
     const left = ["CACHEDIR.TAG", "build-mine"];
     expect(await remove({ GUESTD_CACHE: cache })).toEqual({ said: removedFrom(cache), left });
   }
+});
+
+test("setup --remove knows every name that the sources put into the cache", () => {
+  const sources = ["host", "rootfs-builder", "release"].flatMap((place) =>
+    readdirSync(join(packageRoot(), place), { recursive: true, encoding: "utf8" })
+      .filter((path) => /\.(ts|sh)$/.test(path) && !/\.test\.ts$|testing\//.test(path))
+      .map((path) => readFileSync(join(packageRoot(), place, path), "utf8")),
+  );
+  const calls =
+    /\b(?:userCache\(|cacheDirectory\(|join\((?:cacheDirectory\(\)|cache), )["`]([^"`/]+)|\$\{?cache\}?"?\/([\w-]+(?:\.\w+)?)/g;
+  const names = sources.flatMap((text) => [...text.matchAll(calls)].map(([, name, inShell]) => name ?? inShell ?? ""));
+  const known = new Set(names.filter((name) => name !== "CACHEDIR.TAG" && name !== "guestd" && !name.endsWith("-")));
+  expect([...known].filter((name) => !isKept(name))).toEqual([]);
+  expect(["debs", "images", "kernel", "layers", "node", "packages", "roots", "templates", "tools"]).toEqual(
+    [...known].filter((name) => !/^(setup|accel|rego|runsc|guest|compiled)/.test(name)).sort(),
+  );
+});
+
+test("setup --remove removes images, disks and templates of the user's cache, too, but none while a guest runs", async () => {
+  const env = { XDG_CACHE_HOME: join(folder.path, "xdg"), GUESTD_CACHE: cache };
+  const ofUser = join(folder.path, "xdg/guestd");
+  createCache(cache);
+  for (const name of ["facts-3", "node", "packages"]) mkdirSync(join(cache, name));
+  for (const name of ["images", "layers", "roots", "templates", "mine"])
+    mkdirSync(join(ofUser, name), { recursive: true });
+  const guest = { name: "dev", address: "unix:///none", logAddress: "unix:///none", accelerator: "none", cpus: 1 };
+  const store = new StateStore(join(folder.path, `guestd-${process.geteuid?.()}`));
+  store.claim("dev");
+  store.writeGuest({
+    ...guest,
+    memoryMib: 1,
+    timeline: { listening: 0, check: 0 },
+    bootedAt: new Date().toISOString(),
+  });
+  const refused = "guestctl: setup: guests run from what would be removed; first: guestctl stop dev\n";
+  expect(await remove(env)).toEqual({ said: refused, left: ["CACHEDIR.TAG", "facts-3", "node", "packages"] });
+  store.removeGuest("dev");
+  expect(await remove(env)).toEqual({ said: removedFrom(`${cache} and ${ofUser}`), left: undefined });
+  expect(readdirSync(ofUser)).toEqual(["mine"]);
 });
 
 const NOBODY = 65_534;

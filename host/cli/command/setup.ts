@@ -1,14 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { readdir, rm, rmdir } from "node:fs/promises";
-import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
-import { namesIn } from "../../../lib/names-in.ts";
 import { isCheckout } from "../../../lib/package-root.ts";
-import { CACHE_TAG, isOwnCache } from "../../machine/cache-tag.ts";
 import { guestFiles } from "../../machine/guest-files.ts";
 import { guestctlCommand } from "../../machine/guestctl-command.ts";
-import { busyboxImage, cacheDirectory, setupScript } from "../../machine/paths.ts";
+import { busyboxImage, setupScript } from "../../machine/paths.ts";
+import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { print } from "../output/print.ts";
 import { StatusLine } from "../output/status-line.ts";
@@ -42,14 +39,19 @@ export function addSetup(program: Command): void {
     .option("--virtiofsd", "also build virtiofsd, for run -v by an ordinary user of a distribution with QEMU's")
     .option("--kernel <file>", "boot guests with this kernel instead of Debian's")
     .option("--modules <dir>", "with --kernel: its lib/modules/RELEASE (default: all drivers are built in)")
-    .option("--remove", "remove the kernel, tools and unpacked guest that setup and the first guest left")
+    .option("--remove", "remove all that guestd keeps: kernel, tools, images, disks of containers, templates")
     .addHelpText("after", HELP)
     .action((flags: SetupFlags) => setup(flags));
 }
 
 async function setup(flags: SetupFlags): Promise<void> {
   if (flags.modules !== undefined && flags.kernel === undefined) throw new CliError("setup: --modules needs --kernel");
-  if (flags.remove) return removeAll();
+  if (flags.remove) {
+    const { removeCache } = await import("../prune/remove-cache.ts");
+    const folders = await removeCache(new StateStore());
+    await print(`removed what guests need from ${folders.join(" and ")}; packages of apt are still installed\n`);
+    return;
+  }
   if (flags.kernel !== undefined) {
     const { keepKernel } = await import("../../machine/keep-kernel.ts");
     await print(`kernel ${await keepKernel(flags.kernel, flags.modules)}: kept for guests\n`);
@@ -57,7 +59,7 @@ async function setup(flags: SetupFlags): Promise<void> {
   const goal = isCheckout() ? "demo" : "guest";
   const wanted = [goal, ...(flags.vsockDevice ? ["--vsock-device"] : []), ...(flags.virtiofsd ? ["--virtiofsd"] : [])];
   if (isMissing(wanted)) {
-    if (!flags.yes) await ask();
+    if (!flags.yes && !process.env["CI"]) await ask();
     if (runScript(wanted, "inherit").status !== 0) throw new CliError("setup: not everything was installed; see above");
   }
   using status = new StatusLine();
@@ -78,9 +80,9 @@ function isMissing(wanted: readonly string[]): boolean {
 async function ask(): Promise<void> {
   if (!process.stdin.isTTY) throw new CliError("setup: nothing was installed; repeat with --yes to install it");
   using lines = createInterface({ input: process.stdin, output: process.stdout });
-  if (!/^y(es)?$/i.test((await lines.question("Install it? [y/N] ")).trim())) {
-    throw new CliError("setup: nothing was installed");
-  }
+  // Ctrl+C and Ctrl+D reject it.
+  const answer = await lines.question("Install it? [Y/n] ").catch(() => "no");
+  if (!/^(y|yes|)$/i.test(answer.trim())) throw new CliError("setup: nothing was installed");
 }
 
 function runScript(args: readonly string[], stdout: "inherit" | "pipe") {
@@ -90,49 +92,4 @@ function runScript(args: readonly string[], stdout: "inherit" | "pipe") {
   });
   if (done.error !== undefined) throw new CliError(`setup: sh: ${done.error.message}`);
   return { status: done.status, stdout: done.stdout ?? "" };
-}
-
-/** Names in the cache's folder of what guestctl, setup.sh and the release's launcher put there. */
-const KEPT = [
-  "accelerator.json",
-  "compiled",
-  "debs",
-  "guest",
-  "kernel",
-  "setup.lock",
-  "setup.log",
-  "setup.pid",
-  "tools",
-];
-
-/** Folder in which cargo builds a crate; it stays if the build is interrupted. */
-const CRATE_BUILD = /^build-[a-z0-9-]+@[0-9.]+$/;
-
-async function removeAll(): Promise<void> {
-  const directory = cacheDirectory();
-  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw cannotRemove(directory, error);
-  });
-  const kept = names.filter((name) => KEPT.includes(name) || CRATE_BUILD.test(name)).sort();
-  if (kept.length > 0 && !isOwnCache()) {
-    const remedy = `remove by hand what is guestd's of ${kept.join(", ")}`;
-    throw new CliError(`setup: ${directory}: guestd didn't create this folder (no ${CACHE_TAG} of its own); ${remedy}`);
-  }
-  for (const name of kept) {
-    const path = join(directory, name);
-    await rm(path, { recursive: true, force: true }).catch((error) => {
-      throw cannotRemove(path, error);
-    });
-  }
-  // A checkout's builds keep more there.
-  if (namesIn(directory).every((name) => name === CACHE_TAG)) {
-    await rm(join(directory, CACHE_TAG), { force: true }).catch(() => undefined);
-    await rmdir(directory).catch(() => undefined);
-  }
-  await print(`removed what guests need from ${directory}; packages of apt are still installed\n`);
-}
-
-function cannotRemove(path: string, { code }: NodeJS.ErrnoException): CliError {
-  return new CliError(`setup: remove ${path}: ${code}; repeat it as the user who ran setup`);
 }
