@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { findProgram } from "../../host/machine/programs.ts";
 import { isRoot } from "../../lib/is-root.ts";
 import { packageRoot } from "../../lib/package-root.ts";
-import { createDebianRoot, runInRoot, type Step } from "./testing/debian-root.ts";
+import { createDebianRoot, runInRoot } from "./testing/debian-root.ts";
+import type { Step } from "./testing/timed-step.ts";
 
 const IMAGE = `/usr/lib/guestd/node_modules/guestd-guest-linux-${process.arch}/busybox.tar`;
 const why = whyNot();

@@ -1,34 +1,26 @@
-import { execFile } from "node:child_process";
 import { cp, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { inNamespaces, type Step, TIMED, timed } from "./timed-step.ts";
 
+/** The ordinary user whom addUser adds: uid 1000, the first that Debian gives. */
+export const USER = "ann";
+
+/** Script that runs a command with a folder as its root. */
+export const ENTER = join(import.meta.dirname, "enter-root.sh");
 const MIRROR = "http://deb.debian.org";
 /** apt's sources in a new Debian 12. */
 const SOURCES = `deb ${MIRROR}/debian bookworm main
 deb ${MIRROR}/debian bookworm-updates main
 deb ${MIRROR}/debian-security bookworm-security main
 `;
-const ENTER = join(import.meta.dirname, "enter-root.sh");
-/** A step that takes longer is killed, with all its processes. */
-const LIMIT_MS = 1_500_000;
-
-/** A command that ended: its outputs and times, in seconds. `processor` is user and system time. */
-export interface Step {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly elapsed: number;
-  readonly processor: number;
-}
-
 /**
  * Installs Debian 12's smallest system in the empty folder `root` with debootstrap. It gets two things of this machine,
  * by which it reaches the mirrors: the name server and the certificates that this machine's administrator trusts.
  */
 export async function createDebianRoot(root: string): Promise<Step> {
   const words = ["--variant=minbase", "bookworm", root, `${MIRROR}/debian`];
-  const step = await timed(["bash", "-c", 'TIMEFORMAT="%R %U %S"; time debootstrap "$@"', "bash", ...words]);
+  const step = await timed(inNamespaces(["bash", "-c", TIMED, "bash", "debootstrap", ...words]));
   if (step.status !== 0) throw new Error(`debootstrap: ${step.stdout.slice(-2000)}${step.stderr.slice(-2000)}`);
   await writeFile(join(root, "etc/apt/sources.list"), SOURCES);
   await cp("/etc/resolv.conf", join(root, "etc/resolv.conf"), { dereference: true, force: true });
@@ -39,26 +31,20 @@ export async function createDebianRoot(root: string): Promise<Step> {
 
 /** Runs a command of the system in `root`, as its root user, with nothing of this process's environment. */
 export function runInRoot(root: string, ...command: readonly string[]): Promise<Step> {
-  return timed(["sh", ENTER, root, ...command]);
+  return timed(inNamespaces(["sh", ENTER, root, ...command]));
 }
 
-/** Runs a command that prints its times last, in namespaces that end with it or with this process. */
-async function timed(command: readonly string[]): Promise<Step> {
-  const namespaces = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child"];
-  const words = ["--pdeathsig=KILL", "--", ...namespaces, "--", ...command];
-  const env = { HOME: "/root", PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" };
-  const options = { env, timeout: LIMIT_MS, killSignal: "SIGKILL", maxBuffer: 1 << 26 } as const;
-  const done = await promisify(execFile)("setpriv", words, options).then(
-    (outputs) => ({ ...outputs, code: 0 }),
-    (error: { readonly code?: unknown; readonly stdout: string; readonly stderr: string }) => error,
-  );
-  const [, stderr = done.stderr, elapsed, user, system] =
-    /^([\s\S]*?)([\d.]+) ([\d.]+) ([\d.]+)\n$/.exec(done.stderr) ?? [];
-  return {
-    status: typeof done.code === "number" ? done.code : -1,
-    stdout: done.stdout,
-    stderr,
-    elapsed: Number(elapsed),
-    processor: Number(user) + Number(system),
-  };
+/**
+ * Adds an ordinary user who may use sudo without a password, as cloud machines have one. The step is apt's: sudo is not
+ * in Debian's smallest system.
+ */
+export async function addUser(root: string): Promise<Step> {
+  const name = hostname();
+  await writeFile(join(root, "etc/hosts"), `127.0.0.1 localhost\n::1 localhost\n127.0.1.1 ${name}\n`);
+  await writeFile(join(root, "etc/hostname"), `${name}\n`);
+  const words = "apt-get -q update && apt-get -q install --yes --no-install-recommends sudo && useradd -m -s /bin/bash";
+  const step = await runInRoot(root, "sh", "-c", `${words} ${USER}`);
+  if (step.status !== 0) throw new Error(`add a user: ${step.stdout.slice(-2000)}${step.stderr.slice(-2000)}`);
+  await writeFile(join(root, "etc/sudoers.d/90-cloud"), `${USER} ALL=(ALL) NOPASSWD:ALL\n`, { mode: 0o440 });
+  return step;
 }

@@ -8,7 +8,10 @@ shift
 mount -t proc proc proc
 mount --rbind /sys sys
 mount --rbind /dev dev
-mount -t tmpfs tmpfs run
+mount -t tmpfs -o mode=755 tmpfs run
+# What a login makes for the first ordinary user.
+mkdir -p run/user
+install -d -m 700 -o 1000 -g 1000 run/user/1000
 # Not chroot: the kernel refuses user namespaces and pivot_root, which virtiofsd needs, inside one.
 pivot_root . .
 umount -l .
