@@ -135,7 +135,7 @@ describe("each page", () => {
       expect(existsSync(join(repository, file)), `${path} names ${file}`).toBe(true);
     }
     const { scripts } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
-    for (const [, script = ""] of text.matchAll(/\bnpm run ([\w:-]+)/g)) {
+    for (const [, script = ""] of text.matchAll(/\bnpm run (?:-s )?(\w[\w:-]*)/g)) {
       expect(Object.keys(scripts), `${path} names npm run ${script}`).toContain(script);
     }
   });

@@ -14,7 +14,7 @@ it.each([...evidence])("evidence.yaml names only existing tests for %s", (_place
   for (const [promise, tests] of promises) {
     expect(tests, promise).not.toEqual([]);
     for (const test of tests) {
-      const script = /^npm run ([\w:]+)$/.exec(test)?.[1];
+      const script = /^npm run ([\w:-]+)$/.exec(test)?.[1];
       if (script !== undefined) expect(Object.keys(scripts)).toContain(script);
       else expect(existsSync(join(repository, test)), `${promise}: ${test}`).toBe(true);
     }
