@@ -136,6 +136,17 @@ test("gives a new watcher two updates soon, even right after an expensive one of
   second.close();
 });
 
+test.each([500, 1000, 60_000])(
+  "gives the first rates within a second, at an interval of %i ms",
+  async (interval_ms) => {
+    state.costMs = 300;
+    const { seen, close } = watch({ interval_ms });
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(seen.length).toBe(2);
+    close();
+  },
+);
+
 test("forgets a watcher whose connection is closed", async () => {
   watch({}, () => Promise.reject(new Error("closed")));
   await vi.advanceTimersByTimeAsync(0);

@@ -23,8 +23,9 @@ const IDLE_REST_PER_MS = 0.4;
 const MAX_IDLE_REST = 400;
 /** Share of a processor below which a guest is idle. */
 const IDLE_SHARE = 0.1;
-/** A watcher's first updates come after the shorter pause: two of them give the first rates. */
+/** A watcher's first updates wait for no pause, and the second one for at most a second: two of them give the first rates. */
 const FIRST_UPDATES = 2;
+const FIRST_RATES_MS = 1000;
 /** Longest silence: then a watcher gets an empty update. */
 const SILENCE_MS = 5000;
 
@@ -55,8 +56,7 @@ export class Watching {
   readonly #now: () => number;
   readonly #watchers = new Set<Watcher>();
   #last: { readonly snapshot: Snapshot; readonly at: number } | undefined;
-  /** Times before which no update follows: for new watchers, and for others. */
-  #soonUntil = 0;
+  /** Time before which only new watchers get an update. */
   #restUntil = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -115,8 +115,7 @@ export class Watching {
     clearTimeout(this.#timer);
     const waiting = [...this.#watchers].filter(({ isSending }) => !isSending);
     if (waiting.length === 0) return;
-    const dueAt = ({ dueAt, updates }: Watcher) =>
-      Math.max(dueAt, updates < FIRST_UPDATES ? this.#soonUntil : this.#restUntil);
+    const dueAt = ({ dueAt, updates }: Watcher) => (updates < FIRST_UPDATES ? dueAt : Math.max(dueAt, this.#restUntil));
     this.#timer = setTimeout(() => this.#tick(), Math.max(0, Math.min(...waiting.map(dueAt)) - this.#now()));
   }
 
@@ -127,15 +126,17 @@ export class Watching {
       const before = this.#last?.snapshot;
       const snapshot = this.#read(now);
       for (const watcher of due) {
-        watcher.dueAt = now + watcher.intervalMs;
-        watcher.updates++;
+        watcher.dueAt =
+          now + (++watcher.updates === 1 ? Math.min(watcher.intervalMs, FIRST_RATES_MS) : watcher.intervalMs);
         this.#send(watcher, snapshot, now).catch(() => this.#remove(watcher)); // its connection is closed
       }
       const end = this.#now();
       const shortest = Math.min(...[...this.#watchers].map(({ intervalMs }) => intervalMs));
       const idleRest = Math.min(MAX_IDLE_REST, shortest * IDLE_REST_PER_MS);
-      this.#soonUntil = end + (end - now) * REST;
-      this.#restUntil = isIdle(before, snapshot) ? end + (end - now) * idleRest : this.#soonUntil;
+      const rest = (end - now) * (isIdle(before, snapshot) ? idleRest : REST);
+      // The update of a new watcher came within the pause of the one before: the rest of that is made up for.
+      const owed = Math.max(0, Math.min(this.#restUntil - now, rest));
+      this.#restUntil = end + rest + owed;
     }
     this.#schedule();
   }
@@ -162,10 +163,11 @@ export class Watching {
   }
 }
 
-/** True for a guest whose processes have used almost no processor time between two readings. */
+/** True for a guest whose processes have used almost no processor time between two readings; false before the second. */
 function isIdle(before: Snapshot | undefined, now: Snapshot): boolean {
   const [used, last] = [now.guest.usage["cpu_micros"], before?.guest.usage["cpu_micros"]];
-  if (before === undefined || typeof used !== "number" || typeof last !== "number") return true;
+  if (before === undefined) return false;
+  if (typeof used !== "number" || typeof last !== "number") return true;
   return used - last <= IDLE_SHARE * (now.micros - before.micros);
 }
 
