@@ -1,11 +1,12 @@
 import type { AgentClient } from "../../client/agent-client.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import type { AttachRequest } from "../../client/streams/attachment.ts";
-import { explainLostCall, findGuestEnd } from "../../guests/guest-death.ts";
+import { explainLostCall, findGuestEnd, KILLED } from "../../guests/guest-death.ts";
 import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
 import { byStreamsOrCalls, streamsPlace } from "../../guests/streams-place.ts";
 import type { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
+import { memoryHint } from "../run/memory-hint.ts";
 import { leaveAfter, serveProcess } from "../run/serve-process.ts";
 import { LeftProcess } from "./left-process.ts";
 import { type ServeOptions, serveStreams } from "./serve-streams.ts";
@@ -15,6 +16,16 @@ export interface TargetOptions extends Omit<ServeOptions, "name" | "findDeath" |
   readonly tty: boolean;
   /** Starts the process by Kata's calls. */
   startByCalls?(client: AgentClient): Promise<void>;
+}
+
+/** Prints that the container has reached its memory limit, if it has. */
+async function printHint(target: ContainerTarget): Promise<void> {
+  const ask = async () => {
+    await using client = await connectTo(target);
+    return await memoryHint(client, target.container);
+  };
+  const hint = await ask().catch(() => undefined);
+  if (hint !== undefined) process.stderr.write(`guestctl: ${hint}\n`);
 }
 
 /**
@@ -48,6 +59,7 @@ export async function serveInTarget(
   };
   try {
     const code = await byStreamsOrCalls(byStreams, byCalls);
+    if (code === KILLED) await printHint(target);
     forget();
     return code;
   } catch (error) {

@@ -18,7 +18,7 @@ import {
   withGuestFlags,
 } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
-import { identifier } from "../flags/option-values.ts";
+import { identifier, mebibytes } from "../flags/option-values.ts";
 import { snapshotOf, useTemplate } from "../guest/use-template.ts";
 import { StatusLine } from "../output/status-line.ts";
 import { textTable } from "../output/text-table.ts";
@@ -28,6 +28,7 @@ import { Interrupted, Interrupts } from "../run/interrupts.ts";
 interface BootFlags extends GuestFlags {
   readonly name?: string;
   readonly detach?: true;
+  readonly memory?: number;
   readonly timeline?: true;
   readonly verbose?: true;
   readonly rootfs?: RootfsKind;
@@ -56,9 +57,10 @@ export function addBoot(program: Command): void {
       ).choices(ROOTFS_KINDS),
     );
   withGuestFlags(command)
+    .option("-m, --memory <size>", "the same as --vm-memory", mebibytes)
     .option("-V, --verbose", "show the guest's console on stderr")
     .addHelpText("after", HELP)
-    .action((flags: BootFlags) => boot(flags));
+    .action(({ memory, ...flags }: BootFlags) => boot(memory === undefined ? flags : { vmMemory: memory, ...flags }));
 }
 
 async function boot(flags: BootFlags): Promise<void> {

@@ -6,6 +6,7 @@ import { CliError } from "../cli-error.ts";
 import { count, memoryLimit, processors } from "../flags/option-values.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
+import { checkMemoryUse } from "../run/memory-hint.ts";
 
 interface UpdateFlags extends TargetFlags {
   readonly memory?: number;
@@ -35,6 +36,7 @@ async function update(containers: readonly string[], flags: UpdateFlags): Promis
   await forEachName(containers, async (text) => {
     const target = findContainer(new StateStore(), flags, text);
     await using client = await connectTo(target);
+    if (memory !== undefined) await checkMemoryUse(client, target.container, memory);
     await client.agent.updateContainer({ container_id: target.container, resources });
   });
 }

@@ -1,10 +1,22 @@
 import type { AgentClient } from "../../client/agent-client.ts";
+import { CliError } from "../cli-error.ts";
 import { containerStats, limitText } from "../output/container-stats.ts";
+import { sizeText } from "../output/text-table.ts";
 
-/** Returns a line for a killed container that had used all the memory it may; undefined for others, or without an answer. */
+/** Returns a line for a killed container, or one of its processes, that had used all the memory it may; undefined for others, or without an answer. */
 export async function memoryHint(client: Pick<AgentClient, "agent">, id: string): Promise<string | undefined> {
   const stats = await containerStats(client, id).catch(() => undefined);
   const { failcnt = 0, limit = 0 } = stats?.memory_stats?.usage ?? {};
   if (failcnt === 0) return undefined;
   return `container ${id}: killed after it had reached its memory limit of ${limitText(limit)}; raise --memory`;
+}
+
+/** Throws CliError if the container uses more memory than a new limit, without what the kernel can drop: it would be killed. */
+export async function checkMemoryUse(client: Pick<AgentClient, "agent">, id: string, limit: number): Promise<void> {
+  const memory = (await containerStats(client, id))?.memory_stats;
+  const droppable = (memory?.cache ?? 0) - (memory?.stats?.["shmem"] ?? 0);
+  const used = (memory?.usage?.usage ?? 0) - droppable;
+  if (used < limit) return;
+  const remedy = "raise --memory, or stop it first";
+  throw new CliError(`container ${id}: it uses ${sizeText(used)}, so ${sizeText(limit)} would end it; ${remedy}`);
 }

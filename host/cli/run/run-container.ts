@@ -104,7 +104,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
     if (code === KILLED) await throwIfRemoved(client, run.id);
     const hint = code === KILLED ? await memoryHint(client, run.id) : undefined;
     if (hint !== undefined) process.stderr.write(`guestctl: ${hint}\n`);
-    ended = { code, at: new Date().toISOString() };
+    ended = { code, at: new Date().toISOString(), ...(hint === undefined ? {} : { why: hint }) };
     noteEnd(store, prepared, run, ended);
     await remove();
     created = false;

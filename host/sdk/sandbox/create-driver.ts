@@ -10,6 +10,7 @@ import {
 import { randomName } from "../../guests/random-name.ts";
 import { waitingProcess } from "../../guests/waiting-process.ts";
 import type { RunOptions } from "../../image/image-config.ts";
+import { MIN_MEMORY } from "../../image/limit-resources.ts";
 import { MachineError } from "../../machine/machine-error.ts";
 import { findQemu } from "../../machine/programs.ts";
 import { identityOf, sharedFolder } from "../../machine/shared-source.ts";
@@ -215,6 +216,7 @@ function checkOptions(operation: string, name: string, options: CreateOptions): 
     if (value !== undefined && !(Number.isInteger(value) && value > 0))
       throw refuse(`${what} ${value} is no positive whole number`);
   }
+  checkLimits(operation, options.limits);
   if (address === undefined) {
     if (typeof image === "object" && "guestPath" in image) throw refuse("image.guestPath needs an address");
     return;
@@ -228,4 +230,17 @@ function checkOptions(operation: string, name: string, options: CreateOptions): 
       remedy,
     });
   }
+}
+
+/** Throws SandboxError for limits with which a container can't start. */
+function checkLimits(
+  operation: string,
+  { memory = MIN_MEMORY, cpus = 1, pids = 1 }: CreateOptions["limits"] = {},
+): void {
+  const refuse = (why: string) => sandboxError("invalid-argument", `${operation}: limits.${why}`);
+  if (!(Number.isInteger(memory) && memory >= MIN_MEMORY)) {
+    throw refuse(`memory ${memory}: a container needs at least ${MIN_MEMORY} bytes`);
+  }
+  if (!(cpus > 0 && Number.isFinite(cpus))) throw refuse(`cpus ${cpus} is no positive number`);
+  if (!(Number.isInteger(pids) && pids > 0)) throw refuse(`pids ${pids} is no positive whole number`);
 }
