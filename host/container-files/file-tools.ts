@@ -23,9 +23,11 @@ export type RunTool = (args: readonly string[]) => Promise<Buffer>;
 const UMASK = 0o022;
 
 const HOME = "cd 2>/dev/null || cd /; pwd";
+/** The container's sh, and one stat; only names that are too long for one command (126) take xargs. */
 const LIST = `
-stat -c %n "$1/." >/dev/null && cd "$1" || exit
-printf '%s\\0' ./.* ./* | xargs -0 stat -c "$2 %n" 2>/dev/null || true
+cd "$1" 2>/dev/null || { stat -c %n "$1/." >/dev/null && cd "$1" || exit; }
+stat -c "$2 %n" ./.* ./* 2>/dev/null
+[ $? -lt 126 ] || printf '%s\\0' ./.* ./* | xargs -0 stat -c "$2 %n" 2>/dev/null || true
 `;
 const SET = `
 [ -z "$2" ] || truncate -s "$2" "$1" || exit

@@ -7,6 +7,7 @@ import type { StateStore } from "../state/state-store.ts";
 import { LiveView } from "../view/live-view.ts";
 import { type AnswerParts, answerRequest } from "./http/answer-request.ts";
 import { PageFiles } from "./http/page-files.ts";
+import { loadSandbox } from "./load-sandbox.ts";
 import type { RunCommand, ServeContext } from "./serve-context.ts";
 import { placeOf } from "./session/allowed-request.ts";
 import { ownAddress } from "./session/own-address.ts";
@@ -22,6 +23,8 @@ import { TreeFeed } from "./tree-feed.ts";
 const CONNECTIONS = { strangers: 64, known: 192 };
 const MAX_SOCKETS = 64;
 const MAX_MESSAGE_BYTES = 128 * 1024;
+/** When the SDK is loaded after a page has connected, which then has its first state. */
+const LOAD_MS = 1000;
 const HEADERS = { headersTimeout: 10_000, requestTimeout: 0, connectionsCheckingInterval: 2000 };
 
 export interface ServePageOptions {
@@ -109,7 +112,10 @@ function serveSockets(server: Server, { sessions, connections, context }: Answer
     if (!isWelcome(request)) return refuse(socket, "403 Forbidden");
     if (sockets.clients.size >= MAX_SOCKETS || !connections.admit(socket))
       return refuse(socket, "503 Service Unavailable");
-    sockets.handleUpgrade(request, socket, head, (client) => new PageConnection(client, context));
+    sockets.handleUpgrade(request, socket, head, (client) => {
+      new PageConnection(client, context);
+      setTimeout(() => void loadSandbox().catch(() => undefined), LOAD_MS).unref();
+    });
   });
   return {
     close() {

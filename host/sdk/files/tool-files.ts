@@ -25,7 +25,7 @@ export class ToolFiles implements Omit<FileDriver, "upload" | "download"> {
   }
 
   async *read(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const words = scriptWords(READ_SCRIPT, ["0", (await this.#tools(signal)).path(path)]);
+    const words = scriptWords(READ_SCRIPT, ["0", (await this.#tools(signal, path)).path(path)]);
     const exec = this.#start(words, undefined, signal);
     const { stdout } = exec;
     let isDone = false;
@@ -47,36 +47,42 @@ export class ToolFiles implements Omit<FileDriver, "upload" | "download"> {
     { how, mode }: Parameters<FileDriver["write"]>[2],
     signal: AbortSignal,
   ): Promise<void> {
-    const words = [(await this.#tools(signal)).path(path), how === "create" ? "exclusive" : how, mode.toString(8)];
+    const words = [
+      (await this.#tools(signal, path)).path(path),
+      how === "create" ? "exclusive" : how,
+      mode.toString(8),
+    ];
     const { exitCode, stderr } = await this.#start(scriptWords(WRITE_SCRIPT, ["0", ...words]), data, signal);
     if (exitCode !== 0) throw toolError(stderr.replace(OPENED, ""), exitCode);
   }
 
   async list(path: string, signal: AbortSignal): Promise<readonly FileInfo[]> {
-    const entries = await (await this.#tools(signal)).list(path);
+    const entries = await (await this.#tools(signal, path)).list(path);
     const named = entries.filter(({ filename }) => filename !== "." && filename !== "..");
     return named.map(({ filename, attrs }) => infoOf(filename, attrs));
   }
 
   async stat(path: string, follow: boolean, signal: AbortSignal): Promise<FileInfo> {
-    const tools = await this.#tools(signal);
+    const tools = await this.#tools(signal, path);
     return infoOf(posix.basename(tools.path(path)), await tools.stat(path, follow));
   }
 
   async mkdir(path: string, { mode, parents }: Parameters<FileDriver["mkdir"]>[1], signal: AbortSignal): Promise<void> {
-    await (await this.#tools(signal)).makeDirectory(path, mode, parents);
+    await (await this.#tools(signal, path)).makeDirectory(path, mode, parents);
   }
 
   async rename(from: string, to: string, signal: AbortSignal): Promise<void> {
-    await (await this.#tools(signal)).rename(from, to);
+    await (await this.#tools(signal, from, to)).rename(from, to);
   }
 
   async remove(path: string, { recursive }: { readonly recursive: boolean }, signal: AbortSignal): Promise<void> {
-    await (await this.#tools(signal)).remove(path, recursive);
+    await (await this.#tools(signal, path)).remove(path, recursive);
   }
 
-  async #tools(signal: AbortSignal): Promise<FileTools> {
+  /** Asks the container for its user's home only if one of the paths is relative. */
+  async #tools(signal: AbortSignal, ...paths: readonly string[]): Promise<FileTools> {
     const run = (argv: readonly string[]) => this.#run(argv, signal);
+    if (paths.every((path) => path.startsWith("/"))) return new FileTools(run, "/");
     this.#home ??= FileTools.home(run);
     try {
       return new FileTools(run, await this.#home);

@@ -18,17 +18,21 @@ export async function connectDriver(nameOrAddress: string, options: ConnectOptio
     const target = findTarget(operation, store, nameOrAddress, options);
     const client = await connectTo(target, { again: true });
     try {
-      await client.health.check({}, { signal });
-      const offers = { guest: await offersOf(client, { signal }), streams: await hasStreams(target) };
-      const { container, guest } = target;
+      const [guest, streams] = await Promise.all([
+        offersOf(client, { signal }),
+        hasStreams(target),
+        client.health.check({}, { signal }),
+      ]);
+      const offers = { guest, streams };
+      const { container, guest: record } = target;
       return new AgentDriver({
         ...{ target, name: nameOf(target), client, store, offers, fork: forkDrivers },
         async stop(limits) {
-          if (guest?.name !== container) {
+          if (record?.name !== container) {
             await client.agent.removeContainer({ container_id: container, timeout: REMOVE_SECONDS }, limits);
             return;
           }
-          store.noteEnding(guest.name);
+          store.noteEnding(record.name);
           await client.agent.destroySandbox({}, limits);
         },
         close: () => client.close(),

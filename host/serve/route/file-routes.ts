@@ -5,6 +5,7 @@ import { pipeline } from "node:stream/promises";
 import type { Sandbox } from "../../sdk/sandbox/sandbox.ts";
 import { targetOf } from "../find-target.ts";
 import type { Route, RouteRequest } from "../http/routes.ts";
+import { loadSandbox } from "../load-sandbox.ts";
 import type { FilesAnswer } from "../protocol/files.ts";
 import { RequestFailure } from "../request-failure.ts";
 
@@ -80,9 +81,8 @@ async function* bounded(request: IncomingMessage): AsyncGenerator<Uint8Array> {
   if (!request.complete) throw new RequestFailure(400, "upload: the request was cut");
 }
 
-/** The SDK is loaded by the first request: a server without any takes less memory. */
 async function open({ params: { guest = "", container = "" }, context, signal }: RouteRequest): Promise<Sandbox> {
-  const { Sandbox: sandboxes } = await import("../../sdk/sandbox/sandbox.ts");
+  const sandboxes = await loadSandbox();
   return sandboxes.connect(targetOf(context, guest).address, { container, signal });
 }
 
