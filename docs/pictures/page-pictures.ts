@@ -9,6 +9,11 @@ const LOOKS = [
   { name: "-dark", width: 1440, height: 860, colorScheme: "dark" },
   { name: "-narrow", width: 400, height: 800, colorScheme: "light" },
 ] as const;
+/** Small pictures for docs/serve.md, of numbers that stand still. */
+const DOCUMENTED = [
+  { name: "overview", height: 420 },
+  { name: "guest-boot", height: 330 },
+] as const;
 /** Samples that charts show. */
 const CHART_MS = 12_000;
 
@@ -38,4 +43,23 @@ async function main(folder: string): Promise<void> {
   console.log(folder);
 }
 
-await main(process.argv[2] ?? join(import.meta.dirname, "../../build/pictures"));
+/** Writes the pictures of the documents. */
+async function document(): Promise<void> {
+  await using server = await ScriptedServer.start();
+  const browser = await launchBrowser();
+  try {
+    for (const { name, height } of DOCUMENTED) {
+      const page = await browser.newPage({ viewport: { width: 1280, height }, colorScheme: "light" });
+      const fragment = SAMPLE_VIEWS.find((view) => view.name === name)?.fragment ?? "";
+      await page.goto(`${server.url}${fragment}`);
+      await page.locator("table").first().waitFor();
+      await page.waitForTimeout(300);
+      await page.screenshot({ path: join(import.meta.dirname, `page-${name}.png`) });
+    }
+  } finally {
+    await browser.close();
+  }
+}
+
+if (process.argv[2] === "--documents") await document();
+else await main(process.argv[2] ?? join(import.meta.dirname, "../../build/pictures"));

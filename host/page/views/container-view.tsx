@@ -96,26 +96,31 @@ function ContainerActions({
     const answer = await postJson<ActionAnswer>(apiPath("guests", guest, "containers", id, "actions"), action);
     return answer?.done ?? `${action.action}: done`;
   };
-  const needs = (wanted: string) => (state === wanted ? undefined : `the container is ${state}`);
+  const isPaused = state === "paused";
+  const isEnded = state === "exited" ? "the container has exited" : undefined;
+  const cannotPause = isEnded ?? (state === "running" ? undefined : `the container is ${state}`);
   return (
     <div class="buttons">
-      <ActionButton text="Pause" disabled={needs("running")} act={() => act({ action: "pause" })} />
-      <ActionButton text="Resume" disabled={needs("paused")} act={() => act({ action: "resume" })} />
+      {isPaused ? (
+        <ActionButton text="Resume" act={() => act({ action: "resume" })} />
+      ) : (
+        <ActionButton text="Pause" disabled={cannotPause} act={() => act({ action: "pause" })} />
+      )}
       <ActionButton
         text="Stop"
         isDangerous
-        disabled={state === "exited" ? "the container has exited" : undefined}
+        disabled={isEnded}
         question={{ title: `Stop ${id}?`, text: <p>SIGTERM, and after 10 seconds SIGKILL.</p> }}
         act={() => act({ action: "stop" })}
       />
       <ActionButton
         text="Kill"
         isDangerous
-        disabled={state === "exited" ? "the container has exited" : undefined}
+        disabled={isEnded}
         question={{ title: `Kill ${id}?`, text: <p>SIGKILL to its first process. All others in it end too.</p> }}
         act={() => act({ action: "kill", signal: "KILL" })}
       />
-      <Reason text={state === "exited" ? "the container has exited" : undefined} />
+      <Reason text={isPaused ? undefined : cannotPause} />
     </div>
   );
 }
