@@ -17,8 +17,10 @@ export interface HostBundle {
 /** Oldest Node that runs the packages: the first one whose node:zlib knows zstd, which layers of images use. */
 export const OLDEST_NODE = "22.15.0";
 
-/** Defines `require`, which bundled CommonJS packages expect. */
-const REQUIRE = `import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);`;
+/** Defines what bundled CommonJS packages expect of Node; ssh2 reads `__dirname` as it is loaded. */
+const REQUIRE =
+  `import { createRequire as requireOf } from "node:module"; ` +
+  `const require = requireOf(import.meta.url), __dirname = import.meta.dirname;`;
 
 const OPTIONS = {
   bundle: true,
@@ -77,10 +79,10 @@ export async function bundleHost(
   return { files, parts: scripts.map(({ path }) => sizeReport(relative(DIST, path), metafile)) };
 }
 
-/** Empties the line of `REQUIRE` in a file that does not use it. The line stays, because source maps count it. */
+/** Empties the line of `REQUIRE` in a file that uses nothing of it. The line stays, because source maps count it. */
 function withRequireIfUsed(text: string): string {
   const rest = text.replace(REQUIRE, "");
-  return /\brequire\b/.test(rest) ? text : rest;
+  return /\b(?:require|__dirname)\b/.test(rest) ? text : rest;
 }
 
 /** Leaves out the package that only gRPC's channelz and ORCA services need, with its own .proto parser. */

@@ -74,6 +74,18 @@ describe("the npm package guestd", () => {
     expect(having).toEqual([]);
   });
 
+  test("defines in each module what its CommonJS packages take from Node", () => {
+    const scripts = built.files.filter(({ path }) => path.endsWith(".js"));
+    const lacking = (name: string) =>
+      scripts.filter(({ content }) => {
+        const text = content.toString();
+        return new RegExp(`\\b${name}\\b`).test(text) && !new RegExp(`\\b${name} ?= ?\\w`).test(text);
+      });
+    for (const name of ["require", "__dirname"]) {
+      expect([name, lacking(name).map(({ path }) => path)]).toEqual([name, []]);
+    }
+  });
+
   test("takes at most 3 MiB once installed", () => {
     expect(built.files.reduce((sum, { content }) => sum + content.length, 0)).toBeLessThanOrEqual(3 * MIB);
   });
