@@ -29,7 +29,7 @@ const COMMAND_WIDTH = 40;
 const HELP = `
 The agent's protocol can't list containers. ps shows the containers that guestctl started and recorded below
 \${XDG_RUNTIME_DIR:-/tmp}/guestd-<uid>/, with numbers from the agent (StatsContainer). A container is "running" while it has
-tasks, "exited" without any, and "gone" if the agent doesn't know it.
+tasks, "exited" without any, "gone" if the agent doesn't know it, and "no answer" if the agent doesn't answer.
 
 Keys of --filter are name and id (a part of the container's id), label (NAME or NAME=value), status (such as running or exited),
 ancestor (the image) and exited (an exit code). Of several with one key, one has to match; of different keys, all.`;

@@ -62,7 +62,9 @@ async function listRunning(
     );
     return [...(await Promise.all(rows)), ...rest];
   } catch {
-    return [{ guest: guest.name, state: "no answer", startedAt: guest.bootedAt }, ...rest];
+    const known = live.map((record) => listed(guest, record, { state: "no answer" }));
+    const alone = { guest: guest.name, state: "no answer", startedAt: guest.bootedAt };
+    return [...(known.length > 0 ? known : [alone]), ...rest];
   }
 }
 
