@@ -25,7 +25,7 @@ export interface DoneStep extends HourStep {
 
 /** Ends the script's background jobs with it: a forward, a server. */
 const PREAMBLE = `set -euo pipefail
-trap 'jobs -p | xargs -r kill 2>/dev/null || true' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 `;
 
 /** Does a step as the user. Never rejects for what the step does. */

@@ -26,7 +26,7 @@ export async function buildImage(recipe: ImageRecipe, directory: string, to: str
   const work = join(directory, recipe.name);
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work);
-  await must(["sh", LAYER, ENTER, join(directory, "base"), work, ...recipe.packages]);
+  await must(["sh", LAYER, ENTER, join(directory, "base"), work, recipe.run ?? ":", ...recipe.packages]);
   for (const [path, content] of Object.entries(recipe.files ?? {})) {
     mkdirSync(dirname(join(work, "upper", path)), { recursive: true });
     writeFileSync(join(work, "upper", path), content, { mode: 0o755 });

@@ -2,6 +2,22 @@ import type { HourStep } from "../step.ts";
 
 const READY = `for n in $(seq 100); do guestctl exec pg pg_isready -q -U postgres && break; sleep 1; done`;
 
+/** Tests of pg_regress that need no others but the first, and not the longest. */
+const REGRESS = [
+  "test_setup",
+  "boolean",
+  "char",
+  "text",
+  "int4",
+  "int8",
+  "float8",
+  "numeric",
+  "uuid",
+  "enum",
+  "strings",
+  "date",
+].concat(["create_table", "copy", "transactions", "subselect", "union", "case", "arrays", "prepared_xacts"]);
+
 export const POSTGRES: readonly HourStep[] = [
   {
     name: "`guestctl run -d --name pg postgres.tar`",
@@ -31,6 +47,16 @@ END`,
     script: `guestctl exec pg sh -c 'pgbench -U postgres -q -i -s 1 postgres >/tmp/log 2>&1 || cat /tmp/log >&2; pgbench -U postgres -n -c 5 -t 100 postgres' >log && grep processed log
 guestctl exec pg psql -qAt -U postgres -c 'select (select sum(delta) from pgbench_history) = (select sum(bbalance) from pgbench_branches)'`,
     prints: /^number of transactions actually processed: 500\/500\nt\n$/,
+  },
+  {
+    name: "`guestctl exec pg pg_regress`",
+    shows: `${REGRESS.length} of PostgreSQL's own regression tests pass`,
+    script: `guestctl exec -u postgres -w /tmp pg /usr/lib/postgresql/15/lib/pgxs/src/test/regress/pg_regress \\
+  --inputdir=/srv/regress --dlpath=/srv/regress --bindir=/usr/lib/postgresql/15/bin \\
+  --host=/run/postgresql --user=postgres ${REGRESS.join(" ")} >log || { cat log >&2; exit 1; }
+grep -o 'All [0-9]* tests passed' log`,
+    prints: `All ${REGRESS.length} tests passed\n`,
+    limit: 900,
   },
   {
     name: "`guestctl logs pg`, `rm -f pg`",
