@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { parseArgs } from "node:util";
 
 const root = join(import.meta.dirname, "../..");
 const output = join(root, "build/native");
@@ -117,13 +118,11 @@ function compile(compiler: string, args: readonly string[], cwd: string): void {
   execFileSync(compiler, args, { cwd, stdio: "inherit" });
 }
 
+/** Builds what a guest and its host need; with `--sanitized`, also the programs with sanitizers that tests run. */
 if (import.meta.main) {
-  console.log(buildSys());
-  console.log(buildSeccomp());
-  console.log(buildInit());
-  console.log(buildInit({ sanitize: true }));
-  console.log(buildPause());
-  console.log(buildContainerInit());
-  console.log(buildKeepCore());
-  console.log(buildKeepCore({ sanitize: true }));
+  const { values } = parseArgs({ options: { sanitized: { type: "boolean", default: false } } });
+  const shipped = [buildSys, buildSeccomp, buildInit, buildPause, buildContainerInit, buildKeepCore];
+  for (const build of shipped) console.log(relative(root, build()));
+  if (values.sanitized)
+    for (const build of [buildInit, buildKeepCore]) console.log(relative(root, build({ sanitize: true })));
 }

@@ -1,6 +1,6 @@
 // Builds build/page, what `guestctl serve` serves: index.html, a script and a style sheet whose names have their hashes.
 import { globSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, relative } from "node:path";
 import { build } from "esbuild";
 
 const root = join(import.meta.dirname, "../..");
@@ -55,5 +55,5 @@ function isCurrent(folder: string): boolean {
 
 if (import.meta.main) {
   if (!isCurrent(PAGE_FOLDER)) await buildPage(PAGE_FOLDER);
-  console.log(PAGE_FOLDER);
+  console.log(relative(root, PAGE_FOLDER));
 }
