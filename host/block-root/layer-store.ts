@@ -1,4 +1,5 @@
-import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { truncate, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { ImageError } from "../../image/image-error.ts";
 import { copySparse } from "../../lib/copy-sparse.ts";
@@ -10,8 +11,9 @@ import { removeTree } from "../../lib/remove-tree.ts";
 import { userCache } from "../machine/paths.ts";
 import type { WritableDisk } from "../machine/writable-disks.ts";
 import { makePrivateFolder, makeTemporaryFolder } from "../private-folder.ts";
+import { makeFileSystem } from "./empty-file-system.ts";
 
-/** A container's writable disk, which guests alone read: the host only creates, copies and removes its file. */
+/** A container's writable disk, which guests alone read: the host only creates, formats, copies and removes its file. */
 export interface Layer {
   /** Folder that stands for it in records. */
   readonly folder: string;
@@ -56,24 +58,24 @@ export class LayerStore {
     this.#root = root;
   }
 
-  /** Returns the container's layer: the one that it had, or a new sparse file. Throws ImageError. */
-  open({ size, record, folder }: LayerRequest): Layer {
+  /** Returns the container's layer: the one that it had, or a new sparse file. Rejects with ImageError. */
+  async open({ size, record, folder }: LayerRequest): Promise<Layer> {
     if (folder !== undefined) {
       const known = layerOf(folder);
       if (existsSync(known.disk.file)) return known;
       throw new ImageError(`${known.disk.file}: the container's disk is gone; guestctl rm the container, then run it`);
     }
     const layer = this.#make(record);
-    const file = openSync(layer.disk.file, "wx", 0o600);
+    const { file } = layer.disk;
     try {
-      ftruncateSync(file, size);
+      await writeFile(file, "", { flag: "wx", mode: 0o600 });
+      await truncate(file, size);
+      await makeFileSystem(file);
       return layer;
     } catch (error) {
       rmSync(layer.folder, { recursive: true, force: true });
       const { code } = error as NodeJS.ErrnoException;
       throw new ImageError(`create a disk of ${size} bytes in ${this.#root}: ${code}; use a smaller size`);
-    } finally {
-      closeSync(file);
     }
   }
 

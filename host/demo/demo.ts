@@ -40,7 +40,7 @@ class DemoRun implements AsyncDisposable {
     this.#image = await blockRootOf({ path: IMAGE }, { user: "demo" });
     const { file, size } = this.#image.root;
     say(`${file}: EROFS, ${Math.round(size / 1024)} KiB, for all guests`);
-    this.#layer = new LayerStore().open({ size: DEFAULT_LAYER_BYTES, record: "" });
+    this.#layer = await new LayerStore().open({ size: DEFAULT_LAYER_BYTES, record: "" });
     const { disk } = this.#layer;
     const { blocks } = await stat(disk.file);
     say(`${disk.file}: ${DEFAULT_LAYER_BYTES / 2 ** 30} GiB, of which ${blocks / 2} KiB are used`);

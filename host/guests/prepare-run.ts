@@ -124,7 +124,7 @@ async function blockFilesInOwnGuest(
   const folder = volumes.length === 0 ? undefined : await makeSharedFolder();
   claim.undo.defer(() => folder?.remove());
   if (folder !== undefined) await moveInVolumes(folder.directory, container, volumes);
-  const layer = image === GUEST_ROOT ? undefined : openLayer(request);
+  const layer = image === GUEST_ROOT ? undefined : await openLayer(request);
   claim.undo.defer(() => layer && discardLayer(layer));
   if (layer !== undefined) await waitForUnlock(layer.disk.file, options.signal);
   const known = image === GUEST_ROOT ? undefined : await knownBlockRoot(image, { user, signal: options.signal });
@@ -142,8 +142,8 @@ async function blockFilesInOwnGuest(
   return { guest, ...withVolumes(parts, mounts) };
 }
 
-function openLayer(request: LayerRequest | undefined): Layer | undefined {
-  return request && new LayerStore().open(request);
+async function openLayer(request: LayerRequest | undefined): Promise<Layer | undefined> {
+  return request && (await new LayerStore().open(request));
 }
 
 /** Prepares a run in a running guest of ours: gives it the container's root, and removes that at the end. */
@@ -196,7 +196,7 @@ async function prepareBlockInGuest(
 
   async function plugIn(source: RootfsSource): Promise<RunParts> {
     const root = undo.use(await blockRootOf(source, { user: guest.name, signal }));
-    const layer = openLayer(request);
+    const layer = await openLayer(request);
     undo.defer(async () => {
       if (layer === undefined) return;
       await unplugLayer(guest, layer.folder);
