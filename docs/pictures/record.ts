@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
-import { type RecordedLine, terminalSvg } from "./terminal-svg.ts";
+import { PacedLines } from "./paced-lines.ts";
+import { terminalSvg } from "./terminal-svg.ts";
 
 /** Commands of the README's picture, run as they are shown. */
 const COMMANDS = [
@@ -15,16 +16,14 @@ const COMMANDS = [
   "guestctl stop web",
 ];
 
-/** The picture's pauses, in seconds: none is longer than the first, and each command is read for the second. */
-const [LONGEST_PAUSE, READING] = [1, 1.5];
-
 const root = join(import.meta.dirname, "../..");
 const directory = mkdtempSync(join(tmpdir(), "guestd-recording-"));
 try {
   symlinkSync(join(root, "host/cli/guestctl.sh"), join(directory, "guestctl"));
   await makeBusyboxImage(join(directory, "busybox.tar"));
-  const lines: RecordedLine[] = [];
-  for (const command of COMMANDS) await record(command, lines);
+  const paced = new PacedLines();
+  for (const command of COMMANDS) await record(command, paced);
+  const { lines } = paced;
   const killed = lines.findIndex(({ text }) => text.endsWith(" was killed"));
   if (!lines.slice(killed + 1).some(({ text }) => /^\d+, process \d+$/.test(text))) {
     throw new Error("record the README's picture: the command printed nothing after the agent's death");
@@ -36,9 +35,8 @@ try {
 }
 
 /** Runs a command line and adds its output to the lines, each at its time. Throws if the command fails. */
-async function record(command: string, lines: RecordedLine[]): Promise<void> {
-  let at = (lines.at(-1)?.at ?? -READING) + READING;
-  lines.push(...`$ ${command}`.split("\n").map((text): RecordedLine => ({ at, text, kind: "command" })));
+async function record(command: string, lines: PacedLines): Promise<void> {
+  lines.command(command, performance.now() / 1000);
   const env = {
     ...process.env,
     PATH: `${directory}:${process.env["PATH"]}`,
@@ -51,14 +49,11 @@ async function record(command: string, lines: RecordedLine[]): Promise<void> {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  let last = performance.now();
   let rest = "";
   for await (const chunk of child.stdout.setEncoding("utf8")) {
-    at += Math.min(LONGEST_PAUSE, (performance.now() - last) / 1000);
-    last = performance.now();
     const texts = (rest + chunk).split("\n");
     rest = texts.pop() ?? "";
-    lines.push(...texts.map((text): RecordedLine => ({ at, text, kind: "output" })));
+    lines.output(texts, performance.now() / 1000);
     process.stdout.write(chunk);
   }
   const code = await ended;

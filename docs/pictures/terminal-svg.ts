@@ -11,14 +11,19 @@ const LINE = 20;
 const MARGIN = 18;
 
 /**
- * Returns an SVG in which the lines appear one after the other and stay. Viewers that prefer less motion see all of them
- * at once. Lines of more than 100 characters are wrapped.
+ * Returns an SVG in which the lines appear one after the other, and scroll if they are more than `height`. Viewers that
+ * prefer less motion see the last ones at once. Lines of more than 100 characters are wrapped.
  */
-export function terminalSvg(lines: readonly RecordedLine[], title: string): string {
+export function terminalSvg(
+  lines: readonly RecordedLine[],
+  title: string,
+  options: { readonly height?: number } = {},
+): string {
   const rows = lines.flatMap((line) => wrap(line));
-  const [width, height] = [Math.ceil(COLUMNS * CHARACTER) + 2 * MARGIN, rows.length * LINE + 2 * MARGIN];
+  const shown = Math.min(rows.length, options.height ?? rows.length);
+  const [width, height] = [Math.ceil(COLUMNS * CHARACTER) + 2 * MARGIN, shown * LINE + 2 * MARGIN];
   const texts = rows.map(({ at, text, kind }, row) => {
-    const y = MARGIN + row * LINE + 14;
+    const y = row * LINE + 14;
     return `<text class="${kind}" x="${MARGIN}" y="${y}" style="animation-delay:${at.toFixed(2)}s">${escapeXml(text)}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
@@ -28,12 +33,25 @@ text { font: 14px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; 
 .output { fill: #e6edf3 }
 .command { fill: #7ee787 }
 @keyframes appear { to { opacity: 1 } }
-@media (prefers-reduced-motion: reduce) { text { opacity: 1; animation: none } }
+${scrolling(rows, shown)}
+@media (prefers-reduced-motion: reduce) { text, g { opacity: 1; animation-duration: 1ms !important; animation-delay: 0s !important } }
 </style>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
+<svg y="${MARGIN}" width="100%" height="${shown * LINE}"><g>
 ${texts.join("\n")}
+</g></svg>
 </svg>
 `;
+}
+
+/** Returns styles that move all rows up whenever one appears below the last that is shown. */
+function scrolling(rows: readonly RecordedLine[], shown: number): string {
+  const end = rows.at(-1)?.at ?? 0;
+  if (rows.length === shown || end === 0) return "";
+  const steps = rows.slice(shown).map(({ at }, index) => {
+    return `${((at / end) * 100).toFixed(3)}% { transform: translateY(${-(index + 1) * LINE}px) }`;
+  });
+  return `g { animation: scroll ${end.toFixed(2)}s step-end forwards }\n@keyframes scroll { ${steps.join(" ")} }`;
 }
 
 function wrap(line: RecordedLine): RecordedLine[] {

@@ -1,25 +1,17 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { findProgram } from "../../host/machine/programs.ts";
-import { isRoot } from "../../lib/is-root.ts";
 import { packageRoot } from "../../lib/package-root.ts";
 import { createDebianRoot, runInRoot } from "./testing/debian-root.ts";
+import { stepTable } from "./testing/step-table.ts";
 import type { Step } from "./testing/timed-step.ts";
+import { whyNoDebianRoot } from "./testing/why-no-debian-root.ts";
 
 const IMAGE = `/usr/lib/guestd/node_modules/guestd-guest-linux-${process.arch}/busybox.tar`;
-const why = whyNot();
+const why = whyNoDebianRoot();
 let directory = "";
 let root = "";
-
-/** Returns the reason why this machine can't have another Debian in a folder, or an empty text. */
-function whyNot(): string {
-  if (!isRoot()) return " (skipped: needs root, for a file system root of its own)";
-  if (findProgram("debootstrap") === undefined) return " (skipped: debootstrap isn't installed)";
-  const { status } = spawnSync("unshare", ["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]);
-  return status === 0 ? "" : " (skipped: this machine allows no mounts in a mount namespace)";
-}
 
 beforeAll(() => {
   if (why !== "") return;
@@ -66,13 +58,5 @@ test.skipIf(why !== "")(`a new Debian 12 runs "echo hello" in a guest, from the 
     existsSync(join(root, path)),
   );
   expect(left).toEqual([]);
-  console.log(table(steps));
+  console.log(stepTable(steps.map(([name, step]) => [name.replace(/\S*\//, ""), step])));
 });
-
-/** Formats the steps for docs/packages.md. */
-function table(steps: readonly (readonly [name: string, step: Step])[]): string {
-  const rows = steps.map(([name, { elapsed, processor }]) => {
-    return `| \`${name.replace(/\S*\//, "")}\` | ${elapsed.toFixed(1)} | ${processor.toFixed(1)} |\n`;
-  });
-  return `| step | elapsed, s | processor, s |\n|---|---|---|\n${rows.join("")}`;
-}
