@@ -83,11 +83,11 @@ function socketFolder(text: string): bigint | undefined {
 }
 
 /** Connects to the control socket of one of our guests. Throws OperationError, FolderError or MachineError. */
-export async function controlOf(guest: GuestRecord): Promise<Qmp> {
+export async function controlOf(guest: GuestRecord, signal?: AbortSignal): Promise<Qmp> {
   const { control = "", name } = guest;
   if (control === "" || checkPrivateFolder(dirname(control)) === undefined)
     throw new OperationError(`guest ${name}: its control socket is gone; the guest is ending`);
-  return Qmp.connect(control);
+  return Qmp.connect(control, undefined, signal);
 }
 
 /** Returns the folder that one of our guests shares; it must belong to this user. Throws OperationError or FolderError. */

@@ -168,6 +168,7 @@ export async function prepareInGuest(
     const mounts = openVolumes(directory, container, volumes);
     return await inRunningGuest({
       guest,
+      signal,
       rootfs,
       config,
       remove,
@@ -190,19 +191,26 @@ async function prepareBlockInGuest(
   await using undo = new AsyncDisposableStack();
   const mounts = volumes.length === 0 ? [] : await volumesInGuest(guest, container, volumes, undo);
   const parts = image === GUEST_ROOT ? guestRootParts(container) : await plugIn(image);
-  const prepared = await inRunningGuest({ guest, ...withVolumes(parts, mounts), remove: () => kept.disposeAsync() });
+  const prepared = await inRunningGuest({
+    guest,
+    signal,
+    ...withVolumes(parts, mounts),
+    remove: () => kept.disposeAsync(),
+  });
   const kept = undo.move();
   return prepared;
 
   async function plugIn(source: RootfsSource): Promise<RunParts> {
     const root = undo.use(await blockRootOf(source, { user: guest.name, signal }));
     const layer = await openLayer(request);
+    let isReached = false;
     undo.defer(async () => {
       if (layer === undefined) return;
-      await unplugLayer(guest, layer.folder);
+      if (isReached) await unplugLayer(guest, layer.folder);
       await discardLayer(layer);
     });
-    await using qmp = await controlOf(guest);
+    await using qmp = await controlOf(guest, signal);
+    isReached = true;
     return await plugBlockRoot(qmp, guest.name, container, root, { layer, memoryLimit });
   }
 }
@@ -264,7 +272,7 @@ interface OpenedSandbox {
 
 /** Connects to an agent that may have no sandbox yet. */
 async function inSandbox(parts: RunningParts, { hostname, signal }: OpenedSandbox): Promise<PreparedRun> {
-  const prepared = await inRunningGuest(parts);
+  const prepared = await inRunningGuest({ ...parts, signal });
   try {
     await openSandbox(prepared.client, { id: hostname, hostname, shared: false, signal });
     return prepared;
@@ -284,9 +292,15 @@ interface RunningParts extends RunParts {
   readonly remove: () => Promise<void>;
 }
 
-async function inRunningGuest({ guest, address = "", remove, ...rest }: RunningParts): Promise<PreparedRun> {
+async function inRunningGuest({
+  guest,
+  address = "",
+  signal,
+  remove,
+  ...rest
+}: RunningParts & { readonly signal: AbortSignal }): Promise<PreparedRun> {
   const target = guest === undefined ? { address } : { address: guest.address, guest };
-  const client = await connectTo(target);
+  const client = await connectTo(target, { signal });
   let isLeft = false;
   const leave = () => {
     isLeft = true;

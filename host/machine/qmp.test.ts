@@ -36,6 +36,19 @@ test("a second client waits, but not without end, and fails in one line when QEM
   await expect(Qmp.connect(path)).rejects.toThrow(/^QEMU's control socket .*ENOENT/);
 });
 
+test("a signal ends the wait for a stopped QEMU, and a command in progress", async () => {
+  using work = temporaryDirectory();
+  const path = join(work.path, "qmp.sock");
+  await using server = await played(path);
+  const stop = new AbortController();
+  await using first = await Qmp.connect(path, undefined, stop.signal);
+  const waiting = Qmp.connect(path, undefined, stop.signal).catch((error: Error) => error.message);
+  await expect.poll(() => server.clients.length).toBe(2);
+  stop.abort();
+  expect(await waiting).toMatch(/^QEMU's control socket \S+qmp\.sock: /);
+  await expect(first.execute("cont")).rejects.toThrow("QEMU cont: ");
+});
+
 test("a command in progress when QEMU ends fails, and nothing else does", async () => {
   using work = temporaryDirectory();
   const path = join(work.path, "qmp.sock");

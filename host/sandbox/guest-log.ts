@@ -9,9 +9,13 @@ export const LOG_OPTION = `agent.log_vport=${LOG_PORT}`;
 /** Maximum number of characters in a line; the agent's own lines are far shorter. */
 const LINE_LIMIT = 64 * 1024;
 
-/** Yields the lines of the agent's log, buffered ones first, until the guest ends or the signal aborts. */
-export async function* guestLog(address: string, signal?: AbortSignal): AsyncGenerator<string> {
+/**
+ * Yields the lines of the agent's log, buffered ones first, until the guest ends or the signal aborts. `onOpen` is called once
+ * the connection is open.
+ */
+export async function* guestLog(address: string, signal?: AbortSignal, onOpen?: () => void): AsyncGenerator<string> {
   const socket = await dial(address, signal === undefined ? {} : { signal });
+  onOpen?.();
   const stop = () => socket.destroy();
   signal?.addEventListener("abort", stop, { once: true });
   socket.on("error", () => undefined);

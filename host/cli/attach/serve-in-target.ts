@@ -52,7 +52,8 @@ export async function serveInTarget(
         `${name}: this agent can't continue at a byte: it doesn't serve guestd.v1.Streams; omit --from`,
       );
     }
-    await using client = await connectTo(target);
+    const { signal } = options.interrupts;
+    await using client = await options.interrupts.during(connectTo(target, { signal }));
     options.interrupts.handle((_signal, times) => leaveAfter(client, times));
     await options.startByCalls?.(client);
     return await serveProcess(client, { container_id: container, exec_id: exec }, options, options.interrupts);

@@ -57,7 +57,7 @@ export async function serveStreams(
   const attachment = attach(place.address, request, {
     ...(place.dial && { dial: place.dial }),
     giveUpMs: (options.reconnectSeconds ?? RECONNECT_SECONDS) * 1000,
-    signal: AbortSignal.any([leaving.signal, ...(died === undefined ? [] : [died])]),
+    signal: AbortSignal.any([leaving.signal, interrupts.signal, ...(died === undefined ? [] : [died])]),
     async onData(name, bytes) {
       await lent.promise; // our terminal would translate earlier output, and take keys for itself
       if (isUnread) return;
@@ -70,6 +70,9 @@ export async function serveStreams(
     onGap(name, from, to, reason) {
       const line = `guestctl: bytes ${from} to ${to} of ${name} are gone: ${reason}`;
       process.stderr.write(`${visibleLine(truncate(line))}\n`);
+    },
+    onDial() {
+      signals ??= passTo();
     },
     onConnect() {
       if (watch.connected() && isTerminal) redraw();
@@ -88,14 +91,17 @@ export async function serveStreams(
   };
   const onHangUp = () => leave("detached", "the terminal was closed");
   const canLeave = () => isTerminal && options.detachKeys !== undefined;
-  using _signals = passSignals(interrupts, {
-    name: processName(request.container, request.exec ?? request.container),
-    send: (signal) => (signal === SIGHUP && canLeave() ? onHangUp() : attachment.signal(signal)),
-    leave() {
-      leave("cut", "given up after four signals");
-      attachment.disconnect(); // the agent may be silent
-    },
-  });
+  // Until a connection is open nothing has been requested, and a signal ends the command.
+  let signals: Disposable | undefined;
+  const passTo = () =>
+    passSignals(interrupts, {
+      name: processName(request.container, request.exec ?? request.container),
+      send: (signal) => (signal === SIGHUP && canLeave() ? onHangUp() : attachment.signal(signal)),
+      leave(why) {
+        leave("cut", why);
+        attachment.disconnect(); // the agent may be silent
+      },
+    });
   try {
     const attached = await attachment.attached;
     isTerminal = attached.terminal;
@@ -124,6 +130,8 @@ export async function serveStreams(
     // The cursor may be behind a prompt.
     if (isTerminal && process.stderr.isTTY) process.stderr.write("\n");
     throw leftProcess(error, attachment, options);
+  } finally {
+    signals?.[Symbol.dispose]();
   }
 }
 

@@ -76,10 +76,15 @@ async function logs(container: string | undefined, flags: LogsFlags): Promise<vo
 async function printLog(address: string, flags: LogsFlags): Promise<void> {
   using interrupts = new Interrupts();
   const stop = new AbortController();
-  interrupts.handle(() => stop.abort());
-  const quiet = flags.follow ? undefined : setTimeout(() => stop.abort(), QUIET_MS);
+  let quiet: NodeJS.Timeout | undefined;
+  const opened = () => {
+    interrupts.handle(() => stop.abort());
+    if (!flags.follow) quiet = setTimeout(() => stop.abort(), QUIET_MS);
+  };
+  const lines = guestLog(address, AbortSignal.any([stop.signal, interrupts.signal]), opened);
   try {
-    for await (const line of guestLog(address, stop.signal)) {
+    for (let next = await interrupts.during(lines.next()); !next.done; next = await lines.next()) {
+      const line = next.value;
       quiet?.refresh();
       await print(`${formatLine(line, flags)}\n`);
     }

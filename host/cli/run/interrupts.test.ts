@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { Interrupted, Interrupts } from "./interrupts.ts";
 
 test("a signal aborts the work in progress with the exit code that shells expect", async () => {
@@ -28,6 +28,25 @@ test("passes signals to the handler with their count, including an earlier one",
     [constants.signals.SIGINT, 1],
     [constants.signals.SIGTERM, 2],
   ]);
+});
+
+test("a minute after a SIGTERM the handler gives up, but not after a ^C or once disposed", () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const afterMinute = (signal: "SIGINT" | "SIGTERM" | "SIGHUP", isDisposed = false) => {
+    using interrupts = new Interrupts();
+    const seen: number[] = [];
+    process.emit(signal);
+    interrupts.handle((_, times) => seen.push(times));
+    vi.advanceTimersByTime(59_000);
+    if (isDisposed) interrupts[Symbol.dispose]();
+    vi.advanceTimersByTime(1000);
+    return seen;
+  };
+  expect(afterMinute("SIGTERM")).toEqual([1, Number.POSITIVE_INFINITY]);
+  expect(afterMinute("SIGHUP")).toEqual([1, Number.POSITIVE_INFINITY]);
+  expect(afterMinute("SIGTERM", true)).toEqual([1]);
+  expect(afterMinute("SIGINT")).toEqual([1]);
 });
 
 test("disposal removes all signal listeners", () => {

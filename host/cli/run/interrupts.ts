@@ -7,6 +7,12 @@ type Caught = (typeof SIGNALS)[number];
 /** Number of the signal that leaves an agent that doesn't answer. */
 export const LEAVE_AT = 4;
 
+/**
+ * Milliseconds after SIGTERM or SIGHUP, which programs send once, in which the container can end and be removed. Then an
+ * agent doesn't answer.
+ */
+const GIVE_UP_MS = 60_000;
+
 /** Thrown when a signal ends the command; `exitCode` is the one that shells expect. */
 export class Interrupted extends CliError {
   constructor(name: Caught) {
@@ -16,13 +22,14 @@ export class Interrupted extends CliError {
 
 /**
  * Handles SIGINT, SIGTERM and SIGHUP of this process: they abort `signal`, or go to the `handle` callback once one is
- * set.
+ * set. A minute after a SIGTERM or SIGHUP the callback is called once more, with an infinite count.
  */
 export class Interrupts implements Disposable {
   readonly #abort = new AbortController();
   readonly #listeners = new Map<Caught, () => void>();
   #handler: ((signal: number, times: number) => void) | undefined;
   #times = 0;
+  #givingUp: NodeJS.Timeout | undefined;
   #last = 0;
 
   constructor() {
@@ -66,6 +73,7 @@ export class Interrupts implements Disposable {
   /** Handles no more signals, unless the user has given up: then the command only ends, and says how. */
   [Symbol.dispose](): void {
     this.#handler = () => undefined;
+    clearTimeout(this.#givingUp);
     if (this.#times >= LEAVE_AT) return;
     for (const [name, listener] of this.#listeners) process.off(name, listener);
   }
@@ -73,6 +81,9 @@ export class Interrupts implements Disposable {
   #caught(name: Caught): void {
     this.#times += 1;
     this.#last = constants.signals[name];
+    if (name !== "SIGINT") {
+      this.#givingUp ??= setTimeout(() => this.#handler?.(this.#last, Number.POSITIVE_INFINITY), GIVE_UP_MS).unref();
+    }
     if (this.#handler === undefined) this.#abort.abort(new Interrupted(name));
     else this.#handler(this.#last, this.#times);
   }

@@ -16,19 +16,19 @@ export interface SignalTarget {
   /** The process, in messages to the user. */
   readonly name: string;
   send(signal: number): void;
-  /** Gives up on the process. */
-  leave(): void;
+  /** Gives up on the process, for this reason. */
+  leave(why: string): void;
 }
 
 /**
  * Passes signals to guestctl on to a process until disposed: from the second on as SIGKILL, which also follows 10 s after
- * a SIGTERM or SIGHUP. The fourth one gives up. A ^C without effect prints a hint.
+ * a SIGTERM or SIGHUP. The fourth one gives up, as a minute without an end does after those two. A ^C without effect prints a hint.
  */
 export function passSignals(interrupts: Interrupts, { name, send, leave }: SignalTarget): Disposable {
   let timer: NodeJS.Timeout | undefined;
   const hint = () => process.stderr.write(`guestctl: ${name} still runs after ^C; press it again to kill it\n`);
   interrupts.handle((signal, times) => {
-    send(times >= KILL_AT ? SIGKILL : signal);
+    if (Number.isFinite(times)) send(times >= KILL_AT ? SIGKILL : signal);
     leaveAtLast(times, leave);
     clearTimeout(timer);
     if (times >= KILL_AT) return;
@@ -37,9 +37,9 @@ export function passSignals(interrupts: Interrupts, { name, send, leave }: Signa
   return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
-/** Calls `leave` at the fourth signal, whatever the agent does. */
-export function leaveAtLast(times: number, leave: () => void): void {
-  if (times >= LEAVE_AT) leave();
+/** Calls `leave` at the fourth signal, or when time is up, whatever the agent does. */
+export function leaveAtLast(times: number, leave: (why: string) => void): void {
+  if (times >= LEAVE_AT) leave(times === LEAVE_AT ? "given up after four signals" : "given up, as nothing answered");
 }
 
 /** Names a process in messages: a container's first process is the container. */

@@ -60,6 +60,8 @@ export interface AttachOptions extends Pick<DialOptions, "dialVsock"> {
   onTime?(name: OutputName, time: Date): void;
   /** Called when a connection is lost and the next attempt follows. */
   onDisconnect?(reason: string): void;
+  /** Called for each connection once it is open, before the request is sent. */
+  onDial?(): void;
   /** Called for each connection, once the agent has answered. */
   onConnect?(): void;
   /** Connects to the address. Default: `dial`. */

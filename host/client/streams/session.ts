@@ -135,6 +135,7 @@ export class Session {
       },
     );
     this.#socket = socket;
+    options.onDial?.();
     socket.on("error", () => undefined); // reading reports it, writing may fail first
     this.#attach();
     using alive = new KeepAlive(socket, () => this.#hello !== undefined && !socket.isPaused());
