@@ -45,6 +45,8 @@ export const COMMAND_OPTIONS: Readonly<Record<string, SupportTable>> = {
   cp: { "-a, --archive": same, "-L, --follow-link": same, "-q, --quiet": same },
   start: {
     "-a, --attach": no("guestctl start, then guestctl logs -f"),
+    "--checkpoint": no("guestctl fork and guestctl run --template start from a snapshot"),
+    "--checkpoint-dir": no("guestctl fork and guestctl run --template start from a snapshot"),
     "--detach-keys": no("guestctl start, then guestctl attach"),
     "-i, --interactive": no("containers that start again have no stdin"),
   },
@@ -103,5 +105,9 @@ export const COMMAND_OPTIONS: Readonly<Record<string, SupportTable>> = {
   save: { "-o, --output": same, "--platform": no("images are those of the host's platform") },
   load: { "-i, --input": same, "-q, --quiet": same, "--platform": no("images of the host's platform are loaded") },
   export: { "-o, --output": same },
-  rmi: { "-f, --force": same, "--no-prune": no("images have no parents") },
+  rmi: {
+    "--platform": no("the store has images of this machine only"),
+    "-f, --force": same,
+    "--no-prune": no("images have no parents"),
+  },
 };

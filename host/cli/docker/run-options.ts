@@ -6,6 +6,7 @@ const DISKS = "guests have no limits of disks";
 const HEALTH = "watch from outside, such as by guestctl exec";
 const CARD = "the guest's network card is chosen by --network user or tap";
 const DEVICES = "a guest has none of the host's devices";
+const WINDOWS = "it is for containers of Windows";
 const OWN = "each container has its own";
 const LOGS = "output is kept by guestctl: guestctl logs";
 
@@ -21,6 +22,8 @@ export const RUN_OPTIONS: SupportTable = {
   "--cgroup-parent": no(MACHINE),
   "--cgroupns": no(OWN),
   "--cidfile": no("the id is --name, or what -d prints"),
+  "--cpu-count": no(WINDOWS),
+  "--cpu-percent": no(WINDOWS),
   "--cpu-period": no("use --cpus"),
   "--cpu-quota": no("use --cpus"),
   "--cpu-rt-period": no("use --cpus"),
@@ -58,10 +61,13 @@ export const RUN_OPTIONS: SupportTable = {
   "-h, --hostname": as("`--hostname`; `-h` is help"),
   "--init": same,
   "-i, --interactive": same,
+  "--io-maxbandwidth": no(WINDOWS),
+  "--io-maxiops": no(WINDOWS),
   "--ip": no(CARD),
   "--ip6": no(CARD),
   "--ipc": no(OWN),
   "--isolation": no("containers are in guests: virtual machines"),
+  "--kernel-memory": no("use --memory"),
   "-l, --label": same,
   "--label-file": no("use --label"),
   "--link": no("containers of one guest share its network: run --guest"),
@@ -102,6 +108,7 @@ export const RUN_OPTIONS: SupportTable = {
   "--tmpfs": same,
   "-t, --tty": same,
   "--ulimit": same,
+  "--use-api-socket": no("a guest has none of the host's sockets"),
   "-u, --user": same,
   "--userns": no("root in a container is none on the host"),
   "--uts": no(OWN),

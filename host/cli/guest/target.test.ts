@@ -90,6 +90,11 @@ test("only commands that accept ended containers find one", () => {
   store.processes.end("one", { container: "web", exec: "web" }, { code: 3, at: "" });
   expect(() => findContainer(store, {}, "web")).toThrow("container web: not running; it ended with exit code 3");
   expect(findAnyContainer(store, {}, "web").record?.ended?.code).toBe(3);
+  add("two", "job");
+  const [record] = store.processes.list("two").filter(({ container }) => container === "job");
+  store.processes.write("two", { ...(record ?? expect.fail("no record")), request: {} });
+  store.processes.end("two", { container: "job", exec: "job" }, { code: 0, at: "" });
+  expect(() => findContainer(store, {}, "job")).toThrow("exit code 0; guestctl start job runs it again");
 });
 
 test("finds a dead guest only by its name, and only where that is allowed", () => {

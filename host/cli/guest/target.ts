@@ -62,7 +62,9 @@ export function findContainer(
   const target = findAnyContainer(store, flags, text, match);
   const ended = target.record?.ended;
   if (ended === undefined) return target;
-  throw new CliError(`container ${target.container}: not running; it ended with exit code ${ended.code}`);
+  const { container, record } = target;
+  const remedy = record?.request === undefined ? "" : `; guestctl start ${container} runs it again`;
+  throw new CliError(`container ${container}: not running; it ended with exit code ${ended.code}${remedy}`);
 }
 
 /**

@@ -14,6 +14,10 @@ export const createInput = z.strictObject({
     .min(1)
     .optional()
     .describe("Words of its first process, whose output sandbox_logs returns; by default one that only waits"),
+  init: z
+    .boolean()
+    .optional()
+    .describe("With command: run it below an init, which passes signals on and reaps orphans; by default no"),
   memory_mib: wholeNumber(128, 1 << 20, "Memory in MiB; by default 512").optional(),
   cpus: wholeNumber(1, 512, "Processors; by default 1").optional(),
   network: z.enum(["none", "user"]).default("none").describe("user: outgoing connections, if the user has allowed it"),

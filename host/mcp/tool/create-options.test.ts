@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { temporaryDirectory } from "../../../image/testing/tree.ts";
 import type { McpOptions } from "../mcp-options.ts";
+import { createInput } from "./create-input.ts";
 import { createOptions } from "./create-options.ts";
 
 const allowed: McpOptions = {
@@ -19,6 +20,13 @@ test("without a wish, a sandbox is small, has limits, no network and the first i
       timeoutMs: 60_000,
     },
   });
+});
+
+test("a command runs below an init if the client asks for one", () => {
+  const command = { ...input, command: ["server"] };
+  expect(createOptions({ ...command, init: true }, allowed).options).toMatchObject({ command: ["server"], init: true });
+  expect(createOptions({ ...command, init: false }, allowed).options).not.toHaveProperty("init");
+  expect(createInput.safeParse({ timeoutMs: 1 }).error?.issues).toMatchObject([{ keys: ["timeoutMs"] }]);
 });
 
 test("a container at an agent has the same limits itself", () => {

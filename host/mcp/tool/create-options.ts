@@ -19,7 +19,7 @@ export function createOptions(
   input: CreateInput,
   allowed: McpOptions,
 ): { readonly image: string; readonly options: CreateOptions } {
-  const { name, command, env, user, network, mounts = [], timeout_seconds } = input;
+  const { name, command, init, env, user, network, mounts = [], timeout_seconds } = input;
   if (network === "user" && !allowed.network) throw denied("the user has allowed no network", "--network user");
   const image = allowedImage(input.image, allowed);
   const volumes = mounts.map((mount) => volumeOf(mount, allowed));
@@ -36,6 +36,7 @@ export function createOptions(
       ...size,
       ...(allowed.agent === undefined && { network }),
       ...(command !== undefined && { command }),
+      ...(init && { init }),
       ...(env !== undefined && { env }),
       ...(user !== undefined && { user }),
       ...(volumes.length > 0 && { volumes }),
