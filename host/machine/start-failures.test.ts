@@ -13,6 +13,7 @@ let directory = "";
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), "start-failures-"));
   writeFileSync(join(directory, "text"), "no kernel\n");
+  writeFileSync(join(directory, "empty"), "");
   writeFileSync(join(directory, "disk"), "");
   truncateSync(join(directory, "disk"), 1 << 20);
 });
@@ -37,6 +38,10 @@ const cases: readonly (readonly [string, () => Promise<string>, RegExp])[] = [
     () => qemu("-kernel", join(directory, "text")),
     /no Linux kernel \(bzImage\); choose another$/,
   ],
+  ["an empty kernel", () => qemu("-kernel", join(directory, "empty")), /no Linux kernel \(bzImage\); choose another$/],
+  ["a folder as kernel", () => qemu("-kernel", directory), /no Linux kernel \(bzImage\); choose another$/],
+  ["a program as kernel", () => qemu("-kernel", "/bin/sh"), /no Linux kernel \(bzImage\); choose another$/],
+  ["no firmware", () => qemu("-bios", "nosuch.bin"), /; QEMU's firmware files are missing; run \.\/guestctl setup$/],
   [
     "no kernel",
     () => qemu("-kernel", join(directory, "none")),
@@ -92,6 +97,7 @@ test.each([
     "./qemu: error while loading shared libraries: libpixman-1.so.0: cannot open shared object file",
     /install the package/,
   ],
+  ["qemu: error reading initrd /x: Failed to open file: open() failed: Permission denied", /this user may read it/],
   ["source is not a directory", /share a folder/],
   ["can't read /proc/sys/fs/file-max", /mount -t proc proc \/proc/],
   ["Could not create '/var/run/virtiofsd/.tmp.u.sock.pid': Permission denied", /needs root/],

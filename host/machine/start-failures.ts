@@ -17,8 +17,11 @@ const REMEDIES: readonly (readonly [says: RegExp, remedy: string])[] = [
   [/setpriv: failed to execute \S+: (No such file|Not a directory)/, SETUP],
   [/setpriv: failed to execute \S+: Permission denied/, "make it executable for this user (chmod +x)"],
   [/setpriv: failed to execute \S+: Exec format error/, `it is for another architecture; ${SETUP}`],
-  [/invalid kernel header|could not load kernel/, "it is no Linux kernel (bzImage); choose another"],
-  [/could not open kernel file/, UNREADABLE],
+  [
+    /invalid kernel header|could not load kernel|without PVH ELF Note/,
+    "it is no Linux kernel (bzImage); choose another",
+  ],
+  [/could not open kernel file|error reading initrd|Error opening logfile/, UNREADABLE],
   [/could not load (PC )?BIOS|failed to find romfile/i, `QEMU's firmware files are missing; ${SETUP}`],
   [
     /Failed to get "write" lock|Is another process using the image/,
