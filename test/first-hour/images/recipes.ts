@@ -37,7 +37,7 @@ echo 'deb-src http://deb.debian.org/debian bookworm main' >/etc/apt/sources.list
 apt-get -q update
 apt-get -q install --yes --no-install-recommends gcc libc6-dev bzip2
 apt-get -q source --download-only postgresql-15=$(dpkg-query -W -f '\${Version}' postgresql-15)
-apt-get -q download postgresql-server-dev-15
+apt-get -q download postgresql-server-dev-15=$(dpkg-query -W -f '\${Version}' postgresql-15)
 dpkg --extract postgresql-server-dev-15_*.deb dev
 mkdir -p /srv
 tar -xf postgresql-15_*.orig.tar.bz2 --wildcards --strip-components=3 -C /srv '*/src/test/regress/*'

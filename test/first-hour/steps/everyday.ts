@@ -11,9 +11,12 @@ guestctl ps --filter label=why=hour --format '{{.Container}} {{.State}}'`,
   },
   {
     name: "`guestctl exec -it day sh`, in a terminal",
-    shows: "a shell with a terminal of the terminal's size",
-    script: `printf 'stty size; tty; exit 5\\n' | script -qec 'stty rows 40 cols 90; guestctl exec -it day sh' /dev/null | tr -d '\\r' | grep -e '^40 ' -e '^/dev' || true`,
-    prints: "40 90\n/dev/pts/0\n",
+    shows: "a shell with a terminal of this one's size, and its exit code",
+    script: `status=0
+printf 'stty size; tty; exit 5\\n' | script -qec 'stty rows 40 cols 90; guestctl exec -it day sh' /dev/null >typed || status=$?
+tr -d '\\r' <typed | grep -o -e '40 90$' -e '/dev/pts/[0-9]*$'
+echo $status`,
+    prints: "40 90\n/dev/pts/0\n5\n",
   },
   {
     name: "`guestctl stats --json day`",
