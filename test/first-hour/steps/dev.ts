@@ -1,7 +1,7 @@
 import type { HourStep } from "../step.ts";
 
 /** A program of 40 files, whose functions call each other. */
-const PROJECT = `mkdir -p project && cd project
+const PROJECT = `rm -rf project tree clone && mkdir project && cd project
 for n in $(seq 40); do
   echo "int f$((n + 1))(int); int f$n(int x) { return f$((n + 1))(x * 3 + $n) % 1000003; }" >f$n.c
 done
