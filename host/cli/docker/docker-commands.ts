@@ -44,7 +44,7 @@ export const DOCKER_COMMANDS: SupportTable = {
   push: no(REGISTRY),
   rename: no("a container's name is for its life: guestctl run --name"),
   restart: same,
-  rm: same,
+  rm: as("kills running containers, with or without `-f`"),
   rmi: same,
   run: same,
   save: same,
