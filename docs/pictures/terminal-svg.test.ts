@@ -14,9 +14,9 @@ it("a recording shows its lines in order, wrapped and escaped", () => {
     svg.matchAll(/<text class="(\w+)" x="18" y="(\d+)" style="animation-delay:([\d.]+)s">(.*?)</g),
   );
   expect(texts.map(([, ...parts]) => parts)).toEqual([
-    ["command", "14", "0.00", "$ ls &lt;a&gt; &amp; b"],
-    ["output", "34", "1.23", "x".repeat(100)],
-    ["output", "54", "1.23", "x"],
+    ["command", "32", "0.00", "$ ls &lt;a&gt; &amp; b"],
+    ["output", "52", "1.23", "x".repeat(100)],
+    ["output", "72", "1.23", "x"],
   ]);
   expect(svg).toContain('height="96"');
 });
@@ -25,7 +25,7 @@ it("a recording of more lines than the terminal has scrolls with each of them", 
   const lines = [0, 1, 2, 4].map((at) => ({ at, text: `${at}`, kind: "output" as const }));
   const svg = terminalSvg(lines, "four lines", { height: 2 });
   expect(svg).toContain('height="76"');
-  expect(svg).toContain("g { animation: scroll 4.00s step-end forwards }");
+  expect(svg).toContain(".rows { animation: scroll 4.00s step-end forwards }");
   expect(svg).toContain("{ 50.000% { transform: translateY(-20px) } 100.000% { transform: translateY(-40px) } }");
   expect(terminalSvg(lines, "four lines")).not.toContain("scroll");
 });

@@ -23,7 +23,7 @@ export function terminalSvg(
   const shown = Math.min(rows.length, options.height ?? rows.length);
   const [width, height] = [Math.ceil(COLUMNS * CHARACTER) + 2 * MARGIN, shown * LINE + 2 * MARGIN];
   const texts = rows.map(({ at, text, kind }, row) => {
-    const y = row * LINE + 14;
+    const y = MARGIN + row * LINE + 14;
     return `<text class="${kind}" x="${MARGIN}" y="${y}" style="animation-delay:${at.toFixed(2)}s">${escapeXml(text)}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
@@ -33,13 +33,14 @@ text { font: 14px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; 
 .output { fill: #e6edf3 }
 .command { fill: #7ee787 }
 @keyframes appear { to { opacity: 1 } }
+@media (prefers-reduced-motion: reduce) { text { opacity: 1; animation: none } }
 ${scrolling(rows, shown)}
-@media (prefers-reduced-motion: reduce) { text, g { opacity: 1; animation-duration: 1ms !important; animation-delay: 0s !important } }
 </style>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
-<svg y="${MARGIN}" width="100%" height="${shown * LINE}"><g>
+<clipPath id="shown"><rect y="${MARGIN}" width="${width}" height="${shown * LINE}"/></clipPath>
+<g clip-path="url(#shown)"><g class="rows">
 ${texts.join("\n")}
-</g></svg>
+</g></g>
 </svg>
 `;
 }
@@ -48,10 +49,12 @@ ${texts.join("\n")}
 function scrolling(rows: readonly RecordedLine[], shown: number): string {
   const end = rows.at(-1)?.at ?? 0;
   if (rows.length === shown || end === 0) return "";
-  const steps = rows.slice(shown).map(({ at }, index) => {
-    return `${((at / end) * 100).toFixed(3)}% { transform: translateY(${-(index + 1) * LINE}px) }`;
-  });
-  return `g { animation: scroll ${end.toFixed(2)}s step-end forwards }\n@keyframes scroll { ${steps.join(" ")} }`;
+  const moved = (count: number) => `{ transform: translateY(${-count * LINE}px) }`;
+  const steps = new Map(rows.slice(shown).map(({ at }, index) => [((at / end) * 100).toFixed(3), moved(index + 1)]));
+  const frames = Array.from(steps, ([percent, style]) => `${percent}% ${style}`).join(" ");
+  return `.rows { animation: scroll ${end.toFixed(2)}s step-end forwards }
+@keyframes scroll { ${frames} }
+@media (prefers-reduced-motion: reduce) { .rows { animation: none; transform: translateY(${-(rows.length - shown) * LINE}px) } }`;
 }
 
 function wrap(line: RecordedLine): RecordedLine[] {
