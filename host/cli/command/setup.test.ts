@@ -125,7 +125,8 @@ test("setup --remove removes images, disks and templates of the user's cache, to
   for (const name of ["images", "layers", "roots", "templates", "mine"])
     mkdirSync(join(ofUser, name), { recursive: true });
   const guest = { name: "dev", address: "unix:///none", logAddress: "unix:///none", accelerator: "none", cpus: 1 };
-  const store = new StateStore(join(folder.path, `guestd-${process.geteuid?.()}`));
+  const state = join(folder.path, `guestd-${process.geteuid?.()}`);
+  const store = new StateStore(state);
   store.claim("dev");
   store.writeGuest({
     ...guest,
@@ -138,6 +139,7 @@ test("setup --remove removes images, disks and templates of the user's cache, to
   store.removeGuest("dev");
   expect(await remove(env)).toEqual({ said: removedFrom(`${cache} and ${ofUser}`), left: undefined });
   expect(readdirSync(ofUser)).toEqual(["mine"]);
+  expect(existsSync(state)).toBe(false);
 });
 
 const NOBODY = 65_534;

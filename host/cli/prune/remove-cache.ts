@@ -22,7 +22,7 @@ export function isKept(name: string): boolean {
   return KEPT.includes(name) || OF_CONTAINERS.includes(name) || NUMBERED.test(name);
 }
 
-/** Removes everything that guestd keeps in its caches. Returns their folders. Throws CliError while guests run. */
+/** Removes everything that guestd keeps in its caches, and its records. Returns the caches. Throws CliError while guests run. */
 export async function removeCache(store: StateStore): Promise<readonly string[]> {
   const guests = store.guests().map(({ name }) => name);
   if (guests.length > 0) {
@@ -36,6 +36,8 @@ export async function removeCache(store: StateStore): Promise<readonly string[]>
     throw new CliError(`setup: ${directory}: guestd didn't create this folder (no ${CACHE_TAG} of its own); ${remedy}`);
   }
   await removeFrom(directory, kept);
+  // Records of ended guests name what is removed here.
+  await rm(store.root, { recursive: true, force: true });
   if (ofUser === directory) return [directory];
   const data = await keptIn(ofUser, (name) => OF_CONTAINERS.includes(name));
   await removeFrom(ofUser, data);
