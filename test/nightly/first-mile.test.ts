@@ -11,9 +11,10 @@ import { whyNoDebianRoot } from "./testing/why-no-debian-root.ts";
 
 /** Seconds after which a command is killed. */
 const LIMIT = 1200;
-const why = whyNoDebianRoot();
+const reason = whyNoDebianRoot();
+const why = reason === undefined ? "" : ` (skipped: ${reason})`;
 
-describe.skipIf(why !== "")(`the first mile of an ordinary user on a new Debian 12${why}`, () => {
+describe.skipIf(reason !== undefined)(`the first mile of an ordinary user on a new Debian 12${why}`, () => {
   let directory = "";
 
   beforeAll(async () => {
