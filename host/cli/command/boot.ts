@@ -57,7 +57,7 @@ export function addBoot(program: Command): void {
       ).choices(ROOTFS_KINDS),
     );
   withGuestFlags(command)
-    .option("-m, --memory <size>", "the same as --vm-memory", mebibytes)
+    .addOption(new Option("-m, --memory <size>", "the same as --vm-memory").argParser(mebibytes).conflicts("vmMemory"))
     .option("-V, --verbose", "show the guest's console on stderr")
     .addHelpText("after", HELP)
     .action(({ memory, ...flags }: BootFlags) => boot(memory === undefined ? flags : { vmMemory: memory, ...flags }));
