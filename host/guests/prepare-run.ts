@@ -4,7 +4,7 @@ import type { grpc } from "../../proto/gen/messages.js";
 import { blockRootOf, knownBlockRoot } from "../block-root/block-root.ts";
 import { discardLayer, type Layer, type LayerRequest, LayerStore } from "../block-root/layer-store.ts";
 import { type AgentClient, presentClient } from "../client/agent-client.ts";
-import { imageSpec, type RootfsPlace, type RunOptions } from "../image/image-config.ts";
+import { imageSpec, processSpec, type RootfsPlace, type RunOptions } from "../image/image-config.ts";
 import { waitForUnlock } from "../machine/wait-for-unlock.ts";
 import { OperationError } from "../operation-error.ts";
 import { guestRootStorage } from "../sandbox/guest-root.ts";
@@ -66,6 +66,13 @@ export interface RunFiles {
   readonly layer?: LayerRequest | undefined;
   /** The container's memory limit in bytes, which bounds what it writes to the guest's memory. */
   readonly memory?: number | undefined;
+  /** The container's options, which are checked as soon as the image is there: before a guest is booted, or meanwhile. */
+  readonly options?: RunOptions | undefined;
+}
+
+/** Throws ImageError if the image has no such user, or no command. */
+function checkOptions({ options }: RunFiles, config: Image["config"], users: string): void {
+  if (options !== undefined) processSpec(config, users, options);
 }
 
 /** Path that doesn't exist on the host; stands for a root file system that guestctl can't see. */
@@ -97,17 +104,23 @@ export async function prepareInOwnGuest(
 async function sharedFilesInOwnGuest(
   claim: GuestClaim,
   container: string,
-  { image, volumes }: RunFiles,
+  wanted: RunFiles,
   options: OwnGuestOptions,
 ): Promise<RunParts & { readonly guest: SandboxGuest }> {
+  const { image, volumes } = wanted;
   const folder = await makeSharedFolder();
   claim.undo.defer(() => folder.remove());
   const own = image === GUEST_ROOT;
   const rootfs = own ? guestRootPlace(container) : rootfsPlace(folder.directory, container);
-  const unpack = (signal: AbortSignal) =>
-    own
-      ? moveInVolumes(folder.directory, container, volumes).then(() => ({ config: {} }))
-      : unpackRootfs(image, folder.directory, container, { volumes, signal });
+  const unpack = async (signal: AbortSignal) => {
+    if (own) {
+      await moveInVolumes(folder.directory, container, volumes);
+      return { config: {} };
+    }
+    const unpacked = await unpackRootfs(image, folder.directory, container, { volumes, signal });
+    checkOptions(wanted, unpacked.config, rootfs.host);
+    return unpacked;
+  };
   const { guest, files } = await bootWhile(claim, options, unpack, folder);
   if (!own) openRootfs(folder.directory, container);
   const mounts = openVolumes(folder.directory, container, volumes);
@@ -117,9 +130,10 @@ async function sharedFilesInOwnGuest(
 async function blockFilesInOwnGuest(
   claim: GuestClaim,
   container: string,
-  { image, volumes, memory: memoryLimit, layer: request }: RunFiles,
+  wanted: RunFiles,
   options: OwnGuestOptions,
 ): Promise<RunParts & { readonly guest: SandboxGuest }> {
+  const { image, volumes, memory: memoryLimit, layer: request } = wanted;
   const user = options.name;
   const folder = volumes.length === 0 ? undefined : await makeSharedFolder();
   claim.undo.defer(() => folder?.remove());
@@ -129,8 +143,13 @@ async function blockFilesInOwnGuest(
   if (layer !== undefined) await waitForUnlock(layer.disk.file, options.signal);
   const known = image === GUEST_ROOT ? undefined : await knownBlockRoot(image, { user, signal: options.signal });
   claim.undo.use(known);
-  const make = async (signal: AbortSignal) =>
-    image === GUEST_ROOT || known !== undefined ? known : claim.undo.use(await blockRootOf(image, { user, signal }));
+  if (known !== undefined) checkOptions(wanted, known.config, known.root.users);
+  const make = async (signal: AbortSignal) => {
+    if (image === GUEST_ROOT || known !== undefined) return known;
+    const made = claim.undo.use(await blockRootOf(image, { user, signal }));
+    checkOptions(wanted, made.config, made.root.users);
+    return made;
+  };
   // There from the start, so that the container does not wait until the guest has found a new disk.
   const disks = known === undefined ? [] : [diskOf(known.root)];
   const writable = layer === undefined ? [] : [layer.disk];
@@ -185,9 +204,10 @@ export async function prepareInGuest(
 async function prepareBlockInGuest(
   guest: GuestRecord,
   container: string,
-  { image, volumes, memory: memoryLimit, layer: request }: RunFiles,
+  wanted: RunFiles,
   signal: AbortSignal,
 ): Promise<PreparedRun> {
+  const { image, volumes, memory: memoryLimit, layer: request } = wanted;
   await using undo = new AsyncDisposableStack();
   const mounts = volumes.length === 0 ? [] : await volumesInGuest(guest, container, volumes, undo);
   const parts = image === GUEST_ROOT ? guestRootParts(container) : await plugIn(image);
@@ -202,6 +222,7 @@ async function prepareBlockInGuest(
 
   async function plugIn(source: RootfsSource): Promise<RunParts> {
     const root = undo.use(await blockRootOf(source, { user: guest.name, signal }));
+    checkOptions(wanted, root.config, root.root.users);
     const layer = await openLayer(request);
     let isReached = false;
     undo.defer(async () => {

@@ -8,6 +8,7 @@ import {
   prepareInGuest,
   prepareInOwnGuest,
 } from "../../guests/prepare-run.ts";
+import type { RunOptions } from "../../image/image-config.ts";
 import { type ChosenImage, chooseImage, type ImageSource, isPath } from "../../image-store/choose-image.ts";
 import type { StateStore } from "../../state/state-store.ts";
 import { guestConsole, guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
@@ -49,12 +50,13 @@ export async function runOnce(store: StateStore, request: RunRequest, turn: RunT
   using chosen = hasImage(flags)
     ? await interrupts.during(chooseImage(imageSource(id, words, flags, interrupts, status)))
     : undefined;
-  await using prepared = await interrupts.during(prepare(store, turn, chosen, flags, status));
   const [image = "", ...rest] = hasImage(flags) ? words : ["", ...words];
+  const options = runOptions(rest, flags);
+  await using prepared = await interrupts.during(prepare(store, turn, chosen, { ...request, options }, status));
   return await runContainer(store, prepared, {
     id,
     image,
-    options: runOptions(rest, flags),
+    options,
     flags,
     interrupts,
     ...(isAgain ? { isAgain } : {}),
@@ -119,7 +121,7 @@ async function prepare(
   store: StateStore,
   { id, interrupts, isAgain }: RunTurn,
   chosen: ChosenImage | undefined,
-  flags: RunFlags,
+  { flags, options }: RunRequest & { readonly options: RunOptions },
   status: StatusLine,
 ): Promise<PreparedRun> {
   const { address, rootfs, imageName } = flags;
@@ -133,6 +135,7 @@ async function prepare(
     volumes: volumesOf(flags),
     rootfs: flags.template === undefined ? rootfsKind(flags) : "block",
     layer: layerRequest(store, id, flags),
+    options,
   } as const;
   const unpacking = flags.guestRoot ? [] : [`unpacking ${text}`];
   status.show(`${[...unpacking, ...(flags.guest === undefined ? ["booting a guest"] : [])].join(" and ")} …`);

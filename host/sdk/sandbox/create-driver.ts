@@ -95,7 +95,7 @@ async function prepare(
   const known = Object.fromEntries(Object.entries(machine).filter(([, value]) => value !== undefined));
   try {
     const layer = { size: DEFAULT_LAYER_BYTES, record: store.processes.file(name, { container: name, exec: name }) };
-    const files = { image: source, volumes: mounted, layer, ...rootfsOf(options) };
+    const files = { image: source, volumes: mounted, layer, options: runOptions(options, true), ...rootfsOf(options) };
     const guest = {
       ...(snapshot === undefined ? {} : { snapshot }),
       name,
