@@ -128,7 +128,7 @@ async function unmountLayers(kernel: Kernel, storage: PlacedStorage, places: Pla
   }
   await attempt(unmountLayer(kernel, places.upper));
   if (errors.length > 0) throw errors[0];
-  // In a writable layer in memory is whatever the container left.
+  // A writable layer in memory still has the container's files.
   await removeContained(kernel, guestRoot(storage.container), places.upper);
   kernel.files.removeTree(places.base);
   try {

@@ -3,11 +3,11 @@ import { stat, truncate } from "node:fs/promises";
 import { promisify } from "node:util";
 import { findProgram } from "../machine/programs.ts";
 
-/** The folder may be missing from the PATH of ordinary users. */
+/** The PATH of ordinary users may lack these. */
 const PLACES = ["/usr/sbin", "/sbin"];
-/** By this label the agent knows a file system of guestd's, and does not make another. */
+/** The agent keeps a file system with this label, and makes none itself. */
 const LABEL = "guestd";
-/** Every version of mkfs.ext4 makes the same for the guest's kernel, whatever this machine's defaults are. */
+/** All that the file system may have, so that this machine's defaults, which may be too new for the guest, don't count. */
 const FEATURES = [
   ...["none", "has_journal", "extent", "64bit", "flex_bg", "metadata_csum", "dir_index", "filetype", "ext_attr"],
   ...["extra_isize", "huge_file", "large_file", "dir_nlink", "sparse_super"],
@@ -15,8 +15,8 @@ const FEATURES = [
 const LIMIT_MS = 60_000;
 
 /**
- * Makes an empty ext4 in an empty sparse file, which keeps its holes, if this machine can. Otherwise the file stays empty, and
- * the agent makes the file system: without KVM, that takes most of the time in which it creates a container.
+ * Makes an empty ext4 in an empty sparse file, and fills no holes. If this machine can't, the file stays empty and the agent
+ * makes the file system, which without KVM takes longer than all else in creating a container.
  */
 export async function makeFileSystem(file: string, program = findProgram("mkfs.ext4", PLACES)): Promise<void> {
   if (program === undefined) return;

@@ -5,7 +5,8 @@
 #   sh host/setup/setup.sh [guest|demo|release|test] [--dev] [--vsock-device] [--virtiofsd] [--list] [--yes]
 #
 # guest: the needs of a guest that is already built. demo: also those of its build. release: also npm's packages for
-# development. test (default): also the needs of tests, benchmarks and outputs other than guest.img. --dev: clang for the fuzzers, and strace. programs.sh has the list.
+# development. test (default): also the needs of tests, benchmarks and outputs other than guest.img. programs.sh has the
+# list. --dev: also clang for the fuzzers, and strace.
 # --vsock-device: also vhost-device-vsock, without which guests are reached over virtio-serial; test includes it.
 # --virtiofsd: also virtiofsd where cargo has to build it; only guests with a shared folder need it; test includes it.
 # --list: only lists what is missing, and fails if it couldn't be installed.

@@ -23,7 +23,7 @@ const IDLE_REST_PER_MS = 0.4;
 const MAX_IDLE_REST = 400;
 /** Share of a processor below which a guest is idle. */
 const IDLE_SHARE = 0.1;
-/** A watcher's first updates wait for no pause, and the second one for at most a second: two of them give the first rates. */
+/** Updates of a new watcher that wait for no pause. Rates need two, so the second comes after at most FIRST_RATES_MS. */
 const FIRST_UPDATES = 2;
 const FIRST_RATES_MS = 1000;
 /** Longest silence: then a watcher gets an empty update. */
@@ -134,7 +134,7 @@ export class Watching {
       const shortest = Math.min(...[...this.#watchers].map(({ intervalMs }) => intervalMs));
       const idleRest = Math.min(MAX_IDLE_REST, shortest * IDLE_REST_PER_MS);
       const rest = (end - now) * (isIdle(before, snapshot) ? idleRest : REST);
-      // The update of a new watcher came within the pause of the one before: the rest of that is made up for.
+      // An update for a new watcher may cut a pause short; what was left of it is added to the next.
       const owed = Math.max(0, Math.min(this.#restUntil - now, rest));
       this.#restUntil = end + rest + owed;
     }

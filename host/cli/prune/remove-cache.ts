@@ -11,7 +11,7 @@ const KEPT = [
   ...["accelerator.json", "compiled", "debs", "guest", "kernel", "node", "packages", "rego", "runsc"],
   ...["setup.lock", "setup.log", "setup.pid", "tools"],
 ];
-/** Names of what containers and templates have, in the user's cache. */
+/** Names in the user's cache of what containers and templates use. */
 const OF_CONTAINERS = ["images", "layers", "roots", "templates"];
 
 /** Folder in which cargo builds a crate, which stays if the build is interrupted; facts about packages, of any version. */
@@ -22,7 +22,7 @@ export function isKept(name: string): boolean {
   return KEPT.includes(name) || OF_CONTAINERS.includes(name) || NUMBERED.test(name);
 }
 
-/** Removes everything that guestd keeps in its caches, and its records. Returns the caches. Throws CliError while guests run. */
+/** Removes all that guestd keeps in its caches, and its records of guests. Returns the caches. Throws CliError while guests run. */
 export async function removeCache(store: StateStore): Promise<readonly string[]> {
   const guests = store.guests().map(({ name }) => name);
   if (guests.length > 0) {

@@ -8,8 +8,8 @@ type Caught = (typeof SIGNALS)[number];
 export const LEAVE_AT = 4;
 
 /**
- * Milliseconds after SIGTERM or SIGHUP, which programs send once, in which the container can end and be removed. Then an
- * agent doesn't answer.
+ * Milliseconds after a SIGTERM or SIGHUP until guestctl gives up, since programs send only one. An agent that answers has
+ * killed and removed the container long before.
  */
 const GIVE_UP_MS = 60_000;
 
@@ -22,7 +22,7 @@ export class Interrupted extends CliError {
 
 /**
  * Handles SIGINT, SIGTERM and SIGHUP of this process: they abort `signal`, or go to the `handle` callback once one is
- * set. A minute after a SIGTERM or SIGHUP the callback is called once more, with an infinite count.
+ * set. GIVE_UP_MS after a SIGTERM or SIGHUP the callback is called again, with an infinite count.
  */
 export class Interrupts implements Disposable {
   readonly #abort = new AbortController();

@@ -3,7 +3,7 @@ import { CliError } from "../cli-error.ts";
 import { containerStats, limitText } from "../output/container-stats.ts";
 import { sizeText } from "../output/text-table.ts";
 
-/** Returns a line for a killed container, or one of its processes, that had used all the memory it may; undefined for others, or without an answer. */
+/** Returns a line if the container has reached its memory limit; undefined if it hasn't, or the agent doesn't answer. */
 export async function memoryHint(client: Pick<AgentClient, "agent">, id: string): Promise<string | undefined> {
   const stats = await containerStats(client, id).catch(() => undefined);
   const { failcnt = 0, limit = 0 } = stats?.memory_stats?.usage ?? {};
@@ -11,7 +11,7 @@ export async function memoryHint(client: Pick<AgentClient, "agent">, id: string)
   return `container ${id}: killed after it had reached its memory limit of ${limitText(limit)}; raise --memory`;
 }
 
-/** Throws CliError if the container uses more memory than a new limit, without what the kernel can drop: it would be killed. */
+/** Throws CliError if a new limit would kill the container: it uses more than that, apart from what the kernel can drop. */
 export async function checkMemoryUse(client: Pick<AgentClient, "agent">, id: string, limit: number): Promise<void> {
   const memory = (await containerStats(client, id))?.memory_stats;
   const droppable = (memory?.cache ?? 0) - (memory?.stats?.["shmem"] ?? 0);

@@ -22,7 +22,8 @@ export interface SignalTarget {
 
 /**
  * Passes signals to guestctl on to a process until disposed: from the second on as SIGKILL, which also follows 10 s after
- * a SIGTERM or SIGHUP. The fourth one gives up, as a minute without an end does after those two. A ^C without effect prints a hint.
+ * a SIGTERM or SIGHUP. Gives up at the fourth, or when a minute after those two the process still runs. A ^C without effect
+ * prints a hint.
  */
 export function passSignals(interrupts: Interrupts, { name, send, leave }: SignalTarget): Disposable {
   let timer: NodeJS.Timeout | undefined;
@@ -39,7 +40,7 @@ export function passSignals(interrupts: Interrupts, { name, send, leave }: Signa
 
 /** Calls `leave` at the fourth signal, or when time is up, whatever the agent does. */
 export function leaveAtLast(times: number, leave: (why: string) => void): void {
-  if (times >= LEAVE_AT) leave(times === LEAVE_AT ? "given up after four signals" : "given up, as nothing answered");
+  if (times >= LEAVE_AT) leave(Number.isFinite(times) ? "given up after four signals" : "given up: nothing answered");
 }
 
 /** Names a process in messages: a container's first process is the container. */
