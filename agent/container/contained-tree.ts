@@ -1,3 +1,4 @@
+import type { TakenFile } from "../../lib/archive/tree-files.ts";
 import { O_NOFOLLOW, RESOLVE_BENEATH, RESOLVE_NO_XDEV } from "../kernel/constants.ts";
 import { SystemError } from "../kernel/error.ts";
 import type { Served } from "../kernel/files/contained-files.ts";
@@ -40,6 +41,16 @@ export class EnteredMounts {
       if (!(error instanceof SystemError) || error.code !== "EXDEV") throw error;
     }
     return await this.#open(dir, name, flags | O_NOFOLLOW, RESOLVE_BENEATH);
+  }
+
+  /** Reads a small file of a directory's own mount; resolves with undefined if it is something else, or can't be read. */
+  async takeEntry(dir: Handle, name: Uint8Array): Promise<TakenFile | undefined> {
+    try {
+      return await this.#files.take(dir, name, RESOLVE_BENEATH | RESOLVE_NO_XDEV);
+    } catch (error) {
+      if (error instanceof SystemError) return undefined;
+      throw error;
+    }
   }
 
   async #open(dir: Handle, path: string | Uint8Array, flags: number, resolve: number) {

@@ -45,6 +45,7 @@ export function servedTree(files: Served, mounts: EnteredMounts): TreeFiles {
       await writeWhole(files, used(handle), bytes, position);
       return bytes.length;
     },
+    take: (dir, name) => mounts.takeEntry(dir, name),
     place: (dir, temporary, name, file) => files.place(dir, temporary, name, file),
     truncate: (handle, length) => files.truncate(used(handle), length),
     chown: (handle, uid, gid) => files.chown(used(handle), uid, gid),

@@ -1,7 +1,7 @@
 import { O_DIRECTORY, O_NOFOLLOW, O_PATH, S_IFDIR, S_IFLNK, S_IFMT } from "../kernel/constants.ts";
 import { AgentError, describeErrno, SystemError } from "../kernel/error.ts";
 import { type ContainedFiles, guestRoot, type Served } from "../kernel/files/contained-files.ts";
-import { FILE_DATA } from "../kernel/files/file-protocol.ts";
+import { PLACED_BYTES } from "../kernel/files/file-protocol.ts";
 import { type Handle, ROOT } from "../kernel/files/served-files.ts";
 import { invalidArgument, quoted } from "../kernel/invalid-argument.ts";
 import { LockByName } from "../kernel/wait/lock.ts";
@@ -75,7 +75,7 @@ async function placeAtOnce(
   root: string,
   names: readonly string[],
 ): Promise<boolean> {
-  const isLarge = offset > 0 || data.length < fileSize || data.length > FILE_DATA;
+  const isLarge = offset > 0 || data.length < fileSize || data.length > PLACED_BYTES;
   if (isLarge || again === true || [S_IFDIR, S_IFLNK].includes(mode & S_IFMT)) return false;
   const name = names.at(-1) ?? "";
   const file = { content: data, owner: { uid, gid }, mode: mode & PERMISSIONS };

@@ -25,6 +25,16 @@ export interface PlacedFile {
   readonly mode: number;
   /** Nanoseconds since 1970. */
   readonly times?: { readonly access: bigint; readonly change: bigint } | undefined;
+  /** Removes a file that has the temporary name; otherwise the call fails with code "EEXIST" then, and leaves nothing. */
+  readonly replaces?: boolean;
+  /** Fails, and leaves nothing, if the call before it has failed. */
+  readonly linked?: boolean;
+}
+
+/** A file that was read in one step. */
+export interface TakenFile {
+  readonly stat: TreeStat;
+  readonly content: Buffer;
 }
 
 /**
@@ -73,10 +83,15 @@ export interface TreeFiles {
   symlink(target: Uint8Array, dir: number, name: Uint8Array): Answer<void>;
   link(fromDir: number, from: Uint8Array, dir: number, name: Uint8Array): Answer<void>;
   /**
-   * Creates a file of at most 16 KiB under a temporary name, and renames it: one step where each call takes a round trip. Fails
-   * with code "EEXIST" if the temporary name exists; leaves nothing then.
+   * Reads an entry that is a small file without extended attributes, in one step where each call takes a round trip; calls that
+   * are made at once take one together. Resolves with undefined for anything else, and if that fails.
    */
-  place?(dir: number, temporary: Uint8Array, name: Uint8Array, file: PlacedFile): Answer<void>;
+  take?(dir: number, name: Uint8Array): Promise<TakenFile | undefined>;
+  /**
+   * Creates a file of at most 16 KiB under a temporary name, and renames it: one step where each call takes a round trip. Calls
+   * that are made at once take one together. If it fails nothing is left.
+   */
+  place?(dir: number, temporary: Uint8Array, name: Uint8Array, file: PlacedFile): Promise<void>;
   /** Renames an entry within its directory, over what has the new name. */
   rename(dir: number, from: Uint8Array, to: Uint8Array): Answer<void>;
   /** Removes an entry that is no directory. */

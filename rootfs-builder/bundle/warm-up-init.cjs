@@ -12,6 +12,7 @@ const HEADER_BYTES = 16;
 const MAX_MESSAGE = 4096;
 const MAX_FDS = 64;
 const MAX_FILE_REQUEST = 72 * 1024;
+const [FILE_REQUEST_BYTES, FILE_ANSWER_BYTES] = [88, 24];
 const [OPEN, STATFS, READ] = [1, 5, 8];
 const [S_IFREG, TMPFS] = [0o100644, 0x01021994];
 const NO_ANSWER = Buffer.alloc(0);
@@ -87,8 +88,7 @@ function standInInit(addon) {
         const got = addon.receiveMessage(socket, request, fds);
         if (got < 0) return;
         if (got === 0) break;
-        const answer = FILE_ANSWERS[request.readUInt32LE(0)] ?? NO_ANSWER;
-        addon.sendMessage(socket, Buffer.concat([fileAnswer(request.readUInt32LE(4)), answer]), []);
+        addon.sendMessage(socket, fileAnswers(request.subarray(0, got)), []);
       }
       poll.close();
       addon.close(socket);
@@ -116,11 +116,19 @@ function standInInit(addon) {
   return { fd: ends[0], kill };
 }
 
-/** Returns the fixed part of a successful answer. */
-function fileAnswer(id) {
-  const bytes = Buffer.alloc(16);
-  bytes.writeUInt32LE(id, 0);
-  return bytes;
+/** Returns successful answers to a message's requests. */
+function fileAnswers(requests) {
+  const answers = [];
+  for (let at = 0; at < requests.length; ) {
+    const answer = FILE_ANSWERS[requests.readUInt32LE(at)] ?? NO_ANSWER;
+    const head = Buffer.alloc(FILE_ANSWER_BYTES);
+    head.writeUInt32LE(requests.readUInt32LE(at + 4), 0);
+    head.writeUInt32LE(answer.length, 16);
+    answers.push(head, answer);
+    const ends = at + FILE_REQUEST_BYTES;
+    at = ends + requests.readUInt32LE(ends - 8) + requests.readUInt32LE(ends - 4);
+  }
+  return Buffer.concat(answers);
 }
 
 /** True for the reading end of a pipe: a process's stdin, or the release that a container waits for. */

@@ -1,6 +1,6 @@
 /*
  * libFuzzer target for a file server: reads any messages, with and without a descriptor, and makes the calls of those
- * that it accepts on a fake kernel, whose answers also come from the input (played-kernel.h). The fake reads all memory
+ * requests that it accepts on a fake kernel, whose answers also come from the input (played-kernel.h). The fake reads all memory
  * that the kernel would read, and writes all that it may write.
  *
  * An input is a list of messages: length (u16), number of descriptors (u8), number of the kernel's answers (u8), the
@@ -11,6 +11,7 @@
 #include "../../agent/native/common/rights.h"
 #define PLAYS_KERNEL
 #include "played-kernel.h"
+#include <sanitizer/asan_interface.h>
 #include <stdarg.h>
 #include <sys/un.h>
 
@@ -22,6 +23,7 @@ static size_t input_left, answers_left, pending;
 static const uint8_t *message;
 static unsigned pending_fds;
 static volatile size_t seen;
+static struct server server;
 
 static uint8_t next_answer(void) {
   if (answers_left == 0) return 0;
@@ -40,11 +42,13 @@ static long answered(long success) {
   return -1;
 }
 
-/* Fills up to `size` bytes, as many as the kernel's next answer says. */
+/* Fills up to `size` bytes, as many as the kernel's next answer says; ASan doesn't see where `server.out` ends. */
 static long filled(void *into, size_t size) {
   size_t length = next_answer() * (size_t)259;
+  const uint8_t *end = server.out + sizeof server.out, *to = into;
+  if (to >= server.out && to < end && size > (size_t)(end - to)) abort();
   if (length > size) length = size;
-  memset(into, 'n', length);
+  if (length > 0) memset(into, 'n', length);
   return answered((long)length);
 }
 
@@ -64,6 +68,7 @@ static long made(long number, va_list rest) {
   switch (number) {
   case SYS_statx:
     memset((void *)argument[4], next_answer(), sizeof(struct abi_statx));
+    ((struct abi_statx *)argument[4])->size = next_answer() * (size_t)259; /* as `filled` may have it */
     return answered(0);
   case SYS_fstatfs:
     memset((void *)argument[1], 0, sizeof(struct statfs));
@@ -106,11 +111,13 @@ long played_syscall(long number, ...) {
 
 long played_call(void) { return answered(0); }
 
-/* Gives the server the message of the input that is due, and ends the connection after it. */
+/* Gives the server the message of the input that is due, and ends the connection after it. What follows it may not be read. */
 ssize_t played_recvmsg(struct msghdr *header) {
+  ASAN_UNPOISON_MEMORY_REGION(header->msg_iov->iov_base, header->msg_iov->iov_len);
   if (pending == SIZE_MAX) return 0;
   size_t length = pending < header->msg_iov->iov_len ? pending : header->msg_iov->iov_len;
   memcpy(header->msg_iov->iov_base, message, length);
+  ASAN_POISON_MEMORY_REGION((uint8_t *)header->msg_iov->iov_base + length, header->msg_iov->iov_len - length);
   header->msg_flags = pending > header->msg_iov->iov_len ? MSG_TRUNC : 0;
   int fds[RIGHTS_MAX];
   for (unsigned i = 0; i < pending_fds; i++) fds[i] = FIRST_FD + 1;
@@ -120,9 +127,19 @@ ssize_t played_recvmsg(struct msghdr *header) {
   return (ssize_t)length;
 }
 
+/* Reads the answers of a message, which must be whole. */
 ssize_t played_sendmsg(const struct msghdr *header) {
-  see(header->msg_iov->iov_base, header->msg_iov->iov_len);
-  if (header->msg_iov->iov_len < sizeof(struct file_answer)) abort();
+  const uint8_t *bytes = header->msg_iov->iov_base;
+  struct file_answer head;
+  see(bytes, header->msg_iov->iov_len);
+  size_t left = header->msg_iov->iov_len;
+  do {
+    if (left < sizeof head) abort();
+    memcpy(&head, bytes, sizeof head);
+    if (head.data_length > left - sizeof head || head.error > 0) abort();
+    bytes += sizeof head + head.data_length;
+    left -= sizeof head + head.data_length;
+  } while (left > 0);
   return answered(1) < 0 ? -1 : (ssize_t)header->msg_iov->iov_len;
 }
 
@@ -135,13 +152,13 @@ static bool take(size_t length, const uint8_t **bytes) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static struct server server;
   const uint8_t *head;
   input = data;
   input_left = size;
   memset(server.handles, -1, sizeof server.handles);
   server.handles[0] = FIRST_FD;
   server.answered = -1;
+  server.out_length = 0;
   for (unsigned i = 0; i < MOST_MESSAGES && take(4, &head); i++) {
     size_t length = head[0] | (size_t)head[1] << 8;
     pending_fds = head[2] % (RIGHTS_MAX + 1);
@@ -158,7 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (unsigned handle = 0; handle < FILE_HANDLES; handle++) {
       if (server.handles[handle] < -1) abort();
     }
-    if (server.answered >= 0) abort();
+    if (server.answered >= 0 || server.out_length > 0) abort();
   }
   return 0;
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { O_DIRECTORY, O_PATH } from "../../agent/kernel/constants.ts";
+import { O_DIRECTORY, O_NOFOLLOW, O_PATH } from "../../agent/kernel/constants.ts";
 import { encodeRequest, encodeTypes, type FileRequest } from "../../agent/kernel/files/file-protocol.ts";
 import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import { encodePlan } from "../../agent/kernel/init/plan-encode.ts";
@@ -72,26 +72,36 @@ function fileSessions(): Buffer[] {
     { call: "load", handle: 0, name, numbers: [0, 16, 65_536, 1], data: encodeTypes([0]) },
     { call: "empty", handle: 3, numbers: [5] },
     { call: "close", handle: 1 },
-    { call: "create", handle: 0, other: 6, name, numbers: [0o600] },
-    { call: "write", handle: 6, numbers: [0], data: Buffer.alloc(300, 1), linked: true },
-    { call: "rename", handle: 0, other: 0, name, data: name, numbers: [0], linked: true },
+    ...[false, true].map((linked): FileRequest => {
+      const numbers = [0o600, 1, 2, -3, 4, 5, 6, linked ? 1 : 0];
+      return { call: "place", handle: 0, name, newName: name, data: Buffer.alloc(300, 1), numbers, linked };
+    }),
+    { call: "take", handle: 0, name, numbers: [O_PATH | O_NOFOLLOW, 8, 16_384] },
   ];
   const sent = ({ call }: FileRequest) => (["bind", "connect", "adopt"].includes(call) ? 1 : 0);
-  const step = (request: FileRequest, kernel: readonly number[]) => {
-    const bytes = encodeRequest(1, request);
-    const head = Buffer.of(bytes.length & 0xff, bytes.length >> 8, sent(request), kernel.length);
+  const message = (bytes: Buffer, fds: number, kernel: readonly number[]) => {
+    const head = Buffer.of(bytes.length & 0xff, bytes.length >> 8, fds, kernel.length);
     return Buffer.concat([head, Buffer.from(kernel), bytes]);
   };
-  /** The answers give statx a type: 0x81 in each byte is a regular file's, 0x41 a directory's. */
-  const sessions = [[], [0x81], [0x41], [1, 0x81, 3, 4], [0x81, 0xe1]].map((kernel) =>
+  const step = (request: FileRequest, kernel: readonly number[]) =>
+    message(encodeRequest(1, request), sent(request), kernel);
+  /** The answers give statx a type: 0x81 in each byte is a regular file's, 0x41 a directory's. The last let `take` read one. */
+  const taken = [0, 0x81, 1, 0, 0x81, 1, 0, 0, 0, 0, 1, 0];
+  const sessions = [[], [0x81], [0x41], [1, 0x81, 3, 4], [0x81, 0xe1], taken].map((kernel) =>
     Buffer.concat(calls.map((request) => step(request, kernel))),
   );
   /** A full directory in one that is emptied, whose entries are full too: 0xe1 is EEXIST. */
   const full = [0, 1, 0, 0xe1, 0, 0, 1, 0, 0xe1, 0xe1, 0, 0];
   const emptied = step({ call: "empty", handle: 0, numbers: [12] }, [...full, ...full]);
+  /** All requests in one message, and that with its end cut off. */
+  const plain = calls.filter((request) => sent(request) === 0 && request.call !== "close");
+  const all = Buffer.concat(plain.map((request) => encodeRequest(1, request)));
+  const packed = [0, 1, 100, 350, all.length - 88].map((cut) => message(all.subarray(0, all.length - cut), 0, taken));
   return [
     ...sessions,
     emptied,
+    ...packed,
+    message(all, 1, []),
     ...calls.flatMap((request) => [step(request, [0xe0]), step({ ...request, handle: 9 }, [])]),
   ];
 }

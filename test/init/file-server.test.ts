@@ -1,18 +1,21 @@
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { O_DIRECTORY, O_PATH } from "../../agent/kernel/constants.ts";
+import { O_DIRECTORY, O_PATH, RESOLVE_BENEATH } from "../../agent/kernel/constants.ts";
 import type { Served } from "../../agent/kernel/files/contained-files.ts";
 import { ROOT } from "../../agent/kernel/files/served-files.ts";
 import type { RestoredProcess } from "../../agent/kernel/kernel.ts";
@@ -91,14 +94,98 @@ describeFileServers("a file server", (on) => {
     mkdirSync(at("directory"));
     const file = { content: name("content"), owner: { uid: 7, gid: 8 }, mode: 0o600 };
     await use(async (files) => {
-      await expect(files.place(ROOT, name("planted"), name("name"), file)).rejects.toThrow("create planted: EEXIST");
+      await expect(files.place(ROOT, name("planted"), name("name"), file)).rejects.toThrow("place planted: EEXIST");
       await expect(files.place(ROOT, name("new"), name("directory"), file)).rejects.toThrow("EISDIR");
-      await expect(files.place(4000, name("new"), name("name"), file)).rejects.toThrow("create new: EBADF");
+      await expect(files.place(4000, name("new"), name("name"), file)).rejects.toThrow("place new: EBADF");
       expect(files.size).toBe(0);
     });
     expect(readdirSync(on.directory).sort()).toEqual(["directory", "name", "planted"]);
     expect([readFileSync(at("planted"), "utf8"), readFileSync(at("name"), "utf8")]).toEqual(["theirs", "before"]);
     expect(lstatSync(at("planted")).uid).not.toBe(7);
+  });
+
+  test("makes no placed file that is linked to one that failed, whatever else the message has", async () => {
+    mkdirSync(at("directory"));
+    writeFileSync(at("temporary"), "left by another");
+    const place = (text: string, linked: boolean) =>
+      use((files) =>
+        files.place(ROOT, name("temporary"), name(text), { content: name(text), mode: 0o600, replaces: true, linked }),
+      );
+    const calls = [place("one", false), place("directory", true), place("two", true), place("three", true)];
+    const results = await Promise.allSettled([...calls, place("four", false), place("five", true)]);
+    expect(results.map((each) => (each.status === "rejected" ? String(each.reason.code) : "placed"))).toEqual([
+      ...["placed", "EISDIR", "ECANCELED", "ECANCELED"],
+      ...["placed", "placed"],
+    ]);
+    expect(readdirSync(on.directory).sort()).toEqual(["directory", "five", "four", "one"]);
+  });
+
+  test("answers more calls at once than a message has, of any size, in their order", async () => {
+    const content = Buffer.alloc(65_536, "content");
+    writeFileSync(at("file"), content);
+    await use((files) =>
+      files.using(files.open(ROOT, "file", 0), async (file) => {
+        const sizes = Array.from({ length: 100 }, (_, index) => (index * 7919) % 65_537);
+        const read = await Promise.all(sizes.map((size) => files.read(file, size, 0)));
+        expect(read.map(({ length }) => length)).toEqual(sizes);
+        expect(read.every((bytes) => bytes.equals(content.subarray(0, bytes.length)))).toBe(true);
+      }),
+    );
+  });
+
+  test("takes a small file with its attributes, and nothing else", async () => {
+    writeFileSync(at("small"), "content");
+    writeFileSync(at("empty"), "");
+    writeFileSync(at("large"), Buffer.alloc(16_385));
+    writeFileSync(at("attribute"), "content");
+    mkdirSync(at("directory"));
+    symlinkSync("small", at("link"));
+    execFileSync("mkfifo", [at("fifo")]);
+    await use(async (files) => {
+      const { handle } = await files.open(ROOT, "attribute", 0);
+      await files.setXattr(handle, "user.key", name("value"));
+      files.close(handle);
+      const take = (entry: string) => files.take(ROOT, name(entry), RESOLVE_BENEATH);
+      const { content, stat } = await take("small");
+      expect([String(content), stat.ino]).toEqual(["content", statSync(at("small"), { bigint: true }).ino]);
+      expect((await take("empty")).content).toHaveLength(0);
+      for (const other of ["large", "attribute"]) await expect(take(other)).rejects.toThrow("EFBIG");
+      for (const other of ["directory", "link", "fifo", "..", "small/"]) {
+        await expect(take(other)).rejects.toThrow("EINVAL");
+      }
+      await expect(take("none")).rejects.toThrow("ENOENT");
+    });
+  });
+
+  test("takes and places no file outside, while a container swaps names for links", async () => {
+    writeFileSync(at("mine"), "mine");
+    mkdirSync(at("outside"));
+    writeFileSync(at("outside/file"), "theirs");
+    mkdirSync(at("root"));
+    const swap = () => {
+      linkSync(at("mine"), at("root/file"));
+      renameSync(at("root/file"), at("root/name"));
+      for (const swapped of ["temporary", "name"]) {
+        symlinkSync("../outside/file", at("root/other"));
+        renameSync(at("root/other"), at(`root/${swapped}`));
+      }
+    };
+    const root = { ...on.root, path: at("root") };
+    await on.servers.use(root, async (files) => {
+      for (let round = 0; round < 100; round++) {
+        const taking = Array.from({ length: 8 }, () => files.take(ROOT, name("name"), RESOLVE_BENEATH));
+        const file = { content: name("placed"), mode: 0o644, replaces: true };
+        const placing = files.place(ROOT, name("temporary"), name("placed"), file);
+        await setImmediate(); // they are sent
+        swap();
+        for (const taken of await Promise.allSettled(taking)) {
+          if (taken.status === "fulfilled") expect(String(taken.value.content)).toBe("mine");
+        }
+        await placing.catch(() => undefined);
+      }
+    });
+    expect(readFileSync(at("outside/file"), "utf8")).toBe("theirs");
+    expect(readFileSync(at("mine"), "utf8")).toBe("mine");
   });
 
   test("lists large directories in parts", async () => {

@@ -4,29 +4,37 @@ import type { TreeStat } from "../../../lib/archive/tree-files.ts";
 const CALLS = [
   ...["open", "create", "close", "stat", "statfs", "list", "readlink", "read", "write", "seek", "truncate", "chown"],
   ...["chmod", "utimens", "listxattr", "getxattr", "setxattr", "mkdir", "symlink", "link", "rename", "unlink"],
-  ...["bind", "connect", "terminal", "mount", "path", "adopt", "load", "empty"],
+  ...["bind", "connect", "terminal", "mount", "path", "adopt", "load", "empty", "place", "take"],
 ] as const;
 
 /** FILE_LINKED. */
 const LINKED = 0x8000_0000;
-const REQUEST_BYTES = 56;
-export const ANSWER_BYTES = 16;
-/** Most bytes of content in one message, and handles of one server. */
+const REQUEST_BYTES = 88;
+export const ANSWER_BYTES = 24;
+/** Most bytes of content in one request or answer, and handles of one server. */
 export const FILE_DATA = 64 * 1024;
 export const FILE_HANDLES = 4096;
 /** Longest path, with its zero byte. */
 export const PATH_MAX = 4096;
+/** Most bytes of a message of requests, and of one of answers. */
+export const REQUESTS_BYTES = 96 + PATH_MAX + FILE_DATA;
+export const ANSWERS_BYTES = FILE_DATA + ANSWER_BYTES + FILE_DATA;
+/** Most bytes of a file that is placed in one request, and of one that is taken. */
+export const PLACED_BYTES = FILE_DATA - PATH_MAX;
+export const TAKEN_BYTES = 16 * 1024;
 
 export type FileCall =
   | ("open" | "create" | "close" | "stat" | "statfs" | "list" | "readlink" | "read" | "write" | "seek" | "truncate")
   | ("chown" | "chmod" | "utimens" | "listxattr" | "getxattr" | "setxattr" | "mkdir" | "symlink" | "link" | "rename")
-  | ("unlink" | "bind" | "connect" | "terminal" | "mount" | "path" | "adopt" | "load" | "empty");
+  | ("unlink" | "bind" | "connect" | "terminal" | "mount" | "path" | "adopt" | "load" | "empty" | "place" | "take");
 
 export interface FileRequest {
   readonly call: FileCall;
   readonly handle: number;
   readonly other?: number;
   readonly name?: Uint8Array;
+  /** Name before the data: "place" has two. */
+  readonly newName?: Uint8Array;
   readonly data?: Uint8Array;
   readonly numbers?: readonly (number | bigint)[];
   /** Fails with ECANCELED if the call before it failed. */
@@ -43,31 +51,47 @@ export interface FileAnswer {
 }
 
 export function encodeRequest(id: number, request: FileRequest): Buffer {
-  const { call, handle, other = 0, name = EMPTY, data = EMPTY, numbers = [], linked = false } = request;
-  const bytes = Buffer.alloc(REQUEST_BYTES + name.length + data.length);
+  const { call, handle, other = 0, name = EMPTY, newName, data = EMPTY, numbers = [], linked = false } = request;
+  const nameEnd = REQUEST_BYTES + name.length;
+  const dataStart = newName === undefined ? nameEnd : nameEnd + newName.length + 1;
+  const bytes = Buffer.allocUnsafe(dataStart + data.length);
+  bytes.fill(0, 0, REQUEST_BYTES);
   bytes.writeUInt32LE(CALLS.indexOf(call) + 1 + (linked ? LINKED : 0), 0);
   bytes.writeUInt32LE(id, 4);
   bytes.writeUInt32LE(handle, 8);
   bytes.writeUInt32LE(other, 12);
-  for (const [index, number] of numbers.entries()) {
-    bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(number)), 16 + 8 * index);
-  }
-  bytes.writeUInt32LE(name.length, 48);
-  bytes.writeUInt32LE(data.length, 52);
+  for (const [index, number] of numbers.entries()) writeNumber(bytes, 16 + 8 * index, number);
+  bytes.writeUInt32LE(name.length, REQUEST_BYTES - 8);
+  bytes.writeUInt32LE(bytes.length - nameEnd, REQUEST_BYTES - 4);
   bytes.set(name, REQUEST_BYTES);
-  bytes.set(data, REQUEST_BYTES + name.length);
+  if (newName !== undefined) {
+    bytes.set(newName, nameEnd);
+    bytes[dataStart - 1] = 0;
+  }
+  bytes.set(data, dataStart);
   return bytes;
 }
 
-/** Decodes a message from a server; undefined if it is too short. */
-export function decodeAnswer(message: Uint8Array): FileAnswer | undefined {
-  if (message.length < ANSWER_BYTES) return undefined;
-  const bytes = Buffer.from(message.buffer, message.byteOffset, message.length);
+/** Writes a number of 64 bits, which may be negative. */
+function writeNumber(bytes: Buffer, at: number, number: number | bigint): void {
+  if (typeof number === "bigint") bytes.writeBigUInt64LE(BigInt.asUintN(64, number), at);
+  else {
+    bytes.writeUInt32LE(number >>> 0, at);
+    bytes.writeUInt32LE(Math.floor(number / 2 ** 32) >>> 0, at + 4);
+  }
+}
+
+/** Decodes the answer at an offset of a server's message; undefined if it is too short. */
+export function decodeAnswer(message: Buffer, at: number): FileAnswer | undefined {
+  const start = at + ANSWER_BYTES;
+  if (message.length < start) return undefined;
+  const end = start + message.readUInt32LE(at + 16);
+  if (message.length < end) return undefined;
   return {
-    id: bytes.readUInt32LE(0),
-    error: bytes.readInt32LE(4),
-    value: Number(bytes.readBigInt64LE(8)),
-    data: bytes.subarray(ANSWER_BYTES),
+    id: message.readUInt32LE(at),
+    error: message.readInt32LE(at + 4),
+    value: Number(message.readBigInt64LE(at + 8)),
+    data: message.subarray(start, end),
   };
 }
 
@@ -76,6 +100,9 @@ export interface FileAttributes extends TreeStat {
   /** Id of the mount that the file was found in. */
   readonly mount: bigint;
 }
+
+/** Size of `struct file_attributes`. */
+export const ATTRIBUTES_BYTES = 96;
 
 /** Decodes `struct file_attributes`. Throws RangeError if it is truncated. */
 export function decodeAttributes(data: Buffer): FileAttributes {

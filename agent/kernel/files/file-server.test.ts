@@ -7,7 +7,7 @@ import { descriptorTargets } from "../testing/open-descriptors.ts";
 import { FileServer } from "./file-server.ts";
 import { ROOT, ServedFiles } from "./served-files.ts";
 
-const ANSWER_BYTES = 16;
+const [REQUEST_BYTES, ANSWER_BYTES] = [88, 24];
 
 /** A server that somebody has taken over: the test answers in its place. */
 describe("a file server that lies", () => {
@@ -39,23 +39,52 @@ describe("a file server that lies", () => {
     sys.close(socket);
   });
 
-  /** Answers the next request. */
-  async function answer(value: number, data = Buffer.alloc(0), fds: readonly Fd[] = []): Promise<void> {
-    const request = Buffer.alloc(4096);
+  /** Answers every request of the next message; `claimed` is the length of data that each answer says it has. */
+  async function answer(
+    value: number,
+    data = Buffer.alloc(0),
+    fds: readonly Fd[] = [],
+    claimed = data.length,
+  ): Promise<void> {
+    const bytes = Buffer.alloc(4096);
     await sys.poll(socket, "read");
-    sys.receiveMessage(socket, request);
-    const head = Buffer.alloc(ANSWER_BYTES);
-    head.writeUInt32LE(request.readUInt32LE(4), 0);
-    head.writeBigInt64LE(BigInt(value), 8);
-    sys.sendMessage(socket, Buffer.concat([head, data]), fds);
+    const { length } = sys.receiveMessage(socket, bytes)?.data ?? [];
+    const answers: Buffer[] = [];
+    for (let at = 0; at < length; ) {
+      const head = Buffer.alloc(ANSWER_BYTES);
+      head.writeUInt32LE(bytes.readUInt32LE(at + 4), 0);
+      head.writeBigInt64LE(BigInt(value), 8);
+      head.writeUInt32LE(claimed, 16);
+      answers.push(head, data);
+      const ends = at + REQUEST_BYTES;
+      at = ends + bytes.readUInt32LE(ends - 8) + bytes.readUInt32LE(ends - 4);
+    }
+    sys.sendMessage(socket, Buffer.concat(answers), fds);
   }
 
   test("gives the agent no descriptors that it hasn't asked for", async () => {
     const mine = openSync("/dev/null", "r");
     const calls = Array.from({ length: 100 }, () => files.chmod(ROOT, 0o700));
-    for (const _ of calls) await answer(0, Buffer.alloc(0), Array<Fd>(64).fill(mine));
+    // A message has eight requests at most.
+    for (let at = 0; at < calls.length; at += 8) await answer(0, Buffer.alloc(0), Array<Fd>(64).fill(mine));
     await Promise.all(calls);
     sys.close(mine);
+  });
+
+  test.each([
+    ["says that it is longer than its message", ANSWER_BYTES + 1],
+    ["says that it is longer than any message", 2 ** 32 - 1],
+  ])("that sends an answer which %s is given up, and reads nothing behind it", async (_, claimed) => {
+    const calls = Promise.allSettled([files.read(ROOT, 10, 0), files.stat(ROOT)]);
+    await answer(0, Buffer.alloc(0), [], claimed);
+    for (const call of await calls) expect(call).toMatchObject({ status: "rejected", reason: { kind: "unavailable" } });
+  });
+
+  test("that answers more than it was asked is given up", async () => {
+    const call = files.chmod(ROOT, 0o700);
+    await answer(0, Buffer.alloc(ANSWER_BYTES), [], 0);
+    await call;
+    await expect(files.stat(ROOT)).rejects.toThrow("files of container c1: its helper has ended");
   });
 
   test("gives the agent a pty where it asked for one, and ends with any other file", async () => {
@@ -80,6 +109,7 @@ describe("a file server that lies", () => {
   test.each<[string, () => Promise<unknown>, number, number]>([
     ["reads more than it was asked for", () => files.read(ROOT, 10, 0), 11, 11],
     ["loads more than it was asked for", () => files.load(ROOT, "x", [], { most: 10 }), 11, 11],
+    ["takes more than the file has", () => files.take(ROOT, Buffer.from("x"), 0), 1, 97],
     ["writes nothing", () => files.write(ROOT, Buffer.alloc(10), 0), 0, 0],
     ["writes more than it got", () => files.write(ROOT, Buffer.alloc(10), 0), 11, 0],
     ["goes backwards to the next data", () => files.seek(ROOT, 10, "data"), 9, 0],

@@ -2,7 +2,14 @@ import { SIGKILL } from "../constants.ts";
 import { AgentError, SystemError } from "../error.ts";
 import type { Fd, Init, LaunchedProcess } from "../kernel.ts";
 import type { RealSys } from "../sys/sys.ts";
-import { ANSWER_BYTES, decodeAnswer, encodeRequest, FILE_DATA, type FileRequest } from "./file-protocol.ts";
+import {
+  ANSWER_BYTES,
+  ANSWERS_BYTES,
+  decodeAnswer,
+  encodeRequest,
+  type FileRequest,
+  REQUESTS_BYTES,
+} from "./file-protocol.ts";
 import { isPtyMaster } from "./pty-master.ts";
 import { type Duty, servingRequest } from "./serving-plan.ts";
 
@@ -26,6 +33,8 @@ export interface ServerOptions {
 /** Most bytes of requests without an answer, and the kernel's cost of each: together less than a socket's buffer. */
 const MAX_UNANSWERED = 160 * 1024;
 const COST = 1024;
+/** Most requests in one message: they share the limit of one call. */
+const MAX_REQUESTS = 8;
 /** How long a killed process may take to end before it counts as held, ms. */
 const ENDING_MS = 1000;
 
@@ -37,7 +46,7 @@ export interface ServedAnswer {
 }
 
 interface Received {
-  readonly data: Uint8Array;
+  readonly data: Buffer;
   readonly fd: Fd | undefined;
 }
 
@@ -51,8 +60,9 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** One buffer for all servers: answers are copied out of it. */
-const buffer = Buffer.allocUnsafeSlow(ANSWER_BYTES + FILE_DATA);
+/** Buffers for all servers: answers are copied out of it, and requests into it. */
+const buffer = Buffer.allocUnsafeSlow(ANSWERS_BYTES);
+const message = Buffer.allocUnsafeSlow(REQUESTS_BYTES);
 
 /**
  * A process that init forked to make calls on the files of one root. The kernel may hold it for as long as a file system
@@ -114,8 +124,9 @@ export class FileServer {
   }
 
   /**
-   * Makes a call, after those before it. Rejects with SystemError if it fails, naming `object`, and with AgentError
-   * "unavailable" once the server is closed. Descriptors of the request stay the caller's.
+   * Makes a call, after those before it; calls of one turn of the event loop share a message. Rejects with SystemError if it
+   * fails, naming `object`, and with AgentError "unavailable" once the server is closed. Descriptors of the request stay the
+   * caller's.
    */
   call(request: FileRequest, object = "", fds: readonly Fd[] = []): Promise<ServedAnswer> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
@@ -123,7 +134,8 @@ export class FileServer {
     const id = this.#nextId;
     this.#nextId = (id + 1) >>> 0;
     this.#queue.push({ id, request, bytes: encodeRequest(id, request), fds, object, resolve, reject });
-    this.#sendAll();
+    if (fds.length > 0) this.#sendAll();
+    else if (this.#queue.length === 1) process.nextTick(() => this.#sendAll());
     return promise;
   }
 
@@ -153,42 +165,67 @@ export class FileServer {
   }
 
   #sendAll(): void {
-    for (let next = this.#queue[0]; next !== undefined && this.#closed === undefined; next = this.#queue[0]) {
-      const cost = next.bytes.length + COST;
+    while (this.#queue.length > 0 && this.#closed === undefined) {
+      const batch = this.#nextBatch();
+      const cost = batch.reduce((sum, { bytes }) => sum + bytes.length + COST, 0);
       if (this.#sent.length > 0 && this.#unanswered + cost > MAX_UNANSWERED) return;
       try {
         // Without room the next answer makes some.
-        if (!this.#options.sys.sendMessage(this.#socket, next.bytes, next.fds) && this.#sent.length > 0) return;
+        if (!this.#options.sys.sendMessage(this.#socket, joined(batch), batch[0]?.fds ?? []) && this.#sent.length > 0)
+          return;
       } catch (error) {
         this.#end(error);
         return;
       }
-      this.#queue.shift();
-      this.#sent.push(next);
+      this.#queue.splice(0, batch.length);
+      this.#sent.push(...batch);
       this.#unanswered += cost;
-      if (this.#sent.length === 1) this.#startTimer();
+      if (this.#sent.length === batch.length) this.#startTimer();
     }
+  }
+
+  /** Returns the requests of the next message. One with a descriptor, on either way, is alone. */
+  #nextBatch(): Waiting[] {
+    const batch: Waiting[] = [];
+    let length = 0;
+    for (const next of this.#queue.slice(0, MAX_REQUESTS)) {
+      length += next.bytes.length;
+      const isAlone = next.fds.length > 0 || next.request.call === "terminal";
+      if (batch.length > 0 && (isAlone || length > REQUESTS_BYTES)) break;
+      batch.push(next);
+      if (isAlone) break;
+    }
+    return batch;
   }
 
   /** Receives every answer that is there. An error thrown here ends the watch. */
   #receiveAll(): void {
     while (this.#closed === undefined) {
-      const [oldest] = this.#sent;
-      const message = oldest?.request.call === "terminal" ? this.#receiveTerminal() : this.#receive();
-      if (message === undefined) return;
-      const answer = decodeAnswer(message.data);
-      if (answer === undefined || oldest === undefined || answer.id !== oldest.id) {
-        if (message.fd !== undefined) this.#options.sys.close(message.fd);
-        throw new AgentError("internal", "file server: not an answer to the oldest call");
-      }
-      this.#sent.shift();
-      this.#unanswered -= oldest.bytes.length + COST;
+      const isTerminal = this.#sent[0]?.request.call === "terminal";
+      const received = isTerminal ? this.#receiveTerminal() : this.#receive();
+      if (received === undefined) return;
+      let at = 0;
+      do at += this.#takeAnswer(received, at);
+      while (at < received.data.length);
       this.#startTimer();
-      const { error, value, data } = answer;
-      if (error === 0) oldest.resolve({ value, data: Buffer.from(data), fd: message.fd });
-      else oldest.reject(new SystemError(oldest.request.call, -error, oldest.object));
       this.#sendAll();
     }
+  }
+
+  /** Takes the answer at an offset of a message; returns its length. */
+  #takeAnswer({ data: bytes, fd }: Received, at: number): number {
+    const answer = decodeAnswer(bytes, at);
+    const [oldest] = this.#sent;
+    if (answer === undefined || oldest === undefined || answer.id !== oldest.id) {
+      if (fd !== undefined) this.#options.sys.close(fd);
+      throw new AgentError("internal", "file server: not an answer to the oldest call");
+    }
+    this.#sent.shift();
+    this.#unanswered -= oldest.bytes.length + COST;
+    const { error, value, data } = answer;
+    if (error === 0) oldest.resolve({ value, data: Buffer.from(data), fd });
+    else oldest.reject(new SystemError(oldest.request.call, -error, oldest.object));
+    return ANSWER_BYTES + data.length;
   }
 
   /** Receives a message. The kernel drops the descriptors that come with it, which nobody has asked for. */
@@ -199,12 +236,12 @@ export class FileServer {
 
   /** Receives a message that may bring a pty. Any other file stays open: its file system could hold whoever closes it. */
   #receiveTerminal(): Received | undefined {
-    const message = this.#options.sys.receiveMessage(this.#socket, buffer);
-    if (message === undefined) return undefined;
-    const [fd, ...more] = message.fds;
+    const received = this.#options.sys.receiveMessage(this.#socket, buffer);
+    if (received === undefined) return undefined;
+    const [fd, ...more] = received.fds;
     if (more.length > 0 || (fd !== undefined && !isPtyMaster(fd)))
       throw new AgentError("internal", "file server: a descriptor that is no terminal");
-    return { data: message.data, fd };
+    return { data: buffer.subarray(0, received.data.length), fd };
   }
 
   /** Limits the oldest call. The limit has two halves, so that one long pause of this process or of the guest is not taken for it. */
@@ -255,6 +292,18 @@ export class FileServer {
       // It has ended.
     }
   }
+}
+
+/** Returns a message's bytes, valid until the next call. */
+function joined(batch: readonly Waiting[]): Uint8Array {
+  const [first] = batch;
+  if (first !== undefined && batch.length === 1) return first.bytes;
+  let length = 0;
+  for (const { bytes } of batch) {
+    message.set(bytes, length);
+    length += bytes.length;
+  }
+  return message.subarray(0, length);
 }
 
 /** Names in errors whose files they are: "container web". */

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import type { PlacedFile } from "../../../lib/archive/tree-files.ts";
+import type { PlacedFile, TakenFile } from "../../../lib/archive/tree-files.ts";
 import {
   O_DIRECTORY,
   O_PATH,
@@ -11,6 +11,7 @@ import {
 import { AgentError, SystemError } from "../error.ts";
 import type { Fd } from "../kernel.ts";
 import {
+  ATTRIBUTES_BYTES,
   decodeAttributes,
   decodeFileSystem,
   decodeNames,
@@ -22,12 +23,16 @@ import {
   type FileRequest,
   type FileSystem,
   PATH_MAX,
+  TAKEN_BYTES,
 } from "./file-protocol.ts";
 import type { FileServer, ServedAnswer } from "./file-server.ts";
 
 const ENAMETOOLONG = 36;
 const ENXIO = 6;
 const { O_NOFOLLOW } = constants;
+/** Attributes that a placed file leaves as they are: chown(2)'s -1, and UTIME_OMIT of utimensat(2). */
+const UNCHANGED = { uid: 0xffff_ffff, gid: 0xffff_ffff };
+const OMITTED = [0, 0x3fff_fffe, 0, 0x3fff_fffe];
 
 /** An open file of a server. */
 export type Handle = number;
@@ -98,26 +103,26 @@ export class ServedFiles {
   }
 
   /**
-   * Creates a file under a temporary name, and gives it its name once it is complete: in one round trip, for up to 64 KiB. If it
-   * fails nothing is left, unless something had the temporary name before (EEXIST).
+   * Creates a file of up to `PLACED_BYTES` under a temporary name, with everything, and then gives it its name, in one request. If
+   * it fails nothing is left, unless something had the temporary name before (EEXIST).
    */
   async place(dir: Handle, temporary: Uint8Array, name: Uint8Array, file: PlacedFile): Promise<void> {
-    const { content, owner, mode, times } = file;
-    const handle = this.#takeHandle();
-    const step = (call: FileCall, parts: Partial<FileRequest>, of = handle) =>
-      this.#call(call, of, { ...parts, linked: call !== "create" });
-    const calls = [step("create", { other: handle, name: temporary, numbers: [0o600] }, dir)];
-    if (content.length > 0) calls.push(step("write", { data: content.subarray(0, FILE_DATA), numbers: [0] }));
-    if (owner !== undefined) calls.push(step("chown", { numbers: [owner.uid, owner.gid] }));
-    calls.push(step("chmod", { numbers: [mode] }));
-    if (times !== undefined) calls.push(step("utimens", { numbers: [times.access, times.change].flatMap(timespec) }));
-    calls.push(step("rename", { name: temporary, other: dir, data: name, numbers: [0] }, dir));
-    this.close(handle);
-    const [created, ...others] = await Promise.allSettled(calls);
-    const failed = [created, ...others].find((each) => each?.status === "rejected");
-    if (failed === undefined) return;
-    if (created?.status === "fulfilled") await this.unlink(dir, temporary).catch(() => undefined);
-    throw failed.reason;
+    const { content, owner = UNCHANGED, mode, times, replaces = false, linked = false } = file;
+    const when = times === undefined ? OMITTED : [...timespec(times.access), ...timespec(times.change)];
+    const numbers = [mode, owner.uid, owner.gid, ...when, replaces ? 1 : 0];
+    await this.#call("place", dir, { name: temporary, newName: name, data: content, numbers, linked });
+  }
+
+  /**
+   * Reads an entry of a directory without following it, with its attributes. Fails for everything but a regular file of at most
+   * `TAKEN_BYTES` without extended attributes.
+   */
+  async take(dir: Handle, name: Uint8Array, resolve: number): Promise<TakenFile> {
+    const { data } = await this.#call("take", dir, { name, numbers: [O_PATH | O_NOFOLLOW, resolve, TAKEN_BYTES] });
+    const stat = decodeAttributes(data);
+    const content = data.subarray(ATTRIBUTES_BYTES);
+    checkRange("take", content.length, Number(stat.size), Math.min(Number(stat.size), TAKEN_BYTES));
+    return { stat, content };
   }
 
   /** Closes a handle after the calls before it; nothing waits for that. */

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   readSync,
   renameSync,
@@ -22,7 +23,7 @@ import { isRoot } from "../../../lib/is-root.ts";
 import { O_DIRECTORY, O_NOFOLLOW, O_PATH, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS } from "../constants.ts";
 import { SystemError } from "../error.ts";
 import type { ContainedFiles, FileRoot, Served } from "../files/contained-files.ts";
-import { FILE_DATA, type FileAttributes } from "../files/file-protocol.ts";
+import { FILE_DATA, type FileAttributes, TAKEN_BYTES } from "../files/file-protocol.ts";
 import { INSIDE, ROOT } from "../files/served-files.ts";
 import type { Fd, Sys } from "../kernel.ts";
 import { openPath } from "../open-path.ts";
@@ -57,7 +58,7 @@ export function containedDouble(sys: DoubleSys, script: Partial<Served> = {}): C
   };
 }
 
-const [O_NONBLOCK, EINVAL] = [0o4000, 22];
+const [O_RDONLY, O_NONBLOCK, EINVAL] = [0, 0o4000, 22];
 
 /** A handle is a descriptor. */
 function callsOf(sys: DoubleSys, top: Fd): Partial<Served> {
@@ -89,7 +90,8 @@ function callsOf(sys: DoubleSys, top: Fd): Partial<Served> {
     entry: (dir, name) => open(dir, name, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH),
     create,
     within,
-    async place(dir, temporary, name, { content, owner, mode }) {
+    async place(dir, temporary, name, { content, owner, mode, replaces = false }) {
+      if (replaces) rmSync(at(dir, temporary), { force: true });
       const { handle } = await create(dir, temporary);
       try {
         writeSync(handle, content);
@@ -101,6 +103,16 @@ function callsOf(sys: DoubleSys, top: Fd): Partial<Served> {
         throw error;
       } finally {
         sys.close(handle);
+      }
+    },
+    async take(dir, name) {
+      const fd = named("take", name, () => openSync(at(dir, name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+      try {
+        const stat = fstatSync(fd, { bigint: true });
+        if (!stat.isFile() || stat.size > TAKEN_BYTES) throw new SystemError("take", EINVAL, String(name));
+        return { stat, content: readFileSync(fd) };
+      } finally {
+        sys.close(fd);
       }
     },
     close: (handle) => sys.close(handle),

@@ -12,22 +12,25 @@ enum { DEVPTS_MAGIC = 0x1cd1 };
 
 int64_t file_read(struct server *server, const struct request *request) {
   int fd = fd_of(server, request->handle);
-  if (request->number[1] > sizeof server->out.data) return -EINVAL;
-  int64_t length = value_of(syscall(SYS_pread64, fd, server->out.data, request->number[1], request->number[0]));
+  if (request->number[1] > FILE_DATA) return -EINVAL;
+  int64_t length = value_of(syscall(SYS_pread64, fd, server->data, request->number[1], request->number[0]));
   if (length > 0) server->data_length = (size_t)length;
   return length;
 }
 
-int64_t file_write(struct server *server, const struct request *request) {
-  int fd = fd_of(server, request->handle);
+int64_t write_data(int fd, const struct request *request, uint64_t position) {
   size_t done = 0;
   while (done < request->data_length) {
     const uint8_t *rest = request->data + done;
-    long length = syscall(SYS_pwrite64, fd, rest, request->data_length - done, request->number[0] + done);
+    long length = syscall(SYS_pwrite64, fd, rest, request->data_length - done, position + done);
     if (length <= 0) return length < 0 ? -errno : -ENOSPC;
     done += (size_t)length;
   }
   return (int64_t)done;
+}
+
+int64_t file_write(struct server *server, const struct request *request) {
+  return write_data(fd_of(server, request->handle), request, request->number[0]);
 }
 
 int64_t file_seek(struct server *server, const struct request *request) {

@@ -71,15 +71,18 @@ int64_t file_mount(struct server *server, const struct request *request) {
 int64_t file_path(struct server *server, const struct request *request) {
   char name[LINK_BYTES];
   link_name(name, fd_of(server, request->handle));
-  int64_t length = value_of(syscall(SYS_readlinkat, AT_FDCWD, name, server->out.data, PATH_MAX));
+  int64_t length = value_of(syscall(SYS_readlinkat, AT_FDCWD, name, server->data, PATH_MAX));
   if (length > 0) server->data_length = (size_t)length;
   return length;
 }
 
-int64_t file_create(struct server *server, const struct request *request) {
+int64_t create_file(int dir, const char *name, uint64_t mode) {
   const uint64_t flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY;
-  int dir = fd_of(server, request->handle);
-  int64_t fd = open_inside(dir, request->name, flags, request->number[0] & 07777, ABI_RESOLVE_BENEATH);
+  return open_inside(dir, name, flags, mode & 07777, ABI_RESOLVE_BENEATH);
+}
+
+int64_t file_create(struct server *server, const struct request *request) {
+  int64_t fd = create_file(fd_of(server, request->handle), request->name, request->number[0]);
   return opened(server, request->other, fd);
 }
 
@@ -98,7 +101,7 @@ int64_t file_close(struct server *server, const struct request *request) {
 
 int64_t file_readlink(struct server *server, const struct request *request) {
   int dir = fd_of(server, request->handle);
-  int64_t length = value_of(syscall(SYS_readlinkat, dir, request->name, server->out.data, PATH_MAX));
+  int64_t length = value_of(syscall(SYS_readlinkat, dir, request->name, server->data, PATH_MAX));
   if (length > 0) server->data_length = (size_t)length;
   return length;
 }
@@ -106,7 +109,7 @@ int64_t file_readlink(struct server *server, const struct request *request) {
 int64_t file_list(struct server *server, const struct request *request) {
   int dir = fd_of(server, request->handle);
   if (request->number[0] != 0 && lseek(dir, 0, SEEK_SET) < 0) return -errno;
-  int64_t length = value_of(syscall(SYS_getdents64, dir, server->out.data, sizeof server->out.data));
+  int64_t length = value_of(syscall(SYS_getdents64, dir, server->data, FILE_DATA));
   if (length > 0) server->data_length = (size_t)length;
   return length;
 }

@@ -26,8 +26,22 @@ static int check_name(const struct request *request) {
   return request_has(request->call, 'p') || *request->name == '\0' ? 0 : -EINVAL;
 }
 
+/* Separates a name in the data from the bytes behind it. */
+static int check_placed(struct request *request, char *text) {
+  const uint8_t *end = memchr(request->data, 0, request->data_length);
+  if (end == NULL) return -EINVAL;
+  size_t length = (size_t)(end - request->data);
+  int result = take_text(text, request->data, length);
+  if (result != 0) return result;
+  request->text = text;
+  request->data = end + 1;
+  request->data_length -= (uint32_t)length + 1;
+  return is_entry(text) ? 0 : -EINVAL;
+}
+
 static int check_data(struct request *request, char *text) {
   if (request_has(request->call, 'D')) return 0;
+  if (request_has(request->call, 'P')) return check_placed(request, text);
   int result = take_text(text, request->data, request->data_length);
   if (result != 0) return result;
   request->text = text;
@@ -52,17 +66,21 @@ static int check_handles(const struct request *request) {
   return other || request->other == 0 ? 0 : -EINVAL;
 }
 
-int request_parse(const uint8_t *bytes, size_t length, unsigned fds, struct request_text *text, struct request *out) {
+int request_parse(const uint8_t *bytes, size_t length, unsigned fds, struct request_text *text, struct request *out,
+                  size_t *used) {
   struct file_request head;
   *out = (struct request){0};
+  *used = length;
   if (length < sizeof head || length > FILE_MESSAGE) return -EBADMSG;
   memcpy(&head, bytes, sizeof head);
   out->id = head.id;
+  if (head.name_length >= PATH_MAX || head.data_length > FILE_DATA) return -EBADMSG;
+  size_t own = sizeof head + head.name_length + head.data_length;
+  if (own > length || (fds > 0 && own < length)) return -EBADMSG;
+  *used = own;
   out->linked = (head.call & FILE_LINKED) != 0;
   head.call &= ~FILE_LINKED;
   if (head.call <= FILE_none || head.call >= FILE_count) return -ENOSYS;
-  if (head.name_length >= PATH_MAX || head.data_length > FILE_DATA) return -EBADMSG;
-  if (sizeof head + head.name_length + head.data_length != length) return -EBADMSG;
   if (fds != (request_has(head.call, 's') ? 1 : 0)) return -EBADMSG;
   out->call = head.call;
   out->handle = head.handle;

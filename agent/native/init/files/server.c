@@ -6,8 +6,8 @@
 static file_function *const FUNCTIONS[FILE_count] = {FILE_CALLS(FILE_ROW)};
 
 void answer_bytes(struct server *server, const void *bytes, size_t length) {
-  if (length > sizeof server->out.data) __builtin_trap();
-  memcpy(server->out.data, bytes, length);
+  if (length > FILE_DATA) __builtin_trap();
+  memcpy(server->data, bytes, length);
   server->data_length = length;
 }
 
@@ -22,20 +22,39 @@ static int64_t run(struct server *server, const struct request *request) {
   return FUNCTIONS[request->call](server, request);
 }
 
-static bool answer(struct server *server, uint32_t id, int64_t result) {
+/* Sends the answers so far. */
+static bool send_answers(struct server *server) {
   union rights rights;
-  server->out.head = (struct file_answer){.id = id};
-  if (result < 0) server->out.head.error = (int32_t)result;
-  else server->out.head.value = result;
-  size_t length = sizeof server->out.head + (result < 0 ? 0 : server->data_length);
-  struct iovec part = {.iov_base = &server->out, .iov_len = length};
+  struct iovec part = {.iov_base = server->out, .iov_len = server->out_length};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
   if (server->answered >= 0) rights_attach(&message, &rights, &server->answered, 1);
   ssize_t sent;
   do sent = sendmsg(server->socket, &message, MSG_NOSIGNAL);
   while (sent < 0 && errno == EINTR);
   drop_fd(&server->answered);
+  server->out_length = 0;
   return sent >= 0;
+}
+
+/* Makes the call of a request whose check had a result. Returns false if its answer, or one before it, can't be sent. */
+static bool answer(struct server *server, const struct request *request, int checked) {
+  const size_t most = sizeof(struct file_answer) + FILE_DATA;
+  if (sizeof server->out - server->out_length < most && !send_answers(server)) return false;
+  uint8_t *start = server->out + server->out_length;
+  server->data = start + sizeof(struct file_answer);
+  server->data_length = 0;
+  int64_t result = checked == 0 ? run(server, request) : checked;
+  server->failed = result < 0;
+  if (server->failed) server->data_length = 0;
+  const struct file_answer head = {
+      .id = request->id,
+      .error = server->failed ? (int32_t)result : 0,
+      .value = server->failed ? 0 : result,
+      .data_length = (uint32_t)server->data_length,
+  };
+  memcpy(start, &head, sizeof head);
+  server->out_length += sizeof head + server->data_length;
+  return server->answered < 0 || send_answers(server);
 }
 
 bool server_turn(struct server *server) {
@@ -49,13 +68,13 @@ bool server_turn(struct server *server) {
   while (length < 0 && errno == EINTR);
   if (length <= 0) return false;
   unsigned count = (unsigned)rights_take(&message, fds);
-  int result = request_parse(server->in, (size_t)length, count, &server->text, &request);
-  if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) result = -EMSGSIZE;
-  server->data_length = 0;
   server->given = count == 1 ? fds[0] : -1;
-  int64_t answered = result == 0 ? run(server, &request) : result;
-  server->failed = answered < 0;
-  bool sent = answer(server, request.id, answered);
+  bool cut = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0, sent = true;
+  for (size_t at = 0, used; sent && at < (size_t)length; at = cut ? (size_t)length : at + used) {
+    int checked = request_parse(server->in + at, (size_t)length - at, count, &server->text, &request, &used);
+    sent = answer(server, &request, cut ? -EMSGSIZE : checked);
+  }
+  if (server->out_length > 0) sent = send_answers(server) && sent;
   for (unsigned i = 0; i < count; i++) drop_fd(&fds[i]);
   return sent;
 }
