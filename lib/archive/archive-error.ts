@@ -1,4 +1,7 @@
 import { getSystemErrorMap } from "node:util";
+import { type Member, shown } from "./member.ts";
+
+export const IN_ITS_PLACE = "a directory is in its place";
 
 /** Why a copy failed, by the names of the agent's errors. */
 export type ArchiveErrorKind =
@@ -49,4 +52,16 @@ export function archiveError(what: string, error: unknown): unknown {
   const [, text = "the system call failed"] = getSystemErrorMap().get(-errno) ?? [];
   const message = `${what}: ${code} (${TEXTS[code] ?? text})`;
   return new ArchiveError(KINDS[code] ?? "internal", message, { cause: error });
+}
+
+/** Names the member of an archive that can't be written. */
+export function memberError({ name }: Pick<Member, "name">, error: unknown): unknown {
+  const what = shown(name);
+  if (error instanceof ArchiveError) {
+    const message = error.message.startsWith(what) ? error.message : `${what}: ${error.message}`;
+    return new ArchiveError(error.kind, message, { cause: error });
+  }
+  if (codeOf(error) === "EISDIR")
+    return new ArchiveError("already-exists", `${what}: ${IN_ITS_PLACE}`, { cause: error });
+  return archiveError(what, error);
 }

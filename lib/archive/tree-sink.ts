@@ -1,11 +1,12 @@
 import { constants } from "node:fs";
 import { yieldToEventLoop } from "../yield-to-event-loop.ts";
-import { ArchiveError, archiveError, codeOf } from "./archive-error.ts";
+import { ArchiveError, codeOf, IN_ITS_PLACE, memberError } from "./archive-error.ts";
 import { destinationNames, namesOf, type Rename } from "./destination-names.ts";
 import { beginFile, continueFile, incompleteName, removeFile, removeIncomplete } from "./incomplete-files.ts";
-import { bytesOf, type Member, shown } from "./member.ts";
+import { bytesOf, type Member, shown, TEMPORARY } from "./member.ts";
 import { type AttributeOptions, MemberAttributes } from "./member-attributes.ts";
 import { OpenDirectories } from "./open-directories.ts";
+import { isSmall, PlacedFiles } from "./placed-files.ts";
 import { type ReadMember, readMembers } from "./read-members.ts";
 import { type Answer, isDirectory, isFile, O_PATH, type TreeFiles, type TreeStat } from "./tree-files.ts";
 import { WatchedSource } from "./watched-source.ts";
@@ -17,7 +18,6 @@ const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 const SMALL = 16 * 1024;
 /** Between two reports of the position, in bytes. */
 const REPORT_BYTES = 32 * 1024;
-const IN_ITS_PLACE = "a directory is in its place";
 
 /** Where members go. */
 export interface SinkRoot {
@@ -55,6 +55,7 @@ export class TreeSink {
   readonly #leftOut = new Map<string, number>();
   readonly #directories: OpenDirectories;
   readonly #attributes: MemberAttributes;
+  readonly #placed = new PlacedFiles((read) => this.#isComplete(read));
   /** The file that is being written; its directory is one of the open ones. */
   #writing: IncompleteFile | undefined;
   /** A file that an interrupted archive has left; its directory is open on its own. */
@@ -105,11 +106,12 @@ export class TreeSink {
     try {
       for await (const read of readMembers(watched, (kind) => this.#leaveOut(kind))) {
         await this.#yieldNow();
+        await this.#placed.room(read.member);
         await this.#take(read);
-        this.#options.onMember?.(read.member);
-        this.#report(read.end, isContinuable(read.member));
       }
+      await this.#placed.finish();
     } catch (error) {
+      await this.#placed.finish().catch(() => undefined);
       if (this.#writing !== undefined) {
         await this.#release();
         this.#partial = { dir: await this.#keepOpen(this.#writing.dir), name: this.#writing.name };
@@ -145,28 +147,33 @@ export class TreeSink {
     await this.#directories.close();
   }
 
-  async #take({ member, content, start }: ReadMember): Promise<void> {
-    const parts = namesOf(member, this.#root.rename);
-    const what = shown(member.name);
+  async #take(read: ReadMember): Promise<void> {
+    const { member } = read;
     try {
-      if (member.type === "directory") return await this.#putDirectory(parts, member);
-      const name = bytesOf(parts.at(-1) ?? "");
-      if (parts.length === 0)
-        throw new ArchiveError("invalid-argument", "it would replace the directory that is copied to");
-      const dir = await this.#directories.open(parts.slice(0, -1), true);
-      if (member.size > SMALL) await this.#refuseDirectory(dir, name);
-      if (member.type === "file") await this.#putFile(dir, name, member, content, start);
-      else if (member.type === "symlink") await this.#putLink(dir, name, member);
-      else await this.#putHardLink(dir, name, member);
+      const parts = namesOf(member, this.#root.rename);
+      if (member.type === "directory") await this.#putDirectory(parts, member);
+      else if (parts.length > 0) await this.#putEntry(parts, read);
+      else throw new ArchiveError("invalid-argument", "it would replace the directory that is copied to");
     } catch (error) {
-      if (error instanceof ArchiveError) {
-        const message = error.message.startsWith(what) ? error.message : `${what}: ${error.message}`;
-        throw new ArchiveError(error.kind, message, { cause: error });
-      }
-      if (codeOf(error) === "EISDIR")
-        throw new ArchiveError("already-exists", `${what}: ${IN_ITS_PLACE}`, { cause: error });
-      throw archiveError(what, error);
+      throw memberError(member, error);
     }
+  }
+
+  async #putEntry(parts: readonly string[], read: ReadMember): Promise<void> {
+    const { member } = read;
+    const name = bytesOf(parts.at(-1) ?? "");
+    const dir = await this.#directories.open(parts.slice(0, -1), true);
+    if (this.#files.place !== undefined && isSmall(member)) return await this.#placeFile(dir, name, read);
+    if (member.size > SMALL) await this.#refuseDirectory(dir, name);
+    if (member.type === "file") await this.#putFile(dir, name, read);
+    else if (member.type === "symlink") await this.#putLink(dir, name, member);
+    else await this.#putHardLink(dir, name, member);
+    this.#isComplete(read);
+  }
+
+  #isComplete({ member, end }: ReadMember): void {
+    this.#options.onMember?.(member);
+    this.#report(end, isContinuable(member));
   }
 
   async #putDirectory(parts: readonly string[], member: Member): Promise<void> {
@@ -179,13 +186,10 @@ export class TreeSink {
     }
   }
 
-  async #putFile(dir: number, name: Buffer, member: Member, content: ReadMember["content"], start: number) {
+  async #putFile(dir: number, name: Buffer, { member, content, start }: ReadMember): Promise<void> {
     const { size, from } = member;
     const incomplete = incompleteName(this.#options.id, member);
     if (from === 0) await this.discard();
-    if (this.#files.place !== undefined && isSmall(member)) {
-      return await this.#placeFile(this.#files.place, { dir, name, incomplete }, member, content, start);
-    }
     const fd =
       from > 0
         ? await continueFile(this.#files, dir, incomplete, from)
@@ -212,26 +216,16 @@ export class TreeSink {
   }
 
   /** Writes a small file in one step, once all of it has arrived. */
-  async #placeFile(
-    place: NonNullable<TreeFiles["place"]>,
-    { dir, name, incomplete }: { readonly dir: number; readonly name: Buffer; readonly incomplete: Buffer },
-    member: Member,
-    pieces: ReadMember["content"],
-    start: number,
-  ): Promise<void> {
-    this.#options.onPart?.(member, 0);
-    this.#report(start, isContinuable(member));
-    const content = Buffer.alloc(member.size);
-    for await (const { offset, bytes } of pieces) content.set(bytes, offset);
-    const [owner, mode] = [this.#attributes.ownerOf(member), this.#attributes.modeOf(member)];
-    const file = { content, owner, mode, times: { access: member.atime, change: member.mtime } };
-    try {
-      await place(dir, incomplete, name, file);
-    } catch (error) {
-      if (codeOf(error) !== "EEXIST") throw error;
-      await removeFile(this.#files, dir, incomplete);
-      await place(dir, incomplete, name, file);
-    }
+  async #placeFile(dir: number, name: Buffer, read: ReadMember): Promise<void> {
+    const { member } = read;
+    await this.discard();
+    const content = Buffer.allocUnsafe(member.size);
+    for await (const { offset, bytes } of read.content) content.set(bytes, offset);
+    const attributes = { owner: this.#attributes.ownerOf(member), mode: this.#attributes.modeOf(member) };
+    const file = { ...attributes, content, times: { access: member.atime, change: member.mtime }, replaces: true };
+    // A file that is not continued needs no name of its own while it is incomplete.
+    const incomplete = Buffer.from(`${TEMPORARY}${this.#options.id}-small`);
+    this.#placed.add(read, async (linked) => this.#files.place?.(dir, incomplete, name, { ...file, linked }));
   }
 
   async #putLink(dir: number, name: Buffer, member: Member): Promise<void> {
@@ -314,13 +308,6 @@ export class TreeSink {
     this.#leftOut.set(kind, (this.#leftOut.get(kind) ?? 0) + 1);
   }
 }
-
-/** True for a file without holes and attributes that isn't continued. */
-const isSmall = ({ size, from, parts, xattrs }: Member): boolean =>
-  from === 0 &&
-  size <= SMALL &&
-  xattrs.size === 0 &&
-  parts.reduce((sum, { start, end }) => sum + end - start, 0) === size;
 
 /** True for files that an interrupted archive may continue in the middle. */
 const isContinuable = ({ version }: Member): boolean => version !== "";

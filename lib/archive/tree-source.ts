@@ -7,7 +7,17 @@ import { contentLength, END_MARK, encodeMember, paddingOf } from "./encode-membe
 import { FirstNames } from "./first-names.ts";
 import { bytesOf, isCopiedXattr, type Member, type Part, shown } from "./member.ts";
 import { MAX_PARTS } from "./read-members.ts";
-import { type Answer, isDirectory, isLink, O_PATH, type TreeFiles, type TreeStat, typeOf } from "./tree-files.ts";
+import { TakenFiles } from "./taken-files.ts";
+import {
+  type Answer,
+  isDirectory,
+  isLink,
+  O_PATH,
+  type TakenFile,
+  type TreeFiles,
+  type TreeStat,
+  typeOf,
+} from "./tree-files.ts";
 
 const { O_DIRECTORY, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
@@ -135,8 +145,14 @@ export class TreeSource {
       const member = { ...this.#member(name, "directory", stat), xattrs: await this.#xattrs(fd, name) };
       const [next, ...below] = after ?? [];
       using names = await this.#list(fd, name);
-      for (const child of names.sorted) {
+      const small = new TakenFiles(this.#files, fd, names.sorted);
+      for (const [index, child] of names.sorted.entries()) {
         await this.#yieldNow();
+        const taken = next === undefined || child > next ? await small.at(index) : undefined;
+        if (taken !== undefined) {
+          yield this.#whole(`${name}/${child}`, taken);
+          continue;
+        }
         const isBefore = next !== undefined && child < next;
         yield* this.#child(fd, name, child, isBefore ? [] : child === next ? below : undefined, isBefore);
       }
@@ -239,6 +255,13 @@ export class TreeSource {
     } finally {
       await this.#files.close(fd);
     }
+  }
+
+  /** Returns all of a small file. */
+  #whole(name: string, { stat, content }: TakenFile): Buffer {
+    const size = content.length;
+    const header = this.#begin({ ...this.#member(name, "file", stat), size, parts: wholeOf(0, size) });
+    return Buffer.concat([header, content, paddingOf(size)]);
   }
 
   /** Returns the parts of a file that aren't holes; the last of too many is everything behind it. */
