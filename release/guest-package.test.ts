@@ -6,9 +6,11 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { unpackGuest } from "../host/machine/installed-guest.ts";
 import { type GuestManifest, INITRAMFS, ROOT_IMAGE } from "../lib/guest-manifest.ts";
 import { packageRoot } from "../lib/package-root.ts";
+import { crateSource } from "./crates.ts";
 import { guestDescription, guestPackageFiles } from "./guest-package.ts";
 import { npmTarball } from "./npm-tarball.ts";
 import type { PackageFile } from "./package-file.ts";
+import { crate } from "./testing/crate.ts";
 
 const MIB = 1024 * 1024;
 const KERNEL = { version: "6.1.0", kernel: "", modules: "/does/not/exist" };
@@ -26,10 +28,20 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
+/** Stands for the host's programs, which only a release builds. */
+const programs = {
+  files: [{ path: "virtiofsd", mode: 0o755, content: Buffer.from("a program") }],
+  sources: [
+    crateSource(crate("virtiofsd", "1.14.0", "Apache-2.0 AND BSD-3-Clause"), "virtiofsd"),
+    crateSource(crate("libc", "0.2.177", "MIT/Apache-2.0"), "virtiofsd"),
+  ],
+  notices: "licences of virtiofsd",
+};
+
 /** Builds the package around the small image. Debian's packages come from the real cache. */
 async function build(): Promise<readonly PackageFile[]> {
   vi.unstubAllEnvs();
-  const { files } = await guestPackageFiles(packageRoot(), "1.2.3", join(directory, "root.img"));
+  const { files } = await guestPackageFiles(packageRoot(), "1.2.3", programs, join(directory, "root.img"));
   vi.stubEnv("GUESTD_CACHE", join(directory, "cache"));
   return files;
 }
@@ -50,12 +62,21 @@ test("the guest package is the same when it is built twice, and has no kernel", 
   const files = await build();
   expect((await npmTarball(await build())).equals(await npmTarball(files))).toBe(true);
   expect(files.map(({ path }) => path).sort()).toEqual([
-    ...["LICENSE", "README.md", "busybox.tar", ROOT_IMAGE, "init", INITRAMFS],
-    ...["manifest.json", "package.json", "sbom.cdx.json", "seccomp.node", "sys.node"],
+    ...["LICENSE", "README.md", "THIRD-PARTY-NOTICES.txt", "busybox.tar", ROOT_IMAGE, "init", INITRAMFS],
+    ...["manifest.json", "package.json", "sbom.cdx.json", "seccomp.node", "sys.node", "virtiofsd"],
   ]);
   expect(brotliDecompressSync(contentOf(files, ROOT_IMAGE)).equals(image)).toBe(true);
   expect(contentOf(files, "sbom.cdx.json").toString()).not.toMatch(/linux-image|vmlinuz/);
   expect(contentOf(files, "sbom.cdx.json").toString()).toContain("pkg:deb/debian/busybox-static@");
+  const { components, dependencies } = JSON.parse(contentOf(files, "sbom.cdx.json").toString());
+  expect(components).toContainEqual({
+    ...{ type: "library", "bom-ref": "cargo:libc@0.2.177", name: "libc", version: "0.2.177" },
+    ...{ purl: "pkg:cargo/libc@0.2.177", licenses: [{ expression: "MIT OR Apache-2.0" }] },
+  });
+  const ofProgram = ["cargo:libc@0.2.177", "cargo:virtiofsd@1.14.0"];
+  expect(dependencies).toContainEqual({ ref: "file:virtiofsd", dependsOn: ofProgram });
+  const manifest: GuestManifest = JSON.parse(contentOf(files, "manifest.json").toString());
+  expect(manifest.files.map(({ name }) => name)).toContain("virtiofsd");
 });
 
 test("npm installs a guest package only on its architecture", () => {

@@ -9,10 +9,13 @@ import { sha256Of } from "../rootfs-builder/digest.ts";
 import { buildInitramfs } from "../rootfs-builder/initramfs/initramfs.ts";
 import { cyclonedx } from "../rootfs-builder/manifest/cyclonedx.ts";
 import type { Manifest } from "../rootfs-builder/manifest/manifest.ts";
+import { mergeSources } from "../rootfs-builder/manifest/sources.ts";
 import { withTemporary } from "../rootfs-builder/with-temporary.ts";
 import { busyboxSource } from "./busybox-source.ts";
 import { type BuiltPackage, COMMON } from "./guestd-package.ts";
+import type { HostPrograms } from "./host-programs.ts";
 import { jsonFile, type PackageFile, textFile } from "./package-file.ts";
+import { describeFile } from "./release-sbom.ts";
 
 const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_LGWIN, BROTLI_PARAM_SIZE_HINT } = constants;
 
@@ -22,11 +25,12 @@ const LARGEST_WINDOW = 24;
 
 /**
  * Builds the package with this machine's guest from the checkout's build: everything that a guest boots from except the
- * kernel, and what the host's side needs in machine code. `image` is the root image.
+ * kernel, and what the host's side needs in machine code, with `programs`. `image` is the root image.
  */
 export async function guestPackageFiles(
   root: string,
   version: string,
+  programs: HostPrograms,
   image = join(root, "build/image/guest.img"),
 ): Promise<BuiltPackage> {
   const name = guestPackageName();
@@ -43,6 +47,7 @@ export async function guestPackageFiles(
     await native("sys.node"),
     await native("seccomp.node"),
     { path: "busybox.tar", content: await busyboxImage(root) },
+    ...programs.files,
   ];
   const unpacked = { bytes: content.length, sha256: sha256Of(content) };
   const manifest: GuestManifest = {
@@ -54,7 +59,8 @@ export async function guestPackageFiles(
   const files = [
     ...parts,
     jsonFile("manifest.json", manifest),
-    jsonFile("sbom.cdx.json", await guestSbom(root)),
+    jsonFile("sbom.cdx.json", await guestSbom(root, programs)),
+    textFile("THIRD-PARTY-NOTICES.txt", programs.notices),
     { path: "LICENSE", content: await readFile(join(root, "LICENSE")) },
     textFile("README.md", README),
     guestDescription(version),
@@ -79,7 +85,9 @@ An optional dependency of [guestd](https://www.npmjs.com/package/guestd), which 
 has their digests. There is no kernel in it: \`guestctl setup\` fetches one.
 
 guest.img.br and busybox.tar contain programs of Debian 12, unchanged, under their own licences: sbom.cdx.json names each with
-its licence, version and source package, which Debian publishes (https://snapshot.debian.org).
+its licence, version and source package, which Debian publishes (https://snapshot.debian.org). virtiofsd and
+vhost-device-vsock run beside QEMU. They are crates of crates.io, unchanged, linked statically with Debian's glibc,
+libcap-ng and libseccomp: the SBOM names each crate within, and THIRD-PARTY-NOTICES.txt has their licences.
 `;
 
 function compress(content: Buffer): Promise<Buffer> {
@@ -102,11 +110,19 @@ function busyboxImage(root: string): Promise<Buffer> {
   });
 }
 
-/** Returns the SBOM of the build without the kernel, which isn't in the package, and with busybox. */
-async function guestSbom(root: string): Promise<object> {
+/** Returns the SBOM of the build without the kernel, which isn't in the package, and with busybox and the host's programs. */
+async function guestSbom(root: string, programs: HostPrograms): Promise<object> {
   const manifest: Manifest = JSON.parse(await readFile(join(root, "build/manifest.json"), "utf8"));
   const isKernel = (id = "") => id.startsWith("deb:linux-image-");
-  const sources = manifest.sources.filter(({ id }) => !isKernel(id));
+  const shipped = manifest.sources.filter(({ id }) => !isKernel(id));
   const boot = manifest.boot.filter(({ path }) => path === "initrd.cpio:init");
-  return cyclonedx({ ...manifest, sources: [...sources, await busyboxSource()], boot });
+  const crateOf = (program: string) => programs.sources.find(({ id }) => id.startsWith(`cargo:${program}@`));
+  const own = programs.files.map((file) => ({ ...describeFile("host", file), from: crateOf(file.path)?.id ?? "" }));
+  const files = [...manifest.files, ...own];
+  return cyclonedx({
+    ...manifest,
+    sources: mergeSources([...shipped, await busyboxSource(), ...programs.sources]),
+    files,
+    boot,
+  });
 }

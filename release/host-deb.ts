@@ -71,7 +71,7 @@ function control(version: string): Control {
     Depends: "libc6 (>= 2.28), libgcc-s1, libstdc++6, util-linux",
     // apt would install recommended packages with their own recommendations: QEMU's desktop, 366 packages in Debian 12.
     // guestctl setup installs QEMU without them.
-    Suggests: `${qemu}, virtiofsd | qemu-system-common`,
+    Suggests: qemu,
     Section: "admin",
     Priority: "optional",
     Description: "sandboxes in micro-VMs: guestctl, the guest, and its agent as a service",

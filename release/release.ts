@@ -11,6 +11,7 @@ import { debPackage } from "./deb.ts";
 import { guestPackageFiles } from "./guest-package.ts";
 import { type BuiltPackage, guestdPackage } from "./guestd-package.ts";
 import { hostDeb } from "./host-deb.ts";
+import { hostPrograms } from "./host-programs.ts";
 import { npmTarball } from "./npm-tarball.ts";
 import { sizes, sizeTable } from "./package-sizes.ts";
 import { releaseSbom } from "./release-sbom.ts";
@@ -18,7 +19,7 @@ import { releaseSbom } from "./release-sbom.ts";
 const USAGE = `npm run release -- [--to DIR]
 
 Build the packages that people install into DIR (build/release): npm tarballs, a .deb, SHA256SUMS and an SBOM. The guest
-is this machine's. Equal checkouts give equal bytes.
+is this machine's. Equal checkouts and compilers give equal bytes.
 `;
 
 async function main(): Promise<void> {
@@ -29,7 +30,10 @@ async function main(): Promise<void> {
   const root = packageRoot();
   const to = resolve(values.to ?? join(root, "build/release"));
   const version = await readVersion(root);
-  const [guestd, guest] = [await guestdPackage(root, version), await guestPackageFiles(root, version)];
+  const [guestd, guest] = [
+    await guestdPackage(root, version),
+    await guestPackageFiles(root, version, await hostPrograms()),
+  ];
   const packages = [guestd, guest, await conformancePackage(root, version)];
   const complete = await guestdPackage(root, version, { mcp: true });
   const deb = await hostDeb(root, version, [complete, guest]);

@@ -40,6 +40,11 @@ export function busyboxImage(): string {
   return join(isCheckout() ? join(repositoryRoot, "build/demo") : (guestPackage() ?? ""), "busybox.tar");
 }
 
+/** Returns the folder of the host's programs that the guest package carries, and a checkout doesn't. */
+export function carriedPrograms(): string | undefined {
+  return isCheckout() ? undefined : guestPackage();
+}
+
 /** Returns the directory of downloads and tools that all work trees share; filled by host/setup/setup.sh. */
 export function cacheDirectory(): string {
   return process.env["GUESTD_CACHE"] ?? defaultCache();

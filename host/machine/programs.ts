@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { isRoot } from "../../lib/is-root.ts";
 import { setupCommand } from "./guestctl-command.ts";
 import { MachineError } from "./machine-error.ts";
-import { cacheDirectory } from "./paths.ts";
+import { cacheDirectory, carriedPrograms } from "./paths.ts";
 
 const run = promisify(execFile);
 
@@ -33,7 +33,7 @@ export function findQemu(): string {
 
 /** Returns the first virtiofsd for root. For an ordinary user prefers one in Rust, since QEMU's needs root. */
 export async function findVirtiofsd(): Promise<Virtiofsd> {
-  const places = [toolsDirectory(), "/usr/libexec", "/usr/lib/qemu", "/usr/lib"];
+  const places = [...ownDirectories(), "/usr/libexec", "/usr/lib/qemu", "/usr/lib"];
   let first: Virtiofsd | undefined;
   for (const path of findPrograms("virtiofsd", places)) {
     const kind = await virtiofsdKind(path);
@@ -45,16 +45,16 @@ export async function findVirtiofsd(): Promise<Virtiofsd> {
     if (found.kind === "rust" || isRoot()) return found;
     first ??= found;
   }
-  return required("virtiofsd", first, " -- --virtiofsd");
+  return required("virtiofsd", first, " --virtiofsd");
 }
 
-/** Finds the vhost-user vsock device, which set-up builds on request. */
+/** Finds the vhost-user vsock device, which set-up builds on request and packages carry. */
 export function findVhostDeviceVsock(): string {
-  return required(VSOCK_PROGRAM, findProgram(VSOCK_PROGRAM, [toolsDirectory()]), " -- --vsock-device");
+  return required(VSOCK_PROGRAM, findProgram(VSOCK_PROGRAM, ownDirectories()), " --vsock-device");
 }
 
 export function hasVhostDeviceVsock(): boolean {
-  return findProgram(VSOCK_PROGRAM, [toolsDirectory()]) !== undefined;
+  return findProgram(VSOCK_PROGRAM, ownDirectories()) !== undefined;
 }
 
 /** Returns the path of an executable in PATH or, failing that, in one of `directories`. */
@@ -76,9 +76,9 @@ function findPrograms(name: string, directories: readonly string[]): readonly st
     });
 }
 
-/** Returns the directory for programs that set-up builds. */
-function toolsDirectory(): string {
-  return join(cacheDirectory(), "tools/bin");
+/** Returns the directories of programs that set-up builds, and that packages carry. */
+function ownDirectories(): readonly string[] {
+  return [join(cacheDirectory(), "tools/bin"), carriedPrograms() ?? []].flat();
 }
 
 /**

@@ -1,4 +1,5 @@
-# Builds programs that have no package here with cargo from crates.io, into $cache/tools.
+# Builds programs that have no package here with cargo from crates.io, into $cache/tools/bin. They are linked statically,
+# so that a release can carry them; $cache/tools/NAME.json then lists the crates that each was built from.
 
 cargo_minor_wanted=78 # cargo 1.78 is the first to read the crates' lock files (version 4)
 crates=""             # NAME@VERSION to build
@@ -68,6 +69,9 @@ find_missing_cargo() {
   $(printf '%-24s %s (Debian package %s)' cargo "builds the crates above" "$package")"
 }
 
+# True if a release can carry the program.
+crate_is_static() { is_file "$cache/tools/$1.json" && is_file "$cache/tools/bin/$1"; }
+
 # Builds the crates; each takes one to five minutes on two cores.
 crates_build() {
   if [ -z "$crates" ]; then return 0; fi
@@ -75,10 +79,30 @@ crates_build() {
   if [ -z "$cargo" ]; then fail "no cargo 1.$cargo_minor_wanted or later after the installation; see $log" "$log"; fi
   for crate in $crates; do
     say "cargo install $crate, to $cache/tools (takes one to five minutes)"
-    # A cargo from /usr/lib/rust-1.NN finds its own rustc through PATH.
-    with_progress env PATH="$(dirname -- "$(command -v "$cargo")"):$PATH" CARGO_TARGET_DIR="$cache/build-$crate" \
-      "$cargo" install "$crate" --locked --root "$cache/tools" ||
-      fail "cargo install $crate failed; see $log" "$log"
-    rm -rf "$cache/build-$crate"
+    crate_build "${crate%@*}" "${crate#*@}" || fail "cargo install $crate failed; see $log" "$log"
   done
 }
+
+# crate_build NAME VERSION: the paths of this machine stay out of the program, so that equal compilers give equal bytes.
+crate_build() (
+  name=$1
+  build=$cache/build-$name
+  sources=${CARGO_HOME:-$HOME/.cargo}/registry/src
+  libraries=/usr/lib/$(uname -m)-linux-gnu
+  # Cargo finds its own rustc through PATH, also in /usr/lib/rust-1.NN.
+  PATH=$(dirname -- "$(command -v "$cargo")"):$PATH
+  CARGO_TARGET_DIR=$build
+  # With a target, the flags are not those of programs that run during the build.
+  target=$("$cargo" -vV | sed -n 's/^host: //p')
+  CARGO_ENCODED_RUSTFLAGS=$(printf '%s\037' -C target-feature=+crt-static -C strip=symbols)--remap-path-prefix=$sources=/crates$(
+    printf '\037'
+  )--remap-path-prefix=$build=/build
+  LIBSECCOMP_LINK_TYPE=static LIBSECCOMP_LIB_PATH=$libraries LIBCAPNG_LINK_TYPE=static LIBCAPNG_LIB_PATH=$libraries
+  export PATH CARGO_TARGET_DIR CARGO_ENCODED_RUSTFLAGS
+  export LIBSECCOMP_LINK_TYPE LIBSECCOMP_LIB_PATH LIBCAPNG_LINK_TYPE LIBCAPNG_LIB_PATH
+  with_progress "$cargo" install "$name@$2" --locked --force --target "$target" --root "$cache/tools" &&
+    "$cargo" metadata --locked --format-version 1 --filter-platform "$target" \
+      --manifest-path "$(echo "$sources"/*/"$name-$2/Cargo.toml")" >"$build/metadata.json" 2>>"$log" &&
+    mv "$build/metadata.json" "$cache/tools/$name.json" &&
+    rm -rf "$build"
+)

@@ -5,8 +5,9 @@
 #   sh host/setup/setup.sh [guest|demo|release|test] [--dev] [--vsock-device] [--virtiofsd] [--list] [--yes]
 #
 # guest: the needs of a guest that is already built. demo: also those of its build. release: also npm's packages for
-# development. test (default): also the needs of tests, benchmarks and outputs other than guest.img. programs.sh has the
-# list. --dev: also clang for the fuzzers, and strace.
+# development, and the two programs of the host that a release carries, which cargo builds. test (default): also the
+# needs of tests, benchmarks and outputs other than guest.img. programs.sh has the list.
+# --dev: also clang for the fuzzers, and strace.
 # --vsock-device: also vhost-device-vsock, without which guests are reached over virtio-serial; test includes it.
 # --virtiofsd: also virtiofsd where cargo has to build it; only guests with a shared folder need it; test includes it.
 # --list: only lists what is missing, and fails if it couldn't be installed.
@@ -23,6 +24,8 @@ HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 export HOME
 cache=${GUESTD_CACHE:-$HOME/.cache/guestd}
 log=$cache/setup.log
+# Folder of the programs that guestd's packages carry.
+carried=${GUESTD_CARRIED:-/nonexistent}
 # How the user calls guestctl, for lines that name it.
 guestctl=${GUESTCTL:-./guestctl}
 goal=test

@@ -44,8 +44,18 @@ describe("setup.sh", () => {
     chmodSync(path, 0o755);
   }
 
+  /** Puts what cargo builds for a release into the cache. */
+  function keepCrates(): void {
+    const kept = join(directory, "cache/tools");
+    mkdirSync(join(kept, "bin"), { recursive: true });
+    for (const name of ["virtiofsd", "vhost-device-vsock"]) {
+      for (const file of [`${name}.json`, `bin/${name}`]) writeFileSync(join(kept, file), "");
+    }
+  }
+
   function setup(...argv: string[]): { status: number | null; output: string } {
-    const env = { PATH: bin, HOME: directory, GUESTD_CACHE: join(directory, "cache") };
+    const [GUESTD_CACHE, GUESTD_CARRIED] = [join(directory, "cache"), join(directory, "carried")];
+    const env = { PATH: bin, HOME: directory, GUESTD_CACHE, GUESTD_CARRIED };
     const { status, stdout, stderr } = spawnSync("/bin/sh", [script, ...argv], { env, encoding: "utf8" });
     return { status, output: stdout + stderr };
   }
@@ -225,17 +235,40 @@ describe("setup.sh", () => {
     const [log, told] = [join(directory, "log"), join(directory, "told")];
     program(
       "cargo",
-      `echo "   Compiling libc v0.2.1"; until [ -s "${told}" ]; do sleep 0.01; done; echo "error: $3"; exit 101`,
+      `[ "$1" = install ] || exit 0; echo "   Compiling libc v0.2.1"; until [ -s "${told}" ]; do sleep 0.01; done; echo "error: $3"; exit 101`,
     );
     const source = `set -eu; cache="${directory}"; log="${log}"
       say() { echo "setup: $*"; case $* in *Compiling*) echo >"${told}" ;; esac; }
       fail() { echo "setup: $1: $(tail -n 1 "$2")" >&2; exit 1; }
       . "${join(script, "../with-progress.sh")}"; . "${join(script, "../crates.sh")}"
       find_cargo() { echo cargo; }; crates=tool@1.0.0; crates_build`;
-    const env = { PATH: bin, GUESTD_PROGRESS_SECONDS: "0.05" };
+    const env = { PATH: bin, HOME: directory, GUESTD_PROGRESS_SECONDS: "0.05" };
     const { status, stdout, stderr } = spawnSync("/bin/sh", ["-c", source], { env, encoding: "utf8", timeout: 50_000 });
     expect(stdout).toMatch(/^setup: {3}\d+ s: Compiling libc v0\.2\.1$/m);
     expect([status, stderr]).toEqual([1, `setup: cargo install tool@1.0.0 failed; see ${log}: error: --locked\n`]);
+  });
+
+  test("links crates statically, and keeps what each was built from", () => {
+    const calls = join(directory, "calls");
+    program(
+      "cargo",
+      `case $1 in -vV) echo "host: a-b-c" ;; metadata) echo "crates of $8" ;;
+      install) echo "$* $CARGO_ENCODED_RUSTFLAGS" >"${calls}"; mkdir -p "${directory}/build-tool" "${directory}/tools" ;; esac`,
+    );
+    const source = `set -eu; cache="${directory}"; log="${join(directory, "log")}"; say() { :; }; with_progress() { "$@"; }
+      is_file() { [ -e "$1" ]; }; . "${join(script, "../crates.sh")}"; find_cargo() { echo cargo; }
+      crates=tool@1.0.0; crates_build; mkdir "$cache/tools/bin"; : >"$cache/tools/bin/tool"; crate_is_static tool`;
+    const { status, stderr } = spawnSync("/bin/sh", ["-c", source], {
+      env: { PATH: bin, HOME: directory, CARGO_HOME: directory },
+      encoding: "utf8",
+    });
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(readFileSync(calls, "utf8")).toMatch(
+      /^install tool@1\.0\.0 --locked --force --target a-b-c .*-C.target-feature=\+crt-static./,
+    );
+    expect(readFileSync(join(directory, "tools/tool.json"), "utf8")).toMatch(
+      /^crates of .*\/tool-1\.0\.0\/Cargo\.toml\n$/,
+    );
   });
 
   test("takes a later cargo of PATH if the first is rustup's proxy without a toolchain", () => {
@@ -273,6 +306,7 @@ describe("setup.sh", () => {
     writeFileSync(join(checkout, "package-lock.json"), JSON.stringify({ packages }));
     mkdirSync(join(directory, "cache/kernel/1/boot"), { recursive: true });
     writeFileSync(join(directory, "cache/kernel/1/boot/vmlinuz-1"), "");
+    keepCrates();
     for (const tool of ["cp", "ln", "uname"]) {
       rmSync(join(bin, tool), { force: true });
       symlinkSync(findProgram(tool) ?? "", join(bin, tool));
@@ -310,6 +344,28 @@ esac >node_modules/.package-lock.json`,
     const lists = [["guest"], ["demo"], ["guest", "--vsock-device"], ["test"]].map((words) => setup(...words).output);
     const usable = existsSync("/dev/vhost-vsock"); // then no machine needs it
     expect(lists.map((list) => /^ {2}vhost-device-vsock /m.test(list))).toEqual([false, false, !usable, !usable]);
+  });
+
+  test("builds what a release carries, also where other programs of that name are installed", () => {
+    for (const name of ["virtiofsd", "vhost-device-vsock"]) program(name, "echo 'virtiofsd 1.14.0'");
+    program("cargo", "echo cargo 1.96.0");
+    expect(setup("release").output).toMatch(/^ {2}virtiofsd .*cargo install\)\n(.*\n)*?^ {2}vhost-device-vsock /m);
+    keepCrates();
+    expect(setup("release").output).not.toMatch(/^ {2}(virtiofsd|vhost-device-vsock) /m);
+  });
+
+  test("needs no program that the package of the guest carries", () => {
+    const carried = join(directory, "carried");
+    mkdirSync(carried);
+    program("cargo", "echo cargo 1.96.0");
+    const words = ["guest", "--virtiofsd", "--vsock-device"];
+    const before = setup(...words).output;
+    for (const name of ["virtiofsd", "vhost-device-vsock"]) {
+      program(name, "echo 'virtiofsd 1.14.0'");
+      renameSync(join(bin, name), join(carried, name));
+    }
+    if (!existsSync("/dev/vhost-vsock")) expect(before).toMatch(/^ {2}vhost-device-vsock /m);
+    expect(setup(...words).output).not.toMatch(/^ {2}(virtiofsd|vhost-device-vsock) /m);
   });
 
   test("only lists with --list, and fails at once if it couldn't install", () => {

@@ -11,7 +11,7 @@ virtiofsd_package() {
 
 # True if host/machine/programs.ts will find a usable virtiofsd.
 virtiofsd_present() {
-  for path in "$(command -v virtiofsd)" "$cache/tools/bin/virtiofsd" /usr/libexec/virtiofsd /usr/lib/qemu/virtiofsd \
+  for path in "$(command -v virtiofsd)" "$cache/tools/bin/virtiofsd" "$carried/virtiofsd" /usr/libexec/virtiofsd /usr/lib/qemu/virtiofsd \
     /usr/lib/virtiofsd; do
     if ! [ -x "$path" ]; then continue; fi
     if [ "$(id -u)" = 0 ]; then return 0; fi
@@ -22,6 +22,10 @@ virtiofsd_present() {
 }
 
 find_missing_virtiofsd() {
+  if [ "$goal" = release ]; then
+    crate_is_static virtiofsd || need_virtiofsd_crate
+    return 0
+  fi
   if virtiofsd_present; then return 0; fi
   package=$(virtiofsd_package)
   if [ "$(id -u)" = 0 ] || [ "$package" = virtiofsd ]; then
@@ -29,6 +33,10 @@ find_missing_virtiofsd() {
     return 0
   fi
   [ "$goal" = test ] || [ "$virtiofsd" = yes ] || return 0
+  need_virtiofsd_crate
+}
+
+need_virtiofsd_crate() {
   need_crate virtiofsd 1.14.0 "shares directories with the guest, without root"
   need libcap-ng-dev "libcap-ng headers" "needed to build virtiofsd" is_file /usr/include/cap-ng.h
   need libseccomp-dev "libseccomp headers" "needed to build virtiofsd" is_file /usr/include/seccomp.h

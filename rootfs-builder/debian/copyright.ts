@@ -27,8 +27,8 @@ const SPDX: Readonly<Record<string, string>> = {
   zlib: "Zlib",
 };
 
-/** An SPDX identifier, or the name in Debian's copyright file if SPDX has none. */
-export type Licence = { readonly id: string } | { readonly name: string };
+/** An SPDX identifier, an SPDX expression of several, or the name in Debian's copyright file if SPDX has none. */
+export type Licence = { readonly id: string } | { readonly expression: string } | { readonly name: string };
 
 /**
  * Returns the licences of built files in a copyright file, each once, sorted; none if it isn't machine-readable (DEP

@@ -72,7 +72,7 @@ function sourceComponent(source: Source, files: readonly ManifestFile[]): Json {
 }
 
 function licenceOf(licence: Licence): Json {
-  return { license: "id" in licence ? { id: licence.id } : { name: licence.name } };
+  return "expression" in licence ? licence : { license: licence };
 }
 
 function fileComponent({ path, sha256 = "", part, from = "", mode = "" }: ManifestFile): Json {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { debianArchitecture } from "../debian/architecture.ts";
+import type { Licence } from "../debian/copyright.ts";
 import type { PackageFacts } from "../debian/package-facts.ts";
 import { run } from "../run.ts";
 import type { Source } from "./manifest.ts";
@@ -39,12 +40,28 @@ export function npmSource(path: string, lock: Readonly<Record<string, LockEntry>
   return {
     id: `npm:${name}@${version}`,
     ...{ name, version },
-    licences: license === undefined ? [] : [{ id: license }],
+    licences: license === undefined ? [] : [declaredLicence(license)],
     purl: `pkg:npm/${name.startsWith("@") ? `%40${name.slice(1)}` : name}@${version}`,
     ...(digest === undefined
       ? {}
       : { hash: { alg: "SHA-512", content: Buffer.from(digest, "base64").toString("hex") } }),
   };
+}
+
+/** Returns the licence that a package of npm or Rust declares. Rust's older ones write "/" for OR. */
+export function declaredLicence(declared: string): Licence {
+  const expression = declared.replaceAll("/", " OR ");
+  return /[ ()]/.test(expression) ? { expression } : { id: expression };
+}
+
+/** Returns each source once, within all that contain it. */
+export function mergeSources(sources: readonly Source[]): readonly Source[] {
+  const byId = new Map<string, Source>();
+  for (const source of sources) {
+    const within = [...(byId.get(source.id)?.within ?? []), ...(source.within ?? [])].sort();
+    byId.set(source.id, within.length === 0 ? source : { ...source, within });
+  }
+  return [...byId.values()];
 }
 
 /** Returns Node and the libraries built into it. */
@@ -56,21 +73,24 @@ export async function nodeSources(node: string, lock: Readonly<Record<string, Lo
   return [{ ...packaged, id: "node" }, ...own.map(([name, version]) => generic(name, version, ["usr/bin/node"]))];
 }
 
-/**
- * Returns the libraries linked into our programs on this machine, by Debian package; empty if it doesn't run Debian.
- */
-export async function staticSources(): Promise<readonly Source[]> {
-  const parts = [
+/** A Debian package with a library, the library's name, and the programs that it is linked into. */
+export type LinkedLibrary = readonly [debian: string, name: string, within: readonly string[]];
+
+/** Libraries linked into the programs of a guest. */
+export const GUEST_LIBRARIES: readonly LinkedLibrary[] = [
+  [
+    "musl-dev",
+    "musl",
     [
-      "musl-dev",
-      "musl",
-      [
-        ...["usr/sbin/init", "pause_bundle/rootfs/pause"],
-        ...["usr/lib/guestd/container-init", "usr/lib/guestd/keep-core"],
-      ],
+      ...["usr/sbin/init", "pause_bundle/rootfs/pause"],
+      ...["usr/lib/guestd/container-init", "usr/lib/guestd/keep-core"],
     ],
-    ["libseccomp-dev", "libseccomp", ["usr/lib/guestd/seccomp.node"]],
-  ] as const;
+  ],
+  ["libseccomp-dev", "libseccomp", ["usr/lib/guestd/seccomp.node"]],
+];
+
+/** Returns libraries linked into programs on this machine, by Debian package; empty if it doesn't run Debian. */
+export async function staticSources(parts: readonly LinkedLibrary[]): Promise<readonly Source[]> {
   const found: Source[] = [];
   for (const [name, library, within] of parts) {
     const output = await run("dpkg-query", ["--show", name]).catch(() => "");

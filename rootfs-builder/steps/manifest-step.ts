@@ -10,7 +10,14 @@ import { cyclonedx } from "../manifest/cyclonedx.ts";
 import { type BootFiles, describeBoot } from "../manifest/describe-boot.ts";
 import { describeTree } from "../manifest/describe-tree.ts";
 import { MANIFEST, type Manifest, SBOM, type Source } from "../manifest/manifest.ts";
-import { debianSource, nodeSources, npmSource, readNpmLock, staticSources } from "../manifest/sources.ts";
+import {
+  debianSource,
+  GUEST_LIBRARIES,
+  nodeSources,
+  npmSource,
+  readNpmLock,
+  staticSources,
+} from "../manifest/sources.ts";
 import type { GuestDescription } from "../profiles/make-guest.ts";
 import { readVersion } from "../read-version.ts";
 import { writeJson } from "../write-files.ts";
@@ -110,5 +117,5 @@ async function ownSources({ root, to }: BuildContext): Promise<readonly Source[]
     ...{ name: "guestd", version, licences: [{ id: "Apache-2.0" }] },
     purl: `pkg:generic/guestd@${version}`,
   };
-  return [guestd, ...npm, ...(await nodeSources(packagedNode(), lock)), ...(await staticSources())];
+  return [guestd, ...npm, ...(await nodeSources(packagedNode(), lock)), ...(await staticSources(GUEST_LIBRARIES))];
 }

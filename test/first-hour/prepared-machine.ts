@@ -1,7 +1,6 @@
-import { execFileSync } from "node:child_process";
 import { chownSync, cpSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { packageRoot } from "../../lib/package-root.ts";
+import { buildRelease } from "../nightly/testing/build-release.ts";
 import { addUser, createDebianRoot, USER } from "../nightly/testing/debian-root.ts";
 import { buildImage, packBase } from "./images/build-image.ts";
 import { RECIPES } from "./images/recipes.ts";
@@ -43,8 +42,7 @@ export async function prepareMachine(directory: string, report: Report): Promise
 }
 
 function buildPackage(directory: string, to: string): void {
-  const release = join(packageRoot(), "release/release.ts");
-  execFileSync(process.execPath, [release, "--to", directory], { stdio: ["ignore", "ignore", 2] });
+  buildRelease(directory);
   const [deb = ""] = readdirSync(directory).filter((name) => name.endsWith(".deb"));
   cpSync(join(directory, deb), to);
 }

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -7,6 +7,7 @@ import { findProgram } from "../../host/machine/programs.ts";
 import { isRoot } from "../../lib/is-root.ts";
 import { packageRoot } from "../../lib/package-root.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
+import { buildRelease } from "./testing/build-release.ts";
 import { ContainerRoot } from "./testing/container-root.ts";
 import { createDebianRoot } from "./testing/debian-root.ts";
 
@@ -45,7 +46,7 @@ describe.skipIf(why !== "")(`docs/Dockerfile.guestd, without Docker${why && ` (s
     directory = mkdtempSync("/tmp/guestd-dockerfile-");
     chmodSync(directory, 0o755);
     container = new ContainerRoot(directory);
-    execFileSync(process.execPath, [join(packageRoot(), "release/release.ts"), "--to", join(directory, "release")]);
+    buildRelease(join(directory, "release"));
   });
   afterAll(() => {
     if (directory !== "") rmSync(directory, { recursive: true, force: true });

@@ -3,6 +3,7 @@ import { chmodSync, cpSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileS
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { packageRoot } from "../../lib/package-root.ts";
+import { buildRelease } from "./testing/build-release.ts";
 import { addUser, createDebianRoot, runInRoot, USER } from "./testing/debian-root.ts";
 import { DebianSession } from "./testing/debian-session.ts";
 import { stepTable } from "./testing/step-table.ts";
@@ -68,7 +69,7 @@ describe.skipIf(reason !== undefined)(`the first mile of an ordinary user on a n
     const root = rootOf("packages");
     const project = join(root, "home", USER, "project");
     const release = join(directory, "release");
-    execFileSync(process.execPath, [join(packageRoot(), "release/release.ts"), "--to", release]);
+    buildRelease(release);
     mkdirSync(project);
     const tarballs = globSync("{guestd-[0-9],guestd-guest-}*.tgz", { cwd: release });
     expect(tarballs).toHaveLength(2);

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { packageRoot } from "../../lib/package-root.ts";
+import { buildRelease } from "./testing/build-release.ts";
 import { createDebianRoot, runInRoot } from "./testing/debian-root.ts";
 import { stepTable } from "./testing/step-table.ts";
 import type { Step } from "./testing/timed-step.ts";
@@ -21,7 +21,7 @@ beforeAll(() => {
   chmodSync(directory, 0o755);
   root = join(directory, "root");
   mkdirSync(root);
-  execFileSync(process.execPath, [join(packageRoot(), "release/release.ts"), "--to", join(directory, "release")]);
+  buildRelease(join(directory, "release"));
 });
 afterAll(() => {
   if (directory !== "") rmSync(directory, { recursive: true, force: true });

@@ -3,7 +3,6 @@ import {
   chmodSync,
   chownSync,
   copyFileSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -16,13 +15,14 @@ import {
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cacheDirectory } from "../../host/machine/paths.ts";
-import { findVirtiofsd } from "../../host/machine/programs.ts";
 import { isRoot } from "../../lib/is-root.ts";
 import { packageRoot } from "../../lib/package-root.ts";
+import { elfSections } from "../../rootfs-builder/debian/elf.ts";
 import { packagedNode } from "../../rootfs-builder/image/stripped-node.ts";
 import { readVersion } from "../../rootfs-builder/read-version.ts";
 import { page } from "../docs/pages.ts";
 import { startMcp } from "../scenarios/mcp-client.ts";
+import { buildRelease } from "./testing/build-release.ts";
 
 /** The program of README.md. */
 const sample = /```js\n([\s\S]*?)```/.exec(readFileSync(join(packageRoot(), "README.md"), "utf8"))?.[1] ?? "";
@@ -44,7 +44,7 @@ beforeAll(async () => {
   directory = mkdtempSync("/tmp/guestd-package-");
   chmodSync(directory, 0o755);
   version = await readVersion(root);
-  execFileSync(process.execPath, [release, "--to", join(directory, "release")]);
+  buildRelease(join(directory, "release"));
   tarballs = ["guestd", `guestd-guest-linux-${process.arch}`].map((name) =>
     join(directory, "release", `${name}-${version}.tgz`),
   );
@@ -101,15 +101,14 @@ function install(uid: number, node: string): User {
   return inProject;
 }
 
-/** Gives the user the kernel and tools that this machine's set-up fetched. */
+/** Returns an ordinary user, or this one if it is no other. */
+const someone = () => (isRoot() ? NOBODY : (process.getuid?.() ?? 0));
+
+/** Gives the user the kernel that this machine's set-up fetched; programs are in the packages. */
 function shareCache({ home, uid }: User): void {
   const cache = join(home, ".cache/guestd");
   mkdirSync(join(cache, "kernel"), { recursive: true });
   execFileSync("cp", ["-r", join(cacheDirectory(), "kernel"), cache]);
-  if (existsSync(join(cacheDirectory(), "tools/bin"))) {
-    mkdirSync(join(cache, "tools"));
-    execFileSync("cp", ["-r", join(cacheDirectory(), "tools/bin"), join(cache, "tools")]);
-  }
   execFileSync("chown", ["-R", `${uid}:${uid}`, join(home, ".cache")]);
 }
 
@@ -123,6 +122,27 @@ test("a release built twice is the same, and its SHA256SUMS are right", () => {
     expect(sums.trim().split("\n")).toHaveLength(readdirSync(place).length - 1);
   }
   rmSync(again, { recursive: true });
+});
+
+test("the guest's package carries the host's programs, linked statically, and its SBOM names what is in them", () => {
+  const carried = folder("carried");
+  execFileSync("tar", ["--extract", "--directory", carried, "--file", tarballs[1] ?? ""]);
+  const read = (name: string) => readFileSync(join(carried, "package", name));
+  const { components, dependencies } = JSON.parse(read("sbom.cdx.json").toString());
+  const refs = components.map((component: Record<string, string>) => component["bom-ref"]);
+  expect(refs.length).toBe(new Set(refs).size);
+  for (const name of ["virtiofsd", "vhost-device-vsock"]) {
+    expect(elfSections(read(name), name).map((section) => section.name)).not.toContain(".interp");
+    const { dependsOn } = dependencies.find(({ ref }: Record<string, string>) => ref === `file:${name}`);
+    const own = [
+      expect.stringMatching(new RegExp(`^cargo:${name}@`)),
+      expect.stringMatching(/^cargo:libc@/),
+      "static:glibc",
+    ];
+    expect(dependsOn).toEqual(expect.arrayContaining(own));
+    expect(read("THIRD-PARTY-NOTICES.txt").toString()).toMatch(new RegExp(`^${name} \\d.*BSD-3-Clause`, "m"));
+  }
+  rmSync(carried, { recursive: true });
 });
 
 describe.each(["22", "24"])("with Node %s", (node) => {
@@ -160,14 +180,16 @@ describe.each(["22", "24"])("with Node %s", (node) => {
   });
 
   test("an installed guestd boots its guest, and runs a container and the program of README.md in it", async () => {
-    const rust = (await findVirtiofsd()).kind === "rust" && isRoot();
-    const user = install(rust ? NOBODY : (process.getuid?.() ?? 0), node);
+    const user = install(someone(), node);
     shareCache(user);
     const image = join(user.cwd, `node_modules/guestd-guest-linux-${process.arch}/busybox.tar`);
     const setup = run(user, "npx", "guestctl", "setup");
     expect(setup).toMatchObject({ status: 0, stdout: expect.stringContaining(`guestctl run ${image} echo hello`) });
     const { status, stdout, stderr } = run(user, "npx", "guestctl", "run", image, "echo", "hello");
     expect([status, stdout, stderr]).toEqual([0, "hello\n", ""]);
+    writeFileSync(join(user.cwd, "note"), "shared");
+    const shared = run(user, "npx", "guestctl", "run", "-v", `${user.cwd}:/data`, image, "cat", "/data/note");
+    expect(shared).toEqual({ status: 0, stdout: "shared", stderr: "" });
     for (const name of ["sample.js", "sample.ts"]) {
       writeFileSync(join(user.cwd, name), sample.replace("alpine:3.20", image));
       expect([name, run(user, "node", name).stdout]).toEqual([name, "3 hello world\nstdout one\nstderr two\n"]);
@@ -175,8 +197,7 @@ describe.each(["22", "24"])("with Node %s", (node) => {
   });
 
   test("an installed guestd serves MCP, once its packages are installed as docs/mcp.md says", async () => {
-    const rust = (await findVirtiofsd()).kind === "rust" && isRoot();
-    const user = install(rust ? NOBODY : (process.getuid?.() ?? 0), node);
+    const user = install(someone(), node);
     shareCache(user);
     const image = join(user.cwd, `node_modules/guestd-guest-linux-${process.arch}/busybox.tar`);
     const [line = "", ...words] =

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { isCheckout } from "../../../lib/package-root.ts";
 import { guestFiles } from "../../machine/guest-files.ts";
 import { guestctlCommand } from "../../machine/guestctl-command.ts";
-import { busyboxImage, setupScript } from "../../machine/paths.ts";
+import { busyboxImage, carriedPrograms, setupScript } from "../../machine/paths.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { print } from "../output/print.ts";
@@ -20,8 +20,9 @@ interface SetupFlags {
 }
 
 const HELP = `
-Guests need QEMU and a kernel, and virtiofsd for folders of this machine (run -v). Setup lists what is missing, asks, and installs it: programs by
-apt, which needs root or a sudo without a password, and the kernel as Debian's package, which is unpacked to
+Guests need QEMU and a kernel, and virtiofsd for folders of this machine (run -v), which the packages of guestd carry.
+Setup lists what is missing, asks, and installs it: programs by apt, which needs root or a sudo without a password, and
+the kernel as Debian's package, which is unpacked to
 \${GUESTD_CACHE:-~/.cache/guestd} and not installed. On other distributions than Debian and Ubuntu it prints what to install.
 Then it unpacks the guest. guestctl doctor shows what is there.
 
@@ -35,8 +36,14 @@ export function addSetup(program: Command): void {
     .command("setup")
     .description("List what is missing for guests on this machine, and install it.")
     .option("-y, --yes", "install without asking")
-    .option("--vsock-device", "also build vhost-device-vsock, for guests with vsock where /dev/vhost-vsock is unusable")
-    .option("--virtiofsd", "also build virtiofsd, for run -v by an ordinary user of a distribution with QEMU's")
+    .option(
+      "--vsock-device",
+      "in a checkout: also build vhost-device-vsock, for vsock where /dev/vhost-vsock is unusable",
+    )
+    .option(
+      "--virtiofsd",
+      "in a checkout: also build virtiofsd, for run -v by an ordinary user of a distribution with QEMU's",
+    )
     .option("--kernel <file>", "boot guests with this kernel instead of Debian's")
     .option("--modules <dir>", "with --kernel: its lib/modules/RELEASE (default: all drivers are built in)")
     .option("--remove", "remove all that guestd keeps: kernel, tools, images, disks of containers, templates")
@@ -88,7 +95,7 @@ async function ask(): Promise<void> {
 function runScript(args: readonly string[], stdout: "inherit" | "pipe") {
   const done = spawnSync("sh", [setupScript(), ...args], {
     ...{ stdio: ["ignore", stdout, "inherit"], encoding: "utf8" },
-    env: { ...process.env, GUESTCTL: guestctlCommand() },
+    env: { ...process.env, GUESTCTL: guestctlCommand(), GUESTD_CARRIED: carriedPrograms() },
   });
   if (done.error !== undefined) throw new CliError(`setup: sh: ${done.error.message}`);
   return { status: done.status, stdout: done.stdout ?? "" };
