@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { isRoot } from "../../lib/is-root.ts";
 import { Child } from "./child.ts";
 import { canGuard, guarded, mountForGuest, openToGuest } from "./guard-share.ts";
@@ -64,6 +64,15 @@ describe.skipIf(!can)(`a guarded share${can ? "" : " (skipped: this user can't m
     rmSync(join(share.directory, "c1"), { recursive: true });
     expect(asServer("test -e c1", `grep -c " ${share.directory}" /proc/self/mounts | grep -qx 1`)).toEqual([1, 0]);
     expect(execFileSync("cat", ["/proc/self/mounts"], { encoding: "utf8" })).not.toContain(work);
+  });
+
+  test("mounts a folder though this user can't write util-linux's list of mounts, which an ordinary user can't", () => {
+    vi.stubEnv("LIBMOUNT_UTAB", "/proc/version");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    mkdirSync(join(work, "folder"));
+    mkdirSync(join(share.directory, "rw"));
+    mountForGuest(share, join(work, "folder"), join(share.directory, "rw"), "rw");
+    expect(asServer("touch rw/x")).toEqual([0]);
   });
 
   test("mounts a folder of the host, optionally read-only, which survives the removal of its mount point", () => {

@@ -11,17 +11,17 @@ import type { Share } from "./virtiofs.ts";
  * Bind-mounts $1 on itself with option $2 (ro or rw). Keeps the file system's other flags, as an ordinary user can't
  * change them.
  */
-const BIND = `flags=$(findmnt -nro VFS-OPTIONS -T "$1"); mount --bind "$1" "$1"; mount -o "remount,bind,$flags,$2" "$1"`;
+const BIND = `flags=$(findmnt -nro VFS-OPTIONS -T "$1"); mount -n --bind "$1" "$1"; mount -n -o "remount,bind,$flags,$2" "$1"`;
 /**
  * Mounts $1 on $2: read-write with the mounts below it, read-only without them, since one remount would not cover them. The
  * guest sees the mount when it is finished: it is made at $3, out of its reach. $4 is the device and inode that $1 had.
  */
 const VOLUME = {
-  rw: 'mount --rbind "$1" "$3"; CHECK; mount --move "$3" "$2"',
-  ro: `flags=$(findmnt -nro VFS-OPTIONS -T "$1"); mount --bind "$1" "$3"; CHECK
-    mount -o "remount,bind,$flags,ro" "$3"; mount --move "$3" "$2"`,
+  rw: 'mount -n --rbind "$1" "$3"; CHECK; mount -n --move "$3" "$2"',
+  ro: `flags=$(findmnt -nro VFS-OPTIONS -T "$1"); mount -n --bind "$1" "$3"; CHECK
+    mount -n -o "remount,bind,$flags,ro" "$3"; mount -n --move "$3" "$2"`,
 };
-const CHECK = `[ "$(stat -c %d:%i "$3")" = "$4" ] || { umount -R "$3"; echo "it was replaced meanwhile; try again" >&2; exit 1; }`;
+const CHECK = `[ "$(stat -c %d:%i "$3")" = "$4" ] || { umount -n -R "$3"; echo "it was replaced meanwhile; try again" >&2; exit 1; }`;
 /** Entering the user namespace clears the parent-death signal that Child set, so set it again. */
 const GUARD = `set -e; ${BIND}; shift 2; exec setpriv --pdeathsig KILL -- "$@"`;
 
@@ -41,7 +41,7 @@ export function guarded(argv: readonly string[], directory: string, root: boolea
  * disabled.
  */
 export async function canGuard(root: boolean): Promise<boolean> {
-  const [program = "", ...args] = [...unshare(root), "mount", "--bind", "/dev/null", "/dev/null"];
+  const [program = "", ...args] = [...unshare(root), "mount", "-n", "--bind", "/dev/null", "/dev/null"];
   return promisify(execFile)(program, args, { timeout: 5000 }).then(
     () => true,
     () => false,
