@@ -15,7 +15,7 @@ const CAPABILITIES = [
 /** The same as the mask in /proc/PID/status. */
 export const CAPABILITY_MASK = "00000000000400eb";
 
-/** Returns a process that runs `args`, as both hosts write it. */
+/** Returns a process that runs `args`. */
 export function ociProcess(args: readonly string[], parts: Init<grpc.Process> = {}): Init<grpc.Process> {
   return { Args: args, Env: ["PATH=/bin"], Cwd: "/", User: { UID: 0, GID: 0 }, ...parts };
 }
@@ -25,14 +25,17 @@ export function capabilities(names: readonly string[]): Init<grpc.LinuxCapabilit
   return { Bounding: names, Effective: names, Permitted: names };
 }
 
-/** The parts of `linux` that every container has. */
+/**
+ * The parts of `linux` that every container has. Both hosts remove the pid namespace and say by `sandbox_pidns` whether the agent
+ * has to create one.
+ */
 export const OCI_LINUX: Init<grpc.Linux> = {
-  Namespaces: [{ Type: "ipc" }, { Type: "uts" }, { Type: "mount" }, { Type: "pid" }],
+  Namespaces: [{ Type: "ipc" }, { Type: "uts" }, { Type: "mount" }],
   MaskedPaths: ["/proc/kcore", "/proc/keys", "/sys/firmware"],
   ReadonlyPaths: ["/proc/bus", "/proc/sys"],
 };
 
-/** Returns the spec of a container that runs `args` in `rootfs`. `parts` replace whole top-level fields. */
+/** Returns the spec of a container that runs `args` in `rootfs`, as both hosts write it. `parts` replace whole top-level fields. */
 export function ociSpec(rootfs: string, args: readonly string[], parts: Init<grpc.Spec> = {}): Init<grpc.Spec> {
   return {
     Version: "1.2.0",
