@@ -4,7 +4,7 @@ import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
 import type { CallOptions } from "../client/rpc-channel.ts";
 import { RpcError } from "../client/rpc-error.ts";
-import { capabilities, ociProcess, ociSpec, withResources } from "./oci-spec.ts";
+import { capabilities, ociProcess, ociSpec, withMounts, withResources } from "./oci-spec.ts";
 
 type Agent = AgentClient["agent"];
 
@@ -51,19 +51,30 @@ export async function whyNoMemoryLimits(agent: Agent, rootfs: string, id: string
   }
 }
 
+/** True if a container runs to its end, which takes a sandbox. */
+export async function runsContainers(agent: Agent, rootfs: string, id: string): Promise<boolean> {
+  try {
+    return (await firstOutput(agent, id, ociSpec(rootfs, ["echo", "on"]))) === "on\n";
+  } catch {
+    return false;
+  } finally {
+    await removeContainer(agent, id);
+  }
+}
+
 /**
- * Removes what a session has uploaded, by a container that runs from it. The container unmounts the directory that it works
- * in, because a mount point in its own root could not be removed. Leaves the files if that fails.
+ * Removes what a session has uploaded, by a container that runs from it. The container unmounts the directory that it works in
+ * and all else below its root, because a mount point could not be removed. Leaves the files if that fails.
  */
 export async function removeUploaded(agent: Agent, rootfs: string, session: string): Promise<void> {
   const id = `${session}-clean`;
   const bind = { destination: "/shared", source: SHARED, type: "bind", options: ["rbind", "rw"] };
-  const script = `cd /shared && umount -l /shared && rm -rf ./${session}`;
+  const script = `cd /shared && umount -l /shared && umount -l /dev && umount -l /sys && umount -l /proc && rm -rf ./${session}`;
   const Process = ociProcess(["sh", "-c", script], {
     Capabilities: capabilities(["CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "CAP_FOWNER"]),
   });
   try {
-    await firstOutput(agent, id, ociSpec(rootfs, [], { Process, Mounts: [bind] }));
+    await firstOutput(agent, id, ociSpec(rootfs, [], { Process, ...withMounts(bind) }));
   } catch {
     // The files stay below a name that no other session uses.
   } finally {

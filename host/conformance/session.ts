@@ -2,11 +2,19 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { reason } from "../../lib/reason.ts";
 import { type AgentClient, connect } from "../client/agent-client.ts";
-import { RpcError } from "../client/rpc-error.ts";
 import { sendFiles } from "../client/send-files.ts";
 import type { LocalRoot } from "./busybox-root.ts";
 import type { Prerequisite } from "./case.ts";
-import { makeDirectory, removeContainer, removeUploaded, SHARED, whyNoMemoryLimits } from "./session-containers.ts";
+import { isAlive } from "./is-alive.ts";
+import { agentReplaced, openSandbox, type SandboxOutcome } from "./open-sandbox.ts";
+import {
+  makeDirectory,
+  removeContainer,
+  removeUploaded,
+  runsContainers,
+  SHARED,
+  whyNoMemoryLimits,
+} from "./session-containers.ts";
 import type { AgentUnderTest } from "./target/target.ts";
 
 export const HOSTNAME = "conformance-pod";
@@ -19,7 +27,6 @@ export const SHM = {
   options: ["noexec", "nosuid", "nodev", "mode=1777", "size=67108864"],
   mount_point: "/run/kata-containers/sandbox/shm",
 };
-const ALIVE_MS = 10_000;
 const RESTARTED_MS = 60_000;
 const PREPARE_MS = 60_000;
 
@@ -34,12 +41,7 @@ export interface SessionOptions {
   readonly prepareMs?: number;
 }
 
-/** Result of the session's CreateSandbox call. */
-export type SandboxOutcome = "created" | "existed" | Error;
-
 let sessions = 0;
-/** Addresses of agents whose sandbox this process has created. */
-const created = new Set<string>();
 
 /** An agent under test with its sandbox and root file system, for one group of cases. */
 export class Session implements AsyncDisposable {
@@ -121,21 +123,15 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  /** True if the agent answers a health check within 10 s, on a new connection. */
-  async isAlive(limitMs = ALIVE_MS): Promise<boolean> {
-    try {
-      await using client = await connect(this.agent.address, { protocol: this.protocol, timeoutMs: limitMs });
-      await client.health.check({}, { timeoutMs: limitMs });
-      return true;
-    } catch (error) {
-      // An agent without health checks answers too.
-      return error instanceof RpcError && error.kind === "unimplemented";
-    }
+  /** True if the agent answers on a new connection, also a call about a container. */
+  isAlive(limitMs?: number): Promise<boolean> {
+    return isAlive(this.agent.address, this.protocol, limitMs);
   }
 
   /** Kills the agent and waits until another one answers. */
   async restart(): Promise<void> {
     await this.agent.restart?.();
+    agentReplaced(this.agent);
     await this.#control.close();
     for (const end = performance.now() + RESTARTED_MS; !(await this.isAlive(1000)); await sleep(50)) {
       if (performance.now() > end) throw new Error("no agent answered within 60 s after the kill");
@@ -156,20 +152,14 @@ export class Session implements AsyncDisposable {
     await this.agent[Symbol.asyncDispose]();
   }
 
-  async #createSandbox(): Promise<SandboxOutcome> {
-    try {
-      await this.#control.agent.createSandbox(
-        { sandbox_id: this.id, hostname: HOSTNAME, dns: [NAMESERVER], storages: [SHM] },
-        { timeoutMs: this.#prepareMs },
-      );
-      created.add(this.agent.address);
-      return "created";
-    } catch (error) {
-      if (error instanceof RpcError && error.kind === "already-exists") {
-        return created.has(this.agent.address) ? "created" : "existed";
-      }
-      return error as Error;
-    }
+  #createSandbox(): Promise<SandboxOutcome> {
+    const request = { sandbox_id: this.id, hostname: HOSTNAME, dns: [NAMESERVER], storages: [SHM] };
+    return openSandbox(this.agent, {
+      create: () => this.#control.agent.createSandbox(request, { timeoutMs: this.#prepareMs }),
+      runsContainers: async () =>
+        (await this.#whyNoRootfs()) === undefined &&
+        (await runsContainers(this.#control.agent, this.rootfs, `${this.id}-probe`)),
+    });
   }
 
   async #whyNoSandbox(): Promise<string | undefined> {

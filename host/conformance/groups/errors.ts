@@ -1,6 +1,6 @@
 import type { CaseGroup } from "../case.ts";
 import { equal, refused } from "../check.ts";
-import { ociProcess, ociSpec } from "../oci-spec.ts";
+import { ociProcess, ociSpec, withMounts } from "../oci-spec.ts";
 import { ON_PROCESS, processErrorCases } from "./process-error-cases.ts";
 import { none, row, TABLE } from "./refusal-case.ts";
 
@@ -76,7 +76,7 @@ export const errors: CaseGroup = {
       needs: ["rootfs"],
       run: (context) => {
         const mount = { destination: "/m", source: "x", type: "no-such-fs", options: [] };
-        return refused(context.create(["true"], { Mounts: [mount] }), {
+        return refused(context.create(["true"], withMounts(mount)), {
           codes: ["internal"],
           text: /no-such-fs|\/m\b/,
         });
