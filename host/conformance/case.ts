@@ -34,6 +34,11 @@ export interface ConformanceCase {
   readonly timeLimit?: number;
   /** True if it ends the agent: the next case of its group gets another one. Its group is not parallel. */
   readonly endsAgent?: true;
+  /**
+   * True if an agent of the contract may block for ever on it: it runs after the others of its group, with an agent that the suite
+   * has started for it alone.
+   */
+  readonly mayBlockAgent?: true;
   /** Rejects with CaseFailure, with SkipCase, or with any error of a call. */
   readonly run: (context: CaseContext) => Promise<unknown>;
 }

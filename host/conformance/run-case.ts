@@ -1,6 +1,6 @@
 import { reason } from "../../lib/reason.ts";
 import { CallRecorder } from "./call-recorder.ts";
-import type { CaseGroup, ConformanceCase } from "./case.ts";
+import type { CaseGroup, ConformanceCase, Prerequisite } from "./case.ts";
 import { CaseContext } from "./case-context.ts";
 import { seedOf } from "./case-seed.ts";
 import { CaseFailure, isUnsupported, SkipCase } from "./outcome.ts";
@@ -47,7 +47,8 @@ async function outcomeOf(
   recorder: CallRecorder,
   { seed, limitMs }: CaseOptions,
 ): Promise<Outcome> {
-  for (const needed of [...(group.needs ?? []), ...(one.needs ?? [])]) {
+  const own: readonly Prerequisite[] = one.mayBlockAgent === true ? ["own-agent"] : [];
+  for (const needed of [...own, ...(group.needs ?? []), ...(one.needs ?? [])]) {
     const missing = await session.missing(needed);
     if (missing !== undefined) return { state: "skipped", reason: missing };
   }

@@ -5,6 +5,7 @@ import type { CaseResult } from "./results.ts";
 import { runGroup } from "./run-group.ts";
 import type { SessionOptions } from "./session.ts";
 import { addressTarget } from "./target/address-target.ts";
+import type { AgentUnderTest } from "./target/target.ts";
 import { Answer, type Handlers, MINIMAL, startMinimalAgent } from "./testing/minimal-agent.ts";
 
 const NO_ROOT = { missing: "no busybox here" };
@@ -193,9 +194,63 @@ test("an agent that answers no more fails its last case and ends the group", asy
   );
   expect(results.map(({ state, reason }) => [state, reason])).toEqual([
     ["passed", undefined],
-    ["failed", "afterwards the agent answers no health check"],
+    ["failed", "afterwards the agent answers no health check, or no call about a container"],
     ["skipped", 'the agent stopped answering after "DestroySandbox: b"'],
   ]);
+});
+
+describe("with a fresh agent for each session", () => {
+  /** Runs cases at the same time. Returns their states and reasons by name, and the number of agents that were started. */
+  async function runWithFresh(cases: readonly ConformanceCase[]) {
+    const group: CaseGroup = { name: "group", title: "Group", parallel: true, cases };
+    const results = new Map<string, string | undefined>();
+    let agents = 0;
+    const open = async (): Promise<AgentUnderTest> => {
+      agents++;
+      const end = (_request: unknown, stop: () => void) => stop();
+      return { ...(await startMinimalAgent({ ...MINIMAL, DestroySandbox: end })), isOwn: true };
+    };
+    await runGroup(group, cases, {
+      ...{
+        target: { description: "fresh", surroundings: "none", open },
+        protocol: "ttrpc",
+        root: NO_ROOT,
+        seed: 1,
+        concurrency: 3,
+      },
+      limitMs: () => 50_000,
+      onResult: ({ name, state, reason }) => results.set(name, reason === undefined ? state : `${state}: ${reason}`),
+    });
+    return { agents, results: Object.fromEntries(results) };
+  }
+  const STOPPED = "failed: afterwards the agent answers no health check, or no call about a container";
+  const stopping = one("DestroySandbox: stops", ({ agent }) => agent.destroySandbox({}).catch(() => undefined));
+
+  test("only the case that stops an agent fails: those beside it run again, one by one, and the rest with another agent", async () => {
+    let attempts = 0;
+    const beside = one("Check: beside", ({ client, agent }) =>
+      ++attempts === 1 ? client.closed.then(() => agent.listRoutes({})) : agent.listRoutes({}),
+    );
+    const later = one("Check: later", ({ agent }) => agent.listRoutes({}));
+    const { agents, results } = await runWithFresh([beside, stopping, later]);
+    expect(results).toEqual({ "Check: beside": "passed", "DestroySandbox: stops": STOPPED, "Check: later": "passed" });
+    expect(agents).toBeGreaterThanOrEqual(3);
+  });
+
+  test("a case that may block the agent runs last, with an agent of its own", async () => {
+    const cases = [{ ...stopping, mayBlockAgent: true as const }, one("Check: a", ({ agent }) => agent.listRoutes({}))];
+    const { agents, results } = await runWithFresh(cases);
+    expect(Object.entries(results)).toEqual([
+      ["Check: a", "passed"],
+      ["DestroySandbox: stops", STOPPED],
+    ]);
+    expect(agents).toBe(2);
+  });
+});
+
+test("a case that may block the agent is skipped for a running one", async () => {
+  const results = await run([one("Check: a", ({ health }) => health.check({}), { mayBlockAgent: true })]);
+  expect(results.map(({ state }) => state)).toEqual(["skipped"]);
 });
 
 test("cases run one at a time, unless their group allows more", async () => {

@@ -15,29 +15,54 @@ export interface GroupOptions extends SessionOptions {
   readonly onResult: (result: CaseResult) => void;
 }
 
+/** A running agent that answers no more; another group would wait in vain. */
+export class StoppedAgent extends Error {
+  override readonly name = "StoppedAgent";
+}
+
 /**
- * Runs the cases of one group against one agent, and reports each result. An agent that stops answering fails the case
- * after which that was found, and skips the rest. Rejects if the agent can't be started or reached.
+ * Runs the cases of one group and reports each result. An agent that stops answering fails the case after which that was found.
+ * If the suite has started it, another one takes its place; if not, the rest is skipped. Cases that may block an agent for ever
+ * come last, each with an agent of its own. Rejects if the agent can't be started or reached.
  */
 export async function runGroup(
   group: CaseGroup,
   cases: readonly ConformanceCase[],
   options: GroupOptions,
 ): Promise<void> {
-  const waiting = [...cases];
+  const waiting = cases.filter(({ mayBlockAgent }) => mayBlockAgent !== true);
+  const alone = cases.filter(({ mayBlockAgent }) => mayBlockAgent === true);
   while (waiting.length > 0) {
-    await using session = await Session.open(await options.target.open(), options);
-    const run = new GroupRun(group, session, options);
     const workers = group.parallel === true ? options.concurrency : 1;
-    await Promise.all(Array.from({ length: workers }, () => run.work(waiting)));
+    alone.push(...(await runTogether(group, waiting, workers, options)));
   }
+  for (const one of alone) await runTogether(group, [one], 1, options);
+}
+
+/** Takes cases from the list and runs them against one agent. Returns those of which one has stopped the agent. */
+async function runTogether(
+  group: CaseGroup,
+  waiting: ConformanceCase[],
+  workers: number,
+  options: GroupOptions,
+): Promise<readonly ConformanceCase[]> {
+  await using session = await Session.open(await options.target.open(), options);
+  if (!session.agent.isOwn && !(await session.isAlive())) {
+    throw new StoppedAgent("the running agent answers no health check, or no call about a container");
+  }
+  const run = new GroupRun(group, session, options);
+  await Promise.all(Array.from({ length: workers }, () => run.work(waiting)));
+  return run.suspects;
 }
 
 /** Cases of a group that run against one agent. */
 class GroupRun {
+  /** Cases that ran when an agent of the suite's stopped answering, to be run again one by one. */
+  readonly suspects: ConformanceCase[] = [];
   readonly #group: CaseGroup;
   readonly #session: Session;
   readonly #options: GroupOptions;
+  readonly #running = new Set<ConformanceCase>();
   /** Why the agent answers no more. */
   #dead: string | undefined;
 
@@ -47,25 +72,45 @@ class GroupRun {
     this.#options = options;
   }
 
-  /** Takes cases from the list until it is empty or one of them has ended the agent. */
+  get #isReplaceable(): boolean {
+    return this.#session.agent.isOwn;
+  }
+
+  /** Takes cases from the list until it is empty or the agent has to be replaced. */
   async work(waiting: ConformanceCase[]): Promise<void> {
-    for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) {
+    while (!(this.#dead !== undefined && this.#isReplaceable)) {
+      const one = waiting.shift();
+      if (one === undefined) return;
       const result = await this.#run(one);
-      this.#options.onResult(result);
-      if (one.endsAgent === true && result.state !== "skipped") return;
+      if (result === undefined) this.suspects.push(one);
+      else this.#options.onResult(result);
+      if (one.endsAgent === true && result?.state !== "skipped") return;
     }
   }
 
-  async #run(one: ConformanceCase): Promise<CaseResult> {
+  /** Returns undefined for a case that has to run again, because the agent has stopped during it and others. */
+  async #run(one: ConformanceCase): Promise<CaseResult | undefined> {
+    if (this.#dead !== undefined) return this.#afterDeath(one);
     const { seed, limitMs } = this.#options;
-    if (this.#dead !== undefined) {
-      return skipped(this.#group, one, this.#options, `the agent stopped answering ${this.#dead}`);
-    }
+    this.#running.add(one);
     const result = await runCase(this.#session, this.#group, one, { seed, limitMs: limitMs(one) });
-    const isDone = result.state === "skipped" || one.endsAgent === true || this.#dead !== undefined;
-    if (isDone || (await this.#session.isAlive())) return result;
-    this.#dead = `after "${one.name}"`;
-    return withDeath(result, this.#session.agent.output?.());
+    const others = [...this.#running].filter((other) => other !== one).map(({ name }) => `"${name}"`);
+    this.#running.delete(one);
+    if (result.state === "skipped" || one.endsAgent === true) return result;
+    if (this.#dead === undefined) {
+      if (await this.#session.isAlive()) return result;
+      const isFirst = this.#dead === undefined;
+      this.#dead ??= `after "${one.name}"`;
+      if (isFirst && !(this.#isReplaceable && others.length > 0)) {
+        return withDeath(result, others, this.#session.agent.output?.());
+      }
+    }
+    if (this.#isReplaceable) return undefined;
+    return result.state === "passed" ? result : this.#afterDeath(one);
+  }
+
+  #afterDeath(one: ConformanceCase): CaseResult {
+    return skipped(this.#group, one, this.#options, `the agent stopped answering ${this.#dead}`);
   }
 }
 
@@ -88,9 +133,11 @@ function skipped(
   return { ...describe(group, one, protocol), state: "skipped", reason: why, ms: 0, calls: [], droppedCalls: 0 };
 }
 
-function withDeath(result: CaseResult, output: string | undefined): CaseResult {
+function withDeath(result: CaseResult, others: readonly string[], output: string | undefined): CaseResult {
   const last = output?.trimEnd().split("\n").at(-1);
   const printed = last === undefined || last === "" ? "" : `; it printed ${JSON.stringify(last.slice(0, 300))}`;
   const first = result.reason === undefined ? "" : `${result.reason}; `;
-  return { ...result, state: "failed", reason: `${first}afterwards the agent answers no health check${printed}` };
+  const beside = others.length === 0 ? "" : `, which may be due to ${others.join(" or ")}`;
+  const stopped = `afterwards the agent answers no health check, or no call about a container${beside}${printed}`;
+  return { ...result, state: "failed", reason: first + stopped };
 }

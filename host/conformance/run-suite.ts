@@ -9,7 +9,7 @@ import type { KnownFailures } from "./known-failures.ts";
 import { redacted } from "./redact.ts";
 import type { CaseResult, Run, RunEnvironment } from "./results.ts";
 import { describe } from "./run-case.ts";
-import { runGroup, skippedGroup } from "./run-group.ts";
+import { runGroup, StoppedAgent, skippedGroup } from "./run-group.ts";
 import { isSelected, type Selection, timeLimitMs } from "./selection.ts";
 import type { Protocol } from "./session.ts";
 import type { Target } from "./target/target.ts";
@@ -45,7 +45,7 @@ export async function runSuite(options: SuiteOptions): Promise<Run> {
     onOpen: () => (isReached = true),
     onVersion: (version) => (agentVersion ??= version),
   });
-  /** Why no agent could be reached; further groups don't wait for it again. */
+  /** Why no agent answers; further groups don't wait for it again. */
   let unreachable: unknown;
   for (const protocol of selection.protocols) {
     for (const group of groups) {
@@ -62,7 +62,7 @@ export async function runSuite(options: SuiteOptions): Promise<Run> {
         await runGroup(group, wanted, settings);
       } catch (error) {
         if (unreachable === undefined) problems.push(`group ${group.name} over ${protocol}: ${reason(error)}`);
-        if (!isReached) unreachable = error;
+        if (!isReached || error instanceof StoppedAgent) unreachable = error;
         const done = new Set(results.filter((one) => one.protocol === protocol).map(({ name }) => name));
         const rest = wanted.filter(({ name }) => !done.has(name));
         for (const result of skippedGroup(group, rest, settings, error)) add(result);
@@ -118,6 +118,7 @@ function shown(value: unknown): unknown {
 function describeEnvironment(target: Target, selection: Selection, agentVersion: string, begun: Date): RunEnvironment {
   return {
     agent: redacted("", target.description),
+    surroundings: target.surroundings,
     agentVersion,
     suiteVersion: packageJson.version,
     contract: selection.contract,

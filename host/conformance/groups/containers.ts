@@ -111,6 +111,7 @@ export const containers: CaseGroup = {
       name: "StartContainer: fails for a container that was started already",
       level: "should",
       source: "OCI runtime spec, start",
+      mayBlockAgent: true,
       run: async (context) => {
         const container_id = await context.sleeper();
         await refused(context.agent.startContainer({ container_id }));

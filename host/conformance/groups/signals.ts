@@ -160,6 +160,7 @@ export const signals: CaseGroup = {
       name: "SignalProcess: TERM or KILL ends a created container, which can't be started then",
       level: "should",
       source: "containerd, kill of a created task",
+      mayBlockAgent: true,
       run: async (context) => {
         for (const signal of [TERM, KILL]) {
           const id = await context.create(["sleep", "1000"]);
