@@ -28,6 +28,8 @@ export interface CaseResult {
 /** The agent and the run's settings. */
 export interface RunEnvironment {
   readonly agent: string;
+  /** Namespaces and cgroups that the agent ran in. */
+  readonly surroundings: string;
   readonly agentVersion: string;
   readonly suiteVersion: string;
   readonly contract: string;

@@ -13,6 +13,7 @@ export function addressTarget(address: string, options: AddressOptions = {}): Ta
   const { interface: mac } = options;
   return {
     description: address,
+    surroundings: "those of the running agent",
     open: async () => ({
       address,
       isOwn: false,

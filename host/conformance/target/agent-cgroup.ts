@@ -12,10 +12,15 @@ export function makeAgentCgroup(): string | undefined {
   return makeOwnCgroup("guestd-conformance", ++made);
 }
 
+/** Returns the mount point of cgroup v2; undefined if this machine has none. */
+export function cgroup2Root(): string | undefined {
+  const mounts = readFileSync("/proc/mounts", "utf8").split("\n");
+  return mounts.map((line) => line.split(" ")).find(([, , type]) => type === "cgroup2")?.[1];
+}
+
 /** Creates a cgroup whose name begins with `prefix`, and removes those that dead processes have left under this prefix. */
 export function makeOwnCgroup(prefix: string, number: number): string | undefined {
-  const mounts = readFileSync("/proc/mounts", "utf8").split("\n");
-  const root = mounts.map((line) => line.split(" ")).find(([, , type]) => type === "cgroup2")?.[1];
+  const root = cgroup2Root();
   if (root === undefined) return undefined;
   for (const name of readdirSync(root)) if (name.startsWith(`${prefix}-`)) removeAbandoned(join(root, name));
   const path = join(root, `${prefix}-${process.pid}-${number}`);

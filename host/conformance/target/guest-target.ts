@@ -14,7 +14,8 @@ const CARD = ["-netdev", "hubport,id=conformance,hubid=0", "-device", `virtio-ne
 
 /** Returns a target that boots a guest of ours for each group. */
 export function guestTarget(): Target {
-  return { description: "a guest with guestd, booted by the suite", open: bootGuest };
+  const surroundings = "a guest, with its kernel and cgroups";
+  return { description: "a guest with guestd, booted by the suite", surroundings, open: bootGuest };
 }
 
 async function bootGuest(): Promise<AgentUnderTest> {

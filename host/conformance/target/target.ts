@@ -15,5 +15,7 @@ export interface AgentUnderTest extends AsyncDisposable {
 export interface Target {
   /** Describes the agent for reports. */
   readonly description: string;
+  /** Namespaces and cgroups that the agent runs in, as far as the suite knows. */
+  readonly surroundings: string;
   open(): Promise<AgentUnderTest>;
 }

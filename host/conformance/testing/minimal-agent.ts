@@ -62,7 +62,7 @@ export async function startMinimalAgent(handlers: Handlers = MINIMAL): Promise<M
   };
 }
 
-function serve(socket: Socket, handlers: Handlers, end: () => void): void {
+export function serve(socket: Socket, handlers: Handlers, end: () => void): void {
   const parser = new FrameParser();
   socket.on("data", (chunk: Buffer) => {
     for (const frame of parser.push(chunk)) {

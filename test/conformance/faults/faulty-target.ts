@@ -16,6 +16,7 @@ export function faultyTarget(target: Target, fault: Fault): FaultyTarget {
   let changes = 0;
   return {
     description: `${target.description}, with the fault "${fault.name}"`,
+    surroundings: target.surroundings,
     get changes() {
       return changes;
     },

@@ -17,6 +17,7 @@ export function sampleRun(parts: Partial<Run> = {}): Run {
     environment: {
       ...{ agent: "unix:///run/agent.sock", agentVersion: "4.1.0", suiteVersion: "0.1.0", contract: "4.1.0" },
       ...{ protocols: ["ttrpc"], seed: 7, node: "v24.0.0", kernel: "6.1.0", architecture: "x64" },
+      surroundings: "those of the running agent",
       begun: "2026-11-28T03:00:00.000Z",
     },
     require: "must",
