@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { whyNoNamespaces } from "../init/testing/harness.ts";
+import { runBeside } from "./beside/beside.ts";
 import { medians, table } from "./report.ts";
 import { runBench } from "./run-bench.ts";
 import { buildShippedAgent } from "./shipped-agent.ts";
@@ -10,10 +11,15 @@ const root = join(import.meta.dirname, "../..");
 
 /**
  * Prints a table of guestd's times on this machine without a VM, beside crun's and runc's; --json FILE writes the
- * medians.
+ * medians. With --beside PATH, a table of this agent and another one of the contract.
  */
 async function main(signal: AbortSignal): Promise<void> {
-  const { values } = parseArgs({ options: { json: { type: "string" } } });
+  const options = {
+    json: { type: "string" },
+    beside: { type: "string" },
+    rounds: { type: "string", default: "11" },
+  } as const;
+  const { values } = parseArgs({ options });
   const reason = whyNoNamespaces();
   if (reason !== undefined) throw new Error(reason);
   progress("building the agent");
@@ -21,8 +27,9 @@ async function main(signal: AbortSignal): Promise<void> {
   // A separate directory for this run, since another may be in progress.
   const directory = mkdtempSync(join(root, "build/bench-"));
   try {
-    const command = await buildShippedAgent(root, directory);
-    await measure(command, signal, values.json);
+    const { beside: path, rounds } = values;
+    if (path === undefined) return await measure(await buildShippedAgent(root, directory), signal, values.json);
+    process.stdout.write(await runBeside(root, directory, { path, rounds: Number(rounds) }, signal, progress));
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -10,6 +10,10 @@ export class Samples {
     return this.#values.length;
   }
 
+  get last(): number {
+    return this.#values.at(-1) ?? Number.NaN;
+  }
+
   get median(): number {
     return this.#quantile(0.5);
   }

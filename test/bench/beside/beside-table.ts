@@ -1,0 +1,74 @@
+import { availableParallelism, loadavg, release } from "node:os";
+import { textTable } from "../../../host/cli/output/text-table.ts";
+import type { Samples } from "../samples.ts";
+import type { PodLife } from "./pod-life.ts";
+import type { WarmRounds } from "./warm-rounds.ts";
+
+/** An agent's measurements. */
+export interface Measured {
+  readonly name: string;
+  readonly life: PodLife;
+  readonly warm: WarmRounds;
+}
+
+/** Goals for this agent's median by the other's, by row. */
+const AIMS: Readonly<Record<string, string>> = {
+  "exec to first Check": "≤ 4",
+  "second Check": "≤ 1.5",
+  CreateSandbox: "≤ 1",
+  "first create": "≤ 0.3",
+  "first start": "≤ 1",
+  "second start": "≤ 1",
+  "first exec, output, wait": "≤ 0.4",
+  create: "≤ 0.3",
+  start: "≤ 1",
+  "exec, output, wait": "≤ 0.25",
+  "kill, wait, remove, again": "≤ 0.5",
+  Check: "≤ 1.2",
+  "ReadStdout, 32 KiB, MB/s": "≥ 1.2",
+  "ReadStdout, 8 KiB, MB/s": "≥ 1.2",
+  "private dirty after, MiB": "≤ 0.5",
+};
+
+type Row = readonly [name: string, of: (measured: Measured) => Samples | undefined];
+
+const WARM: readonly Row[] = [
+  ["create", ({ warm }) => warm.create],
+  ["start", ({ warm }) => warm.start],
+  ["exec, output, wait", ({ warm }) => warm.exec],
+  ["kill, wait, remove, again", ({ warm }) => warm.remove],
+  ["Check", ({ warm }) => warm.check],
+  ["Check, agent's CPU, µs", ({ warm }) => warm.checkCpu],
+  ["ReadStdout, 32 KiB, MB/s", ({ warm }) => warm.stdout32k],
+  ["ReadStdout, 8 KiB, MB/s", ({ warm }) => warm.stdout8k],
+  ["private dirty idle, MiB", ({ warm }) => warm.idleMib],
+  ["private dirty after, MiB", ({ warm }) => warm.afterMib],
+];
+
+/** Formats the table: medians of both agents, ms if a row names no unit, and the first one's by the other's. */
+export function besideTable(own: Measured, other: Measured): string {
+  const life: Row[] = [...own.life.steps.keys()].map((step) => [step, (measured) => measured.life.steps.get(step)]);
+  const cold: Row[] = [
+    ...life,
+    ["all of it", (measured) => measured.life.whole],
+    ["all of it, CPU", (measured) => measured.life.cpu],
+  ];
+  const heads = ["", other.name, own.name, "ratio", "aim"];
+  const rows = (list: readonly Row[]) => list.map((row) => cells(row, own, other));
+  const title = (name: string) => [name, "", "", "", ""];
+  const table = [heads, title("each once, in a fresh agent"), ...rows(cold), title("many times"), ...rows(WARM)];
+  const notes = `Medians in ms of ${own.life.whole.count} fresh agents of each, in turns, in namespaces of this machine by one client; \
+${availableParallelism()} CPUs, Linux ${release()}, load ${loadavg()[0]?.toFixed(1)}, Node ${process.version}. CPU is that of the agent, its \
+helpers and its containers.\n`;
+  return `${textTable(table)}\n${notes}`;
+}
+
+function cells([name, of]: Row, own: Measured, other: Measured): string[] {
+  const [mine, theirs] = [own, other].map((measured) => of(measured)?.median ?? Number.NaN) as [number, number];
+  return [name, digits(theirs), digits(mine), (mine / theirs).toFixed(2), AIMS[name] ?? ""];
+}
+
+/** Formats three significant digits. */
+function digits(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
