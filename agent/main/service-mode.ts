@@ -3,6 +3,7 @@ import { createConnection } from "node:net";
 import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Files } from "../kernel/files.ts";
 import type { Fd, Init } from "../kernel/kernel.ts";
+import { startListening } from "../kernel/sys/listeners.ts";
 import { bindTo, isKept } from "./listen.ts";
 
 const EADDRINUSE = 98;
@@ -35,8 +36,8 @@ export function forgetLastRun(files: Files, stateDirectory: string): void {
 }
 
 /**
- * Binds the addresses that init doesn't already keep for this service, and removes stale unix sockets. Rejects if another process
- * serves on one of them, before removing anything.
+ * Takes the addresses that init doesn't already keep for this service, and removes stale unix sockets. Clients that connect from
+ * then on wait until the agent is loaded. Rejects if another process serves on one of them, before removing anything.
  */
 export async function claimAddresses(init: Init, addresses: readonly string[]): Promise<ReadonlyMap<string, Fd>> {
   const wanted = addresses.filter((address) => !isKept(init, address));
@@ -53,7 +54,7 @@ export async function claimAddresses(init: Init, addresses: readonly string[]): 
 
 function claim(address: string): Fd {
   try {
-    return bindTo(address);
+    return startListening(bindTo(address));
   } catch (error) {
     if (error instanceof SystemError && error.errno === EADDRINUSE) throw taken(address, "EADDRINUSE");
     throw error;

@@ -94,13 +94,16 @@ export function adoptListener(
   onConnection: ConnectionListener,
   onError: AcceptErrorListener = warnOfFailure,
 ): Listener {
+  return new AcceptingListener(nativeAddon(), startListening(fd), onConnection, onError);
+}
+
+/** Lets connections to a bound socket wait until it is adopted. Returns the descriptor; closes it if it throws. */
+export function startListening(fd: Fd): Fd {
   const addon = nativeAddon();
   const status = addon.listen(fd, BACKLOG);
-  if (status < 0) {
-    addon.close(fd);
-    throw new SystemError("listen on", -status, `fd ${fd}`);
-  }
-  return new AcceptingListener(addon, fd, onConnection, onError);
+  if (status >= 0) return fd;
+  addon.close(fd);
+  throw new SystemError("listen on", -status, `fd ${fd}`);
 }
 
 class AcceptingListener implements Listener {
