@@ -11,7 +11,7 @@ function measured(name: string, ms: number): Measured {
 }
 
 test("the table has each row of both agents, and this one's median by the other's", () => {
-  const rows = besideTable(measured("guestd", 3), measured("kata-agent", 2)).split("\n");
+  const rows = besideTable(measured("guestd", 3), measured("kata-agent", 2), 40).split("\n");
   expect(rows[0]).toMatch(/^ +kata-agent +guestd +ratio +aim$/);
   expect(rows).toContainEqual(expect.stringMatching(/^second Check +2\.00 +3\.00 +1\.50 +≤ 1\.5$/));
   expect(rows).toContainEqual(expect.stringMatching(/^ReadStdout, 8 KiB, MB\/s +2\.00 +3\.00 +1\.50 +≥ 1\.2$/));

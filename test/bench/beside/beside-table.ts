@@ -45,8 +45,11 @@ const WARM: readonly Row[] = [
   ["private dirty after, MiB", ({ warm }) => warm.afterMib],
 ];
 
-/** Formats the table: medians of both agents, ms if a row names no unit, and the first one's by the other's. */
-export function besideTable(own: Measured, other: Measured): string {
+/**
+ * Formats the table: medians of both agents, ms if a row names no unit, and the first one's by the other's. `nodeMs` is the
+ * start of the own agent's Node.
+ */
+export function besideTable(own: Measured, other: Measured, nodeMs: number): string {
   const life: Row[] = [...own.life.steps.keys()].map((step) => [step, (measured) => measured.life.steps.get(step)]);
   const cold: Row[] = [
     ...life,
@@ -59,7 +62,7 @@ export function besideTable(own: Measured, other: Measured): string {
   const table = [heads, title("each once, in a fresh agent"), ...rows(cold), title("many times"), ...rows(WARM)];
   const notes = `Medians in ms of ${own.life.whole.count} fresh agents of each, in turns, in namespaces of this machine by one client; \
 ${availableParallelism()} CPUs, Linux ${release()}, load ${loadavg()[0]?.toFixed(1)}, Node ${process.version}. CPU is that of the agent, its \
-helpers and its containers.\n`;
+helpers and its containers. The same Node takes ${digits(nodeMs)} ms from its exec to the first statement of an empty program.\n`;
   return `${textTable(table)}\n${notes}`;
 }
 

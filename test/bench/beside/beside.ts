@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { makeBusyboxRootfs } from "../../scenarios/busybox-rootfs.ts";
 import { otherAgent, ownAgent } from "./agents.ts";
 import { besideTable, type Measured } from "./beside-table.ts";
+import { NodeAlone } from "./node-alone.ts";
 import { PodLife } from "./pod-life.ts";
 import { ownV1Cgroups } from "./v1-cgroups.ts";
 import { WarmRounds } from "./warm-rounds.ts";
@@ -18,11 +19,17 @@ export async function runBeside(
   progress: (doing: string) => void,
 ): Promise<string> {
   const other = otherAgent(path, join(directory, "other"));
-  const agents = [await ownAgent(root, join(directory, "own")), other];
+  const own = await ownAgent(root, join(directory, "own"));
+  const agents = [own, other];
   const measured = agents.map(({ name }): Measured => ({ name, life: new PodLife(), warm: new WarmRounds() }));
   const rootfs = makeBusyboxRootfs(join(directory, "rootfs"));
   using _cgroups = ownV1Cgroups();
+  const node = new NodeAlone();
   let started = 0;
+  for (let round = 0; round < rounds; round++) {
+    signal.throwIfAborted();
+    await node.round(own.command);
+  }
   for (const kind of ["life", "warm"] as const) {
     for (let round = 0; round < rounds; round++) {
       for (const [index, agent] of agents.entries()) {
@@ -33,5 +40,5 @@ export async function runBeside(
     }
   }
   const [first, second] = measured as [Measured, Measured];
-  return besideTable(first, second);
+  return besideTable(first, second, node.started.median);
 }

@@ -12,8 +12,11 @@ const LIMIT_MS = 10_000;
 /** Root file system of the containers, where agents of the contract look for shared ones. */
 export const ROOTFS = "/run/kata-containers/shared/containers/bench";
 
+/** The shell: dash has no clock. */
+export const BASH = findProgram("bash") ?? "/bin/bash";
 /** Says when the agent is executed, and executes it. */
-const START = 'echo "executed at $EPOCHREALTIME"; exec "$@"';
+export const START = 'echo "executed at $EPOCHREALTIME"; exec "$@"';
+export const EXECUTED = /executed at (\d+\.\d+)/;
 
 export interface RunningAgent extends AsyncDisposable {
   readonly client: AgentClient;
@@ -30,11 +33,10 @@ export interface RunningAgent extends AsyncDisposable {
 export async function startAgent(agent: BenchAgent, socket: string): Promise<RunningAgent> {
   const served = ["/usr/bin/env", `KATA_AGENT_SERVER_ADDR=unix://${socket}`, ...agent.command];
   await using owned = new AsyncDisposableStack();
-  const shell = findProgram("bash") ?? "/bin/bash"; // dash has no clock
-  const agentCommand = [shell, "-c", START, shell, ...served];
+  const agentCommand = [BASH, "-c", START, BASH, ...served];
   const init = owned.use(startInit({ agentCommand, ...(agent.init === undefined ? {} : { init: agent.init }) }));
   const client = owned.use(await connectSoon(`unix://${socket}`, init));
-  const [, executed] = await init.waitForConsole(/executed at (\d+[.,]\d+)/);
+  const [, executed] = await init.waitForConsole(EXECUTED);
   const [pid] = await init.children();
   if (pid === undefined) throw new Error(`${agent.name}: it has ended; its console: ${init.console()}`);
   const all = owned.move();
@@ -45,7 +47,7 @@ export async function startAgent(agent: BenchAgent, socket: string): Promise<Run
       const script = `mkdir -p ${ROOTFS} && mount -n --bind "$1" ${ROOTFS}`;
       execFileSync("nsenter", ["--target", `${pid}`, "--mount", "sh", "-c", script, "sh", rootfs]);
     },
-    sinceExec: () => performance.timeOrigin + performance.now() - 1000 * Number(executed?.replace(",", ".")),
+    sinceExec: () => performance.timeOrigin + performance.now() - 1000 * Number(executed),
     cpuMs: () => cpuOf(init),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
