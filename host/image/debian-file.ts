@@ -27,15 +27,13 @@ export async function debianFile(name: string, path: string): Promise<Buffer> {
 }
 
 async function findFile(tar: AsyncIterable<Uint8Array>, path: string): Promise<Buffer | undefined> {
-  let found: Buffer | undefined;
-  // Read to its end: dpkg-deb would report a pipe that is closed early.
   for await (const { header, content } of tarEntries(tar)) {
     if (header.type !== "file" || header.name.replace(/^\.?\//, "") !== path) continue;
     const chunks: Uint8Array[] = [];
     for await (const chunk of content) chunks.push(chunk);
-    found = Buffer.concat(chunks);
+    return Buffer.concat(chunks);
   }
-  return found;
+  return undefined;
 }
 
 async function debianPackage(name: string): Promise<string> {

@@ -12,7 +12,7 @@ const SHORT = 100;
 /** The end of an archive. */
 export const END_MARK = Buffer.alloc(2 * BLOCK);
 
-/** Private method of tar-stream's packer, for which package.json pins its version. */
+/** Private method of tar-stream's packer; its version is pinned for those of its parser (tar-entries.ts). */
 interface Encoder {
   _encode(header: Partial<Header>): void;
   push(block: Buffer): boolean;

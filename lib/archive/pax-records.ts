@@ -15,9 +15,9 @@ export function* paxRecords(records: Buffer): Generator<readonly [key: string, v
 }
 
 /** Returns the extended attributes in the records of a pax header. Values are bytes, not text. */
-export function xattrsOf(records: ReadonlyMap<string, Buffer>): Map<string, Uint8Array> {
+export function xattrsOf(records: Buffer): Map<string, Uint8Array> {
   const found = new Map<string, Uint8Array>();
-  for (const [key, value] of records) {
+  for (const [key, value] of paxRecords(records)) {
     if (key.startsWith(XATTR)) found.set(key.slice(XATTR.length), Uint8Array.from(value));
   }
   return found;

@@ -1,5 +1,6 @@
 import { ArchiveError } from "./archive-error.ts";
 import type { Member, Part } from "./member.ts";
+import { paxRecords } from "./pax-records.ts";
 import { type TarEntry, type TarHeader, tarEntries } from "./tar-entries.ts";
 
 const BLOCK = 512;
@@ -36,8 +37,6 @@ export interface ReadMember {
   readonly member: Member;
   /** To be read to its end, once. */
   readonly content: AsyncIterable<Piece>;
-  /** All of the content if it has arrived, and the file has no holes; it may be used instead of `content`. */
-  readonly arrived?: Buffer | undefined;
   /** Position in the archive of the content's first byte. */
   readonly start: number;
   /** Position in the archive of the next member. */
@@ -53,14 +52,18 @@ export async function* readMembers(
   source: AsyncIterable<Uint8Array>,
   leaveOut: (kind: string) => void,
 ): AsyncGenerator<ReadMember> {
+  for await (const entry of entries(source)) {
+    const { header } = entry;
+    const end = header.byteOffset + Math.ceil(header.size / BLOCK) * BLOCK;
+    const kind = LEFT_OUT.get(header.type ?? "");
+    if (kind !== undefined) leaveOut(kind);
+    else yield { ...(await readMember(entry)), end };
+  }
+}
+
+async function* entries(source: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
   try {
-    for await (const entry of tarEntries(source, { endMark: true, byteNames: true })) {
-      const { header } = entry;
-      const end = header.byteOffset + Math.ceil(header.size / BLOCK) * BLOCK;
-      const kind = LEFT_OUT.get(header.type ?? "");
-      if (kind !== undefined) leaveOut(kind);
-      else yield { ...(await readMember(entry)), end };
-    }
+    yield* tarEntries(source, { endMark: true, byteNames: true });
   } catch (error) {
     throw notWhole(error);
   }
@@ -71,8 +74,8 @@ function notWhole(error: unknown): unknown {
   return new ArchiveError("invalid-argument", `not a whole tar archive: ${error.message}`, { cause: error });
 }
 
-async function readMember({ header, content, arrived }: TarEntry): Promise<Omit<ReadMember, "end">> {
-  const { records } = header;
+async function readMember({ header, content }: TarEntry): Promise<Omit<ReadMember, "end">> {
+  const records = new Map<string, Buffer>(paxRecords(header.records));
   const text = (key: string) => records.get(key)?.toString("latin1");
   const sparse = text("GNU.sparse.major") === "1";
   const type = TYPES[header.type ?? ""];
@@ -91,7 +94,7 @@ async function readMember({ header, content, arrived }: TarEntry): Promise<Omit<
     ...{ xattrs: header.xattrs, version: text("GUESTD.version") ?? "" },
     target: type === "symlink" || type === "link" ? (text("linkpath") ?? header.linkname ?? "") : "",
   };
-  return { member, content: pieces(bytes, parts), arrived: sparse ? undefined : arrived, start: header.byteOffset };
+  return { member, content: pieces(bytes, parts), start: header.byteOffset };
 }
 
 function count(text: string | undefined): number {

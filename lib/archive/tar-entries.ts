@@ -1,24 +1,21 @@
-import { paxRecords, xattrsOf } from "./pax-records.ts";
-import { cutOff, TarBytes } from "./tar-bytes.ts";
-import { decodeHeader, type EntryType, HEADER_BYTES, type HeaderBlock, type LongType, textAt } from "./tar-header.ts";
+import { type Extract, extract, type Header } from "tar-stream";
+import { xattrsOf } from "./pax-records.ts";
 
-/** A tar header, and where its content starts in the stream. The type is null if it is unknown. */
-export interface TarHeader extends Omit<HeaderBlock, "type"> {
-  readonly type: EntryType | null;
+/** A tar header, and where its content starts in the stream. The type is null if tar-stream doesn't know it. */
+export interface TarHeader extends Omit<Header, "linkname" | "type" | "pax"> {
+  readonly type: Header["type"] | null;
+  readonly linkname: string | null;
   readonly byteOffset: number;
-  /** Records of its pax header, over those for all entries, as text; null if it has none of its own. */
   readonly pax?: Readonly<Record<string, string>> | null;
   readonly xattrs: ReadonlyMap<string, Uint8Array>;
-  /** Records of its own pax header, as they are in the archive. */
-  readonly records: PaxRecords;
+  /** Records of its own pax header, as they are in the archive: empty if it has none. */
+  readonly records: Buffer;
 }
 
 export interface TarEntry {
   readonly header: TarHeader;
   /** The content; skipped unless it is read before the next entry is requested. */
   readonly content: AsyncIterable<Uint8Array>;
-  /** All of the content if it has arrived; it may be used instead of `content`. */
-  readonly arrived: Buffer | undefined;
 }
 
 export interface TarOptions {
@@ -30,105 +27,120 @@ export interface TarOptions {
   readonly byteNames?: boolean;
 }
 
-export type PaxRecords = ReadonlyMap<string, Buffer>;
-
-/** Headers before an entry that belong to it. */
-interface Extension {
-  pax?: PaxRecords;
-  path?: string;
-  linkPath?: string;
-}
-
-/** Limits for long headers, in bytes: each few bytes become a record, for a global header in every entry. */
-const MAX_BYTES: Readonly<Record<LongType, number>> = {
-  "pax-header": 512 << 10,
-  "pax-global-header": 4 << 10,
-  "gnu-long-path": 8 << 10,
-  "gnu-long-link-path": 8 << 10,
-};
-const NOTHING: PaxRecords = new Map();
-
 /** Yields the entries of an uncompressed tar stream in order. Reads the stream to its end, including the padding. */
 export async function* tarEntries(
   source: AsyncIterable<Uint8Array>,
   { endMark = false, byteNames = false }: TarOptions = {},
 ): AsyncGenerator<TarEntry> {
-  // Tars from before POSIX have no magic number, and are read too.
-  const encoding = byteNames ? "latin1" : "utf8";
-  const bytes = new TarBytes(source);
-  let [isMarked, global, extension]: [boolean, PaxRecords, Extension] = [false, NOTHING, {}];
+  // Tars from before POSIX have no magic number; the option is missing from the types.
+  const filenameEncoding = byteNames ? "latin1" : "utf-8";
+  const parser = extract({ allowUnknownFormat: true, filenameEncoding } as Parameters<typeof extract>[0]);
+  const internals = parser as unknown as Internals;
+  const takeRecords = catchRecords(internals);
+  const whyFailed = keepError(parser);
+  const fed = feed(source, parser);
+  fed.catch((error: Error) => parser.destroy(error));
   try {
-    for (;;) {
-      const block = bytes.now(HEADER_BYTES) ?? (await bytes.take(HEADER_BYTES));
-      if (block === undefined) break;
-      const header = decodeHeader(block, encoding);
-      isMarked = header === undefined;
-      if (header === undefined) continue;
-      const { type } = header;
-      if (isLong(type)) {
-        const content = await longContent(bytes, header, type);
-        if (type === "pax-header") extension.pax = new Map(paxRecords(content));
-        else if (type === "pax-global-header") global = new Map(paxRecords(content));
-        else extension[type === "gnu-long-path" ? "path" : "linkPath"] = textAt(content, 0, content.length, encoding);
-        continue;
-      }
-      const extended = extend({ ...header, type: type ?? null }, bytes.position, extension, global);
-      extension = {};
-      const size = checked(extended.size);
-      const length = type === "directory" ? 0 : size;
-      const end = bytes.position + length;
-      yield { header: extended, arrived: bytes.peek(length), content: contentOf(bytes, end) };
-      await bytes.skipTo(padded(end));
+    for await (const entry of parser) {
+      // tar-stream 3.2 returns null for a malformed binary size, and then waits forever for the end of the content.
+      if (!Number.isSafeInteger(entry.header.size)) throw new Error("Invalid header: its size is not a number");
+      const records = takeRecords();
+      const header = { ...entry.header, records, xattrs: xattrsOf(records) } as unknown as TarHeader;
+      yield { header, content: contentOf(entry, whyFailed) };
+      entry.resume();
     }
-    if (endMark && !isMarked) throw new Error("it has no end-of-archive mark: is it cut off?");
+    const bytes = await fed;
+    if (endMark && (bytes === 0 || internals._header !== null))
+      throw new Error("it has no end-of-archive mark: is it cut off?");
   } finally {
-    await bytes.close();
+    parser.destroy();
   }
 }
 
-const isLong = (type: HeaderBlock["type"]): type is LongType => type !== undefined && Object.hasOwn(MAX_BYTES, type);
-
-/** Returns the end of the last block that has a byte before `position`. */
-const padded = (position: number): number => Math.ceil(position / HEADER_BYTES) * HEADER_BYTES;
-
-function checked(size: number): number {
-  if (Number.isSafeInteger(size) && size >= 0) return size;
-  throw new Error("Invalid header: its size is not a number");
+/** Yields an entry's bytes. One that is read after the parser has failed would only say that it was destroyed. */
+async function* contentOf(entry: AsyncIterable<unknown>, whyFailed: () => Promise<Error | undefined>) {
+  try {
+    yield* entry as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    throw (await whyFailed()) ?? error;
+  }
 }
 
-async function longContent(bytes: TarBytes, { size }: HeaderBlock, type: LongType): Promise<Buffer> {
-  if (checked(size) > MAX_BYTES[type]) throw new Error(`Invalid header: a ${type} of ${size} bytes`);
-  const content = bytes.now(size) ?? (await bytes.take(size)) ?? cutOff();
-  const end = padded(bytes.position);
-  if (bytes.now(end - bytes.position) === undefined) await bytes.skipTo(end);
-  return content;
-}
-
-async function* contentOf(bytes: TarBytes, end: number): AsyncGenerator<Uint8Array> {
-  while (bytes.position < end) yield (await bytes.some(end - bytes.position)) ?? cutOff();
-}
-
-/** Applies the headers before an entry to its own. */
-function extend(
-  header: Omit<HeaderBlock, "type"> & Pick<TarHeader, "type">,
-  byteOffset: number,
-  { pax, path, linkPath }: Extension,
-  global: PaxRecords,
-): TarHeader {
-  const text = (key: string) => pax && (pax.get(key) ?? global.get(key))?.toString();
-  const size = text("size");
-  return {
-    ...header,
-    name: text("path") || path || header.name,
-    linkname: text("linkpath") || linkPath || header.linkname,
-    size: size ? Number.parseInt(size, 10) : header.size,
-    byteOffset,
-    records: pax ?? NOTHING,
-    xattrs: xattrsOf(pax ?? NOTHING),
-    get pax() {
-      return pax === undefined
-        ? null
-        : Object.fromEntries([...global, ...pax].map(([key, value]) => [key, `${value}`]));
-    },
+/** Keeps the first error of a parser. Returns a function that resolves with it once a failing parser has closed. */
+function keepError(parser: Extract): () => Promise<Error | undefined> {
+  let failure: Error | undefined;
+  const closed = new Promise<void>((resolve) => parser.once("close", resolve));
+  parser.on("error", (error) => {
+    failure ??= error;
+  });
+  return async () => {
+    await closed; // an entry fails only with its parser
+    return failure;
   };
+}
+
+/**
+ * Private members of tar-stream's parser. package.json pins its exact version because of them: tar-stream 3.2.2 decodes pax records
+ * as text, which corrupts binary attributes such as capabilities, and does not limit long headers. node-tar decodes them as text, too.
+ */
+interface Internals {
+  /** The last header; null after a block of zeros. */
+  readonly _header: { readonly type: string } | null;
+  _decodeLongHeader(records: Uint8Array): void;
+}
+
+const NONE = Buffer.alloc(0);
+
+/** Limits for long headers, in bytes: each few bytes become a key of an object, for a global header in every entry. */
+const MAX_BYTES: Readonly<Record<string, number>> = {
+  "pax-header": 512 << 10,
+  "pax-global-header": 4 << 10,
+  "gnu-long-path": 8 << 10,
+  "gnu-long-link-path": 8 << 10,
+};
+
+/**
+ * Captures pax records before tar-stream decodes them. Returns a function that takes those since the last entry.
+ */
+function catchRecords(internals: Internals): () => Buffer {
+  const decode = internals._decodeLongHeader;
+  // Without this method the limits would not hold, and capabilities would be lost.
+  if (typeof decode !== "function") throw new Error("unsupported version of tar-stream: it has no _decodeLongHeader");
+  let captured = NONE;
+  internals._decodeLongHeader = (records) => {
+    const type = internals._header?.type ?? "";
+    if (records.length > (MAX_BYTES[type] ?? 0))
+      throw new Error(`Invalid header: a ${type} of ${records.length} bytes`);
+    if (type === "pax-header") captured = Buffer.from(records);
+    decode.call(internals, records);
+  };
+  return () => {
+    const taken = captured;
+    captured = NONE;
+    return taken;
+  };
+}
+
+/** Returns the number of bytes fed. */
+async function feed(source: AsyncIterable<Uint8Array>, parser: Extract): Promise<number> {
+  let bytes = 0;
+  for await (const chunk of source) {
+    if (parser.destroyed) return bytes;
+    bytes += chunk.length;
+    if (!parser.write(chunk)) await drained(parser);
+  }
+  parser.end(null);
+  return bytes;
+}
+
+function drained(parser: Extract): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      parser.off("drain", done);
+      parser.off("close", done);
+      resolve();
+    };
+    parser.on("drain", done);
+    parser.on("close", done);
+  });
 }

@@ -219,7 +219,8 @@ export class TreeSink {
   async #placeFile(dir: number, name: Buffer, read: ReadMember): Promise<void> {
     const { member } = read;
     await this.discard();
-    const content = read.arrived ?? (await wholeOf(read));
+    const content = Buffer.allocUnsafe(member.size);
+    for await (const { offset, bytes } of read.content) content.set(bytes, offset);
     const attributes = { owner: this.#attributes.ownerOf(member), mode: this.#attributes.modeOf(member) };
     const file = { ...attributes, content, times: { access: member.atime, change: member.mtime }, replaces: true };
     // A file that is not continued needs no name of its own while it is incomplete.
@@ -306,13 +307,6 @@ export class TreeSink {
   #leaveOut(kind: string): void {
     this.#leftOut.set(kind, (this.#leftOut.get(kind) ?? 0) + 1);
   }
-}
-
-/** Returns the content of a small file. */
-async function wholeOf({ member, content }: ReadMember): Promise<Buffer> {
-  const whole = Buffer.allocUnsafe(member.size);
-  for await (const { offset, bytes } of content) whole.set(bytes, offset);
-  return whole;
 }
 
 /** True for files that an interrupted archive may continue in the middle. */
