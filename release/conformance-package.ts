@@ -8,7 +8,12 @@ import { jsonFile, textFile } from "./package-file.ts";
 
 const NAME = "guestd-conformance";
 /** Files that the code reads at run time, and its manual. */
-const ASSETS = ["proto/*.proto", "host/conformance/report/page.*", "docs/conformance.md", "LICENSE"];
+const ASSETS = [
+  "proto/*.proto",
+  "host/conformance/{report/page.*,known-failures/*.yaml}",
+  "docs/conformance.md",
+  "LICENSE",
+];
 
 /** Builds the package with the conformance suite alone, for those who test an agent without guestd. */
 export async function conformancePackage(root: string, version: string): Promise<BuiltPackage> {

@@ -26,7 +26,7 @@ const LIBRARY: Readonly<Record<string, string>> = {
 /** Files that the code reads at run time, at the same paths as in the checkout. */
 const ASSETS = [
   "proto/*.proto",
-  "host/conformance/report/page.*",
+  "host/conformance/{report/page.*,known-failures/*.yaml}",
   "rootfs-builder/recipe/*.schema.json",
   "host/setup/*.sh",
 ];

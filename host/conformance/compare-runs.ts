@@ -49,7 +49,14 @@ export function compareRuns(one: Run, other: Run): Comparison {
     differences: compared.flatMap(({ a, b, found }) => {
       if (found === undefined) return [];
       const { field, recorded, actual } = found;
-      return [{ ...comparedCase(a), states: [a.state, b.state] as const, field, values: [recorded, actual] as const }];
+      return [
+        {
+          ...comparedCase({ ...b, ...a }),
+          states: [a.state, b.state] as const,
+          field,
+          values: [recorded, actual] as const,
+        },
+      ];
     }),
     outdated: compared.flatMap(({ a, found }) =>
       found === undefined && a.state === "passed" && a.knownFailure !== undefined ? [comparedCase(a)] : [],

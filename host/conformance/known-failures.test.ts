@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readKnownFailures } from "./known-failures.ts";
+import { GROUPS } from "./groups.ts";
+import { knownFailureOf, readKnownFailures } from "./known-failures.ts";
 
 const groups = [
   {
@@ -36,4 +37,19 @@ test.each([
   ["- Check", /known\.yaml: not a mapping of case names to reasons$/],
 ])("refuses %j", (content, line) => {
   expect(() => readKnownFailures(file(content), groups)).toThrow(line);
+});
+
+test("the list of kata-agent ships with the suite, and its cases exist", () => {
+  expect(readKnownFailures("kata-agent", GROUPS).size).toBeGreaterThan(10);
+});
+
+test("a case that fails only sometimes may pass", () => {
+  const list = new Map([
+    ["a", "sometimes: a race"],
+    ["b", "never"],
+  ]);
+  const of = (name: string, state: "passed" | "failed") => knownFailureOf(list, { name, state });
+  expect([of("a", "passed"), of("a", "failed"), of("b", "passed"), of("c", "failed")]).toEqual([
+    ...[undefined, "sometimes: a race", "never", undefined],
+  ]);
 });

@@ -1,17 +1,27 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parse } from "yaml";
+import { packageRoot } from "../../lib/package-root.ts";
 import { reason } from "../../lib/reason.ts";
 import type { CaseGroup } from "./case.ts";
+import type { CaseResult } from "./results.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Reasons by case name: an agent's own list of cases that it fails. */
 export type KnownFailures = ReadonlyMap<string, string>;
 
-/** Reads a YAML file that maps case names to reasons. Throws UsageError, also for a case that doesn't exist. */
+/** Lists that ship with the suite, by the name of their agent. */
+const SHIPPED = ["kata-agent"];
+
+/**
+ * Reads a YAML file that maps case names to reasons, or a list that ships with the suite, by its name. Throws UsageError, also
+ * for a case that doesn't exist.
+ */
 export function readKnownFailures(path: string, groups: readonly CaseGroup[]): KnownFailures {
+  const shipped = join(packageRoot(), "host/conformance/known-failures", `${path}.yaml`);
   let content: unknown;
   try {
-    content = parse(readFileSync(path, "utf8"));
+    content = parse(readFileSync(SHIPPED.includes(path) ? shipped : path, "utf8"));
   } catch (error) {
     throw new UsageError(`known failures ${path}: ${reason(error)}`);
   }
@@ -29,4 +39,13 @@ export function readKnownFailures(path: string, groups: readonly CaseGroup[]): K
       return [name, why.trim()];
     }),
   );
+}
+
+/** Returns the reason of the list for a result; undefined too for a case that passes and fails only sometimes. */
+export function knownFailureOf(
+  list: KnownFailures | undefined,
+  result: Pick<CaseResult, "name" | "state">,
+): string | undefined {
+  const why = list?.get(result.name);
+  return result.state === "passed" && why?.startsWith("sometimes:") ? undefined : why;
 }

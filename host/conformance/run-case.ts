@@ -65,7 +65,7 @@ async function outcomeOf(
     limit.abort(new Error("the case has ended"));
     await context?.[Symbol.asyncDispose]();
   }
-  if (one.endsAgent === true) return outcome;
+  if (one.endsAgent === true || one.mayBlockAgent === true) return outcome;
   const left = await cleanUp(session, recorder);
   if (left !== undefined && outcome.state === "passed") return { state: "failed", reason: left };
   return outcome;

@@ -36,7 +36,11 @@ export async function runGroup(
     const workers = group.parallel === true ? options.concurrency : 1;
     alone.push(...(await runTogether(group, waiting, workers, options)));
   }
-  for (const one of alone) await runTogether(group, [one], 1, options);
+  await Promise.all(
+    Array.from({ length: options.concurrency }, async () => {
+      for (let one = alone.shift(); one !== undefined; one = alone.shift()) await runTogether(group, [one], 1, options);
+    }),
+  );
 }
 
 /** Takes cases from the list and runs them against one agent. Returns those of which one has stopped the agent. */

@@ -28,7 +28,10 @@ export function addConformance(program: Command): void {
     )
     .option("--guest-rootfs <path>", "path in the guest of a root file system with busybox")
     .option("--config <file>", "YAML file with the selection of cases")
-    .option("--known-failures <file>", "YAML file that maps names of cases that fail or differ to reasons")
+    .option(
+      "--known-failures <file>",
+      "YAML file that maps names of cases that fail or differ to reasons, or kata-agent for the list of that agent",
+    )
     .option("--levels <list>", "run only must, should or may")
     .option("--groups <globs>", "run only these groups")
     .option("--names <globs>", "run only these cases")

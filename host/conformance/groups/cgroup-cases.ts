@@ -36,8 +36,8 @@ export const cgroupCases: readonly ConformanceCase[] = [
   },
   {
     name: "CreateContainer: a cgroups path for systemd is accepted",
-    level: "must",
-    source: "kubelet with the systemd driver; slice:prefix:name",
+    level: "should",
+    source: "kubelet with the systemd driver; slice:prefix:name. The reference asks systemd, which not every guest has",
     run: async (context) => {
       const CgroupsPath = `kubepods-besteffort.slice:cri-containerd:${context.fresh()}`;
       equal(await context.print("echo on", withLinux({ CgroupsPath })), "on\n", "the output");

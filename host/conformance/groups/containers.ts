@@ -1,8 +1,19 @@
+import type { Init } from "../../../proto/codec.ts";
+import type { grpc } from "../../../proto/gen/messages.js";
 import type { CaseGroup } from "../case.ts";
 import type { CaseContext } from "../case-context.ts";
 import { equal, refused } from "../check.ts";
-import { ociSpec } from "../oci-spec.ts";
+import { ociSpec, withMounts } from "../oci-spec.ts";
+import { copy } from "./copy-request.ts";
 import { pauseCases } from "./pause-cases.ts";
+
+/** Runs a container to its end that writes a termination message to `path`, and returns what GetDiagnosticData returns. */
+async function terminationMessage(context: CaseContext, path: string, parts: Init<grpc.Spec> = {}): Promise<string> {
+  const Annotations = { "io.kubernetes.container.terminationMessagePath": path };
+  const id = await context.start(["sh", "-c", `echo out of beans > ${path}; exit 3`], { Annotations, ...parts });
+  await context.finish(id);
+  return (await context.agent.getDiagnosticData({ container_id: id, log_type: "termination_log" })).data;
+}
 
 export const containers: CaseGroup = {
   name: "containers",
@@ -178,12 +189,19 @@ export const containers: CaseGroup = {
       source: "runtime-rs without a shared file system, terminationMessagePolicy",
       since: "4.1.0",
       run: async (context) => {
-        const Annotations = { "io.kubernetes.container.terminationMessagePath": "/tmp/message" };
-        const id = await context.start(["sh", "-c", "echo out of beans > /tmp/message; exit 3"], { Annotations });
-        await context.finish(id);
-        const { data } = await context.agent.getDiagnosticData({ container_id: id, log_type: "termination_log" });
-        equal(data, "out of beans\n", "the message");
+        const file = `${await context.sharedDirectory()}/message`;
+        await copy(context, file, "");
+        // Kubelet mounts a file there.
+        const bind = { destination: "/dev/termination-log", source: file, type: "bind", options: ["bind", "rw"] };
+        equal(await terminationMessage(context, bind.destination, withMounts(bind)), "out of beans\n", "the message");
       },
+    },
+    {
+      name: "GetDiagnosticData: returns a termination message that is in no mount",
+      level: "may",
+      source: "guestd; kubelet always mounts a file there",
+      since: "4.1.0",
+      run: async (context) => equal(await terminationMessage(context, "/tmp/message"), "out of beans\n", "the message"),
     },
     {
       name: "GetDiagnosticData: refuses an unknown kind of log",

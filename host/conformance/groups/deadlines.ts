@@ -78,14 +78,15 @@ export const deadlines: CaseGroup = {
       source: "Go shim, all calls on one connection",
       needs: ["rootfs"],
       run: async (context) => {
-        const id = await context.start(["sh", "-c", "read x; echo done"]);
+        const id = await context.start(["sh", "-c", "read x; echo done; read x"]);
         const wait = context.agent.waitProcess({ container_id: id, exec_id: id });
         const read = context.agent.readStderr({ container_id: id, exec_id: id, len: 1 }, { timeoutMs: 200 });
         await refused(read, { codes: ["deadline-exceeded"] });
         await context.stillOpen(wait, "WaitProcess");
         await context.write("\n", id);
-        // Not to the end of the output: an agent may forget a process whose status it has returned.
         await context.readUntil("done\n", id);
+        // The process ends only now: an agent may forget one whose status it has returned, with its output.
+        await context.write("\n", id);
         equal((await wait).status, 0, "the status");
       },
     },

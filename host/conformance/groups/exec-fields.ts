@@ -1,6 +1,6 @@
 import type { ConformanceCase } from "../case.ts";
 import { equal, holds, matches, refused } from "../check.ts";
-import { CAPABILITY_MASK, capabilities, ociProcess } from "../oci-spec.ts";
+import { CAPABILITY_MASK, capabilities, ociSpec } from "../oci-spec.ts";
 
 /** Cases of the fields of an exec's process. */
 export const execFieldCases: readonly ConformanceCase[] = [
@@ -40,8 +40,8 @@ export const execFieldCases: readonly ConformanceCase[] = [
     level: "should",
     source: "OCI runtime spec, process.env",
     run: async (context) => {
-      const Process = ociProcess(["sleep", "1000"], { Env: ["PATH=/bin", "ONLY=first"], NoNewPrivileges: true });
-      const id = await context.start([], { Process });
+      const { Process } = ociSpec("", ["sleep", "1000"]);
+      const id = await context.start([], { Process: { ...Process, Env: ["PATH=/bin", "ONLY=first"] } });
       equal((await context.execute(id, "echo [$ONLY]")).stdout, "[]\n", "the variable");
     },
   },
@@ -108,8 +108,8 @@ export const execFieldCases: readonly ConformanceCase[] = [
   },
   {
     name: "ExecProcess: resource limits apply",
-    level: "must",
-    source: "runtime-rs sends process.rlimits",
+    level: "should",
+    source: "runtime-rs sends process.rlimits; the Go shim sends none, so no host relies on them",
     run: async (context) => {
       const id = await context.sleeper();
       const Rlimits = [{ Type: "RLIMIT_NOFILE", Soft: 77, Hard: 88 }];
@@ -121,7 +121,8 @@ export const execFieldCases: readonly ConformanceCase[] = [
     level: "must",
     source: "runtime-rs sends process.noNewPrivileges",
     run: async (context) => {
-      const id = await context.start([], { Process: ociProcess(["sleep", "1000"]) });
+      const { Process } = ociSpec("", ["sleep", "1000"]);
+      const id = await context.start([], { Process: { ...Process, NoNewPrivileges: false } });
       const line = "grep NoNewPrivs /proc/self/status";
       const { stdout } = await context.execute(id, line, { NoNewPrivileges: true });
       equal(stdout, "NoNewPrivs:\t1\n", "the flag, in a container without it");

@@ -61,7 +61,10 @@ export const memory: CaseGroup = {
       needs: ["memory-limits"],
       run: async (context) => {
         const id = await context.sleeper(withResources({ Pids: { Limit: 8 } }));
-        const { stderr } = await context.execute(id, "while :; do sleep 1000 & done");
+        const { stderr } = await context.execute(
+          id,
+          "i=0; while [ $i -lt 50 ]; do sleep 1000 > /dev/null 2>&1 & i=$((i+1)); done",
+        );
         holds(/can't fork|Resource temporarily unavailable/.test(stderr), "fork fails", stderr.slice(0, 200));
         const { cgroup_stats } = await context.agent.statsContainer({ container_id: id });
         holds((cgroup_stats?.pids_stats?.current ?? 0) <= 8, "there are at most 8 processes");

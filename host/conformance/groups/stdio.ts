@@ -152,14 +152,16 @@ export const stdio: CaseGroup = {
       level: "should",
       source: "behaviour of pipes",
       run: async (context) => {
-        const id = await context.start(["sh", "-c", "head -c 1000000 /dev/zero; exit 4"]);
-        const end = context.agent.waitProcess({ container_id: id, exec_id: id });
-        await context.stillOpen(end, "WaitProcess while output is unread");
+        const id = await context.start(["sh", "-c", "head -c 1000000 /dev/zero; echo written >&2; read x; exit 4"]);
+        const written = context.agent.readStderr({ container_id: id, exec_id: id, len: 100 });
+        await context.stillOpen(written, "ReadStderr while stdout is unread");
         let length = 0;
         while (length < 1_000_000) {
           length += (await context.agent.readStdout({ container_id: id, exec_id: id, len: 32 * KIB })).data.length;
         }
-        equal([length, (await end).status], [1_000_000, 4], "the bytes read and the status");
+        equal(Buffer.from((await written).data).toString(), "written\n", "stderr once stdout is read");
+        await context.write("\n", id);
+        equal([length, (await context.finish(id)).status], [1_000_000, 4], "the bytes read and the status");
       },
     },
     {

@@ -41,9 +41,20 @@ export const tty: CaseGroup = {
       source: "Go shim and runtime-rs, kubectl exec -it",
       run: async (context) => {
         const id = await context.sleeper();
-        const exec = await context.exec(id, ["sh", "-c", "tty; exit 5"], { Terminal: true });
-        matches(await context.drainTerminal(id, exec), /^\/dev\/pts\/\d+\r\n$/, "the output of tty");
+        const line = "for n in 0 1 2; do test -t $n && echo $n; done; exit 5";
+        const exec = await context.exec(id, ["sh", "-c", line], { Terminal: true });
+        equal(await context.drainTerminal(id, exec), "0\r\n1\r\n2\r\n", "the descriptors that are a terminal");
         equal((await context.agent.waitProcess({ container_id: id, exec_id: exec })).status, 5, "the status");
+      },
+    },
+    {
+      name: "ExecProcess: an exec's terminal has a name in the container, which tty prints",
+      level: "should",
+      source: "ttyname(3); the reference opens terminals outside of the container",
+      run: async (context) => {
+        const id = await context.sleeper();
+        const exec = await context.exec(id, ["tty"], { Terminal: true });
+        matches(await context.drainTerminal(id, exec), /^\/dev\/pts\/\d+\r\n$/, "the output of tty");
       },
     },
     {
