@@ -56,7 +56,7 @@ describe("the command lines in the docs", () => {
     expect([pause, unpause, update]).toEqual(["sleeper\n", "sleeper\n", "sleeper\n"]);
     expect(stats).toMatch(/^memory .*limit 100 MiB/m);
     expect([cp, copied]).toEqual(["", "README.md\ndocs\n"]);
-    expect(explain).toMatch(/^execve +sleep 1000 +process\.args$/m);
+    expect(explain).toMatch(/^(- +)?execve +sleep 1000 +process\.args$/m);
     expect(metrics).toMatch(/^kata_guest_meminfo\{item="mem_total"\} \d+$/m);
     expect([job, code, removed]).toEqual(["job\n", "3\n", "job\n"]);
     expect(output).toContain("guestctl.md\n");
