@@ -151,8 +151,10 @@ export class TreeSink {
     const { member } = read;
     try {
       const parts = namesOf(member, this.#root.rename);
-      if (member.type === "directory") await this.#putDirectory(parts, member);
-      else if (parts.length > 0) await this.#putEntry(parts, read);
+      if (member.type === "directory") {
+        await this.#putDirectory(parts, member);
+        this.#isComplete(read);
+      } else if (parts.length > 0) await this.#putEntry(parts, read);
       else throw new ArchiveError("invalid-argument", "it would replace the directory that is copied to");
     } catch (error) {
       throw memberError(member, error);
