@@ -2,8 +2,8 @@ import { memberError } from "./archive-error.ts";
 import type { Member } from "./member.ts";
 import type { ReadMember } from "./read-members.ts";
 
-/** Most bytes of a file that is written in one step. */
-const SMALL = 16 * 1024;
+/** Most bytes of a file that is written in one step. The name of a larger one is checked before its content is written. */
+export const SMALL = 16 * 1024;
 /** Files that are placed at once: the requests of one message. */
 const AT_ONCE = 8;
 

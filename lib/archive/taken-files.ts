@@ -34,7 +34,7 @@ export class TakenFiles {
       this.#count = Math.min(2 * this.#count, AT_ONCE);
       return taken;
     }
-    // What was read behind it would be old, and in memory, until a directory or a large file is copied.
+    // Reads the rest again later: copying a directory or a large file may take long, and change what was read.
     [this.#taken, this.#count] = [[], 1];
     return undefined;
   }

@@ -6,7 +6,7 @@ import { beginFile, continueFile, incompleteName, removeFile, removeIncomplete }
 import { bytesOf, type Member, shown, TEMPORARY } from "./member.ts";
 import { type AttributeOptions, MemberAttributes } from "./member-attributes.ts";
 import { OpenDirectories } from "./open-directories.ts";
-import { isSmall, PlacedFiles } from "./placed-files.ts";
+import { isSmall, PlacedFiles, SMALL } from "./placed-files.ts";
 import { type ReadMember, readMembers } from "./read-members.ts";
 import { type Answer, isDirectory, isFile, O_PATH, type TreeFiles, type TreeStat } from "./tree-files.ts";
 import { WatchedSource } from "./watched-source.ts";
@@ -14,8 +14,6 @@ import { writeContent } from "./write-content.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 
-/** The name of a larger file is checked before its content is written; bytes. */
-const SMALL = 16 * 1024;
 /** Between two reports of the position, in bytes. */
 const REPORT_BYTES = 32 * 1024;
 
@@ -221,7 +219,7 @@ export class TreeSink {
   async #placeFile(dir: number, name: Buffer, read: ReadMember): Promise<void> {
     const { member } = read;
     await this.discard();
-    const content = Buffer.allocUnsafe(member.size);
+    const content = Buffer.alloc(member.size);
     for await (const { offset, bytes } of read.content) content.set(bytes, offset);
     const attributes = { owner: this.#attributes.ownerOf(member), mode: this.#attributes.modeOf(member) };
     const file = { ...attributes, content, times: { access: member.atime, change: member.mtime }, replaces: true };
