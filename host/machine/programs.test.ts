@@ -2,7 +2,14 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { findProgram, findQemu, findVirtiofsd } from "./programs.ts";
+import { findProgram, findQemu, findVhostDeviceVsock, findVirtiofsd, hasVhostDeviceVsock } from "./programs.ts";
+
+/** Folder of the programs that the installed packages carry; undefined in a checkout. */
+const carried = vi.hoisted(() => ({ folder: undefined as string | undefined }));
+vi.mock("./paths.ts", async (original) => ({
+  ...(await original<typeof import("./paths.ts")>()),
+  carriedPrograms: () => carried.folder,
+}));
 
 describe("programs", () => {
   let directory = "";
@@ -14,6 +21,7 @@ describe("programs", () => {
   });
 
   afterEach(async () => {
+    carried.folder = undefined;
     vi.unstubAllEnvs();
     vi.restoreAllMocks();
     await rm(directory, { recursive: true });
@@ -62,6 +70,19 @@ describe("programs", () => {
     expect(await findVirtiofsd()).toMatchObject({ path: built, kind: "rust" });
     vi.spyOn(process, "getuid").mockReturnValue(0);
     expect(await findVirtiofsd()).toMatchObject({ path: first, kind: "qemu" });
+  });
+
+  test("uses the packages' virtiofsd where there is no other, and their vsock device only if asked for", async () => {
+    carried.folder = join(directory, "package");
+    vi.stubEnv("PATH", directory); // the machine may have the device
+    vi.spyOn(process, "getuid").mockReturnValue(1000);
+    await program("virtiofsd", qemuFails);
+    const own = await program("virtiofsd", rustSays, "package");
+    const device = await program("vhost-device-vsock", "true", "package");
+    expect(await findVirtiofsd()).toMatchObject({ path: own, kind: "rust" });
+    expect([hasVhostDeviceVsock(), findVhostDeviceVsock()]).toEqual([false, device]);
+    await program("vhost-device-vsock", "true", "cache/tools/bin");
+    expect(hasVhostDeviceVsock()).toBe(true);
   });
 
   test("names a missing program and the command that installs it", () => {

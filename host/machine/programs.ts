@@ -53,8 +53,9 @@ export function findVhostDeviceVsock(): string {
   return required(VSOCK_PROGRAM, findProgram(VSOCK_PROGRAM, ownDirectories()), " --vsock-device");
 }
 
+/** True if the user has installed the device. The packages' own is only for those who ask for it: the channel is faster. */
 export function hasVhostDeviceVsock(): boolean {
-  return findProgram(VSOCK_PROGRAM, ownDirectories()) !== undefined;
+  return findProgram(VSOCK_PROGRAM, [toolsDirectory()]) !== undefined;
 }
 
 /** Returns the path of an executable in PATH or, failing that, in one of `directories`. */
@@ -78,7 +79,11 @@ function findPrograms(name: string, directories: readonly string[]): readonly st
 
 /** Returns the directories of programs that set-up builds, and that packages carry. */
 function ownDirectories(): readonly string[] {
-  return [join(cacheDirectory(), "tools/bin"), carriedPrograms() ?? []].flat();
+  return [toolsDirectory(), carriedPrograms() ?? []].flat();
+}
+
+function toolsDirectory(): string {
+  return join(cacheDirectory(), "tools/bin");
 }
 
 /**

@@ -1,5 +1,6 @@
 # vhost-device-vsock from crates.io, a vsock device for hosts where /dev/vhost-vsock doesn't open. guestd's packages carry
-# it. In a checkout only tests and a release need it: without one, guests are reached over virtio-serial.
+# it, for those who ask for it. In a checkout only tests and a release need it: guests are reached over virtio-serial
+# without one.
 
 find_missing_vsock_device() {
   if [ "$goal" = release ]; then

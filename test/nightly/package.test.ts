@@ -190,6 +190,8 @@ describe.each(["22", "24"])("with Node %s", (node) => {
     writeFileSync(join(user.cwd, "note"), "shared");
     const shared = run(user, "npx", "guestctl", "run", "-v", `${user.cwd}:/data`, image, "cat", "/data/note");
     expect(shared).toEqual({ status: 0, stdout: "shared", stderr: "" });
+    const words = ["npx", "guestctl", "run", image, "echo", "by vsock"];
+    expect(run(user, "env", "GUESTD_VSOCK=vhost-user", ...words).stdout).toBe("by vsock\n");
     for (const name of ["sample.js", "sample.ts"]) {
       writeFileSync(join(user.cwd, name), sample.replace("alpine:3.20", image));
       expect([name, run(user, "node", name).stdout]).toEqual([name, "3 hello world\nstdout one\nstderr two\n"]);
