@@ -87,7 +87,8 @@ has their digests. There is no kernel in it: \`guestctl setup\` fetches one.
 guest.img.br and busybox.tar contain programs of Debian 12, unchanged, under their own licences: sbom.cdx.json names each with
 its licence, version and source package, which Debian publishes (https://snapshot.debian.org). virtiofsd and
 vhost-device-vsock run beside QEMU. They are crates of crates.io, unchanged, linked statically with Debian's glibc,
-libcap-ng and libseccomp: the SBOM names each crate within, and THIRD-PARTY-NOTICES.txt has their licences.
+libcap-ng and libseccomp: the SBOM names each crate within, and THIRD-PARTY-NOTICES.txt has their licences. To build them
+with other versions of these libraries, see host/setup/crates.sh in guestd's sources.
 `;
 
 function compress(content: Buffer): Promise<Buffer> {

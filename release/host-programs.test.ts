@@ -42,9 +42,14 @@ test("names the crates and licences of the host's programs, and each once", asyn
   expect(notices).toContain("virtiofsd 1.0.0 (Apache-2.0 AND BSD-3-Clause)");
 });
 
-test("refuses a program that isn't there or isn't static, before anything is written", async () => {
+test("refuses a program that isn't there or isn't static, or whose licences are gone", async () => {
   await expect(hostPrograms(tools)).rejects.toThrow(
     `${tools}/bin/vhost-device-vsock: there is no such program; sh host/setup/setup.sh release builds it`,
+  );
+  for (const program of ["vhost-device-vsock", "virtiofsd"]) install(program, join(packageRoot(), "build/native/init"));
+  rmSync(join(tools, "used"), { recursive: true });
+  await expect(hostPrograms(tools)).rejects.toThrow(
+    `${tools}/used: the crate's sources are gone; remove ${tools}, and`,
   );
   install("vhost-device-vsock", "/bin/ls");
   await expect(hostPrograms(tools)).rejects.toThrow(

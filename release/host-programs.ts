@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cacheDirectory } from "../host/machine/paths.ts";
@@ -5,7 +6,7 @@ import { BuildError } from "../rootfs-builder/build-error.ts";
 import { elfSections } from "../rootfs-builder/debian/elf.ts";
 import type { Source } from "../rootfs-builder/manifest/manifest.ts";
 import { type LinkedLibrary, mergeSources, staticSources } from "../rootfs-builder/manifest/sources.ts";
-import { type CargoMetadata, crateSource, cratesOf } from "./crates.ts";
+import { type CargoMetadata, type Crate, crateSource, cratesOf } from "./crates.ts";
 import { licenceTexts, noticesOf } from "./notices.ts";
 import type { PackageFile } from "./package-file.ts";
 
@@ -35,7 +36,7 @@ export async function hostPrograms(tools = join(cacheDirectory(), "tools")): Pro
     for (const crate of cratesOf(metadata)) {
       crates.push(crateSource(crate, program));
       const title = `${crate.name} ${crate.version} (${crate.license})`;
-      parts.set(title, { title, texts: licenceTexts(dirname(crate.manifest_path)) });
+      parts.set(title, { title, texts: licencesOf(crate, tools) });
     }
   }
   for (const [debian, name] of LIBRARIES) {
@@ -46,6 +47,14 @@ export async function hostPrograms(tools = join(cacheDirectory(), "tools")): Pro
   }
   const sources = mergeSources([...crates, ...(await staticSources(LIBRARIES))]);
   return { files, sources, notices: noticesOf([...parts.values()]) };
+}
+
+function licencesOf({ manifest_path }: Crate, tools: string): readonly string[] {
+  const folder = dirname(manifest_path);
+  if (existsSync(folder)) return licenceTexts(folder);
+  throw new BuildError(
+    `${folder}: the crate's sources are gone; remove ${tools}, and sh host/setup/setup.sh release gets them`,
+  );
 }
 
 async function staticProgram(name: string, path: string): Promise<PackageFile> {
