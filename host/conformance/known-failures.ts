@@ -41,7 +41,7 @@ export function readKnownFailures(path: string, groups: readonly CaseGroup[]): K
   );
 }
 
-/** Returns the reason of the list for a result; undefined too for a case that passes and fails only sometimes. */
+/** Returns the list's reason for a result; undefined if it has none, or if the case passed and is listed as failing sometimes. */
 export function knownFailureOf(
   list: KnownFailures | undefined,
   result: Pick<CaseResult, "name" | "state">,

@@ -15,7 +15,7 @@ export interface GroupOptions extends SessionOptions {
   readonly onResult: (result: CaseResult) => void;
 }
 
-/** A running agent that answers no more; another group would wait in vain. */
+/** Thrown for a running agent that no longer answers: every further group would only time out. */
 export class StoppedAgent extends Error {
   override readonly name = "StoppedAgent";
 }

@@ -66,7 +66,7 @@ describe.skipIf(!can)(`a guarded share${can ? "" : " (skipped: this user can't m
     expect(execFileSync("cat", ["/proc/self/mounts"], { encoding: "utf8" })).not.toContain(work);
   });
 
-  test("mounts a folder though this user can't write util-linux's list of mounts, which an ordinary user can't", () => {
+  test("mounts a folder where the user may not write util-linux's list of mounts, /run/mount/utab", () => {
     vi.stubEnv("LIBMOUNT_UTAB", "/proc/version");
     onTestFinished(() => void vi.unstubAllEnvs());
     mkdirSync(join(work, "folder"));

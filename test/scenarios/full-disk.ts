@@ -7,7 +7,7 @@ const TRACES =
   "ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c -e '->'; find /sys/fs/cgroup -type d | wc -l; wc -l < /proc/mounts; " +
   "find /run/guestd /run/sandbox-ns | sort";
 
-/** Shell command that counts init and its children that have executed nothing: the file servers, which end when they are idle. */
+/** Shell command that counts the processes with init's program: init, and file servers, which end after a second without calls. */
 const INITS = `init=$(ls -l /proc/1/exe); ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c -e "-> \${init##*-> }$"`;
 
 const USED_KIB = "df -k /run/guestd | tail -n 1 | tr -s ' ' | cut -d ' ' -f 3";
@@ -16,7 +16,7 @@ const USED_KIB = "df -k /run/guestd | tail -n 1 | tr -s ' ' | cut -d ' ' -f 3";
 export function fullDiskScenarios(pod: () => Pod): void {
   const shell = (line: string) => pod().machine.shell(line);
 
-  /** Returns the traces once those are gone that nothing has left behind. */
+  /** Returns the traces once no file server runs. */
   const settledTraces = async () => {
     await expect.poll(() => shell(INITS)).toBe("1\n");
     return shell(TRACES);

@@ -5,7 +5,8 @@ import { count } from "../flags/option-values.ts";
 
 const HELP = `
 ADDRESS is unix:///path, unix://@name, vsock://cid:port or hvsock:///path:port. Cases that lack a prerequisite are skipped, with
-the reason. A command of --start or --against that begins with "bare:" runs as it is, without namespaces of the suite. Exit code: 0 if all that is required passed, 1 if not, 2 for wrong usage. docs/conformance.md explains it all.
+the reason. A command of --start or --against that begins with "bare:" runs as it is, without namespaces of the suite.
+Exit code: 0 if all that is required passed, 1 if not, 2 for wrong usage. docs/conformance.md explains it all.
 
   guestctl conformance unix:///run/agent.sock --html report.html
   guestctl conformance --start 'exec my-agent --listen unix://{address}' --levels must,should`;

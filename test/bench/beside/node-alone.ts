@@ -4,7 +4,7 @@ import { BASH, EXECUTED, START } from "./running-agent.ts";
 
 const PROGRAM = 'console.log("alive at", performance.timeOrigin + performance.now()); setInterval(() => {}, 1e9)';
 
-/** Milliseconds from Node's exec to the first statement of an empty program: what no agent in it can start without. */
+/** Milliseconds from Node's exec to the first statement of an empty program: no agent in Node starts sooner. */
 export class NodeAlone {
   readonly started = new Samples();
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# PID 1 for an agent that brings no init of its own, and gets none of guestd's: mounts what a guest has, runs the agent
-# as a child, reaps, and ends with it. Usage, as guestd's init: plain-init.sh -- AGENT ARGUMENT…
+# PID 1 for agents other than guestd's: mounts what a guest has, runs the agent as a child, reaps, and ends with it.
+# Usage, as for guestd's init: plain-init.sh -- AGENT ARGUMENT…
 set -e
 shift
 mount -t proc proc /proc

@@ -21,7 +21,7 @@ export const EXECUTED = /executed at (\d+\.\d+)/;
 export interface RunningAgent extends AsyncDisposable {
   readonly client: AgentClient;
   readonly pid: number;
-  /** Shows the agent a root file system at ROOTFS: after CreateSandbox, at which kata-agent empties its folder. */
+  /** Mounts a root file system at ROOTFS. To be called after CreateSandbox: kata-agent empties the folder in that call. */
   share(rootfs: string): void;
   /** Milliseconds from the agent's exec until now. */
   sinceExec(): number;
