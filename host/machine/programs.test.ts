@@ -4,13 +4,6 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { findProgram, findQemu, findVhostDeviceVsock, findVirtiofsd, hasVhostDeviceVsock } from "./programs.ts";
 
-/** Folder of the programs that the installed packages carry; undefined in a checkout. */
-const carried = vi.hoisted(() => ({ folder: undefined as string | undefined }));
-vi.mock("./paths.ts", async (original) => ({
-  ...(await original<typeof import("./paths.ts")>()),
-  carriedPrograms: () => carried.folder,
-}));
-
 describe("programs", () => {
   let directory = "";
 
@@ -21,7 +14,6 @@ describe("programs", () => {
   });
 
   afterEach(async () => {
-    carried.folder = undefined;
     vi.unstubAllEnvs();
     vi.restoreAllMocks();
     await rm(directory, { recursive: true });
@@ -73,14 +65,14 @@ describe("programs", () => {
   });
 
   test("uses the packages' virtiofsd where there is no other, and their vsock device only if asked for", async () => {
-    carried.folder = join(directory, "package");
+    const carried = join(directory, "package");
     vi.stubEnv("PATH", directory); // the machine may have the device
     vi.spyOn(process, "getuid").mockReturnValue(1000);
     await program("virtiofsd", qemuFails);
     const own = await program("virtiofsd", rustSays, "package");
     const device = await program("vhost-device-vsock", "true", "package");
-    expect(await findVirtiofsd()).toMatchObject({ path: own, kind: "rust" });
-    expect([hasVhostDeviceVsock(), findVhostDeviceVsock()]).toEqual([false, device]);
+    expect(await findVirtiofsd(carried)).toMatchObject({ path: own, kind: "rust" });
+    expect([hasVhostDeviceVsock(), findVhostDeviceVsock(carried)]).toEqual([false, device]);
     await program("vhost-device-vsock", "true", "cache/tools/bin");
     expect(hasVhostDeviceVsock()).toBe(true);
   });

@@ -31,9 +31,12 @@ export function findQemu(): string {
   return required(name, findProgram(name));
 }
 
-/** Returns the first virtiofsd for root. For an ordinary user prefers one in Rust, since QEMU's needs root. */
-export async function findVirtiofsd(): Promise<Virtiofsd> {
-  const places = [...ownDirectories(), "/usr/libexec", "/usr/lib/qemu", "/usr/lib"];
+/**
+ * Returns the first virtiofsd for root. For an ordinary user prefers one in Rust, since QEMU's needs root. `carried` is the folder
+ * of the programs that the packages carry, if any.
+ */
+export async function findVirtiofsd(carried = carriedPrograms()): Promise<Virtiofsd> {
+  const places = [...ownDirectories(carried), "/usr/libexec", "/usr/lib/qemu", "/usr/lib"];
   let first: Virtiofsd | undefined;
   for (const path of findPrograms("virtiofsd", places)) {
     const kind = await virtiofsdKind(path);
@@ -49,8 +52,8 @@ export async function findVirtiofsd(): Promise<Virtiofsd> {
 }
 
 /** Finds the vhost-user vsock device, which set-up builds on request and packages carry. */
-export function findVhostDeviceVsock(): string {
-  return required(VSOCK_PROGRAM, findProgram(VSOCK_PROGRAM, ownDirectories()), " --vsock-device");
+export function findVhostDeviceVsock(carried = carriedPrograms()): string {
+  return required(VSOCK_PROGRAM, findProgram(VSOCK_PROGRAM, ownDirectories(carried)), " --vsock-device");
 }
 
 /** True if the user has installed the device. The packages' own is only for those who ask for it: the channel is faster. */
@@ -78,8 +81,8 @@ function findPrograms(name: string, directories: readonly string[]): readonly st
 }
 
 /** Returns the directories of programs that set-up builds, and that packages carry. */
-function ownDirectories(): readonly string[] {
-  return [toolsDirectory(), carriedPrograms() ?? []].flat();
+function ownDirectories(carried: string | undefined): readonly string[] {
+  return carried === undefined ? [toolsDirectory()] : [toolsDirectory(), carried];
 }
 
 function toolsDirectory(): string {
