@@ -1,20 +1,24 @@
 import {
+  close,
   closeSync,
   constants,
   existsSync,
   ftruncateSync,
   mkdirSync,
+  open,
   openSync,
+  read,
   readdirSync,
   readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
+  statfs,
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { open, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
+import { promisify } from "node:util";
 import { SystemError } from "./error.ts";
 
 /** Small files of the guest itself: /proc, /sys, cgroups, /run. Never for a path inside a container's rootfs. */
@@ -51,16 +55,25 @@ export interface Files {
   }>;
 }
 
+// Not those of fs/promises, which loads readline and all of Node's streams.
+const opened = promisify(open);
+const readInto = promisify(read);
+const statfsOf = promisify(statfs);
+
 export const realFiles: Files = {
   readText: (path) => readFileSync(path, "utf8"),
   async readAtMost(path, limit) {
-    await using handle = await open(path);
-    const bytes = Buffer.allocUnsafe(limit + 1);
-    let length = 0;
-    for (let got = 1; got > 0 && length <= limit; length += got) {
-      got = (await handle.read(bytes, length, bytes.length - length)).bytesRead;
+    const fd = await opened(path, "r");
+    try {
+      const bytes = Buffer.allocUnsafe(limit + 1);
+      let length = 0;
+      for (let got = 1; got > 0 && length <= limit; length += got) {
+        got = (await readInto(fd, bytes, length, bytes.length - length, null)).bytesRead;
+      }
+      return length > limit ? undefined : bytes.toString("utf8", 0, length);
+    } finally {
+      close(fd);
     }
-    return length > limit ? undefined : bytes.toString("utf8", 0, length);
   },
   writeText: (path, text) => writeFileSync(path, text, { flag: "r+" }),
   replace(path, text, mode = 0o600) {
@@ -92,7 +105,7 @@ export const realFiles: Files = {
   removeDirectory: (path) => rmdirSync(path),
   removeTree: (path) => rmSync(path, { recursive: true, force: true }),
   async statfs(path) {
-    const s = await statfs(path);
+    const s = await statfsOf(path);
     return {
       total: s.blocks * s.bsize,
       free: s.bfree * s.bsize,

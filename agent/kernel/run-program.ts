@@ -1,5 +1,5 @@
+import { execFile } from "node:child_process";
 import { writeFile } from "node:fs";
-import { childProcess } from "./builtin.ts";
 import { AgentError } from "./error.ts";
 import { reserveWatches } from "./sys/streams.ts";
 
@@ -25,7 +25,7 @@ export function runProgram(path: string, args: readonly string[], options: Progr
   return new Promise((resolve, reject) => {
     const settings = { env: ENV, cwd: "/", maxBuffer: MAX_OUTPUT, timeout: limitMs, encoding: "buffer" } as const;
     const limits = { ...settings, killSignal: "SIGKILL", ...(signal === undefined ? {} : { signal }) } as const;
-    const child = childProcess().execFile(path, args, limits, (error, stdout, stderr) => {
+    const child = execFile(path, args, limits, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
       else if (signal?.aborted) reject(signal.reason);
       else reject(failure(`${path}: ${reasonOf(error, stderr, limitMs)}`, error, stderr));

@@ -1,4 +1,3 @@
-import { v8 } from "../kernel/builtin.ts";
 import { agentProcess } from "./agent-process.ts";
 import type { CallDurations } from "./call-durations.ts";
 import type { CallErrors } from "./call-errors.ts";
@@ -78,7 +77,7 @@ export class GuestMetrics {
       calls,
       streamBytes,
       spans,
-      heapBytes = () => v8().getHeapStatistics().used_heap_size,
+      heapBytes = () => process.memoryUsage().heapUsed,
     } = this.#options;
     const lag = this.#lag.take();
     yield plainGauge(

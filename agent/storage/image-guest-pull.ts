@@ -1,6 +1,6 @@
+import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { crypto } from "../kernel/builtin.ts";
 import { MNT_DETACH, MS_BIND, MS_REMOUNT } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import { removeContained } from "../kernel/files/remove-contained.ts";
@@ -65,7 +65,7 @@ async function bind(
 
 /** Derived from the storage alone, so the next agent finds it again. */
 function placeOf({ mountPoint }: PlacedStorage): string {
-  return `${IMAGES}/${crypto().createHash("sha256").update(mountPoint).digest("hex").slice(0, 32)}`;
+  return `${IMAGES}/${createHash("sha256").update(mountPoint).digest("hex").slice(0, 32)}`;
 }
 
 /** Removes the image, also an incomplete one from an agent that was killed, and parent directories that are empty. */

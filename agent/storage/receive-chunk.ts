@@ -1,5 +1,5 @@
+import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { crypto } from "../kernel/builtin.ts";
 import { RESOLVE_BENEATH } from "../kernel/constants.ts";
 import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Served } from "../kernel/files/contained-files.ts";
@@ -30,7 +30,7 @@ const { O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
 
 /** Name of an incomplete file. It depends only on the file's own name, so the next agent finds it again. */
 export function temporaryName(name: string): Buffer {
-  return Buffer.from(`.guestd-copy-${crypto().createHash("sha256").update(name).digest("hex").slice(0, 32)}`);
+  return Buffer.from(`.guestd-copy-${createHash("sha256").update(name).digest("hex").slice(0, 32)}`);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { crypto } from "../kernel/builtin.ts";
+import { createHash } from "node:crypto";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { mountDisk } from "./mount-disk.ts";
@@ -25,5 +25,5 @@ export async function mountVerified(
 
 /** Returns the device name for a container id or mount point, which are too long themselves. */
 export function verityDevice(owner: string): string {
-  return `kata-verity-${crypto().createHash("sha256").update(owner).digest("hex").slice(0, 32)}`;
+  return `kata-verity-${createHash("sha256").update(owner).digest("hex").slice(0, 32)}`;
 }

@@ -1,6 +1,7 @@
 import { totalmem } from "node:os";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { Room } from "../../proto/growing-body.ts";
-import { v8, vm } from "../kernel/builtin.ts";
 
 const MIB = 1 << 20;
 /** Share of the guest's memory that bodies may take. */
@@ -62,9 +63,9 @@ let collector: (() => void) | undefined;
 /** Collects garbage. Sets V8's flag only for a moment: the code cache is rejected if flags differ. */
 export function collectGarbage(): void {
   if (collector === undefined) {
-    v8().setFlagsFromString("--expose-gc");
-    collector = vm().runInNewContext("gc") as () => void;
-    v8().setFlagsFromString("--no-expose-gc");
+    setFlagsFromString("--expose-gc");
+    collector = runInNewContext("gc") as () => void;
+    setFlagsFromString("--no-expose-gc");
   }
   collector();
 }

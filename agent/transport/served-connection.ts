@@ -7,7 +7,7 @@ import { type ConnectionEvent, diagnostics, type RefusedEvent } from "./diagnost
 import type { KeptConnections } from "./kept-connections.ts";
 import { TtrpcConnection } from "./ttrpc-connection.ts";
 import { Wire, type WireSys } from "./wire.ts";
-import { WireStream } from "./wire-stream.ts";
+import { type WireStream, wireStreamClass } from "./wire-stream.ts";
 
 /** 'P' of "PRI * HTTP/2.0". As the first byte of ttRPC it would announce a body of over 1 GiB. */
 const HTTP2_FIRST_BYTE = 0x50;
@@ -119,7 +119,8 @@ export class ServedConnection implements Connection {
 
   async #serveGrpc(first: Buffer): Promise<void> {
     const { sys, options } = this.#parts;
-    const stream = new WireStream(sys, this.#wire.release(), options.quietMs);
+    const Stream = wireStreamClass();
+    const stream = new Stream(sys, this.#wire.release(), options.quietMs);
     this.#stream = stream;
     stream.on("error", () => stream.destroy());
     stream.once("close", () => this.#end());

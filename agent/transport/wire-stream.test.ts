@@ -8,7 +8,9 @@ import { checkedPair } from "../kernel/sys/sys-result.ts";
 import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { createWireDouble } from "./testing/wire-double.ts";
 import type { WireSys } from "./wire.ts";
-import { WireStream } from "./wire-stream.ts";
+import { wireStreamClass } from "./wire-stream.ts";
+
+const Stream = wireStreamClass();
 
 leavesNoDescriptors();
 const sys = openSys();
@@ -17,7 +19,7 @@ const LARGE = Buffer.from(Array.from({ length: 1 << 20 }, (_, index) => index % 
 function pair() {
   const [ours, peer] = checkedPair((out) => nativeAddon().socketPair(out, 0), "socketpair");
   sys.setNonBlocking(ours);
-  const stream = new WireStream(sys, ours);
+  const stream = new Stream(sys, ours);
   let sent = 0;
   stream.onSent = (bytes) => {
     sent += bytes.length;
@@ -88,7 +90,7 @@ const QUIET_MS = 60;
 /** A stream on a played socket, and its end. */
 function played(parts: Partial<WireSys>) {
   const double = createWireDouble(parts);
-  const stream = new WireStream(double, 7, QUIET_MS);
+  const stream = new Stream(double, 7, QUIET_MS);
   const received: number[] = [];
   stream.onReceived = (bytes) => void received.push(bytes);
   const closed = new Promise<void>((resolve) => stream.on("close", resolve));

@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { runInThisContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { bundleAgent } from "./bundle.ts";
@@ -62,6 +64,20 @@ describe("bundleAgent", () => {
     } finally {
       vi.restoreAllMocks();
     }
+  });
+
+  test("makes an agent whose start loads no expensive part of Node", async () => {
+    await bundleAgent({ entry: join(ROOT, "agent/main.ts"), root: ROOT, outDir });
+    const program = `
+      require(${JSON.stringify(join(import.meta.dirname, "launcher.cjs"))}).load(${JSON.stringify(outDir)}, "agent");
+      console.log(process.moduleLoadList.join("\\n"));`;
+    const env = { GUESTD_VERSION_ONLY: "1" };
+    const { stdout } = await promisify(execFile)(process.execPath, ["-e", program], { env });
+    const loaded = stdout.split("\n");
+    expect(loaded).toContain("NativeModule diagnostics_channel");
+    const dear =
+      /^NativeModule (crypto|child_process|stream|net|http2?|v8|internal\/(fs\/promises|perf\/performance|streams\/duplex))$/;
+    expect(loaded.filter((name) => dear.test(name))).toEqual([]);
   });
 
   test("keeps the names of functions", async () => {

@@ -18,15 +18,9 @@ const LAZY = new Map([
 ]);
 
 /**
- * Parts of Node that add most to an idle agent or its start: crypto takes a MiB. `agent/kernel/builtin.ts` loads them
- * on use.
- */
-const DEAR_NAMES = "assert child_process crypto http http2 https tls v8 vm worker_threads zlib".split(" ");
-const DEAR = DEAR_NAMES.flatMap((name) => [name, `node:${name}`]);
-
-/**
  * Leaves identifiers unshortened, so that stack traces are readable without the start-up cost of esbuild's `keepNames`.
- * `dynamic-import: false` turns `import()` into `require`, so that the ESM loader never starts.
+ * `dynamic-import: false` turns `import()` into `require`, so that the ESM loader never starts. `performance` would load ten
+ * modules of Node, and `pathToFileURL` parse a URL at each start.
  */
 const COMMON = {
   bundle: true,
@@ -47,10 +41,11 @@ const COMMON = {
   define: {
     "import.meta.dirname": "__dirname",
     "import.meta.filename": "__filename",
-    "import.meta.url": "__bundleUrl",
+    "import.meta.url": "__bundle.url",
+    "performance.now": "__now",
   },
   banner: {
-    js: `(function(exports,require,module,__filename,__dirname){const __bundleUrl=require("node:url").pathToFileURL(__filename).href;`,
+    js: `(function(exports,require,module,__filename,__dirname){const __now=()=>{const[s,n]=process.hrtime();return s*1e3+n/1e6};const __bundle={get url(){return require("node:url").pathToFileURL(__filename).href}};`,
   },
   footer: { js: "})" },
 } satisfies BuildOptions;
@@ -91,7 +86,7 @@ export async function bundleAgent({ entry, root, outDir }: BundleOptions): Promi
     for (const [entryPoint, name] of [[entry, "agent.cjs"] as const, ...LAZY]) {
       const metafile = await bundleOne(entryPoint, root, join(temporary, name));
       const chunks = Array.from(LAZY.values(), (chunk) => `./${chunk}`);
-      refuseMistakes(metafile, entryPoint === entry ? [...chunks, ...DEAR] : chunks);
+      refuseMistakes(metafile, chunks);
       files.push(sizeReport(name, metafile));
     }
     for (const { name } of files) await rename(join(temporary, name), join(outDir, name));

@@ -7,6 +7,29 @@ const { Script } = require("node:vm");
 /** Modules that the bundle loads on demand, with the name of their file, each with or without its own code cache. */
 const CHUNKS = { "./grpc.cjs": "grpc", "./tar.cjs": "tar", "./yaml.cjs": "yaml" };
 
+/**
+ * Parts of Node that an agent pays for dearly, at its start or in memory, and many never use: fs/promises loads readline, and
+ * with net and v8 it loads all of Node's streams. Under these names, which guestd's own files use, they are loaded at the first
+ * use of what they export.
+ */
+const DEAR = new Set(
+  "child_process crypto fs/promises http http2 https net perf_hooks stream stream/promises tls v8 vm zlib"
+    .split(" ")
+    .map((name) => `node:${name}`),
+);
+
+/** Modules of Node by name: asking Node's loader for each import took 1 ms. */
+const modules = new Map();
+
+function moduleOf(id) {
+  let found = modules.get(id);
+  if (found === undefined) {
+    found = DEAR.has(id) ? new Proxy({}, { get: (_, key) => require(id)[key] }) : require(id);
+    modules.set(id, found);
+  }
+  return found;
+}
+
 function readIfThere(path) {
   try {
     return readFileSync(path);
@@ -56,7 +79,7 @@ function load(directory, name, onScript, shownDirectory = directory) {
   const chunks = new Map();
   const requireFrom = (id) => {
     const chunk = CHUNKS[id];
-    if (chunk === undefined) return require(id);
+    if (chunk === undefined) return moduleOf(id);
     if (!chunks.has(chunk)) chunks.set(chunk, load(directory, chunk, onScript, shownDirectory));
     return chunks.get(chunk);
   };

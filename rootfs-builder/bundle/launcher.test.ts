@@ -40,6 +40,15 @@ describe("the launcher", () => {
     expect(launch()).toMatchObject({ stdout: "agent.cjs true 42 true object\n", stderr: "" });
   });
 
+  test("loads an expensive part of Node when something of it is used", async () => {
+    const text = asModule(`
+      const crypto = require("node:crypto");
+      const loaded = () => process.moduleLoadList.includes("NativeModule crypto");
+      console.log(loaded(), crypto.createHash("sha256").digest().length, loaded(), require("node:crypto") === require("node:crypto"));`);
+    await writeFile(join(directory, "agent.cjs"), text);
+    expect(launch()).toMatchObject({ stdout: "false 32 true true\n", stderr: "" });
+  });
+
   test("uses a matching code cache silently, also with the guest's heap limits", () => {
     makeCaches();
     const flags = ["--max-semi-space-size=1", "--max-old-space-size=64", "--v8-pool-size=0"];

@@ -22,7 +22,7 @@ export const standIns: Plugin = {
     build.onResolve({ filter: names }, ({ path }) => ({ path, namespace: "stand-in" }));
     build.onLoad({ filter: /.*/, namespace: "stand-in" }, ({ path }) => ({ contents: STAND_INS[path] ?? "" }));
     build.onLoad({ filter: /node_modules\/long\/umd\/index\.js$/ }, async ({ path }) => ({
-      contents: `var WebAssembly;\n${await readFile(path, "utf8")}`,
+      contents: `var WebAssembly = { Instance: function () {}, Module: function () {} };\n${await readFile(path, "utf8")}`,
     }));
   },
 };

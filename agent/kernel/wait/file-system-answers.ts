@@ -1,10 +1,13 @@
-import { statfs } from "node:fs/promises";
+import { statfs } from "node:fs";
+import { promisify } from "node:util";
 import type { Files } from "../files.ts";
 import { runLimited } from "./limited-calls.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /** Types of file system served by another party: the host or a process. */
 const SERVED = /^(virtiofs|9p|ceph|cifs|nfs\d?|fuse(\..+)?)$/;
+
+const statfsOf = promisify(statfs);
 
 /** Probes without an answer yet, by mount. */
 const probes = new Map<string, Promise<unknown>>();
@@ -20,7 +23,7 @@ export async function fileSystemAnswers(
   files: Pick<Files, "mounts">,
   path: string,
   signal?: AbortSignal,
-  ask: (mountPoint: string) => Promise<unknown> = statfs,
+  ask: (mountPoint: string) => Promise<unknown> = statfsOf,
 ): Promise<void> {
   const mount = servedMount(files.mounts(), path);
   if (mount === undefined) return;

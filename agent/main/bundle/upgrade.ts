@@ -1,6 +1,6 @@
+import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import { dirname } from "node:path";
-import { crypto } from "../../kernel/builtin.ts";
 import { O_DIRECTORY, O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, S_IFMT, S_IFREG } from "../../kernel/constants.ts";
 import { AgentError, describeErrno, SystemError } from "../../kernel/error.ts";
 import { type ContainedFiles, guestRoot, type Served } from "../../kernel/files/contained-files.ts";
@@ -85,7 +85,7 @@ function readWhole(files: Served, parent: Handle, name: string): Promise<Buffer>
 }
 
 function filesOf(archive: Buffer, sha256: string): ReadonlyMap<string, Buffer> {
-  const found = crypto().createHash("sha256").update(archive).digest("hex");
+  const found = createHash("sha256").update(archive).digest("hex");
   if (found !== sha256) throw invalid(`its SHA-256 is ${found}`);
   let files: ReadonlyMap<string, Buffer>;
   try {

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { codec, DecodeError } from "../../../proto/codec.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { agentService } from "../../../proto/gen/services.js";
@@ -9,7 +10,6 @@ import { refuse } from "../../container/refuse.ts";
 import type { OutputRequest } from "../../container/resumable/output-request.ts";
 import type { ResumableProcess } from "../../container/resumable/resumable-process.ts";
 import type { ResumableProcesses } from "../../container/resumable/resumable-processes.ts";
-import { crypto } from "../../kernel/builtin.ts";
 import { AgentError } from "../../kernel/error.ts";
 import { firstLines } from "../../kernel/first-lines.ts";
 import { checkExecId } from "../../sandbox/container-id.ts";
@@ -235,5 +235,5 @@ function outputOf({ mode, keep_bytes: keepBytes }: guestd.v1.Attach): OutputRequ
 /** Hash of everything that decides which process a request means. */
 function keyOf({ container_id, exec_id, process }: guestd.v1.Attach): Buffer {
   const { request: exec } = agentService.ExecProcess;
-  return crypto().hash("sha256", exec.encode({ container_id, exec_id, process }), "buffer");
+  return hash("sha256", exec.encode({ container_id, exec_id, process }), "buffer");
 }
