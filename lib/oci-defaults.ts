@@ -52,8 +52,11 @@ export const CGROUP_MOUNT = {
   options: ["nosuid", "noexec", "nodev", "relatime", "ro"],
 };
 
-/** Namespaces that a container gets of its own. The network is the sandbox's. */
-export const DEFAULT_NAMESPACES = ["pid", "ipc", "uts", "mount", "cgroup"];
+/**
+ * Namespaces that a host asks for. The network is the sandbox's. Kata's hosts remove the pid namespace from a spec, because the
+ * agent gives each container one: with two, every exec fails in kata-agent.
+ */
+export const DEFAULT_NAMESPACES = ["ipc", "uts", "mount", "cgroup"];
 
 /** Docker's masked paths. containerd masks all of them but /proc/interrupts. */
 export const DEFAULT_MASKED_PATHS = [

@@ -30,7 +30,7 @@ test("an image with only a command gets Docker's defaults", () => {
   expect(spec.Mounts.map((mount) => mount.destination)).toEqual([
     ...["/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/sys/fs/cgroup"],
   ]);
-  expect(spec.Linux?.Namespaces.map(({ Type }) => Type)).toEqual(["pid", "ipc", "uts", "mount", "cgroup"]);
+  expect(spec.Linux?.Namespaces.map(({ Type }) => Type)).toEqual(["ipc", "uts", "mount", "cgroup"]);
   expect(spec.Linux?.MaskedPaths).toContain("/proc/kcore");
   expect(spec.Linux?.ReadonlyPaths).toContain("/proc/sys");
 });

@@ -59,7 +59,7 @@ export const ctrRun: Config = {
   linux: {
     resources: { devices: [{ allow: false, access: "rwm" }] },
     cgroupsPath: "/default/c1",
-    namespaces: DEFAULT_NAMESPACES.map((type) => ({ type })),
+    namespaces: ["pid", ...DEFAULT_NAMESPACES].map((type) => ({ type })),
     maskedPaths: DEFAULT_MASKED_PATHS.filter((path) => path !== "/proc/interrupts"),
     readonlyPaths: DEFAULT_READONLY_PATHS,
   },
