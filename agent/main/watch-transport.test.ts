@@ -46,6 +46,17 @@ test("a failed call is logged with its causes, without stacks", () => {
   });
 });
 
+test("a call that moves stdio is logged at trace level only, unless it fails", () => {
+  const before = lines.length;
+  for (const method of ["ReadStdout", "ReadStderr", "WriteStdin"]) publish({ method });
+  expect(lines).toHaveLength(before);
+  expect(publish({ method: "ReadStdout", code: 5 })).toMatchObject({ msg: "call failed", code: 5 });
+  const all: unknown[] = [];
+  logTransport(createLog({ level: "trace", version: "1.0.0", write: (line) => all.push(JSON.parse(line)) }));
+  publish({ method: "ReadStdout" });
+  expect(all).toEqual([expect.objectContaining({ level: "TRCE", rpc: "grpc.Health/ReadStdout" })]);
+});
+
 test("an error is cut after 4096 characters", () => {
   expect(publish({ code: 13, error: new Error("x".repeat(5000)) })).toMatchObject({ error: "x".repeat(4096) });
 });

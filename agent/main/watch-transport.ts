@@ -17,7 +17,13 @@ import { readTraceparent } from "./trace/trace-context.ts";
 /** Characters; a message may quote a caller's text. */
 const MAX_ERROR = 4096;
 
-/** Logs transport events: defects, refused and resumed connections, failed calls with their cause; everything else at debug level. */
+/** Calls that move stdio, one for each piece: a line for each would take longer than the call. */
+const STDIO = ["ReadStdout", "ReadStderr", "WriteStdin"];
+
+/**
+ * Logs transport events: defects, refused and resumed connections, failed calls with their cause; everything else at debug level,
+ * and the calls that move stdio at trace level.
+ */
 export function logTransport(log: Log): void {
   // Any container can connect, as often as it likes.
   const refused = throttle(({ peer, reason }: RefusedEvent, leftOut) => {
@@ -39,7 +45,8 @@ export function logTransport(log: Log): void {
   diagnostics.closed.subscribe((message) => log.debug({ ...(message as ConnectionEvent) }, "connection closed"));
   diagnostics.call.subscribe((message) => {
     const { service, method, container, exec, code, ms, traceparent, error } = message as CallEvent;
-    if (code === 0 && !log.isLevelEnabled("debug")) return;
+    const level = STDIO.includes(method) ? "trace" : "debug";
+    if (code === 0 && !log.isLevelEnabled(level)) return;
     const fields = {
       rpc: `${service}/${method}`,
       ...about("container", container),
@@ -47,7 +54,7 @@ export function logTransport(log: Log): void {
       ms: Math.round(ms * 1000) / 1000,
       ...traceFields(traceparent),
     };
-    if (code === 0) log.debug(fields, "call");
+    if (code === 0) log[level](fields, "call");
     else
       log.info(
         { ...fields, code, error: error instanceof Error ? chain(error).slice(0, MAX_ERROR) : error },
