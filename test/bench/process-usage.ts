@@ -46,11 +46,19 @@ function cpuOf(pid: number): { readonly nanos: number; readonly user: number; re
     .split(" ")
     .slice(11, 13)
     .map(Number);
-  const nanos = readdirSync(`/proc/${pid}/task`).reduce(
-    (sum, task) => sum + Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ")[0]),
-    0,
-  );
-  return { nanos, user: user ?? 0, system: system ?? 0 };
+  return { nanos: 1e6 * cpuMs(pid), user: user ?? 0, system: system ?? 0 };
+}
+
+/** Returns the CPU time of all threads that a process has now. */
+export function cpuMs(pid: number): number {
+  const ofThread = (thread: string) => {
+    try {
+      return Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ", 1)[0]);
+    } catch {
+      return 0; // the thread has just ended
+    }
+  };
+  return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => sum + ofThread(thread), 0) / 1e6;
 }
 
 export interface Memory {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,6 +9,7 @@ import { SHARED_IN_GUEST, SHARED_TAG, shareOf } from "../../../host/sandbox/shar
 import { makeBusyboxRootfs } from "../../scenarios/busybox-rootfs.ts";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { echo } from "../first-container.ts";
+import { cpuMs } from "../process-usage.ts";
 import { Samples } from "../samples.ts";
 
 const MEMORY_MIB = 512;
@@ -92,16 +93,4 @@ export class GuestFirstCalls {
     samples.cpu.add(cpuMs(qemu) - before);
     return result;
   }
-}
-
-/** Returns the CPU time of all threads of a process. */
-function cpuMs(pid: number): number {
-  const ofThread = (thread: string) => {
-    try {
-      return Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ", 1)[0]);
-    } catch {
-      return 0; // the thread has just ended
-    }
-  };
-  return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => sum + ofThread(thread), 0) / 1e6;
 }
