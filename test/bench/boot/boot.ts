@@ -1,41 +1,49 @@
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { textTable } from "../../../host/cli/output/text-table.ts";
 import { chooseAccelerator } from "../../../host/machine/accelerator.ts";
+import { reason } from "../../../lib/reason.ts";
 import { cpioArchive } from "../../../rootfs-builder/initramfs/cpio.ts";
+import { compileC } from "../../testing/compile-c.ts";
 import { imageWith } from "../../vm/testing/image-with.ts";
+import { bootBeside } from "./beside.ts";
+import { type BootBenchOptions, bootOptions } from "./boot-options.ts";
 import { BootRounds } from "./boot-rounds.ts";
 
 /** Goal for the ratio of the first answer's time to that of the minimal guest's hello. */
 const AIM = 1.35;
 
-const { values } = parseArgs({
-  options: { rounds: { type: "string", default: "5" }, json: { type: "string" }, type: { type: "string" } },
-});
-
 const directory = mkdtempSync(join(tmpdir(), "guestd-bench-boot-"));
 try {
+  const options = bootOptions(process.argv.slice(2));
+  if (options.beside === undefined) await alone(options);
+  else process.stdout.write(await bootBeside(options.beside, options.rounds, directory));
+} catch (error) {
+  process.stderr.write(`bench:boot: ${reason(error)}\n`);
+  process.exitCode = 1;
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
+
+/** Boots guestd's image beside minimal guests. */
+async function alone(values: BootBenchOptions): Promise<void> {
   const type = values.type === "microvm" ? "microvm" : undefined;
   const launcher = join(directory, "launcher.cjs");
   writeFileSync(launcher, 'require("node:fs").writeSync(1, "hello\\n");setInterval(() => {}, 1 << 30);');
   const nodeImage = await imageWith([launcher], directory);
   const rounds = new BootRounds(helloInitramfs(directory), nodeImage, type === undefined ? {} : { type });
-  for (let round = 0; round < Number(values.rounds); round++) {
+  for (let round = 0; round < values.rounds; round++) {
     await rounds.bootHello();
     await rounds.bootNode();
     await rounds.bootOurs();
   }
-  await report(rounds);
-} finally {
-  rmSync(directory, { recursive: true, force: true });
+  await report(rounds, values.json);
 }
 
 /** Prints the table: medians in seconds, and the ratio to both times of the minimal guest. */
-async function report({ hello, helloEnd, node, steps }: BootRounds): Promise<void> {
+async function report({ hello, helloEnd, node, steps }: BootRounds, file: string | undefined): Promise<void> {
   const seconds = (ms: number) => (ms / 1000).toFixed(2);
   const rows: string[][] = [["since QEMU's start, s", "median", "max", "step"]];
   let before = 0;
@@ -54,7 +62,7 @@ async function report({ hello, helloEnd, node, steps }: BootRounds): Promise<voi
   const { kind } = await chooseAccelerator();
   process.stdout.write(textTable(rows));
   process.stdout.write(`Medians of ${hello.count}, alternating; ${kind}, load ${loadavg()[0]?.toFixed(1)}.\n`);
-  if (values.json === undefined) return;
+  if (file === undefined) return;
   const medians = Object.fromEntries([...steps].map(([name, samples]) => [name, samples.median]));
   const json = {
     ...medians,
@@ -64,14 +72,13 @@ async function report({ hello, helloEnd, node, steps }: BootRounds): Promise<voi
     ratio: against[0],
     ratio_end: against[1],
   };
-  writeFileSync(resolve(values.json), `${JSON.stringify(json, undefined, 2)}\n`);
+  writeFileSync(resolve(file), `${JSON.stringify(json, undefined, 2)}\n`);
 }
 
 /** Builds an initramfs whose only file is a PID 1 that prints "hello" and powers off. Returns its path. */
-export function helloInitramfs(directory: string): string {
+function helloInitramfs(directory: string): string {
   const program = join(directory, "hello");
-  const flags = ["-O2", "-static", "-s", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
-  execFileSync("gcc", [...flags, join(import.meta.dirname, "hello.c"), "-o", program]);
+  compileC([join(import.meta.dirname, "hello.c")], program);
   const archive = cpioArchive([{ path: "init", type: "file", mode: 0o755, content: readFileSync(program) }]);
   const path = join(directory, "hello.cpio.gz");
   writeFileSync(path, gzipSync(archive));
