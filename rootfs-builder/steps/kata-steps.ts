@@ -20,10 +20,10 @@ export function kataImageStep(context: BuildContext): Step {
   );
 }
 
-/** Builds the file for `initrd=`: the same root as an initramfs. */
+/** Builds the file for `initrd=`: the same root as an initramfs, not compressed: the guest would unpack it at each start. */
 export function kataInitrdStep(context: BuildContext): Step {
-  return kataStep(context, "Kata initrd", KATA_INITRD, "", async ({ tree }, target) => {
-    const archive = await rootInitrd(tree);
+  return kataStep(context, "Kata initrd", KATA_INITRD, "none", async ({ tree }, target) => {
+    const archive = await rootInitrd(tree, { compression: "none" });
     await writeByRename(target, (temporary) => writeFile(temporary, archive));
     return archive.length;
   });
