@@ -21,10 +21,26 @@ const DEAR = new Set(
 /** Modules of Node by name: asking Node's loader for each import took 1 ms. */
 const modules = new Map();
 
+/** Returns a module that is loaded at its first use; a copy of all that it exports, as of `import *`, is one. */
+function onUse(id) {
+  return new Proxy(
+    {},
+    {
+      get: (_, key) => require(id)[key],
+      has: (_, key) => key in require(id),
+      ownKeys: () => Reflect.ownKeys(require(id)),
+      getOwnPropertyDescriptor(_, key) {
+        const found = Reflect.getOwnPropertyDescriptor(require(id), key);
+        return found && { ...found, configurable: true };
+      },
+    },
+  );
+}
+
 function moduleOf(id) {
   let found = modules.get(id);
   if (found === undefined) {
-    found = DEAR.has(id) ? new Proxy({}, { get: (_, key) => require(id)[key] }) : require(id);
+    found = DEAR.has(id) ? onUse(id) : require(id);
     modules.set(id, found);
   }
   return found;

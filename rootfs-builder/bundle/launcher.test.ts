@@ -44,9 +44,10 @@ describe("the launcher", () => {
     const text = asModule(`
       const crypto = require("node:crypto");
       const loaded = () => process.moduleLoadList.includes("NativeModule crypto");
-      console.log(loaded(), crypto.createHash("sha256").digest().length, loaded(), require("node:crypto") === require("node:crypto"));`);
+      console.log(loaded(), crypto.createHash("sha256").digest().length, loaded(), require("node:crypto") === require("node:crypto"));
+      console.log(typeof { ...require("node:vm") }.Script, "Script" in require("node:vm"));`);
     await writeFile(join(directory, "agent.cjs"), text);
-    expect(launch()).toMatchObject({ stdout: "false 32 true true\n", stderr: "" });
+    expect(launch()).toMatchObject({ stdout: "false 32 true true\nfunction true\n", stderr: "" });
   });
 
   test("uses a matching code cache silently, also with the guest's heap limits", () => {
