@@ -67,6 +67,24 @@ test("names the first field that differs of each case: its state, or one of a re
   expect(comparisonPage(compared)).toContain("<td>failed: no &lt;process&gt;</td>");
 });
 
+test("of a case with more calls than a report keeps, those that both reports have are compared", async () => {
+  const last = (request: unknown) => Number((request as { container_id: string }).container_id.split("-").at(-1));
+  let first = 1;
+  const many = one("WaitProcess: many", async (context) => {
+    const ids = Array.from({ length: 120 }, () => context.fresh());
+    const turned = [...ids.slice(first), ...ids.slice(0, first)];
+    for (const container_id of turned) await context.agent.waitProcess({ container_id });
+  });
+  const WaitProcess = (request: unknown) => ({ status: last(request) });
+  const a = await run({ WaitProcess }, new Map(), [many]);
+  first = 30;
+  const b = await run({ WaitProcess }, new Map(), [many]);
+  expect([a.results[0]?.droppedCalls, b.results[0]?.droppedCalls]).toEqual([40, 40]);
+  expect(compareRuns(a, b).differences).toEqual([]);
+  const other = await run({ WaitProcess: () => ({ status: 200 }) }, new Map(), [many]);
+  expect(compareRuns(a, other).differences).toMatchObject([{ field: "WaitProcess.status" }]);
+});
+
 test("calls that a case makes at the same time are paired by their requests, in whatever order they were made", async () => {
   const both = one("WaitProcess: both", async (context) => {
     const ids = [context.fresh(), context.fresh()];

@@ -83,7 +83,8 @@ function differenceOf(a: CaseResult, b: CaseResult, skip: (path: string) => bool
     // A case that polls makes some calls until their answer is the expected one.
     if (READS.test(call) || others.length !== list.length) continue;
     const method = call.replace(/^.*\//, "");
-    for (const [one, second] of pairsOf(list, others)) {
+    const isWhole = a.droppedCalls === 0 && b.droppedCalls === 0;
+    for (const [one, second] of pairsOf(list, others, isWhole)) {
       // The text is the agent's or the suite's, whichever ended the call first.
       if (hasExpired(one) && hasExpired(second)) continue;
       const found = firstDifference(method, { message: answerOf(one) }, { message: answerOf(second) }, skip);
@@ -103,13 +104,14 @@ function callsByName({ calls }: CaseResult): Map<string, RecordedCall[]> {
 
 /**
  * Pairs the calls of a method by their requests, because a case may make calls at the same time; by their order if the
- * requests differ.
+ * requests differ. Of runs that aren't whole, whose records lack calls in between, it leaves out those without a partner.
  */
-function pairsOf(ours: readonly RecordedCall[], theirs: readonly RecordedCall[]) {
+function pairsOf(ours: readonly RecordedCall[], theirs: readonly RecordedCall[], isWhole: boolean) {
   const byRequest = Map.groupBy(theirs, requestOf);
   const partners = ours.map((call) => byRequest.get(requestOf(call))?.shift());
   const isComplete = partners.every((partner) => partner !== undefined);
-  return ours.map((call, at) => [call, isComplete ? partners[at] : theirs[at]] as const);
+  const pairs = ours.map((call, at) => [call, isComplete || !isWhole ? partners[at] : theirs[at]] as const);
+  return isWhole ? pairs : pairs.filter(([, partner]) => partner !== undefined);
 }
 
 function hasExpired(call: RecordedCall | undefined): boolean {

@@ -20,6 +20,7 @@ export const NOT_COMPARED: readonly NotCompared[] = [
   { path: "StatsContainer.network_stats[].rx_*", reason: "counters" },
   { path: "StatsContainer.network_stats[].tx_*", reason: "counters" },
   { path: "GetMetrics.metrics", reason: "metrics" },
+  { path: "Explain.steps[].micros", reason: "times" },
   { path: "GetVolumeStats.usage[].available", reason: "a volume's use" },
   { path: "GetVolumeStats.usage[].total", reason: "a volume's size" },
   { path: "GetVolumeStats.usage[].used", reason: "a volume's use" },
