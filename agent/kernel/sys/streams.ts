@@ -3,7 +3,7 @@
  * the public net.Socket refuses; its constructor is found through the handle of a socket on a socketpair. Every private part
  * is checked at first use, and the version of Node is pinned.
  */
-import net from "node:net";
+import { Socket } from "node:net";
 import type { Stream } from "node:stream";
 import { AgentError, SystemError } from "../error.ts";
 import type { Fd } from "../kernel.ts";
@@ -29,12 +29,12 @@ export type Direction = "both" | "read" | "write";
  * Wraps a stream descriptor (vsock, unix, pipe, pty) in a socket that allows half-open connections and reads at once. Takes
  * ownership of the descriptor, even if it throws, and makes it non-blocking. The end of a pty is an error with code EIO.
  */
-export function adoptStream(fd: Fd, direction: Direction = "both"): net.Socket {
+export function adoptStream(fd: Fd, direction: Direction = "both"): Socket {
   return socketOf(openHandle(fd), direction);
 }
 
 /** Returns the descriptor of an open socket, which keeps owning it. */
-export function fdOf(socket: net.Socket): Fd {
+export function fdOf(socket: Socket): Fd {
   const fd = handleOf(socket)?.fd;
   if (fd === undefined || fd < 0)
     throw new AgentError("failed-precondition", "get the descriptor of a socket: the socket is closed");
@@ -46,7 +46,7 @@ export function fdOf(socket: net.Socket): Fd {
  * and destroys all of them if one is refused.
  */
 export function reserveWatches(streams: readonly (Stream | null)[]): boolean {
-  const sockets = streams.filter((stream) => stream instanceof net.Socket);
+  const sockets = streams.filter((stream) => stream instanceof Socket);
   const reserved = sockets.every((socket) => nativeAddon().reserveWatch(fdOf(socket)) === 0);
   if (!reserved) for (const socket of sockets) socket.destroy();
   return reserved;
@@ -57,7 +57,7 @@ export async function connectVsock(
   address: VsockAddress,
   signal?: AbortSignal,
   addon: NativeAddon = nativeAddon(),
-): Promise<net.Socket> {
+): Promise<Socket> {
   const name = `vsock ${address.cid}:${address.port}`;
   const fd = checked(addon.vsockSocket(), "socket", "vsock");
   try {
@@ -84,7 +84,7 @@ let pipeConstructor: PipeConstructor | undefined;
 function findPipeConstructor(): PipeConstructor {
   const addon = nativeAddon();
   const [ours, other] = checkedPair((out) => addon.socketPair(out, 0), "socketpair");
-  const probe = new net.Socket({ fd: ours, readable: false, writable: false });
+  const probe = new Socket({ fd: ours, readable: false, writable: false });
   try {
     return pipeConstructorOf(handleOf(probe), other);
   } finally {
@@ -112,18 +112,18 @@ function unusable(why: string): AgentError {
   return new AgentError("internal", `streams: Node ${process.version} cannot adopt descriptors: ${why}; use Node 24`);
 }
 
-function handleOf(socket: net.Socket): PipeHandle | null | undefined {
-  return (socket as net.Socket & { readonly _handle?: PipeHandle | null })._handle;
+function handleOf(socket: Socket): PipeHandle | null | undefined {
+  return (socket as Socket & { readonly _handle?: PipeHandle | null })._handle;
 }
 
-function socketOf(handle: PipeHandle, direction: Direction = "both"): net.Socket {
+function socketOf(handle: PipeHandle, direction: Direction = "both"): Socket {
   const options: object = {
     handle,
     allowHalfOpen: true,
     readable: direction !== "write",
     writable: direction !== "read",
   };
-  return new net.Socket(options);
+  return new Socket(options);
 }
 
 /** Opens a handle that owns `fd`; closes `fd` on failure. */
