@@ -55,9 +55,10 @@ export interface Files {
   }>;
 }
 
-// Not those of fs/promises, which loads readline and all of Node's streams.
+// fs/promises would load readline and all of Node's streams.
 const opened = promisify(open);
 const readInto = promisify(read);
+const closed = promisify(close);
 const statfsOf = promisify(statfs);
 
 export const realFiles: Files = {
@@ -72,7 +73,8 @@ export const realFiles: Files = {
       }
       return length > limit ? undefined : bytes.toString("utf8", 0, length);
     } finally {
-      close(fd);
+      // A server of files may answer the close with an error, which nothing would catch without a callback.
+      await closed(fd);
     }
   },
   writeText: (path, text) => writeFileSync(path, text, { flag: "r+" }),
