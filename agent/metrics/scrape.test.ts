@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { realFiles } from "../kernel/files.ts";
 import { EventLoopLag } from "./event-loop-lag.ts";
 import { GuestMetrics, type GuestMetricsOptions } from "./scrape.ts";
@@ -36,6 +36,19 @@ test("series whose files are missing are left out, and nothing is thrown", async
   const subject = new GuestMetrics({ readText: nothing, statfs: nothing, pid: 42, heapBytes: () => 1 });
   expect([...parseMetrics(await subject.scrape()).keys()]).toEqual(["kata_agent_scrape_count", "guestd_heap_bytes"]);
   subject.close();
+});
+
+test("without a free descriptor the heap's size is left out", async () => {
+  const full = vi.spyOn(process, "memoryUsage").mockImplementation(() => {
+    throw new Error("EMFILE");
+  });
+  const subject = new GuestMetrics({ readText: nothing, statfs: nothing, pid: 42 });
+  try {
+    expect([...parseMetrics(await subject.scrape()).keys()]).toEqual(["kata_agent_scrape_count"]);
+  } finally {
+    full.mockRestore();
+    subject.close();
+  }
 });
 
 test("one missing file removes only its own series", async () => {

@@ -23,7 +23,7 @@ export interface GuestMetricsOptions {
   /** Processes launched by this agent. */
   readonly launches?: () => number;
   /** JavaScript heap in use, bytes. */
-  readonly heapBytes?: () => number;
+  readonly heapBytes?: () => number | undefined;
   readonly lag?: EventLoopLag;
   readonly calls?: { readonly durations: CallDurations; readonly errors: CallErrors };
   /** Bytes of processes' stdio that went between this agent and its clients. */
@@ -71,14 +71,7 @@ export class GuestMetrics {
   }
 
   *#own(): Generator<MetricFamily> {
-    const {
-      restarts,
-      launches,
-      calls,
-      streamBytes,
-      spans,
-      heapBytes = () => process.memoryUsage().heapUsed,
-    } = this.#options;
+    const { restarts, launches, calls, streamBytes, spans, heapBytes = heapUsed } = this.#options;
     const lag = this.#lag.take();
     yield plainGauge(
       "guestd_event_loop_lag_seconds",
@@ -94,6 +87,15 @@ export class GuestMetrics {
     if (calls === undefined) return;
     yield calls.durations.family();
     yield calls.errors.family();
+  }
+}
+
+/** Returns undefined if no descriptor is left: Node also reads /proc/self/stat here. */
+function heapUsed(): number | undefined {
+  try {
+    return process.memoryUsage().heapUsed;
+  } catch {
+    return undefined;
   }
 }
 
