@@ -67,7 +67,7 @@ test("names the first field that differs of each case: its state, or one of a re
   expect(comparisonPage(compared)).toContain("<td>failed: no &lt;process&gt;</td>");
 });
 
-test("of a case with more calls than a report keeps, those that both reports have are compared", async () => {
+test("only calls that both reports have kept are compared", async () => {
   const last = (request: unknown) => Number((request as { container_id: string }).container_id.split("-").at(-1));
   let first = 1;
   const many = one("WaitProcess: many", async (context) => {

@@ -104,7 +104,7 @@ function callsByName({ calls }: CaseResult): Map<string, RecordedCall[]> {
 
 /**
  * Pairs the calls of a method by their requests, because a case may make calls at the same time; by their order if the
- * requests differ. Of runs that aren't whole, whose records lack calls in between, it leaves out those without a partner.
+ * requests differ. If the records aren't whole, because a case made more calls than are kept, calls without a partner are left out.
  */
 function pairsOf(ours: readonly RecordedCall[], theirs: readonly RecordedCall[], isWhole: boolean) {
   const byRequest = Map.groupBy(theirs, requestOf);

@@ -8,9 +8,9 @@ const { Script } = require("node:vm");
 const CHUNKS = { "./grpc.cjs": "grpc", "./tar.cjs": "tar", "./yaml.cjs": "yaml" };
 
 /**
- * Parts of Node that an agent pays for dearly, at its start or in memory, and many never use: fs/promises loads readline, and
- * with net and v8 it loads all of Node's streams. Under these names, which guestd's own files use, they are loaded at the first
- * use of what they export.
+ * Parts of Node that are slow to load or take much memory, and that many agents never use: fs/promises loads readline; fs/promises,
+ * net and v8 load all of Node's streams. Imported under these names, as guestd's own files do, they load when something of them is
+ * first used.
  */
 const DEAR = new Set(
   "child_process crypto fs/promises http http2 https net perf_hooks stream stream/promises tls v8 vm zlib"
@@ -21,7 +21,7 @@ const DEAR = new Set(
 /** Modules of Node by name: asking Node's loader for each import took 1 ms. */
 const modules = new Map();
 
-/** Returns a module that is loaded at its first use; a copy of all that it exports, as of `import *`, is one. */
+/** Returns a stand-in for a module that loads when something of it is first used. Listing its exports, as `import *` does, is a use. */
 function onUse(id) {
   return new Proxy(
     {},

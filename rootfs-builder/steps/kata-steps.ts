@@ -20,7 +20,7 @@ export function kataImageStep(context: BuildContext): Step {
   );
 }
 
-/** Builds the file for `initrd=`: the same root as an initramfs, not compressed: the guest would unpack it at each start. */
+/** Builds the file for `initrd=`: the same root as an initramfs. Left uncompressed, because a guest would decompress it at each boot. */
 export function kataInitrdStep(context: BuildContext): Step {
   return kataStep(context, "Kata initrd", KATA_INITRD, "none", async ({ tree }, target) => {
     const archive = await rootInitrd(tree, { compression: "none" });

@@ -17,7 +17,8 @@ const CGROUPS = ["cgroup_no_v1=all", "systemd.unified_cgroup_hierarchy=1", "agen
  */
 export async function bootBeside(path: string, count: number, directory: string): Promise<string> {
   const program = programOf(path);
-  if ((await chooseVsock()) === "serial") throw new Error("--beside: other agents need vsock: run setup.sh");
+  if ((await chooseVsock()) === "serial")
+    throw new Error("--beside: other agents need a vsock device: run ./guestctl setup --vsock-device");
   const initramfs = { other: await otherInitramfs(program, directory), own: await ownInitramfs(repositoryRoot) };
   const archived = (name: keyof typeof initramfs) => {
     const initrd = join(directory, `${name}.cpio.gz`);
