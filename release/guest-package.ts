@@ -46,6 +46,7 @@ export async function guestPackageFiles(
     { path: INITRAMFS, content: buildInitramfs({ init: init.content, modules: [] }) },
     await native("sys.node"),
     await native("seccomp.node"),
+    await native("monitor", 0o755),
     { path: "busybox.tar", content: await busyboxImage(root) },
     ...programs.files,
   ];

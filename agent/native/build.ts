@@ -90,6 +90,15 @@ export function buildContainerInit(options: { readonly sanitize?: boolean } = {}
   return buildProgram(name, staticPie());
 }
 
+/**
+ * Builds build/native/monitor, which runs the programs of a guest on the host; with `sanitize` monitor-asan, like init-asan.
+ * Returns its path.
+ */
+export function buildMonitor(options: { readonly sanitize?: boolean } = {}): string {
+  if (options.sanitize) return buildProgram("monitor", { compiler: "gcc", flags: SANITIZED }, "monitor-asan");
+  return buildProgram("monitor", staticPie());
+}
+
 /** Builds a program of one file that is in the folder of its name. */
 function buildProgram(name: string, { compiler, flags }: ReturnType<typeof staticPie>, as = name): string {
   const out = join(output, as);
@@ -121,7 +130,7 @@ function compile(compiler: string, args: readonly string[], cwd: string): void {
 /** Builds what a guest and its host need; with `--sanitized`, also the programs with sanitizers that tests run. */
 if (import.meta.main) {
   const { values } = parseArgs({ options: { sanitized: { type: "boolean", default: false } } });
-  const shipped = [buildSys, buildSeccomp, buildInit, buildPause, buildContainerInit, buildKeepCore];
+  const shipped = [buildSys, buildSeccomp, buildInit, buildPause, buildContainerInit, buildKeepCore, buildMonitor];
   for (const build of shipped) console.log(relative(root, build()));
   if (values.sanitized)
     for (const build of [buildInit, buildKeepCore]) console.log(relative(root, build({ sanitize: true })));

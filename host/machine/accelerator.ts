@@ -1,7 +1,7 @@
-import { access, constants, mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { access, constants, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { makeTemporaryFolder } from "../private-folder.ts";
 import { Child } from "./child.ts";
-import { Console } from "./console.ts";
 import { setupCommand } from "./guestctl-command.ts";
 import { MachineError } from "./machine-error.ts";
 import { acceleratorFile, chosenKernel } from "./paths.ts";
@@ -51,27 +51,26 @@ async function probeKvm(): Promise<Accelerator> {
   const kernel = chosenKernel()?.kernel;
   if (kernel === undefined) throw new MachineError(`no kernel to probe KVM with; run "${setupCommand()}"`);
   const [type, serial] = qemuArchitecture() === "x86_64" ? ["q35", "ttyS0"] : ["virt", "ttyAMA0"];
-  const qemu = new Child("QEMU", [
-    ...[findQemu(), "-M", type, "-accel", "kvm", "-cpu", "host", "-m", "256M", "-nodefaults", "-no-user-config"],
-    ...[
-      "-display",
-      "none",
-      "-serial",
-      "stdio",
-      "-no-reboot",
-      "-kernel",
-      kernel,
-      "-append",
-      `console=${serial} panic=-1`,
-    ],
-  ]);
-  const output = new Console({ lines: 200 });
-  output.read(qemu.stdout);
+  const directory = makeTemporaryFolder("guestd-kvm-");
+  try {
+    const command = [
+      ...[findQemu(), "-M", type, "-accel", "kvm", "-cpu", "host", "-m", "256M", "-nodefaults", "-no-user-config"],
+      ...["-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", kernel],
+      ...["-append", `console=${serial} panic=-1`],
+    ];
+    return await resultOf(Child.start("QEMU", command, { place: join(directory, "qemu") }));
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function resultOf(qemu: Child): Promise<Accelerator> {
   const late = setTimeout(() => qemu.kill("SIGKILL"), PROBE_MS);
   const { status } = await qemu.ended;
   clearTimeout(late);
-  if (status === 0 && output.text.includes("Kernel panic")) return { kind: "kvm", reason: "a guest starts under KVM" };
-  const why = status === undefined ? `not within ${PROBE_MS / 1000} s` : qemu.messages.tail(1).join("");
+  const output = await readFile(qemu.record.output, "utf8");
+  if (status === 0 && output.includes("Kernel panic")) return { kind: "kvm", reason: "a guest starts under KVM" };
+  const why = status === undefined ? `not within ${PROBE_MS / 1000} s` : qemu.errors(1).join("");
   return { kind: "tcg", reason: `/dev/kvm opens, but a guest does not start under it: ${why}` };
 }
 

@@ -1,77 +1,120 @@
-import { type ChildProcessByStdio, spawn } from "node:child_process";
-import type { Readable, Writable } from "node:stream";
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync, readFileSync, readSync, rmSync, statSync } from "node:fs";
+import type { Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { onProcessEnd } from "../../lib/process-end.ts";
-import { Console } from "./console.ts";
+import { isAlive, type ProcessOwner, startedAt } from "../../lib/process-owner.ts";
+import { signalName } from "../signal-name.ts";
+import { cleanLine } from "./console.ts";
 import { MachineError } from "./machine-error.ts";
+import { monitorProgram } from "./paths.ts";
+import { signalProcess, whenEnded } from "./signal-process.ts";
 import { startRemedy } from "./start-failures.ts";
 
-/** How a program ended: with an exit status, or by a signal. */
+/** How a program ended: with an exit status, or by a signal's number. */
 export interface Ending {
   readonly status: number | undefined;
-  readonly signal: string | undefined;
+  readonly signal: number | undefined;
+}
+
+/** A program as another process of this user finds it. */
+export interface ChildRecord {
+  readonly name: string;
+  /** Beginning of the paths of its files: PLACE.pid, PLACE.err and PLACE.end (agent/native/monitor). */
+  readonly place: string;
+  /** File of what it prints. */
+  readonly output: string;
+  readonly monitor: ProcessOwner;
+}
+
+export interface ChildOptions extends Pick<ChildRecord, "place"> {
+  /** Default: PLACE.out. It is added to what the file has. */
+  readonly output?: string | undefined;
+  readonly stdin?: "ignore" | "pipe";
 }
 
 /** Milliseconds between SIGTERM and SIGKILL. */
 const TERM_MS = 2000;
+/** Bytes at the end of its errors that are read. */
+const ERRORS = 16 << 10;
+const KILLED = 9;
+const UNKNOWN: Ending = { status: undefined, signal: KILLED };
 
 /**
- * A program that runs for a guest. It never outlives this process: with `setpriv --pdeathsig` the kernel kills it when
- * its parent thread dies, and a process that exits normally kills it first. The owner calls `end()`.
+ * A program that runs for a guest, under a monitor. The kernel kills both when the process that started them ends, unless
+ * `release` has been called; then they go on, and another process finds them by their record. The owner calls `end()`.
  */
 export class Child {
-  readonly name: string;
-  /** Captures stderr. */
-  readonly messages = new Console({ lines: 50 });
-  /** Resolves when the program has ended and its output is read; never rejects. */
+  readonly record: ChildRecord;
+  /** Resolves when the program has ended and its output is in its file; never rejects. */
   readonly ended: Promise<Ending>;
-  readonly stdout: Readable;
   /** Null unless requested in the constructor. */
   readonly stdin: Writable | null;
-  readonly #process: ChildProcessByStdio<Writable | null, Readable, Readable>;
+  readonly #started: ChildProcess | undefined;
   #running = true;
+  #said = "";
 
-  /** Runs `argv` through `setpriv`. */
-  constructor(name: string, argv: readonly string[], stdin: "ignore" | "pipe" = "ignore") {
-    this.name = name;
-    // Start a new session: a terminal's ^C then reaches only this process, which ends the child.
-    const command = ["--pdeathsig", "KILL", "--", ...argv];
-    this.#process =
-      stdin === "pipe"
-        ? spawn("setpriv", command, { stdio: ["pipe", "pipe", "pipe"], detached: true })
-        : spawn("setpriv", command, { stdio: ["ignore", "pipe", "pipe"], detached: true });
-    this.stdout = this.#process.stdout;
-    this.stdin = this.#process.stdin;
+  /** Starts `argv`. A program that can't be started has ended with status 126 or 127. */
+  static start(name: string, argv: readonly string[], options: ChildOptions): Child {
+    const { place, output = `${place}.out`, stdin = "ignore" } = options;
+    for (const ending of ["pid", "end", "err"]) rmSync(`${place}.${ending}`, { force: true });
+    // A session of its own: a terminal's ^C then reaches only this process, which ends the program.
+    const monitor = spawn(monitorProgram(), [place, output, ...argv], {
+      stdio: [stdin, "ignore", "pipe"],
+      detached: true,
+    });
+    const pid = monitor.pid ?? 0;
+    return new Child({ name, place, output, monitor: { pid, started: startedAt(pid) ?? 0 } }, monitor);
+  }
+
+  /** Finds a program that another process has started and released. */
+  static find(record: ChildRecord): Child {
+    return new Child(record);
+  }
+
+  private constructor(record: ChildRecord, monitor?: ChildProcess) {
+    this.record = record;
+    this.#started = monitor;
+    this.stdin = monitor?.stdin ?? null;
     this.stdin?.on("error", () => undefined); // the program has ended
-    this.messages.read(this.#process.stderr);
-    const forget = onProcessEnd(() => this.kill("SIGKILL"));
-    this.ended = new Promise((resolve) => {
-      const finish = (ending: Ending) => {
-        this.#running = false;
-        forget();
-        resolve(ending);
-      };
-      this.#process.once("error", (error) => {
-        this.messages.add(`setpriv: ${error.message}`);
-        finish({ status: 127, signal: undefined });
-      });
-      this.#process.once("exit", () => {
-        this.#running = false;
-      });
-      this.#process.once("close", (status, signal) =>
-        finish({ status: status ?? undefined, signal: signal ?? undefined }),
-      );
+    const over = monitor === undefined ? whenEnded(record.monitor) : this.#whenClosed(monitor);
+    this.ended = over.then(() => {
+      this.#running = false;
+      return readEnding(record.place);
     });
   }
 
-  /** Undefined if the program has ended or could not be started. */
-  get pid(): number | undefined {
-    return this.#running ? this.#process.pid : undefined;
+  get name(): string {
+    return this.record.name;
   }
 
-  /** Sends a signal to the running program; its pid can't be reused before then. */
-  kill(signal: NodeJS.Signals): void {
-    if (this.#running) this.#process.kill(signal);
+  /** False once it has ended; true also while it is started. */
+  get isRunning(): boolean {
+    return this.#running && isAlive(this.record.monitor);
+  }
+
+  /** Undefined if the program has ended or could not be started, and until it is. */
+  get pid(): number | undefined {
+    if (!this.isRunning) return undefined;
+    return Number(readText(`${this.record.place}.pid`)) || undefined;
+  }
+
+  /** Returns at most `count` of the last lines of its errors. */
+  errors(count: number): readonly string[] {
+    const lines = (this.#said + readEnd(`${this.record.place}.err`)).split("\n").map(cleanLine);
+    return lines.filter((line) => line.trim() !== "").slice(-count);
+  }
+
+  /** Sends a signal to the running program. */
+  kill(signal: "SIGTERM" | "SIGKILL"): void {
+    // Its monitor kills it, and says how it ended.
+    if (this.#running) signalProcess(this.record.monitor, signal === "SIGKILL" ? "SIGQUIT" : signal);
+  }
+
+  /** Lets the program outlive this process. */
+  release(): void {
+    if (this.#running) signalProcess(this.record.monitor, "SIGUSR1");
+    this.#started?.stderr?.destroy();
+    this.#started?.unref();
   }
 
   /**
@@ -92,10 +135,53 @@ export class Child {
   /** Returns the error for a program that ended unexpectedly, with a remedy for what it said last, if one is known. */
   async failure(): Promise<MachineError> {
     const { status, signal } = await this.ended;
-    const how = signal === undefined ? `exit status ${status ?? "unknown"}` : signal;
-    const last = this.messages.tail(3).join("; ");
+    const how = signal === undefined ? `exit status ${status ?? "unknown"}` : signalName(signal);
+    const last = this.errors(3).join("; ");
     const said = last === "" ? "" : `: ${last}`;
     const remedy = startRemedy(last);
     return new MachineError(`${this.name} ended with ${how}${said}${remedy === undefined ? "" : `; ${remedy}`}`);
+  }
+
+  #whenClosed(monitor: ChildProcess): Promise<void> {
+    monitor.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.#said = (this.#said + text).slice(-ERRORS);
+    });
+    return new Promise((resolve) => {
+      monitor.once("error", (error) => {
+        this.#said += `monitor: ${error.message}\n`;
+        resolve();
+      });
+      monitor.once("close", () => resolve());
+    });
+  }
+}
+
+/** Without a file, the monitor itself was killed, and the program with it. */
+function readEnding(place: string): Ending {
+  const [, how, number] = /^(exit|signal) (\d+)$/m.exec(readText(`${place}.end`)) ?? [];
+  if (how === undefined) return UNKNOWN;
+  return how === "exit" ? { status: Number(number), signal: undefined } : { status: undefined, signal: Number(number) };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function readEnd(path: string): string {
+  try {
+    const file = openSync(path, "r");
+    try {
+      const bytes = Buffer.alloc(ERRORS);
+      const count = readSync(file, bytes, 0, ERRORS, Math.max(0, statSync(path).size - ERRORS));
+      return bytes.toString("utf8", 0, count);
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return "";
   }
 }

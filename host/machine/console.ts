@@ -1,5 +1,4 @@
 import { appendFileSync, renameSync } from "node:fs";
-import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { withoutControls } from "../visible.ts";
 
@@ -28,6 +27,11 @@ const MOST_LAST_WORDS = 200;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it removes
 const SEQUENCE = /\x1b\[[0-9;?]*[A-Za-z]|\x1b[a-zA-Z]/g;
 
+/** Returns a line as a terminal may show it. */
+export function cleanLine(line: string): string {
+  return withoutControls(line.replace(SEQUENCE, ""));
+}
+
 /** Lines of a text stream: keeps the last ones in memory, writes all to a file, and can wait for one. */
 export class Console {
   readonly #limit: number;
@@ -35,6 +39,7 @@ export class Console {
   readonly #onLine: ((line: string) => void) | undefined;
   readonly #lines: string[] = [];
   readonly #waiting = new Set<(line: string) => void>();
+  readonly #decoder = new StringDecoder("utf8");
   #rest = "";
   #written = 0;
 
@@ -44,17 +49,22 @@ export class Console {
     this.#onLine = options.onLine;
   }
 
-  /** Reads the stream to its end; an error counts as its end. */
-  read(stream: Readable): void {
-    const decoder = new StringDecoder("utf8");
-    stream.on("data", (bytes: Buffer) => this.#take(decoder.write(bytes)));
-    stream.once("error", () => undefined);
-    stream.once("close", () => this.#flush(decoder.end()));
+  /** Takes the next bytes of the stream. */
+  take(bytes: Buffer): void {
+    this.#take(this.#decoder.write(bytes));
+  }
+
+  /** Counts what has no end as a line. */
+  end(): void {
+    this.#take(this.#decoder.end());
+    if (this.#rest === "") return;
+    this.add(this.#rest);
+    this.#rest = "";
   }
 
   /** Adds a line as if it had been read from the stream. */
   add(line: string): void {
-    const clean = withoutControls(line.replace(SEQUENCE, ""));
+    const clean = cleanLine(line);
     this.#lines.push(clean);
     if (this.#lines.length > this.#limit) this.#lines.shift();
     this.#write(clean);
@@ -126,12 +136,5 @@ export class Console {
   #addWhole(line: string): void {
     for (let from = 0; from === 0 || from < line.length; from += LINE_LIMIT)
       this.add(line.slice(from, from + LINE_LIMIT));
-  }
-
-  #flush(text: string): void {
-    this.#take(text);
-    if (this.#rest === "") return;
-    this.add(this.#rest);
-    this.#rest = "";
   }
 }

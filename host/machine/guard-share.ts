@@ -22,7 +22,7 @@ const VOLUME = {
     mount -n -o "remount,bind,$flags,ro" "$3"; mount -n --move "$3" "$2"`,
 };
 const CHECK = `[ "$(stat -c %d:%i "$3")" = "$4" ] || { umount -n -R "$3"; echo "it was replaced meanwhile; try again" >&2; exit 1; }`;
-/** Entering the user namespace clears the parent-death signal that Child set, so set it again. */
+/** Entering the user namespace clears the parent-death signal that the monitor set, so set it again. */
 const GUARD = `set -e; ${BIND}; shift 2; exec setpriv --pdeathsig KILL -- "$@"`;
 
 /** Command that unshares mounts for a program; the host's later unmounts still propagate to it. */

@@ -8,6 +8,7 @@ import { onProcessEnd } from "../../lib/process-end.ts";
 import { makeTemporaryFolder } from "../private-folder.ts";
 import { Child } from "./child.ts";
 import { Console } from "./console.ts";
+import { FollowedFile } from "./followed-file.ts";
 import type { GuestOptions, Machine } from "./guest-options.ts";
 import { MachineError } from "./machine-error.ts";
 import type { SharePlace } from "./plugged-device.ts";
@@ -40,6 +41,7 @@ export class GuestProcesses {
   readonly #shares: RunningShare[] = [];
   readonly #devices = new Set<Child>();
   readonly #died = new AbortController();
+  readonly #printed: FollowedFile;
   readonly #remove: () => Promise<void>;
   #expected = false;
   #end: Promise<void> | undefined;
@@ -101,14 +103,15 @@ export class GuestProcesses {
     this.#remove = remove;
     this.#vsock = vsock;
     this.console = new Console({
-      file: options.consoleFile ?? join(directory, "console.log"),
       onLine: (line) => {
         this.firstLine ??= performance.now();
         options.onConsole?.(line);
       },
     });
-    this.qemu = new Child("QEMU", [findQemu(), ...argv], options.consoleInput === true ? "pipe" : "ignore");
-    this.console.read(this.qemu.stdout);
+    const place = join(directory, "qemu");
+    const stdin = options.consoleInput === true ? "pipe" : "ignore";
+    this.qemu = Child.start("QEMU", [findQemu(), ...argv], { place, output: options.consoleFile, stdin });
+    this.#printed = followConsole(this.qemu, this.console);
     void this.qemu.ended.then(() => this.#report(this.qemu));
     if (vsock.program !== undefined) this.#watch(vsock.program);
   }
@@ -170,7 +173,7 @@ export class GuestProcesses {
 
   /** True if QEMU ended because another guest has its context id; a new attempt gets another id. */
   get cidTaken(): boolean {
-    return this.qemu.messages.tail(5).some(isCidTaken);
+    return this.qemu.errors(5).some(isCidTaken);
   }
 
   /** Marks QEMU's end as expected from now on. */
@@ -180,6 +183,7 @@ export class GuestProcesses {
 
   /** Returns the console's last lines, formatted to follow an error message. */
   tail(): string {
+    this.#printed.read();
     const lines = this.console.lastWords();
     return lines.length === 0 ? "; its console is empty" : `; its console's last lines:\n  ${lines.join("\n  ")}`;
   }
@@ -191,6 +195,7 @@ export class GuestProcesses {
     this.#end ??= this.qemu
       .end(now)
       .then(() => Promise.all([...this.#devices].map((device) => device.end(now))))
+      .then(() => this.#printed[Symbol.dispose]())
       .then(() => this.#remove());
     await this.#end;
   }
@@ -201,6 +206,16 @@ export class GuestProcesses {
     const { message } = await child.failure();
     this.#died.abort(new MachineError(`guest: ${message}${this.tail()}`));
   }
+}
+
+/** Feeds a console with what a program prints. Without `consoleFile`, the file of an earlier one may be there. */
+function followConsole({ record, ended }: Child, console: Console, from = 0): FollowedFile {
+  const followed = new FollowedFile(record.output, (bytes) => console.take(bytes), from);
+  void ended.then(() => {
+    followed.read();
+    console.end();
+  });
+  return followed;
 }
 
 async function kindOf({ hasChannel }: Machine, { vsock }: GuestOptions): Promise<VsockKind> {

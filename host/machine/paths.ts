@@ -35,6 +35,11 @@ export function channelProgram(): string {
   return join(repositoryRoot, isCheckout() ? "host/machine/channel/channel-program.ts" : "dist/channel-program.js");
 }
 
+/** Returns the program that runs QEMU and the programs of its devices. */
+export function monitorProgram(): string {
+  return join(isCheckout() ? join(repositoryRoot, "build/native") : (guestPackage() ?? ""), "monitor");
+}
+
 /** Returns the small image with a shell that `guestctl debug` uses by default; the demo or the release builds it. */
 export function busyboxImage(): string {
   return join(isCheckout() ? join(repositoryRoot, "build/demo") : (guestPackage() ?? ""), "busybox.tar");

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 /** Starts a program that ends by itself and returns its failure. */
 async function failureOf(argv: readonly string[]): Promise<string> {
-  const child = new Child("program", argv);
+  const child = Child.start("program", argv, { place: join(directory, "program") });
   try {
     return (await child.failure()).message;
   } finally {
@@ -76,12 +76,13 @@ test.each(cases)("has a remedy for %s", async (_name, fail, remedy) => {
 test("has a remedy for a disk that another QEMU has, and a port that another program has", async () => {
   const drive = ["-drive", `file=${directory}/disk,if=virtio,format=raw`];
   const options = "-nodefaults -no-user-config -display none -S -M q35 -qmp stdio".split(" ");
-  const holder = new Child("QEMU", [findQemu(), ...options, ...drive], "pipe");
+  const holding = { place: join(directory, "holder"), stdin: "pipe" } as const;
+  const holder = Child.start("QEMU", [findQemu(), ...options, ...drive], holding);
   const server = createServer();
   try {
     holder.stdin?.write('{"execute":"qmp_capabilities"}\n');
     // Its greeting comes before it opens disks, the answer after that.
-    for await (const text of holder.stdout) if (String(text).includes("return")) break;
+    await expect.poll(() => readFileSync(holder.record.output, "utf8"), { timeout: 50_000 }).toContain("return");
     expect(await qemu(...drive)).toMatch(/; stop what uses this disk; guestctl ps lists guests$/);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const rule = `tcp:127.0.0.1:${(server.address() as AddressInfo).port}-:80`;
@@ -101,8 +102,7 @@ test.each([
   ["source is not a directory", /share a folder/],
   ["can't read /proc/sys/fs/file-max", /mount -t proc proc \/proc/],
   ["Could not create '/var/run/virtiofsd/.tmp.u.sock.pid': Permission denied", /needs root/],
-  ["setpriv: spawn setpriv ENOENT", /install util-linux/],
-  ["setpriv: spawn setpriv EACCES", /install util-linux/],
+  ["monitor: spawn /work/build/native/monitor ENOENT", /run npm run build/],
   ["qemu-system-x86_64: allocate 1073741824 bytes for jit buffer: Cannot allocate memory", /--vm-memory/],
   ["qemu-system-x86_64: qemu_prealloc_mem: preallocating memory failed: Bad address", /free space in TMPDIR/],
   ["Could not access KVM kernel module: Permission denied", /GUESTD_ACCEL=tcg/],

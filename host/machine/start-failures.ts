@@ -1,22 +1,24 @@
+import { isCheckout } from "../../lib/package-root.ts";
 import { setupCommand } from "./guestctl-command.ts";
 
 const TOO_LITTLE_MEMORY =
   "this machine, or a limit (ulimit -v, a cgroup), leaves too little memory; use a smaller --vm-memory";
 const UNREADABLE = "check that it exists, and that this user may read it";
 const SETUP = `run ${setupCommand()}`;
+const MONITOR = isCheckout() ? "run npm run build" : "reinstall guestd";
 const OTHER_QEMU = "this QEMU is too old, or was built without it; guestd needs QEMU 7.2 or later, as in Debian 12";
 const SOCKETS = "set TMPDIR to a short, writable path";
 
 /**
- * Remedies for what QEMU, virtiofsd, vhost-device-vsock and setpriv say when they can't start. Most specific first: the
+ * Remedies for what QEMU, virtiofsd, vhost-device-vsock and their monitor say when they can't start. Most specific first: the
  * first that a program's last messages have is taken. Sources: these programs (QEMU 7.2, its virtiofsd), made to fail.
  */
 const REMEDIES: readonly (readonly [says: RegExp, remedy: string])[] = [
   [/error while loading shared libraries: \S+/, `install the package that has it, or ${SETUP}`],
-  [/setpriv: spawn setpriv (ENOENT|EACCES)/, "install util-linux"],
-  [/setpriv: failed to execute \S+: (No such file|Not a directory)/, SETUP],
-  [/setpriv: failed to execute \S+: Permission denied/, "make it executable for this user (chmod +x)"],
-  [/setpriv: failed to execute \S+: Exec format error/, `it is for another architecture; ${SETUP}`],
+  [/monitor: spawn \S+ (ENOENT|EACCES)/, MONITOR],
+  [/exec \S+: (No such file|Not a directory)/, SETUP],
+  [/exec \S+: Permission denied/, "make it executable for this user (chmod +x)"],
+  [/exec \S+: Exec format error/, `it is for another architecture; ${SETUP}`],
   [
     /invalid kernel header|could not load kernel|without PVH ELF Note/,
     "it is no Linux kernel (bzImage); choose another",

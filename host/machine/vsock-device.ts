@@ -81,7 +81,8 @@ export function startVsockDevice(kind: VsockKind, directory: string, signal: Abo
 
 /** Clients may connect at any time: they wait until the guest's end is there. */
 function channel(socket: string, path: string, signal: AbortSignal): VsockDevice {
-  const program = new Child("the channel to the guest", [process.execPath, channelProgram(), path, socket]);
+  const command = [process.execPath, channelProgram(), path, socket];
+  const program = Child.start("the channel to the guest", command, { place: path });
   const listening = waitUntilListening(program, socket, signal);
   listening.catch(() => undefined); // for the caller, who may await it later
   const address = (port: number) => `hvsock://${path}:${port}`;
@@ -97,7 +98,7 @@ function channel(socket: string, path: string, signal: AbortSignal): VsockDevice
 
 function deviceProgram(socket: string, path: string, signal: AbortSignal): VsockDevice {
   const vm = `guest-cid=${PRIVATE_CID},socket=${socket},uds-path=${path},tx-buffer-size=${BUFFER_BYTES}`;
-  const program = new Child("vhost-device-vsock", [findVhostDeviceVsock(), "--vm", vm]);
+  const program = Child.start("vhost-device-vsock", [findVhostDeviceVsock(), "--vm", vm], { place: path });
   const address = (port: number) => `hvsock://${path}:${port}`;
   const hidden = `${path}-hidden`;
   const listening = waitUntilListening(program, socket, signal);

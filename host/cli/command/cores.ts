@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
-import { constants } from "node:os";
 import type { Command } from "commander";
 import { type CoreDump, listCores, readCore, removeCores } from "../../client/streams/cores.ts";
 import { streamsPlace } from "../../guests/streams-place.ts";
+import { signalName } from "../../signal-name.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { visible } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
@@ -89,10 +89,6 @@ export function tableOf(cores: readonly CoreDump[], now = Date.now()): string[][
 function jsonOf({ time, container, exec, cut, ...core }: CoreDump) {
   const names = { ...(container === "" ? {} : { container }), ...(exec === "" ? {} : { exec }) };
   return { ...core, time: time.toISOString(), ...names, ...(cut === "" ? {} : { cut }) };
-}
-
-function signalName(signal: number): string {
-  return Object.entries(constants.signals).find(([, number]) => number === signal)?.[0] ?? `${signal}`;
 }
 
 async function fetchCore(id: number, { output, ...flags }: GetFlags): Promise<void> {

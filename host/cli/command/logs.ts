@@ -5,6 +5,7 @@ import { streamsAddress } from "../../client/streams/streams-address.ts";
 import { readContainerLog } from "../../guests/container-log.ts";
 import { type ContainerTarget, checkedAddress } from "../../guests/guest-target.ts";
 import { agentLogFile, consoleFile } from "../../guests/kept-guest.ts";
+import { cleanLine } from "../../machine/console.ts";
 import { guestLog, LOG_OPTION, readableLogLine } from "../../sandbox/guest-log.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { visibleLine } from "../../visible.ts";
@@ -65,7 +66,7 @@ async function logs(container: string | undefined, flags: LogsFlags): Promise<vo
   if (flags.console) {
     if (target.guest === undefined)
       throw new CliError("logs: --console needs a guest booted by guestctl, not --address");
-    return printFiles(consoleFile(store, target.guest.name), (text) => text);
+    return printFiles(consoleFile(store, target.guest.name), cleanLine);
   }
   if (target.guest?.ended !== undefined) {
     return printFiles(agentLogFile(store, target.guest.name), (line) => formatLine(line, flags));

@@ -117,7 +117,7 @@ async function waitForMemory(qemu: Child, signal: AbortSignal): Promise<string> 
   for (;;) {
     const found = qemu.pid === undefined ? undefined : findMemory(qemu.pid);
     if (found !== undefined) return found;
-    if (qemu.pid === undefined) throw await qemu.failure();
+    if (!qemu.isRunning) throw await qemu.failure();
     signal.throwIfAborted();
     await delay(POLL_MS);
   }

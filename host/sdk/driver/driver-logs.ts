@@ -3,6 +3,7 @@ import { createInterface } from "node:readline";
 import { StringDecoder } from "node:string_decoder";
 import { readContainerLog } from "../../guests/container-log.ts";
 import { agentLogFile, consoleFile } from "../../guests/kept-guest.ts";
+import { cleanLine } from "../../machine/console.ts";
 import { guestLog, readableLogLine } from "../../sandbox/guest-log.ts";
 import type { GuestRecord } from "../../state/state-records.ts";
 import type { StateStore } from "../../state/state-store.ts";
@@ -62,7 +63,7 @@ export async function* guestLogOf(
   }
   if (follow) throw sandboxError("invalid-argument", "logs of the console: follow is for the container and the agent");
   const path = (source === "agent" ? agentLogFile : consoleFile)(store, guest.name);
-  const show = source === "agent" ? readableLogLine : (line: string) => line;
+  const show = source === "agent" ? readableLogLine : cleanLine;
   for (const file of [`${path}.1`, path].filter((each) => existsSync(each))) {
     for await (const line of createInterface(createReadStream(file, { signal }))) yield chunk(show(line));
   }

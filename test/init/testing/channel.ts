@@ -37,8 +37,7 @@ export class ChannelParts implements AsyncDisposable {
   /** Starts the relay, also after `killRelay`. */
   startRelay(): void {
     const relay = spawn(PROGRAM, [this.socket, this.listeners], { stdio: ["ignore", "pipe", "pipe"] });
-    this.ends.read(relay.stdout);
-    this.ends.read(relay.stderr);
+    for (const stream of [relay.stdout, relay.stderr]) stream.on("data", (bytes) => this.ends.take(bytes));
     this.#relay = relay;
   }
 

@@ -1,4 +1,4 @@
-import { Duplex, Readable } from "node:stream";
+import { Duplex } from "node:stream";
 import { RpcError } from "../../../../host/client/rpc-error.ts";
 import { TtrpcClient } from "../../../../host/client/ttrpc-client.ts";
 import { Console } from "../../../../host/machine/console.ts";
@@ -31,7 +31,8 @@ export const agentReplies: FuzzTarget = {
     const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
       bytes.subarray(at * size, (at + 1) * size),
     );
-    await Promise.all([talk(pieces), show(pieces)]);
+    show(pieces);
+    await talk(pieces);
     for (const line of bytes.toString("utf8").split("\n")) {
       const marks = bootMarks(line);
       if (marks !== undefined)
@@ -59,11 +60,10 @@ function oneOfOurs(error: unknown): void {
   refuses(new RpcError(error.code, ""), RpcError);
 }
 
-async function show(pieces: readonly Buffer[]): Promise<void> {
+function show(pieces: readonly Buffer[]): void {
   const shown = new Console({ lines: 100 });
-  const stream = Readable.from(pieces, { objectMode: false });
-  shown.read(stream);
-  await new Promise((resolve) => stream.once("close", resolve));
+  for (const piece of pieces) shown.take(piece);
+  shown.end();
   for (const line of shown.lastWords()) {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the check is for them
     promise(!/[\x00-\x08\x0b-\x1f\x7f]/.test(line), "a line has no control character for a terminal");

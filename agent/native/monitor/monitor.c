@@ -1,0 +1,155 @@
+/*
+ * Runs a program of a guest on the host, and outlives who started it:
+ *
+ *   monitor PLACE OUTPUT COMMAND [ARGUMENT...]
+ *
+ * PLACE.pid gets the program's pid, OUTPUT what it prints, PLACE.err its errors, and PLACE.end "exit CODE" or "signal NUMBER"
+ * once it has ended. A file that has grown to its limit is renamed to FILE.1. The program ends with this process, and this
+ * process with its parent until SIGUSR1 says that the guest is on its own. SIGTERM goes to the program, SIGQUIT kills it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { CANT_RUN = 126, NOT_FOUND = 127, PRINTED = 8 << 20, ERRORS = 64 << 10 };
+
+/* Where what comes from a pipe goes. `from` is -1 after its end, `to` while the file can't be opened. */
+struct output {
+  int from, to;
+  char path[PATH_MAX];
+  off_t size, limit;
+};
+
+static int fail(const char *what, const char *name) {
+  dprintf(STDERR_FILENO, "monitor: %s %s: %s\n", what, name, strerror(errno));
+  return CANT_RUN;
+}
+
+static void open_file(struct output *output) {
+  struct stat file;
+  output->to = open(output->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+  output->size = output->to >= 0 && fstat(output->to, &file) == 0 ? file.st_size : 0;
+}
+
+static void turn_over(struct output *output) {
+  char older[PATH_MAX + 2];
+  snprintf(older, sizeof older, "%s.1", output->path);
+  rename(output->path, older);
+  close(output->to);
+  open_file(output);
+}
+
+/* Writes what is there. On a full disk it is lost: the program must not wait for it. */
+static void move(struct output *output) {
+  char bytes[64 << 10];
+  ssize_t count = read(output->from, bytes, sizeof bytes);
+  if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
+  if (count <= 0) {
+    close(output->from);
+    output->from = -1;
+    return;
+  }
+  if (output->size >= output->limit) turn_over(output);
+  ssize_t written = write(output->to, bytes, (size_t)count);
+  if (written > 0) output->size += written;
+}
+
+/* Replaces a file by a line, so that it is there whole or not at all. */
+static int write_line(const char *place, const char *ending, const char *line) {
+  char path[PATH_MAX], fresh[PATH_MAX + 4];
+  snprintf(path, sizeof path, "%s.%s", place, ending);
+  snprintf(fresh, sizeof fresh, "%s.new", path);
+  int file = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return -1;
+  ssize_t written = write(file, line, strlen(line));
+  close(file);
+  return written == (ssize_t)strlen(line) ? rename(fresh, path) : -1;
+}
+
+static void execute(char **command, pid_t parent, int out, int err, const sigset_t *mask) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(CANT_RUN);
+  dup2(out, STDOUT_FILENO);
+  dup2(err, STDERR_FILENO);
+  sigprocmask(SIG_SETMASK, mask, NULL);
+  execvp(command[0], command);
+  dprintf(STDERR_FILENO, "exec %s: %s\n", command[0], strerror(errno));
+  _exit(errno == ENOENT ? NOT_FOUND : CANT_RUN);
+}
+
+/* Handles a signal. Returns true once the program has ended, with its status. */
+static int has_ended(int signals, pid_t program, int *status) {
+  struct signalfd_siginfo info;
+  if (read(signals, &info, sizeof info) != sizeof info) return 0;
+  if (info.ssi_signo == SIGCHLD) return waitpid(program, status, WNOHANG) == program;
+  if (info.ssi_signo == SIGTERM) kill(program, SIGTERM);
+  if (info.ssi_signo == SIGQUIT) kill(program, SIGKILL);
+  if (info.ssi_signo == SIGUSR1) prctl(PR_SET_PDEATHSIG, 0);
+  return 0;
+}
+
+/* Moves output until the program has ended, and then what the pipes hold: a process of its own may keep them open. */
+static int serve(struct output *outputs, int signals, pid_t program) {
+  for (int status = 0;;) {
+    struct pollfd polled[] = {{outputs[0].from, POLLIN, 0}, {outputs[1].from, POLLIN, 0}, {signals, POLLIN, 0}};
+    poll(polled, 3, -1);
+    int ended = polled[2].revents != 0 && has_ended(signals, program, &status);
+    for (int at = 0; at < 2; at++)
+      if (outputs[at].from >= 0 && (ended || polled[at].revents != 0)) move(&outputs[at]);
+    if (ended) return status;
+  }
+}
+
+static int set_up(struct output *output, int pipes[2], const char *path, const char *ending, off_t limit) {
+  if (snprintf(output->path, sizeof output->path, "%s%s", path, ending) >= (int)sizeof output->path) errno = ENAMETOOLONG;
+  else if (pipe2(pipes, O_CLOEXEC) == 0) {
+    fcntl(pipes[0], F_SETFL, O_NONBLOCK);
+    output->from = pipes[0];
+    output->limit = limit;
+    open_file(output);
+  }
+  return output->to;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 4) {
+    dprintf(STDERR_FILENO, "usage: monitor PLACE OUTPUT COMMAND [ARGUMENT...]\n");
+    return CANT_RUN;
+  }
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const char *place = argv[1];
+  struct output outputs[2] = {{.from = -1, .to = -1}, {.from = -1, .to = -1}};
+  int out[2], err[2], status;
+  if (set_up(&outputs[0], out, argv[2], "", PRINTED) < 0) return fail("open", argv[2]);
+  if (set_up(&outputs[1], err, place, ".err", ERRORS) < 0) return fail("open the errors of", place);
+  sigset_t all, before;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
+  int signals = signalfd(-1, &all, SFD_CLOEXEC);
+  pid_t self = getpid(), program = fork();
+  if (signals < 0 || program < 0) return fail("start", argv[3]);
+  if (program == 0) execute(argv + 3, self, out[1], err[1], &before);
+  close(out[1]);
+  close(err[1]);
+  close(STDIN_FILENO);
+  char line[32];
+  snprintf(line, sizeof line, "%d\n", program);
+  if (write_line(place, "pid", line) != 0) {
+    kill(program, SIGKILL);
+    return fail("write the pid in", place);
+  }
+  status = serve(outputs, signals, program);
+  if (WIFSIGNALED(status)) snprintf(line, sizeof line, "signal %d\n", WTERMSIG(status));
+  else snprintf(line, sizeof line, "exit %d\n", WEXITSTATUS(status));
+  return write_line(place, "end", line) == 0 ? 0 : fail("write the end in", place);
+}

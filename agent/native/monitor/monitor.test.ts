@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { startedAt } from "../../../lib/process-owner.ts";
+import { buildMonitor } from "../build.ts";
+
+let program: string;
+beforeAll(() => {
+  program = buildMonitor({ sanitize: true });
+});
+
+const PATIENT = { timeout: 50_000 };
+
+/** Runs a shell's script under the program, by a parent of its own with `parent`. */
+function start(script: string, parent: readonly string[] = []) {
+  const directory = mkdtempSync(join(tmpdir(), "monitor-"));
+  const place = join(directory, "job");
+  const [command = "", ...args] = [...parent, program, place, join(directory, "log"), "sh", "-c", script];
+  const child: ChildProcess = spawn(command, args, { stdio: ["ignore", "ignore", "inherit"] });
+  onTestFinished(async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+    rmSync(directory, { recursive: true });
+  });
+  const read = (name: string) => (existsSync(join(directory, name)) ? readFileSync(join(directory, name), "utf8") : "");
+  return { child, directory, read, ended: once(child, "exit") };
+}
+
+test.each([
+  ["exit status", "echo out; echo err >&2; exit 7", "exit 7\n"],
+  ["signal", "echo out; echo err >&2; kill -9 $$", "signal 9\n"],
+])("a monitor keeps what a program prints, and its %s", async (_, script, end) => {
+  const { ended, read } = start(script);
+  expect(await ended).toEqual([0, null]);
+  expect([read("log"), read("job.err"), read("job.end")]).toEqual(["out\n", "err\n", end]);
+});
+
+test("a program that doesn't exist has ended as in a shell", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "monitor-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const child = spawn(program, [join(directory, "job"), join(directory, "log"), "/nowhere"]);
+  expect(await once(child, "exit")).toEqual([0, null]);
+  expect(readFileSync(join(directory, "job.end"), "utf8")).toBe("exit 127\n");
+  expect(readFileSync(join(directory, "job.err"), "utf8")).toBe("exec /nowhere: No such file or directory\n");
+});
+
+test.each([
+  ["SIGTERM", "exit 3"],
+  ["SIGQUIT", "signal 9"],
+] as const)("%s ends the program, and the monitor says how", async (signal, end) => {
+  const { child, ended, read } = start("trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done");
+  await expect.poll(() => read("log"), PATIENT).toBe("up\n");
+  child.kill(signal);
+  await ended;
+  expect(read("job.end")).toBe(`${end}\n`);
+});
+
+test("a program ends with its monitor", async () => {
+  const { child, read } = start("echo $$; exec sleep 1000");
+  await expect.poll(() => read("log"), PATIENT).toMatch(/^\d+\n$/);
+  const pid = Number(read("log"));
+  expect(Number(read("job.pid"))).toBe(pid);
+  child.kill("SIGKILL");
+  await expect.poll(() => startedAt(pid), PATIENT).toBeUndefined();
+  expect(read("job.end")).toBe("");
+});
+
+test.each([false, true])("a monitor outlives its parent only once it is released: %s", async (isReleased) => {
+  // The shell in between is the parent; it ends when its stdin does.
+  const parent = ["sh", "-c", '"$@" & echo $! >"$2.monitor"; read line; wait "$!"', "sh"];
+  const { child, read } = start("echo up; exec sleep 1000", parent);
+  await expect.poll(() => [read("log"), read("job.monitor")], PATIENT).toEqual(["up\n", expect.stringMatching(/\d\n/)]);
+  const [monitor, job] = [Number(read("job.monitor")), Number(read("job.pid"))];
+  if (isReleased) process.kill(monitor, "SIGUSR1");
+  // Released once the signal is no longer pending.
+  const pending = () => /^ShdPnd:\s*0*$/m.test(readFileSync(`/proc/${monitor}/status`, "utf8"));
+  await expect.poll(pending, PATIENT).toBe(true);
+  child.kill("SIGKILL");
+  if (!isReleased)
+    return void (await expect
+      .poll(() => [startedAt(monitor), startedAt(job)], PATIENT)
+      .toEqual([undefined, undefined]));
+  expect(startedAt(job)).toBeDefined();
+  process.kill(monitor, "SIGQUIT");
+  await expect.poll(() => read("job.end"), PATIENT).toBe("signal 9\n");
+});
+
+test("output is bounded: a full file becomes the older one of two", async () => {
+  const { ended, read, directory } = start("head -c 30000000 /dev/zero; echo last; head -c 300000 /dev/zero >&2");
+  await ended;
+  expect(read("log").endsWith("last\n")).toBe(true);
+  const size = (name: string) => statSync(join(directory, name)).size;
+  const [most, chunk] = [8 << 20, 64 << 10];
+  for (const name of ["log", "log.1"]) expect(size(name)).toBeLessThan(most + chunk);
+  expect(size("log.1")).toBeGreaterThanOrEqual(most);
+  for (const name of ["job.err", "job.err.1"]) expect(size(name)).toBeLessThanOrEqual(2 * chunk);
+  expect(readdirSync(directory).toSorted()).toEqual(["job.end", "job.err", "job.err.1", "job.pid", "log", "log.1"]);
+});
+
+test("a process that a program leaves behind doesn't keep its monitor", async () => {
+  const { ended, read } = start("(trap '' TERM; exec sleep 1000) & echo $!");
+  await ended;
+  process.kill(Number(read("log")), "SIGKILL");
+  expect(read("job.end")).toBe("exit 0\n");
+});
+
+test("a link in place of a file is refused, and nothing runs", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "monitor-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  writeFileSync(join(directory, "other"), "kept");
+  await once(spawn("ln", ["-s", join(directory, "other"), join(directory, "log")]), "exit");
+  const child = spawn(program, [join(directory, "job"), join(directory, "log"), "sh", "-c", "echo overwritten"]);
+  expect(await once(child, "exit")).toEqual([126, null]);
+  expect(readFileSync(join(directory, "other"), "utf8")).toBe("kept");
+});
