@@ -63,7 +63,7 @@ test("the guest package is the same when it is built twice, and has no kernel", 
   expect((await npmTarball(await build())).equals(await npmTarball(files))).toBe(true);
   expect(files.map(({ path }) => path).sort()).toEqual([
     ...["LICENSE", "README.md", "THIRD-PARTY-NOTICES.txt", "busybox.tar", ROOT_IMAGE, "init", INITRAMFS],
-    ...["manifest.json", "package.json", "sbom.cdx.json", "seccomp.node", "sys.node", "virtiofsd"],
+    ...["manifest.json", "monitor", "package.json", "sbom.cdx.json", "seccomp.node", "sys.node", "virtiofsd"],
   ]);
   expect(brotliDecompressSync(contentOf(files, ROOT_IMAGE)).equals(image)).toBe(true);
   expect(contentOf(files, "sbom.cdx.json").toString()).not.toMatch(/linux-image|vmlinuz/);

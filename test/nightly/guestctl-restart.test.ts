@@ -5,6 +5,7 @@ import { runGuestctl } from "../../host/cli/testing/run-guestctl.ts";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { describeWithDevGuest, LIMIT, named } from "../namespaces/testing/dev-guest.ts";
+import { qemuBelow } from "../testing/qemu-below.ts";
 
 const POLL = { interval: 200 };
 
@@ -84,9 +85,8 @@ it("guestctl start runs a container again in a new guest, and --restart after it
   await expect.poll(ups, POLL).toBe(1);
   const inspected = async () => JSON.parse((await run("inspect", "again")).stdout)[0];
   const { keeper } = await inspected();
-  const children = readFileSync(`/proc/${keeper}/task/${keeper}/children`, "utf8").trim().split(" ");
-  const [qemu] = children.filter((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("qemu"));
-  process.kill(Number(qemu), "SIGKILL");
+  const [qemu = 0] = qemuBelow(keeper);
+  process.kill(qemu, "SIGKILL");
   await expect.poll(async () => (await inspected()).state, POLL).toMatchObject({ status: "running", restarts: 1 });
   await expect.poll(ups, POLL).toBe(2);
   expect(await run("stop", "again")).toEqual({ stdout: "again\n", stderr: "", code: 0 });

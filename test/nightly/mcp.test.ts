@@ -5,6 +5,7 @@ import { makeBusyboxImage } from "../../host/image/make-image.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { startGuestctl } from "../scenarios/guestctl-process.ts";
 import { type McpClient, startMcp } from "../scenarios/mcp-client.ts";
+import { qemuBelow } from "../testing/qemu-below.ts";
 
 const sandbox = "web";
 
@@ -18,13 +19,6 @@ describe("guestctl mcp with guests", () => {
     return startMcp(["--image", image, "--memory", "256m", "--folder", folder, ...options], env);
   };
   const exec = (command: string, more = {}) => mcp.call("exec", { sandbox, command, ...more });
-  /** Pids of QEMU below a process. */
-  const guests = (pid: number) => {
-    const tasks = `/proc/${pid}/task`;
-    const children = readdirSync(tasks).flatMap((task) => readFileSync(`${tasks}/${task}/children`, "utf8").split(" "));
-    const pids = children.filter((text) => text !== "").map(Number);
-    return pids.filter((child) => readFileSync(`/proc/${child}/comm`, "utf8").startsWith("qemu-system"));
-  };
   const folders = () => readdirSync(directory).filter((name) => name.startsWith("guestd-share-"));
   const isGone = (pid: number) => !existsSync(`/proc/${pid}`);
 
@@ -78,7 +72,7 @@ describe("guestctl mcp with guests", () => {
     await session.call("sandbox_create", { name: "dying" });
     const { id } = await session.call("exec", { sandbox: "dying", command: "sleep 1000", wait_seconds: 0 });
     const running = session.errorOf("exec_read", { sandbox: "dying", id, wait_for: "end", wait_seconds: 100 });
-    const [qemu = -1] = guests(session.pid);
+    const [qemu = -1] = qemuBelow(session.pid);
     process.kill(qemu, "SIGKILL");
     expect(await running).toMatch(/^guest-died: /);
     expect((await session.call("sandbox_list"))["sandboxes"]).toMatchObject([{ status: "ended" }]);
@@ -93,8 +87,8 @@ describe("guestctl mcp with guests", () => {
     const session = await start();
     const creating = session.call("sandbox_create", {});
     creating.catch(() => undefined);
-    await expect.poll(() => guests(session.pid)).toHaveLength(1);
-    const pids = [session.pid, ...guests(session.pid)];
+    await expect.poll(() => qemuBelow(session.pid)).toHaveLength(1);
+    const pids = [session.pid, ...qemuBelow(session.pid)];
     process.kill(session.pid, "SIGTERM");
     await session.closed;
     await expect(creating).rejects.toThrow();
@@ -112,7 +106,7 @@ describe("guestctl mcp with guests", () => {
   it.each(["stdin closed", "SIGTERM", "SIGKILL"] as const)("ends its guests: %s", async (how) => {
     const session = await start();
     await session.call("sandbox_create", { name: "ending" });
-    const pids = [session.pid, ...guests(session.pid)];
+    const pids = [session.pid, ...qemuBelow(session.pid)];
     expect(pids).toHaveLength(2);
     if (how === "stdin closed") await session.client.close();
     else process.kill(session.pid, how);

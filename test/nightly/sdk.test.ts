@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -7,6 +7,7 @@ import { makeBusyboxImage } from "../../host/image/make-image.ts";
 import { Sandbox, SandboxError } from "../../host/sdk/index.ts";
 import { StateStore } from "../../host/state/state-store.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
+import { qemuBelow } from "../testing/qemu-below.ts";
 
 const example = join(import.meta.dirname, "../../examples/untrusted-code.ts");
 
@@ -38,7 +39,7 @@ describe("the SDK with a guest", () => {
     const running = other.exec(["sleep", "1000"]);
     const own = sandbox.exec(["sleep", "1000"]);
     await Promise.all([running.started(), own.started()]);
-    const [pid = -1] = qemus();
+    const [pid = -1] = qemuBelow(process.pid);
     process.kill(pid, "SIGKILL");
     for (const call of [() => own, () => running, () => sandbox.stats()]) {
       const error = await (async () => call())().catch((error: unknown) => error);
@@ -67,11 +68,3 @@ describe("the SDK with a guest", () => {
     expect(await Sandbox.list()).toEqual([]);
   });
 });
-
-/** Returns the pids of QEMU that this process has started. */
-function qemus(): number[] {
-  const tasks = `/proc/${process.pid}/task`;
-  const children = readdirSync(tasks).flatMap((task) => readFileSync(`${tasks}/${task}/children`, "utf8").split(" "));
-  const pids = children.filter((text) => text !== "").map(Number);
-  return pids.filter((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("qemu-system"));
-}

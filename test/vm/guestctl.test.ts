@@ -10,6 +10,7 @@ import { BlockStore } from "../../host/block-root/block-store.ts";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
 import { readImage } from "../../image/read-image.ts";
 import { startRegistry } from "../../image/registry/testing/registry.ts";
+import { qemuBelow } from "../testing/qemu-below.ts";
 
 const launcher = join(import.meta.dirname, "../../host/cli/launch.cjs");
 const guestctl = join(import.meta.dirname, "../../host/cli/guestctl.ts");
@@ -91,14 +92,12 @@ it("guestctl gives a container its image on a disk, which it can't change, and a
   const following = run(["logs", "-f", "dying"]);
   const waiting = run(["wait", "dying"]);
   const [{ keeper }] = JSON.parse((await run(["inspect", "dying"])).stdout);
-  const children = readFileSync(`/proc/${keeper}/task/${keeper}/children`, "utf8").trim().split(" ");
-  const isQemu = (pid: string) => readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("qemu");
-  const qemu = children.filter(isQemu);
+  const qemu = qemuBelow(keeper);
   expect(qemu).toHaveLength(1);
   // Its log is read over vsock, shortly after the boot.
   const log = join(directory, `guestd-${process.getuid?.() ?? 0}`, "dying", "agent.log");
   await expect.poll(() => existsSync(log) && readFileSync(log, "utf8"), POLL).toContain("listening");
-  process.kill(Number(qemu[0]), "SIGKILL");
+  process.kill(qemu[0] ?? 0, "SIGKILL");
   expect(await waiting).toEqual({ stdout: "255\n", stderr: "", code: 0 });
   expect(await following).toMatchObject({ stdout: expect.stringMatching(/^up\n/m), code: 0 });
   expect((await run(["ps", "-a"])).stdout).toMatch(/^dying +dying +init +exited \(255\) /m);
