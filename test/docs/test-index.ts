@@ -25,7 +25,7 @@ const GROUPS: readonly (readonly [title: string, text: string, pattern: RegExp])
   ["Project unit", "Functions, and small parts of the system.", /./],
 ];
 
-/** Returns the text of docs/tests.md. */
+/** Returns the text of build/tests.md. */
 export function testIndex(): string {
   return [HEAD, ...promiseTables(), ...GROUPS.toReversed().flatMap(([title, text]) => group(title, text))].join("\n");
 }
@@ -37,9 +37,9 @@ for authors who ask "what depends on this test?". To run one:
 
     npx vitest run test/namespaces/service.test.ts
 
-This page is generated: \`npm run docs:tests\` writes it from \`test/docs/evidence.yaml\` and the names in the test files, and
-\`test/docs/test-index.test.ts\` fails if it is out of date. [threat-model.md](threat-model.md) and
-[shared-resources.md](shared-resources.md) name the test of each attack themselves.
+\`npm run docs:tests\` writes this page from \`test/docs/evidence.yaml\` and the names in the test files.
+[threat-model.md](../docs/threat-model.md) and [shared-resources.md](../docs/shared-resources.md) name the test of each
+attack themselves.
 
 ## By promise
 `;
@@ -53,7 +53,7 @@ function promiseTables(): string[] {
     const rows = [...promises].map(
       ([promise, tests]) => `| ${promise} | ${tests.map((test) => `\`${test}\``).join(", ")} |`,
     );
-    const link = `[${basename(place).replace("#", ": ").replaceAll("-", " ")}](${basename(place)})`;
+    const link = `[${basename(place).replace("#", ": ").replaceAll("-", " ")}](../${place})`;
     return [...heading, link, "", "| promise | tests |", "|---|---|", ...rows, ""];
   });
 }
