@@ -93,6 +93,22 @@ describe("Guest", { timeout: BOOT_MS }, () => {
     expect(await waitUntilGone(pids)).toEqual([]);
   });
 
+  test("a QEMU that a guest took over starts no program, and no program of a guest gains privileges", async () => {
+    await using guest = await Guest.start({ ...mini, image: false, shares: [{ tag: "share", directory }] });
+    const statuses = guest.pids.map((pid) => readFileSync(`/proc/${pid}/status`, "utf8"));
+    expect(statuses.length).toBeGreaterThan(1);
+    for (const status of statuses) expect(status).toMatch(/^NoNewPrivs:\t1$/m);
+    expect(statuses[0]).toMatch(/^Seccomp:\t2$/m);
+    const died = new Promise((resolve) => guest.signal.addEventListener("abort", resolve, { once: true }));
+    const made = join(directory, "made-by-qemu");
+    await using qmp = await guest.qmp();
+    const helper = { type: "bridge", id: "helped", br: "none", helper: `touch ${made} #` };
+    await qmp.execute("netdev_add", helper).catch(() => undefined);
+    expect(existsSync(made)).toBe(false);
+    await died;
+    expect(String(guest.signal.reason)).toContain("QEMU ended with SIGSYS");
+  });
+
   test("reports a kernel panic with the console's last lines", async () => {
     const start = Guest.start({ ...mini, image: false, kernelArgs: ["mini.die"] });
     await expect(start).rejects.toThrow(/QEMU ended with exit status 0; its console's last lines:[\s\S]*Kernel panic/);

@@ -27,6 +27,7 @@ describe("qemuArguments", () => {
       "-M q35,nvdimm=on,memory-backend=mem -accel tcg -cpu max,-erms,-fsrm,-la57,-pku -smp 1 -m 512M,slots=2,maxmem=1632M " +
         "-object memory-backend-memfd,id=mem,size=512M,share=on " +
         "-nodefaults -no-user-config -display none -serial stdio -no-reboot " +
+        "-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny " +
         "-kernel /k/vmlinuz -initrd /k/initrd -append console=ttyS0 quiet panic=-1 cryptomgr.notests initcall_blacklist=tracer_init_tracefs mitigations=off no_timer_check swiotlb=noforce " +
         "root=/dev/pmem0p1 rootfstype=erofs rootflags=dax=always ro agent.log=debug " +
         "-object memory-backend-file,id=image,mem-path=/k/guest.img,size=96M,share=on,readonly=on " +

@@ -19,6 +19,9 @@ const MORE_SLOTS = 4;
 const MORE_MIB = 4096;
 const MORE_PORTS = 4;
 
+/** QEMU's seccomp filter: no fork or exec, no change of ids or priorities. The kernel kills a QEMU that tries. */
+const FILTER = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+
 /** Input of QEMU's command line. Sizes are in MiB, paths are absolute. */
 export interface QemuMachine {
   readonly architecture: "x86_64" | "aarch64";
@@ -66,6 +69,7 @@ export function qemuArguments(machine: QemuMachine): readonly string[] {
     ...["-object", memoryBackend(machine)],
     // -display none rather than -nographic, with which the firmware writes to the serial line too.
     ..."-nodefaults -no-user-config -display none -serial stdio -no-reboot".split(" "),
+    ...["-sandbox", FILTER],
     ...(machine.incoming === undefined ? bootArguments(machine) : []),
     ...imageDevice(machine),
     ...portArguments(machine.type),

@@ -38,7 +38,7 @@ const REMEDIES: readonly (readonly [says: RegExp, remedy: string])[] = [
   [/Could not set up host forwarding rule/, "the port is in use on this machine, or below 1024; choose another"],
   [/could not (open|configure) \/dev\/net\/tun/i, "check that the tap device exists and belongs to this user"],
   [/not a valid device model name|unsupported machine type|unable to find CPU model/, OTHER_QEMU],
-  [/Invalid parameter|invalid option|does not exist|seccomp/i, OTHER_QEMU],
+  [/Invalid parameter|invalid option|no option group|does not exist|seccomp/i, OTHER_QEMU],
   [/[Pp]ath too long|is too long|Failed to bind|vhost socket bind|cannot create vhost-user listener/, SOCKETS],
   [/Failed to connect to/, "its device program has ended; look at the first failure above"],
   [/source is not a directory/, "share a folder, and check that it exists"],

@@ -6,6 +6,7 @@
  * PLACE.pid gets the program's pid, OUTPUT what it prints, PLACE.err its errors, and PLACE.end "exit CODE" or "signal NUMBER"
  * once it has ended. A file that has grown to its limit is renamed to FILE.1. The program ends with this process, and this
  * process with its parent until SIGUSR1 says that the guest is on its own. SIGTERM goes to the program, SIGQUIT kills it.
+ * The program gains no privileges by what it executes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -79,6 +80,7 @@ static int write_line(const char *place, const char *ending, const char *line) {
 static void execute(char **command, pid_t parent, int out, int err, const sigset_t *mask) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(CANT_RUN);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) _exit(fail("refuse privileges to", command[0]));
   dup2(out, STDOUT_FILENO);
   dup2(err, STDERR_FILENO);
   sigprocmask(SIG_SETMASK, mask, NULL);

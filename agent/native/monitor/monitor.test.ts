@@ -90,6 +90,12 @@ test.each([false, true])("a monitor outlives its parent only once it is released
   await expect.poll(() => read("job.end"), PATIENT).toBe("signal 9\n");
 });
 
+test("a program gains no privileges by what it executes", async () => {
+  const { ended, read } = start("exec grep NoNewPrivs /proc/self/status");
+  await ended;
+  expect(read("log")).toBe("NoNewPrivs:\t1\n");
+});
+
 test("output is bounded: a full file becomes the older one of two", async () => {
   const { ended, read, directory } = start("head -c 30000000 /dev/zero; echo last; head -c 300000 /dev/zero >&2");
   await ended;
