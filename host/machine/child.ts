@@ -135,11 +135,12 @@ export class Child {
   /** Returns the error for a program that ended unexpectedly, with a remedy for what it said last, if one is known. */
   async failure(): Promise<MachineError> {
     const { status, signal } = await this.ended;
-    const how = signal === undefined ? `exit status ${status ?? "unknown"}` : signalName(signal);
     const last = this.errors(3).join("; ");
     const said = last === "" ? "" : `: ${last}`;
     const remedy = startRemedy(last);
-    return new MachineError(`${this.name} ended with ${how}${said}${remedy === undefined ? "" : `; ${remedy}`}`);
+    return new MachineError(
+      `${this.name} ended with ${endingText({ status, signal })}${said}${remedy === undefined ? "" : `; ${remedy}`}`,
+    );
   }
 
   #whenClosed(monitor: ChildProcess): Promise<void> {
@@ -156,11 +157,16 @@ export class Child {
   }
 }
 
-/** Without a file, the monitor itself was killed, and the program with it. */
-function readEnding(place: string): Ending {
+/** Reads how a program ended. Without a file, the monitor itself was killed, and the program with it. */
+export function readEnding(place: string): Ending {
   const [, how, number] = /^(exit|signal) (\d+)$/m.exec(readText(`${place}.end`)) ?? [];
   if (how === undefined) return UNKNOWN;
   return how === "exit" ? { status: Number(number), signal: undefined } : { status: undefined, signal: Number(number) };
+}
+
+/** Returns "exit status 1" or "SIGKILL". */
+export function endingText({ status, signal }: Ending): string {
+  return signal === undefined ? `exit status ${status ?? "unknown"}` : signalName(signal);
 }
 
 function readText(path: string): string {

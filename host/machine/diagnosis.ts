@@ -46,7 +46,11 @@ function qemu(): Finding {
 }
 
 function setpriv(): Finding {
-  return needed("setpriv", () => findProgram("setpriv"), "ends a guest's programs with guestctl; part of util-linux");
+  return needed(
+    "setpriv",
+    () => findProgram("setpriv"),
+    "ends the program of a guest's share with its monitor; part of util-linux",
+  );
 }
 
 async function virtiofsd(): Promise<Finding> {

@@ -2,6 +2,8 @@ import { closeSync, type FSWatcher, fstatSync, openSync, readSync, statSync, wat
 import { basename, dirname } from "node:path";
 
 const CHUNK = 64 << 10;
+/** Chunks that are read without a pause for other work: a guest may print without end. */
+const MOST_CHUNKS = 16;
 
 /**
  * Reads a file to which a program adds, and which it renames to FILE.1 when it is full. The file may be created later; its
@@ -29,14 +31,14 @@ export class FollowedFile implements Disposable {
     this.read();
   }
 
-  /** Reads what is there now. */
+  /** Reads what is there now; of much, the rest a little later. */
   read(): void {
     if (this.#isClosed) return;
     const { ino } = statSync(this.#path, { throwIfNoEntry: false }) ?? {};
     if (this.#file !== undefined) {
-      this.#readFile(this.#file);
+      if (!this.#readFile(this.#file)) return;
       if (ino === undefined || ino === fstatSync(this.#file).ino) return;
-      this.#readFile(this.#file); // written before the file was renamed
+      if (!this.#readFile(this.#file)) return; // written before the file was renamed
       closeSync(this.#file);
       this.#position = 0;
     } else if (ino === undefined) return;
@@ -51,13 +53,16 @@ export class FollowedFile implements Disposable {
     if (this.#file !== undefined) closeSync(this.#file);
   }
 
-  #readFile(file: number): void {
-    for (;;) {
+  /** Returns false if the rest follows later. */
+  #readFile(file: number): boolean {
+    for (let chunks = 0; chunks < MOST_CHUNKS; chunks++) {
       const bytes = Buffer.allocUnsafe(CHUNK);
       const count = readSync(file, bytes, 0, CHUNK, this.#position);
-      if (count === 0) return;
+      if (count === 0) return true;
       this.#position += count;
       this.#take(bytes.subarray(0, count));
     }
+    setImmediate(() => this.read());
+    return false;
   }
 }
