@@ -38,8 +38,9 @@ find_missing_programs() {
   if [ "$goal" != guest ]; then need libseccomp-dev libseccomp "linked into the agent's seccomp addon" is_file /usr/lib/*/libseccomp.a /usr/lib/libseccomp.a /usr/lib64/libseccomp.a; fi
   if [ "$goal" != guest ]; then need erofs-utils mkfs.erofs "builds the guest image" has mkfs.erofs; fi
   if [ "$goal" != guest ]; then need cpio cpio "builds the guest's initramfs" has cpio; fi
-  need util-linux setpriv "kills a guest's processes when their parent exits" has setpriv
+  need util-linux setpriv "ends the program of a share with its monitor" has setpriv
   need ca-certificates "CA certificates" "verify downloads" is_file /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/cert.pem
+  if [ "$goal" = test ]; then need libcap-ng-dev "libcap-ng" "its licence goes into the packages" is_file /usr/share/doc/libcap-ng-dev/copyright; fi
   if [ "$goal" = test ]; then need crun crun "compared in the benchmark" has crun; fi
   if [ "$goal" = test ]; then need runc runc "compared in the benchmark" has runc; fi
   if [ "$goal" = test ]; then need e2fsprogs mkfs.ext4 "formats disks for the tests' guests" is_file /usr/sbin/mkfs.ext4 /sbin/mkfs.ext4; fi
