@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { presentClient } from "../client/agent-client.ts";
 import { useFolder } from "../folder-uses.ts";
 import { sharedDisks } from "../machine/disks.ts";
+import { GuestProcesses } from "../machine/guest-processes.ts";
 import type { SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import { removeContainer } from "../sandbox/shared-folder.ts";
 import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
@@ -31,6 +32,12 @@ export async function findGuest(
   await using qmp = await guest.guest.qmp();
   for (const { file } of await sharedDisks(qmp)) undo.use(useFolder(dirname(file), record.name));
   return guest;
+}
+
+/** Ends a guest that no process keeps, without a power-off: its agent may not answer. */
+export async function endUnkept(store: StateStore, { name, control = "" }: GuestRecord): Promise<void> {
+  await GuestProcesses.find(dirname(control)).end(true);
+  store.closeGuest(name);
 }
 
 /** Returns what a container that runs in its own guest was prepared with, as far as its end needs it. */
