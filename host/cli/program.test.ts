@@ -73,7 +73,6 @@ test("guestctl has exactly these commands", async () => {
     "setup",
     "doctor",
     "completion",
-    "__keep",
     "__complete",
   ]);
 });

@@ -57,7 +57,7 @@ export async function bootWhile<T>(
 }
 
 /** Notes in a claim why the guest has died. */
-export function watchDeath(claim: GuestClaim, { guest }: SandboxGuest): void {
+function watchDeath(claim: GuestClaim, { guest }: SandboxGuest): void {
   guest.signal.addEventListener("abort", () => {
     claim.why = causeOfDeath(guest.signal.reason);
   });

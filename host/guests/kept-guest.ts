@@ -31,7 +31,7 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly onConsole?: (line: string) => void;
   /** True if the program that keeps it does other work too, so that it must not be ended with the guest. */
   readonly isEmbedded?: boolean;
-  /** True if it goes on when this process is killed, until another one keeps it (`findKeptGuest`). */
+  /** True if it goes on when this process is killed. */
   readonly outlives?: boolean;
   /** True if its agent has created and removed containers before the guest is ready. */
   readonly isWarm?: boolean;
@@ -85,13 +85,6 @@ export async function bootKeptGuest(
   if (options.outlives) guest.release();
   await keep(store, options.name, guest);
   return { guest, record };
-}
-
-/** Finds a guest whose keeper was killed, to keep it in this process. */
-export async function findKeptGuest(store: StateStore, record: GuestRecord): Promise<SandboxGuest> {
-  const guest = await SandboxGuest.find(record);
-  await keep(store, record.name, guest);
-  return guest;
 }
 
 async function keep(store: StateStore, name: string, guest: SandboxGuest): Promise<void> {

@@ -96,7 +96,7 @@ export class ProcessRecords {
 }
 
 /** Returns the file that says how far a detached container's output is in its own. */
-export function positionFile(output: string): string {
+function positionFile(output: string): string {
   return `${output}.position`;
 }
 

@@ -109,7 +109,6 @@ async function keep(
     ...snapshotOf(used),
     signal: interrupts.signal,
     ...guestConsole(flags),
-    outlives: true,
   };
   const { guest, record } = await interrupts.during(bootKeptGuest(store, options));
   await using kept = guest;

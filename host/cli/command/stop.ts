@@ -1,7 +1,6 @@
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
-import { endUnkept } from "../../guests/found-run.ts";
 import { connectTo } from "../../guests/guest-target.ts";
 import { terminateOwner, waitForOwner } from "../../state/owner-process.ts";
 import { StateStore } from "../../state/state-store.ts";
@@ -61,8 +60,6 @@ export async function stop(name: string, flags: StopFlags = {}): Promise<void> {
   }
   terminateOwner(owner);
   await waitForOwner(name, owner);
-  const left = store.unkept().find((each) => each.name === name);
-  if (left !== undefined) await endUnkept(store, left);
 }
 
 async function stopContainer(store: StateStore, text: string, flags: StopFlags): Promise<void> {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { thisProcess } from "../../../lib/process-owner.ts";
 import type { AgentClient } from "../../client/agent-client.ts";
 import { RpcError } from "../../client/rpc-error.ts";
-import type { OutputName, Position } from "../../client/streams/attachment.ts";
+import type { Position } from "../../client/streams/attachment.ts";
 import { causeOfDeath, explainLostCall, findGuestEnd, guestDiedError, KILLED } from "../../guests/guest-death.ts";
 import { containerRequest, type PreparedRun } from "../../guests/prepare-run.ts";
 import { isRemovedContainer, throwIfRemoved } from "../../guests/removed-container.ts";
@@ -23,7 +23,6 @@ import { signalNumber } from "../flags/option-values.ts";
 import type { ProcessFlags } from "../flags/process-flags.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { memoryHint } from "./memory-hint.ts";
-import { OutputPosition } from "./output-position.ts";
 import { leaveAfter, serveProcess } from "./serve-process.ts";
 
 export interface ContainerRun {
@@ -37,21 +36,11 @@ export interface ContainerRun {
   readonly kept?: Pick<ProcessRecord, "request" | "restarts">;
   /** True if the kept record of an earlier run exists. */
   readonly isAgain?: boolean;
-  /** True if the container runs already, and the guestctl that kept it was killed. */
-  readonly isFound?: boolean;
-  /** With `isFound`: true if it may have been created only. */
-  readonly isUnstarted?: boolean;
-  /** Default: now. */
-  readonly startedAt?: Date;
-  /** Path of the output file, which is our stdout. */
+  /** Path of the output file. */
   readonly output?: string | undefined;
   readonly volumes?: readonly string[];
   /** Called once the container runs. */
   readonly started: () => void;
-}
-
-interface ServedRun extends ContainerRun {
-  readonly position: OutputPosition | undefined;
 }
 
 /** Time limit in milliseconds for the guest's death to show after the connection breaks. */
@@ -60,7 +49,6 @@ const DEATH_MS = 1000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const { SIGKILL } = constants.signals;
 const REMOVE_SECONDS = 30;
-const STDOUT = 1;
 /** Time limit of CreateContainer, in milliseconds. An agent that a container's limit blocks answers nothing at all. */
 const CREATE_MS = 120_000;
 /** Exit code if another client has got the rest of the output, whatever the container's own is. */
@@ -73,20 +61,45 @@ const TAKEN_OVER = 125;
 export async function runContainer(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<number> {
   const { client, guest } = prepared;
   const process_ = { container_id: run.id, exec_id: run.id };
-  const name = { container: run.id, exec: run.id };
   const remove = () => client.agent.removeContainer({ container_id: run.id, timeout: REMOVE_SECONDS });
-  let [created, started, isRecorded] = Array<boolean>(3).fill(run.isFound === true);
+  let created = false;
+  let started = false;
   let isLeft = false;
-  using position =
-    run.output === undefined ? undefined : OutputPosition[run.isFound ? "find" : "begin"](run.output, STDOUT);
+  let isRecorded = false;
   let ended: ProcessEnd | undefined;
   // Signals go to the process as soon as it starts, including earlier ones.
   run.interrupts.handle((_signal, times) => leaveAfter(client, times));
   try {
-    await (run.isFound ? startFound() : start());
+    const { OCI: spec, storages } = containerRequest(run.id, prepared, run.options);
+    await client.agent.createContainer({ ...process_, OCI: spec, storages: [...storages] }, { timeoutMs: CREATE_MS });
+    created = true;
+    if (guest !== undefined) {
+      isRecorded = true;
+      store.processes.write(guest, {
+        container: run.id,
+        exec: run.id,
+        args: [...(spec.Process?.Args ?? [])],
+        image: run.image,
+        terminal: run.flags.tty === true,
+        startedAt: new Date().toISOString(),
+        rootfs: prepared.rootfs.host,
+        ...(prepared.layer === undefined ? {} : { layer: prepared.layer }),
+        env: [...(spec.Process?.Env ?? [])],
+        cwd: spec.Process?.Cwd ?? "/",
+        user: run.options.user ?? String(prepared.config["User"] ?? ""),
+        keeper: thisProcess(),
+        ...(run.kept === undefined ? {} : { kept: true, ...run.kept }),
+        ...(run.output === undefined ? {} : { output: run.output }),
+        ...stopping(run.flags, prepared),
+        ...(run.flags.label === undefined ? {} : { labels: run.flags.label }),
+        ...(run.volumes === undefined ? {} : { volumes: run.volumes }),
+      });
+    }
+    await client.agent.startContainer({ container_id: run.id });
     run.started();
+    started = true;
     using _limit = killAfter(client, run);
-    const { code, taken } = await serveOrWait(store, prepared, { ...run, position });
+    const { code, taken } = await serveOrWait(store, prepared, run);
     // A removal by another command kills the container first, and only then do its calls tell.
     if (code === KILLED) await throwIfRemoved(client, run.id);
     const hint = code === KILLED ? await memoryHint(client, run.id) : undefined;
@@ -115,47 +128,6 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
     // Of a run again that never began, the record of the run before stays.
     if (!isLeft && (isRecorded || !run.isAgain)) noteEnd(store, prepared, run, ended);
   }
-
-  /** Starts a container whose guestctl was killed just before or after it did: then the agent refuses. */
-  async function startFound(): Promise<void> {
-    if (guest !== undefined) store.processes.update(guest, name, { keeper: thisProcess() });
-    if (!run.isUnstarted) return;
-    await client.agent.startContainer({ container_id: run.id }).catch((error: unknown) => {
-      if (!(error instanceof RpcError) || error.kind === "unavailable") throw error;
-    });
-  }
-
-  async function start(): Promise<void> {
-    const { OCI: spec, storages } = containerRequest(run.id, prepared, run.options);
-    await client.agent.createContainer({ ...process_, OCI: spec, storages: [...storages] }, { timeoutMs: CREATE_MS });
-    created = true;
-    if (guest !== undefined) {
-      isRecorded = true;
-      store.processes.write(guest, {
-        container: run.id,
-        exec: run.id,
-        args: [...(spec.Process?.Args ?? [])],
-        image: run.image,
-        terminal: run.flags.tty === true,
-        startedAt: new Date().toISOString(),
-        rootfs: prepared.rootfs.host,
-        ...(prepared.layer === undefined ? {} : { layer: prepared.layer }),
-        env: [...(spec.Process?.Env ?? [])],
-        cwd: spec.Process?.Cwd ?? "/",
-        user: run.options.user ?? String(prepared.config["User"] ?? ""),
-        keeper: thisProcess(),
-        created: true,
-        ...(run.kept === undefined ? {} : { kept: true, ...run.kept }),
-        ...(run.output === undefined ? {} : { output: run.output }),
-        ...stopping(run.flags, prepared),
-        ...(run.flags.label === undefined ? {} : { labels: run.flags.label }),
-        ...(run.volumes === undefined ? {} : { volumes: run.volumes }),
-      });
-    }
-    await client.agent.startContainer({ container_id: run.id });
-    started = true;
-    if (guest !== undefined) store.processes.update(guest, name, { created: undefined });
-  }
 }
 
 /** Returns how `guestctl stop` ends the container, if the flags or the image say so. */
@@ -176,15 +148,13 @@ function imageSignal(text: unknown): number | undefined {
   }
 }
 
-/** Kills the container's processes once `--timeout` has passed since its start, unless the returned object is disposed before. */
-function killAfter({ agent }: AgentClient, { id, startedAt, flags: { timeout } }: ContainerRun): Disposable {
+/** Kills the container's processes once `--timeout` has passed, unless the returned object is disposed before. */
+function killAfter({ agent }: AgentClient, { id, flags: { timeout } }: ContainerRun): Disposable {
   const kill = () => {
     process.stderr.write(`guestctl: container ${id}: killed, as it still ran after --timeout ${timeout}\n`);
     agent.signalProcess({ container_id: id, exec_id: "", signal: SIGKILL }).catch(() => undefined);
   };
-  const past = startedAt === undefined ? 0 : Date.now() - startedAt.getTime();
-  const left = timeout === undefined ? undefined : Math.max(timeout * 1000 - past, 0);
-  const timer = left === undefined ? undefined : setTimeout(kill, Math.min(left, MAX_TIMER_MS));
+  const timer = timeout === undefined ? undefined : setTimeout(kill, Math.min(timeout * 1000, MAX_TIMER_MS));
   return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
@@ -195,7 +165,7 @@ function killAfter({ agent }: AgentClient, { id, startedAt, flags: { timeout } }
 async function serveOrWait(
   store: StateStore,
   prepared: PreparedRun,
-  run: ServedRun,
+  run: ContainerRun,
 ): Promise<{ readonly code: number; readonly taken: boolean }> {
   try {
     return { code: await serve(store, prepared, run), taken: false };
@@ -207,17 +177,13 @@ async function serveOrWait(
   }
 }
 
-async function serve(store: StateStore, prepared: PreparedRun, run: ServedRun): Promise<number> {
-  const { id, interrupts, flags, position, isFound = false } = run;
+function serve(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<number> {
+  const { id, interrupts, flags } = run;
   const { client, target, guest, died, leave } = prepared;
-  // Of one whose terminal is gone, output and input are left to `guestctl attach`.
-  const isWatched = isFound && position === undefined;
-  const request = { container: id, ...(position && { from: position.from }), ...(isWatched && { observe: true }) };
-  const stdin = isFound ? "leave" : flags.interactive ? "pass" : "end";
+  const stdin = flags.interactive ? "pass" : "end";
   const name = { container: id, exec: id };
   const options = {
     ...({ name: `container ${id}`, stdin, interrupts, died } as const),
-    onWritten: (written: OutputName, end: number) => position?.note(written, end),
     ...(leave && {
       detachKeys: flags.detachKeys ?? DEFAULT_DETACH_KEYS,
       resume: (from: Position) => resumeLine(target, name, from, flags),
@@ -225,8 +191,8 @@ async function serve(store: StateStore, prepared: PreparedRun, run: ServedRun): 
     findDeath: () => (guest === undefined || died !== undefined ? undefined : findGuestEnd(store, guest)),
   };
   const calls = { container_id: id, exec_id: id };
-  return await byStreamsOrCalls(
-    () => serveStreams(streamsPlace(target), request, options),
+  return byStreamsOrCalls(
+    () => serveStreams(streamsPlace(target), { container: id }, options),
     () => serveProcess(client, calls, { stdin, tty: flags.tty === true }, interrupts),
   );
 }
