@@ -1,10 +1,10 @@
-import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, renameSync, rmSync, type watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { FollowedFile } from "./followed-file.ts";
 
-function follow(before: string, from?: number) {
+function follow(before: string, from?: number, watchFolder?: typeof watch) {
   const directory = mkdtempSync(join(tmpdir(), "followed-"));
   const path = join(directory, "log");
   if (before !== "") writeFileSync(path, before);
@@ -15,6 +15,7 @@ function follow(before: string, from?: number) {
       seen.text += bytes.toString();
     },
     from,
+    watchFolder,
   );
   onTestFinished(() => {
     file[Symbol.dispose]();
@@ -23,14 +24,14 @@ function follow(before: string, from?: number) {
   return { path, seen, file };
 }
 
-test("what a file has and gets is read, from a byte on", async () => {
+test("a file is read from a byte on, and whenever it grows", async () => {
   const { path, seen } = follow("earlier one", 8);
   expect(seen.text).toBe("one");
   appendFileSync(path, " two");
   await expect.poll(() => seen.text).toBe("one two");
 });
 
-test("a file may be created later, and is followed when it is renamed because it is full", async () => {
+test("a file that is created later is followed, and the next one once it is full", async () => {
   const { path, seen } = follow("");
   writeFileSync(path, "first ");
   await expect.poll(() => seen.text).toBe("first ");
@@ -40,12 +41,21 @@ test("a file may be created later, and is followed when it is renamed because it
   await expect.poll(() => seen.text).toBe("first second third");
 });
 
-test("of a file that got much, the rest is read after other work", async () => {
+test("a guest that prints much doesn't hold up other work: the rest is read later", async () => {
   const { path, seen, file } = follow("");
   writeFileSync(path, Buffer.alloc(8 << 20, "x"));
   file.read();
   expect(seen.text.length).toBeLessThan(8 << 20);
   await expect.poll(() => seen.text.length).toBe(8 << 20);
+});
+
+test("without an inotify watch left, a file is followed all the same", async () => {
+  const exhausted = (() => {
+    throw Object.assign(new Error("System limit for number of file watchers reached"), { code: "ENOSPC" });
+  }) as unknown as typeof watch;
+  const { path, seen } = follow("one", 0, exhausted);
+  appendFileSync(path, " two");
+  await expect.poll(() => seen.text).toBe("one two");
 });
 
 test("nothing is read after disposal", () => {
