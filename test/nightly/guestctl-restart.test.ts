@@ -95,7 +95,8 @@ it("guestctl start runs a container again in a new guest, and --restart after it
   await expect.poll(ups, POLL).toBe(3);
   expect((await run("exec", "again", "cat", "/root/note")).stdout).toBe("old\n");
   await run("stop", "again");
-  expect((await run("logs", "again")).stdout).not.toMatch(/^old$/m);
+  // What it had written before it was stopped was there again.
+  expect((await run("logs", "again")).stdout).toMatch(/^old$/m);
   expect((await run("rm", "again")).code).toBe(0);
   expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([".boots"]);
 });
