@@ -31,8 +31,6 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly onConsole?: (line: string) => void;
   /** True if the program that keeps it does other work too, so that it must not be ended with the guest. */
   readonly isEmbedded?: boolean;
-  /** True if it goes on when this process is killed. */
-  readonly outlives?: boolean;
   /** True if its agent has created and removed containers before the guest is ready. */
   readonly isWarm?: boolean;
 }
@@ -76,20 +74,13 @@ export async function bootKeptGuest(
     ...(guest.networkAddress === undefined ? {} : { networkAddress: guest.networkAddress }),
     ...(snapshot === undefined ? {} : { clone: options.name }),
     ...(options.isEmbedded ? { isEmbedded: true } : {}),
-    ...(options.outlives ? { monitor: guest.guest.monitor } : {}),
-    ...(options.network?.kind === "tap" ? { forwards: options.network.forwards } : {}),
     bootedAt: new Date().toISOString(),
   };
   store.writeGuest(record);
   if (snapshot !== undefined) writeContainers(store, options.name, (await readManifest(snapshot)).notes, copies);
-  if (options.outlives) guest.release();
-  await keep(store, options.name, guest);
+  await keepGuest(store, options.name, guest);
+  void keepAgentLog(guest.logAddress, agentLogFile(store, options.name), guest.ended);
   return { guest, record };
-}
-
-async function keep(store: StateStore, name: string, guest: SandboxGuest): Promise<void> {
-  await keepGuest(store, name, guest);
-  void keepAgentLog(guest.logAddress, agentLogFile(store, name), guest.ended);
 }
 
 async function boot(store: StateStore, options: KeptGuestOptions, folder?: SharedFolder): Promise<SandboxGuest> {

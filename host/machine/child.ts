@@ -1,13 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync, readSync, rmSync, statSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { isAlive, type ProcessOwner, startedAt } from "../../lib/process-owner.ts";
 import { signalName } from "../signal-name.ts";
 import { cleanLine } from "./console.ts";
 import { MachineError } from "./machine-error.ts";
 import { monitorProgram } from "./paths.ts";
-import { signalProcess, whenEnded } from "./signal-process.ts";
 import { startRemedy } from "./start-failures.ts";
 
 /** How a program ended: with an exit status, or by a signal's number. */
@@ -16,105 +14,93 @@ export interface Ending {
   readonly signal: number | undefined;
 }
 
-/** A program as another process of this user finds it. */
-export interface ChildRecord {
-  readonly name: string;
+export interface ChildOptions {
   /** Beginning of the paths of its files: PLACE.pid, PLACE.err and PLACE.end (agent/native/monitor). */
   readonly place: string;
-  /** File of what it prints. */
-  readonly output: string;
-  readonly monitor: ProcessOwner;
-}
-
-export interface ChildOptions extends Pick<ChildRecord, "place"> {
-  /** Default: PLACE.out. It is added to what the file has. */
+  /** File to which its output is appended. Default: PLACE.out. */
   readonly output?: string | undefined;
   readonly stdin?: "ignore" | "pipe";
 }
 
 /** Milliseconds between SIGTERM and SIGKILL. */
 const TERM_MS = 2000;
-/** Bytes at the end of its errors that are read. */
+/** Bytes of error messages that are read: the last ones. */
 const ERRORS = 16 << 10;
 const KILLED = 9;
-const UNKNOWN: Ending = { status: undefined, signal: KILLED };
+/** Exit statuses for a program that can't be run. */
+const [CANT_RUN, NOT_FOUND] = [126, 127];
 
 /**
- * A program that runs for a guest, under a monitor. The kernel kills both when the process that started them ends, unless
- * `release` has been called; then they go on, and another process finds them by their record. The owner calls `end()`.
+ * A program that runs for a guest, under a monitor. It never outlives this process: the kernel kills the monitor when its
+ * parent thread dies, and the program with the monitor. The owner calls `end()`.
  */
 export class Child {
-  readonly record: ChildRecord;
+  readonly name: string;
+  /** File of its output. */
+  readonly output: string;
   /** Resolves when the program has ended and its output is in its file; never rejects. */
   readonly ended: Promise<Ending>;
-  /** Null unless requested in the constructor. */
+  /** Null unless requested. */
   readonly stdin: Writable | null;
-  readonly #started: ChildProcess | undefined;
+  readonly #place: string;
+  readonly #monitor: ChildProcess;
   #running = true;
-  #said = "";
+  /** Lines of the monitor itself. */
+  #reported = "";
 
-  /** Starts `argv`. A program that can't be started has ended with status 126 or 127. */
-  static start(name: string, argv: readonly string[], options: ChildOptions): Child {
-    const { place, output = `${place}.out`, stdin = "ignore" } = options;
+  /** Runs `argv`. If that fails, the program has ended with status 126 or 127. */
+  constructor(
+    name: string,
+    argv: readonly string[],
+    { place, output = `${place}.out`, stdin = "ignore" }: ChildOptions,
+  ) {
+    this.name = name;
+    this.output = output;
+    this.#place = place;
     for (const ending of ["pid", "end", "err"]) rmSync(`${place}.${ending}`, { force: true });
-    // A session of its own: a terminal's ^C then reaches only this process, which ends the program.
-    const monitor = spawn(monitorProgram(), [place, output, ...argv], {
+    // In a session of its own, a terminal's ^C reaches only this process, which ends the program.
+    this.#monitor = spawn(monitorProgram(), [place, output, ...argv], {
       stdio: [stdin, "ignore", "pipe"],
       detached: true,
     });
-    const pid = monitor.pid ?? 0;
-    return new Child({ name, place, output, monitor: { pid, started: startedAt(pid) ?? 0 } }, monitor);
-  }
-
-  /** Finds a program that another process has started and released. */
-  static find(record: ChildRecord): Child {
-    return new Child(record);
-  }
-
-  private constructor(record: ChildRecord, monitor?: ChildProcess) {
-    this.record = record;
-    this.#started = monitor;
-    this.stdin = monitor?.stdin ?? null;
+    this.stdin = this.#monitor.stdin;
     this.stdin?.on("error", () => undefined); // the program has ended
-    const over = monitor === undefined ? whenEnded(record.monitor) : this.#whenClosed(monitor);
-    this.ended = over.then(() => {
-      this.#running = false;
-      return readEnding(record.place);
+    this.#monitor.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.#reported = (this.#reported + text).slice(-ERRORS);
+    });
+    this.ended = new Promise((resolve) => {
+      const finish = (status: number | null) => {
+        this.#running = false;
+        resolve(readEnding(place) ?? (status ? { status, signal: undefined } : { status: undefined, signal: KILLED }));
+      };
+      this.#monitor.once("error", (error) => {
+        this.#reported += `monitor: ${error.message}\n`;
+        finish(NOT_FOUND);
+      });
+      this.#monitor.once("close", finish);
     });
   }
 
-  get name(): string {
-    return this.record.name;
-  }
-
-  /** False once it has ended; true also while it is started. */
+  /** False once the program has ended; true also before it has started. */
   get isRunning(): boolean {
-    return this.#running && isAlive(this.record.monitor);
+    return this.#running;
   }
 
-  /** Undefined if the program has ended or could not be started, and until it is. */
+  /** Undefined before the program has started, and once it has ended. */
   get pid(): number | undefined {
-    if (!this.isRunning) return undefined;
-    return Number(readText(`${this.record.place}.pid`)) || undefined;
+    return this.#running ? Number(readText(`${this.#place}.pid`)) || undefined : undefined;
   }
 
-  /** Returns at most `count` of the last lines of its errors. */
+  /** Returns at most `count` of the last lines of its error messages. */
   errors(count: number): readonly string[] {
-    const lines = (this.#said + readEnd(`${this.record.place}.err`)).split("\n").map(cleanLine);
+    const lines = (this.#reported + readEnd(`${this.#place}.err`)).split("\n").map(cleanLine);
     return lines.filter((line) => line.trim() !== "").slice(-count);
   }
 
   /** Sends a signal to the running program. */
   kill(signal: "SIGTERM" | "SIGKILL"): void {
-    // Its monitor kills it, and says how it ended.
-    if (this.#running) signalProcess(this.record.monitor, signal === "SIGKILL" ? "SIGQUIT" : signal);
-  }
-
-  /** Lets the program outlive this process. */
-  release(): void {
-    if (this.#running) signalProcess(this.record.monitor, "SIGUSR1");
-    this.#started?.stderr?.destroy();
-    this.#started?.unref();
+    // A monitor that is killed can't say how its program ended: it has a signal of its own for that.
+    if (this.#running) this.#monitor.kill(signal === "SIGKILL" ? "SIGQUIT" : signal);
   }
 
   /**
@@ -135,38 +121,24 @@ export class Child {
   /** Returns the error for a program that ended unexpectedly, with a remedy for what it said last, if one is known. */
   async failure(): Promise<MachineError> {
     const { status, signal } = await this.ended;
+    const how = signal === undefined ? `exit status ${status ?? "unknown"}` : signalName(signal);
     const last = this.errors(3).join("; ");
     const said = last === "" ? "" : `: ${last}`;
     const remedy = startRemedy(last);
-    return new MachineError(
-      `${this.name} ended with ${endingText({ status, signal })}${said}${remedy === undefined ? "" : `; ${remedy}`}`,
-    );
-  }
-
-  #whenClosed(monitor: ChildProcess): Promise<void> {
-    monitor.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.#said = (this.#said + text).slice(-ERRORS);
-    });
-    return new Promise((resolve) => {
-      monitor.once("error", (error) => {
-        this.#said += `monitor: ${error.message}\n`;
-        resolve();
-      });
-      monitor.once("close", () => resolve());
-    });
+    return new MachineError(`${this.name} ended with ${how}${said}${remedy === undefined ? "" : `; ${remedy}`}`);
   }
 }
 
-/** Reads how a program ended. Without a file, the monitor itself was killed, and the program with it. */
-export function readEnding(place: string): Ending {
+/** True for the end of a program that couldn't be run. */
+export function isNotRun({ status }: Ending): boolean {
+  return status === CANT_RUN || status === NOT_FOUND;
+}
+
+/** Returns undefined if the monitor failed, or was killed and the program with it. */
+function readEnding(place: string): Ending | undefined {
   const [, how, number] = /^(exit|signal) (\d+)$/m.exec(readText(`${place}.end`)) ?? [];
-  if (how === undefined) return UNKNOWN;
+  if (how === undefined) return undefined;
   return how === "exit" ? { status: Number(number), signal: undefined } : { status: undefined, signal: Number(number) };
-}
-
-/** Returns "exit status 1" or "SIGKILL". */
-export function endingText({ status, signal }: Ending): string {
-  return signal === undefined ? `exit status ${status ?? "unknown"}` : signalName(signal);
 }
 
 function readText(path: string): string {
@@ -178,16 +150,17 @@ function readText(path: string): string {
 }
 
 function readEnd(path: string): string {
+  let file: number;
   try {
-    const file = openSync(path, "r");
-    try {
-      const bytes = Buffer.alloc(ERRORS);
-      const count = readSync(file, bytes, 0, ERRORS, Math.max(0, statSync(path).size - ERRORS));
-      return bytes.toString("utf8", 0, count);
-    } finally {
-      closeSync(file);
-    }
+    file = openSync(path, "r");
   } catch {
     return "";
+  }
+  try {
+    const bytes = Buffer.alloc(ERRORS);
+    const count = readSync(file, bytes, 0, ERRORS, Math.max(0, fstatSync(file).size - ERRORS));
+    return bytes.toString("utf8", 0, count);
+  } finally {
+    closeSync(file);
   }
 }

@@ -1,14 +1,12 @@
-import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
-import { giveFolder } from "../../lib/owned-folder.ts";
 import { onProcessEnd } from "../../lib/process-end.ts";
-import { writeJson } from "../../lib/write-json.ts";
 import { makeTemporaryFolder } from "../private-folder.ts";
-import { Child, type ChildRecord, endingText, readEnding } from "./child.ts";
+import { Child } from "./child.ts";
 import { Console } from "./console.ts";
 import { FollowedFile } from "./followed-file.ts";
 import type { GuestOptions, Machine } from "./guest-options.ts";
@@ -17,15 +15,7 @@ import type { SharePlace } from "./plugged-device.ts";
 import { findQemu } from "./programs.ts";
 import { qemuArguments } from "./qemu-command.ts";
 import { type Share, startVirtiofsd } from "./virtiofs.ts";
-import {
-  chooseVsock,
-  findVsockDevice,
-  isCidTaken,
-  startVsockDevice,
-  type VsockBackend,
-  type VsockDevice,
-  type VsockKind,
-} from "./vsock-device.ts";
+import { chooseVsock, isCidTaken, startVsockDevice, type VsockDevice, type VsockKind } from "./vsock-device.ts";
 
 /** Longest directory path: Unix socket paths have at most 107 bytes, and ours need about twenty after the directory. */
 const DIRECTORY_LIMIT = 60;
@@ -37,25 +27,6 @@ export interface RunningShare {
   readonly share: Share;
   readonly place: SharePlace;
   readonly program: Child;
-}
-
-interface Parts extends Awaited<ReturnType<typeof makeDirectory>> {
-  readonly vsock: VsockDevice;
-  readonly qemu: Child;
-  /** Where its console begins in the file, which may have that of an earlier guest before. */
-  readonly from: number;
-}
-
-/** File in a guest's directory by which another process of this user finds its processes. */
-const PROCESSES = "processes.json";
-const QEMU = "qemu";
-/** Bytes of the console that a process sees which finds the guest. */
-const LAST_BYTES = 64 << 10;
-
-interface ProcessesRecord {
-  readonly qemu: ChildRecord;
-  readonly vsock: { readonly backend: VsockBackend; readonly program: ChildRecord | undefined };
-  readonly shares: readonly { readonly share: Share; readonly place: SharePlace; readonly program: ChildRecord }[];
 }
 
 /** The directory, device programs and QEMU of one guest; they are ended in reverse. */
@@ -72,16 +43,14 @@ export class GuestProcesses {
   readonly #died = new AbortController();
   readonly #printed: FollowedFile;
   readonly #remove: () => Promise<void>;
-  readonly #keep: () => void;
   #expected = false;
-  #isReleased = false;
   #end: Promise<void> | undefined;
 
   /** Starts the device programs, then QEMU with all devices. */
   static async start(machine: Machine, options: GuestOptions, signal: AbortSignal): Promise<GuestProcesses> {
     signal.throwIfAborted();
     await using undo = new AsyncDisposableStack();
-    const { directory, remove, keep } = await makeDirectory();
+    const { directory, remove } = await makeDirectory();
     undo.defer(remove);
     const vsock = startVsockDevice(await kindOf(machine, options), directory, signal);
     undo.defer(async () => vsock.program?.end(true));
@@ -91,8 +60,7 @@ export class GuestProcesses {
     await vsock.listening;
     const places = shares.map(({ place }) => place);
     const argv = qemuArguments({ ...machine, vsock: vsock.backend, shares: places, control: controlSocket(directory) });
-    const qemu = startQemu(directory, argv, options);
-    const processes = new GuestProcesses({ directory, remove, keep, vsock, ...qemu }, options);
+    const processes = new GuestProcesses(directory, remove, vsock, argv, options);
     for (const share of shares) processes.addShare(share);
     undo.move();
     return processes;
@@ -111,7 +79,7 @@ export class GuestProcesses {
   ): Promise<GuestProcesses> {
     signal.throwIfAborted();
     await using undo = new AsyncDisposableStack();
-    const { directory, remove, keep } = await makeDirectory();
+    const { directory, remove } = await makeDirectory();
     undo.defer(remove);
     const vsock = startVsockDevice(await kindOf(machine, options), directory, signal);
     undo.defer(async () => vsock.program?.end(true));
@@ -119,28 +87,20 @@ export class GuestProcesses {
     const backend = vsock.backend.kind === "vhost" ? vsock.backend : undefined;
     const control = controlSocket(directory);
     const argv = qemuArguments({ ...machine, vsock: backend, shares: [], control, incoming: { memory } });
-    const qemu = startQemu(directory, argv, options);
-    const processes = new GuestProcesses({ directory, remove, keep, vsock, ...qemu }, options);
+    const processes = new GuestProcesses(directory, remove, vsock, argv, options);
     undo.move();
     return processes;
   }
 
-  /** Finds the processes of a guest that another process has started and released. */
-  static find(directory: string): GuestProcesses {
-    const { qemu, vsock, shares } = JSON.parse(readFileSync(join(directory, PROCESSES), "utf8")) as ProcessesRecord;
-    const remove = () => rm(directory, { recursive: true, force: true });
-    const from = Math.max(0, sizeOf(qemu.output) - LAST_BYTES);
-    const parts = { directory, remove, keep: () => undefined, qemu: Child.find(qemu), from };
-    const processes = new GuestProcesses({ ...parts, vsock: findVsockDevice(vsock.backend, vsock.program) }, {});
-    processes.#isReleased = true;
-    for (const { program, ...share } of shares) processes.addShare({ ...share, program: Child.find(program) });
-    return processes;
-  }
-
-  private constructor({ directory, remove, keep, vsock, qemu, from }: Parts, options: Pick<GuestOptions, "onConsole">) {
+  private constructor(
+    directory: string,
+    remove: () => Promise<void>,
+    vsock: VsockDevice,
+    argv: readonly string[],
+    options: GuestOptions,
+  ) {
     this.directory = directory;
     this.#remove = remove;
-    this.#keep = keep;
     this.#vsock = vsock;
     this.console = new Console({
       onLine: (line) => {
@@ -148,7 +108,12 @@ export class GuestProcesses {
         options.onConsole?.(line);
       },
     });
-    this.qemu = qemu;
+    const place = join(directory, "qemu");
+    const output = options.consoleFile ?? join(directory, "console.log");
+    const stdin = options.consoleInput === true ? "pipe" : "ignore";
+    // The file may begin with the console of an earlier guest of this name, and its ready line.
+    const from = statSync(output, { throwIfNoEntry: false })?.size ?? 0;
+    this.qemu = new Child("QEMU", [findQemu(), ...argv], { place, output, stdin });
     this.#printed = followConsole(this.qemu, this.console, from);
     void this.qemu.ended.then(() => this.#report(this.qemu));
     if (vsock.program !== undefined) this.#watch(vsock.program);
@@ -163,7 +128,6 @@ export class GuestProcesses {
     const { program } = this.#vsock;
     if (program === undefined) return;
     this.#devices.delete(program);
-    if (this.#isReleased) this.#write();
     await program.end(true);
   }
 
@@ -181,15 +145,6 @@ export class GuestProcesses {
     return this.#shares;
   }
 
-  /** Lets the processes outlive this one, to which the directory no longer belongs. Another one finds them there. */
-  release(): void {
-    this.#isReleased = true;
-    this.#write();
-    for (const child of [this.qemu, ...this.#devices]) child.release();
-    this.#keep();
-    giveFolder(this.directory, this.qemu.record.monitor);
-  }
-
   /** Makes a share's program one of this guest's: they end together. */
   addShare(share: RunningShare): void {
     this.#shares.push(share);
@@ -200,25 +155,10 @@ export class GuestProcesses {
   async removeShare(share: RunningShare): Promise<void> {
     this.#shares.splice(this.#shares.indexOf(share), 1);
     this.#devices.delete(share.program);
-    if (this.#isReleased) this.#write();
     await share.program.end(true);
   }
 
-  #write(): void {
-    const { backend, program } = this.#vsock;
-    const record: ProcessesRecord = {
-      qemu: this.qemu.record,
-      vsock: { backend, program: program !== undefined && this.#devices.has(program) ? program.record : undefined },
-      shares: this.#shares.map((share) => ({ ...share, program: share.program.record })),
-    };
-    writeJson(join(this.directory, PROCESSES), record);
-  }
-
   #watch(device: Child): void {
-    if (this.#isReleased) {
-      this.#write();
-      device.release();
-    }
     this.#devices.add(device);
     void device.ended
       .then(() => delay(TOGETHER_MS, undefined, { ref: false }))
@@ -271,32 +211,14 @@ export class GuestProcesses {
   }
 }
 
-/** Feeds a console with what a program prints. */
-function followConsole({ record, ended }: Child, console: Console, from: number): FollowedFile {
-  const followed = new FollowedFile(record.output, (bytes) => console.take(bytes), from);
+/** Feeds a console with what a program adds to its file from byte `from` on. */
+function followConsole({ output, ended }: Child, console: Console, from: number): FollowedFile {
+  const followed = new FollowedFile(output, (bytes) => console.take(bytes), from);
   void ended.then(() => {
     followed.read();
     console.end();
   });
   return followed;
-}
-
-function startQemu(
-  directory: string,
-  argv: readonly string[],
-  { consoleFile = join(directory, "console.log"), consoleInput = false }: GuestOptions,
-): Pick<Parts, "qemu" | "from"> {
-  const from = sizeOf(consoleFile);
-  const options = {
-    place: join(directory, QEMU),
-    output: consoleFile,
-    stdin: consoleInput ? "pipe" : "ignore",
-  } as const;
-  return { qemu: Child.start("QEMU", [findQemu(), ...argv], options), from };
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 async function kindOf({ hasChannel }: Machine, { vsock }: GuestOptions): Promise<VsockKind> {
@@ -314,19 +236,13 @@ export async function startShare(
   return { share, place, program: await startVirtiofsd(share, place.socket, signal) };
 }
 
-/** Returns how QEMU ended, in one line, by the folder of a guest that no process keeps; undefined if nothing says it. */
-export function qemuEnd(directory: string): string | undefined {
-  const place = join(directory, QEMU);
-  return existsSync(`${place}.end`) ? `QEMU ended with ${endingText(readEnding(place))}` : undefined;
-}
-
 /** Returns the path of QEMU's control socket. */
 export function controlSocket(directory: string): string {
   return join(directory, "qmp.sock");
 }
 
-/** Creates the directory for sockets and the console log; it is removed when the process exits, if not before, unless it is kept. */
-async function makeDirectory(): Promise<{ directory: string; remove: () => Promise<void>; keep: () => void }> {
+/** Creates the directory for sockets and the console log; it is removed when the process exits, if not before. */
+async function makeDirectory(): Promise<{ directory: string; remove: () => Promise<void> }> {
   const parent = tmpdir().length > DIRECTORY_LIMIT ? "/tmp" : tmpdir();
   const directory = makeTemporaryFolder("guestd-vm-", parent);
   const forget = onProcessEnd(() => rmSync(directory, { recursive: true, force: true }));
@@ -334,5 +250,5 @@ async function makeDirectory(): Promise<{ directory: string; remove: () => Promi
     forget();
     await rm(directory, { recursive: true, force: true });
   };
-  return { directory, remove, keep: forget };
+  return { directory, remove };
 }

@@ -114,6 +114,14 @@ describe("Guest", { timeout: BOOT_MS }, () => {
     await expect(start).rejects.toThrow(/QEMU ended with exit status 0; its console's last lines:[\s\S]*Kernel panic/);
   });
 
+  test("is not ready by the line of an earlier guest in its console's file", async () => {
+    const consoleFile = join(directory, "console.log");
+    await writeFile(consoleFile, "guestd: listening\n");
+    const start = Guest.start({ ...mini, image: false, consoleFile, kernelArgs: ["mini.die"] });
+    await expect(start).rejects.toThrow(/its console's last lines:[\s\S]*Kernel panic/);
+    expect(await readFile(consoleFile, "utf8")).toMatch(/^guestd: listening\n[\s\S]*Kernel panic/);
+  });
+
   test("fails if the guest is not ready within the time limit", async () => {
     const start = Guest.start({ ...mini, image: false, timeoutMs: 300 });
     await expect(start).rejects.toThrow("guest: no ready line within 300 ms; its console is empty");

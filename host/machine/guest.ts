@@ -1,10 +1,5 @@
-import { existsSync, rmSync, writeFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ProcessOwner } from "../../lib/process-owner.ts";
-import { writeJson } from "../../lib/write-json.ts";
 import { type GuestOptions, type Machine, resolveMachine } from "./guest-options.ts";
 import { controlSocket, GuestProcesses } from "./guest-processes.ts";
 import { MachineError } from "./machine-error.ts";
@@ -25,15 +20,6 @@ export interface Timeline {
   readonly ready: number;
 }
 
-interface MachineRecord {
-  readonly machine: Machine;
-  readonly timeline: Timeline;
-}
-
-/** Files in the guest's directory. The second is there while `pause` has stopped it. */
-const MACHINE = "machine.json";
-const PAUSED = "paused";
-
 const CID_ATTEMPTS = 5;
 const RESTORE_MS = 60_000;
 /** Milliseconds to wait for QEMU's end after the power-off call failed, since it may have worked anyway. */
@@ -41,7 +27,7 @@ const AFTER_FAILED_ASK_MS = 5000;
 
 /**
  * A virtual machine with its vsock device and virtiofsd processes. It ends by itself after `powerOff`, forcibly with
- * `close` or `destroy`, and with this process unless it is released.
+ * `close` or `destroy`, and always with this process.
  */
 export class Guest implements AsyncDisposable {
   readonly timeline: Timeline;
@@ -86,37 +72,16 @@ export class Guest implements AsyncDisposable {
     }
   }
 
-  /** Finds a guest that another process has started and released, by its directory. One that `pause` has stopped stays so. */
-  static async find(directory: string): Promise<Guest> {
-    const { machine, timeline } = JSON.parse(await readFile(join(directory, MACHINE), "utf8")) as MachineRecord;
-    const guest = new Guest(GuestProcesses.find(directory), machine, timeline);
-    await using qmp = await guest.qmp();
-    const { status } = (await qmp.execute("query-status")) as { readonly status: string };
-    if (status === "running") return guest;
-    const devices = await DetachedDevices.find(guest.#processes, machine, qmp);
-    if (existsSync(join(directory, PAUSED))) guest.#paused = devices;
-    else await devices.attach(qmp); // the process that saved it was killed
-    return guest;
-  }
-
-  private constructor(
-    processes: GuestProcesses,
-    machine: Machine,
-    begun: number | Timeline,
-    signal?: AbortSignal | undefined,
-  ) {
+  private constructor(processes: GuestProcesses, machine: Machine, begun: number, signal: AbortSignal | undefined) {
     this.#processes = processes;
     this.#machine = machine;
     this.accelerator = machine.accelerator;
     this.signal = processes.died;
-    this.timeline =
-      typeof begun !== "number"
-        ? begun
-        : {
-            qemu: Math.round(processes.started - begun),
-            firstLine: Math.round((processes.firstLine ?? begun) - begun),
-            ready: Math.round(performance.now() - begun),
-          };
+    this.timeline = {
+      qemu: Math.round(processes.started - begun),
+      firstLine: Math.round((processes.firstLine ?? begun) - begun),
+      ready: Math.round(performance.now() - begun),
+    };
     const destroy = () => void this.destroy();
     signal?.addEventListener("abort", destroy, { once: true });
     void processes.qemu.ended.then(() => signal?.removeEventListener("abort", destroy));
@@ -143,18 +108,6 @@ export class Guest implements AsyncDisposable {
   /** Path of QEMU's control socket, for other processes of this user. */
   get control(): string {
     return controlSocket(this.#processes.directory);
-  }
-
-  /** Lets the guest outlive this process. Another one finds it by its directory. */
-  release(): void {
-    const { directory } = this.#processes;
-    writeJson(join(directory, MACHINE), { machine: this.#machine, timeline: this.timeline } satisfies MachineRecord);
-    this.#processes.release();
-  }
-
-  /** The monitor of QEMU, with which a guest ends. */
-  get monitor(): ProcessOwner {
-    return this.#processes.qemu.record.monitor;
   }
 
   /** Connects to QEMU's control socket. QEMU serves one connection at a time; the caller closes it. */
@@ -187,13 +140,8 @@ export class Guest implements AsyncDisposable {
     if (this.#processes.vsock.backend.kind === "vhost-user" && this.#machine.type === "q35") {
       await devices.detachVsock(qmp);
     }
-    writeFileSync(join(this.#processes.directory, PAUSED), "");
     await qmp.execute("stop");
     this.#paused = devices;
-  }
-
-  get isPaused(): boolean {
-    return this.#paused !== undefined;
   }
 
   /** Lets a paused guest continue. Its time is late by the length of the pause until its agent is told. */
@@ -202,7 +150,6 @@ export class Guest implements AsyncDisposable {
     this.#paused = undefined;
     await using qmp = await this.qmp();
     await devices?.attach(qmp);
-    rmSync(join(this.#processes.directory, PAUSED), { force: true });
   }
 
   /** The console's last lines. */

@@ -1,5 +1,4 @@
 import type { ProcessOwner } from "../../lib/process-owner.ts";
-import type { PortForward } from "../machine/port-forward.ts";
 import type { BootTimeline } from "../sandbox/boot-timeline.ts";
 
 /** Record of a guest that a guestctl of this user keeps. */
@@ -11,12 +10,8 @@ export interface GuestRecord {
   readonly folder?: string;
   /** Where its containers have their roots: on disks, or in the shared folder. Default: there, if it has one. */
   readonly rootfs?: "block" | "share";
-  /** Path of QEMU's control socket, in the folder of the guest's processes. */
+  /** Path of QEMU's control socket. */
   readonly control?: string;
-  /** The process with which a guest ends that outlives its guestctl; undefined for one that ends with it. */
-  readonly monitor?: ProcessOwner;
-  /** Ports that the process which keeps a guest with a tap network publishes. */
-  readonly forwards?: readonly PortForward[];
   readonly accelerator: string;
   readonly memoryMib: number;
   readonly cpus: number;
@@ -65,8 +60,6 @@ export interface ProcessRecord {
   readonly keeper?: ProcessOwner;
   /** Set while the name is claimed but no process exists yet. */
   readonly starting?: true;
-  /** Set until it is started. */
-  readonly created?: true | undefined;
   /** Path of a detached container's output. */
   readonly output?: string;
   /** Set if this record stays after the process's end, until `rm`. */

@@ -1,19 +1,16 @@
 import { rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { isAlive, type ProcessOwner, thisProcess } from "../../lib/process-owner.ts";
-import { writeJson } from "../../lib/write-json.ts";
-import { qemuEnd } from "../machine/guest-processes.ts";
 import { OperationError } from "../operation-error.ts";
 import { BootLog } from "./boot-log.ts";
 import { ProcessRecords } from "./process-records.ts";
-import { createRecord, readRecord } from "./record-file.ts";
+import { createRecord, readRecord, writeRecord } from "./record-file.ts";
 import { StateFolder } from "./state-folder.ts";
 import type { GuestRecord, ProcessName } from "./state-records.ts";
 
 /** Exit code of a container whose guest died first, so that its own is unknown. */
 export const LOST = 255;
 
-const NONE: ProcessOwner = { pid: 0, started: 0 };
 const OWNER_KILLED = "the guestctl that kept it was killed";
 
 /** Number of dead guests that are kept for `logs`. */
@@ -56,11 +53,6 @@ export class StateStore {
     return this.#records().filter(({ ended }) => ended !== undefined);
   }
 
-  /** Returns the running guests whose keeper was killed. */
-  unkept(): readonly GuestRecord[] {
-    return this.guests().filter(({ name }) => !isAlive(this.owner(name) ?? NONE));
-  }
-
   /** Returns the process that keeps a guest or is about to. */
   owner(guest: string): ProcessOwner | undefined {
     return this.#read<ProcessOwner>(guest, OWNER_FILE);
@@ -84,7 +76,7 @@ export class StateStore {
     try {
       // Another process may have become the owner since.
       if (!isSame(this.owner(guest), owner)) throw nameInUse(guest);
-      writeJson(join(this.directory(guest), OWNER_FILE), thisProcess());
+      writeRecord(join(this.directory(guest), OWNER_FILE), thisProcess());
     } finally {
       rmSync(next, { force: true });
     }
@@ -95,8 +87,8 @@ export class StateStore {
     const owner = this.owner(guest);
     if (owner === undefined) return;
     const record = this.#record(guest);
-    if (record?.ended === undefined && (isAlive(owner) || isUp(record))) throw nameInUse(guest);
-    if (record?.ended === undefined) this.closeGuest(guest, whyEnded(record));
+    if (record?.ended === undefined && isAlive(owner)) throw nameInUse(guest);
+    if (record?.ended === undefined) this.closeGuest(guest, OWNER_KILLED);
     const kept = this.processes.list(guest).map(({ container }) => container);
     if (kept.length > 0) {
       throw new OperationError(
@@ -112,7 +104,7 @@ export class StateStore {
   }
 
   writeGuest(record: GuestRecord): void {
-    writeJson(join(this.directory(record.name), GUEST_FILE), record);
+    writeRecord(join(this.directory(record.name), GUEST_FILE), record);
   }
 
   /** Records that a guest is being powered off, so that commands that lose their connection know the cause. */
@@ -153,13 +145,12 @@ export class StateStore {
     if (emptied && ended !== undefined && removable) this.removeGuest(guest);
   }
 
-  /** Reads all guest records; a guest that has ended, and whose owner was killed, is closed first. */
+  /** Reads all guest records; a guest whose owner was killed is closed first. */
   #records(): readonly GuestRecord[] {
     return this.#folder.guests().flatMap((name) => {
       const owner = this.owner(name);
       if (owner === undefined) return [];
-      const record = this.#record(name);
-      if (record?.ended === undefined && !isAlive(owner) && !isUp(record)) this.closeGuest(name, whyEnded(record));
+      if (this.#record(name)?.ended === undefined && !isAlive(owner)) this.closeGuest(name, OWNER_KILLED);
       return this.#record(name) ?? [];
     });
   }
@@ -183,17 +174,6 @@ export class StateStore {
       .sort((a, b) => (b.ended?.at ?? "").localeCompare(a.ended?.at ?? ""));
     for (const { name } of ended.slice(DEAD_KEPT)) this.removeGuest(name);
   }
-}
-
-/** Returns why a guest ended that no process kept. */
-function whyEnded(record: GuestRecord | undefined): string {
-  const end = record?.control === undefined ? undefined : qemuEnd(dirname(record.control));
-  return end === undefined ? OWNER_KILLED : `guest: ${end}, while no guestctl kept it`;
-}
-
-/** True for a guest that outlives its owner. */
-function isUp(record: GuestRecord | undefined): boolean {
-  return record?.monitor !== undefined && isAlive(record.monitor);
 }
 
 function isSame(a: ProcessOwner | undefined, b: ProcessOwner | undefined): boolean {

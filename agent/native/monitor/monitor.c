@@ -1,12 +1,12 @@
 /*
- * Runs a program of a guest on the host, and outlives who started it:
+ * Runs a program of a guest on the host:
  *
  *   monitor PLACE OUTPUT COMMAND [ARGUMENT...]
  *
  * PLACE.pid gets the program's pid, OUTPUT what it prints, PLACE.err its errors, and PLACE.end "exit CODE" or "signal NUMBER"
  * once it has ended. A file that has grown to its limit is renamed to FILE.1. The program ends with this process, and this
- * process with its parent until SIGUSR1 says that the guest is on its own. SIGTERM goes to the program, SIGQUIT kills it.
- * The program gains no privileges by what it executes.
+ * process with its parent. SIGTERM is passed on to the program; SIGQUIT kills it. The program gains no privileges by what it
+ * executes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 
 enum { CANT_RUN = 126, NOT_FOUND = 127, PRINTED = 8 << 20, ERRORS = 64 << 10 };
 
-/* Where what comes from a pipe goes. `from` is -1 after its end, `to` while the file can't be opened. */
+/* A pipe from the program and the file for what it brings. `from` is -1 after its end, `to` while the file can't be opened. */
 struct output {
   int from, to;
   char path[PATH_MAX];
@@ -50,7 +50,7 @@ static void turn_over(struct output *output) {
   open_file(output);
 }
 
-/* Writes what is there. On a full disk it is lost: the program must not wait for it. */
+/* Copies what is in the pipe. On a full disk it is lost: the program must not wait for it. */
 static void move(struct output *output) {
   char bytes[64 << 10];
   ssize_t count = read(output->from, bytes, sizeof bytes);
@@ -60,6 +60,7 @@ static void move(struct output *output) {
     output->from = -1;
     return;
   }
+  if (output->to < 0) open_file(output);
   if (output->size >= output->limit) turn_over(output);
   ssize_t written = write(output->to, bytes, (size_t)count);
   if (written > 0) output->size += written;
@@ -96,11 +97,10 @@ static int has_ended(int signals, pid_t program, int *status) {
   if (info.ssi_signo == SIGCHLD) return waitpid(program, status, WNOHANG) == program;
   if (info.ssi_signo == SIGTERM) kill(program, SIGTERM);
   if (info.ssi_signo == SIGQUIT) kill(program, SIGKILL);
-  if (info.ssi_signo == SIGUSR1) prctl(PR_SET_PDEATHSIG, 0);
   return 0;
 }
 
-/* Moves output until the program has ended, and then what the pipes hold: a process of its own may keep them open. */
+/* Copies output until the program has ended, and then what the pipes hold: a process that it left may keep them open. */
 static int serve(struct output *outputs, int signals, pid_t program) {
   for (int status = 0;;) {
     struct pollfd polled[] = {{outputs[0].from, POLLIN, 0}, {outputs[1].from, POLLIN, 0}, {signals, POLLIN, 0}};
@@ -133,7 +133,7 @@ int main(int argc, char **argv) {
   struct output outputs[2] = {{.from = -1, .to = -1}, {.from = -1, .to = -1}};
   int out[2], err[2], status;
   if (set_up(&outputs[0], out, argv[2], "", PRINTED) < 0) return fail("open", argv[2]);
-  if (set_up(&outputs[1], err, place, ".err", ERRORS) < 0) return fail("open the errors of", place);
+  if (set_up(&outputs[1], err, place, ".err", ERRORS) < 0) return fail("open the error file of", place);
   sigset_t all, before;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
@@ -148,10 +148,10 @@ int main(int argc, char **argv) {
   snprintf(line, sizeof line, "%d\n", program);
   if (write_line(place, "pid", line) != 0) {
     kill(program, SIGKILL);
-    return fail("write the pid in", place);
+    return fail("write the pid file of", place);
   }
   status = serve(outputs, signals, program);
   if (WIFSIGNALED(status)) snprintf(line, sizeof line, "signal %d\n", WTERMSIG(status));
   else snprintf(line, sizeof line, "exit %d\n", WEXITSTATUS(status));
-  return write_line(place, "end", line) == 0 ? 0 : fail("write the end in", place);
+  return write_line(place, "end", line) == 0 ? 0 : fail("write the end file of", place);
 }
