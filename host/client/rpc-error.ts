@@ -1,18 +1,39 @@
 import { CODES, type CodeName, codeName } from "../../proto/codes.ts";
 import { truncate, visible } from "../visible.ts";
 
-/** Error of a failed call: returned by the agent, or raised because the call couldn't be sent or finished. */
+/** Reasons of the agent why the target of a forward can't be connected to. */
+const REFUSALS = [
+  "refused",
+  "unreachable",
+  "timeout",
+  "no-container",
+  "no-file",
+  "not-a-socket",
+  "no-access",
+  "in-use",
+] as const;
+
+/**
+ * Name of a gRPC code; or of guestd.v1.Streams: the refusal of a forward's target; "unreachable" if the first connection failed,
+ * "cut" if a connection was lost, "taken-over" by another client, "gap" if input could not be written.
+ */
+export type ErrorKind = CodeName | (typeof REFUSALS)[number] | "cut" | "taken-over" | "gap";
+
+/**
+ * Error of a failed call or stream: returned by the agent, or raised because it couldn't be sent or finished. One line; never
+ * means that a process has ended.
+ */
 export class RpcError extends Error {
   override readonly name = "RpcError";
-  /** gRPC code. */
+  /** gRPC code; UNKNOWN for a kind that gRPC doesn't have. */
   readonly code: number;
-  /** Name of the code, such as "not-found". */
-  readonly kind: CodeName;
+  /** Such as "not-found". */
+  readonly kind: ErrorKind;
 
-  constructor(code: number | CodeName, message: string, options?: ErrorOptions) {
+  constructor(kind: number | ErrorKind, message: string, options?: ErrorOptions) {
     super(message, options);
-    this.code = typeof code === "number" ? code : CODES[code];
-    this.kind = codeName(this.code);
+    this.code = typeof kind === "number" ? kind : isCodeName(kind) ? CODES[kind] : CODES.unknown;
+    this.kind = typeof kind === "number" ? codeName(kind) : kind;
   }
 }
 
@@ -21,3 +42,13 @@ export function answeredError(code: number, message: string): RpcError {
   const kind = codeName(code);
   return new RpcError(kind === "ok" ? "unknown" : kind, visible(truncate(message)));
 }
+
+/** True if an agent may report the kind as the refusal of a forward's target. */
+export const isRefusal = (kind: string): kind is (typeof REFUSALS)[number] => REFUSALS.some((each) => each === kind);
+
+/** True if gRPC has a code of this name. */
+export const isCodeName = (kind: string): kind is CodeName => Object.hasOwn(CODES, kind);
+
+/** True for errors that another connection may not have. A guest that is quiesced for a snapshot is "unavailable" for a while. */
+export const isPassing = (error: unknown): error is RpcError =>
+  error instanceof RpcError && (error.kind === "cut" || error.kind === "unavailable");

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { CodeName } from "../../proto/codes.ts";
-import { RpcError } from "../client/rpc-error.ts";
+import { type ErrorKind, RpcError } from "../client/rpc-error.ts";
 import { CaseFailure, isUnsupported } from "./outcome.ts";
 
 /** Fails the case unless both values are deeply equal. `what` names the value. */
@@ -23,7 +22,7 @@ export function holds(condition: boolean, what: string, actual?: unknown): asser
 /** The answer that a refused call must have. */
 export interface Refusal {
   /** Allowed codes; by default any. */
-  readonly codes?: readonly CodeName[];
+  readonly codes?: readonly ErrorKind[];
   readonly text?: RegExp;
 }
 

@@ -1,4 +1,4 @@
-import { AttachError } from "../client/streams/attach-error.ts";
+import { RpcError } from "../client/rpc-error.ts";
 import { attach, type OutputName, type Position } from "../client/streams/attachment.ts";
 import { OperationError } from "../operation-error.ts";
 import { type LogLines, LogPast } from "./log-past.ts";
@@ -71,7 +71,7 @@ export async function readContainerLog(
     attachment.close();
     attachment.exit.catch(() => undefined);
     if (signal.aborted || leave.signal.aborted) return;
-    if (!isAttached && error instanceof AttachError && error.kind === "failed-precondition") throw noLog(container);
+    if (!isAttached && error instanceof RpcError && error.kind === "failed-precondition") throw noLog(container);
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { RpcError } from "../client/rpc-error.ts";
+import { isPassing, RpcError } from "../client/rpc-error.ts";
 import { OperationError, oneLine } from "../operation-error.ts";
 import type { StateStore } from "../state/state-store.ts";
 
@@ -29,7 +29,7 @@ export function guestDiedError(reason: unknown, name: string): OperationError {
  * The connection breaks shortly before the death is recorded; other errors can occur while the guest powers off.
  */
 export async function explainLostCall(store: StateStore, name: string, error: Error): Promise<Error> {
-  const limit = error instanceof RpcError && error.kind !== "unavailable" ? 0 : NOTE_MS;
+  const limit = error instanceof RpcError && !isPassing(error) ? 0 : NOTE_MS;
   for (let waited = 0; waited <= limit; waited += POLL_MS) {
     const end = findGuestEnd(store, name, error);
     if (end !== undefined) return end;

@@ -1,5 +1,5 @@
 import type { dial } from "../client/dial.ts";
-import { AttachError } from "../client/streams/attach-error.ts";
+import { RpcError } from "../client/rpc-error.ts";
 import { streamsAddress } from "../client/streams/streams-address.ts";
 import { dialTarget, type Target } from "./guest-target.ts";
 
@@ -23,7 +23,7 @@ export async function byStreamsOrCalls<T>(streams: () => Promise<T>, calls: () =
   try {
     return await streams();
   } catch (error) {
-    if (error instanceof AttachError && error.kind === "unreachable") return calls();
+    if (error instanceof RpcError && error.kind === "unreachable") return calls();
     throw error;
   }
 }

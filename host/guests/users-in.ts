@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { ArchiveError } from "../../lib/archive/archive-error.ts";
 import { tarEntries } from "../../lib/archive/tar-entries.ts";
 import { removeTree } from "../../lib/remove-tree.ts";
-import { AttachError } from "../client/streams/attach-error.ts";
+import { RpcError } from "../client/rpc-error.ts";
 import { copyOutAsTar } from "../client/streams/copy-out.ts";
 import { makeTemporaryFolder } from "../private-folder.ts";
 import type { ContainerTarget } from "./guest-target.ts";
@@ -60,7 +60,7 @@ async function readFile(target: ContainerTarget, path: string): Promise<Buffer |
   } catch (error) {
     const isNoFile = error instanceof TooLong || error instanceof ArchiveError;
     // The agent refuses to copy a pipe, socket or device as an argument.
-    const isRefused = error instanceof AttachError && ["not-found", "invalid-argument"].includes(error.kind);
+    const isRefused = error instanceof RpcError && ["not-found", "invalid-argument"].includes(error.kind);
     if (isNoFile || isRefused) return undefined;
     throw error;
   }

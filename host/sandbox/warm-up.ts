@@ -1,5 +1,5 @@
 import type { AgentClient } from "../client/agent-client.ts";
-import { AttachError } from "../client/streams/attach-error.ts";
+import { RpcError } from "../client/rpc-error.ts";
 import { attach } from "../client/streams/attachment.ts";
 import { streamsAddress } from "../client/streams/streams-address.ts";
 import { imageSpec, processSpec, type RunOptions } from "../image/image-config.ts";
@@ -58,6 +58,6 @@ async function runAttached(address: string, container: string, terminal: RunOpti
     attachment.signal(SIGKILL);
     await attachment.exit;
   } catch (error) {
-    if (!(error instanceof AttachError && error.kind === "unreachable")) throw error;
+    if (!(error instanceof RpcError && error.kind === "unreachable")) throw error;
   }
 }

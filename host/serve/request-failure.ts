@@ -1,6 +1,4 @@
 import { RpcError } from "../client/rpc-error.ts";
-import { AttachError } from "../client/streams/attach-error.ts";
-import { ForwardError } from "../client/streams/forward-error.ts";
 import { SandboxError } from "../sdk/error/sandbox-error.ts";
 
 /** A request that fails, with the status of its answer. The message is one line. */
@@ -33,7 +31,7 @@ const SERVER_ERROR = 500;
 /** Returns the status for an error. */
 export function statusOf(error: unknown): number {
   if (error instanceof RequestFailure) return error.status;
-  if (error instanceof RpcError || error instanceof AttachError || error instanceof ForwardError) {
+  if (error instanceof RpcError) {
     return STATUSES[error.kind] ?? SERVER_ERROR;
   }
   return error instanceof SandboxError ? (STATUSES[error.code] ?? SERVER_ERROR) : SERVER_ERROR;

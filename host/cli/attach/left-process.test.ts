@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 import { RpcError } from "../../client/rpc-error.ts";
-import { AttachError } from "../../client/streams/attach-error.ts";
 import { Leave, LeftProcess, leftProcess } from "./left-process.ts";
 import { resumeLine } from "./resume-line.ts";
 
@@ -14,12 +13,12 @@ const at = (stdout: number, stderr = 0) => ({ position: { epoch: new Uint8Array(
 
 test.each([
   [
-    new AttachError("cut", "long", { cause: new Error("refused") }),
+    new RpcError("cut", "long", { cause: new Error("refused") }),
     "cut",
     "cut at byte 5: refused; continue with: guestctl exec --resume x-1 --from 5",
   ],
   [
-    new AttachError("taken-over", "taken"),
+    new RpcError("taken-over", "taken"),
     "taken-over",
     "cut at byte 5: taken; continue with: guestctl exec --resume x-1 --from 5 --takeover",
   ],
@@ -28,7 +27,7 @@ test.each([
     "detached",
     "detached at byte 5: by its keys; continue with: guestctl exec --resume x-1 --from 5",
   ],
-  [new AttachError("not-found", "removed"), "gone", "cut at byte 5: removed"],
+  [new RpcError("not-found", "removed"), "gone", "cut at byte 5: removed"],
 ])("an attachment that ends by %s is 125, with its byte", (error, kind, message) => {
   const left = leftProcess(error, at(5), place);
   expect(left).toBeInstanceOf(LeftProcess);
@@ -44,7 +43,7 @@ test("names both positions if there was output on stderr, and no command if the 
 });
 
 test("a refusal before the attachment is the agent's error, and other errors stay what they are", () => {
-  const refused = leftProcess(new AttachError("permission-denied", "denied"), { position: undefined }, place);
+  const refused = leftProcess(new RpcError("permission-denied", "denied"), { position: undefined }, place);
   expect(refused).toBeInstanceOf(RpcError);
   expect(refused).toMatchObject({ kind: "permission-denied", message: "denied" });
   const death = new Error("QEMU ended");

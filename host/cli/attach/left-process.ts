@@ -1,6 +1,4 @@
-import { CODES, type CodeName } from "../../../proto/codes.ts";
-import { answeredError } from "../../client/rpc-error.ts";
-import { AttachError, type AttachErrorKind } from "../../client/streams/attach-error.ts";
+import { isCodeName, RpcError } from "../../client/rpc-error.ts";
 import type { Attachment, Position } from "../../client/streams/attachment.ts";
 import { CliError } from "../cli-error.ts";
 
@@ -37,11 +35,10 @@ export interface LeftPlace {
 /** Returns the error to throw for an attachment that ended without the end of its process. */
 export function leftProcess(error: unknown, attachment: Pick<Attachment, "position">, place: LeftPlace): unknown {
   const { position } = attachment;
-  if (error instanceof AttachError && isCode(error.kind) && position === undefined) {
-    const advice = error.message.replace("set takeover to replace it", "--takeover replaces it");
-    return answeredError(CODES[error.kind], advice);
+  if (error instanceof RpcError && isCodeName(error.kind) && position === undefined) {
+    return new RpcError(error.kind, error.message.replace("set takeover to replace it", "--takeover replaces it"));
   }
-  if (!(error instanceof AttachError || error instanceof Leave)) return error;
+  if (!(error instanceof RpcError || error instanceof Leave)) return error;
   const kind = kindOf(error);
   const { stdout, stderr } = position ?? { stdout: 0, stderr: 0 };
   const at = `${kind === "detached" ? kind : "cut"} at byte ${stdout}${stderr === 0 ? "" : ` of stdout, ${stderr} of stderr`}`;
@@ -51,11 +48,7 @@ export function leftProcess(error: unknown, attachment: Pick<Attachment, "positi
   return new LeftProcess(kind, `${place.name}: ${at}: ${reason}${advice}`, { cause: error });
 }
 
-function kindOf({ kind }: AttachError | Leave): LeaveKind {
+function kindOf({ kind }: RpcError | Leave): LeaveKind {
   if (kind === "detached" || kind === "taken-over") return kind;
   return kind === "not-found" ? "gone" : "cut";
-}
-
-function isCode(kind: AttachErrorKind): kind is CodeName {
-  return Object.hasOwn(CODES, kind);
 }

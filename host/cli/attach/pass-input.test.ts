@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { AttachError } from "../../client/streams/attach-error.ts";
+import { RpcError } from "../../client/rpc-error.ts";
 import { type InputOptions, passInput } from "./pass-input.ts";
 
 /** Passes a stream on to a process that writes nothing until `take`. */
@@ -35,7 +35,7 @@ function start(options: Partial<InputOptions> = {}) {
     await turn();
   };
   const refuse = async () => {
-    for (const { reject } of waiting.splice(0)) reject(new AttachError("gap", "closed"));
+    for (const { reject } of waiting.splice(0)) reject(new RpcError("gap", "closed"));
     await turn();
   };
   return { stdin, input, state, type, take, refuse };

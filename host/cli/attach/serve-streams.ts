@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import type { Writable } from "node:stream";
-import { AttachError } from "../../client/streams/attach-error.ts";
+import { RpcError } from "../../client/rpc-error.ts";
 import { type Attached, type AttachRequest, attach } from "../../client/streams/attachment.ts";
 import type { StreamsPlace } from "../../guests/streams-place.ts";
 import { truncate, visibleLine } from "../../visible.ts";
@@ -36,7 +36,7 @@ export interface ServeOptions extends LeftPlace {
  * Connects a process to our stdio over guestd.v1.Streams until it ends, whatever happens to the connection or the agent
  * meanwhile, and returns its exit code. Signals go to the process; the fourth leaves it, as the detach keys and the loss of
  * our terminal do. If the reader of our stdout is gone, the process is killed, as SIGPIPE would. Throws LeftProcess if it
- * may still be running, RpcError if the agent refuses, AttachError of kind "unreachable" if nothing listens at the address.
+ * may still be running, RpcError if the agent refuses, with kind "unreachable" if nothing listens at the address.
  */
 export async function serveStreams(
   place: StreamsPlace,
@@ -125,7 +125,7 @@ export async function serveStreams(
     if (stdin === "end") attachment.end();
     return (await attachment.exit).code;
   } catch (error) {
-    if (error instanceof AttachError && error.kind === "unreachable") throw error;
+    if (error instanceof RpcError && error.kind === "unreachable") throw error;
     watch[Symbol.dispose]();
     // The cursor may be behind a prompt.
     if (isTerminal && process.stderr.isTTY) process.stderr.write("\n");

@@ -1,4 +1,4 @@
-import { AttachError } from "../../client/streams/attach-error.ts";
+import { RpcError } from "../../client/rpc-error.ts";
 import { type AttachRequest, attach } from "../../client/streams/attachment.ts";
 import type { StreamsPlace } from "../../guests/streams-place.ts";
 import { leftProcess } from "./left-process.ts";
@@ -10,7 +10,7 @@ export interface DetachedStart extends Required<Pick<AttachRequest, "container" 
 
 /**
  * Starts an exec that never waits for a client: the agent keeps the last part of its output. Throws RpcError if the agent
- * refuses, AttachError of kind "unreachable" if nothing listens at the address.
+ * refuses, with kind "unreachable" if nothing listens at the address.
  */
 export async function startDetached(place: StreamsPlace, { name, ...request }: DetachedStart): Promise<void> {
   // An observer takes no output from the client that attaches later.
@@ -22,7 +22,7 @@ export async function startDetached(place: StreamsPlace, { name, ...request }: D
   try {
     await attachment.attached;
   } catch (error) {
-    if (error instanceof AttachError && error.kind === "unreachable") throw error;
+    if (error instanceof RpcError && error.kind === "unreachable") throw error;
     throw leftProcess(error, attachment, { name });
   }
   attachment.close();

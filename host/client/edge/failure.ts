@@ -1,13 +1,9 @@
-import { CODES, type CodeName } from "../../../proto/codes.ts";
 import { truncate } from "../../visible.ts";
+import { isCodeName, RpcError } from "../rpc-error.ts";
 import { answers } from "./stream-messages.ts";
 
 /** Returns the error that a frame of an agent reports, as one line for a terminal. */
-export function failureIn(payload: Uint8Array): { readonly kind: CodeName; readonly message: string } {
+export function failureIn(payload: Uint8Array): RpcError {
   const { kind, message } = answers.failure.decode(payload);
-  return { kind: isCodeName(kind) ? kind : "unknown", message: truncate(message) };
-}
-
-function isCodeName(kind: string): kind is CodeName {
-  return Object.hasOwn(CODES, kind);
+  return new RpcError(isCodeName(kind) ? kind : "unknown", truncate(message));
 }

@@ -8,7 +8,6 @@ import {
 } from "../../../proto/stream-frame.ts";
 import { dial } from "../dial.ts";
 import { failureIn } from "../edge/failure.ts";
-import { RpcError } from "../rpc-error.ts";
 import { KeepAlive } from "./keep-alive.ts";
 
 export interface AgentFramesOptions {
@@ -37,7 +36,7 @@ export async function* agentFrames(
     for await (const chunk of socket as Duplex & AsyncIterable<Buffer>) {
       alive.answered();
       for (const frame of parser.push(chunk)) {
-        if (frame.type === "error") throw errorIn(frame);
+        if (frame.type === "error") throw failureIn(frame.payload);
         yield frame;
       }
     }
@@ -45,9 +44,4 @@ export async function* agentFrames(
     signal?.removeEventListener("abort", abort);
     socket.destroy();
   }
-}
-
-function errorIn({ payload }: StreamFrame): RpcError {
-  const { kind, message } = failureIn(payload);
-  return new RpcError(kind, message);
 }

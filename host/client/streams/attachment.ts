@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc, guestd } from "../../../proto/gen/messages.js";
 import type { DialOptions, dial } from "../dial.ts";
+import { RpcError } from "../rpc-error.ts";
 import { currentTraceparent } from "../trace-context.ts";
-import { AttachError } from "./attach-error.ts";
 import { InputQueue } from "./input-queue.ts";
 import { Session } from "./session.ts";
 
@@ -115,7 +115,7 @@ export interface AttachmentState {
  * reached. `exit` resolves only once the agent has said how the process ended.
  */
 export class Attachment {
-  /** Rejects with AttachError, or the caller's own error. */
+  /** Rejects with RpcError, or the caller's own error. */
   readonly exit: Promise<ProcessEnd>;
   /** Resolves once the process is found or started; rejects like `exit`. */
   readonly attached: Promise<Attached>;
@@ -140,9 +140,7 @@ export class Attachment {
       },
     };
     if (request.observe) {
-      this.#state.input.refuse(
-        () => new AttachError("failed-precondition", `${this.#name}: an observer sends no input`),
-      );
+      this.#state.input.refuse(() => new RpcError("failed-precondition", `${this.#name}: an observer sends no input`));
     }
     const { signal } = options;
     const stop = () => this.#closing.abort(signal?.reason);
@@ -153,12 +151,10 @@ export class Attachment {
     this.attached.catch(() => undefined);
     this.exit.then(
       () =>
-        this.#state.input.refuse(
-          () => new AttachError("gap", `${this.#name}: the process ended before it got all input`),
-        ),
+        this.#state.input.refuse(() => new RpcError("gap", `${this.#name}: the process ended before it got all input`)),
       (error: Error) => {
         this.#state.attached.reject(error);
-        this.#state.input.refuse(() => asAttachError(error));
+        this.#state.input.refuse(() => asRpcError(error));
       },
     );
   }
@@ -195,7 +191,7 @@ export class Attachment {
 
   /** Detaches; the process continues, and waits while its output isn't taken. `exit` rejects. */
   close(): void {
-    this.#closing.abort(new AttachError("canceled", `${this.#name}: detached`));
+    this.#closing.abort(new RpcError("canceled", `${this.#name}: detached`));
   }
 
   /** Drops the connection at once, as a failing network would. The next one follows unless the client is leaving. */
@@ -234,7 +230,7 @@ export class Attachment {
         await sleep(FIRST_PAUSE_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
         continue;
       }
-      if (result.isUnreachable && !hasConnected) throw new AttachError("unreachable", `${this.#name}: ${result.lost}`);
+      if (result.isUnreachable && !hasConnected) throw new RpcError("unreachable", `${this.#name}: ${result.lost}`);
       hasConnected = true;
       if (session.isAttached) [pause, lastHello] = [FIRST_PAUSE_MS, performance.now()];
       if (performance.now() - lastHello > giveUpMs) throw this.#cut(result.lost);
@@ -247,24 +243,24 @@ export class Attachment {
   /** True for what the agent says to a client while another one is attached. */
   #mayAttachLater(error: Error): boolean {
     const { observe } = this.#state.request;
-    return !observe && error instanceof AttachError && error.kind === "failed-precondition";
+    return !observe && error instanceof RpcError && error.kind === "failed-precondition";
   }
 
-  #cut(reason: string): AttachError {
+  #cut(reason: string): RpcError {
     const { stdout = 0, stderr = 0 } = this.#state.position;
     const where = `cut at byte ${stdout} of stdout${stderr === 0 ? "" : `, ${stderr} of stderr`}`;
     const line = `${this.#name}: ${where}: ${reason}; the process may still be running`;
-    return new AttachError("cut", line, { cause: new Error(reason) });
+    return new RpcError("cut", line, { cause: new Error(reason) });
   }
 }
 
 /** True for the refusal of a start that is sent again while the guest is quiesced for a snapshot. */
 function isUnavailable(error: Error): boolean {
-  return error instanceof AttachError && error.kind === "unavailable";
+  return error instanceof RpcError && error.kind === "unavailable";
 }
 
-function asAttachError(error: Error): AttachError {
-  return error instanceof AttachError ? error : new AttachError("canceled", error.message, { cause: error });
+function asRpcError(error: Error): RpcError {
+  return error instanceof RpcError ? error : new RpcError("canceled", error.message, { cause: error });
 }
 
 /** Attaches to a process at the address of guestd.v1.Streams (see `dial`), and starts it if the request says so. */

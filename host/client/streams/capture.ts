@@ -172,10 +172,8 @@ function take(
       if (packets !== state.packets) throw wrong(`${state.packets} of ${packets} packets`);
       return { type: "end", dropped, reason: truncate(reason) };
     }
-    case "error": {
-      const { kind, message } = failureIn(payload);
-      throw new RpcError(kind, message);
-    }
+    case "error":
+      throw failureIn(payload);
     default:
       return undefined;
   }

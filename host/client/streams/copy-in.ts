@@ -4,7 +4,7 @@ import { bytesOf } from "../../../lib/archive/member.ts";
 import { inPieces, SendWindow } from "../../../lib/archive/send-window.ts";
 import { TreeSource } from "../../../lib/archive/tree-source.ts";
 import type { guestd } from "../../../proto/gen/messages.js";
-import { AttachError } from "./attach-error.ts";
+import { RpcError } from "../rpc-error.ts";
 import { CopyLink, LostLink, notesOf } from "./copy-link.ts";
 import { type CopyOptions, type CopyPlace, type CopyReport, hasContentsMark, requestedPath } from "./copy-options.ts";
 import { CopyProgress } from "./copy-progress.ts";
@@ -12,7 +12,7 @@ import { hostTree, openSource } from "./host-tree.ts";
 import { SentMembers } from "./sent-members.ts";
 
 /**
- * Copies into a container, by docker's rules for the destination. Continues over disconnections. Throws AttachError, or
+ * Copies into a container, by docker's rules for the destination. Continues over disconnections. Throws RpcError, or
  * ArchiveError of this side.
  */
 export async function copyIn(
@@ -54,7 +54,7 @@ export async function copyIn(
 
 /**
  * Extracts a tar archive into a directory of a container. It can't be read twice, so a disconnection ends the copy. Throws
- * AttachError, or ArchiveError for a damaged archive.
+ * RpcError, or ArchiveError for a damaged archive.
  */
 export async function copyTarIn(
   address: string,
@@ -73,7 +73,7 @@ export async function copyTarIn(
     signal.throwIfAborted();
     if (error instanceof LostLink && !error.isUnreachable)
       throw progress.cut(`${error.message}; an archive can't be read twice`);
-    throw error instanceof LostLink ? new AttachError("unavailable", `copy: ${error.message}`) : error;
+    throw error instanceof LostLink ? new RpcError("unavailable", `copy: ${error.message}`) : error;
   }
 }
 
@@ -104,7 +104,7 @@ async function send(
       if (frame.type === "copyEnd") return notesOf(frame);
       const before = window.acknowledged;
       if (frame.type !== "copyAck" || !window.acknowledge(frame.offset)) {
-        throw new AttachError("internal", `copy: the agent sent ${frame.type} at ${frame.offset}`);
+        throw new RpcError("internal", `copy: the agent sent ${frame.type} at ${frame.offset}`);
       }
       onTaken(frame.offset, frame.offset - before);
     }

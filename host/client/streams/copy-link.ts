@@ -12,7 +12,6 @@ import {
 import { dial } from "../dial.ts";
 import { failureIn } from "../edge/failure.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
-import { AttachError } from "./attach-error.ts";
 import { KeepAlive } from "./keep-alive.ts";
 import { writeBounded } from "./write-bounded.ts";
 
@@ -56,7 +55,7 @@ export class CopyLink implements Disposable {
     this.#forget = () => signal.removeEventListener("abort", destroy);
   }
 
-  /** Connects and begins the copy. Rejects with LostLink, or with the agent's refusal as AttachError. */
+  /** Connects and begins the copy. Rejects with LostLink, or with the agent's refusal as RpcError. */
   static async open(
     address: string,
     request: Init<guestd.v1.Copy>,
@@ -92,7 +91,7 @@ export class CopyLink implements Disposable {
     return this.#closed.signal;
   }
 
-  /** Yields the agent's frames up to its copyEnd. Throws LostLink, or the agent's error as AttachError. */
+  /** Yields the agent's frames up to its copyEnd. Throws LostLink, or the agent's error as RpcError. */
   async *frames(): AsyncGenerator<StreamFrame> {
     for (;;) {
       const { done, value } = await this.#frames.next();
@@ -139,10 +138,7 @@ async function* framesOf(socket: Duplex, onFrame: () => void): AsyncGenerator<St
     onFrame();
     for (const frame of parser.push(value)) {
       if (frame.type !== "error") yield frame;
-      else {
-        const { kind, message } = failureIn(frame.payload);
-        throw new AttachError(kind, message);
-      }
+      else throw failureIn(frame.payload);
     }
   }
 }

@@ -6,7 +6,7 @@ import { TarWriter } from "../../../lib/archive/tar-writer.ts";
 import { TreeSink } from "../../../lib/archive/tree-sink.ts";
 import { isRoot } from "../../../lib/is-root.ts";
 import type { guestd } from "../../../proto/gen/messages.js";
-import { AttachError } from "./attach-error.ts";
+import { RpcError } from "../rpc-error.ts";
 import { CopyLink, notesOf } from "./copy-link.ts";
 import {
   type CopyOptions,
@@ -36,7 +36,7 @@ interface ReceiverEvents {
 
 /**
  * Copies out of a container to the host, by docker's rules for the destination. Continues over disconnections. Extracts
- * with care: the guest is not trusted, and has no say in the name of what is written. Throws AttachError, or ArchiveError
+ * with care: the guest is not trusted, and has no say in the name of what is written. Throws RpcError, or ArchiveError
  * of this side.
  */
 export async function copyOut(
@@ -67,7 +67,7 @@ export async function copyOut(
 
 /**
  * Copies out of a container as a tar archive, whose bytes `write` takes, over disconnections too. `isBare` leaves the source's
- * own name out of the members'. Throws AttachError.
+ * own name out of the members'. Throws RpcError.
  */
 export function copyOutAsTar(
   address: string,
@@ -138,7 +138,7 @@ async function* received(link: CopyLink, onEnd: (notes: readonly string[]) => vo
   for await (const frame of link.frames()) {
     if (frame.offset !== link.received || (frame.type !== "copyData" && frame.type !== "copyEnd")) {
       const line = `copy: the agent sent ${frame.type} at ${frame.offset}, not at ${link.received}`;
-      throw new AttachError("internal", line);
+      throw new RpcError("internal", line);
     }
     if (frame.type === "copyEnd") onEnd(notesOf(frame));
     else {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { AttachError } from "./attach-error.ts";
+import { RpcError } from "../rpc-error.ts";
 import { LostLink } from "./copy-link.ts";
 import type { CopyOptions } from "./copy-options.ts";
 
@@ -39,7 +39,7 @@ export class CopyProgress {
 
   /**
    * Calls `session` until one isn't cut off. A refusal of a later connection counts as a cut: while a guest is quiesced for
-   * a snapshot, it is "unavailable". Rejects with the other errors of `session`, or with AttachError "cut".
+   * a snapshot, it is "unavailable". Rejects with the other errors of `session`, or with RpcError "cut".
    */
   async untilDone<T>(session: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { giveUpMs = GIVE_UP_MS, onDisconnect, signal = new AbortController().signal } = this.#options;
@@ -51,10 +51,10 @@ export class CopyProgress {
         return await session(signal);
       } catch (error) {
         signal.throwIfAborted();
-        const isRefusedLater = error instanceof AttachError && error.kind === "unavailable" && this.#isContinuing;
+        const isRefusedLater = error instanceof RpcError && error.kind === "unavailable" && this.#isContinuing;
         if (!(error instanceof LostLink || isRefusedLater)) throw error;
         if (error instanceof LostLink && error.isUnreachable && !this.#wasConnected)
-          throw new AttachError("unavailable", `copy: ${error.message}`);
+          throw new RpcError("unavailable", `copy: ${error.message}`);
         if (this.#isConnected) [pause, lastConnected] = [FIRST_PAUSE_MS, performance.now()];
         if (performance.now() - lastConnected > giveUpMs) throw this.cut(error.message);
         onDisconnect?.(error.message);
@@ -69,8 +69,8 @@ export class CopyProgress {
     return this.#wasConnected && !this.#isConnected;
   }
 
-  cut(reason: string): AttachError {
+  cut(reason: string): RpcError {
     const line = `copy: cut after ${this.#bytes} bytes and ${this.members} members: ${reason}; copy again`;
-    return new AttachError("cut", line);
+    return new RpcError("cut", line);
   }
 }

@@ -43,7 +43,7 @@ export class DatagramFlow {
   }
 }
 
-/** Opens a flow of datagrams to a UDP port. Rejects with ForwardError. */
+/** Opens a flow of datagrams to a UDP port. Rejects with RpcError. */
 export async function openDatagramFlow(
   address: string,
   target: ForwardTarget,

@@ -10,7 +10,7 @@ export interface PortChange extends ListeningPort {
 
 /**
  * Yields the ports on which processes of a container or the guest listen, then each change. Asks the agent every `intervalMs`: a
- * port that is open for a shorter time may be missed. Throws ForwardError once the container has ended.
+ * port that is open for a shorter time may be missed. Throws RpcError once the container has ended.
  */
 export async function* followPorts(
   address: string,

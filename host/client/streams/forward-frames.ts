@@ -12,7 +12,7 @@ import { truncate } from "../../visible.ts";
 import { type DialOptions, dial } from "../dial.ts";
 import { failureIn } from "../edge/failure.ts";
 import { answers } from "../edge/stream-messages.ts";
-import { ForwardError, type ForwardErrorKind } from "./forward-error.ts";
+import { isRefusal, RpcError } from "../rpc-error.ts";
 
 /** Longest frame, with its header. */
 const MAX_FRAME = STREAM_HEADER_BYTES + MAX_PAYLOAD_BYTES;
@@ -24,7 +24,7 @@ export function sendFrame(socket: Duplex, type: FrameType, payload?: Uint8Array)
   socket.write(encodeStreamFrame(type, STREAM.process, 0, payload));
 }
 
-/** Connects and sends the first frame. A lost connection is a ForwardError of kind "cut". */
+/** Connects and sends the first frame. A lost connection is an RpcError of kind "cut". */
 export async function dialFrames(
   address: string,
   type: FrameType,
@@ -39,21 +39,20 @@ export async function dialFrames(
   return socket;
 }
 
-export const cut = (reason: string, cause?: unknown) => new ForwardError("cut", `forward: ${reason}`, { cause });
+export const cut = (reason: string, cause?: unknown) => new RpcError("cut", `forward: ${reason}`, { cause });
 
 /** Returns the error that a frame reports; undefined for other frames. */
-export function errorIn({ type, payload }: StreamFrame): ForwardError | undefined {
+export function errorIn({ type, payload }: StreamFrame): RpcError | undefined {
   if (type === "forwardRefused") {
     const { type: kind, message } = answers.forwardRefusal.decode(payload);
-    return new ForwardError(kind as ForwardErrorKind, truncate(message));
+    return new RpcError(isRefusal(kind) ? kind : "unknown", truncate(message));
   }
   if (type !== "error") return undefined;
-  const { kind, message } = failureIn(payload);
-  return new ForwardError(kind, message);
+  return failureIn(payload);
 }
 
 /**
- * Resolves with the agent's first frame, and leaves all bytes after it in the socket. Rejects with ForwardError, and destroys
+ * Resolves with the agent's first frame, and leaves all bytes after it in the socket. Rejects with RpcError, and destroys
  * the socket, if that frame is an error or doesn't come.
  */
 export function firstFrame(socket: Duplex, signal: AbortSignal): Promise<StreamFrame> {

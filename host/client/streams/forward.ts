@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { dial } from "../dial.ts";
 import { requests } from "../edge/stream-messages.ts";
-import { ForwardError } from "./forward-error.ts";
+import { RpcError } from "../rpc-error.ts";
 import { cut, dialFrames, type ForwardDialOptions, firstFrame, sendFrame } from "./forward-frames.ts";
 import { ForwardedStream } from "./forwarded-stream.ts";
 
@@ -45,7 +45,7 @@ export const requestOf = ({ container = "", host = "", port = 0, path = "" }: Fo
 });
 
 /**
- * Opens a forwarded connection at the address of guestd.v1.Streams (see `dial`). Rejects with ForwardError: the target's
+ * Opens a forwarded connection at the address of guestd.v1.Streams (see `dial`). Rejects with RpcError: the target's
  * refusal, at once; "cut" if the agent could not be reached in time.
  */
 export function openForward(address: string, target: ForwardTarget, options: ForwardOptions = {}): Promise<Duplex> {
@@ -95,9 +95,9 @@ export async function repeatCut<T>(options: ForwardOptions, attempt: (signal: Ab
       return await attempt(signal === undefined ? answered : AbortSignal.any([answered, signal]));
     } catch (error) {
       signal?.throwIfAborted();
-      const isCut = answered.aborted || (error instanceof ForwardError && ["cut", "unavailable"].includes(error.kind));
+      const isCut = answered.aborted || (error instanceof RpcError && ["cut", "unavailable"].includes(error.kind));
       if (!isCut) throw error;
-      if (performance.now() + pause > deadline) throw error instanceof ForwardError ? error : cut("no answer", error);
+      if (performance.now() + pause > deadline) throw error instanceof RpcError ? error : cut("no answer", error);
       await sleep(pause, undefined, signal === undefined ? {} : { signal });
     }
   }

@@ -9,7 +9,7 @@ type Done = (error?: Error | null) => void;
 
 /**
  * A forwarded connection as a stream whose sides end independently. Ends only where its source ended: each source announces how
- * many bytes it has sent, and a connection that breaks before is destroyed with a ForwardError.
+ * many bytes it has sent, and a connection that breaks before is destroyed with an RpcError.
  */
 export class ForwardedStream extends Duplex {
   readonly #upload: Duplex;

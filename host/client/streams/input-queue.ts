@@ -1,4 +1,4 @@
-import { AttachError } from "./attach-error.ts";
+import { RpcError } from "../rpc-error.ts";
 
 /** Most bytes that are sent and not acknowledged: the agent refuses more. */
 const WINDOW_BYTES = 65_536;
@@ -20,7 +20,7 @@ export class InputQueue {
   /** Bytes of the queue that were sent over this connection. */
   #sent = 0;
   #waiting: Waiting[] = [];
-  #refusal: (() => AttachError) | undefined;
+  #refusal: (() => RpcError) | undefined;
 
   /** Queues bytes; resolves once they are written to the process. */
   add(bytes: Uint8Array): Promise<void> {
@@ -55,7 +55,7 @@ export class InputQueue {
   acknowledge(offset: number): void {
     const base = this.#base ?? 0;
     if (offset < base || offset > this.end) {
-      throw new AttachError("internal", `input: byte ${offset} is acknowledged, not one from ${base} to ${this.end}`);
+      throw new RpcError("internal", `input: byte ${offset} is acknowledged, not one from ${base} to ${this.end}`);
     }
     this.#bytes = this.#bytes.subarray(offset - base);
     this.#sent = Math.max(this.#sent - (offset - base), 0);
@@ -74,7 +74,7 @@ export class InputQueue {
   }
 
   /** Rejects all input that isn't written, now and later, with what `error` returns: errors are slow to create. */
-  refuse(error: () => AttachError): void {
+  refuse(error: () => RpcError): void {
     this.#refusal ??= error;
     this.#bytes = Buffer.alloc(0);
     this.#sent = 0;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { answers, requests } from "../edge/stream-messages.ts";
+import { RpcError } from "../rpc-error.ts";
 import { type ForwardOptions, OPEN_MS, repeatCut } from "./forward.ts";
-import { ForwardError } from "./forward-error.ts";
 import { dialFrames, firstFrame } from "./forward-frames.ts";
 
 const FIRST_PAUSE_MS = 20;
@@ -30,7 +30,7 @@ export function listPorts(
   });
 }
 
-/** Resolves once a process listens on a TCP port. Rejects with ForwardError "timeout" after `timeoutMs`, by default a minute. */
+/** Resolves once a process listens on a TCP port. Rejects with RpcError "timeout" after `timeoutMs`, by default a minute. */
 export async function waitForPort(
   address: string,
   { container = "", port }: { readonly container?: string; readonly port: number },
@@ -45,7 +45,7 @@ export async function waitForPort(
     if (found !== undefined) return found;
     if (performance.now() + pause > deadline) {
       const where = container === "" ? "the guest" : `container ${container}`;
-      throw new ForwardError("timeout", `wait for port ${port} of ${where}: nothing listens after ${timeoutMs} ms`);
+      throw new RpcError("timeout", `wait for port ${port} of ${where}: nothing listens after ${timeoutMs} ms`);
     }
     await sleep(pause, undefined, signal === undefined ? {} : { signal });
   }

@@ -3,8 +3,8 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { encodeStreamFrame, STREAM, type StreamFrame, StreamFrameParser } from "../../../proto/stream-frame.ts";
 import { requests } from "../edge/stream-messages.ts";
+import { RpcError } from "../rpc-error.ts";
 import { type ForwardOptions, type ForwardTarget, openStream, requestOf } from "./forward.ts";
-import { ForwardError } from "./forward-error.ts";
 import { cut, dialFrames, errorIn } from "./forward-frames.ts";
 import { KeepAlive } from "./keep-alive.ts";
 
@@ -30,7 +30,7 @@ export interface ReverseOptions extends ForwardOptions {
 export class ReverseForward {
   /** Resolves with the port once the container can connect; 0 for a unix socket. Rejects with the agent's refusal, or once closed. */
   readonly listening: Promise<number>;
-  /** Resolves when `close` was called; rejects with ForwardError when the agent refuses the listener later. */
+  /** Resolves when `close` was called; rejects with RpcError when the agent refuses the listener later. */
   readonly closed: Promise<void>;
   readonly #address: string;
   readonly #request: Uint8Array;
@@ -72,7 +72,7 @@ export class ReverseForward {
         if (signal.aborted) return;
         // A guest that is quiesced for a snapshot is "unavailable" to a client that comes back.
         const passing = wasListening ? ["cut", "unavailable"] : ["cut"];
-        if (!(error instanceof ForwardError && passing.includes(error.kind))) throw error;
+        if (!(error instanceof RpcError && passing.includes(error.kind))) throw error;
         this.#options.onDisconnect?.(error.message);
         await sleep(pause, undefined, { signal }).catch(() => undefined);
       }
@@ -136,7 +136,7 @@ export class ReverseForward {
     if (this.#isRefusing) return;
     this.#isRefusing = true;
     const line = `forward: ${MAX_OPEN} connections of this listener are open; further ones are refused until one ends`;
-    this.#options.onError?.(new ForwardError("resource-exhausted", line));
+    this.#options.onError?.(new RpcError("resource-exhausted", line));
   }
 }
 

@@ -4,7 +4,7 @@ import { encodeStreamFrame, STREAM, type StreamFrame } from "../../../proto/stre
 import { failureIn } from "../edge/failure.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
 import { STREAM_MODES } from "../edge/values.ts";
-import { AttachError } from "./attach-error.ts";
+import { RpcError } from "../rpc-error.ts";
 import type { AttachmentState, OutputName, ProcessEnd } from "./attachment.ts";
 import { dialStreams } from "./dial-streams.ts";
 import { KeepAlive } from "./keep-alive.ts";
@@ -186,7 +186,7 @@ export class Session {
       case "stdinUnsure": {
         const { to, reason } = answers.gap.decode(payload);
         const line = `input from ${offset} to ${to} may or may not have been written: ${reason}`;
-        this.#state.input.refuse(() => new AttachError("gap", line));
+        this.#state.input.refuse(() => new RpcError("gap", line));
         break;
       }
       case "exit":
@@ -195,12 +195,10 @@ export class Session {
       case "ping":
         this.#send("pong", STREAM.process, offset);
         break;
-      case "error": {
-        const { kind, message } = failureIn(payload);
-        throw new AttachError(kind, message);
-      }
+      case "error":
+        throw failureIn(payload);
       case "takenOver":
-        throw new AttachError("taken-over", "attach: another client has taken over");
+        throw new RpcError("taken-over", "attach: another client has taken over");
     }
     return undefined;
   }
@@ -248,15 +246,14 @@ export class Session {
   #gap(stream: number, name: OutputName, from: number, { to, reason }: guestd.v1.Gap): undefined | Promise<undefined> {
     const { position, options, input } = this.#state;
     if (stream === STREAM.stdin) {
-      input.refuse(() => new AttachError("gap", reason));
+      input.refuse(() => new RpcError("gap", reason));
       return undefined;
     }
     this.#check(name, from);
     if (options.onGap === undefined) {
-      throw new AttachError("data-loss", `attach: bytes ${from} to ${to} of ${name} are gone: ${reason}`);
+      throw new RpcError("data-loss", `attach: bytes ${from} to ${to} of ${name} are gone: ${reason}`);
     }
-    if (to <= from)
-      throw new AttachError("internal", `attach: the agent reports a gap from ${from} to ${to} of ${name}`);
+    if (to <= from) throw new RpcError("internal", `attach: the agent reports a gap from ${from} to ${to} of ${name}`);
     position[name] = to;
     const done = options.onGap(name, from, to, reason);
     return done instanceof Promise ? done.then(() => undefined) : undefined;
@@ -266,13 +263,13 @@ export class Session {
   #check(name: OutputName, offset: number): void {
     const expected = this.#state.position[name] ?? 0;
     if (this.#hello !== undefined && offset === expected) return;
-    throw new AttachError("internal", `attach: the agent continues ${name} at ${offset}, not at ${expected}`);
+    throw new RpcError("internal", `attach: the agent continues ${name} at ${offset}, not at ${expected}`);
   }
 
   #exit({ code, signal, stdout, stderr }: guestd.v1.Exit): void {
     this.#check("stdout", stdout);
     this.#check("stderr", stderr);
-    if (code > MAX_CODE) throw new AttachError("internal", `attach: the agent reports ${code} as the exit code`);
+    if (code > MAX_CODE) throw new RpcError("internal", `attach: the agent reports ${code} as the exit code`);
     this.#end = { code, signal, stdout, stderr };
   }
 

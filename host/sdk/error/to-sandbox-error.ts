@@ -3,8 +3,6 @@ import { RegistryError } from "../../../image/registry/registry-error.ts";
 import { ArchiveError } from "../../../lib/archive/archive-error.ts";
 import { FolderError } from "../../../lib/safe-place.ts";
 import { RpcError } from "../../client/rpc-error.ts";
-import { AttachError } from "../../client/streams/attach-error.ts";
-import { ForwardError } from "../../client/streams/forward-error.ts";
 import { ToolError } from "../../container-files/tool-error.ts";
 import { setupCommand } from "../../machine/guestctl-command.ts";
 import { MachineError } from "../../machine/machine-error.ts";
@@ -92,7 +90,6 @@ function codeOf(error: unknown): SandboxErrorCode {
   const line = oneLine(error);
   const byText = TEXTS.find(([text]) => text.test(line))?.[1];
   if (error instanceof RpcError) return rpcCode(error, byText);
-  if (error instanceof AttachError || error instanceof ForwardError) return kindCode(error.kind, byText);
   if (error instanceof ToolError) return CODES[error.kind] ?? byText ?? "internal";
   if (line.startsWith("dial ")) return "unreachable";
   const errno = errnoOf(error);

@@ -1,4 +1,4 @@
-import { AttachError } from "../../client/streams/attach-error.ts";
+import { RpcError } from "../../client/rpc-error.ts";
 import { OperationError, oneLine } from "../../operation-error.ts";
 import type { CheckedFields } from "../checked-fields.ts";
 import { containerOf } from "../find-target.ts";
@@ -148,7 +148,7 @@ class TerminalChannel implements Channel {
       else if (!this.#context.owners.claim(this.#name, this)) return "observer";
       return next;
     }
-    const isRefused = error instanceof AttachError && ["failed-precondition", "taken-over"].includes(error.kind);
+    const isRefused = error instanceof RpcError && ["failed-precondition", "taken-over"].includes(error.kind);
     if (this.#role === "observer" || !isRefused) throw error;
     this.#context.owners.release(this.#name, this);
     return "observer";

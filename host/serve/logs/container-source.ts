@@ -1,4 +1,4 @@
-import { AttachError } from "../../client/streams/attach-error.ts";
+import { RpcError } from "../../client/rpc-error.ts";
 import { attach, type OutputName, type Position } from "../../client/streams/attachment.ts";
 import type { ContainerTarget } from "../../guests/guest-target.ts";
 import { streamsPlace } from "../../guests/streams-place.ts";
@@ -12,7 +12,7 @@ const PIECE_BYTES = 16 * 1024;
 
 /**
  * Reads the log that the agent keeps of a container, from its last `tailBytes` on, until the container's end. The reading waits
- * for its taker; what the agent doesn't keep meanwhile is a gap. Rejects with OperationError or AttachError.
+ * for its taker; what the agent doesn't keep meanwhile is a gap. Rejects with OperationError or RpcError.
  */
 export async function readContainer(
   target: ContainerTarget,
@@ -72,7 +72,7 @@ export async function readContainer(
   } catch (error) {
     attachment.close();
     attachment.exit.catch(() => undefined);
-    throw error instanceof AttachError && error.kind === "failed-precondition" ? noLog(container) : error;
+    throw error instanceof RpcError && error.kind === "failed-precondition" ? noLog(container) : error;
   }
 }
 

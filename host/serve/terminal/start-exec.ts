@@ -1,5 +1,5 @@
 import { thisProcess } from "../../../lib/process-owner.ts";
-import { AttachError } from "../../client/streams/attach-error.ts";
+import { RpcError } from "../../client/rpc-error.ts";
 import { attach } from "../../client/streams/attachment.ts";
 import { execSpec } from "../../guests/exec-spec.ts";
 import type { ContainerTarget } from "../../guests/guest-target.ts";
@@ -14,7 +14,7 @@ const FIRST_SIZE = { rows: 24, columns: 80 };
 
 /**
  * Starts a command with a terminal, unless it was started under this id before. Its output is kept while no page is attached.
- * Rejects with AttachError.
+ * Rejects with RpcError.
  */
 export async function startExec(
   target: ContainerTarget,
@@ -37,7 +37,7 @@ export async function startExec(
     note(store, target, exec, command);
   } catch (error) {
     // It runs with a terminal of another program's choice.
-    if (!(error instanceof AttachError && error.kind === "already-exists")) throw error;
+    if (!(error instanceof RpcError && error.kind === "already-exists")) throw error;
   } finally {
     attachment.close();
     await left;

@@ -31,7 +31,7 @@ export interface TerminalLinkOptions {
 
 /** One attachment of a page's terminal. */
 export class TerminalLink {
-  /** Rejects with AttachError. */
+  /** Rejects with RpcError. */
   readonly exit: Promise<ProcessEnd>;
   readonly #attachment: Attachment;
   readonly #announced = Promise.withResolvers<void>();

@@ -3,9 +3,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { RpcError } from "../../../host/client/rpc-error.ts";
-import { AttachError } from "../../../host/client/streams/attach-error.ts";
 import { openForward } from "../../../host/client/streams/forward.ts";
-import { ForwardError } from "../../../host/client/streams/forward-error.ts";
 import { attachText, shellProcess } from "../../scenarios/streams.ts";
 
 /** How long the client tries to reach the agent again. */
@@ -35,7 +33,7 @@ export async function attachedExec(address: string, container: string, exec: str
 /** Takes the end of an attached exec that was killed: until then it is kept. */
 export async function endAttachedExec(address: string, container: string, exec: string): Promise<void> {
   const { attachment } = attachText(address, { container, exec, takeover: true }, { giveUpMs: GIVE_UP_MS });
-  await attachment.exit.catch((error: AttachError) => {
+  await attachment.exit.catch((error: RpcError) => {
     if (error.kind !== "not-found") throw error;
   });
 }
@@ -66,6 +64,6 @@ export async function forwardedConnection(address: string, container: string, ro
 }
 
 function asHostSees(error: unknown): unknown {
-  if (!(error instanceof AttachError || error instanceof ForwardError)) return error;
+  if (!(error instanceof RpcError)) return error;
   return new RpcError("unavailable", error.message);
 }

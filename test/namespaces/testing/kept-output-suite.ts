@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { AttachError } from "../../../host/client/streams/attach-error.ts";
+import { RpcError } from "../../../host/client/rpc-error.ts";
 import { type AttachOptions, type AttachRequest, attach } from "../../../host/client/streams/attachment.ts";
 import { randomFrom } from "../../../lib/seeded-random.ts";
 import { describeInNamespaces } from "../../init/testing/describe-in-namespaces.ts";
@@ -138,7 +138,7 @@ export function keptOutputSuite(runs: number): void {
         // An observer that comes back too late, such as after the agent's death, finds no process, and reports that.
         const observing = readers.map(({ ended }) =>
           ended.catch((error: unknown) => {
-            if (isLog || !(error instanceof AttachError && TOO_LATE.has(error.kind))) throw error;
+            if (isLog || !(error instanceof RpcError && TOO_LATE.has(error.kind))) throw error;
             late++;
           }),
         );
