@@ -104,7 +104,7 @@ export function encodeStreamFrame(
   stream: number,
   offset: number,
   payload: Uint8Array = NOTHING,
-): Buffer {
+): Buffer<ArrayBuffer> {
   const frame = Buffer.allocUnsafe(STREAM_HEADER_BYTES + payload.length);
   writeStreamHeader(frame, type, stream, offset, payload.length);
   frame.set(payload, STREAM_HEADER_BYTES);

@@ -10,10 +10,15 @@ const DIAL_TIMEOUT_MS = 10_000;
 
 const RETRY_MS = 5;
 
+/** A dial that failed, as one line. */
+export class DialError extends Error {
+  override readonly name = "DialError";
+}
+
 export interface DialOptions {
   /** Time limit for the whole dial; 10 s by default. */
   readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Lets chunks of "data" events be valid only until the listener returns, and as long as the stream is paused; faster. */
   readonly singleBuffer?: boolean;
   /** Connects AF_VSOCK instead of the built-in function. Must honour the signal. */
@@ -22,7 +27,7 @@ export interface DialOptions {
 
 /**
  * Connects to an agent at `unix:///path`, `unix://@name`, `vsock://cid:port` or `hvsock:///path/to/socket:port`. The
- * caller owns the stream. Throws TypeError for an invalid address, otherwise a one-line Error.
+ * caller owns the stream. Throws TypeError for an invalid address, otherwise DialError.
  */
 export async function dial(address: string, options: DialOptions = {}): Promise<Duplex> {
   const target = parseAddress(address);
@@ -41,7 +46,7 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
     return await open(target, options, stop.signal);
   } catch (error) {
     const why = isLate ? "no answer in time" : (error as Error).message;
-    throw new Error(`dial ${address}: ${why}`, { cause: error });
+    throw new DialError(`dial ${address}: ${why}`, { cause: error });
   } finally {
     clearTimeout(timer);
     options.signal?.removeEventListener("abort", cancel);

@@ -96,7 +96,7 @@ export class GuestLink {
       }
     } catch (error) {
       // Another agent has no such port, or doesn't know the frame.
-      if (error instanceof RpcError && error.kind !== "invalid-argument") throw error;
+      if (error instanceof RpcError && !["unreachable", "invalid-argument"].includes(error.kind)) throw error;
       if (this.#hasStream) throw error;
       await this.#poll();
     }

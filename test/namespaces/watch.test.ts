@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { dial } from "../../host/client/dial.ts";
-import { agentFrames } from "../../host/client/streams/agent-frames.ts";
 import { attach } from "../../host/client/streams/attachment.ts";
+import { Connection } from "../../host/client/streams/connection.ts";
 import { readWatch } from "../../host/client/streams/watch.ts";
 import { GuestModel } from "../../host/view/guest-model.ts";
 import { codec } from "../../proto/codec.ts";
@@ -96,8 +96,9 @@ describeInNamespaces("watching a guest", () => {
     const stalled = await dial(address());
     stalled.pause();
     stalled.write(encodeStreamFrame("watch", STREAM.process, 0, watchRequest.encode({ version: 1, interval_ms: 100 })));
-    const slow = agentFrames(address(), "watch", watchRequest.encode({ version: 1, interval_ms: 60_000 }));
-    expect((await slow.next()).value?.type).toBe("watchUpdate");
+    const request = watchRequest.encode({ version: 1, interval_ms: 60_000 });
+    using slow = await Connection.open(address(), "watch", request);
+    expect((await slow.frames().next()).value.type).toBe("watchUpdate");
     let cpu = -1;
     let changes = 0;
     const { model } = await watchUntil((now) => {
@@ -107,19 +108,20 @@ describeInNamespaces("watching a guest", () => {
       return changes >= 5;
     });
     expect(model.generation).toBe(2);
-    await slow.return();
     stalled.destroy();
     await once(stalled, "close");
   });
 
   it("refuses a request without a version, with an interval out of bounds, or that is no message", async () => {
     const refusal = async (payload: Uint8Array) => {
-      try {
-        for await (const { type } of agentFrames(address(), "watch", payload)) return type;
-      } catch (error) {
-        return (error as Error).message;
-      }
-      return "ended";
+      using connection = await Connection.open(address(), "watch", payload);
+      return await connection
+        .frames()
+        .next()
+        .then(
+          ({ value }) => value.type,
+          (error: Error) => error.message,
+        );
     };
     expect(await refusal(watchRequest.encode({}))).toBe("watch: the request has no version; set 1");
     for (const interval_ms of [1, 99, 60_001, 0xffff_ffff]) {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { blockRootOf } from "../../host/block-root/block-root.ts";
 import { BlockStore } from "../../host/block-root/block-store.ts";
 import { type AgentClient, connect } from "../../host/client/agent-client.ts";
+import { DialError } from "../../host/client/dial.ts";
 import { RpcError } from "../../host/client/rpc-error.ts";
 import { Guest } from "../../host/machine/guest.ts";
 import { oneLine } from "../../host/operation-error.ts";
@@ -187,7 +188,7 @@ async function drawFirst(address: string) {
     } catch (error) {
       if (performance.now() > end) throw error;
       if (error instanceof RpcError && error.kind === "unavailable") refusals++;
-      else if (!(error instanceof Error && error.message.startsWith("dial "))) throw error;
+      else if (!(error instanceof DialError)) throw error;
       await sleep(RETRY_MS);
     }
   }

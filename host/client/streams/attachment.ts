@@ -60,7 +60,7 @@ export interface AttachOptions extends Pick<DialOptions, "dialVsock"> {
   onTime?(name: OutputName, time: Date): void;
   /** Called when a connection is lost and the next attempt follows. */
   onDisconnect?(reason: string): void;
-  /** Called for each connection once it is open, before the request is sent. */
+  /** Called for each connection once it is open. */
   onDial?(): void;
   /** Called for each connection, once the agent has answered. */
   onConnect?(): void;

@@ -1,24 +1,13 @@
-import type { Duplex } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
-import {
-  encodeStreamFrame,
-  STREAM,
-  type StreamFrame,
-  StreamFrameError,
-  StreamFrameParser,
-} from "../../../proto/stream-frame.ts";
+import type { StreamFrame } from "../../../proto/stream-frame.ts";
 import { truncate } from "../../visible.ts";
-import { failureIn } from "../edge/failure.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
 import { RpcError } from "../rpc-error.ts";
-import { dialStreams } from "./dial-streams.ts";
-import { KeepAlive } from "./keep-alive.ts";
+import type { Connection } from "./connection.ts";
+import { type FollowOptions, followFrames } from "./follow-frames.ts";
 import { MAX_SNAP, recordEnds } from "./pcap.ts";
 
 /** Highest version of the protocol. */
 const VERSION = 2;
-const FIRST_PAUSE_MS = 100;
-const MAX_PAUSE_MS = 5000;
 /** Most characters of an interface's name: 15 bytes, each escaped. */
 const MAX_NAME = 15 * 6;
 /** How long the agent may take to send the last packets of a capture that is stopped. */
@@ -35,12 +24,9 @@ export interface CaptureTarget {
   readonly snapLength?: number;
 }
 
-export interface CaptureOptions {
+export interface CaptureOptions extends Omit<FollowOptions, "signal"> {
   /** Ends the capture: the last packets and the end follow. */
   readonly stop?: AbortSignal;
-  readonly dial?: typeof dialStreams;
-  /** How long attempts to connect again may fail, in ms. Default: a minute. */
-  readonly giveUpMs?: number;
 }
 
 export type CaptureEvent =
@@ -61,80 +47,36 @@ export type CaptureEvent =
  */
 export async function* capturePackets(
   address: string,
-  target: CaptureTarget = {},
-  options: CaptureOptions = {},
+  { container = "", interfaceName = "", filter = new Uint8Array(), snapLength = 0 }: CaptureTarget = {},
+  { stop, ...options }: CaptureOptions = {},
 ): AsyncGenerator<CaptureEvent, void> {
-  const { giveUpMs = 60_000, stop } = options;
-  let [isStarted, pause] = [false, FIRST_PAUSE_MS];
-  let cutAt: number | undefined;
-  for (;;) {
-    let reason = "the agent closed the connection";
-    try {
-      for await (const event of eventsOf(address, target, options)) {
-        [isStarted, cutAt] = [true, undefined];
-        if (event.type === "packets") pause = FIRST_PAUSE_MS;
-        yield event;
-        if (event.type === "end") return;
-      }
-      if (!isStarted) throw new RpcError("unavailable", `capture: ${reason}`);
-    } catch (error) {
-      if (!isStarted || isFinal(error)) throw error;
-      reason = error instanceof Error ? error.message : String(error);
-    }
-    if (cutAt === undefined) yield { type: "interrupted", reason };
-    cutAt ??= performance.now();
-    if (stop?.aborted) return yield { type: "end", dropped: 0, reason: "" };
-    if (performance.now() - cutAt > giveUpMs) throw new RpcError("unavailable", `capture: cut: ${reason}`);
-    await sleep(pause, undefined, stop === undefined ? {} : { signal: stop }).catch(() => undefined);
-    pause = Math.min(pause * 2, MAX_PAUSE_MS);
-  }
-}
-
-/** True for errors that another connection would not change. A guest that is quiesced for a snapshot is "unavailable" for a while. */
-function isFinal(error: unknown): boolean {
-  if (error instanceof RpcError) return error.kind !== "unavailable";
-  return error instanceof StreamFrameError;
-}
-
-/** The events of one connection, without `interrupted`. */
-async function* eventsOf(
-  address: string,
-  { container = "", interfaceName = "", filter = new Uint8Array(), snapLength = 0 }: CaptureTarget,
-  { stop, dial = dialStreams }: CaptureOptions,
-): AsyncGenerator<CaptureEvent, void> {
-  const socket = await dial(address, stop === undefined ? {} : { signal: stop });
-  socket.on("error", () => undefined);
-  const request = {
-    version: VERSION,
-    container_id: container,
-    interface: interfaceName,
-    filter,
-    snap_length: snapLength,
-  };
-  socket.write(encodeStreamFrame("capture", STREAM.process, 0, requests.capture.encode(request)));
-  using alive = new KeepAlive(socket);
+  const names = { container_id: container, interface: interfaceName };
+  const request = requests.capture.encode({ version: VERSION, ...names, filter, snap_length: snapLength });
   let giveUp: NodeJS.Timeout | undefined;
-  const onStop = () => {
-    socket.write(encodeStreamFrame("captureStop", STREAM.process, 0));
-    giveUp = setTimeout(() => socket.destroy(), STOP_MS);
+  const onAbort = (connection: Connection) => {
+    connection.send("captureStop");
+    giveUp = setTimeout(() => connection.destroy(), STOP_MS);
   };
-  if (stop?.aborted) onStop();
-  stop?.addEventListener("abort", onStop, { once: true });
+  const followed = { name: () => "capture", type: "capture", request: () => request, onAbort } as const;
+  let state = { snapLength: 0, packets: 0 };
+  let isStarted = false;
   try {
-    const parser = new StreamFrameParser("agent");
-    const state = { snapLength: 0, packets: 0 };
-    for await (const chunk of socket as Duplex & AsyncIterable<Buffer>) {
-      alive.answered();
-      for (const frame of parser.push(chunk)) {
-        const event = take(frame, state);
-        if (event !== undefined) yield event;
-        if (event?.type === "end") return;
+    for await (const frame of followFrames(address, followed, { ...options, signal: stop })) {
+      isStarted = true;
+      if (frame.type === "lost") {
+        state = { snapLength: 0, packets: 0 };
+        yield { type: "interrupted", reason: frame.reason };
+        continue;
       }
+      const event = take(frame, state);
+      if (event !== undefined) yield event;
+      if (event?.type === "end") return;
     }
+  } catch (error) {
+    if (!isStarted || !stop?.aborted || error !== stop.reason) throw error;
+    yield { type: "end", dropped: 0, reason: "" };
   } finally {
-    stop?.removeEventListener("abort", onStop);
     clearTimeout(giveUp);
-    socket.destroy();
   }
 }
 
@@ -172,8 +114,6 @@ function take(
       if (packets !== state.packets) throw wrong(`${state.packets} of ${packets} packets`);
       return { type: "end", dropped, reason: truncate(reason) };
     }
-    case "error":
-      throw failureIn(payload);
     default:
       return undefined;
   }

@@ -9,7 +9,7 @@ import {
   type StreamFrame,
   StreamFrameParser,
 } from "../../../proto/stream-frame.ts";
-import { dial } from "../dial.ts";
+import { DialError, dial } from "../dial.ts";
 import { failureIn } from "../edge/failure.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
 import { KeepAlive } from "./keep-alive.ts";
@@ -64,7 +64,7 @@ export class CopyLink implements Disposable {
   ): Promise<CopyLink> {
     const socket = await connect(address, { signal }).catch((error: Error) => {
       // Anything but the dial's own error is a refusal of the caller's `connect`.
-      throw error.message.startsWith("dial ") ? new LostLink(error.message, true) : error;
+      throw error instanceof DialError ? new LostLink(error.message, true) : error;
     });
     let alive: KeepAlive | undefined;
     const destroy = () => void socket.destroy();

@@ -1,14 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { guestd } from "../../../proto/gen/messages.js";
-import type { FrameType, StreamFrame } from "../../../proto/stream-frame.ts";
+import type { FrameType } from "../../../proto/stream-frame.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
 import { RpcError } from "../rpc-error.ts";
-import { type AgentFramesOptions, agentFrames } from "./agent-frames.ts";
-
-const FIRST_PAUSE_MS = 100;
-const MAX_PAUSE_MS = 5000;
-/** How long attempts to connect may fail. */
-const [FIRST_MS, LATER_MS] = [2000, 60_000];
+import { type FollowOptions, followFrames } from "./follow-frames.ts";
 
 /** A core dump that a guest keeps. */
 export interface CoreDump {
@@ -35,20 +29,15 @@ export interface CoreDump {
   readonly cut: string;
 }
 
-export interface CoresOptions extends AgentFramesOptions {
-  /** How long attempts to connect again may fail, in ms. Default: a minute; 2 s until the agent has answered once. */
-  readonly giveUpMs?: number;
-}
-
 /** Lists the core dumps of a guest. `address` is that of guestd.v1.Streams. Throws RpcError. */
-export async function listCores(address: string, options: CoresOptions = {}): Promise<CoreDump[]> {
+export async function listCores(address: string, options: FollowOptions = {}): Promise<CoreDump[]> {
   const request = requests.cores.encode({ version: 1 });
-  const { cores } = answers.coreList.decode((await answer(address, "cores", request, options)).payload);
+  const { cores } = answers.coreList.decode(await answer(address, "cores", request, options));
   return cores.map(coreOf);
 }
 
 /** Removes core dumps; missing ones are fine. Throws RpcError. */
-export async function removeCores(address: string, ids: readonly number[], options: CoresOptions = {}): Promise<void> {
+export async function removeCores(address: string, ids: readonly number[], options: FollowOptions = {}): Promise<void> {
   await answer(address, "coresRemove", requests.coresRemove.encode({ version: 1, ids: [...ids] }), options);
 }
 
@@ -59,85 +48,42 @@ export async function removeCores(address: string, ids: readonly number[], optio
 export async function* readCore(
   address: string,
   id: number,
-  options: CoresOptions & { readonly from?: number; readonly onStart?: (core: CoreDump) => void } = {},
+  options: FollowOptions & { readonly from?: number; readonly onStart?: (core: CoreDump) => void } = {},
 ): AsyncGenerator<Uint8Array, void> {
   let { from: at = 0 } = options;
   let epoch: Uint8Array = new Uint8Array();
   let size: number | undefined;
   const what = `get core dump ${id}`;
-  const lost = retrying(what, options);
-  for (;;) {
-    try {
-      const request = requests.core.encode({ version: 1, id, from: at, epoch });
-      for await (const { type, offset, payload } of agentFrames(address, "core", request, options)) {
-        lost.answered();
-        if (type === "coreStart") {
-          const { epoch: given, core } = answers.coreStart.decode(payload);
-          if (core === null) throw new RpcError("internal", `${what}: the agent doesn't describe it`);
-          if (size === undefined) options.onStart?.(coreOf(core));
-          [epoch, size] = [given, core.size];
-        } else if (type === "coreData") {
-          if (offset !== at || at + payload.length > (size ?? 0)) {
-            throw new RpcError("internal", `${what}: byte ${offset} came after byte ${at} of ${size}`);
-          }
-          at += payload.length;
-          yield payload;
-        } else if (type === "coreEnd") {
-          if (offset === at && at === size) return;
-          throw new RpcError("internal", `${what}: it ends at byte ${offset}, not at ${size}`);
-        }
-      }
-    } catch (error) {
-      if (error instanceof RpcError) throw error;
-      await lost.wait(error);
-      continue;
+  const request = () => requests.core.encode({ version: 1, id, from: at, epoch });
+  for await (const frame of followFrames(address, { name: () => what, type: "core", request, waits: true }, options)) {
+    if (frame.type === "coreStart") {
+      const { epoch: given, core } = answers.coreStart.decode(frame.payload);
+      if (core === null) throw new RpcError("internal", `${what}: the agent doesn't describe it`);
+      if (size === undefined) options.onStart?.(coreOf(core));
+      [epoch, size] = [given, core.size];
+    } else if (frame.type === "coreData") {
+      const { offset, payload } = frame;
+      if (offset !== at || at + payload.length > (size ?? 0))
+        throw new RpcError("internal", `${what}: byte ${offset} came after byte ${at} of ${size}`);
+      at += payload.length;
+      yield payload;
+    } else if (frame.type === "coreEnd") {
+      if (frame.offset === at && at === size) return;
+      throw new RpcError("internal", `${what}: it ends at byte ${frame.offset}, not at ${size}`);
     }
-    await lost.wait("the connection ended");
   }
 }
 
-/** Returns the agent's only frame. Connects again if the connection is lost before. */
+/** Returns the payload of the agent's only frame. Connects again if the connection is lost before. */
 async function answer(
   address: string,
   type: FrameType,
   request: Uint8Array,
-  options: CoresOptions,
-): Promise<StreamFrame> {
-  const lost = retrying("core dumps", options);
-  for (;;) {
-    let reason: unknown = "the connection ended";
-    try {
-      for await (const frame of agentFrames(address, type, request, options)) return frame;
-    } catch (error) {
-      if (error instanceof RpcError) throw error;
-      reason = error;
-    }
-    await lost.wait(reason);
-  }
-}
-
-/** Pauses between attempts to connect, and gives up with RpcError after too many in a row. */
-function retrying(what: string, { giveUpMs, signal }: CoresOptions) {
-  let limit = giveUpMs ?? FIRST_MS;
-  let since: number | undefined;
-  let pause = FIRST_PAUSE_MS;
-  return {
-    answered() {
-      limit = giveUpMs ?? LATER_MS;
-      since = undefined;
-      pause = FIRST_PAUSE_MS;
-    },
-    async wait(reason: unknown) {
-      signal?.throwIfAborted();
-      since ??= performance.now();
-      if (performance.now() - since > limit) {
-        const why = reason instanceof Error ? reason.message : String(reason);
-        throw new RpcError("unavailable", `${what}: the connection was lost: ${why}`);
-      }
-      await sleep(pause, undefined, signal === undefined ? {} : { signal });
-      pause = Math.min(pause * 2, MAX_PAUSE_MS);
-    },
-  };
+  options: FollowOptions,
+): Promise<Uint8Array> {
+  const followed = { name: () => "core dumps", type, request: () => request, waits: true };
+  for await (const frame of followFrames(address, followed, options)) if (frame.type !== "lost") return frame.payload;
+  throw new RpcError("unavailable", "core dumps: no answer");
 }
 
 function coreOf(message: guestd.v1.CoreDump): CoreDump {

@@ -1,18 +1,13 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { StreamFrame } from "../../../proto/stream-frame.ts";
 import { truncate } from "../../visible.ts";
-import type { dial } from "../dial.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
 import { EVENT_TYPES } from "../edge/values.ts";
 import { RpcError } from "../rpc-error.ts";
-import { agentFrames } from "./agent-frames.ts";
+import { type FollowOptions, followFrames, type Lost } from "./follow-frames.ts";
 
 const NAMES = new Map(
   Object.entries(EVENT_TYPES).map(([name, type]) => [Number(type), name.toLowerCase().replaceAll("_", "-")]),
 );
-
-const FIRST_PAUSE_MS = 100;
-const MAX_PAUSE_MS = 5000;
 
 /** Something that happened in the guest. */
 export interface GuestEvent {
@@ -49,7 +44,7 @@ export interface EventGap {
   readonly reason: string;
 }
 
-export interface EventsOptions {
+export interface EventsOptions extends FollowOptions {
   /** Number of the first event. Default: the next one that happens. */
   readonly since?: number;
   /** First words of types: container, exec, oom, agent, core, guest. Default: all. */
@@ -57,10 +52,6 @@ export interface EventsOptions {
   readonly container?: string;
   /** Ends with the last event so far. */
   readonly end?: boolean;
-  readonly dial?: typeof dial;
-  /** How long attempts to connect again may fail, in ms. Default: a minute. */
-  readonly giveUpMs?: number;
-  readonly signal?: AbortSignal;
 }
 
 interface Position {
@@ -75,50 +66,26 @@ interface Position {
  */
 export async function* readEvents(
   address: string,
-  options: EventsOptions = {},
+  { since, kinds = [], container = "", end = false, ...options }: EventsOptions = {},
 ): AsyncGenerator<GuestEvent | EventGap, void> {
-  const { giveUpMs = 60_000, signal } = options;
-  const position: Position = { epoch: new Uint8Array(), next: options.since };
-  let cutAt: number | undefined;
-  let pause = FIRST_PAUSE_MS;
-  for (;;) {
-    signal?.throwIfAborted();
-    let reason: unknown = "the connection ended";
-    try {
-      for await (const frame of framesOf(address, position, options)) {
-        cutAt = undefined;
-        pause = FIRST_PAUSE_MS;
-        if (frame.type === "eventsEnd") return;
-        const event = take(frame, position);
-        if (event !== undefined) yield event;
-      }
-    } catch (error) {
-      if (error instanceof RpcError || position.epoch.length === 0) throw error;
-      reason = error;
-    }
-    cutAt ??= performance.now();
-    if (performance.now() - cutAt > giveUpMs) {
-      const why = reason instanceof Error ? reason.message : String(reason);
-      throw new RpcError("unavailable", `events: cut before event ${position.next}: ${why}`);
-    }
-    await sleep(pause, undefined, signal === undefined ? {} : { signal });
-    pause = Math.min(pause * 2, MAX_PAUSE_MS);
+  const position: Position = { epoch: new Uint8Array(), next: since };
+  const fixed = { version: 1, kinds: [...kinds], container_id: container, end };
+  const followed = {
+    name: () => (position.next === undefined ? "events" : `events from ${position.next} on`),
+    type: "events",
+    request: () => requests.events.encode({ ...fixed, epoch: position.epoch, since: position.next }),
+  } as const;
+  for await (const frame of followFrames(address, followed, options)) {
+    if (frame.type === "eventsEnd") return;
+    const event = take(frame, position);
+    if (event !== undefined) yield event;
   }
 }
 
-/** Asks for the events from the position on, and yields the answer's frames. */
-function framesOf(
-  address: string,
-  { epoch, next }: Position,
-  { kinds = [], container = "", end = false, ...options }: EventsOptions,
-): AsyncGenerator<StreamFrame, void> {
-  const since = next === undefined ? {} : { since: next };
-  const request = { version: 1, epoch, ...since, kinds: [...kinds], container_id: container, end };
-  return agentFrames(address, "events", requests.events.encode(request), options);
-}
-
 /** Moves the position, and returns the event of a frame. */
-function take({ type, offset, payload }: StreamFrame, position: Position): GuestEvent | EventGap | undefined {
+function take(frame: StreamFrame | Lost, position: Position): GuestEvent | EventGap | undefined {
+  if (frame.type === "lost") return undefined;
+  const { type, offset, payload } = frame;
   switch (type) {
     case "eventsStart": {
       const { epoch, next } = answers.eventsStart.decode(payload);

@@ -8,11 +8,9 @@ import {
   type StreamFrame,
   StreamFrameParser,
 } from "../../../proto/stream-frame.ts";
-import { truncate } from "../../visible.ts";
 import { type DialOptions, dial } from "../dial.ts";
-import { failureIn } from "../edge/failure.ts";
-import { answers } from "../edge/stream-messages.ts";
-import { isRefusal, RpcError } from "../rpc-error.ts";
+import { failureIn, refusalIn } from "../edge/failure.ts";
+import { RpcError } from "../rpc-error.ts";
 
 /** Longest frame, with its header. */
 const MAX_FRAME = STREAM_HEADER_BYTES + MAX_PAYLOAD_BYTES;
@@ -43,10 +41,7 @@ export const cut = (reason: string, cause?: unknown) => new RpcError("cut", `for
 
 /** Returns the error that a frame reports; undefined for other frames. */
 export function errorIn({ type, payload }: StreamFrame): RpcError | undefined {
-  if (type === "forwardRefused") {
-    const { type: kind, message } = answers.forwardRefusal.decode(payload);
-    return new RpcError(isRefusal(kind) ? kind : "unknown", truncate(message));
-  }
+  if (type === "forwardRefused") return refusalIn(payload);
   if (type !== "error") return undefined;
   return failureIn(payload);
 }

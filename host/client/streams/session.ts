@@ -1,15 +1,10 @@
-import type { Duplex } from "node:stream";
 import type { guestd } from "../../../proto/gen/messages.js";
-import { encodeStreamFrame, STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
-import { failureIn } from "../edge/failure.ts";
+import { type FrameType, STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
 import { STREAM_MODES } from "../edge/values.ts";
 import { RpcError } from "../rpc-error.ts";
 import type { AttachmentState, OutputName, ProcessEnd } from "./attachment.ts";
-import { dialStreams } from "./dial-streams.ts";
-import { KeepAlive } from "./keep-alive.ts";
-import { Lost, readFrames } from "./read-frames.ts";
-import { writeBounded } from "./write-bounded.ts";
+import { Connection } from "./connection.ts";
 
 const { MODE_HOLD: hold, MODE_RING: ring, MODE_SPOOL: spool } = STREAM_MODES;
 const MODES = { hold, ring, spool };
@@ -31,7 +26,7 @@ export class Session {
   readonly #signal: AbortSignal;
   readonly #answerMs: number;
   #answerTimer: NodeJS.Timeout | undefined;
-  #socket: Duplex | undefined;
+  #connection: Connection | undefined;
   #hello: guestd.v1.Hello | undefined;
   #isEofSent = false;
   /** True while the caller takes output: frames behind it aren't read. */
@@ -56,20 +51,16 @@ export class Session {
 
   /** Connects, attaches and serves until the connection ends. Never rejects. */
   async run(): Promise<SessionResult> {
-    const leave = () => this.#leave();
-    this.#signal.addEventListener("abort", leave, { once: true });
     try {
-      await this.#serve();
-      if (this.#end !== undefined) return { end: this.#end };
-      return { lost: "the connection ended", isUnreachable: false };
+      return { end: await this.#serve() };
     } catch (error) {
-      if (!(error instanceof Lost)) return { error: error as Error };
-      return { lost: error.message, isUnreachable: this.#socket === undefined };
+      const isUnreachable = this.#connection === undefined;
+      if (!isUnreachable && !(error instanceof RpcError && error.kind === "cut")) return { error: error as Error };
+      return { lost: (error as Error).message, isUnreachable };
     } finally {
       clearTimeout(this.#answerTimer);
       clearTimeout(this.#leaveTimer);
-      this.#signal.removeEventListener("abort", leave);
-      this.destroy();
+      this.#connection?.[Symbol.dispose]();
     }
   }
 
@@ -105,7 +96,7 @@ export class Session {
   }
 
   destroy(): void {
-    this.#socket?.destroy();
+    this.#connection?.destroy();
   }
 
   /**
@@ -126,40 +117,34 @@ export class Session {
     this.#send("leave", STREAM.process, 0);
   }
 
-  async #serve(): Promise<void> {
-    const { options } = this.#state;
-    const connect = options.dial ?? dialStreams;
-    const socket = await connect(this.#address, { ...options, singleBuffer: true, signal: this.#signal }).catch(
-      (error: Error) => {
-        throw new Lost(error.message);
-      },
-    );
-    this.#socket = socket;
-    options.onDial?.();
-    socket.on("error", () => undefined); // reading reports it, writing may fail first
-    this.#attach();
-    using alive = new KeepAlive(socket, () => this.#hello !== undefined && !socket.isPaused());
-    const late = new Error(`the agent didn't answer within ${Math.ceil(this.#answerMs / 1000)} s`);
-    this.#answerTimer = setTimeout(() => socket.destroy(late), this.#answerMs);
-    await readFrames(socket, (frame) => {
-      alive.answered();
-      return this.#take(frame) ?? (this.#end === undefined ? undefined : "stop");
-    });
-    if (this.#end !== undefined) await this.#finish(socket);
+  async #serve(): Promise<ProcessEnd> {
+    const { onDial, dial, dialVsock } = this.#state.options;
+    const options = { dial, ...(dialVsock && { dialVsock }), singleBuffer: true, signal: this.#signal };
+    const onAbort = (connection: Connection) => {
+      this.#connection = connection;
+      this.#leave();
+    };
+    const connection = await Connection.open(this.#address, "attach", this.#request(), options, onAbort);
+    this.#connection = connection;
+    onDial?.();
+    const late = `the agent didn't answer within ${Math.ceil(this.#answerMs / 1000)} s`;
+    this.#answerTimer = setTimeout(() => connection.destroy(late), this.#answerMs);
+    await connection.read((frame) => this.#take(frame) ?? (this.#end === undefined ? undefined : "stop"));
+    this.#send("ack", STREAM.process, 0); // of the end, so that the agent forgets the process
+    return this.#end as ProcessEnd;
   }
 
-  #attach(): void {
+  #request(): Uint8Array {
     const { request, client, epoch, position, wasAttached, options } = this.#state;
     const { container, exec, process, takeover, tail, observe, mode, keepBytes, since } = request;
-    const message = {
+    return requests.attach.encode({
       ...{ version: 1, container_id: container, exec_id: exec, client, epoch },
       // Once attached, a client neither starts the process again nor takes back what another client has taken.
       ...(wasAttached ? {} : { process, takeover, traceparent: this.#state.traceparent }),
       ...{ stdout_from: position.stdout, stderr_from: position.stderr, observe },
       ...(position.stdout === undefined && { tail, since: since?.getTime() }),
       ...{ mode: mode && MODES[mode], keep_bytes: keepBytes, times: options.onTime !== undefined },
-    };
-    this.#send("attach", STREAM.process, 0, requests.attach.encode(message));
+    });
   }
 
   #take({ type, stream, offset, payload }: StreamFrame): undefined | Promise<undefined> {
@@ -192,11 +177,6 @@ export class Session {
       case "exit":
         this.#exit(answers.exit.decode(payload));
         break;
-      case "ping":
-        this.#send("pong", STREAM.process, offset);
-        break;
-      case "error":
-        throw failureIn(payload);
       case "takenOver":
         throw new RpcError("taken-over", "attach: another client has taken over");
     }
@@ -273,12 +253,7 @@ export class Session {
     this.#end = { code, signal, stdout, stderr };
   }
 
-  /** Acknowledges the end, so that the agent forgets the process. */
-  #finish(socket: Duplex): Promise<void> {
-    return new Promise((resolve) => socket.write(encodeStreamFrame("ack", STREAM.process, 0), () => resolve()));
-  }
-
-  #send(...frame: Parameters<typeof encodeStreamFrame>): void {
-    if (this.#socket !== undefined) writeBounded(this.#socket, encodeStreamFrame(...frame));
+  #send(type: FrameType, stream: number, offset: number, payload?: Uint8Array): void {
+    this.#connection?.send(type, offset, payload, stream);
   }
 }

@@ -1,15 +1,16 @@
 import { Duplex } from "node:stream";
 import { encodeStreamFrame, StreamFrameParser } from "../../../proto/stream-frame.ts";
+import { DialError } from "../dial.ts";
 
 type Done = (error?: Error | null) => void;
 
-/** Opens a WebSocket to a relay (relay-messages.ts) as a stream of frames. Rejects with a one-line Error. */
+/** Opens a WebSocket to a relay (relay-messages.ts) as a stream of frames. Rejects with DialError. */
 export function openWebSocketFrames(url: string, signal: AbortSignal): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url);
     const fail = () => {
       socket.close();
-      reject(new Error(`dial ${url}: ${signal.aborted ? "no answer in time" : "the WebSocket was refused"}`));
+      reject(new DialError(`dial ${url}: ${signal.aborted ? "no answer in time" : "the WebSocket was refused"}`));
     };
     signal.addEventListener("abort", fail, { once: true });
     socket.addEventListener("error", fail, { once: true });

@@ -2,6 +2,7 @@ import { ImageError } from "../../../image/image-error.ts";
 import { RegistryError } from "../../../image/registry/registry-error.ts";
 import { ArchiveError } from "../../../lib/archive/archive-error.ts";
 import { FolderError } from "../../../lib/safe-place.ts";
+import { DialError } from "../../client/dial.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import { ToolError } from "../../container-files/tool-error.ts";
 import { setupCommand } from "../../machine/guestctl-command.ts";
@@ -91,7 +92,7 @@ function codeOf(error: unknown): SandboxErrorCode {
   const byText = TEXTS.find(([text]) => text.test(line))?.[1];
   if (error instanceof RpcError) return rpcCode(error, byText);
   if (error instanceof ToolError) return CODES[error.kind] ?? byText ?? "internal";
-  if (line.startsWith("dial ")) return "unreachable";
+  if (error instanceof DialError) return "unreachable";
   const errno = errnoOf(error);
   if (errno !== undefined) return errno;
   if (error instanceof TypeError) return "invalid-argument";

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { DialError } from "../../client/dial.ts";
 import type { Driver, DriverProcess } from "../driver/driver.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
 import type { FileDriver } from "../files/file-driver.ts";
@@ -7,7 +8,7 @@ import { Sandbox } from "../sandbox/sandbox.ts";
 /** Returns a sandbox whose guest's connections are refused before its end is known. */
 function dyingSandbox() {
   const end = new AbortController();
-  const refused = Promise.reject(new Error("dial unix:/a: connect ECONNREFUSED /a"));
+  const refused = Promise.reject(new DialError("dial unix:/a: connect ECONNREFUSED /a"));
   refused.catch(() => undefined);
   const process: DriverProcess = {
     ...{ id: "x", epoch: undefined, started: refused, ended: refused },
