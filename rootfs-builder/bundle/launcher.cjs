@@ -55,18 +55,35 @@ function readIfThere(path) {
   }
 }
 
+/** Returns the bundle's addon; without one, as in the warm-up, undefined. That of an upgrade may lack the newest functions. */
+function addonOf(directory) {
+  try {
+    return require(join(directory, "sys.node"));
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Returns the text of a bundle's file as an external string: V8 rereads it from the file only for code that its cache
- * lacks. Without the bundle's addon, as in the warm-up, the text is in memory.
+ * lacks. Without the bundle's addon, the text is in memory.
  */
-function textOf(directory, filename) {
-  try {
-    const text = require(join(directory, "sys.node")).mapText(filename);
-    if (typeof text === "string") return text;
-  } catch {
-    // Read it below.
-  }
-  return readFileSync(filename, "latin1");
+function textOf(addon, filename) {
+  const text = addon?.mapText?.(filename);
+  return typeof text === "string" ? text : readFileSync(filename, "latin1");
+}
+
+/**
+ * Returns a script with its code cache. On a processor that QEMU emulates, V8 runs everything in its interpreter from then on:
+ * compiling costs more there than the first thousands of calls gain by it. It compiles by its default flags, since it rejects a
+ * cache made with others.
+ */
+function compile(addon, source, options) {
+  if (addon?.isEmulated?.() !== 1) return new Script(source, options);
+  addon.interpretOnly(0);
+  const script = new Script(source, options);
+  addon.interpretOnly(1);
+  return script;
 }
 
 /**
@@ -84,9 +101,10 @@ function free(file) {
  */
 function load(directory, name, onScript, shownDirectory = directory) {
   const filename = join(directory, `${name}.cjs`);
-  const source = textOf(directory, filename);
+  const addon = addonOf(directory);
+  const source = textOf(addon, filename);
   const cachedData = onScript === undefined ? readIfThere(join(directory, `${name}.cache`)) : undefined;
-  const script = new Script(source, { filename: join(shownDirectory, `${name}.cjs`), cachedData });
+  const script = compile(addon, source, { filename: join(shownDirectory, `${name}.cjs`), cachedData });
   free(cachedData);
   if (script.cachedDataRejected) {
     process.stderr.write(`launcher: ${name}.cache is not of this Node (${process.version}) and bundle: not used\n`);

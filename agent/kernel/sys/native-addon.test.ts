@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { cachedDataVersionTag } from "node:v8";
 import { expect, test } from "vitest";
 import { isRoot } from "../../../lib/is-root.ts";
 import { openDescriptors } from "../testing/open-descriptors.ts";
@@ -92,6 +93,8 @@ const VALID: Record<Call, unknown[]> = {
   collectGarbage: [],
   trimHeap: [],
   mapText: ["/"],
+  isEmulated: [],
+  interpretOnly: [0],
   keepForGood: [bytes],
   refuseCalls: [new Uint8Array(0)],
   loadDeviceFilter: [bytes],
@@ -193,4 +196,18 @@ test("mapText returns a file's text, and an errno for an empty file, a directory
     rmSync(directory, { recursive: true });
   }
   expect(openDescriptors()).toBe(before);
+});
+
+test("isEmulated is 0 on a machine without a hypervisor, and 0 or 1 below one", () => {
+  const virtual = /^flags\s*:.* hypervisor( |$)/m.test(readFileSync("/proc/cpuinfo", "latin1"));
+  expect(virtual ? [0, 1] : [0]).toContain(addon.isEmulated());
+});
+
+test("interpretOnly changes V8's flags, and restores them as code caches need them", () => {
+  const before = cachedDataVersionTag();
+  expect(addon.interpretOnly(1)).toBe(0);
+  const within = cachedDataVersionTag();
+  expect(addon.interpretOnly(0)).toBe(0);
+  expect(within).not.toBe(before);
+  expect(cachedDataVersionTag()).toBe(before);
 });

@@ -1,5 +1,6 @@
-// Replaces the agent in a guest and prints to the console how the image is mounted and what reading it costs.
+// Replaces the agent in a guest and prints to the console how the image is mounted, what reading it costs, and how V8 runs code.
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { cachedDataVersionTag, setFlagsFromString } from "node:v8";
 
 const CHUNK = 1 << 20;
 
@@ -14,7 +15,10 @@ const file = openSync("/usr/bin/node", "r");
 for (let got = readSync(file, buffer); got > 0; got = readSync(file, buffer)) bytes += got;
 closeSync(file);
 const after = cachedKib();
-process.stdout.write(`probe ${JSON.stringify({ root, faults, bytes, before, after, cmdline: process.argv })}\n`);
+const flags = cachedDataVersionTag();
+setFlagsFromString("--sparkplug --maglev --opt");
+const compiles = cachedDataVersionTag() === flags;
+process.stdout.write(`probe ${JSON.stringify({ root, faults, bytes, before, after, compiles })}\n`);
 setInterval(() => {}, 1 << 30);
 
 function cachedKib(): number {

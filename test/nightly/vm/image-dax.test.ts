@@ -16,16 +16,20 @@ interface Probe {
   /** The kernel's `Cached`, in KiB, before and after the program of `bytes` was read. */
   readonly before: number;
   readonly after: number;
+  /** Whether V8 compiles to machine code. */
+  readonly compiles: boolean;
 }
 
 describe("the image as a guest's NVDIMM", () => {
   let directory = "";
   let probe: Probe;
+  let accelerator: Guest["accelerator"];
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "guestd-dax-"));
     const image = await probeImage(directory);
     await using guest = await Guest.start({ image, readyLine: /^probe .*\}/ });
+    ({ accelerator } = guest);
     probe = JSON.parse(/^probe (.*\})/m.exec(guest.console)?.[1] ?? "null");
   });
   afterAll(() => rm(directory, { recursive: true, force: true }));
@@ -42,6 +46,10 @@ describe("the image as a guest's NVDIMM", () => {
   test("does not fill the page cache when 100 MB of it are read", () => {
     expect(probe.bytes).toBeGreaterThan(90e6);
     expect(probe.after - probe.before).toBeLessThan(1024);
+  });
+
+  test("has V8 compile to machine code unless QEMU emulates the processor", () => {
+    expect(probe.compiles).toBe(accelerator === "kvm");
   });
 });
 
