@@ -1,21 +1,19 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc, guestd } from "../../../proto/gen/messages.js";
 import type { DialOptions, dial } from "../dial.ts";
 import { RpcError } from "../rpc-error.ts";
 import { currentTraceparent } from "../trace-context.ts";
 import { InputQueue } from "./input-queue.ts";
+import { Reconnects } from "./reconnects.ts";
 import { Session } from "./session.ts";
 
-const FIRST_PAUSE_MS = 100;
-const MAX_PAUSE_MS = 5000;
-const GIVE_UP_MS = 60_000;
 /** A start may take long in a starved guest: init waits up to 80 s before it replaces a silent agent there. */
 const FIRST_ANSWER_MS = 120_000;
 const MIN_ANSWER_MS = 1000;
 /** How long a client that is refused tries again: the agent may not have noticed yet that the client before it is gone. */
 const REFUSED_MS = 2000;
+const REFUSED_PAUSE_MS = 100;
 
 /** Output of a process. */
 export type OutputName = "stdout" | "stderr";
@@ -123,6 +121,8 @@ export class Attachment {
   readonly #state: AttachmentState;
   readonly #closing = new AbortController();
   #session: Session | undefined;
+  /** When the agent first refused this client. */
+  #refusedAt: number | undefined;
 
   constructor(address: string, request: AttachRequest, options: AttachOptions) {
     const { from } = request;
@@ -205,58 +205,48 @@ export class Attachment {
   }
 
   async #run(): Promise<ProcessEnd> {
-    const { giveUpMs = GIVE_UP_MS, onDisconnect } = this.#state.options;
+    const { giveUpMs, onDisconnect } = this.#state.options;
     const { signal } = this.#closing;
-    let [pause, lastHello, hasConnected] = [FIRST_PAUSE_MS, performance.now(), false];
-    let firstRefusal: number | undefined;
+    const reconnects = new Reconnects({
+      ...{ name: () => this.#name, cut: (reason) => this.#cutAt(reason), limitMs: giveUpMs, signal },
+    });
     for (;;) {
       signal.throwIfAborted();
-      const left = giveUpMs - (performance.now() - lastHello);
-      const answerMs = this.#state.wasAttached ? Math.max(left, MIN_ANSWER_MS) : FIRST_ANSWER_MS;
+      const answerMs = this.#state.wasAttached ? Math.max(reconnects.leftMs, MIN_ANSWER_MS) : FIRST_ANSWER_MS;
       const session = new Session(this.#address, this.#state, signal, answerMs);
       this.#session = session;
-      const result = await session.run();
-      this.#session = undefined;
-      if ("end" in result) return result.end;
-      signal.throwIfAborted();
-      if ("error" in result) {
-        if (hasConnected && isUnavailable(result.error) && performance.now() - lastHello < giveUpMs) {
-          await sleep(FIRST_PAUSE_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
-          continue;
+      try {
+        return await session.run();
+      } catch (error) {
+        signal.throwIfAborted();
+        if (session.isAttached) {
+          reconnects.answered();
+          this.#refusedAt = undefined;
         }
-        firstRefusal ??= performance.now();
-        const isLate = performance.now() - firstRefusal > REFUSED_MS;
-        if (session.isAttached || isLate || !this.#mayAttachLater(result.error)) throw result.error;
-        await sleep(FIRST_PAUSE_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
-        continue;
+        if (session.isAttached || !this.#mayAttachLater(error)) {
+          const { message } = reconnects.lost(error);
+          onDisconnect?.(message);
+        }
+      } finally {
+        this.#session = undefined;
       }
-      if (result.isUnreachable && !hasConnected) throw new RpcError("unreachable", `${this.#name}: ${result.lost}`);
-      hasConnected = true;
-      if (session.isAttached) [pause, lastHello] = [FIRST_PAUSE_MS, performance.now()];
-      if (performance.now() - lastHello > giveUpMs) throw this.#cut(result.lost);
-      onDisconnect?.(result.lost);
-      await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
-      pause = Math.min(pause * 2, MAX_PAUSE_MS);
+      await reconnects.pause(this.#refusedAt === undefined ? undefined : REFUSED_PAUSE_MS);
     }
   }
 
-  /** True for what the agent says to a client while another one is attached. */
-  #mayAttachLater(error: Error): boolean {
-    const { observe } = this.#state.request;
-    return !observe && error instanceof RpcError && error.kind === "failed-precondition";
+  /** True for what the agent says to a client while another one is attached, until that has been so for a while. */
+  #mayAttachLater(error: unknown): boolean {
+    const isRefusal = error instanceof RpcError && error.kind === "failed-precondition";
+    if (!isRefusal || this.#state.request.observe) return false;
+    this.#refusedAt ??= performance.now();
+    return performance.now() - this.#refusedAt <= REFUSED_MS;
   }
 
-  #cut(reason: string): RpcError {
+  #cutAt(reason: string): string {
     const { stdout = 0, stderr = 0 } = this.#state.position;
     const where = `cut at byte ${stdout} of stdout${stderr === 0 ? "" : `, ${stderr} of stderr`}`;
-    const line = `${this.#name}: ${where}: ${reason}; the process may still be running`;
-    return new RpcError("cut", line, { cause: new Error(reason) });
+    return `${this.#name}: ${where}: ${reason}; the process may still be running`;
   }
-}
-
-/** True for the refusal of a start that is sent again while the guest is quiesced for a snapshot. */
-function isUnavailable(error: Error): boolean {
-  return error instanceof RpcError && error.kind === "unavailable";
 }
 
 function asRpcError(error: Error): RpcError {

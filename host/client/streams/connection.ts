@@ -45,9 +45,6 @@ async function dialFrames(
   return socket;
 }
 
-/** True for the error of a connection that never existed. */
-export const isUnreachable = (error: unknown): boolean => error instanceof Error && error.cause instanceof DialError;
-
 /**
  * One connection to guestd.v1.Streams. Answers pings, and ends if the agent doesn't answer its own: silence counts only while
  * the caller reads, since a reader that pauses finds the answers when it continues.

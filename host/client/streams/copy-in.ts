@@ -4,8 +4,9 @@ import { bytesOf } from "../../../lib/archive/member.ts";
 import { inPieces, SendWindow } from "../../../lib/archive/send-window.ts";
 import { TreeSource } from "../../../lib/archive/tree-source.ts";
 import type { guestd } from "../../../proto/gen/messages.js";
-import { RpcError } from "../rpc-error.ts";
-import { CopyLink, LostLink, notesOf } from "./copy-link.ts";
+import { requests } from "../edge/stream-messages.ts";
+import { isPassing, RpcError } from "../rpc-error.ts";
+import { CopyLink, notesOf } from "./copy-link.ts";
 import { type CopyOptions, type CopyPlace, type CopyReport, hasContentsMark, requestedPath } from "./copy-options.ts";
 import { CopyProgress } from "./copy-progress.ts";
 import { hostTree, openSource } from "./host-tree.ts";
@@ -31,12 +32,12 @@ export async function copyIn(
   progress.total = root.size;
   let last = new SentMembers();
   let first: guestd.v1.CopyReady | undefined;
-  const notes = await progress.untilDone(async (signal) => {
+  const notes = await progress.untilDone(async () => {
     const { after, next } = last;
     const part = next && { name: bytesOf(next.name), version: next.version };
     const again = first && { epoch: first.epoch, place: first.place, after: bytesOf(after), part };
-    using link = await CopyLink.open(address, { ...request, ...again }, signal, options.dial);
-    progress.isConnected();
+    using link = await CopyLink.open(address, { ...request, ...again }, options);
+    progress.reconnects.answered();
     first ??= link.ready;
     const position = { after, part: next && { ...next, bytes: link.ready.part_bytes } };
     const sent = last.continued();
@@ -62,18 +63,16 @@ export async function copyTarIn(
   place: CopyPlace,
   options: CopyOptions = {},
 ): Promise<CopyReport> {
-  const { signal = new AbortController().signal } = options;
   const progress = new CopyProgress(options);
   const { bytes, notes, members } = collected(archive);
   try {
-    using link = await CopyLink.open(address, requestOf(place, options), signal, options.dial);
+    using link = await CopyLink.open(address, requestOf(place, options), options);
     const found = await send(link, bytes, (_, count) => progress.addBytes(count));
     return { members: members(), notes: [...notes(), ...found] };
   } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof LostLink && !error.isUnreachable)
-      throw progress.cut(`${error.message}; an archive can't be read twice`);
-    throw error instanceof LostLink ? new RpcError("unavailable", `copy: ${error.message}`) : error;
+    options.signal?.throwIfAborted();
+    const { message } = progress.reconnects.lost(error);
+    throw new RpcError("cut", progress.cutAt(`${message}; an archive can't be read twice`));
   }
 }
 
@@ -84,23 +83,24 @@ function requestOf({ container, path }: CopyPlace, { keepOwners = false, keepPri
 
 /** Sends an archive over one connection; resolves with the agent's notes once it has all of it. */
 async function send(
-  link: CopyLink,
+  { connection, frames }: CopyLink,
   archive: AsyncIterable<Buffer>,
   onTaken: (offset: number, bytes: number) => void,
 ): Promise<readonly string[]> {
   const window = new SendWindow();
   const sending = (async () => {
     for await (const piece of inPieces(archive)) {
-      await window.room(piece.length, link.signal);
+      await window.room(piece.length, connection.signal);
       const at = window.sent;
       window.sent += piece.length;
-      link.send("copyData", at, piece);
-      await link.drained();
+      connection.send("copyData", at, piece);
+      await connection.drained();
     }
-    link.sendEnd(window.sent);
+    connection.send("copyEnd", window.sent, requests.copyEnd.encode({ version: 1 }));
   })();
   const answering = (async () => {
-    for await (const frame of link.frames()) {
+    for (;;) {
+      const { value: frame } = await frames.next();
       if (frame.type === "copyEnd") return notesOf(frame);
       const before = window.acknowledged;
       if (frame.type !== "copyAck" || !window.acknowledge(frame.offset)) {
@@ -108,12 +108,11 @@ async function send(
       }
       onTaken(frame.offset, frame.offset - before);
     }
-    throw new LostLink("the connection ended");
   })();
   // Once the connection is lost, only its other side knows why.
   const sent = sending.then(
     () => answering,
-    (error: unknown) => (error instanceof LostLink ? answering : Promise.reject(error)),
+    (error: unknown) => (isPassing(error) ? answering : Promise.reject(error)),
   );
   answering.catch(() => undefined);
   return await Promise.race([sent, answering]);

@@ -1,9 +1,7 @@
 import { basename, normalize, resolve } from "node:path/posix";
-import type { dial } from "../dial.ts";
+import type { ConnectionOptions } from "./connection.ts";
 
-export interface CopyOptions {
-  /** Connects to the address. Default: `dial`. */
-  readonly dial?: typeof dial;
+export interface CopyOptions extends ConnectionOptions {
   /** Keeps owners, ACLs and modes. Otherwise modes are less the umask. */
   readonly keepOwners?: boolean;
   /** Keeps set-user-id and set-group-id bits and file capabilities. */
@@ -16,7 +14,6 @@ export interface CopyOptions {
   onDisconnect?(reason: string): void;
   /** How long attempts to connect again may fail, ms. Default: a minute. */
   readonly giveUpMs?: number;
-  readonly signal?: AbortSignal;
 }
 
 /** A file or directory in a container; an empty container is the guest itself. */

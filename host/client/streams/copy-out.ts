@@ -100,7 +100,7 @@ async function receive(
   let [after, part]: [string, { member: Member; bytes: number }?] = [""];
   const events: ReceiverEvents = {
     // A member's last block may not be whole yet.
-    onTaken: (position) => link?.send("copyAck", Math.min(position, link.received)),
+    onTaken: (position) => link?.connection.send("copyAck", Math.min(position, link.received)),
     onMember(member) {
       [after, part] = [member.name, undefined];
       progress.setMembers(progress.members + 1);
@@ -110,13 +110,13 @@ async function receive(
       part = { member, bytes };
     },
   };
-  const notes = await progress.untilDone(async (signal) => {
+  const notes = await progress.untilDone(async () => {
     const { name, version } = part?.member ?? { name: "", version: "" };
     const known = continuesFiles && part ? { name: bytesOf(name), bytes: part.bytes, version } : null;
     const again = first && { epoch: first.epoch, place: first.place, after: bytesOf(after), part: known };
-    using opening = await CopyLink.open(address, { ...request, ...again }, signal, options.dial);
+    using opening = await CopyLink.open(address, { ...request, ...again }, options);
     link = opening;
-    progress.isConnected();
+    progress.reconnects.answered();
     first ??= opening.ready;
     progress.total = opening.ready.size || undefined;
     receiver ??= open(renameOf({ container, path }, opening.ready), events);
@@ -135,15 +135,13 @@ function renameOf(place: CopyPlace, { name, directory }: guestd.v1.CopyReady): R
 }
 
 async function* received(link: CopyLink, onEnd: (notes: readonly string[]) => void): AsyncGenerator<Uint8Array> {
-  for await (const frame of link.frames()) {
+  for await (const frame of link.frames) {
     if (frame.offset !== link.received || (frame.type !== "copyData" && frame.type !== "copyEnd")) {
       const line = `copy: the agent sent ${frame.type} at ${frame.offset}, not at ${link.received}`;
       throw new RpcError("internal", line);
     }
-    if (frame.type === "copyEnd") onEnd(notesOf(frame));
-    else {
-      link.received += frame.payload.length;
-      yield frame.payload;
-    }
+    if (frame.type === "copyEnd") return onEnd(notesOf(frame));
+    link.received += frame.payload.length;
+    yield frame.payload;
   }
 }

@@ -1,24 +1,20 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { RpcError } from "../rpc-error.ts";
-import { LostLink } from "./copy-link.ts";
 import type { CopyOptions } from "./copy-options.ts";
-
-const FIRST_PAUSE_MS = 100;
-const MAX_PAUSE_MS = 5000;
-const GIVE_UP_MS = 60_000;
+import { Reconnects } from "./reconnects.ts";
 
 /** Counts what was copied, and connects again after a disconnection. */
 export class CopyProgress {
   members = 0;
   /** Bytes of the whole copy, if they are known. */
   total: number | undefined;
+  /** Told of each answer of the agent, by the session that has got it. */
+  readonly reconnects: Reconnects;
   readonly #options: CopyOptions;
   #bytes = 0;
-  #isConnected = false;
-  #wasConnected = false;
 
   constructor(options: CopyOptions) {
+    const { giveUpMs: limitMs, signal } = options;
     this.#options = options;
+    this.reconnects = new Reconnects({ name: () => "copy", cut: (reason) => this.cutAt(reason), limitMs, signal });
   }
 
   addBytes(count: number): void {
@@ -31,46 +27,23 @@ export class CopyProgress {
     this.#options.onProgress?.(this.#bytes, this.members, this.total);
   }
 
-  /** To be called by each session whose connection the agent has answered. */
-  isConnected(): void {
-    this.#isConnected = true;
-    this.#wasConnected = true;
-  }
-
-  /**
-   * Calls `session` until one isn't cut off. A refusal of a later connection counts as a cut: while a guest is quiesced for
-   * a snapshot, it is "unavailable". Rejects with the other errors of `session`, or with RpcError "cut".
-   */
-  async untilDone<T>(session: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { giveUpMs = GIVE_UP_MS, onDisconnect, signal = new AbortController().signal } = this.#options;
-    let [pause, lastConnected] = [FIRST_PAUSE_MS, performance.now()];
+  /** Calls `session` until one isn't cut off. Rejects with the other errors of `session`, or with RpcError. */
+  async untilDone<T>(session: () => Promise<T>): Promise<T> {
+    const { onDisconnect, signal } = this.#options;
     for (;;) {
-      signal.throwIfAborted();
-      this.#isConnected = false;
+      signal?.throwIfAborted();
       try {
-        return await session(signal);
+        return await session();
       } catch (error) {
-        signal.throwIfAborted();
-        const isRefusedLater = error instanceof RpcError && error.kind === "unavailable" && this.#isContinuing;
-        if (!(error instanceof LostLink || isRefusedLater)) throw error;
-        if (error instanceof LostLink && error.isUnreachable && !this.#wasConnected)
-          throw new RpcError("unavailable", `copy: ${error.message}`);
-        if (this.#isConnected) [pause, lastConnected] = [FIRST_PAUSE_MS, performance.now()];
-        if (performance.now() - lastConnected > giveUpMs) throw this.cut(error.message);
-        onDisconnect?.(error.message);
+        signal?.throwIfAborted();
+        const { message } = this.reconnects.lost(error);
+        onDisconnect?.(message);
       }
-      await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
-      pause = Math.min(pause * 2, MAX_PAUSE_MS);
+      await this.reconnects.pause();
     }
   }
 
-  /** True for a connection after the first that the agent has answered, until it has answered this one. */
-  get #isContinuing(): boolean {
-    return this.#wasConnected && !this.#isConnected;
-  }
-
-  cut(reason: string): RpcError {
-    const line = `copy: cut after ${this.#bytes} bytes and ${this.members} members: ${reason}; copy again`;
-    return new RpcError("cut", line);
+  cutAt(reason: string): string {
+    return `copy: cut after ${this.#bytes} bytes and ${this.members} members: ${reason}; copy again`;
   }
 }

@@ -1,7 +1,6 @@
 import type { FrameType, StreamFrame } from "../../../proto/stream-frame.ts";
-import { Retry } from "../retry.ts";
-import { isPassing, RpcError } from "../rpc-error.ts";
-import { Connection, type ConnectionOptions, isUnreachable } from "./connection.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+import { type ReconnectOptions, Reconnects } from "./reconnects.ts";
 
 /** How long connections may end before the agent's first answer. */
 const FIRST_MS = 2000;
@@ -11,18 +10,10 @@ export interface FollowOptions extends ConnectionOptions {
   readonly giveUpMs?: number | undefined;
 }
 
-export interface Followed {
-  /** Operation, for messages. */
-  name(): string;
+export interface Followed extends Omit<ReconnectOptions, "signal"> {
   readonly type: FrameType;
   /** Returns the first frame of a connection, which continues where the one before ended. */
   request(): Uint8Array;
-  /** Tries again although the very first connection fails. */
-  readonly waits?: boolean;
-  /** Longest pause between two connections, ms. */
-  readonly mostMs?: number;
-  /** How long later attempts to connect may fail, ms, unless the options say it. */
-  readonly laterMs?: number;
   /** Called when the signal aborts while there is a connection. Default: closes it. */
   onAbort?(connection: Connection): void;
 }
@@ -39,33 +30,33 @@ export interface Lost {
  */
 export async function* followFrames(
   address: string,
-  { name, type, request, waits = false, mostMs, laterMs = Retry.LIMIT_MS, onAbort }: Followed,
+  { type, request, onAbort, ...followed }: Followed,
   { giveUpMs, ...options }: FollowOptions,
 ): AsyncGenerator<StreamFrame | Lost, never> {
-  const { signal } = options;
-  const retry = new Retry({ limitMs: giveUpMs ?? FIRST_MS, signal, ...(mostMs && { mostMs }) });
-  let [isAnswered, isLive] = [false, false];
+  const { limitMs = giveUpMs } = followed;
+  const reconnects = new Reconnects({
+    firstLimitMs: giveUpMs ?? FIRST_MS,
+    ...followed,
+    limitMs,
+    signal: options.signal,
+  });
+  let isLive = false;
   for (;;) {
-    let reason: RpcError;
+    let reason: string;
     try {
       using connection = await Connection.open(address, type, request(), options, onAbort);
-      for await (const frame of connection.frames()) {
-        retry.limitMs = giveUpMs ?? laterMs;
-        isAnswered = isLive = true;
-        retry.succeeded();
+      for (const frames = connection.frames(); ; ) {
+        const { value: frame } = await frames.next();
+        reconnects.answered();
+        isLive = true;
         yield frame;
       }
-      return undefined as never;
     } catch (error) {
-      if (!isAnswered) signal?.throwIfAborted();
-      if (!isPassing(error) || (!isAnswered && error.kind === "unavailable")) throw error;
-      if (!isAnswered && !waits && isUnreachable(error))
-        throw new RpcError("unreachable", error.message, { cause: error });
-      reason = error;
+      if (!isLive) options.signal?.throwIfAborted();
+      reason = reconnects.lost(error).message;
     }
-    if (isLive) yield { type: "lost", reason: reason.message };
+    if (isLive) yield { type: "lost", reason };
     isLive = false;
-    if (retry.failed()) throw new RpcError("unavailable", `${name()}: the connection was lost: ${reason.message}`);
-    await retry.pause();
+    await reconnects.pause();
   }
 }

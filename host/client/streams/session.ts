@@ -1,10 +1,12 @@
 import type { guestd } from "../../../proto/gen/messages.js";
 import { type FrameType, STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
+import { DialError } from "../dial.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
 import { STREAM_MODES } from "../edge/values.ts";
 import { RpcError } from "../rpc-error.ts";
 import type { AttachmentState, OutputName, ProcessEnd } from "./attachment.ts";
 import { Connection } from "./connection.ts";
+import { dialStreams } from "./dial-streams.ts";
 
 const { MODE_HOLD: hold, MODE_RING: ring, MODE_SPOOL: spool } = STREAM_MODES;
 const MODES = { hold, ring, spool };
@@ -12,12 +14,6 @@ const MAX_CODE = 255;
 /** How long the agent has to let go of a client that leaves. */
 const LEAVE_MS = 1000;
 const CONTROL_D = Uint8Array.of(4);
-
-/** How a connection ended: with the process's end, with an error that another connection would not change, or lost. */
-export type SessionResult =
-  | { readonly end: ProcessEnd }
-  | { readonly error: Error }
-  | { readonly lost: string; readonly isUnreachable: boolean };
 
 /** One connection of an attachment. */
 export class Session {
@@ -49,14 +45,10 @@ export class Session {
     return this.#hello !== undefined;
   }
 
-  /** Connects, attaches and serves until the connection ends. Never rejects. */
-  async run(): Promise<SessionResult> {
+  /** Connects, attaches and serves until the process ends. Rejects with RpcError "cut" if the connection ends before. */
+  async run(): Promise<ProcessEnd> {
     try {
-      return { end: await this.#serve() };
-    } catch (error) {
-      const isUnreachable = this.#connection === undefined;
-      if (!isUnreachable && !(error instanceof RpcError && error.kind === "cut")) return { error: error as Error };
-      return { lost: (error as Error).message, isUnreachable };
+      return await this.#serve();
     } finally {
       clearTimeout(this.#answerTimer);
       clearTimeout(this.#leaveTimer);
@@ -118,7 +110,12 @@ export class Session {
   }
 
   async #serve(): Promise<ProcessEnd> {
-    const { onDial, dial, dialVsock } = this.#state.options;
+    const { onDial, dial: connect = dialStreams, dialVsock } = this.#state.options;
+    // A place that is refused, such as that of a guest which is ending, counts as one where nothing listens.
+    const dial: typeof connect = (...place) =>
+      connect(...place).catch((error: Error) => {
+        throw error instanceof DialError ? error : new DialError(error.message, { cause: error });
+      });
     const options = { dial, ...(dialVsock && { dialVsock }), singleBuffer: true, signal: this.#signal };
     const onAbort = (connection: Connection) => {
       this.#connection = connection;
