@@ -125,6 +125,19 @@ test("a piece is in its small answer or in the stream, whenever the agent dies",
   expect(seen()).toEqual([[bytes.toString()], ["0 text"]]);
 });
 
+test("a block whose piece was split has nothing of the rest when it is used again", () => {
+  const memory = createJournalMemory();
+  const { outputs } = journalIn(memory);
+  const [first, rest] = outputs.split(read(outputs, "0123456789"), 4, key);
+  for (const { block } of [rest, first]) outputs.release(block);
+  const left: ArrayBuffer[] = [];
+  outputs.read(key, 10, 100, () => {
+    left.push(memory.slice(0)); // the agent dies before the kernel reads
+    return 0;
+  });
+  expect(left.map(found)).toEqual([[]]);
+});
+
 test("a piece that was split is never found twice", () => {
   const memory = createJournalMemory();
   const { outputs } = journalIn(memory);

@@ -105,7 +105,10 @@ export class OutputJournal {
   /** Splits a piece in two after `length` bytes. */
   split({ data, offset, block }: Piece, length: number, key: OutputKey): readonly [Piece, Piece] {
     const rest = this.read(key, offset + length, data.length - length, (into) => data.copy(into, 0, length));
-    if (block !== undefined) this.#set(block, BLOCK.count, length);
+    if (block !== undefined) {
+      this.#set(block, BLOCK.count, length);
+      this.#clean.delete(block); // its end still has the rest
+    }
     const second =
       typeof rest === "number" ? { data: Buffer.alloc(0), offset: offset + length, block: undefined } : rest;
     return [{ data: data.subarray(0, length), offset, block }, second];
