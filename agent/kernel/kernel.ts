@@ -154,6 +154,11 @@ export interface Sys {
   /** Returns bytes written, -1 if it would block. */
   write(fd: Fd, from: Uint8Array): number;
   /**
+   * Writes like `write` to a pipe or terminal, and adds 2 to `note[0]` for each byte written. During write(2), `note[0]` is
+   * higher by that and by 1. Writes no more bytes at once than the kernel takes whole.
+   */
+  writeNoted(fd: Fd, from: Uint8Array, note: Int32Array): number;
+  /**
    * Moves up to `length` bytes within the kernel; one end must be a pipe. Returns bytes moved, 0 at the end of `from`, -1 if
    * it would block: nothing to read, or no room.
    */

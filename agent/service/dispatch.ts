@@ -14,6 +14,8 @@ export interface Call {
   readonly progress?: number;
   /** Notes progress for the next agent, before a step that must not be done twice. Not 0. */
   note?(progress: number): void;
+  /** The memory of the progress, for a system call that notes it; undefined if the journal does not have the call. */
+  readonly progressMemory?: Int32Array | undefined;
   /** The request's container and exec, for logs and traces. Set once the request is decoded. */
   container?: string | undefined;
   exec?: string | undefined;

@@ -49,6 +49,10 @@ export class ServerCall implements Call {
     this.#journal?.note(this.place, progress);
   }
 
+  get progressMemory(): Int32Array | undefined {
+    return this.#journal?.progressMemory(this.place);
+  }
+
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();

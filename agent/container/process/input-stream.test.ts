@@ -32,16 +32,44 @@ test("an input stream writes all data, and ending it is the process's end of inp
 
 test("an input stream continues an earlier agent's write from its noted progress, and notes its own progress", async () => {
   const { input, take, hangUp } = pipe();
-  const noted: number[] = [];
-  const write = (progress: number) =>
-    input.write(Buffer.from("0123456789"), never, { progress, note: (now) => void noted.push(now) });
-  await write(0);
-  expect([take(), noted.splice(0)]).toEqual(["0123456789", [2, 21]]);
-  await write(2 * 4 + 1); // 4 bytes are written
-  expect([take(), noted.splice(0)]).toEqual(["456789", [10, 21]]);
-  await write(2 * 4 + 2); // the rest may be written: it counts as written
-  await write(21);
-  expect([take(), noted]).toEqual([undefined, []]);
+  const write = async (before: number) => {
+    const progress = Int32Array.of(before);
+    await input.write(Buffer.from("0123456789"), never, progress);
+    return [take(), progress[0]];
+  };
+  expect(await write(0)).toEqual(["0123456789", 21]);
+  expect(await write(2 * 4 + 1)).toEqual(["456789", 21]); // 4 bytes are written
+  expect(await write(2 * 4 + 2)).toEqual(["456789", 21]); // the agent died in the write of the first 4
+  expect(await write(21)).toEqual([undefined, 21]);
+  input.close();
+  hangUp();
+});
+
+test("a write is made by the next agent if the agent dies before the system call", async () => {
+  const death = new Error("killed");
+  const double = createSysDouble();
+  const progress = new Int32Array(1);
+  double.script("writeNoted", death);
+  const fd = double.descriptor();
+  await expect(new InputStream(double, fd, false).write(Buffer.from("line\n"), never, progress)).rejects.toBe(death);
+  const { input, take, hangUp } = pipe();
+  await input.write(Buffer.from("line\n"), never, progress);
+  expect(take()).toBe("line\n");
+  input.close();
+  hangUp();
+});
+
+test("a writer that is cancelled before its turn leaves the memory of its progress alone", async () => {
+  const { input, take, hangUp } = pipe();
+  const [patience, progress] = [new AbortController(), new Int32Array(1)];
+  const first = input.write(Buffer.alloc(2 * PIPE, "a"), never);
+  const second = input.write(Buffer.from("b"), patience.signal, progress);
+  patience.abort(new Error("deadline"));
+  await new Promise(setImmediate);
+  take();
+  await first;
+  await expect(second).rejects.toThrow("deadline");
+  expect(progress[0]).toBe(0);
   input.close();
   hangUp();
 });
@@ -127,7 +155,7 @@ test("a terminal's input ends with ^D, and its descriptor stays open for the own
   const master = double.descriptor();
   const input = new InputStream(double, master, true);
   await input.end(never);
-  expect(double.calls.at(-1)).toEqual(["write", master, Uint8Array.of(4)]);
+  expect(double.calls.at(-1)).toEqual(["writeNoted", master, Uint8Array.of(4), Int32Array.of(3)]);
   input.close();
   expect(double.open.has(master)).toBe(true);
 });

@@ -4,15 +4,14 @@ import type { Input } from "./stdio.ts";
 
 const CLOSED = new AgentError("internal", "write to stdin: it is closed");
 
+/** Progress of a write before its first byte. */
+const BEGUN = 1;
+
 /**
- * Progress of a write, for a restarted agent. An odd number: (progress - 1) / 2 bytes are written. An even number
- * above 0: the rest after progress / 2 - 1 bytes is being written; whether it is in the pipe is unknown, so it counts
- * as written.
+ * Returns how many bytes are written, by the progress that an agent left. An odd one is twice their number, plus 1. An even one
+ * is higher by 1: the agent died in write(2), and the last of these bytes count as written.
  */
-interface WriteNotes {
-  readonly progress?: number;
-  note?(progress: number): void;
-}
+const written = (progress: number): number => Math.max((progress - BEGUN) >> 1, 0);
 
 /**
  * A process's stdin, non-blocking: the write end of a pipe, which this object owns, or a pty master, which it
@@ -35,9 +34,12 @@ export class InputStream implements Input {
     this.#terminal = terminal;
   }
 
-  /** Writes all of `data`, in the order of the calls, and waits while the pipe is full. */
-  write(data: Uint8Array, signal: AbortSignal, notes?: WriteNotes): Promise<void> {
-    return this.#inTurn(() => this.#writeNow(data, signal, notes));
+  /**
+   * Writes all of `data`, in the order of the calls, and waits while the pipe is full. `progress` is one word of memory that
+   * outlives the agent: 0, or what the previous agent left there in the same write.
+   */
+  write(data: Uint8Array, signal: AbortSignal, progress?: Int32Array): Promise<void> {
+    return this.#inTurn(() => this.#writeNow(data, signal, progress));
   }
 
   /**
@@ -92,17 +94,15 @@ export class InputStream implements Input {
     }
   }
 
-  async #writeNow(data: Uint8Array, signal: AbortSignal, notes?: WriteNotes): Promise<void> {
-    const before = notes?.progress ?? 0;
-    let rest = data.subarray(before % 2 === 1 ? (before - 1) / 2 : before === 0 ? 0 : data.length);
-    while (rest.length > 0) {
+  async #writeNow(data: Uint8Array, signal: AbortSignal, progress: Int32Array = new Int32Array(1)): Promise<void> {
+    let done = written(progress[0] ?? 0);
+    while (done < data.length) {
       if (this.#fd === undefined) throw CLOSED;
-      signal.throwIfAborted();
-      notes?.note?.(2 * (data.length - rest.length) + 2);
-      const count = this.#tryWrite(this.#fd, rest);
-      notes?.note?.(2 * (data.length - rest.length + Math.max(count, 0)) + 1);
+      signal.throwIfAborted(); // before the memory is used, which may be another call's by now
+      progress[0] = 2 * done + BEGUN;
+      const count = this.#tryWrite(this.#fd, data.subarray(done), progress);
       if (count < 0) await this.#waitForRoom(this.#fd, signal);
-      else rest = rest.subarray(count);
+      else done += count;
     }
   }
 
@@ -111,9 +111,9 @@ export class InputStream implements Input {
     return this.#sys.poll(fd, "write", AbortSignal.any([signal, this.#closed.signal]));
   }
 
-  #tryWrite(fd: Fd, data: Uint8Array): number {
+  #tryWrite(fd: Fd, data: Uint8Array, progress: Int32Array): number {
     try {
-      return this.#sys.write(fd, data);
+      return this.#sys.writeNoted(fd, data, progress);
     } catch (error) {
       throw writeError(error);
     }

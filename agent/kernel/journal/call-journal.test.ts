@@ -126,6 +126,8 @@ test("a noted progress belongs to one call", () => {
   calls.note(place, 7);
   calls.note(undefined, 9);
   expect([journalIn(bytes).calls.progress(place), calls.progress(undefined)]).toEqual([7, 0]);
+  calls.progressMemory(place)?.fill(8);
+  expect([journalIn(bytes).calls.progress(place), calls.progressMemory(undefined)]).toEqual([8, undefined]);
   calls.closeCall(index, place);
   expect(calls.progress(open(calls, index, 3))).toBe(0);
 });

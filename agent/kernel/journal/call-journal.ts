@@ -108,6 +108,11 @@ export class CallJournal {
     return place === undefined ? 0 : this.#memory.call(place, CALL.progress);
   }
 
+  /** Returns the memory of a call's progress, for a system call that notes it. */
+  progressMemory(place: number | undefined): Int32Array | undefined {
+    return place === undefined ? undefined : this.#memory.callWord(place, CALL.progress);
+  }
+
   note(place: number | undefined, progress: number): void {
     if (place !== undefined) this.#memory.setCall(place, CALL.progress, progress);
   }

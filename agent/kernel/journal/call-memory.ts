@@ -122,6 +122,12 @@ export class CallMemory {
     this.#words[CALLS_AT + place * CALL_WORDS + word] = value;
   }
 
+  /** Returns the memory of one word. */
+  callWord(place: number, word: number): Int32Array {
+    const at = CALLS_AT + place * CALL_WORDS + word;
+    return this.#words.subarray(at, at + 1);
+  }
+
   deadline(place: number): number {
     return this.#doubles[(CALLS_AT + place * CALL_WORDS + CALL.deadline) / 2] ?? 0;
   }

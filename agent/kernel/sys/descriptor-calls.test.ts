@@ -9,6 +9,7 @@ const EPERM = -1;
 const O_PATH = 0o10000000;
 const O_NONBLOCK = 0o4000;
 const bytes = new Uint8Array(3);
+const note = new Int32Array(1);
 
 /** The calls on an addon of which each function returns `result` unless `parts` has it, and what it was called with. */
 function calling(result: number, parts: Partial<NativeAddon> = {}) {
@@ -32,6 +33,7 @@ test.each<[string, (calls: Calls) => unknown]>([
   ["close fd 7", (calls) => calls.close(7)],
   ["read fd 7", (calls) => calls.read(7, bytes)],
   ["write fd 7", (calls) => calls.write(7, bytes)],
+  ["write fd 7", (calls) => calls.writeNoted(7, bytes, note)],
   ["recvmmsg fd 7", (calls) => calls.receive(7, bytes)],
   ["sendmmsg fd 7", (calls) => calls.send(7, bytes, 3)],
   ["splice fd 7 to fd 8", (calls) => calls.splice(7, 8, 9)],
@@ -51,7 +53,7 @@ test.each<[string, (calls: Calls) => unknown]>([
 test("a call that would block returns -1, and a lock that another file holds is not taken", () => {
   const { calls } = calling(EAGAIN);
   expect([calls.read(7, bytes), calls.write(7, bytes), calls.receive(7, bytes)]).toEqual([-1, -1, -1]);
-  expect([calls.send(7, bytes, 3), calls.splice(7, 8, 9)]).toEqual([-1, -1]);
+  expect([calls.send(7, bytes, 3), calls.splice(7, 8, 9), calls.writeNoted(7, bytes, note)]).toEqual([-1, -1, -1]);
   expect([calls.lock(7), calling(0).calls.lock(7)]).toEqual([false, true]);
 });
 

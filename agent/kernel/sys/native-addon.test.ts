@@ -25,6 +25,7 @@ const VALID: Record<Call, unknown[]> = {
   close: [9999],
   read: [9999, bytes],
   write: [9999, bytes],
+  writeNoted: [9999, bytes, ints],
   readable: [9999],
   hungUp: [9999],
   resizePipe: [9999, 65536],
@@ -127,7 +128,7 @@ function wrongFor(value: unknown): unknown[] {
   if (typeof value === "string") return [...common, 1, "nul\0inside", "x".repeat(5000), []];
   if (value instanceof Uint8Array)
     return [...common, 1, "text", new Int8Array(8), new ArrayBuffer(8), new DataView(new ArrayBuffer(8))];
-  if (value instanceof Int32Array) return [...common, 1, new Uint32Array(80), new Int32Array(1), []];
+  if (value instanceof Int32Array) return [...common, 1, new Uint32Array(80), new Int32Array(0), []];
   return [...common, 1, ["x"], [-1], [undefined], Array(65).fill(1)];
 }
 

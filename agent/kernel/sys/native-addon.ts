@@ -45,6 +45,7 @@ export interface NativeAddon {
   close(fd: number): number;
   read(fd: number, into: Uint8Array): number;
   write(fd: number, from: Uint8Array): number;
+  writeNoted(fd: number, from: Uint8Array, note: Int32Array): number;
   readable(fd: number): number;
   changed(fd: number): number;
   hungUp(fd: number): number;

@@ -64,6 +64,7 @@ test.each<[string, (calls: Calls) => unknown]>([
   ["close fd 9", (calls) => calls.close(9)],
   ["read fd 9", (calls) => calls.read(9, BYTES)],
   ["write fd 9", (calls) => calls.write(9, BYTES)],
+  ["write fd 9", (calls) => calls.writeNoted(9, BYTES, new Int32Array(1))],
   ["recvmmsg fd 9", (calls) => calls.receive(9, BYTES)],
   ["sendmmsg fd 9", (calls) => calls.send(9, BYTES, 3)],
   ["poll fd 9", (calls) => calls.hungUp(9)],

@@ -88,6 +88,10 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       const put = addon.write(fd, from);
       return put === -EAGAIN ? -1 : checked(put, "write", fd);
     },
+    writeNoted(fd: Fd, from: Uint8Array, note: Int32Array) {
+      const put = addon.writeNoted(fd, from, note);
+      return put === -EAGAIN ? -1 : checked(put, "write", fd);
+    },
     /**
      * Receives from a stream socket into `region` after its first HEADER_BYTES, where the kernel writes the count before the call
      * returns.

@@ -78,6 +78,10 @@ export function createSysDouble(): SysDouble {
     close: call("close", close),
     read: call("read", () => 0),
     write: call("write", (_fd, from) => from.length),
+    writeNoted: call("writeNoted", (_fd, from, note) => {
+      note[0] = (note[0] ?? 0) + 2 * from.length;
+      return from.length;
+    }),
     splice: call("splice", () => 0),
     spliceAt: call("spliceAt", () => 0),
     tee: call("tee", () => 0),

@@ -66,7 +66,7 @@ NAPI_MODULE_INIT() {
       terminals_register, namespaces_register, processes_register, poll_register,
       bpf_register,       guest_register,      mapper_register,    uevents_register,
       inside_register,    counted_register,    memory_register,    trees_register,
-      pump_register,      engine_register,
+      pump_register,      engine_register,     noted_register,
   };
   for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
     if (topics[i](env, exports) != napi_ok) {

@@ -104,6 +104,7 @@ napi_status pump_register(napi_env env, napi_value exports);
 napi_status uevents_register(napi_env env, napi_value exports);
 napi_status inside_register(napi_env env, napi_value exports);
 napi_status counted_register(napi_env env, napi_value exports);
+napi_status noted_register(napi_env env, napi_value exports);
 napi_status memory_register(napi_env env, napi_value exports);
 napi_status engine_register(napi_env env, napi_value exports);
 napi_status trees_register(napi_env env, napi_value exports);

@@ -10,7 +10,7 @@ export const writeStdin: Rpc<"WriteStdin"> = {
     try {
       const process = findContainer(agent, request.container_id, "internal").find(request.exec_id);
       if (request.data.length === 0) await process.closeInput(call.signal);
-      else await process.input.write(request.data, call.signal, call);
+      else await process.input.write(request.data, call.signal, call.progressMemory);
     } catch (error) {
       if (error instanceof AgentError && error.kind === "not-found") {
         throw new AgentError("internal", `write stdin: ${error.message}`, { cause: error });
