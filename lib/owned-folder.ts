@@ -1,8 +1,9 @@
 import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { hasEnded, type PlacedOwner, thisPlacedProcess } from "./process-owner.ts";
+import { hasEnded, type PlacedOwner, type ProcessOwner, thisPlacedProcess } from "./process-owner.ts";
 import { removeTree } from "./remove-tree.ts";
 import { FolderError } from "./safe-place.ts";
+import { writeJson } from "./write-json.ts";
 
 /** File in an owned folder that names its process. */
 export const OWNER_NOTE = ".owner.json";
@@ -31,6 +32,11 @@ export function makeOwnedFolder(prefix: string): string {
     void removeAbandonedFolders(dirname(prefix), kind).catch(() => undefined);
   }
   return folder;
+}
+
+/** Makes a folder that this process owns another process's: it is left behind only once that one has ended. */
+export function giveFolder(folder: string, to: ProcessOwner): void {
+  writeJson(join(folder, OWNER_NOTE), { ...thisPlacedProcess(), ...to });
 }
 
 /**

@@ -177,6 +177,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "print the completion script of a shell",
     load: async () => (await import("./command/completion.ts")).addCompletion,
   },
+  __keep: {
+    summary: "take the place of a guestctl that was killed",
+    isHidden: true,
+    load: async () => (await import("./command/keep.ts")).addKeep,
+  },
   __complete: {
     summary: "list completions",
     isHidden: true,

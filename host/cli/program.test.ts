@@ -73,6 +73,7 @@ test("guestctl has exactly these commands", async () => {
     "setup",
     "doctor",
     "completion",
+    "__keep",
     "__complete",
   ]);
 });

@@ -2,9 +2,10 @@ import type { Command } from "commander";
 import { COMMANDS } from "./commands.ts";
 import { refuseDockerWords } from "./docker/docker-refusal.ts";
 import { newProgram } from "./new-program.ts";
+import { backgroundName } from "./run/background.ts";
 
 const HELP = `
-The guestctl that booted a guest keeps it running; other commands find it by its record below
+A guest outlives the guestctl that started it, whose place the next command takes. Commands find it by its record below
 \${XDG_RUNTIME_DIR:-/tmp}/guestd-<uid>/. With several guests running, choose one with --guest NAME or --address ADDRESS.`;
 
 /** Builds guestctl's command line, and loads only the command that the words name: help needs no more of the others than a summary. */
@@ -31,5 +32,10 @@ async function build(isLoaded: (name: string) => boolean): Promise<Command> {
     program.commands.at(-1)?.summary(summary);
   }
   refuseDockerWords(program);
+  program.hook("preAction", async (_, command) => {
+    if (command.name().startsWith("__") || backgroundName() !== undefined) return;
+    const { replaceKilled } = await import("./run/replace-killed.ts");
+    await replaceKilled();
+  });
   return program;
 }

@@ -7,6 +7,7 @@ import { endsWithAgent } from "./ends-with-agent.ts";
 import { GrpcClient } from "./grpc-client.ts";
 import { ReconnectingChannel } from "./reconnecting-channel.ts";
 import type { CallOptions, RpcChannel } from "./rpc-channel.ts";
+import { RpcError } from "./rpc-error.ts";
 import { currentTraceparent } from "./trace-context.ts";
 import { TtrpcClient } from "./ttrpc-client.ts";
 
@@ -59,6 +60,16 @@ export function presentClient(present: () => AgentClient): AgentClient {
   return agentClient({
     call: (...call) => present().channel.call(...call),
     closed: present().closed,
+    close: async () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  });
+}
+
+/** Returns the client of a guest that is paused: each call fails. */
+export function closedClient(): AgentClient {
+  return agentClient({
+    call: () => Promise.reject(new RpcError("unavailable", "the guest is paused")),
+    closed: Promise.resolve(),
     close: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
   });

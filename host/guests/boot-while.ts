@@ -52,10 +52,15 @@ export async function bootWhile<T>(
   if (prepared.status === "rejected") throw prepared.reason;
   if (booted.status === "rejected") throw booted.reason;
   const { guest } = booted.value;
-  guest.guest.signal.addEventListener("abort", () => {
-    claim.why = causeOfDeath(guest.guest.signal.reason);
-  });
+  watchDeath(claim, guest);
   return { guest, files: prepared.value };
+}
+
+/** Notes in a claim why the guest has died. */
+export function watchDeath(claim: GuestClaim, { guest }: SandboxGuest): void {
+  guest.signal.addEventListener("abort", () => {
+    claim.why = causeOfDeath(guest.signal.reason);
+  });
 }
 
 /** Returns the two ends of a container's own guest, each of which tells other commands first that they may lose their calls. */

@@ -1,8 +1,9 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { discardLayer } from "../block-root/layer-store.ts";
+import { useFolder } from "../folder-uses.ts";
 import { Console } from "../machine/console.ts";
-import type { SharedDisk } from "../machine/disks.ts";
+import { type SharedDisk, sharedDisks } from "../machine/disks.ts";
 import type { GuestNetwork } from "../machine/guest-network.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
 import { readManifest } from "../machine/snapshot/manifest.ts";
@@ -74,13 +75,38 @@ export async function bootKeptGuest(
     ...(guest.networkAddress === undefined ? {} : { networkAddress: guest.networkAddress }),
     ...(snapshot === undefined ? {} : { clone: options.name }),
     ...(options.isEmbedded ? { isEmbedded: true } : {}),
+    ...(options.network?.kind === "tap" ? { forwards: options.network.forwards } : {}),
     bootedAt: new Date().toISOString(),
   };
   store.writeGuest(record);
   if (snapshot !== undefined) writeContainers(store, options.name, (await readManifest(snapshot)).notes, copies);
-  await keepGuest(store, options.name, guest);
-  void keepAgentLog(guest.logAddress, agentLogFile(store, options.name), guest.ended);
+  await keep(store, options.name, guest);
   return { guest, record };
+}
+
+/** Lets a guest outlive this process; another one finds it by its record (`findKeptGuest`). */
+export function releaseGuest(store: StateStore, name: string, guest: SandboxGuest, isOwn = false): void {
+  store.noteReleased(name, { monitor: guest.guest.monitor, isOwn });
+  guest.release();
+}
+
+/**
+ * Keeps a guest in this process whose owner was killed. The caller ends it, then closes it in the store; if this fails, the
+ * guest keeps running. Throws OperationError if another process keeps it.
+ */
+export async function findKeptGuest(store: StateStore, record: GuestRecord): Promise<SandboxGuest> {
+  store.reclaim(record.name);
+  const guest = await SandboxGuest.find(record);
+  await using qmp = await guest.guest.qmp();
+  // Until this process ends: its containers' roots are on them.
+  for (const { file } of await sharedDisks(qmp)) useFolder(dirname(file), record.name);
+  await keep(store, record.name, guest);
+  return guest;
+}
+
+async function keep(store: StateStore, name: string, guest: SandboxGuest): Promise<void> {
+  await keepGuest(store, name, guest);
+  void keepAgentLog(guest.logAddress, agentLogFile(store, name), guest.ended);
 }
 
 async function boot(store: StateStore, options: KeptGuestOptions, folder?: SharedFolder): Promise<SandboxGuest> {

@@ -25,6 +25,7 @@ import type { StateStore } from "../state/state-store.ts";
 import { diskOf, plugBlockRoot, unplugLayer } from "./block-storages.ts";
 import { bootWhile, claimGuest, endOfGuest, type GuestClaim, type OwnGuestOptions } from "./boot-while.ts";
 import { connectTo, controlOf, sharedFolderOf, type Target } from "./guest-target.ts";
+import { releaseGuest } from "./kept-guest.ts";
 import { ownFiles } from "./own-files.ts";
 import { checkRootfs, type RootfsKind, rootfsOf } from "./rootfs-kind.ts";
 
@@ -47,8 +48,12 @@ export interface PreparedRun extends AsyncDisposable {
   readonly guest?: string;
   /** Aborted when the guest dies. */
   readonly died?: AbortSignal;
-  /** Makes disposal keep the container's files; undefined if its guest ends with this guestctl. */
+  /** Makes disposal keep the container's files; undefined if disposal ends its guest. */
   leave?(): void;
+  /** Lets the container's own guest outlive this guestctl. */
+  release?(): void;
+  /** Resolves once the container's own guest isn't paused. */
+  resumed?(): Promise<void>;
   /** Releases the rest in order, once the container is removed. */
   end(): Promise<void>;
 }
@@ -97,6 +102,7 @@ export async function prepareInOwnGuest(
     network: options.network !== undefined,
     guest: options.name,
     died: guest.guest.signal,
+    release: () => releaseGuest(store, options.name, guest, true),
     ...endOfGuest(store, options.name, guest, kept),
   };
 }
@@ -313,7 +319,8 @@ interface RunningParts extends RunParts {
   readonly remove: () => Promise<void>;
 }
 
-async function inRunningGuest({
+/** Connects to the guest of a container, which has its root there until `remove`. */
+export async function inRunningGuest({
   guest,
   address = "",
   signal,

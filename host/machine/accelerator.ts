@@ -58,7 +58,7 @@ async function probeKvm(): Promise<Accelerator> {
       ...["-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", kernel],
       ...["-append", `console=${serial} panic=-1`],
     ];
-    return await resultOf(new Child("QEMU", command, { place: join(directory, "qemu") }));
+    return await resultOf(Child.start("QEMU", command, { place: join(directory, "qemu") }));
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -71,7 +71,7 @@ async function resultOf(qemu: Child): Promise<Accelerator> {
   // Not a finding about KVM, which would be kept until the next boot of the host.
   if (isNotRun(ended)) throw await qemu.failure();
   const { status } = ended;
-  const output = await readFile(qemu.output, "utf8");
+  const output = await readFile(qemu.record.output, "utf8");
   if (status === 0 && output.includes("Kernel panic")) return { kind: "kvm", reason: "a guest starts under KVM" };
   const why = status === undefined ? `not within ${PROBE_MS / 1000} s` : qemu.errors(1).join("");
   return { kind: "tcg", reason: `/dev/kvm opens, but a guest does not start under it: ${why}` };

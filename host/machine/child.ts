@@ -2,10 +2,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import { type ProcessOwner, startedAt } from "../../lib/process-owner.ts";
 import { signalName } from "../signal-name.ts";
 import { cleanLine } from "./console.ts";
 import { MachineError } from "./machine-error.ts";
 import { monitorProgram } from "./paths.ts";
+import { signalProcess, whenEnded } from "./signal-process.ts";
 import { startRemedy } from "./start-failures.ts";
 
 /** How a program ended: with an exit status, or by a signal's number. */
@@ -14,9 +16,17 @@ export interface Ending {
   readonly signal: number | undefined;
 }
 
-export interface ChildOptions {
+/** Everything by which another process of this user finds a program. */
+export interface ChildRecord {
+  readonly name: string;
   /** Beginning of the paths of its files: PLACE.pid, PLACE.err and PLACE.end (agent/native/monitor). */
   readonly place: string;
+  /** File of its output. */
+  readonly output: string;
+  readonly monitor: ProcessOwner;
+}
+
+export interface ChildOptions extends Pick<ChildRecord, "place"> {
   /** File to which its output is appended. Default: PLACE.out. */
   readonly output?: string | undefined;
   readonly stdin?: "ignore" | "pipe";
@@ -26,59 +36,60 @@ export interface ChildOptions {
 const TERM_MS = 2000;
 /** Bytes of error messages that are read: the last ones. */
 const ERRORS = 16 << 10;
-const KILLED = 9;
+/** The end of a program whose monitor was killed. */
+const UNKNOWN: Ending = { status: undefined, signal: 9 };
 /** Exit statuses for a program that can't be run. */
 const [CANT_RUN, NOT_FOUND] = [126, 127];
 
 /**
- * A program that runs for a guest, under a monitor. It never outlives this process: the kernel kills the monitor when its
- * parent thread dies, and the program with the monitor. The owner calls `end()`.
+ * A program that runs for a guest, under a monitor. It ends with this process: the kernel kills the monitor when its parent
+ * thread dies, and the program with the monitor. Once released it keeps running, and another process finds it by its
+ * record. The owner calls `end()`.
  */
 export class Child {
-  readonly name: string;
-  /** File of its output. */
-  readonly output: string;
+  readonly record: ChildRecord;
   /** Resolves when the program has ended and its output is in its file; never rejects. */
   readonly ended: Promise<Ending>;
   /** Null unless requested. */
   readonly stdin: Writable | null;
-  readonly #place: string;
-  readonly #monitor: ChildProcess;
   #running = true;
   /** Lines of the monitor itself. */
   #reported = "";
 
   /** Runs `argv`. If that fails, the program has ended with status 126 or 127. */
-  constructor(
+  static start(
     name: string,
     argv: readonly string[],
     { place, output = `${place}.out`, stdin = "ignore" }: ChildOptions,
-  ) {
-    this.name = name;
-    this.output = output;
-    this.#place = place;
+  ): Child {
     for (const ending of ["pid", "end", "err"]) rmSync(`${place}.${ending}`, { force: true });
     // In a session of its own, a terminal's ^C reaches only this process, which ends the program.
-    this.#monitor = spawn(monitorProgram(), [place, output, ...argv], {
+    const monitor = spawn(monitorProgram(), [place, output, ...argv], {
       stdio: [stdin, "ignore", "pipe"],
       detached: true,
     });
-    this.stdin = this.#monitor.stdin;
+    const pid = monitor.pid ?? 0;
+    return new Child({ name, place, output, monitor: { pid, started: startedAt(pid) ?? 0 } }, monitor);
+  }
+
+  /** Finds a program that another process has started and released. */
+  static find(record: ChildRecord): Child {
+    return new Child(record);
+  }
+
+  private constructor(record: ChildRecord, started?: ChildProcess) {
+    this.record = record;
+    this.stdin = started?.stdin ?? null;
     this.stdin?.on("error", () => undefined); // the program has ended
-    this.#monitor.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.#reported = (this.#reported + text).slice(-ERRORS);
+    const over = started === undefined ? whenEnded(record.monitor).then(() => null) : this.#whenClosed(started);
+    this.ended = over.then((status) => {
+      this.#running = false;
+      return readEnding(record.place) ?? (status ? { status, signal: undefined } : UNKNOWN);
     });
-    this.ended = new Promise((resolve) => {
-      const finish = (status: number | null) => {
-        this.#running = false;
-        resolve(readEnding(place) ?? (status ? { status, signal: undefined } : { status: undefined, signal: KILLED }));
-      };
-      this.#monitor.once("error", (error) => {
-        this.#reported += `monitor: ${error.message}\n`;
-        finish(NOT_FOUND);
-      });
-      this.#monitor.once("close", finish);
-    });
+  }
+
+  get name(): string {
+    return this.record.name;
   }
 
   /** False once the program has ended; true also before it has started. */
@@ -88,19 +99,24 @@ export class Child {
 
   /** Undefined before the program has started, and once it has ended. */
   get pid(): number | undefined {
-    return this.#running ? Number(readText(`${this.#place}.pid`)) || undefined : undefined;
+    return this.#running ? Number(readText(`${this.record.place}.pid`)) || undefined : undefined;
   }
 
   /** Returns at most `count` of the last lines of its error messages. */
   errors(count: number): readonly string[] {
-    const lines = (this.#reported + readEnd(`${this.#place}.err`)).split("\n").map(cleanLine);
+    const lines = (this.#reported + readEnd(`${this.record.place}.err`)).split("\n").map(cleanLine);
     return lines.filter((line) => line.trim() !== "").slice(-count);
   }
 
   /** Sends a signal to the running program. */
   kill(signal: "SIGTERM" | "SIGKILL"): void {
     // A monitor that is killed can't say how its program ended: it has a signal of its own for that.
-    if (this.#running) this.#monitor.kill(signal === "SIGKILL" ? "SIGQUIT" : signal);
+    if (this.#running) signalProcess(this.record.monitor, signal === "SIGKILL" ? "SIGQUIT" : signal);
+  }
+
+  /** Lets the program outlive this process. */
+  release(): void {
+    if (this.#running) signalProcess(this.record.monitor, "SIGUSR1");
   }
 
   /**
@@ -120,12 +136,25 @@ export class Child {
 
   /** Returns the error for a program that ended unexpectedly, with a remedy for what it said last, if one is known. */
   async failure(): Promise<MachineError> {
-    const { status, signal } = await this.ended;
-    const how = signal === undefined ? `exit status ${status ?? "unknown"}` : signalName(signal);
+    const how = endingText(await this.ended);
     const last = this.errors(3).join("; ");
     const said = last === "" ? "" : `: ${last}`;
     const remedy = startRemedy(last);
     return new MachineError(`${this.name} ended with ${how}${said}${remedy === undefined ? "" : `; ${remedy}`}`);
+  }
+
+  /** Resolves with the monitor's exit status, null if a signal killed it. */
+  #whenClosed(monitor: ChildProcess): Promise<number | null> {
+    monitor.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.#reported = (this.#reported + text).slice(-ERRORS);
+    });
+    return new Promise((resolve) => {
+      monitor.once("error", (error) => {
+        this.#reported += `monitor: ${error.message}\n`;
+        resolve(NOT_FOUND);
+      });
+      monitor.once("close", resolve);
+    });
   }
 }
 
@@ -134,11 +163,16 @@ export function isNotRun({ status }: Ending): boolean {
   return status === CANT_RUN || status === NOT_FOUND;
 }
 
-/** Returns undefined if the monitor failed, or was killed and the program with it. */
-function readEnding(place: string): Ending | undefined {
+/** Reads how a program ended; undefined if its monitor failed, or was killed and the program with it. */
+export function readEnding(place: string): Ending | undefined {
   const [, how, number] = /^(exit|signal) (\d+)$/m.exec(readText(`${place}.end`)) ?? [];
   if (how === undefined) return undefined;
   return how === "exit" ? { status: Number(number), signal: undefined } : { status: undefined, signal: Number(number) };
+}
+
+/** Returns "exit status 1" or "SIGKILL". */
+export function endingText({ status, signal }: Ending): string {
+  return signal === undefined ? `exit status ${status ?? "unknown"}` : signalName(signal);
 }
 
 function readText(path: string): string {

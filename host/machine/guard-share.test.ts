@@ -40,8 +40,8 @@ describe.skipIf(!can)(`a guarded share${can ? "" : " (skipped: this user can't m
     share = { tag: "t", directory: join(work, "shared"), guard: join(work, "guard") };
     mkdirSync(join(share.directory, "c1/rootfs"), { recursive: true });
     const command = guarded(["sh", "-c", "echo up; exec sleep 1000"], share.directory, root);
-    served = new Child("server", command, { place: join(work, "server") });
-    await expect.poll(() => readFileSync(served.output, "utf8"), { timeout: 50_000 }).toBe("up\n");
+    served = Child.start("server", command, { place: join(work, "server") });
+    await expect.poll(() => readFileSync(served.record.output, "utf8"), { timeout: 50_000 }).toBe("up\n");
     writeFileSync(share.guard, `${served.pid}`);
   });
   afterEach(async () => {

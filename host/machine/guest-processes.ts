@@ -1,12 +1,15 @@
-import { rmSync, statSync } from "node:fs";
+import { readFileSync, rmSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
+import { giveFolder } from "../../lib/owned-folder.ts";
 import { onProcessEnd } from "../../lib/process-end.ts";
-import { makeTemporaryFolder } from "../private-folder.ts";
-import { Child } from "./child.ts";
+import { reason } from "../../lib/reason.ts";
+import { writeJson } from "../../lib/write-json.ts";
+import { checkPrivateFolder, makeTemporaryFolder } from "../private-folder.ts";
+import { Child, type ChildRecord, endingText, readEnding } from "./child.ts";
 import { Console } from "./console.ts";
 import { FollowedFile } from "./followed-file.ts";
 import type { GuestOptions, Machine } from "./guest-options.ts";
@@ -14,8 +17,17 @@ import { MachineError } from "./machine-error.ts";
 import type { SharePlace } from "./plugged-device.ts";
 import { findQemu } from "./programs.ts";
 import { qemuArguments } from "./qemu-command.ts";
+import { signalProcess } from "./signal-process.ts";
 import { type Share, startVirtiofsd } from "./virtiofs.ts";
-import { chooseVsock, isCidTaken, startVsockDevice, type VsockDevice, type VsockKind } from "./vsock-device.ts";
+import {
+  chooseVsock,
+  findVsockDevice,
+  isCidTaken,
+  startVsockDevice,
+  type VsockBackend,
+  type VsockDevice,
+  type VsockKind,
+} from "./vsock-device.ts";
 
 /** Longest directory path: Unix socket paths have at most 107 bytes, and ours need about twenty after the directory. */
 const DIRECTORY_LIMIT = 60;
@@ -27,6 +39,25 @@ export interface RunningShare {
   readonly share: Share;
   readonly place: SharePlace;
   readonly program: Child;
+}
+
+interface Parts extends Awaited<ReturnType<typeof makeDirectory>> {
+  readonly vsock: VsockDevice;
+  readonly qemu: Child;
+  /** Where its console begins in the file, which may have that of an earlier guest before. */
+  readonly from: number;
+}
+
+/** File in the directory of a released guest by which another process of this user finds it. */
+const RELEASED = "released.json";
+/** Bytes at the end of the console that a process reads when it finds the guest. */
+const LAST_BYTES = 64 << 10;
+
+interface ReleasedGuest {
+  readonly machine: Machine;
+  readonly qemu: ChildRecord;
+  readonly vsock: { readonly backend: VsockBackend; readonly program: ChildRecord | undefined };
+  readonly shares: readonly { readonly share: Share; readonly place: SharePlace; readonly program: ChildRecord }[];
 }
 
 /** The directory, device programs and QEMU of one guest; they are ended in reverse. */
@@ -43,24 +74,25 @@ export class GuestProcesses {
   readonly #died = new AbortController();
   readonly #printed: FollowedFile;
   readonly #remove: () => Promise<void>;
+  readonly #keep: () => void;
   #expected = false;
+  /** Set once the processes are released. */
+  #machine: Machine | undefined;
   #end: Promise<void> | undefined;
 
   /** Starts the device programs, then QEMU with all devices. */
   static async start(machine: Machine, options: GuestOptions, signal: AbortSignal): Promise<GuestProcesses> {
-    signal.throwIfAborted();
     await using undo = new AsyncDisposableStack();
-    const { directory, remove } = await makeDirectory();
-    undo.defer(remove);
-    const vsock = startVsockDevice(await kindOf(machine, options), directory, signal);
-    undo.defer(async () => vsock.program?.end(true));
+    const parts = await startDevice(machine, options, signal, undo);
+    const { directory, vsock } = parts;
     const shares: RunningShare[] = [];
     undo.defer(async () => void (await Promise.all(shares.map(({ program }) => program.end(true)))));
     for (const share of options.shares ?? []) shares.push(await startShare(directory, share, shares.length, signal));
     await vsock.listening;
     const places = shares.map(({ place }) => place);
     const argv = qemuArguments({ ...machine, vsock: vsock.backend, shares: places, control: controlSocket(directory) });
-    const processes = new GuestProcesses(directory, remove, vsock, argv, options);
+    const qemu = startQemu(directory, argv, options);
+    const processes = new GuestProcesses({ ...parts, ...qemu }, options);
     for (const share of shares) processes.addShare(share);
     undo.move();
     return processes;
@@ -77,30 +109,35 @@ export class GuestProcesses {
     options: GuestOptions,
     signal: AbortSignal,
   ): Promise<GuestProcesses> {
-    signal.throwIfAborted();
     await using undo = new AsyncDisposableStack();
-    const { directory, remove } = await makeDirectory();
-    undo.defer(remove);
-    const vsock = startVsockDevice(await kindOf(machine, options), directory, signal);
-    undo.defer(async () => vsock.program?.end(true));
+    const parts = await startDevice(machine, options, signal, undo);
+    const { directory, vsock } = parts;
     // The kernel's device can be in a snapshot: it drops its connections.
     const backend = vsock.backend.kind === "vhost" ? vsock.backend : undefined;
     const control = controlSocket(directory);
     const argv = qemuArguments({ ...machine, vsock: backend, shares: [], control, incoming: { memory } });
-    const processes = new GuestProcesses(directory, remove, vsock, argv, options);
+    const qemu = startQemu(directory, argv, options);
+    const processes = new GuestProcesses({ ...parts, ...qemu }, options);
     undo.move();
     return processes;
   }
 
-  private constructor(
-    directory: string,
-    remove: () => Promise<void>,
-    vsock: VsockDevice,
-    argv: readonly string[],
-    options: GuestOptions,
-  ) {
+  /** Finds the processes of a guest that another process has started and released. Throws FolderError or MachineError. */
+  static find(directory: string): { readonly processes: GuestProcesses; readonly machine: Machine } {
+    const { machine, qemu, vsock, shares } = readReleased(directory);
+    const remove = () => rm(directory, { recursive: true, force: true });
+    const from = Math.max(0, sizeOf(qemu.output) - LAST_BYTES);
+    const parts = { directory, remove, keep: () => undefined, qemu: Child.find(qemu), from };
+    const processes = new GuestProcesses({ ...parts, vsock: findVsockDevice(vsock.backend, vsock.program) }, {});
+    for (const { program, ...share } of shares) processes.addShare({ ...share, program: Child.find(program) });
+    processes.#machine = machine;
+    return { processes, machine };
+  }
+
+  private constructor({ directory, remove, keep, vsock, qemu, from }: Parts, options: Pick<GuestOptions, "onConsole">) {
     this.directory = directory;
     this.#remove = remove;
+    this.#keep = keep;
     this.#vsock = vsock;
     this.console = new Console({
       onLine: (line) => {
@@ -108,12 +145,7 @@ export class GuestProcesses {
         options.onConsole?.(line);
       },
     });
-    const place = join(directory, "qemu");
-    const output = options.consoleFile ?? join(directory, "console.log");
-    const stdin = options.consoleInput === true ? "pipe" : "ignore";
-    // The file may begin with the console of an earlier guest of this name, and its ready line.
-    const from = statSync(output, { throwIfNoEntry: false })?.size ?? 0;
-    this.qemu = new Child("QEMU", [findQemu(), ...argv], { place, output, stdin });
+    this.qemu = qemu;
     this.#printed = followConsole(this.qemu, this.console, from);
     void this.qemu.ended.then(() => this.#report(this.qemu));
     if (vsock.program !== undefined) this.#watch(vsock.program);
@@ -128,6 +160,7 @@ export class GuestProcesses {
     const { program } = this.#vsock;
     if (program === undefined) return;
     this.#devices.delete(program);
+    this.#write();
     await program.end(true);
   }
 
@@ -145,6 +178,15 @@ export class GuestProcesses {
     return this.#shares;
   }
 
+  /** Lets the processes outlive this one, to which the directory no longer belongs. Another one finds them there. */
+  release(machine: Machine): void {
+    this.#machine = machine;
+    this.#write();
+    this.#keep();
+    giveFolder(this.directory, this.qemu.record.monitor);
+    for (const child of [this.qemu, ...this.#devices]) child.release();
+  }
+
   /** Makes a share's program one of this guest's: they end together. */
   addShare(share: RunningShare): void {
     this.#shares.push(share);
@@ -155,11 +197,27 @@ export class GuestProcesses {
   async removeShare(share: RunningShare): Promise<void> {
     this.#shares.splice(this.#shares.indexOf(share), 1);
     this.#devices.delete(share.program);
+    this.#write();
     await share.program.end(true);
+  }
+
+  /** Records the programs of a released guest. */
+  #write(): void {
+    if (this.#machine === undefined) return;
+    const { backend, program } = this.#vsock;
+    const record: ReleasedGuest = {
+      machine: this.#machine,
+      qemu: this.qemu.record,
+      vsock: { backend, program: program !== undefined && this.#devices.has(program) ? program.record : undefined },
+      shares: this.#shares.map((share) => ({ ...share, program: share.program.record })),
+    };
+    writeJson(join(this.directory, RELEASED), record);
   }
 
   #watch(device: Child): void {
     this.#devices.add(device);
+    this.#write();
+    if (this.#machine !== undefined) device.release();
     void device.ended
       .then(() => delay(TOGETHER_MS, undefined, { ref: false }))
       .then(() => (this.#devices.has(device) ? this.#report(device) : undefined));
@@ -212,13 +270,41 @@ export class GuestProcesses {
 }
 
 /** Feeds a console with what a program adds to its file from byte `from` on. */
-function followConsole({ output, ended }: Child, console: Console, from: number): FollowedFile {
-  const followed = new FollowedFile(output, (bytes) => console.take(bytes), from);
+function followConsole({ record, ended }: Child, console: Console, from: number): FollowedFile {
+  const followed = new FollowedFile(record.output, (bytes) => console.take(bytes), from);
   void ended.then(() => {
     followed.read();
     console.end();
   });
   return followed;
+}
+
+/** Starts the program of the vsock device in a new directory; `undo` removes both. */
+async function startDevice(machine: Machine, options: GuestOptions, signal: AbortSignal, undo: AsyncDisposableStack) {
+  signal.throwIfAborted();
+  const place = await makeDirectory();
+  undo.defer(place.remove);
+  const vsock = startVsockDevice(await kindOf(machine, options), place.directory, signal);
+  undo.defer(async () => vsock.program?.end(true));
+  return { ...place, vsock };
+}
+
+function startQemu(
+  directory: string,
+  argv: readonly string[],
+  { consoleFile = join(directory, "console.log"), consoleInput = false }: GuestOptions,
+): Pick<Parts, "qemu" | "from"> {
+  const from = sizeOf(consoleFile);
+  const options = {
+    place: join(directory, "qemu"),
+    output: consoleFile,
+    stdin: consoleInput ? "pipe" : "ignore",
+  } as const;
+  return { qemu: Child.start("QEMU", [findQemu(), ...argv], options), from };
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 async function kindOf({ hasChannel }: Machine, { vsock }: GuestOptions): Promise<VsockKind> {
@@ -236,13 +322,46 @@ export async function startShare(
   return { share, place, program: await startVirtiofsd(share, place.socket, signal) };
 }
 
+function readReleased(directory: string): ReleasedGuest {
+  try {
+    // In /tmp another user may have the name of a folder that was removed.
+    const folder = checkPrivateFolder(directory);
+    if (folder === undefined) throw new MachineError("it doesn't exist");
+    return JSON.parse(readFileSync(join(folder, RELEASED), "utf8")) as ReleasedGuest;
+  } catch (error) {
+    throw new MachineError(`find the guest of ${directory}: ${reason(error)}`, { cause: error });
+  }
+}
+
+/** Returns how the QEMU of a released guest ended, in one line; undefined if it isn't known. */
+export function qemuEnd(directory: string): string | undefined {
+  try {
+    const { qemu } = readReleased(directory);
+    const ending = readEnding(qemu.place);
+    return ending && `${qemu.name} ended with ${endingText(ending)}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ends the device programs that a released guest has left, and removes its directory. */
+export function cleanUpEnded(directory: string): void {
+  try {
+    const { vsock, shares } = readReleased(directory);
+    for (const { program } of [vsock, ...shares]) if (program) signalProcess(program.monitor, "SIGQUIT");
+    rmSync(directory, { recursive: true, force: true });
+  } catch {
+    // What a program still writes there is removed with the folder of a later guest.
+  }
+}
+
 /** Returns the path of QEMU's control socket. */
 export function controlSocket(directory: string): string {
   return join(directory, "qmp.sock");
 }
 
-/** Creates the directory for sockets and the console log; it is removed when the process exits, if not before. */
-async function makeDirectory(): Promise<{ directory: string; remove: () => Promise<void> }> {
+/** Creates the directory for sockets and the console log; unless it is kept, it is removed when the process exits, if not before. */
+async function makeDirectory(): Promise<{ directory: string; remove: () => Promise<void>; keep: () => void }> {
   const parent = tmpdir().length > DIRECTORY_LIMIT ? "/tmp" : tmpdir();
   const directory = makeTemporaryFolder("guestd-vm-", parent);
   const forget = onProcessEnd(() => rmSync(directory, { recursive: true, force: true }));
@@ -250,5 +369,5 @@ async function makeDirectory(): Promise<{ directory: string; remove: () => Promi
     forget();
     await rm(directory, { recursive: true, force: true });
   };
-  return { directory, remove };
+  return { directory, remove, keep: forget };
 }

@@ -1,5 +1,8 @@
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
+import type { ProcessOwner } from "../../lib/process-owner.ts";
 import { type GuestOptions, type Machine, resolveMachine } from "./guest-options.ts";
 import { controlSocket, GuestProcesses } from "./guest-processes.ts";
 import { MachineError } from "./machine-error.ts";
@@ -20,6 +23,9 @@ export interface Timeline {
   readonly ready: number;
 }
 
+/** File in the guest's directory while `pause` has stopped it. */
+const PAUSED = "paused";
+
 const CID_ATTEMPTS = 5;
 const RESTORE_MS = 60_000;
 /** Milliseconds to wait for QEMU's end after the power-off call failed, since it may have worked anyway. */
@@ -27,7 +33,7 @@ const AFTER_FAILED_ASK_MS = 5000;
 
 /**
  * A virtual machine with its vsock device and virtiofsd processes. It ends by itself after `powerOff`, forcibly with
- * `close` or `destroy`, and always with this process.
+ * `close` or `destroy`, and with this process unless it is released.
  */
 export class Guest implements AsyncDisposable {
   readonly timeline: Timeline;
@@ -72,7 +78,25 @@ export class Guest implements AsyncDisposable {
     }
   }
 
-  private constructor(processes: GuestProcesses, machine: Machine, begun: number, signal: AbortSignal | undefined) {
+  /**
+   * Finds a guest that another process has started and released, by its directory. One that `pause` has stopped stays so.
+   * If this fails, the guest is unchanged.
+   */
+  static async find(directory: string): Promise<Guest> {
+    const { processes, machine } = GuestProcesses.find(directory);
+    const guest = new Guest(processes, machine);
+    await using qmp = await guest.qmp();
+    const devices = await DetachedDevices.find(processes, machine, qmp);
+    // The process may have been killed while it paused or saved the guest.
+    if (!existsSync(join(directory, PAUSED))) await devices.attach(qmp);
+    else {
+      await qmp.execute("stop");
+      guest.#paused = devices;
+    }
+    return guest;
+  }
+
+  private constructor(processes: GuestProcesses, machine: Machine, begun = performance.now(), signal?: AbortSignal) {
     this.#processes = processes;
     this.#machine = machine;
     this.accelerator = machine.accelerator;
@@ -110,6 +134,16 @@ export class Guest implements AsyncDisposable {
     return controlSocket(this.#processes.directory);
   }
 
+  /** Lets the guest outlive this process. Another one finds it by its directory. */
+  release(): void {
+    this.#processes.release(this.#machine);
+  }
+
+  /** The monitor of QEMU, with which the guest ends. */
+  get monitor(): ProcessOwner {
+    return this.#processes.qemu.record.monitor;
+  }
+
   /** Connects to QEMU's control socket. QEMU serves one connection at a time; the caller closes it. */
   qmp(): Promise<Qmp> {
     return Qmp.connect(this.control);
@@ -137,11 +171,16 @@ export class Guest implements AsyncDisposable {
     if (this.#paused !== undefined) return;
     await using qmp = await this.qmp();
     const devices = new DetachedDevices(this.#processes, this.#machine);
+    writeFileSync(join(this.#processes.directory, PAUSED), "");
     if (this.#processes.vsock.backend.kind === "vhost-user" && this.#machine.type === "q35") {
       await devices.detachVsock(qmp);
     }
     await qmp.execute("stop");
     this.#paused = devices;
+  }
+
+  get isPaused(): boolean {
+    return this.#paused !== undefined;
   }
 
   /** Lets a paused guest continue. Its time is late by the length of the pause until its agent is told. */
@@ -150,6 +189,7 @@ export class Guest implements AsyncDisposable {
     this.#paused = undefined;
     await using qmp = await this.qmp();
     await devices?.attach(qmp);
+    rmSync(join(this.#processes.directory, PAUSED), { force: true });
   }
 
   /** The console's last lines. */

@@ -21,7 +21,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 /** Starts a program that ends by itself and returns its failure. */
 async function failureOf(argv: readonly string[]): Promise<string> {
-  const child = new Child("program", argv, { place: join(directory, "program") });
+  const child = Child.start("program", argv, { place: join(directory, "program") });
   try {
     return (await child.failure()).message;
   } finally {
@@ -77,12 +77,12 @@ test("has a remedy for a disk that another QEMU has, and a port that another pro
   const drive = ["-drive", `file=${directory}/disk,if=virtio,format=raw`];
   const options = "-nodefaults -no-user-config -display none -S -M q35 -qmp stdio".split(" ");
   const holding = { place: join(directory, "holder"), stdin: "pipe" } as const;
-  const holder = new Child("QEMU", [findQemu(), ...options, ...drive], holding);
+  const holder = Child.start("QEMU", [findQemu(), ...options, ...drive], holding);
   const server = createServer();
   try {
     holder.stdin?.write('{"execute":"qmp_capabilities"}\n');
     // Its greeting comes before it opens disks, the answer after that.
-    await expect.poll(() => readFileSync(holder.output, "utf8"), { timeout: 50_000 }).toContain("return");
+    await expect.poll(() => readFileSync(holder.record.output, "utf8"), { timeout: 50_000 }).toContain("return");
     expect(await qemu(...drive)).toMatch(/; stop what uses this disk; guestctl ps lists guests$/);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const rule = `tcp:127.0.0.1:${(server.address() as AddressInfo).port}-:80`;

@@ -37,7 +37,7 @@ export async function startVirtiofsd(share: Share, socket: string, signal: Abort
   const mine = root ? "root" : guards ? "mapped-root" : await rights();
   const argv = virtiofsdCommand(await findVirtiofsd(), directory, socket, mine, announce);
   const command = guards ? guarded(argv, directory, root) : argv;
-  const child = new Child(`virtiofsd (${tag})`, command, { place: socket.replace(/\.sock$/, "") });
+  const child = Child.start(`virtiofsd (${tag})`, command, { place: socket.replace(/\.sock$/, "") });
   try {
     await waitUntilListening(child, socket, signal);
     if (guard !== undefined) writeFileSync(guard, `${guards ? (child.pid ?? "") : 0}`, { mode: 0o600 });

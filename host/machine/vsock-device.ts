@@ -4,7 +4,7 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { waitUntilAnswering } from "./answering-guest.ts";
-import { Child } from "./child.ts";
+import { Child, type ChildRecord } from "./child.ts";
 import { waitUntilListening } from "./listening-socket.ts";
 import { MachineError } from "./machine-error.ts";
 import { channelProgram } from "./paths.ts";
@@ -73,63 +73,60 @@ export async function chooseVsock(wanted?: VsockKind): Promise<VsockKind> {
 
 /** Starts the device, with its sockets in `directory`. The caller ends its program if `listening` rejects. */
 export function startVsockDevice(kind: VsockKind, directory: string, signal: AbortSignal): VsockDevice {
-  if (kind === "vhost") return hostDevice(randomCid());
-  const socket = join(directory, "vhost.sock");
-  const path = join(directory, "vm.vsock");
-  return kind === "serial" ? channel(socket, path, signal) : deviceProgram(socket, path, signal);
-}
-
-/** Clients may connect at any time: they wait until the guest's end is there. */
-function channel(socket: string, path: string, signal: AbortSignal): VsockDevice {
-  const command = [process.execPath, channelProgram(), path, socket];
-  const program = new Child("the channel to the guest", command, { place: path });
-  const listening = waitUntilListening(program, socket, signal);
+  if (kind === "vhost") return deviceOf({ kind, cid: randomCid() });
+  const backend = { kind, socket: join(directory, "vhost.sock"), path: join(directory, "vm.vsock") };
+  const place = join(directory, "vsock");
+  const program =
+    kind === "serial"
+      ? Child.start("the channel to the guest", channelCommand(backend), { place })
+      : Child.start("vhost-device-vsock", deviceCommand(backend), { place });
+  const listening = waitUntilListening(program, backend.socket, signal);
   listening.catch(() => undefined); // for the caller, who may await it later
-  const address = (port: number) => `hvsock://${path}:${port}`;
-  return {
-    backend: { kind: "serial", socket, path },
-    address,
-    program,
-    listening,
-    hide: () => undefined,
-    ready: (_qmp, until) => waitUntilAnswering(address, until),
-  };
+  return deviceOf(backend, program, listening);
 }
 
-function deviceProgram(socket: string, path: string, signal: AbortSignal): VsockDevice {
-  const vm = `guest-cid=${PRIVATE_CID},socket=${socket},uds-path=${path},tx-buffer-size=${BUFFER_BYTES}`;
-  const program = new Child("vhost-device-vsock", [findVhostDeviceVsock(), "--vm", vm], { place: path });
-  const address = (port: number) => `hvsock://${path}:${port}`;
+/** Returns the device of a guest that another process has started. */
+export function findVsockDevice(backend: VsockBackend, program: ChildRecord | undefined): VsockDevice {
+  return deviceOf(backend, program && Child.find(program));
+}
+
+function deviceOf(backend: VsockBackend, program?: Child, listening = Promise.resolve()): VsockDevice {
+  const place = backend.kind === "vhost" ? `vsock://${backend.cid}` : `hvsock://${backend.path}`;
+  const address = (port: number) => `${place}:${port}`;
+  const parts = { backend, address, program, listening };
+  if (backend.kind === "vhost") {
+    const ready = async (qmp: Qmp, signal: AbortSignal) => {
+      await waitFor(() => isDriverReady(qmp), signal);
+      await waitUntilAnswering(address, signal);
+    };
+    return { ...parts, hide: () => undefined, ready };
+  }
+  // Clients of the channel may connect at any time: they wait until the guest's end is there.
+  if (backend.kind === "serial") {
+    return { ...parts, hide: () => undefined, ready: (_qmp, until) => waitUntilAnswering(address, until) };
+  }
+  const { path } = backend;
   const hidden = `${path}-hidden`;
-  const listening = waitUntilListening(program, socket, signal);
-  listening.catch(() => undefined); // for the caller, who may await it later
   return {
-    backend: { kind: "vhost-user", socket, path },
-    address,
-    program,
-    listening,
+    ...parts,
     hide: () => renameSync(path, hidden),
     ready: async (_qmp, until) => {
-      await waitFor(async () => QUEUES.every((queue) => polledQueues(program.pid ?? 0).has(queue)), until);
+      await waitFor(async () => QUEUES.every((queue) => polledQueues(program?.pid ?? 0).has(queue)), until);
       if (existsSync(hidden)) renameSync(hidden, path);
       await waitUntilAnswering(address, until);
     },
   };
 }
 
-function hostDevice(cid: number): VsockDevice {
-  const address = (port: number) => `vsock://${cid}:${port}`;
-  return {
-    backend: { kind: "vhost", cid },
-    address,
-    program: undefined,
-    listening: Promise.resolve(),
-    hide: () => undefined,
-    ready: async (qmp, signal) => {
-      await waitFor(() => isDriverReady(qmp), signal);
-      await waitUntilAnswering(address, signal);
-    },
-  };
+type SocketBackend = Exclude<VsockBackend, { readonly kind: "vhost" }>;
+
+function channelCommand({ path, socket }: SocketBackend): readonly string[] {
+  return [process.execPath, channelProgram(), path, socket];
+}
+
+function deviceCommand({ path, socket }: SocketBackend): readonly string[] {
+  const vm = `guest-cid=${PRIVATE_CID},socket=${socket},uds-path=${path},tx-buffer-size=${BUFFER_BYTES}`;
+  return [findVhostDeviceVsock(), "--vm", vm];
 }
 
 async function isDriverReady(qmp: Qmp): Promise<boolean> {

@@ -7,15 +7,15 @@ const RETRY_MS = 5;
 /**
  * Connects to the agent of a guest that continues after its vsock device was replaced. The new device numbers its
  * connections from the start, and the guest refuses one whose number an old connection had, until the agent has closed
- * that.
+ * that. If `died` is aborted, fails earlier.
  */
-export async function connectRestored(address: string): Promise<AgentClient> {
+export async function connectRestored(address: string, died?: AbortSignal): Promise<AgentClient> {
   const end = performance.now() + LIMIT_MS;
   for (;;) {
     try {
       return await connect(address);
     } catch (error) {
-      if (performance.now() > end) throw error;
+      if (performance.now() > end || died?.aborted) throw error;
       await delay(RETRY_MS);
     }
   }

@@ -52,8 +52,13 @@ async function tapCard(forwards: readonly PortForward[]): Promise<GuestCard> {
     async setUp(client) {
       const { host: gateway, guest: address, prefix } = await openTapLink(name);
       await setUpNetwork(client, { mac: TAP_MAC, address, prefix, gateway });
-      const ports = await publishPorts(address, forwards);
-      return { address, [Symbol.asyncDispose]: () => ports[Symbol.asyncDispose]() };
+      return publishedCard(address, forwards);
     },
   };
+}
+
+/** Publishes ports of a guest to which the host can connect, until disposal. */
+export async function publishedCard(address: string, forwards: readonly PortForward[]): Promise<OpenCard> {
+  const ports = await publishPorts(address, forwards);
+  return { address, [Symbol.asyncDispose]: () => ports[Symbol.asyncDispose]() };
 }

@@ -1,4 +1,5 @@
-import { type AgentClient, connect } from "../client/agent-client.ts";
+import { dirname } from "node:path";
+import { type AgentClient, closedClient, connect } from "../client/agent-client.ts";
 import { Guest } from "../machine/guest.ts";
 import type { GuestNetwork } from "../machine/guest-network.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
@@ -6,17 +7,18 @@ import { MachineError } from "../machine/machine-error.ts";
 import { type Manifest, readManifest } from "../machine/snapshot/manifest.ts";
 import type { RestoreOptions } from "../machine/snapshot/restore-guest.ts";
 import type { SaveOptions } from "../machine/snapshot/save-guest.ts";
+import type { GuestRecord } from "../state/state-records.ts";
 import type { ForwardedSpans } from "../trace/forward-spans.ts";
 import { guestTracing } from "../trace/guest-spans.ts";
 import { becomeClone } from "./become-clone.ts";
 import { type BootMarks, type BootTimeline, bootMarks, bootTimeline } from "./boot-timeline.ts";
 import { connectRestored } from "./connect-restored.ts";
 import { continueSaved } from "./continue-saved.ts";
-import { guestCard, type OpenCard } from "./guest-card.ts";
+import { guestCard, type OpenCard, publishedCard } from "./guest-card.ts";
 import { guestLog, LOG_OPTION, LOG_PORT } from "./guest-log.ts";
 import { openSandbox } from "./open-sandbox.ts";
 import { quiesce } from "./quiesce.ts";
-import { makeSharedFolder, type SharedFolder } from "./shared-folder.ts";
+import { makeSharedFolder, type SharedFolder, sharedFolderAt } from "./shared-folder.ts";
 import { stepClock } from "./step-clock.ts";
 import { warmUp } from "./warm-up.ts";
 
@@ -162,6 +164,22 @@ export class SandboxGuest implements AsyncDisposable {
     undo.move();
     const timeline = bootTimeline(guest.timeline, answered);
     return new SandboxGuest({ name, guest, folder, client, timeline, card: open });
+  }
+
+  /** Finds a guest that another process has started and released, by its record. If this fails, it keeps running. */
+  static async find({ control = "", networkAddress, ...record }: GuestRecord): Promise<SandboxGuest> {
+    const { name, address, folder, timeline, forwards = [] } = record;
+    const guest = await Guest.find(dirname(control));
+    const client = guest.isPaused ? closedClient() : await connectRestored(address, guest.signal);
+    const card = networkAddress === undefined ? undefined : await publishedCard(networkAddress, forwards);
+    const shared = folder === undefined ? undefined : sharedFolderAt(folder);
+    return new SandboxGuest({ name, guest, folder: shared, client, timeline, card });
+  }
+
+  /** Lets the guest outlive this process. */
+  release(): void {
+    this.guest.release();
+    this.folder?.give(this.guest.monitor);
   }
 
   /** The connection to the agent; `save` replaces it. */

@@ -1,6 +1,8 @@
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
+import { giveFolder } from "../../lib/owned-folder.ts";
 import { onProcessEnd } from "../../lib/process-end.ts";
+import type { ProcessOwner } from "../../lib/process-owner.ts";
 import { removeTree, removeTreeSync } from "../../lib/remove-tree.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
@@ -51,6 +53,14 @@ export interface SharedFolder {
   readonly share: Share;
   /** Removes the folder and its content. Idempotent. */
   remove(): Promise<void>;
+  /** Makes it outlive this process: it belongs to a program of its guest from now on. */
+  give(to: ProcessOwner): void;
+}
+
+/** Returns the shared folder of a guest that another process has started. */
+export function sharedFolderAt(directory: string): SharedFolder {
+  const give = (to: ProcessOwner) => giveFolder(directory, to);
+  return { directory, share: shareOf(directory), remove: () => removeTree(directory), give };
 }
 
 /** Creates an empty shared folder in the temporary directory; it is removed when this process exits, if not before. */
@@ -63,6 +73,10 @@ export async function makeSharedFolder(): Promise<SharedFolder> {
     share: shareOf(directory),
     async remove() {
       await removeTree(directory);
+      forget();
+    },
+    give(to) {
+      giveFolder(directory, to);
       forget();
     },
   };

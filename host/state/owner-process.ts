@@ -1,21 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { SIGTERM } from "../../agent/kernel/constants.ts";
-import { nativeAddon } from "../../agent/kernel/sys/native-addon.ts";
 import { isAlive, type ProcessOwner } from "../../lib/process-owner.ts";
 import { OperationError } from "../operation-error.ts";
-
-/** Sends SIGTERM to a process through a pidfd, so that a later process with the same pid never gets it. */
-export function terminateOwner(owner: ProcessOwner): void {
-  const { pidfdOpen, pidfdSendSignal, close } = nativeAddon();
-  const pidfd = pidfdOpen(owner.pid);
-  if (pidfd < 0) return;
-  try {
-    // The process is older than the pidfd, so the pidfd refers to it.
-    if (isAlive(owner)) pidfdSendSignal(pidfd, SIGTERM);
-  } finally {
-    close(pidfd);
-  }
-}
 
 /**
  * Time limit in milliseconds: the owner waits ten seconds for a container and thirty for a power-off, then kills them.

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { namesIn } from "../../lib/names-in.ts";
 import { OWNER_NOTE } from "../../lib/owned-folder.ts";
 import { isAlive } from "../../lib/process-owner.ts";
+import { writeJson } from "../../lib/write-json.ts";
 import { OperationError } from "../operation-error.ts";
-import { createRecord, readRecord, writeRecord } from "./record-file.ts";
+import { createRecord, readRecord } from "./record-file.ts";
 import type { StateFolder } from "./state-folder.ts";
 import type { ProcessEnd, ProcessName, ProcessRecord } from "./state-records.ts";
 
@@ -46,7 +47,7 @@ export class ProcessRecords {
 
   /** Writes a record, to which its layer then belongs. */
   write(guest: string, record: ProcessRecord): void {
-    writeRecord(join(this.#folder.create(guest), fileName(record)), record);
+    writeJson(join(this.#folder.create(guest), fileName(record)), record);
     if (record.layer !== undefined) rmSync(join(record.layer, OWNER_NOTE), { force: true });
   }
 
@@ -55,7 +56,7 @@ export class ProcessRecords {
     const directory = this.#folder.find(guest);
     const path = directory === undefined ? undefined : join(directory, fileName(id));
     const record = path === undefined ? undefined : readRecord<ProcessRecord>(path);
-    if (path !== undefined && record !== undefined) writeRecord(path, { ...record, ...change });
+    if (path !== undefined && record !== undefined) writeJson(path, { ...record, ...change });
   }
 
   /** Records how a process ended; an earlier record of the end wins. */
@@ -74,7 +75,8 @@ export class ProcessRecords {
       // The layer first: nothing but the record leads to it.
       if (record.layer !== undefined) rmSync(record.layer, { recursive: true, force: true });
       rmSync(join(directory, fileName(record)), { force: true });
-      if (record.output !== undefined) rmSync(record.output, { force: true });
+      if (record.output !== undefined)
+        for (const file of [record.output, positionFile(record.output)]) rmSync(file, { force: true });
     }
     return removed.length > 0 && removed.length === all.length;
   }
@@ -91,6 +93,11 @@ export class ProcessRecords {
     if (directory !== undefined) rmSync(join(directory, fileName(record)), { force: true });
     return true;
   }
+}
+
+/** Returns the file that says how far a detached container's output is in its own. */
+export function positionFile(output: string): string {
+  return `${output}.position`;
 }
 
 /** Returns a record's file name. Ids can't contain "@". */

@@ -1,4 +1,5 @@
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, rmSync } from "node:fs";
+import { writeJsonBeside } from "../../lib/write-json.ts";
 import { OperationError } from "../operation-error.ts";
 
 /** Reads a record; undefined if it doesn't exist or is being removed. */
@@ -16,14 +17,9 @@ export function readRecord<T>(path: string): T | undefined {
   }
 }
 
-/** Writes a record atomically. */
-export function writeRecord(path: string, record: object): void {
-  renameSync(writeBeside(path, record), path);
-}
-
 /** Creates a record atomically; returns false if the file already exists. */
 export function createRecord(path: string, record: object): boolean {
-  const temporary = writeBeside(path, record);
+  const temporary = writeJsonBeside(path, record);
   try {
     linkSync(temporary, path);
     return true;
@@ -33,10 +29,4 @@ export function createRecord(path: string, record: object): boolean {
   } finally {
     rmSync(temporary, { force: true });
   }
-}
-
-function writeBeside(path: string, record: object): string {
-  const temporary = `${path}.${process.pid}.tmp`;
-  writeFileSync(temporary, `${JSON.stringify(record)}\n`, { mode: 0o600 });
-  return temporary;
 }

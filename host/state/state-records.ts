@@ -1,4 +1,5 @@
 import type { ProcessOwner } from "../../lib/process-owner.ts";
+import type { PortForward } from "../machine/port-forward.ts";
 import type { BootTimeline } from "../sandbox/boot-timeline.ts";
 
 /** Record of a guest that a guestctl of this user keeps. */
@@ -10,8 +11,14 @@ export interface GuestRecord {
   readonly folder?: string;
   /** Where its containers have their roots: on disks, or in the shared folder. Default: there, if it has one. */
   readonly rootfs?: "block" | "share";
-  /** Path of QEMU's control socket. */
+  /** Path of QEMU's control socket, in the folder of the guest's processes. */
   readonly control?: string;
+  /** The process with which the guest ends if it was released; otherwise it ends with its owner. */
+  readonly monitor?: ProcessOwner;
+  /** Set if it ends with the container of its name. */
+  readonly isOwn?: boolean;
+  /** Ports of a guest with a tap network that its owner publishes. */
+  readonly forwards?: readonly PortForward[];
   readonly accelerator: string;
   readonly memoryMib: number;
   readonly cpus: number;
@@ -57,9 +64,11 @@ export interface ProcessRecord {
   readonly cwd: string;
   readonly user: string;
   /** The guestctl that serves the process. */
-  readonly keeper?: ProcessOwner;
+  readonly keeper?: ProcessOwner | undefined;
   /** Set while the name is claimed but no process exists yet. */
   readonly starting?: true;
+  /** Set while the container may not be started yet. */
+  readonly created?: true | undefined;
   /** Path of a detached container's output. */
   readonly output?: string;
   /** Set if this record stays after the process's end, until `rm`. */

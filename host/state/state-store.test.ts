@@ -1,8 +1,10 @@
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { thisProcess } from "../../lib/process-owner.ts";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { startedAt, thisProcess } from "../../lib/process-owner.ts";
 import type { GuestRecord, ProcessRecord } from "./state-records.ts";
 import { LOST, StateStore } from "./state-store.ts";
 
@@ -68,6 +70,50 @@ test("a guest whose owner was killed counts as dead, even if the owner's pid was
   store.claim("one");
   expect(store.endedGuests()).toEqual([]);
 });
+
+test("a released guest runs without its owner until its monitor ends", () => {
+  store.claim("one");
+  store.writeGuest(guest("one"));
+  store.noteReleased("one", { monitor: thisProcess() });
+  giveToAnother("one");
+  expect([...store.guests(), ...store.unkept()].map(({ name }) => name)).toEqual(["one", "one"]);
+  expect(() => store.claim("one")).toThrow("guest one: name already in use; choose another");
+  store.noteReleased("one", { monitor: { pid: process.pid, started: 1 } });
+  expect([...store.guests(), ...store.unkept()]).toEqual([]);
+});
+
+test.each([
+  [0o700, "guest: QEMU ended with SIGKILL, while no guestctl kept it", "SIGQUIT"],
+  [0o755, "the guestctl that kept it was killed", "SIGTERM"],
+])(
+  "programs and folder that a released guest has left are ended and removed only if the folder is private: %o",
+  async (mode, why, end) => {
+    const folder = join(root, "..", "vm");
+    mkdirSync(folder, { mode });
+    const program = spawn("sleep", ["1000"], { stdio: "ignore" });
+    const exited = once(program, "exit");
+    onTestFinished(() => void program.kill("SIGKILL"));
+    await once(program, "spawn");
+    const pid = program.pid ?? 0;
+    const monitor = { pid, started: startedAt(pid) };
+    writeFileSync(
+      join(folder, "released.json"),
+      JSON.stringify({
+        qemu: { name: "QEMU", place: join(folder, "qemu") },
+        vsock: { program: { monitor } },
+        shares: [],
+      }),
+    );
+    writeFileSync(join(folder, "qemu.end"), "signal 9\n");
+    store.claim("one");
+    store.writeGuest({ ...guest("one"), control: join(folder, "qmp.sock"), monitor: { pid: process.pid, started: 1 } });
+    giveToAnother("one");
+    expect(store.endedGuests()).toMatchObject([{ ended: { why } }]);
+    expect(existsSync(folder)).toBe(mode === 0o755);
+    program.kill("SIGTERM");
+    expect(await exited).toEqual([null, end]);
+  },
+);
 
 test("a claim whose owner was killed before the guest was up leaves no files", () => {
   store.claim("one");

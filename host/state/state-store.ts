@@ -1,10 +1,12 @@
 import { rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { isAlive, type ProcessOwner, thisProcess } from "../../lib/process-owner.ts";
+import { writeJson } from "../../lib/write-json.ts";
+import { cleanUpEnded, qemuEnd } from "../machine/guest-processes.ts";
 import { OperationError } from "../operation-error.ts";
 import { BootLog } from "./boot-log.ts";
 import { ProcessRecords } from "./process-records.ts";
-import { createRecord, readRecord, writeRecord } from "./record-file.ts";
+import { createRecord, readRecord } from "./record-file.ts";
 import { StateFolder } from "./state-folder.ts";
 import type { GuestRecord, ProcessName } from "./state-records.ts";
 
@@ -17,7 +19,7 @@ const OWNER_KILLED = "the guestctl that kept it was killed";
 const DEAD_KEPT = 10;
 
 const GUEST_FILE = "guest.json";
-/** Identifies the guestctl that keeps a guest; the guest ends with it. */
+/** Identifies the guestctl that keeps a guest. */
 const OWNER_FILE = "owner.json";
 /** Exists while a process takes the place of an owner that has ended. */
 const NEXT_OWNER_FILE = "next-owner.json";
@@ -53,6 +55,14 @@ export class StateStore {
     return this.#records().filter(({ ended }) => ended !== undefined);
   }
 
+  /** Returns the running guests whose owner was killed. */
+  unkept(): readonly GuestRecord[] {
+    return this.guests().filter(({ name }) => {
+      const owner = this.owner(name);
+      return owner !== undefined && !isAlive(owner);
+    });
+  }
+
   /** Returns the process that keeps a guest or is about to. */
   owner(guest: string): ProcessOwner | undefined {
     return this.#read<ProcessOwner>(guest, OWNER_FILE);
@@ -64,7 +74,7 @@ export class StateStore {
     if (!createRecord(join(this.directory(guest), OWNER_FILE), thisProcess())) throw nameInUse(guest);
   }
 
-  /** Claims the name of a container's own guest again, to run the kept container anew. Throws OperationError if it runs. */
+  /** Takes the place of a guest's owner that has ended. Throws OperationError if it runs, or another process was faster. */
   reclaim(guest: string): void {
     const owner = this.owner(guest);
     if (isSame(owner, thisProcess())) return;
@@ -76,7 +86,7 @@ export class StateStore {
     try {
       // Another process may have become the owner since.
       if (!isSame(this.owner(guest), owner)) throw nameInUse(guest);
-      writeRecord(join(this.directory(guest), OWNER_FILE), thisProcess());
+      writeJson(join(this.directory(guest), OWNER_FILE), thisProcess());
     } finally {
       rmSync(next, { force: true });
     }
@@ -87,8 +97,8 @@ export class StateStore {
     const owner = this.owner(guest);
     if (owner === undefined) return;
     const record = this.#record(guest);
-    if (record?.ended === undefined && isAlive(owner)) throw nameInUse(guest);
-    if (record?.ended === undefined) this.closeGuest(guest, OWNER_KILLED);
+    if (record?.ended === undefined && (isAlive(owner) || isUp(record))) throw nameInUse(guest);
+    if (record?.ended === undefined) this.#closeUnkept(guest, record);
     const kept = this.processes.list(guest).map(({ container }) => container);
     if (kept.length > 0) {
       throw new OperationError(
@@ -104,13 +114,17 @@ export class StateStore {
   }
 
   writeGuest(record: GuestRecord): void {
-    writeRecord(join(this.directory(record.name), GUEST_FILE), record);
+    writeJson(join(this.directory(record.name), GUEST_FILE), record);
   }
 
   /** Records that a guest is being powered off, so that commands that lose their connection know the cause. */
   noteEnding(guest: string): void {
-    const record = this.#record(guest);
-    if (record !== undefined && record.ended === undefined) this.writeGuest({ ...record, ending: true });
+    this.#update(guest, { ending: true });
+  }
+
+  /** Records that a guest keeps running when its owner is killed. */
+  noteReleased(guest: string, facts: Pick<GuestRecord, "monitor" | "isOwn">): void {
+    this.#update(guest, facts);
   }
 
   /** Closes a guest that has ended. Keeps its record if it died (`why`) or has a kept container, otherwise removes it. */
@@ -145,14 +159,28 @@ export class StateStore {
     if (emptied && ended !== undefined && removable) this.removeGuest(guest);
   }
 
-  /** Reads all guest records; a guest whose owner was killed is closed first. */
+  /** Reads all guest records; a guest that has ended, and whose owner was killed, is closed first. */
   #records(): readonly GuestRecord[] {
     return this.#folder.guests().flatMap((name) => {
       const owner = this.owner(name);
       if (owner === undefined) return [];
-      if (this.#record(name)?.ended === undefined && !isAlive(owner)) this.closeGuest(name, OWNER_KILLED);
+      const record = this.#record(name);
+      if (record?.ended === undefined && !isAlive(owner) && !isUp(record)) this.#closeUnkept(name, record);
       return this.#record(name) ?? [];
     });
+  }
+
+  /** Closes a guest that ended while no process kept it. Cleans up last: another process may close it at the same time. */
+  #closeUnkept(guest: string, record: GuestRecord | undefined): void {
+    const directory = record?.control && dirname(record.control);
+    const end = directory && qemuEnd(directory);
+    this.closeGuest(guest, end ? `guest: ${end}, while no guestctl kept it` : OWNER_KILLED);
+    if (directory) cleanUpEnded(directory);
+  }
+
+  #update(guest: string, change: Partial<GuestRecord>): void {
+    const record = this.#record(guest);
+    if (record !== undefined && record.ended === undefined) this.writeGuest({ ...record, ...change });
   }
 
   /** Returns undefined until the guest is up. */
@@ -174,6 +202,11 @@ export class StateStore {
       .sort((a, b) => (b.ended?.at ?? "").localeCompare(a.ended?.at ?? ""));
     for (const { name } of ended.slice(DEAD_KEPT)) this.removeGuest(name);
   }
+}
+
+/** True for a guest that was released and runs. */
+function isUp(record: GuestRecord | undefined): boolean {
+  return record?.monitor !== undefined && isAlive(record.monitor);
 }
 
 function isSame(a: ProcessOwner | undefined, b: ProcessOwner | undefined): boolean {

@@ -3,8 +3,8 @@
 #
 # Its standard input is a pipe from the run. A line means that the run ended normally. End of file without a line means
 # that the run was killed and its processes are about to die, so the janitor keeps looking for three seconds.
-# TEMPORARY is the run's own directory and the TMPDIR of everything that it starts, which identifies its background
-# processes. In each WORK, and among cgroups, names contain the pid of their owner.
+# TEMPORARY is the run's own directory. Everything that it starts has it as TMPDIR, or a folder in it, which identifies its
+# background processes. In each WORK, and among cgroups, names contain the pid of their owner.
 set -u
 temporary=$1
 shift
@@ -21,7 +21,7 @@ session=$(session_of "$PPID")
 
 # After a normal end, the run's workers are about to end by themselves. Processes in their own session are not.
 end_processes() {
-  grep -lsz "^TMPDIR=$temporary\$" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do
+  grep -lszE "^TMPDIR=$temporary(/|\$)" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do
     if [ "$last" != done ] || [ "$(session_of "$pid")" != "$session" ]; then kill -KILL "$pid"; fi
   done
 }

@@ -13,16 +13,17 @@ const script = join(import.meta.dirname, "janitor.sh");
 const DEAD = 30_000;
 
 /**
- * A stand-in for a run with two background processes, its own and another run's. Prints which of them is left at the
- * end.
+ * A stand-in for a run with two background processes, one of them with a folder for temporary files of its own, and one of
+ * another run. Prints which of them is left at the end.
  */
 const RUN = `
   TMPDIR=$2 setsid sleep 1000 & mine=$!
+  TMPDIR=$2/some setsid sleep 1000 & below=$!
   TMPDIR=$3 setsid sleep 1000 & other=$!
   /bin/sh "$1" "$2" "$3"
   status=$?
-  for pid in $mine $other; do kill -0 $pid 2>/dev/null && [ $pid = $other ] && echo other is left; done
-  wait $mine; echo "mine ended with $?"
+  for pid in $mine $below $other; do kill -0 $pid 2>/dev/null && [ $pid = $other ] && echo other is left; done
+  for pid in $mine $below; do wait $pid; echo "mine ended with $?"; done
   exit $status`;
 
 describeInNamespaces("the janitor of a test run", () => {
@@ -91,7 +92,7 @@ describeInNamespaces("the janitor of a test run", () => {
     janitor.stdout?.on("data", (data: Buffer) => output.push(data));
     janitor.stdin?.end(how === "done" ? "done\n" : "");
     expect(await once(janitor, "close")).toEqual([0, null]);
-    expect(String(Buffer.concat(output))).toBe("other is left\nmine ended with 137\n");
+    expect(String(Buffer.concat(output))).toBe("other is left\nmine ended with 137\nmine ended with 137\n");
   });
 
   test("refuses a directory that no test run created", () => {

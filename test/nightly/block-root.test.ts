@@ -248,8 +248,10 @@ it("what a container writes is bounded by a disk of its own, there again after a
     const [layer = ""] = layers();
     const disk = join(directory, "guestd/layers", layer, "disk");
     expect(statSync(disk)).toMatchObject({ size: 2 ** 24, nlink: 1 });
-    const { keeper } = new StateStore(join(directory, `guestd-${process.geteuid?.()}`)).processes.list("web")[0] ?? {};
-    process.kill(keeper?.pid ?? 0, "SIGKILL");
+    const store = new StateStore(join(directory, `guestd-${process.geteuid?.()}`));
+    const [{ monitor } = {}] = store.guests();
+    const { keeper } = store.processes.list("web")[0] ?? {};
+    for (const killed of [keeper, monitor]) process.kill(killed?.pid ?? 0, "SIGKILL");
     expect(await run("start", "web")).toEqual({ stdout: "web\n", stderr: "", code: 0 });
     await expect.poll(logs, { timeout: 50_000 }).toEqual([...first, "kept", ...first.slice(1)]);
     expect(layers()).toEqual([layer]);

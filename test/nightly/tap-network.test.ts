@@ -108,7 +108,7 @@ describe.skipIf(why !== "")(`guests with --network tap${why && ` (skipped: ${why
     }
   });
 
-  it("leave no device behind, also if guestctl is killed", async () => {
+  it("keep their network if guestctl is killed, and leave no device behind", async () => {
     const { child, prints } = startGuestctl([
       "run",
       "--name",
@@ -125,6 +125,9 @@ describe.skipIf(why !== "")(`guests with --network tap${why && ` (skipped: ${why
     const device = deviceTo(guest);
     expect(device).toMatch(/^guestd/);
     child.kill("SIGKILL");
+    expect(await run("exec", "dying", "cat", "/sys/class/net/eth0/operstate")).toMatch(/up|unknown/);
+    expect(existsSync(`/sys/class/net/${device}`)).toBe(true);
+    await run("rm", "dying");
     await expect.poll(() => existsSync(`/sys/class/net/${device}`)).toBe(false);
     expect(deviceTo(guest)).toBeUndefined();
   });

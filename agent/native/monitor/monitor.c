@@ -1,12 +1,12 @@
 /*
- * Runs a program of a guest on the host:
+ * Runs a program of a guest on the host, and can outlive the process that started it:
  *
  *   monitor PLACE OUTPUT COMMAND [ARGUMENT...]
  *
  * PLACE.pid gets the program's pid, OUTPUT what it prints, PLACE.err its errors, and PLACE.end "exit CODE" or "signal NUMBER"
  * once it has ended. A file that has grown to its limit is renamed to FILE.1. The program ends with this process, and this
- * process with its parent. SIGTERM is passed on to the program; SIGQUIT kills it. The program gains no privileges by what it
- * executes.
+ * process with its parent, unless SIGUSR1 has released it. SIGTERM is passed on to the program; SIGQUIT kills it. The program
+ * gains no privileges by what it executes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -97,6 +97,7 @@ static int has_ended(int signals, pid_t program, int *status) {
   if (info.ssi_signo == SIGCHLD) return waitpid(program, status, WNOHANG) == program;
   if (info.ssi_signo == SIGTERM) kill(program, SIGTERM);
   if (info.ssi_signo == SIGQUIT) kill(program, SIGKILL);
+  if (info.ssi_signo == SIGUSR1) prctl(PR_SET_PDEATHSIG, 0);
   return 0;
 }
 

@@ -70,14 +70,25 @@ test("a program ends with its monitor", async () => {
   expect(read("job.end")).toBe("");
 });
 
-test("a monitor and its program end with its parent", async () => {
+test.each([false, true])("a monitor and its program outlive its parent only if released: %s", async (isReleased) => {
   // The shell in between is the parent.
   const parent = ["sh", "-c", '"$@" & echo $! >"$2.monitor"; wait "$!"', "sh"];
-  const { child, read } = start("echo up; exec sleep 1000", parent);
+  const { child, read, ended } = start("echo up; exec sleep 1000", parent);
   await expect.poll(() => [read("log"), read("job.monitor")], PATIENT).toEqual(["up\n", expect.stringMatching(/\d\n/)]);
-  const pids = [Number(read("job.monitor")), Number(read("job.pid"))];
+  const [monitor, job] = [Number(read("job.monitor")), Number(read("job.pid"))];
+  const running = () => [monitor, job].filter((pid) => startedAt(pid) !== undefined);
+  if (isReleased) process.kill(monitor, "SIGUSR1");
+  // Released once the signal is no longer pending.
+  const pending = () => /^ShdPnd:\s*0*$/m.test(readFileSync(`/proc/${monitor}/status`, "utf8"));
+  await expect.poll(pending, PATIENT).toBe(true);
   child.kill("SIGKILL");
-  await expect.poll(() => pids.flatMap((pid) => startedAt(pid) ?? []), PATIENT).toEqual([]);
+  if (isReleased) {
+    await ended;
+    expect(running()).toEqual([monitor, job]);
+    process.kill(monitor, "SIGQUIT");
+  }
+  await expect.poll(running, PATIENT).toEqual([]);
+  expect(read("job.end")).toBe(isReleased ? "signal 9\n" : "");
 });
 
 test("output is bounded: a full file is renamed, and replaces the one before", async () => {

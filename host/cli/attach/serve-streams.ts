@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import type { Writable } from "node:stream";
 import { RpcError } from "../../client/rpc-error.ts";
-import { type Attached, type AttachRequest, attach } from "../../client/streams/attachment.ts";
+import { type Attached, type AttachRequest, attach, type OutputName } from "../../client/streams/attachment.ts";
 import type { StreamsPlace } from "../../guests/streams-place.ts";
 import { truncate, visibleLine } from "../../visible.ts";
 import type { Interrupts } from "../run/interrupts.ts";
@@ -26,6 +26,8 @@ export interface ServeOptions extends LeftPlace {
   readonly reconnectSeconds?: number | undefined;
   /** Called once the process is found or started. */
   onAttached?(attached: Attached): void;
+  /** Called once output up to a byte is written. */
+  onWritten?(name: OutputName, end: number): void;
   /** Returns why the agent will never answer again, once that is known. */
   findDeath?(): Error | undefined;
   /** Aborted with the reason if the guest dies. */
@@ -58,11 +60,11 @@ export async function serveStreams(
     ...(place.dial && { dial: place.dial }),
     giveUpMs: (options.reconnectSeconds ?? RECONNECT_SECONDS) * 1000,
     signal: AbortSignal.any([leaving.signal, interrupts.signal, ...(died === undefined ? [] : [died])]),
-    async onData(name, bytes) {
+    async onData(name, bytes, offset) {
       await lent.promise; // our terminal would translate earlier output, and take keys for itself
       if (isUnread) return;
       const error = await write(process[name], bytes);
-      if (error === undefined) return;
+      if (error === undefined) return options.onWritten?.(name, offset + bytes.length);
       if (error.code !== "EPIPE") throw new Leave("cut", `write to ${name}: ${error.message}`);
       isUnread = true;
       attachment.signal(SIGKILL);

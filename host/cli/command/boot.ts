@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import colors from "picocolors";
 import { causeOfDeath, guestDiedError } from "../../guests/guest-death.ts";
-import { bootKeptGuest } from "../../guests/kept-guest.ts";
+import { bootKeptGuest, releaseGuest } from "../../guests/kept-guest.ts";
 import { randomName } from "../../guests/random-name.ts";
 import { ROOTFS_KINDS, type RootfsKind } from "../../guests/rootfs-kind.ts";
 import { type BootTimeline, timelineSteps, timelineText } from "../../sandbox/boot-timeline.ts";
@@ -19,6 +19,7 @@ import {
 } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { identifier, mebibytes } from "../flags/option-values.ts";
+import { keepUntilEnd } from "../guest/keep-until-end.ts";
 import { snapshotOf, useTemplate } from "../guest/use-template.ts";
 import { StatusLine } from "../output/status-line.ts";
 import { textTable } from "../output/text-table.ts";
@@ -111,18 +112,12 @@ async function keep(
     ...guestConsole(flags),
   };
   const { guest, record } = await interrupts.during(bootKeptGuest(store, options));
-  await using kept = guest;
   used?.[Symbol.dispose](); // from now on the template can be removed
+  releaseGuest(store, name, guest);
   status.clear();
   process.stdout.write(describe(record, flags));
   announceReady();
-  const died = new Promise<never>((_, reject) => {
-    kept.guest.signal.addEventListener("abort", () => reject(kept.guest.signal.reason), { once: true });
-  });
-  await Promise.race([interrupts.next(), died]);
-  status.show(`powering off ${name} …`);
-  store.noteEnding(name);
-  await kept.powerOff();
+  await keepUntilEnd(store, name, guest, interrupts, () => status.show(`powering off ${name} …`));
 }
 
 function describe(record: GuestRecord, flags: BootFlags): string {

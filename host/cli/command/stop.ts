@@ -1,8 +1,10 @@
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
+import { endUnkept } from "../../guests/found-run.ts";
 import { connectTo } from "../../guests/guest-target.ts";
-import { terminateOwner, waitForOwner } from "../../state/owner-process.ts";
+import { signalProcess } from "../../machine/signal-process.ts";
+import { waitForOwner } from "../../state/owner-process.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { seconds, signalNumber } from "../flags/option-values.ts";
@@ -58,8 +60,10 @@ export async function stop(name: string, flags: StopFlags = {}): Promise<void> {
     await client.agent.destroySandbox({});
     return;
   }
-  terminateOwner(owner);
+  signalProcess(owner, "SIGTERM");
   await waitForOwner(name, owner);
+  const left = store.unkept().find((each) => each.name === name);
+  if (left !== undefined) await endUnkept(store, left);
 }
 
 async function stopContainer(store: StateStore, text: string, flags: StopFlags): Promise<void> {

@@ -1,6 +1,7 @@
 import { isAlive } from "../../../lib/process-owner.ts";
 import type { ContainerTarget } from "../../guests/guest-target.ts";
-import { terminateOwner, waitForOwner } from "../../state/owner-process.ts";
+import { signalProcess } from "../../machine/signal-process.ts";
+import { waitForOwner } from "../../state/owner-process.ts";
 import type { StateStore } from "../../state/state-store.ts";
 
 /** Notes that a user ends a container, so that its restart policy doesn't run it again. */
@@ -14,6 +15,6 @@ export async function endRestarts(store: StateStore, target: ContainerTarget): P
   const { keeper, restarting } = target.record ?? {};
   if (restarting === undefined || keeper === undefined || !isAlive(keeper)) return;
   noteStopped(store, target);
-  terminateOwner(keeper);
+  signalProcess(keeper, "SIGTERM");
   await waitForOwner(target.container, keeper);
 }

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { thisProcess } from "../../../lib/process-owner.ts";
 import type { AgentClient } from "../../client/agent-client.ts";
 import { RpcError } from "../../client/rpc-error.ts";
-import type { Position } from "../../client/streams/attachment.ts";
+import type { OutputName, Position } from "../../client/streams/attachment.ts";
 import { causeOfDeath, explainLostCall, findGuestEnd, guestDiedError, KILLED } from "../../guests/guest-death.ts";
 import { containerRequest, type PreparedRun } from "../../guests/prepare-run.ts";
 import { isRemovedContainer, throwIfRemoved } from "../../guests/removed-container.ts";
@@ -19,10 +19,11 @@ import { serveStreams } from "../attach/serve-streams.ts";
 import { CliError } from "../cli-error.ts";
 import { exitCodeOf } from "../exit-code.ts";
 import type { ContainerFlags } from "../flags/container-flags.ts";
-import { signalNumber } from "../flags/option-values.ts";
 import type { ProcessFlags } from "../flags/process-flags.ts";
+import { createdContainer } from "./created-container.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { memoryHint } from "./memory-hint.ts";
+import { OutputPosition } from "./output-position.ts";
 import { leaveAfter, serveProcess } from "./serve-process.ts";
 
 export interface ContainerRun {
@@ -36,11 +37,17 @@ export interface ContainerRun {
   readonly kept?: Pick<ProcessRecord, "request" | "restarts">;
   /** True if the kept record of an earlier run exists. */
   readonly isAgain?: boolean;
-  /** Path of the output file. */
+  /** Record of the container if it exists already, and its guestctl was killed. */
+  readonly found?: ProcessRecord;
+  /** Path of the output file, which is our stdout. */
   readonly output?: string | undefined;
   readonly volumes?: readonly string[];
   /** Called once the container runs. */
   readonly started: () => void;
+}
+
+interface ServedRun extends ContainerRun {
+  readonly position: OutputPosition | undefined;
 }
 
 /** Time limit in milliseconds for the guest's death to show after the connection breaks. */
@@ -49,6 +56,7 @@ const DEATH_MS = 1000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const { SIGKILL } = constants.signals;
 const REMOVE_SECONDS = 30;
+const STDOUT = 1;
 /** Time limit of CreateContainer, in milliseconds. An agent that a container's limit blocks answers nothing at all. */
 const CREATE_MS = 120_000;
 /** Exit code if another client has got the rest of the output, whatever the container's own is. */
@@ -61,45 +69,20 @@ const TAKEN_OVER = 125;
 export async function runContainer(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<number> {
   const { client, guest } = prepared;
   const process_ = { container_id: run.id, exec_id: run.id };
+  const name = { container: run.id, exec: run.id };
   const remove = () => client.agent.removeContainer({ container_id: run.id, timeout: REMOVE_SECONDS });
-  let created = false;
-  let started = false;
+  let [created, started, isRecorded] = Array<boolean>(3).fill(run.found !== undefined);
   let isLeft = false;
-  let isRecorded = false;
+  using position =
+    run.output === undefined ? undefined : OutputPosition[run.found ? "find" : "begin"](run.output, STDOUT);
   let ended: ProcessEnd | undefined;
   // Signals go to the process as soon as it starts, including earlier ones.
   run.interrupts.handle((_signal, times) => leaveAfter(client, times));
   try {
-    const { OCI: spec, storages } = containerRequest(run.id, prepared, run.options);
-    await client.agent.createContainer({ ...process_, OCI: spec, storages: [...storages] }, { timeoutMs: CREATE_MS });
-    created = true;
-    if (guest !== undefined) {
-      isRecorded = true;
-      store.processes.write(guest, {
-        container: run.id,
-        exec: run.id,
-        args: [...(spec.Process?.Args ?? [])],
-        image: run.image,
-        terminal: run.flags.tty === true,
-        startedAt: new Date().toISOString(),
-        rootfs: prepared.rootfs.host,
-        ...(prepared.layer === undefined ? {} : { layer: prepared.layer }),
-        env: [...(spec.Process?.Env ?? [])],
-        cwd: spec.Process?.Cwd ?? "/",
-        user: run.options.user ?? String(prepared.config["User"] ?? ""),
-        keeper: thisProcess(),
-        ...(run.kept === undefined ? {} : { kept: true, ...run.kept }),
-        ...(run.output === undefined ? {} : { output: run.output }),
-        ...stopping(run.flags, prepared),
-        ...(run.flags.label === undefined ? {} : { labels: run.flags.label }),
-        ...(run.volumes === undefined ? {} : { volumes: run.volumes }),
-      });
-    }
-    await client.agent.startContainer({ container_id: run.id });
+    await (run.found ? startFound(run.found) : start());
     run.started();
-    started = true;
     using _limit = killAfter(client, run);
-    const { code, taken } = await serveOrWait(store, prepared, run);
+    const { code, taken } = await serveOrWait(store, prepared, { ...run, position });
     // A removal by another command kills the container first, and only then do its calls tell.
     if (code === KILLED) await throwIfRemoved(client, run.id);
     const hint = code === KILLED ? await memoryHint(client, run.id) : undefined;
@@ -112,49 +95,60 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
     return taken ? TAKEN_OVER : code;
   } catch (error) {
     const cause = await causeOf(store, error, run.id, prepared);
-    if (cause instanceof LeftProcess) {
-      created = false;
-      prepared.leave?.();
-      isLeft = prepared.leave !== undefined;
-    }
+    // Of a container that was found, only its end, its removal or a signal ends more than this guestctl.
+    const isOver = cause instanceof Removed || prepared.died?.aborted === true || run.interrupts.any;
+    if (run.found !== undefined && !isOver) isLeft = true;
+    else if (cause instanceof LeftProcess) isLeft = prepared.leave !== undefined && prepared.died === undefined;
+    if (isLeft) prepared.leave?.();
+    // Left to `attach`, which would find nothing once another guestctl had removed it.
+    const isHandedOver = isLeft && run.found === undefined && run.kept === undefined;
+    if (isHandedOver && guest !== undefined) store.processes.update(guest, name, { keeper: undefined });
+    if (isLeft || cause instanceof LeftProcess) created = false;
     if (started && !(cause instanceof Removed)) {
       ended ??= { code: LOST, at: new Date().toISOString(), why: causeOfDeath(cause) };
     } else if (run.isAgain && isRecorded && !(cause instanceof Removed)) {
       ended ??= { code: exitCodeOf(cause, "run"), at: new Date().toISOString(), why: oneLine(cause) };
     }
     if (created) await remove().catch(() => undefined);
-    throw cause;
+    throw isLeft && !(cause instanceof LeftProcess) ? new LeftProcess("cut", oneLine(cause), { cause }) : cause;
   } finally {
     // Of a run again that never began, the record of the run before stays.
     if (!isLeft && (isRecorded || !run.isAgain)) noteEnd(store, prepared, run, ended);
   }
-}
 
-/** Returns how `guestctl stop` ends the container, if the flags or the image say so. */
-function stopping({ stopSignal, stopTimeout }: ContainerFlags, { config }: PreparedRun) {
-  const signal = stopSignal ?? imageSignal(config["StopSignal"]);
-  return {
-    ...(signal === undefined ? {} : { stopSignal: signal }),
-    ...(stopTimeout === undefined ? {} : { stopTimeout }),
-  };
-}
+  /** Starts a container whose guestctl was killed just before or after it did: then the agent refuses. */
+  async function startFound(found: ProcessRecord): Promise<void> {
+    if (guest !== undefined) store.processes.update(guest, name, { keeper: thisProcess() });
+    if (!found.created) return;
+    await client.agent.startContainer({ container_id: run.id }).catch((error: unknown) => {
+      if (!(error instanceof RpcError) || error.kind === "unavailable") throw error;
+    });
+  }
 
-/** Returns the number of an image's StopSignal; undefined if it has none, or one that doesn't exist. */
-function imageSignal(text: unknown): number | undefined {
-  try {
-    return typeof text === "string" && text !== "" ? signalNumber(text) : undefined;
-  } catch {
-    return undefined;
+  async function start(): Promise<void> {
+    const { OCI: spec, storages } = containerRequest(run.id, prepared, run.options);
+    await client.agent.createContainer({ ...process_, OCI: spec, storages: [...storages] }, { timeoutMs: CREATE_MS });
+    created = true;
+    if (guest !== undefined) {
+      isRecorded = true;
+      store.processes.write(guest, createdContainer(spec, prepared, run));
+      prepared.release?.();
+    }
+    await client.agent.startContainer({ container_id: run.id });
+    started = true;
+    if (guest !== undefined) store.processes.update(guest, name, { created: undefined });
   }
 }
 
-/** Kills the container's processes once `--timeout` has passed, unless the returned object is disposed before. */
-function killAfter({ agent }: AgentClient, { id, flags: { timeout } }: ContainerRun): Disposable {
+/** Kills the container's processes once `--timeout` has passed since its start, unless the returned object is disposed before. */
+function killAfter({ agent }: AgentClient, { id, found, flags: { timeout } }: ContainerRun): Disposable {
   const kill = () => {
     process.stderr.write(`guestctl: container ${id}: killed, as it still ran after --timeout ${timeout}\n`);
     agent.signalProcess({ container_id: id, exec_id: "", signal: SIGKILL }).catch(() => undefined);
   };
-  const timer = timeout === undefined ? undefined : setTimeout(kill, Math.min(timeout * 1000, MAX_TIMER_MS));
+  const past = found === undefined ? 0 : Date.now() - Date.parse(found.startedAt);
+  const left = timeout === undefined ? undefined : Math.max(timeout * 1000 - past, 0);
+  const timer = left === undefined ? undefined : setTimeout(kill, Math.min(left, MAX_TIMER_MS));
   return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
@@ -165,7 +159,7 @@ function killAfter({ agent }: AgentClient, { id, flags: { timeout } }: Container
 async function serveOrWait(
   store: StateStore,
   prepared: PreparedRun,
-  run: ContainerRun,
+  run: ServedRun,
 ): Promise<{ readonly code: number; readonly taken: boolean }> {
   try {
     return { code: await serve(store, prepared, run), taken: false };
@@ -177,13 +171,18 @@ async function serveOrWait(
   }
 }
 
-function serve(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<number> {
-  const { id, interrupts, flags } = run;
+async function serve(store: StateStore, prepared: PreparedRun, run: ServedRun): Promise<number> {
+  const { id, interrupts, flags, position, found } = run;
   const { client, target, guest, died, leave } = prepared;
-  const stdin = flags.interactive ? "pass" : "end";
+  const from = position && { from: position.from };
+  // Of a container whose terminal is gone, output and input are left to `guestctl attach`.
+  const again = found && (position === undefined ? { observe: true } : { takeover: true });
+  const request = { container: id, ...from, ...again };
+  const stdin = found ? "leave" : flags.interactive ? "pass" : "end";
   const name = { container: id, exec: id };
   const options = {
     ...({ name: `container ${id}`, stdin, interrupts, died } as const),
+    onWritten: (written: OutputName, end: number) => position?.note(written, end),
     ...(leave && {
       detachKeys: flags.detachKeys ?? DEFAULT_DETACH_KEYS,
       resume: (from: Position) => resumeLine(target, name, from, flags),
@@ -191,9 +190,11 @@ function serve(store: StateStore, prepared: PreparedRun, run: ContainerRun): Pro
     findDeath: () => (guest === undefined || died !== undefined ? undefined : findGuestEnd(store, guest)),
   };
   const calls = { container_id: id, exec_id: id };
-  return byStreamsOrCalls(
-    () => serveStreams(streamsPlace(target), { container: id }, options),
-    () => serveProcess(client, calls, { stdin, tty: flags.tty === true }, interrupts),
+  await prepared.resumed?.();
+  const byStreams = () => serveStreams(streamsPlace(target), request, options);
+  if (found) return await byStreams();
+  return await byStreamsOrCalls(byStreams, () =>
+    serveProcess(client, calls, { stdin, tty: flags.tty === true }, interrupts),
   );
 }
 

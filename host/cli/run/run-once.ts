@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { thisProcess } from "../../../lib/process-owner.ts";
 import { DEFAULT_LAYER_BYTES, type LayerRequest } from "../../block-root/layer-store.ts";
+import { findRunInGuest, findRunInOwnGuest } from "../../guests/found-run.ts";
 import {
   GUEST_ROOT,
   type PreparedRun,
@@ -10,7 +11,9 @@ import {
 } from "../../guests/prepare-run.ts";
 import type { RunOptions } from "../../image/image-config.ts";
 import { type ChosenImage, chooseImage, type ImageSource, isPath } from "../../image-store/choose-image.ts";
+import type { ProcessRecord } from "../../state/state-records.ts";
 import type { StateStore } from "../../state/state-store.ts";
+import { CliError } from "../cli-error.ts";
 import { guestConsole, guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { hasImage, type RunFlags, rootfsKind, runOptions, volumesOf } from "../flags/run-flags.ts";
@@ -37,12 +40,17 @@ export interface RunTurn {
   readonly restarts: number;
   /** True if the container has ended before and its record is kept. */
   readonly isAgain: boolean;
+  /** Called once the container runs. */
+  readonly started?: () => void;
+  /** Record of a container that runs already, and whose guestctl was killed. */
+  readonly found?: ProcessRecord | undefined;
 }
 
 /** Runs a container to its end and returns its exit code. Throws one line. */
 export async function runOnce(store: StateStore, request: RunRequest, turn: RunTurn): Promise<number> {
   const { words, flags } = request;
-  const { id, interrupts, restarts, isAgain } = turn;
+  const { id, interrupts, restarts, isAgain, found } = turn;
+  if (found !== undefined) return serveFound(store, found, request, turn);
   const clone = flags.template === undefined ? undefined : await templateWithContainer(flags.template);
   if (clone !== undefined) return runInClone(store, clone, request, turn);
   using status = new StatusLine();
@@ -65,6 +73,31 @@ export async function runOnce(store: StateStore, request: RunRequest, turn: RunT
     volumes: volumesOf(flags).map(({ host, guest, mode }) => `${host}:${guest}${mode === "ro" ? ":ro" : ""}`),
     started() {
       status.clear();
+      turn.started?.();
+      announceReady();
+    },
+  });
+}
+
+/** Serves a container that runs already to its end, in its own guest or in one that another guestctl keeps. */
+async function serveFound(
+  store: StateStore,
+  found: ProcessRecord,
+  { flags }: RunRequest,
+  { id, interrupts, restarts, started }: RunTurn,
+): Promise<number> {
+  const guest = store.guests().find(({ name }) => name === (flags.guest ?? id));
+  if (guest === undefined) throw new CliError(`container ${id}: its guest has ended`);
+  await using prepared =
+    guest.name === id
+      ? await findRunInOwnGuest(store, guest, found)
+      : await findRunInGuest(guest, found, interrupts.signal);
+  return await runContainer(store, prepared, {
+    ...{ id, image: found.image, options: {}, flags, interrupts, found, isAgain: true },
+    ...(found.kept && { kept: { request: found.request, restarts } }),
+    output: found.output,
+    started() {
+      started?.();
       announceReady();
     },
   });

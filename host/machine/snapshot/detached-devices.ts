@@ -22,6 +22,16 @@ export class DetachedDevices {
     this.#machine = machine;
   }
 
+  /** Returns the devices that a process which was killed has left unplugged. */
+  static async find(processes: GuestProcesses, machine: Machine, qmp: Qmp): Promise<DetachedDevices> {
+    const found = (await qmp.execute("qom-list", { path: "/machine/peripheral" })) as readonly {
+      readonly name: string;
+    }[];
+    const devices = new DetachedDevices(processes, machine);
+    devices.#isDetached = processes.vsock.backend.kind !== "vhost" && !found.some(({ name }) => name === "vsock");
+    return devices;
+  }
+
   /** Unplugs the share, which must not be in use. */
   async detachShare(qmp: Qmp): Promise<void> {
     const [share] = this.#processes.shares;

@@ -20,7 +20,7 @@ export async function guestMemory(context: ServeContext, name: string, signal: A
   const node = await known;
   const containers = node?.containers.map(({ usage }) => usage.memory ?? 0) ?? [];
   const guest = meminfo && guestParts(meminfo, sum(containers), node?.agent.memory);
-  const host = await hostMemory(context.store, target).catch(note);
+  const host = await hostMemory(target).catch(note);
   return {
     guest: guest ?? [],
     ...(guest && { guestTotal: sum(guest.map(({ bytes }) => bytes)) }),

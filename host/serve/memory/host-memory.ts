@@ -1,20 +1,25 @@
 import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { namesIn } from "../../../lib/names-in.ts";
 import type { Target } from "../../guests/guest-target.ts";
 import { OperationError } from "../../operation-error.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import { checkPrivateFolder } from "../../private-folder.ts";
 import type { MemoryPart } from "../protocol/requests.ts";
 
 const KIB = 1024;
+/** File with QEMU's pid in a guest's folder. */
+const QEMU = "qemu.pid";
 
 /** Returns what the guest takes of the host's memory: proportional shares (PSS) of its QEMU by kind, and its other programs. */
-export async function hostMemory(store: StateStore, { guest }: Target): Promise<readonly MemoryPart[]> {
+export async function hostMemory({ guest }: Target): Promise<readonly MemoryPart[]> {
   if (guest === undefined) throw new OperationError("the host's memory: the guest isn't one of guestctl");
-  const keeper = store.owner(guest.name)?.pid;
-  const children = keeper === undefined ? [] : await childrenOf(keeper);
-  const qemu = children.find(({ name }) => name.startsWith("qemu"));
-  if (qemu === undefined) throw new OperationError(`the host's memory: guest ${guest.name} has no QEMU here`);
-  const others = await Promise.all(children.filter((each) => each !== qemu).map(({ pid }) => pssOf(pid)));
-  const parts = partsOf(await readFile(`/proc/${qemu.pid}/smaps`, "utf8"));
+  const folder = checkPrivateFolder(dirname(guest.control ?? ""));
+  const files = folder === undefined ? [] : namesIn(folder).filter((name) => name.endsWith(".pid"));
+  if (folder === undefined || !files.includes(QEMU))
+    throw new OperationError(`the host's memory: guest ${guest.name} has no QEMU here`);
+  const pidIn = async (file: string) => Number(await readFile(join(folder, file), "utf8"));
+  const others = await Promise.all(files.filter((file) => file !== QEMU).map(async (file) => pssOf(await pidIn(file))));
+  const parts = partsOf(await readFile(`/proc/${await pidIn(QEMU)}/smaps`, "utf8"));
   return [...parts, { kind: "programs for its devices", bytes: others.reduce((all, bytes) => all + bytes, 0) }];
 }
 
@@ -37,14 +42,6 @@ function kindOf(mapping: string) {
   if (mapping.includes("memfd:")) return "guest's memory";
   if (/\/templates\/.*\/memory$/.test(mapping)) return "template, shared between clones";
   return /\/[^/]*\.(img|erofs|ext4|raw)$/.test(mapping) ? "image, shared between guests" : "QEMU";
-}
-
-async function childrenOf(pid: number): Promise<readonly { readonly pid: number; readonly name: string }[]> {
-  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
-  const pids = text.split(" ").filter((each) => each !== "");
-  return Promise.all(
-    pids.map(async (each) => ({ pid: Number(each), name: (await readFile(`/proc/${each}/comm`, "utf8")).trim() })),
-  );
 }
 
 async function pssOf(pid: number): Promise<number> {

@@ -102,4 +102,5 @@ export const GUESTCTL_LINES: Readonly<Record<string, readonly Line[] | string>> 
   ...{ tag: "no agent", save: "no agent", load: "no agent" },
   ...{ container: "it removes records of ended containers", system: "no agent" },
   ...{ doctor: "no agent", completion: "no agent", __complete: "it lists names of the state store" },
+  __keep: "it finds a guest of ours; what it calls, run and boot call",
 };

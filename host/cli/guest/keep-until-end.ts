@@ -1,0 +1,23 @@
+import type { SandboxGuest } from "../../sandbox/sandbox-guest.ts";
+import type { StateStore } from "../../state/state-store.ts";
+import type { Interrupts } from "../run/interrupts.ts";
+
+/** Keeps a guest without a container of its own until a signal powers it off. Rejects with the cause if it dies before. */
+export async function keepUntilEnd(
+  store: StateStore,
+  name: string,
+  guest: SandboxGuest,
+  interrupts: Interrupts,
+  onEnding: () => void = () => undefined,
+): Promise<void> {
+  await using kept = guest;
+  const { signal } = kept.guest;
+  signal.throwIfAborted();
+  const died = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  await Promise.race([interrupts.next(), died]);
+  onEnding();
+  store.noteEnding(name);
+  await kept.powerOff();
+}

@@ -1,0 +1,62 @@
+import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { presentClient } from "../client/agent-client.ts";
+import { GuestProcesses } from "../machine/guest-processes.ts";
+import { removeContainer } from "../sandbox/shared-folder.ts";
+import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
+import type { StateStore } from "../state/state-store.ts";
+import { unplugLayer } from "./block-storages.ts";
+import { claimGuest, endOfGuest, watchDeath } from "./boot-while.ts";
+import { sharedFolderOf } from "./guest-target.ts";
+import { findKeptGuest } from "./kept-guest.ts";
+import { inRunningGuest, type PreparedRun } from "./prepare-run.ts";
+
+const POLL_MS = 100;
+
+/** Ends a guest that no process keeps, without a power-off: its agent may not answer. */
+export async function endUnkept(store: StateStore, { name, control = "" }: GuestRecord): Promise<void> {
+  await GuestProcesses.find(dirname(control)).processes.end(true);
+  for (const each of store.processes.list(name)) store.processes.update(name, each, { stopped: true });
+  store.closeGuest(name);
+}
+
+/** Finds a container in its own guest, whose guestctl was killed. The rest of a prepared run is needed only to create one. */
+export async function findRunInOwnGuest(
+  store: StateStore,
+  record: GuestRecord,
+  { rootfs }: ProcessRecord,
+): Promise<PreparedRun> {
+  const { name, address } = record;
+  const guest = await findKeptGuest(store, record);
+  const kept = new AsyncDisposableStack();
+  const claim = claimGuest(kept, store, { name, isAgain: true });
+  kept.use(guest);
+  watchDeath(claim, guest);
+  const ends = endOfGuest(store, name, guest, kept);
+  let isLeft = false;
+  return {
+    ...{ rootfs: { host: rootfs, guest: "" }, config: {}, target: { address }, guest: name, died: guest.guest.signal },
+    client: presentClient(() => guest.client),
+    end: () => ends.end(),
+    leave: () => {
+      isLeft = true;
+    },
+    resumed: async () => {
+      while (guest.guest.isPaused) await delay(POLL_MS);
+    },
+    [Symbol.asyncDispose]: async () => (isLeft ? undefined : ends[Symbol.asyncDispose]()),
+  };
+}
+
+/** Like `findRunInOwnGuest`, for a container in a guest that another process keeps. */
+export function findRunInGuest(
+  guest: GuestRecord,
+  { container, rootfs, layer }: ProcessRecord,
+  signal: AbortSignal,
+): Promise<PreparedRun> {
+  const remove = async () => {
+    if (guest.folder !== undefined) await removeContainer(sharedFolderOf(guest), container);
+    if (layer !== undefined) await unplugLayer(guest, layer);
+  };
+  return inRunningGuest({ guest, signal, remove, rootfs: { host: rootfs, guest: "" }, config: {} });
+}

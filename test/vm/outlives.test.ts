@@ -1,0 +1,232 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { startedAt } from "../../lib/process-owner.ts";
+
+const launcher = join(import.meta.dirname, "../../host/cli/launch.cjs");
+/** Each poll runs a process. */
+const POLL = { interval: 200, timeout: 100_000 };
+/** Counts until a file exists, a hundred numbers at a time. */
+const COUNTING = "i=0; until [ -e /go ]; do seq $i $((i+99)); i=$((i+100)); sleep 0.1; done; echo $i; exit 3";
+let directory: string;
+let image: string;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "outlives-"));
+  image = join(directory, "busybox.tar");
+  await makeBusyboxImage(image);
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+/** Ends what a failed test has left: every process with its folder for temporary files. */
+afterEach(async ({ task }) => {
+  if (task.result?.state !== "fail") return;
+  const isOurs = (pid: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, "latin1").includes(`TMPDIR=${directory}\0`);
+    } catch {
+      return false;
+    }
+  };
+  const ours = () => readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isOurs(name));
+  for (const pid of ours()) process.kill(Number(pid), "SIGKILL");
+  await expect.poll(ours).toEqual([]);
+  await run("ps"); // records the ends
+  for (const name of left())
+    rmSync(existsSync(stateOf(name)) ? stateOf(name) : join(directory, name), { recursive: true });
+});
+
+function start(...args: string[]) {
+  // vhost-device-vsock may not accept connections any more once a client with open ones was killed.
+  const own = {
+    GUESTD_VSOCK: "serial",
+    XDG_RUNTIME_DIR: directory,
+    XDG_CACHE_HOME: directory,
+    TMPDIR: directory,
+    NO_COLOR: "1",
+  };
+  return spawn(process.execPath, [launcher, ...args], { env: { ...process.env, ...own }, stdio: "pipe" });
+}
+
+/** Runs guestctl. Its output, if it ends with 0; otherwise its errors and exit code. */
+async function run(...args: string[]): Promise<string> {
+  const child = start(...args);
+  child.stdin.end();
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  const code = await ended;
+  return code === 0 ? `${stdout}${stderr}` : `${stdout}${stderr}exit code ${code}`;
+}
+
+const stateOf = (guest: string) => join(directory, `guestd-${process.getuid?.() ?? 0}`, guest);
+const readState = (guest: string, file: string) => JSON.parse(readFileSync(join(stateOf(guest), file), "utf8"));
+
+/** Kills the guestctl that keeps a guest, or serves a container of it, and waits until it is gone. */
+async function killKeeper(guest: string, container?: string): Promise<void> {
+  const record =
+    container === undefined ? readState(guest, "owner.json") : readState(guest, `process-${container}.json`);
+  const pid: number = record.pid ?? record.keeper.pid;
+  process.kill(pid, "SIGKILL");
+  await expect.poll(() => startedAt(pid)).toBeUndefined();
+}
+
+/** Lists what guests have left in the folder for temporary files, and their records. */
+const left = () => [
+  ...readdirSync(directory).filter(
+    (name) => name.startsWith("guestd-") && name !== `guestd-${process.getuid?.() ?? 0}`,
+  ),
+  ...readdirSync(stateOf("")).filter((name) => !name.startsWith(".")),
+];
+
+it("a detached container whose guestctl is killed again and again loses no byte of output, nor its exit code", async () => {
+  expect(await run("run", "-d", "--name", "count", image, "sh", "-c", COUNTING)).toBe("count\n");
+  for (let kill = 0; kill < 4; kill++) {
+    await killKeeper("count");
+    // At once, as commands of two terminals may be: one has its way.
+    const [ps, exec] = await Promise.all([run("ps", "-q"), run("exec", "count", "echo", "still here")]);
+    expect([ps, exec]).toEqual(["count\n", "still here\n"]);
+  }
+  expect(await run("exec", "count", "touch", "/go")).toBe("");
+  expect(await run("wait", "count")).toBe("3\n");
+  const lines = (await run("logs", "count")).trimEnd().split("\n");
+  expect([lines.length > 100, lines.length % 100]).toEqual([true, 1]);
+  expect(lines).toEqual(lines.map((_, at) => `${at}`));
+  expect(await run("rm", "count")).toBe("count\n");
+  await expect.poll(left, POLL).toEqual([]); // its guest powers off
+});
+
+it("a command that is killed while it starts another guestctl harms nothing, and the next one waits for that", async () => {
+  expect(await run("run", "-d", "--name", "job", image, "sleep", "1000")).toBe("job\n");
+  await killKeeper("job");
+  const killed = start("ps");
+  const children = () => readFileSync(`/proc/${killed.pid}/task/${killed.pid}/children`, "utf8");
+  await expect.poll(children, POLL).toMatch(/\d/);
+  killed.kill("SIGKILL");
+  const [first, second] = await Promise.all([run("exec", "job", "echo", "one"), run("exec", "job", "echo", "two")]);
+  expect([first, second]).toEqual(["one\n", "two\n"]);
+  const served = JSON.parse(await run("inspect", "job"))[0];
+  expect(startedAt(served.keeper)).toBeDefined();
+  expect(await run("rm", "job")).toBe("job\n");
+  await expect.poll(left, POLL).toEqual([]);
+});
+
+it("a restart policy is obeyed although each guestctl is killed", async () => {
+  const script = "echo up; until rm /go 2>/dev/null; do sleep 0.1; done; exit 3";
+  expect(await run("run", "-d", "--name", "again", "--restart", "on-failure:2", image, "sh", "-c", script)).toBe(
+    "again\n",
+  );
+  const ups = async () => (await run("logs", "again")).split("up\n").length - 1;
+  for (let runs = 1; runs <= 3; runs++) {
+    await expect.poll(ups, POLL).toBe(runs);
+    const client = start("exec", "again", "sh", "-c", "read line; touch /go");
+    await killKeeper("again");
+    client.stdin.end("\n");
+  }
+  await expect.poll(() => run("ps", "-a"), POLL).toMatch(/exited \(3\)/);
+  expect(JSON.parse(await run("inspect", "again"))[0].state).toMatchObject({
+    status: "exited",
+    exitCode: 3,
+    restarts: 2,
+  });
+  expect(await ups()).toBe(3);
+  expect(await run("rm", "again")).toBe("again\n");
+  await expect.poll(left, POLL).toEqual([]);
+});
+
+it("a booted guest and its container are as before when both of their guestctls are killed", async () => {
+  const volume = mkdtempSync(join(directory, "volume-"));
+  expect(await run("boot", "-d", "--name", "dev", "--rootfs", "share")).toMatch(/^dev /);
+  expect(await run("run", "-d", "-g", "dev", "--name", "web", "-v", `${volume}:/data`, image, "sleep", "1000")).toBe(
+    "web\n",
+  );
+  await killKeeper("dev", "web");
+  await killKeeper("dev");
+  expect(await run("exec", "web", "sh", "-c", "echo mine >/data/file; hostname")).toBe("dev\n");
+  expect(readFileSync(join(volume, "file"), "utf8")).toBe("mine\n");
+  expect(await run("pause", "--guest", "dev")).toBe("dev\n");
+  await killKeeper("dev");
+  expect(await run("unpause", "--guest", "dev")).toBe("dev\n");
+  expect(await run("run", "-g", "dev", image, "echo", "one more")).toBe("one more\n");
+  expect(await run("rm", "web")).toBe("web\n");
+  await killKeeper("dev");
+  expect(await run("stop", "dev")).toBe("dev\n");
+  expect(left()).toEqual([]);
+});
+
+it("a container at a terminal keeps running when its guestctl is killed, waits with its output, and is removed at its end", async () => {
+  const terminal = start(
+    "run",
+    "--name",
+    "task",
+    image,
+    "sh",
+    "-c",
+    "echo one; while ! [ -e /go ]; do sleep 0.1; done; echo two",
+  );
+  let seen = "";
+  terminal.stdout.on("data", (bytes) => {
+    seen += bytes;
+  });
+  await expect.poll(() => seen, POLL).toBe("one\n");
+  await killKeeper("task");
+  expect(await run("ps", "-q")).toBe("task\n");
+  const attached = run("attach", "task");
+  expect(await run("exec", "task", "touch", "/go")).toBe("");
+  expect(await attached).toMatch(/two\n$/);
+  await expect.poll(left, POLL).toEqual([]);
+});
+
+it("what ends while no guestctl is there is recorded by the next command, with its cause", async () => {
+  expect(
+    await run("run", "-d", "--name", "quick", image, "sh", "-c", "while ! [ -e /go ]; do sleep 0.1; done; exit 4"),
+  ).toBe("quick\n");
+  expect(await run("run", "-d", "--name", "dying", image, "sleep", "1000")).toBe("dying\n");
+  const client = start("exec", "quick", "sh", "-c", "read line; touch /go");
+  await Promise.all([killKeeper("quick"), killKeeper("dying")]);
+  client.stdin.end("\n");
+  const { control } = readState("dying", "guest.json");
+  const monitor: number = readState("dying", "guest.json").monitor.pid;
+  process.kill(Number(readFileSync(join(dirname(control), "qemu.pid"), "utf8")), "SIGKILL");
+  await expect.poll(() => startedAt(monitor), POLL).toBeUndefined();
+  await expect.poll(() => run("ps", "-a"), POLL).toMatch(/dying .*exited \(255\)[\s\S]*quick .*exited \(4\)/);
+  const [{ state }] = JSON.parse(await run("inspect", "dying"));
+  expect(JSON.stringify(state)).toContain("QEMU ended with SIGKILL, while no guestctl kept it");
+  expect(await run("rm", "quick", "dying")).toBe("quick\ndying\n");
+});
+
+it("a guestctl that is killed while its guest boots leaves nothing running", async () => {
+  const booting = start("boot", "--name", "early");
+  const children = () =>
+    readFileSync(`/proc/${booting.pid}/task/${booting.pid}/children`, "utf8").split(" ").filter(Boolean);
+  await expect.poll(() => children().length, POLL).toBeGreaterThan(1);
+  const monitors = children().map(Number);
+  booting.kill("SIGKILL");
+  await expect.poll(() => monitors.flatMap((pid) => startedAt(pid) ?? []), POLL).toEqual([]);
+  expect(await run("ps", "-q")).toBe("");
+  // The folder of its sockets is removed with the next guest's.
+  expect(await run("run", image, "echo", "next")).toBe("next\n");
+  await expect.poll(left, POLL).toEqual([]);
+});
+
+it("a guest that no guestctl can keep any more is ended by stop", async () => {
+  expect(await run("boot", "-d", "--name", "stuck")).toMatch(/^stuck /);
+  const { control } = readState("stuck", "guest.json");
+  const processes = JSON.parse(readFileSync(join(dirname(control), "released.json"), "utf8"));
+  // QEMU serves one client at a time.
+  const holder = connect(control);
+  await once(holder, "data");
+  await killKeeper("stuck");
+  const lines = await run("stop", "stuck");
+  holder.destroy();
+  expect(lines).toMatch(
+    /^stuck\nguestctl: stuck: its guestctl was killed, and no other takes its place: QEMU's control/,
+  );
+  const monitors = [processes.qemu.monitor.pid, processes.vsock.program.monitor.pid];
+  await expect.poll(() => monitors.flatMap((pid) => startedAt(pid) ?? []), POLL).toEqual([]);
+  await expect.poll(left, POLL).toEqual([]);
+});
