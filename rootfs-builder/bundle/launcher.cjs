@@ -73,16 +73,19 @@ function textOf(addon, filename) {
   return typeof text === "string" ? text : readFileSync(filename, "latin1");
 }
 
+/** Rounds of events, of about one call each, for which V8 only interprets. */
+const INTERPRETED_ROUNDS = 2000;
+
 /**
- * Returns a script with its code cache. On a processor that QEMU emulates, V8 runs everything in its interpreter from then on:
- * compiling costs more there than the first thousands of calls gain by it. It compiles by its default flags, since it rejects a
+ * Returns a script with its code cache. V8 then interprets for the first rounds of the agent: what it compiles to machine code
+ * would cost more than most pods' few calls gain by it, and 11 MB. It loads the script with its default flags, since it rejects a
  * cache made with others.
  */
 function compile(addon, source, options) {
-  if (addon?.isEmulated?.() !== 1) return new Script(source, options);
-  addon.interpretOnly(0);
+  if (addon?.interpretFor === undefined) return new Script(source, options);
+  const left = addon.interpretFor(0);
   const script = new Script(source, options);
-  addon.interpretOnly(1);
+  addon.interpretFor(left < 0 ? INTERPRETED_ROUNDS : left);
   return script;
 }
 

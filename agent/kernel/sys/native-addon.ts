@@ -126,9 +126,8 @@ export interface NativeAddon {
   keepForGood(bytes: Uint8Array): number;
   /** Maps a file's text; used by the launcher only. */
   mapText(path: string): string | number;
-  /** For this and the next: used by the launcher only. */
-  isEmulated(): number;
-  interpretOnly(on: 0 | 1): number;
+  /** Makes V8 only interpret for some rounds of events; used by the launcher only. */
+  interpretFor(rounds: number): number;
   refuseCalls(filter: Uint8Array): number;
   loadDeviceFilter(instructions: Uint8Array): number;
   attachDeviceFilter(cgroup: number, program: number): number;

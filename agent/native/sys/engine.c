@@ -1,8 +1,5 @@
-/* How V8 runs code, and whether the processor below is emulated. */
-#include <string.h>
-#ifdef __x86_64__
-#include <cpuid.h>
-#endif
+/* When V8 compiles JavaScript to machine code. */
+#include <stdatomic.h>
 
 #include "sys.h"
 
@@ -12,37 +9,30 @@
  */
 extern void v8_set_flags(const char *flags) __asm__("_ZN2v82V818SetFlagsFromStringEPKc") __attribute__((weak));
 
-#ifdef __x86_64__
-static bool is_emulated(void) {
-  enum { HAS_HYPERVISOR = 1u << 31, HYPERVISOR = 0x40000000 };
-  unsigned a, b, c, d;
-  if (!__get_cpuid(1, &a, &b, &c, &d) || (c & HAS_HYPERVISOR) == 0) return false;
-  unsigned name[3];
-  __cpuid(HYPERVISOR, a, name[0], name[1], name[2]);
-  return memcmp(name, "TCGTCGTCGTCG", sizeof name) == 0;
-}
-#else
-static bool is_emulated(void) { return false; }
-#endif
+enum { NEVER_CALLED = -1 };
 
-/* isEmulated(): 1 if the processor says that QEMU emulates it (TCG), otherwise 0; always 0 on arm64, which has no such name */
-static napi_value call_is_emulated(napi_env env, napi_callback_info info) {
-  struct args args;
-  if (!args_begin(&args, env, info, 0)) return NULL;
-  return result(env, is_emulated());
+/* Of the process, as V8's flags are. */
+static atomic_long rounds_left = NEVER_CALLED;
+
+void engine_count_round(void) {
+  if (atomic_load(&rounds_left) > 0 && atomic_fetch_sub(&rounds_left, 1) == 1)
+    v8_set_flags("--sparkplug --maglev --opt");
 }
 
-/* interpretOnly(on): makes V8 compile no more functions to machine code, or compile again; 0 or -ENOSYS */
-static napi_value call_interpret_only(napi_env env, napi_callback_info info) {
+/*
+ * interpretFor(rounds): makes V8 only interpret for that many rounds of events on Polls, and compile after them; with 0 at once.
+ * Returns the rounds that were left, -1 in the first call, or -ENOSYS
+ */
+static napi_value call_interpret_for(napi_env env, napi_callback_info info) {
   struct args args;
-  int64_t on;
-  if (!args_begin(&args, env, info, 1) || !arg_int(&args, "on", 0, 1, &on)) return NULL;
+  int64_t rounds;
+  if (!args_begin(&args, env, info, 1) || !arg_int(&args, "rounds", 0, INT32_MAX, &rounds)) return NULL;
   if (!v8_set_flags) return result(env, -ENOSYS);
-  v8_set_flags(on ? "--no-sparkplug --no-maglev --no-opt" : "--sparkplug --maglev --opt");
-  return result(env, 0);
+  v8_set_flags(rounds > 0 ? "--no-sparkplug --no-maglev --no-opt" : "--sparkplug --maglev --opt");
+  return result(env, atomic_exchange(&rounds_left, rounds));
 }
 
 napi_status engine_register(napi_env env, napi_value exports) {
-  const struct function table[] = {{"isEmulated", call_is_emulated}, {"interpretOnly", call_interpret_only}};
+  const struct function table[] = {{"interpretFor", call_interpret_for}};
   return REGISTER(env, exports, table);
 }

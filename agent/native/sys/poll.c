@@ -197,6 +197,7 @@ static void on_ready(uv_poll_t *handle, int status, int events) {
       epoll_ctl(owner->set, EPOLL_CTL_DEL, fd, &owner->batch[i]);
   }
   owner->ready = 0;
+  engine_count_round();
 }
 
 bool poll_wrap(struct args *args, struct poll *poll, int fd, napi_value callback) {

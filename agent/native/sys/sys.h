@@ -107,6 +107,8 @@ napi_status counted_register(napi_env env, napi_value exports);
 napi_status noted_register(napi_env env, napi_value exports);
 napi_status memory_register(napi_env env, napi_value exports);
 napi_status engine_register(napi_env env, napi_value exports);
+/* Counts a round of events for interpretFor. */
+void engine_count_round(void);
 napi_status trees_register(napi_env env, napi_value exports);
 
 struct function {
