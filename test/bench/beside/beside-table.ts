@@ -30,15 +30,19 @@ const AIMS: Readonly<Record<string, string>> = {
   "private dirty after, MiB": "≤ 0.5",
 };
 
-type Row = readonly [name: string, of: (measured: Measured) => Samples | undefined];
+/** A row: its name, its value, and the processor time of the agent's own process for it. */
+type Row = readonly [
+  name: string,
+  of: (measured: Measured) => Samples | undefined,
+  cpuOf?: (measured: Measured) => Samples | undefined,
+];
 
 const WARM: readonly Row[] = [
-  ["create", ({ warm }) => warm.create],
-  ["start", ({ warm }) => warm.start],
-  ["exec, output, wait", ({ warm }) => warm.exec],
-  ["kill, wait, remove, again", ({ warm }) => warm.remove],
-  ["Check", ({ warm }) => warm.check],
-  ["Check, agent's CPU, µs", ({ warm }) => warm.checkCpu],
+  ["create", ({ warm }) => warm.create, ({ warm }) => warm.cpu.create],
+  ["start", ({ warm }) => warm.start, ({ warm }) => warm.cpu.start],
+  ["exec, output, wait", ({ warm }) => warm.exec, ({ warm }) => warm.cpu.exec],
+  ["kill, wait, remove, again", ({ warm }) => warm.remove, ({ warm }) => warm.cpu.remove],
+  ["Check", ({ warm }) => warm.check, ({ warm }) => warm.cpu.check],
   ["ReadStdout, 32 KiB, MB/s", ({ warm }) => warm.stdout32k],
   ["ReadStdout, 8 KiB, MB/s", ({ warm }) => warm.stdout8k],
   ["private dirty idle, MiB", ({ warm }) => warm.idleMib],
@@ -50,25 +54,33 @@ const WARM: readonly Row[] = [
  * start of the own agent's Node.
  */
 export function besideTable(own: Measured, other: Measured, nodeMs: number): string {
-  const life: Row[] = [...own.life.steps.keys()].map((step) => [step, (measured) => measured.life.steps.get(step)]);
+  const life: Row[] = [...own.life.steps.keys()].map((step) => [
+    step,
+    (measured) => measured.life.steps.get(step),
+    (measured) => measured.life.stepCpu.get(step),
+  ]);
   const cold: Row[] = [
     ...life,
     ["all of it", (measured) => measured.life.whole],
     ["all of it, CPU", (measured) => measured.life.cpu],
+    ["private dirty then, MiB", (measured) => measured.life.dirtyMib],
   ];
-  const heads = ["", other.name, own.name, "ratio", "aim"];
+  const heads = ["", other.name, own.name, "ratio", "aim", "CPU", ""];
   const rows = (list: readonly Row[]) => list.map((row) => cells(row, own, other));
-  const title = (name: string) => [name, "", "", "", ""];
+  const title = (name: string) => [name, "", "", "", "", "", ""];
   const table = [heads, title("each once, in a fresh agent"), ...rows(cold), title("many times"), ...rows(WARM)];
   const notes = `Medians in ms of ${own.life.whole.count} fresh agents of each, in turns, in namespaces of this machine by one client; \
-${availableParallelism()} CPUs, Linux ${release()}, load ${loadavg()[0]?.toFixed(1)}, Node ${process.version}. CPU is that of the agent, its \
-helpers and its containers. The same Node takes ${digits(nodeMs)} ms from its exec to the first statement of an empty program.\n`;
+${availableParallelism()} CPUs, Linux ${release()}, load ${loadavg()[0]?.toFixed(1)}, Node ${process.version}. The columns of CPU are \
+the agents' own processes, in the order of the others; the row is the agent with its helpers and containers. The same Node takes ${digits(nodeMs)} ms from its exec to the first statement of an empty program.\n`;
   return `${textTable(table)}\n${notes}`;
 }
 
-function cells([name, of]: Row, own: Measured, other: Measured): string[] {
+function cells([name, of, cpuOf]: Row, own: Measured, other: Measured): string[] {
   const [mine, theirs] = [own, other].map((measured) => of(measured)?.median ?? Number.NaN) as [number, number];
-  return [name, digits(theirs), digits(mine), (mine / theirs).toFixed(2), AIMS[name] ?? ""];
+  const cpu = [other, own].map((measured) =>
+    cpuOf === undefined ? "" : digits(cpuOf(measured)?.median ?? Number.NaN),
+  );
+  return [name, digits(theirs), digits(mine), (mine / theirs).toFixed(2), AIMS[name] ?? "", ...cpu];
 }
 
 /** Formats three significant digits. */
