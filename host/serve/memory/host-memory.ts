@@ -13,7 +13,7 @@ const QEMU = "qemu.pid";
 /** Returns what the guest takes of the host's memory: proportional shares (PSS) of its QEMU by kind, and its other programs. */
 export async function hostMemory({ guest }: Target): Promise<readonly MemoryPart[]> {
   if (guest === undefined) throw new OperationError("the host's memory: the guest isn't one of guestctl");
-  const folder = checkPrivateFolder(dirname(guest.control ?? ""));
+  const folder = guest.control === undefined ? undefined : checkPrivateFolder(dirname(guest.control));
   const files = folder === undefined ? [] : namesIn(folder).filter((name) => name.endsWith(".pid"));
   if (folder === undefined || !files.includes(QEMU))
     throw new OperationError(`the host's memory: guest ${guest.name} has no QEMU here`);
