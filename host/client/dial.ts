@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Address, parseAddress } from "./address.ts";
-import { readLine } from "./read-line.ts";
+import { readLine } from "./read-head.ts";
 import { connectSingleBuffer } from "./single-buffer-socket.ts";
 
 /** Time limit for a whole dial, including a VMM's answer; the same as in Kata's hosts. */

@@ -1,3 +1,4 @@
+import type { StreamFrame } from "../../../proto/stream-frame.ts";
 import { truncate } from "../../visible.ts";
 import { isCodeName, isRefusal, RpcError } from "../rpc-error.ts";
 import { answers } from "./stream-messages.ts";
@@ -8,8 +9,13 @@ export function failureIn(payload: Uint8Array): RpcError {
   return new RpcError(isCodeName(kind) ? kind : "unknown", truncate(message));
 }
 
-/** Returns the refusal of a forward's target that a frame of an agent reports. */
-export function refusalIn(payload: Uint8Array): RpcError {
+/** Throws the error that a frame of an agent reports, or the refusal of a forward's target. */
+export function throwIfError({ type, payload }: StreamFrame): void {
+  if (type === "error") throw failureIn(payload);
+  if (type === "forwardRefused") throw refusalIn(payload);
+}
+
+function refusalIn(payload: Uint8Array): RpcError {
   const { type, message } = answers.forwardRefusal.decode(payload);
   return new RpcError(isRefusal(type) ? type : "unknown", truncate(message));
 }

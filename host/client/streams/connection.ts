@@ -8,7 +8,7 @@ import {
   StreamFrameParser,
 } from "../../../proto/stream-frame.ts";
 import { DialError, type DialOptions, type dial } from "../dial.ts";
-import { failureIn, refusalIn } from "../edge/failure.ts";
+import { throwIfError } from "../edge/failure.ts";
 import { RpcError } from "../rpc-error.ts";
 import { dialStreams } from "./dial-streams.ts";
 import { readFrames } from "./read-frames.ts";
@@ -30,19 +30,15 @@ export interface ConnectionOptions extends Pick<DialOptions, "dialVsock" | "sing
   readonly pingMs?: number | undefined;
 }
 
-/** Connects and sends the first frame. Rejects with RpcError "cut" if the dial fails, or with another error of the caller's `dial`. */
-async function dialFrames(
+/** Connects. Rejects with RpcError "cut" if the dial fails, or with another error of the caller's `dial`. */
+export async function openSocket(
   address: string,
-  type: FrameType,
-  payload: Uint8Array,
   { dial: connect = dialStreams, ...options }: ConnectionOptions,
 ): Promise<Duplex> {
   const socket = await connect(address, options).catch((error: unknown) => {
     throw error instanceof DialError ? new RpcError("cut", error.message, { cause: error }) : error;
   });
-  socket.on("error", () => undefined); // reading reports it, writing may fail first
-  socket.write(encodeStreamFrame(type, STREAM.process, 0, payload));
-  return socket;
+  return socket.on("error", () => undefined); // reading reports it, writing may fail first
 }
 
 /**
@@ -71,7 +67,7 @@ export class Connection implements Disposable {
   }
 
   /**
-   * Connects and sends the first frame. Rejects like `dialFrames`. When the signal aborts later, `onAbort` is called. Default:
+   * Connects and sends the first frame. Rejects like `openSocket`. When the signal aborts later, `onAbort` is called. Default:
    * it closes the connection.
    */
   static async open(
@@ -81,8 +77,9 @@ export class Connection implements Disposable {
     options: ConnectionOptions = {},
     onAbort = (connection: Connection) => connection.destroy(),
   ): Promise<Connection> {
-    const socket = await dialFrames(address, type, request, options);
+    const socket = await openSocket(address, options);
     const connection = new Connection(socket, SLOW.has(type), onAbort, options);
+    connection.send(type, 0, request);
     if (options.signal?.aborted) onAbort(connection);
     return connection;
   }
@@ -151,10 +148,10 @@ export class Connection implements Disposable {
   }
 
   /** Handles frames that any connection may have. Throws the error that one reports. */
-  #handles({ type, offset, payload }: StreamFrame): boolean {
+  #handles(frame: StreamFrame): boolean {
+    const { type, offset } = frame;
     this.#isAnswered = true;
-    if (type === "error") throw failureIn(payload);
-    if (type === "forwardRefused") throw refusalIn(payload);
+    throwIfError(frame);
     if (type === "ping") this.send("pong", offset);
     return type === "ping" || type === "pong";
   }

@@ -2,7 +2,8 @@ import type { guestd } from "../../../proto/gen/messages.js";
 import type { FrameType } from "../../../proto/stream-frame.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
 import { RpcError } from "../rpc-error.ts";
-import { type FollowOptions, followFrames } from "./follow-frames.ts";
+import { ask } from "./ask.ts";
+import { FIRST_MS, type FollowOptions, followFrames } from "./follow-frames.ts";
 
 /** A core dump that a guest keeps. */
 export interface CoreDump {
@@ -74,16 +75,14 @@ export async function* readCore(
   }
 }
 
-/** Returns the payload of the agent's only frame. Connects again if the connection is lost before. */
-async function answer(
+/** Returns the payload of the agent's only frame. */
+function answer(
   address: string,
   type: FrameType,
   request: Uint8Array,
-  options: FollowOptions,
+  { giveUpMs = FIRST_MS, ...options }: FollowOptions,
 ): Promise<Uint8Array> {
-  const followed = { name: () => "core dumps", type, request: () => request, waits: true };
-  for await (const frame of followFrames(address, followed, options)) if (frame.type !== "lost") return frame.payload;
-  throw new RpcError("unavailable", "core dumps: no answer");
+  return ask(address, type, request, options, { name: () => "core dumps", limitMs: giveUpMs });
 }
 
 function coreOf(message: guestd.v1.CoreDump): CoreDump {

@@ -1,6 +1,7 @@
 import { Duplex } from "node:stream";
 import { encodeStreamFrame, STREAM, StreamFrameParser } from "../../../proto/stream-frame.ts";
-import { cut, errorIn } from "./forward-frames.ts";
+import { throwIfError } from "../edge/failure.ts";
+import { cut } from "./forward-frames.ts";
 
 /** How long a lost connection waits for the agent's reason. */
 const REASON_MS = 100;
@@ -75,8 +76,7 @@ export class ForwardedStream extends Duplex {
   }
 
   #take(frame: ReturnType<StreamFrameParser["push"]>[number]): void {
-    const error = errorIn(frame);
-    if (error !== undefined) throw error;
+    throwIfError(frame);
     if (frame.type === "forwardEnd") this.#total = frame.offset;
     this.#checkEnd();
   }

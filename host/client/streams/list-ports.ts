@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { dial } from "../dial.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
 import { RpcError } from "../rpc-error.ts";
-import { type ForwardOptions, OPEN_MS, repeatCut } from "./forward.ts";
-import { dialFrames, firstFrame } from "./forward-frames.ts";
+import { ask } from "./ask.ts";
+import { type ForwardOptions, OPEN_MS } from "./forward.ts";
 
 const FIRST_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 500;
@@ -14,20 +15,14 @@ export interface ListeningPort {
 }
 
 /** Returns the ports on which processes listen in the network namespace of a container, or of the guest. */
-export function listPorts(
+export async function listPorts(
   address: string,
   container = "",
-  options: ForwardOptions = {},
+  { openMs = OPEN_MS, ...options }: ForwardOptions = {},
 ): Promise<{ readonly ports: readonly ListeningPort[]; readonly truncated: boolean }> {
-  return repeatCut(options, async (signal) => {
-    const request = requests.ports.encode({ version: 1, container_id: container });
-    const socket = await dialFrames(address, "ports", request, { ...options, signal });
-    try {
-      return answers.ports.decode((await firstFrame(socket, signal)).payload);
-    } finally {
-      socket.destroy();
-    }
-  });
+  const request = requests.ports.encode({ version: 1, container_id: container });
+  const retries = { name: () => "list ports", limitMs: openMs };
+  return answers.ports.decode(await ask(address, "ports", request, { dial, ...options }, retries));
 }
 
 /** Resolves once a process listens on a TCP port. Rejects with RpcError "timeout" after `timeoutMs`, by default a minute. */

@@ -1,19 +1,18 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { encodeStreamFrame, STREAM, type StreamFrame, StreamFrameParser } from "../../../proto/stream-frame.ts";
+import { dial } from "../dial.ts";
 import { requests } from "../edge/stream-messages.ts";
 import { RpcError } from "../rpc-error.ts";
+import { Connection } from "./connection.ts";
 import { type ForwardOptions, type ForwardTarget, openStream, requestOf } from "./forward.ts";
-import { cut, dialFrames, errorIn } from "./forward-frames.ts";
-import { KeepAlive } from "./keep-alive.ts";
+import { cut } from "./forward-frames.ts";
+import { Reconnects } from "./reconnects.ts";
 
-const FIRST_PAUSE_MS = 100;
-const MAX_PAUSE_MS = 5000;
 /** Connections of one listener that are open or being opened: an agent has as many for all listeners. */
 const MAX_OPEN = 128;
-/** How long further connections wait to be refused. */
-const REST_MS = 100;
+/** Refused connections after which no frames are read for a moment, as their sender may have no end of them. */
+const [REFUSALS, REST_MS] = [4096, 100];
 /** How long a busy agent may take to close the listener. */
 const END_MS = 5000;
 
@@ -40,6 +39,8 @@ export class ReverseForward {
   readonly #listening = Promise.withResolvers<number>();
   #open = 0;
   #isRefusing = false;
+  /** Connections refused since the last rest. */
+  #refused = 0;
 
   constructor(address: string, where: ForwardTarget, options: ReverseOptions) {
     this.#address = address;
@@ -61,56 +62,44 @@ export class ReverseForward {
 
   async #run(): Promise<void> {
     const { signal } = this.#closing;
-    let wasListening = false;
-    for (let pause = FIRST_PAUSE_MS; !signal.aborted; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
+    const limitMs = Number.POSITIVE_INFINITY;
+    const reconnects = new Reconnects({ name: () => "reverse forward", limitMs, waits: true, signal });
+    while (!signal.aborted) {
       try {
-        await this.#serve(() => {
-          pause = FIRST_PAUSE_MS;
-          wasListening = true;
-        });
+        await this.#serve(() => reconnects.answered());
       } catch (error) {
         if (signal.aborted) return;
-        // A guest that is quiesced for a snapshot is "unavailable" to a client that comes back.
-        const passing = wasListening ? ["cut", "unavailable"] : ["cut"];
-        if (!(error instanceof RpcError && passing.includes(error.kind))) throw error;
-        this.#options.onDisconnect?.(error.message);
-        await sleep(pause, undefined, { signal }).catch(() => undefined);
+        const { message } = reconnects.lost(error);
+        this.#options.onDisconnect?.(message);
+        await reconnects.pause().catch(() => undefined);
       }
     }
   }
 
   /** Serves one connection to the agent. Always rejects. */
   async #serve(onListening: () => void): Promise<never> {
-    const { signal } = this.#closing;
-    const socket = await dialFrames(this.#address, "forwardListen", this.#request, { ...this.#options, signal });
-    using alive = new KeepAlive(socket).unref();
-    const take = (frame: StreamFrame) => {
-      const error = errorIn(frame);
-      if (error !== undefined) throw error;
-      alive.answered();
-      if (frame.type === "forwardListening") {
-        onListening();
-        this.#listening.resolve(frame.offset);
-      } else if (frame.type === "forwardWaiting") void this.#accept();
+    const options = { dial, ...this.#options, signal: this.#closing.signal };
+    let late: NodeJS.Timeout | undefined;
+    // The agent keeps the listener of a client that may come back.
+    const leave = (connection: Connection) => {
+      connection.send("forwardEnd");
+      late = setTimeout(() => connection.destroy(), END_MS).unref();
     };
+    using connection = await Connection.open(this.#address, "forwardListen", this.#request, options, leave);
     try {
-      return await new Promise<never>((_, reject) => {
-        const parser = new StreamFrameParser("agent");
-        socket.on("data", (chunk: Buffer) => {
-          try {
-            parser.push(chunk).forEach(take);
-            if (this.#open >= MAX_OPEN) rest(socket);
-          } catch (error) {
-            reject(error);
-          }
-        });
-        socket.once("close", () => reject(cut("the connection to the agent was lost")));
-        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      });
+      for (const frames = connection.frames(); ; ) {
+        const { type, offset } = (await frames.next()).value;
+        if (type === "forwardWaiting") void this.#accept();
+        if (type === "forwardListening") {
+          onListening();
+          this.#listening.resolve(offset);
+        }
+        if (this.#refused < REFUSALS) continue;
+        this.#refused = 0;
+        await sleep(REST_MS);
+      }
     } finally {
-      // The agent keeps the listener of a client that may come back.
-      if (signal.aborted && !socket.destroyed) await ended(socket);
-      socket.destroy();
+      clearTimeout(late);
     }
   }
 
@@ -133,26 +122,12 @@ export class ReverseForward {
   }
 
   #refuse(): void {
+    this.#refused++;
     if (this.#isRefusing) return;
     this.#isRefusing = true;
     const line = `forward: ${MAX_OPEN} connections of this listener are open; further ones are refused until one ends`;
     this.#options.onError?.(new RpcError("resource-exhausted", line));
   }
-}
-
-/** Reads no more frames for a moment, as their sender has no end of them. */
-function rest(socket: Duplex): void {
-  socket.pause();
-  setTimeout(() => socket.resume(), REST_MS).unref();
-}
-
-/** Resolves once the agent has closed the connection, whose client wants no more. */
-function ended(socket: Duplex): Promise<void> {
-  return new Promise((resolve) => {
-    socket.once("close", () => resolve());
-    setTimeout(resolve, END_MS).unref();
-    socket.write(encodeStreamFrame("forwardEnd", STREAM.process, 0));
-  });
 }
 
 /** Listens inside a container, at the address of guestd.v1.Streams (see `dial`). */

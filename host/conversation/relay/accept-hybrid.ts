@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { readLine } from "../../client/read-line.ts";
+import { readLine } from "../../client/read-head.ts";
 import { ConversationError } from "../conversation-error.ts";
 
 /** Time in which a host sends its line. */

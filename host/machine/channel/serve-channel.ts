@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { readLine } from "../../client/read-line.ts";
+import { readLine } from "../../client/read-head.ts";
 import { Channel } from "./channel.ts";
 import { MAX_CONNECTIONS } from "./frame.ts";
 

@@ -1,4 +1,4 @@
-import { type Duplex, duplexPair } from "node:stream";
+import { Duplex, duplexPair } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { file } from "../../../image/testing/layers.ts";
@@ -9,6 +9,7 @@ import { encodeStreamFrame, type FrameType, STREAM, StreamFrameParser } from "..
 import type { dial } from "../dial.ts";
 import { attach } from "./attachment.ts";
 import { capturePackets } from "./capture.ts";
+import { Connection } from "./connection.ts";
 import { copyOutAsTar } from "./copy-out.ts";
 import { readCore } from "./cores.ts";
 import { readEvents } from "./events.ts";
@@ -153,4 +154,36 @@ test.each(Object.entries(clients))("an agent that hangs loses the reader of %s",
   const closed = new Promise((resolve) => sides[0]?.once("close", resolve));
   await minutes(2);
   await closed;
+});
+
+/** Returns a connection to an agent that reads nothing. */
+const unread = async () => new Duplex({ read: () => undefined, write: () => undefined });
+
+test("answers wait for an agent that doesn't read up to 1 MiB, then its connection ends", async () => {
+  const connection = await Connection.open("unix:///a", "watch", Buffer.of(1), { dial: unread });
+  const ended = expect(connection.frames().next()).rejects.toMatchObject({
+    ...{ kind: "cut", message: "the agent doesn't read what it asks for" },
+  });
+  let written = 0;
+  for (; !connection.signal.aborted && written < 1 << 24; await turn()) {
+    for (let count = 0; count < 1000; count++) connection.send("pong");
+    written += 16_000;
+  }
+  expect(written).toBeLessThanOrEqual((1 << 20) + 32_000);
+  await ended;
+  connection.send("pong");
+  connection[Symbol.dispose]();
+});
+
+test("a connection sends what it was given before it closes, but waits no longer than a second", async () => {
+  for (const isReading of [true, false]) {
+    const [client, side] = duplexPair();
+    const connection = await Connection.open("unix:///a", "watch", Buffer.of(1), { dial: async () => client });
+    connection.send("captureStop");
+    const closed = new Promise((resolve) => client.once("close", resolve));
+    const got = isReading ? side.toArray() : [];
+    connection[Symbol.dispose]();
+    await closed;
+    expect(Buffer.concat((await got) as Buffer[])).toHaveLength(isReading ? 33 : 0);
+  }
 });
