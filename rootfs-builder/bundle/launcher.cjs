@@ -77,9 +77,9 @@ function textOf(addon, filename) {
 const INTERPRETED_ROUNDS = 2000;
 
 /**
- * Returns a script with its code cache. V8 then interprets for the first rounds of the agent: what it compiles to machine code
- * would cost more than most pods' few calls gain by it, and 11 MB. It loads the script with its default flags, since it rejects a
- * cache made with others.
+ * Returns a script with its code cache, after which V8 only interprets for the agent's first rounds: compiling to machine code
+ * costs more time than a pod's few calls get back, and 11 MB of memory. The script is loaded with V8's default flags, since it
+ * rejects a cache that was made with others.
  */
 function compile(addon, source, options) {
   if (addon?.interpretFor === undefined) return new Script(source, options);
