@@ -35,7 +35,11 @@ export async function findRunInOwnGuest(
   const ends = endOfGuest(store, name, guest, kept);
   let isLeft = false;
   return {
-    ...{ rootfs: { host: rootfs, guest: "" }, config: {}, target: { address }, guest: name, died: guest.guest.signal },
+    rootfs: { host: rootfs, guest: "" },
+    config: {},
+    target: { address },
+    guest: name,
+    died: guest.guest.signal,
     client: presentClient(() => guest.client),
     end: () => ends.end(),
     leave: () => {

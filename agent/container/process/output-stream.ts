@@ -82,7 +82,10 @@ export class OutputStream implements Output {
     this.#total = this.#answers.end;
   }
 
-  /** True if the end was reached and no unsent answer is left. Clients that attach decide the end by `detach`. */
+  /**
+   * True if the end was reached and no answer that came back unsent is left. Clients that attach decide the end by `detach`.
+   * TODO: answers under way don't count, so a reader that comes before a dead client is noticed finds the end too soon.
+   */
   get ended(): boolean {
     const isRead = this.#fd === undefined && !this.#answers.hasReturned;
     return isRead && this.#owner === undefined && this.#earlier === undefined;

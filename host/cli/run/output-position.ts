@@ -7,8 +7,8 @@ const LENGTH = 96;
 const { O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
 
 /**
- * Tells how far a detached container's output is in its file, so that another guestctl continues there if this one is
- * killed. The agent keeps output until it is acknowledged, which happens after `note`.
+ * Records how much of a detached container's output is in its file, so that another guestctl can continue there if this one
+ * is killed. The agent keeps output until it is acknowledged, which happens after `note`.
  */
 export class OutputPosition implements Disposable {
   /** Where the output continues. */

@@ -21,9 +21,9 @@ interface Lost {
 }
 
 /**
- * Starts a guestctl in the background for each guest and container whose own was killed, and waits until they have their
- * place: then guests are kept, output is written, ends are recorded and restart policies obeyed as before. Prints a line
- * for one that fails, which changes nothing.
+ * Starts a guestctl in the background for each guest and container whose own was killed, and waits until it has taken over:
+ * guests are kept, output is written, ends are recorded and restart policies obeyed as before. Prints one line for each that
+ * can't; its guest and container stay as they are.
  */
 export async function replaceKilled(store = new StateStore()): Promise<void> {
   try {
@@ -31,7 +31,7 @@ export async function replaceKilled(store = new StateStore()): Promise<void> {
   } catch {
     return; // a command that needs the store reports it
   }
-  // Other commands wait, also for the processes that this one starts, and then find that all is done.
+  // Other commands wait for this one and for the processes that it starts, and then find nothing left to do.
   const lock = openSync(join(store.root, ".replace"), "a", 0o600);
   try {
     while (nativeAddon().lock(lock) < 0) await delay(POLL_MS);
@@ -53,7 +53,7 @@ function findLost(store: StateStore): readonly Lost[] {
     store.processes
       .list(guest)
       .filter(isUnserved)
-      // A container whose guest has ended can only have its own one again.
+      // After its guest's end, only a container with a guest of its own can be started again.
       .filter(({ exec }) => exec === guest || running.includes(guest))
       .filter(({ exec }) => !guests.some(({ id }) => id === exec && id === guest))
       .map(({ exec, output }) => ({ guest, id: exec, output })),
