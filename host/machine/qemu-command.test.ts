@@ -24,7 +24,7 @@ function values(argv: readonly string[], option: string): readonly string[] {
 describe("qemuArguments", () => {
   test("a q35 guest gets the image as a read-only NVDIMM, a vhost-user vsock, and a share on shared memory", () => {
     expect(qemuArguments(machine).join(" ")).toBe(
-      "-M q35,nvdimm=on,memory-backend=mem -accel tcg -cpu max,-erms,-fsrm,-la57,-pku -smp 1 -m 512M,slots=2,maxmem=1632M " +
+      "-M q35,nvdimm=on,memory-backend=mem -accel tcg,tb-size=96 -cpu max,-erms,-fsrm,-la57,-pku -smp 1 -m 512M,slots=2,maxmem=1632M " +
         "-object memory-backend-memfd,id=mem,size=512M,share=on " +
         "-nodefaults -no-user-config -display none -serial stdio -no-reboot " +
         "-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny " +

@@ -65,11 +65,27 @@ export interface Memory {
   readonly rssKib: number;
   /** Private modified pages: the process's cost beyond its files. */
   readonly privateDirtyKib: number;
+  /** Pages shared with other processes count proportionally. */
+  readonly pssKib: number;
+  /** Pages of no file, such as QEMU's translation cache; a guest's memory is a file. */
+  readonly anonymousKib: number;
 }
 
 /** Reads the memory usage of a process; needs root for another user's. */
 export function memoryOf(pid: number): Memory {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(text)?.[1]);
-  return { rssKib: kib("Rss"), privateDirtyKib: kib("Private_Dirty") };
+  return {
+    ...{ rssKib: kib("Rss"), privateDirtyKib: kib("Private_Dirty") },
+    ...{ pssKib: kib("Pss"), anonymousKib: kib("Anonymous") },
+  };
+}
+
+/** Returns the pids of the QEMUs among the processes that a process has started, and those have. */
+export function qemusBelow(pid: number): readonly number[] {
+  const found = readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("qemu-system") ? [pid] : [];
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    (readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").match(/\d+/g) ?? []).map(Number),
+  );
+  return [...found, ...children.flatMap(qemusBelow)];
 }

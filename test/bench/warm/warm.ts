@@ -3,16 +3,15 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { textTable } from "../../../host/cli/output/text-table.ts";
-import { containerNotes } from "../../../host/guests/template/container-notes.ts";
-import { startTemplateContainer } from "../../../host/guests/template/template-container.ts";
 import { makeBusyboxImage } from "../../../host/image/make-image.ts";
 import { chooseAccelerator } from "../../../host/machine/accelerator.ts";
 import { makeTemplate } from "../../../host/sandbox/make-template.ts";
 import { TemplateStore } from "../../../host/template/template-store.ts";
 import { buildDebianImage } from "../../testing/debian-image.ts";
+import { addTemplate } from "./add-template.ts";
 import { ContainerCreates } from "./container-creates.ts";
 import { memoryOfClones } from "./memory-of-clones.ts";
-import { KINDS, StartTimes, type Workload } from "./start-times.ts";
+import { KINDS, StartTimes } from "./start-times.ts";
 
 const PACKAGES = ["base-files", "dash", "python3-minimal"];
 
@@ -33,7 +32,8 @@ async function main(): Promise<void> {
     const busybox = { template: "busybox", image, command: ["echo", "ready"], output: "ready\n" } as const;
     const print = ["python3", "-c", "print(1)"] as const;
     const python = { template: "python", image: pythonImage, command: print, output: "1\n" };
-    for (const workload of [busybox, python]) await addTemplate(workload);
+    for (const workload of [busybox, python])
+      await addTemplate(workload.template, { image: workload.image, commands: [workload.command] });
     const { path } = await new TemplateStore().create("base", (to) => makeTemplate(to, { name: "base" }));
     const [first, loaded, creates] = [new StartTimes(busybox), new StartTimes(python), new ContainerCreates(path)];
     for (let round = 0; round < Number(values.rounds); round++) {
@@ -60,19 +60,6 @@ async function main(): Promise<void> {
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-}
-
-/** Makes a template with a workload's container, in which its command has run. */
-async function addTemplate({ template, image, command }: Workload): Promise<void> {
-  const { signal } = new AbortController();
-  const output = { stdout: process.stderr, stderr: process.stderr };
-  const container = { name: template, image: { path: image }, imageText: image, commands: [command], output, signal };
-  await new TemplateStore().create(template, (path) =>
-    makeTemplate(path, {
-      name: template,
-      prepare: async (client, guest) => containerNotes([await startTemplateContainer(client, guest, container)]),
-    }),
-  );
 }
 
 function startRows(first: StartTimes, loaded: StartTimes): readonly string[][] {
