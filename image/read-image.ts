@@ -29,7 +29,7 @@ export interface Layer {
 export interface ReadImageOptions {
   readonly platform?: Platform;
   /** Name of the image if there are several: "alpine:3.20", or the ref name in an OCI layout. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Bytes that a compressed tar may have decompressed: it is a temporary file until the image is closed. */
   readonly maxBytes?: number;
 }

@@ -22,7 +22,7 @@ export interface DialOptions {
   /** Lets chunks of "data" events be valid only until the listener returns, and as long as the stream is paused; faster. */
   readonly singleBuffer?: boolean;
   /** Connects AF_VSOCK instead of the built-in function. Must honour the signal. */
-  readonly dialVsock?: (cid: number, port: number, signal: AbortSignal) => Promise<Duplex>;
+  readonly dialVsock?: ((cid: number, port: number, signal: AbortSignal) => Promise<Duplex>) | undefined;
 }
 
 /**

@@ -2,7 +2,7 @@ import { RpcError } from "./rpc-error.ts";
 
 export interface CallOptions {
   /** Deadline for the agent and for this client. By default the call lasts as long as the agent (`endsWithAgent`). */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Cancels the wait. gRPC also cancels the call in the agent; ttRPC can't. */
   readonly signal?: AbortSignal;
   readonly metadata?: Readonly<Record<string, string>>;

@@ -12,12 +12,12 @@ import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
 export interface Target {
   readonly address: string;
   /** Undefined for an address, about which guestctl knows nothing. */
-  readonly guest?: GuestRecord;
+  readonly guest?: GuestRecord | undefined;
 }
 
 export interface ContainerTarget extends Target {
   readonly container: string;
-  readonly record?: ProcessRecord;
+  readonly record?: ProcessRecord | undefined;
 }
 
 /**

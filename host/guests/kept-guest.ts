@@ -27,7 +27,7 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   /** With `disks`: writable disks that it has from its start; a clone has those of its snapshot. */
   readonly writable?: readonly WritableDisk[];
   /** Folder of a snapshot to continue from instead of a boot; memory, processors and files are then the snapshot's. */
-  readonly snapshot?: string;
+  readonly snapshot?: string | undefined;
   readonly signal: AbortSignal;
   readonly onConsole?: (line: string) => void;
   /** True if the program that keeps it does other work too, so that it must not be ended with the guest. */

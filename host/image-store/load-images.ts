@@ -15,7 +15,7 @@ import { makeRoom, storeLimit } from "./make-room.ts";
 export interface LoadedImage {
   readonly image: StoredImage;
   /** Full name; undefined if the archive has none for it. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly isKnown: boolean;
 }
 
@@ -67,5 +67,5 @@ async function loadOne(
   const isKnown = await keepImage(store, blobs, opened, name, options);
   const image = store.list().find((each) => each.digest === digest);
   if (image === undefined) throw new ImageError("another process removed it meanwhile; load it again");
-  return { image, isKnown, ...(name !== undefined && { name }) };
+  return { image, isKnown, name };
 }

@@ -27,10 +27,10 @@ export interface RunOptions {
   readonly entrypoint?: readonly string[];
   /** "NAME=value", or "NAME=" for an empty value; overrides the image's variables. */
   readonly env?: readonly string[];
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
   /** "user", "uid" or "user:group". */
-  readonly user?: string;
-  readonly terminal?: { readonly rows: number; readonly columns: number };
+  readonly user?: string | undefined;
+  readonly terminal?: { readonly rows: number; readonly columns: number } | undefined;
   readonly hostname?: string;
   readonly readonlyRoot?: boolean;
   readonly noNewPrivileges?: boolean;
@@ -38,26 +38,26 @@ export interface RunOptions {
   readonly mounts?: readonly Init<grpc.Mount>[];
   readonly cgroupsPath?: string;
   /** Capabilities beside Docker's, with their prefix; or ALL. */
-  readonly capabilities?: readonly string[];
+  readonly capabilities?: readonly string[] | undefined;
   /** Capabilities of Docker's that it doesn't get; or ALL, so that only `capabilities` are left. */
-  readonly droppedCapabilities?: readonly string[];
+  readonly droppedCapabilities?: readonly string[] | undefined;
   /** All capabilities, devices and system calls; nothing of /proc and /sys is masked or read-only. */
   readonly privileged?: boolean;
   readonly annotations?: Readonly<Record<string, string>>;
   /** Limits of each process; they replace the default ones of their types. */
   readonly rlimits?: readonly Rlimit[];
-  readonly limits?: Limits;
+  readonly limits?: Limits | undefined;
   /** Allows all system calls, whatever filter the agent would choose. */
   readonly unfiltered?: boolean;
   /** Runs the command below our init, which is PID 1 and reaps. */
   readonly init?: boolean;
   /** Lines of /etc/hosts, after localhost's and its own; undefined leaves the image's file at agents that aren't in our guests. */
-  readonly hosts?: readonly string[];
+  readonly hosts?: readonly string[] | undefined;
   /** Name servers instead of those of the guest's network. */
   readonly resolver?: {
     readonly servers: readonly string[];
-    readonly search?: readonly string[];
-    readonly options?: readonly string[];
+    readonly search?: readonly string[] | undefined;
+    readonly options?: readonly string[] | undefined;
   };
 }
 

@@ -82,13 +82,13 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
     kernelArgs: options.kernelArgs ?? [],
     tracing: options.tracing ?? false,
     extra: options.qemuArgs ?? [],
-    ...(options.disks === undefined ? {} : { disks: options.disks }),
-    ...(options.writable === undefined ? {} : { writable: options.writable }),
+    disks: options.disks,
+    writable: options.writable,
     ...(options.network === undefined
       ? {}
       : { card: { ...options.network, mac: USER_NETWORK.mac, port: "card" as const } }),
     ...((await chooseVsock(options.vsock)) === "serial" ? { hasChannel: true } : {}),
-    ...(options.pci === undefined ? {} : { pci: options.pci }),
+    pci: options.pci,
     ...(type === "microvm" ? { tscKhz: await tscKhz() } : {}),
   };
 }

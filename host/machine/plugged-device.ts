@@ -18,7 +18,7 @@ export interface SharePlace {
 /** The part of a machine that decides where devices go. */
 export interface Place {
   readonly type: "q35" | "microvm" | "virt";
-  readonly pci?: boolean;
+  readonly pci?: boolean | undefined;
 }
 
 /**

@@ -34,7 +34,7 @@ export interface QemuMachine {
   readonly architecture: "x86_64" | "aarch64";
   readonly type: "q35" | "microvm" | "virt";
   /** False for a microvm without PCI: all its devices use virtio-mmio, and it can't have shares. */
-  readonly pci?: boolean;
+  readonly pci?: boolean | undefined;
   readonly accelerator: "kvm" | "tcg";
   readonly memoryMib: number;
   readonly cpus: number;
@@ -56,9 +56,9 @@ export interface QemuMachine {
   readonly shares: readonly SharePlace[];
   readonly card?: NetworkCard;
   /** Set for a guest that can have disks. */
-  readonly disks?: readonly (SharedDisk & { readonly unit?: number })[];
+  readonly disks?: readonly (SharedDisk & { readonly unit?: number })[] | undefined;
   /** Its writable disks, of a guest with `disks`. */
-  readonly writable?: readonly (WritableDisk & { readonly unit?: number })[];
+  readonly writable?: readonly (WritableDisk & { readonly unit?: number })[] | undefined;
   /** A guest that waits for a snapshot's state: the file with its memory, mapped copy-on-write, or "empty". */
   readonly incoming?: { readonly memory: string | "empty" };
   /** Additional raw arguments. */

@@ -48,7 +48,7 @@ export class Qmp implements AsyncDisposable {
 
   /** Waits while QEMU serves another client, but not without end. `signal` also ends later commands. Throws MachineError. */
   static async connect(path: string, limitMs = LIMIT_MS, signal?: AbortSignal): Promise<Qmp> {
-    const socket = connect({ path, ...(signal && { signal }) });
+    const socket = connect({ path, signal });
     const limit = setTimeout(() => socket.destroy(), limitMs);
     try {
       await once(socket, "connect");

@@ -39,11 +39,7 @@ export async function makeTemplate(
     const prepared = await prepare?.(client, guest);
     const { notes, ...facts } = await quiesce(client, name);
     await client.close();
-    return await guest.save(
-      directory,
-      { ...facts, notes: { ...notes, ...prepared } },
-      { end: true, ...(signal === undefined ? {} : { signal }) },
-    );
+    return await guest.save(directory, { ...facts, notes: { ...notes, ...prepared } }, { end: true, signal });
   } catch (error) {
     signal?.throwIfAborted();
     if (guest.signal.aborted && !(error instanceof MachineError)) throw guest.signal.reason;

@@ -18,7 +18,7 @@ export interface UnpackedImage extends UnpackReport {
 /** Where a container's root file system comes from. */
 export type RootfsSource =
   /** A file or directory that `readImage` can read; with the name of the image if it holds several. */
-  | { readonly path: string; readonly name?: string }
+  | { readonly path: string; readonly name?: string | undefined }
   /** A directory that is the root file system; it is copied. */
   | { readonly folder: string }
   /** Opens an image from elsewhere. */
@@ -62,13 +62,13 @@ export function openSource(
 ): Promise<Image> {
   if ("open" in source) return source.open(signal);
   const { path, name } = source;
-  return readImage(path, { maxBytes: storeLimit(), ...(name !== undefined && { name }) });
+  return readImage(path, { maxBytes: storeLimit(), name });
 }
 
 /** Copies the content of a directory with everything that cp preserves. Throws ImageError. */
 async function copyFolder(from: string, to: string, signal: AbortSignal | undefined): Promise<void> {
   try {
-    await run("cp", ["-a", "--reflink=auto", "--", `${from}/.`, to], { ...(signal && { signal }) });
+    await run("cp", ["-a", "--reflink=auto", "--", `${from}/.`, to], { signal });
   } catch (error) {
     signal?.throwIfAborted();
     const [line = ""] = `${(error as { readonly stderr?: string }).stderr}`.split("\n", 1);

@@ -48,7 +48,7 @@ async function runExec({ agent }: AgentClient, container_id: string): Promise<vo
 
 /** Has a terminal echo what it gets. Does nothing with an agent that doesn't serve guestd.v1.Streams. */
 async function runAttached(address: string, container: string, terminal: RunOptions["terminal"]): Promise<void> {
-  const process = processSpec({}, NOWHERE, { entrypoint: [], args: [PAUSE], ...(terminal && { terminal }) });
+  const process = processSpec({}, NOWHERE, { entrypoint: [], args: [PAUSE], terminal });
   const exec = terminal ? "terminal" : "pipes";
   const echo = Promise.withResolvers<void>();
   const attachment = attach(address, { container, exec, process }, { onData: () => echo.resolve() });

@@ -18,5 +18,5 @@ export function containerOf(
   const target = targetOf(context, guest);
   const records = target.guest === undefined ? [] : context.store.processes.list(target.guest.name);
   const record = records.find((each) => each.container === container && each.exec === container);
-  return { ...target, container, ...(record === undefined ? {} : { record }) };
+  return { ...target, container, record };
 }

@@ -66,8 +66,8 @@ function treeOf({ events: _, ...node }: GuestNode, record: GuestRecord | undefin
     record;
   const facts = {
     ...{ accelerator, memoryMib, cpus, bootedAt, isClone: clone !== undefined },
-    ...(network === undefined ? {} : { network }),
-    ...(networkAddress === undefined ? {} : { networkAddress }),
+    network,
+    networkAddress,
     // A shared folder can't be saved with the guest.
     canFork: folder === undefined && control !== undefined && !isEmbedded,
   };

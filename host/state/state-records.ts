@@ -58,7 +58,7 @@ export interface ProcessRecord {
   /** Path on the host. */
   readonly rootfs: string;
   /** Folder of the disk that a container writes (`LayerStore`); it is removed with this record. */
-  readonly layer?: string;
+  readonly layer?: string | undefined;
   /** Settings that an exec inherits. */
   readonly env: readonly string[];
   readonly cwd: string;

@@ -10,9 +10,9 @@ export interface LiveViewOptions {
   /** Time between two updates of a guest, in ms; by default a second. */
   readonly intervalMs?: number;
   /** Shows only this guest. */
-  readonly guest?: string;
+  readonly guest?: string | undefined;
   /** Shows this agent instead of the guests of the store. */
-  readonly address?: string;
+  readonly address?: string | undefined;
 }
 
 /**

@@ -25,7 +25,7 @@ export interface TreeRow<Guest extends RowGuest = GuestNode> {
   readonly usage: Usage;
   readonly streams: StreamUsage;
   readonly guest: Guest;
-  readonly container?: ContainerNode;
+  readonly container?: ContainerNode | undefined;
   readonly process?: ProcessNode;
   /** Set if lines below it can be folded. */
   readonly isFolded?: boolean;
@@ -111,7 +111,7 @@ function processBranch<Guest extends RowGuest>(
   const row: TreeRow<Guest> = {
     ...{ key: `${key}/${exec}`, kind: "process", depth: 2, name, detail: command.join(" ") },
     ...{ state: stateText(state, code), usage, streams, guest, process },
-    ...(container === undefined ? {} : { container }),
+    container,
   };
   return { row, below: [] };
 }

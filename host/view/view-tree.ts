@@ -12,11 +12,11 @@ export interface GuestNode {
   readonly address: string;
   readonly link: LinkState;
   /** Why the state doesn't arrive. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   readonly cpus: number;
   /** Times that the agent was started again since boot. */
   readonly agentRestarts: number;
-  readonly agent: { readonly cpu?: number; readonly memory?: number };
+  readonly agent: { readonly cpu?: number | undefined; readonly memory?: number | undefined };
   readonly usage: Usage;
   readonly containers: readonly ContainerNode[];
   readonly forwards: readonly ForwardNode[];
@@ -25,9 +25,9 @@ export interface GuestNode {
 
 export interface ContainerNode {
   readonly id: string;
-  readonly image?: string;
+  readonly image?: string | undefined;
   readonly state: ProcessState;
-  readonly code?: number;
+  readonly code?: number | undefined;
   readonly usage: Usage;
   /** Sum of its processes. */
   readonly streams: StreamUsage;
@@ -39,10 +39,10 @@ export interface ProcessNode {
   readonly exec: string;
   readonly pid: number;
   readonly state: ProcessState;
-  readonly code?: number;
+  readonly code?: number | undefined;
   /** Unknown for a process that guestctl didn't start. */
   readonly command?: readonly string[];
-  readonly clients?: number;
+  readonly clients?: number | undefined;
   readonly usage: Usage;
   readonly streams: StreamUsage;
 }
@@ -74,10 +74,10 @@ export function guestNode({ record, link, reason, model, processes, events }: Gu
   });
   return {
     ...{ name: record.name, address: record.address, link },
-    ...(reason === undefined ? {} : { reason }),
+    reason,
     cpus: model.cpus || (record.cpus ?? 0),
     agentRestarts: Math.max(0, model.generation - 1),
-    agent: { ...(cpu === undefined ? {} : { cpu }), ...(memory === undefined ? {} : { memory }) },
+    agent: { cpu, memory },
     usage: model.guestUsage(),
     containers: containers.toSorted((a, b) => a.id.localeCompare(b.id)),
     forwards: model.forwards().map((forward) => ({ id: forward.id, ...model.forwardUsage(forward) })),
@@ -97,9 +97,9 @@ function containerNode(
   const code = processes.find(({ exec }) => exec === "")?.code;
   return {
     id,
-    ...(image === undefined ? {} : { image }),
+    image,
     state,
-    ...(code === undefined ? {} : { code }),
+    code,
     usage: model.containerUsage(container),
     streams: sum(processes.map(({ streams }) => streams)),
     // The first process begins with an empty exec id.
@@ -112,9 +112,9 @@ function processNode(process: WatchedProcess, model: GuestModel, records: readon
   const record = records.find((each) => each.exec === (exec === "" ? container : exec));
   return {
     ...{ exec, pid, state },
-    ...(code === undefined ? {} : { code }),
+    code,
     ...(record === undefined ? {} : { command: record.args }),
-    ...(clients === undefined ? {} : { clients }),
+    clients,
     ...{ usage: model.processUsage(process), streams: model.streamUsage(process) },
   };
 }

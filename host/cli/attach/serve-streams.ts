@@ -57,7 +57,7 @@ export async function serveStreams(
   const lent = Promise.withResolvers<void>();
 
   const attachment = attach(place.address, request, {
-    ...(place.dial && { dial: place.dial }),
+    dial: place.dial,
     giveUpMs: (options.reconnectSeconds ?? RECONNECT_SECONDS) * 1000,
     signal: AbortSignal.any([leaving.signal, interrupts.signal, ...(died === undefined ? [] : [died])]),
     async onData(name, bytes, offset) {

@@ -17,7 +17,7 @@ export async function startDetached(place: StreamsPlace, { name, ...request }: D
   const attachment = attach(
     place.address,
     { ...request, mode: "ring", observe: true },
-    { ...(place.dial && { dial: place.dial }), onData: () => undefined, onGap: () => undefined },
+    { dial: place.dial, onData: () => undefined, onGap: () => undefined },
   );
   try {
     await attachment.attached;

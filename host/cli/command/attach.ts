@@ -49,7 +49,7 @@ async function attach(text: string, flags: AttachFlags): Promise<void> {
   const target = exec ? findExec(store, flags, exec, id) : findContainer(store, flags, id);
   const { from, takeover = false, detachKeys: keys = DEFAULT_DETACH_KEYS } = flags;
   const { container, record } = target;
-  const request = { container, takeover, mode: "hold", ...(exec && { exec }), ...(from && { from }) } as const;
+  const request = { container, takeover, mode: "hold", exec, from } as const;
   using interrupts = new Interrupts();
   const serving = serveInTarget(store, target, request, {
     ...{ interrupts, detachKeys: keys, isJoining: true, reconnectSeconds: flags.reconnectTimeout },

@@ -65,7 +65,7 @@ async function capture(text: string, words: readonly string[], flags: CaptureFla
   const stop = new AbortController();
   interrupts.signal.addEventListener("abort", () => stop.abort(interrupts.signal.reason), { once: true });
   await using output = openOutput(write, (error) => stop.abort(error));
-  const target = { container, filter, ...(interfaceName === undefined ? {} : { interfaceName }) };
+  const target = { container, filter, interfaceName };
   const named = snapLength === undefined ? target : { ...target, snapLength };
   let written = 0;
   let file: PcapngFile | undefined;

@@ -85,7 +85,7 @@ function prepare(
     throw new CliError(`debug: no image given, and ${path} doesn't exist; add --image, or ${remedy}`);
   }
   status.show(`unpacking ${path} …`);
-  const named = { path, ...(imageName === undefined ? {} : { name: imageName }) };
+  const named = { path, name: imageName };
   return prepareInGuest(guest, id, { image: named, volumes: [] }, signal);
 }
 

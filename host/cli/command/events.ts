@@ -43,12 +43,7 @@ async function events({ since, follow, filter = [], ...flags }: EventsFlags): Pr
   const [container, second] = values("container");
   if (second !== undefined) throw new CliError("events: --filter container= can be given once");
   const from = since ?? (follow ? undefined : 1);
-  const all = readEvents(address, {
-    ...(from === undefined ? {} : { since: from }),
-    ...(container === undefined ? {} : { container }),
-    ...(dial === undefined ? {} : { dial }),
-    ...{ kinds: values("kind"), end: !follow },
-  });
+  const all = readEvents(address, { since: from, container, dial, ...{ kinds: values("kind"), end: !follow } });
   for await (const event of all) await print(isJson(flags) ? eventJson(event) : textLine(event));
 }
 
@@ -97,7 +92,7 @@ export function eventJson(event: GuestEvent | EventGap): string {
     ...(exec === "" ? {} : { exec }),
     ...(action === "exited" ? { code, signal } : {}),
     ...(generation === 0 ? {} : { generation }),
-    ...(epoch === undefined ? {} : { epoch }),
+    epoch,
     ...(core === undefined
       ? {}
       : { id: core.id, signal, size: core.size, ...(core.cut === "" ? {} : { cut: core.cut }) }),

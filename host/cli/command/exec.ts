@@ -112,7 +112,7 @@ async function resume(store: StateStore, target: ContainerTarget & { readonly ex
   process.exitCode = await serveInTarget(
     store,
     target,
-    { container, exec, takeover, mode: "hold", ...(from && { from }) },
+    { container, exec, takeover, mode: "hold", from },
     {
       ...{ interrupts, detachKeys: keys, isJoining: true, reconnectSeconds: flags.reconnectTimeout },
       ...{ stdin: flags.interactive ? "pass" : "leave", tty: record?.terminal === true },

@@ -40,7 +40,7 @@ async function pauseGuest(command: string, { guest }: TargetFlags, paused: boole
 async function pause(text: string, flags: TargetFlags, paused: boolean): Promise<void> {
   const store = new StateStore();
   const { container, guest, ...target } = findContainer(store, flags, text);
-  await using client = await connectTo({ ...target, ...(guest === undefined ? {} : { guest }) });
+  await using client = await connectTo({ ...target, guest });
   if (paused) await client.agent.pauseContainer({ container_id: container });
   else await client.agent.resumeContainer({ container_id: container });
   if (guest !== undefined) store.processes.update(guest.name, { container, exec: container }, { paused });

@@ -47,11 +47,7 @@ async function top(flags: TopFlags): Promise<void> {
   if (guest !== undefined || address !== undefined) findTarget(store, flags);
   if (!flags.once) checkTerminal();
   const { LiveView } = await import("../../view/live-view.ts");
-  const view = new LiveView(store, {
-    intervalMs: flags.interval,
-    ...(guest === undefined ? {} : { guest }),
-    ...(address === undefined ? {} : { address }),
-  });
+  const view = new LiveView(store, { intervalMs: flags.interval, guest, address });
   using interrupts = new Interrupts();
   try {
     if (flags.once) return await once(view, flags, interrupts.signal);

@@ -54,8 +54,8 @@ export function containerOptions(flags: ContainerFlags): RunOptions {
   const { hostname: name, capAdd, capDrop, securityOpt } = flags;
   return {
     ...(name === undefined ? {} : { hostname: name, annotations: OWN_UTS }),
-    ...(capAdd === undefined ? {} : { capabilities: capAdd }),
-    ...(capDrop === undefined ? {} : { droppedCapabilities: capDrop }),
+    capabilities: capAdd,
+    droppedCapabilities: capDrop,
     ...(flags.privileged ? { privileged: true } : {}),
     ...(flags.readOnly ? { readonlyRoot: true } : {}),
     ...(flags.init ? { init: true } : {}),

@@ -31,14 +31,8 @@ export function withNameFlags(command: Command): Command {
 export function nameOptions({ addHost: hosts, dns, dnsSearch, dnsOption }: NameFlags): RunOptions {
   if (dns === undefined && dnsSearch !== undefined) throw new CliError("--dns-search: no name server; add --dns");
   if (dns === undefined && dnsOption !== undefined) throw new CliError("--dns-option: no name server; add --dns");
-  const more = {
-    ...(dnsSearch === undefined ? {} : { search: dnsSearch }),
-    ...(dnsOption === undefined ? {} : { options: dnsOption }),
-  };
-  return {
-    ...(hosts === undefined ? {} : { hosts }),
-    ...(dns === undefined ? {} : { resolver: { servers: dns, ...more } }),
-  };
+  const more = { search: dnsSearch, options: dnsOption };
+  return { hosts, ...(dns === undefined ? {} : { resolver: { servers: dns, ...more } }) };
 }
 
 /** Parses "NAME:IP" or "NAME=IP" to a line of /etc/hosts, and appends it. */

@@ -34,8 +34,8 @@ export function checkTerminal({ interactive, tty }: ProcessFlags): void {
 export function processOptions(flags: ProcessFlags): RunOptions {
   return {
     env: [...(flags.envFile ?? []), ...(flags.env ?? [])],
-    ...(flags.workdir === undefined ? {} : { cwd: flags.workdir }),
-    ...(flags.user === undefined ? {} : { user: flags.user }),
+    cwd: flags.workdir,
+    user: flags.user,
     ...(flags.tty ? { terminal: terminalSize() } : {}),
   };
 }

@@ -54,11 +54,7 @@ export function runOptions(args: readonly string[], flags: RunFlags): RunOptions
     ...(entrypoint === undefined ? {} : { entrypoint: entrypoint === "" ? [] : [entrypoint] }),
     ...(flags.ulimit === undefined ? {} : { rlimits: flags.ulimit }),
     ...(mounts.length === 0 ? {} : { mounts }),
-    limits: {
-      ...(memory === undefined ? {} : { memory }),
-      ...(cpus === undefined ? {} : { cpus }),
-      ...(pids === undefined ? {} : { pids }),
-    },
+    limits: { memory, cpus, pids },
   };
 }
 

@@ -93,8 +93,7 @@ export function findExec(
     const { guest, record } = match;
     return { address: guest.address, guest, container: record.container, exec: record.exec, record };
   }
-  if (target !== undefined)
-    return { address: target.address, ...(target.guest && { guest: target.guest }), container: target.container, exec };
+  if (target !== undefined) return { address: target.address, guest: target.guest, container: target.container, exec };
   throw new CliError(`exec ${exec}: not found; guestctl ps lists execs`);
 }
 

@@ -13,16 +13,16 @@ export interface ListedProcess {
   readonly process?: string;
   readonly state: string;
   readonly exitCode?: number;
-  readonly tasks?: number;
+  readonly tasks?: number | undefined;
   /** Bytes. */
-  readonly memory?: number;
+  readonly memory?: number | undefined;
   /** ISO 8601; for a guest, the boot time. */
   readonly startedAt: string;
   readonly endedAt?: string;
   readonly why?: string | undefined;
   readonly image?: string;
   readonly command?: readonly string[];
-  readonly labels?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -79,7 +79,7 @@ type State = Pick<ListedProcess, "state" | "exitCode" | "tasks" | "memory" | "en
 function listed({ name }: GuestRecord, record: ProcessRecord, state: State): ListedProcess {
   const { container, exec, startedAt, image, args, labels } = record;
   const process = exec === container ? "init" : exec;
-  return { guest: name, container, process, ...state, startedAt, image, command: args, ...(labels && { labels }) };
+  return { guest: name, container, process, ...state, startedAt, image, command: args, labels };
 }
 
 function endedState({ ended, restarting }: ProcessRecord): State {
@@ -101,5 +101,5 @@ export function liveState(
   const running = record.paused ? "paused" : record.exec === record.container ? "running" : "exec";
   const state = tasks === undefined ? "unknown" : tasks > 0 ? running : "exited";
   if (record.exec !== record.container) return { state };
-  return { state, ...(tasks === undefined ? {} : { tasks }), ...(memory === undefined ? {} : { memory }) };
+  return { state, tasks, memory };
 }

@@ -112,9 +112,10 @@ function resolve(operand: Operand, record: unknown): unknown {
 
 function field(value: unknown, name: string, path: string): unknown {
   const record = isRecord(value) ? value : {};
-  const key = Object.keys(record).find((each) => each.toLowerCase() === name.toLowerCase());
+  const keys = Object.keys(record).filter((key) => record[key] !== undefined);
+  const key = keys.find((each) => each.toLowerCase() === name.toLowerCase());
   if (key !== undefined) return record[key];
-  const known = Object.keys(record).join(", ") || "none";
+  const known = keys.join(", ") || "none";
   throw new CliError(`--format: there is no field .${path}; fields there: ${known}`);
 }
 

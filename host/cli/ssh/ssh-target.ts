@@ -51,6 +51,6 @@ export function startProcess(
   return attach(
     address,
     { container, exec: randomName("s"), process },
-    { ...(dial && { dial }), ...(giveUpMs && { giveUpMs }), signal: dying.signal, onData, onDisconnect },
+    { dial, ...(giveUpMs && { giveUpMs }), signal: dying.signal, onData, onDisconnect },
   );
 }

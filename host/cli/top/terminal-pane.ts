@@ -53,11 +53,7 @@ export class TerminalPane {
           resolve();
         });
       });
-    this.#attachment = attach(
-      address,
-      { container, exec: randomName("x"), process },
-      { onData, ...(dial && { dial }) },
-    );
+    this.#attachment = attach(address, { container, exec: randomName("x"), process }, { onData, dial });
     terminal.onData((answer) => this.write(Buffer.from(answer))); // to a program that asks the terminal something
     this.#attachment.exit.then(
       ({ code }) => onEnd(code === 0 || this.#isClosed ? "" : `the shell in ${container} ended with exit code ${code}`),

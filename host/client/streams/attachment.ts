@@ -27,21 +27,23 @@ export interface Position {
 export interface AttachRequest {
   readonly container: string;
   /** Chosen by the caller. Default: the container's first process. */
-  readonly exec?: string;
+  readonly exec?: string | undefined;
   /** Starts this process; attaches if the same process was started under this exec id before. */
   readonly process?: Init<grpc.Process>;
   /** Replaces another client that is attached. */
   readonly takeover?: boolean;
   /** Continues an earlier attachment, even of another process of the host. */
-  readonly from?: { readonly epoch?: Uint8Array; readonly stdout: number; readonly stderr?: number | undefined };
+  readonly from?:
+    | { readonly epoch?: Uint8Array; readonly stdout: number; readonly stderr?: number | undefined }
+    | undefined;
   /** Instead of `from`: begins with the last so many bytes of each output, 0 with what is printed from now on. */
   readonly tail?: number;
   /** Sees output and exit without being the process's client: the process doesn't wait for it, and it can't send input. */
   readonly observe?: boolean;
   /** Whether the process waits for its client (hold), or output may be dropped. Default: hold for a new process. */
-  readonly mode?: "hold" | "ring" | "spool";
+  readonly mode?: "hold" | "ring" | "spool" | undefined;
   /** Bytes of each output that ring and spool keep. */
-  readonly keepBytes?: number;
+  readonly keepBytes?: number | undefined;
   /** Instead of `from` and `tail`: begins with the output that was taken at or after this time, if the mode is spool. */
   readonly since?: Date;
 }
@@ -63,7 +65,7 @@ export interface AttachOptions extends Pick<DialOptions, "dialVsock"> {
   /** Called for each connection, once the agent has answered. */
   onConnect?(): void;
   /** Connects to the address. Default: `dial`. */
-  readonly dial?: typeof dial;
+  readonly dial?: typeof dial | undefined;
   /** How long attempts to connect again may fail, ms. Default: a minute. */
   readonly giveUpMs?: number;
   readonly signal?: AbortSignal;

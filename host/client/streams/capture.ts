@@ -17,7 +17,7 @@ export interface CaptureTarget {
   /** Empty: the guest itself. */
   readonly container?: string;
   /** Default: all. */
-  readonly interfaceName?: string;
+  readonly interfaceName?: string | undefined;
   /** Classic BPF program, as `compileFilter` returns it. Default: all packets. */
   readonly filter?: Uint8Array;
   /** Bytes kept of each packet, from the network header on; at most 65,500, which is the default. */

@@ -3,13 +3,13 @@ import type { ConnectionOptions } from "./connection.ts";
 
 export interface CopyOptions extends ConnectionOptions {
   /** Keeps owners, ACLs and modes. Otherwise modes are less the umask. */
-  readonly keepOwners?: boolean;
+  readonly keepOwners?: boolean | undefined;
   /** Keeps set-user-id and set-group-id bits and file capabilities. */
   readonly keepPrivileges?: boolean;
   /** Follows a link at the end of the source's path. */
-  readonly follow?: boolean;
+  readonly follow?: boolean | undefined;
   /** Called with the bytes and members so far, and the bytes of the whole copy if they are known. */
-  onProgress?(bytes: number, members: number, total?: number): void;
+  onProgress?: ((bytes: number, members: number, total?: number) => void) | undefined;
   /** Called when a connection is lost and the next attempt follows. */
   onDisconnect?(reason: string): void;
   /** How long attempts to connect again may fail, ms. Default: a minute. */

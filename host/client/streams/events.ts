@@ -46,10 +46,10 @@ export interface EventGap {
 
 export interface EventsOptions extends FollowOptions {
   /** Number of the first event. Default: the next one that happens. */
-  readonly since?: number;
+  readonly since?: number | undefined;
   /** First words of types: container, exec, oom, agent, core, guest. Default: all. */
   readonly kinds?: readonly string[];
-  readonly container?: string;
+  readonly container?: string | undefined;
   /** Ends with the last event so far. */
   readonly end?: boolean;
 }

@@ -76,7 +76,7 @@ export class Reconnects {
     const { signal } = this.#options;
     signal?.throwIfAborted();
     const pauseMs = Math.min(this.#pauseMs, mostMs);
-    await sleep(pauseMs, undefined, { ...(signal && { signal }) }).catch(() => signal?.throwIfAborted());
+    await sleep(pauseMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
     this.#pauseMs = Math.min(pauseMs * 2, mostMs);
   }
 }

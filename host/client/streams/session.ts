@@ -116,7 +116,7 @@ export class Session {
       connect(...place).catch((error: Error) => {
         throw error instanceof DialError ? error : new DialError(error.message, { cause: error });
       });
-    const options = { dial, ...(dialVsock && { dialVsock }), singleBuffer: true, signal: this.#signal };
+    const options = { dial, dialVsock, singleBuffer: true, signal: this.#signal };
     const onAbort = (connection: Connection) => {
       this.#connection = connection;
       this.#leave();

@@ -87,7 +87,7 @@ export interface Raw extends Event {
   readonly direction: Direction;
   readonly reason: string;
   readonly length: number;
-  readonly stream?: number;
+  readonly stream?: number | undefined;
   readonly type?: number;
   readonly flags?: number;
   /** Body of the frame, as base64; absent if it was too long, or a secret. */

@@ -89,14 +89,7 @@ export class CallEntries {
 
   /** Writes an entry for bytes that weren't kept. */
   lost(direction: Direction, reason: string, length: number, stream?: number): void {
-    this.#writer.write({
-      kind: "raw",
-      conn: this.#conn,
-      direction,
-      reason,
-      length,
-      ...(stream === undefined ? {} : { stream }),
-    });
+    this.#writer.write({ kind: "raw", conn: this.#conn, direction, reason, length, stream });
   }
 
   #rawOf(direction: Direction, reason: string, { bytes, ...frame }: Wire): Omit<Raw, "ms"> {

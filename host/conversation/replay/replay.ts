@@ -194,10 +194,7 @@ function differenceOf(
 async function invoke(client: AgentClient, request: Request, payload: Uint8Array, redacted: boolean): Promise<Outcome> {
   const { service, method, timeout_ms: timeoutMs, metadata } = request;
   try {
-    const limits = {
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(redacted || metadata === undefined ? {} : { metadata }),
-    };
+    const limits = { timeoutMs, ...(redacted || metadata === undefined ? {} : { metadata }) };
     const answer = await client.channel.call(service, method, payload, limits);
     const type = callType(service, method)?.response;
     if (type !== undefined) return { message: decodeJson(type, answer, redacted) };

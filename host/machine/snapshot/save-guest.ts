@@ -17,7 +17,7 @@ export interface SaveOptions {
   /** Called once the snapshot is complete, before the guest continues. */
   readonly onComplete?: () => void;
   /** Cancels the save; the guest continues, unless `end` is set. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**

@@ -62,9 +62,9 @@ export const commandTools = [
       const sandbox = session.get(input.sandbox);
       const killed = new AbortController();
       const command = await sandbox.start(args === undefined ? ["sh", "-c", line] : [line, ...args], line, {
-        ...(cwd !== undefined && { cwd }),
-        ...(env !== undefined && { env }),
-        ...(user !== undefined && { user }),
+        cwd,
+        env,
+        user,
         ...(isOpen ? { stdin: true } : stdin !== undefined && { stdin }),
         ...{ timeoutMs: input.timeout_seconds * 1000, signal: killed.signal, maxOutputBytes: input.max_output_bytes },
       });
@@ -151,7 +151,7 @@ function take(sandbox: SessionSandbox, id: string): z.input<typeof state> {
   return {
     status,
     ...(status === "running" && { id }),
-    ...(exitCode !== undefined && { exit_code: exitCode }),
+    exit_code: exitCode,
     ...(signal !== undefined && signal > 0 && { signal }),
     stdout: stdout.text,
     stderr: stderr.text,

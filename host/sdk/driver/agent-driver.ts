@@ -127,12 +127,9 @@ export class AgentDriver implements Driver {
   #start(exec: string, target: ContainerTarget, request: ProcessStart, take: TakeOutput): DriverProcess {
     const { argv, env, cwd, user, terminal, mode, keepBytes } = request;
     const { client, offers } = this.#parts;
-    const options = { env, ...(cwd && { cwd }), ...(user && { user }), ...(terminal && { terminal }) };
-    const process = processOf(target, argv, options);
+    const process = processOf(target, argv, { env, cwd, user: user || undefined, terminal });
     if (offers.streams) {
-      const { container } = target;
-      const kept = { ...(mode && { mode }), ...(keepBytes && { keepBytes }) };
-      return this.#streamed({ container, exec, process, ...kept }, take);
+      return this.#streamed({ container: target.container, exec, process, mode, keepBytes }, take);
     }
     if (mode !== undefined && mode !== "hold") this.#streams(`exec with mode ${mode}`);
     return calledProcess(client, { container: target.container, exec }, process, take);
@@ -147,7 +144,7 @@ export class AgentDriver implements Driver {
 
   async forward({ listen, to, reverse, udp, onError }: ForwardRequest, signal: AbortSignal): Promise<Forward> {
     const { address, container, dial } = this.#streams("forward");
-    const options = { onError, ...(dial && { dial }) };
+    const options = { onError, dial };
     if (reverse) {
       const there = reverseForward(
         address,
@@ -174,14 +171,14 @@ export class AgentDriver implements Driver {
 
   async ports(signal: AbortSignal): Promise<readonly ListenedPort[]> {
     const { address, container, dial } = this.#streams("ports");
-    const { ports, truncated } = await listPorts(address, container, { signal, ...(dial && { dial }) });
+    const { ports, truncated } = await listPorts(address, container, { signal, dial });
     if (truncated) throw sandboxError("limit", `ports: more than the ${ports.length} that the agent lists`);
     return ports.map(({ protocol, address, port }) => ({ protocol, address, port }));
   }
 
   async waitForPort(port: number, signal: AbortSignal): Promise<void> {
     const { address, container, dial } = this.#streams("waitForPort");
-    await waitForPort(address, { container, port }, { signal, timeoutMs: MAX_WAIT_MS, ...(dial && { dial }) });
+    await waitForPort(address, { container, port }, { signal, timeoutMs: MAX_WAIT_MS, dial });
   }
 
   async *events(
@@ -191,7 +188,7 @@ export class AgentDriver implements Driver {
     const { address, dial } = this.#streams("events");
     const since = from ?? (follow ? undefined : 1);
     const position = since === undefined ? {} : { since };
-    yield* readEvents(address, { ...position, end: !follow, signal, ...(dial && { dial }) });
+    yield* readEvents(address, { ...position, end: !follow, signal, dial });
   }
 
   async *logs(options: LogOptions, signal: AbortSignal): AsyncIterable<LogChunk> {
@@ -285,7 +282,7 @@ export class AgentDriver implements Driver {
   #streamed(request: Parameters<typeof streamedProcess>[1], take: TakeOutput): DriverProcess {
     const { address, dial } = streamsPlace(this.#parts.target);
     const onDisconnect = () => void this.checkAlive();
-    return streamedProcess(address, request, { onDisconnect, signal: this.ended, ...(dial && { dial }) }, take);
+    return streamedProcess(address, request, { onDisconnect, signal: this.ended, dial }, take);
   }
 
   /** Returns where guestd.v1.Streams is. Throws SandboxError if the agent doesn't have it. */
@@ -300,8 +297,7 @@ export class AgentDriver implements Driver {
 
   #copyOptions({ keepOwners, follow, onProgress }: CopyOptions, signal: AbortSignal): StreamCopyOptions {
     const { dial } = streamsPlace(this.#parts.target);
-    const chosen = { ...(keepOwners && { keepOwners }), ...(follow && { follow }), ...(onProgress && { onProgress }) };
-    return { ...chosen, signal, ...(dial && { dial }) };
+    return { keepOwners, follow, onProgress, signal, dial };
   }
 
   #note(paused: boolean): void {

@@ -5,11 +5,11 @@ import type { ExecInput } from "./exec.ts";
 /** Options of a command. `timeoutMs` and `signal` kill it. */
 export interface ExecOptions extends CallLimits {
   /** Default: that of the container. */
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
   /** Added to the container's. */
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>> | undefined;
   /** "user", "uid" or "user:group". Default: that of the container. */
-  readonly user?: string;
+  readonly user?: string | undefined;
   /** A terminal: its stdout is all output, and its input is open. */
   readonly tty?: boolean | { readonly rows: number; readonly columns: number };
   /** Default: none, or open for a terminal. */

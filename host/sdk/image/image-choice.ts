@@ -70,6 +70,6 @@ function chooseFile(path: string, name?: string): ChosenRootfs {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) throw sandboxError("not-found", `image ${path}: there is no such file`);
   const isLayout = ["index.json", "manifest.json"].some((file) => existsSync(join(path, file)));
-  const source = stat.isDirectory() && !isLayout ? { folder: path } : { path, ...(name === undefined ? {} : { name }) };
+  const source = stat.isDirectory() && !isLayout ? { folder: path } : { path, name };
   return { source, name: name ?? path, [Symbol.dispose]: () => undefined };
 }

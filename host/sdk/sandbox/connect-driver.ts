@@ -86,5 +86,5 @@ function firstProcesses(store: StateStore, guest: GuestRecord): readonly Process
 
 function known(store: StateStore, guest: GuestRecord, id: string) {
   const record = store.processes.list(guest.name).find((each) => each.container === id && each.exec === id);
-  return { guest, ...(record === undefined ? {} : { record }) };
+  return { guest, record };
 }

@@ -97,7 +97,7 @@ async function prepare(
     const layer = { size: DEFAULT_LAYER_BYTES, record: store.processes.file(name, { container: name, exec: name }) };
     const files = { image: source, volumes: mounted, layer, options: runOptions(options, true), ...rootfsOf(options) };
     const guest = {
-      ...(snapshot === undefined ? {} : { snapshot }),
+      snapshot,
       name,
       memoryMib,
       cpus,
@@ -129,7 +129,7 @@ async function startContainer(
     ...{ container: id, exec: id, args: [...(OCI.Process?.Args ?? [])], image, terminal: false, rootfs: rootfs.host },
     ...{ env: [...(OCI.Process?.Env ?? [])], cwd: OCI.Process?.Cwd ?? "/", keeper: thisProcess() },
     ...{ user: options.user ?? String(config["User"] ?? ""), startedAt: new Date().toISOString() },
-    ...(prepared.layer === undefined ? {} : { layer: prepared.layer }),
+    layer: prepared.layer,
   };
   try {
     await client.agent.startContainer({ container_id: id }, { signal });
@@ -147,9 +147,9 @@ function runOptions(options: CreateOptions, inGuest: boolean): RunOptions {
   return {
     ...(command === undefined ? waiting : { args: command }),
     ...{ entrypoint: [], env: environment(env), hostname: "sandbox" },
-    ...(cwd !== undefined && { cwd }),
-    ...(user !== undefined && { user }),
-    ...(limits !== undefined && { limits }),
+    cwd,
+    user,
+    limits,
     ...(readOnlyRoot && { readonlyRoot: true }),
     ...(init && (command !== undefined || !inGuest) && { init }),
   };

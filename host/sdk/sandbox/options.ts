@@ -37,9 +37,9 @@ export interface CreateOptions extends CallLimits {
   /** Name of a template to start the guest from, as `guestctl template create` and `snapshot` make them. */
   readonly template?: string;
   /** Id of the container, and name of its guest. Default: a random one. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** The container's first process. Default: one that only waits. */
-  readonly command?: readonly string[];
+  readonly command?: readonly string[] | undefined;
   /** Runs the command below an init: PID 1, which passes signals on and reaps orphans. The default command reaps without. */
   readonly init?: boolean;
   /** Memory of the guest. Default: 512. */
@@ -54,11 +54,11 @@ export interface CreateOptions extends CallLimits {
   /** Limits of the container within its guest: bytes of memory, processors, processes and threads. */
   readonly limits?: { readonly memory?: number; readonly cpus?: number; readonly pids?: number };
   /** Variables of all its processes, added to the image's. */
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>> | undefined;
   /** Directory of its processes. Default: the image's. */
   readonly cwd?: string;
   /** "user", "uid" or "user:group". Default: the image's. */
-  readonly user?: string;
+  readonly user?: string | undefined;
   /** Files to write before this resolves, by path; directories above them are created. */
   readonly files?: Readonly<Record<string, FileData>>;
   readonly volumes?: readonly VolumeOption[];

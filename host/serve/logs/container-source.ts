@@ -29,7 +29,7 @@ export async function readContainer(
   };
   const take = async (stream: OutputName, lines: readonly string[]) => {
     const time = times[stream];
-    if (lines.length > 0) await taker.lines({ container, stream, ...(time === undefined ? {} : { time }), lines });
+    if (lines.length > 0) await taker.lines({ container, stream, time, lines });
   };
   const endPast = (reached: Partial<Position>, end: Position) => {
     const { stdout = 0, stderr = 0 } = reached;
@@ -41,7 +41,7 @@ export async function readContainer(
     address,
     { container, observe: true, tail: tailBytes },
     {
-      ...{ ...(dial && { dial }), giveUpMs: GIVE_UP_MS, signal },
+      ...{ dial, giveUpMs: GIVE_UP_MS, signal },
       onTime: (name, time) => {
         times[name] = time.getTime();
       },

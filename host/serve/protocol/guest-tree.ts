@@ -19,12 +19,12 @@ export interface GuestHead {
   readonly address: string;
   readonly link: LinkState;
   /** One line: why the state doesn't arrive. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   readonly cpus: number;
   /** Times that the agent was started again since boot. */
   readonly agentRestarts: number;
   /** CPU is a share of one processor, memory resident bytes. */
-  readonly agent: { readonly cpu?: number; readonly memory?: number };
+  readonly agent: { readonly cpu?: number | undefined; readonly memory?: number | undefined };
   readonly usage: Usage;
   readonly forwards: readonly ForwardUsage[];
   /** Absent for an agent that guestctl didn't start: then it can't be stopped, forked or paused. */
@@ -38,8 +38,8 @@ export interface GuestFacts {
   readonly cpus: number;
   /** ISO 8601. */
   readonly bootedAt: string;
-  readonly network?: string;
-  readonly networkAddress?: string;
+  readonly network?: string | undefined;
+  readonly networkAddress?: string | undefined;
   /** True if it was started from a snapshot. */
   readonly isClone: boolean;
   /** True if it can be paused, saved and forked. */
@@ -55,9 +55,9 @@ export interface ForwardUsage {
 
 export interface ContainerTree {
   readonly id: string;
-  readonly image?: string;
+  readonly image?: string | undefined;
   readonly state: ProcessState;
-  readonly code?: number;
+  readonly code?: number | undefined;
   readonly usage: Usage;
   /** Sum of its processes. */
   readonly streams: StreamUsage;
@@ -69,11 +69,11 @@ export interface ProcessTree {
   readonly exec: string;
   readonly pid: number;
   readonly state: ProcessState;
-  readonly code?: number;
+  readonly code?: number | undefined;
   /** Unknown for a process that guestctl didn't start. */
   readonly command?: readonly string[];
   /** Attached clients; absent if none ever was. */
-  readonly clients?: number;
+  readonly clients?: number | undefined;
   readonly usage: Usage;
   readonly streams: StreamUsage;
 }

@@ -39,7 +39,7 @@ export interface LogLines {
   readonly container: string;
   readonly stream: "stdout" | "stderr";
   /** Milliseconds since the epoch; absent if it is unknown. */
-  readonly time?: number;
+  readonly time?: number | undefined;
   readonly lines: readonly string[];
 }
 

@@ -60,7 +60,7 @@ export interface Boot {
   /** When the guest ended, if that is on record. */
   readonly endedAt?: string;
   /** One line: why it ended, if it wasn't powered off. */
-  readonly why?: string;
+  readonly why?: string | undefined;
   /** In order, in ms since the machine was started; each step ends when the next begins. */
   readonly steps: readonly BootStep[];
 }
@@ -120,8 +120,8 @@ export interface Template {
   readonly usedAt: string;
   /** Bytes on the disk. */
   readonly size: number;
-  readonly memoryMib?: number;
-  readonly cpus?: number;
+  readonly memoryMib?: number | undefined;
+  readonly cpus?: number | undefined;
   /** The guest that it was saved from. */
   readonly guest?: string;
   readonly containers: readonly string[];

@@ -31,7 +31,7 @@ export type ServerFrame =
   | {
       readonly end: number;
       /** One line; absent if the channel ended as it should, or the client closed it. */
-      readonly error?: string;
+      readonly error?: string | undefined;
     };
 
 export type ChannelMessage = GuestsMessage | LogsMessage | EventsMessage | TerminalMessage | CallsMessage;

@@ -11,7 +11,7 @@ const MAX_EARLIER = 50;
 export function bootOf({ name, bootedAt, accelerator, clone, timeline, ended }: GuestRecord): Boot {
   return {
     ...{ guest: name, bootedAt, accelerator, isClone: clone !== undefined, isRunning: ended === undefined },
-    ...(ended === undefined ? {} : { endedAt: ended.at, ...(ended.why === undefined ? {} : { why: ended.why }) }),
+    ...(ended === undefined ? {} : { endedAt: ended.at, why: ended.why }),
     steps: stepsOf(timeline),
   };
 }

@@ -54,7 +54,7 @@ async function plan({ params: { guest = "" }, query, context, signal }: RouteReq
 
 async function ports({ params: { guest = "" }, query, context, signal }: RouteRequest): Promise<PortsAnswer> {
   const { address, dial } = streamsPlace(targetOf(context, guest));
-  const options = { openMs: 0, signal, ...(dial && { dial }) };
+  const options = { openMs: 0, signal, dial };
   const { ports: found, truncated } = await listPorts(address, query.get("container") ?? "", options);
   return {
     ports: found.map(({ protocol, address: at, port }) => ({ protocol, address: at, port })),

@@ -35,8 +35,8 @@ function templateOf({ name, manifest, size, usedAt }: StoredTemplate): Template 
   const containers = containersIn(notes).filter(({ container, exec }) => container === exec);
   return {
     ...{ name, usedAt, size, createdAt, guest },
-    ...(machine.memoryMib === undefined ? {} : { memoryMib: machine.memoryMib }),
-    ...(machine.cpus === undefined ? {} : { cpus: machine.cpus }),
+    memoryMib: machine.memoryMib,
+    cpus: machine.cpus,
     containers: containers.map(({ container }) => container),
   };
 }

@@ -37,7 +37,7 @@ export class PagePort implements ChannelPort {
 
   end(error?: string): void {
     if (this.#isEnded) return;
-    const frame: ServerFrame = { end: this.#number, ...(error === undefined ? {} : { error }) };
+    const frame: ServerFrame = { end: this.#number, error };
     this.#outbox.send(JSON.stringify(frame));
     this.#isEnded = true;
     this.#onEnd();

@@ -29,7 +29,7 @@ export async function startExec(
   const attachment = attach(
     address,
     { container, exec, process, mode: "ring", keepBytes: KEPT_BYTES, observe: true },
-    { ...(dial && { dial }), onData: () => undefined, onGap: () => undefined, signal },
+    { dial, onData: () => undefined, onGap: () => undefined, signal },
   );
   const left = attachment.exit.catch(() => undefined);
   try {
