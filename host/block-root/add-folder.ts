@@ -61,7 +61,9 @@ const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 function metaOf({ mode, uid, gid, mtimeMs }: Stats): EntryMeta {
   const isOwn = !isRoot() && uid === process.getuid?.();
   return {
-    ...{ mode: mode & 0o7777, mtime: Math.max(0, mtimeMs / 1000), xattrs: NO_XATTRS },
+    mode: mode & 0o7777,
+    mtime: Math.max(0, mtimeMs / 1000),
+    xattrs: NO_XATTRS,
     ...(isOwn ? { uid: 0, gid: 0 } : { uid, gid }),
   };
 }

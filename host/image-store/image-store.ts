@@ -147,7 +147,9 @@ export class ImageStore {
     const used = statSync(usesOf(path), { throwIfNoEntry: false });
     if (index === undefined || used === undefined) return undefined;
     return {
-      ...{ digest, path, size: filesOf(path).reduce((sum, [, size]) => sum + size, 0) },
+      digest,
+      path,
+      size: filesOf(path).reduce((sum, [, size]) => sum + size, 0),
       names: names.filter((each) => each.digest === digest).map(({ name }) => name),
       pulledAt: index.mtime.toISOString(),
       usedAt: used.mtime.toISOString(),

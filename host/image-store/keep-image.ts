@@ -41,7 +41,8 @@ export async function keepImage(
     mkdirSync(layout, { mode: 0o700 });
     const findBlob = (blob: string) => store.findBlob(blob);
     await copyImage(blobs, digest, layout, {
-      ...{ findBlob, signal },
+      findBlob,
+      signal,
       ...(onProgress === undefined ? {} : { onProgress: (bytes: number) => onProgress(bytes, total) }),
     });
     store.add(name, digest, layout);

@@ -52,7 +52,9 @@ async function fetchImage(
 ): Promise<{ readonly digest: string; readonly isKnown: boolean }> {
   const client = new RegistryClient(reference, {
     ...proxies(),
-    ...{ plainHttp, signal, findLogin: () => dockerLogin(reference.registry) },
+    plainHttp,
+    signal,
+    findLogin: () => dockerLogin(reference.registry),
   });
   const blobs = registryStore(client, reference);
   await using image = await readStoredImage(blobs, name, {});

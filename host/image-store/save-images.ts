@@ -20,7 +20,8 @@ export async function* savedImages(images: readonly SavedImage[]): AsyncGenerato
   const read = await Promise.all(images.map(readSaved));
   yield* textMember("oci-layout", { imageLayoutVersion: "1.0.0" });
   yield* textMember("index.json", {
-    ...{ schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json" },
+    schemaVersion: 2,
+    mediaType: "application/vnd.oci.image.index.v1+json",
     manifests: read.flatMap(({ descriptor, names }) => entriesOf(descriptor, names)),
   });
   yield* textMember("manifest.json", read.map(savedEntry));

@@ -3,8 +3,11 @@ import { MachineError } from "./machine-error.ts";
 import { cacheDirectory } from "./paths.ts";
 
 const NOT_WRITABLE: Readonly<Record<string, string>> = {
-  ...{ EACCES: "permission denied", EPERM: "permission denied" },
-  ...{ EROFS: "it is on a read-only file system", ENOTDIR: "a part of its path is a file", EEXIST: "it is a file" },
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "it is on a read-only file system",
+  ENOTDIR: "a part of its path is a file",
+  EEXIST: "it is a file",
 };
 
 /** Throws `error`, or a MachineError with the remedy if it says that this user can't write to `directory` in the cache. */

@@ -127,7 +127,12 @@ export class SandboxGuest implements AsyncDisposable {
     if (isWarm) await warmUp(client, guest.address(AGENT_PORT));
     undo.move();
     return new SandboxGuest({
-      ...{ name, guest, folder, client, spans, card: open },
+      name,
+      guest,
+      folder,
+      client,
+      spans,
+      card: open,
       timeline: bootTimeline(guest.timeline, answered, marks),
     });
   }

@@ -70,8 +70,17 @@ export async function servePage(options: ServePageOptions): Promise<ServedPage> 
   const { port } = server.address() as AddressInfo;
   const sessions = new Sessions(placeOf({ ...listen, port }, origin), key, allowExec);
   const context: ServeContext = {
-    ...{ store, view, feed, version, allowExec, reports, run, signal: closing.signal },
-    ...{ owners: new Owners(), endedExecs: new EndedExecs(), spans: new SpanFeed() },
+    store,
+    view,
+    feed,
+    version,
+    allowExec,
+    reports,
+    run,
+    signal: closing.signal,
+    owners: new Owners(),
+    endedExecs: new EndedExecs(),
+    spans: new SpanFeed(),
   };
   const parts = { context, sessions, connections, page: new PageFiles(options.page) };
   server.on("request", (request, response) => void answerRequest(request, response, parts));

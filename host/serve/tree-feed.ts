@@ -65,7 +65,11 @@ function treeOf({ events: _, ...node }: GuestNode, record: GuestRecord | undefin
   const { accelerator, memoryMib, cpus, bootedAt, network, networkAddress, clone, folder, control, isEmbedded } =
     record;
   const facts = {
-    ...{ accelerator, memoryMib, cpus, bootedAt, isClone: clone !== undefined },
+    accelerator,
+    memoryMib,
+    cpus,
+    bootedAt,
+    isClone: clone !== undefined,
     network,
     networkAddress,
     // A shared folder can't be saved with the guest.

@@ -53,8 +53,12 @@ export class GuestLink {
   node(): GuestNode {
     const { guest, address } = this.target;
     return guestNode({
-      ...{ record: guest ?? { name: address, address }, link: this.#link, reason: this.#reason },
-      ...{ model: this.#model, processes: this.#options.processes(), events: this.#events },
+      record: guest ?? { name: address, address },
+      link: this.#link,
+      reason: this.#reason,
+      model: this.#model,
+      processes: this.#options.processes(),
+      events: this.#events,
     });
   }
 

@@ -53,8 +53,12 @@ const [MAX_CONTAINERS, MAX_PROCESSES, MAX_FORWARDS] = [1024, 4096, 256];
 export const MAX_ENTRIES = 8192;
 
 export const NOTHING: Reading = {
-  ...{ micros: 0, guest: {}, agentCpuMicros: undefined },
-  ...{ containers: new Map(), processes: new Map(), forwards: new Map() },
+  micros: 0,
+  guest: {},
+  agentCpuMicros: undefined,
+  containers: new Map(),
+  processes: new Map(),
+  forwards: new Map(),
 };
 
 /** A reading that the parts of an update change. */
@@ -70,7 +74,9 @@ export interface NextReading {
 /** Begins an update: the reading before stays as it is. */
 export const copyOf = ({ containers, processes, forwards, ...same }: Reading): NextReading => ({
   ...same,
-  ...{ containers: new Map(containers), processes: new Map(processes), forwards: new Map(forwards) },
+  containers: new Map(containers),
+  processes: new Map(processes),
+  forwards: new Map(forwards),
 });
 
 /**
@@ -125,8 +131,12 @@ function processFields(each: WatchUpdate["processes"][number]): Partial<WatchedP
   const { container_id, exec_id, state, stdout_acked, stderr_acked, cpu_micros, ...same } = each;
   return present({
     ...same,
-    ...{ container: container_id, exec: exec_id, cpuMicros: cpu_micros },
-    ...{ state: state === null ? undefined : stateOf(state), stdoutAcked: stdout_acked, stderrAcked: stderr_acked },
+    container: container_id,
+    exec: exec_id,
+    cpuMicros: cpu_micros,
+    state: state === null ? undefined : stateOf(state),
+    stdoutAcked: stdout_acked,
+    stderrAcked: stderr_acked,
   });
 }
 

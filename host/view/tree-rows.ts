@@ -80,8 +80,14 @@ function guestBranch<Guest extends RowGuest>(guest: Guest): Branch<Guest> {
   const { link, reason, agentRestarts } = guest;
   const restarts = agentRestarts === 0 ? "" : `agent restarted ${agentRestarts}x`;
   const row: TreeRow<Guest> = {
-    ...{ key: guest.name, kind: "guest", depth: 0, name: guest.name, detail: reason ?? restarts, state: link },
-    ...{ usage: guest.usage, guest },
+    key: guest.name,
+    kind: "guest",
+    depth: 0,
+    name: guest.name,
+    detail: reason ?? restarts,
+    state: link,
+    usage: guest.usage,
+    guest,
     streams: {
       ...known("input", sumKnown(...streams.map(({ input }) => input))),
       ...known("output", sumKnown(...streams.map(({ output }) => output))),
@@ -96,8 +102,16 @@ function containerBranch<Guest extends RowGuest>(guest: Guest, container: Contai
   const { id, image = "", state, code, usage, streams, processes } = container;
   const key = `${guest.name}/${id}`;
   const row: TreeRow<Guest> = {
-    ...{ key, kind: "container", depth: 1, name: id, detail: image, state: stateText(state, code) },
-    ...{ usage, streams, guest, container },
+    key,
+    kind: "container",
+    depth: 1,
+    name: id,
+    detail: image,
+    state: stateText(state, code),
+    usage,
+    streams,
+    guest,
+    container,
   };
   return { row, below: processes.map((process) => processBranch(row, process)) };
 }
@@ -109,8 +123,16 @@ function processBranch<Guest extends RowGuest>(
   const { exec, pid, state, code, command = [], usage, streams } = process;
   const name = exec === "" ? `pid ${pid}` : exec;
   const row: TreeRow<Guest> = {
-    ...{ key: `${key}/${exec}`, kind: "process", depth: 2, name, detail: command.join(" ") },
-    ...{ state: stateText(state, code), usage, streams, guest, process },
+    key: `${key}/${exec}`,
+    kind: "process",
+    depth: 2,
+    name,
+    detail: command.join(" "),
+    state: stateText(state, code),
+    usage,
+    streams,
+    guest,
+    process,
     container,
   };
   return { row, below: [] };
@@ -119,7 +141,9 @@ function processBranch<Guest extends RowGuest>(
 function forwardBranch<Guest extends RowGuest>(guest: Guest, { id, sent, received }: ForwardNode): Branch<Guest> {
   const row: TreeRow<Guest> = {
     ...{ key: `${guest.name}//${id}`, kind: "forward", depth: 1, name: `forward ${id.slice(0, 8)}`, detail: "" },
-    ...{ state: "open", usage: NO_USAGE, guest },
+    state: "open",
+    usage: NO_USAGE,
+    guest,
     streams: { ...known("input", sent), ...known("output", received) },
   };
   return { row, below: [] };

@@ -24,12 +24,19 @@ export interface Counters {
 export function countersOf(usage: NonNullable<WatchUpdate["guest"]>["usage"]): Counters {
   const named = {
     cpuMicros: usage?.cpu_micros,
-    ...{ memory: usage?.memory, memoryLimit: usage?.memory_limit, pids: usage?.pids },
-    ...{ readBytes: usage?.read_bytes, writtenBytes: usage?.written_bytes },
-    ...{ receivedBytes: usage?.received_bytes, sentBytes: usage?.sent_bytes },
-    ...{ cpuSome: usage?.cpu_some, cpuFull: usage?.cpu_full },
-    ...{ memorySome: usage?.memory_some, memoryFull: usage?.memory_full },
-    ...{ ioSome: usage?.io_some, ioFull: usage?.io_full },
+    memory: usage?.memory,
+    memoryLimit: usage?.memory_limit,
+    pids: usage?.pids,
+    readBytes: usage?.read_bytes,
+    writtenBytes: usage?.written_bytes,
+    receivedBytes: usage?.received_bytes,
+    sentBytes: usage?.sent_bytes,
+    cpuSome: usage?.cpu_some,
+    cpuFull: usage?.cpu_full,
+    memorySome: usage?.memory_some,
+    memoryFull: usage?.memory_full,
+    ioSome: usage?.io_some,
+    ioFull: usage?.io_full,
   };
   return present(named);
 }
@@ -56,15 +63,21 @@ export function usageBetween(before: Counters, now: Counters, micros: number): U
   const cpu = rate("cpuMicros");
   const pressure = {
     cpu: share("cpuSome"),
-    ...{ memory: share("memorySome"), memoryFull: share("memoryFull") },
-    ...{ io: share("ioSome"), ioFull: share("ioFull") },
+    memory: share("memorySome"),
+    memoryFull: share("memoryFull"),
+    io: share("ioSome"),
+    ioFull: share("ioFull"),
   };
   return {
     ...present({
       cpu: cpu === undefined ? undefined : cpu / 1_000_000,
-      ...{ memory: now.memory, memoryLimit: now.memoryLimit, pids: now.pids },
-      ...{ read: rate("readBytes"), written: rate("writtenBytes") },
-      ...{ received: rate("receivedBytes"), sent: rate("sentBytes") },
+      memory: now.memory,
+      memoryLimit: now.memoryLimit,
+      pids: now.pids,
+      read: rate("readBytes"),
+      written: rate("writtenBytes"),
+      received: rate("receivedBytes"),
+      sent: rate("sentBytes"),
     }),
     pressure: present(pressure),
   };

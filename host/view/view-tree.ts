@@ -73,7 +73,9 @@ export function guestNode({ record, link, reason, model, processes, events }: Gu
     return containerNode(each, own, model, records);
   });
   return {
-    ...{ name: record.name, address: record.address, link },
+    name: record.name,
+    address: record.address,
+    link,
     reason,
     cpus: model.cpus || (record.cpus ?? 0),
     agentRestarts: Math.max(0, model.generation - 1),
@@ -111,11 +113,14 @@ function processNode(process: WatchedProcess, model: GuestModel, records: readon
   const { exec, pid, state, code, clients, container } = process;
   const record = records.find((each) => each.exec === (exec === "" ? container : exec));
   return {
-    ...{ exec, pid, state },
+    exec,
+    pid,
+    state,
     code,
     ...(record === undefined ? {} : { command: record.args }),
     clients,
-    ...{ usage: model.processUsage(process), streams: model.streamUsage(process) },
+    usage: model.processUsage(process),
+    streams: model.streamUsage(process),
   };
 }
 

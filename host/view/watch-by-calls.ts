@@ -55,7 +55,8 @@ function messageOf(id: string, { cgroup_stats: cgroup, network_stats }: grpc.Sta
     ...(limit > 0 && limit < Number.MAX_SAFE_INTEGER ? { memory_limit: limit } : {}),
     ...(pids == null ? {} : { pids: pids.current }),
     ...(cgroup == null ? {} : { read_bytes: diskBytes(cgroup, "read"), written_bytes: diskBytes(cgroup, "write") }),
-    ...{ received_bytes: total("rx_bytes"), sent_bytes: total("tx_bytes") },
+    received_bytes: total("rx_bytes"),
+    sent_bytes: total("tx_bytes"),
   };
   return { id, state: WATCHED_STATES.WATCHED_RUNNING, usage };
 }

@@ -52,8 +52,12 @@ async function attach(text: string, flags: AttachFlags): Promise<void> {
   const request = { container, takeover, mode: "hold", exec, from } as const;
   using interrupts = new Interrupts();
   const serving = serveInTarget(store, target, request, {
-    ...{ interrupts, detachKeys: keys, isJoining: true, reconnectSeconds: flags.reconnectTimeout },
-    ...{ stdin: flags.stdin ? "pass" : "leave", tty: record?.terminal === true },
+    interrupts,
+    detachKeys: keys,
+    isJoining: true,
+    reconnectSeconds: flags.reconnectTimeout,
+    stdin: flags.stdin ? "pass" : "leave",
+    tty: record?.terminal === true,
     resume: (at) => resumeLine(target, { container, exec: exec || container }, at, { interactive: flags.stdin }),
   });
   process.exitCode = await serving.catch((error: unknown) => {

@@ -76,8 +76,11 @@ async function copy(source: string, destination: string, flags: CpFlags, signal:
   const address = streamsAddress(target.address);
   using line = new CopyLine(basename(source));
   const options: CopyOptions = {
-    ...{ dial: dialTarget(target), signal },
-    ...{ keepOwners: flags.archive ?? false, keepPrivileges: flags.setId ?? false, follow: flags.followLink ?? false },
+    dial: dialTarget(target),
+    signal,
+    keepOwners: flags.archive ?? false,
+    keepPrivileges: flags.setId ?? false,
+    follow: flags.followLink ?? false,
     ...(!flags.quiet && {
       onProgress: (...progress) => line.show(...progress),
       onDisconnect: (reason) => line.wait(reason),

@@ -43,7 +43,7 @@ async function events({ since, follow, filter = [], ...flags }: EventsFlags): Pr
   const [container, second] = values("container");
   if (second !== undefined) throw new CliError("events: --filter container= can be given once");
   const from = since ?? (follow ? undefined : 1);
-  const all = readEvents(address, { since: from, container, dial, ...{ kinds: values("kind"), end: !follow } });
+  const all = readEvents(address, { since: from, container, dial, kinds: values("kind"), end: !follow });
   for await (const event of all) await print(isJson(flags) ? eventJson(event) : textLine(event));
 }
 
@@ -87,7 +87,10 @@ export function eventJson(event: GuestEvent | EventGap): string {
   const { number, time, container, exec, code, signal, generation, epoch, core } = event;
   const [kind, action] = wordsOf(event);
   const fields = {
-    ...{ number, time: time.toISOString(), kind, action },
+    number,
+    time: time.toISOString(),
+    kind,
+    action,
     ...(container === "" ? {} : { container }),
     ...(exec === "" ? {} : { exec }),
     ...(action === "exited" ? { code, signal } : {}),

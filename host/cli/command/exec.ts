@@ -94,8 +94,12 @@ async function exec(text: string | undefined, args: readonly string[], flags: Ex
     target,
     { ...id, process: process_ },
     {
-      ...{ interrupts, stdin: flags.interactive ? "pass" : "end", tty: flags.tty === true, onAttached: note },
-      ...{ detachKeys: flags.detachKeys ?? DEFAULT_DETACH_KEYS, reconnectSeconds: flags.reconnectTimeout },
+      interrupts,
+      stdin: flags.interactive ? "pass" : "end",
+      tty: flags.tty === true,
+      onAttached: note,
+      detachKeys: flags.detachKeys ?? DEFAULT_DETACH_KEYS,
+      reconnectSeconds: flags.reconnectTimeout,
       resume: (from) => resumeLine(target, id, from, flags),
       async startByCalls(client) {
         await start(client);
@@ -114,8 +118,12 @@ async function resume(store: StateStore, target: ContainerTarget & { readonly ex
     target,
     { container, exec, takeover, mode: "hold", from },
     {
-      ...{ interrupts, detachKeys: keys, isJoining: true, reconnectSeconds: flags.reconnectTimeout },
-      ...{ stdin: flags.interactive ? "pass" : "leave", tty: record?.terminal === true },
+      interrupts,
+      detachKeys: keys,
+      isJoining: true,
+      reconnectSeconds: flags.reconnectTimeout,
+      stdin: flags.interactive ? "pass" : "leave",
+      tty: record?.terminal === true,
       resume: (at) => resumeLine(target, target, at, flags),
     },
   );

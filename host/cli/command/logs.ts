@@ -119,8 +119,11 @@ async function printOutput(store: StateStore, target: ContainerTarget, flags: Lo
   }
   if (guest?.ended !== undefined) throw new CliError(`logs ${container}: its guest has ended, and its log with it`);
   await readContainerLog(streamsAddress(checkedAddress(target.address)), container, {
-    ...{ follow: flags.follow === true, timestamps: flags.timestamps === true, signal: stop.signal },
-    ...{ tail: flags.tail, since: flags.since },
+    follow: flags.follow === true,
+    timestamps: flags.timestamps === true,
+    signal: stop.signal,
+    tail: flags.tail,
+    since: flags.since,
     print: (name, bytes) => print(bytes, name === "stderr" ? process.stderr : process.stdout),
     warn: (line) => process.stderr.write(`guestctl: logs ${container}: ${visibleLine(line)}\n`),
   });

@@ -63,8 +63,15 @@ async function serve(flags: ServeFlags): Promise<void> {
   const { servePage } = await import("../../serve/serve-page.ts");
   using interrupts = new Interrupts();
   await using served = await servePage({
-    ...{ store, listen, guest, address, origin: flags.origin, allowExec: flags.allowExec === true },
-    ...{ version: packageJson.version, page: join(packageRoot(), "build/page"), reports: flags.reports },
+    store,
+    listen,
+    guest,
+    address,
+    origin: flags.origin,
+    allowExec: flags.allowExec === true,
+    version: packageJson.version,
+    page: join(packageRoot(), "build/page"),
+    reports: flags.reports,
     run: runForOutput,
   }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === undefined) throw error;

@@ -94,7 +94,8 @@ async function ask(): Promise<void> {
 
 function runScript(args: readonly string[], stdout: "inherit" | "pipe") {
   const done = spawnSync("sh", [setupScript(), ...args], {
-    ...{ stdio: ["ignore", stdout, "inherit"], encoding: "utf8" },
+    stdio: ["ignore", stdout, "inherit"],
+    encoding: "utf8",
     env: { ...process.env, GUESTCTL: guestctlCommand(), GUESTD_CARRIED: carriedPrograms() },
   });
   if (done.error !== undefined) throw new CliError(`setup: sh: ${done.error.message}`);

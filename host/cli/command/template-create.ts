@@ -71,7 +71,9 @@ async function create(name: string, flags: CreateFlags): Promise<void> {
   const { template } = await interrupts.during(
     addTemplate(store, name, (directory) =>
       makeTemplate(directory, {
-        ...{ name, signal, ...machine },
+        name,
+        signal,
+        ...machine,
         async prepare(client, guest) {
           if (container === undefined) return {};
           status.show(`preparing the container of template ${name} …`);

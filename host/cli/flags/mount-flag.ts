@@ -15,8 +15,15 @@ export interface Tmpfs {
 export type MountFlag = { readonly volume: Volume } | { readonly tmpfs: Tmpfs };
 
 const KEYS: Readonly<Record<string, string>> = {
-  ...{ type: "type", source: "source", src: "source", target: "target", destination: "target", dst: "target" },
-  ...{ readonly: "readonly", ro: "readonly", "tmpfs-size": "size" },
+  type: "type",
+  source: "source",
+  src: "source",
+  target: "target",
+  destination: "target",
+  dst: "target",
+  readonly: "readonly",
+  ro: "readonly",
+  "tmpfs-size": "size",
 };
 
 /**

@@ -28,7 +28,9 @@ export function commandTexts(command: Command, parents: readonly string[] = []):
   const own = help.visibleCommands(command).filter((each) => each.name() !== "help");
   const usage = `${path.join(" ")} ${command.usage()}`.split("\n").map((line) => line.trim());
   const text: CommandText = {
-    ...{ path, usage, ...notesOf(command) },
+    path,
+    usage,
+    ...notesOf(command),
     summary: command.summary() || command.description().replace(/\.$/, ""),
     description: command.description(),
     arguments: help.visibleArguments(command).map((argument) => ({

@@ -41,7 +41,14 @@ function isBelow(path: readonly string[], above: readonly string[]): boolean {
 
 /** Characters that roff would interpret or print as typographic ones. */
 const ROFF: Readonly<Record<string, string>> = {
-  ...{ "\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "~": "\\(ti", "^": "\\(ha", "…": "...", "→": "->" },
+  "\\": "\\e",
+  "-": "\\-",
+  "'": "\\(aq",
+  "`": "\\(ga",
+  "~": "\\(ti",
+  "^": "\\(ha",
+  "…": "...",
+  "→": "->",
 };
 
 /** Escapes text for roff, also a dot at the beginning of a line. */

@@ -28,19 +28,27 @@ export async function diskUsage(
   const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0);
   return [
     {
-      ...{ type: "images", total: stored.length, size: images.size() },
+      type: "images",
+      total: stored.length,
+      size: images.size(),
       active: stored.length - unusedImages(images, store, true).length,
     },
     {
-      ...{ type: "containers", total: containers.length, size: sum(containers.map(containerBytes)) },
+      type: "containers",
+      total: containers.length,
+      size: sum(containers.map(containerBytes)),
       active: containers.filter(({ ended }) => ended === undefined).length,
     },
     {
-      ...{ type: "disks of images", total: roots.length, size: sum(roots.map(({ size }) => size)) },
+      type: "disks of images",
+      total: roots.length,
+      size: sum(roots.map(({ size }) => size)),
       active: roots.filter((root) => disks.isUsed(root)).length,
     },
     {
-      ...{ type: "templates", total: kept.length, size: sum(kept.map(({ size }) => size)) },
+      type: "templates",
+      total: kept.length,
+      size: sum(kept.map(({ size }) => size)),
       active: kept.filter(({ guests }) => guests.length > 0).length,
     },
   ];

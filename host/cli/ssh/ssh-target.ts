@@ -31,7 +31,9 @@ export function sshTarget(
 ): SshTarget {
   const { guest, container } = target;
   return {
-    ...{ container, ...streamsPlace(target), ...(seconds !== undefined && { giveUpMs: seconds * 1000 }) },
+    container,
+    ...streamsPlace(target),
+    ...(seconds !== undefined && { giveUpMs: seconds * 1000 }),
     process: (args, options = {}) => execSpec(target, args, { ...options, ...(user === undefined ? {} : { user }) }),
     findDeath: () => (guest === undefined ? undefined : findGuestEnd(store, guest.name)),
   };

@@ -11,7 +11,10 @@ interface ScreenProps {
 }
 
 const STYLES: Readonly<Record<NonNullable<ScreenLine["style"]>, TextProps>> = {
-  ...{ title: { bold: true }, selected: { inverse: true }, dim: { dimColor: true }, warning: { color: "yellow" } },
+  title: { bold: true },
+  selected: { inverse: true },
+  dim: { dimColor: true },
+  warning: { color: "yellow" },
 };
 
 /** The terminal while ink has it: the alternate screen, in raw mode, until `close`. */
@@ -42,7 +45,10 @@ export function openDisplay({ hasColors, onKey, onBytes }: DisplayOptions): Disp
   };
   const ink: Instance = render(screen([]), {
     stdin,
-    ...{ alternateScreen: true, exitOnCtrlC: false, interactive: true, incrementalRendering: true },
+    alternateScreen: true,
+    exitOnCtrlC: false,
+    interactive: true,
+    incrementalRendering: true,
   });
   return {
     show: (lines) => ink.rerender(screen(lines)),
@@ -66,9 +72,18 @@ function Screen({ lines, hasColors, onKey }: ScreenProps): ReactElement {
 }
 
 const NAMED = {
-  ...{ upArrow: "up", downArrow: "down", leftArrow: "left", rightArrow: "right", pageUp: "pageup" },
-  ...{ pageDown: "pagedown", home: "home", end: "end", return: "enter", escape: "escape" },
-  ...{ backspace: "backspace", delete: "backspace" },
+  upArrow: "up",
+  downArrow: "down",
+  leftArrow: "left",
+  rightArrow: "right",
+  pageUp: "pageup",
+  pageDown: "pagedown",
+  home: "home",
+  end: "end",
+  return: "enter",
+  escape: "escape",
+  backspace: "backspace",
+  delete: "backspace",
 } as const;
 
 /** Keys by their characters in text that arrives together, as pasted or quickly typed text does. */

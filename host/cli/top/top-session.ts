@@ -141,7 +141,8 @@ export class TopSession {
     this.#state = { ...this.#state, mode: "terminal", selected: row.key };
     try {
       this.#terminal = await TerminalPane.open(this.#options.target(row), {
-        ...{ size: terminalSize(), hasColors: this.#options.hasColors },
+        size: terminalSize(),
+        hasColors: this.#options.hasColors,
         onChange: () => this.changed(),
         onEnd: (message) => this.#closeTerminal(message),
       });

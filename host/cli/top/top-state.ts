@@ -33,12 +33,23 @@ export type TopAction =
 export type TopKey = string;
 
 export const FIRST_STATE: TopState = {
-  ...{ mode: "tree", selected: undefined, folded: new Set<string>(), filter: "", sort: "name" },
-  ...{ pane: undefined, victim: undefined, message: "" },
+  mode: "tree",
+  selected: undefined,
+  folded: new Set<string>(),
+  filter: "",
+  sort: "name",
+  pane: undefined,
+  victim: undefined,
+  message: "",
 };
 
 const SORT_KEYS: Readonly<Record<TopKey, Sort>> = {
-  ...{ N: "name", C: "cpu", M: "memory", I: "io", T: "network", O: "streams" },
+  N: "name",
+  C: "cpu",
+  M: "memory",
+  I: "io",
+  T: "network",
+  O: "streams",
 };
 
 /** Applies a key; `rows` are the lines of the tree, `page` how many fit on the screen. */

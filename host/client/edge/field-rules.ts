@@ -34,8 +34,11 @@ export const FIELD_RULES: Readonly<Record<string, Rule>> = {
   "guestd.v1.ForwardRefusal": { message: "text" },
   "guestd.v1.Event": { ms: "date", container_id: "id", exec_id: "id", core_cut: "id" },
   "guestd.v1.WatchUpdate": {
-    ...{ containers: { id: "id" }, processes: { container_id: "id", exec_id: "id" }, forwards: { id: "id" } },
-    ...{ removed_containers: "id", removed_forwards: "id" },
+    containers: { id: "id" },
+    processes: { container_id: "id", exec_id: "id" },
+    forwards: { id: "id" },
+    removed_containers: "id",
+    removed_forwards: "id",
   },
   "guestd.v1.Time": { ms: "date" },
   "guestd.v1.Gap": { reason: "text" },

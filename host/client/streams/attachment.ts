@@ -130,16 +130,18 @@ export class Attachment {
     const { from } = request;
     this.#address = address;
     this.#state = {
-      ...{ request, options, client: randomUUID(), input: new InputQueue(), epoch: from?.epoch },
+      request,
+      options,
+      client: randomUUID(),
+      input: new InputQueue(),
+      epoch: from?.epoch,
       position: { stdout: from?.stdout, stderr: from?.stderr },
       traceparent: currentTraceparent(),
-      ...{
-        attached: Promise.withResolvers<Attached>(),
-        wasAttached: false,
-        isInputEnding: false,
-        size: undefined,
-        signals: [],
-      },
+      attached: Promise.withResolvers<Attached>(),
+      wasAttached: false,
+      isInputEnding: false,
+      size: undefined,
+      signals: [],
     };
     if (request.observe) {
       this.#state.input.refuse(() => new RpcError("failed-precondition", `${this.#name}: an observer sends no input`));
@@ -210,7 +212,10 @@ export class Attachment {
     const { giveUpMs, onDisconnect } = this.#state.options;
     const { signal } = this.#closing;
     const reconnects = new Reconnects({
-      ...{ name: () => this.#name, cut: (reason) => this.#cutAt(reason), limitMs: giveUpMs, signal },
+      name: () => this.#name,
+      cut: (reason) => this.#cutAt(reason),
+      limitMs: giveUpMs,
+      signal,
     });
     for (;;) {
       signal.throwIfAborted();

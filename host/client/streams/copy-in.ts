@@ -27,7 +27,9 @@ export async function copyIn(
   const root = openSource(source, options.follow ?? false, opened);
   const request = {
     ...requestOf(place, options),
-    ...{ name: bytesOf(root.name), directory: root.isDirectory, contents: hasContentsMark(source) },
+    name: bytesOf(root.name),
+    directory: root.isDirectory,
+    contents: hasContentsMark(source),
   };
   progress.total = root.size;
   let last = new SentMembers();

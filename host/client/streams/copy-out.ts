@@ -53,7 +53,7 @@ export async function copyOut(
   const umask = keepOwners ? 0 : currentUmask();
   const open = ({ from, to, directory }: Rename, events: ReceiverEvents) => {
     const root = openDestination(destination, from, { name: to, directory, contents }, opened);
-    const sink = new TreeSink(root, { ...{ files: hostTree(), id, keepPrivileges, owners, umask }, ...events });
+    const sink = new TreeSink(root, { files: hostTree(), id, keepPrivileges, owners, umask, ...events });
     sinks.defer(async () => {
       await sink.close();
       await sink.discard();

@@ -37,7 +37,10 @@ export interface OpenRequest {
 }
 
 export const requestOf = ({ container = "", host = "", port = 0, path = "" }: ForwardTarget): OpenRequest => ({
-  ...{ container_id: container, host, port, path },
+  container_id: container,
+  host,
+  port,
+  path,
 });
 
 /**

@@ -135,12 +135,20 @@ export class Session {
     const { request, client, epoch, position, wasAttached, options } = this.#state;
     const { container, exec, process, takeover, tail, observe, mode, keepBytes, since } = request;
     return requests.attach.encode({
-      ...{ version: 1, container_id: container, exec_id: exec, client, epoch },
+      version: 1,
+      container_id: container,
+      exec_id: exec,
+      client,
+      epoch,
       // Once attached, a client neither starts the process again nor takes back what another client has taken.
       ...(wasAttached ? {} : { process, takeover, traceparent: this.#state.traceparent }),
-      ...{ stdout_from: position.stdout, stderr_from: position.stderr, observe },
+      stdout_from: position.stdout,
+      stderr_from: position.stderr,
+      observe,
       ...(position.stdout === undefined && { tail, since: since?.getTime() }),
-      ...{ mode: mode && MODES[mode], keep_bytes: keepBytes, times: options.onTime !== undefined },
+      mode: mode && MODES[mode],
+      keep_bytes: keepBytes,
+      times: options.onTime !== undefined,
     });
   }
 

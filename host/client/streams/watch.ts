@@ -27,7 +27,8 @@ export async function* readWatch(
   const request = requests.watch.encode({ version: 1, interval_ms: intervalMs });
   const followed = {
     ...({ name: () => "watch", type: "watch", request: () => request } as const),
-    ...{ mostMs: MAX_PAUSE_MS, limitMs: Number.POSITIVE_INFINITY },
+    mostMs: MAX_PAUSE_MS,
+    limitMs: Number.POSITIVE_INFINITY,
   };
   try {
     for await (const frame of followFrames(address, followed, options)) {

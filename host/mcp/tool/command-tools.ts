@@ -66,7 +66,9 @@ export const commandTools = [
         env,
         user,
         ...(isOpen ? { stdin: true } : stdin !== undefined && { stdin }),
-        ...{ timeoutMs: input.timeout_seconds * 1000, signal: killed.signal, maxOutputBytes: input.max_output_bytes },
+        timeoutMs: input.timeout_seconds * 1000,
+        signal: killed.signal,
+        maxOutputBytes: input.max_output_bytes,
       });
       try {
         if (isOpen && stdin !== undefined) await command.write(stdin, false, { signal });

@@ -53,8 +53,13 @@ export const fileTools = [
       const next = offset + part.length;
       const leftOut = Math.max(0, size - next);
       return {
-        ...{ content: part.toString(encoding), encoding, offset, bytes: part.length },
-        ...{ file_bytes: size, left_out_bytes: leftOut, ...(leftOut > 0 && { next_offset: next }) },
+        content: part.toString(encoding),
+        encoding,
+        offset,
+        bytes: part.length,
+        file_bytes: size,
+        left_out_bytes: leftOut,
+        ...(leftOut > 0 && { next_offset: next }),
       };
     },
   }),

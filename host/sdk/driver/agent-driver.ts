@@ -79,7 +79,13 @@ export class AgentDriver implements Driver {
       const what = `${argv[0]} in sandbox ${this.container}`;
       const place = { version: 1, address: this.address, container: this.container, stdout: 0, stderr: 0, tty: false };
       return new Exec({
-        ...{ what, limits: { signal }, maxOutputBytes: TOOL_BYTES, stdin, tty: false, place, ended: this.ended },
+        what,
+        limits: { signal },
+        maxOutputBytes: TOOL_BYTES,
+        stdin,
+        tty: false,
+        place,
+        ended: this.ended,
         start: (take) => this.start({ argv, env: TOOL_ENV }, take),
         explain: (limits) => this.explain(limits),
       });
@@ -214,7 +220,9 @@ export class AgentDriver implements Driver {
     this.#guest("explain");
     const { steps } = await this.#parts.client.guest.explain({ container_id: this.container }, limits);
     return steps.map(({ operation, object, reason, micros }) => ({
-      ...{ operation, object, reason },
+      operation,
+      object,
+      reason,
       ...(typeof micros === "number" && { micros }),
     }));
   }

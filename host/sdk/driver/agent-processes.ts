@@ -58,7 +58,10 @@ export function calledProcess(
     return { exitCode, signal: exitCode > 128 ? exitCode - 128 : 0 };
   });
   return {
-    ...{ id: exec_id, started, ended, epoch: undefined },
+    id: exec_id,
+    started,
+    ended,
+    epoch: undefined,
     write: (bytes) => {
       return new Promise((resolve, reject) => stdin.write(bytes, (error) => (error ? reject(error) : resolve())));
     },

@@ -21,7 +21,11 @@ export async function* containerLog(
   const leave = new AbortController();
   const decoders = { stdout: new StringDecoder("utf8"), stderr: new StringDecoder("utf8") };
   const reading = readContainerLog(address, container, {
-    ...{ follow, tail, since, timestamps: false, signal: AbortSignal.any([signal, leave.signal]) },
+    follow,
+    tail,
+    since,
+    timestamps: false,
+    signal: AbortSignal.any([signal, leave.signal]),
     print: (stream, bytes) => chunks.put({ stream, text: decoders[stream].write(Buffer.from(bytes)), isGap: false }),
     warn: (line) => chunks.put({ stream: "stderr", text: `${line}\n`, isGap: true }),
   });

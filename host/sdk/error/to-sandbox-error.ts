@@ -37,22 +37,50 @@ const REMEDIES: Readonly<Record<Exclude<SandboxErrorCode, "not-installed">, stri
 
 /** Node's and the kernel's names for errors. */
 const ERRNO: Readonly<Record<string, SandboxErrorCode>> = {
-  ...{ ENOENT: "not-found", ENOTDIR: "not-found", EEXIST: "already-exists", ENOTEMPTY: "already-exists" },
-  ...{ EACCES: "permission-denied", EPERM: "permission-denied", EROFS: "permission-denied" },
-  ...{ ENOSPC: "no-space", EDQUOT: "no-space", EADDRINUSE: "port-in-use", EADDRNOTAVAIL: "invalid-argument" },
-  ...{ EMFILE: "limit", ENFILE: "limit", ENOMEM: "limit", ECONNREFUSED: "unreachable", EISDIR: "invalid-argument" },
+  ENOENT: "not-found",
+  ENOTDIR: "not-found",
+  EEXIST: "already-exists",
+  ENOTEMPTY: "already-exists",
+  EACCES: "permission-denied",
+  EPERM: "permission-denied",
+  EROFS: "permission-denied",
+  ENOSPC: "no-space",
+  EDQUOT: "no-space",
+  EADDRINUSE: "port-in-use",
+  EADDRNOTAVAIL: "invalid-argument",
+  EMFILE: "limit",
+  ENFILE: "limit",
+  ENOMEM: "limit",
+  ECONNREFUSED: "unreachable",
+  EISDIR: "invalid-argument",
 };
 
 /** The names of gRPC's codes, which attachments, copies and forwards have too. */
 const CODES: Readonly<Record<string, SandboxErrorCode>> = {
-  ...{ "invalid-argument": "invalid-argument", "not-found": "not-found", "already-exists": "already-exists" },
-  ...{ "permission-denied": "permission-denied", unauthenticated: "permission-denied", "resource-exhausted": "limit" },
-  ...{ "deadline-exceeded": "timeout", canceled: "aborted", unimplemented: "unsupported", unavailable: "agent-lost" },
-  ...{ "failed-precondition": "wrong-state", "data-loss": "data-lost" },
+  "invalid-argument": "invalid-argument",
+  "not-found": "not-found",
+  "already-exists": "already-exists",
+  "permission-denied": "permission-denied",
+  unauthenticated: "permission-denied",
+  "resource-exhausted": "limit",
+  "deadline-exceeded": "timeout",
+  canceled: "aborted",
+  unimplemented: "unsupported",
+  unavailable: "agent-lost",
+  "failed-precondition": "wrong-state",
+  "data-loss": "data-lost",
   // Of attachments and forwards.
-  ...{ unreachable: "unreachable", "taken-over": "taken-over", cut: "agent-lost", gap: "data-lost" },
-  ...{ refused: "refused", timeout: "timeout", "no-container": "not-found", "no-file": "not-found" },
-  ...{ "not-a-socket": "invalid-argument", "no-access": "permission-denied", "in-use": "port-in-use" },
+  unreachable: "unreachable",
+  "taken-over": "taken-over",
+  cut: "agent-lost",
+  gap: "data-lost",
+  refused: "refused",
+  timeout: "timeout",
+  "no-container": "not-found",
+  "no-file": "not-found",
+  "not-a-socket": "invalid-argument",
+  "no-access": "permission-denied",
+  "in-use": "port-in-use",
 };
 
 /** Codes by the texts of errors whose class has no kind. */

@@ -6,12 +6,20 @@ import { ToolError, type ToolErrorKind } from "../../container-files/tool-error.
 import type { CopyReport, FileDriver, FileInfo, FileType } from "../files/file-driver.ts";
 
 const KINDS: Readonly<Record<string, ToolErrorKind>> = {
-  ...{ ENOENT: "not-found", ENOTDIR: "not-found", EEXIST: "already-exists", ENOTEMPTY: "already-exists" },
-  ...{ EISDIR: "invalid-argument", EACCES: "permission-denied", EPERM: "permission-denied" },
+  ENOENT: "not-found",
+  ENOTDIR: "not-found",
+  EEXIST: "already-exists",
+  ENOTEMPTY: "already-exists",
+  EISDIR: "invalid-argument",
+  EACCES: "permission-denied",
+  EPERM: "permission-denied",
 };
 const TEXTS: Readonly<Record<string, string>> = {
-  ...{ ENOENT: "No such file or directory", ENOTDIR: "Not a directory", EEXIST: "File exists" },
-  ...{ ENOTEMPTY: "Directory not empty", EISDIR: "Is a directory" },
+  ENOENT: "No such file or directory",
+  ENOTDIR: "Not a directory",
+  EEXIST: "File exists",
+  ENOTEMPTY: "Directory not empty",
+  EISDIR: "Is a directory",
 };
 const FLAGS = { truncate: "w", append: "a", create: "wx" } as const;
 const PERMISSIONS = 0o7777;

@@ -34,7 +34,12 @@ export class ScriptedProcess {
     this.#killed.signal.addEventListener("abort", () => this.#stdin.destroy(), { once: true });
     this.#stdin.on("error", () => undefined);
     this.ended = this.#play(answer, {
-      ...{ argv, env: Object.fromEntries(pairs), cwd, user, tty: this.tty, stdin: this.#stdin },
+      argv,
+      env: Object.fromEntries(pairs),
+      cwd,
+      user,
+      tty: this.tty,
+      stdin: this.#stdin,
       killed: this.#killed.signal,
       stdout: (data) => this.#print("stdout", data),
       stderr: (data) => this.#print(this.tty ? "stdout" : "stderr", data),
@@ -56,7 +61,9 @@ export class ScriptedProcess {
       return status;
     });
     return {
-      ...{ id: this.id, started: Promise.resolve(), epoch: "mock" },
+      id: this.id,
+      started: Promise.resolve(),
+      epoch: "mock",
       ended: Promise.race([isOver, client.left]),
       write: (bytes) => this.#write(bytes),
       endInput: () => void this.#stdin.end(),

@@ -27,7 +27,12 @@ export class MockScript {
   metrics = "";
   plan: readonly PlanStep[] = [];
   stats: SandboxStats = {
-    ...{ memoryBytes: 1 << 20, cpuSeconds: 0.01, tasks: 1, diskReadBytes: 0, diskWrittenBytes: 0, networks: [] },
+    memoryBytes: 1 << 20,
+    cpuSeconds: 0.01,
+    tasks: 1,
+    diskReadBytes: 0,
+    diskWrittenBytes: 0,
+    networks: [],
   };
   #answers: { readonly command: MockCommand; readonly answer: MockAnswer; isOnce: boolean }[] = [];
 

@@ -38,7 +38,9 @@ export async function openPool({
   const max = maxMemoryMib === undefined ? Infinity : Math.floor(maxMemoryMib / each);
   if (max < 1) throw refuse(`maxMemoryMib ${maxMemoryMib} is less than the ${each} of one guest`);
   return new Pool({
-    ...{ size, max, starts: STARTS },
+    size,
+    max,
+    starts: STARTS,
     create: (signal, isAwaited) =>
       create({ ...options, signal }, !isAwaited && options.address === undefined && options.vm === undefined),
   });

@@ -26,7 +26,12 @@ export async function connectDriver(nameOrAddress: string, options: ConnectOptio
       const offers = { guest, streams };
       const { container, guest: record } = target;
       return new AgentDriver({
-        ...{ target, name: nameOf(target), client, store, offers, fork: forkDrivers },
+        target,
+        name: nameOf(target),
+        client,
+        store,
+        offers,
+        fork: forkDrivers,
         async stop(limits) {
           if (record?.name !== container) {
             await client.agent.removeContainer({ container_id: container, timeout: REMOVE_SECONDS }, limits);

@@ -126,9 +126,17 @@ async function startContainer(
   const name = { container_id: id, exec_id: id };
   await client.agent.createContainer({ ...name, OCI, storages: [...storages] }, { signal });
   const record: ProcessRecord = {
-    ...{ container: id, exec: id, args: [...(OCI.Process?.Args ?? [])], image, terminal: false, rootfs: rootfs.host },
-    ...{ env: [...(OCI.Process?.Env ?? [])], cwd: OCI.Process?.Cwd ?? "/", keeper: thisProcess() },
-    ...{ user: options.user ?? String(config["User"] ?? ""), startedAt: new Date().toISOString() },
+    container: id,
+    exec: id,
+    args: [...(OCI.Process?.Args ?? [])],
+    image,
+    terminal: false,
+    rootfs: rootfs.host,
+    env: [...(OCI.Process?.Env ?? [])],
+    cwd: OCI.Process?.Cwd ?? "/",
+    keeper: thisProcess(),
+    user: options.user ?? String(config["User"] ?? ""),
+    startedAt: new Date().toISOString(),
     layer: prepared.layer,
   };
   try {
@@ -146,7 +154,9 @@ function runOptions(options: CreateOptions, inGuest: boolean): RunOptions {
   const waiting = inGuest ? waitingProcess() : { args: WAITING };
   return {
     ...(command === undefined ? waiting : { args: command }),
-    ...{ entrypoint: [], env: environment(env), hostname: "sandbox" },
+    entrypoint: [],
+    env: environment(env),
+    hostname: "sandbox",
     cwd,
     user,
     limits,

@@ -33,7 +33,11 @@ export async function openDriver(
   };
   const forget = guest === undefined ? () => undefined : onProcessEnd(() => store.removeGuest(guest));
   return new AgentDriver({
-    ...{ target: full, name, client, store, died },
+    target: full,
+    name,
+    client,
+    store,
+    died,
     offers: { guest: await offersOf(client, {}), streams: await hasStreams(full) },
     fork: forkDrivers,
     async stop(limits) {

@@ -243,7 +243,14 @@ export class Sandbox implements AsyncDisposable {
     this.#checkEnded(what);
     const place = { version: 1, address: this.address, container: this.#driver.container, ...from, tty: Boolean(tty) };
     return new Exec({
-      ...{ what, limits, maxOutputBytes, place, start, ended: this.ended, tty: Boolean(tty), isJoined },
+      what,
+      limits,
+      maxOutputBytes,
+      place,
+      start,
+      ended: this.ended,
+      tty: Boolean(tty),
+      isJoined,
       stdin: stdin ?? (tty && !isJoined ? true : undefined),
       explain: (own) => this.explain(own),
       causeOf: (error) => this.#causeOf(what, error),

@@ -113,7 +113,10 @@ class TerminalChannel implements Channel {
       if (view.target(guest) === undefined) leave.abort(new OperationError(`guest ${guest}: it has ended`));
     });
     const link = new TerminalLink({
-      ...{ target: containerOf(this.#context, guest, container), exec, role, from: this.#position },
+      target: containerOf(this.#context, guest, container),
+      exec,
+      role,
+      from: this.#position,
       signal: AbortSignal.any([this.#closing.signal, leave.signal]),
       onAttached: (from, until, isTerminal) => {
         this.#port.send({ attached: { exec: exec ?? "", from, until, owner: role !== "observer", isTerminal } });

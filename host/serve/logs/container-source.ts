@@ -41,7 +41,9 @@ export async function readContainer(
     address,
     { container, observe: true, tail: tailBytes },
     {
-      ...{ dial, giveUpMs: GIVE_UP_MS, signal },
+      dial,
+      giveUpMs: GIVE_UP_MS,
+      signal,
       onTime: (name, time) => {
         times[name] = time.getTime();
       },

@@ -10,7 +10,11 @@ const MAX_EARLIER = 50;
 /** Returns how a guest booted, step by step. */
 export function bootOf({ name, bootedAt, accelerator, clone, timeline, ended }: GuestRecord): Boot {
   return {
-    ...{ guest: name, bootedAt, accelerator, isClone: clone !== undefined, isRunning: ended === undefined },
+    guest: name,
+    bootedAt,
+    accelerator,
+    isClone: clone !== undefined,
+    isRunning: ended === undefined,
     ...(ended === undefined ? {} : { endedAt: ended.at, why: ended.why }),
     steps: stepsOf(timeline),
   };

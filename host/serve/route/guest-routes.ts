@@ -45,7 +45,9 @@ async function plan({ params: { guest = "" }, query, context, signal }: RouteReq
   const { steps } = await client.guest.explain({ container_id: container }, options);
   return {
     steps: steps.map(({ operation, object, reason, micros }) => ({
-      ...{ operation, object, reason },
+      operation,
+      object,
+      reason,
       ...(typeof micros === "number" && { micros }),
     })),
     ...(steps.every(({ micros }) => typeof micros !== "number") && { note: NO_TIMES }),

@@ -67,8 +67,11 @@ export function reportOf(name: string, report: unknown): ReportAnswer | undefine
       if (!isJsonObject(each)) return [];
       const { state, reason, ms } = each;
       const found = {
-        ...{ name: text(each["name"]), group: text(each["group"]), level: text(each["level"]) },
-        ...{ protocol: text(each["protocol"]), state: state as ReportCase["state"] },
+        name: text(each["name"]),
+        group: text(each["group"]),
+        level: text(each["level"]),
+        protocol: text(each["protocol"]),
+        state: state as ReportCase["state"],
         ...(typeof reason === "string" ? { reason } : {}),
         ms: typeof ms === "number" ? ms : 0,
       };

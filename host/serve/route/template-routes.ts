@@ -34,7 +34,11 @@ function templateOf({ name, manifest, size, usedAt }: StoredTemplate): Template 
   const { createdAt, guest, machine, notes } = manifest;
   const containers = containersIn(notes).filter(({ container, exec }) => container === exec);
   return {
-    ...{ name, usedAt, size, createdAt, guest },
+    name,
+    usedAt,
+    size,
+    createdAt,
+    guest,
     memoryMib: machine.memoryMib,
     cpus: machine.cpus,
     containers: containers.map(({ container }) => container),

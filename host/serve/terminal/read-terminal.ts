@@ -35,8 +35,12 @@ export function readTerminal(fields: CheckedFields, allowExec: boolean): Termina
   if (command?.length === 0) throw new OperationError("command: it has no words");
   const from = fields.optionalObject("from");
   return {
-    ...{ guest: fields.text("guest"), container: fields.text("container"), exec, command },
-    ...{ cols: fields.whole("cols", 1, MAX_SIZE), rows: fields.whole("rows", 1, MAX_SIZE) },
+    guest: fields.text("guest"),
+    container: fields.text("container"),
+    exec,
+    command,
+    cols: fields.whole("cols", 1, MAX_SIZE),
+    rows: fields.whole("rows", 1, MAX_SIZE),
     from: from && { epoch: epochOf(from), offset: from.whole("offset", 0, Number.MAX_SAFE_INTEGER) },
     mayOwn: allowExec && !fields.flag("observe"),
   };

@@ -45,7 +45,8 @@ export class TerminalLink {
     this.#options = options;
     const { address, dial } = streamsPlace(target);
     const request: AttachRequest = {
-      ...{ container: target.container, exec },
+      container: target.container,
+      exec,
       // The process waits for its owner, whose page gets every byte.
       ...(role === "observer" ? { observe: true } : { mode: "hold", takeover: role === "taker" }),
       ...(from === undefined
@@ -53,7 +54,9 @@ export class TerminalLink {
         : { from: { epoch: Buffer.from(from.epoch, "hex"), stdout: from.offset } }),
     };
     this.#attachment = attach(address, request, {
-      ...{ dial, giveUpMs: GIVE_UP_MS, signal },
+      dial,
+      giveUpMs: GIVE_UP_MS,
+      signal,
       onData: (_, bytes) => this.#take(bytes),
       onGap: (name, start, end, reason) => this.#gap(name, start, end, reason),
       onDisconnect: (reason) => this.#lost(reason),

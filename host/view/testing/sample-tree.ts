@@ -18,7 +18,10 @@ export function guestNode(
 ): GuestNode {
   return {
     ...{ name, address: `unix:///${name}`, link: "live", cpus: 1, agentRestarts: 0, agent: {} },
-    ...{ usage: { pressure: {} }, containers, forwards: [], events: [] },
+    usage: { pressure: {} },
+    containers,
+    forwards: [],
+    events: [],
     ...parts,
   };
 }
