@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, it, onTestFinished } from "vitest";
 import { buildPage } from "./build.ts";
@@ -13,15 +13,15 @@ it("builds one page with one script and one style sheet, none of them inline, wi
   onTestFinished(() => rmSync(folder, { recursive: true }));
   await buildPage(folder);
   await buildPage(folder);
-  const names = readdirSync(folder).toSorted();
+  const names = readdirSync(folder).toSorted((a, b) => extname(a).localeCompare(extname(b)));
   expect(names).toEqual([
-    "index.html",
     expect.stringMatching(/^page-[A-Z0-9]{8}\.css$/),
+    "index.html",
     expect.stringMatching(/^page-[A-Z0-9]{8}\.js$/),
   ]);
-  const [html = "", style = "", script = ""] = names.map((name) => readFileSync(join(folder, name), "utf8"));
+  const [style = "", html = "", script = ""] = names.map((name) => readFileSync(join(folder, name), "utf8"));
   expect(html).toContain(`src="/${names[2]}"`);
-  expect(html).toContain(`href="/${names[1]}"`);
+  expect(html).toContain(`href="/${names[0]}"`);
   expect(html).not.toMatch(/<style|<script[^>]*>[^<]| style=| on\w+=/);
   expect(`${style}${html}`).not.toMatch(/https?:/);
   expect(script).not.toMatch(/\beval\(|new Function\(/);
