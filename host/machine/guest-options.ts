@@ -69,6 +69,7 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
   const architecture = qemuArchitecture();
   const type = options.type ?? (architecture === "x86_64" ? "q35" : "virt");
   const { kernel, initrd, image } = await bootFiles(options);
+  const vsock = await chooseVsock(options.vsock);
   return {
     architecture,
     type,
@@ -87,7 +88,9 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
     ...(options.network === undefined
       ? {}
       : { card: { ...options.network, mac: USER_NETWORK.mac, port: "card" as const } }),
-    ...((await chooseVsock(options.vsock)) === "serial" ? { hasChannel: true } : {}),
+    // With the kernel's vsock, clones map a template's file, in which QEMU would punch holes for all of them.
+    returnsMemory: options.pci !== false && (type !== "q35" || vsock !== "vhost"),
+    ...(vsock === "serial" ? { hasChannel: true } : {}),
     pci: options.pci,
     ...(type === "microvm" ? { tscKhz: await tscKhz() } : {}),
   };

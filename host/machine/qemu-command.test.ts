@@ -72,6 +72,15 @@ describe("qemuArguments", () => {
     ]);
   });
 
+  test("a guest that returns memory has a balloon, also when it is restored", () => {
+    const balloon = "virtio-balloon-pci,id=balloon,free-page-reporting=on,addr=0x1b";
+    const returning = { ...machine, returnsMemory: true };
+    expect(values(qemuArguments(returning), "-device")).toContain(balloon);
+    const restored = { ...returning, vsock: undefined, shares: [], incoming: { memory: "empty" } };
+    expect(values(qemuArguments(restored), "-device")).toContain(balloon);
+    expect(qemuArguments(machine).join()).not.toContain("balloon");
+  });
+
   test("omits the NVDIMM and the bounce buffer setting without an image", () => {
     const argv = qemuArguments({ ...machine, image: undefined });
     expect(argv.join(" ")).not.toMatch(/nvdimm|swiotlb|maxmem/);

@@ -29,6 +29,9 @@ const FILTER = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontr
  */
 const TRANSLATED_MIB = 96;
 
+/** The guest's kernel reports free memory in blocks of 2 MiB, which QEMU gives back. The address is beside the ports. */
+const BALLOON = ["-device", "virtio-balloon-pci,id=balloon,free-page-reporting=on,addr=0x1b"];
+
 /** Input of QEMU's command line. Sizes are in MiB, paths are absolute. */
 export interface QemuMachine {
   readonly architecture: "x86_64" | "aarch64";
@@ -49,6 +52,8 @@ export interface QemuMachine {
   readonly kernelArgs: readonly string[];
   /** True to keep the kernel's tracefs. */
   readonly tracing?: boolean;
+  /** True for a guest that returns the memory which it frees to the host. */
+  readonly returnsMemory?: boolean | undefined;
   /** True for a guest that is reached over virtio-serial: `vsock` is a port of it. */
   readonly hasChannel?: boolean;
   /** Undefined if it is plugged in later, as in a restored guest. */
@@ -80,6 +85,7 @@ export function qemuArguments(machine: QemuMachine): readonly string[] {
     ...(machine.incoming === undefined ? bootArguments(machine) : []),
     ...imageDevice(machine),
     ...portArguments(machine.type),
+    ...(machine.returnsMemory ? BALLOON : []),
     ...(machine.hasChannel ? deviceArguments(channelBus(machine)) : []),
     ...(machine.vsock === undefined ? [] : deviceArguments(vsockDevice(machine.vsock, machine))),
     ...(machine.hotplug ? ports() : []),

@@ -3,7 +3,7 @@ import type { KernelModule } from "./modules.ts";
 
 /**
  * Modules that a guest needs to boot and to be controlled: virtio over PCI, vsock, virtio-serial, the shared folder, the image on
- * NVDIMM, virtio-pmem or a virtio disk, SCSI disks, the network, and file systems.
+ * NVDIMM, virtio-pmem or a virtio disk, SCSI disks, the network, file systems, and the balloon, by which it returns memory.
  */
 const BOOT_MODULES = [
   "virtio_pci",
@@ -19,6 +19,7 @@ const BOOT_MODULES = [
   "virtio_net",
   "erofs",
   "overlay",
+  "virtio_balloon",
 ];
 const VERITY_MODULE = "dm_verity";
 

@@ -80,12 +80,3 @@ export function memoryOf(pid: number): Memory {
     ...{ pssKib: kib("Pss"), anonymousKib: kib("Anonymous") },
   };
 }
-
-/** Returns the pids of the QEMUs among the processes that a process has started, and those have. */
-export function qemusBelow(pid: number): readonly number[] {
-  const found = readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("qemu-system") ? [pid] : [];
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
-    (readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").match(/\d+/g) ?? []).map(Number),
-  );
-  return [...found, ...children.flatMap(qemusBelow)];
-}

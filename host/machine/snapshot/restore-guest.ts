@@ -53,7 +53,7 @@ export async function restoreProcesses(
   const [share, ...others] = options.shares ?? [];
   if (others.length > 0) throw new MachineError(`restore ${directory}: a restored guest can have one share`);
   await checkMachine(directory, manifest);
-  const isMapped = manifest.vsock === "vhost";
+  const isMapped = manifest.vsock === "vhost" && !machine.returnsMemory;
   const memory = join(directory, FILES.memory);
   const processes = await GuestProcesses.startIncoming(waiting, isMapped ? memory : "empty", options, signal);
   const sharing = share && startShare(processes.directory, share, 0, signal);

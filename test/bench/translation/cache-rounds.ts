@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Sandbox } from "../../../host/sdk/index.ts";
-import { cpuMs, memoryOf, qemusBelow } from "../process-usage.ts";
+import { qemuBelow } from "../../testing/qemu-below.ts";
+import { cpuMs, memoryOf } from "../process-usage.ts";
 import { Samples } from "../samples.ts";
 
 /** How a guest starts. */
@@ -46,7 +47,7 @@ export class CacheRounds {
     await using sandbox = await Sandbox.create(
       this.#start === "template" ? { template: "node" } : { image: this.#image },
     );
-    const [qemu, ...others] = qemusBelow(process.pid);
+    const [qemu, ...others] = qemuBelow(process.pid);
     if (qemu === undefined || others.length > 0) throw new Error(`${others.length} other guests`);
     await sandbox.exec(["dash", "-c", ":"]);
     const started = cpuMs(qemu);

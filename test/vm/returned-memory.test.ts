@@ -1,0 +1,60 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { vhostVsockUsable } from "../../host/machine/vsock-device.ts";
+import { Sandbox } from "../../host/sdk/index.ts";
+import { memoryOf } from "../bench/process-usage.ts";
+import { qemuBelow } from "../testing/qemu-below.ts";
+
+const USED_MIB = 200;
+const POLL = { interval: 200, timeout: 60_000 };
+let directory: string;
+let image: string;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "returned-memory-"));
+  image = join(directory, "busybox.tar");
+  await makeBusyboxImage(image);
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** Uses memory in the guest, and expects that the host gets most of it back once it is free. */
+async function expectReturned(sandbox: Sandbox, qemu: number): Promise<void> {
+  const resident = () => memoryOf(qemu).rssKib / 1024;
+  const before = resident();
+  const { exitCode } = await sandbox.exec(["dd", "if=/dev/zero", "of=/dev/null", `bs=${USED_MIB}M`, "count=1"]);
+  expect(exitCode).toBe(0);
+  const used = resident() - before;
+  expect(used).toBeGreaterThan(USED_MIB / 2);
+  await expect.poll(() => resident() - before, POLL).toBeLessThan(used / 2);
+}
+
+// Clones map the template's file there, and QEMU would punch holes into it.
+const isOff = await vhostVsockUsable();
+const kept = isOff ? " (kept with /dev/vhost-vsock)" : "";
+
+test.skipIf(isOff)(`memory that a guest with a share frees returns to the host${kept}`, async () => {
+  const share = join(directory, "share");
+  mkdirSync(share);
+  await using sandbox = await Sandbox.create({ image, volumes: [{ host: share, guest: "/share" }] });
+  const [guest = 0] = qemuBelow(process.pid);
+  await expectReturned(sandbox, guest);
+  // virtiofsd maps the same memory.
+  writeFileSync(join(share, "from-host"), "seen");
+  const { stdout } = await sandbox.exec("cat /share/from-host && echo written > /share/from-guest");
+  expect(stdout).toBe("seen");
+  expect(readFileSync(join(share, "from-guest"), "utf8")).toBe("written\n");
+});
+
+test.skipIf(isOff)(`memory that a clone frees returns to the host${kept}`, async () => {
+  await using sandbox = await Sandbox.create({ image });
+  const [fork] = await sandbox.fork();
+  if (!(fork instanceof Sandbox)) throw fork ?? new Error("no clone");
+  await using clone = fork;
+  await sandbox.stop();
+  const [guest = 0] = qemuBelow(process.pid);
+  await expectReturned(clone, guest);
+  expect((await clone.exec("echo answers")).stdout).toBe("answers\n");
+});
