@@ -39,7 +39,9 @@ async function fromShell(shell: Process, socket: Duplex, signal: AbortSignal): P
   for (;;) {
     const data = await output.read(READ_BYTES, signal);
     if (data.length === 0) break;
-    if (!socket.write(data)) await once(socket, "drain", { signal });
+    const isRoom = socket.write(data);
+    output.delivered(data); // to a socket that dies with the shell
+    if (!isRoom) await once(socket, "drain", { signal });
   }
   socket.end();
 }

@@ -1,4 +1,5 @@
 import type { OutputJournal, OutputKey, Piece } from "../../kernel/journal/output-journal.ts";
+import { waitUntil } from "../../kernel/wait/wait-until.ts";
 
 /** Where a stream keeps output that was read from its descriptor and has not reached the host. */
 export interface KeptOutput {
@@ -16,6 +17,8 @@ export class OutputAnswers {
   /** Number of answers that readers hold. */
   #held = 0;
   #closed = false;
+  /** Set while a reader waits for the answers under way. */
+  #settled: PromiseWithResolvers<void> | undefined;
 
   /** Begins with the pieces that a previous agent had read. */
   constructor(kept: KeptOutput | undefined) {
@@ -33,9 +36,18 @@ export class OutputAnswers {
     return this.#returned.length > 0;
   }
 
-  /** True while readers hold answers. */
+  /** True while readers hold answers, until `close`. */
   get areUnderWay(): boolean {
-    return this.#held > 0;
+    return this.#held > 0 && !this.#closed;
+  }
+
+  /**
+   * Resolves once no answer that is under way is left; rejects if the caller's signal aborts. It waits for all of them, because those of
+   * a lost connection may come back one by one, in any order.
+   */
+  async settled(signal: AbortSignal): Promise<void> {
+    this.#settled ??= Promise.withResolvers();
+    await waitUntil(this.#settled.promise, signal);
   }
 
   /** Gives a reader a piece; its bytes name the answer from now on. */
@@ -55,6 +67,7 @@ export class OutputAnswers {
   unread(data: Buffer): void {
     const piece = this.#takeBack(data);
     if (piece !== undefined) this.putBack(piece);
+    this.#wake();
   }
 
   /** Puts a piece back before everything that was read later. */
@@ -78,12 +91,14 @@ export class OutputAnswers {
   delivered(data: Buffer): void {
     const piece = this.#takeBack(data);
     if (piece !== undefined) this.#release(piece);
+    this.#wake();
   }
 
   /** Releases what was returned, and from now on what readers return. */
   close(): void {
     this.#closed = true;
     for (const piece of this.#returned.splice(0)) this.#release(piece);
+    this.#wake();
   }
 
   /** Returns the first `length` bytes of a piece and puts back the rest. */
@@ -103,6 +118,12 @@ export class OutputAnswers {
     const piece = this.#given.get(data);
     if (this.#given.delete(data)) this.#held--;
     return piece;
+  }
+
+  #wake(): void {
+    if (this.areUnderWay) return;
+    this.#settled?.resolve();
+    this.#settled = undefined;
   }
 
   #release({ block }: Piece): void {

@@ -13,6 +13,7 @@ async function drain(stream: OutputStream): Promise<number> {
   let total = 0;
   for (let data = await stream.read(8192, never); data.length > 0; data = await stream.read(8192, never)) {
     total += data.length;
+    stream.delivered(data);
   }
   return total;
 }

@@ -71,6 +71,7 @@ export class OutputStream implements Output {
   onRemoved: (() => void) | undefined;
   /** Called once at the end of the output. `writersGone`: no process can write any more. */
   onEnd: ((writersGone: boolean) => void) | undefined;
+  onDelivered: (() => void) | undefined;
 
   /** `fd` is undefined if the stream reached its end before the agent restarted. */
   constructor(sys: Sys, fd: Fd | undefined, terminal = false, kept?: KeptOutput) {
@@ -83,11 +84,12 @@ export class OutputStream implements Output {
   }
 
   /**
-   * True if the end was reached and no answer that came back unsent is left. Clients that attach decide the end by `detach`.
-   * TODO: answers under way don't count, so a reader that comes before a dead client is noticed finds the end too soon.
+   * True if the end was reached and the host has every answer. Clients that attach decide the end by `detach`. An answer
+   * under way may come back: the agent notices late that a client has died.
    */
   get ended(): boolean {
-    const isRead = this.#fd === undefined && !this.#answers.hasReturned;
+    const { areUnderWay, hasReturned } = this.#answers;
+    const isRead = this.#fd === undefined && !areUnderWay && !hasReturned;
     return isRead && this.#owner === undefined && this.#earlier === undefined;
   }
 
@@ -119,8 +121,8 @@ export class OutputStream implements Output {
   }
 
   /**
-   * Returns between one and `length` bytes; none at the end. Serves one reader at a time, in the order of their
-   * calls.
+   * Returns between one and `length` bytes; none at the end, which waits for answers under way. Serves one reader at a
+   * time, in the order of their calls.
    */
   async read(length: number, signal: AbortSignal): Promise<Buffer> {
     this.#owner?.called?.();
@@ -233,6 +235,7 @@ export class OutputStream implements Output {
   /** Releases an answer that was sent. */
   delivered(data: Buffer): void {
     this.#answers.delivered(data);
+    if (this.ended) this.onDelivered?.();
   }
 
   /**
@@ -325,7 +328,13 @@ export class OutputStream implements Output {
       if (returned !== undefined) return returned;
       const earlier = length === 0 ? undefined : this.#readEarlier(length);
       if (earlier !== undefined) return this.#answers.give(earlier);
-      if (this.#fd === undefined || length === 0) return Buffer.alloc(0);
+      if (length === 0) return Buffer.alloc(0);
+      if (this.#fd === undefined) {
+        if (!this.#answers.areUnderWay) return Buffer.alloc(0);
+        await this.#answers.settled(signal);
+        this.#checkOpen();
+        continue;
+      }
       const room = Math.min(length, this.#budget ?? length);
       const piece = room === 0 ? 0 : this.#readPiece(this.#fd, room);
       if (typeof piece !== "number") {
@@ -334,7 +343,7 @@ export class OutputStream implements Output {
       }
       if (piece === 0 || this.#budget !== undefined) {
         this.#end(room > 0 && piece === 0);
-        return Buffer.alloc(0);
+        continue;
       }
       await this.#wait(this.#fd, signal);
     }

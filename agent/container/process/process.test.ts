@@ -59,7 +59,7 @@ test("a cancelled waiter leaves nothing behind and does not affect the others", 
   hangUp();
 });
 
-test("init forgets a process once it was waited for and its output was read, not before", async () => {
+test("init forgets a process once it was waited for and its output was delivered, not before", async () => {
   const { id, process, end, hangUp, others } = start();
   sys.write(others["stdout"] ?? -1, Buffer.from("rest"));
   end(ENDED);
@@ -67,9 +67,15 @@ test("init forgets a process once it was waited for and its output was read, not
   hangUp();
   process.markWaited();
   expect([process.finished, callsOf(id)]).toEqual([false, []]);
-  expect((await process.output("stdout").read(10, never)).toString()).toBe("rest");
-  expect(await process.output("stdout").read(10, never)).toHaveLength(0);
-  expect([process.finished, callsOf(id)]).toEqual([true, ["forget"]]);
+  const output = process.output("stdout");
+  output.unread(await output.read(10, never));
+  const data = await output.read(10, never);
+  expect(data.toString()).toBe("rest");
+  const next = process.output("stdout").read(10, never);
+  await new Promise(setImmediate);
+  expect([output.open, process.finished, callsOf(id)]).toEqual([false, false, []]);
+  output.delivered(data);
+  expect([process.finished, callsOf(id), (await next).length]).toEqual([true, ["forget"], 0]);
   expect(() => process.output("stdout")).toThrow("process not found");
 });
 

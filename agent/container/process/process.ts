@@ -111,7 +111,7 @@ export class Process {
     return this.#waited;
   }
 
-  /** True once it was waited for and all its output was read. */
+  /** True once it was waited for and the host has all its output. */
   get finished(): boolean {
     return this.#waited && this.#stdio.stdout.ended && this.#stdio.stderr.ended;
   }
@@ -184,7 +184,7 @@ export class Process {
     stdin.close();
     stdout.settle();
     stderr.settle();
-    if (this.finished && !this.#keptUntilRemoved) this.#forget();
+    this.#forgetIfFinished();
   }
 
   /** Sends a signal; does nothing if the process has ended, even if init has not reported the end yet. */
@@ -251,8 +251,9 @@ export class Process {
       // that clients attach to: by its descriptor the next agent knows that the process had one.
       const isKept = this.terminal ? stdout.isAttached : writersGone;
       if (!isKept) this.#closeKept(role);
-      if (this.finished && !this.#keptUntilRemoved) this.#forget();
+      this.#forgetIfFinished();
     };
+    stdout.onDelivered = stderr.onDelivered = () => this.#forgetIfFinished();
     if (this.terminal) {
       stdout.onEnd = (writersGone) => {
         stdin.close();
@@ -276,6 +277,10 @@ export class Process {
 
   #closeKept(role: KeptRole): void {
     if (!this.#forgotten) this.#kernel.init.closeKept(this.launchId, role);
+  }
+
+  #forgetIfFinished(): void {
+    if (this.finished && !this.#keptUntilRemoved) this.#forget();
   }
 
   /** Makes init release everything that it keeps for the process. */

@@ -14,6 +14,8 @@ export interface Output {
   readonly isAttached: boolean;
   /** Called once at the end of the output. `writersGone`: no process can write any more. */
   onEnd: ((writersGone: boolean) => void) | undefined;
+  /** Called when the host has the last answer to its calls, after the end. */
+  onDelivered?: (() => void) | undefined;
   /** Called when the process has ended: the rest is still read, and the end comes after a grace period at most. */
   processExited(): void;
   /** Detects the end if no reader waits for it. */
