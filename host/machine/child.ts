@@ -4,6 +4,7 @@ import type { Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ProcessOwner, startedAt } from "../../lib/process-owner.ts";
 import { signalName } from "../signal-name.ts";
+import { outOfMemory } from "./cgroup/guest-cgroup.ts";
 import { cleanLine } from "./console.ts";
 import { MachineError } from "./machine-error.ts";
 import { monitorProgram } from "./paths.ts";
@@ -24,20 +25,25 @@ export interface ChildRecord {
   /** File of its output. */
   readonly output: string;
   readonly monitor: ProcessOwner;
+  /** Folder of the cgroup that it runs in, if any. */
+  readonly cgroup?: string | undefined;
 }
 
-export interface ChildOptions extends Pick<ChildRecord, "place"> {
+export interface ChildOptions extends Pick<ChildRecord, "place" | "cgroup"> {
   /** File to which its output is appended. Default: PLACE.out. */
   readonly output?: string | undefined;
   readonly stdin?: "ignore" | "pipe";
+  /** Files that it may have open. Default: as many as this process. */
+  readonly files?: number;
 }
 
 /** Milliseconds between SIGTERM and SIGKILL. */
 const TERM_MS = 2000;
 /** Bytes of error messages that are read: the last ones. */
 const ERRORS = 16 << 10;
+const SIGKILL = 9;
 /** The end of a program whose monitor was killed. */
-const UNKNOWN: Ending = { status: undefined, signal: 9 };
+const UNKNOWN: Ending = { status: undefined, signal: SIGKILL };
 /** Exit statuses for a program that can't be run. */
 const [CANT_RUN, NOT_FOUND] = [126, 127];
 
@@ -55,21 +61,26 @@ export class Child {
   #running = true;
   /** Lines of the monitor itself. */
   #reported = "";
+  #how = "";
 
   /** Runs `argv`. If that fails, the program has ended with status 126 or 127. */
   static start(
     name: string,
     argv: readonly string[],
-    { place, output = `${place}.out`, stdin = "ignore" }: ChildOptions,
+    { place, output = `${place}.out`, stdin = "ignore", cgroup, files }: ChildOptions,
   ): Child {
     for (const ending of ["pid", "end", "err"]) rmSync(`${place}.${ending}`, { force: true });
     // In a session of its own, a terminal's ^C reaches only this process, which ends the program.
-    const monitor = spawn(monitorProgram(), [place, output, ...argv], {
+    const limits = [
+      ...(cgroup === undefined ? [] : ["-c", cgroup]),
+      ...(files === undefined ? [] : ["-f", String(files)]),
+    ];
+    const monitor = spawn(monitorProgram(), [...limits, place, output, ...argv], {
       stdio: [stdin, "ignore", "pipe"],
       detached: true,
     });
     const pid = monitor.pid ?? 0;
-    return new Child({ name, place, output, monitor: { pid, started: startedAt(pid) ?? 0 } }, monitor);
+    return new Child({ name, place, output, monitor: { pid, started: startedAt(pid) ?? 0 }, cgroup }, monitor);
   }
 
   /** Finds a program that another process has started and released. */
@@ -84,7 +95,10 @@ export class Child {
     const over = started === undefined ? whenEnded(record.monitor).then(() => null) : this.#whenClosed(started);
     this.ended = over.then((status) => {
       this.#running = false;
-      return readEnding(record.place) ?? (status ? { status, signal: undefined } : UNKNOWN);
+      const ending = readEnding(record.place) ?? (status ? { status, signal: undefined } : UNKNOWN);
+      // Later the cgroup is gone.
+      this.#how = howEnded(record, ending);
+      return ending;
     });
   }
 
@@ -136,11 +150,11 @@ export class Child {
 
   /** Returns the error for a program that ended unexpectedly, with a remedy for what it said last, if one is known. */
   async failure(): Promise<MachineError> {
-    const how = endingText(await this.ended);
+    await this.ended;
     const last = this.errors(3).join("; ");
     const said = last === "" ? "" : `: ${last}`;
     const remedy = startRemedy(last);
-    return new MachineError(`${this.name} ended with ${how}${said}${remedy === undefined ? "" : `; ${remedy}`}`);
+    return new MachineError(`${this.#how}${said}${remedy === undefined ? "" : `; ${remedy}`}`);
   }
 
   /** Resolves with the monitor's exit status, null if a signal killed it. */
@@ -170,8 +184,15 @@ export function readEnding(place: string): Ending | undefined {
   return how === "exit" ? { status: Number(number), signal: undefined } : { status: undefined, signal: Number(number) };
 }
 
+/** Returns how a program ended and, if its cgroup's memory was full, why. */
+export function howEnded({ name, cgroup }: Pick<ChildRecord, "name" | "cgroup">, ending: Ending): string {
+  const limit = ending.signal === SIGKILL && cgroup !== undefined ? outOfMemory(cgroup) : undefined;
+  if (limit === undefined) return `${name} ended with ${endingText(ending)}`;
+  return `${name} was killed: out of memory of the guest's cgroup (limit ${limit} MiB)`;
+}
+
 /** Returns "exit status 1" or "SIGKILL". */
-export function endingText({ status, signal }: Ending): string {
+function endingText({ status, signal }: Ending): string {
   return signal === undefined ? `exit status ${status ?? "unknown"}` : signalName(signal);
 }
 

@@ -1,11 +1,16 @@
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
 import { guestPackage, guestPackageName } from "../../lib/guest-package.ts";
 import { isCheckout } from "../../lib/package-root.ts";
 import { chooseAccelerator } from "./accelerator.ts";
+import { cgroupPlace } from "./cgroup/cgroup-place.ts";
 import { setupCommand } from "./guestctl-command.ts";
 import { chosenKernel, imagePaths } from "./paths.ts";
 import { findProgram, findQemu, findVhostDeviceVsock, findVirtiofsd, hasVhostDeviceVsock } from "./programs.ts";
+import { FILTER } from "./qemu-command.ts";
+import { startRemedy } from "./start-failures.ts";
 import { vhostVsockUsable } from "./vsock-device.ts";
 
 /** State of something that guests need, or are better with. */
@@ -21,7 +26,10 @@ const GUEST_KIB = 700 * 1024;
 
 /** Returns what guests need on this machine, in the order of their start. Changes nothing. */
 export async function diagnose(): Promise<readonly Finding[]> {
-  return [node(), guest(), kernel(), qemu(), setpriv(), await virtiofsd(), await vsock(), await kvm(), await memory()];
+  return [
+    ...[node(), guest(), kernel(), await qemu(), setpriv(), await virtiofsd()],
+    ...[await vsock(), await kvm(), await memory(), cgroup()],
+  ];
 }
 
 function node(): Finding {
@@ -41,8 +49,22 @@ function kernel(): Finding {
   return missing("kernel", `there is none for guests; run ${setupCommand()}, or ${setupCommand(" --kernel FILE")}`);
 }
 
-function qemu(): Finding {
-  return needed("QEMU", findQemu, "runs guests");
+async function qemu(): Promise<Finding> {
+  const found = needed("QEMU", findQemu, "runs guests");
+  if (found.state !== "ok") return found;
+  const filter = ["-sandbox", FILTER, "-version"];
+  const failed = await promisify(execFile)(found.text, filter, { timeout: 5000 }).then(
+    () => undefined,
+    (error: { stderr?: string; message: string }) => (error.stderr || error.message).trim().split("\n").at(-1) ?? "",
+  );
+  if (failed === undefined) return found;
+  return missing("QEMU", `${failed}; ${startRemedy(failed) ?? `run ${setupCommand()}`}`);
+}
+
+function cgroup(): Finding {
+  const place = cgroupPlace();
+  if ("folder" in place) return { name: "cgroup", state: "ok", text: `guests' memory and processes: ${place.folder}` };
+  return better("cgroup", `guests' programs have no limits on memory and processes: ${place.missing}; ${place.remedy}`);
 }
 
 function setpriv(): Finding {

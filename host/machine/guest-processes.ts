@@ -1,22 +1,21 @@
 import { readFileSync, rmSync, statSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { giveFolder } from "../../lib/owned-folder.ts";
-import { onProcessEnd } from "../../lib/process-end.ts";
 import { reason } from "../../lib/reason.ts";
 import { writeJson } from "../../lib/write-json.ts";
-import { checkPrivateFolder, makeTemporaryFolder } from "../private-folder.ts";
-import { Child, type ChildRecord, endingText, readEnding } from "./child.ts";
+import { checkPrivateFolder } from "../private-folder.ts";
+import { removeGuestCgroup } from "./cgroup/guest-cgroup.ts";
+import { Child, type ChildRecord, howEnded, readEnding } from "./child.ts";
 import { Console } from "./console.ts";
 import { FollowedFile } from "./followed-file.ts";
 import type { GuestOptions, Machine } from "./guest-options.ts";
+import { type GuestPlace, makeGuestPlace, OPEN_FILES, type OwnPlace, removePlace } from "./guest-place.ts";
 import { MachineError } from "./machine-error.ts";
 import type { SharePlace } from "./plugged-device.ts";
 import { findQemu } from "./programs.ts";
-import { qemuArguments } from "./qemu-command.ts";
+import { mostMemoryMib, qemuArguments } from "./qemu-command.ts";
 import { signalProcess } from "./signal-process.ts";
 import { type Share, startVirtiofsd } from "./virtiofs.ts";
 import {
@@ -29,8 +28,6 @@ import {
   type VsockKind,
 } from "./vsock-device.ts";
 
-/** Longest directory path: Unix socket paths have at most 107 bytes, and ours need about twenty after the directory. */
-const DIRECTORY_LIMIT = 60;
 /** Milliseconds to wait for QEMU's own end after a device program ended with it. */
 const TOGETHER_MS = 500;
 
@@ -41,7 +38,7 @@ export interface RunningShare {
   readonly program: Child;
 }
 
-interface Parts extends Awaited<ReturnType<typeof makeDirectory>> {
+interface Parts extends OwnPlace {
   readonly vsock: VsockDevice;
   readonly qemu: Child;
   /** Where its console begins in the file, which may have that of an earlier guest before. */
@@ -60,9 +57,10 @@ interface ReleasedGuest {
   readonly shares: readonly { readonly share: Share; readonly place: SharePlace; readonly program: ChildRecord }[];
 }
 
-/** The directory, device programs and QEMU of one guest; they are ended in reverse. */
-export class GuestProcesses {
+/** The directory, cgroup, device programs and QEMU of one guest; they are ended in reverse. */
+export class GuestProcesses implements GuestPlace {
   readonly directory: string;
+  readonly cgroup: string | undefined;
   readonly qemu: Child;
   readonly console: Console;
   /** Times of QEMU's start and of the console's first line, from performance.now(). */
@@ -87,11 +85,11 @@ export class GuestProcesses {
     const { directory, vsock } = parts;
     const shares: RunningShare[] = [];
     undo.defer(async () => void (await Promise.all(shares.map(({ program }) => program.end(true)))));
-    for (const share of options.shares ?? []) shares.push(await startShare(directory, share, shares.length, signal));
+    for (const share of options.shares ?? []) shares.push(await startShare(parts, share, shares.length, signal));
     await vsock.listening;
     const places = shares.map(({ place }) => place);
     const argv = qemuArguments({ ...machine, vsock: vsock.backend, shares: places, control: controlSocket(directory) });
-    const qemu = startQemu(directory, argv, options);
+    const qemu = startQemu(parts, argv, options);
     const processes = new GuestProcesses({ ...parts, ...qemu }, options);
     for (const share of shares) processes.addShare(share);
     undo.move();
@@ -116,7 +114,7 @@ export class GuestProcesses {
     const backend = vsock.backend.kind === "vhost" ? vsock.backend : undefined;
     const control = controlSocket(directory);
     const argv = qemuArguments({ ...machine, vsock: backend, shares: [], control, incoming: { memory } });
-    const qemu = startQemu(directory, argv, options);
+    const qemu = startQemu(parts, argv, options);
     const processes = new GuestProcesses({ ...parts, ...qemu }, options);
     undo.move();
     return processes;
@@ -125,17 +123,20 @@ export class GuestProcesses {
   /** Finds the processes of a guest that another process has started and released. Throws FolderError or MachineError. */
   static find(directory: string): { readonly processes: GuestProcesses; readonly machine: Machine } {
     const { machine, qemu, vsock, shares } = readReleased(directory);
-    const remove = () => rm(directory, { recursive: true, force: true });
+    const place = { directory, cgroup: qemu.cgroup };
+    const remove = () => removePlace(place);
     const from = Math.max(0, sizeOf(qemu.output) - LAST_BYTES);
-    const parts = { directory, remove, keep: () => undefined, qemu: Child.find(qemu), from };
+    const parts = { ...place, remove, keep: () => undefined, qemu: Child.find(qemu), from };
     const processes = new GuestProcesses({ ...parts, vsock: findVsockDevice(vsock.backend, vsock.program) }, {});
     for (const { program, ...share } of shares) processes.addShare({ ...share, program: Child.find(program) });
     processes.#machine = machine;
     return { processes, machine };
   }
 
-  private constructor({ directory, remove, keep, vsock, qemu, from }: Parts, options: Pick<GuestOptions, "onConsole">) {
+  private constructor(parts: Parts, options: Pick<GuestOptions, "onConsole">) {
+    const { directory, cgroup, remove, keep, vsock, qemu, from } = parts;
     this.directory = directory;
+    this.cgroup = cgroup;
     this.#remove = remove;
     this.#keep = keep;
     this.#vsock = vsock;
@@ -166,7 +167,7 @@ export class GuestProcesses {
 
   /** Starts a program for the vsock device again, at the same address, hidden until `vsock.ready`. */
   async startVsock(signal: AbortSignal): Promise<VsockDevice> {
-    this.#vsock = startVsockDevice(this.#vsock.backend.kind, this.directory, signal);
+    this.#vsock = startVsockDevice(this.#vsock.backend.kind, this, signal);
     if (this.#vsock.program !== undefined) this.#watch(this.#vsock.program);
     await this.#vsock.listening;
     this.#vsock.hide();
@@ -279,24 +280,24 @@ function followConsole({ record, ended }: Child, console: Console, from: number)
   return followed;
 }
 
-/** Starts the program of the vsock device in a new directory; `undo` removes both. */
+/** Starts the program of the vsock device in a new place; `undo` removes both. */
 async function startDevice(machine: Machine, options: GuestOptions, signal: AbortSignal, undo: AsyncDisposableStack) {
   signal.throwIfAborted();
-  const place = await makeDirectory();
+  const place = makeGuestPlace(mostMemoryMib(machine));
   undo.defer(place.remove);
-  const vsock = startVsockDevice(await kindOf(machine, options), place.directory, signal);
+  const vsock = startVsockDevice(await kindOf(machine, options), place, signal);
   undo.defer(async () => vsock.program?.end(true));
   return { ...place, vsock };
 }
 
 function startQemu(
-  directory: string,
+  { directory, cgroup }: GuestPlace,
   argv: readonly string[],
   { consoleFile = join(directory, "console.log"), consoleInput = false }: GuestOptions,
 ): Pick<Parts, "qemu" | "from"> {
   const from = sizeOf(consoleFile);
   const options = {
-    place: join(directory, "qemu"),
+    ...{ place: join(directory, "qemu"), cgroup, files: OPEN_FILES },
     output: consoleFile,
     stdin: consoleInput ? "pipe" : "ignore",
   } as const;
@@ -313,13 +314,13 @@ async function kindOf({ hasChannel }: Machine, { vsock }: GuestOptions): Promise
 
 /** Starts virtiofsd for a share, with its socket in the guest's directory. */
 export async function startShare(
-  directory: string,
+  { directory, cgroup }: GuestPlace,
   share: Share,
   index: number,
   signal: AbortSignal,
 ): Promise<RunningShare> {
   const place = { tag: share.tag, socket: join(directory, `fs${index}.sock`) };
-  return { share, place, program: await startVirtiofsd(share, place.socket, signal) };
+  return { share, place, program: await startVirtiofsd(share, place.socket, signal, cgroup) };
 }
 
 function readReleased(directory: string): ReleasedGuest {
@@ -338,18 +339,19 @@ export function qemuEnd(directory: string): string | undefined {
   try {
     const { qemu } = readReleased(directory);
     const ending = readEnding(qemu.place);
-    return ending && `${qemu.name} ended with ${endingText(ending)}`;
+    return ending && howEnded(qemu, ending);
   } catch {
     return undefined;
   }
 }
 
-/** Ends the device programs that a released guest has left, and removes its directory. */
+/** Ends the device programs that a released guest has left, and removes its directory and cgroup. */
 export function cleanUpEnded(directory: string): void {
   try {
-    const { vsock, shares } = readReleased(directory);
+    const { qemu, vsock, shares } = readReleased(directory);
     for (const { program } of [vsock, ...shares]) if (program) signalProcess(program.monitor, "SIGQUIT");
     rmSync(directory, { recursive: true, force: true });
+    if (qemu.cgroup !== undefined) void removeGuestCgroup(qemu.cgroup);
   } catch {
     // What a program still writes there is removed with the folder of a later guest.
   }
@@ -358,16 +360,4 @@ export function cleanUpEnded(directory: string): void {
 /** Returns the path of QEMU's control socket. */
 export function controlSocket(directory: string): string {
   return join(directory, "qmp.sock");
-}
-
-/** Creates the directory for sockets and the console log; unless it is kept, it is removed when the process exits, if not before. */
-async function makeDirectory(): Promise<{ directory: string; remove: () => Promise<void>; keep: () => void }> {
-  const parent = tmpdir().length > DIRECTORY_LIMIT ? "/tmp" : tmpdir();
-  const directory = makeTemporaryFolder("guestd-vm-", parent);
-  const forget = onProcessEnd(() => rmSync(directory, { recursive: true, force: true }));
-  const remove = async () => {
-    forget();
-    await rm(directory, { recursive: true, force: true });
-  };
-  return { directory, remove, keep: forget };
 }

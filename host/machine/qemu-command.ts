@@ -20,7 +20,7 @@ const MORE_MIB = 4096;
 const MORE_PORTS = 4;
 
 /** QEMU's seccomp filter: no fork or exec, no change of ids or priorities. The kernel kills a QEMU that tries. */
-const FILTER = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+export const FILTER = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
 
 /**
  * MiB of the cache for translated code, which QEMU empties when it is full. With less, V8's new code empties it too often: 64
@@ -125,6 +125,11 @@ function memoryBackend({ memoryMib, incoming }: QemuMachine): string {
   const size = `id=mem,size=${memoryMib}M`;
   if (incoming === undefined || incoming.memory === "empty") return `memory-backend-memfd,${size},share=on`;
   return `memory-backend-file,${size},mem-path=${doubleCommas(incoming.memory)},share=off`;
+}
+
+/** MiB that a guest can have, with all that can be plugged in. */
+export function mostMemoryMib({ memoryMib, hotplug }: Pick<QemuMachine, "memoryMib" | "hotplug">): number {
+  return memoryMib + (hotplug ? MORE_MIB : 0);
 }
 
 function processors({ cpus, hotplug }: QemuMachine): string {

@@ -7,6 +7,7 @@ const UNREADABLE = "check that it exists, and that this user may read it";
 const SETUP = `run ${setupCommand()}`;
 const MONITOR = isCheckout() ? "run npm run build" : "reinstall guestd";
 const OTHER_QEMU = "this QEMU is too old, or was built without it; guestd needs QEMU 7.2 or later, as in Debian 12";
+const NO_FILTER = `this QEMU was built without seccomp, which confines it; ${SETUP}, or install the distribution's`;
 const SOCKETS = "set TMPDIR to a short, writable path";
 
 /**
@@ -38,6 +39,7 @@ const REMEDIES: readonly (readonly [says: RegExp, remedy: string])[] = [
   [/Could not set up host forwarding rule/, "the port is in use on this machine, or below 1024; choose another"],
   [/could not (open|configure) \/dev\/net\/tun/i, "check that the tap device exists and belongs to this user"],
   [/not a valid device model name|unsupported machine type|unable to find CPU model/, OTHER_QEMU],
+  [/-sandbox support is not enabled/, NO_FILTER],
   [/Invalid parameter|invalid option|no option group|does not exist|seccomp/i, OTHER_QEMU],
   [/[Pp]ath too long|is too long|Failed to bind|vhost socket bind|cannot create vhost-user listener/, SOCKETS],
   [/Failed to connect to/, "its device program has ended; look at the first failure above"],

@@ -29,15 +29,20 @@ export interface Share {
  */
 export type Rights = "root" | "user-namespace" | "mapped-root" | "none";
 
-/** Starts virtiofsd for a share. It exits when QEMU disconnects; the caller ends it in any case. */
-export async function startVirtiofsd(share: Share, socket: string, signal: AbortSignal): Promise<Child> {
+/** Starts virtiofsd for a share, in a cgroup. It exits when QEMU disconnects; the caller ends it in any case. */
+export async function startVirtiofsd(
+  share: Share,
+  socket: string,
+  signal: AbortSignal,
+  cgroup?: string,
+): Promise<Child> {
   const { tag, directory, guard, announce = false } = share;
   const root = isRoot();
   const guards = guard !== undefined && (await canGuard(root));
   const mine = root ? "root" : guards ? "mapped-root" : await rights();
   const argv = virtiofsdCommand(await findVirtiofsd(), directory, socket, mine, announce);
   const command = guards ? guarded(argv, directory, root) : argv;
-  const child = Child.start(`virtiofsd (${tag})`, command, { place: socket.replace(/\.sock$/, "") });
+  const child = Child.start(`virtiofsd (${tag})`, command, { place: socket.replace(/\.sock$/, ""), cgroup });
   try {
     await waitUntilListening(child, socket, signal);
     if (guard !== undefined) writeFileSync(guard, `${guards ? (child.pid ?? "") : 0}`, { mode: 0o600 });

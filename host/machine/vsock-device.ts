@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { waitUntilAnswering } from "./answering-guest.ts";
 import { Child, type ChildRecord } from "./child.ts";
+import { type GuestPlace, OPEN_FILES } from "./guest-place.ts";
 import { waitUntilListening } from "./listening-socket.ts";
 import { MachineError } from "./machine-error.ts";
 import { channelProgram } from "./paths.ts";
@@ -71,15 +72,15 @@ export async function chooseVsock(wanted?: VsockKind): Promise<VsockKind> {
   return hasVhostDeviceVsock() ? "vhost-user" : "serial";
 }
 
-/** Starts the device, with its sockets in `directory`. The caller ends its program if `listening` rejects. */
-export function startVsockDevice(kind: VsockKind, directory: string, signal: AbortSignal): VsockDevice {
+/** Starts the device, with its sockets in the guest's directory. The caller ends its program if `listening` rejects. */
+export function startVsockDevice(kind: VsockKind, { directory, cgroup }: GuestPlace, signal: AbortSignal): VsockDevice {
   if (kind === "vhost") return deviceOf({ kind, cid: randomCid() });
   const backend = { kind, socket: join(directory, "vhost.sock"), path: join(directory, "vm.vsock") };
-  const place = join(directory, "vsock");
+  const options = { place: join(directory, "vsock"), cgroup, files: OPEN_FILES };
   const program =
     kind === "serial"
-      ? Child.start("the channel to the guest", channelCommand(backend), { place })
-      : Child.start("vhost-device-vsock", deviceCommand(backend), { place });
+      ? Child.start("the channel to the guest", channelCommand(backend), options)
+      : Child.start("vhost-device-vsock", deviceCommand(backend), options);
   const listening = waitUntilListening(program, backend.socket, signal);
   listening.catch(() => undefined); // for the caller, who may await it later
   return deviceOf(backend, program, listening);

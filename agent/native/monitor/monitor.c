@@ -1,12 +1,13 @@
 /*
  * Runs a program of a guest on the host, and can outlive the process that started it:
  *
- *   monitor PLACE OUTPUT COMMAND [ARGUMENT...]
+ *   monitor [-c CGROUP] [-f FILES] PLACE OUTPUT COMMAND [ARGUMENT...]
  *
  * PLACE.pid gets the program's pid, OUTPUT what it prints, PLACE.err its errors, and PLACE.end "exit CODE" or "signal NUMBER"
  * once it has ended. A file that has grown to its limit is renamed to FILE.1. The program ends with this process, and this
  * process with its parent, unless SIGUSR1 has released it. SIGTERM is passed on to the program; SIGQUIT kills it. The program
- * gains no privileges by what it executes.
+ * gains no privileges by what it executes. It runs in the cgroup, and opens no more files than given; this process, which has to
+ * say how it ended, stays outside.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -78,12 +80,36 @@ static int write_line(const char *place, const char *ending, const char *line) {
   return written == (ssize_t)strlen(line) ? rename(fresh, path) : -1;
 }
 
-static void execute(char **command, pid_t parent, int out, int err, const sigset_t *mask) {
+/* Limits of the program: the folder of its cgroup, or NULL, and its open files, or 0. */
+struct limits {
+  const char *cgroup;
+  rlim_t files;
+};
+
+static int join(const char *cgroup) {
+  char path[PATH_MAX];
+  if (snprintf(path, sizeof path, "%s/cgroup.procs", cgroup) >= (int)sizeof path) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  int file = open(path, O_WRONLY | O_CLOEXEC);
+  return file >= 0 && write(file, "0", 1) == 1 ? close(file) : -1;
+}
+
+static void execute(char **command, struct limits limits, pid_t parent, int out, int err, const sigset_t *mask) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(CANT_RUN);
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) _exit(fail("refuse privileges to", command[0]));
   dup2(out, STDOUT_FILENO);
   dup2(err, STDERR_FILENO);
+  struct rlimit files;
+  if (limits.cgroup != NULL && join(limits.cgroup) != 0) _exit(fail("join the cgroup", limits.cgroup));
+  if (limits.files != 0) {
+    getrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_max > limits.files) files.rlim_max = limits.files;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0) _exit(fail("limit the open files of", command[0]));
+  }
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) _exit(fail("refuse privileges to", command[0]));
   sigprocmask(SIG_SETMASK, mask, NULL);
   execvp(command[0], command);
   dprintf(STDERR_FILENO, "exec %s: %s\n", command[0], strerror(errno));
@@ -125,10 +151,17 @@ static int set_up(struct output *output, int pipes[2], const char *path, const c
 }
 
 int main(int argc, char **argv) {
-  if (argc < 4) {
-    dprintf(STDERR_FILENO, "usage: monitor PLACE OUTPUT COMMAND [ARGUMENT...]\n");
+  struct limits limits = {NULL, 0};
+  for (int option; (option = getopt(argc, argv, "+c:f:")) != -1;) {
+    if (option == 'c') limits.cgroup = optarg;
+    else if (option == 'f') limits.files = strtoul(optarg, NULL, 10);
+    else argc = 0;
+  }
+  if (argc - optind < 3) {
+    dprintf(STDERR_FILENO, "usage: monitor [-c CGROUP] [-f FILES] PLACE OUTPUT COMMAND [ARGUMENT...]\n");
     return CANT_RUN;
   }
+  argv += optind - 1;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   const char *place = argv[1];
   struct output outputs[2] = {{.from = -1, .to = -1}, {.from = -1, .to = -1}};
@@ -141,7 +174,7 @@ int main(int argc, char **argv) {
   int signals = signalfd(-1, &all, SFD_CLOEXEC);
   pid_t self = getpid(), program = fork();
   if (signals < 0 || program < 0) return fail("start", argv[3]);
-  if (program == 0) execute(argv + 3, self, out[1], err[1], &before);
+  if (program == 0) execute(argv + 3, limits, self, out[1], err[1], &before);
   close(out[1]);
   close(err[1]);
   close(STDIN_FILENO);

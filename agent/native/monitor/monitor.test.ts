@@ -91,6 +91,21 @@ test.each([false, true])("a monitor and its program outlive its parent only if r
   expect(read("job.end")).toBe(isReleased ? "signal 9\n" : "");
 });
 
+test("a program runs in the cgroup, and opens no more files than given", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "monitor-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  writeFileSync(join(directory, "cgroup.procs"), "");
+  const read = (name: string) => readFileSync(join(directory, name), "utf8");
+  const run = async (...limits: string[]) => {
+    const argv = [...limits, join(directory, "job"), join(directory, "log"), "sh", "-c", "ulimit -Hn"];
+    await once(spawn(program, argv), "exit");
+    return read("job.end") + read("job.err");
+  };
+  expect(await run("-c", directory, "-f", "64")).toBe("exit 0\n");
+  expect([read("cgroup.procs"), read("log")]).toEqual(["0", "64\n"]);
+  expect(await run("-c", "/nowhere")).toBe("exit 126\nmonitor: join the cgroup /nowhere: No such file or directory\n");
+});
+
 test("output is bounded: a full file is renamed, and replaces the one before", async () => {
   const { ended, read, directory } = start("head -c 30000000 /dev/zero; echo last; head -c 300000 /dev/zero >&2");
   await ended;

@@ -5,7 +5,7 @@ import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-
 import { print } from "../output/print.ts";
 
 const HELP = `
-Each line is ok, missing (guests can't start without it) or better (guests would be faster with it). Exits with 1 if
+Each line is ok, missing (guests can't start without it) or better (guests would be faster, or more confined, with it). Exits with 1 if
 something is missing. KVM is tried with a kernel once per boot of this machine, which takes up to three seconds.`;
 
 /** Adds `guestctl doctor`. */

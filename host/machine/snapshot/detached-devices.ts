@@ -57,7 +57,7 @@ export class DetachedDevices {
     const vsock = this.#isDetached ? await this.#freshVsock(signal) : undefined;
     if (vsock !== undefined) await plug(qmp, vsockDevice(vsock.backend, this.#machine));
     if (this.#share !== undefined) {
-      const share = await startShare(processes.directory, this.#share.share, 0, signal);
+      const share = await startShare(processes, this.#share.share, 0, signal);
       processes.addShare(share);
       await plug(qmp, shareDevice(share.place, 0, this.#machine));
     }

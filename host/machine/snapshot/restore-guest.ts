@@ -56,7 +56,7 @@ export async function restoreProcesses(
   const isMapped = manifest.vsock === "vhost" && !machine.returnsMemory;
   const memory = join(directory, FILES.memory);
   const processes = await GuestProcesses.startIncoming(waiting, isMapped ? memory : "empty", options, signal);
-  const sharing = share && startShare(processes.directory, share, 0, signal);
+  const sharing = share && startShare(processes, share, 0, signal);
   sharing?.then((started) => processes.addShare(started)).catch(() => undefined); // reported below
   const filling = isMapped ? undefined : fill(memory, processes.qemu, manifest, signal);
   filling?.catch(() => undefined); // reported below

@@ -1,0 +1,67 @@
+import { accessSync, constants, existsSync, readFileSync, statfsSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { reason } from "../../../lib/reason.ts";
+
+const CGROUP2_MAGIC = 0x63677270;
+const MOUNT = "/sys/fs/cgroup";
+/** Controllers that limit a guest. */
+const CONTROLLERS = ["memory", "pids"];
+
+/** The folder in which cgroups of guests are created, or why there is none and what to do. */
+export type CgroupPlace = { readonly folder: string } | { readonly missing: string; readonly remedy: string };
+
+/**
+ * Finds the nearest cgroup (v2) at or above this process's own in which it may create others with limits, so that the limits
+ * of those above hold too. Enables the controllers only in the machine's own root.
+ */
+export function cgroupPlace(): CgroupPlace {
+  try {
+    if (statfsSync(MOUNT).type === CGROUP2_MAGIC) return nearest(MOUNT, readFileSync("/proc/self/cgroup", "utf8"));
+  } catch (error) {
+    return { missing: `${MOUNT}: ${reason(error)}`, remedy: "mount cgroup v2 there" };
+  }
+  return {
+    missing: "this machine has cgroup v1",
+    remedy: "boot it with systemd.unified_cgroup_hierarchy=1, if its system allows that",
+  };
+}
+
+/** Like `cgroupPlace`, in the hierarchy mounted at `root`, with the content of /proc/self/cgroup. */
+export function nearest(root: string, self: string): CgroupPlace {
+  const own = /^0::(\/.*)$/m.exec(self)?.[1] ?? "/";
+  for (let path = own; ; path = dirname(path)) {
+    const folder = join(root, path);
+    if (isWritable(folder) && distributes(folder)) return { folder };
+    if (path === "/") break;
+  }
+  const remedy = existsSync("/run/systemd/system")
+    ? "run guestctl by systemd-run --user --scope"
+    : `run it as root, or give this user a cgroup with ${CONTROLLERS.join(" and ")}`;
+  return { missing: `no cgroup above ${own} is this user's`, remedy };
+}
+
+/** True if processes can be moved from cgroups below the folder to others there. */
+function isWritable(folder: string): boolean {
+  try {
+    for (const path of [folder, join(folder, "cgroup.procs")]) accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** True if the cgroup's children have the controllers. Elsewhere than in the root, its processes forbid to enable them. */
+function distributes(folder: string): boolean {
+  const control = join(folder, "cgroup.subtree_control");
+  const isEnabled = () => {
+    const enabled = readFileSync(control, "utf8").trim().split(" ");
+    return CONTROLLERS.every((controller) => enabled.includes(controller));
+  };
+  try {
+    if (isEnabled() || existsSync(join(folder, "cgroup.type"))) return isEnabled();
+    writeFileSync(control, CONTROLLERS.map((controller) => `+${controller}`).join(" "));
+    return isEnabled();
+  } catch {
+    return false;
+  }
+}
