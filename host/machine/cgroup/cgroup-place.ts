@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync, readFileSync, statfsSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { reason } from "../../../lib/reason.ts";
 
 const CGROUP2_MAGIC = 0x63677270;
@@ -30,7 +30,7 @@ export function cgroupPlace(): CgroupPlace {
 export function nearest(root: string, self: string): CgroupPlace {
   const own = /^0::(\/.*)$/m.exec(self)?.[1] ?? "/";
   for (let path = own; ; path = dirname(path)) {
-    const folder = join(root, path);
+    const folder = resolve(root, `.${path}`);
     if (isWritable(folder) && distributes(folder)) return { folder };
     if (path === "/") break;
   }

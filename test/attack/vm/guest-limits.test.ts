@@ -6,17 +6,14 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { repositoryRoot } from "../../../host/machine/paths.ts";
 import { packagedNode } from "../../../rootfs-builder/image/stripped-node.ts";
-import { compileC } from "../../testing/compile-c.ts";
 import { buildDebianImage } from "../../testing/debian-image.ts";
+import { LIMITED, limitedProgram } from "./testing/limited-program.ts";
 
-const PROGRAM = join(repositoryRoot, "build/test/exceed-limits");
-const MEMORY_MIB = 64;
 let directory: string;
 let image: string;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "guest-limits-"));
-  compileC([join(import.meta.dirname, "exceed-limits.c")], PROGRAM);
   image = await buildDebianImage("test-libraries", ["base-files", "libstdc++6"]);
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -24,21 +21,11 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 // In a guest, whose kernel has cgroup v2 on every machine.
 test("a program of a guest gets no more processes, files and memory than its cgroup and limits allow", async () => {
   const options = ["--privileged", "--vm-memory", "1280", "-v", `${repositoryRoot}:${repositoryRoot}:ro`];
-  const script = join(import.meta.dirname, "testing/exceed-limits.ts");
-  const command = [packagedNode(), script, PROGRAM, String(MEMORY_MIB)];
+  const command = [packagedNode(), ...limitedProgram()];
   const guestctl = join(repositoryRoot, "host/cli/launch.cjs");
   const env = { ...process.env, XDG_RUNTIME_DIR: directory };
   const { stdout } = await promisify(execFile)(process.execPath, [guestctl, "run", ...options, image, ...command], {
     env,
   });
-  expect(JSON.parse(stdout)).toEqual({
-    taken: {
-      tasks: "511 Resource temporarily unavailable",
-      files: "61 Too many open files",
-      memory: `QEMU was killed: out of memory of the guest's cgroup (limit ${MEMORY_MIB + 513} MiB)`,
-    },
-    isRemoved: true,
-    wasThere: true,
-    others: [],
-  });
+  expect(JSON.parse(stdout)).toEqual(LIMITED);
 });
