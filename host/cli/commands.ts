@@ -82,6 +82,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "print what happens to containers and execs",
     load: async () => (await import("./command/events.ts")).addEvents,
   },
+  audit: {
+    summary: "print who did what to guests and containers",
+    load: async () => (await import("./command/audit.ts")).addAudit,
+  },
   cores: {
     summary: "list, fetch and remove core dumps",
     load: async () => (await import("./command/cores.ts")).addCores,

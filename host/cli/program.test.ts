@@ -39,6 +39,7 @@ test("guestctl has exactly these commands", async () => {
     "traces",
     "logs",
     "events",
+    "audit",
     "cores",
     "explain",
     "wait",

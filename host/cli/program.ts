@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { beginAudit } from "./audit/noted-operation.ts";
 import { COMMANDS } from "./commands.ts";
 import { refuseDockerWords } from "./docker/docker-refusal.ts";
 import { newProgram } from "./new-program.ts";
@@ -32,6 +33,7 @@ async function build(isLoaded: (name: string) => boolean): Promise<Command> {
     program.commands.at(-1)?.summary(summary);
   }
   refuseDockerWords(program);
+  program.hook("preAction", (_, command) => beginAudit(command));
   program.hook("preAction", async (_, command) => {
     if (command.name().startsWith("__") || backgroundName() !== undefined) return;
     const { replaceKilled } = await import("./run/replace-killed.ts");

@@ -17,6 +17,7 @@ export function setup(): void {
   mkdirSync(WORK, { recursive: true });
   const temporary = mkdtempSync(join(tmpdir(), "guestd-run-"));
   process.env["TMPDIR"] = temporary;
+  process.env["GUESTD_AUDIT"] = "off";
   janitor = spawn("/bin/sh", [join(import.meta.dirname, "janitor.sh"), temporary, WORK, OPEN_WORK], {
     detached: true,
     env: { PATH: process.env["PATH"] },

@@ -7,6 +7,7 @@ import { ROOTFS_KINDS, type RootfsKind } from "../../guests/rootfs-kind.ts";
 import { type BootTimeline, timelineSteps, timelineText } from "../../sandbox/boot-timeline.ts";
 import type { GuestRecord } from "../../state/state-records.ts";
 import { StateStore } from "../../state/state-store.ts";
+import { noteOperation } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";
 import {
   checkTemplateFlags,
@@ -71,6 +72,7 @@ async function boot(flags: BootFlags): Promise<void> {
   }
   const store = new StateStore();
   const name = backgroundName() ?? flags.name ?? randomName("guest");
+  noteOperation({ guest: name });
   using status = new StatusLine();
   status.show(`booting ${name} …`);
   if (flags.detach && backgroundName() === undefined) {

@@ -9,6 +9,7 @@ import { DEFAULT_DETACH_KEYS, detachKeys } from "../attach/detach-keys.ts";
 import { resumeLine } from "../attach/resume-line.ts";
 import { serveInTarget } from "../attach/serve-in-target.ts";
 import { startDetached } from "../attach/start-detached.ts";
+import { noteOperation } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";
 import { count, identifier, position, type StartPosition } from "../flags/option-values.ts";
 import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../flags/process-flags.ts";
@@ -64,10 +65,15 @@ export function addExec(program: Command): void {
 async function exec(text: string | undefined, args: readonly string[], flags: ExecFlags): Promise<void> {
   checkFlags(text, args, flags);
   const store = new StateStore();
-  if (flags.resume !== undefined) return resume(store, findExec(store, flags, flags.resume, text), flags);
+  if (flags.resume !== undefined) {
+    const found = findExec(store, flags, flags.resume, text);
+    noteOperation({ ...found, guest: found.guest?.name });
+    return resume(store, found, flags);
+  }
   if (!flags.detach) checkTerminal(flags);
   const target = findContainer(store, flags, text ?? "");
   const id = { container: target.container, exec: flags.name ?? randomName("x") };
+  noteOperation({ ...target, guest: target.guest?.name, exec: id.exec });
   const { withUsersOf } = await import("../../guests/users-in.ts");
   await using users = await withUsersOf(target, flags.user);
   const process_ = execSpec(users.target, args, processOptions(flags));

@@ -4,6 +4,7 @@ import { randomName } from "../../guests/random-name.ts";
 import { oneLine } from "../../operation-error.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { TemplateStore } from "../../template/template-store.ts";
+import { noteOperation } from "../audit/noted-operation.ts";
 import { count, identifier } from "../flags/option-values.ts";
 import { print } from "../output/print.ts";
 import { outputFile, runInBackground } from "../run/background.ts";
@@ -57,6 +58,7 @@ async function fork(text: string, flags: ForkFlags): Promise<void> {
 
 /** Starts a clone in the background and prints its name, or its error: the others are started all the same. */
 async function startClone(store: StateStore, snapshot: string, name: string): Promise<void> {
+  noteOperation({ guest: name });
   try {
     await runInBackground(name, outputFile(store, name, name), {
       words: ["boot", "--template", snapshot, "--name", name],

@@ -2,6 +2,7 @@ import { constants } from "node:os";
 import type { Command } from "commander";
 import { connectTo } from "../../guests/guest-target.ts";
 import { StateStore } from "../../state/state-store.ts";
+import { noteOperation } from "../audit/noted-operation.ts";
 import { signalNumber } from "../flags/option-values.ts";
 import { noteStopped } from "../guest/end-restarts.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
@@ -32,6 +33,7 @@ export function addKill(program: Command): void {
 async function kill(text: string, { signal, exec, ...flags }: KillFlags): Promise<void> {
   const store = new StateStore();
   const target = findContainer(store, flags, text, "exact");
+  noteOperation({ ...target, guest: target.guest?.name, exec });
   if (exec === undefined && (signal === SIGKILL || signal === SIGTERM)) noteStopped(store, target);
   await using client = await connectTo(target);
   // SIGKILL with an empty exec id goes to every process of the container.

@@ -7,6 +7,7 @@ import { isRemovedContainer } from "../../guests/removed-container.ts";
 import { removeContainer } from "../../sandbox/shared-folder.ts";
 import { waitForOwner } from "../../state/owner-process.ts";
 import { StateStore } from "../../state/state-store.ts";
+import { noteOperation } from "../audit/noted-operation.ts";
 import { count } from "../flags/option-values.ts";
 import { endRestarts, noteStopped } from "../guest/end-restarts.ts";
 import { findAnyContainer, type TargetFlags, UnknownContainer, withTarget } from "../guest/target.ts";
@@ -48,6 +49,7 @@ async function remove(text: string, { time, ...flags }: RmFlags): Promise<void> 
   const store = new StateStore();
   const dead = store.endedGuests().find(({ name }) => name === text);
   if (dead !== undefined && flags.address === undefined) {
+    noteOperation({ guest: text });
     const records = store.processes.list(text);
     const record = records.find(({ exec }) => exec === text);
     const others = records.filter(({ exec, container }) => exec === container && container !== text);

@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { randomName } from "../../guests/random-name.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { detachKeys } from "../attach/detach-keys.ts";
+import { noteOperation } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";
 import { withContainerFlags } from "../flags/container-flags.ts";
 import { checkTemplateFlags, guestImage, withGuestFlags } from "../flags/guest-flags.ts";
@@ -96,6 +97,11 @@ async function run(words: readonly string[], flags: RunFlags): Promise<void> {
   const store = new StateStore();
   const id = backgroundName() ?? flags.name ?? randomName("c");
   const request = { words, flags };
+  noteOperation({
+    address: flags.address,
+    guest: flags.guest ?? (flags.address === undefined ? id : undefined),
+    container: id,
+  });
   if (backgroundName() !== undefined) {
     process.exitCode = await keepRunning(store, request, { id, isAgain: false });
   } else if (flags.detach) {

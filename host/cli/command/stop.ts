@@ -6,6 +6,7 @@ import { connectTo } from "../../guests/guest-target.ts";
 import { signalProcess } from "../../machine/signal-process.ts";
 import { waitForOwner } from "../../state/owner-process.ts";
 import { StateStore } from "../../state/state-store.ts";
+import { noteOperation } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";
 import { seconds, signalNumber } from "../flags/option-values.ts";
 import { endRestarts, noteStopped } from "../guest/end-restarts.ts";
@@ -54,6 +55,7 @@ export async function stop(name: string, flags: StopFlags = {}): Promise<void> {
   const guest = store.guests().find((each) => each.name === name);
   const owner = guest && store.owner(name);
   if (guest === undefined || owner === undefined) return stopContainer(store, name, flags);
+  noteOperation({ address: guest.address, guest: name });
   if (guest.isEmbedded) {
     store.noteEnding(name);
     await using client = await connectTo({ address: guest.address, guest });

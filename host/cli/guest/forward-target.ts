@@ -1,6 +1,7 @@
 import { streamsAddress } from "../../client/streams/streams-address.ts";
 import { checkedAddress } from "../../guests/guest-target.ts";
 import type { StateStore } from "../../state/state-store.ts";
+import { noteFound } from "../audit/noted-operation.ts";
 import { findContainer, type TargetFlags } from "./target.ts";
 
 export interface ForwardPlace {
@@ -15,7 +16,9 @@ export function findForwardTarget(store: StateStore, flags: TargetFlags, text: s
   const isGuest = flags.address === undefined && flags.guest === undefined;
   const guest = isGuest ? store.guests().find(({ name }) => name === text) : undefined;
   const isContainer = guest !== undefined && store.processes.list(guest.name).some((it) => it.container === text);
-  if (guest !== undefined && !isContainer) return placeOf(guest.address, "");
+  if (guest !== undefined && !isContainer) {
+    return placeOf(noteFound({ address: guest.address, guest }).address, "");
+  }
   const { address, container } = findContainer(store, flags, text);
   return placeOf(address, container);
 }

@@ -3,6 +3,7 @@ import type { ContainerTarget, Target } from "../../guests/guest-target.ts";
 import { isRandomName } from "../../guests/random-name.ts";
 import type { GuestRecord, ProcessRecord } from "../../state/state-records.ts";
 import type { StateStore } from "../../state/state-store.ts";
+import { noteFound } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";
 
 /** Selects an agent: in a guest that guestctl keeps, or at any address. */
@@ -31,12 +32,12 @@ export function withTarget(command: Command, guest = "name of the guest (default
  * several.
  */
 export function findTarget(store: StateStore, flags: TargetFlags, remedy = "add --guest with one of"): Target {
-  if (flags.address !== undefined) return addressTarget(flags.address, flags.guest);
+  if (flags.address !== undefined) return noteFound(addressTarget(flags.address, flags.guest));
   const guests = candidates(store, flags);
   const [guest, second] = guests;
   if (guest === undefined) throw new CliError(NO_GUEST);
   if (second !== undefined) throw new CliError(`several guests are running; ${remedy} ${namesOf(guests)}`);
-  return { address: guest.address, guest };
+  return noteFound({ address: guest.address, guest });
 }
 
 /** Like `findTarget`, but a name may also select a kept guest that ended. */
@@ -91,9 +92,11 @@ export function findExec(
   if (second !== undefined) throw new CliError(`exec ${exec}: ambiguous id; guestctl ps lists execs`);
   if (match !== undefined) {
     const { guest, record } = match;
-    return { address: guest.address, guest, container: record.container, exec: record.exec, record };
+    return noteFound({ address: guest.address, guest, container: record.container, exec: record.exec, record });
   }
-  if (target !== undefined) return { address: target.address, guest: target.guest, container: target.container, exec };
+  if (target !== undefined) {
+    return noteFound({ address: target.address, guest: target.guest, container: target.container, exec });
+  }
   throw new CliError(`exec ${exec}: not found; guestctl ps lists execs`);
 }
 
@@ -109,7 +112,7 @@ export function findAnyContainer(
   text: string,
   nameMatch: NameMatch = "abbreviated",
 ): ContainerTarget {
-  if (flags.address !== undefined) return { ...addressTarget(flags.address, flags.guest), container: text };
+  if (flags.address !== undefined) return noteFound({ ...addressTarget(flags.address, flags.guest), container: text });
   const guests = guestsOf(store, flags);
   if (guests.length === 0) throw new UnknownContainer(NO_GUEST);
   const all = guests.flatMap((guest) => firstProcesses(store, guest).map((record) => ({ guest, record })));
@@ -131,7 +134,7 @@ export function findAnyContainer(
     throw new UnknownContainer(`container ${text}: not found; ${known}`);
   }
   const { guest, record } = match;
-  return { address: guest.address, guest, container: record.container, record };
+  return noteFound({ address: guest.address, guest, container: record.container, record });
 }
 
 const abbreviates = (text: string, id: string): boolean => text !== "" && id.startsWith(text) && isRandomName(id);

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { PROGRAM_VARIABLE } from "../../audit/audit.ts";
 import { OperationError } from "../../operation-error.ts";
 import { ownCommand } from "../own-command.ts";
 import { usualHeap } from "./small-heap.ts";
@@ -13,7 +14,10 @@ const MAX_OUTPUT = 64 * 1024;
  */
 export async function runForOutput(words: readonly string[], signal: AbortSignal): Promise<string> {
   const { execArgv, env } = usualHeap();
-  const child = spawn(process.execPath, ownCommand(words, execArgv), { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, ownCommand(words, execArgv), {
+    env: { ...env, [PROGRAM_VARIABLE]: "guestctl serve" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const end = () => void child.kill("SIGTERM");
   signal.addEventListener("abort", end, { once: true });
   let [output, error] = ["", ""];

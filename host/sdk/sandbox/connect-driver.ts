@@ -4,6 +4,7 @@ import type { GuestRecord, ProcessRecord } from "../../state/state-records.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { limited } from "../call/limits.ts";
 import { AgentDriver, offersOf } from "../driver/agent-driver.ts";
+import { auditedDriver } from "../driver/audited-driver.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
 import { forkDrivers, hasStreams } from "./open-driver.ts";
 import type { ConnectOptions } from "./options.ts";
@@ -25,7 +26,7 @@ export async function connectDriver(nameOrAddress: string, options: ConnectOptio
       ]);
       const offers = { guest, streams };
       const { container, guest: record } = target;
-      return new AgentDriver({
+      const driver = new AgentDriver({
         target,
         name: nameOf(target),
         client,
@@ -42,6 +43,7 @@ export async function connectDriver(nameOrAddress: string, options: ConnectOptio
         },
         close: () => client.close(),
       });
+      return auditedDriver(driver, record?.name);
     } catch (error) {
       await client.close();
       throw error;

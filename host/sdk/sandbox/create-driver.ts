@@ -1,4 +1,5 @@
 import { thisProcess } from "../../../lib/process-owner.ts";
+import { audit } from "../../audit/audit.ts";
 import { DEFAULT_LAYER_BYTES } from "../../block-root/layer-store.ts";
 import {
   containerRequest,
@@ -43,6 +44,8 @@ export async function createDriver(options: CreateOptions, isWarm = false): Prom
   const operation = `create sandbox ${name}`;
   return limitedToEnd(operation, options, async (signal) => {
     checkOptions(operation, name, options);
+    const { address } = options;
+    audit("create", { address, guest: address === undefined ? name : undefined, container: name });
     await using undo = new AsyncDisposableStack();
     const store = new StateStore();
     using used = await useTemplate(options.template, name);

@@ -12,6 +12,7 @@ import { StateStore } from "../../state/state-store.ts";
 import { TemplateStore } from "../../template/template-store.ts";
 import type { CallLimits } from "../call/limits.ts";
 import { AgentDriver, offersOf } from "../driver/agent-driver.ts";
+import { auditedDriver } from "../driver/audited-driver.ts";
 import type { Driver } from "../driver/driver.ts";
 import type { SandboxError } from "../error/sandbox-error.ts";
 import { toSandboxError } from "../error/to-sandbox-error.ts";
@@ -32,7 +33,7 @@ export async function openDriver(
     return client.agent.removeContainer({ container_id: container, timeout: REMOVE_SECONDS }, limits);
   };
   const forget = guest === undefined ? () => undefined : onProcessEnd(() => store.removeGuest(guest));
-  return new AgentDriver({
+  const driver = new AgentDriver({
     target: full,
     name,
     client,
@@ -50,6 +51,7 @@ export async function openDriver(
       await prepared[Symbol.asyncDispose]();
     },
   });
+  return auditedDriver(driver, guest);
 }
 
 /** Starts copies of a guest, which this process then keeps. Returns the driver of each, or its error. */

@@ -1,3 +1,4 @@
+import { audit } from "../../audit/audit.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import { OperationError, oneLine } from "../../operation-error.ts";
 import type { CheckedFields } from "../checked-fields.ts";
@@ -112,8 +113,10 @@ class TerminalChannel implements Channel {
     const unwatch = view.onChange(() => {
       if (view.target(guest) === undefined) leave.abort(new OperationError(`guest ${guest}: it has ended`));
     });
+    const target = containerOf(this.#context, guest, container);
+    if (role !== "observer") audit("attach", { ...target, guest: target.guest?.name, exec });
     const link = new TerminalLink({
-      target: containerOf(this.#context, guest, container),
+      target,
       exec,
       role,
       from: this.#position,
@@ -130,8 +133,8 @@ class TerminalChannel implements Channel {
     try {
       const { code, signal } = await link.exit;
       if (exec !== undefined) endedExecs.add(this.#name, { code, signal });
-      const target = view.target(guest);
-      if (exec !== undefined && target?.guest !== undefined) store.removeProcess(guest, { container, exec });
+      if (exec !== undefined && view.target(guest)?.guest !== undefined)
+        store.removeProcess(guest, { container, exec });
       this.#port.send({ ended: { code, signal } });
       return undefined;
     } catch (error) {

@@ -1,4 +1,5 @@
 import { thisProcess } from "../../../lib/process-owner.ts";
+import { audit } from "../../audit/audit.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import { attach } from "../../client/streams/attachment.ts";
 import { execSpec } from "../../guests/exec-spec.ts";
@@ -21,6 +22,7 @@ export async function startExec(
   { exec, command, store }: { readonly exec: string; readonly command: readonly string[]; readonly store: StateStore },
   signal: AbortSignal,
 ): Promise<void> {
+  audit("exec", { ...target, guest: target.guest?.name, exec });
   await using users = await withUsersOf(target, undefined);
   const process = execSpec(users.target, command, { terminal: FIRST_SIZE });
   const { address, dial } = streamsPlace(target);

@@ -75,6 +75,7 @@ export const GUESTCTL_LINES: Readonly<Record<string, readonly Line[] | string>> 
     { words: ["logs", ...here, "-t", "--tail", "100000", CONTAINER], isRaw: true },
   ],
   events: [{ words: ["events", ...here, "--since", "1"] }, { words: ["events", ...here, "--json"] }],
+  audit: "it prints what this machine's programs have noted; no agent is called",
   cores: [{ words: ["cores", "ls", ...here] }, { words: ["cores", "get", ...here, "2", "-o", "COPIED/core"] }],
   explain: [{ words: ["explain", ...here, CONTAINER] }],
   wait: [{ words: ["wait", ...here, CONTAINER] }],

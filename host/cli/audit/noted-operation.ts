@@ -1,0 +1,74 @@
+import type { Command } from "commander";
+import { type AuditTarget, audit, nameProgram } from "../../audit/audit.ts";
+import type { Target } from "../../guests/guest-target.ts";
+import { backgroundName } from "../run/background.ts";
+
+/**
+ * Commands that the audit records (exported for their test), and where their names come from: from the guest or container that the command looks up, from
+ * the command itself, from its arguments as names of templates, or from nowhere.
+ */
+export const OPERATIONS: Readonly<Record<string, "found" | "command" | "templates" | "nowhere">> = {
+  "agent kill": "found",
+  attach: "found",
+  boot: "command",
+  capture: "found",
+  "container prune": "nowhere",
+  "cores rm": "found",
+  cp: "found",
+  debug: "found",
+  exec: "command",
+  export: "found",
+  fork: "found",
+  forward: "found",
+  kill: "command",
+  pause: "found",
+  restart: "found",
+  rm: "found",
+  run: "command",
+  snapshot: "found",
+  "ssh-proxy": "found",
+  start: "found",
+  stop: "found",
+  "system prune": "nowhere",
+  "template create": "templates",
+  "template rm": "templates",
+  unpause: "found",
+  update: "found",
+  upgrade: "found",
+};
+
+let operation: string | undefined;
+const noted = new Set<string>();
+
+/** Begins the audit of a command. The process that it starts in the background isn't another operation of the user. */
+export function beginAudit(command: Command): void {
+  const path = pathOf(command);
+  nameProgram(`guestctl ${path}`);
+  if (backgroundName() !== undefined || OPERATIONS[path] === undefined) return;
+  operation = path;
+  if (OPERATIONS[path] === "templates") for (const template of command.args) audit(path, { template });
+  if (OPERATIONS[path] === "nowhere") audit(path, {});
+}
+
+/** Records the command with the target that it has found, once for each. Returns the target. */
+export function noteFound<T extends Target & { readonly container?: string; readonly exec?: string }>(target: T): T {
+  if (operation !== undefined && OPERATIONS[operation] === "found") {
+    noteOperation({ ...target, guest: target.guest?.name });
+  }
+  return target;
+}
+
+/** Records the command with a target, once for each. */
+export function noteOperation({ address, guest, container, exec }: AuditTarget): void {
+  if (operation === undefined) return;
+  const key = JSON.stringify([address, guest, container, exec]);
+  if (noted.has(key)) return;
+  noted.add(key);
+  audit(operation, { address, guest, container, exec });
+}
+
+/** Returns a command's words, without guestctl. */
+function pathOf(command: Command): string {
+  const { parent } = command;
+  return parent?.parent ? `${pathOf(parent)} ${command.name()}` : command.name();
+}
