@@ -35,6 +35,8 @@ export interface ChildOptions extends Pick<ChildRecord, "place" | "cgroup"> {
   readonly stdin?: "ignore" | "pipe";
   /** Files that it may have open. Default: as many as this process. */
   readonly files?: number;
+  /** Numbers of the capabilities that it may have. Default: all. */
+  readonly capabilities?: readonly number[];
 }
 
 /** Milliseconds between SIGTERM and SIGKILL. */
@@ -67,13 +69,14 @@ export class Child {
   static start(
     name: string,
     argv: readonly string[],
-    { place, output = `${place}.out`, stdin = "ignore", cgroup, files }: ChildOptions,
+    { place, output = `${place}.out`, stdin = "ignore", cgroup, files, capabilities }: ChildOptions,
   ): Child {
     for (const ending of ["pid", "end", "err"]) rmSync(`${place}.${ending}`, { force: true });
     // In a session of its own, a terminal's ^C reaches only this process, which ends the program.
     const limits = [
       ...(cgroup === undefined ? [] : ["-c", cgroup]),
       ...(files === undefined ? [] : ["-f", String(files)]),
+      ...(capabilities === undefined ? [] : ["-k", maskOf(capabilities)]),
     ];
     const monitor = spawn(monitorProgram(), [...limits, place, output, ...argv], {
       stdio: [stdin, "ignore", "pipe"],
@@ -194,6 +197,11 @@ export function howEnded({ name, cgroup }: Pick<ChildRecord, "name" | "cgroup">,
 /** Returns "exit status 1" or "SIGKILL". */
 function endingText({ status, signal }: Ending): string {
   return signal === undefined ? `exit status ${status ?? "unknown"}` : signalName(signal);
+}
+
+/** Returns a set of bits in hexadecimal digits. */
+function maskOf(bits: readonly number[]): string {
+  return bits.reduce((mask, bit) => mask | (1n << BigInt(bit)), 0n).toString(16);
 }
 
 function readText(path: string): string {

@@ -6,6 +6,7 @@ import { giveFolder } from "../../lib/owned-folder.ts";
 import { reason } from "../../lib/reason.ts";
 import { writeJson } from "../../lib/write-json.ts";
 import { checkPrivateFolder } from "../private-folder.ts";
+import { qemuCapabilities } from "./capabilities.ts";
 import { removeGuestCgroup } from "./cgroup/guest-cgroup.ts";
 import { Child, type ChildRecord, howEnded, readEnding } from "./child.ts";
 import { Console } from "./console.ts";
@@ -297,7 +298,7 @@ function startQemu(
 ): Pick<Parts, "qemu" | "from"> {
   const from = sizeOf(consoleFile);
   const options = {
-    ...{ place: join(directory, "qemu"), cgroup, files: OPEN_FILES },
+    ...{ place: join(directory, "qemu"), cgroup, files: OPEN_FILES, capabilities: qemuCapabilities(argv) },
     output: consoleFile,
     stdin: consoleInput ? "pipe" : "ignore",
   } as const;

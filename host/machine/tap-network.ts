@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { access, constants, readFile } from "node:fs/promises";
 import { isRoot } from "../../lib/is-root.ts";
+import { CAP_NET_ADMIN } from "./capabilities.ts";
 import { MachineError } from "./machine-error.ts";
 import { findProgram } from "./programs.ts";
 
 /** Hardware address of every guest's card: each is alone on its link. */
 export const TAP_MAC = "02:00:0a:d5:00:02";
 
-const CAP_NET_ADMIN = 12n;
 const INSTEAD = "or use the user network";
 
 /** Returns a name for a guest's network device on the host; the kernel allows 15 bytes. */
@@ -49,5 +49,5 @@ export function ipProgram(): string {
  */
 export function mayConfigure(status: string, root: boolean): boolean {
   const set = new RegExp(`^${root ? "CapBnd" : "CapAmb"}:\\s+([0-9a-f]+)$`, "m").exec(status)?.[1] ?? "0";
-  return ((BigInt(`0x${set}`) >> CAP_NET_ADMIN) & 1n) === 1n;
+  return ((BigInt(`0x${set}`) >> BigInt(CAP_NET_ADMIN)) & 1n) === 1n;
 }

@@ -4,6 +4,7 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { waitUntilAnswering } from "./answering-guest.ts";
+import { CAP_DAC_OVERRIDE } from "./capabilities.ts";
 import { Child, type ChildRecord } from "./child.ts";
 import { type GuestPlace, OPEN_FILES } from "./guest-place.ts";
 import { waitUntilListening } from "./listening-socket.ts";
@@ -76,7 +77,7 @@ export async function chooseVsock(wanted?: VsockKind): Promise<VsockKind> {
 export function startVsockDevice(kind: VsockKind, { directory, cgroup }: GuestPlace, signal: AbortSignal): VsockDevice {
   if (kind === "vhost") return deviceOf({ kind, cid: randomCid() });
   const backend = { kind, socket: join(directory, "vhost.sock"), path: join(directory, "vm.vsock") };
-  const options = { place: join(directory, "vsock"), cgroup, files: OPEN_FILES };
+  const options = { place: join(directory, "vsock"), cgroup, files: OPEN_FILES, capabilities: [CAP_DAC_OVERRIDE] };
   const program =
     kind === "serial"
       ? Child.start("the channel to the guest", channelCommand(backend), options)

@@ -1,13 +1,13 @@
 /*
  * Runs a program of a guest on the host, and can outlive the process that started it:
  *
- *   monitor [-c CGROUP] [-f FILES] PLACE OUTPUT COMMAND [ARGUMENT...]
+ *   monitor [-c CGROUP] [-f FILES] [-k CAPABILITIES] PLACE OUTPUT COMMAND [ARGUMENT...]
  *
  * PLACE.pid gets the program's pid, OUTPUT what it prints, PLACE.err its errors, and PLACE.end "exit CODE" or "signal NUMBER"
  * once it has ended. A file that has grown to its limit is renamed to FILE.1. The program ends with this process, and this
  * process with its parent, unless SIGUSR1 has released it. SIGTERM is passed on to the program; SIGQUIT kills it. The program
  * gains no privileges by what it executes. It runs in the cgroup, and opens no more files than given; this process, which has to
- * say how it ended, stays outside.
+ * say how it ended, stays outside. The program keeps at most the given capabilities, a mask in hexadecimal digits.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +21,11 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "../common/linux-abi.h"
 
 enum { CANT_RUN = 126, NOT_FOUND = 127, PRINTED = 8 << 20, ERRORS = 64 << 10 };
 
@@ -80,11 +83,27 @@ static int write_line(const char *place, const char *ending, const char *line) {
   return written == (ssize_t)strlen(line) ? rename(fresh, path) : -1;
 }
 
-/* Limits of the program: the folder of its cgroup, or NULL, and its open files, or 0. */
+/* Limits of the program: the folder of its cgroup, or NULL; its open files, or 0; the capabilities that it may have. */
 struct limits {
   const char *cgroup;
   rlim_t files;
+  uint64_t capabilities;
 };
+
+/* Limits what the program gets by its execution: of root the bounding set, of others the ambient one. */
+static int limit_capabilities(uint64_t keep) {
+  struct abi_cap_header header = {.version = ABI_CAP_VERSION};
+  struct abi_cap_half halves[2];
+  for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+    if (keep >> cap & 1) continue;
+    if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && geteuid() == 0) return -1;
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, cap, 0, 0) != 0) return -1;
+  }
+  if (syscall(SYS_capget, &header, halves) != 0) return -1;
+  halves[0].inheritable &= (uint32_t)keep;
+  halves[1].inheritable &= (uint32_t)(keep >> 32);
+  return (int)syscall(SYS_capset, &header, halves);
+}
 
 static int join(const char *cgroup) {
   char path[PATH_MAX];
@@ -110,6 +129,7 @@ static void execute(char **command, struct limits limits, pid_t parent, int out,
     if (setrlimit(RLIMIT_NOFILE, &files) != 0) _exit(fail("limit the open files of", command[0]));
   }
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) _exit(fail("refuse privileges to", command[0]));
+  if (limit_capabilities(limits.capabilities) != 0) _exit(fail("limit the capabilities of", command[0]));
   sigprocmask(SIG_SETMASK, mask, NULL);
   execvp(command[0], command);
   dprintf(STDERR_FILENO, "exec %s: %s\n", command[0], strerror(errno));
@@ -151,14 +171,15 @@ static int set_up(struct output *output, int pipes[2], const char *path, const c
 }
 
 int main(int argc, char **argv) {
-  struct limits limits = {NULL, 0};
-  for (int option; (option = getopt(argc, argv, "+c:f:")) != -1;) {
+  struct limits limits = {NULL, 0, ~0ULL};
+  for (int option; (option = getopt(argc, argv, "+c:f:k:")) != -1;) {
     if (option == 'c') limits.cgroup = optarg;
     else if (option == 'f') limits.files = strtoul(optarg, NULL, 10);
+    else if (option == 'k') limits.capabilities = strtoull(optarg, NULL, 16);
     else argc = 0;
   }
   if (argc - optind < 3) {
-    dprintf(STDERR_FILENO, "usage: monitor [-c CGROUP] [-f FILES] PLACE OUTPUT COMMAND [ARGUMENT...]\n");
+    dprintf(STDERR_FILENO, "usage: monitor [-c CGROUP] [-f FILES] [-k CAPABILITIES] PLACE OUTPUT COMMAND [ARGUMENT...]\n");
     return CANT_RUN;
   }
   argv += optind - 1;

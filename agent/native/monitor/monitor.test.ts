@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { isRoot } from "../../../lib/is-root.ts";
 import { startedAt } from "../../../lib/process-owner.ts";
 import { buildMonitor } from "../build.ts";
 
@@ -15,10 +16,10 @@ beforeAll(() => {
 const PATIENT = { timeout: 50_000 };
 
 /** Runs a script of sh under the monitor; with `parent`, that command starts the monitor. */
-function start(script: string, parent: readonly string[] = []) {
+function start(script: string, parent: readonly string[] = [], options: readonly string[] = []) {
   const directory = mkdtempSync(join(tmpdir(), "monitor-"));
   const place = join(directory, "job");
-  const [command = "", ...args] = [...parent, program, place, join(directory, "log"), "sh", "-c", script];
+  const [command = "", ...args] = [...parent, program, ...options, place, join(directory, "log"), "sh", "-c", script];
   const child: ChildProcess = spawn(command, args, { stdio: ["ignore", "ignore", "inherit"] });
   onTestFinished(async () => {
     if (child.exitCode === null && child.signalCode === null) {
@@ -104,6 +105,23 @@ test("a program runs in the cgroup, and opens no more files than given", async (
   expect(await run("-c", directory, "-f", "64")).toBe("exit 0\n");
   expect([read("cgroup.procs"), read("log")]).toEqual(["0", "64\n"]);
   expect(await run("-c", "/nowhere")).toBe("exit 126\nmonitor: join the cgroup /nowhere: No such file or directory\n");
+});
+
+test("a program has at most the given capabilities", async () => {
+  const { ended, read } = start("grep -E '^Cap(Inh|Prm|Eff|Bnd|Amb)' /proc/self/status", [], ["-k", "402"]);
+  await ended;
+  const found = Object.fromEntries(
+    read("log")
+      .trim()
+      .split("\n")
+      .map((line) => line.split(":\t")),
+  );
+  const kept = isRoot() ? "0000000000000402" : "0000000000000000";
+  const none = "0000000000000000";
+  expect({ ...found, CapBnd: isRoot() ? found["CapBnd"] : kept }).toEqual({
+    ...{ CapInh: none, CapAmb: none },
+    ...{ CapPrm: kept, CapEff: kept, CapBnd: kept },
+  });
 });
 
 test("output is bounded: a full file is renamed, and replaces the one before", async () => {
