@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { findMemory } from "../../host/machine/snapshot/memory-file.ts";
 import { vhostVsockUsable } from "../../host/machine/vsock-device.ts";
 import { Sandbox } from "../../host/sdk/index.ts";
-import { memoryOf } from "../bench/process-usage.ts";
 import { qemuBelow } from "../testing/qemu-below.ts";
 
 const USED_MIB = 200;
@@ -22,7 +22,8 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 /** Uses memory in the guest, and expects that the host gets most of it back once it is free. */
 async function expectReturned(sandbox: Sandbox, qemu: number): Promise<void> {
-  const resident = () => memoryOf(qemu).rssKib / 1024;
+  const file = findMemory(qemu) ?? "";
+  const resident = () => (statSync(file).blocks * 512) / 2 ** 20;
   const before = resident();
   const { exitCode } = await sandbox.exec(["dd", "if=/dev/zero", "of=/dev/null", `bs=${USED_MIB}M`, "count=1"]);
   expect(exitCode).toBe(0);
