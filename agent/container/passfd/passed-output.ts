@@ -1,5 +1,5 @@
 import type { Fd, Sys } from "../../kernel/kernel.ts";
-import { GRACE_MS } from "../process/output-stream.ts";
+import { GRACE_MS } from "../process/output-source.ts";
 import { leftIn, MAX_LEFT_IN_TERMINAL } from "../process/read-rest.ts";
 import type { Output } from "../process/stdio.ts";
 import type { PassedStream } from "./passed-stream.ts";

@@ -2,7 +2,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { SystemError } from "../../kernel/error.ts";
 import { openSys } from "../../kernel/sys/sys.ts";
 import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
-import { type EarlierOutput, GRACE_MS, OutputStream } from "./output-stream.ts";
+import type { EarlierOutput } from "./output-owner.ts";
+import { GRACE_MS } from "./output-source.ts";
+import { OutputStream } from "./output-stream.ts";
 
 const sys = openSys();
 const never = new AbortController().signal;

@@ -1,4 +1,4 @@
-import type { EarlierOutput } from "../process/output-stream.ts";
+import type { EarlierOutput } from "../process/output-owner.ts";
 import type { ResumableParts } from "./resumable-output.ts";
 import type { SpoolFile } from "./spool-file.ts";
 

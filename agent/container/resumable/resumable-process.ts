@@ -1,7 +1,8 @@
 import { AgentError } from "../../kernel/error.ts";
 import type { OutputMode } from "../../kernel/journal/stream-ledger.ts";
 import type { ExitStatus } from "../../kernel/kernel.ts";
-import type { OutputOwner, OutputStream } from "../process/output-stream.ts";
+import type { OutputOwner } from "../process/output-owner.ts";
+import type { OutputStream } from "../process/output-stream.ts";
 import type { Process } from "../process/process.ts";
 import type { AttachedOutput } from "./attached-output.ts";
 import { ResumableInput } from "./resumable-input.ts";
