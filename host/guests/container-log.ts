@@ -1,5 +1,6 @@
 import { RpcError } from "../client/rpc-error.ts";
-import { attach, type OutputName, type Position } from "../client/streams/attachment.ts";
+import { attach } from "../client/streams/attachment.ts";
+import type { OutputName, Position } from "../client/streams/position.ts";
 import { OperationError } from "../operation-error.ts";
 import { type LogLines, LogPast } from "./log-past.ts";
 

@@ -1,4 +1,4 @@
-import type { OutputName } from "../client/streams/attachment.ts";
+import type { OutputName } from "../client/streams/position.ts";
 
 /** Lines of one output that begin at one time. */
 export interface LogLines {

@@ -1,5 +1,5 @@
-export type { OutputName } from "../client/streams/attachment.ts";
 export type { EventGap, GuestEvent } from "../client/streams/events.ts";
+export type { OutputName } from "../client/streams/position.ts";
 export type { PullPolicy } from "../image-store/choose-image.ts";
 export type { CallLimits } from "./call/limits.ts";
 export type { ProcessStatus } from "./driver/driver.ts";

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
-import { type Attachment, type AttachRequest, attach, type OutputName } from "../../host/client/streams/attachment.ts";
+import { type Attachment, type AttachRequest, attach } from "../../host/client/streams/attachment.ts";
+import type { OutputName } from "../../host/client/streams/position.ts";
 import type { Random } from "../../lib/seeded-random.ts";
 
 /** Output as it arrived. */

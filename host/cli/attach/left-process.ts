@@ -1,5 +1,6 @@
 import { isCodeName, RpcError } from "../../client/rpc-error.ts";
-import type { Attachment, Position } from "../../client/streams/attachment.ts";
+import type { Attachment } from "../../client/streams/attachment.ts";
+import type { Position } from "../../client/streams/position.ts";
 import { CliError } from "../cli-error.ts";
 
 /** Why guestctl leaves a process: "gone" if the process was removed, otherwise it may still be running. */

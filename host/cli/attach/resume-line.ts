@@ -1,4 +1,4 @@
-import type { Position } from "../../client/streams/attachment.ts";
+import type { Position } from "../../client/streams/position.ts";
 import type { Target } from "../../guests/guest-target.ts";
 import type { ProcessName } from "../../state/state-records.ts";
 

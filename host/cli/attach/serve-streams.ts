@@ -1,7 +1,8 @@
 import { constants } from "node:os";
 import type { Writable } from "node:stream";
 import { RpcError } from "../../client/rpc-error.ts";
-import { type Attached, type AttachRequest, attach, type OutputName } from "../../client/streams/attachment.ts";
+import { type Attached, type AttachRequest, attach } from "../../client/streams/attachment.ts";
+import type { OutputName } from "../../client/streams/position.ts";
 import type { StreamsPlace } from "../../guests/streams-place.ts";
 import { truncate, visibleLine } from "../../visible.ts";
 import type { Interrupts } from "../run/interrupts.ts";

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
-import type { OutputName, Position } from "../../client/streams/attachment.ts";
+import type { OutputName, Position } from "../../client/streams/position.ts";
 import { positionFile } from "../../state/process-records.ts";
 
 /** Longer than any position, so that a shorter one replaces a longer one. */

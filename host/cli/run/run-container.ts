@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { thisProcess } from "../../../lib/process-owner.ts";
 import type { AgentClient } from "../../client/agent-client.ts";
 import { RpcError } from "../../client/rpc-error.ts";
-import type { OutputName, Position } from "../../client/streams/attachment.ts";
+import type { OutputName, Position } from "../../client/streams/position.ts";
 import { causeOfDeath, explainLostCall, findGuestEnd, guestDiedError, KILLED } from "../../guests/guest-death.ts";
 import { containerRequest, type PreparedRun } from "../../guests/prepare-run.ts";
 import { isRemovedContainer, throwIfRemoved } from "../../guests/removed-container.ts";

@@ -5,6 +5,7 @@ import type { DialOptions, dial } from "../dial.ts";
 import { RpcError } from "../rpc-error.ts";
 import { currentTraceparent } from "../trace-context.ts";
 import { InputQueue } from "./input-queue.ts";
+import type { OutputName, Position } from "./position.ts";
 import { Reconnects } from "./reconnects.ts";
 import { Session } from "./session.ts";
 
@@ -14,15 +15,6 @@ const MIN_ANSWER_MS = 1000;
 /** How long a client that is refused tries again: the agent may not have noticed yet that the client before it is gone. */
 const REFUSED_MS = 2000;
 const REFUSED_PAUSE_MS = 100;
-
-/** Output of a process. */
-export type OutputName = "stdout" | "stderr";
-
-/** A client's position: it has every byte before these offsets. */
-export interface Position {
-  readonly stdout: number;
-  readonly stderr: number;
-}
 
 export interface AttachRequest {
   readonly container: string;

@@ -4,9 +4,10 @@ import { DialError } from "../dial.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
 import { STREAM_MODES } from "../edge/values.ts";
 import { RpcError } from "../rpc-error.ts";
-import type { AttachmentState, OutputName, ProcessEnd } from "./attachment.ts";
+import type { AttachmentState, ProcessEnd } from "./attachment.ts";
 import { Connection } from "./connection.ts";
 import { dialStreams } from "./dial-streams.ts";
+import type { OutputName } from "./position.ts";
 
 const { MODE_HOLD: hold, MODE_RING: ring, MODE_SPOOL: spool } = STREAM_MODES;
 const MODES = { hold, ring, spool };

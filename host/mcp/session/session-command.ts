@@ -1,4 +1,4 @@
-import type { OutputName } from "../../client/streams/attachment.ts";
+import type { OutputName } from "../../client/streams/position.ts";
 import type { CallLimits } from "../../sdk/call/limits.ts";
 import { limited } from "../../sdk/call/limits.ts";
 import type { SandboxError } from "../../sdk/error/sandbox-error.ts";

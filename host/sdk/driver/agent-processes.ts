@@ -2,7 +2,8 @@ import { PassThrough, Writable } from "node:stream";
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
 import type { AgentClient } from "../../client/agent-client.ts";
-import { type AttachOptions, type AttachRequest, attach, type OutputName } from "../../client/streams/attachment.ts";
+import { type AttachOptions, type AttachRequest, attach } from "../../client/streams/attachment.ts";
+import type { OutputName } from "../../client/streams/position.ts";
 import { attach as attachByCalls } from "../../sandbox/attach.ts";
 import type { DriverProcess, TakeOutput } from "./driver.ts";
 

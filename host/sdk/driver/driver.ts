@@ -1,4 +1,4 @@
-import type { OutputName } from "../../client/streams/attachment.ts";
+import type { OutputName } from "../../client/streams/position.ts";
 import type { CallLimits } from "../call/limits.ts";
 import type { SandboxError } from "../error/sandbox-error.ts";
 import type { ExecPosition } from "../exec/position.ts";

@@ -1,4 +1,4 @@
-import type { OutputName } from "../../client/streams/attachment.ts";
+import type { OutputName } from "../../client/streams/position.ts";
 import { visibleLine } from "../../visible.ts";
 import type { ProcessStatus } from "../driver/driver.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";

@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { OutputName } from "../../client/streams/attachment.ts";
+import type { OutputName } from "../../client/streams/position.ts";
 import { type CallLimits, limited, limitOf } from "../call/limits.ts";
 import type { DriverProcess, ProcessStatus, TakeOutput } from "../driver/driver.ts";
 import { SandboxError } from "../error/sandbox-error.ts";

@@ -1,5 +1,5 @@
 import { CollectedBytes } from "../../../lib/collected-bytes.ts";
-import type { OutputName } from "../../client/streams/attachment.ts";
+import type { OutputName } from "../../client/streams/position.ts";
 
 /** A piece of a process's output. */
 export interface OutputPiece {

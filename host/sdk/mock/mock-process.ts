@@ -1,5 +1,5 @@
 import { PassThrough } from "node:stream";
-import type { OutputName } from "../../client/streams/attachment.ts";
+import type { OutputName } from "../../client/streams/position.ts";
 import type { DriverProcess, ProcessStart, ProcessStatus, TakeOutput } from "../driver/driver.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
 import type { MockAnswer, MockProcess } from "./mock-answer.ts";

@@ -1,4 +1,4 @@
-import type { OutputName } from "../../client/streams/attachment.ts";
+import type { OutputName } from "../../client/streams/position.ts";
 
 /** Options of `sandbox.logs`. */
 export interface LogOptions {

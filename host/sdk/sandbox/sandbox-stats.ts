@@ -20,7 +20,11 @@ export interface SandboxStats {
 /** Values from here on mean that there is no limit. */
 const NO_LIMIT = 2 ** 62;
 
-/** Converts the agent's answer. */
+/**
+ * Converts the agent's answer.
+ *
+ * @internal
+ */
 export function sandboxStats({ cgroup_stats, network_stats }: grpc.StatsContainerResponse): SandboxStats {
   const { cpu_stats, memory_stats, pids_stats } = cgroup_stats ?? {};
   const limit = memory_stats?.usage?.limit ?? 0;

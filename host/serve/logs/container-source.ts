@@ -1,5 +1,6 @@
 import { RpcError } from "../../client/rpc-error.ts";
-import { attach, type OutputName, type Position } from "../../client/streams/attachment.ts";
+import { attach } from "../../client/streams/attachment.ts";
+import type { OutputName, Position } from "../../client/streams/position.ts";
 import type { ContainerTarget } from "../../guests/guest-target.ts";
 import { streamsPlace } from "../../guests/streams-place.ts";
 import { OperationError } from "../../operation-error.ts";
