@@ -13,9 +13,9 @@ export class OutputAnswers {
   /** Answers that were returned unsent, oldest first. */
   readonly #returned: Piece[];
   /** Answers that readers hold. Offsets restore the order of those that are returned unsent. */
-  readonly #given = new WeakMap<Buffer, Piece>();
-  /** Number of answers that readers hold. */
-  #held = 0;
+  readonly #given = new Map<Buffer, Piece>();
+  /** Those that readers held when another one came back: they may come back too. */
+  readonly #doubtful = new Set<Buffer>();
   #closed = false;
   /** Set while a reader waits for the answers under way. */
   #settled: PromiseWithResolvers<void> | undefined;
@@ -38,12 +38,19 @@ export class OutputAnswers {
 
   /** True while readers hold answers, until `close`. */
   get areUnderWay(): boolean {
-    return this.#held > 0 && !this.#closed;
+    return this.#given.size > 0 && !this.#closed;
+  }
+
+  /** True if an answer may come back that belongs before the next bytes: those of a lost connection come back one by one. */
+  get isNextDoubtful(): boolean {
+    if (this.#doubtful.size === 0 || this.#closed) return false;
+    const { offset: next = Number.POSITIVE_INFINITY } = this.#returned[0] ?? {};
+    return Array.from(this.#doubtful).some((data) => (this.#given.get(data)?.offset ?? next) < next);
   }
 
   /**
-   * Resolves once no answer that is under way is left; rejects if the caller's signal aborts. It waits for all of them, because those of
-   * a lost connection may come back one by one, in any order.
+   * Resolves once no answer is under way; rejects if the caller's signal aborts. It waits for all of them, because those of a lost
+   * connection come back one by one, in any order.
    */
   async settled(signal: AbortSignal): Promise<void> {
     this.#settled ??= Promise.withResolvers();
@@ -52,7 +59,6 @@ export class OutputAnswers {
 
   /** Gives a reader a piece; its bytes name the answer from now on. */
   give(piece: Piece): Buffer {
-    this.#held++;
     this.#given.set(piece.data, piece);
     return piece.data;
   }
@@ -66,7 +72,10 @@ export class OutputAnswers {
   /** Puts back an answer that did not reach the host, before everything that was read later. */
   unread(data: Buffer): void {
     const piece = this.#takeBack(data);
-    if (piece !== undefined) this.putBack(piece);
+    if (piece !== undefined) {
+      this.putBack(piece);
+      for (const each of this.#given.keys()) this.#doubtful.add(each);
+    }
     this.#wake();
   }
 
@@ -116,7 +125,8 @@ export class OutputAnswers {
   /** Returns undefined for an answer that was returned or delivered before. */
   #takeBack(data: Buffer): Piece | undefined {
     const piece = this.#given.get(data);
-    if (this.#given.delete(data)) this.#held--;
+    this.#given.delete(data);
+    this.#doubtful.delete(data);
     return piece;
   }
 

@@ -219,6 +219,11 @@ export class OutputStream implements Output {
     const source = this.#source;
     for (;;) {
       signal.throwIfAborted();
+      if (this.#answers.isNextDoubtful) {
+        await this.#answers.settled(signal);
+        source.checkOpen();
+        continue;
+      }
       const returned = this.#answers.next(length);
       if (returned !== undefined) return returned;
       if (length === 0) return Buffer.alloc(0);
