@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { namesIn } from "../../lib/names-in.ts";
@@ -9,7 +9,7 @@ const MAX_FILE_BYTES = 8 << 20;
 /** Most files that are kept; the oldest is removed. */
 export const MAX_FILES = 4;
 
-const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
 const FILE = /^audit-(\d{6,12})\.jsonl$/;
 
 /** Returns the folder of this user's audit, which outlives a login and a boot. */
@@ -33,14 +33,21 @@ export function appendLine(line: string, folder = auditFolder(), maxBytes = MAX_
   const last = numbers.at(-1) ?? 1;
   const size = statSync(pathOf(real, last), { throwIfNoEntry: false })?.size ?? 0;
   const number = size < maxBytes ? last : last + 1;
-  const fd = openSync(pathOf(real, number), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+  const fd = openSync(pathOf(real, number), O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
   try {
-    const bytes = Buffer.from(line);
+    const bytes = Buffer.from(isCut(fd) ? `\n${line}` : line);
     if (writeSync(fd, bytes) < bytes.length) throw new Error(`${pathOf(real, number)}: the disk is full`);
   } finally {
     closeSync(fd);
   }
   for (const old of numbers) if (old <= number - MAX_FILES) rmSync(pathOf(real, old), { force: true });
+}
+
+/** True if the file ends within a line, as a full disk leaves it. */
+function isCut(fd: number): boolean {
+  const { size } = fstatSync(fd);
+  const last = Buffer.alloc(1);
+  return size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last.toString("latin1") !== "\n";
 }
 
 function pathOf(folder: string, number: number): string {

@@ -104,6 +104,15 @@ test("lines that are no entries are skipped", async () => {
   expect((await entries()).map(({ operation }) => operation)).toEqual(["first", "second"]);
 });
 
+test("a line that a full disk has cut takes none of the next with it", async () => {
+  audit("first", {});
+  const [file = ""] = auditFiles();
+  writeFileSync(file, '{"time":"20', { flag: "a" });
+  audit("second", {});
+  audit("third", {});
+  expect((await entries()).map(({ operation }) => operation)).toEqual(["first", "second", "third"]);
+});
+
 test("GUESTD_AUDIT=off records nothing", () => {
   vi.stubEnv("GUESTD_AUDIT", "off");
   audit("exec", {});

@@ -4,8 +4,8 @@ import type { Target } from "../../guests/guest-target.ts";
 import { backgroundName } from "../run/background.ts";
 
 /**
- * Commands that the audit records (exported for their test), and where their names come from: from the guest or container that the command looks up, from
- * the command itself, from its arguments as names of templates, or from nowhere.
+ * Commands that the audit records, and what names the guest or container: "found", the command's look-up of it; "command",
+ * a call of `noteOperation`; "templates", the arguments; "nowhere", nothing. Exported for the test.
  */
 export const OPERATIONS: Readonly<Record<string, "found" | "command" | "templates" | "nowhere">> = {
   "agent kill": "found",
