@@ -1,9 +1,10 @@
-import { readFileSync, rmSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { giveFolder } from "../../lib/owned-folder.ts";
 import { reason } from "../../lib/reason.ts";
+import { removeTreeSync } from "../../lib/remove-tree.ts";
 import { writeJson } from "../../lib/write-json.ts";
 import { checkPrivateFolder } from "../private-folder.ts";
 import { qemuCapabilities } from "./capabilities.ts";
@@ -46,6 +47,8 @@ interface Parts extends OwnPlace {
   readonly from: number;
 }
 
+/** Milliseconds for the removal of a directory in which programs that end still write. */
+const REMOVE_MS = 2000;
 /** File in the directory of a released guest by which another process of this user finds it. */
 const RELEASED = "released.json";
 /** Bytes at the end of the console that a process reads when it finds the guest. */
@@ -351,10 +354,11 @@ export function cleanUpEnded(directory: string): void {
   try {
     const { qemu, vsock, shares } = readReleased(directory);
     for (const { program } of [vsock, ...shares]) if (program) signalProcess(program.monitor, "SIGQUIT");
-    rmSync(directory, { recursive: true, force: true });
+    // Their monitors may still write to it.
+    removeTreeSync(directory, { limitMs: REMOVE_MS });
     if (qemu.cgroup !== undefined) void removeGuestCgroup(qemu.cgroup);
   } catch {
-    // What a program still writes there is removed with the folder of a later guest.
+    // It has no record, or can't be removed: a later guest's start tries again.
   }
 }
 
