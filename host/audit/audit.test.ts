@@ -104,7 +104,7 @@ test("lines that are no entries are skipped", async () => {
   expect((await entries()).map(({ operation }) => operation)).toEqual(["first", "second"]);
 });
 
-test("a line that a full disk has cut takes none of the next with it", async () => {
+test("a line after one that a full disk has cut is not lost", async () => {
   audit("first", {});
   const [file = ""] = auditFiles();
   writeFileSync(file, '{"time":"20', { flag: "a" });

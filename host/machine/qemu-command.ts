@@ -29,7 +29,7 @@ export const FILTER = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resour
  */
 const TRANSLATED_MIB = 96;
 
-/** The guest's kernel reports free memory in blocks of 2 MiB, which QEMU gives back. The address is beside the ports. */
+/** The guest's kernel reports free memory in blocks of 2 MiB, which QEMU gives back. With an address of its own it moves no other device. */
 const BALLOON = ["-device", "virtio-balloon-pci,id=balloon,free-page-reporting=on,addr=0x1b"];
 
 /** Input of QEMU's command line. Sizes are in MiB, paths are absolute. */

@@ -13,7 +13,7 @@ export const MAX_READ = 1024 * 1024;
 /** Moves at most `room` bytes out of a descriptor. Returns their number, 0 at the end, -1 if it can't move any. */
 export type TakeNow = (fd: Fd, room: number) => number;
 
-/** The read end of a pipe or a pty master, non-blocking, with its end: owns the descriptor until then. */
+/** The read end of a pipe, or a pty master, non-blocking. Owns the descriptor, and finds out when the output has ended. */
 export class OutputSource {
   readonly isTerminal: boolean;
   readonly #sys: Sys;
@@ -153,7 +153,7 @@ export class OutputSource {
     this.#timer = setTimeout(() => this.#graceIsOver(), GRACE_MS).unref();
   }
 
-  /** Ends it, whatever is left, as a client has all of it. */
+  /** Ends it: a client has all output, whatever the descriptor still holds. */
   finish(): void {
     if (this.#fd === undefined) return;
     let isHungUp = false;
@@ -173,7 +173,7 @@ export class OutputSource {
     this.#onEnd(writersGone);
   }
 
-  /** Ends it with its process, for which a waiting reader gets an error. */
+  /** Ends it because its process is removed; a waiting reader gets an error. */
   close(): void {
     this.#closed = true;
     this.end(false);

@@ -50,7 +50,7 @@ test("a read returns no answer that came back while an earlier one is under way"
   stream.close();
 });
 
-test("a read returns nothing new while an answer is under way that may come back, as one before it has", async () => {
+test("a read waits for an answer under way once another has come back", async () => {
   const { read: end, write } = sys.pipe();
   sys.setNonBlocking(end);
   sys.write(write, Buffer.from("abcdef"));

@@ -90,7 +90,7 @@ struct limits {
   uint64_t capabilities;
 };
 
-/* Limits what the program gets by its execution: of root the bounding set, of others the ambient one. */
+/* Limits the capabilities that execve leaves the program: root's by the bounding set, those of others by the ambient set. */
 static int limit_capabilities(uint64_t keep) {
   struct abi_cap_header header = {.version = ABI_CAP_VERSION};
   struct abi_cap_half halves[2];

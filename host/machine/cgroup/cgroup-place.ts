@@ -22,7 +22,7 @@ export function cgroupPlace(): CgroupPlace {
   }
   return {
     missing: "this machine has cgroup v1",
-    remedy: "boot it with systemd.unified_cgroup_hierarchy=1, if its system allows that",
+    remedy: "with systemd, boot it with systemd.unified_cgroup_hierarchy=1",
   };
 }
 
