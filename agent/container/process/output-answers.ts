@@ -14,7 +14,7 @@ export class OutputAnswers {
   readonly #returned: Piece[];
   /** Answers that readers hold. Offsets restore the order of those that are returned unsent. */
   readonly #given = new Map<Buffer, Piece>();
-  /** Those that readers held when another one came back: they may come back too. */
+  /** Answers that readers held when another one came back: they may come back too. */
   readonly #doubtful = new Set<Buffer>();
   #closed = false;
   /** Set while a reader waits for the answers under way. */
