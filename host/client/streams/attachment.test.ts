@@ -238,3 +238,26 @@ test.each<[string, Answer, { kind: string; message: string }]>([
   const { address } = await serve(answer);
   await expect(start(address).attachment.exit).rejects.toMatchObject(error);
 });
+
+test.each([
+  ["SIGKILL again on the next connection", 9, 2],
+  ["any other signal once", 15, 1],
+])("sends %s, as one may be lost with its connection", async (_, number, times) => {
+  const exits: (() => void)[] = [];
+  const answer: Answer = (agent) => {
+    agent.hello();
+    exits.push(() => agent.exit({ code: 128 + number, stdout: 0 }));
+  };
+  const { address, frames } = await serve(answer, answer);
+  const { attachment, state } = start(address);
+  const signals = () => frames.filter((type) => type === "signal").length;
+  await attachment.attached;
+  attachment.signal(number);
+  await expect.poll(signals).toBe(1);
+  for (const socket of sockets) socket.destroy();
+  await expect.poll(() => state.connected).toBe(2);
+  attachment.signal(10); // comes after what the connection began with
+  await expect.poll(signals).toBe(times + 1);
+  exits[1]?.();
+  expect(await attachment.exit).toMatchObject({ code: 128 + number });
+});

@@ -100,6 +100,8 @@ export interface AttachmentState {
   size: Init<guestd.v1.Resize> | undefined;
   /** Signals that are not sent yet. */
   readonly signals: number[];
+  /** True once SIGKILL was sent: it is sent on each connection, as one may be lost and two do no harm. */
+  isKilled: boolean;
 }
 
 /**
@@ -134,6 +136,7 @@ export class Attachment {
       isInputEnding: false,
       size: undefined,
       signals: [],
+      isKilled: false,
     };
     if (request.observe) {
       this.#state.input.refuse(() => new RpcError("failed-precondition", `${this.#name}: an observer sends no input`));

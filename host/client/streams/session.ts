@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import type { guestd } from "../../../proto/gen/messages.js";
 import { type FrameType, STREAM, type StreamFrame } from "../../../proto/stream-frame.ts";
 import { DialError } from "../dial.ts";
@@ -8,6 +9,8 @@ import type { AttachmentState, ProcessEnd } from "./attachment.ts";
 import { Connection } from "./connection.ts";
 import { dialStreams } from "./dial-streams.ts";
 import type { OutputName } from "./position.ts";
+
+const { SIGKILL } = constants.signals;
 
 const { MODE_HOLD: hold, MODE_RING: ring, MODE_SPOOL: spool } = STREAM_MODES;
 const MODES = { hold, ring, spool };
@@ -85,6 +88,7 @@ export class Session {
     if (this.#hello === undefined || this.#state.request.observe) return;
     for (const number of this.#state.signals.splice(0)) {
       this.#send("signal", STREAM.process, 0, requests.signal.encode({ number }));
+      this.#state.isKilled ||= number === SIGKILL;
     }
   }
 
@@ -203,6 +207,7 @@ export class Session {
     this.#state.attached.resolve({ stdin, terminal, end, keepBytes: stdout?.keep_bytes ?? 0 });
     this.#state.options.onConnect?.();
     this.sendSize();
+    if (this.#state.isKilled) this.#state.signals.push(SIGKILL);
     this.sendSignals();
     this.sendInput();
   }
