@@ -7,6 +7,9 @@ export interface ProcessOwner {
   readonly started: number;
 }
 
+/** Stands for a process that has ended. */
+export const NOBODY: ProcessOwner = { pid: 0, started: 0 };
+
 /** A process with the pid namespace and the boot in which its pid is valid. */
 export interface PlacedOwner extends ProcessOwner {
   readonly namespace: string;
@@ -22,6 +25,11 @@ export function thisProcess(): ProcessOwner {
 export function thisPlacedProcess(): PlacedOwner {
   const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
   return { ...thisProcess(), namespace: readlinkSync("/proc/self/ns/pid"), boot };
+}
+
+/** True if both are the same process. */
+export function isSameProcess(a: ProcessOwner | undefined, b: ProcessOwner | undefined): boolean {
+  return a?.pid === b?.pid && a?.started === b?.started;
 }
 
 /** True if the process is still running. */

@@ -181,10 +181,15 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "print the completion script of a shell",
     load: async () => (await import("./command/completion.ts")).addCompletion,
   },
-  __keep: {
-    summary: "take the place of a guestctl that was killed",
+  __supervise: {
+    summary: "keep detached guests and containers",
     isHidden: true,
-    load: async () => (await import("./command/keep.ts")).addKeep,
+    load: async () => (await import("./command/supervise.ts")).addSupervise,
+  },
+  __restart: {
+    summary: "run a container again by its policy",
+    isHidden: true,
+    load: async () => (await import("./command/supervise.ts")).addRestartByPolicy,
   },
   __complete: {
     summary: "list completions",

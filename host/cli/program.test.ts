@@ -74,7 +74,8 @@ test("guestctl has exactly these commands", async () => {
     "setup",
     "doctor",
     "completion",
-    "__keep",
+    "__supervise",
+    "__restart",
     "__complete",
   ]);
 });

@@ -3,10 +3,9 @@ import { beginAudit } from "./audit/noted-operation.ts";
 import { COMMANDS } from "./commands.ts";
 import { refuseDockerWords } from "./docker/docker-refusal.ts";
 import { newProgram } from "./new-program.ts";
-import { backgroundName } from "./run/background.ts";
 
 const HELP = `
-A guest outlives the guestctl that started it, whose place the next command takes. Commands find it by its record below
+A guest outlives the guestctl that started it. Commands find it by its record below
 \${XDG_RUNTIME_DIR:-/tmp}/guestd-<uid>/. With several guests running, choose one with --guest NAME or --address ADDRESS.`;
 
 /** Builds guestctl's command line, and loads only the command that the words name: help needs no more of the others than a summary. */
@@ -35,9 +34,9 @@ async function build(isLoaded: (name: string) => boolean): Promise<Command> {
   refuseDockerWords(program);
   program.hook("preAction", (_, command) => beginAudit(command));
   program.hook("preAction", async (_, command) => {
-    if (command.name().startsWith("__") || backgroundName() !== undefined) return;
-    const { replaceKilled } = await import("./run/replace-killed.ts");
-    await replaceKilled();
+    if (command.name().startsWith("__")) return;
+    const { supervise } = await import("./supervise/supervise.ts");
+    await supervise();
   });
   return program;
 }

@@ -63,13 +63,17 @@ export function watchDeath(claim: GuestClaim, { guest }: SandboxGuest): void {
   });
 }
 
-/** Returns the two ends of a container's own guest, each of which tells other commands first that they may lose their calls. */
+/**
+ * Returns the two ends of a container's own guest, each of which tells other commands first that they may lose their calls, and
+ * `handOver`, after which they do nothing.
+ */
 export function endOfGuest(
   store: StateStore,
   name: string,
   guest: SandboxGuest,
   kept: AsyncDisposableStack,
-): { end(): Promise<void> } & AsyncDisposable {
+): { end(): Promise<void>; handOver(): Promise<void> } & AsyncDisposable {
+  let isLeft = false;
   const note = () => {
     if (!guest.guest.signal.aborted) store.noteEnding(name);
   };
@@ -78,9 +82,14 @@ export function endOfGuest(
       note();
       return guest.powerOff();
     },
-    [Symbol.asyncDispose]: () => {
+    async handOver() {
+      isLeft = true;
+      await guest.leave();
+    },
+    async [Symbol.asyncDispose]() {
+      if (isLeft) return;
       note();
-      return kept.disposeAsync();
+      await kept.disposeAsync();
     },
   };
 }

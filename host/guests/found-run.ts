@@ -33,7 +33,6 @@ export async function findRunInOwnGuest(
   kept.use(guest);
   watchDeath(claim, guest);
   const ends = endOfGuest(store, name, guest, kept);
-  let isLeft = false;
   return {
     rootfs: { host: rootfs, guest: "" },
     config: {},
@@ -41,14 +40,11 @@ export async function findRunInOwnGuest(
     guest: name,
     died: guest.guest.signal,
     client: presentClient(() => guest.client),
-    end: () => ends.end(),
-    leave: () => {
-      isLeft = true;
-    },
+    leave: () => void ends.handOver(),
     resumed: async () => {
       while (guest.guest.isPaused) await delay(POLL_MS);
     },
-    [Symbol.asyncDispose]: async () => (isLeft ? undefined : ends[Symbol.asyncDispose]()),
+    ...ends,
   };
 }
 

@@ -13,6 +13,7 @@ import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import type { SharedFolder } from "../sandbox/shared-folder.ts";
 import type { GuestRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
+import { controlOf } from "./guest-target.ts";
 import { keepGuest } from "./keeper/keep-guest.ts";
 import { writeContainers } from "./template/container-notes.ts";
 import { copyLayers, type LayerCopy } from "./template/copy-layers.ts";
@@ -32,6 +33,8 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly onConsole?: (line: string) => void;
   /** True if the program that keeps it does other work too, so that it must not be ended with the guest. */
   readonly isEmbedded?: boolean;
+  /** True if it is left to another process as soon as it runs. */
+  readonly isDetached?: boolean;
   /** True if its agent has created and removed containers before the guest is ready. */
   readonly isWarm?: boolean;
 }
@@ -80,7 +83,7 @@ export async function bootKeptGuest(
   };
   store.writeGuest(record);
   if (snapshot !== undefined) writeContainers(store, options.name, (await readManifest(snapshot)).notes, copies);
-  await keep(store, options.name, guest);
+  if (!options.isDetached) await keep(store, options.name, guest);
   return { guest, record };
 }
 
@@ -97,11 +100,18 @@ export function releaseGuest(store: StateStore, name: string, guest: SandboxGues
 export async function findKeptGuest(store: StateStore, record: GuestRecord): Promise<SandboxGuest> {
   store.reclaim(record.name);
   const guest = await SandboxGuest.find(record);
-  await using qmp = await guest.guest.qmp();
-  // Until this process ends: its containers' roots are on them.
-  for (const { file } of await sharedDisks(qmp)) useFolder(dirname(file), record.name);
+  const uses = await useDisks(record);
+  guest.ended.addEventListener("abort", () => uses[Symbol.dispose](), { once: true });
   await keep(store, record.name, guest);
   return guest;
+}
+
+/** Notes that a running guest uses the disks with its containers' roots, until disposal. */
+export async function useDisks(record: GuestRecord): Promise<Disposable> {
+  const uses = new DisposableStack();
+  await using qmp = await controlOf(record);
+  for (const { file } of await sharedDisks(qmp)) uses.use(useFolder(dirname(file), record.name));
+  return uses;
 }
 
 async function keep(store: StateStore, name: string, guest: SandboxGuest): Promise<void> {

@@ -50,6 +50,8 @@ export interface PreparedRun extends AsyncDisposable {
   readonly died?: AbortSignal;
   /** Makes disposal keep the container's files; undefined if disposal ends its guest. */
   leave?(): void;
+  /** Leaves the container, and a guest of its own, to another process. */
+  handOver(): Promise<void>;
   /** Lets the container's own guest outlive this guestctl. */
   release?(): void;
   /** Resolves once the container's own guest isn't paused. */
@@ -95,6 +97,7 @@ export async function prepareInOwnGuest(
   const prepare = files.rootfs === "share" ? sharedFilesInOwnGuest : blockFilesInOwnGuest;
   const { guest, ...prepared } = await prepare(claim, container, files, options);
   const kept = undo.move();
+  const ends = endOfGuest(store, options.name, guest, kept);
   return {
     ...prepared,
     client: presentClient(() => guest.client),
@@ -103,7 +106,7 @@ export async function prepareInOwnGuest(
     guest: options.name,
     died: guest.guest.signal,
     release: () => releaseGuest(store, options.name, guest, true),
-    ...endOfGuest(store, options.name, guest, kept),
+    ...ends,
   };
 }
 
@@ -338,7 +341,8 @@ export async function inRunningGuest({
     if (!isLeft) await remove();
   };
   const name = guest === undefined ? {} : { guest: guest.name, network: guest.network !== undefined };
-  return { ...rest, ...name, client, target, leave, end: close, [Symbol.asyncDispose]: close };
+  const handOver = async () => leave();
+  return { ...rest, ...name, client, target, leave, handOver, end: close, [Symbol.asyncDispose]: close };
 }
 
 function guestRootPlace(container: string): RootfsPlace {

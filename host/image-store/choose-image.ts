@@ -59,6 +59,15 @@ export async function chooseImage(source: ImageSource): Promise<ChosenImage> {
   }
 }
 
+/** Notes that a running container uses an image of the store, until disposal. Undefined for files and images that are gone. */
+export async function useStored(text: string, container: string): Promise<Disposable | undefined> {
+  if (text === "" || isPath(text)) return undefined;
+  const { ImageStore } = await import("./image-store.ts");
+  const store = new ImageStore();
+  const found = store.find(text)?.image;
+  return found && store.use(found, container);
+}
+
 /** True for an existing file or directory, and for words that can only be meant as one. */
 export function isPath(text: string): boolean {
   return /^[./~]|\.(tar|tgz|tzst)(\.\w+)?$/.test(text) || existsSync(text);

@@ -6,6 +6,7 @@ const READABLE = 1;
 
 /** Sends a signal to a process through a pidfd, so that a later process with the same pid never gets it. */
 export function signalProcess(owner: ProcessOwner, signal: NodeJS.Signals): void {
+  if (!isAlive(owner)) return;
   const { pidfdOpen, pidfdSendSignal, close } = nativeAddon();
   const pidfd = pidfdOpen(owner.pid);
   if (pidfd < 0) return;

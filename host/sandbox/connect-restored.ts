@@ -7,13 +7,13 @@ const RETRY_MS = 5;
 /**
  * Connects to the agent of a guest that continues after its vsock device was replaced. The new device numbers its
  * connections from the start, and the guest refuses one whose number an old connection had, until the agent has closed
- * that. If `died` is aborted, fails earlier.
+ * that. If `died` is aborted, fails earlier. Connects again after an agent was killed, which keeps no connection without a call.
  */
 export async function connectRestored(address: string, died?: AbortSignal): Promise<AgentClient> {
   const end = performance.now() + LIMIT_MS;
   for (;;) {
     try {
-      return await connect(address);
+      return await connect(address, { again: true });
     } catch (error) {
       if (performance.now() > end || died?.aborted) throw error;
       await delay(RETRY_MS);

@@ -178,13 +178,21 @@ export class SandboxGuest implements AsyncDisposable {
     const client = guest.isPaused ? closedClient() : await connectRestored(address, guest.signal);
     const card = networkAddress === undefined ? undefined : await publishedCard(networkAddress, forwards);
     const shared = folder === undefined ? undefined : sharedFolderAt(folder);
-    return new SandboxGuest({ name, guest, folder: shared, client, timeline, card });
+    const spans = await guestTracing()?.receive(address, name);
+    return new SandboxGuest({ name, guest, folder: shared, client, timeline, card, spans });
   }
 
   /** Lets the guest outlive this process. */
   release(): void {
     this.guest.release();
     this.folder?.give(this.guest.monitor);
+  }
+
+  /** Leaves a released guest to another process. */
+  async leave(): Promise<void> {
+    await this.#end();
+    await this.client.close();
+    this.#spans?.close();
   }
 
   /** The connection to the agent; `save` replaces it. */

@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { isAlive, type ProcessOwner, thisProcess } from "../../lib/process-owner.ts";
+import { isAlive, isSameProcess, NOBODY, type ProcessOwner, thisProcess } from "../../lib/process-owner.ts";
 import { writeJson } from "../../lib/write-json.ts";
 import { cleanUpEnded, qemuEnd } from "../machine/guest-processes.ts";
 import { OperationError } from "../operation-error.ts";
@@ -77,7 +77,7 @@ export class StateStore {
   /** Takes the place of a guest's owner that has ended. Throws OperationError if it runs, or another process was faster. */
   reclaim(guest: string): void {
     const owner = this.owner(guest);
-    if (isSame(owner, thisProcess())) return;
+    if (isSameProcess(owner, thisProcess())) return;
     if (owner !== undefined && isAlive(owner)) throw nameInUse(guest);
     const next = join(this.directory(guest), NEXT_OWNER_FILE);
     const other = readRecord<ProcessOwner>(next);
@@ -85,11 +85,21 @@ export class StateStore {
     if (!createRecord(next, thisProcess())) throw nameInUse(guest);
     try {
       // Another process may have become the owner since.
-      if (!isSame(this.owner(guest), owner)) throw nameInUse(guest);
+      if (!isSameProcess(this.owner(guest), owner)) throw nameInUse(guest);
       writeJson(join(this.directory(guest), OWNER_FILE), thisProcess());
     } finally {
       rmSync(next, { force: true });
     }
+  }
+
+  /** Notes that this process does nothing more for a container, nor for the guest of its name: another one may take its place. */
+  leave(guest: string, container: string): void {
+    const record = this.processes.list(guest).find(({ exec }) => exec === container);
+    if (isSameProcess(record?.keeper, thisProcess())) {
+      this.processes.update(guest, { container, exec: container }, { keeper: NOBODY });
+    }
+    const isOwner = container === guest && isSameProcess(this.owner(guest), thisProcess());
+    if (isOwner) writeJson(join(this.directory(guest), OWNER_FILE), NOBODY);
   }
 
   /** Throws OperationError if a guest's name is in use. Releases the name of a guest that died. */
@@ -207,10 +217,6 @@ export class StateStore {
 /** True for a guest that was released and runs. */
 function isUp(record: GuestRecord | undefined): boolean {
   return record?.monitor !== undefined && isAlive(record.monitor);
-}
-
-function isSame(a: ProcessOwner | undefined, b: ProcessOwner | undefined): boolean {
-  return a?.pid === b?.pid && a?.started === b?.started;
 }
 
 function nameInUse(guest: string): OperationError {

@@ -19,6 +19,7 @@ const SELECTION = [
   ["ports", "errors"],
   ["explain", "long"],
   ["run", "silent"],
+  ["__supervise", "names"],
 ] as const;
 
 describe("a hostile agent", () => {

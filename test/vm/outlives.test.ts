@@ -158,6 +158,21 @@ it("a booted guest and its container are as before when both of their guestctls 
   expect(left()).toEqual([]);
 });
 
+it("one supervisor keeps all detached guests and containers, whoever starts it, and ends after the last", async () => {
+  const begun = ["one", "two"].map((name) => run("run", "-d", "--name", name, image, "sleep", "1000"));
+  expect(await Promise.all(begun)).toEqual(["one\n", "two\n"]);
+  const also = ["three", "four"].map((name) => run("run", "-d", "-g", "one", "--name", name, image, "sleep", "1000"));
+  expect(await Promise.all(also)).toEqual(["three\n", "four\n"]);
+  const keepers = [
+    ...["one", "two"].map((guest) => readState(guest, "owner.json").pid as number),
+    ...["three", "four"].map((name) => readState("one", `process-${name}.json`).keeper.pid as number),
+  ];
+  expect(new Set(keepers).size).toBe(1);
+  expect(await run("rm", "three", "four", "one", "two")).toBe("three\nfour\none\ntwo\n");
+  await expect.poll(left, POLL).toEqual([]);
+  await expect.poll(() => startedAt(keepers[0] ?? 0), POLL).toBeUndefined();
+});
+
 it("a container at a terminal keeps running when its guestctl is killed, waits with its output, and is removed at its end", async () => {
   const terminal = start(
     "run",
@@ -224,7 +239,7 @@ it("a guest that no guestctl can keep any more is ended by stop", async () => {
   const lines = await run("stop", "stuck");
   holder.destroy();
   expect(lines).toMatch(
-    /^stuck\nguestctl: stuck: its guestctl was killed, and no other takes its place: QEMU's control/,
+    /^stuck\nguestctl: stuck: no guestctl keeps it any more, and the supervisor can't: QEMU's control/,
   );
   const monitors = [processes.qemu.monitor.pid, processes.vsock.program.monitor.pid];
   await expect.poll(() => monitors.flatMap((pid) => startedAt(pid) ?? []), POLL).toEqual([]);

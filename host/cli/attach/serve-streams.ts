@@ -19,6 +19,9 @@ export interface ServeOptions extends LeftPlace {
   /** Pass our stdin on to the process, end its input, or leave it open for others. */
   readonly stdin: "pass" | "end" | "leave";
   readonly interrupts: Interrupts;
+  /** Where its output goes. Default: our own. */
+  readonly stdout?: Writable;
+  readonly stderr?: Writable;
   /** True if the process ran before, so that a full-screen program has to draw its screen again. */
   readonly isJoining?: boolean;
   /** Leave the process if typed at a terminal; undefined if guestctl can't leave it. */
@@ -46,7 +49,8 @@ export async function serveStreams(
   request: AttachRequest,
   options: ServeOptions,
 ): Promise<number> {
-  const { stdin, interrupts, died } = options;
+  const { stdin, interrupts, died, stdout = process.stdout, stderr = process.stderr } = options;
+  const outputs = { stdout, stderr };
   const leaving = new AbortController();
   const leave = (...reason: ConstructorParameters<typeof Leave>) => leaving.abort(new Leave(...reason));
   using watch = new ConnectionWatch(
@@ -64,7 +68,7 @@ export async function serveStreams(
     async onData(name, bytes, offset) {
       await lent.promise; // our terminal would translate earlier output, and take keys for itself
       if (isUnread) return;
-      const error = await write(process[name], bytes);
+      const error = await write(outputs[name], bytes);
       if (error === undefined) return options.onWritten?.(name, offset + bytes.length);
       if (error.code !== "EPIPE") throw new Leave("cut", `write to ${name}: ${error.message}`);
       isUnread = true;
@@ -72,7 +76,7 @@ export async function serveStreams(
     },
     onGap(name, from, to, reason) {
       const line = `guestctl: bytes ${from} to ${to} of ${name} are gone: ${reason}`;
-      process.stderr.write(`${visibleLine(truncate(line))}\n`);
+      stderr.write(`${visibleLine(truncate(line))}\n`);
     },
     onDial() {
       signals ??= passTo();

@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import { type AuditTarget, audit, nameProgram } from "../../audit/audit.ts";
 import type { Target } from "../../guests/guest-target.ts";
-import { backgroundName } from "../run/background.ts";
 
 /**
  * Commands that the audit records, and what names the guest or container: "found", the command's look-up of it; "command",
@@ -40,11 +39,11 @@ export const OPERATIONS: Readonly<Record<string, "found" | "command" | "template
 let operation: string | undefined;
 const noted = new Set<string>();
 
-/** Begins the audit of a command. The process that it starts in the background isn't another operation of the user. */
+/** Begins the audit of a command. */
 export function beginAudit(command: Command): void {
   const path = pathOf(command);
   nameProgram(`guestctl ${path}`);
-  if (backgroundName() !== undefined || OPERATIONS[path] === undefined) return;
+  if (OPERATIONS[path] === undefined) return;
   operation = path;
   if (OPERATIONS[path] === "templates") for (const template of command.args) audit(path, { template });
   if (OPERATIONS[path] === "nowhere") audit(path, {});

@@ -67,6 +67,7 @@ async function debug(text: string, args: readonly string[], flags: DebugFlags): 
     options: debugOptions(target.container, args, flags),
     flags,
     interrupts,
+    stdio: process,
     started: () => status.clear(),
   });
 }

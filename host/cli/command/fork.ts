@@ -6,8 +6,8 @@ import { StateStore } from "../../state/state-store.ts";
 import { TemplateStore } from "../../template/template-store.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { count, identifier } from "../flags/option-values.ts";
+import { bootDetached } from "../guest/boot-guest.ts";
 import { print } from "../output/print.ts";
-import { outputFile, runInBackground } from "../run/background.ts";
 import { Interrupts } from "../run/interrupts.ts";
 import { keeperOf } from "./snapshot.ts";
 
@@ -48,7 +48,7 @@ async function fork(text: string, flags: ForkFlags): Promise<void> {
   try {
     for (const name of names) {
       signal.throwIfAborted();
-      await startClone(store, snapshot, name);
+      await startClone(store, snapshot, name, interrupts);
     }
     await interrupts.during(askKeeper(keeper, "continued", {}, signal));
   } finally {
@@ -56,13 +56,11 @@ async function fork(text: string, flags: ForkFlags): Promise<void> {
   }
 }
 
-/** Starts a clone in the background and prints its name, or its error: the others are started all the same. */
-async function startClone(store: StateStore, snapshot: string, name: string): Promise<void> {
+/** Starts a clone and prints its name, or its error: the others are started all the same. */
+async function startClone(store: StateStore, template: string, name: string, interrupts: Interrupts): Promise<void> {
   noteOperation({ guest: name });
   try {
-    await runInBackground(name, outputFile(store, name, name), {
-      words: ["boot", "--template", snapshot, "--name", name],
-    });
+    await bootDetached(store, name, { template }, interrupts);
     await print(`${name}\n`);
   } catch (error) {
     process.stderr.write(`guestctl: ${name}: ${oneLine(error)}\n`);

@@ -66,13 +66,13 @@ function describeContainer(store: StateStore, flags: { readonly guest?: string }
     restarts,
     ...(ended && { exitCode: ended.code, endedAt: ended.at, why: ended.why }),
   };
-  return { id: container, guest: guest?.name, state, keeper: keeper?.pid, ...rest };
+  return { id: container, guest: guest?.name, state, keeper: keeper?.pid || undefined, ...rest };
 }
 
 function describeGuest(store: StateStore, { ended, ending, ...record }: GuestRecord): object {
   const status = ended ? "ended" : ending ? "ending" : "running";
   const containers = new Set(store.processes.list(record.name).map(({ container }) => container));
-  const owner = ended ? undefined : store.owner(record.name)?.pid;
+  const owner = ended ? undefined : store.owner(record.name)?.pid || undefined;
   const state = { status, ...(ended && { endedAt: ended.at, why: ended.why }) };
   return { ...record, state, keeper: owner, containers: [...containers] };
 }

@@ -5,11 +5,10 @@ import { explainLostCall } from "../../guests/guest-death.ts";
 import { type ContainerTarget, connectTo, sharedFolderOf } from "../../guests/guest-target.ts";
 import { isRemovedContainer } from "../../guests/removed-container.ts";
 import { removeContainer } from "../../sandbox/shared-folder.ts";
-import { waitForOwner } from "../../state/owner-process.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { count } from "../flags/option-values.ts";
-import { endRestarts, noteStopped } from "../guest/end-restarts.ts";
+import { endRestarts, noteStopped, waitForKeeper } from "../guest/end-restarts.ts";
 import { findAnyContainer, type TargetFlags, UnknownContainer, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 
@@ -79,12 +78,8 @@ async function removeRunning(store: StateStore, target: ContainerTarget, timeout
     if (cause === error) throw error;
   }
   if (guest === undefined) return;
-  const keeper = record?.keeper;
-  if (keeper !== undefined && isAlive(keeper)) {
-    // The guestctl that keeps it removes the rest: the rootfs, its hold on the image, and the guest if it is its own.
-    await waitForOwner(guest.name, keeper);
-    return;
-  }
+  // Whoever serves it removes the rest: the rootfs, its hold on the image, and the guest if it is its own.
+  if (record?.keeper !== undefined && isAlive(record.keeper)) return waitForKeeper(store, target);
   if (guest.folder !== undefined) await removeContainer(sharedFolderOf(guest), container);
   if (record?.layer !== undefined) await unplugLayer(guest, record.layer);
 }

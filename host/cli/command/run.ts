@@ -14,12 +14,10 @@ import { checkTerminal, withProcessFlags } from "../flags/process-flags.ts";
 import { hasImage, type RunFlags, rootfsKind, volumesOf } from "../flags/run-flags.ts";
 import { ulimits } from "../flags/ulimit-flag.ts";
 import { checkUnusedFlags } from "../flags/unused-flags.ts";
-import { findTarget, withTarget } from "../guest/target.ts";
-import { backgroundName, outputFile, runInBackground } from "../run/background.ts";
+import { withTarget } from "../guest/target.ts";
 import { Interrupts } from "../run/interrupts.ts";
-import { keepRunning } from "../run/keep-running.ts";
 import { restartPolicy } from "../run/restart-policy.ts";
-import { runOnce } from "../run/run-once.ts";
+import { runOnce, startDetached } from "../run/run-once.ts";
 
 const HELP = `
 IMAGE is the name of an image, which is pulled unless the store has it (guestctl pull --help), or a docker save file or an OCI
@@ -95,24 +93,21 @@ async function run(words: readonly string[], flags: RunFlags): Promise<void> {
   checkFlags(words, flags);
   checkTerminal(flags);
   const store = new StateStore();
-  const id = backgroundName() ?? flags.name ?? randomName("c");
+  const id = flags.name ?? randomName("c");
   const request = { words, flags };
   noteOperation({
     address: flags.address,
     guest: flags.guest ?? (flags.address === undefined ? id : undefined),
     container: id,
   });
-  if (backgroundName() !== undefined) {
-    process.exitCode = await keepRunning(store, request, { id, isAgain: false });
-  } else if (flags.detach) {
-    const guest = flags.guest === undefined ? id : findTarget(store, flags).guest?.name;
-    if (flags.guest === undefined) store.checkFree(id);
-    await runInBackground(id, outputFile(store, guest ?? id, id));
-    process.stdout.write(`${id}\n`);
-  } else {
-    using interrupts = new Interrupts();
-    process.exitCode = await runOnce(store, request, { id, interrupts, restarts: 0, isAgain: false });
+  using interrupts = new Interrupts();
+  if (!flags.detach) {
+    process.exitCode = await runOnce(store, request, { id, interrupts });
+    return;
   }
+  if (flags.guest === undefined) store.checkFree(id);
+  await startDetached(store, request, { id, interrupts });
+  process.stdout.write(`${id}\n`);
 }
 
 function checkTemplate(flags: RunFlags): void {

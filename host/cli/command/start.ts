@@ -1,15 +1,13 @@
 import type { Command } from "commander";
 import type { ContainerTarget } from "../../guests/guest-target.ts";
-import { waitForOwner } from "../../state/owner-process.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { seconds, signalNumber } from "../flags/option-values.ts";
-import { endRestarts } from "../guest/end-restarts.ts";
+import { endRestarts, waitForKeeper } from "../guest/end-restarts.ts";
 import { findAnyContainer } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
-import { backgroundName, outputFile, runInBackground } from "../run/background.ts";
-import { keepRunning } from "../run/keep-running.ts";
-import type { RunRequest } from "../run/run-once.ts";
+import { Interrupts } from "../run/interrupts.ts";
+import { type RunRequest, startDetached } from "../run/run-once.ts";
 import { type StopFlags, stop } from "./stop.ts";
 
 interface StartFlags {
@@ -32,9 +30,7 @@ export function addStart(program: Command): void {
     .option(...OF_GUEST)
     .addHelpText("after", HELP)
     .action((containers: readonly string[], flags: StartFlags) =>
-      backgroundName() === undefined
-        ? forEachName(containers, (container) => start(container, flags))
-        : runAgain(containers[0] ?? "", flags),
+      forEachName(containers, (container) => start(container, flags)),
     );
 }
 
@@ -61,21 +57,13 @@ async function start(text: string, flags: StartFlags): Promise<void> {
   const store = new StateStore();
   const target = findAnyContainer(store, flags, text);
   const { guest, container, record } = target;
-  requestOf(target);
+  const request = requestOf(target);
   if (record === undefined || guest === undefined || record.ended === undefined) return;
   await endRestarts(store, target);
-  // The guestctl that kept it may still be removing its files.
-  if (record.keeper !== undefined) await waitForOwner(container, record.keeper);
-  const output = record.output ?? outputFile(store, guest.name, container);
-  const words = ["start", "--guest", guest.name, container];
-  await runInBackground(container, output, { words, append: record.output !== undefined });
-}
-
-/** Runs the container in this process, which is in the background. */
-async function runAgain(container: string, flags: StartFlags): Promise<void> {
-  const store = new StateStore();
-  const request = requestOf(findAnyContainer(store, flags, container));
-  process.exitCode = await keepRunning(store, request, { id: container, isAgain: true });
+  // Its files may still be being removed.
+  await waitForKeeper(store, target);
+  using interrupts = new Interrupts();
+  await startDetached(store, request, { id: container, interrupts, isAgain: true });
 }
 
 function requestOf({ container, record }: ContainerTarget): RunRequest {

@@ -9,9 +9,10 @@ import { StateStore } from "../../state/state-store.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";
 import { seconds, signalNumber } from "../flags/option-values.ts";
-import { endRestarts, noteStopped } from "../guest/end-restarts.ts";
+import { endRestarts, noteStopped, waitForKeeper } from "../guest/end-restarts.ts";
 import { findAnyContainer, findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
+import { endSupervised } from "../supervise/supervise.ts";
 
 const { SIGTERM, SIGKILL } = constants.signals;
 /** Seconds until a container is killed, unless its record has others. */
@@ -62,15 +63,15 @@ export async function stop(name: string, flags: StopFlags = {}): Promise<void> {
     await client.agent.destroySandbox({});
     return;
   }
-  signalProcess(owner, "SIGTERM");
-  await waitForOwner(name, owner);
+  if (!(await endSupervised(store, name, name))) signalProcess(owner, "SIGTERM");
+  await waitForOwner(`guest ${name}`, () => store.owner(name));
   const left = store.unkept().find((each) => each.name === name);
   if (left !== undefined) await endUnkept(store, left);
 }
 
 async function stopContainer(store: StateStore, text: string, flags: StopFlags): Promise<void> {
   const target = findAnyContainer(store, flags, text, "exact");
-  const { keeper, kept, ended: hasEnded, stopSignal = SIGTERM, stopTimeout = GRACE_SECONDS } = target.record ?? {};
+  const { kept, ended: hasEnded, stopSignal = SIGTERM, stopTimeout = GRACE_SECONDS } = target.record ?? {};
   if (hasEnded !== undefined) return endRestarts(store, target);
   noteStopped(store, target);
   const id = { container_id: target.container, exec_id: target.container };
@@ -86,6 +87,6 @@ async function stopContainer(store: StateStore, text: string, flags: StopFlags):
   );
   await ended.finally(() => timer.abort());
   await late;
-  // The guestctl in the background records the end.
-  if (kept !== undefined && keeper !== undefined) await waitForOwner(target.container, keeper);
+  // The supervisor records the end.
+  if (kept !== undefined) await waitForKeeper(store, target);
 }

@@ -1,8 +1,7 @@
-import { isAlive } from "../../../lib/process-owner.ts";
 import type { ContainerTarget } from "../../guests/guest-target.ts";
-import { signalProcess } from "../../machine/signal-process.ts";
 import { waitForOwner } from "../../state/owner-process.ts";
 import type { StateStore } from "../../state/state-store.ts";
+import { endSupervised } from "../supervise/supervise.ts";
 
 /** Notes that a user ends a container, so that its restart policy doesn't run it again. */
 export function noteStopped(store: StateStore, { guest, container, record }: ContainerTarget): void {
@@ -10,11 +9,16 @@ export function noteStopped(store: StateStore, { guest, container, record }: Con
   store.processes.update(guest.name, { container, exec: container }, { stopped: true });
 }
 
-/** Ends the guestctl that waits to run an ended container again. */
+/** Ends the wait for the next run of an ended container. */
 export async function endRestarts(store: StateStore, target: ContainerTarget): Promise<void> {
-  const { keeper, restarting } = target.record ?? {};
-  if (restarting === undefined || keeper === undefined || !isAlive(keeper)) return;
+  if (target.record?.restarting === undefined || target.guest === undefined) return;
   noteStopped(store, target);
-  signalProcess(keeper, "SIGTERM");
-  await waitForOwner(target.container, keeper);
+  await endSupervised(store, target.guest.name, target.container);
+}
+
+/** Resolves once nobody serves a container any more, nor removes what is left of it. */
+export async function waitForKeeper(store: StateStore, { guest, container }: ContainerTarget): Promise<void> {
+  if (guest === undefined) return;
+  const find = () => store.processes.list(guest.name).find(({ exec }) => exec === container)?.keeper;
+  await waitForOwner(`container ${container}`, find);
 }

@@ -21,8 +21,8 @@ export class Interrupted extends CliError {
 }
 
 /**
- * Handles SIGINT, SIGTERM and SIGHUP of this process: they abort `signal`, or go to the `handle` callback once one is
- * set. GIVE_UP_MS after a SIGTERM or SIGHUP the callback is called again, with an infinite count.
+ * Handles SIGINT, SIGTERM and SIGHUP of this process, or of a source that stands for it: they abort `signal`, or go to the
+ * `handle` callback once one is set. GIVE_UP_MS after a SIGTERM or SIGHUP the callback is called again, with an infinite count.
  */
 export class Interrupts implements Disposable {
   readonly #abort = new AbortController();
@@ -31,12 +31,14 @@ export class Interrupts implements Disposable {
   #times = 0;
   #givingUp: NodeJS.Timeout | undefined;
   #last = 0;
+  readonly #source: Pick<NodeJS.EventEmitter, "on" | "off">;
 
-  constructor() {
+  constructor(source: Pick<NodeJS.EventEmitter, "on" | "off"> = process) {
+    this.#source = source;
     for (const name of SIGNALS) {
       const listener = () => this.#caught(name);
       this.#listeners.set(name, listener);
-      process.on(name, listener);
+      source.on(name, listener);
     }
   }
 
@@ -75,7 +77,7 @@ export class Interrupts implements Disposable {
     this.#handler = () => undefined;
     clearTimeout(this.#givingUp);
     if (this.#times >= LEAVE_AT) return;
-    for (const [name, listener] of this.#listeners) process.off(name, listener);
+    for (const [name, listener] of this.#listeners) this.#source.off(name, listener);
   }
 
   #caught(name: Caught): void {

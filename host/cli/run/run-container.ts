@@ -1,6 +1,6 @@
 import { constants } from "node:os";
+import type { Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { thisProcess } from "../../../lib/process-owner.ts";
 import type { AgentClient } from "../../client/agent-client.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import type { OutputName, Position } from "../../client/streams/position.ts";
@@ -23,7 +23,7 @@ import type { ProcessFlags } from "../flags/process-flags.ts";
 import { createdContainer } from "./created-container.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { memoryHint } from "./memory-hint.ts";
-import { OutputPosition } from "./output-position.ts";
+import type { OutputFile } from "./output-file.ts";
 import { leaveAfter, serveProcess } from "./serve-process.ts";
 
 export interface ContainerRun {
@@ -34,20 +34,26 @@ export interface ContainerRun {
   readonly flags: ProcessFlags & ContainerFlags & { readonly detachKeys?: Uint8Array };
   readonly interrupts: Interrupts;
   /** Set to keep the record after the container's end; these fields are for later runs. */
-  readonly kept?: Pick<ProcessRecord, "request" | "restarts">;
+  readonly kept?: Pick<ProcessRecord, "request" | "restarts"> | undefined;
   /** True if the kept record of an earlier run exists. */
-  readonly isAgain?: boolean;
-  /** Record of the container if it exists already, and its guestctl was killed. */
+  readonly isAgain?: boolean | undefined;
+  /** Record of the container if another guestctl has started it. */
   readonly found?: ProcessRecord;
-  /** Path of the output file, which is our stdout. */
+  /** Output file of a detached container that was found. */
+  readonly file?: OutputFile | undefined;
+  /** Path of a detached container's output file. */
   readonly output?: string | undefined;
+  /** Where its output and messages about it go. */
+  readonly stdio: RunStdio;
   readonly volumes?: readonly string[];
   /** Called once the container runs. */
   readonly started: () => void;
 }
 
-interface ServedRun extends ContainerRun {
-  readonly position: OutputPosition | undefined;
+/** Where the output of a container goes, and what guestctl says about it. */
+export interface RunStdio {
+  readonly stdout: Writable;
+  readonly stderr: Writable;
 }
 
 /** Time limit in milliseconds for the guest's death to show after the connection breaks. */
@@ -56,94 +62,106 @@ const DEATH_MS = 1000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const { SIGKILL } = constants.signals;
 const REMOVE_SECONDS = 30;
-const STDOUT = 1;
 /** Time limit of CreateContainer, in milliseconds. An agent that a container's limit blocks answers nothing at all. */
 const CREATE_MS = 120_000;
 /** Exit code if another client has got the rest of the output, whatever the container's own is. */
 const TAKEN_OVER = 125;
 
-/**
- * Creates, starts, serves and removes a container, then ends what was prepared for it. Returns its exit code. For a
- * kept container, its record stays with exit code and output.
- */
+/** Creates, starts, serves and removes a container, then ends what was prepared for it. Returns its exit code. */
 export async function runContainer(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<number> {
+  await startRun(store, prepared, run);
+  run.started();
+  return await serveRun(store, prepared, run);
+}
+
+/** Creates and starts a container. If that fails, it is removed, and only of one that ran before the record stays. */
+export async function startRun(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<void> {
   const { client, guest } = prepared;
-  const process_ = { container_id: run.id, exec_id: run.id };
   const name = { container: run.id, exec: run.id };
-  const remove = () => client.agent.removeContainer({ container_id: run.id, timeout: REMOVE_SECONDS });
-  let [created, started, isRecorded] = Array<boolean>(3).fill(run.found !== undefined);
-  let isLeft = false;
-  using position =
-    run.output === undefined ? undefined : OutputPosition[run.found ? "find" : "begin"](run.output, STDOUT);
-  let ended: ProcessEnd | undefined;
+  let isRecorded = false;
+  await using undo = new AsyncDisposableStack();
   // Signals go to the process as soon as it starts, including earlier ones.
   run.interrupts.handle((_signal, times) => leaveAfter(client, times));
   try {
-    await (run.found ? startFound(run.found) : start());
-    run.started();
-    using _limit = killAfter(client, run);
-    const { code, taken } = await serveOrWait(store, prepared, { ...run, position });
-    // A removal by another command kills the container first, and only then do its calls tell.
-    if (code === KILLED) await throwIfRemoved(client, run.id);
-    const hint = code === KILLED ? await memoryHint(client, run.id) : undefined;
-    if (hint !== undefined) process.stderr.write(`guestctl: ${hint}\n`);
-    ended = { code, at: new Date().toISOString(), ...(hint === undefined ? {} : { why: hint }) };
-    noteEnd(store, prepared, run, ended);
-    await remove();
-    created = false;
-    await prepared.end();
-    return taken ? TAKEN_OVER : code;
-  } catch (error) {
-    const cause = await causeOf(store, error, run.id, prepared);
-    // Of a container that was found, only its end, its removal or a signal ends more than this guestctl.
-    const isOver = cause instanceof Removed || prepared.died?.aborted === true || run.interrupts.any;
-    if (run.found !== undefined && !isOver) isLeft = true;
-    else if (cause instanceof LeftProcess) isLeft = prepared.leave !== undefined && prepared.died === undefined;
-    if (isLeft) prepared.leave?.();
-    // Left to `attach`, which would find nothing once another guestctl had removed it.
-    const isHandedOver = isLeft && run.found === undefined && run.kept === undefined;
-    if (isHandedOver && guest !== undefined) store.processes.update(guest, name, { keeper: undefined });
-    if (isLeft || cause instanceof LeftProcess) created = false;
-    if (started && !(cause instanceof Removed)) {
-      ended ??= { code: LOST, at: new Date().toISOString(), why: causeOfDeath(cause) };
-    } else if (run.isAgain && isRecorded && !(cause instanceof Removed)) {
-      ended ??= { code: exitCodeOf(cause, "run"), at: new Date().toISOString(), why: oneLine(cause) };
-    }
-    if (created) await remove().catch(() => undefined);
-    throw isLeft && !(cause instanceof LeftProcess) ? new LeftProcess("cut", oneLine(cause), { cause }) : cause;
-  } finally {
-    // Of a run again that never began, the record of the run before stays.
-    if (!isLeft && (isRecorded || !run.isAgain)) noteEnd(store, prepared, run, ended);
-  }
-
-  /** Starts a container whose guestctl was killed just before or after it did: then the agent refuses. */
-  async function startFound(found: ProcessRecord): Promise<void> {
-    if (guest !== undefined) store.processes.update(guest, name, { keeper: thisProcess() });
-    if (!found.created) return;
-    await client.agent.startContainer({ container_id: run.id }).catch((error: unknown) => {
-      if (!(error instanceof RpcError) || error.kind === "unavailable") throw error;
-    });
-  }
-
-  async function start(): Promise<void> {
     const { OCI: spec, storages } = containerRequest(run.id, prepared, run.options);
-    await client.agent.createContainer({ ...process_, OCI: spec, storages: [...storages] }, { timeoutMs: CREATE_MS });
-    created = true;
+    const request = { container_id: run.id, exec_id: run.id, OCI: spec, storages: [...storages] };
+    await client.agent.createContainer(request, { timeoutMs: CREATE_MS });
+    undo.defer(() => removeFrom(client, run.id).catch(() => undefined));
     if (guest !== undefined) {
       isRecorded = true;
       store.processes.write(guest, createdContainer(spec, prepared, run));
       prepared.release?.();
     }
     await client.agent.startContainer({ container_id: run.id });
-    started = true;
     if (guest !== undefined) store.processes.update(guest, name, { created: undefined });
+    undo.move();
+  } catch (error) {
+    const cause = await causeOf(store, error, run.id, prepared);
+    await undo.disposeAsync();
+    const failed = { code: exitCodeOf(cause, "run"), at: new Date().toISOString(), why: oneLine(cause) };
+    if (!run.isAgain || cause instanceof Removed) noteEnd(store, prepared, run);
+    else if (isRecorded) noteEnd(store, prepared, run, failed);
+    throw cause;
   }
 }
 
+/** Starts a container whose guestctl was killed just before or after it did: then the agent refuses. */
+export async function startFound({ client }: PreparedRun, { container, created }: ProcessRecord): Promise<void> {
+  if (!created) return;
+  await client.agent.startContainer({ container_id: container }).catch((error: unknown) => {
+    if (!(error instanceof RpcError) || error.kind === "unavailable") throw error;
+  });
+}
+
+/**
+ * Serves a started container to its end, removes it, and ends what was prepared for it. Returns its exit code. Throws LeftProcess
+ * if the container may still run; if it was found, another guestctl serves it from then on.
+ */
+export async function serveRun(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<number> {
+  const { client, guest } = prepared;
+  let ended: ProcessEnd | undefined;
+  try {
+    const { code, taken } = await serveOrWait(store, prepared, run);
+    // A removal by another command kills the container first, and only then do its calls tell.
+    if (code === KILLED) await throwIfRemoved(client, run.id);
+    const hint = code === KILLED ? await memoryHint(client, run.id) : undefined;
+    if (hint !== undefined) run.stdio.stderr.write(`guestctl: ${hint}\n`);
+    ended = { code, at: new Date().toISOString(), ...(hint === undefined ? {} : { why: hint }) };
+    noteEnd(store, prepared, run, ended);
+    await removeFrom(client, run.id);
+    await prepared.end();
+    return taken ? TAKEN_OVER : code;
+  } catch (error) {
+    const cause = await causeOf(store, error, run.id, prepared);
+    if (isLeft(prepared, run, cause)) {
+      prepared.leave?.();
+      // Left to `attach`, which would find nothing once another guestctl had removed it.
+      const isHandedOver = run.found === undefined && run.kept === undefined && guest !== undefined;
+      if (isHandedOver) store.processes.update(guest, { container: run.id, exec: run.id }, { keeper: undefined });
+      throw cause instanceof LeftProcess ? cause : new LeftProcess("cut", oneLine(cause), { cause });
+    }
+    ended ??= { code: LOST, at: new Date().toISOString(), why: causeOfDeath(cause) };
+    noteEnd(store, prepared, run, cause instanceof Removed ? undefined : ended);
+    if (!(cause instanceof LeftProcess)) await removeFrom(client, run.id).catch(() => undefined);
+    throw cause;
+  }
+}
+
+/** True if a container that could not be served to its end keeps running without this guestctl. */
+function isLeft({ leave, died }: PreparedRun, { found, interrupts }: ContainerRun, cause: unknown): boolean {
+  if (found === undefined) return cause instanceof LeftProcess && leave !== undefined && died === undefined;
+  // Only its end, its removal or a signal ends more than this guestctl.
+  return !(cause instanceof Removed || died?.aborted === true || interrupts.any);
+}
+
+async function removeFrom(client: AgentClient, container: string): Promise<void> {
+  await client.agent.removeContainer({ container_id: container, timeout: REMOVE_SECONDS });
+}
+
 /** Kills the container's processes once `--timeout` has passed since its start, unless the returned object is disposed before. */
-function killAfter({ agent }: AgentClient, { id, found, flags: { timeout } }: ContainerRun): Disposable {
+function killAfter({ agent }: AgentClient, { id, found, flags: { timeout }, stdio }: ContainerRun): Disposable {
   const kill = () => {
-    process.stderr.write(`guestctl: container ${id}: killed, as it still ran after --timeout ${timeout}\n`);
+    stdio.stderr.write(`guestctl: container ${id}: killed, as it still ran after --timeout ${timeout}\n`);
     agent.signalProcess({ container_id: id, exec_id: "", signal: SIGKILL }).catch(() => undefined);
   };
   const past = found === undefined ? 0 : Date.now() - Date.parse(found.startedAt);
@@ -159,30 +177,32 @@ function killAfter({ agent }: AgentClient, { id, found, flags: { timeout } }: Co
 async function serveOrWait(
   store: StateStore,
   prepared: PreparedRun,
-  run: ServedRun,
+  run: ContainerRun,
 ): Promise<{ readonly code: number; readonly taken: boolean }> {
+  using _limit = killAfter(prepared.client, run);
   try {
     return { code: await serve(store, prepared, run), taken: false };
   } catch (error) {
     if (!(error instanceof LeftProcess && error.kind === "taken-over")) throw error;
-    process.stderr.write(`guestctl: ${oneLine(error)}\n`);
+    run.stdio.stderr.write(`guestctl: ${oneLine(error)}\n`);
     const { status } = await prepared.client.agent.waitProcess({ container_id: run.id, exec_id: run.id });
     return { code: status, taken: true };
   }
 }
 
-async function serve(store: StateStore, prepared: PreparedRun, run: ServedRun): Promise<number> {
-  const { id, interrupts, flags, position, found } = run;
+async function serve(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<number> {
+  const { id, interrupts, flags, file, found } = run;
   const { client, target, guest, died, leave } = prepared;
-  const from = position && { from: position.from };
+  const { stdout, stderr } = run.stdio;
+  const from = file && { from: file.from };
   // Of a container whose terminal is gone, output and input are left to `guestctl attach`.
-  const again = found && (position === undefined ? { observe: true } : { takeover: true });
+  const again = found && (file === undefined ? { observe: true } : { takeover: true });
   const request = { container: id, ...from, ...again };
-  const stdin = found ? "leave" : flags.interactive ? "pass" : "end";
+  const stdin = flags.interactive ? (found ? "leave" : "pass") : "end";
   const name = { container: id, exec: id };
   const options = {
-    ...({ name: `container ${id}`, stdin, interrupts, died } as const),
-    onWritten: (written: OutputName, end: number) => position?.note(written, end),
+    ...({ name: `container ${id}`, stdin, interrupts, died, stdout, stderr } as const),
+    onWritten: (written: OutputName, end: number) => file?.note(written, end),
     ...(leave && {
       detachKeys: flags.detachKeys ?? DEFAULT_DETACH_KEYS,
       resume: (from: Position) => resumeLine(target, name, from, flags),
@@ -192,9 +212,9 @@ async function serve(store: StateStore, prepared: PreparedRun, run: ServedRun): 
   const calls = { container_id: id, exec_id: id };
   await prepared.resumed?.();
   const byStreams = () => serveStreams(streamsPlace(target), request, options);
-  if (found) return await byStreams();
+  if (found && file === undefined) return await byStreams();
   return await byStreamsOrCalls(byStreams, () =>
-    serveProcess(client, calls, { stdin, tty: flags.tty === true }, interrupts),
+    serveProcess(client, calls, { stdin, tty: flags.tty === true, stdout, stderr }, interrupts),
   );
 }
 

@@ -1,7 +1,6 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { thisProcess } from "../../../lib/process-owner.ts";
 import { DEFAULT_LAYER_BYTES, type LayerRequest } from "../../block-root/layer-store.ts";
-import { findRunInGuest, findRunInOwnGuest } from "../../guests/found-run.ts";
 import {
   GUEST_ROOT,
   type PreparedRun,
@@ -9,11 +8,10 @@ import {
   prepareInGuest,
   prepareInOwnGuest,
 } from "../../guests/prepare-run.ts";
+import { randomName } from "../../guests/random-name.ts";
 import type { RunOptions } from "../../image/image-config.ts";
 import { type ChosenImage, chooseImage, type ImageSource, isPath } from "../../image-store/choose-image.ts";
-import type { ProcessRecord } from "../../state/state-records.ts";
 import type { StateStore } from "../../state/state-store.ts";
-import { CliError } from "../cli-error.ts";
 import { guestConsole, guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { hasImage, type RunFlags, rootfsKind, runOptions, volumesOf } from "../flags/run-flags.ts";
@@ -21,9 +19,10 @@ import { findTarget } from "../guest/target.ts";
 import { snapshotOf, useTemplate } from "../guest/use-template.ts";
 import { StatusLine } from "../output/status-line.ts";
 import { sizeText } from "../output/text-table.ts";
-import { announceReady, backgroundOutput } from "./background.ts";
+import { supervise } from "../supervise/supervise.ts";
 import type { Interrupts } from "./interrupts.ts";
-import { runContainer } from "./run-container.ts";
+import { OutputFile } from "./output-file.ts";
+import { type ContainerRun, runContainer, startRun } from "./run-container.ts";
 import { runInClone, templateWithContainer } from "./run-in-clone.ts";
 
 /** The words and flags of a `guestctl run`. */
@@ -37,22 +36,44 @@ export interface RunTurn {
   readonly id: string;
   readonly interrupts: Interrupts;
   /** Number of earlier runs by the restart policy. */
-  readonly restarts: number;
+  readonly restarts?: number;
   /** True if the container has ended before and its record is kept. */
-  readonly isAgain: boolean;
-  /** Called once the container runs. */
-  readonly started?: () => void;
-  /** Record of a container that runs already, and whose guestctl was killed. */
-  readonly found?: ProcessRecord | undefined;
+  readonly isAgain?: boolean;
 }
 
 /** Runs a container to its end and returns its exit code. Throws one line. */
 export async function runOnce(store: StateStore, request: RunRequest, turn: RunTurn): Promise<number> {
-  const { words, flags } = request;
-  const { id, interrupts, restarts, isAgain, found } = turn;
-  if (found !== undefined) return serveFound(store, found, request, turn);
-  const clone = flags.template === undefined ? undefined : await templateWithContainer(flags.template);
+  const { template } = request.flags;
+  const clone = template === undefined ? undefined : await templateWithContainer(template);
   if (clone !== undefined) return runInClone(store, clone, request, turn);
+  return whilePrepared(store, request, turn, (prepared, run) => runContainer(store, prepared, run));
+}
+
+/** Starts a detached container and leaves it to this user's supervisor. Throws one line. */
+export async function startDetached(store: StateStore, request: RunRequest, turn: RunTurn): Promise<void> {
+  const { id, restarts = 0 } = turn;
+  const guest = request.flags.guest ?? id;
+  const kept = request.flags.rm ? undefined : { request: storedRequest(request), restarts };
+  await whilePrepared(store, request, turn, async (prepared, run) => {
+    const before = store.processes.list(guest).find(({ exec }) => exec === id)?.output;
+    const output = before ?? join(store.directory(guest), `${randomName(id)}.out`);
+    OutputFile.begin(output);
+    await startRun(store, prepared, { ...run, kept, output });
+    run.started();
+    await prepared.handOver();
+    store.leave(guest, id);
+  });
+  await supervise(store);
+}
+
+/** Prepares a container's run, calls `work` with it, and releases what was prepared unless that leaves it to others. */
+async function whilePrepared<T>(
+  store: StateStore,
+  request: RunRequest,
+  { id, interrupts, isAgain = false }: RunTurn,
+  work: (prepared: PreparedRun, run: ContainerRun) => Promise<T>,
+): Promise<T> {
+  const { words, flags } = request;
   using status = new StatusLine();
   using _claim = isAgain ? undefined : claimName(store, id, words, flags);
   using chosen = hasImage(flags)
@@ -60,46 +81,13 @@ export async function runOnce(store: StateStore, request: RunRequest, turn: RunT
     : undefined;
   const [image = "", ...rest] = hasImage(flags) ? words : ["", ...words];
   const options = runOptions(rest, flags);
-  await using prepared = await interrupts.during(prepare(store, turn, chosen, { ...request, options }, status));
-  return await runContainer(store, prepared, {
-    id,
-    image,
-    options,
-    flags,
-    interrupts,
-    ...(isAgain ? { isAgain } : {}),
-    ...(flags.detach && flags.rm === undefined ? { kept: { request: storedRequest(request), restarts } } : {}),
-    output: backgroundOutput(),
+  await using prepared = await interrupts.during(
+    prepare(store, { id, interrupts, isAgain }, chosen, { ...request, options }, status),
+  );
+  return await work(prepared, {
+    ...{ id, image, options, flags, interrupts, isAgain, stdio: process },
     volumes: volumesOf(flags).map(({ host, guest, mode }) => `${host}:${guest}${mode === "ro" ? ":ro" : ""}`),
-    started() {
-      status.clear();
-      turn.started?.();
-      announceReady();
-    },
-  });
-}
-
-/** Serves a container that runs already to its end, in its own guest or in one that another guestctl keeps. */
-async function serveFound(
-  store: StateStore,
-  found: ProcessRecord,
-  { flags }: RunRequest,
-  { id, interrupts, restarts, started }: RunTurn,
-): Promise<number> {
-  const guest = store.guests().find(({ name }) => name === (flags.guest ?? id));
-  if (guest === undefined) throw new CliError(`container ${id}: its guest has ended`);
-  await using prepared =
-    guest.name === id
-      ? await findRunInOwnGuest(store, guest, found)
-      : await findRunInGuest(guest, found, interrupts.signal);
-  return await runContainer(store, prepared, {
-    ...{ id, image: found.image, options: {}, flags, interrupts, found, isAgain: true },
-    ...(found.kept && { kept: { request: found.request, restarts } }),
-    output: found.output,
-    started() {
-      started?.();
-      announceReady();
-    },
+    started: () => status.clear(),
   });
 }
 
@@ -152,7 +140,7 @@ function layerRequest(store: StateStore, id: string, { guest: place = id, storag
 
 async function prepare(
   store: StateStore,
-  { id, interrupts, isAgain }: RunTurn,
+  { id, interrupts, isAgain = false }: RunTurn,
   chosen: ChosenImage | undefined,
   { flags, options }: RunRequest & { readonly options: RunOptions },
   status: StatusLine,
@@ -179,7 +167,8 @@ async function prepare(
   using template = await useTemplate(flags.template, id);
   return await prepareInOwnGuest(store, id, files, {
     ...snapshotOf(template),
-    ...(isAgain ? { isAgain } : {}),
+    isAgain,
+    isDetached: flags.detach === true,
     name: id,
     ...guestSize(flags, flags),
     ...guestImage(flags),

@@ -5,12 +5,18 @@ import { attach, type ProcessId } from "../../sandbox/attach.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { lendTerminal } from "./local-terminal.ts";
 import { leaveAtLast, passSignals, processName } from "./pass-signals.ts";
+import type { RunStdio } from "./run-container.ts";
 
 const { SIGKILL } = constants.signals;
 
 /** Closes the connection at the fourth signal, whatever the agent does; its open calls are rejected. */
 export function leaveAfter(client: Pick<AgentClient, "close">, times: number): void {
   leaveAtLast(times, () => void client.close());
+}
+
+interface CallsOptions extends Partial<RunStdio> {
+  readonly stdin: "pass" | "end" | "leave";
+  readonly tty: boolean;
 }
 
 /**
@@ -21,7 +27,7 @@ export function leaveAfter(client: Pick<AgentClient, "close">, times: number): v
 export async function serveProcess(
   client: AgentClient,
   process_: ProcessId,
-  { stdin, tty }: { readonly stdin: "pass" | "end" | "leave"; readonly tty: boolean },
+  { stdin, tty, stdout = process.stdout, stderr = process.stderr }: CallsOptions,
   interrupts: Interrupts,
 ): Promise<number> {
   const send = (signal: number) => void client.agent.signalProcess({ ...process_, signal }).catch(() => undefined);
@@ -35,8 +41,8 @@ export async function serveProcess(
   try {
     return await attach(client, process_, {
       stdin: stdin === "pass" ? process.stdin : stdin === "leave" ? new PassThrough() : undefined,
-      stdout: process.stdout,
-      stderr: tty ? undefined : process.stderr,
+      stdout,
+      stderr: tty ? undefined : stderr,
     });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw error;

@@ -2,36 +2,42 @@ import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { json } from "node:stream/consumers";
 import { OperationError } from "../../operation-error.ts";
-import type { KeeperAnswer, KeeperOperations, KeeperRequest, KeeperResult } from "./keeper-operations.ts";
+import type { Answer, KeeperOperations, Request, Result } from "./keeper-operations.ts";
 
 /**
  * Has the process that keeps a guest do something. Throws OperationError with the keeper's line, or one that says that it
  * doesn't answer.
  */
-export async function askKeeper<Name extends keyof KeeperOperations>(
+export async function askKeeper<Name extends keyof KeeperOperations & string>(
   { guest, socket }: { readonly guest: string; readonly socket: string },
   operation: Name,
-  body: KeeperRequest<Name>,
+  body: Request<KeeperOperations, Name>,
   signal?: AbortSignal,
-): Promise<KeeperResult<Name>> {
-  const answer = await ask(socket, operation, JSON.stringify(body), signal).catch((error: NodeJS.ErrnoException) => {
+): Promise<Result<KeeperOperations, Name>> {
+  try {
+    return await ask<KeeperOperations, Name>(socket, operation, body, signal);
+  } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    const why = error.code === "ENOENT" ? "it was booted by a version of guestctl without this" : error.message;
+    if (error instanceof OperationError) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? "it was booted by a version of guestctl without this" : message;
     throw new OperationError(`${operation} guest ${guest}: its keeper doesn't answer: ${why}`, { cause: error });
-  });
-  if ("error" in answer) throw new OperationError(answer.error);
-  return (answer as { readonly result: KeeperResult<Name> }).result;
+  }
 }
 
-async function ask<Name extends keyof KeeperOperations>(
+/** Has the process behind a socket do something. Throws OperationError with its line, or the error of the connection. */
+export async function ask<All, Name extends keyof All & string>(
   socketPath: string,
   operation: Name,
-  body: string,
-  signal: AbortSignal | undefined,
-): Promise<KeeperAnswer<Name>> {
+  request_: Request<All, Name>,
+  signal?: AbortSignal,
+): Promise<Result<All, Name>> {
+  const body = JSON.stringify(request_);
   const headers = { "content-length": Buffer.byteLength(body) };
   const asked = request({ socketPath, method: "POST", path: `/${operation}`, headers, ...(signal && { signal }) });
   asked.end(body);
   const [response] = (await once(asked, "response")) as [IncomingMessage];
-  return (await json(response)) as KeeperAnswer<Name>;
+  const answer = (await json(response)) as Answer<Result<All, Name>>;
+  if ("error" in answer) throw new OperationError(answer.error);
+  return answer.result;
 }

@@ -4,13 +4,13 @@ import type { StateStore } from "../../state/state-store.ts";
 import { addTemplate } from "../../template/add-template.ts";
 import { TemplateStore } from "../../template/template-store.ts";
 import { containerNotes } from "../template/container-notes.ts";
-import { KEEPER_SOCKET } from "./keeper-operations.ts";
-import { serveKeeper } from "./serve-keeper.ts";
+import { KEEPER_SOCKET, type KeeperOperations } from "./keeper-operations.ts";
+import { serveOperations } from "./serve-keeper.ts";
 
 /** Serves the operations on a guest that this process keeps, until the guest ends. */
 export async function keepGuest(store: StateStore, name: string, guest: SandboxGuest): Promise<void> {
   let continuing: Promise<unknown> = Promise.resolve();
-  const served = await serveKeeper(join(store.directory(name), KEEPER_SOCKET), {
+  const served = await serveOperations<KeeperOperations>(join(store.directory(name), KEEPER_SOCKET), {
     async snapshot({ name: snapshot, isForFork = false }, signal) {
       const notes = containerNotes(store.processes.list(name));
       const templates = new TemplateStore();

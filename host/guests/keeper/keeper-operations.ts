@@ -16,13 +16,17 @@ export interface KeeperOperations {
   resume(request: Readonly<Record<string, never>>, signal: AbortSignal): Promise<Readonly<Record<string, never>>>;
 }
 
-export type KeeperRequest<Name extends keyof KeeperOperations> = Parameters<KeeperOperations[Name]>[0];
-export type KeeperResult<Name extends keyof KeeperOperations> = Awaited<ReturnType<KeeperOperations[Name]>>;
+/** Request of an operation; JSON. */
+export type Request<All, Name extends keyof All> = All[Name] extends (request: infer Given, ...rest: never[]) => unknown
+  ? Given
+  : never;
+
+export type Result<All, Name extends keyof All> = All[Name] extends (...args: never[]) => Promise<infer Value>
+  ? Value
+  : never;
 
 /** `error` is one line. */
-export type KeeperAnswer<Name extends keyof KeeperOperations> =
-  | { readonly result: KeeperResult<Name> }
-  | { readonly error: string };
+export type Answer<Value> = { readonly result: Value } | { readonly error: string };
 
 /** Name of the socket in a guest's directory. */
 export const KEEPER_SOCKET = "keeper.sock";

@@ -5,14 +5,14 @@ import { expect, onTestFinished, test } from "vitest";
 import { OperationError } from "../../operation-error.ts";
 import { askKeeper } from "./ask-keeper.ts";
 import type { KeeperOperations } from "./keeper-operations.ts";
-import { serveKeeper } from "./serve-keeper.ts";
+import { serveOperations } from "./serve-keeper.ts";
 
 async function keeper(operations: Partial<KeeperOperations>) {
   const directory = mkdtempSync(join(tmpdir(), "keeper-"));
   const socket = join(directory, "keeper.sock");
   const none = () => Promise.resolve({});
   const all = { snapshot: async () => ({ bytes: 0 }), continued: none, pause: none, resume: none, ...operations };
-  const served = await serveKeeper(socket, all);
+  const served = await serveOperations<KeeperOperations>(socket, all);
   onTestFinished(async () => {
     await served[Symbol.asyncDispose]();
     rmSync(directory, { recursive: true });
@@ -80,7 +80,7 @@ test("the guest's end aborts the operation, and its command fails", async () => 
 
 test("the socket of a keeper that was killed doesn't hinder the next one", async () => {
   const place = await keeper({});
-  const next = await serveKeeper(place.socket, {
+  const next = await serveOperations<KeeperOperations>(place.socket, {
     snapshot: async () => ({ bytes: 7 }),
     continued: async () => ({}),
     pause: async () => ({}),

@@ -3,16 +3,22 @@ import { rmSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import { json } from "node:stream/consumers";
 import { OperationError, oneLine } from "../../operation-error.ts";
-import type { KeeperAnswer, KeeperOperations } from "./keeper-operations.ts";
+import type { Answer } from "./keeper-operations.ts";
 
 /** Requests are a few names; only this user can send them. */
 const MAX_BYTES = 64 * 1024;
 
+/** Operations by their names: with a request, and a signal that aborts when whoever asked is gone. */
+type Operations<All> = { readonly [Name in keyof All]: (request: never, signal: AbortSignal) => Promise<unknown> };
+
 /**
- * Serves what only the process that keeps a guest can do, for other guestctl commands of this user: one POST for each
- * operation, on a unix socket in the guest's private directory. Disposal aborts operations in progress.
+ * Serves what only one process can do, such as that which keeps a guest, for other guestctl commands of this user: one POST for
+ * each operation, on a unix socket in a private directory. Disposal aborts operations in progress.
  */
-export async function serveKeeper(path: string, operations: KeeperOperations): Promise<AsyncDisposable> {
+export async function serveOperations<All extends Operations<All>>(
+  path: string,
+  operations: All,
+): Promise<AsyncDisposable> {
   const closing = new AbortController();
   const server = createServer(async (request, response) => {
     const gone = new AbortController();
@@ -34,11 +40,7 @@ export async function serveKeeper(path: string, operations: KeeperOperations): P
   };
 }
 
-async function run(
-  request: IncomingMessage,
-  operations: KeeperOperations,
-  signal: AbortSignal,
-): Promise<KeeperAnswer<keyof KeeperOperations>> {
+async function run(request: IncomingMessage, operations: object, signal: AbortSignal): Promise<Answer<unknown>> {
   try {
     const name = request.url?.slice(1) ?? "";
     if (request.method !== "POST" || !Object.hasOwn(operations, name)) {
@@ -46,8 +48,8 @@ async function run(
     }
     const body = await readBody(request);
     // The command and its keeper are one program of one user, usually of one version.
-    const operation = operations[name as keyof KeeperOperations] as (body: unknown, signal: AbortSignal) => unknown;
-    return { result: (await operation(body, signal)) as never };
+    const operation = operations[name as never] as (body: unknown, signal: AbortSignal) => Promise<unknown>;
+    return { result: await operation(body, signal) };
   } catch (error) {
     return { error: oneLine(error) };
   }

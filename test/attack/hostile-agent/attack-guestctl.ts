@@ -84,7 +84,7 @@ export class AttackedHost implements AsyncDisposable {
   async #attack(
     words: readonly string[],
     manner: StreamManner,
-    { isRaw, env = {}, use }: Pick<Line, "isRaw" | "env" | "use"> = {},
+    { isRaw, use }: Pick<Line, "isRaw" | "use"> = {},
   ): Promise<Attacked> {
     this.#record();
     const copied = join(this.folder, "copied");
@@ -100,7 +100,7 @@ export class AttackedHost implements AsyncDisposable {
     const before = this.#files();
     const { reached } = this.agent.begin(manner);
     const program = await attackProgram(line, {
-      ...{ folder: this.folder, reached, runMs: RUN_MS, env },
+      ...{ folder: this.folder, reached, runMs: RUN_MS },
       use: use && ((child, printed) => use({ child, printed, copied, home: this.folder })),
     });
     this.agent.drop();

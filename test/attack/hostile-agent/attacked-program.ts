@@ -39,13 +39,11 @@ export async function attackProgram(
     folder,
     reached,
     runMs,
-    env,
     use,
   }: {
     readonly folder: string;
     readonly reached: Promise<void>;
     readonly runMs: number;
-    readonly env: Readonly<Record<string, string>>;
     readonly use?: Use | undefined;
   },
 ): Promise<AttackedProgram> {
@@ -61,7 +59,7 @@ export async function attackProgram(
   // A young generation of the usual size counts for up to 48 MiB that are only not collected yet.
   const child = spawn(process.execPath, ["--max-semi-space-size=1", ...words], {
     cwd,
-    env: { ...process.env, ...places, NO_COLOR: "1", SSH_AUTH_SOCK: "", ...env },
+    env: { ...process.env, ...places, NO_COLOR: "1", SSH_AUTH_SOCK: "" },
     stdio: [use === undefined ? "ignore" : "pipe", "pipe", "pipe"],
   });
   child.stdin?.on("error", () => undefined);

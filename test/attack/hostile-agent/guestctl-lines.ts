@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { relayOneCall } from "./relay-client.ts";
 import { useEveryRoute } from "./serve-lines.ts";
 import { useSftp } from "./sftp-client.ts";
+import { useSupervisor } from "./supervisor-client.ts";
 
 /** Names of the guest and the container that the state store has. */
 export const [GUEST, CONTAINER] = ["evil", "web"];
@@ -11,8 +12,6 @@ export interface Line {
   readonly words: readonly string[];
   /** True if stdout is a process's own output, or an archive or packets, which are passed on as they are. */
   readonly isRaw?: true;
-  /** Environment variables. */
-  readonly env?: Readonly<Record<string, string>>;
   /** A client of the command. */
   readonly use?: (program: UsedProgram) => Promise<void>;
 }
@@ -84,8 +83,7 @@ export const GUESTCTL_LINES: Readonly<Record<string, readonly Line[] | string>> 
   unpause: [{ words: ["unpause", ...here, CONTAINER] }],
   update: [{ words: ["update", ...here, "--memory", "64m", CONTAINER] }],
   rm: [{ words: ["rm", ...here, CONTAINER] }],
-  // The process that it starts in the background.
-  start: [{ words: ["start", CONTAINER], isRaw: true, env: { GUESTCTL_BACKGROUND: CONTAINER } }],
+  start: "it leaves a container to the supervisor; what it calls before, run calls",
   restart: [{ words: ["restart", CONTAINER] }],
   boot: "it starts a guest; what it calls, run calls",
   template: "its guests are of the user's image, before any container runs in them",
@@ -103,5 +101,11 @@ export const GUESTCTL_LINES: Readonly<Record<string, readonly Line[] | string>> 
   ...{ tag: "no agent", save: "no agent", load: "no agent" },
   ...{ container: "it removes records of ended containers", system: "no agent" },
   ...{ doctor: "no agent", completion: "no agent", __complete: "it lists names of the state store" },
-  __keep: "it finds a guest of ours; what it calls, run and boot call",
+  __supervise: [
+    {
+      words: ["__supervise"],
+      use: ({ child, home }) => useSupervisor(child, home, { guest: GUEST, container: CONTAINER }),
+    },
+  ],
+  __restart: "what it calls, start calls",
 };

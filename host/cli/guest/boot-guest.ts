@@ -1,0 +1,63 @@
+import { causeOfDeath, guestDiedError } from "../../guests/guest-death.ts";
+import { bootKeptGuest, releaseGuest } from "../../guests/kept-guest.ts";
+import type { RootfsKind } from "../../guests/rootfs-kind.ts";
+import type { SandboxGuest } from "../../sandbox/sandbox-guest.ts";
+import type { GuestRecord } from "../../state/state-records.ts";
+import type { StateStore } from "../../state/state-store.ts";
+import { type GuestFlags, guestConsole, guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
+import { guestNetwork } from "../flags/network-flags.ts";
+import { Interrupted, type Interrupts } from "../run/interrupts.ts";
+import { supervise } from "../supervise/supervise.ts";
+import { snapshotOf, useTemplate } from "./use-template.ts";
+
+export interface BootFlags extends GuestFlags {
+  readonly detach?: true;
+  readonly rootfs?: RootfsKind;
+  readonly verbose?: true;
+}
+
+/** Boots a guest and leaves it to this user's supervisor. */
+export async function bootDetached(
+  store: StateStore,
+  name: string,
+  flags: BootFlags,
+  interrupts: Interrupts,
+): Promise<GuestRecord> {
+  const booted = await bootGuest(store, name, { ...flags, detach: true }, interrupts, async (guest, record) => {
+    await guest.leave();
+    store.leave(name, name);
+    return record;
+  });
+  await supervise(store);
+  return booted;
+}
+
+/** Boots a guest that outlives this process, and calls `use`. If either fails, records the guest's end. */
+export async function bootGuest<T>(
+  store: StateStore,
+  name: string,
+  flags: BootFlags,
+  interrupts: Interrupts,
+  use: (guest: SandboxGuest, record: GuestRecord) => Promise<T>,
+): Promise<T> {
+  store.claim(name);
+  try {
+    const { guest, record } = await interrupts.during(boot(store, name, flags, interrupts.signal));
+    releaseGuest(store, name, guest);
+    return await use(guest, record);
+  } catch (error) {
+    if (error instanceof Interrupted) store.removeGuest(name);
+    else store.closeGuest(name, causeOfDeath(error));
+    throw store.endedGuests().some((guest) => guest.name === name) ? guestDiedError(error, name) : error;
+  }
+}
+
+async function boot(store: StateStore, name: string, flags: BootFlags, signal: AbortSignal) {
+  const machine = { ...guestSize(flags), ...guestImage(flags), ...guestWords(flags), ...guestNetwork(flags) };
+  const disks = flags.rootfs === "share" && flags.template === undefined ? {} : { disks: [] };
+  // Until it is up, the template can't be removed.
+  using used = await useTemplate(flags.template, name);
+  const isDetached = flags.detach === true;
+  const options = { name, ...machine, ...disks, ...snapshotOf(used), signal, isDetached, ...guestConsole(flags) };
+  return await bootKeptGuest(store, options);
+}

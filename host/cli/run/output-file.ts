@@ -1,0 +1,71 @@
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { Writable } from "node:stream";
+import type { OutputName, Position } from "../../client/streams/position.ts";
+import { positionFile } from "../../state/process-records.ts";
+
+/** Longer than any position, so that a shorter one replaces a longer one. */
+const LENGTH = 96;
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
+
+/**
+ * The file with a detached container's output, and the record of how much of it is there, so that another supervisor can continue
+ * if this one is killed. The agent keeps output until it is acknowledged, which happens after `note`.
+ */
+export class OutputFile implements Disposable {
+  /** Where the output continues. */
+  readonly from: Position;
+  /** Writes to the file. */
+  readonly stdio: { readonly stdout: Writable; readonly stderr: Writable };
+  readonly #output: number;
+  readonly #file: number;
+  readonly #at: { stdout: number; stderr: number };
+
+  /** Prepares the output of a container that is about to start: it is added to what an earlier run has left. */
+  static begin(path: string): void {
+    rmSync(positionFile(path), { force: true });
+  }
+
+  /** Continues the output, after removing what was written after the last position. */
+  constructor(path: string) {
+    this.#output = openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+    this.#file = openSync(positionFile(path), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+    const text = readFileSync(this.#file, "utf8");
+    const now = fstatSync(this.#output).size;
+    const known = text === "" ? undefined : (JSON.parse(text) as Position & { readonly size: number });
+    const { size, ...from } = known ?? { stdout: 0, stderr: 0, size: now };
+    if (size < now) ftruncateSync(this.#output, size);
+    this.from = from;
+    this.#at = { ...from };
+    this.stdio = { stdout: this.#writable(), stderr: this.#writable() };
+    this.#write();
+  }
+
+  /** Notes that the output up to a byte is in the file. */
+  note(name: OutputName, end: number): void {
+    this.#at[name] = end;
+    this.#write();
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#file);
+    closeSync(this.#output);
+  }
+
+  #writable(): Writable {
+    return new Writable({
+      write: (bytes: Buffer, _encoding, done) => {
+        try {
+          for (let at = 0; at < bytes.length; ) at += writeSync(this.#output, bytes, at);
+          done();
+        } catch (error) {
+          done(error as Error);
+        }
+      },
+    });
+  }
+
+  #write(): void {
+    const { size } = fstatSync(this.#output);
+    writeSync(this.#file, `${JSON.stringify({ ...this.#at, size }).padEnd(LENGTH)}\n`, 0);
+  }
+}

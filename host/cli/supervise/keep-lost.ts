@@ -1,0 +1,69 @@
+import type { EventEmitter } from "node:events";
+import { causeOfDeath } from "../../guests/guest-death.ts";
+import { findKeptGuest } from "../../guests/kept-guest.ts";
+import type { GuestRecord } from "../../state/state-records.ts";
+import type { StateStore } from "../../state/state-store.ts";
+import { keepUntilEnd } from "../guest/keep-until-end.ts";
+import { Interrupts } from "../run/interrupts.ts";
+import { isToBeRestarted } from "../run/restart-policy.ts";
+import type { Lost } from "./find-lost.ts";
+import { restartAfterPause } from "./restart-after-pause.ts";
+import { serveFound } from "./serve-found.ts";
+
+/** Work that keeps a guest, or serves a container. */
+export interface Keeping {
+  /** Emits the signals that end it. */
+  readonly signals: EventEmitter;
+  /** Called once the guest is kept or the container served. */
+  onUp(): void;
+  /** The pause before the container's restart before, 0 if there was none. */
+  readonly pause: { readonly before: number; note(ms: number): void };
+}
+
+/** Does what a guestctl would have done, to the end of a guest or of a container. Rejects if nothing could be taken over. */
+export async function keepLost(store: StateStore, { guest, id }: Lost, keeping: Keeping): Promise<void> {
+  const record = id === guest ? store.unkept().find(({ name }) => name === guest) : undefined;
+  const found = store.processes.list(guest).find(({ container, exec }) => container === id && exec === id);
+  using interrupts = new Interrupts(keeping.signals);
+  try {
+    const isOver = found === undefined ? record?.isOwn === true : found.ended !== undefined;
+    if (record !== undefined && (record.ending || isOver)) await endGuest(store, record);
+    else if (record !== undefined && found === undefined) await keepGuest(store, record, interrupts, keeping);
+  } catch (error) {
+    // The guest may have been ending when its guestctl was killed.
+    if (store.guests().some(({ name }) => name === guest)) throw error;
+  }
+  if (found === undefined || (found.ended === undefined && record?.ending)) return;
+  const begun = performance.now();
+  if (found.ended === undefined) await serveFound(store, guest, found, interrupts, keeping.onUp);
+  else keeping.onUp();
+  const last = store.processes.list(guest).find(({ exec }) => exec === id);
+  if (last === undefined || !isToBeRestarted(last)) return;
+  await restartAfterPause(store, guest, last, interrupts, { ...keeping.pause, ranMs: performance.now() - begun });
+}
+
+/** Powers off a guest that was being powered off, or whose container has ended. */
+async function endGuest(store: StateStore, record: GuestRecord): Promise<void> {
+  const guest = await findKeptGuest(store, record);
+  store.noteEnding(record.name);
+  await guest.powerOff();
+  if (record.isOwn) store.closeGuest(record.name);
+  else store.removeGuest(record.name);
+}
+
+/** Keeps a guest without a container of its own until it ends, or a signal powers it off. */
+async function keepGuest(
+  store: StateStore,
+  record: GuestRecord,
+  interrupts: Interrupts,
+  { onUp }: Pick<Keeping, "onUp">,
+): Promise<void> {
+  const guest = await findKeptGuest(store, record);
+  onUp();
+  try {
+    await keepUntilEnd(store, record.name, guest, interrupts);
+    store.removeGuest(record.name);
+  } catch (error) {
+    store.closeGuest(record.name, causeOfDeath(error));
+  }
+}

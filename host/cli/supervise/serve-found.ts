@@ -1,0 +1,86 @@
+import { PassThrough } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { thisProcess } from "../../../lib/process-owner.ts";
+import { findRunInGuest, findRunInOwnGuest } from "../../guests/found-run.ts";
+import { useDisks } from "../../guests/kept-guest.ts";
+import type { PreparedRun } from "../../guests/prepare-run.ts";
+import { rootfsOf } from "../../guests/rootfs-kind.ts";
+import { useStored } from "../../image-store/choose-image.ts";
+import { oneLine } from "../../operation-error.ts";
+import type { GuestRecord, ProcessRecord } from "../../state/state-records.ts";
+import type { StateStore } from "../../state/state-store.ts";
+import { LeftProcess } from "../attach/left-process.ts";
+import type { Interrupts } from "../run/interrupts.ts";
+import { OutputFile } from "../run/output-file.ts";
+import { serveRun, startFound } from "../run/run-container.ts";
+import type { RunRequest } from "../run/run-once.ts";
+
+/** Milliseconds between attempts to reach a container whose agent doesn't answer. */
+const AGAIN_MS = 1000;
+
+/**
+ * Serves a container that another guestctl has started to its end, in its own guest or in one that another process keeps, and
+ * records how it ends. Rejects if its own guest can't be taken over; in another's, it waits until the guest can be reached.
+ */
+export async function serveFound(
+  store: StateStore,
+  place: string,
+  found: ProcessRecord,
+  interrupts: Interrupts,
+  onUp: () => void,
+): Promise<void> {
+  const { container } = found;
+  store.processes.update(place, { container, exec: container }, { keeper: thisProcess() });
+  for (let isUp = false; ; await delay(AGAIN_MS)) {
+    const guest = store.guests().find(({ name }) => name === place);
+    const record = store.processes.list(place).find(({ exec }) => exec === container);
+    if (guest === undefined || record === undefined || record.ended !== undefined) return;
+    try {
+      await using prepared = await find(store, guest, found, interrupts.signal);
+      // Those of its own guest are in use until that ends.
+      const hasDisks = guest.name !== container && rootfsOf(guest) === "block";
+      using _disks = hasDisks ? await useDisks(guest) : undefined;
+      using _image = await useStored(found.image, container);
+      await startFound(prepared, found);
+      isUp = true;
+      onUp();
+      await serve(store, prepared, found, interrupts);
+      return;
+    } catch (error) {
+      if (error instanceof Ended) return;
+      if (!isUp && place === container) throw error;
+      onUp();
+    }
+  }
+}
+
+function find(store: StateStore, guest: GuestRecord, found: ProcessRecord, signal: AbortSignal): Promise<PreparedRun> {
+  return guest.name === found.container ? findRunInOwnGuest(store, guest, found) : findRunInGuest(guest, found, signal);
+}
+
+/** The run has ended, and its record says how. */
+class Ended extends Error {}
+
+async function serve(
+  store: StateStore,
+  prepared: PreparedRun,
+  found: ProcessRecord,
+  interrupts: Interrupts,
+): Promise<void> {
+  // What a container prints whose terminal is gone is for `guestctl attach`.
+  using file = found.output === undefined ? undefined : new OutputFile(found.output);
+  const nowhere = new PassThrough().resume();
+  const stdio = file?.stdio ?? { stdout: nowhere, stderr: nowhere };
+  const { flags } = (found.request as RunRequest | undefined) ?? { flags: {} };
+  const run = {
+    ...{ id: found.container, image: found.image, options: {}, flags, interrupts, found, file, isAgain: true },
+    ...{ output: found.output, kept: found.kept && {}, started: () => undefined, stdio },
+  };
+  try {
+    await serveRun(store, prepared, run);
+  } catch (error) {
+    if (error instanceof LeftProcess) throw error;
+    stdio.stderr.write(`guestctl: ${oneLine(error)}\n`);
+    throw new Ended();
+  }
+}

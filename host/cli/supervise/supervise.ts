@@ -1,0 +1,102 @@
+import { spawn } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { ask } from "../../guests/keeper/ask-keeper.ts";
+import type { Request, Result } from "../../guests/keeper/keeper-operations.ts";
+import { OperationError, oneLine } from "../../operation-error.ts";
+import { StateStore } from "../../state/state-store.ts";
+import { visibleLine } from "../../visible.ts";
+import { ownCommand } from "../own-command.ts";
+import { findLost } from "./find-lost.ts";
+
+/** Operations of this user's supervisor for other commands. */
+export interface SupervisorOperations {
+  /** Takes every guest and container that no process keeps; resolves once it has, with a line for each that can't be taken. */
+  adopt(request: Readonly<Record<string, never>>): Promise<{ readonly failures: readonly string[] }>;
+  /** Ends a guest or container as SIGTERM to its guestctl would, and waits for that. False if the supervisor doesn't keep it. */
+  end(request: { readonly guest: string; readonly id: string }): Promise<{ readonly isKept: boolean }>;
+}
+
+/** Names in the folder of this user's guests. */
+export const SUPERVISOR_SOCKET = ".supervisor.sock";
+const LOG = ".supervisor.log";
+const POLL_MS = 20;
+/** A container is killed after ten seconds, a power-off may take thirty. */
+const END_MS = 60_000;
+/** Milliseconds for a supervisor to start, on a machine with other work. */
+const START_MS = 60_000;
+/** Errors of a socket behind which no process listens, or has stopped to. */
+const NOT_THERE = ["ENOENT", "ECONNREFUSED", "ECONNRESET"];
+
+/**
+ * Leaves every guest and container that no process keeps to this user's supervisor, which is started if none runs. Then guests are
+ * kept, output is written, ends are recorded and restart policies obeyed. Prints one line for each that it can't take; guest and
+ * container stay as they are.
+ */
+export async function supervise(store = new StateStore()): Promise<void> {
+  try {
+    if (findLost(store).length === 0) return;
+  } catch {
+    return; // a command that needs the store reports it
+  }
+  const { failures } = await askStarted(store).catch((error: unknown) => ({ failures: [oneLine(error)] }));
+  for (const failure of failures) process.stderr.write(`guestctl: ${visibleLine(failure)}\n`);
+}
+
+/** Has the supervisor end a guest or a container. False if no supervisor keeps it. */
+export async function endSupervised(store: StateStore, guest: string, id: string): Promise<boolean> {
+  const answer = await askRunning(store, "end", { guest, id }, AbortSignal.timeout(END_MS));
+  return answer?.isKept ?? false;
+}
+
+async function askStarted(store: StateStore): Promise<Result<SupervisorOperations, "adopt">> {
+  const log = join(store.root, LOG);
+  let failure: string | undefined;
+  let isStarting = false;
+  for (const end = performance.now() + START_MS; performance.now() < end; await delay(POLL_MS)) {
+    const answer = await askRunning(store, "adopt", {});
+    if (answer !== undefined) return answer;
+    if (failure !== undefined) break;
+    if (isStarting) continue;
+    isStarting = true;
+    start(log, (code) => {
+      isStarting = false;
+      // With 0 another one serves, or this one had nothing to do.
+      if (code !== 0) failure = `it ended with ${code}; its log is ${log}${lastLine(log)}`;
+    });
+  }
+  throw new OperationError(`supervise guests: no supervisor starts: ${failure ?? `not within ${START_MS} ms`}`);
+}
+
+/** Undefined if no supervisor runs. */
+async function askRunning<Name extends keyof SupervisorOperations>(
+  store: StateStore,
+  operation: Name,
+  request: Request<SupervisorOperations, Name>,
+  signal?: AbortSignal,
+): Promise<Result<SupervisorOperations, Name> | undefined> {
+  try {
+    return await ask<SupervisorOperations, Name>(join(store.root, SUPERVISOR_SOCKET), operation, request, signal);
+  } catch (error) {
+    if (NOT_THERE.includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+}
+
+function start(log: string, onEnd: (how: number | string | null) => void): void {
+  const output = openSync(log, "w", 0o600);
+  const program = spawn(process.execPath, ownCommand(["__supervise"]), {
+    detached: true,
+    stdio: ["ignore", output, output],
+  });
+  closeSync(output);
+  program.once("error", (error) => onEnd(error.message));
+  program.once("exit", (code, signal) => onEnd(code ?? signal));
+  program.unref();
+}
+
+function lastLine(log: string): string {
+  const line = readFileSync(log, "utf8").trimEnd().split("\n").at(-1);
+  return line ? `: ${line}` : "";
+}
