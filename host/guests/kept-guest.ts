@@ -35,6 +35,8 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly isEmbedded?: boolean;
   /** True if it is left to another process as soon as it runs. */
   readonly isDetached?: boolean;
+  /** When it is powered off (`GuestRecord.endsAt`). */
+  readonly endsAt?: string | undefined;
   /** True if its agent has created and removed containers before the guest is ready. */
   readonly isWarm?: boolean;
 }
@@ -79,6 +81,7 @@ export async function bootKeptGuest(
     ...(snapshot === undefined ? {} : { clone: options.name }),
     ...(options.isEmbedded ? { isEmbedded: true } : {}),
     ...(options.network?.kind === "tap" ? { forwards: options.network.forwards } : {}),
+    endsAt: options.endsAt,
     bootedAt: new Date().toISOString(),
   };
   store.writeGuest(record);

@@ -266,6 +266,14 @@ export class GuestProcesses implements GuestPlace {
     await this.#end;
   }
 
+  /** Ends all programs at once, as if they had died for this reason; does nothing if they are ending already. */
+  async endFor(why: string): Promise<void> {
+    if (this.#expected) return;
+    this.#expected = true;
+    this.#died.abort(new MachineError(`guest: ${why}`));
+    await this.end(true);
+  }
+
   async #report(child: Child): Promise<void> {
     if (this.#expected) return;
     this.#expected = true;

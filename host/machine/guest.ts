@@ -243,6 +243,11 @@ export class Guest implements AsyncDisposable {
     await this.#processes.end(true);
   }
 
+  /** Like `destroy`, for those who use it: the reason of `signal` says why. */
+  async end(why: string): Promise<void> {
+    await this.#processes.endFor(why);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

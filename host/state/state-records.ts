@@ -33,6 +33,8 @@ export interface GuestRecord {
   readonly clone?: string;
   /** ISO 8601. */
   readonly bootedAt: string;
+  /** When it is powered off, whoever uses it; ISO 8601. */
+  readonly endsAt?: string | undefined;
   /** Set while it is being powered off. */
   readonly ending?: true;
   /** Set once it has ended; the record is then kept for `logs`, `ps -a`, `wait` and `inspect`. */

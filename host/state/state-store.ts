@@ -137,6 +137,11 @@ export class StateStore {
     this.#update(guest, facts);
   }
 
+  /** Sets when a guest is powered off. */
+  noteTimeLimit(guest: string, endsAt: string | undefined): void {
+    this.#update(guest, { endsAt });
+  }
+
   /** Closes a guest that has ended. Keeps its record if it died (`why`) or has a kept container, otherwise removes it. */
   closeGuest(guest: string, why?: string): void {
     if (this.#folder.find(guest) === undefined) return;

@@ -53,6 +53,20 @@ describe("the SDK with a guest", () => {
     expect(new StateStore().guests()).toEqual([]);
   });
 
+  it("is powered off at its time limit, which another program may change", async () => {
+    await using sandbox = await Sandbox.create({ image, name: "timed", lifetimeMs: 1_000_000 });
+    const [{ endsAt } = {}] = await Sandbox.list();
+    expect(endsAt?.getTime()).toBeGreaterThan(Date.now());
+    await using other = await Sandbox.connect("timed");
+    const running = sandbox.exec(["sleep", "1000"]);
+    await running.started();
+    await other.setTimeout(1);
+    await expect(running).rejects.toMatchObject({
+      code: "guest-died",
+      message: expect.stringMatching(/guest: powered off, as its time limit has passed at /),
+    });
+  });
+
   it("confines code that nobody trusts, and powers the guest off", async () => {
     const env = { ...process.env, GUESTD_IMAGE: image };
     const { stdout } = await promisify(execFile)(process.execPath, [example], { env });

@@ -196,6 +196,21 @@ it("a container at a terminal keeps running when its guestctl is killed, waits w
   await expect.poll(left, POLL).toEqual([]);
 });
 
+it("a guest is powered off at its time limit, although its supervisor was killed, and its container's record says why", async () => {
+  expect(await run("run", "-d", "--name", "timed", image, "sleep", "1000")).toBe("timed\n");
+  expect(await run("update", "--guest", "timed", "--timeout", "1000")).toBe("");
+  expect(Date.parse(readState("timed", "guest.json").endsAt)).toBeGreaterThan(Date.now());
+  const waiting = run("wait", "timed");
+  await killKeeper("timed");
+  expect(await run("update", "--guest", "timed", "--timeout", "1")).toBe("");
+  const { endsAt } = readState("timed", "guest.json");
+  expect(await waiting).toBe("255\n");
+  const [{ state }] = JSON.parse(await run("inspect", "timed"));
+  expect(state.why).toBe(`guest: powered off, as its time limit has passed at ${endsAt}`);
+  expect(await run("rm", "timed")).toBe("timed\n");
+  await expect.poll(left, POLL).toEqual([]);
+});
+
 it("what ends while no guestctl is there is recorded by the next command, with its cause", async () => {
   expect(
     await run("run", "-d", "--name", "quick", image, "sh", "-c", "while ! [ -e /go ]; do sleep 0.1; done; exit 4"),

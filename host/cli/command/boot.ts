@@ -8,7 +8,7 @@ import { StateStore } from "../../state/state-store.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";
 import { checkTemplateFlags, withGuestFlags } from "../flags/guest-flags.ts";
-import { identifier, mebibytes } from "../flags/option-values.ts";
+import { count, identifier, mebibytes } from "../flags/option-values.ts";
 import { type BootFlags, bootDetached, bootGuest } from "../guest/boot-guest.ts";
 import { keepUntilEnd } from "../guest/keep-until-end.ts";
 import { StatusLine } from "../output/status-line.ts";
@@ -46,6 +46,7 @@ export function addBoot(program: Command): void {
     );
   withGuestFlags(command)
     .addOption(new Option("-m, --memory <size>", "the same as --vm-memory").argParser(mebibytes).conflicts("vmMemory"))
+    .option("--timeout <seconds>", "power it off after this time; guestctl update --guest changes it", count)
     .option("-V, --verbose", "show the guest's console on stderr")
     .addHelpText("after", HELP)
     .action(({ memory, ...flags }: Flags) => boot(memory === undefined ? flags : { vmMemory: memory, ...flags }));

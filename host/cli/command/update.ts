@@ -1,35 +1,49 @@
 import type { Command } from "commander";
 import { connectTo } from "../../guests/guest-target.ts";
+import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
+import { timeIn } from "../../guests/keeper/time-limit.ts";
 import { limitResources } from "../../image/limit-resources.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { CliError } from "../cli-error.ts";
-import { count, memoryLimit, processors } from "../flags/option-values.ts";
+import { count, memoryLimit, processors, seconds } from "../flags/option-values.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 import { checkMemoryUse } from "../run/memory-hint.ts";
+import { keeperOf } from "./snapshot.ts";
 
 interface UpdateFlags extends TargetFlags {
   readonly memory?: number;
   readonly cpus?: number;
   readonly pids?: number;
   readonly pidsLimit?: number;
+  readonly timeout?: number;
 }
+
+const HELP = `
+With containers, these are their limits. Without, --timeout is the limit of a guest:
+
+  guestctl update --memory 256m web
+  guestctl update --guest dev --timeout 7200`;
 
 /** Adds `guestctl update`. */
 export function addUpdate(program: Command): void {
   const command = program
     .command("update")
-    .description("Change limits of running containers; limits not given stay as they are.")
-    .argument("<containers...>")
+    .description("Change limits of running containers, or of a guest; limits not given stay as they are.")
+    .argument("[containers...]")
     .option("-m, --memory <size>", "memory limit, such as 256m", memoryLimit)
     .option("--cpus <number>", "CPU limit, such as 1.5", processors)
     .option("--pids <count>", "limit on processes and threads", count)
-    .option("--pids-limit <count>", "the same as --pids", count);
+    .option("--pids-limit <count>", "the same as --pids", count)
+    .option("--timeout <seconds>", "power the guest off after this time from now; 0: never", seconds)
+    .addHelpText("after", HELP);
   withTarget(command).action((containers: readonly string[], flags: UpdateFlags) => update(containers, flags));
 }
 
 async function update(containers: readonly string[], flags: UpdateFlags): Promise<void> {
-  const { memory, cpus, pids = flags.pidsLimit } = flags;
+  const { memory, cpus, pids = flags.pidsLimit, guest, timeout } = flags;
+  if (timeout !== undefined) return await updateGuest(containers, guest, timeout);
+  if (containers.length === 0) throw new CliError("update: no container given; name those whose limits change");
   const given = Object.entries({ memory, cpus, pids }).filter(([, value]) => value !== undefined);
   const resources = limitResources(Object.fromEntries(given));
   if (Object.keys(resources).length === 0) throw new CliError("update: no limit given; add --memory, --cpus or --pids");
@@ -39,4 +53,11 @@ async function update(containers: readonly string[], flags: UpdateFlags): Promis
     if (memory !== undefined) await checkMemoryUse(client, target.container, memory);
     await client.agent.updateContainer({ container_id: target.container, resources });
   });
+}
+
+async function updateGuest(containers: readonly string[], guest: string | undefined, timeout: number): Promise<void> {
+  if (guest === undefined || containers.length > 0) {
+    throw new CliError("update: --timeout is a guest's limit; give it with --guest, and without containers");
+  }
+  await askKeeper(keeperOf(guest), "setTimeLimit", { endsAt: timeout === 0 ? undefined : timeIn(timeout * 1000) });
 }

@@ -1,4 +1,5 @@
 import { causeOfDeath, guestDiedError } from "../../guests/guest-death.ts";
+import { timeIn } from "../../guests/keeper/time-limit.ts";
 import { bootKeptGuest, releaseGuest } from "../../guests/kept-guest.ts";
 import type { RootfsKind } from "../../guests/rootfs-kind.ts";
 import type { SandboxGuest } from "../../sandbox/sandbox-guest.ts";
@@ -14,6 +15,8 @@ export interface BootFlags extends GuestFlags {
   readonly detach?: true;
   readonly rootfs?: RootfsKind;
   readonly verbose?: true;
+  /** Seconds after which it is powered off. */
+  readonly timeout?: number;
 }
 
 /** Boots a guest and leaves it to this user's supervisor. */
@@ -58,6 +61,7 @@ async function boot(store: StateStore, name: string, flags: BootFlags, signal: A
   // Until it is up, the template can't be removed.
   using used = await useTemplate(flags.template, name);
   const isDetached = flags.detach === true;
-  const options = { name, ...machine, ...disks, ...snapshotOf(used), signal, isDetached, ...guestConsole(flags) };
-  return await bootKeptGuest(store, options);
+  const endsAt = flags.timeout === undefined ? undefined : timeIn(flags.timeout * 1000);
+  const options = { name, ...machine, ...disks, ...snapshotOf(used), signal, isDetached, endsAt };
+  return await bootKeptGuest(store, { ...options, ...guestConsole(flags) });
 }

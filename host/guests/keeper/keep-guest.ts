@@ -6,10 +6,13 @@ import { TemplateStore } from "../../template/template-store.ts";
 import { containerNotes } from "../template/container-notes.ts";
 import { KEEPER_SOCKET, type KeeperOperations } from "./keeper-operations.ts";
 import { serveOperations } from "./serve-keeper.ts";
+import { TimeLimit } from "./time-limit.ts";
 
 /** Serves the operations on a guest that this process keeps, until the guest ends. */
 export async function keepGuest(store: StateStore, name: string, guest: SandboxGuest): Promise<void> {
   let continuing: Promise<unknown> = Promise.resolve();
+  const limit = new TimeLimit(guest.guest);
+  limit.set(store.guests().find((record) => record.name === name)?.endsAt);
   const served = await serveOperations<KeeperOperations>(join(store.directory(name), KEEPER_SOCKET), {
     async snapshot({ name: snapshot, isForFork = false }, signal) {
       const notes = containerNotes(store.processes.list(name));
@@ -32,6 +35,11 @@ export async function keepGuest(store: StateStore, name: string, guest: SandboxG
       await continuing;
       return {};
     },
+    async setTimeLimit({ endsAt }) {
+      store.noteTimeLimit(name, endsAt);
+      limit.set(endsAt);
+      return {};
+    },
     async pause() {
       await guest.pause();
       return {};
@@ -41,5 +49,9 @@ export async function keepGuest(store: StateStore, name: string, guest: SandboxG
       return {};
     },
   });
-  guest.ended.addEventListener("abort", () => void served[Symbol.asyncDispose](), { once: true });
+  const close = () => {
+    limit[Symbol.dispose]();
+    void served[Symbol.asyncDispose]();
+  };
+  guest.ended.addEventListener("abort", close, { once: true });
 }

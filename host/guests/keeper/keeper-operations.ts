@@ -10,6 +10,11 @@ export interface KeeperOperations {
   ): Promise<{ readonly bytes: number }>;
   /** Waits until the guest has continued after its last snapshot for a fork. Fails if it couldn't. */
   continued(request: Readonly<Record<string, never>>, signal: AbortSignal): Promise<Readonly<Record<string, never>>>;
+  /** Sets when the guest is powered off (ISO 8601), or that it isn't. */
+  setTimeLimit(
+    request: { readonly endsAt?: string | undefined },
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<string, never>>>;
   /** Stops the guest's processors. */
   pause(request: Readonly<Record<string, never>>, signal: AbortSignal): Promise<Readonly<Record<string, never>>>;
   /** Lets a paused guest continue, with the present time. */

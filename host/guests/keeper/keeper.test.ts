@@ -11,7 +11,8 @@ async function keeper(operations: Partial<KeeperOperations>) {
   const directory = mkdtempSync(join(tmpdir(), "keeper-"));
   const socket = join(directory, "keeper.sock");
   const none = () => Promise.resolve({});
-  const all = { snapshot: async () => ({ bytes: 0 }), continued: none, pause: none, resume: none, ...operations };
+  const own = { snapshot: async () => ({ bytes: 0 }), continued: none, setTimeLimit: none, pause: none, resume: none };
+  const all = { ...own, ...operations };
   const served = await serveOperations<KeeperOperations>(socket, all);
   onTestFinished(async () => {
     await served[Symbol.asyncDispose]();
@@ -83,6 +84,7 @@ test("the socket of a keeper that was killed doesn't hinder the next one", async
   const next = await serveOperations<KeeperOperations>(place.socket, {
     snapshot: async () => ({ bytes: 7 }),
     continued: async () => ({}),
+    setTimeLimit: async () => ({}),
     pause: async () => ({}),
     resume: async () => ({}),
   });

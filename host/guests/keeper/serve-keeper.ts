@@ -7,6 +7,8 @@ import type { Answer } from "./keeper-operations.ts";
 
 /** Requests are a few names; only this user can send them. */
 const MAX_BYTES = 64 * 1024;
+/** Milliseconds for an answer to arrive once the guest has ended. */
+const ANSWER_MS = 1000;
 
 /** Operations by their names: with a request, and a signal that aborts when whoever asked is gone. */
 type Operations<All> = { readonly [Name in keyof All]: (request: never, signal: AbortSignal) => Promise<unknown> };
@@ -34,7 +36,8 @@ export async function serveOperations<All extends Operations<All>>(
     async [Symbol.asyncDispose]() {
       closing.abort(new OperationError("the guest is being powered off"));
       server.close();
-      server.closeAllConnections();
+      // Those that have been answered may still be sending.
+      setTimeout(() => server.closeAllConnections(), ANSWER_MS).unref();
       rmSync(path, { force: true });
     },
   };

@@ -18,6 +18,7 @@ import { causeOfDeath, findGuestEnd } from "../../guests/guest-death.ts";
 import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
 import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
 import { KEEPER_SOCKET } from "../../guests/keeper/keeper-operations.ts";
+import { timeIn } from "../../guests/keeper/time-limit.ts";
 import { randomName } from "../../guests/random-name.ts";
 import { streamsPlace } from "../../guests/streams-place.ts";
 import { hasUsersInside, withUsersOf } from "../../guests/users-in.ts";
@@ -236,13 +237,20 @@ export class AgentDriver implements Driver {
   }
 
   async snapshot(name: string, signal: AbortSignal): Promise<void> {
-    const guest = this.#ownGuest("snapshot");
-    const socket = join(this.#parts.store.directory(guest), KEEPER_SOCKET);
-    await askKeeper({ guest, socket }, "snapshot", { name }, signal);
+    await askKeeper(this.#keeper("snapshot"), "snapshot", { name }, signal);
+  }
+
+  async setTimeout(ms: number, signal: AbortSignal): Promise<void> {
+    await askKeeper(this.#keeper("setTimeout"), "setTimeLimit", { endsAt: timeIn(ms) }, signal);
   }
 
   fork(count: number, signal: AbortSignal): Promise<readonly (Driver | SandboxError)[]> {
     return this.#parts.fork(this.#ownGuest("fork"), count, signal);
+  }
+
+  #keeper(call: string) {
+    const guest = this.#ownGuest(call);
+    return { guest, socket: join(this.#parts.store.directory(guest), KEEPER_SOCKET) };
   }
 
   #ownGuest(call: string): string {

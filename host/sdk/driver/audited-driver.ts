@@ -8,6 +8,7 @@ const OPERATIONS: { readonly [Method in keyof Driver]?: string } = {
   forward: "forward",
   upgrade: "upgrade",
   snapshot: "snapshot",
+  setTimeout: "setTimeout",
   fork: "fork",
   pause: "pause",
   resume: "resume",

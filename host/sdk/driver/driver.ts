@@ -86,6 +86,8 @@ export interface Driver {
   upgrade(bundle: string | undefined, signal: AbortSignal): Promise<{ readonly from: string; readonly to: string }>;
   /** Saves the sandbox's guest as a template; it continues. */
   snapshot(name: string, signal: AbortSignal): Promise<void>;
+  /** Sets after how many milliseconds the guest is powered off. */
+  setTimeout(ms: number, signal: AbortSignal): Promise<void>;
   /** Starts copies of the sandbox's guest. Returns each, or its error. */
   fork(count: number, signal: AbortSignal): Promise<readonly (Driver | SandboxError)[]>;
   pause(limits: CallLimits): Promise<void>;

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { constants } from "node:os";
 import { type Duplex, duplexPair } from "node:stream";
 import { join, listenAt } from "../../client/streams/local-forward.ts";
+import { TimeLimit, timeIn } from "../../guests/keeper/time-limit.ts";
 import { randomName } from "../../guests/random-name.ts";
 import { Handoff } from "../call/handoff.ts";
 import type { Driver, DriverProcess, ProcessJoin, ProcessStart, TakeOutput } from "../driver/driver.ts";
@@ -32,6 +33,7 @@ export class MockDriver implements Driver {
   readonly #events: SandboxEvent[] = [];
   readonly #followers = new Set<Handoff<SandboxEvent>>();
   readonly #listeners = new Set<() => Promise<void>>();
+  readonly #limit = new TimeLimit({ end: (why) => this.die(`guest: ${why}`) });
   #isPaused = false;
 
   constructor(script: MockScript, options: CreateOptions) {
@@ -140,6 +142,10 @@ export class MockDriver implements Driver {
     this.#script.templates.add(name);
   }
 
+  async setTimeout(ms: number): Promise<void> {
+    this.#limit.set(timeIn(ms));
+  }
+
   async fork(count: number): Promise<readonly Driver[]> {
     const names = Array.from({ length: count }, () => randomName("mock"));
     const clones = names.map((name) => new MockDriver(this.#script, { ...this.options, name }));
@@ -178,6 +184,7 @@ export class MockDriver implements Driver {
 
   #end(code: "stopped" | "guest-died", line: string): void {
     if (this.ended.aborted) return;
+    this.#limit[Symbol.dispose]();
     this.#script.sandboxes.delete(this.container);
     this.#happened({ type: "container-exited", code: 128 + SIGKILL, signal: SIGKILL });
     this.#ended.abort(sandboxError(code, line));

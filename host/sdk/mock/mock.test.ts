@@ -33,4 +33,14 @@ describe("a mock sandbox", () => {
     await expect(sandbox.stats()).rejects.toMatchObject({ code: "guest-died" });
     expect(await mock.Sandbox.list()).toEqual([]);
   });
+
+  it("ends at its time limit as a sandbox's guest does", async () => {
+    const { Sandbox } = new Mock();
+    const sandbox = await Sandbox.create({ image: "busybox", lifetimeMs: 1_000_000 });
+    await expect(sandbox.setTimeout(0)).rejects.toMatchObject({ code: "invalid-argument" });
+    await sandbox.setTimeout(1);
+    await new Promise((resolve) => sandbox.ended.addEventListener("abort", resolve));
+    const line = /guest: powered off, as its time limit has passed at /;
+    await expect(sandbox.stats()).rejects.toMatchObject({ code: "guest-died", message: expect.stringMatching(line) });
+  });
 });

@@ -96,14 +96,16 @@ export class Mock {
 }
 
 async function createMock(script: MockScript, options: CreateOptions, signal: AbortSignal): Promise<Sandbox> {
-  const { name, files = {} } = options;
+  const { name, files = {}, lifetimeMs } = options;
   if (name !== undefined && script.sandboxes.has(name)) {
     throw sandboxError("already-exists", `create sandbox ${name}: name already in use`);
   }
   const driver = new MockDriver(script, options);
   script.sandboxes.set(driver.container, driver);
   await writeAll(driver.files, files, signal);
-  return new Sandbox(driver, { isOwned: true });
+  const sandbox = new Sandbox(driver, { isOwned: true });
+  if (lifetimeMs !== undefined) await sandbox.setTimeout(lifetimeMs);
+  return sandbox;
 }
 
 function infoOf({ container: name, address, options }: MockDriver): SandboxInfo {

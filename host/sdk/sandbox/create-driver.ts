@@ -229,12 +229,15 @@ function checkOptions(operation: string, name: string, options: CreateOptions): 
     if (value !== undefined && !(Number.isInteger(value) && value > 0))
       throw refuse(`${what} ${value} is no positive whole number`);
   }
+  if (options.lifetimeMs !== undefined && !(options.lifetimeMs > 0)) {
+    throw refuse(`lifetimeMs ${options.lifetimeMs} is no positive number`);
+  }
   checkLimits(operation, options.limits);
   if (address === undefined) {
     if (typeof image === "object" && "guestPath" in image) throw refuse("image.guestPath needs an address");
     return;
   }
-  const own = (["memoryMib", "cpus", "network", "volumes", "rootfs", "vm"] as const).filter(
+  const own = (["memoryMib", "cpus", "network", "volumes", "rootfs", "vm", "lifetimeMs"] as const).filter(
     (key) => options[key] !== undefined,
   );
   if (own.length > 0) {

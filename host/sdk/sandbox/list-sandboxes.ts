@@ -4,12 +4,15 @@ import type { SandboxInfo } from "./options.ts";
 /** Returns the running containers of this user's guests, by the records of the programs that keep them. */
 export function listSandboxes(): readonly SandboxInfo[] {
   const store = new StateStore();
-  return store.guests().flatMap(({ name: guest, address, memoryMib, cpus, networkAddress }) => {
+  return store.guests().flatMap(({ name: guest, address, memoryMib, cpus, networkAddress, endsAt }) => {
     const records = store.processes.list(guest);
     const running = records.filter(({ container, exec, ended, starting }) => exec === container && !ended && !starting);
     return running.map(({ container: name, image, args: command, startedAt }) => {
-      const info = { name, guest, address, image, command, memoryMib, cpus, startedAt: new Date(startedAt) };
-      return networkAddress === undefined ? info : { ...info, networkAddress };
+      return {
+        ...{ name, guest, address, image, command, memoryMib, cpus, startedAt: new Date(startedAt) },
+        ...(networkAddress !== undefined && { networkAddress }),
+        ...(endsAt !== undefined && { endsAt: new Date(endsAt) }),
+      };
     });
   });
 }

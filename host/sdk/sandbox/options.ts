@@ -51,6 +51,8 @@ export interface CreateOptions extends CallLimits {
    * to this machine, which requires CAP_NET_ADMIN.
    */
   readonly network?: (typeof NETWORK_KINDS)[number] | NetworkOption;
+  /** Milliseconds after which the guest is powered off, whoever uses it. Default: never. `Sandbox.setTimeout` changes it. */
+  readonly lifetimeMs?: number;
   /** Limits of the container within its guest: bytes of memory, processors, processes and threads. */
   readonly limits?: { readonly memory?: number; readonly cpus?: number; readonly pids?: number };
   /** Variables of all its processes, added to the image's. */
@@ -106,4 +108,6 @@ export interface SandboxInfo {
   /** IPv4 address of a guest with the network tap, to which this machine can connect. */
   readonly networkAddress?: string;
   readonly startedAt: Date;
+  /** When its guest is powered off (`Sandbox.setTimeout`). */
+  readonly endsAt?: Date;
 }

@@ -51,11 +51,10 @@ export class Sandbox implements AsyncDisposable {
 
   static async #create(options: CreateOptions, isWarm: boolean): Promise<Sandbox> {
     const [{ createDriver }] = await Promise.all([import("./create-driver.ts"), loadTracing()]);
-    return traced(
-      "Sandbox.create",
-      {},
-      async () => new Sandbox(await createDriver(options, isWarm), { isOwned: true }),
-    );
+    return traced("Sandbox.create", {}, async () => {
+      const sandbox = new Sandbox(await createDriver(options, isWarm), { isOwned: true });
+      return options.lifetimeMs === undefined ? sandbox : await sandbox.#limitTo(options.lifetimeMs);
+    });
   }
 
   /**
@@ -191,6 +190,17 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /**
+   * Powers the sandbox's guest off after some milliseconds from now, whoever uses it; with Infinity never. The calls that it
+   * ends reject with `guest-died`.
+   */
+  async setTimeout(ms: number, limits: CallLimits = {}): Promise<void> {
+    if (!(ms > 0)) {
+      throw sandboxError("invalid-argument", `setTimeout of sandbox ${this.name}: ${ms} ms is no positive number`);
+    }
+    await this.#call("setTimeout", `setTimeout ${ms}`, limits, (signal) => this.#driver.setTimeout(ms, signal));
+  }
+
+  /**
    * Starts copies of the sandbox's guest, with its processes and files of this moment. Returns each, or its error. This
    * process owns them.
    */
@@ -226,6 +236,14 @@ export class Sandbox implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isOwned) await this.stop();
     else await this.#driver.close();
+  }
+
+  async #limitTo(ms: number): Promise<this> {
+    await using undo = new AsyncDisposableStack();
+    undo.use(this);
+    await this.setTimeout(ms);
+    undo.move();
+    return this;
   }
 
   #newExec(
