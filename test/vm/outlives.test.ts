@@ -197,7 +197,7 @@ it("a container at a terminal keeps running when its guestctl is killed, waits w
 });
 
 it("a guest is powered off at its time limit, although its supervisor was killed, and its container's record says why", async () => {
-  expect(await run("run", "-d", "--name", "timed", image, "sleep", "1000")).toBe("timed\n");
+  expect(await run("run", "-d", "--name", "timed", "--restart", "always", image, "sleep", "1000")).toBe("timed\n");
   expect(await run("update", "--guest", "timed", "--timeout", "1000")).toBe("");
   expect(Date.parse(readState("timed", "guest.json").endsAt)).toBeGreaterThan(Date.now());
   const waiting = run("wait", "timed");
@@ -207,6 +207,7 @@ it("a guest is powered off at its time limit, although its supervisor was killed
   expect(await waiting).toBe("255\n");
   const [{ state }] = JSON.parse(await run("inspect", "timed"));
   expect(state.why).toBe(`guest: powered off, as its time limit has passed at ${endsAt}`);
+  expect(readState("timed", "process-timed.json")).toMatchObject({ stopped: true });
   expect(await run("rm", "timed")).toBe("timed\n");
   await expect.poll(left, POLL).toEqual([]);
 });

@@ -11,7 +11,10 @@ import { TimeLimit } from "./time-limit.ts";
 /** Serves the operations on a guest that this process keeps, until the guest ends. */
 export async function keepGuest(store: StateStore, name: string, guest: SandboxGuest): Promise<void> {
   let continuing: Promise<unknown> = Promise.resolve();
-  const limit = new TimeLimit(guest.guest);
+  const limit = new TimeLimit((why) => {
+    for (const each of store.processes.list(name)) store.processes.update(name, each, { stopped: true });
+    return guest.guest.end(why);
+  });
   limit.set(store.guests().find((record) => record.name === name)?.endsAt);
   const served = await serveOperations<KeeperOperations>(join(store.directory(name), KEEPER_SOCKET), {
     async snapshot({ name: snapshot, isForFork = false }, signal) {

@@ -10,7 +10,7 @@ afterEach(() => {
 
 function limit() {
   const end = vi.fn(async () => undefined);
-  return { end, limit: new TimeLimit({ end }) };
+  return { end, limit: new TimeLimit(end) };
 }
 
 test("the last time that was set counts, and one that has passed already ends the guest at once", () => {

@@ -1,15 +1,13 @@
-import type { Guest } from "../../machine/guest.ts";
-
 /** The most that a timer of Node can wait, in milliseconds. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Ends a guest, which this process keeps, at a time. */
+/** Ends a guest at a time. */
 export class TimeLimit implements Disposable {
-  readonly #guest: Pick<Guest, "end">;
+  readonly #end: (why: string) => Promise<void>;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(guest: Pick<Guest, "end">) {
-    this.#guest = guest;
+  constructor(end: (why: string) => Promise<void>) {
+    this.#end = end;
   }
 
   /** Ends the guest at this time (ISO 8601) instead of one that was set before; never, if undefined. */
@@ -17,7 +15,7 @@ export class TimeLimit implements Disposable {
     clearTimeout(this.#timer);
     if (endsAt === undefined) return;
     const left = Date.parse(endsAt) - Date.now();
-    if (left <= 0) return void this.#guest.end(`powered off, as its time limit has passed at ${endsAt}`);
+    if (left <= 0) return void this.#end(`powered off, as its time limit has passed at ${endsAt}`);
     this.#timer = setTimeout(() => this.set(endsAt), Math.min(left, MAX_TIMER_MS));
     this.#timer.unref();
   }

@@ -33,7 +33,7 @@ export class MockDriver implements Driver {
   readonly #events: SandboxEvent[] = [];
   readonly #followers = new Set<Handoff<SandboxEvent>>();
   readonly #listeners = new Set<() => Promise<void>>();
-  readonly #limit = new TimeLimit({ end: (why) => this.die(`guest: ${why}`) });
+  readonly #limit = new TimeLimit((why) => this.die(`guest: ${why}`));
   #isPaused = false;
 
   constructor(script: MockScript, options: CreateOptions) {
