@@ -79,6 +79,16 @@ test("the guest's end aborts the operation, and its command fails", async () => 
   await failed;
 });
 
+test("an operation that ends the guest is answered", async () => {
+  const place = await keeper({
+    async setTimeLimit() {
+      await place.served[Symbol.asyncDispose]();
+      return {};
+    },
+  });
+  expect(await askKeeper(place, "setTimeLimit", {})).toEqual({});
+});
+
 test("the socket of a keeper that was killed doesn't hinder the next one", async () => {
   const place = await keeper({});
   const next = await serveOperations<KeeperOperations>(place.socket, {
