@@ -11,10 +11,7 @@ export interface Lost {
   readonly isEnded: boolean;
 }
 
-/**
- * Finds guests and containers that were handed over, or whose guestctl was killed. Guests come first, since their containers are
- * reached through who keeps them.
- */
+/** Finds guests and containers that were handed over, or whose guestctl was killed. */
 export function findLost(store: StateStore): readonly Lost[] {
   const running = store.guests().map(({ name }) => name);
   const ended = store.endedGuests().map(({ name }) => name);

@@ -60,14 +60,14 @@ export class Supervisor implements SupervisorOperations {
 
   async #adoptAll(): Promise<readonly string[]> {
     this.#used++;
-    const failures: string[] = [];
-    for (const lost of findLost(this.#store)) {
-      // A container that waits for its next run is the same task's.
-      if (lost.isEnded && this.#of(lost.guest, lost.id).length > 0) continue;
-      const failure = await this.#take(lost);
-      if (failure !== undefined) failures.push(failure);
-    }
-    return failures;
+    // A container that waits for its next run is the same task's.
+    const lost = findLost(this.#store).filter(({ isEnded, guest, id }) => !isEnded || this.#of(guest, id).length === 0);
+    const isGuest = ({ guest, id }: Lost) => guest === id;
+    const takeAll = (some: readonly Lost[]) => Promise.all(some.map((each) => this.#take(each)));
+    const guests = await takeAll(lost.filter(isGuest));
+    // A container is reached through who keeps its guest.
+    const containers = await takeAll(lost.filter((each) => !isGuest(each)));
+    return [...guests, ...containers].filter((failure) => failure !== undefined);
   }
 
   /** Resolves once the guest or container is kept, or with the line of why it can't be. */
