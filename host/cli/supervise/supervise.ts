@@ -46,7 +46,12 @@ export async function supervise(store = new StateStore()): Promise<void> {
 
 /** Has the supervisor end a guest or a container. False if no supervisor keeps it. */
 export async function endSupervised(store: StateStore, guest: string, id: string): Promise<boolean> {
-  const answer = await askRunning(store, "end", { guest, id }, AbortSignal.timeout(END_MS));
+  const late = AbortSignal.timeout(END_MS);
+  const answer = await askRunning(store, "end", { guest, id }, late).catch((error: unknown) => {
+    if (!late.aborted) throw error;
+    const why = `the supervisor hasn't ended it within ${END_MS / 1000} s`;
+    throw new OperationError(`stop ${id}: ${why}; kill that process, its keeper in guestctl inspect, and try again`);
+  });
   return answer?.isKept ?? false;
 }
 
