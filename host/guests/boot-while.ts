@@ -64,8 +64,8 @@ export function watchDeath(claim: GuestClaim, { guest }: SandboxGuest): void {
 }
 
 /**
- * Returns the two ends of a container's own guest, each of which tells other commands first that they may lose their calls, and
- * `handOver`, after which they do nothing.
+ * Returns the two ways to end a container's own guest, `end` and disposal. Both tell other commands first that their calls may
+ * fail. After `handOver`, which leaves the guest to another process, disposal does nothing.
  */
 export function endOfGuest(
   store: StateStore,

@@ -243,7 +243,7 @@ export class Guest implements AsyncDisposable {
     await this.#processes.end(true);
   }
 
-  /** Like `destroy`, for those who use it: the reason of `signal` says why. */
+  /** Destroys the guest as if it had died for this reason, with which `signal` is aborted. */
   async end(why: string): Promise<void> {
     await this.#processes.endFor(why);
   }

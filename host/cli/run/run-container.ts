@@ -74,7 +74,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
   return await serveRun(store, prepared, run);
 }
 
-/** Creates and starts a container. If that fails, it is removed, and only of one that ran before the record stays. */
+/** Creates and starts a container. If that fails, removes it; its record stays only if it ran before. */
 export async function startRun(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<void> {
   const { client, guest } = prepared;
   const name = { container: run.id, exec: run.id };
@@ -115,7 +115,7 @@ export async function startFound({ client }: PreparedRun, { container, created }
 
 /**
  * Serves a started container to its end, removes it, and ends what was prepared for it. Returns its exit code. Throws LeftProcess
- * if the container may still run; if it was found, another guestctl serves it from then on.
+ * if the container may still run: one that was found can be served again.
  */
 export async function serveRun(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<number> {
   const { client, guest } = prepared;

@@ -9,8 +9,8 @@ import type { Interrupts } from "../run/interrupts.ts";
 import { isToBeRestarted, restartPause } from "../run/restart-policy.ts";
 
 /**
- * Runs a container again after a pause, by a command of its own, which leaves it to the supervisor. A signal ends the pause, and a
- * failure the restarts; its line goes to the container's output.
+ * Runs a container again after a pause, by a command of its own, which leaves it to the supervisor. A signal during
+ * the pause ends the restarts. So does a failure, whose line goes to the container's output.
  */
 export async function restartAfterPause(
   store: StateStore,

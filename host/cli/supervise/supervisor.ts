@@ -18,7 +18,7 @@ interface Task {
 
 /**
  * Keeps guests and serves detached containers of one user. It has no state that isn't in the folder of the guests: one that is
- * killed is replaced by the next command, at the byte.
+ * killed is replaced by the next command, and output continues at its byte.
  */
 export class Supervisor implements SupervisorOperations {
   readonly #store: StateStore;

@@ -190,8 +190,8 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /**
-   * Powers the sandbox's guest off after some milliseconds from now, whoever uses it; with Infinity never. The calls that it
-   * ends reject with `guest-died`.
+   * Powers the sandbox's guest off `ms` milliseconds from now, whoever uses it; with Infinity, never. Calls in progress then
+   * reject with `guest-died`.
    */
   async setTimeout(ms: number, limits: CallLimits = {}): Promise<void> {
     if (!(ms > 0)) {
