@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import { expect, test } from "vitest";
-import { RpcError } from "../client/rpc-error.ts";
+import { answeredError, RpcError } from "../client/rpc-error.ts";
 import { CliError } from "./cli-error.ts";
 import { exitCodeOf } from "./exit-code.ts";
 
@@ -26,25 +26,25 @@ test.each<[string, string, Error, number]>([
   [
     "returns 127 for a program that does not exist",
     "run",
-    new RpcError("internal", 'exec "a": executable file not found'),
+    answeredError(13, 'exec "a": executable file not found'),
     127,
   ],
   [
     "returns 126 for a program that can't be executed",
     "exec",
-    new RpcError("internal", 'exec "/etc": not executable, EACCES'),
+    answeredError(13, 'exec "/etc": not executable, EACCES'),
     126,
   ],
   [
     "returns 127 for a program whose interpreter does not exist",
     "run",
-    new RpcError("internal", "execve a: ENOENT (no such file or directory), from process.args"),
+    answeredError(13, "execve a: ENOENT (no such file or directory), from process.args"),
     127,
   ],
   [
     "returns 126 for a program of another architecture",
     "run",
-    new RpcError("internal", "execve a: ENOEXEC (exec format error), from process.args"),
+    answeredError(13, "execve a: ENOEXEC (exec format error), from process.args"),
     126,
   ],
 ])("%s", (_, command, error, code) => {

@@ -17,12 +17,7 @@ export function exitCodeOf(error: unknown, command = ""): number {
   if (error instanceof OperationError && error.exitCode !== undefined) return error.exitCode;
   if (error instanceof CommanderError && USAGE_IS_2.has(command)) return 2;
   if (!RUNNERS.has(command)) return 1;
-  return error instanceof RpcError ? launchFailure(error.message) : FAILED;
-}
-
-/** Parses the agent's message about a failed launch, since its answers have no field for the cause. */
-function launchFailure(message: string): number {
-  const [, why] = /^exec(?:ve)? .*: (executable file not found|ENOENT|not executable|[A-Z]+ )/s.exec(message) ?? [];
-  if (why === undefined) return FAILED;
-  return why === "executable file not found" || why === "ENOENT" ? NOT_FOUND : NOT_EXECUTABLE;
+  if (!(error instanceof RpcError)) return FAILED;
+  if (error.reason === "no-program") return NOT_FOUND;
+  return error.reason === "program-denied" || error.reason === "not-executable" ? NOT_EXECUTABLE : FAILED;
 }

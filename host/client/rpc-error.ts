@@ -1,5 +1,6 @@
 import { CODES, type CodeName, codeName } from "../../proto/codes.ts";
 import { truncate, visible } from "../visible.ts";
+import { type AnswerReason, reasonIn } from "./answer-reason.ts";
 
 /** Reasons of the agent why the target of a forward can't be connected to. */
 const REFUSALS = [
@@ -29,9 +30,16 @@ export class RpcError extends Error {
   readonly code: number;
   /** Such as "not-found". */
   readonly kind: ErrorKind;
+  /** Set if the agent gave one. */
+  readonly reason: AnswerReason | undefined;
 
-  constructor(kind: number | ErrorKind, message: string, options?: ErrorOptions) {
+  constructor(
+    kind: number | ErrorKind,
+    message: string,
+    { reason, ...options }: ErrorOptions & { readonly reason?: AnswerReason | undefined } = {},
+  ) {
     super(message, options);
+    this.reason = reason;
     this.code = typeof kind === "number" ? kind : isCodeName(kind) ? CODES[kind] : CODES.unknown;
     this.kind = typeof kind === "number" ? codeName(kind) : kind;
   }
@@ -40,7 +48,8 @@ export class RpcError extends Error {
 /** Returns the error for an agent's answer: truncated, without control characters, and with a known code. */
 export function answeredError(code: number, message: string): RpcError {
   const kind = codeName(code);
-  return new RpcError(kind === "ok" ? "unknown" : kind, visible(truncate(message)));
+  const line = visible(truncate(message));
+  return new RpcError(kind === "ok" ? "unknown" : kind, line, { reason: reasonIn(line) });
 }
 
 /** True if an agent may report the kind as the refusal of a forward's target. */

@@ -77,7 +77,7 @@ async function sendContent(source: string, place: string, send: Send): Promise<v
       await sendPieces(source, file, send);
       return;
     } catch (error) {
-      if (tries === MAX_TRIES || !wasCutOff(error)) throw error;
+      if (tries === MAX_TRIES || !(error instanceof RpcError && error.reason === "interrupted")) throw error;
     }
   }
 }
@@ -92,9 +92,4 @@ async function sendPieces(source: string, file: FileHandle, send: Send): Promise
     await send(buffer.subarray(0, bytesRead), size, offset);
     offset += bytesRead;
   }
-}
-
-/** True if the agent was restarted during the call, so that its outcome is unknown. */
-function wasCutOff(error: unknown): boolean {
-  return error instanceof RpcError && error.kind === "unavailable" && error.message.includes("was restarted during");
 }

@@ -1,12 +1,9 @@
 import type { AgentClient } from "../client/agent-client.ts";
 import { RpcError } from "../client/rpc-error.ts";
 
-/** Texts for a container that is gone or going. Their gRPC codes differ between the calls. */
-const REMOVED = /invalid container id(: there is no container .*| "\S*")$|is being removed$/i;
-
 /** Whether a call failed because the agent doesn't have the container, or removes it at this moment. */
 export function isRemovedContainer(error: unknown): boolean {
-  return error instanceof RpcError && REMOVED.test(error.message);
+  return error instanceof RpcError && (error.reason === "no-container" || error.reason === "being-removed");
 }
 
 /** Throws the agent's error if a container is gone or going. The update that asks the agent changes nothing. */

@@ -51,11 +51,9 @@ async function copyOutput(read: Read, process: ProcessId, to: Writable): Promise
   }
 }
 
-/** Treats the error for a process that another client waited for as the end of output, since all of it was read. */
+/** Treats the error for a process that another client waited for as the end of output; waiting fails if it never existed. */
 function atEnd(error: unknown): { data: Uint8Array } {
-  if (error instanceof RpcError && error.message.endsWith("(it was waited for and its output was read)")) {
-    return { data: new Uint8Array() };
-  }
+  if (error instanceof RpcError && error.kind === "not-found") return { data: new Uint8Array() };
   throw error;
 }
 

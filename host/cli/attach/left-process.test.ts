@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { RpcError } from "../../client/rpc-error.ts";
+import { CODES } from "../../../proto/codes.ts";
+import { answeredError, RpcError } from "../../client/rpc-error.ts";
 import { Leave, LeftProcess, leftProcess } from "./left-process.ts";
 import { resumeLine } from "./resume-line.ts";
 
@@ -64,4 +65,10 @@ test("the command that continues names what finds the process again", () => {
     "guestctl attach --from 7 web",
     "guestctl attach --address unix:///a --no-stdin --from 7 web",
   ]);
+});
+
+test("an answer before the process was attached keeps the agent's reason, by which guestctl exits with 127", () => {
+  const error = answeredError(CODES.internal, 'exec "nope": executable file not found');
+  const left = leftProcess(error, { position: undefined }, place);
+  expect(left).toMatchObject({ kind: "internal", reason: "no-program", message: error.message });
 });

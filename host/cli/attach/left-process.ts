@@ -37,7 +37,8 @@ export interface LeftPlace {
 export function leftProcess(error: unknown, attachment: Pick<Attachment, "position">, place: LeftPlace): unknown {
   const { position } = attachment;
   if (error instanceof RpcError && isCodeName(error.kind) && position === undefined) {
-    return new RpcError(error.kind, error.message.replace("set takeover to replace it", "--takeover replaces it"));
+    const line = error.message.replace("set takeover to replace it", "--takeover replaces it");
+    return new RpcError(error.kind, line, { reason: error.reason });
   }
   if (!(error instanceof RpcError || error instanceof Leave)) return error;
   const kind = kindOf(error);

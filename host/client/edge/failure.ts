@@ -1,12 +1,14 @@
 import type { StreamFrame } from "../../../proto/stream-frame.ts";
 import { truncate } from "../../visible.ts";
+import { reasonIn } from "../answer-reason.ts";
 import { isCodeName, isRefusal, RpcError } from "../rpc-error.ts";
 import { answers } from "./stream-messages.ts";
 
 /** Returns the error that a frame of an agent reports, as one line for a terminal. */
 export function failureIn(payload: Uint8Array): RpcError {
   const { kind, message } = answers.failure.decode(payload);
-  return new RpcError(isCodeName(kind) ? kind : "unknown", truncate(message));
+  const line = truncate(message);
+  return new RpcError(isCodeName(kind) ? kind : "unknown", line, { reason: reasonIn(line) });
 }
 
 /** Throws the error that a frame of an agent reports, or the refusal of a forward's target. */

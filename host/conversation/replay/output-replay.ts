@@ -1,11 +1,10 @@
+import { reasonIn } from "../../client/answer-reason.ts";
 import { type FieldDifference, firstDifference } from "./first-difference.ts";
 import type { Outcome } from "./outcome.ts";
 import { OutputComparison } from "./output-comparison.ts";
 
 /** Bytes that are read beyond the recorded end, to find the end. */
 const MOST_SURPLUS = 1 << 20;
-/** Errors with which an agent may end an output, instead of an empty response. A terminal whose last process ended gives EIO. */
-const END_ERRORS = /\bEOF\b|\bEIO\b|Input\/output error/;
 
 /**
  * One output stream of a process. How many responses carry its bytes depends on timing, so it reads until the agent has sent as
@@ -64,6 +63,7 @@ function dataOf(outcome: Outcome): Buffer {
   return Buffer.from(typeof data === "string" ? data : "", "base64");
 }
 
+/** Treats an error with which an agent may end an output as an empty response. */
 function asEnd(outcome: Outcome): Outcome {
-  return "error" in outcome && END_ERRORS.test(outcome.error.text) ? { message: {} } : outcome;
+  return "error" in outcome && reasonIn(outcome.error.text) === "end-of-output" ? { message: {} } : outcome;
 }

@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import { posix } from "node:path";
+import { RpcError } from "../../client/rpc-error.ts";
 import type { FileAttributes } from "../../container-files/file-attributes.ts";
 import { OPENED, READ_SCRIPT, WRITE_SCRIPT } from "../../container-files/file-scripts.ts";
 import { FileTools, scriptWords } from "../../container-files/file-tools.ts";
@@ -110,8 +111,8 @@ function infoOf(name: string, { mode, uid, gid, size, mtime }: FileAttributes): 
 
 /** Returns the error of a container that lacks the programs. */
 function hasNoTools(error: unknown): SandboxError | undefined {
-  if (!(error instanceof SandboxError) || !/executable file not found|exec "?sh"?: ENOENT/.test(error.message))
-    return undefined;
+  const cause = error instanceof SandboxError ? error.cause : undefined;
+  if (!(cause instanceof RpcError && cause.reason === "no-program")) return undefined;
   const what = "files: the container has no sh, cat or stat, which reading and writing single files needs";
   return new SandboxError("unsupported", what, { remedy: "use files.upload and files.download", cause: error });
 }
