@@ -50,7 +50,9 @@ export async function chooseManifest(
   }
   if (first === undefined) {
     const what = `${wanted}${name === undefined ? "" : ` named ${name}`}`;
-    throw new ImageError(`read image: no image for ${what}; available: ${[...there].join(", ") || "none"}`);
+    throw new ImageError(`read image: no image for ${what}; available: ${[...there].join(", ") || "none"}`, {
+      kind: "wrong-platform",
+    });
   }
   if (!isAlone) throw new ImageError(`read image: several images; choose one of: ${[...fit].join(", ")}`);
   return first;
@@ -74,7 +76,7 @@ export async function namedManifests(
   for await (const { name, has, found } of candidates(store, index, search)) {
     if (found !== undefined && has === wanted) images.set(`${name}@${found.digest}`, { name, digest: found.digest });
   }
-  if (images.size === 0) throw new ImageError(`read image: no image for ${wanted}`);
+  if (images.size === 0) throw new ImageError(`read image: no image for ${wanted}`, { kind: "wrong-platform" });
   return [...images.values()];
 }
 

@@ -126,7 +126,9 @@ async function readSaved(store: BlobStore, saved: unknown, platform: Platform, n
   const config = asObject(await readJson(store, file, digest), `configuration ${file}`);
   if (config["architecture"] !== platform.architecture || config["os"] !== platform.os) {
     const has = `${config["os"]}/${config["architecture"]}`;
-    throw new ImageError(`read image: it is for ${has}, not for ${platform.os}/${platform.architecture}`);
+    throw new ImageError(`read image: it is for ${has}, not for ${platform.os}/${platform.architecture}`, {
+      kind: "wrong-platform",
+    });
   }
   const layers = asStrings(image["Layers"], "Layers").map((each) => ({ file: each }));
   return { config, layers, digest: digest ?? digestOf(Buffer.from(JSON.stringify(config))) };

@@ -75,7 +75,9 @@ export class LayerStore {
     } catch (error) {
       rmSync(layer.folder, { recursive: true, force: true });
       const { code } = error as NodeJS.ErrnoException;
-      throw new ImageError(`create a disk of ${size} bytes in ${this.#root}: ${code}; use a smaller size`);
+      throw new ImageError(`create a disk of ${size} bytes in ${this.#root}: ${code}; use a smaller size`, {
+        cause: error,
+      });
     }
   }
 

@@ -1,12 +1,7 @@
+import { kindInText, type TextKind } from "../text-kind.ts";
 import { truncate, visibleLine } from "../visible.ts";
 
-export type ToolErrorKind =
-  | "not-found"
-  | "permission-denied"
-  | "already-exists"
-  | "invalid-argument"
-  | "unavailable"
-  | "internal";
+export type ToolErrorKind = "invalid-argument" | "unavailable" | "internal" | TextKind;
 
 /** Failure of one of the container's programs, or of a request for one; the message is one line. */
 export class ToolError extends Error {
@@ -25,10 +20,13 @@ export function toolError(stderr: string, code: number): ToolError {
   return new ToolError(line, kindOf(line));
 }
 
+/** Returns the kind for what sh, cat, stat or mv print; the words depend on whose they are. */
 function kindOf(line: string): ToolErrorKind {
-  if (/no such file|nonexistent|not found/i.test(line)) return "not-found";
-  if (/permission denied|not permitted|read-only/i.test(line)) return "permission-denied";
-  if (/file exists|not empty/i.test(line)) return "already-exists";
+  const kind = kindInText(line);
+  if (kind !== undefined) return kind;
+  if (/nonexistent/i.test(line)) return "not-found";
+  if (/not permitted|read-only/i.test(line)) return "permission-denied";
+  if (/not empty/i.test(line)) return "already-exists";
   if (/is a directory|not a directory|not a regular file/i.test(line)) return "invalid-argument";
   return "internal";
 }

@@ -4,7 +4,6 @@ import type { UsedBlockRoot } from "../block-root/block-root.ts";
 import type { BlockRoot } from "../block-root/block-store.ts";
 import { bindLayer, type Layer, layerOf } from "../block-root/layer-store.ts";
 import { attachDisk, type SharedDisk } from "../machine/disks.ts";
-import { MachineError } from "../machine/machine-error.ts";
 import type { Qmp } from "../machine/qmp.ts";
 import { attachWritable, detachWritable } from "../machine/writable-disks.ts";
 import { OperationError } from "../operation-error.ts";
@@ -91,6 +90,6 @@ export async function unplugLayer(guest: GuestRecord, folder: string): Promise<v
     await using qmp = await controlOf(guest);
     await detachWritable(qmp, layerOf(folder).disk);
   } catch (error) {
-    if (!(error instanceof OperationError || error instanceof MachineError)) throw error;
+    if (!(error instanceof OperationError)) throw error;
   }
 }

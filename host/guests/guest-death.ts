@@ -21,6 +21,7 @@ export function causeOfDeath(reason: unknown): string {
 export function guestDiedError(reason: unknown, name: string): OperationError {
   return new OperationError(`${causeOfDeath(reason)}; guestctl logs --console --guest ${name} shows its console`, {
     cause: reason,
+    kind: "guest-died",
   });
 }
 
@@ -44,5 +45,5 @@ export function findGuestEnd(store: StateStore, name: string, cause?: Error): Op
   const died = store.endedGuests().find((guest) => guest.name === name)?.ended?.why;
   if (died !== undefined) return guestDiedError(died, name);
   if (running !== undefined && !running.ending) return undefined;
-  return new OperationError(`guest ${name}: the guest was powered off`, { cause, exitCode: KILLED });
+  return new OperationError(`guest ${name}: the guest was powered off`, { cause, kind: "stopped", exitCode: KILLED });
 }

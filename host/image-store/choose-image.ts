@@ -31,7 +31,7 @@ export async function chooseImage(source: ImageSource): Promise<ChosenImage> {
   const { text } = source;
   if (isPath(text)) {
     // Before a guest is booted for it.
-    if (!existsSync(text)) throw new OperationError(`image ${text}: no such file or folder`);
+    if (!existsSync(text)) throw new OperationError(`image ${text}: no such file or folder`, { kind: "not-found" });
     return { text, path: text, [Symbol.dispose]: () => undefined };
   }
   const { ImageStore } = await import("./image-store.ts");

@@ -25,12 +25,14 @@ export function imageUser(rootfs: string, text: string): ImageUser {
   const isNumber = DIGITS.test(wanted);
   const entry = passwd.find(([name, , uid = ""]) => (isNumber ? id(uid) === id(wanted) : name === wanted));
   const uid = id(isNumber ? wanted : entry?.[2]);
-  if (uid === undefined) throw new ImageError(`user "${text}": ${wanted} is not in the image's /etc/passwd`);
+  if (uid === undefined)
+    throw new ImageError(`user "${text}": ${wanted} is not in the image's /etc/passwd`, { kind: "not-found" });
   const groups = records(rootfs, "/etc/group");
   if (groupText !== "") {
     const group = DIGITS.test(groupText) ? groupText : groups.find(([name]) => name === groupText)?.[2];
     const gid = id(group);
-    if (gid === undefined) throw new ImageError(`user "${text}": ${groupText} is not in the image's /etc/group`);
+    if (gid === undefined)
+      throw new ImageError(`user "${text}": ${groupText} is not in the image's /etc/group`, { kind: "not-found" });
     return { uid, gid, additionalGids: [gid] };
   }
   const gid = id(entry?.[3]) ?? 0;

@@ -49,7 +49,8 @@ export async function chooseAccelerator(options: AcceleratorOptions = {}): Promi
 /** Starts a kernel without an init: it panics, and `panic=-1` with -no-reboot makes QEMU exit with status 0. */
 async function probeKvm(): Promise<Accelerator> {
   const kernel = chosenKernel()?.kernel;
-  if (kernel === undefined) throw new MachineError(`no kernel to probe KVM with; run "${setupCommand()}"`);
+  if (kernel === undefined)
+    throw new MachineError(`no kernel to probe KVM with; run "${setupCommand()}"`, { kind: "not-installed" });
   const [type, serial] = qemuArchitecture() === "x86_64" ? ["q35", "ttyS0"] : ["virt", "ttyAMA0"];
   const directory = makeTemporaryFolder("guestd-kvm-");
   try {

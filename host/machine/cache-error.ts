@@ -1,4 +1,3 @@
-import { reason } from "../../lib/reason.ts";
 import { MachineError } from "./machine-error.ts";
 import { cacheDirectory } from "./paths.ts";
 
@@ -13,6 +12,9 @@ const NOT_WRITABLE: Readonly<Record<string, string>> = {
 /** Throws `error`, or a MachineError with the remedy if it says that this user can't write to `directory` in the cache. */
 export function throwCacheError(error: unknown, directory: string): never {
   const why = error instanceof Error && "code" in error ? NOT_WRITABLE[String(error.code)] : undefined;
-  if (why === undefined || !reason(error).includes(cacheDirectory())) throw error;
-  throw new MachineError(`write to ${directory}: ${why}; make it writable, or set GUESTD_CACHE to another folder`);
+  const { path, dest } = (error ?? {}) as { readonly path?: unknown; readonly dest?: unknown };
+  if (why === undefined || !`${path} ${dest}`.includes(cacheDirectory())) throw error;
+  throw new MachineError(`write to ${directory}: ${why}; make it writable, or set GUESTD_CACHE to another folder`, {
+    kind: "permission-denied",
+  });
 }

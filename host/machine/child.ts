@@ -4,6 +4,7 @@ import type { Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ProcessOwner, startedAt } from "../../lib/process-owner.ts";
 import { signalName } from "../signal-name.ts";
+import { kindInText } from "../text-kind.ts";
 import { outOfMemory } from "./cgroup/guest-cgroup.ts";
 import { cleanLine } from "./console.ts";
 import { MachineError } from "./machine-error.ts";
@@ -157,7 +158,9 @@ export class Child {
     const last = this.errors(3).join("; ");
     const said = last === "" ? "" : `: ${last}`;
     const remedy = startRemedy(last);
-    return new MachineError(`${this.#how}${said}${remedy === undefined ? "" : `; ${remedy}`}`);
+    return new MachineError(`${this.#how}${said}${remedy === undefined ? "" : `; ${remedy}`}`, {
+      kind: kindInText(last),
+    });
   }
 
   /** Resolves with the monitor's exit status, null if a signal killed it. */

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { isRoot } from "../../lib/is-root.ts";
+import { kindInText } from "../text-kind.ts";
 import { MachineError } from "./machine-error.ts";
 import { identityOf } from "./shared-source.ts";
 import type { Share } from "./virtiofs.ts";
@@ -92,7 +93,7 @@ function inGuard(share: Share, pid: number, what: string, script: string, ...arg
     execFileSync("nsenter", enter, { stdio: ["ignore", "ignore", "pipe"] });
   } catch (error) {
     const said = String((error as { stderr?: unknown }).stderr ?? error).trim();
-    throw new MachineError(`share ${share.tag}: ${what}: ${said.replaceAll("\n", "; ")}`);
+    throw new MachineError(`share ${share.tag}: ${what}: ${said.replaceAll("\n", "; ")}`, { kind: kindInText(said) });
   }
 }
 

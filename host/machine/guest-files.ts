@@ -19,10 +19,13 @@ export async function guestFiles(): Promise<GuestFiles> {
   if (isCheckout()) return imagePaths;
   const directory = guestPackage();
   if (directory === undefined) {
-    throw new MachineError(`${guestPackageName()} is not installed; install guestd without --omit=optional`);
+    throw new MachineError(`${guestPackageName()} is not installed; install guestd without --omit=optional`, {
+      kind: "not-installed",
+    });
   }
   const kernel = chosenKernel();
-  if (kernel === undefined) throw new MachineError(`no guest kernel; run "${setupCommand()}"`);
+  if (kernel === undefined)
+    throw new MachineError(`no guest kernel; run "${setupCommand()}"`, { kind: "not-installed" });
   const { unpackGuest } = await import("./installed-guest.ts");
   return { kernel: kernel.kernel, ...(await unpackGuest(directory, kernel)) };
 }

@@ -105,8 +105,9 @@ async function bootFiles({ kernel, initrd, image }: GuestOptions) {
 
 async function existing(what: "kernel" | "initrd" | "image", path: string): Promise<string> {
   await stat(path).catch((error: NodeJS.ErrnoException) => {
-    const remedy = path === imagePaths[what] ? '; run "npm run build"' : "";
-    throw new MachineError(`${what} ${path}: ${error.code}${remedy}`);
+    const why = `${what} ${path}: ${error.code}`;
+    if (path !== imagePaths[what]) throw new MachineError(why, { cause: error });
+    throw new MachineError(`${why}; run "npm run build"`, { kind: "not-installed" });
   });
   return path;
 }

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
+import { kindInText } from "../text-kind.ts";
 import { type AddressPair, freePairs } from "./free-pairs.ts";
 import { MachineError } from "./machine-error.ts";
 import { ipProgram } from "./tap-network.ts";
@@ -29,7 +30,7 @@ async function claim({ network }: AddressPair, name: string): Promise<boolean> {
     await ip("route", "add", network, "dev", name);
     return true;
   } catch (error) {
-    if (error instanceof MachineError && /File exists/.test(error.message)) return false;
+    if (error instanceof MachineError && error.kind === "already-exists") return false;
     throw error;
   }
 }
@@ -47,7 +48,9 @@ async function takenNetworks(): Promise<readonly string[]> {
 async function setKernelOption(path: string, value: string): Promise<void> {
   if (!existsSync(path)) return;
   await writeFile(path, value).catch((error: NodeJS.ErrnoException) => {
-    throw new MachineError(`network tap: write ${path}: ${error.code}; allow it, or use the user network`);
+    throw new MachineError(`network tap: write ${path}: ${error.code}; allow it, or use the user network`, {
+      cause: error,
+    });
   });
 }
 
@@ -57,6 +60,7 @@ async function ip(...args: readonly string[]): Promise<string> {
   } catch (error) {
     const { stderr = "", message } = error as { readonly stderr?: string; readonly message: string };
     const why = (stderr.trim() || message).replaceAll(/\s*\n\s*/g, ": ");
-    throw new MachineError(`network tap: ip ${args.join(" ")}: ${why}; see ip address, or use the user network`);
+    const line = `network tap: ip ${args.join(" ")}: ${why}; see ip address, or use the user network`;
+    throw new MachineError(line, { kind: kindInText(why) });
   }
 }

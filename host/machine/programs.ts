@@ -110,6 +110,7 @@ function isOutput(error: unknown): error is { stdout: string; stderr: string } {
 }
 
 function required<T>(name: string, found: T | undefined, flags = ""): T {
-  if (found === undefined) throw new MachineError(`${name} is not installed; run "${setupCommand(flags)}"`);
+  if (found === undefined)
+    throw new MachineError(`${name} is not installed; run "${setupCommand(flags)}"`, { kind: "not-installed" });
   return found;
 }

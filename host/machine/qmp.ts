@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { createInterface, type Interface } from "node:readline";
 import { reason } from "../../lib/reason.ts";
+import { kindInText } from "../text-kind.ts";
 import { MachineError } from "./machine-error.ts";
 
 const LIMIT_MS = 30_000;
@@ -69,7 +70,7 @@ export class Qmp implements AsyncDisposable {
     const answered = new Promise<Message>((resolve) => this.#waiting.push(resolve));
     this.#socket.write(`${JSON.stringify({ execute: command, arguments: parameters })}\n`);
     const { error, return: value } = await answered;
-    if (error !== undefined) throw new MachineError(`QEMU ${command}: ${error.desc}`);
+    if (error !== undefined) throw new MachineError(`QEMU ${command}: ${error.desc}`, { kind: kindInText(error.desc) });
     return value;
   }
 

@@ -28,10 +28,10 @@ export function tapArguments(name: string): readonly string[] {
 export async function checkTap(): Promise<void> {
   if (!mayConfigure(await readFile("/proc/self/status", "utf8"), isRoot())) {
     const why = "permission denied: a network device requires CAP_NET_ADMIN";
-    throw new MachineError(`network tap: ${why}; run as root, ${INSTEAD}`);
+    throw new MachineError(`network tap: ${why}; run as root, ${INSTEAD}`, { kind: "permission-denied" });
   }
   await access("/dev/net/tun", constants.R_OK | constants.W_OK).catch((error: NodeJS.ErrnoException) => {
-    throw new MachineError(`network tap: /dev/net/tun: ${error.code}; modprobe tun, ${INSTEAD}`);
+    throw new MachineError(`network tap: /dev/net/tun: ${error.code}; modprobe tun, ${INSTEAD}`, { cause: error });
   });
   ipProgram();
 }
@@ -39,7 +39,8 @@ export async function checkTap(): Promise<void> {
 /** Returns the path of iproute2's `ip`. Throws MachineError. */
 export function ipProgram(): string {
   const path = findProgram("ip");
-  if (path === undefined) throw new MachineError(`network tap: ip is not installed; install iproute2, ${INSTEAD}`);
+  if (path === undefined)
+    throw new MachineError(`network tap: ip is not installed; install iproute2, ${INSTEAD}`, { kind: "not-installed" });
   return path;
 }
 

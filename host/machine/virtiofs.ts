@@ -81,6 +81,7 @@ export function virtiofsdCommand(
   if (rights !== "root") {
     throw new MachineError(
       `virtiofsd ${path}: QEMU's own needs root; run "${setupCommand(" --virtiofsd")}", which gets the one in Rust`,
+      { kind: "not-installed" },
     );
   }
   // Commas separate -o options; a backslash escapes them.

@@ -10,6 +10,7 @@ import type { RootfsPlace } from "../image/image-config.ts";
 import { mountForGuest, openToGuest } from "../machine/guard-share.ts";
 import { identityOf } from "../machine/shared-source.ts";
 import type { Share } from "../machine/virtiofs.ts";
+import { OperationError } from "../operation-error.ts";
 import { makeTemporaryFolder } from "../private-folder.ts";
 
 /** Names that Kata's hosts and agents agree on. */
@@ -132,7 +133,10 @@ export async function moveIn(directory: string, container: string, made: string)
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
     if (!["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(code)) throw error;
-    throw new Error(`container ${container}: name already in use in the guest's shared folder; choose another`);
+    throw new OperationError(
+      `container ${container}: name already in use in the guest's shared folder; choose another`,
+      { kind: "already-exists" },
+    );
   }
 }
 

@@ -7,6 +7,7 @@ import { type Image, readImage } from "../../image/read-image.ts";
 import { removeTree } from "../../lib/remove-tree.ts";
 import { type UnpackOptions, type UnpackReport, unpack } from "../image/unpack.ts";
 import { storeLimit } from "../image-store/make-room.ts";
+import { kindInText } from "../text-kind.ts";
 import { makeVolumePlaces, moveIn, type Volume } from "./shared-folder.ts";
 
 export interface UnpackedImage extends UnpackReport {
@@ -72,7 +73,10 @@ async function copyFolder(from: string, to: string, signal: AbortSignal | undefi
   } catch (error) {
     signal?.throwIfAborted();
     const [line = ""] = `${(error as { readonly stderr?: string }).stderr}`.split("\n", 1);
-    throw new ImageError(`copy root file system ${from}: ${line || (error as Error).message}`, { cause: error });
+    throw new ImageError(`copy root file system ${from}: ${line || (error as Error).message}`, {
+      cause: error,
+      kind: kindInText(line),
+    });
   }
 }
 

@@ -37,6 +37,7 @@ export class ProcessRecords {
     const { container } = record;
     throw new OperationError(
       `container ${container}: name already in use in guest ${guest}; choose another, or guestctl rm ${container}`,
+      { kind: "already-exists" },
     );
   }
 

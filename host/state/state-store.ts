@@ -113,6 +113,7 @@ export class StateStore {
     if (kept.length > 0) {
       throw new OperationError(
         `guest ${guest}: name still used by ended containers; guestctl rm ${kept.join(" ")}, or choose another`,
+        { kind: "already-exists" },
       );
     }
     this.removeGuest(guest);
@@ -225,5 +226,5 @@ function isUp(record: GuestRecord | undefined): boolean {
 }
 
 function nameInUse(guest: string): OperationError {
-  return new OperationError(`guest ${guest}: name already in use; choose another`);
+  return new OperationError(`guest ${guest}: name already in use; choose another`, { kind: "already-exists" });
 }

@@ -107,7 +107,9 @@ export class TemplateStore {
   #path(name: string): string {
     if (NAME.test(name)) return join(this.#folder(), name);
     const rule = "use up to 63 lower-case letters, digits, dots, hyphens and underscores";
-    throw new OperationError(`template ${JSON.stringify(name)}: not a valid name; ${rule}`);
+    throw new OperationError(`template ${JSON.stringify(name)}: not a valid name; ${rule}`, {
+      kind: "invalid-argument",
+    });
   }
 
   #folder(): string {

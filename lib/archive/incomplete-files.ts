@@ -38,7 +38,7 @@ export async function beginFile(files: TreeFiles, dir: number, name: Uint8Array,
   const free = bytes > SMALL ? await files.freeBytes(dir) : undefined;
   if (free !== undefined && bytes > free) {
     const line = `ENOSPC (it has ${bytes} bytes, only ${free} are free; free space and copy again)`;
-    throw new ArchiveError("resource-exhausted", line);
+    throw new ArchiveError("resource-exhausted", line, { cause: Object.assign(new Error(line), { code: "ENOSPC" }) });
   }
   try {
     return await files.create(dir, name);

@@ -32,7 +32,7 @@ test.each([
 ])("an attachment that ends by %s is 125, with its byte", (error, kind, message) => {
   const left = leftProcess(error, at(5), place);
   expect(left).toBeInstanceOf(LeftProcess);
-  expect(left).toMatchObject({ kind, exitCode: 125, message: `exec x-1 in container web: ${message}` });
+  expect(left).toMatchObject({ left: kind, exitCode: 125, message: `exec x-1 in container web: ${message}` });
 });
 
 test("names both positions if there was output on stderr, and no command if the process ends with guestctl", () => {

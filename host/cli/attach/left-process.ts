@@ -18,11 +18,11 @@ export class Leave extends Error {
 
 /** Thrown when guestctl has left a process. The message says how far its output got, and how to continue. */
 export class LeftProcess extends CliError {
-  readonly kind: LeaveKind;
+  readonly left: LeaveKind;
 
-  constructor(kind: LeaveKind, message: string, options: ErrorOptions) {
+  constructor(left: LeaveKind, message: string, options: ErrorOptions) {
     super(message, { ...options, exitCode: 125 });
-    this.kind = kind;
+    this.left = left;
   }
 }
 

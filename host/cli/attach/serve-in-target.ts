@@ -64,7 +64,7 @@ export async function serveInTarget(
     forget();
     return code;
   } catch (error) {
-    const isGone = error instanceof LeftProcess && error.kind === "gone";
+    const isGone = error instanceof LeftProcess && error.left === "gone";
     if (isGone || (error instanceof RpcError && error.kind === "not-found")) forget();
     if (isGone) throw findDeath() ?? error;
     throw guest !== undefined && error instanceof RpcError ? await explainLostCall(store, guest.name, error) : error;

@@ -183,7 +183,7 @@ async function serveOrWait(
   try {
     return { code: await serve(store, prepared, run), taken: false };
   } catch (error) {
-    if (!(error instanceof LeftProcess && error.kind === "taken-over")) throw error;
+    if (!(error instanceof LeftProcess && error.left === "taken-over")) throw error;
     run.stdio.stderr.write(`guestctl: ${oneLine(error)}\n`);
     const { status } = await prepared.client.agent.waitProcess({ container_id: run.id, exec_id: run.id });
     return { code: status, taken: true };
@@ -236,7 +236,7 @@ function removed(id: string, cause: unknown): Removed {
 /** Returns why a call failed. A guest's end breaks the connection first; its cause is known a little later. */
 async function causeOf(store: StateStore, error: unknown, id: string, { guest, died }: PreparedRun): Promise<unknown> {
   if (died?.aborted) return guest === undefined ? died.reason : guestDiedError(died.reason, guest);
-  const isGone = error instanceof LeftProcess && error.kind === "gone";
+  const isGone = error instanceof LeftProcess && error.left === "gone";
   if (isGone && guest !== undefined && died === undefined) {
     const end = findGuestEnd(store, guest);
     if (end !== undefined) return end;

@@ -40,7 +40,7 @@ export async function processorOf(accelerator: "kvm" | "tcg"): Promise<string> {
 async function checkFile(snapshot: string, name: string, file: BootFile | undefined): Promise<void> {
   if (file === undefined) return;
   const digest = await fileDigest(file.path).catch((error: NodeJS.ErrnoException) => {
-    throw new MachineError(`restore ${snapshot}: ${name} ${file.path}: ${error.code}; ${AGAIN}`);
+    throw new MachineError(`restore ${snapshot}: ${name} ${file.path}: ${error.code}; ${AGAIN}`, { cause: error });
   });
   if (digest === file.digest) return;
   throw new MachineError(`restore ${snapshot}: ${name} ${file.path} has changed since; ${AGAIN}`);

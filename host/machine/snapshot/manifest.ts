@@ -63,7 +63,8 @@ export interface Manifest {
 export async function readManifest(directory: string): Promise<Manifest> {
   const path = join(directory, FILES.manifest);
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new MachineError(`snapshot ${directory}: ${error.code === "ENOENT" ? "no such snapshot" : error.message}`);
+    const why = error.code === "ENOENT" ? "no such snapshot" : error.message;
+    throw new MachineError(`snapshot ${directory}: ${why}`, { cause: error });
   });
   let value: unknown;
   try {

@@ -327,8 +327,8 @@ export class AgentDriver implements Driver {
     const { store, target } = this.#parts;
     const end = target.guest === undefined ? undefined : findGuestEnd(store, target.guest.name);
     if (end === undefined) return undefined;
-    const code = end.message.endsWith("powered off") ? "stopped" : "guest-died";
-    return sandboxError(code, `sandbox ${target.container}: ${end.message.replace(/; guestctl logs .*$/, "")}`, end);
+    const why = end.message.replace(/; guestctl logs .*$/, "");
+    return sandboxError(end.kind ?? "guest-died", `sandbox ${target.container}: ${why}`, end);
   }
 
   #endWith(error: SandboxError): void {

@@ -1,5 +1,4 @@
 import { ImageError } from "../../../image/image-error.ts";
-import { RegistryError } from "../../../image/registry/registry-error.ts";
 import { ArchiveError } from "../../../lib/archive/archive-error.ts";
 import { FolderError } from "../../../lib/safe-place.ts";
 import { DialError } from "../../client/dial.ts";
@@ -81,20 +80,15 @@ const CODES: Readonly<Record<string, SandboxErrorCode>> = {
   "not-a-socket": "invalid-argument",
   "no-access": "permission-denied",
   "in-use": "port-in-use",
+  // Of what agents give as the reason, of images and of the container's programs.
+  "no-program": "not-found",
+  "program-denied": "permission-denied",
+  "being-removed": "wrong-state",
+  "wrong-state": "wrong-state",
+  "no-space": "no-space",
+  "port-in-use": "port-in-use",
+  "wrong-platform": "wrong-platform",
 };
-
-/** Codes by the texts of errors whose class has no kind. */
-const TEXTS: readonly (readonly [RegExp, SandboxErrorCode])[] = [
-  [/is not installed|run "([./a-z ]*guestctl setup|npm run build)/, "not-installed"],
-  [/no space left|\bENOSPC\b|disk is full/i, "no-space"],
-  [/\bEADDRINUSE\b|address already in use/i, "port-in-use"],
-  [/\b(EACCES|EPERM)\b|permission denied/i, "permission-denied"],
-  [/no image for |it is for \S+, not for/, "wrong-platform"],
-  [/name (is )?already (in use|used)|name still used/, "already-exists"],
-  [/current status is|is being removed/i, "wrong-state"],
-  [/\bENOENT\b|no such file|not found|is not in the image's|there is no container/i, "not-found"],
-  [/not a valid|not one of /, "invalid-argument"],
-];
 
 /** Returns a failure as SandboxError: `operation` begins its line unless the error's own line does. */
 export function toSandboxError(operation: string, error: unknown): SandboxError {
@@ -116,45 +110,36 @@ function remedyOf(code: SandboxErrorCode): string {
 }
 
 function codeOf(error: unknown): SandboxErrorCode {
-  const line = oneLine(error);
-  const byText = TEXTS.find(([text]) => text.test(line))?.[1];
-  if (error instanceof RpcError) return rpcCode(error, byText);
-  if (error instanceof ToolError) return CODES[error.kind] ?? byText ?? "internal";
+  if (error instanceof RpcError) return rpcCode(error);
   if (error instanceof DialError) return "unreachable";
-  const errno = errnoOf(error);
-  if (errno !== undefined) return errno;
+  const known = causeCode(error);
+  if (known !== undefined) return known;
   if (error instanceof TypeError) return "invalid-argument";
   if (error instanceof FolderError) return "permission-denied";
-  if (error instanceof ImageError) return imageCode(error, byText);
-  if (error instanceof MachineError) return byText ?? "guest-died";
-  if (error instanceof ArchiveError || error instanceof OperationError) return byText ?? "wrong-state";
-  return byText ?? "internal";
+  if (error instanceof ImageError) return "invalid-image";
+  if (error instanceof MachineError) return "guest-died";
+  return error instanceof ArchiveError || error instanceof OperationError ? "wrong-state" : "internal";
 }
 
-/** Returns the code of an image that can't be read, or of the registry's refusal that it reports. */
-function imageCode(error: ImageError, byText: SandboxErrorCode | undefined): SandboxErrorCode {
-  const refusal = error instanceof RegistryError ? error : error.cause;
-  if (!(refusal instanceof RegistryError)) return byText ?? "invalid-image";
-  return refusal.kind === "unavailable" ? "unreachable" : kindCode(refusal.kind, byText);
+function rpcCode({ kind, reason }: RpcError): SandboxErrorCode {
+  if (reason === "unsupported") return reason;
+  const given = reason && CODES[reason];
+  if (kind === "resource-exhausted" && given === "no-space") return given;
+  const isVague = kind === "internal" || kind === "unknown" || kind === "invalid-argument";
+  return (isVague ? given : undefined) ?? CODES[kind] ?? given ?? "internal";
 }
 
-/** Returns what the codes of the agent's calls mean; Kata's agents report most failures as INTERNAL. */
-function rpcCode({ kind, message }: RpcError, byText: SandboxErrorCode | undefined): SandboxErrorCode {
-  if (/is not supported|not implemented|unknown (service|method)/i.test(message)) return "unsupported";
-  if (kind === "internal" || kind === "unknown" || kind === "invalid-argument")
-    return byText ?? CODES[kind] ?? "internal";
-  return kindCode(kind, byText);
-}
-
-function kindCode(kind: string, byText: SandboxErrorCode | undefined): SandboxErrorCode {
-  if (kind === "resource-exhausted" && byText === "no-space") return "no-space";
-  return CODES[kind] ?? byText ?? "internal";
-}
-
-function errnoOf(error: unknown): SandboxErrorCode | undefined {
+/** Returns the code of the first kind or errno among an error and its causes. */
+function causeCode(error: unknown): SandboxErrorCode | undefined {
   const { code, cause } = (error ?? {}) as { readonly code?: unknown; readonly cause?: unknown };
-  if (typeof code === "string" && ERRNO[code] !== undefined) return ERRNO[code];
-  return cause === undefined || cause === error ? undefined : errnoOf(cause);
+  const known = kindCode(error) ?? (typeof code === "string" ? ERRNO[code] : undefined);
+  return known ?? (cause === undefined || cause === error ? undefined : causeCode(cause));
+}
+
+function kindCode(error: unknown): SandboxErrorCode | undefined {
+  if (error instanceof OperationError) return error.kind;
+  if (error instanceof ImageError && error.kind === "unavailable") return "unreachable";
+  return error instanceof ImageError || error instanceof ToolError ? CODES[error.kind ?? ""] : undefined;
 }
 
 /** Splits a line that ends with its remedy. */
