@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { ifThere } from "../lib/if-there.ts";
 import { makeOwnedFolder } from "../lib/owned-folder.ts";
 import { FolderError, safePlace } from "../lib/safe-place.ts";
 
@@ -30,12 +31,7 @@ export function makeTemporaryFolder(prefix: string, parent = tmpdir()): string {
  * folder doesn't exist.
  */
 export function checkPrivateFolder(path: string): string | undefined {
-  try {
-    return checkFolder(safePlace(path));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  return ifThere(() => checkFolder(safePlace(path)));
 }
 
 function checkFolder(path: string): string {

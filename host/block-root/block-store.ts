@@ -1,10 +1,10 @@
-import { renameSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { namesIn } from "../../lib/names-in.ts";
-import { removeTree } from "../../lib/remove-tree.ts";
-import { folderUsers, prepareUses, removeUnused, useFolder, usesOf } from "../folder-uses.ts";
+import { folderUsers, useFolder } from "../folder-uses.ts";
 import { userCache } from "../machine/paths.ts";
 import { makePrivateFolder, makeTemporaryFolder } from "../private-folder.ts";
+import { lastUse, removeStored, storeFolder } from "../stored-folder.ts";
 import { DISK, USERS } from "./make-block-root.ts";
 
 /** A disk in the store. */
@@ -33,12 +33,9 @@ export class BlockStore {
 
   /** Returns the disks, the last used first. */
   list(): readonly BlockRoot[] {
-    const usedAt = ({ id }: BlockRoot) => statSync(usesOf(this.#path(id)), { throwIfNoEntry: false })?.mtimeMs ?? 0;
     const found = namesIn(this.#checked()).flatMap((id) => this.find(id) ?? []);
-    return found
-      .map((root) => [usedAt(root), root] as const)
-      .sort(([a], [b]) => b - a)
-      .map(([, root]) => root);
+    const usedAt = new Map(found.map(({ id }) => [id, Number(lastUse(this.#path(id)) ?? 0)]));
+    return found.sort((a, b) => (usedAt.get(b.id) ?? 0) - (usedAt.get(a.id) ?? 0));
   }
 
   find(id: string): BlockRoot | undefined {
@@ -62,12 +59,7 @@ export class BlockStore {
 
   /** Adds the disk in `staging`, unless the store has an equal one already. */
   add(id: string, staging: string): void {
-    prepareUses(staging);
-    try {
-      renameSync(staging, this.#path(id));
-    } catch (error) {
-      if (!["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-    }
+    storeFolder(staging, this.#path(id));
   }
 
   /**
@@ -79,25 +71,14 @@ export class BlockStore {
     let size = roots.reduce((sum, root) => sum + root.size, 0);
     for (const root of roots) {
       if (size <= limit) return;
-      if (await this.#remove(root)) size -= root.size;
+      if (this.isUsed(root) || !(await removeStored(this.#checked(), this.#path(root.id)))) continue;
+      size -= root.size;
     }
   }
 
   /** True if a process or a snapshot uses the disk. */
   isUsed({ id, file }: BlockRoot): boolean {
     return folderUsers(this.#path(id)).length > 0 || (statSync(file, { throwIfNoEntry: false })?.nlink ?? 0) > 1;
-  }
-
-  /** Returns false if a process or a snapshot uses the disk. */
-  async #remove(root: BlockRoot): Promise<boolean> {
-    const { id } = root;
-    if (this.isUsed(root)) return false;
-    const staging = makeTemporaryFolder("removing-", this.#checked());
-    try {
-      return removeUnused(this.#path(id), () => renameSync(this.#path(id), join(staging, "root")));
-    } finally {
-      await removeTree(staging);
-    }
   }
 
   #path(id: string): string {

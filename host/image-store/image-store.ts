@@ -3,11 +3,12 @@ import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { ImageError } from "../../image/image-error.ts";
 import { blobName } from "../../image/image-json.ts";
+import { ifThere } from "../../lib/if-there.ts";
 import { namesIn } from "../../lib/names-in.ts";
-import { removeTree } from "../../lib/remove-tree.ts";
-import { folderUsers, prepareUses, removeUnused, useFolder, usesOf } from "../folder-uses.ts";
+import { folderUsers, useFolder } from "../folder-uses.ts";
 import { userCache } from "../machine/paths.ts";
 import { makePrivateFolder, makeTemporaryFolder } from "../private-folder.ts";
+import { lastUse, removeStored, storeFolder } from "../stored-folder.ts";
 import { fullName } from "./image-name.ts";
 
 /** An image in the store. */
@@ -90,13 +91,7 @@ export class ImageStore {
 
   /** Adds the complete layout in `staging`, under a name if it has one, unless the store has the image already. */
   add(name: string | undefined, digest: string, staging: string): void {
-    const path = this.#path(digest);
-    prepareUses(staging);
-    try {
-      renameSync(staging, path);
-    } catch (error) {
-      if (!["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-    }
+    storeFolder(staging, this.#path(digest));
     if (name !== undefined) this.setName(name, digest);
   }
 
@@ -114,23 +109,9 @@ export class ImageStore {
 
   /** Removes an image with its names. Returns false if a container uses it and `force` isn't set. */
   async remove(image: StoredImage, { force = false } = {}): Promise<boolean> {
-    const staging = makeTemporaryFolder("removing-", this.#checked());
-    const move = () => {
-      try {
-        renameSync(image.path, join(staging, "image"));
-      } catch (error) {
-        // Another process has removed it.
-        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-      }
-    };
-    try {
-      if (force) move();
-      else if (!removeUnused(image.path, move)) return false;
-      for (const name of image.names) if (this.#digestOf(name) === image.digest) this.removeName(name);
-      return true;
-    } finally {
-      await removeTree(staging);
-    }
+    if (!(await removeStored(this.#checked(), image.path, { force }))) return false;
+    for (const name of image.names) if (this.#digestOf(name) === image.digest) this.removeName(name);
+    return true;
   }
 
   /** Returns the bytes of all images; a file that several share counts once. */
@@ -144,7 +125,7 @@ export class ImageStore {
     const path = join(this.#folder("layouts"), hex);
     const digest = `sha256:${hex}`;
     const index = statSync(join(path, "index.json"), { throwIfNoEntry: false });
-    const used = statSync(usesOf(path), { throwIfNoEntry: false });
+    const used = lastUse(path);
     if (index === undefined || used === undefined) return undefined;
     return {
       digest,
@@ -152,7 +133,7 @@ export class ImageStore {
       size: filesOf(path).reduce((sum, [, size]) => sum + size, 0),
       names: names.filter((each) => each.digest === digest).map(({ name }) => name),
       pulledAt: index.mtime.toISOString(),
-      usedAt: used.mtime.toISOString(),
+      usedAt: used.toISOString(),
       containers: folderUsers(path),
     };
   }
@@ -185,12 +166,8 @@ export class ImageStore {
 }
 
 function readName(path: string): NameRecord | undefined {
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as NameRecord;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  const text = ifThere(() => readFileSync(path, "utf8"));
+  return text === undefined ? undefined : (JSON.parse(text) as NameRecord);
 }
 
 /** Returns inode and size of an image's blobs; none if it is removed meanwhile. */

@@ -1,13 +1,14 @@
-import { existsSync, renameSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { namesIn } from "../../lib/names-in.ts";
 import { onProcessEnd } from "../../lib/process-end.ts";
 import { removeTree, removeTreeSync } from "../../lib/remove-tree.ts";
-import { folderUsers, prepareUses, removeUnused, useFolder, usesOf } from "../folder-uses.ts";
+import { folderUsers, useFolder } from "../folder-uses.ts";
 import { userCache } from "../machine/paths.ts";
 import { FILES, type Manifest, readManifest, WRITABLE } from "../machine/snapshot/manifest.ts";
 import { OperationError } from "../operation-error.ts";
 import { makePrivateFolder, makeTemporaryFolder } from "../private-folder.ts";
+import { lastUse, removeStored, storeFolder } from "../stored-folder.ts";
 
 /** A snapshot in the store. */
 export interface StoredTemplate {
@@ -47,10 +48,10 @@ export class TemplateStore {
   /** Returns a template, or undefined if the store doesn't have it. Throws OperationError if the name isn't valid. */
   async find(name: string): Promise<StoredTemplate | undefined> {
     const path = this.#path(name);
-    const used = statSync(usesOf(path), { throwIfNoEntry: false });
+    const used = lastUse(path);
     if (used === undefined) return undefined;
     const manifest = await readManifest(path).catch(() => undefined);
-    return { name, path, size: sizeOf(path), usedAt: used.mtime.toISOString(), guests: folderUsers(path), manifest };
+    return { name, path, size: sizeOf(path), usedAt: used.toISOString(), guests: folderUsers(path), manifest };
   }
 
   /** Like `find`, but throws OperationError if the store doesn't have the template. */
@@ -83,10 +84,7 @@ export class TemplateStore {
     try {
       const made = join(staging, "template");
       await make(made);
-      prepareUses(made);
-      renameSync(made, path);
-    } catch (error) {
-      throw ["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "") ? taken(name) : error;
+      if (!storeFolder(made, path)) throw taken(name);
     } finally {
       await removeTree(staging);
       forget();
@@ -96,12 +94,7 @@ export class TemplateStore {
 
   /** Removes a template. Returns false if a guest is being started from it; guests that run don't need it. */
   async remove({ path }: StoredTemplate): Promise<boolean> {
-    const staging = makeTemporaryFolder("removing-", this.#checked());
-    try {
-      return removeUnused(path, () => moveIfThere(path, join(staging, "template"))) || !existsSync(path);
-    } finally {
-      await removeTree(staging);
-    }
+    return removeStored(this.#checked(), path);
   }
 
   #path(name: string): string {
@@ -123,15 +116,6 @@ export class TemplateStore {
 
 function taken(name: string): OperationError {
   return new OperationError(`template ${name}: it already exists; remove it with guestctl template rm ${name}`);
-}
-
-/** Another process may have removed it. */
-function moveIfThere(from: string, to: string): void {
-  try {
-    renameSync(from, to);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
 }
 
 /** Returns the bytes that a template has on the disk; holes take none. */
