@@ -66,6 +66,12 @@ export function userCache(name: string): string {
   return join(cache === "" ? cacheDirectory() : join(cache, "guestd"), name);
 }
 
+/** Returns the path of a folder of this user's data, which is kept when caches are removed. */
+export function userData(name: string): string {
+  const { XDG_DATA_HOME: data = "" } = process.env;
+  return join(data === "" ? join(homedir(), ".local/share") : data, "guestd", name);
+}
+
 /** An unpacked kernel in the cache: `kernel` is the bootable file, `modules` the directory lib/modules/<version>. */
 export interface CachedKernel {
   readonly version: string;

@@ -1,3 +1,4 @@
+import { isIdentifier } from "../../lib/identifier.ts";
 import { RpcError } from "../client/rpc-error.ts";
 import { SandboxError } from "../sdk/error/sandbox-error.ts";
 
@@ -37,11 +38,9 @@ export function statusOf(error: unknown): number {
   return error instanceof SandboxError ? (STATUSES[error.code] ?? SERVER_ERROR) : SERVER_ERROR;
 }
 
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{1,99}$/;
-
 /** Returns a name for guests if it is valid; it then is no option of a command either. Throws RequestFailure. */
 export function checkedName(name: string): string {
-  if (NAME.test(name)) return name;
+  if (isIdentifier(name)) return name;
   throw new RequestFailure(
     400,
     `name ${JSON.stringify(name)}: use 2 to 100 letters, digits, dots, hyphens, underscores`,
