@@ -13,6 +13,7 @@ export interface AuditTarget {
   readonly container?: string | undefined;
   readonly exec?: string | undefined;
   readonly template?: string | undefined;
+  readonly volume?: string | undefined;
 }
 
 /** A line of the audit. */
@@ -58,7 +59,7 @@ export function audit(operation: string, target: AuditTarget): void {
   }
 }
 
-function auditLine(operation: string, { address, guest, container, exec, template }: AuditTarget): string {
+function auditLine(operation: string, { address, guest, container, exec, template, volume }: AuditTarget): string {
   const uid = process.getuid?.() ?? 0;
   const login = loginUid();
   const entry: AuditEntry = {
@@ -67,7 +68,7 @@ function auditLine(operation: string, { address, guest, container, exec, templat
     ...(login !== undefined && login !== uid && { login }),
     ...named({ user: userName(), program }),
     pid: process.pid,
-    ...named({ operation, guest, container, exec, template, address }),
+    ...named({ operation, guest, container, exec, template, volume, address }),
   } as AuditEntry;
   return `${JSON.stringify(entry)}\n`;
 }

@@ -166,6 +166,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   tag: { summary: "give an image one more name", load: async () => (await import("./command/tag.ts")).addTag },
   save: { summary: "write images to an archive", load: async () => (await import("./command/save.ts")).addSave },
   load: { summary: "load images from an archive", load: async () => (await import("./command/load.ts")).addLoad },
+  volume: {
+    summary: "keep data beyond its containers",
+    load: async () => (await import("./command/volume.ts")).addVolume,
+  },
   container: {
     summary: "remove ended containers",
     load: async () => (await import("./command/container.ts")).addContainer,

@@ -68,6 +68,7 @@ test("guestctl has exactly these commands", async () => {
     "tag",
     "save",
     "load",
+    "volume",
     "container",
     "system",
     "image",

@@ -42,10 +42,15 @@ describe("the command lines in the docs", () => {
       "run",
       "run",
       "stop",
+      "run",
+      "run",
+      "volume",
+      "volume",
     ]);
     const [who, env, boot, id, ps, list, all, ...rest] = [...printed.values()];
     const [pause, unpause, update, stats, cp, copied, explain, metrics, ...more] = rest;
-    const [job, code, output, ended, removed, agent, stop, ...disks] = more;
+    const [job, code, output, ended, removed, agent, stop, ...last] = more;
+    const [disks, volumes] = [last.slice(0, 4), last.slice(4)];
     expect(who).toMatch(/^root on 6\.\d+/);
     expect(env).toContain("NAME=value\n");
     expect(boot).toMatch(/^docs {2}\S+:1024 {2}\(512 MiB, 1 CPU, (tcg|kvm)\)\nQEMU 0 → kernel .* first answer .* s\n$/);
@@ -64,5 +69,11 @@ describe("the command lines in the docs", () => {
     expect(agent).toMatch(/^agent 1 was killed, agent 2 answers/);
     expect(stop).toBe("docs\n");
     expect(disks.slice(1)).toEqual([expect.stringMatching(/^overlay \/ overlay rw/), "/bin/ls\n", "disks\n"]);
+    expect(volumes).toEqual([
+      "",
+      expect.stringMatching(/ 20\d\d\n$/),
+      expect.stringMatching(/^notes +\d+ s$/m),
+      "notes\n",
+    ]);
   });
 });

@@ -6,7 +6,8 @@ import { OPERATIONS } from "./noted-operation.ts";
 /** Commands that change no guest or container, or act on any agent as its test. */
 const UNRECORDED = [
   ...["audit", "cores get", "cores ls", "events", "explain", "inspect", "logs", "metrics", "ports", "ps", "stats"],
-  ...["template inspect", "template ls", "top", "traces", "wait"],
+  ...["template inspect", "template ls", "top", "traces"],
+  ...["volume inspect", "volume ls", "wait"],
   // Their operations are recorded one by one.
   ...["mcp", "serve"],
   // Images and this machine.

@@ -4,9 +4,9 @@ import type { Target } from "../../guests/guest-target.ts";
 
 /**
  * Commands that the audit records, and what names the guest or container: "found", the command's look-up of it; "command",
- * a call of `noteOperation`; "templates", the arguments; "nowhere", nothing. Exported for the test.
+ * a call of `noteOperation`; "template" and "volume", the arguments; "nowhere", nothing. Exported for the test.
  */
-export const OPERATIONS: Readonly<Record<string, "found" | "command" | "templates" | "nowhere">> = {
+export const OPERATIONS: Readonly<Record<string, "found" | "command" | "template" | "volume" | "nowhere">> = {
   "agent kill": "found",
   attach: "found",
   boot: "command",
@@ -29,11 +29,14 @@ export const OPERATIONS: Readonly<Record<string, "found" | "command" | "template
   start: "found",
   stop: "found",
   "system prune": "nowhere",
-  "template create": "templates",
-  "template rm": "templates",
+  "template create": "template",
+  "template rm": "template",
   unpause: "found",
   update: "found",
   upgrade: "found",
+  "volume create": "volume",
+  "volume prune": "nowhere",
+  "volume rm": "volume",
 };
 
 let operation: string | undefined;
@@ -45,8 +48,9 @@ export function beginAudit(command: Command): void {
   nameProgram(`guestctl ${path}`);
   if (OPERATIONS[path] === undefined) return;
   operation = path;
-  if (OPERATIONS[path] === "templates") for (const template of command.args) audit(path, { template });
-  if (OPERATIONS[path] === "nowhere") audit(path, {});
+  const kind = OPERATIONS[path];
+  if (kind === "template" || kind === "volume") for (const name of command.args) audit(path, { [kind]: name });
+  if (kind === "nowhere") audit(path, {});
 }
 
 /** Records the command with the target that it has found, once for each. Returns the target. */

@@ -60,10 +60,14 @@ export function addRun(program: Command): void {
       ),
     )
     .option("--plain-http", "with a pull: allow http without TLS for registries other than those on loopback")
-    .option("-v, --volume <host:guest>", "mount a folder of the host, read-only with :ro at the end", volumes)
+    .option(
+      "-v, --volume <host:guest>",
+      "mount a folder of the host or a named volume, read-only with :ro at the end",
+      volumes,
+    )
     .option(
       "--mount <key=value,…>",
-      "mount a folder (type=bind,source=,target=[,readonly]) or memory (type=tmpfs,target=[,tmpfs-size=])",
+      "mount a folder (type=bind,source=,target=[,readonly]), a volume (type=volume) or memory (type=tmpfs,target=[,tmpfs-size=])",
       mounts,
     )
     .option("-d, --detach", "run in the background and print its id; guestctl logs ID shows its output")

@@ -7,6 +7,7 @@ const NAMES: Readonly<Record<NameKind, readonly string[]>> = {
   container: ["web", "worker"],
   guest: ["dev"],
   image: ["alpine:3.20"],
+  volume: ["pg-data"],
 };
 
 /** Completes a line, whose first word is guestctl. Files are shown as "FILES". */
@@ -44,6 +45,7 @@ test.each<[string, string[]]>([
   ["guestctl inspect ", ["web", "worker", "dev", "alpine:3.20"]],
   ["guestctl inspect --type ", ["container", "guest", "image"]],
   ["guestctl rmi al", ["alpine:3.20"]],
+  ["guestctl volume rm ", ["pg-data"]],
   ["guestctl forward d", ["dev"]],
   ["guestctl cp we", ["web:", "FILES"]],
   ["guestctl kill -- -", []],

@@ -1,7 +1,7 @@
 import type { Command, Option } from "commander";
 
 /** Kinds of names that depend on what runs or exists now. */
-export type NameKind = "container" | "guest" | "image";
+export type NameKind = "container" | "guest" | "image" | "volume";
 
 export interface Candidate {
   readonly value: string;
@@ -30,6 +30,7 @@ const ARGUMENT_KINDS: Readonly<Record<string, readonly NameKind[]>> = {
   "stop names": ["container", "guest"],
   "rm containers": ["container", "guest"],
   "run words": ["image"],
+  volumes: ["volume"],
 };
 /** Arguments that name no file either. */
 const NO_FILES = new Set([

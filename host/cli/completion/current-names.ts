@@ -1,9 +1,10 @@
 import { splitName } from "../../image-store/image-name.ts";
 import { ImageStore } from "../../image-store/image-store.ts";
 import { StateStore } from "../../state/state-store.ts";
+import { VolumeStore } from "../../volume/volume-store.ts";
 import type { NameKind } from "./complete.ts";
 
-/** Returns the names of this user's containers, guests or images from guestctl's records, without asking any agent. */
+/** Returns the names of this user's containers, guests, images or volumes from guestctl's records, without asking any agent. */
 export async function currentNames(kind: NameKind): Promise<readonly string[]> {
   if (kind === "image") {
     const names = new ImageStore().list().flatMap((image) => image.names);
@@ -12,6 +13,7 @@ export async function currentNames(kind: NameKind): Promise<readonly string[]> {
       return `${repository}${tag.startsWith("sha256:") ? "@" : ":"}${tag}`;
     });
   }
+  if (kind === "volume") return new VolumeStore().list().map(({ name }) => name);
   const store = new StateStore();
   const guests = [...store.guests(), ...store.endedGuests()].map(({ name }) => name);
   if (kind === "guest") return guests;

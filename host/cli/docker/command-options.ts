@@ -56,7 +56,7 @@ export const COMMAND_OPTIONS: Readonly<Record<string, SupportTable>> = {
   rm: {
     "-f, --force": as("running containers are killed in any case"),
     "-l, --link": no("there are no links"),
-    "-v, --volumes": no("volumes are folders of the host, which stay"),
+    "-v, --volumes": no("volumes stay until guestctl volume rm"),
   },
   inspect: { "-f, --format": same, "-s, --size": no("guestctl exec CONTAINER du -sx /"), "--type": same },
   stats: {

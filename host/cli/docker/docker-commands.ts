@@ -63,6 +63,6 @@ export const DOCKER_COMMANDS: SupportTable = {
   unpause: same,
   update: same,
   version: no("guestctl --version"),
-  volume: no("-v mounts folders of the host"),
+  volume: as("`create`, `inspect`, `ls`, `prune` and `rm`, without drivers and labels"),
   wait: same,
 };

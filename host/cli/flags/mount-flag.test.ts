@@ -8,6 +8,7 @@ test.each([
   ["type=bind,src=/etc/,dst=/data/x/..,readonly", { volume: { host: "/etc", guest: "/data", mode: "ro" } }],
   ["type=bind,source=/etc,destination=/data,ro=true", volume("ro")],
   ["type=bind,source=/etc,target=/data,readonly=false", volume("rw")],
+  ["type=volume,source=name,target=/data,ro", { volume: { name: "name", guest: "/data", mode: "ro" } }],
   ["type=tmpfs,target=/run", { tmpfs: { guest: "/run" } }],
   ["type=tmpfs,target=/run,tmpfs-size=16m", { tmpfs: { guest: "/run", size: 16 << 20 } }],
 ])("%s", (text, mount) => {
@@ -16,10 +17,10 @@ test.each([
 
 test.each([
   ["type=bind,source=/none,target=/data", "share /none: it is not a folder"],
-  ["type=bind,target=/data", "Expected HOST:/PATH"],
+  ["type=bind,target=/data", "Expected source=, a folder of the host or a volume's name."],
   ["type=bind,source=/etc,target=data", "Expected target=/PATH, an absolute path."],
-  ["type=volume,source=name,target=/data", "Expected type=bind or type=tmpfs; volumes with names don't exist."],
-  ["source=/etc,target=/data", "Expected type=bind or type=tmpfs"],
+  ["type=volume,source=../name,target=/data", "Without a slash it is a volume's name: 2 to 100 letters"],
+  ["source=/etc,target=/data", "Expected type=bind, volume or tmpfs."],
   [
     "type=bind,source=/etc,target=/data,bind-propagation=shared",
     'Unknown field "bind-propagation"; the fields are type',

@@ -1,7 +1,8 @@
 import { posix } from "node:path";
 import { InvalidArgumentError } from "commander";
 import type { Volume } from "../../sandbox/shared-folder.ts";
-import { bytes, volumes } from "./option-values.ts";
+import type { NamedVolume } from "../../volume/use-volumes.ts";
+import { bytes, hostFolder, volumeName } from "./option-values.ts";
 
 /** A tmpfs of a container. */
 export interface Tmpfs {
@@ -11,8 +12,8 @@ export interface Tmpfs {
   readonly size?: number;
 }
 
-/** A `--mount`: a folder of the host or a tmpfs. */
-export type MountFlag = { readonly volume: Volume } | { readonly tmpfs: Tmpfs };
+/** A `--mount`: a folder of the host, a named volume or a tmpfs. */
+export type MountFlag = { readonly volume: Volume | NamedVolume } | { readonly tmpfs: Tmpfs };
 
 const KEYS: Readonly<Record<string, string>> = {
   type: "type",
@@ -27,7 +28,7 @@ const KEYS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Parses docker's `--mount` of the types bind and tmpfs, such as "type=bind,source=/srv,target=/data,readonly", and
+ * Parses docker's `--mount` of the types bind, volume and tmpfs, such as "type=bind,source=/srv,target=/data,readonly", and
  * appends it to `before`. Throws InvalidArgumentError.
  */
 export function mounts(text: string, before: readonly MountFlag[] = []): readonly MountFlag[] {
@@ -40,13 +41,14 @@ export function mounts(text: string, before: readonly MountFlag[] = []): readonl
     const guest = posix.normalize(target);
     return [...before, { tmpfs: size === undefined ? { guest } : { guest, size: bytes(size) } }];
   }
-  if (type !== "bind")
-    throw new InvalidArgumentError("Expected type=bind or type=tmpfs; volumes with names don't exist.");
+  if (type !== "bind" && type !== "volume") throw new InvalidArgumentError("Expected type=bind, volume or tmpfs.");
   if (size !== undefined) throw new InvalidArgumentError("tmpfs-size is for type=tmpfs.");
   if (!["", "true", "1", "false", "0"].includes(readonly)) throw new InvalidArgumentError("Expected readonly or ro.");
   if (source.includes(":") || target.includes(":")) throw new InvalidArgumentError("Paths with : aren't supported.");
-  const mode = ["false", "0"].includes(readonly) ? "rw" : "ro";
-  return [...before, ...volumes(`${source}:${target}:${mode}`).map((volume) => ({ volume }))];
+  if (source === "") throw new InvalidArgumentError("Expected source=, a folder of the host or a volume's name.");
+  const place = { guest: posix.normalize(target), mode: ["false", "0"].includes(readonly) ? "rw" : "ro" } as const;
+  const from = type === "bind" ? { host: hostFolder(source) } : { name: volumeName(source) };
+  return [...before, { volume: { ...from, ...place } }];
 }
 
 function readField(field: string): readonly [string, string] {

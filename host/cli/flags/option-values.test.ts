@@ -79,13 +79,23 @@ test("refuses an invalid pattern", () => {
   expect(() => pattern("(")).toThrow(InvalidArgumentError);
 });
 
-test("reads a volume as an existing folder and a path in the container", () => {
+test("reads a volume as an existing folder or a name, and a path in the container", () => {
   expect(volumes("/usr:/host/../usr")).toEqual([{ host: "/usr", guest: "/usr", mode: "rw" }]);
   expect(volumes("/usr/../usr/:/x:ro", volumes("/:/all:rw"))).toEqual([
     { host: "/", guest: "/all", mode: "rw" },
     { host: "/usr", guest: "/x", mode: "ro" },
   ]);
+  expect(volumes("db_1.a:/x/", volumes("./:/all:ro"))).toEqual([
+    { host: process.cwd(), guest: "/all", mode: "ro" },
+    { name: "db_1.a", guest: "/x/", mode: "rw" },
+  ]);
   for (const text of [
+    "x:/x",
+    ".data:/x",
+    "..data:/x",
+    "a\n:/x",
+    `${"a".repeat(101)}:/x`,
+    "../none:/x",
     "/usr",
     "/usr:x",
     "/usr:/x:rx",

@@ -1,12 +1,14 @@
 import { constants } from "node:os";
 import { posix } from "node:path";
 import { InvalidArgumentError } from "commander";
+import { isIdentifier } from "../../../lib/identifier.ts";
 import { parseSize } from "../../../lib/parse-size.ts";
 import type { AttachRequest } from "../../client/streams/attachment.ts";
 import { MIN_MEMORY } from "../../image/limit-resources.ts";
 import { MachineError } from "../../machine/machine-error.ts";
 import { sharedFolder } from "../../machine/shared-source.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
+import type { NamedVolume } from "../../volume/use-volumes.ts";
 
 /**
  * Parses a size such as "256m" to bytes; units b, k, m, g and t are powers of 1024. Like all parsers here, throws
@@ -79,14 +81,27 @@ export function variables(text: string, before: readonly string[] = []): readonl
   return value === undefined ? before : [...before, `${text}=${value}`];
 }
 
-/** Parses "HOST:GUEST" or "HOST:GUEST:ro", as in Docker; the host folder must exist. */
-export function volumes(text: string, before: readonly Volume[] = []): readonly Volume[] {
-  const [, host = "", guest = "", mode = "rw"] = /^([^:]+):(\/[^:]*)(?::(ro|rw))?$/.exec(text) ?? [];
-  if (guest === "") throw new InvalidArgumentError("Expected HOST:/PATH or HOST:/PATH:ro.");
-  return [...before, { host: folderOf(host), guest: posix.normalize(guest), mode: mode === "ro" ? "ro" : "rw" }];
+/** Parses "HOST:GUEST" or "NAME:GUEST", with ":ro" if read-only, as in Docker. A folder of the host must exist. */
+export function volumes(
+  text: string,
+  before: readonly (Volume | NamedVolume)[] = [],
+): readonly (Volume | NamedVolume)[] {
+  const [, from = "", path = "", access] = /^([^:]+):(\/[^:]*)(?::(ro|rw))?$/.exec(text) ?? [];
+  if (path === "") throw new InvalidArgumentError("Expected HOST:/PATH or NAME:/PATH, with :ro if it is read-only.");
+  const place = { guest: posix.normalize(path), mode: access === "ro" ? "ro" : "rw" } as const;
+  const isFolder = from.includes("/") || from === "." || from === "..";
+  return [...before, isFolder ? { host: hostFolder(from), ...place } : { name: volumeName(from), ...place }];
 }
 
-function folderOf(path: string): string {
+/** Accepts the names of volumes. */
+export function volumeName(text: string): string {
+  if (isIdentifier(text)) return text;
+  const rule = "2 to 100 letters, digits, _ . - with a letter or digit first";
+  throw new InvalidArgumentError(`Without a slash it is a volume's name: ${rule}; a folder is ./NAME.`);
+}
+
+/** Returns the path of a folder of the host to share. */
+export function hostFolder(path: string): string {
   try {
     return sharedFolder(path);
   } catch (error) {
@@ -127,7 +142,7 @@ export function signalNumber(text: string): number {
 
 /** Accepts the ids that agents accept; they are also safe as file names. */
 export function identifier(text: string): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{1,99}$/.test(text)) {
+  if (!isIdentifier(text)) {
     throw new InvalidArgumentError("Expected 2 to 100 letters, digits, _ . - with a letter or digit first.");
   }
   return text;

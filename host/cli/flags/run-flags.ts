@@ -4,6 +4,7 @@ import { ROOTFS_KINDS, type RootfsKind } from "../../guests/rootfs-kind.ts";
 import type { Rlimit, RunOptions } from "../../image/image-config.ts";
 import type { PullPolicy } from "../../image-store/choose-image.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
+import type { NamedVolume } from "../../volume/use-volumes.ts";
 import type { TargetFlags } from "../guest/target.ts";
 import type { RestartPolicy } from "../run/restart-policy.ts";
 import { type ContainerFlags, containerOptions, shmMount } from "./container-flags.ts";
@@ -30,7 +31,7 @@ export interface RunFlags extends ProcessFlags, ContainerFlags, NameFlags, Guest
   readonly ulimit?: readonly Rlimit[];
   readonly rm?: true;
   readonly restart?: RestartPolicy;
-  readonly volume?: readonly Volume[];
+  readonly volume?: readonly (Volume | NamedVolume)[];
   readonly mount?: readonly MountFlag[];
   readonly pull?: PullPolicy;
   readonly plainHttp?: true;
@@ -63,8 +64,8 @@ function tmpfsMount({ guest, size }: Tmpfs): Init<grpc.Mount> {
   return { destination: guest, source: "tmpfs", type: "tmpfs", options };
 }
 
-/** Returns the folders of the host that the container gets. */
-export function volumesOf({ volume = [], mount = [] }: RunFlags): readonly Volume[] {
+/** Returns the folders of the host and the named volumes that the container gets. */
+export function volumesOf({ volume = [], mount = [] }: RunFlags): readonly (Volume | NamedVolume)[] {
   return [...volume, ...mount.flatMap((each) => ("volume" in each ? [each.volume] : []))];
 }
 

@@ -11,7 +11,9 @@ import {
 import { randomName } from "../../guests/random-name.ts";
 import type { RunOptions } from "../../image/image-config.ts";
 import { type ChosenImage, chooseImage, type ImageSource, isPath } from "../../image-store/choose-image.ts";
+import type { Volume } from "../../sandbox/shared-folder.ts";
 import type { StateStore } from "../../state/state-store.ts";
+import { useVolumes } from "../../volume/use-volumes.ts";
 import { guestConsole, guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { hasImage, type RunFlags, rootfsKind, runOptions, volumesOf } from "../flags/run-flags.ts";
@@ -81,12 +83,13 @@ async function whilePrepared<T>(
     : undefined;
   const [image = "", ...rest] = hasImage(flags) ? words : ["", ...words];
   const options = runOptions(rest, flags);
-  await using prepared = await interrupts.during(
-    prepare(store, { id, interrupts, isAgain }, chosen, { ...request, options }, status),
-  );
+  const record = store.processes.file(flags.guest ?? id, { container: id, exec: id });
+  using volumes = useVolumes(volumesOf(flags), { container: id, record });
+  const wanted = { ...request, options, volumes: volumes.folders };
+  await using prepared = await interrupts.during(prepare(store, { id, interrupts, isAgain }, chosen, wanted, status));
   return await work(prepared, {
     ...{ id, image, options, flags, interrupts, isAgain, stdio: process },
-    volumes: volumesOf(flags).map(({ host, guest, mode }) => `${host}:${guest}${mode === "ro" ? ":ro" : ""}`),
+    volumes: volumes.recorded,
     started: () => status.clear(),
   });
 }
@@ -142,7 +145,7 @@ async function prepare(
   store: StateStore,
   { id, interrupts, isAgain = false }: RunTurn,
   chosen: ChosenImage | undefined,
-  { flags, options }: RunRequest & { readonly options: RunOptions },
+  { flags, options, volumes }: RunRequest & { readonly options: RunOptions; readonly volumes: readonly Volume[] },
   status: StatusLine,
 ): Promise<PreparedRun> {
   const { address, rootfs, imageName } = flags;
@@ -153,7 +156,7 @@ async function prepare(
   const named = { path, ...(imageName === undefined ? {} : { name: imageName }) };
   const files = {
     image: flags.guestRoot ? GUEST_ROOT : named,
-    volumes: volumesOf(flags),
+    volumes,
     rootfs: flags.template === undefined ? rootfsKind(flags) : "block",
     layer: layerRequest(store, id, flags),
     options,

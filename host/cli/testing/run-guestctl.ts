@@ -17,7 +17,12 @@ export async function runGuestctl(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
 ): Promise<Ended> {
-  const places = { XDG_RUNTIME_DIR: directory, XDG_CACHE_HOME: directory, DOCKER_CONFIG: directory };
+  const places = {
+    XDG_RUNTIME_DIR: directory,
+    XDG_CACHE_HOME: directory,
+    XDG_DATA_HOME: directory,
+    DOCKER_CONFIG: directory,
+  };
   const child = spawn(process.execPath, [launcher, ...args], {
     env: { ...process.env, ...places, NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -19,6 +19,7 @@ import type { Volume } from "../../sandbox/shared-folder.ts";
 import type { ProcessRecord } from "../../state/state-records.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { TemplateStore } from "../../template/template-store.ts";
+import { type NamedVolume, useVolumes } from "../../volume/use-volumes.ts";
 import { limitedToEnd } from "../call/limits.ts";
 import type { AgentDriver } from "../driver/agent-driver.ts";
 import { SandboxError } from "../error/sandbox-error.ts";
@@ -57,10 +58,14 @@ export async function createDriver(options: CreateOptions, isWarm = false): Prom
       undo.move();
       return driver;
     }
-    const { prepared, image } = await prepare(store, name, options, { snapshot: used?.path, isWarm }, signal);
+    const record = store.processes.file(name, { container: name, exec: name });
+    using volumes = useVolumes((options.volumes ?? []).map(volumeOf), { container: name, record });
+    const more = { snapshot: used?.path, isWarm, volumes: volumes.folders };
+    const { prepared, image } = await prepare(store, name, options, more, signal);
     undo.use(prepared);
-    const record = await startContainer(store, prepared, name, image, options, signal);
-    const driver = await openDriver(store, prepared, name, record);
+    const container = { name, image, volumes: volumes.recorded };
+    const started = await startContainer(store, prepared, container, options, signal);
+    const driver = await openDriver(store, prepared, name, started);
     undo.defer(() => driver.close());
     await writeAll(driver.files, options.files, signal);
     signal.throwIfAborted();
@@ -73,10 +78,10 @@ async function prepare(
   store: StateStore,
   name: string,
   options: CreateOptions,
-  { snapshot, isWarm }: { readonly snapshot: string | undefined; readonly isWarm: boolean },
+  { snapshot, isWarm, volumes }: { snapshot: string | undefined; isWarm: boolean; volumes: readonly Volume[] },
   signal: AbortSignal,
 ) {
-  const { image: choice = "", address, volumes = [], vm = {}, memoryMib = DEFAULT_MEMORY_MIB, cpus = 1 } = options;
+  const { image: choice = "", address, vm = {}, memoryMib = DEFAULT_MEMORY_MIB, cpus = 1 } = options;
   if (typeof choice === "object" && "guestPath" in choice) {
     const prepared = await prepareAtAddress(address ?? "", choice.guestPath, { hostname: "guestd", signal });
     return { prepared, image: choice.guestPath };
@@ -92,13 +97,12 @@ async function prepare(
   const starting = new AbortController();
   const onAbort = () => starting.abort(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
-  const mounted = volumes.map(volumeOf);
   const { kernel, initrd, image: vmImage, kernelArgs, onConsole } = vm;
   const machine = { kernel, initrd, image: vmImage, kernelArgs, onConsole };
   const known = Object.fromEntries(Object.entries(machine).filter(([, value]) => value !== undefined));
   try {
     const layer = { size: DEFAULT_LAYER_BYTES, record: store.processes.file(name, { container: name, exec: name }) };
-    const files = { image: source, volumes: mounted, layer, options: runOptions(options, true), ...rootfsOf(options) };
+    const files = { image: source, volumes, layer, options: runOptions(options, true), ...rootfsOf(options) };
     const guest = {
       snapshot,
       name,
@@ -119,8 +123,7 @@ async function prepare(
 async function startContainer(
   store: StateStore,
   prepared: PreparedRun,
-  id: string,
-  image: string,
+  { name: id, image, volumes }: { readonly name: string; readonly image: string; readonly volumes: readonly string[] },
   options: CreateOptions,
   signal: AbortSignal,
 ): Promise<ProcessRecord> {
@@ -141,6 +144,7 @@ async function startContainer(
     user: options.user ?? String(config["User"] ?? ""),
     startedAt: new Date().toISOString(),
     layer: prepared.layer,
+    volumes,
   };
   try {
     await client.agent.startContainer({ container_id: id }, { signal });
@@ -202,10 +206,11 @@ function checkTemplate(operation: string, options: CreateOptions): void {
 }
 
 /** Throws SandboxError for a folder that isn't shared. */
-function volumeOf({ host, guest, readOnly = false }: VolumeOption): Volume {
+function volumeOf({ guest, readOnly = false, ...from }: VolumeOption): Volume | NamedVolume {
   const mode = readOnly ? "ro" : "rw";
+  if ("volume" in from) return { name: from.volume, guest, mode };
   try {
-    const folder = sharedFolder(host);
+    const folder = sharedFolder(from.host);
     identityOf(folder, mode);
     return { host: folder, guest, mode };
   } catch (error) {

@@ -2,14 +2,21 @@ import type { CallLimits } from "../call/limits.ts";
 import type { FileData } from "../files/files.ts";
 import type { ImageChoice } from "../image/image-choice.ts";
 
-/** A host folder that the container sees. */
-export interface VolumeOption {
-  /** Absolute path on this machine, of a folder that `guestctl run -v` would share too: not through a link. */
-  readonly host: string;
+/** A host folder or a named volume that the container sees. */
+export type VolumeOption = {
   /** Absolute path in the container. */
   readonly guest: string;
   readonly readOnly?: boolean;
-}
+} & (
+  | {
+      /** Absolute path on this machine, of a folder that `guestctl run -v` would share too: not through a link. */
+      readonly host: string;
+    }
+  | {
+      /** Name of a volume, which is created unless it exists, and kept. `guestctl volume` lists and removes volumes. */
+      readonly volume: string;
+    }
+);
 
 /** Networks that a guest can have. */
 export const NETWORK_KINDS = ["none", "user", "tap"] as const;

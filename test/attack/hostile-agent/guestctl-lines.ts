@@ -98,7 +98,7 @@ export const GUESTCTL_LINES: Readonly<Record<string, readonly Line[] | string>> 
   conformance: [{ words: ["conformance", "ADDRESS"] }],
   mcp: "its tools have their own lines",
   ...{ pull: "no agent", images: "no agent", rmi: "no agent", image: "no agent", setup: "no agent" },
-  ...{ tag: "no agent", save: "no agent", load: "no agent" },
+  ...{ tag: "no agent", save: "no agent", load: "no agent", volume: "no agent" },
   ...{ container: "it removes records of ended containers", system: "no agent" },
   ...{ doctor: "no agent", completion: "no agent", __complete: "it lists names of the state store" },
   __supervise: [

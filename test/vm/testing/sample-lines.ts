@@ -44,9 +44,9 @@ function isOld(node: string): boolean {
   return major < 22 || (major === 22 && minor < 18);
 }
 
-/** Runs a page's lines one after the other, with guestctl's state in `directory`. Returns the output of each. */
+/** Runs a page's lines one after the other, with guestctl's state and volumes in `directory`. Returns the output of each. */
 export async function runLines(directory: string, blocks: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const env = { ...withOldNode(directory), XDG_RUNTIME_DIR: directory, NO_COLOR: "1" };
+  const env = { ...withOldNode(directory), XDG_RUNTIME_DIR: directory, XDG_DATA_HOME: directory, NO_COLOR: "1" };
   const printed = new Map<string, string>();
   for (const line of blocks.join("").trim().split("\n")) {
     const { stdout } = await run("/bin/sh", ["-c", line], { cwd: repository, env });
