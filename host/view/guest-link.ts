@@ -7,7 +7,8 @@ import { connectTo, type Target } from "../guests/guest-target.ts";
 import { streamsPlace } from "../guests/streams-place.ts";
 import type { ProcessRecord } from "../state/state-records.ts";
 import { GuestModel } from "./guest-model.ts";
-import { type GuestNode, guestNode, type LinkState } from "./view-tree.ts";
+import type { LinkState } from "./guest-tree.ts";
+import { type GuestNode, guestNode } from "./view-tree.ts";
 import { watchByCalls } from "./watch-by-calls.ts";
 
 /** Events of a guest that are kept for the view. */

@@ -12,15 +12,9 @@ import {
   type WatchedForward,
   type WatchedProcess,
 } from "./guest-reading.ts";
+import type { StreamUsage } from "./guest-tree.ts";
 import { type Counters, present, rateOf, usageBetween } from "./usage.ts";
 import type { Usage } from "./usage-shape.ts";
-
-/** Bytes per second that pass through a process's stdio, and the printed bytes that no client has acknowledged. */
-export interface StreamUsage {
-  readonly input?: number;
-  readonly output?: number;
-  readonly unacknowledged?: number;
-}
 
 /** The state of one guest, from the updates of its agent. Rates are those between the last two complete updates. */
 export class GuestModel {

@@ -1,7 +1,7 @@
 import type { WatchUpdate } from "../client/streams/watch.ts";
+import type { ProcessState } from "./guest-tree.ts";
 import { type Counters, countersOf, present } from "./usage.ts";
 
-export type ProcessState = "created" | "running" | "paused" | "exited" | "unknown";
 const STATES: readonly ProcessState[] = ["unknown", "created", "running", "paused", "exited"];
 
 export interface WatchedContainer {

@@ -1,7 +1,7 @@
-import type { StreamUsage } from "./guest-model.ts";
+import type { ContainerTree, ForwardUsage, ProcessTree, StreamUsage } from "./guest-tree.ts";
 import { sumKnown } from "./short-text.ts";
 import type { Usage } from "./usage-shape.ts";
-import type { ContainerNode, ForwardNode, GuestNode, ProcessNode } from "./view-tree.ts";
+import type { GuestNode } from "./view-tree.ts";
 
 export const SORTS = ["name", "cpu", "memory", "io", "network", "streams"] as const;
 export type Sort = (typeof SORTS)[number];
@@ -25,8 +25,8 @@ export interface TreeRow<Guest extends RowGuest = GuestNode> {
   readonly usage: Usage;
   readonly streams: StreamUsage;
   readonly guest: Guest;
-  readonly container?: ContainerNode | undefined;
-  readonly process?: ProcessNode;
+  readonly container?: ContainerTree | undefined;
+  readonly process?: ProcessTree;
   /** Set if lines below it can be folded. */
   readonly isFolded?: boolean;
 }
@@ -98,7 +98,7 @@ function guestBranch<Guest extends RowGuest>(guest: Guest): Branch<Guest> {
   return { row, below: [...containers, ...guest.forwards.map((forward) => forwardBranch(guest, forward))] };
 }
 
-function containerBranch<Guest extends RowGuest>(guest: Guest, container: ContainerNode): Branch<Guest> {
+function containerBranch<Guest extends RowGuest>(guest: Guest, container: ContainerTree): Branch<Guest> {
   const { id, image = "", state, code, usage, streams, processes } = container;
   const key = `${guest.name}/${id}`;
   const row: TreeRow<Guest> = {
@@ -118,7 +118,7 @@ function containerBranch<Guest extends RowGuest>(guest: Guest, container: Contai
 
 function processBranch<Guest extends RowGuest>(
   { key, guest, container }: TreeRow<Guest>,
-  process: ProcessNode,
+  process: ProcessTree,
 ): Branch<Guest> {
   const { exec, pid, state, code, command = [], usage, streams } = process;
   const name = exec === "" ? `pid ${pid}` : exec;
@@ -138,7 +138,7 @@ function processBranch<Guest extends RowGuest>(
   return { row, below: [] };
 }
 
-function forwardBranch<Guest extends RowGuest>(guest: Guest, { id, sent, received }: ForwardNode): Branch<Guest> {
+function forwardBranch<Guest extends RowGuest>(guest: Guest, { id, sent, received }: ForwardUsage): Branch<Guest> {
   const row: TreeRow<Guest> = {
     ...{ key: `${guest.name}//${id}`, kind: "forward", depth: 1, name: `forward ${id.slice(0, 8)}`, detail: "" },
     state: "open",

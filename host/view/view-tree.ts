@@ -1,56 +1,12 @@
 import type { EventGap, GuestEvent } from "../client/streams/events.ts";
 import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
-import type { GuestModel, StreamUsage } from "./guest-model.ts";
-import type { ProcessState, WatchedContainer, WatchedProcess } from "./guest-reading.ts";
-import type { Usage } from "./usage-shape.ts";
+import type { GuestModel } from "./guest-model.ts";
+import type { WatchedContainer, WatchedProcess } from "./guest-reading.ts";
+import type { ContainerTree, GuestState, LinkState, ProcessTree, StreamUsage } from "./guest-tree.ts";
 
-/** How the state of a guest arrives: over the stream, by calls, not yet, or not any more. */
-export type LinkState = "connecting" | "live" | "polled" | "lost" | "ended";
-
-export interface GuestNode {
-  readonly name: string;
-  readonly address: string;
-  readonly link: LinkState;
-  /** Why the state doesn't arrive. */
-  readonly reason?: string | undefined;
-  readonly cpus: number;
-  /** Times that the agent was started again since boot. */
-  readonly agentRestarts: number;
-  readonly agent: { readonly cpu?: number | undefined; readonly memory?: number | undefined };
-  readonly usage: Usage;
-  readonly containers: readonly ContainerNode[];
-  readonly forwards: readonly ForwardNode[];
+export interface GuestNode extends GuestState {
+  readonly containers: readonly ContainerTree[];
   readonly events: readonly (GuestEvent | EventGap)[];
-}
-
-export interface ContainerNode {
-  readonly id: string;
-  readonly image?: string | undefined;
-  readonly state: ProcessState;
-  readonly code?: number | undefined;
-  readonly usage: Usage;
-  /** Sum of its processes. */
-  readonly streams: StreamUsage;
-  readonly processes: readonly ProcessNode[];
-}
-
-export interface ProcessNode {
-  /** Exec id; empty for the container's first process. */
-  readonly exec: string;
-  readonly pid: number;
-  readonly state: ProcessState;
-  readonly code?: number | undefined;
-  /** Unknown for a process that guestctl didn't start. */
-  readonly command?: readonly string[];
-  readonly clients?: number | undefined;
-  readonly usage: Usage;
-  readonly streams: StreamUsage;
-}
-
-export interface ForwardNode {
-  readonly id: string;
-  readonly sent?: number;
-  readonly received?: number;
 }
 
 /** Everything that is known of one guest. */
@@ -92,7 +48,7 @@ function containerNode(
   watched: readonly WatchedProcess[],
   model: GuestModel,
   records: readonly ProcessRecord[],
-): ContainerNode {
+): ContainerTree {
   const { id, state } = container;
   const image = records.find(({ exec }) => exec === id)?.image;
   const processes = watched.map((each) => processNode(each, model, records));
@@ -109,7 +65,7 @@ function containerNode(
   };
 }
 
-function processNode(process: WatchedProcess, model: GuestModel, records: readonly ProcessRecord[]): ProcessNode {
+function processNode(process: WatchedProcess, model: GuestModel, records: readonly ProcessRecord[]): ProcessTree {
   const { exec, pid, state, code, clients, container } = process;
   const record = records.find((each) => each.exec === (exec === "" ? container : exec));
   return {
@@ -117,7 +73,7 @@ function processNode(process: WatchedProcess, model: GuestModel, records: readon
     pid,
     state,
     code,
-    ...(record === undefined ? {} : { command: record.args }),
+    command: record?.args,
     clients,
     usage: model.processUsage(process),
     streams: model.streamUsage(process),

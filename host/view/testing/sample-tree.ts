@@ -1,19 +1,20 @@
-import type { ContainerNode, GuestNode, ProcessNode } from "../view-tree.ts";
+import type { ContainerTree, ProcessTree } from "../guest-tree.ts";
+import type { GuestNode } from "../view-tree.ts";
 
 /** Returns a process with defaults. */
-function processNode(parts: Partial<ProcessNode> = {}): ProcessNode {
+function processNode(parts: Partial<ProcessTree> = {}): ProcessTree {
   return { exec: "", pid: 1, state: "running", usage: { pressure: {} }, streams: {}, ...parts };
 }
 
 /** Returns a container with defaults. */
-export function containerNode(id: string, parts: Partial<ContainerNode> = {}): ContainerNode {
+export function containerNode(id: string, parts: Partial<ContainerTree> = {}): ContainerTree {
   return { id, state: "running", usage: { pressure: {} }, streams: {}, processes: [processNode()], ...parts };
 }
 
 /** Returns a guest with defaults. */
 export function guestNode(
   name: string,
-  containers: readonly ContainerNode[],
+  containers: readonly ContainerTree[],
   parts: Partial<GuestNode> = {},
 ): GuestNode {
   return {
