@@ -1,12 +1,9 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { readLine } from "../../client/read-head.ts";
+import { readConnectLine } from "../../client/connect-line.ts";
 import { Channel } from "./channel.ts";
 import { MAX_CONNECTIONS } from "./frame.ts";
 
-/** Time in which a client names its port. */
-const LINE_MS = 10_000;
-const MAX_PORT = 2 ** 32 - 2;
 /** Bytes for QEMU that wait, from which on clients wait as well. */
 const PORT_BYTES = 262_144;
 
@@ -56,10 +53,7 @@ async function listen(server: Server, path: string): Promise<void> {
 async function accept(channel: Channel, client: Socket): Promise<void> {
   client.on("error", () => undefined);
   try {
-    const line = await readLine(client, AbortSignal.timeout(LINE_MS), { peer: "the client", remedy: "send CONNECT" });
-    const port = Number(/^CONNECT (\d{1,10})$/.exec(line)?.[1] ?? -1);
-    if (port < 0 || port > MAX_PORT) throw new Error(`no port in ${JSON.stringify(line)}`);
-    channel.connect(client, port);
+    channel.connect(client, await readConnectLine(client));
   } catch {
     client.destroy();
   }
