@@ -1,16 +1,13 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { truncate, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { ImageError } from "../../image/image-error.ts";
 import { copySparse } from "../../lib/copy-sparse.ts";
-import { namesIn } from "../../lib/names-in.ts";
 import { OWNER_NOTE } from "../../lib/owned-folder.ts";
-import { isJsonObject } from "../../lib/parse-json.ts";
-import { hasEnded, type PlacedOwner, thisPlacedProcess } from "../../lib/process-owner.ts";
 import { removeTree } from "../../lib/remove-tree.ts";
 import { userCache } from "../machine/paths.ts";
 import type { WritableDisk } from "../machine/writable-disks.ts";
-import { makePrivateFolder, makeTemporaryFolder } from "../private-folder.ts";
+import { makeRecordedFolder, readRecordNote, writeRecordNote } from "../recorded-folder.ts";
 import { makeFileSystem } from "./empty-file-system.ts";
 
 /** A container's writable disk, which guests alone read: the host only creates, formats, copies and removes its file. */
@@ -33,17 +30,8 @@ export interface LayerRequest {
 /** Bytes that a container can write, unless it says otherwise; its file only has those that it did write. */
 export const DEFAULT_LAYER_BYTES = 10 * 2 ** 30;
 
-/** A note in a layer's folder, with the pid namespace and the boot in which it was made. */
-interface Note extends Pick<PlacedOwner, "namespace" | "boot"> {
-  /** Path of the container's record; the layer is removed once that doesn't name it. */
-  readonly record: string;
-  /** Id of the disk below it, once it was used. */
-  readonly image?: string;
-}
-
 const PREFIX = "layer-";
 const DISK = "disk";
-const NOTE = "note.json";
 
 /**
  * Layers of this user's containers, in a folder of the user's cache that only the user can access. A layer belongs to this
@@ -94,25 +82,20 @@ export class LayerStore {
   }
 
   #make(record: string): Layer {
-    const root = makePrivateFolder(this.#root);
-    removeLeftovers(root);
-    const folder = makeTemporaryFolder(PREFIX, root);
-    const { namespace, boot } = thisPlacedProcess();
-    writeNote(folder, { record, namespace, boot });
-    return layerOf(folder);
+    return layerOf(makeRecordedFolder(this.#root, PREFIX, { record, field: "layer" }));
   }
 }
 
 /** Notes what is below a layer. Throws ImageError if that was another disk before: its files belong to that one. */
 export function bindLayer({ folder }: Layer, container: string, image: string): void {
-  const note = readNote(folder);
+  const note = readRecordNote(folder);
   if (note?.image !== undefined && note.image !== image) {
     const remedy = `guestctl rm ${container}, then run it`;
     throw new ImageError(
       `container ${container}: its image has changed, and its files belong to the old one; ${remedy}`,
     );
   }
-  if (note !== undefined && note.image === undefined) writeNote(folder, { ...note, image });
+  if (note !== undefined && note.image === undefined) writeRecordNote(folder, { ...note, image });
 }
 
 /** Removes a layer, unless a record has it. */
@@ -125,40 +108,4 @@ export function layerOf(folder: string): Layer {
   // mkdtemp's letters and digits.
   const serial = basename(folder).slice(PREFIX.length);
   return { folder, disk: { file: join(folder, DISK), serial } };
-}
-
-/** Removes layers whose process has ended before a record named them, and those whose record is gone. */
-function removeLeftovers(root: string): void {
-  for (const name of namesIn(root)) {
-    const folder = join(root, name);
-    if (name.startsWith(PREFIX) && isLeft(folder)) rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function isLeft(folder: string): boolean {
-  // In this order: a record exists before the owner's note goes.
-  const owner = readJson(join(folder, OWNER_NOTE));
-  if (owner !== undefined) return hasEnded(owner as unknown as PlacedOwner);
-  const note = readNote(folder);
-  if (note === undefined) return false;
-  const { namespace, boot } = thisPlacedProcess();
-  if (note.boot === boot && note.namespace !== namespace) return false;
-  return readJson(note.record)?.["layer"] !== folder;
-}
-
-function readNote(folder: string): Note | undefined {
-  return readJson(join(folder, NOTE)) as Note | undefined;
-}
-
-function writeNote(folder: string, note: Note): void {
-  writeFileSync(join(folder, NOTE), JSON.stringify(note), { mode: 0o600 });
-}
-
-function readJson(path: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(readFileSync(path, "utf8"));
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

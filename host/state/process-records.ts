@@ -1,10 +1,10 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { namesIn } from "../../lib/names-in.ts";
-import { OWNER_NOTE } from "../../lib/owned-folder.ts";
 import { isAlive } from "../../lib/process-owner.ts";
 import { writeJson } from "../../lib/write-json.ts";
 import { OperationError } from "../operation-error.ts";
+import { belongsToRecord } from "../recorded-folder.ts";
 import { createRecord, readRecord } from "./record-file.ts";
 import type { StateFolder } from "./state-folder.ts";
 import type { ProcessEnd, ProcessName, ProcessRecord } from "./state-records.ts";
@@ -49,7 +49,7 @@ export class ProcessRecords {
   /** Writes a record, to which its layer then belongs. */
   write(guest: string, record: ProcessRecord): void {
     writeJson(join(this.#folder.create(guest), fileName(record)), record);
-    if (record.layer !== undefined) rmSync(join(record.layer, OWNER_NOTE), { force: true });
+    if (record.layer !== undefined) belongsToRecord(record.layer);
   }
 
   /** Changes a record, unless it was removed meanwhile. */
