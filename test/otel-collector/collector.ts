@@ -1,7 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
@@ -9,6 +8,7 @@ import { vi } from "vitest";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import type { TraceCollector } from "../namespaces/testing/sdk-trace-suite.ts";
 import type { ReadSpan } from "../scenarios/read-spans.ts";
+import { freePort } from "../testing/free-port.ts";
 
 /** Milliseconds in which the spans arrive; the agent alone gathers them for half a second. */
 const ARRIVAL_MS = 30_000;
@@ -121,12 +121,4 @@ function attributesOf(list: readonly Attribute[] = []): Record<string, unknown> 
       value.stringValue ?? (value.intValue === undefined ? undefined : Number(value.intValue)),
     ]),
   );
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { readonly port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,87 +1,14 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { text } from "node:stream/consumers";
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { expect, it } from "vitest";
 import { startedAt } from "../../lib/process-owner.ts";
+import { ownGuests, POLL } from "./testing/own-guests.ts";
 
-const launcher = join(import.meta.dirname, "../../host/cli/launch.cjs");
-/** Each poll runs a process. */
-const POLL = { interval: 200, timeout: 100_000 };
 /** Counts until a file exists, a hundred numbers at a time. */
 const COUNTING = "i=0; until [ -e /go ]; do seq $i $((i+99)); i=$((i+100)); sleep 0.1; done; echo $i; exit 3";
-let directory: string;
-let image: string;
-
-beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), "outlives-"));
-  image = join(directory, "busybox.tar");
-  await makeBusyboxImage(image);
-});
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
-/** Ends what a failed test has left: every process with its folder for temporary files. */
-afterEach(async ({ task }) => {
-  if (task.result?.state !== "fail") return;
-  const isOurs = (pid: string) => {
-    try {
-      return readFileSync(`/proc/${pid}/environ`, "latin1").includes(`TMPDIR=${directory}\0`);
-    } catch {
-      return false;
-    }
-  };
-  const ours = () => readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isOurs(name));
-  for (const pid of ours()) process.kill(Number(pid), "SIGKILL");
-  await expect.poll(ours).toEqual([]);
-  await run("ps"); // records the ends
-  for (const name of left())
-    rmSync(existsSync(stateOf(name)) ? stateOf(name) : join(directory, name), { recursive: true });
-});
-
-function start(...args: string[]) {
-  // vhost-device-vsock may not accept connections any more once a client with open ones was killed.
-  const own = {
-    GUESTD_VSOCK: "serial",
-    XDG_RUNTIME_DIR: directory,
-    XDG_CACHE_HOME: directory,
-    TMPDIR: directory,
-    NO_COLOR: "1",
-  };
-  return spawn(process.execPath, [launcher, ...args], { env: { ...process.env, ...own }, stdio: "pipe" });
-}
-
-/** Runs guestctl. Its output, if it ends with 0; otherwise its errors and exit code. */
-async function run(...args: string[]): Promise<string> {
-  const child = start(...args);
-  child.stdin.end();
-  const ended = new Promise((resolve) => child.once("close", resolve));
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  const code = await ended;
-  return code === 0 ? `${stdout}${stderr}` : `${stdout}${stderr}exit code ${code}`;
-}
-
-const stateOf = (guest: string) => join(directory, `guestd-${process.getuid?.() ?? 0}`, guest);
-const readState = (guest: string, file: string) => JSON.parse(readFileSync(join(stateOf(guest), file), "utf8"));
-
-/** Kills the guestctl that keeps a guest, or serves a container of it, and waits until it is gone. */
-async function killKeeper(guest: string, container?: string): Promise<void> {
-  const record =
-    container === undefined ? readState(guest, "owner.json") : readState(guest, `process-${container}.json`);
-  const pid: number = record.pid ?? record.keeper.pid;
-  process.kill(pid, "SIGKILL");
-  await expect.poll(() => startedAt(pid)).toBeUndefined();
-}
-
-/** Lists what guests have left in the folder for temporary files, and their records. */
-const left = () => [
-  ...readdirSync(directory).filter(
-    (name) => name.startsWith("guestd-") && name !== `guestd-${process.getuid?.() ?? 0}`,
-  ),
-  ...readdirSync(stateOf("")).filter((name) => !name.startsWith(".")),
-];
+const { directory, image, start, run, readState, killKeeper, left } = ownGuests("outlives-");
 
 it("a detached container whose guestctl is killed again and again loses no byte of output, nor its exit code", async () => {
   expect(await run("run", "-d", "--name", "count", image, "sh", "-c", COUNTING)).toBe("count\n");

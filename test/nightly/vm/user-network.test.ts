@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeBusyboxImage } from "../../../host/image/make-image.ts";
+import { freePort } from "../../testing/free-port.ts";
 
 const guestctl = join(import.meta.dirname, "../../../host/cli/launch.cjs");
 
@@ -64,11 +65,3 @@ describe("guestctl run --network user", () => {
     expect(other).toMatch(/\nrefused\n$/);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
