@@ -25,6 +25,8 @@ export interface Timeline {
 
 /** File in the guest's directory while `pause` has stopped it. */
 const PAUSED = "paused";
+/** File in the guest's directory while `SandboxGuest.save` saves it. */
+const SAVING = "saving";
 
 const CID_ATTEMPTS = 5;
 const RESTORE_MS = 60_000;
@@ -160,6 +162,17 @@ export class Guest implements AsyncDisposable {
     } finally {
       if (options.end) await this.destroy();
     }
+  }
+
+  /** True if the process that kept the guest was killed while it saved it, so that its agent has to be told. */
+  get isSaving(): boolean {
+    return existsSync(join(this.#processes.directory, SAVING));
+  }
+
+  set isSaving(value: boolean) {
+    const path = join(this.#processes.directory, SAVING);
+    if (value) writeFileSync(path, "");
+    else rmSync(path, { force: true });
   }
 
   /**

@@ -95,6 +95,12 @@ export async function plug(qmp: Qmp, { id, driver, properties, backend }: Plugge
   await qmp.execute("device_add", { driver, id, ...properties });
 }
 
+/** Removes what a process that was killed has left of a device that isn't plugged in. */
+export async function removeBackend(qmp: Pick<Qmp, "execute">, id: string): Promise<void> {
+  const found = (await qmp.execute("query-chardev")) as readonly { readonly label: string }[];
+  if (found.some(({ label }) => label === id)) await qmp.execute("chardev-remove", { id });
+}
+
 /** Unplugs a device from a running guest, whose kernel has to agree, and disconnects the program behind it. */
 export async function unplug(
   qmp: Pick<Qmp, "execute" | "event">,

@@ -10,7 +10,7 @@ import type { SaveOptions } from "../machine/snapshot/save-guest.ts";
 import type { GuestRecord } from "../state/state-records.ts";
 import type { ForwardedSpans } from "../trace/forward-spans.ts";
 import { guestTracing } from "../trace/guest-spans.ts";
-import { becomeClone } from "./become-clone.ts";
+import { becomeClone, presentTime } from "./become-clone.ts";
 import { type BootMarks, type BootTimeline, bootMarks, bootTimeline } from "./boot-timeline.ts";
 import { connectRestored } from "./connect-restored.ts";
 import { continueSaved } from "./continue-saved.ts";
@@ -176,6 +176,12 @@ export class SandboxGuest implements AsyncDisposable {
     const { name, address, folder, timeline, forwards = [] } = record;
     const guest = await Guest.find(dirname(control));
     const client = guest.isPaused ? closedClient() : await connectRestored(address, guest.signal);
+    if (guest.isSaving) {
+      const { epoch } = await client.guest.quiesce({});
+      await client.guest.resumed({ epoch, ...presentTime() });
+      await stepClock(client);
+      guest.isSaving = false;
+    }
     const card = networkAddress === undefined ? undefined : await publishedCard(networkAddress, forwards);
     const shared = folder === undefined ? undefined : sharedFolderAt(folder);
     const spans = await guestTracing()?.receive(address, name);
@@ -227,11 +233,13 @@ export class SandboxGuest implements AsyncDisposable {
     snapshot: string,
     { notes = {}, ...options }: SaveOptions & { readonly notes?: Manifest["notes"] } = {},
   ): Promise<Manifest> {
+    this.guest.isSaving = true;
     const facts = await quiesce(this.#client, this.#name);
     await using again = new AsyncDisposableStack();
     if (!options.end) {
       again.defer(async () => {
         this.#client = await continueSaved(this.address, facts.epoch);
+        this.guest.isSaving = false;
       });
     }
     await this.#client.close();

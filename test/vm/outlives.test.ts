@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
@@ -120,6 +120,34 @@ it("a container at a terminal keeps running when its guestctl is killed, waits w
   const attached = run("attach", "task");
   expect(await run("exec", "task", "touch", "/go")).toBe("");
   expect(await attached).toMatch(/two\n$/);
+  await expect.poll(left, POLL).toEqual([]);
+});
+
+it("a supervisor that is killed while it takes a snapshot leaves the guest and its containers running", async () => {
+  const count = "i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done";
+  expect(await run("run", "-d", "--name", "shot", image, "sh", "-c", count)).toBe("shot\n");
+  const { control } = readState("shot", "guest.json");
+  const templates = join(directory, "guestd/templates");
+  const inside = (path: string) => (existsSync(path) ? readdirSync(path) : []);
+  const moments = [
+    // Its containers are being frozen.
+    () => existsSync(join(dirname(control), "saving")),
+    // Its devices are unplugged.
+    () => inside(templates).some((each) => inside(join(templates, each)).some((name) => name.startsWith("saving-"))),
+  ];
+  for (const isThere of moments) {
+    const shooting = run("snapshot", "shot", "never");
+    await expect.poll(isThere, { interval: 1, timeout: POLL.timeout }).toBe(true);
+    await killKeeper("shot");
+    expect(await shooting).toContain("its keeper doesn't answer");
+    expect(await run("exec", "shot", "echo", "here")).toBe("here\n");
+    const lines = async () => (await run("logs", "shot")).trimEnd().split("\n");
+    const before = (await lines()).length;
+    await expect.poll(async () => (await lines()).length, POLL).toBeGreaterThan(before);
+    const all = await lines();
+    expect(all).toEqual(all.map((_, at) => `${at}`));
+  }
+  expect(await run("rm", "-f", "shot")).toBe("shot\n");
   await expect.poll(left, POLL).toEqual([]);
 });
 

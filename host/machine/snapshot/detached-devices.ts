@@ -1,6 +1,6 @@
 import type { Machine } from "../guest-options.ts";
 import { type GuestProcesses, type RunningShare, startShare } from "../guest-processes.ts";
-import { plug, shareDevice, unplug, vsockDevice } from "../plugged-device.ts";
+import { plug, removeBackend, shareDevice, unplug, vsockDevice } from "../plugged-device.ts";
 import type { Qmp } from "../qmp.ts";
 import type { VsockDevice } from "../vsock-device.ts";
 
@@ -28,7 +28,10 @@ export class DetachedDevices {
       readonly name: string;
     }[];
     const devices = new DetachedDevices(processes, machine);
-    devices.#isDetached = processes.vsock.backend.kind !== "vhost" && !found.some(({ name }) => name === "vsock");
+    const { backend } = processes.vsock;
+    devices.#isDetached = backend.kind !== "vhost" && !found.some(({ name }) => name === "vsock");
+    const left = devices.#isDetached ? vsockDevice(backend, machine).backend : undefined;
+    if (left !== undefined) await removeBackend(qmp, left.id);
     return devices;
   }
 
