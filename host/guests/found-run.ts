@@ -2,12 +2,14 @@ import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { presentClient } from "../client/agent-client.ts";
 import { GuestProcesses } from "../machine/guest-processes.ts";
+import { Suspended } from "../sandbox/sandbox-guest.ts";
 import { removeContainer } from "../sandbox/shared-folder.ts";
 import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
 import { unplugLayer } from "./block-storages.ts";
 import { claimGuest, endOfGuest, watchDeath } from "./boot-while.ts";
-import { sharedFolderOf } from "./guest-target.ts";
+import { sharedFolderOf, unusedGuest } from "./guest-target.ts";
+import type { Idling } from "./idle/idling.ts";
 import { findKeptGuest } from "./kept-guest.ts";
 import { inRunningGuest, type PreparedRun } from "./prepare-run.ts";
 
@@ -25,9 +27,10 @@ export async function findRunInOwnGuest(
   store: StateStore,
   record: GuestRecord,
   { rootfs }: ProcessRecord,
+  idling?: Idling,
 ): Promise<PreparedRun> {
-  const { name, address } = record;
-  const guest = await findKeptGuest(store, record);
+  const { name } = record;
+  const guest = await findKeptGuest(store, record, idling);
   const kept = new AsyncDisposableStack();
   const claim = claimGuest(kept, store, { name, isAgain: true });
   kept.use(guest);
@@ -36,9 +39,9 @@ export async function findRunInOwnGuest(
   return {
     rootfs: { host: rootfs, guest: "" },
     config: {},
-    target: { address },
+    target: { address: guest.address },
     guest: name,
-    died: guest.guest.signal,
+    died: guest.gone,
     client: presentClient(() => guest.client),
     leave: () => void ends.handOver(),
     resumed: async () => {
@@ -49,7 +52,8 @@ export async function findRunInOwnGuest(
 }
 
 /** Like `findRunInOwnGuest`, for a container in a guest that another process keeps. */
-export function findRunInGuest(
+export async function findRunInGuest(
+  store: StateStore,
   guest: GuestRecord,
   { container, rootfs, layer }: ProcessRecord,
   signal: AbortSignal,
@@ -58,5 +62,11 @@ export function findRunInGuest(
     if (guest.folder !== undefined) await removeContainer(sharedFolderOf(guest), container);
     if (layer !== undefined) await unplugLayer(guest, layer);
   };
-  return inRunningGuest({ guest, signal, remove, rootfs: { host: rootfs, guest: "" }, config: {} });
+  const parts = { guest: unusedGuest(guest), signal, remove, rootfs: { host: rootfs, guest: "" }, config: {} };
+  const findSuspension = () => {
+    const present = store.guests().find(({ name }) => name === guest.name);
+    const isThere = present === undefined || (present.direct === guest.direct && !present.isSaved);
+    return isThere ? undefined : new Suspended(`guest ${guest.name}: it was saved`);
+  };
+  return { ...(await inRunningGuest(parts)), findSuspension };
 }

@@ -44,6 +44,10 @@ export function findGuestEnd(store: StateStore, name: string, cause?: Error): Op
   const running = store.guests().find((guest) => guest.name === name);
   const died = store.endedGuests().find((guest) => guest.name === name)?.ended?.why;
   if (died !== undefined) return guestDiedError(died, name);
+  if (running?.isSaved && running.savedFailure !== undefined) {
+    const why = `it is saved, as it was idle, and can't continue: ${running.savedFailure}`;
+    return new OperationError(`guest ${name}: ${why}; guestctl stop ${name} gives it up`, { cause });
+  }
   if (running !== undefined && !running.ending) return undefined;
   return new OperationError(`guest ${name}: the guest was powered off`, { cause, kind: "stopped", exitCode: KILLED });
 }

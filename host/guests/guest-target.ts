@@ -20,6 +20,11 @@ export interface ContainerTarget extends Target {
   readonly record?: ProcessRecord | undefined;
 }
 
+/** Returns a guest as its keeper and those who only watch reach it: that is no use, and doesn't continue a guest that is saved. */
+export function unusedGuest(guest: GuestRecord): GuestRecord {
+  return guest.direct === undefined ? guest : { ...guest, address: guest.direct };
+}
+
 /**
  * Connects to the agent. If the socket folder of one of our guests is replaced while connecting, throws OperationError
  * without sending anything. Also throws FolderError or the error of the dial.

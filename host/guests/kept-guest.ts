@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { discardLayer } from "../block-root/layer-store.ts";
 import { useFolder } from "../folder-uses.ts";
@@ -9,11 +9,13 @@ import type { GuestOptions } from "../machine/guest-options.ts";
 import { readManifest } from "../machine/snapshot/manifest.ts";
 import type { WritableDisk } from "../machine/writable-disks.ts";
 import { guestLog } from "../sandbox/guest-log.ts";
-import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
+import { AGENT_PORT, SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import type { SharedFolder } from "../sandbox/shared-folder.ts";
 import type { GuestRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
-import { controlOf } from "./guest-target.ts";
+import { agentLogFile, consoleFile } from "./guest-logs.ts";
+import { controlOf, unusedGuest } from "./guest-target.ts";
+import { continueSaved, type Idling, saveWhenIdle, wakingAddress } from "./idle/idling.ts";
 import { keepGuest } from "./keeper/keep-guest.ts";
 import { writeContainers } from "./template/container-notes.ts";
 import { copyLayers, type LayerCopy } from "./template/copy-layers.ts";
@@ -37,18 +39,10 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly isDetached?: boolean;
   /** When it is powered off (`GuestRecord.endsAt`). */
   readonly endsAt?: string | undefined;
+  /** Milliseconds without use after which it is saved (`GuestRecord.idleMs`). */
+  readonly idleMs?: number | undefined;
   /** True if its agent has created and removed containers before the guest is ready. */
   readonly isWarm?: boolean;
-}
-
-/** Returns the path of a kept guest's console log. */
-export function consoleFile(store: StateStore, guest: string): string {
-  return join(store.directory(guest), "console.log");
-}
-
-/** Returns the path where guestctl copies a guest's agent log, since the agent's own is lost with the guest. */
-export function agentLogFile(store: StateStore, guest: string): string {
-  return join(store.directory(guest), "agent.log");
 }
 
 /** Boots or restores a guest and records it for other guestctl commands. The caller ends the guest, then closes it in the store. */
@@ -67,7 +61,9 @@ export async function bootKeptGuest(
       }));
   const record: GuestRecord = {
     name: options.name,
-    address: guest.address,
+    address: options.idleMs === undefined ? guest.address : wakingAddress(store, options.name, AGENT_PORT),
+    direct: options.idleMs === undefined ? undefined : guest.address,
+    idleMs: options.idleMs,
     logAddress: guest.logAddress,
     ...(guest.folder === undefined ? {} : { folder: guest.folder.directory }),
     rootfs: options.disks === undefined ? "share" : "block",
@@ -98,14 +94,24 @@ export function releaseGuest(store: StateStore, name: string, guest: SandboxGues
 
 /**
  * Keeps a guest in this process whose owner was killed. The caller ends it, then closes it in the store; if this fails, the
- * guest keeps running. Throws OperationError if another process keeps it.
+ * guest keeps running. Throws OperationError if another process keeps it. With `idling`, one that is saved continues when it is
+ * used, and one that is idle is saved.
  */
-export async function findKeptGuest(store: StateStore, record: GuestRecord): Promise<SandboxGuest> {
-  store.reclaim(record.name);
-  const guest = await SandboxGuest.find(record);
-  const uses = await useDisks(record);
+export async function findKeptGuest(store: StateStore, record: GuestRecord, idling?: Idling): Promise<SandboxGuest> {
+  const { name } = record;
+  store.reclaim(name);
+  const guest = record.isSaved ? await continueSaved(store, record, idling) : await findRunning(store, record);
+  const present = store.guests().find((each) => each.name === name) ?? record;
+  const uses = await useDisks(present);
   guest.ended.addEventListener("abort", () => uses[Symbol.dispose](), { once: true });
-  await keep(store, record.name, guest);
+  await keep(store, name, guest);
+  if (idling !== undefined) saveWhenIdle(store, present, guest, idling);
+  return guest;
+}
+
+async function findRunning(store: StateStore, record: GuestRecord): Promise<SandboxGuest> {
+  const guest = await SandboxGuest.find(unusedGuest(record));
+  if (record.saved !== undefined) store.noteSaved(record.name, { saved: undefined }); // its keeper was killed meanwhile
   return guest;
 }
 

@@ -48,6 +48,8 @@ export interface PreparedRun extends AsyncDisposable {
   readonly guest?: string;
   /** Aborted when the guest dies. */
   readonly died?: AbortSignal;
+  /** Returns Suspended once the guest was saved, which has another address since. */
+  findSuspension?(): Error | undefined;
   /** Makes disposal keep the container's files; undefined if disposal ends its guest. */
   leave?(): void;
   /** Leaves the container, and a guest of its own, to another process. */

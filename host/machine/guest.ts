@@ -9,7 +9,7 @@ import { MachineError } from "./machine-error.ts";
 import { Qmp } from "./qmp.ts";
 import { DetachedDevices } from "./snapshot/detached-devices.ts";
 import { type Manifest, readManifest } from "./snapshot/manifest.ts";
-import { type RestoreOptions, restoreProcesses } from "./snapshot/restore-guest.ts";
+import { type Restored, type RestoreOptions, restoreProcesses } from "./snapshot/restore-guest.ts";
 import { type SaveOptions, saveProcesses } from "./snapshot/save-guest.ts";
 import type { SnapshotFacts } from "./snapshot/save-snapshot.ts";
 
@@ -62,8 +62,13 @@ export class Guest implements AsyncDisposable {
   /**
    * Continues a guest from a snapshot, as a clone: with a vsock address and shares of its own. Resolves once it accepts
    * connections; the caller then tells its agent. Refuses a snapshot whose machine, QEMU or files differ.
+   * @param onLoaded called with the guest before it runs
    */
-  static async restore(directory: string, options: RestoreOptions = {}): Promise<Guest> {
+  static async restore(
+    directory: string,
+    options: RestoreOptions = {},
+    onLoaded: (guest: Guest) => void = () => undefined,
+  ): Promise<Guest> {
     const begun = performance.now();
     const manifest = await readManifest(directory);
     const limit = options.timeoutMs ?? RESTORE_MS;
@@ -71,7 +76,9 @@ export class Guest implements AsyncDisposable {
     const signal = AbortSignal.any([late, ...(options.signal === undefined ? [] : [options.signal])]);
     try {
       for (let attempt = 1; ; attempt++) {
-        const restored = await restoreProcesses(directory, manifest, options, signal, attempt < CID_ATTEMPTS);
+        const onStopped = ({ processes, machine }: Restored) => onLoaded(new Guest(processes, machine));
+        const retry = attempt < CID_ATTEMPTS;
+        const restored = await restoreProcesses(directory, manifest, options, signal, retry, onStopped);
         if (restored !== undefined) return new Guest(restored.processes, restored.machine, begun, options.signal);
       }
     } catch (error) {
@@ -153,15 +160,13 @@ export class Guest implements AsyncDisposable {
 
   /**
    * Writes a snapshot to a new folder. The guest's connections end. Afterwards it continues at the same address, also if
-   * this fails; with `end` it is destroyed instead. A share must not be in use. Throws MachineError.
+   * this fails; with `end` it is destroyed if this succeeds. A share must not be in use. Throws MachineError.
    */
   async save(directory: string, facts: SnapshotFacts, options: SaveOptions = {}): Promise<Manifest> {
     await using qmp = await this.qmp();
-    try {
-      return await saveProcesses(directory, this.#processes, this.#machine, qmp, facts, options);
-    } finally {
-      if (options.end) await this.destroy();
-    }
+    const manifest = await saveProcesses(directory, this.#processes, this.#machine, qmp, facts, options);
+    if (options.end) await this.destroy();
+    return manifest;
   }
 
   /** True if the process that kept the guest was killed while it saved it, so that its agent has to be told. */

@@ -68,6 +68,9 @@ interface Parts {
   readonly card?: OpenCard | undefined;
 }
 
+/** Why a guest is gone that continues when it is used. */
+export class Suspended extends Error {}
+
 /** A running guest with a shared folder or disks, a connection to its agent and a sandbox, ready for containers. */
 export class SandboxGuest implements AsyncDisposable {
   readonly guest: Guest;
@@ -76,6 +79,9 @@ export class SandboxGuest implements AsyncDisposable {
   readonly timeline: BootTimeline;
   readonly #name: string;
   readonly #ended = new AbortController();
+  readonly #suspended = new AbortController();
+  /** Aborted when the guest dies (`Guest.signal`), or with Suspended. */
+  readonly gone: AbortSignal;
   readonly #spans: ForwardedSpans | undefined;
   readonly #card: OpenCard | undefined;
   #client: AgentClient;
@@ -83,6 +89,7 @@ export class SandboxGuest implements AsyncDisposable {
   private constructor({ name, guest, folder, client, timeline, spans, card }: Parts) {
     this.#name = name;
     this.guest = guest;
+    this.gone = AbortSignal.any([guest.signal, this.#suspended.signal]);
     this.folder = folder;
     this.#client = client;
     this.timeline = timeline;
@@ -171,6 +178,27 @@ export class SandboxGuest implements AsyncDisposable {
     return new SandboxGuest({ name, guest, folder, client, timeline, card: open });
   }
 
+  /**
+   * Continues a guest that `suspend` has saved, on the disks that it wrote.
+   * @param onLoaded called before it runs; from then on the snapshot is out of date
+   */
+  static async continue(
+    snapshot: string,
+    { name, consoleFile }: Required<Pick<RestoredGuestOptions, "name" | "consoleFile">>,
+    onLoaded: (guest: Guest) => void,
+  ): Promise<SandboxGuest> {
+    await using undo = new AsyncDisposableStack();
+    const { epoch, machine } = await readManifest(snapshot);
+    const copies = (machine.writable ?? []).map(({ file }) => file);
+    const begun = performance.now();
+    const guest = await Guest.restore(snapshot, { consoleFile, copies, keepsCard: true }, onLoaded);
+    undo.defer(() => guest.destroy());
+    const client = await continueSaved(guest.address(AGENT_PORT), epoch);
+    undo.move();
+    const timeline = bootTimeline(guest.timeline, performance.now() - begun);
+    return new SandboxGuest({ name, guest, folder: undefined, client, timeline });
+  }
+
   /** Finds a guest that another process has started and released, by its record. If this fails, it keeps running. */
   static async find({ control = "", networkAddress, ...record }: GuestRecord): Promise<SandboxGuest> {
     const { name, address, folder, timeline, forwards = [] } = record;
@@ -226,7 +254,7 @@ export class SandboxGuest implements AsyncDisposable {
 
   /**
    * Writes a snapshot to a new folder, with the containers as they are at that moment. Then the guest continues at the
-   * same address with a new connection, also if this fails; with `end` it is destroyed. Rejects with one line if
+   * same address with a new connection, also if this fails; with `end` it is destroyed if this succeeds. Rejects with one line if
    * containers use the shared folder. The manifest gets the notes.
    */
   async save(
@@ -236,14 +264,20 @@ export class SandboxGuest implements AsyncDisposable {
     this.guest.isSaving = true;
     const facts = await quiesce(this.#client, this.#name);
     await using again = new AsyncDisposableStack();
-    if (!options.end) {
-      again.defer(async () => {
-        this.#client = await continueSaved(this.address, facts.epoch);
-        this.guest.isSaving = false;
-      });
-    }
+    again.defer(async () => {
+      this.#client = await continueSaved(this.address, facts.epoch);
+      this.guest.isSaving = false;
+    });
     await this.#client.close();
-    return await this.guest.save(snapshot, { ...facts, notes: { ...facts.notes, ...notes } }, options);
+    const manifest = await this.guest.save(snapshot, { ...facts, notes: { ...facts.notes, ...notes } }, options);
+    if (options.end) again.move();
+    return manifest;
+  }
+
+  /** Saves the guest to a new folder and ends it, for `continue`. If this fails, the guest continues at once. */
+  async suspend(snapshot: string, onComplete: () => void): Promise<void> {
+    await this.save(snapshot, { end: true, keepsDisks: true, onComplete });
+    this.#suspended.abort(new Suspended(`guest ${this.#name}: saved, as it was idle`));
   }
 
   /** Stops the guest: its containers don't run, and its address is unreachable. */

@@ -35,6 +35,16 @@ export interface GuestRecord {
   readonly bootedAt: string;
   /** When it is powered off, whoever uses it; ISO 8601. */
   readonly endsAt?: string | undefined;
+  /** Milliseconds without use after which it is saved; a use continues it. */
+  readonly idleMs?: number | undefined;
+  /** The agent's own address in a guest with `idleMs`, for its keeper and those who only watch; a client at `address` is a use. */
+  readonly direct?: string | undefined;
+  /** Folder to which it is or was being saved. */
+  readonly saved?: string | undefined;
+  /** Set once it is saved, until it continues. */
+  readonly isSaved?: true | undefined;
+  /** Why it could not be saved, or not continue, the last time. */
+  readonly savedFailure?: string | undefined;
   /** Set while it is being powered off. */
   readonly ending?: true;
   /** Set once it has ended; the record is then kept for `logs`, `ps -a`, `wait` and `inspect`. */

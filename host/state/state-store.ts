@@ -4,6 +4,7 @@ import { isAlive, isSameProcess, NOBODY, type ProcessOwner, thisProcess } from "
 import { writeJson } from "../../lib/write-json.ts";
 import { cleanUpEnded, qemuEnd } from "../machine/guest-processes.ts";
 import { OperationError } from "../operation-error.ts";
+import { belongsToRecord } from "../recorded-folder.ts";
 import { BootLog } from "./boot-log.ts";
 import { ProcessRecords } from "./process-records.ts";
 import { createRecord, readRecord } from "./record-file.ts";
@@ -125,7 +126,7 @@ export class StateStore {
   }
 
   writeGuest(record: GuestRecord): void {
-    writeJson(join(this.directory(record.name), GUEST_FILE), record);
+    writeJson(this.file(record.name), record);
   }
 
   /** Records that a guest is being powered off, so that commands that lose their connection know the cause. */
@@ -143,9 +144,23 @@ export class StateStore {
     this.#update(guest, { endsAt });
   }
 
+  /** Notes where a guest is saved, or how it continues. */
+  noteSaved(guest: string, facts: Partial<GuestRecord> & Pick<GuestRecord, "saved">): void {
+    const before = this.#record(guest)?.saved;
+    this.#update(guest, facts);
+    if (facts.saved !== undefined) belongsToRecord(facts.saved);
+    if (before !== undefined && before !== facts.saved) rmSync(before, { recursive: true, force: true });
+  }
+
+  /** Returns the path of a guest's record. */
+  file(guest: string): string {
+    return join(this.directory(guest), GUEST_FILE);
+  }
+
   /** Closes a guest that has ended. Keeps its record if it died (`why`) or has a kept container, otherwise removes it. */
   closeGuest(guest: string, why?: string): void {
     if (this.#folder.find(guest) === undefined) return;
+    if (this.#record(guest)?.saved !== undefined) this.noteSaved(guest, { saved: undefined, isSaved: undefined });
     const record = this.#record(guest);
     const end = { at: new Date().toISOString(), ...(why === undefined ? {} : { why }) };
     for (const process of this.processes.list(guest)) {
@@ -160,6 +175,8 @@ export class StateStore {
 
   removeGuest(guest: string): void {
     this.processes.removeLayers(guest);
+    const saved = this.#record(guest)?.saved;
+    if (saved !== undefined) rmSync(saved, { recursive: true, force: true });
     this.#folder.remove(guest);
   }
 
@@ -220,8 +237,9 @@ export class StateStore {
   }
 }
 
-/** True for a guest that was released and runs. */
+/** True for a guest that was released and runs, or is saved. */
 function isUp(record: GuestRecord | undefined): boolean {
+  if (record?.isSaved) return true;
   return record?.monitor !== undefined && isAlive(record.monitor);
 }
 

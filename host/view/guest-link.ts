@@ -3,8 +3,9 @@ import { yieldToEventLoop } from "../../lib/yield-to-event-loop.ts";
 import { RpcError } from "../client/rpc-error.ts";
 import { type EventGap, type GuestEvent, readEvents } from "../client/streams/events.ts";
 import { readWatch } from "../client/streams/watch.ts";
-import { connectTo, type Target } from "../guests/guest-target.ts";
+import { connectTo, type Target, unusedGuest } from "../guests/guest-target.ts";
 import { streamsPlace } from "../guests/streams-place.ts";
+import { oneLine } from "../operation-error.ts";
 import type { ProcessRecord } from "../state/state-records.ts";
 import { GuestModel } from "./guest-model.ts";
 import type { LinkState } from "./guest-tree.ts";
@@ -14,6 +15,7 @@ import { watchByCalls } from "./watch-by-calls.ts";
 /** Events of a guest that are kept for the view. */
 const KEPT_EVENTS = 200;
 const RETRY_MS = 1000;
+const SAVED = "saved, as it was idle; a command that uses it continues it";
 const EVENTS_RETRY_MS = 10_000;
 
 export interface GuestLinkOptions {
@@ -29,6 +31,8 @@ export interface GuestLinkOptions {
 /** Follows one guest: its usage by one stream, its events by another. Connects again until it is closed. */
 export class GuestLink {
   readonly target: Target;
+  /** The same agent, which isn't used by this. */
+  readonly #watched: Target;
   readonly #options: GuestLinkOptions;
   readonly #closing = new AbortController();
   readonly #model: GuestModel;
@@ -39,7 +43,9 @@ export class GuestLink {
   #reason: string | undefined;
 
   constructor(target: Target, options: GuestLinkOptions) {
+    const { guest } = target;
     this.target = target;
+    this.#watched = guest === undefined ? target : { guest, address: unusedGuest(guest).address };
     this.#options = options;
     this.#model = new GuestModel(() => options.share());
     void this.#follow(() => this.#watch());
@@ -78,14 +84,14 @@ export class GuestLink {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       await work().catch((error: unknown) => {
-        if (!signal.aborted) this.#set("lost", error instanceof Error ? error.message : String(error));
+        if (!signal.aborted) this.#set("lost", this.target.guest?.isSaved ? SAVED : oneLine(error));
       });
       await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 
   async #watch(): Promise<void> {
-    const place = streamsPlace(this.target);
+    const place = streamsPlace(this.#watched);
     const { intervalMs } = this.#options;
     const yieldNow = yieldToEventLoop(); // an agent may send updates without end
     try {
@@ -109,7 +115,7 @@ export class GuestLink {
 
   async #poll(): Promise<void> {
     const { signal } = this.#closing;
-    await using client = await connectTo(this.target, { signal });
+    await using client = await connectTo(this.#watched, { signal });
     const containers = () => [...new Set(this.#options.processes().map(({ container }) => container))];
     for await (const update of watchByCalls(client, containers, { intervalMs: this.#options.intervalMs, signal })) {
       this.#model.apply(update);
@@ -118,7 +124,7 @@ export class GuestLink {
   }
 
   async #readEvents(): Promise<void> {
-    const place = streamsPlace(this.target);
+    const place = streamsPlace(this.#watched);
     const { signal } = this.#closing;
     try {
       const last = this.#events.at(-1);

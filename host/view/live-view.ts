@@ -1,5 +1,5 @@
 import type { Target } from "../guests/guest-target.ts";
-import type { ProcessRecord } from "../state/state-records.ts";
+import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
 import { GuestLink } from "./guest-link.ts";
 import { MAX_ENTRIES } from "./guest-reading.ts";
@@ -81,7 +81,7 @@ export class LiveView {
       this.#records.set(guest.name, this.#store.processes.list(guest.name));
       // Another guest may have got the name.
       const link = this.#links.get(guest.name);
-      if (link !== undefined && link.target.guest?.bootedAt !== guest.bootedAt) this.#drop(guest.name);
+      if (link !== undefined && !isSame(link.target.guest, guest)) this.#drop(guest.name);
       if (!this.#links.has(guest.name)) this.#open({ address: guest.address, guest }, guest.name);
     }
     for (const name of this.#links.keys()) if (!guests.some((guest) => guest.name === name)) this.#drop(name);
@@ -108,4 +108,9 @@ export class LiveView {
     this.#links.delete(name);
     this.#records.delete(name);
   }
+}
+
+/** True if the guest is reached as before. */
+function isSame(before: GuestRecord | undefined, { bootedAt, direct, isSaved }: GuestRecord): boolean {
+  return before?.bootedAt === bootedAt && before.direct === direct && before.isSaved === isSaved;
 }

@@ -1,4 +1,5 @@
 import type { AgentClient } from "../../client/agent-client.ts";
+import { DialError } from "../../client/dial.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import type { AttachRequest } from "../../client/streams/attachment.ts";
 import { explainLostCall, findGuestEnd, KILLED } from "../../guests/guest-death.ts";
@@ -67,6 +68,7 @@ export async function serveInTarget(
     const isGone = error instanceof LeftProcess && error.left === "gone";
     if (isGone || (error instanceof RpcError && error.kind === "not-found")) forget();
     if (isGone) throw findDeath() ?? error;
-    throw guest !== undefined && error instanceof RpcError ? await explainLostCall(store, guest.name, error) : error;
+    const isLost = error instanceof RpcError || error instanceof DialError;
+    throw guest !== undefined && isLost ? await explainLostCall(store, guest.name, error) : error;
   }
 }

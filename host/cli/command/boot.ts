@@ -7,7 +7,7 @@ import type { GuestRecord } from "../../state/state-records.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";
-import { checkTemplateFlags, withGuestFlags } from "../flags/guest-flags.ts";
+import { checkIdleFlag, checkTemplateFlags, withGuestFlags } from "../flags/guest-flags.ts";
 import { count, identifier, mebibytes } from "../flags/option-values.ts";
 import { type BootFlags, bootDetached, bootGuest } from "../guest/boot-guest.ts";
 import { keepUntilEnd } from "../guest/keep-until-end.ts";
@@ -57,6 +57,7 @@ async function boot(flags: Flags): Promise<void> {
   if (flags.template !== undefined && flags.rootfs === "share") {
     throw new CliError("boot: a template's guest has no shared folder; leave out --rootfs, or --template");
   }
+  checkIdleFlag("boot", flags, flags.rootfs === "share");
   const store = new StateStore();
   const name = flags.name ?? randomName("guest");
   noteOperation({ guest: name });

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { guestPackageName } from "../../../lib/guest-package.ts";
 import { isCheckout } from "../../../lib/package-root.ts";
 import type { ContainerTarget } from "../../guests/guest-target.ts";
+import { holdAwake } from "../../guests/idle/hold-awake.ts";
 import { type PreparedRun, prepareAtAddress, prepareInGuest } from "../../guests/prepare-run.ts";
 import { randomName } from "../../guests/random-name.ts";
 import type { RunOptions } from "../../image/image-config.ts";
@@ -60,7 +61,7 @@ async function debug(text: string, args: readonly string[], flags: DebugFlags): 
   const id = flags.name ?? randomName("d");
   using interrupts = new Interrupts();
   using status = new StatusLine();
-  await using prepared = await interrupts.during(prepare(target, id, flags, status, interrupts.signal));
+  await using prepared = await interrupts.during(prepare(store, target, id, flags, status, interrupts.signal));
   process.exitCode = await runContainer(store, prepared, {
     id,
     image: flags.image ?? "busybox",
@@ -72,7 +73,8 @@ async function debug(text: string, args: readonly string[], flags: DebugFlags): 
   });
 }
 
-function prepare(
+async function prepare(
+  store: StateStore,
   { guest, address }: ContainerTarget,
   id: string,
   { image, imageName, rootfs = "" }: DebugFlags,
@@ -87,7 +89,8 @@ function prepare(
   }
   status.show(`unpacking ${path} …`);
   const named = { path, name: imageName };
-  return prepareInGuest(guest, id, { image: named, volumes: [] }, signal);
+  await using held = await holdAwake(store, guest);
+  return await prepareInGuest(held.guest, id, { image: named, volumes: [] }, signal);
 }
 
 /** Maps flags and words to options of the debug container. Exported for its test. */

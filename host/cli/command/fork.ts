@@ -37,7 +37,7 @@ export function addFork(program: Command): void {
 }
 
 async function fork(text: string, flags: ForkFlags): Promise<void> {
-  const keeper = keeperOf(text);
+  const keeper = await keeperOf(text);
   const store = new StateStore();
   const names = freeNames(store, flags.name ?? keeper.guest, flags.count);
   const templates = new TemplateStore();

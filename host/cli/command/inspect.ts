@@ -70,7 +70,7 @@ function describeContainer(store: StateStore, flags: { readonly guest?: string }
 }
 
 function describeGuest(store: StateStore, { ended, ending, ...record }: GuestRecord): object {
-  const status = ended ? "ended" : ending ? "ending" : "running";
+  const status = ended ? "ended" : ending ? "ending" : record.isSaved ? "saved" : "running";
   const containers = new Set(store.processes.list(record.name).map(({ container }) => container));
   const owner = ended ? undefined : store.owner(record.name)?.pid || undefined;
   const state = { status, ...(ended && { endedAt: ended.at, why: ended.why }) };

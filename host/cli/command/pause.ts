@@ -33,7 +33,7 @@ function addTo(command: Command, paused: boolean): void {
 
 async function pauseGuest(command: string, { guest }: TargetFlags, paused: boolean): Promise<void> {
   if (guest === undefined) throw new CliError(`${command}: no container given; name one, or a guest with --guest`);
-  await askKeeper(keeperOf(guest), paused ? "pause" : "resume", {});
+  await askKeeper(await keeperOf(guest), paused ? "pause" : "resume", {});
   process.stdout.write(`${guest}\n`);
 }
 

@@ -75,7 +75,8 @@ async function removeRunning(store: StateStore, target: ContainerTarget, timeout
     // A container that the agent no longer has, or whose guest ended before the answer, remains only in our records.
     if (guest === undefined) throw error;
     const cause = isRemovedContainer(error) ? undefined : await explainLostCall(store, guest.name, error as Error);
-    if (cause === error) throw error;
+    const isSaved = store.guests().some(({ name, isSaved }) => name === guest.name && isSaved);
+    if (cause === error || isSaved) throw cause;
   }
   if (guest === undefined) return;
   // Whoever serves it removes the rest: the rootfs, its hold on the image, and the guest if it is its own.

@@ -5,7 +5,7 @@ import { detachKeys } from "../attach/detach-keys.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";
 import { withContainerFlags } from "../flags/container-flags.ts";
-import { checkTemplateFlags, guestImage, withGuestFlags } from "../flags/guest-flags.ts";
+import { checkIdleFlag, checkTemplateFlags, guestImage, withGuestFlags } from "../flags/guest-flags.ts";
 import { mounts } from "../flags/mount-flag.ts";
 import { nameOptions, withNameFlags } from "../flags/name-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
@@ -136,6 +136,9 @@ export function checkFlags(words: readonly string[], flags: RunFlags): void {
     );
   }
   checkTemplate(flags);
+  if (flags.idle !== undefined && (guest ?? address) !== undefined)
+    throw new CliError("run: --idle is of a guest that run boots; leave it out with --guest and --address");
+  checkIdleFlag("run", flags, kind === "share" || volumesOf(flags).length > 0);
   nameOptions(flags);
   if (flags.storageOpt !== undefined && (kind === "share" || (address ?? guestRoot) !== undefined)) {
     const without = "--rootfs share, --guest-root and --address";

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Command } from "commander";
+import { holdAwake } from "../../guests/idle/hold-awake.ts";
 import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
 import { KEEPER_SOCKET } from "../../guests/keeper/keeper-operations.ts";
 import { StateStore } from "../../state/state-store.ts";
@@ -28,14 +29,16 @@ export function addSnapshot(program: Command): void {
 
 async function snapshot(text: string, name: string): Promise<void> {
   using interrupts = new Interrupts();
-  const { bytes } = await interrupts.during(askKeeper(keeperOf(text), "snapshot", { name }, interrupts.signal));
+  const keeper = await interrupts.during(keeperOf(text));
+  const { bytes } = await interrupts.during(askKeeper(keeper, "snapshot", { name }, interrupts.signal));
   await print(`${name}  ${sizeText(bytes)}\n`);
 }
 
-/** Returns the place of a guest's keeper. Throws CliError if the guest doesn't run. */
-export function keeperOf(text: string): { readonly guest: string; readonly socket: string } {
+/** Returns the place of a guest's keeper, after continuing one that is saved. Throws CliError if the guest doesn't run. */
+export async function keeperOf(text: string): Promise<{ readonly guest: string; readonly socket: string }> {
   const store = new StateStore();
   const { guest } = findTarget(store, { guest: text });
   const name = guest?.name ?? text;
+  if (guest?.isSaved) await (await holdAwake(store, guest))[Symbol.asyncDispose]();
   return { guest: name, socket: join(store.directory(name), KEEPER_SOCKET) };
 }

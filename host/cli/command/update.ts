@@ -59,5 +59,7 @@ async function updateGuest(containers: readonly string[], guest: string | undefi
   if (guest === undefined || containers.length > 0) {
     throw new CliError("update: --timeout is a guest's limit; give it with --guest, and without containers");
   }
-  await askKeeper(keeperOf(guest), "setTimeLimit", { endsAt: timeout === 0 ? undefined : timeIn(timeout * 1000) });
+  await askKeeper(await keeperOf(guest), "setTimeLimit", {
+    endsAt: timeout === 0 ? undefined : timeIn(timeout * 1000),
+  });
 }

@@ -15,6 +15,8 @@ export interface GuestFlags extends NetworkFlags {
   readonly agent?: readonly string[];
   readonly kernelArgs?: readonly string[];
   readonly template?: string;
+  /** Seconds without use after which it is saved. */
+  readonly idle?: number;
 }
 
 /** Throws CliError for flags that a template's guest can't have: it has the machine and the devices of its snapshot. */
@@ -26,13 +28,29 @@ export function checkTemplateFlags(command: string, flags: GuestFlags): void {
   throw new CliError(`${command}: ${names} can't be combined with --template; give them to guestctl template create`);
 }
 
+/** Throws CliError for an idle limit of a guest that nobody could save or continue. */
+export function checkIdleFlag(
+  command: string,
+  flags: GuestFlags & { readonly detach?: true },
+  hasShare: boolean,
+): void {
+  if (flags.idle === undefined) return;
+  if (!flags.detach) throw new CliError(`${command}: --idle needs --detach: a guest that a command keeps isn't idle`);
+  if (hasShare)
+    throw new CliError(`${command}: a guest with a shared folder can't be saved; leave out --idle, or -v and --rootfs`);
+  if (flags.network === "tap")
+    throw new CliError(`${command}: a guest with a tap network can't be saved; leave out --idle`);
+}
+
 /** Adds the flags of a guest to boot, or to start from a template. */
 export function withGuestFlags(command: Command): Command {
-  return withVmFlags(withNetworkFlags(command)).option(
-    "--template <name>",
-    "start it from this template instead of booting one",
-    identifier,
-  );
+  return withVmFlags(withNetworkFlags(command))
+    .option("--template <name>", "start it from this template instead of booting one", identifier)
+    .option(
+      "--idle <seconds>",
+      "with --detach: save the guest after this time without use; the next use continues it",
+      count,
+    );
 }
 
 /** Adds the flags of a guest's machine and files. */

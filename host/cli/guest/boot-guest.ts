@@ -62,6 +62,7 @@ async function boot(store: StateStore, name: string, flags: BootFlags, signal: A
   using used = await useTemplate(flags.template, name);
   const isDetached = flags.detach === true;
   const endsAt = flags.timeout === undefined ? undefined : timeIn(flags.timeout * 1000);
-  const options = { name, ...machine, ...disks, ...snapshotOf(used), signal, isDetached, endsAt };
+  const idleMs = flags.idle === undefined ? undefined : flags.idle * 1000;
+  const options = { name, ...machine, ...disks, ...snapshotOf(used), signal, isDetached, endsAt, idleMs };
   return await bootKeptGuest(store, { ...options, ...guestConsole(flags) });
 }

@@ -2,7 +2,7 @@ import type { SandboxGuest } from "../../sandbox/sandbox-guest.ts";
 import type { StateStore } from "../../state/state-store.ts";
 import type { Interrupts } from "../run/interrupts.ts";
 
-/** Keeps a guest without a container of its own until a signal powers it off. Rejects with the cause if it dies before. */
+/** Keeps a guest without a container of its own until a signal powers it off. Rejects with the cause if it is gone before. */
 export async function keepUntilEnd(
   store: StateStore,
   name: string,
@@ -11,7 +11,7 @@ export async function keepUntilEnd(
   onEnding: () => void = () => undefined,
 ): Promise<void> {
   await using kept = guest;
-  const { signal } = kept.guest;
+  const { gone: signal } = kept;
   signal.throwIfAborted();
   const died = new Promise<never>((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });

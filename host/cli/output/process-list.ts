@@ -1,5 +1,5 @@
 import type { grpc } from "../../../proto/gen/messages.js";
-import { connectTo } from "../../guests/guest-target.ts";
+import { connectTo, unusedGuest } from "../../guests/guest-target.ts";
 import type { GuestRecord, ProcessRecord } from "../../state/state-records.ts";
 import type { StateStore } from "../../state/state-store.ts";
 import { ANSWER_MS, containerStats } from "./container-stats.ts";
@@ -48,8 +48,10 @@ async function listRunning(
   const live = processes.filter(({ ended }) => ended === undefined);
   const ended = all ? processes.filter((record) => record.ended !== undefined) : [];
   const rest = ended.map((record) => listed(guest, record, endedState(record)));
+  if (guest.isSaved) return [...stateOfAll("saved"), ...rest];
   try {
-    await using client = await connectTo({ address: guest.address, guest });
+    const unused = unusedGuest(guest);
+    await using client = await connectTo({ address: unused.address, guest: unused });
     if (live.length === 0) {
       await client.health.check({}, { timeoutMs: ANSWER_MS });
       return rest.length > 0 ? rest : [{ guest: guest.name, state: "idle", startedAt: guest.bootedAt }];
@@ -62,9 +64,12 @@ async function listRunning(
     );
     return [...(await Promise.all(rows)), ...rest];
   } catch {
-    const known = live.map((record) => listed(guest, record, { state: "no answer" }));
-    const alone = { guest: guest.name, state: "no answer", startedAt: guest.bootedAt };
-    return [...(known.length > 0 ? known : [alone]), ...rest];
+    return [...stateOfAll("no answer"), ...rest];
+  }
+
+  function stateOfAll(state: string): ListedProcess[] {
+    if (live.length > 0) return live.map((record) => listed(guest, record, { state }));
+    return [{ guest: guest.name, state, startedAt: guest.bootedAt }];
   }
 }
 

@@ -10,6 +10,7 @@ import { isRemovedContainer, throwIfRemoved } from "../../guests/removed-contain
 import { byStreamsOrCalls, streamsPlace } from "../../guests/streams-place.ts";
 import type { RunOptions } from "../../image/image-config.ts";
 import { oneLine } from "../../operation-error.ts";
+import { Suspended } from "../../sandbox/sandbox-guest.ts";
 import type { ProcessEnd, ProcessRecord } from "../../state/state-records.ts";
 import { LOST, type StateStore } from "../../state/state-store.ts";
 import { DEFAULT_DETACH_KEYS } from "../attach/detach-keys.ts";
@@ -150,6 +151,7 @@ export async function serveRun(store: StateStore, prepared: PreparedRun, run: Co
 /** True if a container that could not be served to its end keeps running without this guestctl. */
 function isLeft({ leave, died }: PreparedRun, { found, interrupts }: ContainerRun, cause: unknown): boolean {
   if (found === undefined) return cause instanceof LeftProcess && leave !== undefined && died === undefined;
+  if (cause instanceof Suspended || died?.reason instanceof Suspended) return true;
   // Only its end, its removal or a signal ends more than this guestctl.
   return !(cause instanceof Removed || died?.aborted === true || interrupts.any);
 }
@@ -207,7 +209,9 @@ async function serve(store: StateStore, prepared: PreparedRun, run: ContainerRun
       detachKeys: flags.detachKeys ?? DEFAULT_DETACH_KEYS,
       resume: (from: Position) => resumeLine(target, name, from, flags),
     }),
-    findDeath: () => (guest === undefined || died !== undefined ? undefined : findGuestEnd(store, guest)),
+    findDeath: () =>
+      prepared.findSuspension?.() ??
+      (guest === undefined || died !== undefined ? undefined : findGuestEnd(store, guest)),
   };
   const calls = { container_id: id, exec_id: id };
   await prepared.resumed?.();

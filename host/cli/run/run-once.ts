@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { thisProcess } from "../../../lib/process-owner.ts";
 import { DEFAULT_LAYER_BYTES, type LayerRequest } from "../../block-root/layer-store.ts";
+import { holdAwake } from "../../guests/idle/hold-awake.ts";
 import {
   GUEST_ROOT,
   type PreparedRun,
@@ -165,13 +166,17 @@ async function prepare(
   status.show(`${[...unpacking, ...(flags.guest === undefined ? ["booting a guest"] : [])].join(" and ")} …`);
   if (flags.guest !== undefined) {
     const { guest } = findTarget(store, flags);
-    if (guest !== undefined) return prepareInGuest(guest, id, files, interrupts.signal);
+    if (guest !== undefined) {
+      await using held = await holdAwake(store, guest);
+      return await prepareInGuest(held.guest, id, files, interrupts.signal);
+    }
   }
   using template = await useTemplate(flags.template, id);
   return await prepareInOwnGuest(store, id, files, {
     ...snapshotOf(template),
     isAgain,
     isDetached: flags.detach === true,
+    idleMs: flags.idle === undefined ? undefined : flags.idle * 1000,
     name: id,
     ...guestSize(flags, flags),
     ...guestImage(flags),

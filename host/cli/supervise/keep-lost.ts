@@ -1,6 +1,8 @@
 import type { EventEmitter } from "node:events";
 import { causeOfDeath } from "../../guests/guest-death.ts";
+import { openIdling } from "../../guests/idle/idling.ts";
 import { findKeptGuest } from "../../guests/kept-guest.ts";
+import { type SandboxGuest, Suspended } from "../../sandbox/sandbox-guest.ts";
 import type { GuestRecord } from "../../state/state-records.ts";
 import type { StateStore } from "../../state/state-store.ts";
 import { keepUntilEnd } from "../guest/keep-until-end.ts";
@@ -51,19 +53,24 @@ async function endGuest(store: StateStore, record: GuestRecord): Promise<void> {
   else store.removeGuest(record.name);
 }
 
-/** Keeps a guest without a container of its own until it ends, or a signal powers it off. */
+/** Keeps a guest without a container of its own, also while it is saved, until it ends, or a signal powers it off. */
 async function keepGuest(
   store: StateStore,
   record: GuestRecord,
   interrupts: Interrupts,
   { onUp }: Pick<Keeping, "onUp">,
 ): Promise<void> {
-  const guest = await findKeptGuest(store, record);
-  onUp();
-  try {
-    await keepUntilEnd(store, record.name, guest, interrupts);
-    store.removeGuest(record.name);
-  } catch (error) {
-    store.closeGuest(record.name, causeOfDeath(error));
+  using idling = await openIdling(store, record, { interrupted: () => interrupts.next(), onSaved: onUp });
+  for (let present: GuestRecord | undefined = record; present !== undefined; ) {
+    const guest: SandboxGuest = await findKeptGuest(store, present, idling);
+    onUp();
+    try {
+      await keepUntilEnd(store, record.name, guest, interrupts);
+      store.removeGuest(record.name);
+      return;
+    } catch (error) {
+      if (!(error instanceof Suspended)) return store.closeGuest(record.name, causeOfDeath(error));
+      present = store.guests().find(({ name }) => name === record.name);
+    }
   }
 }

@@ -2,6 +2,8 @@ import { PassThrough } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { thisProcess } from "../../../lib/process-owner.ts";
 import { findRunInGuest, findRunInOwnGuest } from "../../guests/found-run.ts";
+import { holdAwake } from "../../guests/idle/hold-awake.ts";
+import { type Idling, openIdling } from "../../guests/idle/idling.ts";
 import { useDisks } from "../../guests/kept-guest.ts";
 import type { PreparedRun } from "../../guests/prepare-run.ts";
 import { rootfsOf } from "../../guests/rootfs-kind.ts";
@@ -31,19 +33,30 @@ export async function serveFound(
 ): Promise<void> {
   const { container } = found;
   store.processes.update(place, { container, exec: container }, { keeper: thisProcess() });
-  for (let isUp = false; ; await delay(AGAIN_MS)) {
-    const guest = store.guests().find(({ name }) => name === place);
+  let isUp = false;
+  const up = () => {
+    isUp = true;
+    onUp();
+  };
+  const own = place === container ? store.guests().find(({ name }) => name === place) : undefined;
+  using idling = own && (await openIdling(store, own, { interrupted: () => interrupts.next(), onSaved: up }));
+  // Signals are the container's, also while it can't be reached.
+  if (own === undefined) interrupts.handle(() => undefined);
+  for (; ; await delay(AGAIN_MS)) {
+    const kept = store.guests().find(({ name }) => name === place);
     const record = store.processes.list(place).find(({ exec }) => exec === container);
-    if (guest === undefined || record === undefined || record.ended !== undefined) return;
+    if (kept === undefined || record === undefined || record.ended !== undefined) return;
     try {
-      await using prepared = await find(store, guest, found, interrupts.signal);
+      // A signal to a container continues its guest.
+      await using held = own === undefined && interrupts.any ? await holdAwake(store, kept) : undefined;
+      const guest = held?.guest ?? kept;
+      await using prepared = await find(store, guest, found, interrupts.signal, idling);
       // Those of its own guest are in use until that ends.
       const hasDisks = guest.name !== container && rootfsOf(guest) === "block";
       using _disks = hasDisks ? await useDisks(guest) : undefined;
       using _image = await useStored(found.image, container);
       await startFound(prepared, found);
-      isUp = true;
-      onUp();
+      up();
       await serve(store, prepared, found, interrupts);
       return;
     } catch (error) {
@@ -54,8 +67,15 @@ export async function serveFound(
   }
 }
 
-function find(store: StateStore, guest: GuestRecord, found: ProcessRecord, signal: AbortSignal): Promise<PreparedRun> {
-  return guest.name === found.container ? findRunInOwnGuest(store, guest, found) : findRunInGuest(guest, found, signal);
+function find(
+  store: StateStore,
+  guest: GuestRecord,
+  found: ProcessRecord,
+  signal: AbortSignal,
+  idling: Idling | undefined,
+): Promise<PreparedRun> {
+  const isOwn = guest.name === found.container;
+  return isOwn ? findRunInOwnGuest(store, guest, found, idling) : findRunInGuest(store, guest, found, signal);
 }
 
 /** The run has ended, and its record says how. */

@@ -61,8 +61,8 @@ export async function relayFrom(
   };
 }
 
-/** Connects on the host; for the connections of a reverse forward. */
-function connectLocal({ host = "127.0.0.1", port = 0, path }: LocalPlace): Promise<Socket> {
+/** Connects on the host. */
+export function connectLocal({ host = "127.0.0.1", port = 0, path }: LocalPlace): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const place = path === undefined ? { host, port } : { path };
     const socket = connectSocket({ ...place, allowHalfOpen: true });

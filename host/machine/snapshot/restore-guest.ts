@@ -22,6 +22,8 @@ export interface RestoreOptions
   > {
   /** Copies of the snapshot's writable disks, in their order, for this guest alone. */
   readonly copies?: readonly string[];
+  /** True for the guest of the snapshot itself, which keeps its network card; `network` isn't used. */
+  readonly keepsCard?: boolean;
 }
 
 const POLL_MS = 2;
@@ -36,7 +38,7 @@ export interface Restored {
 
 /**
  * Starts the processes of a guest that continues from a snapshot, with a vsock device, a share and a network card of its
- * own. Resolves once the guest accepts connections. Returns undefined if the context id was in use and `retry` allows
+ * own. Calls `onStopped` before it runs, and resolves once the guest accepts connections. Returns undefined if the context id was in use and `retry` allows
  * another attempt.
  */
 export async function restoreProcesses(
@@ -45,11 +47,14 @@ export async function restoreProcesses(
   options: RestoreOptions,
   signal: AbortSignal,
   retry: boolean,
+  onStopped: (restored: Restored) => void,
 ): Promise<Restored | undefined> {
   const machine = withWritable(directory, manifest.machine, options.copies ?? []);
   const { card: oldCard, ...rest } = machine;
-  const card = options.network && randomCard(options.network, oldCard);
-  const waiting = oldCard === undefined ? machine : { ...machine, card: { ...oldCard, forwards: [] } };
+  const { keepsCard = false } = options;
+  const card = keepsCard ? oldCard : options.network && randomCard(options.network, oldCard);
+  const hasOthers = oldCard !== undefined && !keepsCard;
+  const waiting = hasOthers ? { ...machine, card: { ...oldCard, forwards: [] } } : machine;
   const [share, ...others] = options.shares ?? [];
   if (others.length > 0) throw new MachineError(`restore ${directory}: a restored guest can have one share`);
   await checkMachine(directory, manifest);
@@ -75,13 +80,15 @@ export async function restoreProcesses(
     if (shared !== undefined) await plug(qmp, shareDevice(shared.place, 0, machine));
     if (oldCard === undefined && card !== undefined) await plugCard(qmp, card, machine);
     processes.firstLine ??= performance.now();
+    const restored = { processes, machine: card === undefined ? rest : { ...rest, card } };
+    onStopped(restored);
     await qmp.execute("cont");
-    if (oldCard !== undefined) {
+    if (hasOthers) {
       await unplugCard(qmp);
       if (card !== undefined) await plugCard(qmp, card, machine);
     }
     await processes.vsock.ready(qmp, signal);
-    return { processes, machine: card === undefined ? rest : { ...rest, card } };
+    return restored;
   } catch (error) {
     const cause = await causeOf(error, processes);
     processes.qemu.kill("SIGKILL");

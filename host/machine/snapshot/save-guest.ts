@@ -10,19 +10,21 @@ import type { Manifest } from "./manifest.ts";
 import { type SnapshotFacts, saveSnapshot } from "./save-snapshot.ts";
 
 export interface SaveOptions {
-  /** True to destroy the guest afterwards. */
+  /** True to destroy the guest once the snapshot is complete. */
   readonly end?: boolean;
+  /** True to leave the disks that it writes where they are, for the guest that continues on them. */
+  readonly keepsDisks?: boolean;
   /** True for a snapshot that is soon removed: it may be damaged if the host loses its power. */
   readonly isBrief?: boolean;
-  /** Called once the snapshot is complete, before the guest continues. */
+  /** Called once the snapshot is complete, before the guest continues or is destroyed. */
   readonly onComplete?: () => void;
-  /** Cancels the save; the guest continues, unless `end` is set. */
+  /** Cancels the save; the guest continues. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Unplugs the devices that can't be in a snapshot, saves it and, unless the guest ends, plugs them in again and lets
- * the guest continue.
+ * the guest continue, as it does if this fails.
  */
 export async function saveProcesses(
   directory: string,
@@ -30,7 +32,7 @@ export async function saveProcesses(
   machine: Machine,
   qmp: Qmp,
   facts: SnapshotFacts,
-  { end = false, isBrief = false, onComplete, signal }: SaveOptions,
+  { end = false, keepsDisks = false, isBrief = false, onComplete, signal }: SaveOptions,
 ): Promise<Manifest> {
   const pid = processes.qemu.pid;
   if (pid === undefined) throw new MachineError(`save ${directory}: the guest has ended`);
@@ -39,14 +41,15 @@ export async function saveProcesses(
   if (shares.length > 1) throw new MachineError(`save ${directory}: its guest has ${shares.length} shares; use one`);
   const devices = new DetachedDevices(processes, machine);
   await using again = new AsyncDisposableStack();
-  if (!end) again.defer(() => devices.attach(qmp));
+  again.defer(() => devices.attach(qmp));
   await devices.detachShare(qmp);
   await devices.detachVsock(qmp);
   const socket = join(processes.directory, "state.sock");
   const disks = machine.disks && { disks: await sharedDisks(qmp), writable: await writableDisks(qmp) };
   const present = { ...machine, ...disks };
-  const saved = { machine: present, vsock: vsock.backend.kind, pid, qmp, socket, isDurable: !isBrief };
+  const saved = { machine: present, vsock: vsock.backend.kind, pid, qmp, socket, isDurable: !isBrief, keepsDisks };
   const manifest = await saveSnapshot(directory, saved, facts, signal);
   onComplete?.();
+  if (end) again.move();
   return manifest;
 }

@@ -33,6 +33,8 @@ export interface SavedMachine {
   readonly socket: string;
   /** True to write the snapshot to the disk before it appears. */
   readonly isDurable: boolean;
+  /** True to copy no disk that the guest writes. */
+  readonly keepsDisks: boolean;
 }
 
 /**
@@ -57,7 +59,7 @@ export async function saveSnapshot(
     await saved.qmp.execute("stop");
     await saveState(saved.qmp, join(staging, FILES.state), saved);
     await keepDisks(saved.machine, staging);
-    await copyWritable(saved, staging);
+    if (!saved.keepsDisks) await copyWritable(saved, staging);
     const extents = await saveMemory(memory, join(staging, FILES.memory), saved, signal);
     const manifest: Manifest = {
       format: FORMAT,

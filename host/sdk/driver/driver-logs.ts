@@ -2,7 +2,7 @@ import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { StringDecoder } from "node:string_decoder";
 import { readContainerLog } from "../../guests/container-log.ts";
-import { agentLogFile, consoleFile } from "../../guests/kept-guest.ts";
+import { agentLogFile, consoleFile } from "../../guests/guest-logs.ts";
 import { cleanLine } from "../../machine/console.ts";
 import { guestLog, readableLogLine } from "../../sandbox/guest-log.ts";
 import type { GuestRecord } from "../../state/state-records.ts";

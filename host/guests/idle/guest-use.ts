@@ -1,0 +1,44 @@
+import { readFileSync } from "node:fs";
+import type { Qmp } from "../../machine/qmp.ts";
+
+/** Share of a processor up to which a guest counts as idle; without KVM, one that does nothing takes 0.6 % here. */
+const IDLE_SHARE = 0.05;
+/** Clock ticks of the kernel in a second, in which it counts processor time. */
+const TICKS = 100;
+
+/** Tells whether a process takes more processor time than an idle guest does, on the average since it last did. */
+export class ProcessorUse {
+  readonly #pid: number;
+  #ticks: number;
+  #at = performance.now();
+
+  constructor(pid: number) {
+    this.#pid = pid;
+    this.#ticks = ticksOf(pid);
+  }
+
+  /** Throws the error of reading /proc if it has ended. */
+  isUsed(): boolean {
+    const [ticks, at] = [ticksOf(this.#pid), performance.now()];
+    // The last tick may be of the time before.
+    const used = ticks - this.#ticks - 1 > (IDLE_SHARE * TICKS * (at - this.#at)) / 1000;
+    if (used) [this.#ticks, this.#at] = [ticks, at];
+    return used;
+  }
+}
+
+/** Returns user and system time, fields 14 and 15 of /proc/PID/stat. */
+function ticksOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  const [user = "", system = ""] = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 13);
+  return Number(user) + Number(system);
+}
+
+/** True if QEMU's user network has an open TCP connection, to or from the guest. */
+export async function hasConnections(qmp: Pick<Qmp, "execute">): Promise<boolean> {
+  const table = await qmp.execute("human-monitor-command", { "command-line": "info usernet" });
+  return typeof table === "string" && /^\s*TCP\[(?:SYN_|ESTABLISHED)/m.test(table);
+}

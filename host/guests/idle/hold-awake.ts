@@ -1,0 +1,20 @@
+import type { GuestRecord } from "../../state/state-records.ts";
+import type { StateStore } from "../../state/state-store.ts";
+import { connectTo } from "../guest-target.ts";
+
+/** A guest that isn't saved until disposal. */
+export interface AwakeGuest extends AsyncDisposable {
+  /** Its record, with the places that it has now. */
+  readonly guest: GuestRecord;
+}
+
+/** Continues a guest if it is saved, and uses it until disposal, so that it stays. Rejects with one line. */
+export async function holdAwake(store: StateStore, guest: GuestRecord): Promise<AwakeGuest> {
+  if (guest.idleMs === undefined) return { guest, [Symbol.asyncDispose]: async () => undefined };
+  await using undo = new AsyncDisposableStack();
+  const client = undo.use(await connectTo({ address: guest.address, guest }));
+  await client.health.check({});
+  const held = undo.move();
+  const present = store.guests().find(({ name }) => name === guest.name) ?? guest;
+  return { guest: present, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}

@@ -1,0 +1,46 @@
+/** Shares of the limit, and bounds in milliseconds, at which a guest's use is looked at. */
+const PARTS = 10;
+const [MIN_MS, MAX_MS] = [50, 5000];
+
+export interface IdleWatchOptions {
+  /** Milliseconds without use. */
+  readonly limitMs: number;
+  /** True if the guest was used since the last call. */
+  isUsed(): Promise<boolean>;
+  /** Called after each limit without use; time counts again once it has resolved. */
+  onIdle(): Promise<void>;
+}
+
+/** Looks at a guest's use until disposal. */
+export class IdleWatch implements Disposable {
+  readonly #options: IdleWatchOptions;
+  readonly #everyMs: number;
+  #timer: NodeJS.Timeout;
+  #since = performance.now();
+
+  constructor(options: IdleWatchOptions) {
+    this.#options = options;
+    this.#everyMs = Math.min(Math.max(options.limitMs / PARTS, MIN_MS), MAX_MS);
+    this.#timer = this.#later();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#since = Number.POSITIVE_INFINITY;
+  }
+
+  #later(): NodeJS.Timeout {
+    return setTimeout(() => void this.#look(), this.#everyMs).unref();
+  }
+
+  async #look(): Promise<void> {
+    const { limitMs, isUsed, onIdle } = this.#options;
+    const used = await isUsed().catch(() => true); // it may be ending
+    if (used) this.#since = Math.max(this.#since, performance.now());
+    else if (performance.now() - this.#since >= limitMs) {
+      await onIdle();
+      this.#since = Math.max(this.#since, performance.now());
+    }
+    if (this.#since < Number.POSITIVE_INFINITY) this.#timer = this.#later();
+  }
+}

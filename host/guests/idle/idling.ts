@@ -1,0 +1,142 @@
+import { dirname, join } from "node:path";
+import type { Guest } from "../../machine/guest.ts";
+import { GuestProcesses } from "../../machine/guest-processes.ts";
+import { userCache } from "../../machine/paths.ts";
+import { readManifest } from "../../machine/snapshot/manifest.ts";
+import { oneLine } from "../../operation-error.ts";
+import { makeRecordedFolder } from "../../recorded-folder.ts";
+import { LOG_PORT } from "../../sandbox/guest-log.ts";
+import { AGENT_PORT, SandboxGuest } from "../../sandbox/sandbox-guest.ts";
+import type { GuestRecord } from "../../state/state-records.ts";
+import type { StateStore } from "../../state/state-store.ts";
+import { causeOfDeath } from "../guest-death.ts";
+import { consoleFile } from "../guest-logs.ts";
+import { TimeLimit } from "../keeper/time-limit.ts";
+import { hasConnections, ProcessorUse } from "./guest-use.ts";
+import { IdleWatch } from "./idle-watch.ts";
+import { listenForUse } from "./waking-ports.ts";
+import { WakingRelay } from "./waking-relay.ts";
+
+const SNAPSHOT = "snapshot";
+
+/** Parts that the keeper of a guest with `idleMs` has for its whole life, however often it is saved. */
+export interface Idling {
+  readonly relay: WakingRelay;
+  /** Resolves when the guest is to end, for which it continues. */
+  interrupted(): Promise<unknown>;
+  /** Called when the guest is found saved. */
+  onSaved(): void;
+}
+
+/** Returns the address at which clients of a guest are counted, and wake it. */
+export function wakingAddress(store: StateStore, guest: string, port: number): string {
+  return `hvsock://${relaySocket(store, guest)}:${port}`;
+}
+
+function relaySocket(store: StateStore, guest: string): string {
+  return join(store.directory(guest), "relay.sock");
+}
+
+/** Listens for clients of a guest with `idleMs`; undefined for another. */
+export async function openIdling(
+  store: StateStore,
+  { name, idleMs }: GuestRecord,
+  rest: Omit<Idling, "relay">,
+): Promise<(Idling & Disposable) | undefined> {
+  if (idleMs === undefined) return undefined;
+  const relay = await WakingRelay.listen(relaySocket(store, name));
+  return { ...rest, relay, [Symbol.dispose]: () => relay[Symbol.dispose]() };
+}
+
+/** Saves a guest once it has been idle for its limit, until it ends. If that fails, notes why and tries again after the limit. */
+export function saveWhenIdle(
+  store: StateStore,
+  { name, idleMs = 0 }: GuestRecord,
+  guest: SandboxGuest,
+  { relay }: Idling,
+): void {
+  const [pid = 0] = guest.guest.pids;
+  const processors = new ProcessorUse(pid);
+  relay.lead((port) => guest.guest.address(port));
+  const watch = new IdleWatch({
+    limitMs: idleMs,
+    async isUsed() {
+      const isBusy = processors.isUsed();
+      if (isBusy || relay.clients > 0 || guest.guest.isPaused) return true;
+      if (guest.guest.mac === undefined) return false;
+      await using qmp = await guest.guest.qmp();
+      return await hasConnections(qmp);
+    },
+    onIdle: () => save(store, name, guest, relay),
+  });
+  guest.gone.addEventListener("abort", () => watch[Symbol.dispose](), { once: true });
+  guest.ended.addEventListener("abort", () => watch[Symbol.dispose](), { once: true });
+}
+
+async function save(store: StateStore, name: string, guest: SandboxGuest, relay: WakingRelay): Promise<void> {
+  if (relay.clients > 0) return;
+  relay.hold();
+  try {
+    const folder = makeRecordedFolder(userCache("saved"), "saved-", { record: store.file(name), field: "saved" });
+    store.noteSaved(name, { saved: folder });
+    await guest.suspend(join(folder, SNAPSHOT), () =>
+      store.noteSaved(name, { saved: folder, isSaved: true, savedFailure: undefined }),
+    );
+  } catch (error) {
+    store.noteSaved(name, { saved: undefined, isSaved: undefined, savedFailure: oneLine(error) });
+    relay.lead((port) => guest.guest.address(port));
+  }
+}
+
+/** Continues a guest that is saved once it is used, has to end, or at once without `idling`. If it can't, closes it. */
+export async function continueSaved(store: StateStore, record: GuestRecord, idling?: Idling): Promise<SandboxGuest> {
+  const { name, saved = "", control = "" } = record;
+  const snapshot = join(saved, SNAPSHOT);
+  await endProcesses(control).catch(() => undefined); // they are left if a keeper was killed at that moment
+  const ending = Promise.withResolvers<void>();
+  let isEnding = false;
+  const end = async () => {
+    isEnding = true;
+    ending.resolve();
+  };
+  void idling?.interrupted().then(end);
+  using limit = new TimeLimit(end);
+  limit.set(record.endsAt);
+  idling?.onSaved();
+  for (;;) {
+    if (idling !== undefined) await waitForUse(snapshot, idling.relay, ending.promise);
+    try {
+      return await SandboxGuest.continue(snapshot, { name, consoleFile: consoleFile(store, name) }, (guest) => {
+        guest.release();
+        store.noteSaved(name, { saved: undefined, isSaved: undefined, savedFailure: undefined, ...placesOf(guest) });
+      });
+    } catch (error) {
+      idling?.relay.refuse(error as Error);
+      const isSaved = store.guests().some((guest) => guest.name === name && guest.isSaved);
+      if (!isSaved || isEnding || idling === undefined) {
+        store.closeGuest(name, causeOfDeath(error));
+        throw error;
+      }
+      store.noteSaved(name, { saved, savedFailure: oneLine(error) });
+    }
+  }
+}
+
+/** Ends the programs of a guest at once. */
+async function endProcesses(control: string): Promise<void> {
+  await GuestProcesses.find(dirname(control)).processes.end(true);
+}
+
+/** Resolves once a client waits for a guest that is saved, or it is to end. */
+async function waitForUse(snapshot: string, relay: WakingRelay, ending: Promise<void>): Promise<void> {
+  const { machine } = (await readManifest(snapshot).catch(() => undefined)) ?? {};
+  // Without a port that another program has taken meanwhile, the guest can't continue, and its record says so.
+  await using _ports = await listenForUse(machine?.card?.forwards ?? [], relay).catch(() => undefined);
+  await Promise.race([relay.used(), ending]);
+}
+
+/** Returns where a guest is reached. */
+function placesOf(guest: Guest): Pick<GuestRecord, "direct" | "logAddress" | "control" | "monitor"> {
+  const { control, monitor } = guest;
+  return { direct: guest.address(AGENT_PORT), logAddress: guest.address(LOG_PORT), control, monitor };
+}
