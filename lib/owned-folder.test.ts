@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { isRoot } from "./is-root.ts";
 import { makeOwnedFolder, removeAbandonedFolders } from "./owned-folder.ts";
 
@@ -48,6 +48,20 @@ test("removes what a killed process left, but nothing of a running process or wi
   mkdirSync(bare, { mode: 0o700 });
   await removeAbandonedFolders(parent, "guestd-");
   expect([left, mine, bare].map((folder) => existsSync(folder))).toEqual([false, true, true]);
+});
+
+test("removes an empty folder of a process that was killed before it wrote its note, once it is old", async () => {
+  const names = ["guestd-x-abcdef", "guestd-x-filled", "guestd-100000", "other-x-abcdef"].map((name) =>
+    join(parent, name),
+  );
+  for (const name of names) mkdirSync(name, { mode: 0o700 });
+  writeFileSync(join(parent, "guestd-x-filled/file"), "");
+  await removeAbandonedFolders(parent, "guestd-");
+  expect(names.map((name) => existsSync(name))).toEqual([true, true, true, true]);
+  vi.useFakeTimers({ now: Date.now() + 61_000, toFake: ["Date"] });
+  onTestFinished(() => void vi.useRealTimers());
+  await removeAbandonedFolders(parent, "guestd-");
+  expect(names.map((name) => existsSync(name))).toEqual([false, true, true, true]);
 });
 
 test("removes them when another process creates a folder of the same kind", async () => {

@@ -1,4 +1,4 @@
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { hasEnded, type PlacedOwner, type ProcessOwner, thisPlacedProcess } from "./process-owner.ts";
 import { removeTree } from "./remove-tree.ts";
@@ -7,6 +7,10 @@ import { writeJson } from "./write-json.ts";
 
 /** File in an owned folder that names its process. */
 export const OWNER_NOTE = ".owner.json";
+/** End of a name by mkdtemp, unlike that of `guestd-<uid>`. */
+const RANDOM = /-(?!\d+$)[A-Za-z0-9]{6}$/;
+/** Milliseconds after which a process has long written its note. */
+const OLD_MS = 60_000;
 const cleaned = new Set<string>();
 
 /**
@@ -41,11 +45,13 @@ export function giveFolder(folder: string, to: ProcessOwner): void {
 
 /**
  * Removes this user's folders in `parent` that `makeOwnedFolder` created with this prefix and whose process, in this
- * pid namespace, has ended. Keeps all others: without a note, accessible to others, of another container.
+ * pid namespace, has ended, and old empty ones, whose process was killed before it wrote its note. Keeps all others: with files
+ * but without a note, accessible to others, of another container.
  */
 export async function removeAbandonedFolders(parent: string, kind: string): Promise<void> {
   for (const name of readdirSync(parent)) {
     const folder = join(parent, name);
+    if (name.startsWith(kind) && RANDOM.test(name)) removeOldEmpty(folder);
     if (!name.startsWith(kind) || !isAbandoned(folder)) continue;
     // Removes the note last, so that an interrupted removal can continue the next time.
     for (const entry of readdirSync(folder)) if (entry !== OWNER_NOTE) await removeTree(join(folder, entry));
@@ -53,10 +59,22 @@ export async function removeAbandonedFolders(parent: string, kind: string): Prom
   }
 }
 
+function removeOldEmpty(folder: string): void {
+  try {
+    if (isPrivate(folder) && Date.now() - lstatSync(folder).ctimeMs > OLD_MS) rmdirSync(folder);
+  } catch {
+    // It has files, or another process has removed it.
+  }
+}
+
+function isPrivate(folder: string): boolean {
+  const found = lstatSync(folder);
+  return found.isDirectory() && found.uid === process.geteuid?.() && (found.mode & 0o077) === 0;
+}
+
 function isAbandoned(folder: string): boolean {
   try {
-    const found = lstatSync(folder);
-    if (!found.isDirectory() || found.uid !== process.geteuid?.() || (found.mode & 0o077) !== 0) return false;
+    if (!isPrivate(folder)) return false;
     const owner = JSON.parse(readFileSync(join(folder, OWNER_NOTE), "utf8")) as PlacedOwner;
     return owner.boot === thisPlacedProcess().boot && hasEnded(owner);
   } catch {
