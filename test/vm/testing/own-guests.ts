@@ -11,6 +11,8 @@ const launcher = join(import.meta.dirname, "../../../host/cli/launch.cjs");
 /** Each poll runs a process. */
 export const POLL = { interval: 200, timeout: 100_000 };
 
+export type OwnGuests = ReturnType<typeof ownGuests>;
+
 /** Returns guestctl with guests, caches and temporary files of its own, for the tests of a file; removes them afterwards. */
 export function ownGuests(prefix: string) {
   const directory = mkdtempSync(join(tmpdir(), prefix));
@@ -35,17 +37,16 @@ export function ownGuests(prefix: string) {
       rmSync(existsSync(stateOf(name)) ? stateOf(name) : join(directory, name), { recursive: true });
   });
 
-  function start(...args: string[]) {
+  const env = {
+    ...process.env,
     // vhost-device-vsock may not accept connections any more once a client with open ones was killed.
-    const own = {
-      GUESTD_VSOCK: "serial",
-      XDG_RUNTIME_DIR: directory,
-      XDG_CACHE_HOME: directory,
-      TMPDIR: directory,
-      NO_COLOR: "1",
-    };
-    return spawn(process.execPath, [launcher, ...args], { env: { ...process.env, ...own }, stdio: "pipe" });
-  }
+    GUESTD_VSOCK: "serial",
+    XDG_RUNTIME_DIR: directory,
+    XDG_CACHE_HOME: directory,
+    TMPDIR: directory,
+    NO_COLOR: "1",
+  };
+  const start = (...args: string[]) => spawn(process.execPath, [launcher, ...args], { env, stdio: "pipe" });
 
   /** Runs guestctl. Its output, if it ends with 0; otherwise its errors and exit code. */
   async function run(...args: string[]): Promise<string> {
@@ -77,5 +78,5 @@ export function ownGuests(prefix: string) {
     ...readdirSync(stateOf("")).filter((name) => !name.startsWith(".")),
   ];
 
-  return { directory, image, start, run, stateOf, readState, killKeeper, left };
+  return { directory, env, image, start, run, stateOf, readState, killKeeper, left };
 }

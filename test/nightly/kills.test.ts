@@ -1,0 +1,3 @@
+import { killsLoseNothing } from "../vm/testing/kill-suite.ts";
+
+killsLoseNothing(1000);
