@@ -52,10 +52,11 @@ it("a supervisor that is killed while it saves a guest, or continues it, loses n
     await expect.poll(() => run("logs", "two"), POLL).toBe(`${words.join("\n")}\n`);
   }
   await isSaved("two");
-  const before = left();
+  await expect.poll(left, POLL).toEqual(["two"]);
   const saying = say("two", "four");
-  // The new guest's folder is there before its QEMU.
-  await expect.poll(left, fast).not.toEqual(before);
+  // The new guest's folder has an owner before its QEMU is there.
+  const isOwned = (name: string) => existsSync(join(directory, name, ".owner.json"));
+  await expect.poll(() => left().some(isOwned), fast).toBe(true);
   await killKeeper("two");
   expect(await run("ps", "-q")).toBe("two\n");
   // A command that was still connecting says so, and has done nothing.

@@ -112,7 +112,7 @@ test("setup --remove knows every name that the sources put into the cache", () =
   const names = sources.flatMap((text) => [...text.matchAll(calls)].map(([, name, inShell]) => name ?? inShell ?? ""));
   const known = new Set(names.filter((name) => name !== "CACHEDIR.TAG" && name !== "guestd" && !name.endsWith("-")));
   expect([...known].filter((name) => !isKept(name))).toEqual([]);
-  expect(["debs", "images", "kernel", "layers", "node", "packages", "roots", "templates", "tools"]).toEqual(
+  expect(["debs", "images", "kernel", "layers", "node", "packages", "roots", "saved", "templates", "tools"]).toEqual(
     [...known].filter((name) => !/^(setup|accel|rego|runsc|guest|compiled)/.test(name)).sort(),
   );
 });
@@ -122,7 +122,7 @@ test("setup --remove removes images, disks and templates of the user's cache, to
   const ofUser = join(folder.path, "xdg/guestd");
   createCache(cache);
   for (const name of ["facts-3", "node", "packages"]) mkdirSync(join(cache, name));
-  for (const name of ["images", "layers", "roots", "templates", "mine"])
+  for (const name of ["images", "layers", "roots", "saved", "templates", "mine"])
     mkdirSync(join(ofUser, name), { recursive: true });
   const guest = { name: "dev", address: "unix:///none", logAddress: "unix:///none", accelerator: "none", cpus: 1 };
   const state = join(folder.path, `guestd-${process.geteuid?.()}`);

@@ -12,7 +12,7 @@ const KEPT = [
   ...["setup.lock", "setup.log", "setup.pid", "tools"],
 ];
 /** Names in the user's cache of what containers and templates use. */
-const OF_CONTAINERS = ["images", "layers", "roots", "templates"];
+const OF_CONTAINERS = ["images", "layers", "roots", "saved", "templates"];
 
 /** Folder in which cargo builds a crate, which stays if the build is interrupted; facts about packages, of any version. */
 const NUMBERED = /^(build-[a-z0-9-]+@[0-9.]+|facts-\d+)$/;
