@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from "../../lib/max-timer.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { CallJournal } from "../kernel/journal/call-journal.ts";
 import { monotonicMs } from "../kernel/monotonic-ms.ts";
@@ -9,9 +10,6 @@ import type { OpenCall } from "./connection.ts";
 import type { Noted } from "./noted-request.ts";
 import { ServerCall } from "./server-call.ts";
 import { okFrame, statusFrame } from "./ttrpc-response.ts";
-
-/** Longest delay of a timer, 24.8 days; longer deadlines are not enforced. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** An unanswered call. */
 interface Entry {

@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from "../../lib/max-timer.ts";
 import { RpcError } from "./rpc-error.ts";
 
 export interface CallOptions {
@@ -17,9 +18,6 @@ export interface RpcChannel extends AsyncDisposable {
   /** Rejects the open calls with UNAVAILABLE and closes the connection. Idempotent. */
   close(): Promise<void>;
 }
-
-/** Longest delay of a timer; longer limits count as none. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Passes the resolve and reject functions of a new promise to `start`. The promise also rejects at the deadline or when

@@ -1,4 +1,5 @@
 import type { AgentClient } from "../client/agent-client.ts";
+import { removeFromAgent } from "../client/remove-container.ts";
 import { RpcError } from "../client/rpc-error.ts";
 import { attach } from "../client/streams/attachment.ts";
 import { streamsAddress } from "../client/streams/streams-address.ts";
@@ -9,7 +10,6 @@ import { guestRootStorage } from "./guest-root.ts";
 const TEMPLATE_CONTAINERS = 8;
 /** Containers for a guest that someone will use soon: the first one warms what all later ones use. */
 const GUEST_CONTAINERS = 2;
-const REMOVE_SECONDS = 30;
 /** Stands for a root file system that the host can't see. */
 const NOWHERE = "/nonexistent";
 
@@ -34,7 +34,7 @@ export async function warmUp(client: AgentClient, address: string, isTemplate = 
     for (const terminal of [undefined, { rows: 24, columns: 80 }]) {
       await runAttached(streamsAddress(address), id, terminal);
     }
-    await agent.removeContainer({ container_id: id, timeout: REMOVE_SECONDS });
+    await removeFromAgent({ agent }, id);
   }
 }
 

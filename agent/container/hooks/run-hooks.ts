@@ -1,5 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import { constants, openSync } from "node:fs";
+import { MAX_TIMER_MS } from "../../../lib/max-timer.ts";
 import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { ExitStatus, Fd, Kernel } from "../../kernel/kernel.ts";
 import { waitUntil } from "../../kernel/wait/wait-until.ts";
@@ -11,9 +12,6 @@ import { compileHook } from "./compile-hook.ts";
 import { FirstLine } from "./first-line.ts";
 import { type HookedContainer, hookState } from "./hook-state.ts";
 import { CREATE_HOOKS, type HookKind, type HookSpec } from "./hooks.ts";
-
-/** Longest delay of a timer, in ms. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Command in the label of a hook's process. */
 export const HOOK_COMMAND = "hook";

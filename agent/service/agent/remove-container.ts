@@ -1,9 +1,7 @@
+import { MAX_TIMER_MS } from "../../../lib/max-timer.ts";
 import { AgentError } from "../../kernel/error.ts";
 import { BEGUN } from "../dispatch.ts";
 import type { Rpc } from "../rpc.ts";
-
-/** Longest delay of a timer, 24.8 days; a longer one would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Removes within `timeout` seconds; 0 waits without a time limit. After a time-out the container can still be removed. */
 export const removeContainer: Rpc<"RemoveContainer"> = {

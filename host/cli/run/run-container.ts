@@ -1,7 +1,9 @@
 import { constants } from "node:os";
 import type { Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import { MAX_TIMER_MS } from "../../../lib/max-timer.ts";
 import type { AgentClient } from "../../client/agent-client.ts";
+import { removeFromAgent } from "../../client/remove-container.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import type { OutputName, Position } from "../../client/streams/position.ts";
 import { causeOfDeath, explainLostCall, findGuestEnd, guestDiedError, KILLED } from "../../guests/guest-death.ts";
@@ -59,10 +61,7 @@ export interface RunStdio {
 
 /** Time limit in milliseconds for the guest's death to show after the connection breaks. */
 const DEATH_MS = 1000;
-/** Longest timer of Node, 24 days. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const { SIGKILL } = constants.signals;
-const REMOVE_SECONDS = 30;
 /** Time limit of CreateContainer, in milliseconds. An agent that a container's limit blocks answers nothing at all. */
 const CREATE_MS = 120_000;
 /** Exit code if another client has got the rest of the output, whatever the container's own is. */
@@ -87,7 +86,7 @@ export async function startRun(store: StateStore, prepared: PreparedRun, run: Co
     const { OCI: spec, storages } = containerRequest(run.id, prepared, run.options);
     const request = { container_id: run.id, exec_id: run.id, OCI: spec, storages: [...storages] };
     await client.agent.createContainer(request, { timeoutMs: CREATE_MS });
-    undo.defer(() => removeFrom(client, run.id).catch(() => undefined));
+    undo.defer(() => removeFromAgent(client, run.id).catch(() => undefined));
     if (guest !== undefined) {
       isRecorded = true;
       store.processes.write(guest, createdContainer(spec, prepared, run));
@@ -129,7 +128,7 @@ export async function serveRun(store: StateStore, prepared: PreparedRun, run: Co
     if (hint !== undefined) run.stdio.stderr.write(`guestctl: ${hint}\n`);
     ended = { code, at: new Date().toISOString(), ...(hint === undefined ? {} : { why: hint }) };
     noteEnd(store, prepared, run, ended);
-    await removeFrom(client, run.id);
+    await removeFromAgent(client, run.id);
     await prepared.end();
     return taken ? TAKEN_OVER : code;
   } catch (error) {
@@ -143,7 +142,7 @@ export async function serveRun(store: StateStore, prepared: PreparedRun, run: Co
     }
     ended ??= { code: LOST, at: new Date().toISOString(), why: causeOfDeath(cause) };
     noteEnd(store, prepared, run, cause instanceof Removed ? undefined : ended);
-    if (!(cause instanceof LeftProcess)) await removeFrom(client, run.id).catch(() => undefined);
+    if (!(cause instanceof LeftProcess)) await removeFromAgent(client, run.id).catch(() => undefined);
     throw cause;
   }
 }
@@ -154,10 +153,6 @@ function isLeft({ leave, died }: PreparedRun, { found, interrupts }: ContainerRu
   if (cause instanceof Suspended || died?.reason instanceof Suspended) return true;
   // Only its end, its removal or a signal ends more than this guestctl.
   return !(cause instanceof Removed || died?.aborted === true || interrupts.any);
-}
-
-async function removeFrom(client: AgentClient, container: string): Promise<void> {
-  await client.agent.removeContainer({ container_id: container, timeout: REMOVE_SECONDS });
 }
 
 /** Kills the container's processes once `--timeout` has passed since its start, unless the returned object is disposed before. */

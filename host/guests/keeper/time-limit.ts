@@ -1,5 +1,4 @@
-/** The most that a timer of Node can wait, in milliseconds. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+import { MAX_TIMER_MS } from "../../../lib/max-timer.ts";
 
 /** Ends a guest at a time. */
 export class TimeLimit implements Disposable {

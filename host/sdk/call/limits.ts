@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from "../../../lib/max-timer.ts";
 import { sandboxError, toSandboxError } from "../error/to-sandbox-error.ts";
 
 /** Limits of a call; every call of the SDK takes them. */
@@ -7,9 +8,6 @@ export interface CallLimits {
   /** Makes the call reject with `aborted`. */
   readonly signal?: AbortSignal;
 }
-
-/** Longest delay of a timer; longer limits count as none. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Calls `work` with a signal that aborts at the limits. Rejects with SandboxError at the limits, even if the work

@@ -1,4 +1,5 @@
 import { parseAddress } from "../../client/address.ts";
+import { removeFromAgent } from "../../client/remove-container.ts";
 import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
 import type { GuestRecord, ProcessRecord } from "../../state/state-records.ts";
 import { StateStore } from "../../state/state-store.ts";
@@ -8,8 +9,6 @@ import { auditedDriver } from "../driver/audited-driver.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
 import { forkDrivers, hasStreams } from "./open-driver.ts";
 import type { ConnectOptions } from "./options.ts";
-
-const REMOVE_SECONDS = 30;
 
 /** Connects to a container that runs. Rejects with SandboxError. */
 export async function connectDriver(nameOrAddress: string, options: ConnectOptions): Promise<AgentDriver> {
@@ -35,7 +34,7 @@ export async function connectDriver(nameOrAddress: string, options: ConnectOptio
         fork: forkDrivers,
         async stop(limits) {
           if (record?.name !== container) {
-            await client.agent.removeContainer({ container_id: container, timeout: REMOVE_SECONDS }, limits);
+            await removeFromAgent(client, container, limits);
             return;
           }
           store.noteEnding(record.name);

@@ -1,6 +1,7 @@
 import { thisProcess } from "../../../lib/process-owner.ts";
 import { audit } from "../../audit/audit.ts";
 import { DEFAULT_LAYER_BYTES } from "../../block-root/layer-store.ts";
+import { removeFromAgent } from "../../client/remove-container.ts";
 import {
   containerRequest,
   type PreparedRun,
@@ -33,7 +34,6 @@ import { type CreateOptions, NETWORK_KINDS, type VolumeOption } from "./options.
 
 const WAITING = ["sleep", "2147483647"];
 const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
-const REMOVE_SECONDS = 30;
 const DEFAULT_MEMORY_MIB = 512;
 
 /**
@@ -149,7 +149,7 @@ async function startContainer(
   try {
     await client.agent.startContainer({ container_id: id }, { signal });
   } catch (error) {
-    await client.agent.removeContainer({ container_id: id, timeout: REMOVE_SECONDS }).catch(() => undefined);
+    await removeFromAgent(client, id).catch(() => undefined);
     throw error;
   }
   if (guest !== undefined) store.processes.write(guest, record);

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { onProcessEnd } from "../../../lib/process-end.ts";
 import { dial } from "../../client/dial.ts";
+import { removeFromAgent } from "../../client/remove-container.ts";
 import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
 import { KEEPER_SOCKET } from "../../guests/keeper/keeper-operations.ts";
 import { type PreparedClone, prepareClone } from "../../guests/prepare-clone.ts";
@@ -17,8 +18,6 @@ import type { Driver } from "../driver/driver.ts";
 import type { SandboxError } from "../error/sandbox-error.ts";
 import { toSandboxError } from "../error/to-sandbox-error.ts";
 
-const REMOVE_SECONDS = 30;
-
 /** Returns the driver of a container that this process keeps. */
 export async function openDriver(
   store: StateStore,
@@ -29,9 +28,7 @@ export async function openDriver(
   const { client, target, died, guest } = prepared;
   const { container } = record;
   const full = { ...target, ...guestOf(store, guest), container, record };
-  const remove = (limits: CallLimits) => {
-    return client.agent.removeContainer({ container_id: container, timeout: REMOVE_SECONDS }, limits);
-  };
+  const remove = (limits: CallLimits) => removeFromAgent(client, container, limits);
   const forget = guest === undefined ? () => undefined : onProcessEnd(() => store.removeGuest(guest));
   const driver = new AgentDriver({
     target: full,
