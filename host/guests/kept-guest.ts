@@ -87,9 +87,9 @@ export async function bootKeptGuest(
 }
 
 /** Lets a guest outlive this process; another one finds it by its record (`findKeptGuest`). */
-export function releaseGuest(store: StateStore, name: string, guest: SandboxGuest, isOwn = false): void {
+export async function releaseGuest(store: StateStore, name: string, guest: SandboxGuest, isOwn = false): Promise<void> {
   store.noteReleased(name, { monitor: guest.guest.monitor, isOwn });
-  guest.release();
+  await guest.release();
 }
 
 /**

@@ -55,7 +55,7 @@ export interface PreparedRun extends AsyncDisposable {
   /** Leaves the container, and a guest of its own, to another process. */
   handOver(): Promise<void>;
   /** Lets the container's own guest outlive this guestctl. */
-  release?(): void;
+  release?(): Promise<void>;
   /** Resolves once the container's own guest isn't paused. */
   resumed?(): Promise<void>;
   /** Releases the rest in order, once the container is removed. */

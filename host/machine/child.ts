@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ProcessOwner, startedAt } from "../../lib/process-owner.ts";
@@ -21,7 +21,7 @@ export interface Ending {
 /** Everything by which another process of this user finds a program. */
 export interface ChildRecord {
   readonly name: string;
-  /** Beginning of the paths of its files: PLACE.pid, PLACE.err and PLACE.end (agent/native/monitor). */
+  /** Beginning of the paths of its files: PLACE.pid, PLACE.err, PLACE.end and PLACE.released (agent/native/monitor). */
   readonly place: string;
   /** File of its output. */
   readonly output: string;
@@ -40,6 +40,7 @@ export interface ChildOptions extends Pick<ChildRecord, "place" | "cgroup"> {
   readonly capabilities?: readonly number[];
 }
 
+const RELEASE_POLL_MS = 2;
 /** Milliseconds between SIGTERM and SIGKILL. */
 const TERM_MS = 2000;
 /** Bytes of error messages that are read: the last ones. */
@@ -72,7 +73,7 @@ export class Child {
     argv: readonly string[],
     { place, output = `${place}.out`, stdin = "ignore", cgroup, files, capabilities }: ChildOptions,
   ): Child {
-    for (const ending of ["pid", "end", "err"]) rmSync(`${place}.${ending}`, { force: true });
+    for (const ending of ["pid", "end", "err", "released"]) rmSync(`${place}.${ending}`, { force: true });
     // In a session of its own, a terminal's ^C reaches only this process, which ends the program.
     const limits = [
       ...(cgroup === undefined ? [] : ["-c", cgroup]),
@@ -132,9 +133,10 @@ export class Child {
     if (this.#running) signalProcess(this.record.monitor, signal === "SIGKILL" ? "SIGQUIT" : signal);
   }
 
-  /** Lets the program outlive this process. */
-  release(): void {
+  /** Lets the program outlive this process. Resolves once it does, or has ended. */
+  async release(): Promise<void> {
     if (this.#running) signalProcess(this.record.monitor, "SIGUSR1");
+    while (this.#running && !existsSync(`${this.record.place}.released`)) await delay(RELEASE_POLL_MS);
   }
 
   /**

@@ -183,13 +183,13 @@ export class GuestProcesses implements GuestPlace {
     return this.#shares;
   }
 
-  /** Lets the processes outlive this one, to which the directory no longer belongs. Another one finds them there. */
-  release(machine: Machine): void {
+  /** Lets the processes outlive this one, to which the directory no longer belongs. Resolves once another one finds them there. */
+  async release(machine: Machine): Promise<void> {
     this.#machine = machine;
     this.#write();
     this.#keep();
     giveFolder(this.directory, this.qemu.record.monitor);
-    for (const child of [this.qemu, ...this.#devices]) child.release();
+    await Promise.all([this.qemu, ...this.#devices].map((child) => child.release()));
   }
 
   /** Makes a share's program one of this guest's: they end together. */
@@ -222,7 +222,7 @@ export class GuestProcesses implements GuestPlace {
   #watch(device: Child): void {
     this.#devices.add(device);
     this.#write();
-    if (this.#machine !== undefined) device.release();
+    if (this.#machine !== undefined) void device.release();
     void device.ended
       .then(() => delay(TOGETHER_MS, undefined, { ref: false }))
       .then(() => (this.#devices.has(device) ? this.#report(device) : undefined));

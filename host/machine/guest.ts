@@ -25,7 +25,7 @@ export interface Timeline {
 
 /** File in the guest's directory while `pause` has stopped it. */
 const PAUSED = "paused";
-/** File in the guest's directory while `SandboxGuest.save` saves it. */
+/** File in the guest's directory while its agent is quiesced. */
 const SAVING = "saving";
 
 const CID_ATTEMPTS = 5;
@@ -62,12 +62,12 @@ export class Guest implements AsyncDisposable {
   /**
    * Continues a guest from a snapshot, as a clone: with a vsock address and shares of its own. Resolves once it accepts
    * connections; the caller then tells its agent. Refuses a snapshot whose machine, QEMU or files differ.
-   * @param onLoaded called with the guest before it runs
+   * @param onLoaded called with the guest, which runs once this has resolved
    */
   static async restore(
     directory: string,
     options: RestoreOptions = {},
-    onLoaded: (guest: Guest) => void = () => undefined,
+    onLoaded: (guest: Guest) => Promise<void> = async () => undefined,
   ): Promise<Guest> {
     const begun = performance.now();
     const manifest = await readManifest(directory);
@@ -143,9 +143,9 @@ export class Guest implements AsyncDisposable {
     return controlSocket(this.#processes.directory);
   }
 
-  /** Lets the guest outlive this process. Another one finds it by its directory. */
-  release(): void {
-    this.#processes.release(this.#machine);
+  /** Lets the guest outlive this process. Resolves once another one finds it by its directory. */
+  async release(): Promise<void> {
+    await this.#processes.release(this.#machine);
   }
 
   /** The monitor of QEMU, with which the guest ends. */
@@ -169,7 +169,7 @@ export class Guest implements AsyncDisposable {
     return manifest;
   }
 
-  /** True if the process that kept the guest was killed while it saved it, so that its agent has to be told. */
+  /** True from before its agent is quiesced until it is resumed, also after the death of the process that saves or continues it. */
   get isSaving(): boolean {
     return existsSync(join(this.#processes.directory, SAVING));
   }

@@ -68,7 +68,7 @@ interface Parts {
   readonly card?: OpenCard | undefined;
 }
 
-/** Why a guest is gone that continues when it is used. */
+/** Reason of a guest's end if it was saved: the next use continues it. */
 export class Suspended extends Error {}
 
 /** A running guest with a shared folder or disks, a connection to its agent and a sandbox, ready for containers. */
@@ -180,20 +180,27 @@ export class SandboxGuest implements AsyncDisposable {
 
   /**
    * Continues a guest that `suspend` has saved, on the disks that it wrote.
-   * @param onLoaded called before it runs; from then on the snapshot is out of date
+   * It outlives this process once `onReleased` is called, before it runs; from then on the snapshot is out of date.
+   * @param onLoaded called before, with the guest that will be released
    */
   static async continue(
     snapshot: string,
     { name, consoleFile }: Required<Pick<RestoredGuestOptions, "name" | "consoleFile">>,
-    onLoaded: (guest: Guest) => void,
+    { onLoaded, onReleased }: { onLoaded(guest: Guest): void; onReleased(guest: Guest): void },
   ): Promise<SandboxGuest> {
     await using undo = new AsyncDisposableStack();
     const { epoch, machine } = await readManifest(snapshot);
     const copies = (machine.writable ?? []).map(({ file }) => file);
     const begun = performance.now();
-    const guest = await Guest.restore(snapshot, { consoleFile, copies, keepsCard: true }, onLoaded);
+    const guest = await Guest.restore(snapshot, { consoleFile, copies, keepsCard: true }, async (loaded) => {
+      onLoaded(loaded);
+      loaded.isSaving = true;
+      await loaded.release();
+      onReleased(loaded);
+    });
     undo.defer(() => guest.destroy());
     const client = await continueSaved(guest.address(AGENT_PORT), epoch);
+    guest.isSaving = false;
     undo.move();
     const timeline = bootTimeline(guest.timeline, performance.now() - begun);
     return new SandboxGuest({ name, guest, folder: undefined, client, timeline });
@@ -217,8 +224,8 @@ export class SandboxGuest implements AsyncDisposable {
   }
 
   /** Lets the guest outlive this process. */
-  release(): void {
-    this.guest.release();
+  async release(): Promise<void> {
+    await this.guest.release();
     this.folder?.give(this.guest.monitor);
   }
 

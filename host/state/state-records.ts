@@ -43,6 +43,8 @@ export interface GuestRecord {
   readonly saved?: string | undefined;
   /** Set once it is saved, until it continues. */
   readonly isSaved?: true | undefined;
+  /** Control socket of the QEMU that is about to continue it. */
+  readonly continuing?: string | undefined;
   /** Why it could not be saved, or not continue, the last time. */
   readonly savedFailure?: string | undefined;
   /** Set while it is being powered off. */

@@ -69,6 +69,20 @@ it("a supervisor that is killed while it saves a guest, or continues it, loses n
   expect(folders()).toEqual([]);
 });
 
+it("a supervisor that is killed once a saved guest runs again, before its agent knows, leaves no container frozen", async () => {
+  expect(await run("run", "-d", "--name", "five", "--idle", "1", image, "sh", "-c", ECHO)).toBe("five\n");
+  await isSaved("five");
+  const saying = say("five", "one");
+  await expect.poll(() => record("five").isSaved, { interval: 1, timeout: POLL.timeout }).toBeUndefined();
+  await killKeeper("five");
+  expect(await run("ps", "-q")).toBe("five\n");
+  await saying;
+  expect(await say("five", "two")).toBe("");
+  await expect.poll(() => run("logs", "five"), POLL).toMatch(/^up\n(one\n)?two\n$/);
+  expect(await run("rm", "-f", "five")).toBe("five\n");
+  await expect.poll(left, POLL).toEqual([]);
+});
+
 it("a connection to a published port continues a guest, and containers in it go on", async () => {
   const port = await freePort();
   expect(await run("boot", "-d", "--name", "three", "--idle", "2", "--network", "user", "-p", `${port}:80`)).toContain(

@@ -5,7 +5,7 @@
  *
  * PLACE.pid gets the program's pid, OUTPUT what it prints, PLACE.err its errors, and PLACE.end "exit CODE" or "signal NUMBER"
  * once it has ended. A file that has grown to its limit is renamed to FILE.1. The program ends with this process, and this
- * process with its parent, unless SIGUSR1 has released it. SIGTERM is passed on to the program; SIGQUIT kills it. The program
+ * process with its parent, unless SIGUSR1 has released it, which PLACE.released confirms. SIGTERM is passed on to the program; SIGQUIT kills it. The program
  * gains no privileges by what it executes. It runs in the cgroup, and opens no more files than given; this process, which has to
  * say how it ended, stays outside. The program keeps at most the given capabilities, a mask in hexadecimal digits.
  */
@@ -137,22 +137,25 @@ static void execute(char **command, struct limits limits, pid_t parent, int out,
 }
 
 /* Handles a signal. Returns true once the program has ended, with its status. */
-static int has_ended(int signals, pid_t program, int *status) {
+static int has_ended(const char *place, int signals, pid_t program, int *status) {
   struct signalfd_siginfo info;
   if (read(signals, &info, sizeof info) != sizeof info) return 0;
   if (info.ssi_signo == SIGCHLD) return waitpid(program, status, WNOHANG) == program;
   if (info.ssi_signo == SIGTERM) kill(program, SIGTERM);
   if (info.ssi_signo == SIGQUIT) kill(program, SIGKILL);
-  if (info.ssi_signo == SIGUSR1) prctl(PR_SET_PDEATHSIG, 0);
+  if (info.ssi_signo == SIGUSR1) {
+    prctl(PR_SET_PDEATHSIG, 0);
+    write_line(place, "released", "released\n");
+  }
   return 0;
 }
 
 /* Copies output until the program has ended, and then what the pipes hold: a process that it left may keep them open. */
-static int serve(struct output *outputs, int signals, pid_t program) {
+static int serve(const char *place, struct output *outputs, int signals, pid_t program) {
   for (int status = 0;;) {
     struct pollfd polled[] = {{outputs[0].from, POLLIN, 0}, {outputs[1].from, POLLIN, 0}, {signals, POLLIN, 0}};
     poll(polled, 3, -1);
-    int ended = polled[2].revents != 0 && has_ended(signals, program, &status);
+    int ended = polled[2].revents != 0 && has_ended(place, signals, program, &status);
     for (int at = 0; at < 2; at++)
       if (outputs[at].from >= 0 && (ended || polled[at].revents != 0)) move(&outputs[at]);
     if (ended) return status;
@@ -205,7 +208,7 @@ int main(int argc, char **argv) {
     kill(program, SIGKILL);
     return fail("write the pid file of", place);
   }
-  status = serve(outputs, signals, program);
+  status = serve(place, outputs, signals, program);
   if (WIFSIGNALED(status)) snprintf(line, sizeof line, "signal %d\n", WTERMSIG(status));
   else snprintf(line, sizeof line, "exit %d\n", WEXITSTATUS(status));
   return write_line(place, "end", line) == 0 ? 0 : fail("write the end file of", place);

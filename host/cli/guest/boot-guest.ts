@@ -46,7 +46,7 @@ export async function bootGuest<T>(
   store.claim(name);
   try {
     const { guest, record } = await interrupts.during(boot(store, name, flags, interrupts.signal));
-    releaseGuest(store, name, guest);
+    await releaseGuest(store, name, guest);
     return await use(guest, record);
   } catch (error) {
     if (error instanceof Interrupted) store.removeGuest(name);

@@ -90,7 +90,7 @@ export async function startRun(store: StateStore, prepared: PreparedRun, run: Co
     if (guest !== undefined) {
       isRecorded = true;
       store.processes.write(guest, createdContainer(spec, prepared, run));
-      prepared.release?.();
+      await prepared.release?.();
     }
     await client.agent.startContainer({ container_id: run.id });
     if (guest !== undefined) store.processes.update(guest, name, { created: undefined });

@@ -18,6 +18,7 @@ import { listenForUse } from "./waking-ports.ts";
 import { WakingRelay } from "./waking-relay.ts";
 
 const SNAPSHOT = "snapshot";
+const RUNNING = { saved: undefined, isSaved: undefined, continuing: undefined, savedFailure: undefined } as const;
 
 /** Parts that the keeper of a guest with `idleMs` has for its whole life, however often it is saved. */
 export interface Idling {
@@ -92,7 +93,8 @@ async function save(store: StateStore, name: string, guest: SandboxGuest, relay:
 export async function continueSaved(store: StateStore, record: GuestRecord, idling?: Idling): Promise<SandboxGuest> {
   const { name, saved = "", control = "" } = record;
   const snapshot = join(saved, SNAPSHOT);
-  await endProcesses(control).catch(() => undefined); // they are left if a keeper was killed at that moment
+  // A keeper that was killed may have left those of the guest before, or of the next.
+  for (const each of [control, record.continuing]) await endProcesses(each).catch(() => undefined);
   const ending = Promise.withResolvers<void>();
   let isEnding = false;
   const end = async () => {
@@ -106,9 +108,10 @@ export async function continueSaved(store: StateStore, record: GuestRecord, idli
   for (;;) {
     if (idling !== undefined) await waitForUse(snapshot, idling.relay, ending.promise);
     try {
-      return await SandboxGuest.continue(snapshot, { name, consoleFile: consoleFile(store, name) }, (guest) => {
-        guest.release();
-        store.noteSaved(name, { saved: undefined, isSaved: undefined, savedFailure: undefined, ...placesOf(guest) });
+      const places = { name, consoleFile: consoleFile(store, name) };
+      return await SandboxGuest.continue(snapshot, places, {
+        onLoaded: ({ control: continuing }) => store.noteSaved(name, { saved, continuing }),
+        onReleased: (guest) => store.noteSaved(name, { ...RUNNING, ...placesOf(guest) }),
       });
     } catch (error) {
       idling?.relay.refuse(error as Error);
@@ -123,7 +126,7 @@ export async function continueSaved(store: StateStore, record: GuestRecord, idli
 }
 
 /** Ends the programs of a guest at once. */
-async function endProcesses(control: string): Promise<void> {
+async function endProcesses(control = ""): Promise<void> {
   await GuestProcesses.find(dirname(control)).processes.end(true);
 }
 

@@ -47,7 +47,7 @@ export async function restoreProcesses(
   options: RestoreOptions,
   signal: AbortSignal,
   retry: boolean,
-  onStopped: (restored: Restored) => void,
+  onLoaded: (restored: Restored) => Promise<void>,
 ): Promise<Restored | undefined> {
   const machine = withWritable(directory, manifest.machine, options.copies ?? []);
   const { card: oldCard, ...rest } = machine;
@@ -81,7 +81,7 @@ export async function restoreProcesses(
     if (oldCard === undefined && card !== undefined) await plugCard(qmp, card, machine);
     processes.firstLine ??= performance.now();
     const restored = { processes, machine: card === undefined ? rest : { ...rest, card } };
-    onStopped(restored);
+    await onLoaded(restored);
     await qmp.execute("cont");
     if (hasOthers) {
       await unplugCard(qmp);
