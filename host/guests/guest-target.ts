@@ -20,7 +20,7 @@ export interface ContainerTarget extends Target {
   readonly record?: ProcessRecord | undefined;
 }
 
-/** Returns a guest as its keeper and those who only watch reach it: that is no use, and doesn't continue a guest that is saved. */
+/** Returns the guest with its agent's own address, for its keeper and for views: a connection there doesn't count as use. */
 export function unusedGuest(guest: GuestRecord): GuestRecord {
   return guest.direct === undefined ? guest : { ...guest, address: guest.direct };
 }

@@ -48,7 +48,7 @@ export interface PreparedRun extends AsyncDisposable {
   readonly guest?: string;
   /** Aborted when the guest dies. */
   readonly died?: AbortSignal;
-  /** Returns Suspended once the guest was saved, which has another address since. */
+  /** Returns Suspended once the guest was saved, since when its address is another. */
   findSuspension?(): Error | undefined;
   /** Makes disposal keep the container's files; undefined if disposal ends its guest. */
   leave?(): void;

@@ -261,8 +261,8 @@ export class SandboxGuest implements AsyncDisposable {
 
   /**
    * Writes a snapshot to a new folder, with the containers as they are at that moment. Then the guest continues at the
-   * same address with a new connection, also if this fails; with `end` it is destroyed if this succeeds. Rejects with one line if
-   * containers use the shared folder. The manifest gets the notes.
+   * same address with a new connection, also if this fails; with `end` it is destroyed if this succeeds. Rejects with one
+   * line if containers use the shared folder. The manifest gets the notes.
    */
   async save(
     snapshot: string,

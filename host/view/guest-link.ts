@@ -15,7 +15,7 @@ import { watchByCalls } from "./watch-by-calls.ts";
 /** Events of a guest that are kept for the view. */
 const KEPT_EVENTS = 200;
 const RETRY_MS = 1000;
-const SAVED = "saved, as it was idle; a command that uses it continues it";
+const SAVED = "saved, as it was idle; the next use continues it";
 const EVENTS_RETRY_MS = 10_000;
 
 export interface GuestLinkOptions {
@@ -31,7 +31,7 @@ export interface GuestLinkOptions {
 /** Follows one guest: its usage by one stream, its events by another. Connects again until it is closed. */
 export class GuestLink {
   readonly target: Target;
-  /** The same agent, which isn't used by this. */
+  /** The same agent, at an address that doesn't count as use. */
   readonly #watched: Target;
   readonly #options: GuestLinkOptions;
   readonly #closing = new AbortController();

@@ -114,6 +114,7 @@ it("a guest that can't continue says why to those who use it, until it is given 
   const line = `guest four: it is saved, as it was idle, and can't continue: ${why}; guestctl stop four gives it up`;
   expect(await run("exec", "four", "true")).toBe(`guestctl: ${line}\nexit code 125`);
   expect(await run("rm", "-f", "four")).toBe(`guestctl: ${line}\nexit code 1`);
+  expect(await run("wait", "four")).toBe(`guestctl: ${line}\nexit code 1`);
   expect(record("four")).toMatchObject({ isSaved: true, savedFailure: why });
   expect(await run("stop", "four")).toContain("four\n");
   const [{ state }] = JSON.parse(await run("inspect", "four"));

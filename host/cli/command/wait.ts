@@ -33,7 +33,9 @@ async function exitCode(store: StateStore, target: ContainerTarget): Promise<num
     // The container or its guest ended during the call; the end is recorded a little later.
     const lost = await explainLostCall(store, guest.name, error as Error);
     const { ended } = store.processes.list(guest.name).find((each) => each.exec === container) ?? {};
-    if (ended === undefined && lost === error && !(error instanceof RpcError)) throw error;
+    // A saved guest that can't continue has lost no container.
+    const isSaved = store.guests().some(({ name, isSaved }) => name === guest.name && isSaved);
+    if (ended === undefined && (lost === error ? !(error instanceof RpcError) : isSaved)) throw lost;
     return ended?.code ?? LOST;
   }
 }

@@ -28,7 +28,7 @@ export function checkTemplateFlags(command: string, flags: GuestFlags): void {
   throw new CliError(`${command}: ${names} can't be combined with --template; give them to guestctl template create`);
 }
 
-/** Throws CliError for an idle limit of a guest that nobody could save or continue. */
+/** Throws CliError if a guest with these flags can't be saved when it is idle. */
 export function checkIdleFlag(
   command: string,
   flags: GuestFlags & { readonly detach?: true },

@@ -6,7 +6,7 @@ const IDLE_SHARE = 0.05;
 /** Clock ticks of the kernel in a second, in which it counts processor time. */
 const TICKS = 100;
 
-/** Tells whether a process takes more processor time than an idle guest does, on the average since it last did. */
+/** Compares a process's processor time with an idle guest's, on average since it was last in use. */
 export class ProcessorUse {
   readonly #pid: number;
   #ticks: number;
@@ -17,7 +17,7 @@ export class ProcessorUse {
     this.#ticks = ticksOf(pid);
   }
 
-  /** Throws the error of reading /proc if it has ended. */
+  /** True if it takes more than an idle guest. Throws the error of reading /proc if it has ended. */
   isUsed(): boolean {
     const [ticks, at] = [ticksOf(this.#pid), performance.now()];
     // The last tick may be of the time before.

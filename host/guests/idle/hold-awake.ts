@@ -2,13 +2,13 @@ import type { GuestRecord } from "../../state/state-records.ts";
 import type { StateStore } from "../../state/state-store.ts";
 import { connectTo } from "../guest-target.ts";
 
-/** A guest that isn't saved until disposal. */
+/** A running guest, which is not saved before disposal. */
 export interface AwakeGuest extends AsyncDisposable {
   /** Its record, with the places that it has now. */
   readonly guest: GuestRecord;
 }
 
-/** Continues a guest if it is saved, and uses it until disposal, so that it stays. Rejects with one line. */
+/** Continues a guest if it is saved, and keeps it in use until disposal. Rejects with one line. */
 export async function holdAwake(store: StateStore, guest: GuestRecord): Promise<AwakeGuest> {
   if (guest.idleMs === undefined) return { guest, [Symbol.asyncDispose]: async () => undefined };
   await using undo = new AsyncDisposableStack();

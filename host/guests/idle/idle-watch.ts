@@ -1,4 +1,4 @@
-/** Shares of the limit, and bounds in milliseconds, at which a guest's use is looked at. */
+/** Number of checks in each limit, and bounds of the milliseconds between them. */
 const PARTS = 10;
 const [MIN_MS, MAX_MS] = [50, 5000];
 
@@ -11,7 +11,7 @@ export interface IdleWatchOptions {
   onIdle(): Promise<void>;
 }
 
-/** Looks at a guest's use until disposal. */
+/** Checks a guest's use until disposal. */
 export class IdleWatch implements Disposable {
   readonly #options: IdleWatchOptions;
   readonly #everyMs: number;

@@ -20,16 +20,16 @@ import { WakingRelay } from "./waking-relay.ts";
 const SNAPSHOT = "snapshot";
 const RUNNING = { saved: undefined, isSaved: undefined, continuing: undefined, savedFailure: undefined } as const;
 
-/** Parts that the keeper of a guest with `idleMs` has for its whole life, however often it is saved. */
+/** State that a guest's keeper holds across saves. */
 export interface Idling {
   readonly relay: WakingRelay;
-  /** Resolves when the guest is to end, for which it continues. */
+  /** Resolves when the guest has to end; a saved guest continues for that. */
   interrupted(): Promise<unknown>;
   /** Called when the guest is found saved. */
   onSaved(): void;
 }
 
-/** Returns the address at which clients of a guest are counted, and wake it. */
+/** Returns the address of the relay, where a connection counts as use and continues a saved guest. */
 export function wakingAddress(store: StateStore, guest: string, port: number): string {
   return `hvsock://${relaySocket(store, guest)}:${port}`;
 }
@@ -89,7 +89,10 @@ async function save(store: StateStore, name: string, guest: SandboxGuest, relay:
   }
 }
 
-/** Continues a guest that is saved once it is used, has to end, or at once without `idling`. If it can't, closes it. */
+/**
+ * Continues a saved guest: at once without `idling`, otherwise when it is used or has to end. A failure keeps it saved for the
+ * next use, unless it has to end; then it is closed, and this rejects.
+ */
 export async function continueSaved(store: StateStore, record: GuestRecord, idling?: Idling): Promise<SandboxGuest> {
   const { name, saved = "", control = "" } = record;
   const snapshot = join(saved, SNAPSHOT);

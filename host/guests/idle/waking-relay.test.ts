@@ -39,7 +39,7 @@ test("clients wait until there is a guest, are counted, and get every byte with 
   expect(ports).toEqual([1024]);
 });
 
-test("a connection is a use only while the guest is held, and those that wait can be refused", async () => {
+test("a connection wakes the guest only while it is held, and clients that wait can be refused", async () => {
   const { relay, address, guest } = await relayBeside();
   relay.lead(() => guest);
   (await dial(address)).destroy();
@@ -56,7 +56,7 @@ test("a connection is a use only while the guest is held, and those that wait ca
   (await dial(address)).destroy();
 });
 
-test("what is no line of a client, and a guest that doesn't listen, end that connection alone", async () => {
+test("an invalid line, or a guest that doesn't listen, closes only that connection", async () => {
   const { relay, address, guest } = await relayBeside();
   const path = address.slice("hvsock://".length, -":1024".length);
   for (const words of ["GET / HTTP/1.1\n", "CONNECT 4294967295\n", "CONNECT -1\n", "x".repeat(1000)]) {

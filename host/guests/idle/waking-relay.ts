@@ -4,8 +4,8 @@ import { dial } from "../../client/dial.ts";
 import { join, listenAt } from "../../client/streams/local-forward.ts";
 
 /**
- * Listens for clients of a guest as a VMM of hybrid vsock does, and connects them to it, however often its own address
- * changes. While the guest is saved they wait.
+ * Listens for a guest's clients as a VMM of hybrid vsock does, and connects each to the guest's present address. Clients wait while
+ * the guest is saved.
  */
 export class WakingRelay implements Disposable {
   readonly #server: Server;
@@ -32,7 +32,7 @@ export class WakingRelay implements Disposable {
     return this.#open.size;
   }
 
-  /** Connects clients to a guest, those that wait first. */
+  /** Connects clients to a guest from now on, including those that wait. */
   lead(address: (port: number) => string): void {
     this.#guest.resolve(address);
   }
@@ -49,7 +49,7 @@ export class WakingRelay implements Disposable {
     if (this.#waiting === 0) await this.#onWaiting.promise;
   }
 
-  /** Returns the addresses of the guest's ports. While it is saved, this is a use. */
+  /** Returns the addresses of the guest's ports; waits, as a use, while the guest is saved. */
   async guest(): Promise<(port: number) => string> {
     this.#waiting++;
     this.#onWaiting.resolve();
@@ -60,7 +60,7 @@ export class WakingRelay implements Disposable {
     }
   }
 
-  /** Closes the connections of those who wait. */
+  /** Closes the connections of clients that wait. */
   refuse(why: Error): void {
     this.#guest.reject(why);
     this.hold();

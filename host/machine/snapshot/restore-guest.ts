@@ -38,8 +38,8 @@ export interface Restored {
 
 /**
  * Starts the processes of a guest that continues from a snapshot, with a vsock device, a share and a network card of its
- * own. Calls `onStopped` before it runs, and resolves once the guest accepts connections. Returns undefined if the context id was in use and `retry` allows
- * another attempt.
+ * own. The guest runs once `onLoaded` has resolved; this resolves once it accepts connections. Returns undefined if the context
+ * id was in use and `retry` allows another attempt.
  */
 export async function restoreProcesses(
   directory: string,
