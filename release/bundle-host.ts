@@ -44,6 +44,13 @@ const OPTIONS = {
   tsconfigRaw: { compilerOptions: { strict: true, verbatimModuleSyntax: true } },
 } satisfies BuildOptions;
 
+/** Drops the last line of a script, which names its source map, if the script has no source of our own. */
+function withMapIfAny(script: string, map = ""): string {
+  return map !== "" && ownSourceMap(map) === undefined
+    ? script.replace(/\n\/\/# sourceMappingURL=\S+\n$/, "\n")
+    : script;
+}
+
 /** Addons that ssh2 does without. */
 const ADDONS = ["*.node", "cpu-features"];
 /** Packages of `guestctl mcp`, which would be a fifth of guestd. */
@@ -70,10 +77,12 @@ export async function bundleHost(
     outdir,
     plugins: [withoutProtoLoader, withoutBuilder, versionAlone],
   });
-  const files = outputFiles.map(({ path, contents }) => {
-    const text = Buffer.from(contents).toString();
-    const content = path.endsWith(".map") ? ownSourceMap(text) : withRequireIfUsed(text);
-    return { path: join(DIST, relative(outdir, path)), content: Buffer.from(content) };
+  const texts = new Map(outputFiles.map(({ path, text }) => [path, text]));
+  const files = [...texts].flatMap(([path, text]) => {
+    const content = path.endsWith(".map")
+      ? ownSourceMap(text)
+      : withMapIfAny(withRequireIfUsed(text), texts.get(`${path}.map`));
+    return content === undefined ? [] : { path: join(DIST, relative(outdir, path)), content: Buffer.from(content) };
   });
   const scripts = files.filter(({ path }) => path.endsWith(".js"));
   return { files, parts: scripts.map(({ path }) => sizeReport(relative(DIST, path), metafile)) };

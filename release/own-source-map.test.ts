@@ -26,7 +26,7 @@ test("a stack trace names the line of each call", async () => {
     ...{ platform: "node", format: "cjs", sourcemap: "linked", sourcesContent: false, logLevel: "silent" },
   });
   const lengths = outputFiles.map(({ path, text }) => {
-    const content = path.endsWith(".map") ? ownSourceMap(text) : text;
+    const content = path.endsWith(".map") ? (ownSourceMap(text) ?? "") : text;
     writeFileSync(path, content);
     return [text.length, content.length];
   });
@@ -41,7 +41,12 @@ test("a map has no packages, and one segment for a line", () => {
   const sources = ["../host/own.ts", "../node_modules/other/index.js", "../proto/gen/messages.js"];
   // Column, source, line and column of the source.
   const mappings = "AAAA,EAAE,GCAF,GCAA,GFCA,GAAG";
-  const map = JSON.parse(ownSourceMap(JSON.stringify({ version: 3, sources, names: ["a"], mappings })));
+  const map = JSON.parse(ownSourceMap(JSON.stringify({ version: 3, sources, names: ["a"], mappings })) ?? "");
   expect(map).toMatchObject({ sources: ["../host/own.ts"], names: [] });
   expect(decode(map.mappings)).toEqual([[[0, 0, 0, 0], [5], [11, 0, 1, expect.any(Number)]]]);
+});
+
+test("packages and generated code alone have no map", () => {
+  const sources = ["../node_modules/other/index.js", "../proto/gen/messages.js"];
+  expect(ownSourceMap(JSON.stringify({ version: 3, sources, names: [], mappings: "AAAA,EAAEA" }))).toBeUndefined();
 });

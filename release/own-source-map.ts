@@ -10,11 +10,12 @@ const FOREIGN = /(^|\/)(node_modules|proto\/gen)\//;
 
 /**
  * Returns a source map for stack traces, which need the line of each call: without the mappings of packages and generated code,
- * columns within a line, and names of identifiers. Throws SyntaxError.
+ * columns within a line, and names of identifiers. Undefined if nothing is left. Throws SyntaxError.
  */
-export function ownSourceMap(text: string): string {
+export function ownSourceMap(text: string): string | undefined {
   const map: SourceMap = JSON.parse(text);
   const kept = map.sources.flatMap((source, index) => (FOREIGN.test(source) ? [] : [index]));
+  if (kept.length === 0) return undefined;
   const places = new Map(kept.map((index, place) => [index, place]));
   const lines = decode(map.mappings).map((segments) => withoutRepeats(segments.map((one) => moved(one, places))));
   const sources = kept.map((index) => map.sources[index] ?? "");

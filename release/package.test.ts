@@ -86,6 +86,16 @@ describe("the npm package guestd", () => {
     }
   });
 
+  test("has the source map that each module names, and no other", () => {
+    const scripts = built.files.filter(({ path }) => path.endsWith(".js"));
+    const named = scripts.flatMap(({ path, content }) => {
+      const [, map] = /\n\/\/# sourceMappingURL=(\S+)\n$/.exec(content.toString()) ?? [];
+      return map === undefined ? [] : join(dirname(path), map);
+    });
+    const maps = built.files.map(({ path }) => path).filter((path) => path.endsWith(".map"));
+    expect(named.sort()).toEqual(maps.sort());
+  });
+
   test("takes at most 3 MiB once installed", () => {
     expect(built.files.reduce((sum, { content }) => sum + content.length, 0)).toBeLessThanOrEqual(3 * MIB);
   });
