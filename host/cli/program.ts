@@ -35,8 +35,8 @@ async function build(isLoaded: (name: string) => boolean): Promise<Command> {
   program.hook("preAction", (_, command) => beginAudit(command));
   program.hook("preAction", async (_, command) => {
     if (command.name().startsWith("__")) return;
-    const { supervise } = await import("./supervise/supervise.ts");
-    await supervise();
+    const { superviseOrReport } = await import("./supervise/supervise-or-report.ts");
+    await superviseOrReport();
   });
   return program;
 }

@@ -25,6 +25,11 @@ export function guestctlProgram(): string {
   return join(repositoryRoot, isCheckout() ? "host/cli/guestctl.sh" : "bin/guestctl");
 }
 
+/** Returns the module that is guestctl for Node. */
+export function guestctlModule(): string {
+  return join(repositoryRoot, isCheckout() ? "host/cli/launch.cjs" : "bin/guestctl.js");
+}
+
 /** Returns the script that installs programs and the kernel; its head describes its arguments. */
 export function setupScript(): string {
   return join(repositoryRoot, "host/setup/setup.sh");

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import { endUnkept } from "../../guests/found-run.ts";
 import { connectTo } from "../../guests/guest-target.ts";
+import { endSupervised } from "../../guests/supervise/supervise.ts";
 import { signalProcess } from "../../machine/signal-process.ts";
 import { waitForOwner } from "../../state/owner-process.ts";
 import { StateStore } from "../../state/state-store.ts";
@@ -12,7 +13,6 @@ import { seconds, signalNumber } from "../flags/option-values.ts";
 import { endRestarts, noteStopped, waitForKeeper } from "../guest/end-restarts.ts";
 import { findAnyContainer, findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
-import { endSupervised } from "../supervise/supervise.ts";
 
 const { SIGTERM, SIGKILL } = constants.signals;
 /** Seconds until a container is killed, unless its record has others. */

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { nativeAddon } from "../../../agent/kernel/sys/native-addon.ts";
 import { serveOperations } from "../../guests/keeper/serve-keeper.ts";
+import { SUPERVISOR_SOCKET, type SupervisorOperations } from "../../guests/supervise/supervise.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { Interrupts } from "../run/interrupts.ts";
 import { type RunRequest, startDetached } from "../run/run-once.ts";
-import { SUPERVISOR_SOCKET, type SupervisorOperations } from "../supervise/supervise.ts";
 import { Supervisor } from "../supervise/supervisor.ts";
 
 /** Adds the hidden command that keeps what runs without a command (`supervise`). */

@@ -1,12 +1,12 @@
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
 import { ROOTFS_KINDS, type RootfsKind } from "../../guests/rootfs-kind.ts";
+import type { RestartPolicy } from "../../guests/supervise/restarts.ts";
 import type { Rlimit, RunOptions } from "../../image/image-config.ts";
 import type { PullPolicy } from "../../image-store/choose-image.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
 import type { NamedVolume } from "../../volume/use-volumes.ts";
 import type { TargetFlags } from "../guest/target.ts";
-import type { RestartPolicy } from "../run/restart-policy.ts";
 import { type ContainerFlags, containerOptions, shmMount } from "./container-flags.ts";
 import type { GuestFlags } from "./guest-flags.ts";
 import type { MountFlag, Tmpfs } from "./mount-flag.ts";

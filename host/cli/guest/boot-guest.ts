@@ -8,7 +8,7 @@ import type { StateStore } from "../../state/state-store.ts";
 import { type GuestFlags, guestConsole, guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { Interrupted, type Interrupts } from "../run/interrupts.ts";
-import { supervise } from "../supervise/supervise.ts";
+import { superviseOrReport } from "../supervise/supervise-or-report.ts";
 import { snapshotOf, useTemplate } from "./use-template.ts";
 
 export interface BootFlags extends GuestFlags {
@@ -31,7 +31,7 @@ export async function bootDetached(
     store.leave(name, name);
     return record;
   });
-  await supervise(store);
+  await superviseOrReport(store);
   return booted;
 }
 

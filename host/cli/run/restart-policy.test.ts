@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { isRestarted, restartPause, restartPolicy } from "./restart-policy.ts";
+import { isRestarted } from "../../guests/supervise/restarts.ts";
+import { restartPause, restartPolicy } from "./restart-policy.ts";
 
 test.each([
   ["no", 1, 0, false],

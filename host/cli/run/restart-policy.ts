@@ -1,12 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import type { ProcessRecord } from "../../state/state-records.ts";
-
-/** When a detached container runs again after its end. */
-export interface RestartPolicy {
-  readonly when: "no" | "on-failure" | "always";
-  /** Restarts after which it is left ended; undefined for no limit. */
-  readonly limit?: number;
-}
+import type { RestartPolicy } from "../../guests/supervise/restarts.ts";
 
 /** First and longest pause before a restart, and the run in milliseconds after which it is the first again. As docker's. */
 const FIRST_MS = 100;
@@ -19,18 +12,6 @@ export function restartPolicy(text: string): RestartPolicy {
   if (when === "no" || when === "always") if (digits === undefined) return { when };
   if (when === "on-failure") return digits === undefined ? { when } : { when, limit: Number(digits) };
   throw new InvalidArgumentError("Expected no, always, on-failure or on-failure:COUNT.");
-}
-
-/** True if a container that ended with this code, after so many restarts, runs again. */
-export function isRestarted({ when, limit = Number.POSITIVE_INFINITY }: RestartPolicy, code: number, restarts: number) {
-  return when === "always" || (when === "on-failure" && code !== 0 && restarts < limit);
-}
-
-/** True for a container that has ended and runs again by its policy. */
-export function isToBeRestarted({ ended, stopped, request, restarts = 0 }: ProcessRecord): boolean {
-  const policy = (request as { readonly flags: { readonly restart?: RestartPolicy } } | undefined)?.flags.restart;
-  if (ended === undefined || stopped !== undefined || policy === undefined) return false;
-  return isRestarted(policy, ended.code, restarts);
 }
 
 /** Returns the pause in milliseconds before the next restart, from the one before (0: none) and the length of the run. */

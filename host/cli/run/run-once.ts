@@ -22,7 +22,7 @@ import { findTarget } from "../guest/target.ts";
 import { snapshotOf, useTemplate } from "../guest/use-template.ts";
 import { StatusLine } from "../output/status-line.ts";
 import { sizeText } from "../output/text-table.ts";
-import { supervise } from "../supervise/supervise.ts";
+import { superviseOrReport } from "../supervise/supervise-or-report.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { OutputFile } from "./output-file.ts";
 import { type ContainerRun, runContainer, startRun } from "./run-container.ts";
@@ -66,7 +66,7 @@ export async function startDetached(store: StateStore, request: RunRequest, turn
     await prepared.handOver();
     store.leave(guest, id);
   });
-  await supervise(store);
+  await superviseOrReport(store);
 }
 
 /** Prepares a container's run, calls `work` with it, and releases what was prepared unless that leaves it to others. */

@@ -2,13 +2,13 @@ import type { EventEmitter } from "node:events";
 import { causeOfDeath } from "../../guests/guest-death.ts";
 import { openIdling } from "../../guests/idle/idling.ts";
 import { findKeptGuest } from "../../guests/kept-guest.ts";
+import type { Lost } from "../../guests/supervise/find-lost.ts";
+import { isToBeRestarted } from "../../guests/supervise/restarts.ts";
 import { type SandboxGuest, Suspended } from "../../sandbox/sandbox-guest.ts";
 import type { GuestRecord } from "../../state/state-records.ts";
 import type { StateStore } from "../../state/state-store.ts";
 import { keepUntilEnd } from "../guest/keep-until-end.ts";
 import { Interrupts } from "../run/interrupts.ts";
-import { isToBeRestarted } from "../run/restart-policy.ts";
-import type { Lost } from "./find-lost.ts";
 import { restartAfterPause } from "./restart-after-pause.ts";
 import { serveFound } from "./serve-found.ts";
 

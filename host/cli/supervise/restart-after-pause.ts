@@ -2,11 +2,12 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { isToBeRestarted } from "../../guests/supervise/restarts.ts";
 import type { ProcessRecord } from "../../state/state-records.ts";
 import type { StateStore } from "../../state/state-store.ts";
 import { ownCommand } from "../own-command.ts";
 import type { Interrupts } from "../run/interrupts.ts";
-import { isToBeRestarted, restartPause } from "../run/restart-policy.ts";
+import { restartPause } from "../run/restart-policy.ts";
 
 /**
  * Runs a container again after a pause, by a command of its own, which leaves it to the supervisor. A signal during

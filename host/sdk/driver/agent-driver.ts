@@ -21,6 +21,7 @@ import { KEEPER_SOCKET } from "../../guests/keeper/keeper-operations.ts";
 import { timeIn } from "../../guests/keeper/time-limit.ts";
 import { randomName } from "../../guests/random-name.ts";
 import { streamsPlace } from "../../guests/streams-place.ts";
+import { supervise } from "../../guests/supervise/supervise.ts";
 import { hasUsersInside, withUsersOf } from "../../guests/users-in.ts";
 import type { StateStore } from "../../state/state-store.ts";
 import type { CallLimits } from "../call/limits.ts";
@@ -237,19 +238,20 @@ export class AgentDriver implements Driver {
   }
 
   async snapshot(name: string, signal: AbortSignal): Promise<void> {
-    await askKeeper(this.#keeper("snapshot"), "snapshot", { name }, signal);
+    await askKeeper(await this.#keeper("snapshot"), "snapshot", { name }, signal);
   }
 
   async setTimeout(ms: number, signal: AbortSignal): Promise<void> {
-    await askKeeper(this.#keeper("setTimeout"), "setTimeLimit", { endsAt: timeIn(ms) }, signal);
+    await askKeeper(await this.#keeper("setTimeout"), "setTimeLimit", { endsAt: timeIn(ms) }, signal);
   }
 
   fork(count: number, signal: AbortSignal): Promise<readonly (Driver | SandboxError)[]> {
     return this.#parts.fork(this.#ownGuest("fork"), count, signal);
   }
 
-  #keeper(call: string) {
+  async #keeper(call: string) {
     const guest = this.#ownGuest(call);
+    await supervise(this.#parts.store);
     return { guest, socket: join(this.#parts.store.directory(guest), KEEPER_SOCKET) };
   }
 

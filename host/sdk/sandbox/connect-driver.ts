@@ -1,6 +1,7 @@
 import { parseAddress } from "../../client/address.ts";
 import { removeFromAgent } from "../../client/remove-container.ts";
 import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
+import { supervise } from "../../guests/supervise/supervise.ts";
 import type { GuestRecord, ProcessRecord } from "../../state/state-records.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { limited } from "../call/limits.ts";
@@ -15,6 +16,7 @@ export async function connectDriver(nameOrAddress: string, options: ConnectOptio
   const operation = `connect to sandbox ${nameOrAddress}`;
   return limited(operation, options, async (signal) => {
     const store = new StateStore();
+    await supervise(store);
     const target = findTarget(operation, store, nameOrAddress, options);
     const client = await connectTo(target, { again: true });
     try {

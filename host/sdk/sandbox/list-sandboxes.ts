@@ -1,9 +1,11 @@
+import { supervise } from "../../guests/supervise/supervise.ts";
 import { StateStore } from "../../state/state-store.ts";
 import type { SandboxInfo } from "./options.ts";
 
 /** Returns the running containers of this user's guests, by the records of the programs that keep them. */
-export function listSandboxes(): readonly SandboxInfo[] {
+export async function listSandboxes(): Promise<readonly SandboxInfo[]> {
   const store = new StateStore();
+  await supervise(store);
   return store.guests().flatMap(({ name: guest, address, memoryMib, cpus, networkAddress, endsAt }) => {
     const records = store.processes.list(guest);
     const running = records.filter(({ container, exec, ended, starting }) => exec === container && !ended && !starting);

@@ -8,6 +8,7 @@ import { type PreparedClone, prepareClone } from "../../guests/prepare-clone.ts"
 import type { PreparedRun } from "../../guests/prepare-run.ts";
 import { randomName } from "../../guests/random-name.ts";
 import { streamsPlace } from "../../guests/streams-place.ts";
+import { supervise } from "../../guests/supervise/supervise.ts";
 import type { ProcessRecord } from "../../state/state-records.ts";
 import { StateStore } from "../../state/state-store.ts";
 import { TemplateStore } from "../../template/template-store.ts";
@@ -59,7 +60,9 @@ export async function forkDrivers(
 ): Promise<readonly (Driver | SandboxError)[]> {
   const templates = new TemplateStore();
   const name = randomName("fork");
-  const place = { guest, socket: join(new StateStore().directory(guest), KEEPER_SOCKET) };
+  const store = new StateStore();
+  await supervise(store);
+  const place = { guest, socket: join(store.directory(guest), KEEPER_SOCKET) };
   await askKeeper(place, "snapshot", { name, isForFork: true }, signal);
   const snapshot = await templates.get(name);
   try {

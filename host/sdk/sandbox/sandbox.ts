@@ -80,7 +80,7 @@ export class Sandbox implements AsyncDisposable {
   /** Lists the sandboxes that programs and guestctl commands of this user keep on this machine. */
   static async list(limits: CallLimits = {}): Promise<readonly SandboxInfo[]> {
     const { listSandboxes } = await import("./list-sandboxes.ts");
-    return limited("list sandboxes", limits, async () => listSandboxes());
+    return limited("list sandboxes", limits, listSandboxes);
   }
 
   /** Name: the container's id, or of a clone the name of its guest. */

@@ -1,7 +1,7 @@
 import { isAlive } from "../../../lib/process-owner.ts";
 import type { ProcessRecord } from "../../state/state-records.ts";
 import type { StateStore } from "../../state/state-store.ts";
-import { isToBeRestarted } from "../run/restart-policy.ts";
+import { isToBeRestarted } from "./restarts.ts";
 
 /** A guest, or a container of it (`id`), for which no process does what is left to do. */
 export interface Lost {

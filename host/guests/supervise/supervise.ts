@@ -2,15 +2,15 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { ask } from "../../guests/keeper/ask-keeper.ts";
-import type { Request, Result } from "../../guests/keeper/keeper-operations.ts";
+import { ifThere } from "../../../lib/if-there.ts";
+import { guestctlModule } from "../../machine/paths.ts";
 import { OperationError, oneLine } from "../../operation-error.ts";
 import { StateStore } from "../../state/state-store.ts";
-import { visibleLine } from "../../visible.ts";
-import { ownCommand } from "../own-command.ts";
+import { ask } from "../keeper/ask-keeper.ts";
+import type { Request, Result } from "../keeper/keeper-operations.ts";
 import { findLost } from "./find-lost.ts";
 
-/** Operations of this user's supervisor for other commands. */
+/** Operations of this user's supervisor for other programs. */
 export interface SupervisorOperations {
   /** Takes every guest and container that no process keeps; resolves once it has, with a line for each that can't be taken. */
   adopt(request: Readonly<Record<string, never>>): Promise<{ readonly failures: readonly string[] }>;
@@ -27,21 +27,33 @@ const END_MS = 60_000;
 /** Milliseconds for a supervisor to start, on a machine with other work. */
 const START_MS = 60_000;
 /** Errors of a socket behind which no process listens, or has stopped to. */
-const NOT_THERE = ["ENOENT", "ECONNREFUSED", "ECONNRESET"];
+const NOT_THERE = ["ENOENT", "ECONNREFUSED", "ECONNRESET", "EPIPE"];
+
+/** A supervisor that this process has started. */
+interface Start {
+  /** Set once it has ended without having served. */
+  failure?: string;
+}
+
+/** The one that hasn't answered yet, however many calls wait for it. */
+let starting: Start | undefined;
 
 /**
  * Leaves every guest and container that no process keeps to this user's supervisor, which is started if none runs. Then guests are
- * kept, output is written, ends are recorded and restart policies obeyed. Prints one line for each that it can't take; guest and
- * container stay as they are.
+ * kept, output is written, ends are recorded and restart policies obeyed. Returns one line for each that it can't take; guest and
+ * container stay as they are. Never rejects.
  */
-export async function supervise(store = new StateStore()): Promise<void> {
+export async function supervise(store = new StateStore()): Promise<readonly string[]> {
   try {
-    if (findLost(store).length === 0) return;
+    if (findLost(store).length === 0) return [];
   } catch {
-    return; // a command that needs the store reports it
+    return []; // what needs the store reports it
   }
-  const { failures } = await askStarted(store).catch((error: unknown) => ({ failures: [oneLine(error)] }));
-  for (const failure of failures) process.stderr.write(`guestctl: ${visibleLine(failure)}\n`);
+  try {
+    return (await askStarted(store)).failures;
+  } catch (error) {
+    return [oneLine(error)];
+  }
 }
 
 /** Has the supervisor end a guest or a container. False if no supervisor keeps it. */
@@ -56,22 +68,19 @@ export async function endSupervised(store: StateStore, guest: string, id: string
 }
 
 async function askStarted(store: StateStore): Promise<Result<SupervisorOperations, "adopt">> {
-  const log = join(store.root, LOG);
-  let failure: string | undefined;
-  let isStarting = false;
+  let awaited: Start | undefined;
   for (const end = performance.now() + START_MS; performance.now() < end; await delay(POLL_MS)) {
     const answer = await askRunning(store, "adopt", {});
-    if (answer !== undefined) return answer;
-    if (failure !== undefined) break;
-    if (isStarting) continue;
-    isStarting = true;
-    start(log, (code) => {
-      isStarting = false;
-      // With 0 another one serves, or this one had nothing to do.
-      if (code !== 0) failure = `it ended with ${code}; its log is ${log}${lastLine(log)}`;
-    });
+    if (answer !== undefined) {
+      starting = undefined;
+      return answer;
+    }
+    if (awaited?.failure !== undefined) break;
+    starting ??= start(join(store.root, LOG));
+    awaited = starting;
   }
-  throw new OperationError(`supervise guests: no supervisor starts: ${failure ?? `not within ${START_MS} ms`}`);
+  const why = awaited?.failure ?? `not within ${START_MS} ms`;
+  throw new OperationError(`supervise guests: no supervisor starts: ${why}`);
 }
 
 /** Undefined if no supervisor runs. */
@@ -89,9 +98,16 @@ async function askRunning<Name extends keyof SupervisorOperations>(
   }
 }
 
-function start(log: string, onEnd: (how: number | string | null) => void): void {
+function start(log: string): Start {
+  const own: Start = {};
+  const onEnd = (how: number | string | null) => {
+    if (starting !== own) return;
+    starting = undefined;
+    // With 0 another one serves, or this one had nothing to do.
+    if (how !== 0) own.failure = `it ended with ${how}${lastLine(log)}; look at its log, ${log}`;
+  };
   const output = openSync(log, "w", 0o600);
-  const program = spawn(process.execPath, ownCommand(["__supervise"]), {
+  const program = spawn(process.execPath, [guestctlModule(), "__supervise"], {
     detached: true,
     stdio: ["ignore", output, output],
   });
@@ -99,9 +115,10 @@ function start(log: string, onEnd: (how: number | string | null) => void): void 
   program.once("error", (error) => onEnd(error.message));
   program.once("exit", (code, signal) => onEnd(code ?? signal));
   program.unref();
+  return own;
 }
 
 function lastLine(log: string): string {
-  const line = readFileSync(log, "utf8").trimEnd().split("\n").at(-1);
+  const line = ifThere(() => readFileSync(log, "utf8").trimEnd().split("\n").at(-1));
   return line ? `: ${line}` : "";
 }
