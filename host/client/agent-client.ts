@@ -36,6 +36,8 @@ export interface AgentClient extends AsyncDisposable {
 export interface ConnectOptions extends DialOptions {
   /** Defaults to ttRPC, the only protocol of agents other than guestd. */
   readonly protocol?: "ttrpc" | "grpc";
+  /** Connects to the address. Default: `dial`. */
+  readonly dial?: typeof dial;
   /** True to open another connection for the first call after the connection was lost, with the same options. */
   readonly again?: boolean;
   /** Returns the channel to use instead, such as one that records calls. */
@@ -50,9 +52,12 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
   return agentClient(wrap(again ? new ReconnectingChannel(first, open) : first));
 }
 
-async function openChannel(address: string, options: ConnectOptions): Promise<RpcChannel> {
-  const stream = await dial(address, options);
-  return endsWithAgent(options.protocol === "grpc" ? new GrpcClient(stream) : new TtrpcClient(stream));
+async function openChannel(
+  address: string,
+  { dial: connect = dial, protocol, ...options }: ConnectOptions,
+): Promise<RpcChannel> {
+  const stream = await connect(address, options);
+  return endsWithAgent(protocol === "grpc" ? new GrpcClient(stream) : new TtrpcClient(stream));
 }
 
 /** Returns a client whose calls go to the client of that moment, which stays its owner's. */

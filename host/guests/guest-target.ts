@@ -7,6 +7,7 @@ import { Qmp } from "../machine/qmp.ts";
 import { OperationError } from "../operation-error.ts";
 import { checkPrivateFolder } from "../private-folder.ts";
 import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
+import { openKept } from "./supervise/open-kept.ts";
 
 /** An agent: in a guest that a process of this user keeps, or at any address. */
 export interface Target {
@@ -22,50 +23,36 @@ export interface ContainerTarget extends Target {
 
 /** Returns the guest with its agent's own address, for its keeper and for views: a connection there doesn't count as use. */
 export function unusedGuest(guest: GuestRecord): GuestRecord {
-  return guest.direct === undefined ? guest : { ...guest, address: guest.direct };
+  return guest.direct === undefined ? guest : { ...guest, address: guest.direct, idleMs: undefined };
 }
 
-/**
- * Connects to the agent. If the socket folder of one of our guests is replaced while connecting, throws OperationError
- * without sending anything. Also throws FolderError or the error of the dial.
- */
+/** Connects to the agent, with the checks of `dialTarget`. */
 export function connectTo(
   target: Target,
   options: Pick<ConnectOptions, "signal" | "again"> = {},
 ): Promise<AgentClient> {
-  return checkFolder(
-    target,
-    () => connect(target.address, options),
-    (client) => client.close(),
-  );
+  return connect(target.address, { ...options, dial: dialTarget(target) });
 }
 
-/** Returns a `dial` for other ports of a target, with the checks of `connectTo`. */
-export function dialTarget(target: Target): typeof dial {
+/**
+ * Returns a `dial` for a target's ports. If the socket folder of one of our guests is replaced while connecting, it throws
+ * OperationError without sending anything. Also throws FolderError, or an error of `openKept`.
+ */
+export function dialTarget({ address: api, guest }: Target): typeof dial {
   return (address, options) =>
-    checkFolder(
-      target,
-      () => dial(address, options),
-      (socket) => socket.destroy(),
-    );
-}
-
-async function checkFolder<T>(
-  { address, guest }: Target,
-  open: () => Promise<T>,
-  close: (opened: T) => unknown,
-): Promise<T> {
-  if (guest === undefined) return open();
-  const before = socketFolder(address);
-  const opened = await open();
-  try {
-    // If the folder is the same before and after, it was the same in between: only this user could have put it back.
-    if (socketFolder(address) === before) return opened;
-    throw new OperationError(`guest ${guest.name}: its socket was replaced while connecting; the guest is ending`);
-  } catch (error) {
-    await close(opened);
-    throw error;
-  }
+    openKept(guest, async () => {
+      if (guest === undefined) return dial(address, options);
+      const before = socketFolder(api);
+      const socket = await dial(address, options);
+      try {
+        // If the folder is the same before and after, it was the same in between: only this user could have put it back.
+        if (socketFolder(api) === before) return socket;
+        throw new OperationError(`guest ${guest.name}: its socket was replaced while connecting; the guest is ending`);
+      } catch (error) {
+        socket.destroy();
+        throw error;
+      }
+    });
 }
 
 /**

@@ -45,7 +45,8 @@ export class GuestLink {
   constructor(target: Target, options: GuestLinkOptions) {
     const { guest } = target;
     this.target = target;
-    this.#watched = guest === undefined ? target : { guest, address: unusedGuest(guest).address };
+    const watched = guest && unusedGuest(guest);
+    this.#watched = watched === undefined ? target : { guest: watched, address: watched.address };
     this.#options = options;
     this.#model = new GuestModel(() => options.share());
     void this.#follow(() => this.#watch());
