@@ -105,7 +105,7 @@ export async function findKeptGuest(store: StateStore, record: GuestRecord, idli
   const uses = await useDisks(present);
   guest.ended.addEventListener("abort", () => uses[Symbol.dispose](), { once: true });
   await keep(store, name, guest);
-  if (idling !== undefined) saveWhenIdle(store, present, guest, idling);
+  if (idling !== undefined) await saveWhenIdle(store, present, guest, idling);
   return guest;
 }
 

@@ -6,6 +6,7 @@ import type { ProcessOwner } from "../../lib/process-owner.ts";
 import { type GuestOptions, type Machine, resolveMachine } from "./guest-options.ts";
 import { controlSocket, GuestProcesses } from "./guest-processes.ts";
 import { MachineError } from "./machine-error.ts";
+import type { PortForward } from "./port-forward.ts";
 import { Qmp } from "./qmp.ts";
 import { DetachedDevices } from "./snapshot/detached-devices.ts";
 import { type Manifest, readManifest } from "./snapshot/manifest.ts";
@@ -136,6 +137,11 @@ export class Guest implements AsyncDisposable {
   /** MAC address of its network card, if it has one. */
   get mac(): string | undefined {
     return this.#machine.card?.mac;
+  }
+
+  /** Ports of the host that lead into its user network. */
+  get forwards(): readonly PortForward[] {
+    return this.#machine.card?.forwards ?? [];
   }
 
   /** Path of QEMU's control socket, for other processes of this user. */

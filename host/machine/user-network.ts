@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { MachineError } from "./machine-error.ts";
 import { deviceArguments, type Place, type PluggedDevice, plug, portOf, unplug } from "./plugged-device.ts";
 import type { PortForward } from "./port-forward.ts";
 import type { Qmp } from "./qmp.ts";
@@ -54,6 +55,43 @@ export async function plugCard(qmp: Qmp, card: NetworkCard, place: Place): Promi
 export async function unplugCard(qmp: Qmp): Promise<void> {
   await unplug(qmp, { id: CARD });
   await qmp.execute("netdev_del", { id: NETDEV });
+}
+
+/** Stops QEMU from listening for a running guest at ports of the host; connections that are open continue. */
+export async function removeForwards(qmp: Pick<Qmp, "execute">, forwards: readonly PortForward[]): Promise<void> {
+  for (const { protocol, address, hostPort } of forwards) {
+    await monitor(qmp, `hostfwd_remove ${NETDEV} ${protocol}:${address}:${hostPort}`);
+  }
+}
+
+/** Lets QEMU listen for a running guest at the ports at which it doesn't yet. Throws MachineError. */
+export async function addForwards(qmp: Pick<Qmp, "execute">, forwards: readonly PortForward[]): Promise<void> {
+  const table = await monitor(qmp, "info usernet");
+  for (const forward of forwards) {
+    const { protocol, address, hostPort } = forward;
+    const host = address === "0.0.0.0" ? "*" : address;
+    const words = ["", `${protocol.toUpperCase()}[HOST_FORWARD]`, "", host, `${hostPort}`];
+    const isThere = table.split("\n").some((line) => isRow(line, words));
+    const [rule = ""] = forwardRules({ forwards: [forward] });
+    const said = isThere ? "" : await monitor(qmp, `hostfwd_add ${NETDEV} ${rule}`);
+    if (said !== "") throw new MachineError(`publish ${protocol} port ${hostPort} of ${address}: QEMU: ${said}`);
+  }
+}
+
+/** True if each word that isn't empty is in its column of a table's row. */
+function isRow(line: string, words: readonly string[]): boolean {
+  const columns = line.split(/\s+/);
+  return words.every((word, at) => word === "" || columns[at] === word);
+}
+
+/** Has QEMU's monitor for people do what QMP has no command for, and returns what it prints. */
+async function monitor(qmp: Pick<Qmp, "execute">, line: string): Promise<string> {
+  return `${await qmp.execute("human-monitor-command", { "command-line": line })}`.trim();
+}
+
+/** True if the user network has an open TCP connection, to or from the guest. */
+export async function hasConnections(qmp: Pick<Qmp, "execute">): Promise<boolean> {
+  return /^\s*TCP\[(?:SYN_|ESTABLISHED)/m.test(await monitor(qmp, "info usernet"));
 }
 
 function cardDevice({ mac, port }: NetworkCard, { type }: Place): PluggedDevice {

@@ -60,7 +60,7 @@ async function keepGuest(
   interrupts: Interrupts,
   { onUp }: Pick<Keeping, "onUp">,
 ): Promise<void> {
-  using idling = await openIdling(store, record, { interrupted: () => interrupts.next(), onSaved: onUp });
+  await using idling = await openIdling(store, record, { interrupted: () => interrupts.next(), onSaved: onUp });
   for (let present: GuestRecord | undefined = record; present !== undefined; ) {
     const guest: SandboxGuest = await findKeptGuest(store, present, idling);
     onUp();

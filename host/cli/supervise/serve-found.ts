@@ -39,7 +39,7 @@ export async function serveFound(
     onUp();
   };
   const own = place === container ? store.guests().find(({ name }) => name === place) : undefined;
-  using idling = own && (await openIdling(store, own, { interrupted: () => interrupts.next(), onSaved: up }));
+  await using idling = own && (await openIdling(store, own, { interrupted: () => interrupts.next(), onSaved: up }));
   // Signals are the container's, also while it can't be reached.
   if (own === undefined) interrupts.handle(() => undefined);
   for (; ; await delay(AGAIN_MS)) {

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import type { Qmp } from "../../machine/qmp.ts";
 
 /** Share of a processor up to which a guest counts as idle; without KVM, one that does nothing takes 0.6 % here. */
 const IDLE_SHARE = 0.05;
@@ -35,10 +34,4 @@ function ticksOf(pid: number): number {
     .split(" ")
     .slice(11, 13);
   return Number(user) + Number(system);
-}
-
-/** True if QEMU's user network has an open TCP connection, to or from the guest. */
-export async function hasConnections(qmp: Pick<Qmp, "execute">): Promise<boolean> {
-  const table = await qmp.execute("human-monitor-command", { "command-line": "info usernet" });
-  return typeof table === "string" && /^\s*TCP\[(?:SYN_|ESTABLISHED)/m.test(table);
 }

@@ -3,6 +3,7 @@ import type { Guest } from "../../machine/guest.ts";
 import { GuestProcesses } from "../../machine/guest-processes.ts";
 import { userCache } from "../../machine/paths.ts";
 import { readManifest } from "../../machine/snapshot/manifest.ts";
+import { hasConnections } from "../../machine/user-network.ts";
 import { oneLine } from "../../operation-error.ts";
 import { makeRecordedFolder } from "../../recorded-folder.ts";
 import { LOG_PORT } from "../../sandbox/guest-log.ts";
@@ -12,9 +13,9 @@ import type { StateStore } from "../../state/state-store.ts";
 import { causeOfDeath } from "../guest-death.ts";
 import { consoleFile } from "../guest-logs.ts";
 import { TimeLimit } from "../keeper/time-limit.ts";
-import { hasConnections, ProcessorUse } from "./guest-use.ts";
+import { ProcessorUse } from "./guest-use.ts";
 import { IdleWatch } from "./idle-watch.ts";
-import { listenForUse } from "./waking-ports.ts";
+import { PublishedPorts } from "./published-ports.ts";
 import { WakingRelay } from "./waking-relay.ts";
 
 const SNAPSHOT = "snapshot";
@@ -23,6 +24,7 @@ const RUNNING = { saved: undefined, isSaved: undefined, continuing: undefined, s
 /** State that a guest's keeper holds across saves. */
 export interface Idling {
   readonly relay: WakingRelay;
+  readonly ports: PublishedPorts;
   /** Resolves when the guest has to end; a saved guest continues for that. */
   interrupted(): Promise<unknown>;
   /** Called when the guest is found saved. */
@@ -42,23 +44,27 @@ function relaySocket(store: StateStore, guest: string): string {
 export async function openIdling(
   store: StateStore,
   { name, idleMs }: GuestRecord,
-  rest: Omit<Idling, "relay">,
-): Promise<(Idling & Disposable) | undefined> {
+  rest: Omit<Idling, "relay" | "ports">,
+): Promise<(Idling & AsyncDisposable) | undefined> {
   if (idleMs === undefined) return undefined;
-  const relay = await WakingRelay.listen(relaySocket(store, name));
-  return { ...rest, relay, [Symbol.dispose]: () => relay[Symbol.dispose]() };
+  await using undo = new AsyncDisposableStack();
+  const relay = undo.use(await WakingRelay.listen(relaySocket(store, name)));
+  const ports = undo.use(new PublishedPorts(relay));
+  const kept = undo.move();
+  return { ...rest, relay, ports, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 /** Saves a guest once it has been idle for its limit, until it ends. If that fails, notes why and tries again after the limit. */
-export function saveWhenIdle(
+export async function saveWhenIdle(
   store: StateStore,
   { name, idleMs = 0 }: GuestRecord,
   guest: SandboxGuest,
-  { relay }: Idling,
-): void {
+  idling: Idling,
+): Promise<void> {
+  const { relay } = idling;
   const [pid = 0] = guest.guest.pids;
   const processors = new ProcessorUse(pid);
-  relay.lead((port) => guest.guest.address(port));
+  await lead(store, name, guest, idling);
   const watch = new IdleWatch({
     limitMs: idleMs,
     async isUsed() {
@@ -68,16 +74,32 @@ export function saveWhenIdle(
       await using qmp = await guest.guest.qmp();
       return await hasConnections(qmp);
     },
-    onIdle: () => save(store, name, guest, relay),
+    onIdle: () => save(store, name, guest, idling),
   });
   guest.gone.addEventListener("abort", () => watch[Symbol.dispose](), { once: true });
   guest.ended.addEventListener("abort", () => watch[Symbol.dispose](), { once: true });
 }
 
-async function save(store: StateStore, name: string, guest: SandboxGuest, relay: WakingRelay): Promise<void> {
+/** Lets clients and connections to ports reach the guest. */
+async function lead(store: StateStore, name: string, guest: SandboxGuest, { relay, ports }: Idling): Promise<void> {
+  try {
+    if (guest.guest.mac !== undefined) {
+      await using qmp = await guest.guest.qmp();
+      await ports.give(guest.guest.forwards, qmp);
+    }
+  } catch (error) {
+    const { saved } = store.guests().find((each) => each.name === name) ?? {};
+    store.noteSaved(name, { saved, savedFailure: oneLine(error) });
+  }
+  relay.lead((port) => guest.guest.address(port));
+}
+
+async function save(store: StateStore, name: string, guest: SandboxGuest, idling: Idling): Promise<void> {
+  const { relay, ports } = idling;
   if (relay.clients > 0) return;
   relay.hold();
   try {
+    if (guest.guest.mac !== undefined && (await takePorts(guest, ports))) return await lead(store, name, guest, idling);
     const folder = makeRecordedFolder(userCache("saved"), "saved-", { record: store.file(name), field: "saved" });
     store.noteSaved(name, { saved: folder });
     await guest.suspend(join(folder, SNAPSHOT), () =>
@@ -85,8 +107,15 @@ async function save(store: StateStore, name: string, guest: SandboxGuest, relay:
     );
   } catch (error) {
     store.noteSaved(name, { saved: undefined, isSaved: undefined, savedFailure: oneLine(error) });
-    relay.lead((port) => guest.guest.address(port));
+    await lead(store, name, guest, idling);
   }
+}
+
+/** Has connections to a guest's ports wait from now on. True if one was faster, or the guest has another. */
+async function takePorts(guest: SandboxGuest, ports: PublishedPorts): Promise<boolean> {
+  await using qmp = await guest.guest.qmp();
+  await ports.take(guest.guest.forwards, qmp);
+  return await hasConnections(qmp);
 }
 
 /**
@@ -109,7 +138,7 @@ export async function continueSaved(store: StateStore, record: GuestRecord, idli
   limit.set(record.endsAt);
   idling?.onSaved();
   for (;;) {
-    if (idling !== undefined) await waitForUse(snapshot, idling.relay, ending.promise);
+    if (idling !== undefined) await waitForUse(snapshot, idling, ending.promise);
     try {
       const places = { name, consoleFile: consoleFile(store, name) };
       return await SandboxGuest.continue(snapshot, places, {
@@ -134,10 +163,10 @@ async function endProcesses(control = ""): Promise<void> {
 }
 
 /** Resolves once a client waits for a guest that is saved, or it is to end. */
-async function waitForUse(snapshot: string, relay: WakingRelay, ending: Promise<void>): Promise<void> {
+async function waitForUse(snapshot: string, { relay, ports }: Idling, ending: Promise<void>): Promise<void> {
   const { machine } = (await readManifest(snapshot).catch(() => undefined)) ?? {};
-  // Without a port that another program has taken meanwhile, the guest can't continue, and its record says so.
-  await using _ports = await listenForUse(machine?.card?.forwards ?? [], relay).catch(() => undefined);
+  // Of a port that another program has taken meanwhile, the guest's record says so once it continues.
+  await ports.take(machine?.card?.forwards ?? []).catch(() => undefined);
   await Promise.race([relay.used(), ending]);
 }
 

@@ -22,7 +22,7 @@ export interface RestoreOptions
   > {
   /** Copies of the snapshot's writable disks, in their order, for this guest alone. */
   readonly copies?: readonly string[];
-  /** True for the guest of the snapshot itself, which keeps its network card; `network` isn't used. */
+  /** True for the guest of the snapshot itself, which keeps its network card, at first without its ports; `network` isn't used. */
   readonly keepsCard?: boolean;
 }
 
@@ -53,8 +53,7 @@ export async function restoreProcesses(
   const { card: oldCard, ...rest } = machine;
   const { keepsCard = false } = options;
   const card = keepsCard ? oldCard : options.network && randomCard(options.network, oldCard);
-  const hasOthers = oldCard !== undefined && !keepsCard;
-  const waiting = hasOthers ? { ...machine, card: { ...oldCard, forwards: [] } } : machine;
+  const waiting = oldCard === undefined ? machine : { ...machine, card: { ...oldCard, forwards: [] } };
   const [share, ...others] = options.shares ?? [];
   if (others.length > 0) throw new MachineError(`restore ${directory}: a restored guest can have one share`);
   await checkMachine(directory, manifest);
@@ -83,7 +82,7 @@ export async function restoreProcesses(
     const restored = { processes, machine: card === undefined ? rest : { ...rest, card } };
     await onLoaded(restored);
     await qmp.execute("cont");
-    if (hasOthers) {
+    if (oldCard !== undefined && !keepsCard) {
       await unplugCard(qmp);
       if (card !== undefined) await plugCard(qmp, card, machine);
     }
