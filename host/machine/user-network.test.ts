@@ -13,7 +13,10 @@ const LISTENING = `${HEAD}  TCP[HOST_FORWARD]  15       127.0.0.1 33333       10
 /** Plays QEMU's monitor for people. */
 function playMonitor(answers: Readonly<Record<string, string>>) {
   const lines: string[] = [];
-  const execute = async (_command: string, { "command-line": line = "" }: { readonly "command-line"?: string } = {}) => {
+  const execute = async (
+    _command: string,
+    { "command-line": line = "" }: { readonly "command-line"?: string } = {},
+  ) => {
     lines.push(line);
     return answers[line] ?? "";
   };
@@ -54,7 +57,9 @@ test("only ports at which QEMU doesn't listen are added", async () => {
 
 test("a port that QEMU can't listen at is an error with its line, and ports are removed by their address on the host", async () => {
   const add = "hostfwd_add user tcp:127.0.0.1:80-10.0.2.15:80";
-  const { qmp, lines } = playMonitor({ [add]: "could not set up host forwarding rule 'tcp:127.0.0.1:80-10.0.2.15:80'\r\n" });
+  const { qmp, lines } = playMonitor({
+    [add]: "could not set up host forwarding rule 'tcp:127.0.0.1:80-10.0.2.15:80'\r\n",
+  });
   await expect(addForwards(qmp, [forward("tcp", "127.0.0.1", 80)])).rejects.toThrow(
     "publish tcp port 80 of 127.0.0.1: QEMU: could not set up host forwarding rule 'tcp:127.0.0.1:80-10.0.2.15:80'",
   );
