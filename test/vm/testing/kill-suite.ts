@@ -36,10 +36,10 @@ export function killsLoseNothing(kills: number, seed = Date.now() % 2 ** 32): vo
       // Another command replaces the supervisor, upon which work that it was cut from ends.
       expect(await run("ps"), where).toMatch(/^dev +log +init /m);
       await ended;
-      expect(await run("exec", "log", "sh", "-c", `echo ${kill} >>/log`), where).toBe("");
+      expect(await run("exec", "-g", "dev", "log", "sh", "-c", `echo ${kill} >>/log`), where).toBe("");
       await work.clean(kill);
     }
-    const lines = async () => (await run("logs", "log")).trimEnd().split("\n");
+    const lines = async () => (await run("logs", "-g", "dev", "log")).trimEnd().split("\n");
     const numbers = async () => (await lines()).filter((line) => /^\d+$/.test(line));
     await expect.poll(numbers, POLL).toEqual(Array.from({ length: kills + 1 }, (_, at) => `${at}`));
     const others = (await lines()).filter((line) => !/^\d+$/.test(line));
