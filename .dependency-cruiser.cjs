@@ -72,14 +72,14 @@ module.exports = {
     layer(
       "conformance-knows-only-the-client",
       "^host/conformance/",
-      "^host/(?!conformance/|client/|machine/|conversation/replay/(first-difference|not-compared)\\.ts|visible\\.ts|private-folder\\.ts)",
+      "^host/(?!conformance/|client/|vm/|conversation/replay/(first-difference|not-compared)\\.ts|visible\\.ts|private-folder\\.ts)",
       "^(agent|image|rootfs-builder|test)/",
     ),
     // `guestctl image` is the builder's command line; it is loaded by these commands alone. An installed guest gets the
     // initramfs for its kernel from the same code.
     layer(
       "guestctl-image-alone-builds",
-      "^host/(?!cli/command/image-|machine/(installed-guest|keep-kernel))",
+      "^host/(?!cli/command/image-|vm/(installed-guest|keep-kernel))",
       "^rootfs-builder/",
     ),
     // Agents are not trusted: what they send is decoded and checked in one place, and the rest of host knows only types.
@@ -105,9 +105,17 @@ module.exports = {
       from: { path: "^host/page/", pathNot: "\\.test\\.ts$|^host/page/build\\.ts$|/testing/" },
       to: {
         path: "^(agent|proto|lib|image|host|rootfs-builder|release|docs|test)/|^node:",
-        pathNot: "^host/page/|^host/serve/protocol/|^host/view/(tree-rows|short-text)\\.ts$",
+        pathNot: "^host/page/|^host/serve/protocol/|^host/engine/tree/(tree-rows|short-text)\\.ts$",
       },
     },
+    // cli, sdk, serve and mcp stand on the engine: guests, containers, images, templates, networks, the supervisor.
+    layer(
+      "engine-knows-only-what-is-below",
+      "^host/engine/",
+      "^host/(?!engine/|client/|vm/|audit/|trace/|[^/]+\\.ts$)",
+    ),
+    layer("vm-knows-no-guests", "^host/vm/", "^host/(?!vm/|client/|[^/]+\\.ts$)"),
+    layer("client-is-at-the-bottom", "^host/client/", "^host/(?!client/|[^/]+\\.ts$)"),
     // Recording, replay and faults serve any agent.
     layer(
       "conversations-know-only-the-client",

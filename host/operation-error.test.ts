@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { MachineError } from "./machine/machine-error.ts";
 import { oneLine } from "./operation-error.ts";
+import { MachineError } from "./vm/machine-error.ts";
 
 test("leaves a guest's console out of the error line", () => {
   const error = new MachineError("guest: no ready line within 60000 ms; its console's last lines:\n  panic\n  trace");

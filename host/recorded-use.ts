@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { ifThere } from "../lib/if-there.ts";
+import type { ProcessRecord } from "./engine/record/state-records.ts";
 import { OperationError } from "./operation-error.ts";
-import type { ProcessRecord } from "./state/state-records.ts";
 
 /** A container's record, which keeps its use of a volume after the process that has started it. */
 export interface RecordedUse {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test, vi } from "vitest";
-import { unpack } from "../host/image/unpack.ts";
+import { unpack } from "../host/engine/image/unpack.ts";
 import { digestOf } from "./digest.ts";
 import { ImageError } from "./image-error.ts";
 import { type ReadImageOptions, readImage } from "./read-image.ts";

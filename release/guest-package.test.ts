@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { unpackGuest } from "../host/machine/installed-guest.ts";
+import { unpackGuest } from "../host/vm/installed-guest.ts";
 import { type GuestManifest, INITRAMFS, ROOT_IMAGE } from "../lib/guest-manifest.ts";
 import { packageRoot } from "../lib/package-root.ts";
 import { crateSource } from "./crates.ts";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
-import { makeBusyboxImage } from "../host/image/make-image.ts";
+import { makeBusyboxImage } from "../host/engine/image/make-image.ts";
 import { type GuestFile, type GuestManifest, INITRAMFS, ROOT_IMAGE } from "../lib/guest-manifest.ts";
 import { guestPackageName } from "../lib/guest-package.ts";
 import { sha256Of } from "../rootfs-builder/digest.ts";

@@ -44,7 +44,7 @@ export async function guestdPackage(
   options: { readonly mcp?: boolean } = {},
 ): Promise<BuiltPackage> {
   const library = Object.entries(LIBRARY).filter(([, entry]) => existsSync(join(root, entry)));
-  const programs = { guestctl: "host/cli/guestctl.ts", "channel-program": "host/machine/channel/channel-program.ts" };
+  const programs = { guestctl: "host/cli/guestctl.ts", "channel-program": "host/vm/channel/channel-program.ts" };
   const entries = { ...programs, ...Object.fromEntries(library) };
   const { files, parts } = await bundleHost(root, entries, options);
   const read = (path: string): PackageFile => ({ path, content: readFileSync(join(root, path)) });

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { cacheDirectory } from "../host/machine/paths.ts";
+import { cacheDirectory } from "../host/vm/paths.ts";
 import { BuildError } from "../rootfs-builder/build-error.ts";
 import { elfSections } from "../rootfs-builder/debian/elf.ts";
 import type { Source } from "../rootfs-builder/manifest/manifest.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { CACHE_TAG_TEXT } from "../host/machine/cache-tag.ts";
+import { CACHE_TAG_TEXT } from "../host/vm/cache-tag.ts";
 import { packageRoot } from "../lib/package-root.ts";
 import { OLDEST_NODE } from "./bundle-host.ts";
 import { type PackageFile, textFile } from "./package-file.ts";

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../host/engine/image/make-image.ts";
 import { PacedLines } from "./paced-lines.ts";
 import { terminalSvg } from "./terminal-svg.ts";
 

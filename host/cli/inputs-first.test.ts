@@ -2,10 +2,10 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { temporaryDirectory } from "../../image/testing/tree.ts";
-import { blockRootOf } from "../block-root/block-root.ts";
-import { BlockStore } from "../block-root/block-store.ts";
-import { makeBusyboxImage } from "../image/make-image.ts";
-import { qemuArchitecture } from "../machine/programs.ts";
+import { blockRootOf } from "../engine/image/disk/block-root.ts";
+import { BlockStore } from "../engine/image/disk/block-store.ts";
+import { makeBusyboxImage } from "../engine/image/make-image.ts";
+import { qemuArchitecture } from "../vm/programs.ts";
 import { runGuestctl } from "./testing/run-guestctl.ts";
 
 let folder: ReturnType<typeof temporaryDirectory>;

@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { repositoryRoot } from "../machine/paths.ts";
+import { repositoryRoot } from "../vm/paths.ts";
 
 const bin = join(import.meta.dirname, "guestctl.sh");
 let directory = "";

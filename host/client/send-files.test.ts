@@ -4,7 +4,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { temporaryDirectory } from "../../image/testing/tree.ts";
-import { scriptedAgent } from "../sandbox/testing/scripted-agent.ts";
+import { scriptedAgent } from "../engine/guest/testing/scripted-agent.ts";
 import { sendFiles } from "./send-files.ts";
 
 /** Returns an agent that records the type and content of each file by path. */

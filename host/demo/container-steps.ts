@@ -1,8 +1,8 @@
-import type { UsedBlockRoot } from "../block-root/block-root.ts";
-import type { Layer } from "../block-root/layer-store.ts";
-import { plugBlockRoot } from "../guests/block-storages.ts";
-import { imageSpec, processSpec, type RunOptions } from "../image/image-config.ts";
-import type { SandboxGuest } from "../sandbox/sandbox-guest.ts";
+import { plugBlockRoot } from "../engine/guest/block-storages.ts";
+import type { SandboxGuest } from "../engine/guest/sandbox-guest.ts";
+import type { UsedBlockRoot } from "../engine/image/disk/block-root.ts";
+import type { Layer } from "../engine/image/disk/layer-store.ts";
+import { imageSpec, processSpec, type RunOptions } from "../engine/image/image-config.ts";
 import { visibleLine } from "../visible.ts";
 import { type Captured, capture, readUntil } from "./captured-process.ts";
 import type { Say, Step } from "./show-steps.ts";

@@ -1,8 +1,8 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { Target } from "../guests/guest-target.ts";
-import type { BootEntry } from "../state/boot-log.ts";
-import type { GuestRecord } from "../state/state-records.ts";
-import type { StateStore } from "../state/state-store.ts";
+import type { Target } from "../engine/guest/guest-target.ts";
+import type { BootEntry } from "../engine/record/boot-log.ts";
+import type { GuestRecord } from "../engine/record/state-records.ts";
+import type { StateStore } from "../engine/record/state-store.ts";
 import { GUEST_FAMILIES, type GuestSample, scrapeGuest } from "./scrape-guest.ts";
 
 /** Milliseconds in which guests have to answer; those that don't are down in this scrape. */

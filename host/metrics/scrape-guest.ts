@@ -1,7 +1,7 @@
 import { prometheusSamples } from "../../lib/prometheus-samples.ts";
 import { CODES } from "../../proto/codes.ts";
 import { agentService, guest, health } from "../../proto/gen/services.js";
-import { connectTo, type Target } from "../guests/guest-target.ts";
+import { connectTo, type Target } from "../engine/guest/guest-target.ts";
 import { type GuestFamily, guestFamilies } from "./guest-families.ts";
 
 const METHODS = new Set([agentService, guest, health].flatMap((service) => Object.keys(service)));

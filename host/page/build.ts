@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, "../..");
 export const PAGE_FOLDER = join(root, "build/page");
 
 /** Files that the page is made of. */
-const SOURCES = ["host/page/**/*", "host/serve/protocol/**/*.ts", "host/view/**/*.ts", "package-lock.json"];
+const SOURCES = ["host/page/**/*", "host/serve/protocol/**/*.ts", "host/engine/tree/**/*.ts", "package-lock.json"];
 
 /** Bundles the page into `folder`. Removes what an earlier build left there. */
 export async function buildPage(folder: string): Promise<void> {

@@ -1,6 +1,6 @@
 export type { EventGap, GuestEvent } from "../client/streams/events.ts";
 export type { OutputName } from "../client/streams/position.ts";
-export type { PullPolicy } from "../image-store/choose-image.ts";
+export type { PullPolicy } from "../engine/image/store/choose-image.ts";
 export type { CallLimits } from "./call/limits.ts";
 export type { ProcessStatus } from "./driver/driver.ts";
 export { SandboxError, type SandboxErrorCode, type SandboxErrorOptions } from "./error/sandbox-error.ts";

@@ -1,4 +1,4 @@
-import type { ContainerTarget, Target } from "../guests/guest-target.ts";
+import type { ContainerTarget, Target } from "../engine/guest/guest-target.ts";
 import { RequestFailure } from "./request-failure.ts";
 import type { ServeContext } from "./serve-context.ts";
 

@@ -1,5 +1,5 @@
-import type { StateStore } from "../state/state-store.ts";
-import type { LiveView } from "../view/live-view.ts";
+import type { StateStore } from "../engine/record/state-store.ts";
+import type { LiveView } from "../engine/tree/live-view.ts";
 import type { SpanFeed } from "./spans/span-feed.ts";
 import type { EndedExecs } from "./terminal/ended-execs.ts";
 import type { Owners } from "./terminal/owners.ts";

@@ -1,6 +1,6 @@
-import type { GuestRecord } from "../state/state-records.ts";
-import type { LiveView } from "../view/live-view.ts";
-import type { GuestNode } from "../view/view-tree.ts";
+import type { GuestRecord } from "../engine/record/state-records.ts";
+import type { LiveView } from "../engine/tree/live-view.ts";
+import type { GuestNode } from "../engine/tree/view-tree.ts";
 import { applyChanges, changesBetween, type GuestsChanges } from "./protocol/guest-changes.ts";
 import type { GuestTree } from "./protocol/guest-tree.ts";
 

@@ -89,7 +89,7 @@ make_folders() { made=$(mkdir -p "$@" 2>&1) || cannot_write "$made"; }
 # cannot_write MESSAGE: fails with the reason at the end of a command's message.
 cannot_write() { fail "cannot write to $cache: ${1##*: }; make it writable, or set GUESTD_CACHE to another folder"; }
 
-# Creates the log, or keeps what it has. A new cache is marked, as host/machine/cache-tag.ts does.
+# Creates the log, or keeps what it has. A new cache is marked, as host/vm/cache-tag.ts does.
 open_log() {
   make_folders "$cache"
   if [ -z "$(ls -A "$cache")" ]; then

@@ -16,8 +16,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { CACHE_TAG, CACHE_TAG_TEXT } from "../machine/cache-tag.ts";
-import { findProgram } from "../machine/programs.ts";
+import { CACHE_TAG, CACHE_TAG_TEXT } from "../vm/cache-tag.ts";
+import { findProgram } from "../vm/programs.ts";
 
 const script = fileURLToPath(new URL("setup.sh", import.meta.url));
 const tools = "cat chmod cut date dirname head id ls mkdir mktemp mv rm sed sleep sort tail tr uname env".split(" ");

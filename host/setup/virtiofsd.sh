@@ -9,7 +9,7 @@ virtiofsd_package() {
   esac
 }
 
-# True if host/machine/programs.ts will find a usable virtiofsd.
+# True if host/vm/programs.ts will find a usable virtiofsd.
 virtiofsd_present() {
   for path in "$(command -v virtiofsd)" "$cache/tools/bin/virtiofsd" "$carried/virtiofsd" /usr/libexec/virtiofsd /usr/lib/qemu/virtiofsd \
     /usr/lib/virtiofsd; do

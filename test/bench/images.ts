@@ -3,7 +3,7 @@ import { rmSync, statSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { repositoryRoot } from "../../host/machine/paths.ts";
+import { repositoryRoot } from "../../host/vm/paths.ts";
 import { OUTPUTS } from "../../rootfs-builder/outputs/output-names.ts";
 import { type Booted, bootsDescribed, describedGuest, type Stand } from "../vm/testing/boot-described.ts";
 

@@ -3,8 +3,8 @@ import { globSync, readFileSync } from "node:fs";
 /** Edges of foreign programs. */
 const EDGES: ReadonlySet<string> = new Set([
   "host/client/answer-reason.ts",
-  "host/machine/start-failures.ts",
-  "host/machine/vsock-device.ts",
+  "host/vm/start-failures.ts",
+  "host/vm/vsock-device.ts",
   "host/text-kind.ts",
 ]);
 

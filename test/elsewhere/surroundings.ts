@@ -17,8 +17,15 @@ export interface Surrounding {
 
 /** Parts of the suite that look at the machine, its users, folders, modes, locale and network. */
 const MACHINE = [
-  ...["lib", "agent/guest/warm-start", "agent/storage", "image", "host/block-root", "host/cli/command/setup.test.ts"],
-  ...["host/machine/keep-kernel.test.ts", "host/machine/virtiofs.test.ts", "host/setup", "host/state"],
+  ...[
+    "lib",
+    "agent/guest/warm-start",
+    "agent/storage",
+    "image",
+    "host/engine/image/disk",
+    "host/cli/command/setup.test.ts",
+  ],
+  ...["host/vm/keep-kernel.test.ts", "host/vm/virtiofs.test.ts", "host/setup", "host/engine/record"],
   ...["rootfs-builder/debian", "rootfs-builder/tree", "test/clean-up", "test/mutation/sandbox.test.ts"],
 ];
 const NAMESPACES = ["test/init/life.test.ts", "test/differential", "test/namespaces/sdk-errors.test.ts"];

@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { dial } from "../../host/client/dial.ts";
-import { type ServedChannel, serveChannel } from "../../host/machine/channel/serve-channel.ts";
+import { type ServedChannel, serveChannel } from "../../host/vm/channel/serve-channel.ts";
 import { buildRelay, ChannelParts } from "./testing/channel.ts";
 
 const WINDOW = 262_144;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { runGuestctl } from "../../host/cli/testing/run-guestctl.ts";
-import { StateStore } from "../../host/state/state-store.ts";
+import { StateStore } from "../../host/engine/record/state-store.ts";
 import { type PrometheusSample, prometheusSamples } from "../../lib/prometheus-samples.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { type GuestctlProcess, startGuestctl } from "../scenarios/guestctl-process.ts";

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
-import { StateStore } from "../../host/state/state-store.ts";
+import { StateStore } from "../../host/engine/record/state-store.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { launcher, startGuestctl } from "../scenarios/guestctl-process.ts";
 import { Pod } from "../scenarios/pod.ts";

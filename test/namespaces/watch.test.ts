@@ -4,7 +4,7 @@ import { dial } from "../../host/client/dial.ts";
 import { attach } from "../../host/client/streams/attachment.ts";
 import { Connection } from "../../host/client/streams/connection.ts";
 import { readWatch } from "../../host/client/streams/watch.ts";
-import { GuestModel } from "../../host/view/guest-model.ts";
+import { GuestModel } from "../../host/engine/tree/guest-model.ts";
 import { codec } from "../../proto/codec.ts";
 import { guestd } from "../../proto/gen/messages.js";
 import { encodeStreamFrame, STREAM } from "../../proto/stream-frame.ts";

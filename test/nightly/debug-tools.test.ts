@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { repositoryRoot } from "../../host/machine/paths.ts";
+import { repositoryRoot } from "../../host/vm/paths.ts";
 import { thisPlatform } from "../../image/platform.ts";
 import { packTar, writeLayout } from "../../image/write-layout.ts";
 import { buildRecipe } from "../../rootfs-builder/recipe/recipe-tasks.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { chmodSync, cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { findProgram } from "../../host/machine/programs.ts";
+import { findProgram } from "../../host/vm/programs.ts";
 import { isRoot } from "../../lib/is-root.ts";
 import { packageRoot } from "../../lib/package-root.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { runGuestctl } from "../../host/cli/testing/run-guestctl.ts";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../host/engine/image/make-image.ts";
 import { guestctlContainers } from "../scenarios/guestctl-containers.ts";
 
 describe("guestctl with a guest's containers", () => {

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
 import { runGuestctl } from "../../host/cli/testing/run-guestctl.ts";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../host/engine/image/make-image.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { describeWithDevGuest, LIMIT, named } from "../namespaces/testing/dev-guest.ts";
 

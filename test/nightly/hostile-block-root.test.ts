@@ -1,4 +1,4 @@
-import { extractedBlockRoot } from "../../host/block-root/testing/extract-block-root.ts";
+import { extractedBlockRoot } from "../../host/engine/image/disk/testing/extract-block-root.ts";
 import { hostileLayers } from "../../image/testing/hostile-layers.ts";
 
 /** Making a block root is faster than unpacking, and needs more names to take as long. */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cacheDirectory, repositoryRoot as root } from "../../host/machine/paths.ts";
+import { cacheDirectory, repositoryRoot as root } from "../../host/vm/paths.ts";
 import { isRoot } from "../../lib/is-root.ts";
 import { buildTasks } from "../../rootfs-builder/build-image.ts";
 

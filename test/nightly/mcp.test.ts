@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../host/engine/image/make-image.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { startGuestctl } from "../scenarios/guestctl-process.ts";
 import { type McpClient, startMcp } from "../scenarios/mcp-client.ts";

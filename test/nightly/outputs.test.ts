@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { repositoryRoot } from "../../host/machine/paths.ts";
+import { repositoryRoot } from "../../host/vm/paths.ts";
 import { OUTPUTS } from "../../rootfs-builder/outputs/output-names.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { bootsDescribed, describedGuest, type Stand } from "../vm/testing/boot-described.ts";

@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cacheDirectory } from "../../host/machine/paths.ts";
+import { cacheDirectory } from "../../host/vm/paths.ts";
 import { isRoot } from "../../lib/is-root.ts";
 import { packageRoot } from "../../lib/package-root.ts";
 import { elfSections } from "../../rootfs-builder/debian/elf.ts";

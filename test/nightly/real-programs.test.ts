@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { repositoryRoot } from "../../host/machine/paths.ts";
+import { repositoryRoot } from "../../host/vm/paths.ts";
 import { randomBytesOf, randomFrom } from "../../lib/seeded-random.ts";
 import { buildRecipe } from "../../rootfs-builder/recipe/recipe-tasks.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";

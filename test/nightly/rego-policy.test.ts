@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { repositoryRoot } from "../../host/machine/paths.ts";
+import { repositoryRoot } from "../../host/vm/paths.ts";
 import { whyNoRego } from "../../rootfs-builder/image/rego-engine.ts";
 import { buildRecipe } from "../../rootfs-builder/recipe/recipe-tasks.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";

@@ -3,9 +3,9 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../host/engine/image/make-image.ts";
+import { StateStore } from "../../host/engine/record/state-store.ts";
 import { Sandbox, SandboxError } from "../../host/sdk/index.ts";
-import { StateStore } from "../../host/state/state-store.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { qemuBelow } from "../testing/qemu-below.ts";
 

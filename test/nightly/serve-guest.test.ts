@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../host/engine/image/make-image.ts";
 import type { ActionAnswer } from "../../host/serve/protocol/actions.ts";
 import type { Boot, BootsAnswer, MemoryAnswer } from "../../host/serve/protocol/requests.ts";
 import { PageClient } from "../../host/serve/testing/page-client.ts";

@@ -1,9 +1,9 @@
 import { copyFileSync, cpSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
-import { repositoryRoot } from "../../host/machine/paths.ts";
-import { findQemu } from "../../host/machine/programs.ts";
+import { makeBusyboxImage } from "../../host/engine/image/make-image.ts";
+import { repositoryRoot } from "../../host/vm/paths.ts";
+import { findQemu } from "../../host/vm/programs.ts";
 import { TemplateCommands } from "./testing/template-commands.ts";
 
 /** Names of the files that a guest boots from, with the word for each. */

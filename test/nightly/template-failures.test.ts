@@ -3,7 +3,7 @@ import { closeSync, globSync, openSync, rmSync, statfsSync, writeSync } from "no
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../host/engine/image/make-image.ts";
 import { isRoot } from "../../lib/is-root.ts";
 import type { GuestctlProcess } from "../scenarios/guestctl-process.ts";
 import { TemplateCommands } from "./testing/template-commands.ts";

@@ -3,8 +3,8 @@ import { chmodSync, chownSync, copyFileSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it, onTestFinished } from "vitest";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
-import { findVirtiofsd } from "../../host/machine/programs.ts";
+import { makeBusyboxImage } from "../../host/engine/image/make-image.ts";
+import { findVirtiofsd } from "../../host/vm/programs.ts";
 import { isRoot } from "../../lib/is-root.ts";
 import { makeOpenDirectory } from "../clean-up/work-directory.ts";
 

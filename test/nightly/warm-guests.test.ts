@@ -2,7 +2,7 @@ import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runGuestctl } from "../../host/cli/testing/run-guestctl.ts";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../host/engine/image/make-image.ts";
 import { Sandbox } from "../../host/sdk/index.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { repositoryRoot } from "../../host/machine/paths.ts";
+import { repositoryRoot } from "../../host/vm/paths.ts";
 import { buildRecipe } from "../../rootfs-builder/recipe/recipe-tasks.ts";
 
 /** A file that an image gets beside its packages. */

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { blockRootOf } from "../../host/block-root/block-root.ts";
-import { BlockStore } from "../../host/block-root/block-store.ts";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { blockRootOf } from "../../host/engine/image/disk/block-root.ts";
+import { BlockStore } from "../../host/engine/image/disk/block-store.ts";
+import { makeBusyboxImage } from "../../host/engine/image/make-image.ts";
 import { readImage } from "../../image/read-image.ts";
 import { startRegistry } from "../../image/registry/testing/registry.ts";
 

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { repositoryRoot as root } from "../../host/machine/paths.ts";
+import { repositoryRoot as root } from "../../host/vm/paths.ts";
 import { buildTasks } from "../../rootfs-builder/build-image.ts";
 import { openContext } from "../../rootfs-builder/steps/context.ts";
 import { rootTree } from "../../rootfs-builder/steps/root-tree.ts";

@@ -2,11 +2,11 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
-import { findMemory } from "../../host/machine/snapshot/memory-file.ts";
-import { vhostVsockUsable } from "../../host/machine/vsock-device.ts";
+import { makeBusyboxImage } from "../../host/engine/image/make-image.ts";
+import { StateStore } from "../../host/engine/record/state-store.ts";
 import { Sandbox } from "../../host/sdk/index.ts";
-import { StateStore } from "../../host/state/state-store.ts";
+import { findMemory } from "../../host/vm/snapshot/memory-file.ts";
+import { vhostVsockUsable } from "../../host/vm/vsock-device.ts";
 
 const USED_MIB = 200;
 const POLL = { interval: 200, timeout: 60_000 };

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../host/engine/image/make-image.ts";
 import { Sandbox } from "../../host/sdk/index.ts";
 
 const launcher = join(import.meta.dirname, "../../host/cli/launch.cjs");

@@ -3,7 +3,7 @@ import type { Writable } from "node:stream";
 import { RpcError } from "../../client/rpc-error.ts";
 import { type Attached, type AttachRequest, attach } from "../../client/streams/attachment.ts";
 import type { OutputName } from "../../client/streams/position.ts";
-import type { StreamsPlace } from "../../guests/streams-place.ts";
+import type { StreamsPlace } from "../../engine/guest/streams-place.ts";
 import { truncate, visibleLine } from "../../visible.ts";
 import type { Interrupts } from "../run/interrupts.ts";
 import { lendTerminal, terminalSize } from "../run/local-terminal.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type AuditTarget, audit, nameProgram } from "../../audit/audit.ts";
-import type { Target } from "../../guests/guest-target.ts";
+import type { Target } from "../../engine/guest/guest-target.ts";
 
 /**
  * Commands that the audit records, and what names the guest or container: "found", the command's look-up of it; "command",

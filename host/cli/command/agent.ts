@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import { RpcError } from "../../client/rpc-error.ts";
-import { connectTo, type Target } from "../../guests/guest-target.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { connectTo, type Target } from "../../engine/guest/guest-target.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { RpcError } from "../../client/rpc-error.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { DEFAULT_DETACH_KEYS, detachKeys } from "../attach/detach-keys.ts";
 import { resumeLine } from "../attach/resume-line.ts";
 import { serveInTarget } from "../attach/serve-in-target.ts";

@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
 import colors from "picocolors";
-import { randomName } from "../../guests/random-name.ts";
-import { ROOTFS_KINDS } from "../../guests/rootfs-kind.ts";
-import { type BootTimeline, timelineSteps, timelineText } from "../../sandbox/boot-timeline.ts";
-import type { GuestRecord } from "../../state/state-records.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { ROOTFS_KINDS } from "../../engine/container/rootfs-kind.ts";
+import { type BootTimeline, timelineSteps, timelineText } from "../../engine/guest/boot-timeline.ts";
+import { randomName } from "../../engine/guest/random-name.ts";
+import type { GuestRecord } from "../../engine/record/state-records.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";
 import { checkIdleFlag, checkTemplateFlags, withGuestFlags } from "../flags/guest-flags.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { StateStore } from "../../state/state-store.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { confirm, type ForceFlags } from "../prune/confirm.ts";
 import { pruneContainers } from "../prune/ended-containers.ts";
 import { printPruned } from "../prune/pruned.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { diagnose, type Finding } from "../../machine/diagnosis.ts";
 import { visibleLine } from "../../visible.ts";
+import { diagnose, type Finding } from "../../vm/diagnosis.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { print } from "../output/print.ts";
 

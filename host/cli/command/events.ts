@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { type EventGap, type GuestEvent, readEvents } from "../../client/streams/events.ts";
-import { streamsPlace } from "../../guests/streams-place.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { streamsPlace } from "../../engine/guest/streams-place.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { visibleLine } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { thisProcess } from "../../../lib/process-owner.ts";
-import { execSpec } from "../../guests/exec-spec.ts";
-import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
-import { randomName } from "../../guests/random-name.ts";
-import { byStreamsOrCalls, streamsPlace } from "../../guests/streams-place.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { execSpec } from "../../engine/container/exec-spec.ts";
+import { type ContainerTarget, connectTo } from "../../engine/guest/guest-target.ts";
+import { randomName } from "../../engine/guest/random-name.ts";
+import { byStreamsOrCalls, streamsPlace } from "../../engine/guest/streams-place.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { DEFAULT_DETACH_KEYS, detachKeys } from "../attach/detach-keys.ts";
 import { resumeLine } from "../attach/resume-line.ts";
 import { serveInTarget } from "../attach/serve-in-target.ts";
@@ -74,7 +74,7 @@ async function exec(text: string | undefined, args: readonly string[], flags: Ex
   const target = findContainer(store, flags, text ?? "");
   const id = { container: target.container, exec: flags.name ?? randomName("x") };
   noteOperation({ ...target, guest: target.guest?.name, exec: id.exec });
-  const { withUsersOf } = await import("../../guests/users-in.ts");
+  const { withUsersOf } = await import("../../engine/guest/users-in.ts");
   await using users = await withUsersOf(target, flags.user);
   const process_ = execSpec(users.target, args, processOptions(flags));
   const start = (client: Awaited<ReturnType<typeof connectTo>>) =>

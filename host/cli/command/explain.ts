@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { connectTo } from "../../guests/guest-target.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { connectTo } from "../../engine/guest/guest-target.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";

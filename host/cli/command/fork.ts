@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
-import { randomName } from "../../guests/random-name.ts";
+import { randomName } from "../../engine/guest/random-name.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
+import { askKeeper } from "../../engine/supervisor/ask-keeper.ts";
+import { TemplateStore } from "../../engine/template/template-store.ts";
 import { oneLine } from "../../operation-error.ts";
-import { StateStore } from "../../state/state-store.ts";
-import { TemplateStore } from "../../template/template-store.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { count, identifier } from "../flags/option-values.ts";
 import { bootDetached } from "../guest/boot-guest.ts";

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AptRepository } from "../../../rootfs-builder/debian/testing/apt-repository.ts";
-import { repositoryRoot } from "../../machine/paths.ts";
 import { mayMount, whyNoMounts } from "../../testing/may-mount.ts";
+import { repositoryRoot } from "../../vm/paths.ts";
 
 const guestctl = join(repositoryRoot, "host/cli/launch.cjs");
 const MIB = 2 ** 20;

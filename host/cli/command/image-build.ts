@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { isCheckout } from "../../../lib/package-root.ts";
-import { repositoryRoot } from "../../machine/paths.ts";
+import { repositoryRoot } from "../../vm/paths.ts";
 import { CliError } from "../cli-error.ts";
 
 interface ImageBuildFlags {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { StateStore } from "../../state/state-store.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { confirm, type ForceFlags } from "../prune/confirm.ts";
 import { printPruned } from "../prune/pruned.ts";
 import { pruneImages } from "../prune/unused-images.ts";
@@ -23,6 +23,6 @@ async function prune(flags: PruneFlags): Promise<void> {
   const { all = false } = flags;
   const what = all ? "all images that no container uses" : "images whose names newer images have";
   await confirm("image prune", [what], flags);
-  const { ImageStore } = await import("../../image-store/image-store.ts");
+  const { ImageStore } = await import("../../engine/image/store/image-store.ts");
   await printPruned({ image: await pruneImages(new ImageStore(), new StateStore(), all) });
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { StoredImage } from "../../image-store/image-store.ts";
+import type { StoredImage } from "../../engine/image/store/image-store.ts";
 import {
   type FormatFlags,
   formatLines,
@@ -34,8 +34,8 @@ export function addImages(program: Command): void {
 }
 
 async function images(name: string | undefined, flags: ImagesFlags): Promise<void> {
-  const { ImageStore } = await import("../../image-store/image-store.ts");
-  const { fullName, isMatch, splitName } = await import("../../image-store/image-name.ts");
+  const { ImageStore } = await import("../../engine/image/store/image-store.ts");
+  const { fullName, isMatch, splitName } = await import("../../engine/image/store/image-name.ts");
   if (name !== undefined) fullName(name);
   const isListed = (full: string) => name === undefined || isMatch(full, name);
   const all = new ImageStore().list().filter(({ names }) => name === undefined || names.some(isListed));

@@ -4,9 +4,9 @@ import { startRegistry } from "../../../image/registry/testing/registry.ts";
 import { file } from "../../../image/testing/layers.ts";
 import { temporaryDirectory } from "../../../image/testing/tree.ts";
 import { packTar } from "../../../image/write-layout.ts";
-import { ImageStore } from "../../image-store/image-store.ts";
-import { pullImage } from "../../image-store/pull-image.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { ImageStore } from "../../engine/image/store/image-store.ts";
+import { pullImage } from "../../engine/image/store/pull-image.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { runGuestctl } from "../testing/run-guestctl.ts";
 
 let folder: ReturnType<typeof temporaryDirectory>;

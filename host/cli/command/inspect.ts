@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
-import type { GuestRecord, ProcessRecord } from "../../state/state-records.ts";
-import { StateStore } from "../../state/state-store.ts";
+import type { GuestRecord, ProcessRecord } from "../../engine/record/state-records.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { type FormatFlags, formatLines, jsonText, withFormat } from "../flags/output-flags.ts";
 import { containerIds, findAnyContainer } from "../guest/target.ts";
@@ -79,7 +79,7 @@ function describeGuest(store: StateStore, { ended, ending, ...record }: GuestRec
 
 /** Describes a pulled image; undefined if there is none or `text` can't be an image's name. */
 async function describeImage(text: string): Promise<object | undefined> {
-  const { ImageStore } = await import("../../image-store/image-store.ts");
+  const { ImageStore } = await import("../../engine/image/store/image-store.ts");
   const { RegistryError } = await import("../../../image/registry/registry-error.ts");
   const { readImage } = await import("../../../image/read-image.ts");
   try {

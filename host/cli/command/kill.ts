@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import type { Command } from "commander";
-import { connectTo } from "../../guests/guest-target.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { connectTo } from "../../engine/guest/guest-target.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { signalNumber } from "../flags/option-values.ts";
 import { noteStopped } from "../guest/end-restarts.ts";

@@ -4,7 +4,7 @@ import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { ImageError } from "../../../image/image-error.ts";
 import { removeTree } from "../../../lib/remove-tree.ts";
-import type { LoadedImage } from "../../image-store/load-images.ts";
+import type { LoadedImage } from "../../engine/image/store/load-images.ts";
 import { makeTemporaryFolder } from "../../private-folder.ts";
 import { CliError } from "../cli-error.ts";
 import { CopyLine } from "../output/copy-line.ts";
@@ -37,8 +37,8 @@ export function addLoad(program: Command): void {
 
 async function load({ input, quiet }: LoadFlags): Promise<void> {
   if (input === undefined && process.stdin.isTTY) throw new CliError("load: stdin is a terminal; add -i FILE");
-  const { ImageStore } = await import("../../image-store/image-store.ts");
-  const { loadImages } = await import("../../image-store/load-images.ts");
+  const { ImageStore } = await import("../../engine/image/store/image-store.ts");
+  const { loadImages } = await import("../../engine/image/store/load-images.ts");
   using interrupts = new Interrupts();
   const { signal } = interrupts;
   await using undo = new AsyncDisposableStack();
@@ -52,7 +52,7 @@ async function load({ input, quiet }: LoadFlags): Promise<void> {
 
 /** Copies stdin to a file, since an archive is read from its middle. It may be as long as all images together. */
 async function keepStdin(undo: AsyncDisposableStack, signal: AbortSignal): Promise<string> {
-  const { storeLimit } = await import("../../image-store/make-room.ts");
+  const { storeLimit } = await import("../../engine/image/store/make-room.ts");
   const limit = storeLimit();
   const folder = makeTemporaryFolder("guestd-load-");
   undo.defer(() => removeTree(folder));

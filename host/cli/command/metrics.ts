@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { connectTo } from "../../guests/guest-target.ts";
+import { connectTo } from "../../engine/guest/guest-target.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { oneLine } from "../../operation-error.ts";
-import { StateStore } from "../../state/state-store.ts";
 import { visible } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
 import { type Place, placePair, placeText } from "../flags/forward-places.ts";

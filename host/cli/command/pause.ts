@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { connectTo } from "../../guests/guest-target.ts";
-import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { connectTo } from "../../engine/guest/guest-target.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
+import { askKeeper } from "../../engine/supervisor/ask-keeper.ts";
 import { CliError } from "../cli-error.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { followPorts } from "../../client/streams/follow-ports.ts";
 import { type ListeningPort, listPorts, waitForPort } from "../../client/streams/list-ports.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";
 import { isJson, jsonLine, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";

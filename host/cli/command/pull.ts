@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { PulledImage } from "../../image-store/pull-image.ts";
+import type { PulledImage } from "../../engine/image/store/pull-image.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { CopyLine } from "../output/copy-line.ts";
 import { print } from "../output/print.ts";
@@ -35,8 +35,8 @@ export function addPull(program: Command): void {
 }
 
 async function pull(names: readonly string[], flags: PullFlags): Promise<void> {
-  const { pullImage } = await import("../../image-store/pull-image.ts");
-  const { ImageStore } = await import("../../image-store/image-store.ts");
+  const { pullImage } = await import("../../engine/image/store/pull-image.ts");
+  const { ImageStore } = await import("../../engine/image/store/image-store.ts");
   const store = new ImageStore();
   using interrupts = new Interrupts();
   const all: PulledImage[] = [];

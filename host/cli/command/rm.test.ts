@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { startedAt } from "../../../lib/process-owner.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { runGuestctl } from "../testing/run-guestctl.ts";
 
 /** Records a container in a guest, whose keeper is a process that `end` kills. */

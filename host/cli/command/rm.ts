@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { isAlive } from "../../../lib/process-owner.ts";
-import { unplugLayer } from "../../guests/block-storages.ts";
-import { explainLostCall } from "../../guests/guest-death.ts";
-import { type ContainerTarget, connectTo, sharedFolderOf } from "../../guests/guest-target.ts";
-import { isRemovedContainer } from "../../guests/removed-container.ts";
-import { removeContainer } from "../../sandbox/shared-folder.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { isRemovedContainer } from "../../engine/container/removed-container.ts";
+import { unplugLayer } from "../../engine/guest/block-storages.ts";
+import { explainLostCall } from "../../engine/guest/guest-death.ts";
+import { type ContainerTarget, connectTo, sharedFolderOf } from "../../engine/guest/guest-target.ts";
+import { removeContainer } from "../../engine/guest/shared-folder.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { count } from "../flags/option-values.ts";
 import { endRestarts, noteStopped, waitForKeeper } from "../guest/end-restarts.ts";

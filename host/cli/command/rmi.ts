@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { ImageStore } from "../../image-store/image-store.ts";
+import type { ImageStore } from "../../engine/image/store/image-store.ts";
 import { CliError } from "../cli-error.ts";
 import { forEachName } from "../output/for-each-name.ts";
 
@@ -19,7 +19,7 @@ export function addRmi(program: Command): void {
     .option("-f, --force", "remove images that containers use too; the containers keep running")
     .addHelpText("after", HELP)
     .action(async (texts: readonly string[], flags: RmiFlags) => {
-      const { ImageStore } = await import("../../image-store/image-store.ts");
+      const { ImageStore } = await import("../../engine/image/store/image-store.ts");
       const store = new ImageStore();
       await forEachName(texts, (text) => rmi(store, text, flags));
     });

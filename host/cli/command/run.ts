@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
-import { randomName } from "../../guests/random-name.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { randomName } from "../../engine/guest/random-name.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { detachKeys } from "../attach/detach-keys.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { SavedImage } from "../../image-store/save-images.ts";
+import type { SavedImage } from "../../engine/image/store/save-images.ts";
 import { CliError } from "../cli-error.ts";
 import { writeArchive } from "../output/write-archive.ts";
 
@@ -26,8 +26,8 @@ export function addSave(program: Command): void {
 }
 
 async function save(texts: readonly string[], flags: SaveFlags): Promise<void> {
-  const { ImageStore } = await import("../../image-store/image-store.ts");
-  const { savedImages } = await import("../../image-store/save-images.ts");
+  const { ImageStore } = await import("../../engine/image/store/image-store.ts");
+  const { savedImages } = await import("../../engine/image/store/save-images.ts");
   const store = new ImageStore();
   using uses = new DisposableStack();
   const images = new Map<string, SavedImage>();

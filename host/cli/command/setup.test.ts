@@ -6,9 +6,9 @@ import { temporaryDirectory } from "../../../image/testing/tree.ts";
 import { isRoot } from "../../../lib/is-root.ts";
 import { packageRoot } from "../../../lib/package-root.ts";
 import { BOUND_BY_MODES } from "../../../lib/testing/bound-by-modes.ts";
-import { createCache } from "../../machine/cache-tag.ts";
-import { cachedKernels, guestctlProgram } from "../../machine/paths.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
+import { createCache } from "../../vm/cache-tag.ts";
+import { cachedKernels, guestctlProgram } from "../../vm/paths.ts";
 import { isKept } from "../prune/remove-cache.ts";
 import { runGuestctl } from "../testing/run-guestctl.ts";
 

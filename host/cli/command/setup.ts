@@ -2,10 +2,10 @@ import { spawnSync } from "node:child_process";
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
 import { isCheckout } from "../../../lib/package-root.ts";
-import { guestFiles } from "../../machine/guest-files.ts";
-import { guestctlCommand } from "../../machine/guestctl-command.ts";
-import { busyboxImage, carriedPrograms, setupScript } from "../../machine/paths.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
+import { guestFiles } from "../../vm/guest-files.ts";
+import { guestctlCommand } from "../../vm/guestctl-command.ts";
+import { busyboxImage, carriedPrograms, setupScript } from "../../vm/paths.ts";
 import { CliError } from "../cli-error.ts";
 import { print } from "../output/print.ts";
 import { StatusLine } from "../output/status-line.ts";
@@ -60,7 +60,7 @@ async function setup(flags: SetupFlags): Promise<void> {
     return;
   }
   if (flags.kernel !== undefined) {
-    const { keepKernel } = await import("../../machine/keep-kernel.ts");
+    const { keepKernel } = await import("../../vm/keep-kernel.ts");
     await print(`kernel ${await keepKernel(flags.kernel, flags.modules)}: kept for guests\n`);
   }
   const goal = isCheckout() ? "demo" : "guest";

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import type { Command } from "commander";
-import { holdAwake } from "../../guests/idle/hold-awake.ts";
-import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
-import { KEEPER_SOCKET } from "../../guests/keeper/keeper-operations.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
+import { askKeeper } from "../../engine/supervisor/ask-keeper.ts";
+import { holdAwake } from "../../engine/supervisor/idle/hold-awake.ts";
+import { KEEPER_SOCKET } from "../../engine/supervisor/keeper-operations.ts";
 import { findTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 import { sizeText } from "../output/text-table.ts";

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { guestctlProgram } from "../../machine/paths.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
+import { guestctlProgram } from "../../vm/paths.ts";
 import { count } from "../flags/option-values.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
@@ -50,7 +50,7 @@ async function sshProxy(text: string, flags: SshProxyFlags): Promise<void> {
   const { serveSsh } = await import("../ssh/serve-ssh.ts");
   const { sshTarget } = await import("../ssh/ssh-target.ts");
   const store = new StateStore();
-  const { withUsersOf } = await import("../../guests/users-in.ts");
+  const { withUsersOf } = await import("../../engine/guest/users-in.ts");
   await using users = await withUsersOf(findContainer(store, flags, text), flags.user);
   const target = sshTarget(store, users.target, flags);
   const given = flags.authorizedKeys === undefined ? [] : authorizedKeys(flags.authorizedKeys);

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import type { ContainerTarget } from "../../guests/guest-target.ts";
-import { StateStore } from "../../state/state-store.ts";
+import type { ContainerTarget } from "../../engine/guest/guest-target.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { seconds, signalNumber } from "../flags/option-values.ts";
 import { endRestarts, waitForKeeper } from "../guest/end-restarts.ts";

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import type { grpc } from "../../../proto/gen/messages.js";
-import { diskBytes } from "../../guests/disk-bytes.ts";
-import { connectTo } from "../../guests/guest-target.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { diskBytes } from "../../engine/guest/disk-bytes.ts";
+import { connectTo } from "../../engine/guest/guest-target.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";

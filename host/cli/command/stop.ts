@@ -1,12 +1,12 @@
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
-import { endUnkept } from "../../guests/found-run.ts";
-import { connectTo } from "../../guests/guest-target.ts";
-import { endSupervised } from "../../guests/supervise/supervise.ts";
-import { signalProcess } from "../../machine/signal-process.ts";
-import { waitForOwner } from "../../state/owner-process.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { endUnkept } from "../../engine/container/found-run.ts";
+import { connectTo } from "../../engine/guest/guest-target.ts";
+import { waitForOwner } from "../../engine/record/owner-process.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
+import { endSupervised } from "../../engine/supervisor/supervise.ts";
+import { signalProcess } from "../../vm/signal-process.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";
 import { seconds, signalNumber } from "../flags/option-values.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { StateStore } from "../../state/state-store.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import {
   type FormatFlags,
   formatLines,
@@ -25,9 +25,9 @@ export function addSystemDf(parent: Command): void {
 }
 
 async function df(flags: OutputFlags & FormatFlags): Promise<void> {
-  const { ImageStore } = await import("../../image-store/image-store.ts");
-  const { BlockStore } = await import("../../block-root/block-store.ts");
-  const { TemplateStore } = await import("../../template/template-store.ts");
+  const { ImageStore } = await import("../../engine/image/store/image-store.ts");
+  const { BlockStore } = await import("../../engine/image/disk/block-store.ts");
+  const { TemplateStore } = await import("../../engine/template/template-store.ts");
   const stores = { images: new ImageStore(), disks: new BlockStore(), templates: new TemplateStore() };
   const rows = await diskUsage(new StateStore(), stores);
   if (flags.format !== undefined) return print(formatLines(rows, flags.format));

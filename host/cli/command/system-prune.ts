@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { StateStore } from "../../state/state-store.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { confirm, type ForceFlags } from "../prune/confirm.ts";
 import { pruneContainers } from "../prune/ended-containers.ts";
 import { printPruned } from "../prune/pruned.ts";
@@ -26,8 +26,8 @@ async function prune(flags: PruneFlags): Promise<void> {
   const images = all ? "all images that no container uses" : "images whose names newer images have";
   const containers = "the records, outputs and disks of all ended containers";
   await confirm("system prune", [containers, images, "disks made from images that no guest uses"], flags);
-  const { ImageStore } = await import("../../image-store/image-store.ts");
-  const { BlockStore } = await import("../../block-root/block-store.ts");
+  const { ImageStore } = await import("../../engine/image/store/image-store.ts");
+  const { BlockStore } = await import("../../engine/image/disk/block-store.ts");
   const store = new StateStore();
   await printPruned({
     container: pruneContainers(store),

@@ -12,8 +12,8 @@ export function addTag(program: Command): void {
 }
 
 async function tag(text: string, name: string): Promise<void> {
-  const { ImageStore } = await import("../../image-store/image-store.ts");
-  const { fullName } = await import("../../image-store/image-name.ts");
+  const { ImageStore } = await import("../../engine/image/store/image-store.ts");
+  const { fullName } = await import("../../engine/image/store/image-name.ts");
   const full = fullName(name);
   if (full.includes("@")) throw new CliError(`tag ${text} ${name}: a digest can't be chosen; leave it out`);
   const store = new ImageStore();

@@ -1,11 +1,11 @@
 import { type Command, Option } from "commander";
-import { randomName } from "../../guests/random-name.ts";
-import { containerNotes } from "../../guests/template/container-notes.ts";
-import { startTemplateContainer, type TemplateContainer } from "../../guests/template/template-container.ts";
-import { chooseImage, type PullPolicy } from "../../image-store/choose-image.ts";
-import { makeTemplate } from "../../sandbox/make-template.ts";
-import { addTemplate } from "../../template/add-template.ts";
-import { TemplateStore } from "../../template/template-store.ts";
+import { randomName } from "../../engine/guest/random-name.ts";
+import { chooseImage, type PullPolicy } from "../../engine/image/store/choose-image.ts";
+import { addTemplate } from "../../engine/template/add-template.ts";
+import { containerNotes } from "../../engine/template/container-notes.ts";
+import { makeTemplate } from "../../engine/template/make-template.ts";
+import { startTemplateContainer, type TemplateContainer } from "../../engine/template/template-container.ts";
+import { TemplateStore } from "../../engine/template/template-store.ts";
 import { CliError } from "../cli-error.ts";
 import { type GuestFlags, guestConsole, guestImage, guestSize, guestWords, withVmFlags } from "../flags/guest-flags.ts";
 import { optionNames } from "../flags/option-names.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { readManifest } from "../../machine/snapshot/manifest.ts";
-import { TemplateStore } from "../../template/template-store.ts";
+import { TemplateStore } from "../../engine/template/template-store.ts";
+import { readManifest } from "../../vm/snapshot/manifest.ts";
 import { jsonText } from "../flags/output-flags.ts";
 import { print } from "../output/print.ts";
 import { templateRecord } from "./template-ls.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { containersIn } from "../../guests/template/container-notes.ts";
-import { type StoredTemplate, TemplateStore } from "../../template/template-store.ts";
+import { containersIn } from "../../engine/template/container-notes.ts";
+import { type StoredTemplate, TemplateStore } from "../../engine/template/template-store.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { print } from "../output/print.ts";
 import { ageText, sizeText, textTable } from "../output/text-table.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { TemplateStore } from "../../template/template-store.ts";
+import { TemplateStore } from "../../engine/template/template-store.ts";
 import { CliError } from "../cli-error.ts";
 import { forEachName } from "../output/for-each-name.ts";
 

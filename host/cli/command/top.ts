@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
 import { type Command, InvalidArgumentError } from "commander";
-import { StateStore } from "../../state/state-store.ts";
-import type { GuestNode } from "../../view/view-tree.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
+import type { GuestNode } from "../../engine/tree/view-tree.ts";
 import { CliError } from "../cli-error.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
@@ -46,7 +46,7 @@ async function top(flags: TopFlags): Promise<void> {
   const store = new StateStore();
   if (guest !== undefined || address !== undefined) findTarget(store, flags);
   if (!flags.once) checkTerminal();
-  const { LiveView } = await import("../../view/live-view.ts");
+  const { LiveView } = await import("../../engine/tree/live-view.ts");
   const view = new LiveView(store, { intervalMs: flags.interval, guest, address });
   using interrupts = new Interrupts();
   try {
@@ -102,7 +102,7 @@ async function once(
   const guests = view.guests();
   if (isJson(flags)) return print(jsonText(guests));
   const [{ treeRows }, { headerLine, layoutFor, rowLine }] = await Promise.all([
-    import("../../view/tree-rows.ts"),
+    import("../../engine/tree/tree-rows.ts"),
     import("../top/top-columns.ts"),
   ]);
   const layout = layoutFor(process.stdout.columns || COLUMNS);

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { OperationError } from "../../operation-error.ts";
-import { StateStore } from "../../state/state-store.ts";
 import { otlpEndpoint } from "../../trace/otlp-endpoint.ts";
 import { CliError } from "../cli-error.ts";
 import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { connectTo } from "../../guests/guest-target.ts";
-import { askKeeper } from "../../guests/keeper/ask-keeper.ts";
-import { timeIn } from "../../guests/keeper/time-limit.ts";
-import { limitResources } from "../../image/limit-resources.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { connectTo } from "../../engine/guest/guest-target.ts";
+import { limitResources } from "../../engine/image/limit-resources.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
+import { askKeeper } from "../../engine/supervisor/ask-keeper.ts";
+import { timeIn } from "../../engine/supervisor/time-limit.ts";
 import { CliError } from "../cli-error.ts";
 import { count, memoryLimit, processors, seconds } from "../flags/option-values.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { type RunningAgent, upgradeAgent } from "../../client/upgrade-agent.ts";
-import { connectTo } from "../../guests/guest-target.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { connectTo } from "../../engine/guest/guest-target.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { visibleLine } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
 import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { VolumeStore } from "../../volume/volume-store.ts";
+import { VolumeStore } from "../../engine/volume/volume-store.ts";
 import { type FormatFlags, formatLines, jsonText, withFormat } from "../flags/output-flags.ts";
 import { print } from "../output/print.ts";
 

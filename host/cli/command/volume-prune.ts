@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { VolumeStore } from "../../volume/volume-store.ts";
+import { VolumeStore } from "../../engine/volume/volume-store.ts";
 import { forEachName } from "../output/for-each-name.ts";
 import { confirm, type ForceFlags } from "../prune/confirm.ts";
 

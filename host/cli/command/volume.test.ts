@@ -2,9 +2,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { temporaryDirectory } from "../../../image/testing/tree.ts";
-import { StateStore } from "../../state/state-store.ts";
-import { useVolumes } from "../../volume/use-volumes.ts";
-import { VolumeStore } from "../../volume/volume-store.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
+import { useVolumes } from "../../engine/volume/use-volumes.ts";
+import { VolumeStore } from "../../engine/volume/volume-store.ts";
 import { runGuestctl } from "../testing/run-guestctl.ts";
 
 let folder: ReturnType<typeof temporaryDirectory>;

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { RpcError } from "../../client/rpc-error.ts";
-import { explainLostCall } from "../../guests/guest-death.ts";
-import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
-import { LOST, StateStore } from "../../state/state-store.ts";
+import { explainLostCall } from "../../engine/guest/guest-death.ts";
+import { type ContainerTarget, connectTo } from "../../engine/guest/guest-target.ts";
+import { LOST, StateStore } from "../../engine/record/state-store.ts";
 import { findAnyContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 

@@ -1,7 +1,7 @@
-import { splitName } from "../../image-store/image-name.ts";
-import { ImageStore } from "../../image-store/image-store.ts";
-import { StateStore } from "../../state/state-store.ts";
-import { VolumeStore } from "../../volume/volume-store.ts";
+import { splitName } from "../../engine/image/store/image-name.ts";
+import { ImageStore } from "../../engine/image/store/image-store.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
+import { VolumeStore } from "../../engine/volume/volume-store.ts";
 import type { NameKind } from "./complete.ts";
 
 /** Returns the names of this user's containers, guests, images or volumes from guestctl's records, without asking any agent. */

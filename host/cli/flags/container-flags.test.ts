@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterAll, describe, expect, test } from "vitest";
-import { containerRequest } from "../../guests/prepare-run.ts";
-import { imageSpec } from "../../image/image-config.ts";
+import { containerRequest } from "../../engine/container/prepare-run.ts";
+import { imageSpec } from "../../engine/image/image-config.ts";
 import { addRun } from "../command/run.ts";
 import { type RunFlags, runOptions } from "./run-flags.ts";
 

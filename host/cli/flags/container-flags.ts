@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { isCapability } from "../../../agent/kernel/capabilities.ts";
-import type { RunOptions } from "../../image/image-config.ts";
+import type { RunOptions } from "../../engine/image/image-config.ts";
 import { bytes, count, seconds, signalNumber } from "./option-values.ts";
 
 /** Docker's options of a container that are fields of its spec or record, and no more. */

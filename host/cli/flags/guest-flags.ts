@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import type { GuestOptions } from "../../machine/guest-options.ts";
+import type { GuestOptions } from "../../vm/guest-options.ts";
 import { CliError } from "../cli-error.ts";
 import { type NetworkFlags, withNetworkFlags } from "./network-flags.ts";
 import { optionNames } from "./option-names.ts";

@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import { InvalidArgumentError } from "commander";
-import type { Volume } from "../../sandbox/shared-folder.ts";
-import type { NamedVolume } from "../../volume/use-volumes.ts";
+import type { Volume } from "../../engine/guest/shared-folder.ts";
+import type { NamedVolume } from "../../engine/volume/use-volumes.ts";
 import { bytes, hostFolder, volumeName } from "./option-values.ts";
 
 /** A tmpfs of a container. */

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { type Command, InvalidArgumentError } from "commander";
-import type { RunOptions } from "../../image/image-config.ts";
+import type { RunOptions } from "../../engine/image/image-config.ts";
 import { CliError } from "../cli-error.ts";
 
 /** Docker's options for names that a container resolves. */

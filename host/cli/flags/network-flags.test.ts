@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { expect, test } from "vitest";
-import { cardArguments, USER_NETWORK } from "../../machine/user-network.ts";
+import { cardArguments, USER_NETWORK } from "../../vm/user-network.ts";
 import { guestNetwork, type NetworkFlags, withNetworkFlags } from "./network-flags.ts";
 
 function parse(...line: string[]): NetworkFlags {

@@ -1,7 +1,7 @@
 import { isIPv4 } from "node:net";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { GuestNetwork } from "../../machine/guest-network.ts";
-import type { PortForward } from "../../machine/port-forward.ts";
+import type { GuestNetwork } from "../../vm/guest-network.ts";
+import type { PortForward } from "../../vm/port-forward.ts";
 import { CliError } from "../cli-error.ts";
 
 /** Flags for the network of the guest to boot. */

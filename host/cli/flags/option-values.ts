@@ -4,11 +4,11 @@ import { InvalidArgumentError } from "commander";
 import { isIdentifier } from "../../../lib/identifier.ts";
 import { parseSize } from "../../../lib/parse-size.ts";
 import type { AttachRequest } from "../../client/streams/attachment.ts";
-import { MIN_MEMORY } from "../../image/limit-resources.ts";
-import { MachineError } from "../../machine/machine-error.ts";
-import { sharedFolder } from "../../machine/shared-source.ts";
-import type { Volume } from "../../sandbox/shared-folder.ts";
-import type { NamedVolume } from "../../volume/use-volumes.ts";
+import type { Volume } from "../../engine/guest/shared-folder.ts";
+import { MIN_MEMORY } from "../../engine/image/limit-resources.ts";
+import type { NamedVolume } from "../../engine/volume/use-volumes.ts";
+import { MachineError } from "../../vm/machine-error.ts";
+import { sharedFolder } from "../../vm/shared-source.ts";
 
 /**
  * Parses a size such as "256m" to bytes; units b, k, m, g and t are powers of 1024. Like all parsers here, throws

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { RunOptions } from "../../image/image-config.ts";
+import type { RunOptions } from "../../engine/image/image-config.ts";
 import { CliError } from "../cli-error.ts";
 import { terminalSize } from "../run/local-terminal.ts";
 import { envFile } from "./env-file.ts";

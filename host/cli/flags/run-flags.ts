@@ -1,11 +1,11 @@
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
-import { ROOTFS_KINDS, type RootfsKind } from "../../guests/rootfs-kind.ts";
-import type { RestartPolicy } from "../../guests/supervise/restarts.ts";
-import type { Rlimit, RunOptions } from "../../image/image-config.ts";
-import type { PullPolicy } from "../../image-store/choose-image.ts";
-import type { Volume } from "../../sandbox/shared-folder.ts";
-import type { NamedVolume } from "../../volume/use-volumes.ts";
+import { ROOTFS_KINDS, type RootfsKind } from "../../engine/container/rootfs-kind.ts";
+import type { Volume } from "../../engine/guest/shared-folder.ts";
+import type { Rlimit, RunOptions } from "../../engine/image/image-config.ts";
+import type { PullPolicy } from "../../engine/image/store/choose-image.ts";
+import type { RestartPolicy } from "../../engine/supervisor/restarts.ts";
+import type { NamedVolume } from "../../engine/volume/use-volumes.ts";
 import type { TargetFlags } from "../guest/target.ts";
 import { type ContainerFlags, containerOptions, shmMount } from "./container-flags.ts";
 import type { GuestFlags } from "./guest-flags.ts";

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import type { Rlimit } from "../../image/image-config.ts";
+import type { Rlimit } from "../../engine/image/image-config.ts";
 
 const NAMES = new Set(
   "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split(" "),

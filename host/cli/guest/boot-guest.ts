@@ -1,10 +1,10 @@
-import { causeOfDeath, guestDiedError } from "../../guests/guest-death.ts";
-import { timeIn } from "../../guests/keeper/time-limit.ts";
-import { bootKeptGuest, releaseGuest } from "../../guests/kept-guest.ts";
-import type { RootfsKind } from "../../guests/rootfs-kind.ts";
-import type { SandboxGuest } from "../../sandbox/sandbox-guest.ts";
-import type { GuestRecord } from "../../state/state-records.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import type { RootfsKind } from "../../engine/container/rootfs-kind.ts";
+import { causeOfDeath, guestDiedError } from "../../engine/guest/guest-death.ts";
+import { bootKeptGuest, releaseGuest } from "../../engine/guest/kept-guest.ts";
+import type { SandboxGuest } from "../../engine/guest/sandbox-guest.ts";
+import type { GuestRecord } from "../../engine/record/state-records.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
+import { timeIn } from "../../engine/supervisor/time-limit.ts";
 import { type GuestFlags, guestConsole, guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { Interrupted, type Interrupts } from "../run/interrupts.ts";

@@ -1,7 +1,7 @@
-import type { ContainerTarget } from "../../guests/guest-target.ts";
-import { endSupervised } from "../../guests/supervise/supervise.ts";
-import { waitForOwner } from "../../state/owner-process.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import type { ContainerTarget } from "../../engine/guest/guest-target.ts";
+import { waitForOwner } from "../../engine/record/owner-process.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
+import { endSupervised } from "../../engine/supervisor/supervise.ts";
 
 /** Notes that a user ends a container, so that its restart policy doesn't run it again. */
 export function noteStopped(store: StateStore, { guest, container, record }: ContainerTarget): void {

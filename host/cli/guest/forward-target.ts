@@ -1,6 +1,6 @@
 import { streamsAddress } from "../../client/streams/streams-address.ts";
-import { checkedAddress } from "../../guests/guest-target.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import { checkedAddress } from "../../engine/guest/guest-target.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
 import { noteFound } from "../audit/noted-operation.ts";
 import { findContainer, type TargetFlags } from "./target.ts";
 

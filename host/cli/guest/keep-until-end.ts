@@ -1,5 +1,5 @@
-import type { SandboxGuest } from "../../sandbox/sandbox-guest.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import type { SandboxGuest } from "../../engine/guest/sandbox-guest.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
 import type { Interrupts } from "../run/interrupts.ts";
 
 /** Keeps a guest without a container of its own until a signal powers it off. Rejects with the cause if it is gone before. */

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import type { ContainerTarget, Target } from "../../guests/guest-target.ts";
-import { isRandomName } from "../../guests/random-name.ts";
-import type { GuestRecord, ProcessRecord } from "../../state/state-records.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import type { ContainerTarget, Target } from "../../engine/guest/guest-target.ts";
+import { isRandomName } from "../../engine/guest/random-name.ts";
+import type { GuestRecord, ProcessRecord } from "../../engine/record/state-records.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
 import { noteFound } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";
 

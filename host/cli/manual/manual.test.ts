@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { repositoryRoot } from "../../machine/paths.ts";
+import { repositoryRoot } from "../../vm/paths.ts";
 import { dockerPage } from "../docker/docker-page.ts";
 import { createProgram } from "../program.ts";
 import { commandTexts } from "./command-text.ts";

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
-import { repositoryRoot } from "../../machine/paths.ts";
+import { repositoryRoot } from "../../vm/paths.ts";
 import { dockerPage } from "../docker/docker-page.ts";
 import { createProgram } from "../program.ts";
 import { commandTexts } from "./command-text.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { temporaryDirectory } from "../../../image/testing/tree.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
 import { listProcesses } from "./process-list.ts";
 
 test("lists the containers of a guest that doesn't answer", async () => {

@@ -1,7 +1,7 @@
 import type { grpc } from "../../../proto/gen/messages.js";
-import { connectTo, unusedGuest } from "../../guests/guest-target.ts";
-import type { GuestRecord, ProcessRecord } from "../../state/state-records.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import { connectTo, unusedGuest } from "../../engine/guest/guest-target.ts";
+import type { GuestRecord, ProcessRecord } from "../../engine/record/state-records.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
 import { ANSWER_MS, containerStats } from "./container-stats.ts";
 
 /** One line of `ps`; the names are those of `ps --json`. */

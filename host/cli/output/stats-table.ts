@@ -1,7 +1,7 @@
 import type { grpc } from "../../../proto/gen/messages.js";
-import { diskBytes } from "../../guests/disk-bytes.ts";
-import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import { diskBytes } from "../../engine/guest/disk-bytes.ts";
+import { type ContainerTarget, connectTo } from "../../engine/guest/guest-target.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
 import type { TargetFlags } from "../guest/target.ts";
 import { containerStats, limitText } from "./container-stats.ts";
 import { sizeText, textTable } from "./text-table.ts";

@@ -1,7 +1,7 @@
-import type { BlockStore } from "../../block-root/block-store.ts";
-import type { ImageStore } from "../../image-store/image-store.ts";
-import type { StateStore } from "../../state/state-store.ts";
-import type { TemplateStore } from "../../template/template-store.ts";
+import type { BlockStore } from "../../engine/image/disk/block-store.ts";
+import type { ImageStore } from "../../engine/image/store/image-store.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
+import type { TemplateStore } from "../../engine/template/template-store.ts";
 import { containerBytes } from "./ended-containers.ts";
 import { unusedImages } from "./unused-images.ts";
 

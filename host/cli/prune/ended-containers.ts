@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
-import { layerOf } from "../../block-root/layer-store.ts";
-import type { ProcessRecord } from "../../state/state-records.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import { layerOf } from "../../engine/image/disk/layer-store.ts";
+import type { ProcessRecord } from "../../engine/record/state-records.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
 import type { Pruned } from "./pruned.ts";
 
 /** A container of which only the record is left, with its output and the disk that it wrote. */

@@ -1,9 +1,9 @@
 import { readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { namesIn } from "../../../lib/names-in.ts";
-import { CACHE_TAG, isOwnCache } from "../../machine/cache-tag.ts";
-import { cacheDirectory, userCache } from "../../machine/paths.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
+import { CACHE_TAG, isOwnCache } from "../../vm/cache-tag.ts";
+import { cacheDirectory, userCache } from "../../vm/paths.ts";
 import { CliError } from "../cli-error.ts";
 
 /** Names in the cache's folder of what set-up, the image's build, guestctl and the release's launcher put there. */

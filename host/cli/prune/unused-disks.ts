@@ -1,4 +1,4 @@
-import type { BlockStore } from "../../block-root/block-store.ts";
+import type { BlockStore } from "../../engine/image/disk/block-store.ts";
 import type { Pruned } from "./pruned.ts";
 
 /** Removes disks made from images that neither a guest nor a template uses. The next run makes them again. */

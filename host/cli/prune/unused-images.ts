@@ -1,6 +1,6 @@
-import { fullName } from "../../image-store/image-name.ts";
-import type { ImageStore, StoredImage } from "../../image-store/image-store.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import { fullName } from "../../engine/image/store/image-name.ts";
+import type { ImageStore, StoredImage } from "../../engine/image/store/image-store.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
 import type { Pruned } from "./pruned.ts";
 
 /** Returns the images that no container uses or, ended, was made from; without `all` those whose names newer ones have. */

@@ -1,8 +1,8 @@
 import { thisProcess } from "../../../lib/process-owner.ts";
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
-import type { PreparedRun } from "../../guests/prepare-run.ts";
-import type { ProcessRecord } from "../../state/state-records.ts";
+import type { PreparedRun } from "../../engine/container/prepare-run.ts";
+import type { ProcessRecord } from "../../engine/record/state-records.ts";
 import type { ContainerFlags } from "../flags/container-flags.ts";
 import { signalNumber } from "../flags/option-values.ts";
 import type { ContainerRun } from "./run-container.ts";

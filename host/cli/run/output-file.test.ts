@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { positionFile } from "../../state/process-records.ts";
+import { positionFile } from "../../engine/record/process-records.ts";
 import { OutputFile } from "./output-file.ts";
 
 let directory: string;

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { Writable } from "node:stream";
 import type { OutputName, Position } from "../../client/streams/position.ts";
-import { positionFile } from "../../state/process-records.ts";
+import { positionFile } from "../../engine/record/process-records.ts";
 
 /** Longer than any position, so that a shorter one replaces a longer one. */
 const LENGTH = 96;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isRestarted } from "../../guests/supervise/restarts.ts";
+import { isRestarted } from "../../engine/supervisor/restarts.ts";
 import { restartPause, restartPolicy } from "./restart-policy.ts";
 
 test.each([

@@ -1,11 +1,11 @@
-import { execSpec } from "../../guests/exec-spec.ts";
-import { guestDiedError } from "../../guests/guest-death.ts";
-import { prepareClone } from "../../guests/prepare-clone.ts";
-import { randomName } from "../../guests/random-name.ts";
-import { streamsPlace } from "../../guests/streams-place.ts";
-import { containersIn } from "../../guests/template/container-notes.ts";
-import type { ProcessRecord } from "../../state/state-records.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import { execSpec } from "../../engine/container/exec-spec.ts";
+import { guestDiedError } from "../../engine/guest/guest-death.ts";
+import { randomName } from "../../engine/guest/random-name.ts";
+import { streamsPlace } from "../../engine/guest/streams-place.ts";
+import type { ProcessRecord } from "../../engine/record/state-records.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
+import { containersIn } from "../../engine/template/container-notes.ts";
+import { prepareClone } from "../../engine/template/prepare-clone.ts";
 import { serveStreams } from "../attach/serve-streams.ts";
 import { CliError } from "../cli-error.ts";
 import { guestConsole } from "../flags/guest-flags.ts";
@@ -23,7 +23,7 @@ export interface CloneSource {
 
 /** Returns the container of a template; undefined if it has none, so that the run creates one. */
 export async function templateWithContainer(template: string): Promise<CloneSource | undefined> {
-  const { TemplateStore } = await import("../../template/template-store.ts");
+  const { TemplateStore } = await import("../../engine/template/template-store.ts");
   const { manifest } = await new TemplateStore().get(template);
   if (manifest === undefined) throw new CliError(`template ${template}: it is damaged; create it again`);
   const [container, other] = containersIn(manifest.notes).filter((each) => each.container === each.exec);

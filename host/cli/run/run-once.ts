@@ -1,20 +1,20 @@
 import { join, resolve } from "node:path";
 import { thisProcess } from "../../../lib/process-owner.ts";
-import { DEFAULT_LAYER_BYTES, type LayerRequest } from "../../block-root/layer-store.ts";
-import { holdAwake } from "../../guests/idle/hold-awake.ts";
 import {
   GUEST_ROOT,
   type PreparedRun,
   prepareAtAddress,
   prepareInGuest,
   prepareInOwnGuest,
-} from "../../guests/prepare-run.ts";
-import { randomName } from "../../guests/random-name.ts";
-import type { RunOptions } from "../../image/image-config.ts";
-import { type ChosenImage, chooseImage, type ImageSource, isPath } from "../../image-store/choose-image.ts";
-import type { Volume } from "../../sandbox/shared-folder.ts";
-import type { StateStore } from "../../state/state-store.ts";
-import { useVolumes } from "../../volume/use-volumes.ts";
+} from "../../engine/container/prepare-run.ts";
+import { randomName } from "../../engine/guest/random-name.ts";
+import type { Volume } from "../../engine/guest/shared-folder.ts";
+import { DEFAULT_LAYER_BYTES, type LayerRequest } from "../../engine/image/disk/layer-store.ts";
+import type { RunOptions } from "../../engine/image/image-config.ts";
+import { type ChosenImage, chooseImage, type ImageSource, isPath } from "../../engine/image/store/choose-image.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
+import { holdAwake } from "../../engine/supervisor/idle/hold-awake.ts";
+import { useVolumes } from "../../engine/volume/use-volumes.ts";
 import { guestConsole, guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { hasImage, type RunFlags, rootfsKind, runOptions, volumesOf } from "../flags/run-flags.ts";

@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import { PassThrough } from "node:stream";
 import type { AgentClient } from "../../client/agent-client.ts";
-import { attach, type ProcessId } from "../../sandbox/attach.ts";
+import { attach, type ProcessId } from "../../engine/guest/attach.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { lendTerminal } from "./local-terminal.ts";
 import { leaveAtLast, passSignals, processName } from "./pass-signals.ts";

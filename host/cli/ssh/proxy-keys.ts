@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ParsedKey } from "ssh2";
 import ssh2 from "ssh2";
-import { randomName } from "../../guests/random-name.ts";
+import { randomName } from "../../engine/guest/random-name.ts";
 import { makePrivateFolder } from "../../private-folder.ts";
 import { CliError } from "../cli-error.ts";
 

@@ -2,13 +2,13 @@ import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
 import type { dial } from "../../client/dial.ts";
 import { type Attachment, type AttachOptions, attach } from "../../client/streams/attachment.ts";
-import { execSpec } from "../../guests/exec-spec.ts";
-import { findGuestEnd } from "../../guests/guest-death.ts";
-import type { ContainerTarget } from "../../guests/guest-target.ts";
-import { randomName } from "../../guests/random-name.ts";
-import { streamsPlace } from "../../guests/streams-place.ts";
-import type { RunOptions } from "../../image/image-config.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import { execSpec } from "../../engine/container/exec-spec.ts";
+import { findGuestEnd } from "../../engine/guest/guest-death.ts";
+import type { ContainerTarget } from "../../engine/guest/guest-target.ts";
+import { randomName } from "../../engine/guest/random-name.ts";
+import { streamsPlace } from "../../engine/guest/streams-place.ts";
+import type { RunOptions } from "../../engine/image/image-config.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
 
 /** The container that an SSH connection works in. */
 export interface SshTarget {

@@ -1,5 +1,5 @@
-import { supervise } from "../../guests/supervise/supervise.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
+import { supervise } from "../../engine/supervisor/supervise.ts";
 import { visibleLine } from "../../visible.ts";
 
 /** Leaves what no process keeps to the supervisor (`supervise`), and prints a line for each failure. */

@@ -1,9 +1,9 @@
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { findLost, type Lost } from "../../guests/supervise/find-lost.ts";
-import type { SupervisorOperations } from "../../guests/supervise/supervise.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
+import { findLost, type Lost } from "../../engine/supervisor/find-lost.ts";
+import type { SupervisorOperations } from "../../engine/supervisor/supervise.ts";
 import { oneLine } from "../../operation-error.ts";
-import type { StateStore } from "../../state/state-store.ts";
 import { keepLost } from "./keep-lost.ts";
 
 /** Milliseconds for which a supervisor without work waits for more. */

@@ -1,6 +1,6 @@
 import type { EventGap, GuestEvent } from "../../client/streams/events.ts";
-import { percent, shortSize, sumKnown } from "../../view/short-text.ts";
-import type { TreeRow } from "../../view/tree-rows.ts";
+import { percent, shortSize, sumKnown } from "../../engine/tree/short-text.ts";
+import type { TreeRow } from "../../engine/tree/tree-rows.ts";
 import { sizeText } from "../output/text-table.ts";
 
 /** Returns the lines about a guest, container or process, without the launch plan. */

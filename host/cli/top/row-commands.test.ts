@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { temporaryDirectory } from "../../../image/testing/tree.ts";
-import type { TreeRow } from "../../view/tree-rows.ts";
+import type { TreeRow } from "../../engine/tree/tree-rows.ts";
 import { runGuestctl } from "../testing/run-guestctl.ts";
 import { explainWords, killWords, logsWords, shellWords } from "./row-commands.ts";
 

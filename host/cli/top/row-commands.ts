@@ -1,4 +1,4 @@
-import type { TreeRow } from "../../view/tree-rows.ts";
+import type { TreeRow } from "../../engine/tree/tree-rows.ts";
 
 /** Words of the commands of guestctl that act on a row. Ids come from agents, so none is read as an option. */
 export type Words = readonly string[];

@@ -1,6 +1,6 @@
-import { StateStore } from "../../state/state-store.ts";
-import type { LiveView } from "../../view/live-view.ts";
-import type { TreeRow } from "../../view/tree-rows.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
+import type { LiveView } from "../../engine/tree/live-view.ts";
+import type { TreeRow } from "../../engine/tree/tree-rows.ts";
 import { findContainer } from "../guest/target.ts";
 import { shellWords } from "./row-commands.ts";
 import { runAtTerminal } from "./run-command.ts";

@@ -1,9 +1,9 @@
 import type { Terminal } from "@xterm/headless";
 import { type Attachment, attach } from "../../client/streams/attachment.ts";
-import { execSpec } from "../../guests/exec-spec.ts";
-import type { ContainerTarget } from "../../guests/guest-target.ts";
-import { randomName } from "../../guests/random-name.ts";
-import { streamsPlace } from "../../guests/streams-place.ts";
+import { execSpec } from "../../engine/container/exec-spec.ts";
+import type { ContainerTarget } from "../../engine/guest/guest-target.ts";
+import { randomName } from "../../engine/guest/random-name.ts";
+import { streamsPlace } from "../../engine/guest/streams-place.ts";
 import { CliError } from "../cli-error.ts";
 import { isOverfull, terminalLines } from "./terminal-lines.ts";
 

@@ -1,5 +1,5 @@
-import { percent, shortSize, sumKnown } from "../../view/short-text.ts";
-import type { TreeRow } from "../../view/tree-rows.ts";
+import { percent, shortSize, sumKnown } from "../../engine/tree/short-text.ts";
+import type { TreeRow } from "../../engine/tree/tree-rows.ts";
 import { visibleLine } from "../../visible.ts";
 
 interface Column {

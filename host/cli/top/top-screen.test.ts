@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { containerNode, guestNode, SAMPLE } from "../../view/testing/sample-tree.ts";
-import { treeRows } from "../../view/tree-rows.ts";
+import { containerNode, guestNode, SAMPLE } from "../../engine/tree/testing/sample-tree.ts";
+import { treeRows } from "../../engine/tree/tree-rows.ts";
 import { topScreen } from "./top-screen.ts";
 import { FIRST_STATE, openPane, press, type TopState } from "./top-state.ts";
 

@@ -1,5 +1,5 @@
-import { type TreeRow, treeRows } from "../../view/tree-rows.ts";
-import type { GuestNode } from "../../view/view-tree.ts";
+import { type TreeRow, treeRows } from "../../engine/tree/tree-rows.ts";
+import type { GuestNode } from "../../engine/tree/view-tree.ts";
 import { visibleLine } from "../../visible.ts";
 import { headerLine, layoutFor, padded, rowLine } from "./top-columns.ts";
 import { selectedRow, type TopPane, type TopState } from "./top-state.ts";

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
-import type { ContainerTarget } from "../../guests/guest-target.ts";
-import { type TreeRow, treeRows } from "../../view/tree-rows.ts";
-import type { GuestNode } from "../../view/view-tree.ts";
+import type { ContainerTarget } from "../../engine/guest/guest-target.ts";
+import { type TreeRow, treeRows } from "../../engine/tree/tree-rows.ts";
+import type { GuestNode } from "../../engine/tree/view-tree.ts";
 import { describeRow } from "./describe-row.ts";
 import { explainWords, killWords, logsWords } from "./row-commands.ts";
 import { runForLines } from "./run-command.ts";

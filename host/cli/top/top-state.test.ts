@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { SAMPLE } from "../../view/testing/sample-tree.ts";
-import { treeRows } from "../../view/tree-rows.ts";
+import { SAMPLE } from "../../engine/tree/testing/sample-tree.ts";
+import { treeRows } from "../../engine/tree/tree-rows.ts";
 import { FIRST_STATE, press, selectedRow, type TopAction, type TopState } from "./top-state.ts";
 
 /** Presses keys one after the other; returns the last state and all actions. */

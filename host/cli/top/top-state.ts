@@ -1,4 +1,4 @@
-import { SORTS, type Sort, type TreeRow } from "../../view/tree-rows.ts";
+import { SORTS, type Sort, type TreeRow } from "../../engine/tree/tree-rows.ts";
 import { TOP_HELP } from "./top-help.ts";
 
 /** A text over the tree. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "../../client/agent-client.ts";
-import { Guest } from "../../machine/guest.ts";
+import { Guest } from "../../vm/guest.ts";
 import type { AgentUnderTest, Target } from "./target.ts";
 
 const API_PORT = 1024;

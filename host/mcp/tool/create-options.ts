@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { posix } from "node:path";
-import { isPath } from "../../image-store/choose-image.ts";
+import { isPath } from "../../engine/image/store/choose-image.ts";
 import { SandboxError } from "../../sdk/error/sandbox-error.ts";
 import { sandboxError } from "../../sdk/error/to-sandbox-error.ts";
 import type { ImageChoice } from "../../sdk/image/image-choice.ts";

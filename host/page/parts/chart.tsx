@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import { shortSize } from "../../view/short-text.ts";
+import { shortSize } from "../../engine/tree/short-text.ts";
 
 export interface ChartLine {
   readonly name: string;

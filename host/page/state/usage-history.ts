@@ -1,5 +1,5 @@
+import { sumKnown } from "../../engine/tree/short-text.ts";
 import type { StreamUsage, Usage } from "../../serve/protocol/guest-tree.ts";
-import { sumKnown } from "../../view/short-text.ts";
 
 /** Names of the values that are kept. */
 export const VALUES = [

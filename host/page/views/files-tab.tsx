@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
+import { shortSize } from "../../engine/tree/short-text.ts";
 import type { FileEntry, FilesAnswer } from "../../serve/protocol/files.ts";
-import { shortSize } from "../../view/short-text.ts";
 import { Loading } from "../parts/loading.tsx";
 import { useJson } from "../parts/use-json.ts";
 import { Wide } from "../parts/wide.tsx";

@@ -1,5 +1,5 @@
+import { percent, shortSize } from "../../engine/tree/short-text.ts";
 import type { GuestTree } from "../../serve/protocol/guest-tree.ts";
-import { percent, shortSize } from "../../view/short-text.ts";
 import { Facts } from "../parts/facts.tsx";
 import { Heading } from "../parts/heading.tsx";
 import { Tabs } from "../parts/tabs.tsx";

@@ -1,5 +1,5 @@
+import { shortSize } from "../../engine/tree/short-text.ts";
 import type { MemoryAnswer, MemoryPart } from "../../serve/protocol/requests.ts";
-import { shortSize } from "../../view/short-text.ts";
 import { Loading } from "../parts/loading.tsx";
 import { useJson } from "../parts/use-json.ts";
 import { apiPath } from "../state/api.ts";

@@ -1,6 +1,6 @@
+import { percent, shortSize } from "../../engine/tree/short-text.ts";
+import type { Sort, TreeRow } from "../../engine/tree/tree-rows.ts";
 import type { GuestTree, Usage } from "../../serve/protocol/guest-tree.ts";
-import { percent, shortSize } from "../../view/short-text.ts";
-import type { Sort, TreeRow } from "../../view/tree-rows.ts";
 
 export type Row = TreeRow<GuestTree>;
 

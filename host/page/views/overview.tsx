@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { type Sort, treeRows } from "../../view/tree-rows.ts";
+import { type Sort, treeRows } from "../../engine/tree/tree-rows.ts";
 import { Heading } from "../parts/heading.tsx";
 import { useWindow } from "../parts/use-window.ts";
 import { guests } from "../state/guests.ts";

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
+import { shortSize } from "../../engine/tree/short-text.ts";
 import type { PortsAnswer } from "../../serve/protocol/requests.ts";
-import { shortSize } from "../../view/short-text.ts";
 import { Loading } from "../parts/loading.tsx";
 import { useJson } from "../parts/use-json.ts";
 import { apiPath } from "../state/api.ts";

@@ -1,6 +1,6 @@
+import { shortSize } from "../../engine/tree/short-text.ts";
 import type { ActionAnswer, TemplateAction } from "../../serve/protocol/actions.ts";
 import type { Template, TemplatesAnswer } from "../../serve/protocol/requests.ts";
-import { shortSize } from "../../view/short-text.ts";
 import { ActionButton } from "../parts/action-button.tsx";
 import { Heading } from "../parts/heading.tsx";
 import { Loading } from "../parts/loading.tsx";

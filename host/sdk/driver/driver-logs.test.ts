@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { playLogAgent } from "../../guests/testing/play-log-agent.ts";
+import { playLogAgent } from "../../engine/container/testing/play-log-agent.ts";
 import { containerLog } from "./driver-logs.ts";
 
 test("yields lines, whose characters are whole wherever the agent cuts them", async () => {

@@ -1,12 +1,12 @@
 import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { StringDecoder } from "node:string_decoder";
-import { readContainerLog } from "../../guests/container-log.ts";
-import { agentLogFile, consoleFile } from "../../guests/guest-logs.ts";
-import { cleanLine } from "../../machine/console.ts";
-import { guestLog, readableLogLine } from "../../sandbox/guest-log.ts";
-import type { GuestRecord } from "../../state/state-records.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import { readContainerLog } from "../../engine/container/container-log.ts";
+import { guestLog, readableLogLine } from "../../engine/guest/guest-log.ts";
+import { agentLogFile, consoleFile } from "../../engine/guest/guest-logs.ts";
+import type { GuestRecord } from "../../engine/record/state-records.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
+import { cleanLine } from "../../vm/console.ts";
 import { Handoff } from "../call/handoff.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
 import type { LogChunk, LogOptions } from "../sandbox/sandbox-log.ts";

@@ -3,10 +3,10 @@ import { ArchiveError } from "../../../lib/archive/archive-error.ts";
 import { FolderError } from "../../../lib/safe-place.ts";
 import { DialError } from "../../client/dial.ts";
 import { RpcError } from "../../client/rpc-error.ts";
-import { ToolError } from "../../container-files/tool-error.ts";
-import { setupCommand } from "../../machine/guestctl-command.ts";
-import { MachineError } from "../../machine/machine-error.ts";
+import { ToolError } from "../../engine/container/files/tool-error.ts";
 import { OperationError, oneLine } from "../../operation-error.ts";
+import { setupCommand } from "../../vm/guestctl-command.ts";
+import { MachineError } from "../../vm/machine-error.ts";
 import { SandboxError, type SandboxErrorCode } from "./sandbox-error.ts";
 
 const REMEDIES: Readonly<Record<Exclude<SandboxErrorCode, "not-installed">, string>> = {

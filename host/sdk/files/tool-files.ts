@@ -1,10 +1,10 @@
 import { constants } from "node:fs";
 import { posix } from "node:path";
 import { RpcError } from "../../client/rpc-error.ts";
-import type { FileAttributes } from "../../container-files/file-attributes.ts";
-import { OPENED, READ_SCRIPT, WRITE_SCRIPT } from "../../container-files/file-scripts.ts";
-import { FileTools, scriptWords } from "../../container-files/file-tools.ts";
-import { toolError } from "../../container-files/tool-error.ts";
+import type { FileAttributes } from "../../engine/container/files/file-attributes.ts";
+import { OPENED, READ_SCRIPT, WRITE_SCRIPT } from "../../engine/container/files/file-scripts.ts";
+import { FileTools, scriptWords } from "../../engine/container/files/file-tools.ts";
+import { toolError } from "../../engine/container/files/tool-error.ts";
 import { SandboxError } from "../error/sandbox-error.ts";
 import type { Exec, ExecInput } from "../exec/exec.ts";
 import type { FileDriver, FileInfo, FileType } from "./file-driver.ts";

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { chooseImage, type PullPolicy } from "../../image-store/choose-image.ts";
-import type { RootfsSource } from "../../sandbox/unpack-rootfs.ts";
+import { chooseImage, type PullPolicy } from "../../engine/image/store/choose-image.ts";
+import type { RootfsSource } from "../../engine/image/unpack-rootfs.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
 
 /** An image of a registry, by its name. */

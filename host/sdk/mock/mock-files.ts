@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { cp, lstat, mkdir, mkdtemp, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, posix } from "node:path";
-import { ToolError, type ToolErrorKind } from "../../container-files/tool-error.ts";
+import { ToolError, type ToolErrorKind } from "../../engine/container/files/tool-error.ts";
 import type { CopyReport, FileDriver, FileInfo, FileType } from "../files/file-driver.ts";
 
 const KINDS: Readonly<Record<string, ToolErrorKind>> = {

@@ -49,6 +49,6 @@ export async function openPool({
 /** A guest from a template has the template's memory. */
 async function memoryOf({ template, memoryMib = DEFAULT_MIB }: CreateOptions): Promise<number> {
   if (template === undefined) return memoryMib;
-  const { TemplateStore } = await import("../../template/template-store.ts");
+  const { TemplateStore } = await import("../../engine/template/template-store.ts");
   return (await new TemplateStore().get(template)).manifest?.machine.memoryMib ?? memoryMib;
 }

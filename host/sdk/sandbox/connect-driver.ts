@@ -1,9 +1,9 @@
 import { parseAddress } from "../../client/address.ts";
 import { removeFromAgent } from "../../client/remove-container.ts";
-import { type ContainerTarget, connectTo } from "../../guests/guest-target.ts";
-import { supervise } from "../../guests/supervise/supervise.ts";
-import type { GuestRecord, ProcessRecord } from "../../state/state-records.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { type ContainerTarget, connectTo } from "../../engine/guest/guest-target.ts";
+import type { GuestRecord, ProcessRecord } from "../../engine/record/state-records.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
+import { supervise } from "../../engine/supervisor/supervise.ts";
 import { limited } from "../call/limits.ts";
 import { AgentDriver, offersOf } from "../driver/agent-driver.ts";
 import { auditedDriver } from "../driver/audited-driver.ts";

@@ -1,6 +1,5 @@
 import { thisProcess } from "../../../lib/process-owner.ts";
 import { audit } from "../../audit/audit.ts";
-import { DEFAULT_LAYER_BYTES } from "../../block-root/layer-store.ts";
 import { removeFromAgent } from "../../client/remove-container.ts";
 import {
   containerRequest,
@@ -8,19 +7,20 @@ import {
   prepareAtAddress,
   prepareInOwnGuest,
   prepareOnThisMachine,
-} from "../../guests/prepare-run.ts";
-import { randomName } from "../../guests/random-name.ts";
-import { waitingProcess } from "../../guests/waiting-process.ts";
-import type { RunOptions } from "../../image/image-config.ts";
-import { MIN_MEMORY } from "../../image/limit-resources.ts";
-import { MachineError } from "../../machine/machine-error.ts";
-import { findQemu } from "../../machine/programs.ts";
-import { identityOf, sharedFolder } from "../../machine/shared-source.ts";
-import type { Volume } from "../../sandbox/shared-folder.ts";
-import type { ProcessRecord } from "../../state/state-records.ts";
-import { StateStore } from "../../state/state-store.ts";
-import { TemplateStore } from "../../template/template-store.ts";
-import { type NamedVolume, useVolumes } from "../../volume/use-volumes.ts";
+} from "../../engine/container/prepare-run.ts";
+import { waitingProcess } from "../../engine/container/waiting-process.ts";
+import { randomName } from "../../engine/guest/random-name.ts";
+import type { Volume } from "../../engine/guest/shared-folder.ts";
+import { DEFAULT_LAYER_BYTES } from "../../engine/image/disk/layer-store.ts";
+import type { RunOptions } from "../../engine/image/image-config.ts";
+import { MIN_MEMORY } from "../../engine/image/limit-resources.ts";
+import type { ProcessRecord } from "../../engine/record/state-records.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
+import { TemplateStore } from "../../engine/template/template-store.ts";
+import { type NamedVolume, useVolumes } from "../../engine/volume/use-volumes.ts";
+import { MachineError } from "../../vm/machine-error.ts";
+import { findQemu } from "../../vm/programs.ts";
+import { identityOf, sharedFolder } from "../../vm/shared-source.ts";
 import { limitedToEnd } from "../call/limits.ts";
 import type { AgentDriver } from "../driver/agent-driver.ts";
 import { SandboxError } from "../error/sandbox-error.ts";

@@ -1,4 +1,4 @@
-import type { GuestNetwork } from "../../machine/guest-network.ts";
+import type { GuestNetwork } from "../../vm/guest-network.ts";
 import type { CreateOptions } from "./options.ts";
 
 /** Returns the network of a guest to boot, if the options give it one. */

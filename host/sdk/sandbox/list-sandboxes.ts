@@ -1,5 +1,5 @@
-import { supervise } from "../../guests/supervise/supervise.ts";
-import { StateStore } from "../../state/state-store.ts";
+import { StateStore } from "../../engine/record/state-store.ts";
+import { supervise } from "../../engine/supervisor/supervise.ts";
 import type { SandboxInfo } from "./options.ts";
 
 /** Returns the running containers of this user's guests, by the records of the programs that keep them. */

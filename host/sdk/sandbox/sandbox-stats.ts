@@ -1,5 +1,5 @@
 import type { grpc } from "../../../proto/gen/messages.js";
-import { diskBytes } from "../../guests/disk-bytes.ts";
+import { diskBytes } from "../../engine/guest/disk-bytes.ts";
 
 /** Resources that a sandbox's container uses. */
 export interface SandboxStats {

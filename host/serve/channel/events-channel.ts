@@ -1,5 +1,5 @@
 import { readEvents } from "../../client/streams/events.ts";
-import { streamsPlace } from "../../guests/streams-place.ts";
+import { streamsPlace } from "../../engine/guest/streams-place.ts";
 import { oneLine } from "../../operation-error.ts";
 import type { CheckedFields } from "../checked-fields.ts";
 import { newEvents } from "../events/new-events.ts";

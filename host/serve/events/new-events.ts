@@ -1,4 +1,4 @@
-import type { GuestNode } from "../../view/view-tree.ts";
+import type { GuestNode } from "../../engine/tree/view-tree.ts";
 import type { SentEvent, SentGap } from "../protocol/events.ts";
 import { isEvent, sentEvent } from "./sent-event.ts";
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { checkedAddress, type Target } from "../../guests/guest-target.ts";
+import { guestLog, readableLogLine } from "../../engine/guest/guest-log.ts";
+import { checkedAddress, type Target } from "../../engine/guest/guest-target.ts";
 import { OperationError } from "../../operation-error.ts";
-import { guestLog, readableLogLine } from "../../sandbox/guest-log.ts";
 import { AGENT_LOG } from "../protocol/logs.ts";
 import type { LogTaker } from "./log-source.ts";
 

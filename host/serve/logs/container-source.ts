@@ -1,8 +1,8 @@
 import { RpcError } from "../../client/rpc-error.ts";
 import { attach } from "../../client/streams/attachment.ts";
 import type { OutputName, Position } from "../../client/streams/position.ts";
-import type { ContainerTarget } from "../../guests/guest-target.ts";
-import { streamsPlace } from "../../guests/streams-place.ts";
+import type { ContainerTarget } from "../../engine/guest/guest-target.ts";
+import { streamsPlace } from "../../engine/guest/streams-place.ts";
 import { OperationError } from "../../operation-error.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import type { LogTaker } from "./log-source.ts";

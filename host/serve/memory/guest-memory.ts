@@ -1,5 +1,5 @@
 import { prometheusSamples } from "../../../lib/prometheus-samples.ts";
-import { connectTo, type Target } from "../../guests/guest-target.ts";
+import { connectTo, type Target } from "../../engine/guest/guest-target.ts";
 import { oneLine } from "../../operation-error.ts";
 import { targetOf } from "../find-target.ts";
 import type { GuestTree } from "../protocol/guest-tree.ts";

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { namesIn } from "../../../lib/names-in.ts";
-import type { Target } from "../../guests/guest-target.ts";
+import type { Target } from "../../engine/guest/guest-target.ts";
 import { OperationError } from "../../operation-error.ts";
 import { checkPrivateFolder } from "../../private-folder.ts";
 import type { MemoryPart } from "../protocol/requests.ts";

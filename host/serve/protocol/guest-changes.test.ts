@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { containerNode, guestNode } from "../../view/testing/sample-tree.ts";
+import { containerNode, guestNode } from "../../engine/tree/testing/sample-tree.ts";
 import { applyChanges, changesBetween } from "./guest-changes.ts";
 import type { GuestTree } from "./guest-tree.ts";
 

@@ -1,7 +1,7 @@
-import type { ContainerTree, GuestState } from "../../view/guest-tree.ts";
+import type { ContainerTree, GuestState } from "../../engine/tree/guest-tree.ts";
 
-export type { ContainerTree, ProcessTree, StreamUsage } from "../../view/guest-tree.ts";
-export type { Usage } from "../../view/usage-shape.ts";
+export type { ContainerTree, ProcessTree, StreamUsage } from "../../engine/tree/guest-tree.ts";
+export type { Usage } from "../../engine/tree/usage-shape.ts";
 
 /** A guest without its containers. */
 export interface GuestHead extends GuestState {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { GuestRecord } from "../../state/state-records.ts";
+import type { GuestRecord } from "../../engine/record/state-records.ts";
 import { bootsOf } from "./boots.ts";
 
 const record = (name: string, bootedAt: string, check: number): GuestRecord => ({

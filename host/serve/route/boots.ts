@@ -1,7 +1,7 @@
-import { timelineSteps } from "../../sandbox/boot-timeline.ts";
-import type { BootEntry } from "../../state/boot-log.ts";
-import type { GuestRecord } from "../../state/state-records.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import { timelineSteps } from "../../engine/guest/boot-timeline.ts";
+import type { BootEntry } from "../../engine/record/boot-log.ts";
+import type { GuestRecord } from "../../engine/record/state-records.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
 import type { Boot } from "../protocol/requests.ts";
 
 /** Boots of guests that are gone. */

@@ -1,6 +1,6 @@
 import { listPorts } from "../../client/streams/list-ports.ts";
-import { connectTo } from "../../guests/guest-target.ts";
-import { streamsPlace } from "../../guests/streams-place.ts";
+import { connectTo } from "../../engine/guest/guest-target.ts";
+import { streamsPlace } from "../../engine/guest/streams-place.ts";
 import { targetOf } from "../find-target.ts";
 import type { Route, RouteRequest } from "../http/routes.ts";
 import { guestMemory } from "../memory/guest-memory.ts";

@@ -1,6 +1,6 @@
-import { randomName } from "../../guests/random-name.ts";
-import { containersIn } from "../../guests/template/container-notes.ts";
-import { type StoredTemplate, TemplateStore } from "../../template/template-store.ts";
+import { randomName } from "../../engine/guest/random-name.ts";
+import { containersIn } from "../../engine/template/container-notes.ts";
+import { type StoredTemplate, TemplateStore } from "../../engine/template/template-store.ts";
 import { CheckedFields } from "../checked-fields.ts";
 import { readJson } from "../http/read-json.ts";
 import type { Route, RouteRequest } from "../http/routes.ts";

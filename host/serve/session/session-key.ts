@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { createRecord, readRecord } from "../../engine/record/record-file.ts";
 import { OperationError } from "../../operation-error.ts";
-import { createRecord, readRecord } from "../../state/record-file.ts";
 
 const FILE = ".serve-key";
 const KEY_BYTES = 32;

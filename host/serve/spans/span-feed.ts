@@ -1,4 +1,4 @@
-import type { Target } from "../../guests/guest-target.ts";
+import type { Target } from "../../engine/guest/guest-target.ts";
 import { oneLine } from "../../operation-error.ts";
 import { type ReceivedSpans, receiveSpans } from "../../trace/receive-spans.ts";
 import type { CallSpan } from "../protocol/calls.ts";

@@ -2,11 +2,11 @@ import { thisProcess } from "../../../lib/process-owner.ts";
 import { audit } from "../../audit/audit.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import { attach } from "../../client/streams/attachment.ts";
-import { execSpec } from "../../guests/exec-spec.ts";
-import type { ContainerTarget } from "../../guests/guest-target.ts";
-import { streamsPlace } from "../../guests/streams-place.ts";
-import { withUsersOf } from "../../guests/users-in.ts";
-import type { StateStore } from "../../state/state-store.ts";
+import { execSpec } from "../../engine/container/exec-spec.ts";
+import type { ContainerTarget } from "../../engine/guest/guest-target.ts";
+import { streamsPlace } from "../../engine/guest/streams-place.ts";
+import { withUsersOf } from "../../engine/guest/users-in.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
 
 /** Bytes of output that the agent keeps for the next page. */
 export const KEPT_BYTES = 1 << 20;

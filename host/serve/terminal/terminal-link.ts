@@ -1,6 +1,6 @@
 import { type Attachment, type AttachRequest, attach, type ProcessEnd } from "../../client/streams/attachment.ts";
-import type { ContainerTarget } from "../../guests/guest-target.ts";
-import { streamsPlace } from "../../guests/streams-place.ts";
+import type { ContainerTarget } from "../../engine/guest/guest-target.ts";
+import { streamsPlace } from "../../engine/guest/streams-place.ts";
 import { KEPT_BYTES } from "./start-exec.ts";
 
 /** The guest may be without an agent for so long, in ms. */

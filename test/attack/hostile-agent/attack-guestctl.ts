@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { StateStore } from "../../../host/state/state-store.ts";
+import { StateStore } from "../../../host/engine/record/state-store.ts";
 import { thisPlatform } from "../../../image/platform.ts";
 import { file } from "../../../image/testing/layers.ts";
 import { treeOf } from "../../../image/testing/tree.ts";

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { connectTo } from "../../../host/guests/guest-target.ts";
+import { connectTo } from "../../../host/engine/guest/guest-target.ts";
 import { until } from "./attacked-program.ts";
 import type { UsedProgram } from "./guestctl-lines.ts";
 

@@ -1,9 +1,9 @@
 import type { ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ask } from "../../../host/guests/keeper/ask-keeper.ts";
-import { SUPERVISOR_SOCKET, type SupervisorOperations } from "../../../host/guests/supervise/supervise.ts";
-import { StateStore } from "../../../host/state/state-store.ts";
+import { StateStore } from "../../../host/engine/record/state-store.ts";
+import { ask } from "../../../host/engine/supervisor/ask-keeper.ts";
+import { SUPERVISOR_SOCKET, type SupervisorOperations } from "../../../host/engine/supervisor/supervise.ts";
 import { NOBODY } from "../../../lib/process-owner.ts";
 import { until } from "./attacked-program.ts";
 

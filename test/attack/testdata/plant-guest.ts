@@ -2,8 +2,8 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { thisProcess } from "../../../lib/process-owner.ts";
-import type { GuestRecord } from "../../../host/state/state-records.ts";
-import { StateStore } from "../../../host/state/state-store.ts";
+import type { GuestRecord } from "../../../host/engine/record/state-records.ts";
+import { StateStore } from "../../../host/engine/record/state-store.ts";
 
 /*
  * `plant FOLDER SOCKET`: acts as another user of the host, who creates a guestctl folder with a guest in it and serves

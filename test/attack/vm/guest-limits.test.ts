@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { repositoryRoot } from "../../../host/machine/paths.ts";
+import { repositoryRoot } from "../../../host/vm/paths.ts";
 import { packagedNode } from "../../../rootfs-builder/image/stripped-node.ts";
 import { buildDebianImage } from "../../testing/debian-image.ts";
 import { LIMITED, limitedProgram } from "./testing/limited-program.ts";

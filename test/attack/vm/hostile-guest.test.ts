@@ -15,9 +15,9 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AgentClient, connect } from "../../../host/client/agent-client.ts";
 import { capture } from "../../../host/demo/captured-process.ts";
-import { imageSpec } from "../../../host/image/image-config.ts";
-import { makeBusyboxImage } from "../../../host/image/make-image.ts";
-import { canGuard } from "../../../host/machine/guard-share.ts";
+import { imageSpec } from "../../../host/engine/image/image-config.ts";
+import { makeBusyboxImage } from "../../../host/engine/image/make-image.ts";
+import { canGuard } from "../../../host/vm/guard-share.ts";
 import { isRoot } from "../../../lib/is-root.ts";
 
 const guestctl = join(import.meta.dirname, "../../../host/cli/launch.cjs");

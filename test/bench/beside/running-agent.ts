@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type AgentClient, connect } from "../../../host/client/agent-client.ts";
-import { findProgram } from "../../../host/machine/programs.ts";
+import { findProgram } from "../../../host/vm/programs.ts";
 import { type RunningInit, startInit } from "../../init/testing/harness.ts";
 import type { BenchAgent } from "./agents.ts";
 

@@ -1,9 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { basename, join } from "node:path";
-import { chooseAccelerator } from "../../../host/machine/accelerator.ts";
-import { repositoryRoot } from "../../../host/machine/paths.ts";
-import { chooseVsock } from "../../../host/machine/vsock-device.ts";
+import { chooseAccelerator } from "../../../host/vm/accelerator.ts";
+import { repositoryRoot } from "../../../host/vm/paths.ts";
+import { chooseVsock } from "../../../host/vm/vsock-device.ts";
 import { otherInitramfs, ownInitramfs, programOf } from "./agent-initramfs.ts";
 import { AgentRounds } from "./agent-rounds.ts";
 import { agentsTable, type MeasuredGuest } from "./agents-table.ts";

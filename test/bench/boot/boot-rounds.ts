@@ -1,7 +1,7 @@
 import { connect } from "../../../host/client/agent-client.ts";
-import { Guest } from "../../../host/machine/guest.ts";
-import type { GuestOptions } from "../../../host/machine/guest-options.ts";
-import { type BootMarks, bootMarks, bootTimeline, timelineSteps } from "../../../host/sandbox/boot-timeline.ts";
+import { type BootMarks, bootMarks, bootTimeline, timelineSteps } from "../../../host/engine/guest/boot-timeline.ts";
+import { Guest } from "../../../host/vm/guest.ts";
+import type { GuestOptions } from "../../../host/vm/guest-options.ts";
 import { Samples } from "../samples.ts";
 
 const MEMORY_MIB = 256;

@@ -3,7 +3,7 @@ import { loadavg, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { textTable } from "../../../host/cli/output/text-table.ts";
-import { chooseAccelerator } from "../../../host/machine/accelerator.ts";
+import { chooseAccelerator } from "../../../host/vm/accelerator.ts";
 import { reason } from "../../../lib/reason.ts";
 import { cpioArchive } from "../../../rootfs-builder/initramfs/cpio.ts";
 import { compileC } from "../../testing/compile-c.ts";

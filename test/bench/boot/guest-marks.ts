@@ -1,4 +1,4 @@
-import { bootMarks } from "../../../host/sandbox/boot-timeline.ts";
+import { bootMarks } from "../../../host/engine/guest/boot-timeline.ts";
 
 const FIRST_STAGE = /^first stage: init (\d+) agent (\d+)/;
 

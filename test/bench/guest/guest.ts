@@ -3,8 +3,8 @@ import { loadavg } from "node:os";
 import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { textTable } from "../../../host/cli/output/text-table.ts";
-import { chooseAccelerator } from "../../../host/machine/accelerator.ts";
-import { imagePaths } from "../../../host/machine/paths.ts";
+import { chooseAccelerator } from "../../../host/vm/accelerator.ts";
+import { imagePaths } from "../../../host/vm/paths.ts";
 import { GuestFirstCalls, type GuestVariant } from "./guest-first-calls.ts";
 
 /** Milliseconds that a guest idles before the first call: hosts call immediately, templates and pools do not. */

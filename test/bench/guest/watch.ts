@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { textTable } from "../../../host/cli/output/text-table.ts";
 import { readWatch } from "../../../host/client/streams/watch.ts";
-import { chooseAccelerator } from "../../../host/machine/accelerator.ts";
+import { chooseAccelerator } from "../../../host/vm/accelerator.ts";
 import { startHostAgent } from "../../namespaces/testing/host-agent.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import { startGuestMachine } from "../../vm/testing/guest-machine.ts";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { makeBusyboxImage } from "../../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../../host/engine/image/make-image.ts";
 import type { Figure } from "./figure.ts";
 import { availableMib, type Memory, memoryOfAll, untilIdle } from "./memory.ts";
 import type { OwnGuestctl } from "./own-guestctl.ts";

@@ -1,8 +1,8 @@
 import { availableParallelism, loadavg, release, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { textTable } from "../../../host/cli/output/text-table.ts";
-import { chooseAccelerator } from "../../../host/machine/accelerator.ts";
-import { chooseVsock } from "../../../host/machine/vsock-device.ts";
+import { chooseAccelerator } from "../../../host/vm/accelerator.ts";
+import { chooseVsock } from "../../../host/vm/vsock-device.ts";
 import { reason } from "../../../lib/reason.ts";
 import { clones } from "./clones.ts";
 import { type Figure, HEAD, rowOf } from "./figure.ts";

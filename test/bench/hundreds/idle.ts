@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { makeBusyboxImage } from "../../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../../host/engine/image/make-image.ts";
 import { Samples } from "../samples.ts";
 import type { Figure } from "./figure.ts";
 import { memoryOfAll } from "./memory.ts";

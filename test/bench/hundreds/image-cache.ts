@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { BlockStore } from "../../../host/block-root/block-store.ts";
+import { BlockStore } from "../../../host/engine/image/disk/block-store.ts";
 import type { Figure } from "./figure.ts";
 import { LARGE, LARGE_MIB } from "./large-image.ts";
 import type { OwnGuestctl } from "./own-guestctl.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { makeBusyboxImage } from "../../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../../host/engine/image/make-image.ts";
 import type { Figure } from "./figure.ts";
 import { killRound, type Losses, lostBytes, numbers } from "./kill-round.ts";
 import type { OwnGuestctl } from "./own-guestctl.ts";

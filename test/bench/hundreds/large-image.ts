@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { debianFile } from "../../../host/image/debian-file.ts";
+import { debianFile } from "../../../host/engine/image/debian-file.ts";
 import { thisPlatform } from "../../../image/platform.ts";
 import { packTar, writeLayout } from "../../../image/write-layout.ts";
 

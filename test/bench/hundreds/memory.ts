@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { findMemory } from "../../../host/machine/snapshot/memory-file.ts";
+import { findMemory } from "../../../host/vm/snapshot/memory-file.ts";
 import { cpuMs, memoryOf } from "../process-usage.ts";
 import type { OwnGuestctl, OwnProcess } from "./own-guestctl.ts";
 

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "no
 import { basename, join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
-import { repositoryRoot } from "../../../host/machine/paths.ts";
+import { repositoryRoot } from "../../../host/vm/paths.ts";
 import { onProcessEnd } from "../../../lib/process-end.ts";
 
 const GUESTCTL = join(repositoryRoot, "guestctl");

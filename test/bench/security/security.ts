@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { release } from "node:os";
 import { join } from "node:path";
 import { textTable } from "../../../host/cli/output/text-table.ts";
-import { makeBusyboxImage } from "../../../host/image/make-image.ts";
-import { chooseAccelerator } from "../../../host/machine/accelerator.ts";
+import { makeBusyboxImage } from "../../../host/engine/image/make-image.ts";
+import { chooseAccelerator } from "../../../host/vm/accelerator.ts";
 import { isRoot } from "../../../lib/is-root.ts";
 import { packageRoot } from "../../../lib/package-root.ts";
 import { startGuestctl } from "../../scenarios/guestctl-process.ts";

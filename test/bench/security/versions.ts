@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, realpathSync } from "node:fs";
 import { release } from "node:os";
 import { gunzipSync } from "node:zlib";
-import { findQemu, findVhostDeviceVsock, findVirtiofsd } from "../../../host/machine/programs.ts";
+import { findQemu, findVhostDeviceVsock, findVirtiofsd } from "../../../host/vm/programs.ts";
 
 const UNKNOWN = "this machine has no date of it";
 

@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { textTable } from "../../../host/cli/output/text-table.ts";
 import { connect } from "../../../host/client/agent-client.ts";
-import { Guest } from "../../../host/machine/guest.ts";
-import type { GuestOptions } from "../../../host/machine/guest-options.ts";
-import { imagePaths } from "../../../host/machine/paths.ts";
+import { Guest } from "../../../host/vm/guest.ts";
+import type { GuestOptions } from "../../../host/vm/guest-options.ts";
+import { imagePaths } from "../../../host/vm/paths.ts";
 import { Samples } from "../samples.ts";
 
 const COUNTS = [2, 8];

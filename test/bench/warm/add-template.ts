@@ -1,7 +1,7 @@
-import { containerNotes } from "../../../host/guests/template/container-notes.ts";
-import { startTemplateContainer } from "../../../host/guests/template/template-container.ts";
-import { makeTemplate } from "../../../host/sandbox/make-template.ts";
-import { TemplateStore } from "../../../host/template/template-store.ts";
+import { containerNotes } from "../../../host/engine/template/container-notes.ts";
+import { makeTemplate } from "../../../host/engine/template/make-template.ts";
+import { startTemplateContainer } from "../../../host/engine/template/template-container.ts";
+import { TemplateStore } from "../../../host/engine/template/template-store.ts";
 
 /** Makes a template with a container of an image, in which the commands have run. */
 export async function addTemplate(

@@ -1,6 +1,6 @@
-import { imageSpec } from "../../../host/image/image-config.ts";
-import { guestRootStorage } from "../../../host/sandbox/guest-root.ts";
-import { SandboxGuest } from "../../../host/sandbox/sandbox-guest.ts";
+import { guestRootStorage } from "../../../host/engine/guest/guest-root.ts";
+import { SandboxGuest } from "../../../host/engine/guest/sandbox-guest.ts";
+import { imageSpec } from "../../../host/engine/image/image-config.ts";
 import { Samples } from "../samples.ts";
 
 /** Containers of each clone, the first of which is cold if its template was not warmed. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { StateStore } from "../../../host/engine/record/state-store.ts";
 import { type CreateOptions, Sandbox } from "../../../host/sdk/index.ts";
-import { StateStore } from "../../../host/state/state-store.ts";
 import { Samples } from "../samples.ts";
 
 export const KINDS = ["cold", "template", "fork", "pool"] as const;

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { EMULATED } from "../../../host/machine/qemu-command.ts";
+import { EMULATED } from "../../../host/vm/qemu-command.ts";
 import { type CpioEntry, cpioArchive } from "../../../rootfs-builder/initramfs/cpio.ts";
 import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
 

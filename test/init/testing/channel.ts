@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
-import { Console } from "../../../host/machine/console.ts";
+import { Console } from "../../../host/vm/console.ts";
 import { makeWorkDirectory, WORK } from "../../clean-up/work-directory.ts";
 import { compileC, SANITIZED } from "../../testing/compile-c.ts";
 

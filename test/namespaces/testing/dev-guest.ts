@@ -2,8 +2,8 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import { runGuestctl } from "../../../host/cli/testing/run-guestctl.ts";
-import type { GuestRecord } from "../../../host/state/state-records.ts";
-import { StateStore } from "../../../host/state/state-store.ts";
+import type { GuestRecord } from "../../../host/engine/record/state-records.ts";
+import { StateStore } from "../../../host/engine/record/state-store.ts";
 import { describeInNamespaces } from "../../init/testing/describe-in-namespaces.ts";
 import { startHostAgent } from "./host-agent.ts";
 

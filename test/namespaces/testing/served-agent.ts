@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { StateStore } from "../../../host/engine/record/state-store.ts";
 import { PageClient } from "../../../host/serve/testing/page-client.ts";
-import { StateStore } from "../../../host/state/state-store.ts";
 import { type GuestctlProcess, launcher, startProgram } from "../../scenarios/guestctl-process.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";

@@ -1,8 +1,8 @@
-import type { UsedBlockRoot } from "../../../host/block-root/block-root.ts";
 import type { AgentClient } from "../../../host/client/agent-client.ts";
 import { attach } from "../../../host/client/streams/attachment.ts";
-import { processSpec } from "../../../host/image/image-config.ts";
-import type { Guest } from "../../../host/machine/guest.ts";
+import type { UsedBlockRoot } from "../../../host/engine/image/disk/block-root.ts";
+import { processSpec } from "../../../host/engine/image/image-config.ts";
+import type { Guest } from "../../../host/vm/guest.ts";
 import { execIn, NOWHERE, seen, startOnDisk } from "./template-machine.ts";
 
 /** Debian's packages of the container's image. Node is the guest's own, as a mount. */

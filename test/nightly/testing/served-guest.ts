@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { runGuestctl } from "../../../host/cli/testing/run-guestctl.ts";
-import { makeBusyboxImage } from "../../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../../host/engine/image/make-image.ts";
 import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
 import { type GuestctlProcess, startGuestctl } from "../../scenarios/guestctl-process.ts";
 

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { type Attachment, type AttachRequest, attach } from "../../../host/client/streams/attachment.ts";
-import { processSpec } from "../../../host/image/image-config.ts";
+import { processSpec } from "../../../host/engine/image/image-config.ts";
 import { NOWHERE } from "./template-machine.ts";
 
 /** Id of the container in which they run. */

@@ -1,14 +1,14 @@
 import { Writable } from "node:stream";
-import type { UsedBlockRoot } from "../../../host/block-root/block-root.ts";
 import type { AgentClient } from "../../../host/client/agent-client.ts";
-import { plugBlockRoot } from "../../../host/guests/block-storages.ts";
-import { imageSpec, processSpec, type RunOptions } from "../../../host/image/image-config.ts";
-import type { Guest } from "../../../host/machine/guest.ts";
-import { attach } from "../../../host/sandbox/attach.ts";
-import { guestRootStorage } from "../../../host/sandbox/guest-root.ts";
-import type { SandboxGuest } from "../../../host/sandbox/sandbox-guest.ts";
-import { openRootfs, rootfsPlace, SHARE_STORAGE } from "../../../host/sandbox/shared-folder.ts";
-import { unpackRootfs } from "../../../host/sandbox/unpack-rootfs.ts";
+import { attach } from "../../../host/engine/guest/attach.ts";
+import { plugBlockRoot } from "../../../host/engine/guest/block-storages.ts";
+import { guestRootStorage } from "../../../host/engine/guest/guest-root.ts";
+import type { SandboxGuest } from "../../../host/engine/guest/sandbox-guest.ts";
+import { openRootfs, rootfsPlace, SHARE_STORAGE } from "../../../host/engine/guest/shared-folder.ts";
+import type { UsedBlockRoot } from "../../../host/engine/image/disk/block-root.ts";
+import { imageSpec, processSpec, type RunOptions } from "../../../host/engine/image/image-config.ts";
+import { unpackRootfs } from "../../../host/engine/image/unpack-rootfs.ts";
+import type { Guest } from "../../../host/vm/guest.ts";
 
 /** Stands for a root file system that the host can't see. */
 export const NOWHERE = "/nonexistent";

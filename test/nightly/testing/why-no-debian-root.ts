@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { findProgram } from "../../../host/machine/programs.ts";
+import { findProgram } from "../../../host/vm/programs.ts";
 import { isRoot } from "../../../lib/is-root.ts";
 
 /** Returns why this machine can't have another Debian in a folder, or undefined. */

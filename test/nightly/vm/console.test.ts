@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connect } from "../../../host/client/agent-client.ts";
-import { Guest } from "../../../host/machine/guest.ts";
+import { Guest } from "../../../host/vm/guest.ts";
 import { buildDebugImage } from "../../vm/testing/guest-machine.ts";
 
 const LIMIT_MS = 100_000;

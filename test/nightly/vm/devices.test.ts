@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Qmp } from "../../../host/machine/qmp.ts";
+import type { Qmp } from "../../../host/vm/qmp.ts";
 import { idmappedBinds, mountedSource } from "../../scenarios/idmapped-binds.ts";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readPcapng } from "../../../host/client/streams/testing/read-pcapng.ts";
-import { makeBusyboxImage } from "../../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../../host/engine/image/make-image.ts";
 import { startGuestctl, startProgram } from "../../scenarios/guestctl-process.ts";
 import { missingPrograms } from "../../scenarios/missing-programs.ts";
 

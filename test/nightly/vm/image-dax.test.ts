@@ -2,8 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Guest } from "../../../host/machine/guest.ts";
-import { repositoryRoot as root } from "../../../host/machine/paths.ts";
+import { Guest } from "../../../host/vm/guest.ts";
+import { repositoryRoot as root } from "../../../host/vm/paths.ts";
 import { bundleAgent } from "../../../rootfs-builder/bundle/bundle.ts";
 import { imageWith } from "../../vm/testing/image-with.ts";
 

@@ -4,8 +4,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { findProgram } from "../../../host/machine/programs.ts";
-import type { Qmp } from "../../../host/machine/qmp.ts";
+import { findProgram } from "../../../host/vm/programs.ts";
+import type { Qmp } from "../../../host/vm/qmp.ts";
 import { makeErofs } from "../../../rootfs-builder/image/erofs.ts";
 import { makeBusyboxRootfs } from "../../scenarios/busybox-rootfs.ts";
 import { ociSpec } from "../../scenarios/oci.ts";

@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dial } from "../../../host/client/dial.ts";
-import { cachedKernels } from "../../../host/machine/paths.ts";
+import { cachedKernels } from "../../../host/vm/paths.ts";
 import { ttrpc } from "../../../proto/gen/messages.js";
 import { HELD_UP_MS } from "../../attack/testing/held-up-ms.ts";
 import { ociSpec } from "../../scenarios/oci.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Qmp } from "../../../host/machine/qmp.ts";
+import type { Qmp } from "../../../host/vm/qmp.ts";
 import { iptablesScenarios } from "../../scenarios/iptables.ts";
 import { networkScenarios } from "../../scenarios/network.ts";
 import { Pod } from "../../scenarios/pod.ts";

@@ -3,7 +3,7 @@ import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { repositoryRoot } from "../../../host/machine/paths.ts";
+import { repositoryRoot } from "../../../host/vm/paths.ts";
 import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { bootsDescribed, describedGuest } from "../../vm/testing/boot-described.ts";

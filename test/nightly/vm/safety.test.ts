@@ -2,8 +2,8 @@ import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GUEST_SYSCTLS } from "../../../agent/guest/guest-sysctls.ts";
-import { cachedKernels } from "../../../host/machine/paths.ts";
-import { guestLog } from "../../../host/sandbox/guest-log.ts";
+import { guestLog } from "../../../host/engine/guest/guest-log.ts";
+import { cachedKernels } from "../../../host/vm/paths.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import { startGuestMachine } from "../../vm/testing/guest-machine.ts";
 

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { makeBusyboxImage } from "../../../host/image/make-image.ts";
-import { repositoryRoot } from "../../../host/machine/paths.ts";
+import { makeBusyboxImage } from "../../../host/engine/image/make-image.ts";
+import { repositoryRoot } from "../../../host/vm/paths.ts";
 import { startGuestctl } from "../../scenarios/guestctl-process.ts";
 
 it("guestctl upgrade runs the built agent and again the image's, while a process runs", async () => {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeBusyboxImage } from "../../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../../host/engine/image/make-image.ts";
 import { freePort } from "../../testing/free-port.ts";
 
 const guestctl = join(import.meta.dirname, "../../../host/cli/launch.cjs");

@@ -1,5 +1,5 @@
 import { dial } from "../../../host/client/dial.ts";
-import type { Guest } from "../../../host/machine/guest.ts";
+import type { Guest } from "../../../host/vm/guest.ts";
 
 const LIMIT_MS = 50_000;
 

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type AgentClient, connect } from "../../../host/client/agent-client.ts";
-import { Guest } from "../../../host/machine/guest.ts";
-import type { GuestOptions } from "../../../host/machine/guest-options.ts";
+import { Guest } from "../../../host/vm/guest.ts";
+import type { GuestOptions } from "../../../host/vm/guest-options.ts";
 import type { GuestDescription } from "../../../rootfs-builder/profiles/make-guest.ts";
 
 const MIB = 1024 * 1024;

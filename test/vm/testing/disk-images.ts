@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { findProgram } from "../../../host/machine/programs.ts";
+import { findProgram } from "../../../host/vm/programs.ts";
 import { thisPlatform } from "../../../image/platform.ts";
 import { layoutEntries, packTar } from "../../../image/write-layout.ts";
 import { makeBusyboxRootfs } from "../../scenarios/busybox-rootfs.ts";

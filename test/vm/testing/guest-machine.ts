@@ -6,10 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { connect } from "../../../host/client/agent-client.ts";
 import { dial } from "../../../host/client/dial.ts";
-import { openToGuest } from "../../../host/machine/guard-share.ts";
-import { Guest } from "../../../host/machine/guest.ts";
-import type { GuestOptions } from "../../../host/machine/guest-options.ts";
-import { SHARED_IN_GUEST as SHARED, shareOf } from "../../../host/sandbox/shared-folder.ts";
+import { SHARED_IN_GUEST as SHARED, shareOf } from "../../../host/engine/guest/shared-folder.ts";
+import { openToGuest } from "../../../host/vm/guard-share.ts";
+import { Guest } from "../../../host/vm/guest.ts";
+import type { GuestOptions } from "../../../host/vm/guest-options.ts";
 import { makeBusyboxRootfs } from "../../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../../scenarios/machine.ts";
 

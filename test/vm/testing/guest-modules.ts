@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { cachedKernels } from "../../../host/machine/paths.ts";
+import { cachedKernels } from "../../../host/vm/paths.ts";
 import { resolveModules } from "../../../rootfs-builder/initramfs/modules.ts";
 
 /** Writes /lib/modules of the guest's kernel for a share, with these modules and those they need. */

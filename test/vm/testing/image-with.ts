@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { repositoryRoot as root } from "../../../host/machine/paths.ts";
+import { repositoryRoot as root } from "../../../host/vm/paths.ts";
 import { imageTree } from "../../../rootfs-builder/image/contents.ts";
 import { makeDaxErofs } from "../../../rootfs-builder/image/erofs.ts";
 import { plainInputs } from "../../../rootfs-builder/image/image-inputs.ts";

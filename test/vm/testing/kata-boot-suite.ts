@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { imagePaths } from "../../../host/machine/paths.ts";
+import { imagePaths } from "../../../host/vm/paths.ts";
 import { type KataRoot, kernelCommandLines } from "../../hosts/kernel-command-lines.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import { type GuestMachineOptions, startGuestMachine } from "./guest-machine.ts";

@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 import { listenVsock, VSOCK_ANY } from "../../../agent/kernel/sys/listeners.ts";
 import { adoptStream } from "../../../agent/kernel/sys/streams.ts";
 import { parseAddress } from "../../../host/client/address.ts";
-import type { Guest } from "../../../host/machine/guest.ts";
+import type { Guest } from "../../../host/vm/guest.ts";
 
 /** Listens on a port of the host to which a guest may connect: on its VMM's socket, or on vsock itself. */
 export async function listenForGuest(

@@ -1,4 +1,4 @@
-import type { Guest } from "../../../host/machine/guest.ts";
+import type { Guest } from "../../../host/vm/guest.ts";
 import { openAgentLog } from "./agent-log.ts";
 
 /** Returns the first matching line of the agent's log. Rejects if none appears within 50 s. */

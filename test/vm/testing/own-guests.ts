@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
-import { makeBusyboxImage } from "../../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../../host/engine/image/make-image.ts";
 import { startedAt } from "../../../lib/process-owner.ts";
 
 const launcher = join(import.meta.dirname, "../../../host/cli/launch.cjs");

@@ -1,4 +1,4 @@
-import type { Qmp } from "../../../host/machine/qmp.ts";
+import type { Qmp } from "../../../host/vm/qmp.ts";
 
 /** Plugs in memory, which is offline until the agent brings it online. */
 export async function plugMemory(qmp: Qmp, id: string, mib: number): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Qmp } from "../../../host/machine/qmp.ts";
+import type { Qmp } from "../../../host/vm/qmp.ts";
 
 interface Slot {
   readonly type: string;

@@ -2,7 +2,7 @@ import { execFile, execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { makeBusyboxImage } from "../../../host/image/make-image.ts";
+import { makeBusyboxImage } from "../../../host/engine/image/make-image.ts";
 import { repository } from "../../docs/pages.ts";
 
 const run = promisify(execFile);

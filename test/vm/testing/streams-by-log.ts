@@ -6,7 +6,7 @@ import { connectVsock } from "../../../agent/kernel/sys/streams.ts";
 import { checked } from "../../../agent/kernel/sys/sys-result.ts";
 import { parseAddress } from "../../../host/client/address.ts";
 import { dial } from "../../../host/client/dial.ts";
-import type { Guest } from "../../../host/machine/guest.ts";
+import type { Guest } from "../../../host/vm/guest.ts";
 import { type OpenStream, passedSocket } from "../../scenarios/passed-socket.ts";
 import { openAgentLog } from "./agent-log.ts";
 

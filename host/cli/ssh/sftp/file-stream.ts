@@ -1,8 +1,8 @@
 import { constants } from "node:os";
 import type { Attachment } from "../../../client/streams/attachment.ts";
-import { OPENED } from "../../../container-files/file-scripts.ts";
-import { TOOL_ENV } from "../../../container-files/file-tools.ts";
-import { ToolError, toolError } from "../../../container-files/tool-error.ts";
+import { OPENED } from "../../../engine/container/files/file-scripts.ts";
+import { TOOL_ENV } from "../../../engine/container/files/file-tools.ts";
+import { ToolError, toolError } from "../../../engine/container/files/tool-error.ts";
 import { type SshTarget, startProcess } from "../ssh-target.ts";
 
 /** Bytes that a stream reads ahead. */

@@ -1,5 +1,5 @@
-import { READ_SCRIPT, WRITE_SCRIPT } from "../../../container-files/file-scripts.ts";
-import { ToolError } from "../../../container-files/tool-error.ts";
+import { READ_SCRIPT, WRITE_SCRIPT } from "../../../engine/container/files/file-scripts.ts";
+import { ToolError } from "../../../engine/container/files/tool-error.ts";
 import type { SshTarget } from "../ssh-target.ts";
 import { FileStream } from "./file-stream.ts";
 

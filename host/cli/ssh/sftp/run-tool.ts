@@ -1,6 +1,6 @@
 import { CollectedBytes } from "../../../../lib/collected-bytes.ts";
-import { TOOL_BYTES, TOOL_ENV } from "../../../container-files/file-tools.ts";
-import { ToolError, toolError } from "../../../container-files/tool-error.ts";
+import { TOOL_BYTES, TOOL_ENV } from "../../../engine/container/files/file-tools.ts";
+import { ToolError, toolError } from "../../../engine/container/files/tool-error.ts";
 import { type SshTarget, startProcess } from "../ssh-target.ts";
 
 const MAX_ERROR_BYTES = 4096;

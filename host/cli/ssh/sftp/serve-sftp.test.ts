@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { codec } from "../../../../proto/codec.ts";
 import { guestd } from "../../../../proto/gen/messages.js";
 import { encodeStreamFrame, STREAM } from "../../../../proto/stream-frame.ts";
-import { streamsPlace } from "../../../guests/streams-place.ts";
+import { streamsPlace } from "../../../engine/guest/streams-place.ts";
 import type { SshTarget } from "../ssh-target.ts";
 import { serveSftp } from "./serve-sftp.ts";
 

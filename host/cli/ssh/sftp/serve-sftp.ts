@@ -1,7 +1,7 @@
 import type { Attributes, SFTPWrapper } from "ssh2";
-import { type DirectoryEntry, octal } from "../../../container-files/file-attributes.ts";
-import { FileTools } from "../../../container-files/file-tools.ts";
-import { ToolError } from "../../../container-files/tool-error.ts";
+import { type DirectoryEntry, octal } from "../../../engine/container/files/file-attributes.ts";
+import { FileTools } from "../../../engine/container/files/file-tools.ts";
+import { ToolError } from "../../../engine/container/files/tool-error.ts";
 import { oneLine } from "../../../operation-error.ts";
 import type { SshTarget } from "../ssh-target.ts";
 import { OpenFile } from "./open-file.ts";

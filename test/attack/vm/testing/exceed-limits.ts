@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { cgroupPlace } from "../../../../host/machine/cgroup/cgroup-place.ts";
-import { Child } from "../../../../host/machine/child.ts";
-import { makeGuestPlace } from "../../../../host/machine/guest-place.ts";
+import { cgroupPlace } from "../../../../host/vm/cgroup/cgroup-place.ts";
+import { Child } from "../../../../host/vm/child.ts";
+import { makeGuestPlace } from "../../../../host/vm/guest-place.ts";
 
 // Runs the program of exceed-limits.c as the programs of guests are run, in a container that has cgroups of its own, and prints what
 // became of it. With a third argument only waits, with such a program.

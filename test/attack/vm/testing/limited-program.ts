@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { repositoryRoot } from "../../../../host/machine/paths.ts";
+import { repositoryRoot } from "../../../../host/vm/paths.ts";
 import { compileC } from "../../../testing/compile-c.ts";
 
 const PROGRAM = join(repositoryRoot, "build/test/exceed-limits");

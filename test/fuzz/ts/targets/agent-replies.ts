@@ -1,8 +1,8 @@
 import { Duplex } from "node:stream";
 import { RpcError } from "../../../../host/client/rpc-error.ts";
 import { TtrpcClient } from "../../../../host/client/ttrpc-client.ts";
-import { Console } from "../../../../host/machine/console.ts";
-import { bootMarks, bootTimeline, timelineText } from "../../../../host/sandbox/boot-timeline.ts";
+import { bootMarks, bootTimeline, timelineText } from "../../../../host/engine/guest/boot-timeline.ts";
+import { Console } from "../../../../host/vm/console.ts";
 import { ttrpc } from "../../../../proto/gen/messages.js";
 import { encodeHeader, FRAME_RESPONSE } from "../../../../proto/ttrpc-frame.ts";
 import { type FuzzTarget, promise, refuses } from "../target.ts";
