@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
@@ -8,7 +8,7 @@ import { ownGuests, POLL } from "./testing/own-guests.ts";
 
 /** Counts until a file exists, a hundred numbers at a time. */
 const COUNTING = "i=0; until [ -e /go ]; do seq $i $((i+99)); i=$((i+100)); sleep 0.1; done; echo $i; exit 3";
-const { directory, image, start, run, readState, killKeeper, left } = ownGuests("outlives-");
+const { directory, image, start, run, stateOf, readState, killKeeper, left } = ownGuests("outlives-");
 
 it("a detached container whose guestctl is killed again and again loses no byte of output, nor its exit code", async () => {
   expect(await run("run", "-d", "--name", "count", image, "sh", "-c", COUNTING)).toBe("count\n");
@@ -79,6 +79,17 @@ it("a booted guest and its container are as before when both of their guestctls 
   await killKeeper("dev");
   expect(await run("unpause", "--guest", "dev")).toBe("dev\n");
   expect(await run("run", "-g", "dev", image, "echo", "one more")).toBe("one more\n");
+  const killed = start("run", "-g", "dev", "--name", "begun", image, "sleep", "1000");
+  await expect.poll(() => run("exec", "begun", "echo", "up"), POLL).toBe("up\n");
+  killed.kill("SIGKILL");
+  await once(killed, "exit");
+  // As if it had been killed when the agent had created the container, but the record didn't say so yet.
+  writeFileSync(
+    join(stateOf("dev"), "process-begun.json"),
+    JSON.stringify({ ...readState("dev", "process-begun.json"), starting: true }),
+  );
+  expect(await run("ps", "-q")).toBe("web\n");
+  expect(await run("run", "-g", "dev", "--name", "begun", image, "echo", "free")).toBe("free\n");
   expect(await run("rm", "web")).toBe("web\n");
   await killKeeper("dev");
   expect(await run("stop", "dev")).toBe("dev\n");

@@ -81,6 +81,6 @@ async function removeRunning(store: StateStore, target: ContainerTarget, timeout
   if (guest === undefined) return;
   // Whoever serves it removes the rest: the rootfs, its hold on the image, and the guest if it is its own.
   if (record?.keeper !== undefined && isAlive(record.keeper)) return waitForKeeper(store, target);
-  if (guest.folder !== undefined) await removeContainer(sharedFolderOf(guest), container);
+  if (guest.folder !== undefined) await removeContainer(sharedFolderOf(guest), record?.directory ?? container);
   if (record?.layer !== undefined) await unplugLayer(guest, record.layer);
 }

@@ -6,8 +6,9 @@ import type { AgentClient } from "../../client/agent-client.ts";
 import { removeFromAgent } from "../../client/remove-container.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import type { OutputName, Position } from "../../client/streams/position.ts";
-import { containerRequest, type PreparedRun } from "../../engine/container/prepare-run.ts";
+import type { PreparedRun } from "../../engine/container/prepare-run.ts";
 import { isRemovedContainer, throwIfRemoved } from "../../engine/container/removed-container.ts";
+import { startContainer } from "../../engine/container/start-container.ts";
 import { causeOfDeath, explainLostCall, findGuestEnd, guestDiedError, KILLED } from "../../engine/guest/guest-death.ts";
 import { Suspended } from "../../engine/guest/sandbox-guest.ts";
 import { byStreamsOrCalls, streamsPlace } from "../../engine/guest/streams-place.ts";
@@ -23,7 +24,7 @@ import { CliError } from "../cli-error.ts";
 import { exitCodeOf } from "../exit-code.ts";
 import type { ContainerFlags } from "../flags/container-flags.ts";
 import type { ProcessFlags } from "../flags/process-flags.ts";
-import { createdContainer } from "./created-container.ts";
+import { recordFor } from "./created-container.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { memoryHint } from "./memory-hint.ts";
 import type { OutputFile } from "./output-file.ts";
@@ -62,8 +63,6 @@ export interface RunStdio {
 /** Time limit in milliseconds for the guest's death to show after the connection breaks. */
 const DEATH_MS = 1000;
 const { SIGKILL } = constants.signals;
-/** Time limit of CreateContainer, in milliseconds. An agent that a container's limit blocks answers nothing at all. */
-const CREATE_MS = 120_000;
 /** Exit code if another client has got the rest of the output, whatever the container's own is. */
 const TAKEN_OVER = 125;
 
@@ -76,31 +75,15 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
 
 /** Creates and starts a container. If that fails, removes it; its record stays only if it ran before. */
 export async function startRun(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<void> {
-  const { client, guest } = prepared;
-  const name = { container: run.id, exec: run.id };
-  let isRecorded = false;
-  await using undo = new AsyncDisposableStack();
+  const { id, image, options, isAgain } = run;
   // Signals go to the process as soon as it starts, including earlier ones.
-  run.interrupts.handle((_signal, times) => leaveAfter(client, times));
+  run.interrupts.handle((_signal, times) => leaveAfter(prepared.client, times));
   try {
-    const { OCI: spec, storages } = containerRequest(run.id, prepared, run.options);
-    const request = { container_id: run.id, exec_id: run.id, OCI: spec, storages: [...storages] };
-    await client.agent.createContainer(request, { timeoutMs: CREATE_MS });
-    undo.defer(() => removeFromAgent(client, run.id).catch(() => undefined));
-    if (guest !== undefined) {
-      isRecorded = true;
-      store.processes.write(guest, createdContainer(spec, prepared, run));
-      await prepared.release?.();
-    }
-    await client.agent.startContainer({ container_id: run.id });
-    if (guest !== undefined) store.processes.update(guest, name, { created: undefined });
-    undo.move();
+    await startContainer(store, prepared, { id, image, options, isAgain, record: recordFor(prepared, run) });
   } catch (error) {
-    const cause = await causeOf(store, error, run.id, prepared);
-    await undo.disposeAsync();
+    const cause = await causeOf(store, error, id, prepared);
     const failed = { code: exitCodeOf(cause, "run"), at: new Date().toISOString(), why: oneLine(cause) };
-    if (!run.isAgain || cause instanceof Removed) noteEnd(store, prepared, run);
-    else if (isRecorded) noteEnd(store, prepared, run, failed);
+    noteEnd(store, prepared, run, isAgain && !(cause instanceof Removed) ? failed : undefined);
     throw cause;
   }
 }

@@ -1,10 +1,13 @@
 import type { EventEmitter } from "node:events";
+import { findRunInGuest } from "../../engine/container/found-run.ts";
+import { removeIfThere } from "../../engine/container/start-container.ts";
 import { causeOfDeath } from "../../engine/guest/guest-death.ts";
 import { findKeptGuest } from "../../engine/guest/kept-guest.ts";
 import { type SandboxGuest, Suspended } from "../../engine/guest/sandbox-guest.ts";
-import type { GuestRecord } from "../../engine/record/state-records.ts";
+import type { GuestRecord, ProcessRecord } from "../../engine/record/state-records.ts";
 import type { StateStore } from "../../engine/record/state-store.ts";
 import type { Lost } from "../../engine/supervisor/find-lost.ts";
+import { holdAwake } from "../../engine/supervisor/idle/hold-awake.ts";
 import { openIdling } from "../../engine/supervisor/idle/idling.ts";
 import { isToBeRestarted } from "../../engine/supervisor/restarts.ts";
 import { keepUntilEnd } from "../guest/keep-until-end.ts";
@@ -27,6 +30,7 @@ export async function keepLost(store: StateStore, { guest, id }: Lost, keeping: 
   const record = id === guest ? store.unkept().find(({ name }) => name === guest) : undefined;
   const found = store.processes.list(guest).find(({ container, exec }) => container === id && exec === id);
   using interrupts = new Interrupts(keeping.signals);
+  if (found?.starting && record === undefined) return await removeBegun(store, guest, found, interrupts.signal);
   try {
     const isOver = found === undefined ? record?.isOwn === true : found.ended !== undefined;
     if (record !== undefined && (record.ending || isOver)) await endGuest(store, record);
@@ -42,6 +46,17 @@ export async function keepLost(store: StateStore, { guest, id }: Lost, keeping: 
   const last = store.processes.list(guest).find(({ exec }) => exec === id);
   if (last === undefined || !isToBeRestarted(last)) return;
   await restartAfterPause(store, guest, last, interrupts, { ...keeping.pause, ranMs: performance.now() - begun });
+}
+
+/** Removes a container that a killed process may have created, but not recorded. */
+async function removeBegun(store: StateStore, place: string, found: ProcessRecord, signal: AbortSignal): Promise<void> {
+  const guest = store.guests().find(({ name }) => name === place);
+  if (guest !== undefined) {
+    await using held = await holdAwake(store, guest);
+    await using prepared = await findRunInGuest(store, held.guest, found, signal);
+    await removeIfThere(prepared, found.container);
+  }
+  store.removeProcess(place, found);
 }
 
 /** Powers off a guest that was being powered off, or whose container has ended. */

@@ -55,11 +55,11 @@ export async function findRunInOwnGuest(
 export async function findRunInGuest(
   store: StateStore,
   guest: GuestRecord,
-  { container, rootfs, layer }: ProcessRecord,
+  { container, rootfs, layer, directory = container }: ProcessRecord,
   signal: AbortSignal,
 ): Promise<PreparedRun> {
   const remove = async () => {
-    if (guest.folder !== undefined) await removeContainer(sharedFolderOf(guest), container);
+    if (guest.folder !== undefined) await removeContainer(sharedFolderOf(guest), directory);
     if (layer !== undefined) await unplugLayer(guest, layer);
   };
   const parts = { guest: unusedGuest(guest), signal, remove, rootfs: { host: rootfs, guest: "" }, config: {} };

@@ -13,6 +13,7 @@ import { openSandbox } from "../guest/open-sandbox.ts";
 import type { SandboxGuest } from "../guest/sandbox-guest.ts";
 import {
   makeSharedFolder,
+  newDirectory,
   openRootfs,
   openVolumes,
   removeContainer,
@@ -39,7 +40,9 @@ export interface PreparedRun extends AsyncDisposable {
   /** Mounts that make up the container's root, unless it already exists. */
   readonly storages?: readonly Init<grpc.Storage>[];
   /** Folder of the disk that the container writes, for its record. */
-  readonly layer?: string;
+  readonly layer?: string | undefined;
+  /** Name of the directory with its files in the shared folder of a running guest. */
+  readonly directory?: string;
   /** Mounts for the container's volumes. */
   readonly mounts?: readonly Init<grpc.Mount>[];
   /** True if the guest has a network and the sandbox a resolv.conf. */
@@ -54,8 +57,8 @@ export interface PreparedRun extends AsyncDisposable {
   leave?(): void;
   /** Leaves the container, and a guest of its own, to another process. */
   handOver(): Promise<void>;
-  /** Lets the container's own guest outlive this guestctl. */
-  release?(): Promise<void>;
+  /** Lets the container's own guest outlive this process; undefined if it doesn't. */
+  readonly release?: (() => Promise<void>) | undefined;
   /** Resolves once the container's own guest isn't paused. */
   resumed?(): Promise<void>;
   /** Releases the rest in order, once the container is removed. */
@@ -107,7 +110,7 @@ export async function prepareInOwnGuest(
     network: options.network !== undefined,
     guest: options.name,
     died: guest.guest.signal,
-    release: () => releaseGuest(store, options.name, guest, true),
+    release: options.isEmbedded ? undefined : () => releaseGuest(store, options.name, guest, true),
     ...ends,
   };
 }
@@ -186,19 +189,21 @@ export async function prepareInGuest(
   const { image, volumes } = files;
   checkRootfs(guest, files.rootfs);
   if (rootfsOf(guest) === "block") return prepareBlockInGuest(guest, container, files, signal);
-  const directory = sharedFolderOf(guest);
-  const remove = () => removeContainer(directory, container);
+  const folder = sharedFolderOf(guest);
+  const directory = newDirectory(container);
+  const remove = () => removeContainer(folder, directory);
   const own = image === GUEST_ROOT;
-  const rootfs = own ? guestRootPlace(container) : rootfsPlace(directory, container);
+  const rootfs = own ? guestRootPlace(container) : rootfsPlace(folder, directory);
   const { config } = own
-    ? await moveInVolumes(directory, container, volumes).then(() => ({ config: {} }))
-    : await unpackRootfs(image, directory, container, { volumes, signal });
+    ? await moveInVolumes(folder, directory, volumes).then(() => ({ config: {} }))
+    : await unpackRootfs(image, folder, directory, { volumes, signal });
   try {
-    if (!own) openRootfs(directory, container);
-    const mounts = openVolumes(directory, container, volumes);
+    if (!own) openRootfs(folder, directory);
+    const mounts = openVolumes(folder, directory, volumes);
     return await inRunningGuest({
       guest,
       signal,
+      directory,
       rootfs,
       config,
       remove,
@@ -220,11 +225,13 @@ async function prepareBlockInGuest(
 ): Promise<PreparedRun> {
   const { image, volumes, memory: memoryLimit, layer: request } = wanted;
   await using undo = new AsyncDisposableStack();
-  const mounts = volumes.length === 0 ? [] : await volumesInGuest(guest, container, volumes, undo);
+  const directory = newDirectory(container);
+  const mounts = volumes.length === 0 ? [] : await volumesInGuest(guest, { container, directory }, volumes, undo);
   const parts = image === GUEST_ROOT ? guestRootParts(container) : await plugIn(image);
   const prepared = await inRunningGuest({
     guest,
     signal,
+    directory,
     ...withVolumes(parts, mounts),
     remove: () => kept.disposeAsync(),
   });
@@ -250,7 +257,7 @@ async function prepareBlockInGuest(
 /** Shows folders of the host to a running guest with a shared folder, until disposal. Throws OperationError. */
 async function volumesInGuest(
   guest: GuestRecord,
-  container: string,
+  { container, directory }: { readonly container: string; readonly directory: string },
   volumes: readonly Volume[],
   undo: AsyncDisposableStack,
 ): Promise<readonly Init<grpc.Mount>[]> {
@@ -258,10 +265,10 @@ async function volumesInGuest(
     const why = `-v needs a shared folder, and guest ${guest.name} has none`;
     throw new OperationError(`container ${container}: ${why}; boot one with --rootfs share, or copy with guestctl cp`);
   }
-  const directory = sharedFolderOf(guest);
-  await moveInVolumes(directory, container, volumes);
-  undo.defer(() => removeContainer(directory, container));
-  return openVolumes(directory, container, volumes);
+  const folder = sharedFolderOf(guest);
+  await moveInVolumes(folder, directory, volumes);
+  undo.defer(() => removeContainer(folder, directory));
+  return openVolumes(folder, directory, volumes);
 }
 
 /** Adds folders of the host to a container whose root isn't in the shared folder. */
@@ -315,7 +322,7 @@ async function inSandbox(parts: RunningParts, { hostname, signal }: OpenedSandbo
 }
 
 /** Where a container's root is. */
-type RunParts = Pick<PreparedRun, "rootfs" | "config" | "storages" | "mounts" | "layer">;
+type RunParts = Pick<PreparedRun, "rootfs" | "config" | "storages" | "mounts" | "layer" | "directory">;
 
 interface RunningParts extends RunParts {
   readonly guest?: GuestRecord;

@@ -12,6 +12,7 @@ import { mountForGuest, openToGuest } from "../../vm/guard-share.ts";
 import { identityOf } from "../../vm/shared-source.ts";
 import type { Share } from "../../vm/virtiofs.ts";
 import type { RootfsPlace } from "../image/image-config.ts";
+import { randomName } from "./random-name.ts";
 
 /** Names that Kata's hosts and agents agree on. */
 export const SHARED_TAG = "kataShared";
@@ -84,6 +85,14 @@ export async function makeSharedFolder(): Promise<SharedFolder> {
 }
 
 /**
+ * Returns a name for a container's directory in a running guest. It is new each time: for a second, a guest takes a name for what it
+ * was before (virtiofsd's cache), and then finds files that are gone.
+ */
+export function newDirectory(container: string): string {
+  return randomName(`${container}@run`);
+}
+
+/**
  * Returns the path of a container's rootfs in the guest and on the host; the latter only for callers that don't follow
  * names below it.
  */
@@ -144,8 +153,8 @@ export async function moveIn(directory: string, container: string, made: string)
  * Removes a container's directory, even while its guest writes there. Removes it in place: if the guest's virtiofsd
  * holds a directory that is moved out, the guest could escape its chroot.
  */
-export async function removeContainer(directory: string, container: string): Promise<void> {
-  await removeTree(join(sharedIn(directory), container), { limitMs: REMOVE_LIMIT_MS });
+export async function removeContainer(directory: string, name: string): Promise<void> {
+  await removeTree(join(sharedIn(directory), name), { limitMs: REMOVE_LIMIT_MS });
 }
 
 function sharedIn(directory: string): string {

@@ -1,7 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { namesIn } from "../../../lib/names-in.ts";
-import { isAlive } from "../../../lib/process-owner.ts";
 import { writeJson } from "../../../lib/write-json.ts";
 import { OperationError } from "../../operation-error.ts";
 import { belongsToRecord } from "../../recorded-folder.ts";
@@ -25,14 +24,11 @@ export class ProcessRecords {
     if (directory === undefined) return [];
     const files = namesIn(directory).filter((name) => PROCESS_FILE.test(name));
     const records = files.flatMap((name) => readRecord<ProcessRecord>(join(directory, name)) ?? []);
-    return records
-      .filter((record) => !this.#removeAbandoned(guest, record))
-      .sort((a, b) => a.startedAt.localeCompare(b.startedAt));
+    return records.sort((a, b) => a.startedAt.localeCompare(b.startedAt));
   }
 
   /** Claims a container's name in a guest. Throws OperationError if the name is in use. */
   claim(guest: string, record: ProcessRecord): void {
-    this.list(guest); // removes abandoned claims
     if (createRecord(join(this.#folder.create(guest), fileName(record)), record)) return;
     const { container } = record;
     throw new OperationError(
@@ -85,14 +81,6 @@ export class ProcessRecords {
   /** Removes the layers of a guest's containers. */
   removeLayers(guest: string): void {
     for (const { layer } of this.list(guest)) if (layer !== undefined) rmSync(layer, { recursive: true, force: true });
-  }
-
-  /** Removes a claim whose process was killed before the container existed. True if the record was one. */
-  #removeAbandoned(guest: string, record: ProcessRecord): boolean {
-    if (record.starting === undefined || record.keeper === undefined || isAlive(record.keeper)) return false;
-    const directory = this.#folder.find(guest);
-    if (directory !== undefined) rmSync(join(directory, fileName(record)), { force: true });
-    return true;
   }
 }
 

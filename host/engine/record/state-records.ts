@@ -71,6 +71,8 @@ export interface ProcessRecord {
   readonly startedAt: string;
   /** Path on the host. */
   readonly rootfs: string;
+  /** Name of its directory in the shared folder of a running guest; that of the container if the guest is its own. */
+  readonly directory?: string | undefined;
   /** Folder of the disk that a container writes (`LayerStore`); it is removed with this record. */
   readonly layer?: string | undefined;
   /** Settings that an exec inherits. */
@@ -79,28 +81,28 @@ export interface ProcessRecord {
   readonly user: string;
   /** The guestctl that serves the process. */
   readonly keeper?: ProcessOwner | undefined;
-  /** Set while the name is claimed but no process exists yet. */
-  readonly starting?: true;
+  /** Set until the process exists. Of a killed keeper, the supervisor removes what it may have created. */
+  readonly starting?: true | undefined;
   /** Set while the container may not be started yet. */
   readonly created?: true | undefined;
   /** Path of a detached container's output. */
-  readonly output?: string;
+  readonly output?: string | undefined;
   /** Set if this record stays after the process's end, until `rm`. */
-  readonly kept?: true;
-  readonly paused?: boolean;
+  readonly kept?: true | undefined;
+  readonly paused?: boolean | undefined;
   /** "HOST:GUEST", with ":ro" if read-only. */
-  readonly volumes?: readonly string[];
-  readonly labels?: Readonly<Record<string, string>>;
+  readonly volumes?: readonly string[] | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
   /** How `guestctl stop` ends it: a signal's number, and seconds until it is killed. */
-  readonly stopSignal?: number;
-  readonly stopTimeout?: number;
-  readonly ended?: ProcessEnd;
+  readonly stopSignal?: number | undefined;
+  readonly stopTimeout?: number | undefined;
+  readonly ended?: ProcessEnd | undefined;
   /** Data of the command that made a kept container, to run it again. */
-  readonly request?: unknown;
+  readonly request?: unknown | undefined;
   /** Number of runs by the restart policy since the last start. */
-  readonly restarts?: number;
+  readonly restarts?: number | undefined;
   /** Set once a user has ended it, so that no policy runs it again. */
-  readonly stopped?: true;
+  readonly stopped?: true | undefined;
   /** Set while it waits for its next run; `ended` is of the run before. */
   readonly restarting?: true | undefined;
 }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { startedAt, thisProcess } from "../../../lib/process-owner.ts";
+import { findLost } from "../supervisor/find-lost.ts";
 import type { GuestRecord, ProcessRecord } from "./state-records.ts";
 import { LOST, StateStore } from "./state-store.ts";
 
@@ -149,14 +150,18 @@ test("keeps dead guests that have kept containers, and the last ten without any"
   expect(store.processes.list("g0")).toMatchObject([{ ended: { code: LOST, why: "reason 0" } }]);
 });
 
-test("a container's name can be claimed once, and is released if its claimant is killed before the container exists", () => {
+test("a container's name can be claimed once, and what a killed claimant began is left to the supervisor", () => {
   const claim = { ...process_("web", "web"), starting: true, keeper: thisProcess() } as const;
+  store.claim("one");
+  store.writeGuest(guest("one"));
   store.processes.claim("one", claim);
   const again = () => store.processes.claim("one", claim);
   expect(again).toThrow("container web: name already in use in guest one; choose another, or guestctl rm web");
-  store.processes.write("one", { ...claim, keeper: { ...claim.keeper, started: 1 } });
-  again();
-  expect(store.processes.list("one")).toHaveLength(1);
+  expect(findLost(store)).toEqual([]);
+  store.processes.write("one", { ...claim, kept: true, keeper: { ...claim.keeper, started: 1 } });
+  expect(findLost(store)).toEqual([{ guest: "one", id: "web", isEnded: false }]);
+  store.closeGuest("one", "it died");
+  expect(store.processes.list("one")).toEqual([]);
 });
 
 test("recording an end keeps the first one, and does nothing after the removal", () => {

@@ -164,7 +164,7 @@ export class StateStore {
     const record = this.#record(guest);
     const end = { at: new Date().toISOString(), ...(why === undefined ? {} : { why }) };
     for (const process of this.processes.list(guest)) {
-      if (process.kept === undefined) this.removeProcess(guest, process);
+      if (process.kept === undefined || process.starting) this.removeProcess(guest, process);
       else this.processes.end(guest, process, { code: LOST, ...end });
     }
     const kept = this.processes.list(guest).length > 0;

@@ -1,20 +1,12 @@
-import { thisProcess } from "../../../lib/process-owner.ts";
 import { audit } from "../../audit/audit.ts";
-import { removeFromAgent } from "../../client/remove-container.ts";
-import {
-  containerRequest,
-  type PreparedRun,
-  prepareAtAddress,
-  prepareInOwnGuest,
-  prepareOnThisMachine,
-} from "../../engine/container/prepare-run.ts";
+import { prepareAtAddress, prepareInOwnGuest, prepareOnThisMachine } from "../../engine/container/prepare-run.ts";
+import { startContainer } from "../../engine/container/start-container.ts";
 import { waitingProcess } from "../../engine/container/waiting-process.ts";
 import { randomName } from "../../engine/guest/random-name.ts";
 import type { Volume } from "../../engine/guest/shared-folder.ts";
 import { DEFAULT_LAYER_BYTES } from "../../engine/image/disk/layer-store.ts";
 import type { RunOptions } from "../../engine/image/image-config.ts";
 import { MIN_MEMORY } from "../../engine/image/limit-resources.ts";
-import type { ProcessRecord } from "../../engine/record/state-records.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { TemplateStore } from "../../engine/template/template-store.ts";
 import { type NamedVolume, useVolumes } from "../../engine/volume/use-volumes.ts";
@@ -63,8 +55,11 @@ export async function createDriver(options: CreateOptions, isWarm = false): Prom
     const more = { snapshot: used?.path, isWarm, volumes: volumes.folders };
     const { prepared, image } = await prepare(store, name, options, more, signal);
     undo.use(prepared);
-    const container = { name, image, volumes: volumes.recorded };
-    const started = await startContainer(store, prepared, container, options, signal);
+    const container = {
+      ...{ id: name, image, options: runOptions(options, prepared.guest !== undefined) },
+      record: { volumes: volumes.recorded },
+    };
+    const started = await startContainer(store, prepared, container, { signal });
     const driver = await openDriver(store, prepared, name, started);
     undo.defer(() => driver.close());
     await writeAll(driver.files, options.files, signal);
@@ -118,42 +113,6 @@ async function prepare(
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
-}
-
-async function startContainer(
-  store: StateStore,
-  prepared: PreparedRun,
-  { name: id, image, volumes }: { readonly name: string; readonly image: string; readonly volumes: readonly string[] },
-  options: CreateOptions,
-  signal: AbortSignal,
-): Promise<ProcessRecord> {
-  const { client, guest, rootfs, config } = prepared;
-  const { OCI, storages } = containerRequest(id, prepared, runOptions(options, guest !== undefined));
-  const name = { container_id: id, exec_id: id };
-  await client.agent.createContainer({ ...name, OCI, storages: [...storages] }, { signal });
-  const record: ProcessRecord = {
-    container: id,
-    exec: id,
-    args: [...(OCI.Process?.Args ?? [])],
-    image,
-    terminal: false,
-    rootfs: rootfs.host,
-    env: [...(OCI.Process?.Env ?? [])],
-    cwd: OCI.Process?.Cwd ?? "/",
-    keeper: thisProcess(),
-    user: options.user ?? String(config["User"] ?? ""),
-    startedAt: new Date().toISOString(),
-    layer: prepared.layer,
-    volumes,
-  };
-  try {
-    await client.agent.startContainer({ container_id: id }, { signal });
-  } catch (error) {
-    await removeFromAgent(client, id).catch(() => undefined);
-    throw error;
-  }
-  if (guest !== undefined) store.processes.write(guest, record);
-  return record;
 }
 
 function runOptions(options: CreateOptions, inGuest: boolean): RunOptions {

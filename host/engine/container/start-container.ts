@@ -1,0 +1,87 @@
+import { thisProcess } from "../../../lib/process-owner.ts";
+import type { Init } from "../../../proto/codec.ts";
+import type { grpc } from "../../../proto/gen/messages.js";
+import { removeFromAgent } from "../../client/remove-container.ts";
+import type { CallOptions } from "../../client/rpc-channel.ts";
+import type { RunOptions } from "../image/image-config.ts";
+import type { ProcessRecord } from "../record/state-records.ts";
+import type { StateStore } from "../record/state-store.ts";
+import { containerRequest, type PreparedRun } from "./prepare-run.ts";
+import { isRemovedContainer } from "./removed-container.ts";
+
+/** A container to create. */
+export interface NewContainer {
+  readonly id: string;
+  /** Name of the image, for display. */
+  readonly image: string;
+  readonly options: RunOptions;
+  /** Fields of its record that the rest does not tell. */
+  readonly record?: Partial<ProcessRecord>;
+  /** True if the kept record of an earlier run exists. */
+  readonly isAgain?: boolean | undefined;
+}
+
+/** Time limit of CreateContainer, in milliseconds. An agent that a container's limit blocks answers nothing at all. */
+const CREATE_MS = 120_000;
+
+/**
+ * Creates and starts a prepared container, and returns its record. Its name is recorded before the agent knows it, so that a
+ * supervisor removes what a killed process has begun. If it fails, the agent has no such container; its record stays.
+ */
+export async function startContainer(
+  store: StateStore,
+  prepared: PreparedRun,
+  container: NewContainer,
+  limits: CallOptions = { timeoutMs: CREATE_MS },
+): Promise<ProcessRecord> {
+  const { client, guest } = prepared;
+  const { id, options, isAgain } = container;
+  const name = { container_id: id, exec_id: id };
+  const { OCI, storages } = containerRequest(id, prepared, options);
+  const record = recordOf(OCI, prepared, container);
+  await using undo = new AsyncDisposableStack();
+  if (isAgain) await removeIfThere(prepared, id);
+  else if (guest !== undefined) store.processes.write(guest, { ...record, starting: true });
+  await client.agent.createContainer({ ...name, OCI, storages: [...storages] }, limits);
+  undo.defer(() => removeFromAgent(client, id).catch(() => undefined));
+  if (guest !== undefined) {
+    store.processes.write(guest, record);
+    await prepared.release?.();
+  }
+  await client.agent.startContainer({ container_id: id }, limits);
+  if (guest !== undefined) store.processes.update(guest, { container: id, exec: id }, { created: undefined });
+  undo.move();
+  return record;
+}
+
+/** Removes a container that a killed process may have created. Throws RpcError. */
+export async function removeIfThere({ client }: Pick<PreparedRun, "client">, id: string): Promise<void> {
+  await removeFromAgent(client, id).catch((error: unknown) => {
+    if (!isRemovedContainer(error)) throw error;
+  });
+}
+
+/** Returns the record of a container that this process creates and will start. */
+function recordOf(
+  { Process: process }: Init<grpc.Spec>,
+  { rootfs, config, layer, directory }: PreparedRun,
+  { id, image, options, record }: NewContainer,
+): ProcessRecord {
+  return {
+    container: id,
+    exec: id,
+    args: [...(process?.Args ?? [])],
+    image,
+    terminal: process?.Terminal ?? false,
+    startedAt: new Date().toISOString(),
+    rootfs: rootfs.host,
+    layer,
+    directory,
+    env: [...(process?.Env ?? [])],
+    cwd: process?.Cwd ?? "/",
+    user: options.user ?? String(config["User"] ?? ""),
+    keeper: thisProcess(),
+    created: true,
+    ...record,
+  };
+}
