@@ -34,7 +34,7 @@ The agent's log comes over vsock port 1025, which guestctl enables in its guests
 512 lines for late readers. Logs of the last ten guests that died remain: name one with --guest.
 With --address, give the address of the log port (hvsock:///path:1025), for a container that of the API.
 
-Of a container run with --detach, guestctl prints what it keeps in a file on the host. Of every other container it prints
+Of a container run with --detach, guestctl prints what it keeps on the host: the last 32 to 64 MiB. Of every other container it prints
 what the agent keeps (agent.container_logs), until ten minutes after the container's removal.`;
 
 /** Adds `guestctl logs`. */

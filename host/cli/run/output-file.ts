@@ -1,10 +1,22 @@
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { Writable } from "node:stream";
 import type { OutputName, Position } from "../../client/streams/position.ts";
-import { positionFile } from "../../engine/record/process-records.ts";
+import { olderOutput, positionFile } from "../../engine/record/process-records.ts";
 
 /** Longer than any position, so that a shorter one replaces a longer one. */
 const LENGTH = 96;
+/** Bytes after which the file is renamed to FILE.1, in place of an earlier one: a container may print without end. */
+const MAX_BYTES = 32 << 20;
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
 
 /**
@@ -16,7 +28,9 @@ export class OutputFile implements Disposable {
   readonly from: Position;
   /** Writes to the file. */
   readonly stdio: { readonly stdout: Writable; readonly stderr: Writable };
-  readonly #output: number;
+  readonly #path: string;
+  readonly #maxBytes: number;
+  #output: number;
   readonly #file: number;
   readonly #at: { stdout: number; stderr: number };
 
@@ -26,8 +40,10 @@ export class OutputFile implements Disposable {
   }
 
   /** Continues the output, after removing what was written after the last position. */
-  constructor(path: string) {
-    this.#output = openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+  constructor(path: string, maxBytes = MAX_BYTES) {
+    this.#path = path;
+    this.#maxBytes = maxBytes;
+    this.#output = openOutput(path);
     this.#file = openSync(positionFile(path), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
     const text = readFileSync(this.#file, "utf8");
     const now = fstatSync(this.#output).size;
@@ -66,6 +82,20 @@ export class OutputFile implements Disposable {
 
   #write(): void {
     const { size } = fstatSync(this.#output);
+    this.#record(size);
+    if (size < this.#maxBytes) return;
+    // A process that is killed in between leaves a position beyond the end of an empty file, which removes nothing.
+    renameSync(this.#path, olderOutput(this.#path));
+    closeSync(this.#output);
+    this.#output = openOutput(this.#path);
+    this.#record(0);
+  }
+
+  #record(size: number): void {
     writeSync(this.#file, `${JSON.stringify({ ...this.#at, size }).padEnd(LENGTH)}\n`, 0);
   }
+}
+
+function openOutput(path: string): number {
+  return openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
 }

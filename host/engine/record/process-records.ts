@@ -73,7 +73,8 @@ export class ProcessRecords {
       if (record.layer !== undefined) rmSync(record.layer, { recursive: true, force: true });
       rmSync(join(directory, fileName(record)), { force: true });
       if (record.output !== undefined)
-        for (const file of [record.output, positionFile(record.output)]) rmSync(file, { force: true });
+        for (const file of [record.output, olderOutput(record.output), positionFile(record.output)])
+          rmSync(file, { force: true });
     }
     return removed.length > 0 && removed.length === all.length;
   }
@@ -87,6 +88,11 @@ export class ProcessRecords {
 /** Returns the file that says how far a detached container's output is in its own. */
 export function positionFile(output: string): string {
   return `${output}.position`;
+}
+
+/** Returns the file of a detached container's output to which its own is renamed when it is full. */
+export function olderOutput(output: string): string {
+  return `${output}.1`;
 }
 
 /** Returns a record's file name. Ids can't contain "@". */
