@@ -8,7 +8,7 @@ import { RpcError } from "../../client/rpc-error.ts";
 import type { OutputName, Position } from "../../client/streams/position.ts";
 import type { PreparedRun } from "../../engine/container/prepare-run.ts";
 import { isRemovedContainer, throwIfRemoved } from "../../engine/container/removed-container.ts";
-import { startContainer } from "../../engine/container/start-container.ts";
+import { isLeftBegun, startContainer } from "../../engine/container/start-container.ts";
 import { causeOfDeath, explainLostCall, findGuestEnd, guestDiedError, KILLED } from "../../engine/guest/guest-death.ts";
 import { Suspended } from "../../engine/guest/sandbox-guest.ts";
 import { byStreamsOrCalls, streamsPlace } from "../../engine/guest/streams-place.ts";
@@ -83,7 +83,8 @@ export async function startRun(store: StateStore, prepared: PreparedRun, run: Co
   } catch (error) {
     const cause = await causeOf(store, error, id, prepared);
     const failed = { code: exitCodeOf(cause, "run"), at: new Date().toISOString(), why: oneLine(cause) };
-    noteEnd(store, prepared, run, isAgain && !(cause instanceof Removed) ? failed : undefined);
+    const isLeft = isLeftBegun(store, prepared, id);
+    if (!isLeft) noteEnd(store, prepared, run, isAgain && !(cause instanceof Removed) ? failed : undefined);
     throw cause;
   }
 }

@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { thisProcess } from "../../../lib/process-owner.ts";
+import { isSameProcess, thisProcess } from "../../../lib/process-owner.ts";
 import {
   GUEST_ROOT,
   type PreparedRun,
@@ -128,9 +128,9 @@ function claimName(store: StateStore, id: string, args: readonly string[], flags
   }
   return {
     [Symbol.dispose]() {
-      const claimed =
-        guest === undefined ? [] : store.processes.list(guest).filter(({ container }) => container === id);
-      if (guest !== undefined && claimed.some(({ starting }) => starting)) store.removeProcess(guest, name);
+      const claim = guest === undefined ? undefined : store.processes.list(guest).find(({ exec }) => exec === id);
+      const isOurs = claim?.starting === true && isSameProcess(claim.keeper, thisProcess());
+      if (guest !== undefined && isOurs) store.removeProcess(guest, name);
     },
   };
 }

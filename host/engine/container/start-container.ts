@@ -1,8 +1,9 @@
-import { thisProcess } from "../../../lib/process-owner.ts";
+import { isSameProcess, NOBODY, thisProcess } from "../../../lib/process-owner.ts";
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
 import { removeFromAgent } from "../../client/remove-container.ts";
 import type { CallOptions } from "../../client/rpc-channel.ts";
+import { RpcError } from "../../client/rpc-error.ts";
 import type { RunOptions } from "../image/image-config.ts";
 import type { ProcessRecord } from "../record/state-records.ts";
 import type { StateStore } from "../record/state-store.ts";
@@ -26,7 +27,7 @@ const CREATE_MS = 120_000;
 
 /**
  * Creates and starts a prepared container, and returns its record. Its name is recorded before the agent knows it, so that a
- * supervisor removes what a killed process has begun. If it fails, the agent has no such container; its record stays.
+ * supervisor removes what a killed process has begun. If it fails, the agent has no such container, or `isLeftBegun`; the record stays.
  */
 export async function startContainer(
   store: StateStore,
@@ -42,8 +43,12 @@ export async function startContainer(
   await using undo = new AsyncDisposableStack();
   if (isAgain) await removeIfThere(prepared, id);
   else if (guest !== undefined) store.processes.write(guest, { ...record, starting: true });
-  await client.agent.createContainer({ ...name, OCI, storages: [...storages] }, limits);
-  undo.defer(() => removeFromAgent(client, id).catch(() => undefined));
+  const creating = client.agent.createContainer({ ...name, OCI, storages: [...storages] }, limits);
+  await creating.catch(async (error: unknown) => {
+    if (isUnanswered(error)) await removeOrLeave(store, prepared, container);
+    throw error;
+  });
+  undo.defer(() => removeOrLeave(store, prepared, container));
   if (guest !== undefined) {
     store.processes.write(guest, record);
     await prepared.release?.();
@@ -59,6 +64,28 @@ export async function removeIfThere({ client }: Pick<PreparedRun, "client">, id:
   await removeFromAgent(client, id).catch((error: unknown) => {
     if (!isRemovedContainer(error)) throw error;
   });
+}
+
+/** Removes a container that could not be started; if its agent can't be reached, leaves that to the supervisor. */
+async function removeOrLeave(store: StateStore, prepared: PreparedRun, { id, isAgain }: NewContainer): Promise<void> {
+  const { guest, leave } = prepared;
+  await removeIfThere(prepared, id).catch(() => {
+    if (guest === undefined || leave === undefined) return; // its own guest ends
+    leave();
+    if (isAgain) return; // the next run begins with the removal
+    store.processes.update(guest, { container: id, exec: id }, { starting: true, keeper: NOBODY });
+  });
+}
+
+/** True if a container may exist although its creation failed. */
+function isUnanswered(error: unknown): boolean {
+  return error instanceof RpcError && ["unavailable", "deadline-exceeded", "cancelled"].includes(error.kind);
+}
+
+/** True for a container whose removal was left to the supervisor. */
+export function isLeftBegun(store: StateStore, { guest }: Pick<PreparedRun, "guest">, id: string): boolean {
+  const record = guest === undefined ? undefined : store.processes.list(guest).find(({ exec }) => exec === id);
+  return record?.starting === true && isSameProcess(record.keeper, NOBODY);
 }
 
 /** Returns the record of a container that this process creates and will start. */
