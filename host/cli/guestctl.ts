@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { ownArguments } from "./own-command.ts";
+import { ownArguments } from "../own-command.ts";
 import { programFor } from "./program.ts";
 import { runMain } from "./run-main.ts";
 

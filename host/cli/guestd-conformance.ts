@@ -1,6 +1,6 @@
+import { ownArguments } from "../own-command.ts";
 import { addConformance } from "./command/conformance.ts";
 import { newProgram } from "./new-program.ts";
-import { ownArguments } from "./own-command.ts";
 import { runMain } from "./run-main.ts";
 
 // The package guestd-conformance, for those who test an agent without guestd.

@@ -35,7 +35,7 @@ async function build(isLoaded: (name: string) => boolean): Promise<Command> {
   program.hook("preAction", (_, command) => beginAudit(command));
   program.hook("preAction", async (_, command) => {
     if (command.name().startsWith("__")) return;
-    const { superviseOrReport } = await import("./supervise/supervise-or-report.ts");
+    const { superviseOrReport } = await import("./output/supervise-or-report.ts");
     await superviseOrReport();
   });
   return program;

@@ -1,9 +1,9 @@
 import { type Command, CommanderError } from "commander";
+import { Interrupted } from "../engine/attach/interrupts.ts";
 import { oneLine } from "../operation-error.ts";
 import { exitCodeOf } from "./exit-code.ts";
 import { parseLine } from "./new-program.ts";
 import { print } from "./output/print.ts";
-import { Interrupted } from "./run/interrupts.ts";
 
 /**
  * Runs a command line and ends the process; the exit code of a run or exec is already in process.exitCode.

@@ -1,6 +1,6 @@
 import { Writable } from "node:stream";
 import type { AgentClient } from "../client/agent-client.ts";
-import { attach, type ProcessId } from "../engine/guest/attach.ts";
+import { attach, type ProcessId } from "../engine/attach/attach-by-calls.ts";
 
 export interface Captured {
   /** stdout and stderr in order of arrival. */

@@ -1,13 +1,13 @@
 import type { Command } from "commander";
 import { RpcError } from "../../client/rpc-error.ts";
+import { DEFAULT_DETACH_KEYS, detachKeys } from "../../engine/attach/detach-keys.ts";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
+import { resumeLine } from "../../engine/attach/resume-line.ts";
+import { serveInTarget } from "../../engine/attach/serve-in-target.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
-import { DEFAULT_DETACH_KEYS, detachKeys } from "../attach/detach-keys.ts";
-import { resumeLine } from "../attach/resume-line.ts";
-import { serveInTarget } from "../attach/serve-in-target.ts";
 import { CliError } from "../cli-error.ts";
 import { count, position, type StartPosition } from "../flags/option-values.ts";
 import { findContainer, findExec, type TargetFlags, withTarget } from "../guest/target.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface AttachFlags extends TargetFlags {
   readonly stdin: boolean;

@@ -1,7 +1,9 @@
 import { type Command, Option } from "commander";
 import colors from "picocolors";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { ROOTFS_KINDS } from "../../engine/container/rootfs-kind.ts";
 import { type BootTimeline, timelineSteps, timelineText } from "../../engine/guest/boot-timeline.ts";
+import { keepUntilEnd } from "../../engine/guest/keep-until-end.ts";
 import { randomName } from "../../engine/guest/random-name.ts";
 import type { GuestRecord } from "../../engine/record/state-records.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
@@ -10,10 +12,8 @@ import { CliError } from "../cli-error.ts";
 import { checkIdleFlag, checkTemplateFlags, withGuestFlags } from "../flags/guest-flags.ts";
 import { count, identifier, mebibytes } from "../flags/option-values.ts";
 import { type BootFlags, bootDetached, bootGuest } from "../guest/boot-guest.ts";
-import { keepUntilEnd } from "../guest/keep-until-end.ts";
 import { StatusLine } from "../output/status-line.ts";
 import { textTable } from "../output/text-table.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface Flags extends BootFlags {
   readonly name?: string;

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { type CaptureEvent, capturePackets } from "../../client/streams/capture.ts";
 import { MAX_SNAP } from "../../client/streams/pcap.ts";
 import { PcapngFile } from "../../client/streams/pcapng.ts";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { oneLine } from "../../operation-error.ts";
 import { compileFilter } from "../../packet-filter/compile-filter.ts";
@@ -10,7 +11,6 @@ import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";
 import { findForwardTarget } from "../guest/forward-target.ts";
 import { type TargetFlags, withTarget } from "../guest/target.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface CaptureFlags extends TargetFlags {
   readonly write?: string;

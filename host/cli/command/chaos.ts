@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { oneLine } from "../../operation-error.ts";
 import { CliError } from "../cli-error.ts";
 import { print } from "../output/print.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface ChaosFlags {
   readonly listen: string;

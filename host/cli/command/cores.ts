@@ -5,6 +5,7 @@ import { type CoreDump, listCores, readCore, removeCores } from "../../client/st
 import { streamsPlace } from "../../engine/guest/streams-place.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { signalName } from "../../signal-name.ts";
+import { sizeText } from "../../size-text.ts";
 import { visible } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";
@@ -12,7 +13,7 @@ import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-
 import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 import { print } from "../output/print.ts";
-import { ageText, sizeText, textTable } from "../output/text-table.ts";
+import { ageText, textTable } from "../output/text-table.ts";
 
 type ListFlags = TargetFlags & OutputFlags;
 

@@ -5,6 +5,7 @@ import { copyIn, copyTarIn } from "../../client/streams/copy-in.ts";
 import type { CopyOptions, CopyPlace } from "../../client/streams/copy-options.ts";
 import { copyOut, copyOutAsTar } from "../../client/streams/copy-out.ts";
 import { streamsAddress } from "../../client/streams/streams-address.ts";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { dialTarget, type Target } from "../../engine/guest/guest-target.ts";
 import { SHARED_IN_GUEST } from "../../engine/guest/shared-folder.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
@@ -13,7 +14,6 @@ import { CliError } from "../cli-error.ts";
 import { findContainer, findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { CopyLine } from "../output/copy-line.ts";
 import { writeOut } from "../output/write-archive.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface CpFlags extends TargetFlags {
   readonly archive?: true;

@@ -2,7 +2,9 @@ import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { guestPackageName } from "../../../lib/guest-package.ts";
 import { isCheckout } from "../../../lib/package-root.ts";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { type PreparedRun, prepareAtAddress, prepareInGuest } from "../../engine/container/prepare-run.ts";
+import { runContainer } from "../../engine/container/run-container.ts";
 import type { ContainerTarget } from "../../engine/guest/guest-target.ts";
 import { randomName } from "../../engine/guest/random-name.ts";
 import type { RunOptions } from "../../engine/image/image-config.ts";
@@ -14,8 +16,6 @@ import { identifier } from "../flags/option-values.ts";
 import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../flags/process-flags.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { StatusLine } from "../output/status-line.ts";
-import { Interrupts } from "../run/interrupts.ts";
-import { runContainer } from "../run/run-container.ts";
 
 interface DebugFlags extends ProcessFlags, TargetFlags {
   readonly image?: string;

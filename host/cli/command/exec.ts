@@ -1,21 +1,21 @@
 import type { Command } from "commander";
 import { thisProcess } from "../../../lib/process-owner.ts";
+import { DEFAULT_DETACH_KEYS, detachKeys } from "../../engine/attach/detach-keys.ts";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
+import { resumeLine } from "../../engine/attach/resume-line.ts";
+import { serveInTarget } from "../../engine/attach/serve-in-target.ts";
+import { startDetached } from "../../engine/attach/start-detached.ts";
 import { execSpec } from "../../engine/container/exec-spec.ts";
 import { type ContainerTarget, connectTo } from "../../engine/guest/guest-target.ts";
 import { randomName } from "../../engine/guest/random-name.ts";
 import { byStreamsOrCalls, streamsPlace } from "../../engine/guest/streams-place.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
-import { DEFAULT_DETACH_KEYS, detachKeys } from "../attach/detach-keys.ts";
-import { resumeLine } from "../attach/resume-line.ts";
-import { serveInTarget } from "../attach/serve-in-target.ts";
-import { startDetached } from "../attach/start-detached.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";
 import { count, identifier, position, type StartPosition } from "../flags/option-values.ts";
 import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../flags/process-flags.ts";
 import { findContainer, findExec, type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface ExecFlags extends ProcessFlags, TargetFlags {
   readonly detach?: true;

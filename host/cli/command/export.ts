@@ -1,12 +1,12 @@
 import type { Command } from "commander";
 import { copyOutAsTar } from "../../client/streams/copy-out.ts";
 import { streamsAddress } from "../../client/streams/streams-address.ts";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { dialTarget } from "../../engine/guest/guest-target.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { visibleLine } from "../../visible.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { writeArchive } from "../output/write-archive.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface ExportFlags extends TargetFlags {
   readonly output?: string;

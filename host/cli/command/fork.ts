@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { randomName } from "../../engine/guest/random-name.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { askKeeper } from "../../engine/supervisor/ask-keeper.ts";
@@ -8,7 +9,6 @@ import { noteOperation } from "../audit/noted-operation.ts";
 import { count, identifier } from "../flags/option-values.ts";
 import { bootDetached } from "../guest/boot-guest.ts";
 import { print } from "../output/print.ts";
-import { Interrupts } from "../run/interrupts.ts";
 import { keeperOf } from "./snapshot.ts";
 
 interface ForkFlags {

@@ -3,6 +3,7 @@ import { listPorts } from "../../client/streams/list-ports.ts";
 import { forwardDatagrams } from "../../client/streams/local-datagrams.ts";
 import { forwardFrom, joinLocal } from "../../client/streams/local-forward.ts";
 import { type ReverseForward, reverseForward } from "../../client/streams/reverse-forward.ts";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { oneLine } from "../../operation-error.ts";
 import { CliError } from "../cli-error.ts";
@@ -10,7 +11,6 @@ import { type PlacePair, placePairs, placeText } from "../flags/forward-places.t
 import { findForwardTarget } from "../guest/forward-target.ts";
 import { type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface ForwardFlags extends TargetFlags {
   readonly udp?: true;

@@ -4,9 +4,10 @@ import type { Check } from "../../../rootfs-builder/inspect/check.ts";
 import type { Inspected, Inspection } from "../../../rootfs-builder/inspect/inspect-path.ts";
 import type { Manifest } from "../../../rootfs-builder/manifest/manifest.ts";
 import type { PartLine } from "../../../rootfs-builder/manifest/part-table.ts";
+import { sizeText } from "../../size-text.ts";
 import { visibleLine } from "../../visible.ts";
 import { jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
-import { sizeText, textTable } from "../output/text-table.ts";
+import { textTable } from "../output/text-table.ts";
 
 interface InspectFlags extends OutputFlags {
   readonly manifest?: string;

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { StoredImage } from "../../engine/image/store/image-store.ts";
+import { sizeText } from "../../size-text.ts";
 import {
   type FormatFlags,
   formatLines,
@@ -10,7 +11,7 @@ import {
   withOutput,
 } from "../flags/output-flags.ts";
 import { print } from "../output/print.ts";
-import { ageText, sizeText, textTable } from "../output/text-table.ts";
+import { ageText, textTable } from "../output/text-table.ts";
 
 interface ImagesFlags extends OutputFlags, FormatFlags {
   readonly quiet?: true;

@@ -4,13 +4,13 @@ import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { ImageError } from "../../../image/image-error.ts";
 import { removeTree } from "../../../lib/remove-tree.ts";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import type { LoadedImage } from "../../engine/image/store/load-images.ts";
 import { makeTemporaryFolder } from "../../private-folder.ts";
+import { sizeText } from "../../size-text.ts";
 import { CliError } from "../cli-error.ts";
 import { CopyLine } from "../output/copy-line.ts";
 import { print } from "../output/print.ts";
-import { sizeText } from "../output/text-table.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface LoadFlags {
   readonly input?: string;

@@ -2,6 +2,7 @@ import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { streamsAddress } from "../../client/streams/streams-address.ts";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { readContainerLog } from "../../engine/container/container-log.ts";
 import { guestLog, LOG_OPTION, readableLogLine } from "../../engine/guest/guest-log.ts";
 import { agentLogFile, consoleFile } from "../../engine/guest/guest-logs.ts";
@@ -15,7 +16,6 @@ import { pastTime } from "../flags/past-time.ts";
 import { findAnyContainer, findKeptTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { followFile } from "../output/follow-file.ts";
 import { print } from "../output/print.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface LogsFlags extends TargetFlags {
   readonly follow?: true;

@@ -1,10 +1,10 @@
 import { realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import type { HostFolder } from "../../mcp/host-folder/host-folder.ts";
 import { CliError } from "../cli-error.ts";
 import { count, mebibytes } from "../flags/option-values.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface McpFlags {
   readonly image?: readonly string[];

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { connectTo } from "../../engine/guest/guest-target.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { oneLine } from "../../operation-error.ts";
@@ -8,7 +9,6 @@ import { type Place, placePair, placeText } from "../flags/forward-places.ts";
 import { pattern } from "../flags/option-values.ts";
 import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface MetricsFlags extends TargetFlags {
   readonly grep?: RegExp;

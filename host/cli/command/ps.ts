@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { StateStore } from "../../engine/record/state-store.ts";
+import { sizeText } from "../../size-text.ts";
 import {
   type FormatFlags,
   formatLines,
@@ -13,7 +14,7 @@ import { meansEnded, type ProcessFilter, passesFilter, processFilter } from "../
 import { findKeptTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 import { type ListedProcess, listProcesses } from "../output/process-list.ts";
-import { ageText, sizeText, textTable } from "../output/text-table.ts";
+import { ageText, textTable } from "../output/text-table.ts";
 
 interface PsFlags extends OutputFlags, FormatFlags {
   readonly guest?: string;

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import type { PulledImage } from "../../engine/image/store/pull-image.ts";
+import { sizeText } from "../../size-text.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { CopyLine } from "../output/copy-line.ts";
 import { print } from "../output/print.ts";
-import { sizeText } from "../output/text-table.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface PullFlags extends OutputFlags {
   readonly quiet?: true;

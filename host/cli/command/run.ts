@@ -1,7 +1,9 @@
 import { type Command, Option } from "commander";
+import { detachKeys } from "../../engine/attach/detach-keys.ts";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { randomName } from "../../engine/guest/random-name.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
-import { detachKeys } from "../attach/detach-keys.ts";
+import { restartPolicy } from "../../engine/supervisor/restart-policy.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";
 import { withContainerFlags } from "../flags/container-flags.ts";
@@ -15,8 +17,6 @@ import { hasImage, type RunFlags, rootfsKind, volumesOf } from "../flags/run-fla
 import { ulimits } from "../flags/ulimit-flag.ts";
 import { checkUnusedFlags } from "../flags/unused-flags.ts";
 import { withTarget } from "../guest/target.ts";
-import { Interrupts } from "../run/interrupts.ts";
-import { restartPolicy } from "../run/restart-policy.ts";
 import { runOnce, startDetached } from "../run/run-once.ts";
 
 const HELP = `

@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import type { Command } from "commander";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { askKeeper } from "../../engine/supervisor/ask-keeper.ts";
 import { holdAwake } from "../../engine/supervisor/idle/hold-awake.ts";
 import { KEEPER_SOCKET } from "../../engine/supervisor/keeper-operations.ts";
+import { sizeText } from "../../size-text.ts";
 import { findTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
-import { sizeText } from "../output/text-table.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 const HELP = `
 The guest stands still meanwhile and then continues. Its connections end: commands such as guestctl exec connect again and

@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { guestctlProgram } from "../../vm/paths.ts";
 import { count } from "../flags/option-values.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface SshProxyFlags extends TargetFlags {
   readonly config?: true;

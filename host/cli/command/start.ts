@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import type { ContainerTarget } from "../../engine/guest/guest-target.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { CliError } from "../cli-error.ts";
@@ -6,7 +7,6 @@ import { seconds, signalNumber } from "../flags/option-values.ts";
 import { endRestarts, waitForKeeper } from "../guest/end-restarts.ts";
 import { findAnyContainer } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
-import { Interrupts } from "../run/interrupts.ts";
 import { type RunRequest, startDetached } from "../run/run-once.ts";
 import { type StopFlags, stop } from "./stop.ts";
 

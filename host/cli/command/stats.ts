@@ -1,17 +1,18 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import type { grpc } from "../../../proto/gen/messages.js";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
+import { limitText } from "../../engine/container/container-stats.ts";
 import { diskBytes } from "../../engine/guest/disk-bytes.ts";
 import { connectTo } from "../../engine/guest/guest-target.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
+import { sizeText } from "../../size-text.ts";
 import { CliError } from "../cli-error.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
-import { limitText } from "../output/container-stats.ts";
 import { print } from "../output/print.ts";
 import { type StatsSample, sampleStats, statsTable } from "../output/stats-table.ts";
-import { sizeText, textTable } from "../output/text-table.ts";
-import { Interrupts } from "../run/interrupts.ts";
+import { textTable } from "../output/text-table.ts";
 
 interface StatsFlags extends TargetFlags, OutputFlags {
   readonly watch?: true;

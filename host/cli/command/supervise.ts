@@ -2,12 +2,12 @@ import { openSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { nativeAddon } from "../../../agent/kernel/sys/native-addon.ts";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { serveOperations } from "../../engine/supervisor/serve-keeper.ts";
 import { SUPERVISOR_SOCKET, type SupervisorOperations } from "../../engine/supervisor/supervise.ts";
-import { Interrupts } from "../run/interrupts.ts";
+import { Supervisor } from "../../engine/supervisor/supervisor.ts";
 import { type RunRequest, startDetached } from "../run/run-once.ts";
-import { Supervisor } from "../supervise/supervisor.ts";
 
 /** Adds the hidden command that keeps what runs without a command (`supervise`). */
 export function addSupervise(program: Command): void {

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { StateStore } from "../../engine/record/state-store.ts";
+import { sizeText } from "../../size-text.ts";
 import {
   type FormatFlags,
   formatLines,
@@ -10,7 +11,7 @@ import {
   withOutput,
 } from "../flags/output-flags.ts";
 import { print } from "../output/print.ts";
-import { sizeText, textTable } from "../output/text-table.ts";
+import { textTable } from "../output/text-table.ts";
 import { diskUsage } from "../prune/disk-usage.ts";
 
 const HEADER = ["TYPE", "TOTAL", "ACTIVE", "SIZE"];

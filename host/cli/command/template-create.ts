@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { randomName } from "../../engine/guest/random-name.ts";
 import { chooseImage, type PullPolicy } from "../../engine/image/store/choose-image.ts";
 import { addTemplate } from "../../engine/template/add-template.ts";
@@ -6,13 +7,12 @@ import { containerNotes } from "../../engine/template/container-notes.ts";
 import { makeTemplate } from "../../engine/template/make-template.ts";
 import { startTemplateContainer, type TemplateContainer } from "../../engine/template/template-container.ts";
 import { TemplateStore } from "../../engine/template/template-store.ts";
+import { sizeText } from "../../size-text.ts";
 import { CliError } from "../cli-error.ts";
 import { type GuestFlags, guestConsole, guestImage, guestSize, guestWords, withVmFlags } from "../flags/guest-flags.ts";
 import { optionNames } from "../flags/option-names.ts";
 import { print } from "../output/print.ts";
 import { StatusLine } from "../output/status-line.ts";
-import { sizeText } from "../output/text-table.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface CreateFlags extends Omit<GuestFlags, "network" | "publish"> {
   readonly image?: string;

@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import { containersIn } from "../../engine/template/container-notes.ts";
 import { type StoredTemplate, TemplateStore } from "../../engine/template/template-store.ts";
+import { sizeText } from "../../size-text.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { print } from "../output/print.ts";
-import { ageText, sizeText, textTable } from "../output/text-table.ts";
+import { ageText, textTable } from "../output/text-table.ts";
 
 interface LsFlags extends OutputFlags {
   readonly quiet?: true;

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
 import { type Command, InvalidArgumentError } from "commander";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import type { GuestNode } from "../../engine/tree/view-tree.ts";
 import { CliError } from "../cli-error.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
 import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface TopFlags extends TargetFlags, OutputFlags {
   readonly once?: true;

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
+import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { OperationError } from "../../operation-error.ts";
 import { otlpEndpoint } from "../../trace/otlp-endpoint.ts";
 import { CliError } from "../cli-error.ts";
 import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
-import { Interrupts } from "../run/interrupts.ts";
 
 interface TracesFlags extends TargetFlags {
   readonly to?: string;

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { checkMemoryUse } from "../../engine/container/memory-hint.ts";
 import { connectTo } from "../../engine/guest/guest-target.ts";
 import { limitResources } from "../../engine/image/limit-resources.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
@@ -8,7 +9,6 @@ import { CliError } from "../cli-error.ts";
 import { count, memoryLimit, processors, seconds } from "../flags/option-values.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
-import { checkMemoryUse } from "../run/memory-hint.ts";
 import { keeperOf } from "./snapshot.ts";
 
 interface UpdateFlags extends TargetFlags {

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
+import { terminalSize } from "../../engine/attach/local-terminal.ts";
 import type { RunOptions } from "../../engine/image/image-config.ts";
 import { CliError } from "../cli-error.ts";
-import { terminalSize } from "../run/local-terminal.ts";
 import { envFile } from "./env-file.ts";
 import { variables } from "./option-values.ts";
 

@@ -1,3 +1,4 @@
+import { Interrupted, type Interrupts } from "../../engine/attach/interrupts.ts";
 import type { RootfsKind } from "../../engine/container/rootfs-kind.ts";
 import { causeOfDeath, guestDiedError } from "../../engine/guest/guest-death.ts";
 import { bootKeptGuest, releaseGuest } from "../../engine/guest/kept-guest.ts";
@@ -7,8 +8,7 @@ import type { StateStore } from "../../engine/record/state-store.ts";
 import { timeIn } from "../../engine/supervisor/time-limit.ts";
 import { type GuestFlags, guestConsole, guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
-import { Interrupted, type Interrupts } from "../run/interrupts.ts";
-import { superviseOrReport } from "../supervise/supervise-or-report.ts";
+import { superviseOrReport } from "../output/supervise-or-report.ts";
 import { snapshotOf, useTemplate } from "./use-template.ts";
 
 export interface BootFlags extends GuestFlags {

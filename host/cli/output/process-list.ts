@@ -1,8 +1,8 @@
 import type { grpc } from "../../../proto/gen/messages.js";
+import { ANSWER_MS, containerStats } from "../../engine/container/container-stats.ts";
 import { connectTo, unusedGuest } from "../../engine/guest/guest-target.ts";
 import type { GuestRecord, ProcessRecord } from "../../engine/record/state-records.ts";
 import type { StateStore } from "../../engine/record/state-store.ts";
-import { ANSWER_MS, containerStats } from "./container-stats.ts";
 
 /** One line of `ps`; the names are those of `ps --json`. */
 export interface ListedProcess {

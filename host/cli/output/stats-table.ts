@@ -1,10 +1,11 @@
 import type { grpc } from "../../../proto/gen/messages.js";
+import { containerStats, limitText } from "../../engine/container/container-stats.ts";
 import { diskBytes } from "../../engine/guest/disk-bytes.ts";
 import { type ContainerTarget, connectTo } from "../../engine/guest/guest-target.ts";
 import type { StateStore } from "../../engine/record/state-store.ts";
+import { sizeText } from "../../size-text.ts";
 import type { TargetFlags } from "../guest/target.ts";
-import { containerStats, limitText } from "./container-stats.ts";
-import { sizeText, textTable } from "./text-table.ts";
+import { textTable } from "./text-table.ts";
 
 /** A container's resource usage at one moment. */
 export interface StatsSample {

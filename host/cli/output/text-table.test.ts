@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ageText, sizeText, textTable } from "./text-table.ts";
+import { ageText, textTable } from "./text-table.ts";
 
 test("pads columns to their longest cell, without trailing blanks", () => {
   expect(
@@ -13,16 +13,6 @@ test("pads columns to their longest cell, without trailing blanks", () => {
 
 test("escapes control characters and line breaks in a guest's cells", () => {
   expect(textTable([["a\u001b[2J\nfake", "\u009b1m"]])).toBe("a\\u001b[2J\\u000afake  \\u009b1m\n");
-});
-
-test("shows sizes in the unit with the fewest digits", () => {
-  expect([0, 1023, 1536, 10 * 2 ** 20, 3 * 2 ** 40].map(sizeText)).toEqual([
-    "0 B",
-    "1023 B",
-    "1.5 KiB",
-    "10 MiB",
-    "3.0 TiB",
-  ]);
 });
 
 test("shows an age in its largest unit, and never a negative one", () => {

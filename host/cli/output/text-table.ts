@@ -16,16 +16,6 @@ export function textTable(cells: readonly (readonly string[])[], widest = Number
   return rows.map((row) => `${line(row).trimEnd()}\n`).join("");
 }
 
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
-
-/** Formats bytes: 1536 → "1.5 KiB". */
-export function sizeText(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  for (; value >= 1024 && unit < UNITS.length - 1; unit++) value /= 1024;
-  return `${unit === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${UNITS[unit]}`;
-}
-
 /** Formats the time since an ISO time: "5 s", "3 min", "2 h", "4 d". */
 export function ageText(since: string, now = Date.now()): string {
   const seconds = Math.max(0, Math.round((now - Date.parse(since)) / 1000));

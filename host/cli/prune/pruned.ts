@@ -1,5 +1,5 @@
+import { sizeText } from "../../size-text.ts";
 import { print } from "../output/print.ts";
-import { sizeText } from "../output/text-table.ts";
 
 /** Removed things, as the user knows them, and the bytes of the disk that they had. */
 export interface Pruned {

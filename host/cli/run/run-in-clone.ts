@@ -1,3 +1,4 @@
+import { serveStreams } from "../../engine/attach/serve-streams.ts";
 import { execSpec } from "../../engine/container/exec-spec.ts";
 import { guestDiedError } from "../../engine/guest/guest-death.ts";
 import { randomName } from "../../engine/guest/random-name.ts";
@@ -6,7 +7,6 @@ import type { ProcessRecord } from "../../engine/record/state-records.ts";
 import type { StateStore } from "../../engine/record/state-store.ts";
 import { containersIn } from "../../engine/template/container-notes.ts";
 import { prepareClone } from "../../engine/template/prepare-clone.ts";
-import { serveStreams } from "../attach/serve-streams.ts";
 import { CliError } from "../cli-error.ts";
 import { guestConsole } from "../flags/guest-flags.ts";
 import { processOptions } from "../flags/process-flags.ts";

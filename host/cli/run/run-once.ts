@@ -1,5 +1,7 @@
 import { join, resolve } from "node:path";
 import { isSameProcess, thisProcess } from "../../../lib/process-owner.ts";
+import type { Interrupts } from "../../engine/attach/interrupts.ts";
+import { OutputFile } from "../../engine/container/output-file.ts";
 import {
   GUEST_ROOT,
   type PreparedRun,
@@ -7,6 +9,7 @@ import {
   prepareInGuest,
   prepareInOwnGuest,
 } from "../../engine/container/prepare-run.ts";
+import { type ContainerRun, runContainer, startRun } from "../../engine/container/run-container.ts";
 import { randomName } from "../../engine/guest/random-name.ts";
 import type { Volume } from "../../engine/guest/shared-folder.ts";
 import { DEFAULT_LAYER_BYTES, type LayerRequest } from "../../engine/image/disk/layer-store.ts";
@@ -15,17 +18,15 @@ import { type ChosenImage, chooseImage, type ImageSource, isPath } from "../../e
 import type { StateStore } from "../../engine/record/state-store.ts";
 import { holdAwake } from "../../engine/supervisor/idle/hold-awake.ts";
 import { useVolumes } from "../../engine/volume/use-volumes.ts";
+import { sizeText } from "../../size-text.ts";
 import { guestConsole, guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { hasImage, type RunFlags, rootfsKind, runOptions, volumesOf } from "../flags/run-flags.ts";
 import { findTarget } from "../guest/target.ts";
 import { snapshotOf, useTemplate } from "../guest/use-template.ts";
 import { StatusLine } from "../output/status-line.ts";
-import { sizeText } from "../output/text-table.ts";
-import { superviseOrReport } from "../supervise/supervise-or-report.ts";
-import type { Interrupts } from "./interrupts.ts";
-import { OutputFile } from "./output-file.ts";
-import { type ContainerRun, runContainer, startRun } from "./run-container.ts";
+import { superviseOrReport } from "../output/supervise-or-report.ts";
+import { recordFor } from "./container-record.ts";
 import { runInClone, templateWithContainer } from "./run-in-clone.ts";
 
 /** The words and flags of a `guestctl run`. */
@@ -90,7 +91,7 @@ async function whilePrepared<T>(
   await using prepared = await interrupts.during(prepare(store, { id, interrupts, isAgain }, chosen, wanted, status));
   return await work(prepared, {
     ...{ id, image, options, flags, interrupts, isAgain, stdio: process },
-    volumes: volumes.recorded,
+    record: { ...recordFor(prepared, flags), volumes: volumes.recorded },
     started: () => status.clear(),
   });
 }

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { PROGRAM_VARIABLE } from "../../audit/audit.ts";
 import { OperationError } from "../../operation-error.ts";
-import { ownCommand } from "../own-command.ts";
+import { ownCommand } from "../../own-command.ts";
 import { usualHeap } from "./small-heap.ts";
 
 /** Most characters of output, and of an error, that are kept. */

@@ -1,7 +1,7 @@
 import type { EventGap, GuestEvent } from "../../client/streams/events.ts";
 import { percent, shortSize, sumKnown } from "../../engine/tree/short-text.ts";
 import type { TreeRow } from "../../engine/tree/tree-rows.ts";
-import { sizeText } from "../output/text-table.ts";
+import { sizeText } from "../../size-text.ts";
 
 /** Returns the lines about a guest, container or process, without the launch plan. */
 export function describeRow(row: TreeRow): string[] {

@@ -1,7 +1,7 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { ownCommand } from "../own-command.ts";
+import { ownCommand } from "../../own-command.ts";
 
 const MAX_ERROR = 200;
 

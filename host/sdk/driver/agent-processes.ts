@@ -4,7 +4,7 @@ import type { grpc } from "../../../proto/gen/messages.js";
 import type { AgentClient } from "../../client/agent-client.ts";
 import { type AttachOptions, type AttachRequest, attach } from "../../client/streams/attachment.ts";
 import type { OutputName } from "../../client/streams/position.ts";
-import { attach as attachByCalls } from "../../engine/guest/attach.ts";
+import { attach as attachByCalls } from "../../engine/attach/attach-by-calls.ts";
 import type { DriverProcess, TakeOutput } from "./driver.ts";
 
 /** Starts or continues a process over guestd.v1.Streams: it continues over lost connections and the agent's death. */

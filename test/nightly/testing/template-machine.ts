@@ -1,6 +1,6 @@
 import { Writable } from "node:stream";
 import type { AgentClient } from "../../../host/client/agent-client.ts";
-import { attach } from "../../../host/engine/guest/attach.ts";
+import { attach } from "../../../host/engine/attach/attach-by-calls.ts";
 import { plugBlockRoot } from "../../../host/engine/guest/block-storages.ts";
 import { guestRootStorage } from "../../../host/engine/guest/guest-root.ts";
 import type { SandboxGuest } from "../../../host/engine/guest/sandbox-guest.ts";

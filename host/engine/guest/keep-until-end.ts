@@ -1,6 +1,6 @@
-import type { SandboxGuest } from "../../engine/guest/sandbox-guest.ts";
-import type { StateStore } from "../../engine/record/state-store.ts";
-import type { Interrupts } from "../run/interrupts.ts";
+import type { Interrupts } from "../attach/interrupts.ts";
+import type { StateStore } from "../record/state-store.ts";
+import type { SandboxGuest } from "./sandbox-guest.ts";
 
 /** Keeps a guest without a container of its own until a signal powers it off. Rejects with the cause if it is gone before. */
 export async function keepUntilEnd(

@@ -1,20 +1,14 @@
 import type { PreparedRun } from "../../engine/container/prepare-run.ts";
 import type { ProcessRecord } from "../../engine/record/state-records.ts";
+import type { ContainerFlags } from "../flags/container-flags.ts";
 import { signalNumber } from "../flags/option-values.ts";
-import type { ContainerRun } from "./run-container.ts";
 
-/** Returns what the record of a container says that only its flags, or its image, tell. */
-export function recordFor(
-  { config }: PreparedRun,
-  { flags, kept, output, volumes }: ContainerRun,
-): Partial<ProcessRecord> {
+/** Returns fields of a container's record that its flags tell, or its image. */
+export function recordFor({ config }: PreparedRun, flags: ContainerFlags): Partial<ProcessRecord> {
   return {
-    ...(kept && { kept: true, ...kept }),
-    output,
     stopSignal: flags.stopSignal ?? imageSignal(config["StopSignal"]),
     stopTimeout: flags.stopTimeout,
     labels: flags.label,
-    volumes,
   };
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { olderOutput, positionFile } from "../../engine/record/process-records.ts";
+import { olderOutput, positionFile } from "../record/process-records.ts";
 import { OutputFile } from "./output-file.ts";
 
 let directory: string;

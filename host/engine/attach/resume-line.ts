@@ -1,6 +1,6 @@
 import type { Position } from "../../client/streams/position.ts";
-import type { Target } from "../../engine/guest/guest-target.ts";
-import type { ProcessName } from "../../engine/record/state-records.ts";
+import type { Target } from "../guest/guest-target.ts";
+import type { ProcessName } from "../record/state-records.ts";
 
 /** Returns the guestctl command that continues with a process at a position. */
 export function resumeLine(

@@ -2,8 +2,8 @@ import { PassThrough, Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
 import { RpcError } from "../../client/rpc-error.ts";
-import { attach } from "./attach.ts";
-import { answers, scriptedAgent } from "./testing/scripted-agent.ts";
+import { answers, scriptedAgent } from "../guest/testing/scripted-agent.ts";
+import { attach } from "./attach-by-calls.ts";
 
 const ID = { container_id: "c1", exec_id: "c1" };
 const data = (content: string) => ({ data: Buffer.from(content) });

@@ -1,6 +1,6 @@
 import { RpcError } from "../../client/rpc-error.ts";
 import { type AttachRequest, attach } from "../../client/streams/attachment.ts";
-import type { StreamsPlace } from "../../engine/guest/streams-place.ts";
+import type { StreamsPlace } from "../guest/streams-place.ts";
 import { leftProcess } from "./left-process.ts";
 
 export interface DetachedStart extends Required<Pick<AttachRequest, "container" | "exec" | "process">> {

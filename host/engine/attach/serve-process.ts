@@ -1,11 +1,11 @@
 import { constants } from "node:os";
 import { PassThrough } from "node:stream";
 import type { AgentClient } from "../../client/agent-client.ts";
-import { attach, type ProcessId } from "../../engine/guest/attach.ts";
+import type { RunStdio } from "../container/run-container.ts";
+import { attach, type ProcessId } from "./attach-by-calls.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { lendTerminal } from "./local-terminal.ts";
 import { leaveAtLast, passSignals, processName } from "./pass-signals.ts";
-import type { RunStdio } from "./run-container.ts";
 
 const { SIGKILL } = constants.signals;
 

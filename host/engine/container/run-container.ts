@@ -6,36 +6,41 @@ import type { AgentClient } from "../../client/agent-client.ts";
 import { removeFromAgent } from "../../client/remove-container.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import type { OutputName, Position } from "../../client/streams/position.ts";
-import type { PreparedRun } from "../../engine/container/prepare-run.ts";
-import { isRemovedContainer, throwIfRemoved } from "../../engine/container/removed-container.ts";
-import { isLeftBegun, startContainer } from "../../engine/container/start-container.ts";
-import { causeOfDeath, explainLostCall, findGuestEnd, guestDiedError, KILLED } from "../../engine/guest/guest-death.ts";
-import { Suspended } from "../../engine/guest/sandbox-guest.ts";
-import { byStreamsOrCalls, streamsPlace } from "../../engine/guest/streams-place.ts";
-import type { RunOptions } from "../../engine/image/image-config.ts";
-import type { ProcessEnd, ProcessRecord } from "../../engine/record/state-records.ts";
-import { LOST, type StateStore } from "../../engine/record/state-store.ts";
-import { oneLine } from "../../operation-error.ts";
+import { OperationError, oneLine } from "../../operation-error.ts";
 import { DEFAULT_DETACH_KEYS } from "../attach/detach-keys.ts";
+import type { Interrupts } from "../attach/interrupts.ts";
 import { LeftProcess } from "../attach/left-process.ts";
 import { resumeLine } from "../attach/resume-line.ts";
+import { leaveAfter, serveProcess } from "../attach/serve-process.ts";
 import { serveStreams } from "../attach/serve-streams.ts";
-import { CliError } from "../cli-error.ts";
-import { exitCodeOf } from "../exit-code.ts";
-import type { ContainerFlags } from "../flags/container-flags.ts";
-import type { ProcessFlags } from "../flags/process-flags.ts";
-import { recordFor } from "./created-container.ts";
-import type { Interrupts } from "./interrupts.ts";
+import { causeOfDeath, explainLostCall, findGuestEnd, guestDiedError, KILLED } from "../guest/guest-death.ts";
+import { Suspended } from "../guest/sandbox-guest.ts";
+import { byStreamsOrCalls, streamsPlace } from "../guest/streams-place.ts";
+import type { RunOptions } from "../image/image-config.ts";
+import type { ProcessEnd, ProcessRecord } from "../record/state-records.ts";
+import { LOST, type StateStore } from "../record/state-store.ts";
+import { failureCode } from "./failure-code.ts";
 import { memoryHint } from "./memory-hint.ts";
 import type { OutputFile } from "./output-file.ts";
-import { leaveAfter, serveProcess } from "./serve-process.ts";
+import type { PreparedRun } from "./prepare-run.ts";
+import { isRemovedContainer, throwIfRemoved } from "./removed-container.ts";
+import { isLeftBegun, startContainer } from "./start-container.ts";
+
+/** How a container is served. */
+export interface ServeFlags {
+  readonly interactive?: true;
+  readonly tty?: true;
+  /** Seconds after which it is killed. */
+  readonly timeout?: number;
+  readonly detachKeys?: Uint8Array;
+}
 
 export interface ContainerRun {
   readonly id: string;
   /** Name of the image, for display. */
   readonly image: string;
   readonly options: RunOptions;
-  readonly flags: ProcessFlags & ContainerFlags & { readonly detachKeys?: Uint8Array };
+  readonly flags: ServeFlags;
   readonly interrupts: Interrupts;
   /** Set to keep the record after the container's end; these fields are for later runs. */
   readonly kept?: Pick<ProcessRecord, "request" | "restarts"> | undefined;
@@ -49,7 +54,8 @@ export interface ContainerRun {
   readonly output?: string | undefined;
   /** Where its output and messages about it go. */
   readonly stdio: RunStdio;
-  readonly volumes?: readonly string[];
+  /** Fields of its record that the rest does not tell. */
+  readonly record?: Partial<ProcessRecord>;
   /** Called once the container runs. */
   readonly started: () => void;
 }
@@ -75,14 +81,15 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
 
 /** Creates and starts a container. If that fails, removes it; its record stays only if it ran before. */
 export async function startRun(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<void> {
-  const { id, image, options, isAgain } = run;
+  const { id, image, options, isAgain, output, kept } = run;
+  const record = { ...run.record, output, ...(kept && { kept: true as const, ...kept }) };
   // Signals go to the process as soon as it starts, including earlier ones.
   run.interrupts.handle((_signal, times) => leaveAfter(prepared.client, times));
   try {
-    await startContainer(store, prepared, { id, image, options, isAgain, record: recordFor(prepared, run) });
+    await startContainer(store, prepared, { id, image, options, isAgain, record });
   } catch (error) {
     const cause = await causeOf(store, error, id, prepared);
-    const failed = { code: exitCodeOf(cause, "run"), at: new Date().toISOString(), why: oneLine(cause) };
+    const failed = { code: failureCode(cause), at: new Date().toISOString(), why: oneLine(cause) };
     const isLeft = isLeftBegun(store, prepared, id);
     if (!isLeft) noteEnd(store, prepared, run, isAgain && !(cause instanceof Removed) ? failed : undefined);
     throw cause;
@@ -210,7 +217,7 @@ function noteEnd(store: StateStore, { guest }: PreparedRun, { id, kept }: Contai
 }
 
 /** Thrown when another command removed the container. */
-class Removed extends CliError {}
+class Removed extends OperationError {}
 
 function removed(id: string, cause: unknown): Removed {
   return new Removed(`container ${id}: another command removed it`, { cause, exitCode: KILLED });

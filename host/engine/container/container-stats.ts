@@ -1,7 +1,7 @@
 import type { grpc } from "../../../proto/gen/messages.js";
 import type { AgentClient } from "../../client/agent-client.ts";
 import { RpcError } from "../../client/rpc-error.ts";
-import { sizeText } from "./text-table.ts";
+import { sizeText } from "../../size-text.ts";
 
 /** Time limit in milliseconds for an agent to answer about its containers. */
 export const ANSWER_MS = 5000;

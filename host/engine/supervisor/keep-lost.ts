@@ -1,18 +1,18 @@
 import type { EventEmitter } from "node:events";
-import { findRunInGuest } from "../../engine/container/found-run.ts";
-import { removeIfThere } from "../../engine/container/start-container.ts";
-import { causeOfDeath } from "../../engine/guest/guest-death.ts";
-import { findKeptGuest } from "../../engine/guest/kept-guest.ts";
-import { type SandboxGuest, Suspended } from "../../engine/guest/sandbox-guest.ts";
-import type { GuestRecord, ProcessRecord } from "../../engine/record/state-records.ts";
-import type { StateStore } from "../../engine/record/state-store.ts";
-import type { Lost } from "../../engine/supervisor/find-lost.ts";
-import { holdAwake } from "../../engine/supervisor/idle/hold-awake.ts";
-import { openIdling } from "../../engine/supervisor/idle/idling.ts";
-import { isToBeRestarted } from "../../engine/supervisor/restarts.ts";
+import { Interrupts } from "../attach/interrupts.ts";
+import { findRunInGuest } from "../container/found-run.ts";
+import { removeIfThere } from "../container/start-container.ts";
+import { causeOfDeath } from "../guest/guest-death.ts";
 import { keepUntilEnd } from "../guest/keep-until-end.ts";
-import { Interrupts } from "../run/interrupts.ts";
+import { findKeptGuest } from "../guest/kept-guest.ts";
+import { type SandboxGuest, Suspended } from "../guest/sandbox-guest.ts";
+import type { GuestRecord, ProcessRecord } from "../record/state-records.ts";
+import type { StateStore } from "../record/state-store.ts";
+import type { Lost } from "./find-lost.ts";
+import { holdAwake } from "./idle/hold-awake.ts";
+import { openIdling } from "./idle/idling.ts";
 import { restartAfterPause } from "./restart-after-pause.ts";
+import { isToBeRestarted } from "./restarts.ts";
 import { serveFound } from "./serve-found.ts";
 
 /** Work that keeps a guest, or serves a container. */

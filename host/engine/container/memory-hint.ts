@@ -1,7 +1,7 @@
 import type { AgentClient } from "../../client/agent-client.ts";
-import { CliError } from "../cli-error.ts";
-import { containerStats, limitText } from "../output/container-stats.ts";
-import { sizeText } from "../output/text-table.ts";
+import { OperationError } from "../../operation-error.ts";
+import { sizeText } from "../../size-text.ts";
+import { containerStats, limitText } from "./container-stats.ts";
 
 /** Returns a line if the container has reached its memory limit; undefined if it hasn't, or the agent doesn't answer. */
 export async function memoryHint(client: Pick<AgentClient, "agent">, id: string): Promise<string | undefined> {
@@ -11,12 +11,12 @@ export async function memoryHint(client: Pick<AgentClient, "agent">, id: string)
   return `container ${id}: killed after it had reached its memory limit of ${limitText(limit)}; raise --memory`;
 }
 
-/** Throws CliError if a new limit would kill the container: it uses more than that, apart from what the kernel can drop. */
+/** Throws OperationError if a new limit would kill the container: it uses more than that, apart from what the kernel can drop. */
 export async function checkMemoryUse(client: Pick<AgentClient, "agent">, id: string, limit: number): Promise<void> {
   const memory = (await containerStats(client, id))?.memory_stats;
   const droppable = (memory?.cache ?? 0) - (memory?.stats?.["shmem"] ?? 0);
   const used = (memory?.usage?.usage ?? 0) - droppable;
   if (used < limit) return;
   const remedy = "raise --memory, or stop it first";
-  throw new CliError(`container ${id}: it uses ${sizeText(used)}, so ${sizeText(limit)} would end it; ${remedy}`);
+  throw new OperationError(`container ${id}: it uses ${sizeText(used)}, so ${sizeText(limit)} would end it; ${remedy}`);
 }

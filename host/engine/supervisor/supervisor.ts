@@ -1,10 +1,10 @@
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import type { StateStore } from "../../engine/record/state-store.ts";
-import { findLost, type Lost } from "../../engine/supervisor/find-lost.ts";
-import type { SupervisorOperations } from "../../engine/supervisor/supervise.ts";
 import { oneLine } from "../../operation-error.ts";
+import type { StateStore } from "../record/state-store.ts";
+import { findLost, type Lost } from "./find-lost.ts";
 import { keepLost } from "./keep-lost.ts";
+import type { SupervisorOperations } from "./supervise.ts";
 
 /** Milliseconds for which a supervisor without work waits for more. */
 const LINGER_MS = 2000;

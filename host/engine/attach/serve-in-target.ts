@@ -2,14 +2,14 @@ import type { AgentClient } from "../../client/agent-client.ts";
 import { DialError } from "../../client/dial.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import type { AttachRequest } from "../../client/streams/attachment.ts";
-import { explainLostCall, findGuestEnd, KILLED } from "../../engine/guest/guest-death.ts";
-import { type ContainerTarget, connectTo } from "../../engine/guest/guest-target.ts";
-import { byStreamsOrCalls, streamsPlace } from "../../engine/guest/streams-place.ts";
-import type { StateStore } from "../../engine/record/state-store.ts";
-import { CliError } from "../cli-error.ts";
-import { memoryHint } from "../run/memory-hint.ts";
-import { leaveAfter, serveProcess } from "../run/serve-process.ts";
+import { OperationError } from "../../operation-error.ts";
+import { memoryHint } from "../container/memory-hint.ts";
+import { explainLostCall, findGuestEnd, KILLED } from "../guest/guest-death.ts";
+import { type ContainerTarget, connectTo } from "../guest/guest-target.ts";
+import { byStreamsOrCalls, streamsPlace } from "../guest/streams-place.ts";
+import type { StateStore } from "../record/state-store.ts";
 import { LeftProcess } from "./left-process.ts";
+import { leaveAfter, serveProcess } from "./serve-process.ts";
 import { type ServeOptions, serveStreams } from "./serve-streams.ts";
 
 export interface TargetOptions extends Omit<ServeOptions, "name" | "findDeath" | "died"> {
@@ -49,7 +49,7 @@ export async function serveInTarget(
   const byStreams = () => serveStreams(streamsPlace(target), request, { ...options, name, findDeath });
   const byCalls = async () => {
     if (request.from !== undefined) {
-      throw new CliError(
+      throw new OperationError(
         `${name}: this agent can't continue at a byte: it doesn't serve guestd.v1.Streams; omit --from`,
       );
     }

@@ -1,5 +1,5 @@
 import { visibleLine } from "../../visible.ts";
-import { DisconnectLine } from "../output/disconnect-line.ts";
+import { DisconnectLine } from "./disconnect-line.ts";
 
 /** Milliseconds between two looks, while disconnected, at whether the guest still exists. */
 const LOOK_MS = 200;

@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { listenersUntilEnd } from "../../../lib/testing/listeners-until-end.ts";
 import { RpcError } from "../../client/rpc-error.ts";
-import { scriptedAgent } from "../../engine/guest/testing/scripted-agent.ts";
+import { scriptedAgent } from "../guest/testing/scripted-agent.ts";
 import { Interrupts } from "./interrupts.ts";
 import { serveProcess } from "./serve-process.ts";
 

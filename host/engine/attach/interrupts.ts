@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { CliError } from "../cli-error.ts";
+import { OperationError } from "../../operation-error.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 type Caught = (typeof SIGNALS)[number];
@@ -14,7 +14,7 @@ export const LEAVE_AT = 4;
 const GIVE_UP_MS = 60_000;
 
 /** Thrown when a signal ends the command; `exitCode` is the one that shells expect. */
-export class Interrupted extends CliError {
+export class Interrupted extends OperationError {
   constructor(name: Caught) {
     super(`ended by ${name}`, { exitCode: 128 + constants.signals[name] });
   }

@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { temporaryDirectory } from "../../../image/testing/tree.ts";
-import { Interrupted, Interrupts } from "../run/interrupts.ts";
+import { Interrupted, Interrupts } from "./interrupts.ts";
 import { serveStreams } from "./serve-streams.ts";
 
 test("a signal ends a command at once while no connection is open, as with a guest that is stopped", async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { isRestarted } from "../../engine/supervisor/restarts.ts";
 import { restartPause, restartPolicy } from "./restart-policy.ts";
+import { isRestarted } from "./restarts.ts";
 
 test.each([
   ["no", 1, 0, false],

@@ -1,21 +1,20 @@
 import { PassThrough } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { thisProcess } from "../../../lib/process-owner.ts";
-import { findRunInGuest, findRunInOwnGuest } from "../../engine/container/found-run.ts";
-import type { PreparedRun } from "../../engine/container/prepare-run.ts";
-import { rootfsOf } from "../../engine/container/rootfs-kind.ts";
-import { useDisks } from "../../engine/guest/kept-guest.ts";
-import { useStored } from "../../engine/image/store/choose-image.ts";
-import type { GuestRecord, ProcessRecord } from "../../engine/record/state-records.ts";
-import type { StateStore } from "../../engine/record/state-store.ts";
-import { holdAwake } from "../../engine/supervisor/idle/hold-awake.ts";
-import { type Idling, openIdling } from "../../engine/supervisor/idle/idling.ts";
 import { oneLine } from "../../operation-error.ts";
+import type { Interrupts } from "../attach/interrupts.ts";
 import { LeftProcess } from "../attach/left-process.ts";
-import type { Interrupts } from "../run/interrupts.ts";
-import { OutputFile } from "../run/output-file.ts";
-import { serveRun, startFound } from "../run/run-container.ts";
-import type { RunRequest } from "../run/run-once.ts";
+import { findRunInGuest, findRunInOwnGuest } from "../container/found-run.ts";
+import { OutputFile } from "../container/output-file.ts";
+import type { PreparedRun } from "../container/prepare-run.ts";
+import { rootfsOf } from "../container/rootfs-kind.ts";
+import { type ServeFlags, serveRun, startFound } from "../container/run-container.ts";
+import { useDisks } from "../guest/kept-guest.ts";
+import { useStored } from "../image/store/choose-image.ts";
+import type { GuestRecord, ProcessRecord } from "../record/state-records.ts";
+import type { StateStore } from "../record/state-store.ts";
+import { holdAwake } from "./idle/hold-awake.ts";
+import { type Idling, openIdling } from "./idle/idling.ts";
 
 /** Milliseconds between attempts to reach a container whose agent doesn't answer. */
 const AGAIN_MS = 1000;
@@ -91,7 +90,7 @@ async function serve(
   using file = found.output === undefined ? undefined : new OutputFile(found.output);
   const nowhere = new PassThrough().resume();
   const stdio = file?.stdio ?? { stdout: nowhere, stderr: nowhere };
-  const { flags } = (found.request as RunRequest | undefined) ?? { flags: {} };
+  const { flags } = (found.request as { readonly flags: ServeFlags } | undefined) ?? { flags: {} };
   const run = {
     ...{ id: found.container, image: found.image, options: {}, flags, interrupts, found, file, isAgain: true },
     ...{ output: found.output, kept: found.kept && {}, started: () => undefined, stdio },

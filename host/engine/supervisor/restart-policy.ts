@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import type { RestartPolicy } from "../../engine/supervisor/restarts.ts";
+import type { RestartPolicy } from "./restarts.ts";
 
 /** First and longest pause before a restart, and the run in milliseconds after which it is the first again. As docker's. */
 const FIRST_MS = 100;

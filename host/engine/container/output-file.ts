@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { Writable } from "node:stream";
 import type { OutputName, Position } from "../../client/streams/position.ts";
-import { olderOutput, positionFile } from "../../engine/record/process-records.ts";
+import { olderOutput, positionFile } from "../record/process-records.ts";
 
 /** Longer than any position, so that a shorter one replaces a longer one. */
 const LENGTH = 96;

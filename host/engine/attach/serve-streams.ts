@@ -3,14 +3,14 @@ import type { Writable } from "node:stream";
 import { RpcError } from "../../client/rpc-error.ts";
 import { type Attached, type AttachRequest, attach } from "../../client/streams/attachment.ts";
 import type { OutputName } from "../../client/streams/position.ts";
-import type { StreamsPlace } from "../../engine/guest/streams-place.ts";
 import { truncate, visibleLine } from "../../visible.ts";
-import type { Interrupts } from "../run/interrupts.ts";
-import { lendTerminal, terminalSize } from "../run/local-terminal.ts";
-import { passSignals, processName } from "../run/pass-signals.ts";
+import type { StreamsPlace } from "../guest/streams-place.ts";
 import { ConnectionWatch } from "./connection-watch.ts";
+import type { Interrupts } from "./interrupts.ts";
 import { Leave, type LeftPlace, leftProcess } from "./left-process.ts";
+import { lendTerminal, terminalSize } from "./local-terminal.ts";
 import { type PassedInput, passInput } from "./pass-input.ts";
+import { passSignals, processName } from "./pass-signals.ts";
 
 const { SIGHUP, SIGKILL } = constants.signals;
 const RECONNECT_SECONDS = 60;

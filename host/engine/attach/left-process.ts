@@ -1,7 +1,7 @@
 import { isCodeName, RpcError } from "../../client/rpc-error.ts";
 import type { Attachment } from "../../client/streams/attachment.ts";
 import type { Position } from "../../client/streams/position.ts";
-import { CliError } from "../cli-error.ts";
+import { OperationError } from "../../operation-error.ts";
 
 /** Why guestctl leaves a process: "gone" if the process was removed, otherwise it may still be running. */
 export type LeaveKind = "cut" | "detached" | "taken-over" | "gone";
@@ -17,7 +17,7 @@ export class Leave extends Error {
 }
 
 /** Thrown when guestctl has left a process. The message says how far its output got, and how to continue. */
-export class LeftProcess extends CliError {
+export class LeftProcess extends OperationError {
   readonly left: LeaveKind;
 
   constructor(left: LeaveKind, message: string, options: ErrorOptions) {

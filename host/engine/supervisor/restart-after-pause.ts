@@ -2,12 +2,12 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ProcessRecord } from "../../engine/record/state-records.ts";
-import type { StateStore } from "../../engine/record/state-store.ts";
-import { isToBeRestarted } from "../../engine/supervisor/restarts.ts";
-import { ownCommand } from "../own-command.ts";
-import type { Interrupts } from "../run/interrupts.ts";
-import { restartPause } from "../run/restart-policy.ts";
+import { ownCommand } from "../../own-command.ts";
+import type { Interrupts } from "../attach/interrupts.ts";
+import type { ProcessRecord } from "../record/state-records.ts";
+import type { StateStore } from "../record/state-store.ts";
+import { restartPause } from "./restart-policy.ts";
+import { isToBeRestarted } from "./restarts.ts";
 
 /**
  * Runs a container again after a pause, by a command of its own, which leaves it to the supervisor. A signal during
