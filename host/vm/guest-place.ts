@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { onProcessEnd } from "../../lib/process-end.ts";
 import { makeTemporaryFolder } from "../private-folder.ts";
-import { makeGuestCgroup, removeGuestCgroup, removeIfEmpty } from "./cgroup/guest-cgroup.ts";
+import { type GuestSize, makeGuestCgroup, removeGuestCgroup, removeIfEmpty } from "./cgroup/guest-cgroup.ts";
 
 /** Longest directory path: Unix socket paths have at most 107 bytes, and ours need about twenty after the directory. */
 const DIRECTORY_LIMIT = 60;
@@ -24,12 +24,12 @@ export interface OwnPlace extends GuestPlace {
   readonly remove: () => Promise<void>;
 }
 
-/** Creates the directory and the cgroup for the programs of a guest that may have this much memory. */
-export function makeGuestPlace(memoryMib: number): OwnPlace {
+/** Creates the directory and the cgroup for the programs of a guest of at most this size. */
+export function makeGuestPlace(size: GuestSize): OwnPlace {
   const parent = tmpdir().length > DIRECTORY_LIMIT ? "/tmp" : tmpdir();
   const directory = makeTemporaryFolder("guestd-vm-", parent);
   try {
-    const place = { directory, cgroup: makeGuestCgroup(memoryMib) };
+    const place = { directory, cgroup: makeGuestCgroup(size) };
     const keep = onProcessEnd(() => {
       rmSync(directory, { recursive: true, force: true });
       // If a program is still in it, the next guest's start removes it.

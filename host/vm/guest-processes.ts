@@ -295,7 +295,7 @@ function followConsole({ record, ended }: Child, console: Console, from: number)
 /** Starts the program of the vsock device in a new place; `undo` removes both. */
 async function startDevice(machine: Machine, options: GuestOptions, signal: AbortSignal, undo: AsyncDisposableStack) {
   signal.throwIfAborted();
-  const place = makeGuestPlace(mostMemoryMib(machine));
+  const place = makeGuestPlace({ memoryMib: mostMemoryMib(machine), cpus: machine.cpus });
   undo.defer(place.remove);
   const vsock = startVsockDevice(await kindOf(machine, options), place, signal);
   undo.defer(async () => vsock.program?.end(true));

@@ -30,6 +30,7 @@ test("guests' cgroups are created in the nearest cgroup that gives its children 
 test("the machine's own root gets the controllers, and no other cgroup does", () => {
   const root = hierarchy({ "/": "", "/user": "memory" });
   nearest(root, "0::/user\n");
+  // A file keeps what was written last: after the kernel's refusal, or without its answer, the two that guests need.
   expect(readFileSync(join(root, "cgroup.subtree_control"), "utf8")).toBe("+memory +pids");
   expect(readFileSync(join(root, "user/cgroup.subtree_control"), "utf8")).toBe("memory\n");
 });

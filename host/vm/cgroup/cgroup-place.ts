@@ -4,8 +4,9 @@ import { reason } from "../../../lib/reason.ts";
 
 const CGROUP2_MAGIC = 0x63677270;
 const MOUNT = "/sys/fs/cgroup";
-/** Controllers that limit a guest. */
+/** Controllers without which a guest gets no cgroup, and one that it gets where it is there. */
 const CONTROLLERS = ["memory", "pids"];
+const WANTED = "cpu";
 
 /** The folder in which cgroups of guests are created, or why there is none and what to do. */
 export type CgroupPlace = { readonly folder: string } | { readonly missing: string; readonly remedy: string };
@@ -50,6 +51,15 @@ function isWritable(folder: string): boolean {
   }
 }
 
+/** Gives children all of the controllers, or none. */
+function enable(control: string, controllers: readonly string[]): void {
+  try {
+    writeFileSync(control, controllers.map((controller) => `+${controller}`).join(" "));
+  } catch {
+    // The caller looks at what it has.
+  }
+}
+
 /** True if the cgroup's children have the controllers. Elsewhere than in the root, its processes forbid to enable them. */
 function distributes(folder: string): boolean {
   const control = join(folder, "cgroup.subtree_control");
@@ -59,7 +69,8 @@ function distributes(folder: string): boolean {
   };
   try {
     if (isEnabled() || existsSync(join(folder, "cgroup.type"))) return isEnabled();
-    writeFileSync(control, CONTROLLERS.map((controller) => `+${controller}`).join(" "));
+    enable(control, [...CONTROLLERS, WANTED]);
+    if (!isEnabled()) enable(control, CONTROLLERS);
     return isEnabled();
   } catch {
     return false;

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -17,16 +17,25 @@ const MIB = 1 << 20;
 const overheadMib = (memoryMib: number) => 512 + Math.ceil(memoryMib / 64);
 /** Processes and threads: QEMU has at most 64 for its disks, and one for each processor. */
 const TASKS = 512;
+/** Processors that QEMU's devices and the other programs may take, beyond the guest's. */
+const DEVICE_CPUS = 2;
+const PERIOD_US = 100_000;
 /** Times in milliseconds for programs that were killed to leave the cgroup: the kernel tears their memory down first. */
 const [LEAVING_MS, POLL_MS] = [2000, 20];
 
 let created = 0;
 
+/** Size of a guest. */
+export interface GuestSize {
+  readonly memoryMib: number;
+  readonly cpus: number;
+}
+
 /**
- * Creates the cgroup of a guest's programs, with limits on memory and processes; undefined where this process can't. Removes
+ * Creates the cgroup of a guest's programs, with limits on memory, processes and, where possible, processors; undefined where this process can't. Removes
  * those of guests whose starting processes were killed. Throws MachineError.
  */
-export function makeGuestCgroup(memoryMib: number, place = cgroupPlace()): string | undefined {
+export function makeGuestCgroup({ memoryMib, cpus }: GuestSize, place = cgroupPlace()): string | undefined {
   if (!("folder" in place)) return undefined;
   removeAbandoned(place.folder);
   const { pid, started } = thisPlacedProcess();
@@ -37,6 +46,9 @@ export function makeGuestCgroup(memoryMib: number, place = cgroupPlace()): strin
     // A guest without one of its programs is of no use.
     writeFileSync(join(folder, "memory.oom.group"), "1");
     writeFileSync(join(folder, "pids.max"), String(TASKS));
+    // Where the cgroup above gives no processors, the file doesn't exist.
+    const processors = join(folder, "cpu.max");
+    if (existsSync(processors)) writeFileSync(processors, `${(cpus + DEVICE_CPUS) * PERIOD_US} ${PERIOD_US}`);
     return folder;
   } catch (error) {
     throw new MachineError(`create the guest's cgroup ${folder}: ${reason(error)}`, { cause: error });

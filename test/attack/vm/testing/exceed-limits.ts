@@ -11,7 +11,7 @@ import { makeGuestPlace } from "../../../../host/vm/guest-place.ts";
 // became of it. With a third argument only waits, with such a program.
 const [program = "", memoryMib = "", waits] = process.argv.slice(2);
 if (waits === undefined && !("folder" in cgroupPlace())) delegate();
-const place = makeGuestPlace(Number(memoryMib));
+const place = makeGuestPlace({ memoryMib: Number(memoryMib), cpus: 1 });
 const { cgroup } = place;
 if (cgroup === undefined) throw new Error("no cgroup");
 const start = (name: string, argv: readonly string[]) =>
@@ -29,6 +29,7 @@ if (waits !== undefined) {
     await child.ended;
     taken[what] = readFileSync(child.record.output, "utf8").trim() || (await child.failure()).message;
   }
+  const processors = readFileSync(join(cgroup, "cpu.max"), "utf8").trim();
   await place.remove();
   const isRemoved = !existsSync(cgroup);
   const killed = spawn(process.execPath, [...process.argv.slice(1), "wait"], { stdio: ["ignore", "pipe", "inherit"] });
@@ -38,16 +39,16 @@ if (waits !== undefined) {
   killed.kill("SIGKILL");
   await once(killed, "exit");
   for (let starts = 0; starts < 100 && existsSync(left); starts++) {
-    await makeGuestPlace(64).remove();
+    await makeGuestPlace({ memoryMib: 64, cpus: 1 }).remove();
     await delay(50);
   }
   const others = readdirSync(dirname(cgroup)).filter((name) => name.startsWith("guestd-"));
-  console.log(JSON.stringify({ taken, isRemoved, wasThere, others }));
+  console.log(JSON.stringify({ taken, processors, isRemoved, wasThere, others }));
 }
 
 /** Moves this process to a cgroup of its own, so that the container's can have limited ones beside it. */
 function delegate(): void {
   mkdirSync("/sys/fs/cgroup/own");
   writeFileSync("/sys/fs/cgroup/own/cgroup.procs", String(process.pid));
-  writeFileSync("/sys/fs/cgroup/cgroup.subtree_control", "+memory +pids");
+  writeFileSync("/sys/fs/cgroup/cgroup.subtree_control", "+memory +pids +cpu");
 }

@@ -18,6 +18,7 @@ export const LIMITED = {
     files: "61 Too many open files",
     memory: `QEMU was killed: out of memory of the guest's cgroup (limit ${MEMORY_MIB + 513} MiB)`,
   },
+  processors: "300000 100000",
   isRemoved: true,
   wasThere: true,
   others: [],
