@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { MachineError } from "./machine-error.ts";
-import { attachWritable, detachWritable, writableArguments, writableDisks } from "./writable-disks.ts";
+import { attachWritable, detachGone, detachWritable, writableArguments, writableDisks } from "./writable-disks.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -67,6 +67,16 @@ test("unplugs nothing from a guest that doesn't have the disk", async () => {
   const played = qemu("writable0-aa");
   await detachWritable(played, disk("bb"));
   expect(played.commands).toEqual([]);
+});
+
+test("unplugs the disks whose files are gone, and no other", async () => {
+  const played = qemu("writable0-aa");
+  await detachGone(played);
+  const ids = played.commands.map(({ command, parameters }) => [command, parameters]);
+  expect(ids).toEqual([
+    ["device_del", { id: "writable0-aa" }],
+    ["blockdev-del", { "node-name": "writable0-aa" }],
+  ]);
 });
 
 test("returns the disks that a guest has, which another guest can have in the same slots", async () => {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { MachineError } from "./machine-error.ts";
 import { unplug } from "./plugged-device.ts";
 import {
@@ -69,6 +70,14 @@ export async function detachWritable(
   const id = diskId(KIND, found);
   await unplug(qmp, { id });
   await qmp.execute("blockdev-del", { "node-name": id });
+}
+
+/**
+ * Unplugs the disks whose files are gone: the process that had plugged them was killed before a container had them. With one of them,
+ * the guest's snapshot could not be loaded.
+ */
+export async function detachGone(qmp: Pick<Qmp, "execute" | "event">): Promise<void> {
+  for (const disk of await writableDisks(qmp)) if (!existsSync(disk.file)) await detachWritable(qmp, disk);
 }
 
 /** Returns the writable disks that a guest has at this moment. */

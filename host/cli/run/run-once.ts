@@ -140,7 +140,10 @@ function claimName(store: StateStore, id: string, args: readonly string[], flags
 function layerRequest(store: StateStore, id: string, { guest: place = id, storageOpt }: RunFlags): LayerRequest {
   const name = { container: id, exec: id };
   const record = store.processes.list(place).find(({ container, exec }) => container === id && exec === id);
-  return { size: storageOpt ?? DEFAULT_LAYER_BYTES, record: store.processes.file(place, name), folder: record?.layer };
+  // A supervisor that finds only the claim of a killed command unplugs the disk.
+  const onOpen = (layer: string) => store.processes.update(place, name, { layer });
+  const size = storageOpt ?? DEFAULT_LAYER_BYTES;
+  return { size, record: store.processes.file(place, name), folder: record?.layer, onOpen };
 }
 
 async function prepare(

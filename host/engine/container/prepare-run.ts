@@ -248,6 +248,7 @@ async function prepareBlockInGuest(
       if (isReached) await unplugLayer(guest, layer.folder);
       await discardLayer(layer);
     });
+    if (layer !== undefined) request?.onOpen?.(layer.folder);
     await using qmp = await controlOf(guest, signal);
     isReached = true;
     return await plugBlockRoot(qmp, guest.name, container, root, { layer, memoryLimit });

@@ -48,12 +48,14 @@ export class ProcessRecords {
     if (record.layer !== undefined) belongsToRecord(record.layer);
   }
 
-  /** Changes a record, unless it was removed meanwhile. */
+  /** Changes a record, unless it was removed meanwhile. A new layer belongs to it then. */
   update(guest: string, id: ProcessName, change: Partial<ProcessRecord>): void {
     const directory = this.#folder.find(guest);
     const path = directory === undefined ? undefined : join(directory, fileName(id));
     const record = path === undefined ? undefined : readRecord<ProcessRecord>(path);
-    if (path !== undefined && record !== undefined) writeJson(path, { ...record, ...change });
+    if (path === undefined || record === undefined) return;
+    writeJson(path, { ...record, ...change });
+    if (change.layer !== undefined) belongsToRecord(change.layer);
   }
 
   /** Records how a process ended; an earlier record of the end wins. */

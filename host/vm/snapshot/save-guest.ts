@@ -4,7 +4,7 @@ import type { Machine } from "../guest-options.ts";
 import type { GuestProcesses } from "../guest-processes.ts";
 import { MachineError } from "../machine-error.ts";
 import type { Qmp } from "../qmp.ts";
-import { writableDisks } from "../writable-disks.ts";
+import { detachGone, writableDisks } from "../writable-disks.ts";
 import { DetachedDevices } from "./detached-devices.ts";
 import type { Manifest } from "./manifest.ts";
 import { type SnapshotFacts, saveSnapshot } from "./save-snapshot.ts";
@@ -45,6 +45,7 @@ export async function saveProcesses(
   await devices.detachShare(qmp);
   await devices.detachVsock(qmp);
   const socket = join(processes.directory, "state.sock");
+  if (machine.disks !== undefined) await detachGone(qmp);
   const disks = machine.disks && { disks: await sharedDisks(qmp), writable: await writableDisks(qmp) };
   const present = { ...machine, ...disks };
   const saved = { machine: present, vsock: vsock.backend.kind, pid, qmp, socket, isDurable: !isBrief, keepsDisks };

@@ -25,6 +25,8 @@ export interface LayerRequest {
   readonly record: string;
   /** Folder of the one that it had before. */
   readonly folder?: string | undefined;
+  /** Called with the folder of a new one before a running guest has the disk. */
+  onOpen?(folder: string): void;
 }
 
 /** Bytes that a container can write, unless it says otherwise; its file only has those that it did write. */
