@@ -55,7 +55,7 @@ export async function guestdPackage(
       root,
       library.map(([, entry]) => entry),
     )),
-    ...globSync(ASSETS, { cwd: root }).map(read),
+    ...globSync(ASSETS, { cwd: root }).map(read).map(withoutComments),
     ...globSync(PAGE_FILES, { cwd: root }).map((path) => {
       return { path: `${path}.gz`, content: gzipSync(read(path).content, { level: 9 }) };
     }),
@@ -81,6 +81,11 @@ export async function guestdPackage(
     }),
   ];
   return { name: "guestd", files: all, parts };
+}
+
+/** Leaves out the comments of a .proto file, two fifths of it: they are for readers of the repository. */
+function withoutComments({ path, content }: PackageFile): PackageFile {
+  return path.endsWith(".proto") ? textFile(path, content.toString().replace(/^ *\/\/.*\n/gm, "")) : { path, content };
 }
 
 /** Fields that all packages share. */

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import protobuf from "protobufjs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commandTexts } from "../host/cli/manual/command-text.ts";
 import { manFile } from "../host/cli/manual/man-page.ts";
@@ -94,6 +95,17 @@ describe("the npm package guestd", () => {
     });
     const maps = built.files.map(({ path }) => path).filter((path) => path.endsWith(".map"));
     expect(named.sort()).toEqual(maps.sort());
+  });
+
+  test("has .proto files without comments, which declare the same", () => {
+    const protos = built.files.filter(({ path }) => path.endsWith(".proto"));
+    expect(protos).not.toEqual([]);
+    for (const { path, content } of protos) {
+      expect(content.toString()).not.toMatch(/^ *\/\//m);
+      expect(protobuf.parse(content.toString()).root.toJSON()).toEqual(
+        protobuf.parse(readFileSync(join(root, path), "utf8")).root.toJSON(),
+      );
+    }
   });
 
   test("takes at most 3 MiB once installed", () => {
