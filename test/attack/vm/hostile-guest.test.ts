@@ -41,11 +41,15 @@ describe("a guest that attacks the host's commands", () => {
     );
   }
 
+  /** Returns the name of a container's directory in the share. */
+  const placeOf = (name: string) =>
+    readdirSync(join(folder, "shared")).find((each) => each.startsWith(`${name}@`)) ?? "missing";
+
   /** Runs a shell script in the guest, as its root, with the whole share at /share. */
   async function inGuest(script: string): Promise<void> {
     const id = `evil-${Math.random().toString(36).slice(2)}`;
     const mount = { destination: "/share", source: SHARED, type: "bind", options: ["rbind", "rw"] };
-    const place = { host: "/nonexistent", guest: `${SHARED}/tools/rootfs` };
+    const place = { host: "/nonexistent", guest: `${SHARED}/${placeOf("tools")}/rootfs` };
     const OCI = imageSpec({ config: {} }, place, { args: ["sh", "-ec", script], mounts: [mount] });
     await client.agent.createContainer({ container_id: id, exec_id: id, OCI });
     await client.agent.startContainer({ container_id: id });
@@ -95,8 +99,9 @@ describe("a guest that attacks the host's commands", () => {
   it.skipIf(!guards)(
     `${CANNOT}can't plant a name where an image is about to be unpacked, or in place of an unpacked one`,
     async () => {
-      await inGuest(`set +e; cd /share; { ln -s ${outside} victim || mkdir -p third/rootfs || mv web gone ||
-      mv web/rootfs web/gone || ln -s ${outside} web/link || chmod 777 . || chmod 777 web; } 2>/dev/null && echo written; true`);
+      const web = placeOf("web");
+      await inGuest(`set +e; cd /share; { ln -s ${outside} victim || mkdir -p third/rootfs || mv ${web} gone ||
+      mv ${web}/rootfs ${web}/gone || ln -s ${outside} ${web}/link || chmod 777 . || chmod 777 ${web}; } 2>/dev/null && echo written; true`);
       for (const name of ["victim", "third"]) {
         expect(await run("run", "-g", "hostile", "--name", name, image, "true")).toMatchObject({ code: 0, stderr: "" });
       }
@@ -105,15 +110,18 @@ describe("a guest that attacks the host's commands", () => {
   );
 
   it("can't make the host remove, write or open anything outside while it swaps the container's directories for links", async () => {
+    const tools = `/share/${placeOf("tools")}/rootfs`;
     const swap = `cd /share; set +e; for i in $(seq 300); do
-      test -e tools/rootfs/enough && break
-      ( cd race/rootfs && mv usr away && ln -s ${outside} usr && rm -f usr; mv away usr )
-      mv race gone && ln -s ${outside} race && rm -f race; mv gone race
-    done 2>/dev/null; rm -f tools/rootfs/enough; true`;
+      test -e ${tools}/enough && break
+      for race in race@*; do
+        ( cd $race/rootfs && mv usr away && ln -s ${outside} usr && rm -f usr; mv away usr )
+        mv $race gone && ln -s ${outside} $race && rm -f $race; mv gone $race
+      done
+    done 2>/dev/null; rm -f ${tools}/enough; true`;
     const attacking = inGuest(swap);
     for (let times = 0; times < 2; times++) await run("run", "-g", "hostile", "--name", "race", image, "true");
     expect(outsideNow()).toEqual(UNTOUCHED);
-    await inGuest("touch /share/tools/rootfs/enough");
+    await inGuest(`touch ${tools}/enough`);
     await attacking;
   });
 
@@ -124,19 +132,20 @@ describe("a guest that attacks the host's commands", () => {
       "rm passwd; mkfifo passwd",
       "rm passwd; mknod passwd c 5 0 2>/dev/null || mkfifo passwd",
     ];
+    const web = `/share/${placeOf("web")}/rootfs`;
     for (const plant of plants) {
-      await inGuest(`cd /share/web/rootfs/etc; ${plant}`);
+      await inGuest(`cd ${web}/etc; ${plant}`);
       const { code, stderr } = await run("exec", "-u", "hostuser", "web", "true");
       expect([code, stderr]).toEqual([125, `guestctl: user "hostuser": hostuser is not in the image's /etc/passwd\n`]);
     }
-    await inGuest(`cd /share/web/rootfs; mv etc etc-away; ln -s ${outside} etc`);
+    await inGuest(`cd ${web}; mv etc etc-away; ln -s ${outside} etc`);
     expect((await run("exec", "-u", "hostuser", "web", "true")).code).toBe(125);
-    await inGuest("cd /share/web/rootfs; rm etc; mv etc-away etc; cd etc; rm passwd; echo root:x:0:0::/: > passwd");
+    await inGuest(`cd ${web}; rm etc; mv etc-away etc; cd etc; rm passwd; echo root:x:0:0::/: > passwd`);
   });
 
   it("opens its share, with set-id programs and devices in it, to no user of the host", async () => {
     await inGuest(
-      "cd /share/web/rootfs; cp bin/busybox tool; chmod 4755 tool; chmod 777 . ; mknod disk b 254 0 2>/dev/null || true",
+      `cd /share/${placeOf("web")}/rootfs; cp bin/busybox tool; chmod 4755 tool; chmod 777 . ; mknod disk b 254 0 2>/dev/null || true`,
     );
     expect(statSync(folder).mode & 0o777).toBe(0o700);
     expect(statSync(join(folder, "..")).ino).not.toBe(statSync(folder).ino);
@@ -159,10 +168,9 @@ describe("a guest that attacks the host's commands", () => {
   });
 
   it("leaves nothing behind, whatever trees and names it has created", async () => {
-    const deep = "cd /share/web/rootfs; for i in $(seq 200); do mkdir -m 700 d && cd d; done; touch end; chmod 0 .";
-    await inGuest(
-      `${deep}; cd /share/web/rootfs; mkdir -m 0 shut; touch "$(printf 'a\\nb\\033\\377')"; ln -s ${outside} out`,
-    );
+    const web = `/share/${placeOf("web")}/rootfs`;
+    const deep = `cd ${web}; for i in $(seq 200); do mkdir -m 700 d && cd d; done; touch end; chmod 0 .`;
+    await inGuest(`${deep}; cd ${web}; mkdir -m 0 shut; touch "$(printf 'a\\nb\\033\\377')"; ln -s ${outside} out`);
     await client.close();
     expect(await run("stop", "hostile")).toMatchObject({ code: 0, stderr: "" });
     expect(existsSync(folder)).toBe(false);
