@@ -17,7 +17,8 @@ const isSaved = (guest: string) => expect.poll(() => record(guest).isSaved, POLL
 const folders = () => readdirSync(join(directory, "guestd/saved"));
 
 it("a guest that is idle is saved, has no process, and continues with its output and files when it is used", async () => {
-  expect(await run("run", "-d", "--name", "one", "--idle", "2", image, "sh", "-c", ECHO)).toBe("one\n");
+  expect(await run("run", "-d", "--name", "one", "--idle", "3600", image, "sh", "-c", ECHO)).toBe("one\n");
+  expect(await run("update", "--guest", "one", "--idle", "2")).toBe("");
   for (const words of [["first"], ["first", "second"]]) {
     const { monitor } = record("one");
     await isSaved("one");

@@ -53,7 +53,7 @@ async function stopAll(names: readonly string[], flags: StopFlags): Promise<void
 /** Powers off the guest of that name, otherwise ends the container. */
 export async function stop(name: string, flags: StopFlags = {}): Promise<void> {
   const store = new StateStore();
-  const guest = store.guests().find((each) => each.name === name);
+  const guest = store.guest(name);
   const owner = guest && store.owner(name);
   if (guest === undefined || owner === undefined) return stopContainer(store, name, flags);
   noteOperation({ address: guest.address, guest: name });

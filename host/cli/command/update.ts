@@ -17,10 +17,11 @@ interface UpdateFlags extends TargetFlags {
   readonly pids?: number;
   readonly pidsLimit?: number;
   readonly timeout?: number;
+  readonly idle?: number;
 }
 
 const HELP = `
-With containers, these are their limits. Without, --timeout is the limit of a guest:
+With containers, these are their limits. Without, --timeout and --idle are limits of a guest:
 
   guestctl update --memory 256m web
   guestctl update --guest dev --timeout 7200`;
@@ -36,13 +37,14 @@ export function addUpdate(program: Command): void {
     .option("--pids <count>", "limit on processes and threads", count)
     .option("--pids-limit <count>", "the same as --pids", count)
     .option("--timeout <seconds>", "power the guest off after this time from now; 0: never", seconds)
+    .option("--idle <seconds>", "save the guest after this time without use; 0: never", seconds)
     .addHelpText("after", HELP);
   withTarget(command).action((containers: readonly string[], flags: UpdateFlags) => update(containers, flags));
 }
 
 async function update(containers: readonly string[], flags: UpdateFlags): Promise<void> {
-  const { memory, cpus, pids = flags.pidsLimit, guest, timeout } = flags;
-  if (timeout !== undefined) return await updateGuest(containers, guest, timeout);
+  const { memory, cpus, pids = flags.pidsLimit, timeout, idle } = flags;
+  if (timeout !== undefined || idle !== undefined) return await updateGuest(containers, flags);
   if (containers.length === 0) throw new CliError("update: no container given; name those whose limits change");
   const given = Object.entries({ memory, cpus, pids }).filter(([, value]) => value !== undefined);
   const resources = limitResources(Object.fromEntries(given));
@@ -55,11 +57,13 @@ async function update(containers: readonly string[], flags: UpdateFlags): Promis
   });
 }
 
-async function updateGuest(containers: readonly string[], guest: string | undefined, timeout: number): Promise<void> {
+async function updateGuest(containers: readonly string[], { guest, timeout, idle }: UpdateFlags): Promise<void> {
   if (guest === undefined || containers.length > 0) {
-    throw new CliError("update: --timeout is a guest's limit; give it with --guest, and without containers");
+    const what = timeout === undefined ? "--idle" : "--timeout";
+    throw new CliError(`update: ${what} is a guest's limit; give it with --guest, and without containers`);
   }
-  await askKeeper(await keeperOf(guest), "setTimeLimit", {
-    endsAt: timeout === 0 ? undefined : timeIn(timeout * 1000),
-  });
+  const keeper = await keeperOf(guest);
+  if (idle !== undefined) await askKeeper(keeper, "setIdleLimit", { idleMs: idle * 1000 });
+  if (timeout === undefined) return;
+  await askKeeper(keeper, "setTimeLimit", { endsAt: timeout === 0 ? undefined : timeIn(timeout * 1000) });
 }

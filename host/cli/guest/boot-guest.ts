@@ -6,10 +6,10 @@ import type { SandboxGuest } from "../../engine/guest/sandbox-guest.ts";
 import type { GuestRecord } from "../../engine/record/state-records.ts";
 import type { StateStore } from "../../engine/record/state-store.ts";
 import { timeIn } from "../../engine/supervisor/time-limit.ts";
+import { useTemplate } from "../../engine/template/use-template.ts";
 import { type GuestFlags, guestConsole, guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { superviseOrReport } from "../output/supervise-or-report.ts";
-import { snapshotOf, useTemplate } from "./use-template.ts";
 
 export interface BootFlags extends GuestFlags {
   readonly detach?: true;
@@ -63,6 +63,6 @@ async function boot(store: StateStore, name: string, flags: BootFlags, signal: A
   const isDetached = flags.detach === true;
   const endsAt = flags.timeout === undefined ? undefined : timeIn(flags.timeout * 1000);
   const idleMs = flags.idle === undefined ? undefined : flags.idle * 1000;
-  const options = { name, ...machine, ...disks, ...snapshotOf(used), signal, isDetached, endsAt, idleMs };
+  const options = { name, ...machine, ...disks, snapshot: used?.template.path, signal, isDetached, endsAt, idleMs };
   return await bootKeptGuest(store, { ...options, ...guestConsole(flags) });
 }

@@ -14,7 +14,7 @@ export interface ForwardPlace {
 /** Finds the container whose id is or begins with `text`, or the guest of that name. Throws CliError. */
 export function findForwardTarget(store: StateStore, flags: TargetFlags, text: string): ForwardPlace {
   const isGuest = flags.address === undefined && flags.guest === undefined;
-  const guest = isGuest ? store.guests().find(({ name }) => name === text) : undefined;
+  const guest = isGuest ? store.guest(text) : undefined;
   const isContainer = guest !== undefined && store.processes.list(guest.name).some((it) => it.container === text);
   if (guest !== undefined && !isContainer) {
     return placeOf(noteFound({ address: guest.address, guest }).address, "");

@@ -7,11 +7,11 @@ import type { ProcessRecord } from "../../engine/record/state-records.ts";
 import type { StateStore } from "../../engine/record/state-store.ts";
 import { containersIn } from "../../engine/template/container-notes.ts";
 import { prepareClone } from "../../engine/template/prepare-clone.ts";
+import { useTemplate } from "../../engine/template/use-template.ts";
 import { CliError } from "../cli-error.ts";
 import { guestConsole } from "../flags/guest-flags.ts";
 import { processOptions } from "../flags/process-flags.ts";
 import { checkCloneFlags } from "../flags/unused-flags.ts";
-import { snapshotOf, useTemplate } from "../guest/use-template.ts";
 import { StatusLine } from "../output/status-line.ts";
 import type { RunRequest, RunTurn } from "./run-once.ts";
 
@@ -45,14 +45,14 @@ export async function runInClone(
   using status = new StatusLine();
   status.show(`starting a guest from template ${name} …`);
   using used = await useTemplate(name, id);
-  const { snapshot = "" } = snapshotOf(used);
+  const { path: snapshot = "" } = used?.template ?? {};
   await using prepared = await interrupts.during(
     prepareClone(store, { name: id, snapshot, signal: interrupts.signal, ...guestConsole(flags) }),
   );
   used?.[Symbol.dispose](); // from now on the template can be removed
   status.clear();
   const { died } = prepared;
-  const guest = store.guests().find((each) => each.name === id);
+  const guest = store.guest(id);
   const target = { ...prepared.target, ...(guest && { guest }), container, record };
   const exec = randomName("x");
   const request = { container, exec, process: execSpec(target, words, processOptions(flags)) };

@@ -17,13 +17,13 @@ import type { RunOptions } from "../../engine/image/image-config.ts";
 import { type ChosenImage, chooseImage, type ImageSource, isPath } from "../../engine/image/store/choose-image.ts";
 import type { StateStore } from "../../engine/record/state-store.ts";
 import { holdAwake } from "../../engine/supervisor/idle/hold-awake.ts";
+import { useTemplate } from "../../engine/template/use-template.ts";
 import { useVolumes } from "../../engine/volume/use-volumes.ts";
 import { sizeText } from "../../size-text.ts";
 import { guestConsole, guestImage, guestSize, guestWords } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { hasImage, type RunFlags, rootfsKind, runOptions, volumesOf } from "../flags/run-flags.ts";
 import { findTarget } from "../guest/target.ts";
-import { snapshotOf, useTemplate } from "../guest/use-template.ts";
 import { StatusLine } from "../output/status-line.ts";
 import { superviseOrReport } from "../output/supervise-or-report.ts";
 import { recordFor } from "./container-record.ts";
@@ -177,7 +177,7 @@ async function prepare(
   }
   using template = await useTemplate(flags.template, id);
   return await prepareInOwnGuest(store, id, files, {
-    ...snapshotOf(template),
+    snapshot: template?.template.path,
     isAgain,
     isDetached: flags.detach === true,
     idleMs: flags.idle === undefined ? undefined : flags.idle * 1000,

@@ -64,7 +64,7 @@ export async function findRunInGuest(
   };
   const parts = { guest: unusedGuest(guest), signal, remove, rootfs: { host: rootfs, guest: "" }, config: {} };
   const findSuspension = () => {
-    const present = store.guests().find(({ name }) => name === guest.name);
+    const present = store.guest(guest.name);
     const isThere = present === undefined || (present.direct === guest.direct && !present.isSaved);
     return isThere ? undefined : new Suspended(`guest ${guest.name}: it was saved`);
   };

@@ -41,7 +41,7 @@ export async function explainLostCall(store: StateStore, name: string, error: Er
 
 /** Returns the error for commands whose guest has died or was powered off; undefined while it runs. */
 export function findGuestEnd(store: StateStore, name: string, cause?: Error): OperationError | undefined {
-  const running = store.guests().find((guest) => guest.name === name);
+  const running = store.guest(name);
   const died = store.endedGuests().find((guest) => guest.name === name)?.ended?.why;
   if (died !== undefined) return guestDiedError(died, name);
   if (running?.isSaved && running.savedFailure !== undefined) {

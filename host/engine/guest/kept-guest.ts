@@ -101,7 +101,7 @@ export async function findKeptGuest(store: StateStore, record: GuestRecord, idli
   const { name } = record;
   store.reclaim(name);
   const guest = record.isSaved ? await continueSaved(store, record, idling) : await findRunning(store, record);
-  const present = store.guests().find((each) => each.name === name) ?? record;
+  const present = store.guest(name) ?? record;
   const uses = await useDisks(present);
   guest.ended.addEventListener("abort", () => uses[Symbol.dispose](), { once: true });
   await keep(store, name, guest);

@@ -51,6 +51,13 @@ export class StateStore {
     return this.#records().filter(({ ended }) => ended === undefined);
   }
 
+  /** Returns a running guest; undefined if it has ended, or never was. */
+  guest(name: string): GuestRecord | undefined {
+    // Only a name that is there leads to a folder.
+    const [record] = this.#records(this.#folder.guests().filter((each) => each === name));
+    return record?.ended === undefined ? record : undefined;
+  }
+
   /** Returns the kept guests that ended, sorted by name. */
   endedGuests(): readonly GuestRecord[] {
     return this.#records().filter(({ ended }) => ended !== undefined);
@@ -139,6 +146,11 @@ export class StateStore {
     this.#update(guest, facts);
   }
 
+  /** Sets after how many milliseconds without use a guest is saved; 0: never. */
+  noteIdleLimit(guest: string, idleMs: number): void {
+    this.#update(guest, { idleMs });
+  }
+
   /** Sets when a guest is powered off. */
   noteTimeLimit(guest: string, endsAt: string | undefined): void {
     this.#update(guest, { endsAt });
@@ -192,9 +204,9 @@ export class StateStore {
     if (emptied && ended !== undefined && removable) this.removeGuest(guest);
   }
 
-  /** Reads all guest records; a guest that has ended, and whose owner was killed, is closed first. */
-  #records(): readonly GuestRecord[] {
-    return this.#folder.guests().flatMap((name) => {
+  /** Reads guests' records; a guest that has ended, and whose owner was killed, is closed first. */
+  #records(names = this.#folder.guests()): readonly GuestRecord[] {
+    return names.flatMap((name) => {
       const owner = this.owner(name);
       if (owner === undefined) return [];
       const record = this.#record(name);

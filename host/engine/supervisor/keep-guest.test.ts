@@ -31,7 +31,7 @@ test.each([false, true])(
       },
     } as unknown as SandboxGuest;
     const none = { list: () => [] };
-    const store = { processes: none, guests: none.list, directory: () => directory } as unknown as StateStore;
+    const store = { processes: none, guest: () => undefined, directory: () => directory } as unknown as StateStore;
     await keepGuest(store, "dev", guest);
     const place = { guest: "dev", socket: join(directory, KEEPER_SOCKET) };
     await expect(askKeeper(place, "snapshot", { name: "half", isForFork }, stop.signal)).rejects.toThrow("^C");

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { OperationError } from "../../operation-error.ts";
 import type { SandboxGuest } from "../guest/sandbox-guest.ts";
 import type { StateStore } from "../record/state-store.ts";
 import { addTemplate } from "../template/add-template.ts";
@@ -15,7 +16,7 @@ export async function keepGuest(store: StateStore, name: string, guest: SandboxG
     for (const each of store.processes.list(name)) store.processes.update(name, each, { stopped: true });
     return guest.guest.end(why);
   });
-  limit.set(store.guests().find((record) => record.name === name)?.endsAt);
+  limit.set(store.guest(name)?.endsAt);
   const served = await serveOperations<KeeperOperations>(join(store.directory(name), KEEPER_SOCKET), {
     async snapshot({ name: snapshot, isForFork = false }, signal) {
       const notes = containerNotes(store.processes.list(name));
@@ -41,6 +42,14 @@ export async function keepGuest(store: StateStore, name: string, guest: SandboxG
     async setTimeLimit({ endsAt }) {
       store.noteTimeLimit(name, endsAt);
       limit.set(endsAt);
+      return {};
+    },
+    async setIdleLimit({ idleMs }) {
+      if (store.guest(name)?.idleMs === undefined) {
+        const why = "it was started without --idle, so that its clients go past the supervisor";
+        throw new OperationError(`guest ${name}: ${why}; start another with --idle`);
+      }
+      store.noteIdleLimit(name, idleMs);
       return {};
     },
     async pause() {

@@ -37,7 +37,7 @@ export async function keepLost(store: StateStore, { guest, id }: Lost, keeping: 
     else if (record !== undefined && found === undefined) await keepGuest(store, record, interrupts, keeping);
   } catch (error) {
     // The guest may have been ending when its guestctl was killed.
-    if (store.guests().some(({ name }) => name === guest)) throw error;
+    if (store.guest(guest) !== undefined) throw error;
   }
   if (found === undefined || (found.ended === undefined && record?.ending)) return;
   const begun = performance.now();
@@ -50,7 +50,7 @@ export async function keepLost(store: StateStore, { guest, id }: Lost, keeping: 
 
 /** Removes a container that a killed process may have created, but not recorded. */
 async function removeBegun(store: StateStore, place: string, found: ProcessRecord, signal: AbortSignal): Promise<void> {
-  const guest = store.guests().find(({ name }) => name === place);
+  const guest = store.guest(place);
   if (guest !== undefined) {
     await using held = await holdAwake(store, guest);
     await using prepared = await findRunInGuest(store, held.guest, found, signal);
@@ -85,7 +85,7 @@ async function keepGuest(
       return;
     } catch (error) {
       if (!(error instanceof Suspended)) return store.closeGuest(record.name, causeOfDeath(error));
-      present = store.guests().find(({ name }) => name === record.name);
+      present = store.guest(record.name);
     }
   }
 }

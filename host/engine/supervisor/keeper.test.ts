@@ -11,7 +11,8 @@ async function keeper(operations: Partial<KeeperOperations>) {
   const directory = mkdtempSync(join(tmpdir(), "keeper-"));
   const socket = join(directory, "keeper.sock");
   const none = () => Promise.resolve({});
-  const own = { snapshot: async () => ({ bytes: 0 }), continued: none, setTimeLimit: none, pause: none, resume: none };
+  const rest = { continued: none, setTimeLimit: none, setIdleLimit: none, pause: none, resume: none };
+  const own = { snapshot: async () => ({ bytes: 0 }), ...rest };
   const all = { ...own, ...operations };
   const served = await serveOperations<KeeperOperations>(socket, all);
   onTestFinished(async () => {
@@ -95,6 +96,7 @@ test("the socket of a keeper that was killed doesn't hinder the next one", async
     snapshot: async () => ({ bytes: 7 }),
     continued: async () => ({}),
     setTimeLimit: async () => ({}),
+    setIdleLimit: async () => ({}),
     pause: async () => ({}),
     resume: async () => ({}),
   });

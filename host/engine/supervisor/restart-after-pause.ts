@@ -29,7 +29,7 @@ export async function restartAfterPause(
     return;
   }
   const record = store.processes.list(guest).find(({ exec }) => exec === container);
-  const isGuestThere = guest === container || store.guests().some((each) => each.name === guest);
+  const isGuestThere = guest === container || store.guest(guest) !== undefined;
   if (record === undefined || !isGuestThere || !isToBeRestarted(record)) {
     store.processes.update(guest, name, { restarting: undefined });
     return;

@@ -37,12 +37,12 @@ export async function serveFound(
     isUp = true;
     onUp();
   };
-  const own = place === container ? store.guests().find(({ name }) => name === place) : undefined;
+  const own = place === container ? store.guest(place) : undefined;
   await using idling = own && (await openIdling(store, own, { interrupted: () => interrupts.next(), onSaved: up }));
   // Signals are the container's, also while it can't be reached.
   if (own === undefined) interrupts.handle(() => undefined);
   for (; ; await delay(AGAIN_MS)) {
-    const kept = store.guests().find(({ name }) => name === place);
+    const kept = store.guest(place);
     const record = store.processes.list(place).find(({ exec }) => exec === container);
     if (kept === undefined || record === undefined || record.ended !== undefined) return;
     try {

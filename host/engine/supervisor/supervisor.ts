@@ -103,7 +103,7 @@ export class Supervisor implements SupervisorOperations {
   }
 
   #lineOf({ guest, id }: Lost, error: unknown): string {
-    const isRunning = this.#store.guests().some(({ name }) => name === guest);
+    const isRunning = this.#store.guest(guest) !== undefined;
     const line = `${id}: no guestctl keeps it any more, and the supervisor can't: ${oneLine(error)}`;
     return isRunning ? `${line}; guestctl stop ${guest} ends it` : line;
   }

@@ -8,7 +8,7 @@ import { DEFAULT_LAYER_BYTES } from "../../engine/image/disk/layer-store.ts";
 import type { RunOptions } from "../../engine/image/image-config.ts";
 import { MIN_MEMORY } from "../../engine/image/limit-resources.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
-import { TemplateStore } from "../../engine/template/template-store.ts";
+import { useTemplate } from "../../engine/template/use-template.ts";
 import { type NamedVolume, useVolumes } from "../../engine/volume/use-volumes.ts";
 import { MachineError } from "../../vm/machine-error.ts";
 import { findQemu } from "../../vm/programs.ts";
@@ -43,7 +43,7 @@ export async function createDriver(options: CreateOptions, isWarm = false): Prom
     const store = new StateStore();
     using used = await useTemplate(options.template, name);
     if (used !== undefined && options.image === undefined) {
-      const driver = await cloneDriver(name, used.path, signal, { ...guestNetwork(options.network), isWarm });
+      const driver = await cloneDriver(name, used.template.path, signal, { ...guestNetwork(options.network), isWarm });
       undo.defer(() => driver.close());
       await writeAll(driver.files, options.files, signal);
       signal.throwIfAborted();
@@ -52,7 +52,7 @@ export async function createDriver(options: CreateOptions, isWarm = false): Prom
     }
     const record = store.processes.file(name, { container: name, exec: name });
     using volumes = useVolumes((options.volumes ?? []).map(volumeOf), { container: name, record });
-    const more = { snapshot: used?.path, isWarm, volumes: volumes.folders };
+    const more = { snapshot: used?.template.path, isWarm, volumes: volumes.folders };
     const { prepared, image } = await prepare(store, name, options, more, signal);
     undo.use(prepared);
     const container = {
@@ -135,18 +135,6 @@ function runOptions(options: CreateOptions, inGuest: boolean): RunOptions {
 function rootfsOf({ rootfs, template }: CreateOptions): Pick<CreateOptions, "rootfs"> {
   if (template !== undefined) return { rootfs: "block" };
   return rootfs === undefined ? {} : { rootfs };
-}
-
-/** Notes that a guest is being started from a template, if one is named, until disposal. */
-async function useTemplate(
-  template: string | undefined,
-  guest: string,
-): Promise<({ readonly path: string } & Disposable) | undefined> {
-  if (template === undefined) return undefined;
-  const store = new TemplateStore();
-  const found = await store.get(template);
-  const use = store.use(found, guest);
-  return { path: found.path, [Symbol.dispose]: () => use[Symbol.dispose]() };
 }
 
 /** Throws SandboxError for options that a guest from a template can't have. */

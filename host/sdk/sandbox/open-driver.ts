@@ -108,7 +108,7 @@ export async function cloneDriver(
 }
 
 function guestOf(store: StateStore, name: string | undefined) {
-  const guest = store.guests().find((each) => each.name === name);
+  const guest = name === undefined ? undefined : store.guest(name);
   return guest === undefined ? {} : { guest };
 }
 

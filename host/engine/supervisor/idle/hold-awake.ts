@@ -15,6 +15,6 @@ export async function holdAwake(store: StateStore, guest: GuestRecord): Promise<
   const client = undo.use(await connectTo({ address: guest.address, guest }));
   await client.health.check({});
   const held = undo.move();
-  const present = store.guests().find(({ name }) => name === guest.name) ?? guest;
+  const present = store.guest(guest.name) ?? guest;
   return { guest: present, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }

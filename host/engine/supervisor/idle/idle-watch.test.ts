@@ -9,7 +9,7 @@ test("a guest is idle after the whole limit without use, and again after the nex
   const idle: number[] = [];
   const begun = performance.now();
   const onIdle = async () => void idle.push(performance.now() - begun);
-  using _watch = new IdleWatch({ limitMs: 1000, isUsed: async () => isUsed, onIdle });
+  using _watch = new IdleWatch({ limitMs: () => 1000, isUsed: async () => isUsed, onIdle });
   await vi.advanceTimersByTimeAsync(3000);
   expect(idle).toEqual([]);
   isUsed = false;
@@ -22,11 +22,22 @@ test("a guest is idle after the whole limit without use, and again after the nex
 test("a guest whose use can't be read is in use, and after disposal nothing is looked at", async () => {
   const isUsed = vi.fn(() => Promise.reject(new Error("it has ended")));
   const onIdle = vi.fn(async () => undefined);
-  const watch = new IdleWatch({ limitMs: 1000, isUsed, onIdle });
+  const watch = new IdleWatch({ limitMs: () => 1000, isUsed, onIdle });
   await vi.advanceTimersByTimeAsync(5000);
   expect(isUsed).toHaveBeenCalledTimes(50);
   watch[Symbol.dispose]();
   await vi.advanceTimersByTimeAsync(5000);
   expect(isUsed).toHaveBeenCalledTimes(50);
   expect(onIdle).not.toHaveBeenCalled();
+});
+
+test("a limit that changes counts from the last use on, and 0 is none", async () => {
+  let limit = 0;
+  const onIdle = vi.fn(async () => undefined);
+  using _watch = new IdleWatch({ limitMs: () => limit, isUsed: async () => false, onIdle });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(onIdle).not.toHaveBeenCalled();
+  limit = 1000;
+  await vi.advanceTimersByTimeAsync(1100);
+  expect(onIdle).toHaveBeenCalledTimes(1);
 });

@@ -3,8 +3,8 @@ const PARTS = 10;
 const [MIN_MS, MAX_MS] = [50, 5000];
 
 export interface IdleWatchOptions {
-  /** Milliseconds without use. */
-  readonly limitMs: number;
+  /** Returns for how many milliseconds a guest must not be used; 0: never mind. */
+  limitMs(): number;
   /** True if the guest was used since the last call. */
   isUsed(): Promise<boolean>;
   /** Called after each limit without use; time counts again once it has resolved. */
@@ -14,13 +14,11 @@ export interface IdleWatchOptions {
 /** Checks a guest's use until disposal. */
 export class IdleWatch implements Disposable {
   readonly #options: IdleWatchOptions;
-  readonly #everyMs: number;
   #timer: NodeJS.Timeout;
   #since = performance.now();
 
   constructor(options: IdleWatchOptions) {
     this.#options = options;
-    this.#everyMs = Math.min(Math.max(options.limitMs / PARTS, MIN_MS), MAX_MS);
     this.#timer = this.#later();
   }
 
@@ -30,12 +28,14 @@ export class IdleWatch implements Disposable {
   }
 
   #later(): NodeJS.Timeout {
-    return setTimeout(() => void this.#look(), this.#everyMs).unref();
+    const everyMs = Math.min(Math.max(this.#options.limitMs() / PARTS, MIN_MS), MAX_MS);
+    return setTimeout(() => void this.#look(), everyMs).unref();
   }
 
   async #look(): Promise<void> {
-    const { limitMs, isUsed, onIdle } = this.#options;
-    const used = await isUsed().catch(() => true); // it may be ending
+    const { isUsed, onIdle } = this.#options;
+    const limitMs = this.#options.limitMs();
+    const used = limitMs === 0 || (await isUsed().catch(() => true)); // it may be ending
     if (used) this.#since = Math.max(this.#since, performance.now());
     else if (performance.now() - this.#since >= limitMs) {
       await onIdle();

@@ -57,7 +57,7 @@ export async function openIdling(
 /** Saves a guest once it has been idle for its limit, until it ends. If that fails, notes why and tries again after the limit. */
 export async function saveWhenIdle(
   store: StateStore,
-  { name, idleMs = 0 }: GuestRecord,
+  { name }: GuestRecord,
   guest: SandboxGuest,
   idling: Idling,
 ): Promise<void> {
@@ -66,7 +66,7 @@ export async function saveWhenIdle(
   const processors = new ProcessorUse(pid);
   await lead(store, name, guest, idling);
   const watch = new IdleWatch({
-    limitMs: idleMs,
+    limitMs: () => store.guest(name)?.idleMs ?? 0,
     async isUsed() {
       const isBusy = processors.isUsed();
       if (isBusy || relay.clients > 0 || guest.guest.isPaused) return true;
@@ -88,7 +88,7 @@ async function lead(store: StateStore, name: string, guest: SandboxGuest, { rela
       await ports.give(guest.guest.forwards, qmp);
     }
   } catch (error) {
-    const { saved } = store.guests().find((each) => each.name === name) ?? {};
+    const { saved } = store.guest(name) ?? {};
     store.noteSaved(name, { saved, savedFailure: oneLine(error) });
   }
   relay.lead((port) => guest.guest.address(port));

@@ -1,4 +1,4 @@
-import type { StoredTemplate } from "../../engine/template/template-store.ts";
+import type { StoredTemplate } from "./template-store.ts";
 
 /** A template that isn't removed until disposal. */
 export interface UsedTemplate extends Disposable {
@@ -8,14 +8,9 @@ export interface UsedTemplate extends Disposable {
 /** Loads the store and notes that a guest is being started from a template, if one is named. Throws OperationError. */
 export async function useTemplate(name: string | undefined, guest: string): Promise<UsedTemplate | undefined> {
   if (name === undefined) return undefined;
-  const { TemplateStore } = await import("../../engine/template/template-store.ts");
+  const { TemplateStore } = await import("./template-store.ts");
   const store = new TemplateStore();
   const template = await store.get(name);
   const use = store.use(template, guest);
   return { template, [Symbol.dispose]: () => use[Symbol.dispose]() };
-}
-
-/** Returns the option that starts a guest from a template. */
-export function snapshotOf(used: UsedTemplate | undefined): { readonly snapshot?: string } {
-  return used === undefined ? {} : { snapshot: used.template.path };
 }
