@@ -192,6 +192,12 @@ export class GuestProcesses implements GuestPlace {
     await Promise.all([this.qemu, ...this.#devices].map((child) => child.release()));
   }
 
+  /** Records another size of a released guest's machine. */
+  note(machine: Machine): void {
+    if (this.#machine !== undefined) this.#machine = machine;
+    this.#write();
+  }
+
   /** Makes a share's program one of this guest's: they end together. */
   addShare(share: RunningShare): void {
     this.#shares.push(share);

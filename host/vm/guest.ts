@@ -8,6 +8,7 @@ import { controlSocket, GuestProcesses } from "./guest-processes.ts";
 import { MachineError } from "./machine-error.ts";
 import type { PortForward } from "./port-forward.ts";
 import { Qmp } from "./qmp.ts";
+import { resizeMemory } from "./resize-memory.ts";
 import { DetachedDevices } from "./snapshot/detached-devices.ts";
 import { type Manifest, readManifest } from "./snapshot/manifest.ts";
 import { type Restored, type RestoreOptions, restoreProcesses } from "./snapshot/restore-guest.ts";
@@ -44,7 +45,7 @@ export class Guest implements AsyncDisposable {
   /** Aborted when QEMU or a device program ends unexpectedly; the reason includes the last console lines. */
   readonly signal: AbortSignal;
   readonly #processes: GuestProcesses;
-  readonly #machine: Machine;
+  #machine: Machine;
   #paused: DetachedDevices | undefined;
 
   /**
@@ -127,11 +128,21 @@ export class Guest implements AsyncDisposable {
   }
 
   get memoryMib(): number {
-    return this.#machine.memoryMib;
+    return this.#machine.usableMib ?? this.#machine.memoryMib;
   }
 
   get cpus(): number {
     return this.#machine.cpus;
+  }
+
+  /** Changes its memory, up to what it was booted with. Throws MachineError if that is refused, or its programs use more. */
+  async resize(memoryMib: number): Promise<void> {
+    if (this.isPaused) throw new MachineError("it is paused; guestctl unpause --guest continues it");
+    await using qmp = await this.qmp();
+    await resizeMemory(qmp, this.#machine, memoryMib, this.#processes.cgroup, (usableMib) => {
+      this.#machine = { ...this.#machine, usableMib };
+      this.#processes.note(this.#machine);
+    });
   }
 
   /** MAC address of its network card, if it has one. */

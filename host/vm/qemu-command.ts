@@ -41,6 +41,8 @@ export interface QemuMachine {
   readonly accelerator: "kvm" | "tcg";
   readonly memoryMib: number;
   readonly cpus: number;
+  /** MiB that the balloon leaves the guest; default: all of its memory. */
+  readonly usableMib?: number | undefined;
   /** True to leave room for plugging in processors, memory and devices. */
   readonly hotplug: boolean;
   /** Path of the control socket. */
@@ -128,8 +130,12 @@ function memoryBackend({ memoryMib, incoming }: QemuMachine): string {
 }
 
 /** MiB that a guest can have, with all that can be plugged in. */
-export function mostMemoryMib({ memoryMib, hotplug }: Pick<QemuMachine, "memoryMib" | "hotplug">): number {
-  return memoryMib + (hotplug ? MORE_MIB : 0);
+export function mostMemoryMib({
+  memoryMib,
+  usableMib = memoryMib,
+  hotplug,
+}: Pick<QemuMachine, "memoryMib" | "usableMib" | "hotplug">): number {
+  return usableMib + (hotplug ? MORE_MIB : 0);
 }
 
 function processors({ cpus, hotplug }: QemuMachine): string {

@@ -21,9 +21,11 @@ interface UpdateFlags extends TargetFlags {
 }
 
 const HELP = `
-With containers, these are their limits. Without, --timeout and --idle are limits of a guest:
+With containers, these are their limits. With --guest alone, --memory is a guest's memory, up to what it was booted
+with, and --timeout and --idle are its limits of time:
 
   guestctl update --memory 256m web
+  guestctl update --guest dev --memory 384m
   guestctl update --guest dev --timeout 7200`;
 
 /** Adds `guestctl update`. */
@@ -43,8 +45,9 @@ export function addUpdate(program: Command): void {
 }
 
 async function update(containers: readonly string[], flags: UpdateFlags): Promise<void> {
-  const { memory, cpus, pids = flags.pidsLimit, timeout, idle } = flags;
-  if (timeout !== undefined || idle !== undefined) return await updateGuest(containers, flags);
+  const { memory, cpus, pids = flags.pidsLimit, guest, timeout, idle } = flags;
+  const isGuest = (timeout ?? idle) !== undefined || (guest !== undefined && containers.length === 0);
+  if (isGuest) return await updateGuest(containers, flags);
   if (containers.length === 0) throw new CliError("update: no container given; name those whose limits change");
   const given = Object.entries({ memory, cpus, pids }).filter(([, value]) => value !== undefined);
   const resources = limitResources(Object.fromEntries(given));
@@ -57,12 +60,19 @@ async function update(containers: readonly string[], flags: UpdateFlags): Promis
   });
 }
 
-async function updateGuest(containers: readonly string[], { guest, timeout, idle }: UpdateFlags): Promise<void> {
+async function updateGuest(
+  containers: readonly string[],
+  { guest, memory, cpus, pids, pidsLimit = pids, timeout, idle }: UpdateFlags,
+): Promise<void> {
   if (guest === undefined || containers.length > 0) {
     const what = timeout === undefined ? "--idle" : "--timeout";
     throw new CliError(`update: ${what} is a guest's limit; give it with --guest, and without containers`);
   }
+  if ((cpus ?? pidsLimit) !== undefined || (memory ?? timeout ?? idle) === undefined) {
+    throw new CliError("update: a guest has --memory, --timeout and --idle; for other limits name a container");
+  }
   const keeper = await keeperOf(guest);
+  if (memory !== undefined) await askKeeper(keeper, "resize", { memoryMib: Math.ceil(memory / 2 ** 20) });
   if (idle !== undefined) await askKeeper(keeper, "setIdleLimit", { idleMs: idle * 1000 });
   if (timeout === undefined) return;
   await askKeeper(keeper, "setTimeLimit", { endsAt: timeout === 0 ? undefined : timeIn(timeout * 1000) });

@@ -111,6 +111,7 @@ export async function findKeptGuest(store: StateStore, record: GuestRecord, idli
 
 async function findRunning(store: StateStore, record: GuestRecord): Promise<SandboxGuest> {
   const guest = await SandboxGuest.find(unusedGuest(record));
+  store.noteMemory(record.name, guest.guest); // its keeper may have been killed while it changed
   if (record.saved !== undefined) store.noteSaved(record.name, { saved: undefined }); // its keeper was killed meanwhile
   return guest;
 }

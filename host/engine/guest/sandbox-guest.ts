@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { reason } from "../../../lib/reason.ts";
 import { type AgentClient, closedClient, connect } from "../../client/agent-client.ts";
 import type { ForwardedSpans } from "../../trace/forward-spans.ts";
 import { guestTracing } from "../../trace/guest-spans.ts";
@@ -23,8 +24,8 @@ import { makeSharedFolder, type SharedFolder, sharedFolderAt } from "./shared-fo
 import { stepClock } from "./step-clock.ts";
 
 export const AGENT_PORT = 1024;
-/** Time limit in milliseconds; without KVM on a busy host, the first answer may take a second. */
-const FIRST_ANSWER_MS = 10_000;
+/** Time limit of one call in milliseconds; without KVM on a busy host, the first answer may take a second. */
+const ANSWER_MS = 10_000;
 const MARKS_MS = 2000;
 /**
  * The agent's options in guests of guestctl, unless the guest's own say otherwise: bytes that it keeps of each output of
@@ -124,7 +125,7 @@ export class SandboxGuest implements AsyncDisposable {
     undo.defer(() => spans?.close());
     const client = await connect(guest.address(AGENT_PORT));
     undo.defer(() => client.close());
-    await client.health.check({}, { timeoutMs: FIRST_ANSWER_MS });
+    await client.health.check({}, { timeoutMs: ANSWER_MS });
     const answered = performance.now() - begun;
     const marks = await readMarks(guest.address(LOG_PORT));
     const open = await card?.setUp(client, guest.mac);
@@ -221,6 +222,16 @@ export class SandboxGuest implements AsyncDisposable {
     const shared = folder === undefined ? undefined : sharedFolderAt(folder);
     const spans = await guestTracing()?.receive(address, name);
     return new SandboxGuest({ name, guest, folder: shared, client, timeline, card, spans });
+  }
+
+  /** Changes its memory (`Guest.resize`); its agent adjusts the containers' limits. */
+  async resize(memoryMib: number): Promise<void> {
+    try {
+      await this.guest.resize(memoryMib);
+      await this.client.agent.onlineCPUMem({}, { timeoutMs: ANSWER_MS });
+    } catch (error) {
+      throw new MachineError(`resize guest ${this.#name}: ${reason(error)}`, { cause: error });
+    }
   }
 
   /** Lets the guest outlive this process. */

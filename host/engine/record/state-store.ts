@@ -156,6 +156,11 @@ export class StateStore {
     this.#update(guest, { endsAt });
   }
 
+  /** Records a guest's memory. */
+  noteMemory(guest: string, { memoryMib }: Pick<GuestRecord, "memoryMib">): void {
+    this.#update(guest, { memoryMib });
+  }
+
   /** Notes where a guest is saved, or how it continues. */
   noteSaved(guest: string, facts: Partial<GuestRecord> & Pick<GuestRecord, "saved">): void {
     const before = this.#record(guest)?.saved;

@@ -52,6 +52,14 @@ export async function keepGuest(store: StateStore, name: string, guest: SandboxG
       store.noteIdleLimit(name, idleMs);
       return {};
     },
+    async resize({ memoryMib }) {
+      try {
+        await guest.resize(memoryMib);
+      } finally {
+        store.noteMemory(name, guest.guest);
+      }
+      return {};
+    },
     async pause() {
       await guest.pause();
       return {};

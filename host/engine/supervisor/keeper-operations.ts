@@ -17,6 +17,8 @@ export interface KeeperOperations {
   ): Promise<Readonly<Record<string, never>>>;
   /** Sets after how many milliseconds without use the guest is saved, or never (0). Fails if it was started without such a limit. */
   setIdleLimit(request: { readonly idleMs: number }, signal: AbortSignal): Promise<Readonly<Record<string, never>>>;
+  /** Changes the guest's memory (`Guest.resize`). */
+  resize(request: { readonly memoryMib: number }, signal: AbortSignal): Promise<Readonly<Record<string, never>>>;
   /** Stops the guest's processors. */
   pause(request: Readonly<Record<string, never>>, signal: AbortSignal): Promise<Readonly<Record<string, never>>>;
   /** Lets a paused guest continue, with the present time. */

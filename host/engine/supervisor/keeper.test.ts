@@ -11,7 +11,7 @@ async function keeper(operations: Partial<KeeperOperations>) {
   const directory = mkdtempSync(join(tmpdir(), "keeper-"));
   const socket = join(directory, "keeper.sock");
   const none = () => Promise.resolve({});
-  const rest = { continued: none, setTimeLimit: none, setIdleLimit: none, pause: none, resume: none };
+  const rest = { continued: none, setTimeLimit: none, setIdleLimit: none, resize: none, pause: none, resume: none };
   const own = { snapshot: async () => ({ bytes: 0 }), ...rest };
   const all = { ...own, ...operations };
   const served = await serveOperations<KeeperOperations>(socket, all);
@@ -97,6 +97,7 @@ test("the socket of a keeper that was killed doesn't hinder the next one", async
     continued: async () => ({}),
     setTimeLimit: async () => ({}),
     setIdleLimit: async () => ({}),
+    resize: async () => ({}),
     pause: async () => ({}),
     resume: async () => ({}),
   });

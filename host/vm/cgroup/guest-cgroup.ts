@@ -42,7 +42,7 @@ export function makeGuestCgroup({ memoryMib, cpus }: GuestSize, place = cgroupPl
   const folder = join(place.folder, `${prefix()}${pid}-${started}-${created++}`);
   try {
     mkdirSync(folder);
-    writeFileSync(join(folder, "memory.max"), String((memoryMib + overheadMib(memoryMib)) * MIB));
+    limitGuestCgroup(folder, memoryMib);
     // A guest without one of its programs is of no use.
     writeFileSync(join(folder, "memory.oom.group"), "1");
     writeFileSync(join(folder, "pids.max"), String(TASKS));
@@ -53,6 +53,11 @@ export function makeGuestCgroup({ memoryMib, cpus }: GuestSize, place = cgroupPl
   } catch (error) {
     throw new MachineError(`create the guest's cgroup ${folder}: ${reason(error)}`, { cause: error });
   }
+}
+
+/** Sets the limit of a guest's cgroup for this much memory of the guest. */
+export function limitGuestCgroup(folder: string, memoryMib: number): void {
+  writeFileSync(join(folder, "memory.max"), String((memoryMib + overheadMib(memoryMib)) * MIB));
 }
 
 /** Removes a guest's cgroup once its programs have ended. One that can't be removed stays for the next guest's start. */
