@@ -30,17 +30,20 @@ function preparedWith(agent: Readonly<Record<string, () => Promise<unknown>>>) {
   return { ...parts, leave, client: { agent } as unknown as AgentClient } as unknown as PreparedRun;
 }
 
-const fails = (kind: "unavailable" | "already-exists" | "not-found") => async () => {
+const fails = (kind: "unavailable" | "canceled" | "already-exists" | "not-found") => async () => {
   throw new RpcError(kind, `it is ${kind}`, kind === "not-found" ? { reason: "no-container" } : {});
 };
 
-test("a container that may exist, at an agent that can't be reached, is left to the supervisor", async () => {
-  const prepared = preparedWith({ createContainer: fails("unavailable"), removeContainer: fails("unavailable") });
-  await expect(startContainer(store, prepared, NEW)).rejects.toThrow("it is unavailable");
-  expect(isLeftBegun(store, prepared, "web")).toBe(true);
-  expect(findLost(store)).toEqual([{ guest: "dev", id: "web", isEnded: false }]);
-  expect(prepared.leave).toHaveBeenCalled();
-});
+test.each(["unavailable", "canceled"] as const)(
+  "a container that may exist (%s), at an agent that doesn't answer, is left to the supervisor",
+  async (kind) => {
+    const prepared = preparedWith({ createContainer: fails(kind), removeContainer: fails("unavailable") });
+    await expect(startContainer(store, prepared, NEW)).rejects.toThrow(`it is ${kind}`);
+    expect(isLeftBegun(store, prepared, "web")).toBe(true);
+    expect(findLost(store)).toEqual([{ guest: "dev", id: "web", isEnded: false }]);
+    expect(prepared.leave).toHaveBeenCalled();
+  },
+);
 
 test("so is one that was created and neither started nor removed", async () => {
   const created = async () => ({});

@@ -3,7 +3,7 @@ import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
 import { removeFromAgent } from "../../client/remove-container.ts";
 import type { CallOptions } from "../../client/rpc-channel.ts";
-import { RpcError } from "../../client/rpc-error.ts";
+import { type ErrorKind, RpcError } from "../../client/rpc-error.ts";
 import type { RunOptions } from "../image/image-config.ts";
 import type { ProcessRecord } from "../record/state-records.ts";
 import type { StateStore } from "../record/state-store.ts";
@@ -24,10 +24,13 @@ export interface NewContainer {
 
 /** Time limit of CreateContainer, in milliseconds. An agent that a container's limit blocks answers nothing at all. */
 const CREATE_MS = 120_000;
+/** Milliseconds for the agent to remove a container that could not be started. */
+const UNDO_MS = 10_000;
 
 /**
- * Creates and starts a prepared container, and returns its record. Its name is recorded before the agent knows it, so that a
- * supervisor removes what a killed process has begun. If it fails, the agent has no such container, or `isLeftBegun`; the record stays.
+ * Creates and starts a prepared container, and returns its record. The record is written before the agent knows the container, so
+ * that the supervisor removes what a killed process has begun. If this fails, the agent has no such container, unless it didn't
+ * answer: then `isLeftBegun`. The record stays.
  */
 export async function startContainer(
   store: StateStore,
@@ -60,26 +63,33 @@ export async function startContainer(
 }
 
 /** Removes a container that a killed process may have created. Throws RpcError. */
-export async function removeIfThere({ client }: Pick<PreparedRun, "client">, id: string): Promise<void> {
-  await removeFromAgent(client, id).catch((error: unknown) => {
+export async function removeIfThere(
+  { client }: Pick<PreparedRun, "client">,
+  id: string,
+  limits?: CallOptions,
+): Promise<void> {
+  await removeFromAgent(client, id, limits).catch((error: unknown) => {
     if (!isRemovedContainer(error)) throw error;
   });
 }
 
-/** Removes a container that could not be started; if its agent can't be reached, leaves that to the supervisor. */
+/** Removes a container that could not be started; if its agent doesn't answer, leaves that to the supervisor. */
 async function removeOrLeave(store: StateStore, prepared: PreparedRun, { id, isAgain }: NewContainer): Promise<void> {
   const { guest, leave } = prepared;
-  await removeIfThere(prepared, id).catch(() => {
-    if (guest === undefined || leave === undefined) return; // its own guest ends
+  if (leave === undefined) return; // its own guest ends
+  await removeIfThere(prepared, id, { timeoutMs: UNDO_MS }).catch(() => {
     leave();
+    if (guest === undefined) return;
     if (isAgain) return; // the next run begins with the removal
     store.processes.update(guest, { container: id, exec: id }, { starting: true, keeper: NOBODY });
   });
 }
 
+const UNANSWERED: readonly ErrorKind[] = ["unavailable", "deadline-exceeded", "canceled"];
+
 /** True if a container may exist although its creation failed. */
 function isUnanswered(error: unknown): boolean {
-  return error instanceof RpcError && ["unavailable", "deadline-exceeded", "cancelled"].includes(error.kind);
+  return error instanceof RpcError && UNANSWERED.includes(error.kind);
 }
 
 /** True for a container whose removal was left to the supervisor. */

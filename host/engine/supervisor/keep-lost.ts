@@ -1,4 +1,5 @@
 import type { EventEmitter } from "node:events";
+import { thisProcess } from "../../../lib/process-owner.ts";
 import { Interrupts } from "../attach/interrupts.ts";
 import { findRunInGuest } from "../container/found-run.ts";
 import { removeIfThere } from "../container/start-container.ts";
@@ -50,6 +51,8 @@ export async function keepLost(store: StateStore, { guest, id }: Lost, keeping: 
 
 /** Removes a container that a killed process may have created, but not recorded. */
 async function removeBegun(store: StateStore, place: string, found: ProcessRecord, signal: AbortSignal): Promise<void> {
+  // Its agent may never answer; other commands don't wait for what has a living keeper.
+  store.processes.update(place, found, { keeper: thisProcess() });
   const guest = store.guest(place);
   if (guest !== undefined) {
     await using held = await holdAwake(store, guest);

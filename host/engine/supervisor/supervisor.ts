@@ -8,6 +8,8 @@ import type { SupervisorOperations } from "./supervise.ts";
 
 /** Milliseconds for which a supervisor without work waits for more. */
 const LINGER_MS = 2000;
+/** Milliseconds for which a command waits until a guest or container is kept, whose agent may not answer. */
+const TAKE_MS = 60_000;
 
 interface Task {
   readonly lost: Lost;
@@ -22,14 +24,16 @@ interface Task {
  */
 export class Supervisor implements SupervisorOperations {
   readonly #store: StateStore;
+  readonly #takeMs: number;
   readonly #tasks = new Set<Task>();
   /** Milliseconds of the last pause before a restart, by guest and container. */
   readonly #pauses = new Map<string, number>();
   #adopting: Promise<readonly string[]> = Promise.resolve([]);
   #used = 0;
 
-  constructor(store: StateStore) {
+  constructor(store: StateStore, takeMs = TAKE_MS) {
     this.#store = store;
+    this.#takeMs = takeMs;
   }
 
   async adopt(): Promise<{ readonly failures: readonly string[] }> {
@@ -70,7 +74,7 @@ export class Supervisor implements SupervisorOperations {
     return [...guests, ...containers].filter((failure) => failure !== undefined);
   }
 
-  /** Resolves once the guest or container is kept, or with the line of why it can't be. */
+  /** Resolves once the guest or container is kept, after a while in any case, or with the line of why it can't be. */
   async #take(lost: Lost): Promise<string | undefined> {
     const { guest, id } = lost;
     const signals = new EventEmitter();
@@ -99,7 +103,7 @@ export class Supervisor implements SupervisorOperations {
       });
     const task: Task = { lost, signals, done };
     this.#tasks.add(task);
-    return await Promise.race([up.promise, done.then(() => failure)]);
+    return await Promise.race([up.promise, done.then(() => failure), delay(this.#takeMs, undefined, { ref: false })]);
   }
 
   #lineOf({ guest, id }: Lost, error: unknown): string {

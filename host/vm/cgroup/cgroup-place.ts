@@ -4,8 +4,9 @@ import { reason } from "../../../lib/reason.ts";
 
 const CGROUP2_MAGIC = 0x63677270;
 const MOUNT = "/sys/fs/cgroup";
-/** Controllers without which a guest gets no cgroup, and one that it gets where it is there. */
+/** Controllers without which a guest gets no cgroup. */
 const CONTROLLERS = ["memory", "pids"];
+/** A further one, for where it can be had. */
 const WANTED = "cpu";
 
 /** The folder in which cgroups of guests are created, or why there is none and what to do. */
@@ -51,12 +52,12 @@ function isWritable(folder: string): boolean {
   }
 }
 
-/** Gives children all of the controllers, or none. */
+/** Gives the cgroup's children these controllers; if the kernel refuses one, none. */
 function enable(control: string, controllers: readonly string[]): void {
   try {
     writeFileSync(control, controllers.map((controller) => `+${controller}`).join(" "));
   } catch {
-    // The caller looks at what it has.
+    // `distributes` reads which it has.
   }
 }
 

@@ -32,8 +32,8 @@ export interface GuestSize {
 }
 
 /**
- * Creates the cgroup of a guest's programs, with limits on memory, processes and, where possible, processors; undefined where this process can't. Removes
- * those of guests whose starting processes were killed. Throws MachineError.
+ * Creates the cgroup of a guest's programs, with limits on memory, processes and, where the cgroup above has them, processors;
+ * undefined where this process can't. Removes those of guests whose starting processes were killed. Throws MachineError.
  */
 export function makeGuestCgroup({ memoryMib, cpus }: GuestSize, place = cgroupPlace()): string | undefined {
   if (!("folder" in place)) return undefined;

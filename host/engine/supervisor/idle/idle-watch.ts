@@ -3,7 +3,7 @@ const PARTS = 10;
 const [MIN_MS, MAX_MS] = [50, 5000];
 
 export interface IdleWatchOptions {
-  /** Returns for how many milliseconds a guest must not be used; 0: never mind. */
+  /** Returns the milliseconds without use after which the guest is idle; 0: never. */
   limitMs(): number;
   /** True if the guest was used since the last call. */
   isUsed(): Promise<boolean>;
@@ -28,13 +28,23 @@ export class IdleWatch implements Disposable {
   }
 
   #later(): NodeJS.Timeout {
-    const everyMs = Math.min(Math.max(this.#options.limitMs() / PARTS, MIN_MS), MAX_MS);
+    const limitMs = this.#limit();
+    const everyMs = limitMs === 0 ? MAX_MS : Math.min(Math.max(limitMs / PARTS, MIN_MS), MAX_MS);
     return setTimeout(() => void this.#look(), everyMs).unref();
+  }
+
+  /** A limit that can't be read is none. */
+  #limit(): number {
+    try {
+      return this.#options.limitMs();
+    } catch {
+      return 0;
+    }
   }
 
   async #look(): Promise<void> {
     const { isUsed, onIdle } = this.#options;
-    const limitMs = this.#options.limitMs();
+    const limitMs = this.#limit();
     const used = limitMs === 0 || (await isUsed().catch(() => true)); // it may be ending
     if (used) this.#since = Math.max(this.#since, performance.now());
     else if (performance.now() - this.#since >= limitMs) {
