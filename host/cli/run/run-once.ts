@@ -2,13 +2,10 @@ import { join, resolve } from "node:path";
 import { isSameProcess, thisProcess } from "../../../lib/process-owner.ts";
 import type { Interrupts } from "../../engine/attach/interrupts.ts";
 import { OutputFile } from "../../engine/container/output-file.ts";
-import {
-  GUEST_ROOT,
-  type PreparedRun,
-  prepareAtAddress,
-  prepareInGuest,
-  prepareInOwnGuest,
-} from "../../engine/container/prepare-run.ts";
+import { prepareAtAddress } from "../../engine/container/prepare-at-address.ts";
+import { prepareInGuest } from "../../engine/container/prepare-in-guest.ts";
+import { prepareInOwnGuest } from "../../engine/container/prepare-in-own-guest.ts";
+import { GUEST_ROOT, type PreparedRun } from "../../engine/container/prepare-run.ts";
 import { type ContainerRun, runContainer, startRun } from "../../engine/container/run-container.ts";
 import { randomName } from "../../engine/guest/random-name.ts";
 import type { Volume } from "../../engine/guest/shared-folder.ts";

@@ -11,7 +11,8 @@ import { removeContainer } from "../guest/shared-folder.ts";
 import type { GuestRecord, ProcessRecord } from "../record/state-records.ts";
 import type { StateStore } from "../record/state-store.ts";
 import type { Idling } from "../supervisor/idle/idling.ts";
-import { inRunningGuest, type PreparedRun } from "./prepare-run.ts";
+import { inRunningGuest } from "./prepare-in-guest.ts";
+import type { PreparedRun } from "./prepare-run.ts";
 
 const POLL_MS = 100;
 

@@ -1,5 +1,6 @@
 import { audit } from "../../audit/audit.ts";
-import { prepareAtAddress, prepareInOwnGuest, prepareOnThisMachine } from "../../engine/container/prepare-run.ts";
+import { prepareAtAddress, prepareOnThisMachine } from "../../engine/container/prepare-at-address.ts";
+import { prepareInOwnGuest } from "../../engine/container/prepare-in-own-guest.ts";
 import { startContainer } from "../../engine/container/start-container.ts";
 import { waitingProcess } from "../../engine/container/waiting-process.ts";
 import { randomName } from "../../engine/guest/random-name.ts";
