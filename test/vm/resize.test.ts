@@ -31,9 +31,9 @@ it.skipIf(isOff)(
       [["--memory", "100m"], /^guestctl: resize guest one: it can have 128 to 512 MiB, not 100; .*\nexit code/],
       [
         ["--memory", "256m", "--cpus", "2"],
-        /^guestctl: update: a guest has --memory, --timeout and --idle; .*\nexit code/,
+        /^guestctl: update: a guest has no limits but --memory, --timeout and --idle; .*\nexit code/,
       ],
-      [[], /^guestctl: update: a guest has --memory, --timeout and --idle; .*\nexit code/],
+      [[], /^guestctl: update: a guest has no limits but --memory, --timeout and --idle; .*\nexit code/],
     ] as const) {
       expect(await update(...flags)).toMatch(line);
     }

@@ -69,7 +69,9 @@ async function updateGuest(
     throw new CliError(`update: ${what} is a guest's limit; give it with --guest, and without containers`);
   }
   if ((cpus ?? pidsLimit) !== undefined || (memory ?? timeout ?? idle) === undefined) {
-    throw new CliError("update: a guest has --memory, --timeout and --idle; for other limits name a container");
+    throw new CliError(
+      "update: a guest has no limits but --memory, --timeout and --idle; for others, name a container",
+    );
   }
   const keeper = await keeperOf(guest);
   if (memory !== undefined) await askKeeper(keeper, "resize", { memoryMib: Math.ceil(memory / 2 ** 20) });

@@ -54,7 +54,7 @@ export interface ContainerRun {
   readonly output?: string | undefined;
   /** Where its output and messages about it go. */
   readonly stdio: RunStdio;
-  /** Fields of its record that the rest does not tell. */
+  /** Further fields of its record. */
   readonly record?: Partial<ProcessRecord>;
   /** Called once the container runs. */
   readonly started: () => void;

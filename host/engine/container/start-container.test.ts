@@ -45,7 +45,7 @@ test.each(["unavailable", "canceled"] as const)(
   },
 );
 
-test("so is one that was created and neither started nor removed", async () => {
+test("a container that was created, but neither started nor removed, is left to the supervisor", async () => {
   const created = async () => ({});
   const prepared = preparedWith({
     ...{ createContainer: created, startContainer: fails("unavailable"), removeContainer: fails("unavailable") },
@@ -54,7 +54,7 @@ test("so is one that was created and neither started nor removed", async () => {
   expect(isLeftBegun(store, prepared, "web")).toBe(true);
 });
 
-test("another's container of the same name is not removed, and nothing is left", async () => {
+test("another client's container of the same name is not removed", async () => {
   const removeContainer = vi.fn(fails("not-found"));
   const prepared = preparedWith({ createContainer: fails("already-exists"), removeContainer });
   await expect(startContainer(store, prepared, NEW)).rejects.toThrow("it is already-exists");

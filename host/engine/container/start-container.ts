@@ -16,7 +16,7 @@ export interface NewContainer {
   /** Name of the image, for display. */
   readonly image: string;
   readonly options: RunOptions;
-  /** Fields of its record that the rest does not tell. */
+  /** Further fields of its record. */
   readonly record?: Partial<ProcessRecord>;
   /** True if the kept record of an earlier run exists. */
   readonly isAgain?: boolean | undefined;

@@ -85,8 +85,8 @@ export async function makeSharedFolder(): Promise<SharedFolder> {
 }
 
 /**
- * Returns a name for a container's directory in a running guest. It is new each time: for a second, a guest takes a name for what it
- * was before (virtiofsd's cache), and then finds files that are gone.
+ * Returns a fresh name for a container's directory in a running guest. If a name is used again within a second, the guest still finds
+ * the files that were removed, in the cache of its virtiofs.
  */
 export function newDirectory(container: string): string {
   return randomName(`${container}@run`);

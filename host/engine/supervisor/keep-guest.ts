@@ -46,8 +46,8 @@ export async function keepGuest(store: StateStore, name: string, guest: SandboxG
     },
     async setIdleLimit({ idleMs }) {
       if (store.guest(name)?.idleMs === undefined) {
-        const why = "it was started without --idle, so that its clients go past the supervisor";
-        throw new OperationError(`guest ${name}: ${why}; start another with --idle`);
+        const why = "it was started without --idle, so its clients don't connect through the supervisor";
+        throw new OperationError(`guest ${name}: ${why}; start another one with --idle`);
       }
       store.noteIdleLimit(name, idleMs);
       return {};

@@ -15,7 +15,7 @@ export interface KeeperOperations {
     request: { readonly endsAt?: string | undefined },
     signal: AbortSignal,
   ): Promise<Readonly<Record<string, never>>>;
-  /** Sets after how many milliseconds without use the guest is saved, or never (0). Fails if it was started without such a limit. */
+  /** Changes after how many milliseconds without use the guest is saved; 0: never. Fails if it was started without an idle limit. */
   setIdleLimit(request: { readonly idleMs: number }, signal: AbortSignal): Promise<Readonly<Record<string, never>>>;
   /** Changes the guest's memory (`Guest.resize`). */
   resize(request: { readonly memoryMib: number }, signal: AbortSignal): Promise<Readonly<Record<string, never>>>;
