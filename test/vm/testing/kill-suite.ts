@@ -45,6 +45,8 @@ export function killsLoseNothing(kills: number, seed = Date.now() % 2 ** 32): vo
     const others = (await lines()).filter((line) => !/^\d+$/.test(line));
     expect(others).toEqual([...new Set(others.filter((line) => /^x\d+$/.test(line)))]);
     expect(await run("stop", "dev")).toBe("dev\n");
+    // The folder of a guest that was killed while it booted is removed with the next guest's.
+    expect(await run("run", image, "echo", "next")).toBe("next\n");
     await expect.poll(left, POLL).toEqual([]);
   });
 }
