@@ -98,12 +98,27 @@ test.each([
   ["blk", "04", "the device there, /sys/bus/pci/devices/0000:00:04.0, has no virtio disk; disks present: pmem0"],
   ["blk", "/dev/vdz", "disk /dev/vdz: still missing after 20 ms; disks present: pmem0"],
   ["nvdimm", "/dev/pmem1", "disk /dev/pmem1: still missing after 20 ms; disks present: pmem0"],
+  ["nvdimm", "0x140000000", "persistent memory at 0x140000000: still missing after 20 ms; regions present: region0"],
   ["scsi", "0:0", "there is no SCSI controller; disks present: pmem0"],
 ] as const)("a missing disk is reported with what is present: %s %s", async (kind, address, message) => {
   const { tree, devices } = machine(20);
   tree.pci("0000:00:04.0");
+  tree.region("region0", "0x100000000");
   tree.disk("/sys/devices/ndbus0/region0/namespace0.0", "pmem0", "259:0");
   await expect(devices.disk(kind, address)).rejects.toThrow(message);
+});
+
+test("persistent memory is found by the address of its region, whatever the kernel calls its disk", async () => {
+  const { tree, uevents, devices } = machine();
+  tree.region("region0", "0x100000000");
+  tree.disk("/sys/devices/ndbus0/region0/pfn0.1", "pmem1", "259:0");
+  const found = devices.disk("nvdimm", "0x1c0000000");
+  tree.region("region1", "0x1c0000000");
+  tree.file("/sys/devices/ndbus0/region1/namespace1.0/size", "1");
+  uevents.take(BLOCK);
+  tree.disk("/sys/devices/ndbus0/region1/pfn1.1", "pmem0", "259:1");
+  uevents.take(BLOCK);
+  expect((await found).path).toBe("/dev/pmem0");
 });
 
 test.each([
@@ -112,6 +127,8 @@ test.each([
   ["blk", "/dev/../etc/passwd", "is not /dev/NAME"],
   ["nvdimm", "/dev/", "is not /dev/NAME"],
   ["nvdimm", "pmem0", "is not /dev/NAME"],
+  ["nvdimm", "0x10000000000000000", "is not /dev/NAME"],
+  ["nvdimm", "0x1/../2", "is not /dev/NAME"],
   ["scsi", "1:2:3", "is not ID:LUN in decimal"],
   ["scsi", "0x1:2", "is not ID:LUN in decimal"],
 ] as const)("an address that none can have is refused at once: %s %j", async (kind, address, message) => {

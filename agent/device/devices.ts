@@ -5,6 +5,7 @@ import { infinibandNodes } from "./infiniband-nodes.ts";
 import { namedDisk } from "./named-disk.ts";
 import { netDevice } from "./net-device.ts";
 import { partition } from "./partition.ts";
+import { persistentMemory } from "./persistent-memory.ts";
 import { scsiDisk } from "./scsi-disk.ts";
 import { realSysfs, type Sysfs } from "./sysfs.ts";
 import { Uevents } from "./uevents.ts";
@@ -18,7 +19,8 @@ const DISKS = {
   blk: (sysfs, address) => (address.startsWith("/") ? namedDisk(sysfs, address) : virtioDisk(sysfs, address)),
   mmioblk: namedDisk,
   scsi: scsiDisk,
-  nvdimm: namedDisk,
+  /** A region's guest-physical address, or the name in /dev. */
+  nvdimm: persistentMemory,
 } as const satisfies Readonly<Record<string, (sysfs: Sysfs, address: string) => Wanted<DeviceNode>>>;
 
 export type DiskKind = keyof typeof DISKS;

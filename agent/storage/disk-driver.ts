@@ -38,7 +38,8 @@ export function diskDriver(kind: DiskKind): StorageDriver {
 
 /**
  * Drivers for disks, by how hosts address them: virtio-blk by PCI path or /dev/NAME; virtio-blk without PCI (Firecracker) by
- * /dev/NAME; SCSI by ID:LUN; persistent memory (NVDIMM, virtio-pmem) by /dev/pmemN.
+ * /dev/NAME; SCSI by ID:LUN; persistent memory (NVDIMM, virtio-pmem) by /dev/pmemN
+ * or the address of its region.
  */
 export const diskDrivers: readonly StorageDriver[] = (["blk", "mmioblk", "scsi", "nvdimm"] as const).map(diskDriver);
 

@@ -51,6 +51,12 @@ export class TestTree implements Sysfs {
     return device;
   }
 
+  /** Adds a region of persistent memory. */
+  region(name: string, address: string): void {
+    this.file(`/sys/devices/ndbus0/${name}/resource`, `${address}\n`);
+    this.link(`/sys/bus/nd/devices/${name}`, `/sys/devices/ndbus0/${name}`);
+  }
+
   /** Adds a disk below the device that has it. */
   disk(parent: string, name: string, numbers: string, node = true): void {
     const device = `${parent}/block/${name}`;
