@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { diskOf } from "../engine/guest/block-storages.ts";
 import { timelineText } from "../engine/guest/boot-timeline.ts";
 import { SandboxGuest } from "../engine/guest/sandbox-guest.ts";
 import { blockRootOf, type UsedBlockRoot } from "../engine/image/disk/block-root.ts";
@@ -49,8 +48,7 @@ class DemoRun implements AsyncDisposable {
   async #boot(say: Say): Promise<void> {
     const { kind, reason } = await chooseAccelerator();
     say(kind === "kvm" ? `KVM: ${reason}` : `software emulation, some twenty times slower than KVM: ${reason}`);
-    const disks = [diskOf(result(this.#image).root)];
-    this.#guest = await SandboxGuest.start({ name: "demo", disks, writable: [result(this.#layer).disk] });
+    this.#guest = await SandboxGuest.start({ name: "demo", hasDisks: true, writable: [result(this.#layer).disk] });
     say(`the agent answers at ${this.#guest.address}`);
     say(timelineText(this.#guest.timeline));
   }

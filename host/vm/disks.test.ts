@@ -1,10 +1,23 @@
-import { expect, test } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { attachDisk, diskArguments, sharedDisks } from "./disks.ts";
 import { MachineError } from "./machine-error.ts";
 
-const disk = (serial: string) => ({ file: `/cache/${serial}, "file"`, serial });
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "disks-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Plays QEMU: knows the devices that were plugged in. */
+function disk(serial: string) {
+  const file = join(folder, `${serial}, "file"`);
+  writeFileSync(file, "");
+  return { file, serial };
+}
+
+/** Plays a QEMU without room for persistent memory: knows the devices that were plugged in. */
 function qemu(names: string[] = []) {
   const commands: { command: string; parameters: Readonly<Record<string, unknown>> }[] = [];
   return {
@@ -13,6 +26,8 @@ function qemu(names: string[] = []) {
       if (command === "qom-list") return ["type", ...names].map((name) => ({ name }));
       if (command === "query-named-block-nodes")
         return names.map((name) => ({ "node-name": name, file: `/of/${name}` }));
+      if (command === "query-memory-devices") return [];
+      if (command === "qom-get") return { size: 1 << 29, "max-size": 1 << 30, slots: 2 };
       commands.push({ command, parameters });
       if (command === "device_add") {
         if (parameters["serial"] === "refused") throw new MachineError("QEMU device_add: refused");
@@ -23,11 +38,11 @@ function qemu(names: string[] = []) {
   };
 }
 
-test("plugs in the same disk that a guest can have from its start", async () => {
+test("plugs in the same disk that a restored guest has from its start", async () => {
   const played = qemu();
-  expect(await attachDisk(played, "dev", disk("aa"))).toBe("18/01");
+  expect(await attachDisk(played, "dev", disk("aa"))).toEqual({ driver: "blk", source: "18/01" });
   const [node, device] = played.commands.map(({ parameters }) => parameters);
-  const words = diskArguments([disk("aa")]);
+  const words = diskArguments([{ ...disk("aa"), unit: 0 }]);
   expect(JSON.parse(words[words.indexOf("-blockdev") + 1] ?? "")).toEqual(node);
   expect(JSON.parse(words.at(-1) ?? "")).toEqual(device);
   expect(node).toMatchObject({ driver: "raw", "read-only": true });
@@ -35,10 +50,9 @@ test("plugs in the same disk that a guest can have from its start", async () => 
 
 test("gives each disk a slot, and a known disk the one that it has", async () => {
   const played = qemu(["disk2-cc"]);
-  expect(await attachDisk(played, "dev", disk("aa"))).toBe("18/01");
-  expect(await attachDisk(played, "dev", disk("bb"))).toBe("18/02");
-  expect(await attachDisk(played, "dev", disk("cc"))).toBe("18/03");
-  expect(await attachDisk(played, "dev", disk("dd"))).toBe("18/04");
+  const sources = [];
+  for (const serial of ["aa", "bb", "cc", "dd"]) sources.push(await attachDisk(played, "dev", disk(serial)));
+  expect(sources.map(({ source }) => source)).toEqual(["18/01", "18/02", "18/03", "18/04"]);
   expect(played.commands).toHaveLength(6);
 });
 

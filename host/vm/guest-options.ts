@@ -1,6 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
 import { type Accelerator, chooseAccelerator } from "./accelerator.ts";
-import type { SharedDisk } from "./disks.ts";
 import { guestFiles } from "./guest-files.ts";
 import { MachineError } from "./machine-error.ts";
 import { imagePaths } from "./paths.ts";
@@ -34,9 +33,9 @@ export interface GuestOptions {
   readonly shares?: readonly Share[];
   /** None by default. */
   readonly network?: UserNetwork;
-  /** Disks that it has from its start; others can be plugged in (`attachDisk`), unless this is undefined. */
-  readonly disks?: readonly SharedDisk[];
-  /** With `disks`: writable disks that it has from its start. */
+  /** True for a guest into which disks can be plugged (`attachDisk`). */
+  readonly hasDisks?: boolean;
+  /** With `hasDisks`: writable disks that it has from its start. */
   readonly writable?: readonly WritableDisk[];
   /** Additional raw QEMU arguments, such as disks and controllers. */
   readonly qemuArgs?: readonly string[];
@@ -83,7 +82,7 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
     kernelArgs: options.kernelArgs ?? [],
     tracing: options.tracing ?? false,
     extra: options.qemuArgs ?? [],
-    disks: options.disks,
+    disks: options.hasDisks ? [] : undefined,
     writable: options.writable,
     ...(options.network === undefined
       ? {}

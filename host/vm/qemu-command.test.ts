@@ -81,6 +81,12 @@ describe("qemuArguments", () => {
     expect(qemuArguments(machine).join()).not.toContain("balloon");
   });
 
+  test("a guest with disks has slots and addresses for eight times its memory", () => {
+    expect(values(qemuArguments({ ...machine, disks: [] }), "-m")).toEqual(["512M,slots=40,maxmem=5728M"]);
+    const microvm = qemuArguments({ ...machine, type: "microvm", disks: [] });
+    expect(values(microvm, "-m")).toEqual(["512M"]);
+  });
+
   test("omits the NVDIMM and the bounce buffer setting without an image", () => {
     const argv = qemuArguments({ ...machine, image: undefined });
     expect(argv.join(" ")).not.toMatch(/nvdimm|swiotlb|maxmem/);

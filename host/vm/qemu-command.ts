@@ -1,4 +1,5 @@
-import { diskArguments, type SharedDisk } from "./disks.ts";
+import { DISK_SHARE, SLOTS } from "./disk-memory.ts";
+import { diskArguments, type PluggedDisk } from "./disks.ts";
 import {
   CHANNEL_NAME,
   channelBus,
@@ -62,8 +63,8 @@ export interface QemuMachine {
   readonly vsock: VsockBackend | undefined;
   readonly shares: readonly SharePlace[];
   readonly card?: NetworkCard;
-  /** Set for a guest that can have disks. */
-  readonly disks?: readonly (SharedDisk & { readonly unit?: number })[] | undefined;
+  /** Set for a guest that can have disks: those that it had when it was saved. */
+  readonly disks?: readonly PluggedDisk[] | undefined;
   /** Its writable disks, of a guest with `disks`. */
   readonly writable?: readonly (WritableDisk & { readonly unit?: number })[] | undefined;
   /** A guest that waits for a snapshot's state: the file with its memory, mapped copy-on-write, or "empty". */
@@ -143,10 +144,13 @@ function processors({ cpus, hotplug }: QemuMachine): string {
 }
 
 /** Formats the memory option. An NVDIMM takes a slot and counts toward maxmem. */
-function memory({ type, image, memoryMib, hotplug }: QemuMachine): string {
-  if (hotplug) return `${memoryMib}M,slots=${MORE_SLOTS + 2},maxmem=${memoryMib + (image?.mib ?? 0) + MORE_MIB}M`;
-  if (image === undefined || type === "microvm") return `${memoryMib}M`;
-  return `${memoryMib}M,slots=2,maxmem=${memoryMib + image.mib + 1024}M`;
+function memory({ type, image, memoryMib, hotplug, disks }: QemuMachine): string {
+  const hasImage = image !== undefined && type !== "microvm";
+  if (!hotplug && !hasImage) return `${memoryMib}M`;
+  const hasDisks = type === "q35" && hasImage && disks !== undefined;
+  const slots = hasDisks ? SLOTS : hotplug ? MORE_SLOTS + 2 : 2;
+  const more = (hasDisks ? memoryMib * DISK_SHARE : 0) + (hotplug ? MORE_MIB : 1024);
+  return `${memoryMib}M,slots=${slots},maxmem=${memoryMib + (image?.mib ?? 0) + more}M`;
 }
 
 /** Returns ports for one hot-plugged device each, with addresses after all other devices, whose slots stay the same. */

@@ -1,10 +1,9 @@
+import { PFN_DATA_OFFSET, PFN_SUPERBLOCK_OFFSET, pfnSuperblock } from "../../lib/pmem/pfn-superblock.ts";
 import { mbr } from "./mbr.ts";
-import { pfnSuperblock } from "./pfn-superblock.ts";
 
 const MIB = 1024 * 1024;
-const SUPERBLOCK_OFFSET = 4096;
 /** Start of /dev/pmem0. Only a plain disk driver sees the bytes before it. */
-const HEADER_SIZE = 2 * MIB;
+const HEADER_SIZE = PFN_DATA_OFFSET;
 /** Offset from the start of /dev/pmem0. From the start of the file, add the header's size. */
 export const PARTITION_START = MIB;
 /** The kernel maps persistent memory in sections of this size and would cut off an incomplete one. */
@@ -36,7 +35,7 @@ export function diskLayout(fileSystemSize: number, { daxHeader = true }: DiskOpt
   const partitionSize = size - fileSystemOffset;
   const disk = { offset: 0, bytes: mbr([{ start: fileSystemOffset, size: partitionSize }]) };
   const header = [
-    { offset: SUPERBLOCK_OFFSET, bytes: pfnSuperblock(HEADER_SIZE, HEADER_SIZE) },
+    { offset: PFN_SUPERBLOCK_OFFSET, bytes: pfnSuperblock(HEADER_SIZE, HEADER_SIZE) },
     { offset: HEADER_SIZE, bytes: mbr([{ start: PARTITION_START, size: partitionSize }]) },
   ];
   return { size, fileSystemOffset, parts: daxHeader ? [disk, ...header] : [disk] };

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fletcher64 } from "../../lib/pmem/fletcher64.ts";
 import { makeErofs } from "./erofs.ts";
-import { fletcher64 } from "./fletcher64.ts";
 import { writeDiskImage } from "./write-image.ts";
 
 const SECTOR = 512;

@@ -1,4 +1,4 @@
-import { fletcher64 } from "../image/fletcher64.ts";
+import { fletcher64 } from "../../lib/pmem/fletcher64.ts";
 import { type Check, check, reading } from "./check.ts";
 
 const SECTOR = 512;

@@ -1,6 +1,16 @@
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -9,7 +19,10 @@ import { debianFile } from "../../host/engine/image/debian-file.ts";
 import { makeBusyboxImage } from "../../host/engine/image/make-image.ts";
 import { StateStore } from "../../host/engine/record/state-store.ts";
 import { Sandbox } from "../../host/sdk/index.ts";
+import { plugMemory } from "../../host/vm/disk-memory.ts";
+import { sharedDisks } from "../../host/vm/disks.ts";
 import { findVhostDeviceVsock } from "../../host/vm/programs.ts";
+import { Qmp } from "../../host/vm/qmp.ts";
 import { readImage } from "../../image/read-image.ts";
 import { type LayerEntry, packTar, writeLayout } from "../../image/write-layout.ts";
 import { isRoot } from "../../lib/is-root.ts";
@@ -17,6 +30,7 @@ import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 
 const launcher = join(import.meta.dirname, "../../host/cli/launch.cjs");
 const NOBODY = 65_534;
+const LARGE_MIB = 32;
 
 let directory: string;
 let image: string;
@@ -196,6 +210,32 @@ describe("a guest whose containers have their roots on disks", () => {
       expect(await inDev(many, `ls /f${at}`)).toEqual({ stdout: `/f${at}\n`, stderr: "", code: 0 });
     }
     expect((await inDev(image, "echo still")).stdout).toBe("still\n");
+  });
+
+  it("keeps no pages of an image in the guest's cache", async () => {
+    const content = randomBytes(LARGE_MIB << 20);
+    const large = await imageWith("large", [{ name: "large", content, mode: 0o644 }]);
+    const cached = "grep ^Cached: /proc/meminfo | grep -o '[0-9]*'";
+    const { stdout } = await inDev(large, `${cached}; md5sum /large | cut -d' ' -f1; ${cached}`);
+    const [before, digest, after] = stdout.split("\n");
+    expect(digest).toBe(createHash("md5").update(content).digest("hex"));
+    expect((Number(after) - Number(before)) / 1024).toBeLessThan(LARGE_MIB / 4);
+  });
+
+  it("gets further images on virtio-blk once it has no room for more persistent memory", async () => {
+    const { control } =
+      new StateStore(join(directory, `guestd-${process.geteuid?.()}`)).guest("dev") ?? expect.fail("not there");
+    const file = join(directory, "filler");
+    writeFileSync(file, "");
+    truncateSync(file, 2 << 20);
+    {
+      await using qmp = await Qmp.connect(control ?? "");
+      for (let at = 0; (await plugMemory(qmp, { file, serial: `filler${at}` })) !== undefined; at++);
+    }
+    const further = await imageWith("further", [{ name: "further", content: "", mode: 0o644 }]);
+    expect(await inDev(further, "ls /further")).toEqual({ stdout: "/further\n", stderr: "", code: 0 });
+    await using qmp = await Qmp.connect(control ?? "");
+    expect((await sharedDisks(qmp)).filter((disk) => "unit" in disk)).toMatchObject([{ unit: 0 }]);
   });
 });
 

@@ -18,7 +18,7 @@ describe("a guest without vsock and shared folder", () => {
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   it("is paused, saved and cloned", async () => {
-    await using guest = await SandboxGuest.start({ name: "serial", vsock: "serial", disks: [] });
+    await using guest = await SandboxGuest.start({ name: "serial", vsock: "serial", hasDisks: true });
     await guest.pause();
     await guest.resume();
     await guest.client.health.check({});

@@ -123,7 +123,7 @@ describe("guests from a template", () => {
     const warm = await store.create("block", (path) =>
       makeTemplate(path, { name: "block", prepare: (client, guest) => startOnDisk(client, guest, "kept", root) }),
     );
-    expect(warm.manifest?.machine.disks).toMatchObject([{ unit: 0, file: root.root.file }]);
+    expect(warm.manifest?.machine.disks).toMatchObject([{ slot: 8, file: root.root.file }]);
     const restore = (name: string) => SandboxGuest.restore(warm.path, { name, hasNoFolder: true });
     const [one, two] = await Promise.all([restore("one"), restore("two")]);
     await using _one = one;
@@ -264,8 +264,8 @@ const module = (path: string) => JSON.stringify(join(import.meta.dirname, "../..
 /** Starts a process that prints a line when the memory of its template is about to be saved. */
 function startCreator(root: string) {
   const script = `
-    const { TemplateStore } = await import(${module("template/template-store.ts")});
-    const { makeTemplate } = await import(${module("sandbox/make-template.ts")});
+    const { TemplateStore } = await import(${module("engine/template/template-store.ts")});
+    const { makeTemplate } = await import(${module("engine/template/make-template.ts")});
     const prepare = async () => console.log("saving");
     await new TemplateStore(process.argv[1]).create("half", (path) => makeTemplate(path, { name: "half", prepare }));`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", script, root], {
@@ -276,7 +276,7 @@ function startCreator(root: string) {
 
 function restorer(template: string): string {
   return `
-    const { SandboxGuest } = await import(${module("sandbox/sandbox-guest.ts")});
+    const { SandboxGuest } = await import(${module("engine/guest/sandbox-guest.ts")});
     const guest = await SandboxGuest.restore(${JSON.stringify(template)}, { name: "held" });
     console.log(guest.guest.pids[0]);
     setInterval(() => undefined, 60_000);`;

@@ -57,12 +57,12 @@ export async function bootGuest<T>(
 
 async function boot(store: StateStore, name: string, flags: BootFlags, signal: AbortSignal) {
   const machine = { ...guestSize(flags), ...guestImage(flags), ...guestWords(flags), ...guestNetwork(flags) };
-  const disks = flags.rootfs === "share" && flags.template === undefined ? {} : { disks: [] };
+  const hasDisks = flags.rootfs !== "share" || flags.template !== undefined;
   // Until it is up, the template can't be removed.
   using used = await useTemplate(flags.template, name);
   const isDetached = flags.detach === true;
   const endsAt = flags.timeout === undefined ? undefined : timeIn(flags.timeout * 1000);
   const idleMs = flags.idle === undefined ? undefined : flags.idle * 1000;
-  const options = { name, ...machine, ...disks, snapshot: used?.template.path, signal, isDetached, endsAt, idleMs };
+  const options = { name, ...machine, hasDisks, snapshot: used?.template.path, signal, isDetached, endsAt, idleMs };
   return await bootKeptGuest(store, { ...options, ...guestConsole(flags) });
 }

@@ -1,6 +1,6 @@
 import { presentClient } from "../../client/agent-client.ts";
 import { waitForUnlock } from "../../vm/wait-for-unlock.ts";
-import { diskOf, plugBlockRoot } from "../guest/block-storages.ts";
+import { plugBlockRoot } from "../guest/block-storages.ts";
 import { bootWhile, claimGuest, endOfGuest, type GuestClaim, type OwnGuestOptions } from "../guest/boot-while.ts";
 import { releaseGuest } from "../guest/kept-guest.ts";
 import type { SandboxGuest } from "../guest/sandbox-guest.ts";
@@ -96,10 +96,8 @@ async function blockFilesInOwnGuest(
     checkOptions(wanted, made.config, made.root.users);
     return made;
   };
-  // There from the start, so that the container does not wait until the guest has found a new disk.
-  const disks = known === undefined ? [] : [diskOf(known.root)];
   const writable = layer === undefined ? [] : [layer.disk];
-  const { guest, files: root } = await bootWhile(claim, { ...options, disks, writable }, make, folder);
+  const { guest, files: root } = await bootWhile(claim, { ...options, hasDisks: true, writable }, make, folder);
   const mounts = folder === undefined ? [] : openVolumes(folder.directory, container, volumes);
   if (root === undefined) return { guest, ...withVolumes(guestRootParts(container), mounts) };
   await using qmp = await guest.guest.qmp();

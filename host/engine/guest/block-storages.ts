@@ -1,7 +1,7 @@
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
 import { OperationError } from "../../operation-error.ts";
-import { attachDisk, type SharedDisk } from "../../vm/disks.ts";
+import { attachDisk, type DiskSource, type SharedDisk } from "../../vm/disks.ts";
 import type { Qmp } from "../../vm/qmp.ts";
 import { attachWritable, detachWritable } from "../../vm/writable-disks.ts";
 import type { PreparedRun } from "../container/prepare-run.ts";
@@ -28,12 +28,18 @@ type Upper = { readonly place: string } | { readonly memoryLimit: number | undef
  * Returns the storages of a container's root on a disk: the disk, which the agent mounts once for all its containers, and
  * an overlay with a writable layer. The layer has a file system of its own, so that a container can't fill the guest's.
  */
-function blockStorages(container: string, { serial }: SharedDisk, place: string, upper: Upper): Init<grpc.Storage>[] {
+function blockStorages(
+  container: string,
+  { serial }: SharedDisk,
+  place: DiskSource,
+  upper: Upper,
+): Init<grpc.Storage>[] {
+  const dax = place.driver === "nvdimm" ? ["dax=always"] : [];
   const lower = `${DISKS}/${serial}`;
   const writable = `${CONTAINERS}/${container}/writable`;
   const directories = [`${writable}/upper`, `${writable}/work`];
   return [
-    { driver: "blk", source: place, fstype: "erofs", options: ["ro", "nodev"], mount_point: lower },
+    { ...place, fstype: "erofs", options: ["ro", "nodev", ...dax], mount_point: lower },
     { ...upperStorage(upper), mount_point: writable },
     {
       ...{ driver: "overlayfs", source: "overlay", fstype: "overlay", mount_point: blockRootIn(container) },
@@ -54,7 +60,7 @@ function upperStorage(upper: Upper): Init<grpc.Storage> {
 }
 
 /** Returns the disk of a root file system as guests get it. */
-export function diskOf({ id, file }: BlockRoot): SharedDisk {
+function diskOf({ id, file }: BlockRoot): SharedDisk {
   return { file, serial: id.slice(0, SERIAL_LENGTH) };
 }
 

@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { useFolder } from "../../folder-uses.ts";
 import { Console } from "../../vm/console.ts";
-import { type SharedDisk, sharedDisks } from "../../vm/disks.ts";
+import { sharedDisks } from "../../vm/disks.ts";
 import type { GuestNetwork } from "../../vm/guest-network.ts";
 import type { GuestOptions } from "../../vm/guest-options.ts";
 import { readManifest } from "../../vm/snapshot/manifest.ts";
@@ -25,9 +25,9 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly memoryMib?: number;
   readonly cpus?: number;
   readonly network?: GuestNetwork;
-  /** Set for a guest whose containers have their roots on disks (`SandboxGuestOptions.disks`). */
-  readonly disks?: readonly SharedDisk[];
-  /** With `disks`: writable disks that it has from its start; a clone has those of its snapshot. */
+  /** True for a guest whose containers have their roots on disks. */
+  readonly hasDisks?: boolean;
+  /** With `hasDisks`: writable disks that it has from its start; a clone has those of its snapshot. */
   readonly writable?: readonly WritableDisk[];
   /** Folder of a snapshot to continue from instead of a boot; memory, processors and files are then the snapshot's. */
   readonly snapshot?: string | undefined;
@@ -66,7 +66,7 @@ export async function bootKeptGuest(
     idleMs: options.idleMs,
     logAddress: guest.logAddress,
     ...(guest.folder === undefined ? {} : { folder: guest.folder.directory }),
-    rootfs: options.disks === undefined ? "share" : "block",
+    rootfs: options.hasDisks ? "block" : "share",
     control: guest.guest.control,
     accelerator: guest.guest.accelerator,
     memoryMib: guest.guest.memoryMib,
@@ -149,10 +149,10 @@ function restore(
   copies: readonly LayerCopy[],
   folder?: SharedFolder,
 ): Promise<SandboxGuest> {
-  const { name, snapshot = "", network, signal, onConsole, disks, isWarm = false } = options;
+  const { name, snapshot = "", network, signal, onConsole, hasDisks = false, isWarm = false } = options;
   const given = { ...(network && { network }), ...(onConsole && { onConsole }) };
   const files = copies.map(({ layer }) => layer.disk.file);
-  const own = { ...given, isWarm, hasNoFolder: disks !== undefined, copies: files };
+  const own = { ...given, isWarm, hasNoFolder: hasDisks, copies: files };
   return SandboxGuest.restore(snapshot, { name, signal, consoleFile: consoleFile(store, name), ...own }, folder);
 }
 

@@ -35,7 +35,7 @@ export const GUEST_OPTIONS: readonly string[] = ["agent.container_logs=262144", 
 const POWER_OFF_MS = 30_000;
 
 export interface SandboxGuestOptions extends Omit<GuestOptions, "shares" | "network"> {
-  /** Name of the sandbox, and the guest's host name. With `disks`, it has no shared folder but a given one. */
+  /** Name of the sandbox, and the guest's host name. With `hasDisks`, it has no shared folder but a given one. */
   readonly name: string;
   /** Network for the guest and its containers; none by default. */
   readonly network?: GuestNetwork;
@@ -105,10 +105,10 @@ export class SandboxGuest implements AsyncDisposable {
     given?: SharedFolder,
   ): Promise<SandboxGuest> {
     const { network, ...rest } = options;
-    const { disks } = rest;
+    const { hasDisks = false } = rest;
     await using undo = new AsyncDisposableStack();
     const card = network === undefined ? undefined : await guestCard(network);
-    const folder = given ?? (disks === undefined ? await makeSharedFolder() : undefined);
+    const folder = given ?? (hasDisks ? undefined : await makeSharedFolder());
     if (given === undefined) undo.defer(() => folder?.remove());
     const tracing = guestTracing();
     const kernelArgs = [
@@ -130,7 +130,7 @@ export class SandboxGuest implements AsyncDisposable {
     const marks = await readMarks(guest.address(LOG_PORT));
     const open = await card?.setUp(client, guest.mac);
     undo.use(open);
-    const shared = disks === undefined && !canBeSaved;
+    const shared = !hasDisks && !canBeSaved;
     await openSandbox(client, { id: name, hostname: name, shared, dns: card?.dns ?? [] });
     if (isWarm) await warmUp(client, guest.address(AGENT_PORT));
     undo.move();

@@ -23,11 +23,11 @@ export interface TemplateOptions extends Omit<GuestOptions, "shares"> {
  */
 export async function makeTemplate(
   directory: string,
-  { name, prepare, kernelArgs = [], disks = [], ...options }: TemplateOptions,
+  { name, prepare, kernelArgs = [], ...options }: TemplateOptions,
 ): Promise<Manifest> {
   await using guest = await Guest.start({
     ...options,
-    disks,
+    hasDisks: true,
     kernelArgs: [...GUEST_OPTIONS, "agent.template=on", ...kernelArgs, LOG_OPTION],
   });
   const { signal } = options;

@@ -20,7 +20,7 @@ export async function prepareClone(
   const { name, snapshot } = options;
   await using undo = new AsyncDisposableStack();
   const claim = claimGuest(undo, store, { name });
-  const { guest } = await bootKeptGuest(store, { ...options, disks: [] });
+  const { guest } = await bootKeptGuest(store, { ...options, hasDisks: true });
   undo.use(guest);
   guest.guest.signal.addEventListener("abort", () => {
     claim.why = causeOfDeath(guest.guest.signal.reason);

@@ -28,7 +28,7 @@ export interface BlockRootOptions {
 type Content = Pick<Image, "digest" | "layers"> | { readonly folder: string };
 
 /** Part of each id: disks of other versions of this code are not used. */
-const FORMAT = "guestd-root-1";
+const FORMAT = "guestd-root-2";
 /** Attempts to use a disk that other processes remove meanwhile. */
 const ATTEMPTS = 3;
 

@@ -7,7 +7,7 @@ import type { Image } from "../../../../image/read-image.ts";
 import { reason } from "../../../../lib/reason.ts";
 import { addFolder } from "./add-folder.ts";
 import { BlockTree } from "./block-tree.ts";
-import { BLOCK, DiskFile } from "./disk-file.ts";
+import { BLOCK, DiskFile, FILE_SYSTEM_START } from "./disk-file.ts";
 import { findFile } from "./find-file.ts";
 import { writeErofs } from "./write-erofs.ts";
 
@@ -15,7 +15,7 @@ import { writeErofs } from "./write-erofs.ts";
 export type BlockSource = Pick<Image, "layers"> | { readonly folder: string };
 
 export interface MakeOptions {
-  /** Bytes that the disk may have. */
+  /** Bytes that the disk's file system may have. */
   readonly limit: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -72,7 +72,12 @@ async function writeUsers({ root }: BlockTree, file: FileHandle, directory: stri
     const target = join(directory, name);
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
     if (found === undefined || found.size > MAX_USERS) continue;
-    const { buffer } = await file.read(Buffer.alloc(found.size), 0, found.size, found.block * BLOCK);
+    const { buffer } = await file.read(
+      Buffer.alloc(found.size),
+      0,
+      found.size,
+      FILE_SYSTEM_START + found.block * BLOCK,
+    );
     writeFileSync(target, buffer, { mode: 0o600 });
   }
 }
