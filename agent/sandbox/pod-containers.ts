@@ -288,23 +288,22 @@ export class PodContainers {
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
       // Listed before the guard thaws the others: a container that may trace has to know that this one exists.
       const launch = async (limit = signal) => {
-        const launched = await Container.create(this.#kernel, options, limit);
+        container = await Container.create(this.#kernel, options, limit);
         this.#cgroups.limitMemory(record);
-        this.#containers.set(id, { container: launched, record });
+        this.#containers.set(id, { container, record });
         request.onReady?.();
-        return launched;
+        return container;
       };
       const patience = signal ?? AbortSignal.timeout(HOLD_MS);
       const launched = await tracedStep("launch process", () => this.#guard.create(record, launch, patience));
-      container = launched;
       await tracedStep("share mounts", () =>
         shareMounts(this.#kernel, request.sharedMounts, launched, this.all, signal),
       );
       if (inSteps) this.#state.writeContainer(record);
-      if (pidPath === undefined) this.#pidNamespace.keep(container, request.sharePid);
-      this.#cgroups.watch(record, container.init.exit);
+      if (pidPath === undefined) this.#pidNamespace.keep(launched, request.sharePid);
+      this.#cgroups.watch(record, launched.init.exit);
       publishEvent({ type: "container-created", container: id });
-      return container;
+      return launched;
     } catch (error) {
       await container?.remove(AbortSignal.timeout(ROLL_BACK_MS)).catch(() => undefined);
       if (made === undefined) this.#state.removeContainer(id);

@@ -126,6 +126,17 @@ test("a creation whose shared mount is missing ends its process and leaves nothi
   await endPod(all);
 });
 
+test("a creation that fails just after its process exists ends it and leaves nothing", async () => {
+  const all = await makePod();
+  const onReady = () => {
+    throw new Error("not ready");
+  };
+  await expect(all.sandbox.createContainer({ ...containerRequest("c1"), onReady })).rejects.toThrow("not ready");
+  expect(all.kernel.signals).toEqual([[process.pid, 9]]);
+  expect([left(all.mounts), all.sandbox.containers]).toEqual([[[], [], 0], []]);
+  await endPod(all);
+});
+
 test("a creation that init refuses runs the container's last hooks", async () => {
   const all = await makePod({ play: hooksEnd });
   all.kernel.init.refuse(new AgentError("unavailable", "no room"));
