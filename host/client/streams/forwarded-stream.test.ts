@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type Duplex, duplexPair, PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { codec } from "../../../proto/codec.ts";
 import { guestd } from "../../../proto/gen/messages.js";
 import { encodeStreamFrame, STREAM } from "../../../proto/stream-frame.ts";
@@ -94,4 +94,17 @@ test("holds the target back while its reader takes nothing, and ends with all da
   upload.end(end(total));
   download.end();
   expect((await text(stream)).length).toBe(total);
+});
+
+test("a reader that pauses for minutes keeps its connections, and gets all data then", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "setInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { stream, upload, download } = start();
+  download.write("da");
+  await once(stream, "readable");
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect([upload.destroyed, download.destroyed]).toEqual([false, false]);
+  upload.write(end(4));
+  download.write("ta");
+  expect(await text(stream)).toBe("data");
 });
