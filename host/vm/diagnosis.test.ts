@@ -33,6 +33,6 @@ test("a QEMU that takes the filter is ok, and the line of the cgroup says where 
   const qemu = putQemu('[ "$1" = -sandbox ] && [ "$3" = -version ]');
   expect(await find("QEMU")).toEqual({ name: "QEMU", state: "ok", text: qemu });
   expect((await find("cgroup"))?.text).toMatch(
-    /^guests' (memory and processes: \/|programs have no limits [^;]+: [^;]+; )/,
+    /^guests' (memory, processes and processors: \/|memory and processes: \/[^;]*; |programs have no limits [^;]+: [^;]+; )/,
   );
 });

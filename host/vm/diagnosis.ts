@@ -63,8 +63,15 @@ async function qemu(): Promise<Finding> {
 
 function cgroup(): Finding {
   const place = cgroupPlace();
-  if ("folder" in place) return { name: "cgroup", state: "ok", text: `guests' memory and processes: ${place.folder}` };
-  return better("cgroup", `guests' programs have no limits on memory and processes: ${place.missing}; ${place.remedy}`);
+  if (!("folder" in place)) {
+    const what = "guests' programs have no limits on memory, processes and processors";
+    return better("cgroup", `${what}: ${place.missing}; ${place.remedy}`);
+  }
+  const { folder, limitsProcessors } = place;
+  if (limitsProcessors)
+    return { name: "cgroup", state: "ok", text: `guests' memory, processes and processors: ${folder}` };
+  const remedy = "with systemd, give Delegate=cpu memory pids to user@.service";
+  return better("cgroup", `guests' memory and processes: ${folder}; their processors have no limit: ${remedy}`);
 }
 
 function setpriv(): Finding {

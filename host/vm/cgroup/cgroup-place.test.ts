@@ -24,7 +24,15 @@ test("guests' cgroups are created in the nearest cgroup that gives its children 
     "/user/shell": "memory",
     "/user/shell/a": "",
   });
-  expect(nearest(root, "4:cpu:/other\n0::/user/shell/a\n")).toEqual({ folder: join(root, "user") });
+  expect(nearest(root, "4:cpu:/other\n0::/user/shell/a\n")).toEqual({
+    folder: join(root, "user"),
+    limitsProcessors: false,
+  });
+});
+
+test("a cgroup that gives its children processors too can limit them", () => {
+  const root = hierarchy({ "/": "cpu memory pids", "/user": "cpu memory pids" });
+  expect(nearest(root, "0::/user\n")).toEqual({ folder: join(root, "user"), limitsProcessors: true });
 });
 
 test("the machine's own root gets the controllers, and no other cgroup does", () => {

@@ -4,13 +4,16 @@ import { reason } from "../../../lib/reason.ts";
 
 const CGROUP2_MAGIC = 0x63677270;
 const MOUNT = "/sys/fs/cgroup";
+const CONTROL = "cgroup.subtree_control";
 /** Controllers without which a guest gets no cgroup. */
 const CONTROLLERS = ["memory", "pids"];
 /** A further one, for where it can be had. */
 const WANTED = "cpu";
 
-/** The folder in which cgroups of guests are created, or why there is none and what to do. */
-export type CgroupPlace = { readonly folder: string } | { readonly missing: string; readonly remedy: string };
+/** The folder in which cgroups of guests are created, and whether they can limit processors; or why there is none and what to do. */
+export type CgroupPlace =
+  | { readonly folder: string; readonly limitsProcessors: boolean }
+  | { readonly missing: string; readonly remedy: string };
 
 /**
  * Finds the nearest cgroup (v2) at or above this process's own in which it may create others with limits, so that the limits
@@ -33,7 +36,8 @@ export function nearest(root: string, self: string): CgroupPlace {
   const own = /^0::(\/.*)$/m.exec(self)?.[1] ?? "/";
   for (let path = own; ; path = dirname(path)) {
     const folder = resolve(root, `.${path}`);
-    if (isWritable(folder) && distributes(folder)) return { folder };
+    if (isWritable(folder) && distributes(folder))
+      return { folder, limitsProcessors: enabledIn(folder).includes(WANTED) };
     if (path === "/") break;
   }
   const remedy = existsSync("/run/systemd/system")
@@ -52,6 +56,11 @@ function isWritable(folder: string): boolean {
   }
 }
 
+/** Returns the controllers that the cgroup's children have. */
+function enabledIn(folder: string): readonly string[] {
+  return readFileSync(join(folder, CONTROL), "utf8").trim().split(" ");
+}
+
 /** Gives the cgroup's children these controllers; if the kernel refuses one, none. */
 function enable(control: string, controllers: readonly string[]): void {
   try {
@@ -63,11 +72,8 @@ function enable(control: string, controllers: readonly string[]): void {
 
 /** True if the cgroup's children have the controllers. Elsewhere than in the root, its processes forbid to enable them. */
 function distributes(folder: string): boolean {
-  const control = join(folder, "cgroup.subtree_control");
-  const isEnabled = () => {
-    const enabled = readFileSync(control, "utf8").trim().split(" ");
-    return CONTROLLERS.every((controller) => enabled.includes(controller));
-  };
+  const control = join(folder, CONTROL);
+  const isEnabled = () => CONTROLLERS.every((controller) => enabledIn(folder).includes(controller));
   try {
     if (isEnabled() || existsSync(join(folder, "cgroup.type"))) return isEnabled();
     enable(control, [...CONTROLLERS, WANTED]);
