@@ -67,6 +67,20 @@ describe("the SDK with a guest", () => {
     });
   });
 
+  it("gets less memory while it runs, which another program may give back", async () => {
+    await using sandbox = await Sandbox.create({ image, name: "sized", memoryMib: 512 });
+    const total = async () =>
+      Number(/\d+/.exec((await sandbox.exec(["grep", "MemTotal", "/proc/meminfo"])).stdout)?.[0]);
+    const before = await total();
+    await sandbox.resize({ memoryMib: 256 });
+    expect(await Sandbox.list()).toMatchObject([{ memoryMib: 256 }]);
+    expect(await total()).toBeLessThan(before - 200 * 1024);
+    await using other = await Sandbox.connect("sized");
+    await expect(other.resize({ memoryMib: 1024 })).rejects.toThrow(/it can have 128 to 512 MiB, not 1024/);
+    await other.resize({ memoryMib: 512 });
+    expect(await total()).toBe(before);
+  });
+
   it("confines code that nobody trusts, and powers the guest off", async () => {
     const env = { ...process.env, GUESTD_IMAGE: image };
     const { stdout } = await promisify(execFile)(process.execPath, [example], { env });

@@ -245,6 +245,10 @@ export class AgentDriver implements Driver {
     await askKeeper(await this.#keeper("setTimeout"), "setTimeLimit", { endsAt: timeIn(ms) }, signal);
   }
 
+  async resize(memoryMib: number, signal: AbortSignal): Promise<void> {
+    await askKeeper(await this.#keeper("resize"), "resize", { memoryMib }, signal);
+  }
+
   fork(count: number, signal: AbortSignal): Promise<readonly (Driver | SandboxError)[]> {
     return this.#parts.fork(this.#ownGuest("fork"), count, signal);
   }

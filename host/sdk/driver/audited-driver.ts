@@ -9,6 +9,7 @@ const OPERATIONS: { readonly [Method in keyof Driver]?: string } = {
   upgrade: "upgrade",
   snapshot: "snapshot",
   setTimeout: "setTimeout",
+  resize: "resize",
   fork: "fork",
   pause: "pause",
   resume: "resume",

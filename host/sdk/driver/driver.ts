@@ -88,6 +88,8 @@ export interface Driver {
   snapshot(name: string, signal: AbortSignal): Promise<void>;
   /** Sets after how many milliseconds the guest is powered off. */
   setTimeout(ms: number, signal: AbortSignal): Promise<void>;
+  /** Changes the guest's memory. */
+  resize(memoryMib: number, signal: AbortSignal): Promise<void>;
   /** Starts copies of the sandbox's guest. Returns each, or its error. */
   fork(count: number, signal: AbortSignal): Promise<readonly (Driver | SandboxError)[]>;
   pause(limits: CallLimits): Promise<void>;

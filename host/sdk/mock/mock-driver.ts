@@ -18,6 +18,8 @@ import type { MockScript } from "./mock-script.ts";
 
 const { SIGKILL } = constants.signals;
 const POLL_MS = 5;
+/** MiB that a guest has unless an option says so, and that it has at least. */
+const [MEMORY_MIB, LEAST_MIB] = [512, 128];
 
 type Happened = Omit<Extract<SandboxEvent, { time: Date }>, "number" | "time">;
 
@@ -27,6 +29,8 @@ export class MockDriver implements Driver {
   readonly address: string;
   readonly files = new MockFiles();
   readonly options: CreateOptions;
+  /** Memory of its guest in MiB. */
+  memoryMib: number;
   readonly #script: MockScript;
   readonly #ended = new AbortController();
   readonly #processes = new Map<string, ScriptedProcess>();
@@ -41,6 +45,7 @@ export class MockDriver implements Driver {
     this.container = name;
     this.address = options.address ?? `unix:///mock/${name}.sock`;
     this.options = options;
+    this.memoryMib = options.memoryMib ?? MEMORY_MIB;
     this.#script = script;
     this.#happened({ type: "container-created" });
     this.#happened({ type: "container-started" });
@@ -144,6 +149,16 @@ export class MockDriver implements Driver {
 
   async setTimeout(ms: number): Promise<void> {
     this.#limit.set(timeIn(ms));
+  }
+
+  async resize(memoryMib: number): Promise<void> {
+    const most = this.options.memoryMib ?? MEMORY_MIB;
+    if (memoryMib >= LEAST_MIB && memoryMib <= most) this.memoryMib = memoryMib;
+    else
+      throw sandboxError(
+        "wrong-state",
+        `guest ${this.container}: it can have ${LEAST_MIB} to ${most} MiB, not ${memoryMib}`,
+      );
   }
 
   async fork(count: number): Promise<readonly Driver[]> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { sdkScenarios } from "../../../test/scenarios/sdk.ts";
+import { SandboxError } from "../error/sandbox-error.ts";
 import { Mock } from "./mock.ts";
 
 describe("a mock sandbox", () => {
@@ -32,6 +33,15 @@ describe("a mock sandbox", () => {
     await expect(waiting).rejects.toMatchObject({ code: "guest-died" });
     await expect(sandbox.stats()).rejects.toMatchObject({ code: "guest-died" });
     expect(await mock.Sandbox.list()).toEqual([]);
+  });
+
+  it("changes its guest's memory, which the list shows, and refuses what a guest can't have", async () => {
+    const { Sandbox } = new Mock();
+    const sandbox = await Sandbox.create({ image: "busybox", memoryMib: 512 });
+    for (const memoryMib of [0, 1.5, 64, 1024])
+      await expect(sandbox.resize({ memoryMib })).rejects.toBeInstanceOf(SandboxError);
+    await sandbox.resize({ memoryMib: 256 });
+    expect(await Sandbox.list()).toMatchObject([{ memoryMib: 256 }]);
   });
 
   it("ends at its time limit as a sandbox's guest does", async () => {

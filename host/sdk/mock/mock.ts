@@ -108,8 +108,8 @@ async function createMock(script: MockScript, options: CreateOptions, signal: Ab
   return sandbox;
 }
 
-function infoOf({ container: name, address, options }: MockDriver): SandboxInfo {
-  const { image, command = ["pause"], memoryMib = 512, cpus = 1 } = options;
+function infoOf({ container: name, address, options, memoryMib }: MockDriver): SandboxInfo {
+  const { image, command = ["pause"], cpus = 1 } = options;
   const text =
     typeof image === "string" ? image : Object.values(image ?? {}).find((value) => typeof value === "string");
   return { name, guest: name, address, image: String(text), command, memoryMib, cpus, startedAt: new Date() };

@@ -201,6 +201,19 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /**
+   * Changes the memory of the sandbox's guest, between 128 MiB and what it was booted with. Rejects if its programs use more, or if
+   * it has no balloon; it has its memory again then.
+   */
+  async resize({ memoryMib }: { readonly memoryMib: number }, limits: CallLimits = {}): Promise<void> {
+    const what = `resize ${memoryMib} MiB`;
+    if (!(Number.isInteger(memoryMib) && memoryMib > 0)) {
+      const why = `${memoryMib} MiB is no positive whole number`;
+      throw sandboxError("invalid-argument", `resize of sandbox ${this.name}: ${why}`);
+    }
+    await this.#call("resize", what, limits, (signal) => this.#driver.resize(memoryMib, signal));
+  }
+
+  /**
    * Starts copies of the sandbox's guest, with its processes and files of this moment. Returns each, or its error. This
    * process owns them.
    */

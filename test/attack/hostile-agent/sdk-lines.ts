@@ -25,6 +25,7 @@ export const SDK_CALLS: Readonly<Record<string, Call | string>> = {
   upgrade: (sandbox) => sandbox.upgrade(),
   snapshot: "it asks the guest's keeper",
   setTimeout: "it asks the guest's keeper",
+  resize: "it asks the guest's keeper",
   fork: "it asks the guest's keeper",
   pause: (sandbox) => sandbox.pause(),
   resume: (sandbox) => sandbox.resume(),
