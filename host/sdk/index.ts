@@ -1,4 +1,4 @@
-export type { EventGap, GuestEvent } from "../client/streams/events.ts";
+export type { EventGap, GuestEvent } from "../client/streams/guest-event.ts";
 export type { OutputName } from "../client/streams/position.ts";
 export type { PullPolicy } from "../engine/image/store/choose-image.ts";
 export type { CallLimits } from "./call/limits.ts";

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type GuestEvent, readEvents } from "../../host/client/streams/events.ts";
+import { readEvents } from "../../host/client/streams/events.ts";
+import type { GuestEvent } from "../../host/client/streams/guest-event.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startGuestctl } from "../scenarios/guestctl-process.ts";
 import { Pod } from "../scenarios/pod.ts";

@@ -1,7 +1,8 @@
 import { readFileSync, watch } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
-import { type GuestEvent, readEvents } from "../../host/client/streams/events.ts";
+import { readEvents } from "../../host/client/streams/events.ts";
+import type { GuestEvent } from "../../host/client/streams/guest-event.ts";
 import { codec } from "../../proto/codec.ts";
 import { guestd } from "../../proto/gen/messages.js";
 import { STREAM } from "../../proto/stream-frame.ts";

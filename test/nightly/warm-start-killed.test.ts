@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
-import { type GuestEvent, readEvents } from "../../host/client/streams/events.ts";
+import { readEvents } from "../../host/client/streams/events.ts";
+import type { GuestEvent } from "../../host/client/streams/guest-event.ts";
 import { guestd } from "../../proto/gen/messages.js";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { startHostAgent } from "../namespaces/testing/host-agent.ts";

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { type EventGap, type GuestEvent, readEvents } from "../../client/streams/events.ts";
+import { readEvents } from "../../client/streams/events.ts";
+import type { EventGap, GuestEvent } from "../../client/streams/guest-event.ts";
 import { streamsPlace } from "../../engine/guest/streams-place.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { visibleLine } from "../../visible.ts";

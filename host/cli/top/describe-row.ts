@@ -1,4 +1,4 @@
-import type { EventGap, GuestEvent } from "../../client/streams/events.ts";
+import type { EventGap, GuestEvent } from "../../client/streams/guest-event.ts";
 import { percent, shortSize, sumKnown } from "../../engine/tree/short-text.ts";
 import type { TreeRow } from "../../engine/tree/tree-rows.ts";
 import { sizeText } from "../../size-text.ts";

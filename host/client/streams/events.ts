@@ -4,45 +4,11 @@ import { answers, requests } from "../edge/stream-messages.ts";
 import { EVENT_TYPES } from "../edge/values.ts";
 import { RpcError } from "../rpc-error.ts";
 import { type FollowOptions, followFrames, type Lost } from "./follow-frames.ts";
+import type { EventGap, GuestEvent } from "./guest-event.ts";
 
 const NAMES = new Map(
   Object.entries(EVENT_TYPES).map(([name, type]) => [Number(type), name.toLowerCase().replaceAll("_", "-")]),
 );
-
-/** Something that happened in the guest. */
-export interface GuestEvent {
-  /** Counts from 1 in each boot of the guest. */
-  readonly number: number;
-  readonly time: Date;
-  /** Such as container-exited. */
-  readonly type: string;
-  readonly container: string;
-  /** Exec id; empty for a container. */
-  readonly exec: string;
-  /** Exit code, or 128 + signal. */
-  readonly code: number;
-  readonly signal: number;
-  /** Number of the agent since boot, for agent-restarted. */
-  readonly generation: number;
-  /** Epoch of a clone, for guest-resumed. */
-  readonly epoch?: number;
-  /** For core-dumped. */
-  readonly core?: {
-    readonly id: number;
-    /** Bytes that the guest keeps. */
-    readonly size: number;
-    /** Why the core is not whole: limit, memory, time, killed or error; empty if it is. */
-    readonly cut: string;
-  };
-}
-
-/** Events that the agent doesn't keep any more: from `number` to the one before `to`. */
-export interface EventGap {
-  readonly type: "gap";
-  readonly number: number;
-  readonly to: number;
-  readonly reason: string;
-}
 
 export interface EventsOptions extends FollowOptions {
   /** Number of the first event. Default: the next one that happens. */

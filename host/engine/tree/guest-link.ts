@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { yieldToEventLoop } from "../../../lib/yield-to-event-loop.ts";
 import { RpcError } from "../../client/rpc-error.ts";
-import { type EventGap, type GuestEvent, readEvents } from "../../client/streams/events.ts";
+import { readEvents } from "../../client/streams/events.ts";
+import type { EventGap, GuestEvent } from "../../client/streams/guest-event.ts";
 import { readWatch } from "../../client/streams/watch.ts";
 import { oneLine } from "../../operation-error.ts";
 import { connectTo, type Target, unusedGuest } from "../guest/guest-target.ts";

@@ -1,4 +1,4 @@
-import type { EventGap, GuestEvent } from "../../client/streams/events.ts";
+import type { EventGap, GuestEvent } from "../../client/streams/guest-event.ts";
 import type { GuestRecord, ProcessRecord } from "../record/state-records.ts";
 import type { GuestModel } from "./guest-model.ts";
 import type { WatchedContainer, WatchedProcess } from "./guest-reading.ts";

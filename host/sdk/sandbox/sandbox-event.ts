@@ -1,4 +1,4 @@
-import type { EventGap, GuestEvent } from "../../client/streams/events.ts";
+import type { EventGap, GuestEvent } from "../../client/streams/guest-event.ts";
 
 /** Something that happened in the sandbox's guest, or events that are no longer kept. Numbers begin with 1 at its boot. */
 export type SandboxEvent = GuestEvent | EventGap;

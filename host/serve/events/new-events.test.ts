@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { GuestEvent } from "../../client/streams/events.ts";
+import type { GuestEvent } from "../../client/streams/guest-event.ts";
 import { newEvents } from "./new-events.ts";
 
 function event(number: number, ms = number): GuestEvent {

@@ -1,4 +1,4 @@
-import type { EventGap, GuestEvent } from "../../client/streams/events.ts";
+import type { EventGap, GuestEvent } from "../../client/streams/guest-event.ts";
 import type { SentEvent, SentGap } from "../protocol/events.ts";
 
 /** Returns an event as a page gets it. */

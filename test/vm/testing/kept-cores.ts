@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import { type CoreDump, listCores, readCore } from "../../../host/client/streams/cores.ts";
-import { type GuestEvent, readEvents } from "../../../host/client/streams/events.ts";
+import { readEvents } from "../../../host/client/streams/events.ts";
+import type { GuestEvent } from "../../../host/client/streams/guest-event.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import type { GuestMachine } from "./guest-machine.ts";
 
