@@ -2,7 +2,7 @@ import type { TextKind } from "./text-kind.ts";
 import { truncate, visibleLine } from "./visible.ts";
 
 /** Kinds of failure that callers tell apart; the SDK's errors have codes of the same names. */
-export type FailureKind = "guest-died" | "invalid-argument" | "not-installed" | "stopped" | TextKind;
+export type FailureKind = "guest-died" | "invalid-argument" | "not-installed" | "stopped" | "unsupported" | TextKind;
 
 export interface OperationErrorOptions extends ErrorOptions {
   readonly exitCode?: number | undefined;

@@ -1,8 +1,9 @@
 export type { EventGap, GuestEvent } from "../client/streams/guest-event.ts";
 export type { OutputName } from "../client/streams/position.ts";
+export type { PlanStep } from "../engine/container/plan-step.ts";
 export type { PullPolicy } from "../engine/image/store/choose-image.ts";
+export type { ProcessStatus } from "../engine/process.ts";
 export type { CallLimits } from "./call/limits.ts";
-export type { ProcessStatus } from "./driver/driver.ts";
 export { SandboxError, type SandboxErrorCode, type SandboxErrorOptions } from "./error/sandbox-error.ts";
 export type { Exec, ExecChunk, ExecInput } from "./exec/exec.ts";
 export type { ExecOptions } from "./exec/exec-options.ts";
@@ -17,7 +18,6 @@ export type { ListenedPort } from "./network/ports.ts";
 export type { PoolOptions, SandboxPool } from "./pool/open-pool.ts";
 export type { Pool, Pooled } from "./pool/pool.ts";
 export type { ConnectOptions, CreateOptions, NetworkOption, SandboxInfo, VolumeOption } from "./sandbox/options.ts";
-export type { PlanStep } from "./sandbox/plan-step.ts";
 export { type AttachOptions, Sandbox } from "./sandbox/sandbox.ts";
 export type { EventsOptions, SandboxEvent } from "./sandbox/sandbox-event.ts";
 export type { LogChunk, LogOptions } from "./sandbox/sandbox-log.ts";

@@ -1,7 +1,6 @@
 import type { Command } from "commander";
-import { readEvents } from "../../client/streams/events.ts";
 import type { EventGap, GuestEvent } from "../../client/streams/guest-event.ts";
-import { streamsPlace } from "../../engine/guest/streams-place.ts";
+import { Guest } from "../../engine/guest.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { visibleLine } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
@@ -39,12 +38,13 @@ export function addEvents(program: Command): void {
 }
 
 async function events({ since, follow, filter = [], ...flags }: EventsFlags): Promise<void> {
-  const { address, dial } = streamsPlace(findTarget(new StateStore(), flags));
+  const store = new StateStore();
+  const guest = new Guest(store, findTarget(store, flags));
   const values = (key: string) => filter.filter((it) => it.startsWith(`${key}=`)).map((it) => it.slice(key.length + 1));
   const [container, second] = values("container");
   if (second !== undefined) throw new CliError("events: --filter container= can be given once");
   const from = since ?? (follow ? undefined : 1);
-  const all = readEvents(address, { since: from, container, dial, kinds: values("kind"), end: !follow });
+  const all = guest.events({ since: from, container, kinds: values("kind"), end: !follow });
   for await (const event of all) await print(isJson(flags) ? eventJson(event) : textLine(event));
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { connectTo } from "../../engine/guest/guest-target.ts";
+import { Container } from "../../engine/container.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { isJson, jsonText, type OutputFlags, withOutput } from "../flags/output-flags.ts";
@@ -74,8 +74,6 @@ function durationText(micros: number | null | undefined): string {
 }
 
 async function ask(text: string, flags: TargetFlags): Promise<readonly Step[]> {
-  const target = findContainer(new StateStore(), flags, text);
-  await using client = await connectTo(target);
-  const { steps } = await client.guest.explain({ container_id: target.container });
-  return steps;
+  const store = new StateStore();
+  return await new Container(store, findContainer(store, flags, text)).explain();
 }

@@ -1,15 +1,12 @@
 import type { Command } from "commander";
 import { Interrupts } from "../../engine/attach/interrupts.ts";
-import { randomName } from "../../engine/guest/random-name.ts";
-import { StateStore } from "../../engine/record/state-store.ts";
-import { askKeeper } from "../../engine/supervisor/ask-keeper.ts";
-import { TemplateStore } from "../../engine/template/template-store.ts";
+import type { StateStore } from "../../engine/record/state-store.ts";
 import { oneLine } from "../../operation-error.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { count, identifier } from "../flags/option-values.ts";
 import { bootDetached } from "../guest/boot-guest.ts";
+import { findGuest } from "../guest/find-guest.ts";
 import { print } from "../output/print.ts";
-import { keeperOf } from "./snapshot.ts";
 
 interface ForkFlags {
   readonly count: number;
@@ -37,23 +34,18 @@ export function addFork(program: Command): void {
 }
 
 async function fork(text: string, flags: ForkFlags): Promise<void> {
-  const keeper = await keeperOf(text);
-  const store = new StateStore();
-  const names = freeNames(store, flags.name ?? keeper.guest, flags.count);
-  const templates = new TemplateStore();
-  const snapshot = randomName("fork");
+  const guest = findGuest(text);
+  const { store } = guest;
+  const names = freeNames(store, flags.name ?? text, flags.count);
   using interrupts = new Interrupts();
   const { signal } = interrupts;
-  await interrupts.during(askKeeper(keeper, "snapshot", { name: snapshot, isForFork: true }, signal));
-  try {
+  const startClones = async ({ name: template }: { readonly name: string }) => {
     for (const name of names) {
       signal.throwIfAborted();
-      await startClone(store, snapshot, name, interrupts);
+      await startClone(store, template, name, interrupts);
     }
-    await interrupts.during(askKeeper(keeper, "continued", {}, signal));
-  } finally {
-    await templates.remove(await templates.get(snapshot));
-  }
+  };
+  await guest.fork(startClones, signal);
 }
 
 /** Starts a clone and prints its name, or its error: the others are started all the same. */

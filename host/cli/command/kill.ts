@@ -1,10 +1,9 @@
 import { constants } from "node:os";
 import type { Command } from "commander";
-import { connectTo } from "../../engine/guest/guest-target.ts";
+import { Container } from "../../engine/container.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { signalNumber } from "../flags/option-values.ts";
-import { noteStopped } from "../guest/end-restarts.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 
@@ -13,7 +12,7 @@ interface KillFlags extends TargetFlags {
   readonly exec?: string;
 }
 
-const { SIGKILL, SIGTERM } = constants.signals;
+const { SIGKILL } = constants.signals;
 
 /** Adds `guestctl kill`. */
 export function addKill(program: Command): void {
@@ -34,9 +33,5 @@ async function kill(text: string, { signal, exec, ...flags }: KillFlags): Promis
   const store = new StateStore();
   const target = findContainer(store, flags, text, "exact");
   noteOperation({ ...target, guest: target.guest?.name, exec });
-  if (exec === undefined && (signal === SIGKILL || signal === SIGTERM)) noteStopped(store, target);
-  await using client = await connectTo(target);
-  // SIGKILL with an empty exec id goes to every process of the container.
-  const exec_id = exec ?? (signal === SIGKILL ? "" : target.container);
-  await client.agent.signalProcess({ container_id: target.container, exec_id, signal });
+  await new Container(store, target).kill(signal, exec);
 }

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { Interrupts } from "../../engine/attach/interrupts.ts";
-import { connectTo } from "../../engine/guest/guest-target.ts";
+import { Guest } from "../../engine/guest.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { oneLine } from "../../operation-error.ts";
 import { visible } from "../../visible.ts";
@@ -65,8 +65,8 @@ async function metrics(flags: MetricsFlags): Promise<void> {
 }
 
 async function guestMetrics(flags: TargetFlags): Promise<string> {
-  await using client = await connectTo(findTarget(new StateStore(), flags));
-  return (await client.agent.getMetrics({})).metrics;
+  const store = new StateStore();
+  return await new Guest(store, findTarget(store, flags)).metrics();
 }
 
 async function serve(flags: MetricsFlags, at: Place): Promise<void> {

@@ -1,11 +1,10 @@
 import type { Command } from "commander";
-import { connectTo } from "../../engine/guest/guest-target.ts";
+import { Container } from "../../engine/container.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
-import { askKeeper } from "../../engine/supervisor/ask-keeper.ts";
 import { CliError } from "../cli-error.ts";
+import { findGuest } from "../guest/find-guest.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
-import { keeperOf } from "./snapshot.ts";
 
 const HELP = `
 With --guest and no container, the guest itself: its processors stop, and it continues with the present time.`;
@@ -33,15 +32,13 @@ function addTo(command: Command, paused: boolean): void {
 
 async function pauseGuest(command: string, { guest }: TargetFlags, paused: boolean): Promise<void> {
   if (guest === undefined) throw new CliError(`${command}: no container given; name one, or a guest with --guest`);
-  await askKeeper(await keeperOf(guest), paused ? "pause" : "resume", {});
+  const kept = findGuest(guest);
+  await (paused ? kept.pause() : kept.resume());
   process.stdout.write(`${guest}\n`);
 }
 
 async function pause(text: string, flags: TargetFlags, paused: boolean): Promise<void> {
   const store = new StateStore();
-  const { container, guest, ...target } = findContainer(store, flags, text);
-  await using client = await connectTo({ ...target, guest });
-  if (paused) await client.agent.pauseContainer({ container_id: container });
-  else await client.agent.resumeContainer({ container_id: container });
-  if (guest !== undefined) store.processes.update(guest.name, { container, exec: container }, { paused });
+  const container = new Container(store, findContainer(store, flags, text));
+  await (paused ? container.pause() : container.resume());
 }

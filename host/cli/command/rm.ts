@@ -1,14 +1,9 @@
 import type { Command } from "commander";
-import { isAlive } from "../../../lib/process-owner.ts";
-import { isRemovedContainer } from "../../engine/container/removed-container.ts";
-import { unplugLayer } from "../../engine/guest/block-storages.ts";
-import { explainLostCall } from "../../engine/guest/guest-death.ts";
-import { type ContainerTarget, connectTo, sharedFolderOf } from "../../engine/guest/guest-target.ts";
-import { removeContainer } from "../../engine/guest/shared-folder.ts";
+import { endRestarts } from "../../engine/container/end-restarts.ts";
+import { Container } from "../../engine/container.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { count } from "../flags/option-values.ts";
-import { endRestarts, noteStopped, waitForKeeper } from "../guest/end-restarts.ts";
 import { findAnyContainer, type TargetFlags, UnknownContainer, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 
@@ -59,28 +54,5 @@ async function remove(text: string, { time, ...flags }: RmFlags): Promise<void> 
     return void process.stderr.write(`guestctl: guest ${text}: the records of its containers went with it: ${names}\n`);
   }
   const target = findAnyContainer(store, flags, text, "exact");
-  await endRestarts(store, target);
-  noteStopped(store, target);
-  const { guest, container, record } = target;
-  if (record?.ended === undefined) await removeRunning(store, target, time);
-  if (guest !== undefined) store.removeProcess(guest.name, { container, exec: container });
-}
-
-async function removeRunning(store: StateStore, target: ContainerTarget, timeout: number): Promise<void> {
-  const { guest, container, record } = target;
-  try {
-    await using client = await connectTo(target);
-    await client.agent.removeContainer({ container_id: container, timeout });
-  } catch (error) {
-    // A container that the agent no longer has, or whose guest ended before the answer, remains only in our records.
-    if (guest === undefined) throw error;
-    const cause = isRemovedContainer(error) ? undefined : await explainLostCall(store, guest.name, error as Error);
-    const isSaved = store.guests().some(({ name, isSaved }) => name === guest.name && isSaved);
-    if (cause === error || isSaved) throw cause;
-  }
-  if (guest === undefined) return;
-  // Whoever serves it removes the rest: the rootfs, its hold on the image, and the guest if it is its own.
-  if (record?.keeper !== undefined && isAlive(record.keeper)) return waitForKeeper(store, target);
-  if (guest.folder !== undefined) await removeContainer(sharedFolderOf(guest), record?.directory ?? container);
-  if (record?.layer !== undefined) await unplugLayer(guest, record.layer);
+  await new Container(store, target).remove(time);
 }

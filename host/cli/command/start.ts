@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { Interrupts } from "../../engine/attach/interrupts.ts";
+import { endRestarts, waitForKeeper } from "../../engine/container/end-restarts.ts";
 import type { ContainerTarget } from "../../engine/guest/guest-target.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { seconds, signalNumber } from "../flags/option-values.ts";
-import { endRestarts, waitForKeeper } from "../guest/end-restarts.ts";
 import { findAnyContainer } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
 import { type RunRequest, startDetached } from "../run/run-once.ts";

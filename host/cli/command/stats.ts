@@ -3,8 +3,8 @@ import type { Command } from "commander";
 import type { grpc } from "../../../proto/gen/messages.js";
 import { Interrupts } from "../../engine/attach/interrupts.ts";
 import { limitText } from "../../engine/container/container-stats.ts";
+import { Container } from "../../engine/container.ts";
 import { diskBytes } from "../../engine/guest/disk-bytes.ts";
-import { connectTo } from "../../engine/guest/guest-target.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { sizeText } from "../../size-text.ts";
 import { CliError } from "../cli-error.ts";
@@ -51,9 +51,8 @@ async function stats(containers: readonly string[], flags: StatsFlags): Promise<
 }
 
 async function one(text: string, flags: StatsFlags): Promise<void> {
-  const target = findContainer(new StateStore(), flags, text);
-  await using client = await connectTo(target);
-  const answer = await client.agent.statsContainer({ container_id: target.container });
+  const store = new StateStore();
+  const answer = await new Container(store, findContainer(store, flags, text)).stats();
   await print(isJson(flags) ? jsonText(answer) : textTable(statsRows(answer.cgroup_stats)));
 }
 

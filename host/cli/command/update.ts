@@ -1,15 +1,11 @@
 import type { Command } from "commander";
-import { checkMemoryUse } from "../../engine/container/memory-hint.ts";
-import { connectTo } from "../../engine/guest/guest-target.ts";
-import { limitResources } from "../../engine/image/limit-resources.ts";
+import { Container } from "../../engine/container.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
-import { askKeeper } from "../../engine/supervisor/ask-keeper.ts";
-import { timeIn } from "../../engine/supervisor/time-limit.ts";
 import { CliError } from "../cli-error.ts";
 import { count, memoryLimit, processors, seconds } from "../flags/option-values.ts";
+import { findGuest } from "../guest/find-guest.ts";
 import { findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
-import { keeperOf } from "./snapshot.ts";
 
 interface UpdateFlags extends TargetFlags {
   readonly memory?: number;
@@ -49,14 +45,11 @@ async function update(containers: readonly string[], flags: UpdateFlags): Promis
   const isGuest = (timeout ?? idle) !== undefined || (guest !== undefined && containers.length === 0);
   if (isGuest) return await updateGuest(containers, flags);
   if (containers.length === 0) throw new CliError("update: no container given; name those whose limits change");
-  const given = Object.entries({ memory, cpus, pids }).filter(([, value]) => value !== undefined);
-  const resources = limitResources(Object.fromEntries(given));
-  if (Object.keys(resources).length === 0) throw new CliError("update: no limit given; add --memory, --cpus or --pids");
+  if ((memory ?? cpus ?? pids) === undefined)
+    throw new CliError("update: no limit given; add --memory, --cpus or --pids");
   await forEachName(containers, async (text) => {
-    const target = findContainer(new StateStore(), flags, text);
-    await using client = await connectTo(target);
-    if (memory !== undefined) await checkMemoryUse(client, target.container, memory);
-    await client.agent.updateContainer({ container_id: target.container, resources });
+    const store = new StateStore();
+    await new Container(store, findContainer(store, flags, text)).update({ memory, cpus, pids });
   });
 }
 
@@ -73,9 +66,8 @@ async function updateGuest(
       "update: a guest has no limits but --memory, --timeout and --idle; for others, name a container",
     );
   }
-  const keeper = await keeperOf(guest);
-  if (memory !== undefined) await askKeeper(keeper, "resize", { memoryMib: Math.ceil(memory / 2 ** 20) });
-  if (idle !== undefined) await askKeeper(keeper, "setIdleLimit", { idleMs: idle * 1000 });
-  if (timeout === undefined) return;
-  await askKeeper(keeper, "setTimeLimit", { endsAt: timeout === 0 ? undefined : timeIn(timeout * 1000) });
+  const kept = findGuest(guest);
+  if (memory !== undefined) await kept.resize(Math.ceil(memory / 2 ** 20));
+  if (idle !== undefined) await kept.setIdleLimit(idle * 1000);
+  if (timeout !== undefined) await kept.setTimeLimit(timeout === 0 ? undefined : timeout * 1000);
 }

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { type RunningAgent, upgradeAgent } from "../../client/upgrade-agent.ts";
-import { connectTo } from "../../engine/guest/guest-target.ts";
+import type { RunningAgent } from "../../client/upgrade-agent.ts";
+import { Guest } from "../../engine/guest.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { visibleLine } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
@@ -33,8 +33,8 @@ async function upgrade(bundle: string | undefined, flags: UpgradeFlags): Promise
   if ((bundle === undefined) === (flags.image === undefined)) {
     throw new CliError("upgrade: give either a bundle or --image");
   }
-  const target = findTarget(new StateStore(), flags);
-  const { before, after, wanted } = await upgradeAgent(() => connectTo(target), bundle);
+  const store = new StateStore();
+  const { before, after, wanted } = await new Guest(store, findTarget(store, flags)).upgrade(bundle);
   if (after.bundle !== wanted) {
     throw new CliError(
       `upgrade: the guest abandoned the bundle: ${after.left_reason}; ${describeAgent(after)} is running`,

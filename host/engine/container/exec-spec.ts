@@ -8,3 +8,8 @@ export function execSpec({ record }: ContainerTarget, args: readonly string[], o
   const spec = processSpec(config, rootfs, { ...options, entrypoint: [], args });
   return record === undefined ? { ...spec, Rlimits: [] } : spec;
 }
+
+/** True for a user that needs no look-up: "1000" or "1000:100". */
+export function isNumeric(user: string): boolean {
+  return /^[0-9:]*$/.test(user);
+}

@@ -1,7 +1,5 @@
-import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { presentClient } from "../../client/agent-client.ts";
-import { GuestProcesses } from "../../vm/guest-processes.ts";
 import { unplugLayer } from "../guest/block-storages.ts";
 import { claimGuest, endOfGuest, watchDeath } from "../guest/boot-while.ts";
 import { sharedFolderOf, unusedGuest } from "../guest/guest-target.ts";
@@ -15,13 +13,6 @@ import { inRunningGuest } from "./prepare-in-guest.ts";
 import type { PreparedRun } from "./prepare-run.ts";
 
 const POLL_MS = 100;
-
-/** Ends a guest that no process keeps, without a power-off: its agent may not answer. */
-export async function endUnkept(store: StateStore, { name, control = "" }: GuestRecord): Promise<void> {
-  await GuestProcesses.find(dirname(control)).processes.end(true);
-  for (const each of store.processes.list(name)) store.processes.update(name, each, { stopped: true });
-  store.closeGuest(name);
-}
 
 /** Finds a container in its own guest, whose guestctl was killed. The rest of a prepared run is needed only to create one. */
 export async function findRunInOwnGuest(

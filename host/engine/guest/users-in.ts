@@ -7,6 +7,7 @@ import { removeTree } from "../../../lib/remove-tree.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import { copyOutAsTar } from "../../client/streams/copy-out.ts";
 import { makeTemporaryFolder } from "../../private-folder.ts";
+import { isNumeric } from "../container/exec-spec.ts";
 import { rootfsOf } from "../container/rootfs-kind.ts";
 import type { ContainerTarget } from "./guest-target.ts";
 import { streamsPlace } from "./streams-place.ts";
@@ -17,8 +18,8 @@ const MAX_BYTES = 1 << 20;
 const MAX_ARCHIVE = MAX_BYTES + 16_384;
 
 /** True if a user has a name, which the host has to look up in a container whose root is on a disk of its guest. */
-export function hasUsersInside({ guest, record }: ContainerTarget, user: string): boolean {
-  return /[^0-9:]/.test(user) && guest !== undefined && record !== undefined && rootfsOf(guest) === "block";
+function hasUsersInside({ guest, record }: ContainerTarget, user: string): boolean {
+  return !isNumeric(user) && guest !== undefined && record !== undefined && rootfsOf(guest) === "block";
 }
 
 /**

@@ -1,29 +1,16 @@
-import { join } from "node:path";
-import type { Init } from "../../../proto/codec.ts";
-import type { grpc } from "../../../proto/gen/messages.js";
-import type { AgentClient } from "../../client/agent-client.ts";
-import { RpcError } from "../../client/rpc-error.ts";
 import { copyIn } from "../../client/streams/copy-in.ts";
 import type { CopyOptions as StreamCopyOptions } from "../../client/streams/copy-options.ts";
 import { copyOut } from "../../client/streams/copy-out.ts";
-import { readEvents } from "../../client/streams/events.ts";
 import { listPorts, waitForPort } from "../../client/streams/list-ports.ts";
 import { forwardDatagrams } from "../../client/streams/local-datagrams.ts";
 import { forwardFrom, joinLocal } from "../../client/streams/local-forward.ts";
 import { reverseForward } from "../../client/streams/reverse-forward.ts";
-import { upgradeAgent } from "../../client/upgrade-agent.ts";
-import { execSpec } from "../../engine/container/exec-spec.ts";
 import { TOOL_BYTES, TOOL_ENV } from "../../engine/container/files/file-tools.ts";
+import type { PlanStep } from "../../engine/container/plan-step.ts";
+import type { Container } from "../../engine/container.ts";
 import { causeOfDeath, findGuestEnd } from "../../engine/guest/guest-death.ts";
-import { type ContainerTarget, connectTo } from "../../engine/guest/guest-target.ts";
-import { randomName } from "../../engine/guest/random-name.ts";
-import { streamsPlace } from "../../engine/guest/streams-place.ts";
-import { hasUsersInside, withUsersOf } from "../../engine/guest/users-in.ts";
-import type { StateStore } from "../../engine/record/state-store.ts";
-import { askKeeper } from "../../engine/supervisor/ask-keeper.ts";
-import { KEEPER_SOCKET } from "../../engine/supervisor/keeper-operations.ts";
-import { supervise } from "../../engine/supervisor/supervise.ts";
-import { timeIn } from "../../engine/supervisor/time-limit.ts";
+import type { Guest } from "../../engine/guest.ts";
+import type { Process, ProcessStart, TakeOutput } from "../../engine/process.ts";
 import type { CallLimits } from "../call/limits.ts";
 import { SandboxError } from "../error/sandbox-error.ts";
 import { sandboxError, toSandboxError } from "../error/to-sandbox-error.ts";
@@ -32,30 +19,23 @@ import type { CopyOptions, CopyReport, FileDriver } from "../files/file-driver.t
 import { ToolFiles } from "../files/tool-files.ts";
 import { type Forward, type ForwardRequest, placeText } from "../network/forward.ts";
 import type { ListenedPort } from "../network/ports.ts";
-import type { PlanStep } from "../sandbox/plan-step.ts";
 import type { SandboxEvent } from "../sandbox/sandbox-event.ts";
 import type { LogChunk, LogOptions } from "../sandbox/sandbox-log.ts";
 import { type SandboxStats, sandboxStats } from "../sandbox/sandbox-stats.ts";
-import { calledProcess, streamedProcess } from "./agent-processes.ts";
-import type { Driver, DriverProcess, ProcessJoin, ProcessStart, TakeOutput } from "./driver.ts";
+import type { Driver, ProcessJoin } from "./driver.ts";
 import { containerLog, guestLogOf } from "./driver-logs.ts";
-import { laterProcess } from "./later-process.ts";
 
 /** Waiting ends with the caller's limits. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
 
 export interface AgentParts {
-  readonly target: ContainerTarget;
+  readonly container: Container;
   /** Name of the sandbox. */
   readonly name: string;
-  readonly client: AgentClient;
-  readonly store: StateStore;
-  /** Whether the agent has guestd.v1.Guest, and guestd.v1.Streams. */
-  readonly offers: { readonly guest: boolean; readonly streams: boolean };
   /** Aborted if the guest dies. */
   readonly died?: AbortSignal | undefined;
   /** Starts copies of a guest that a process of this user keeps. */
-  fork(guest: string, count: number, signal: AbortSignal): Promise<readonly (Driver | SandboxError)[]>;
+  fork(guest: Guest, count: number, signal: AbortSignal): Promise<readonly (Driver | SandboxError)[]>;
   stop(limits: CallLimits): Promise<void>;
   /** Releases what `stop` would, without ending the sandbox. */
   close(): Promise<void>;
@@ -94,18 +74,18 @@ export class AgentDriver implements Driver {
     });
     this.files = Object.assign(tools, {
       upload: (local: string, path: string, options: CopyOptions, signal: AbortSignal): Promise<CopyReport> => {
-        const { address, container } = this.#streams("files.upload");
+        const { address, container } = this.#streams;
         return copyIn(address, local, { container, path }, this.#copyOptions(options, signal));
       },
       download: (path: string, local: string, options: CopyOptions, signal: AbortSignal): Promise<CopyReport> => {
-        const { address, container } = this.#streams("files.download");
+        const { address, container } = this.#streams;
         return copyOut(address, { container, path }, local, this.#copyOptions(options, signal));
       },
     });
   }
 
   get address(): string {
-    return this.#parts.target.address;
+    return this.#guest.target.address;
   }
 
   get name(): string {
@@ -113,45 +93,25 @@ export class AgentDriver implements Driver {
   }
 
   get container(): string {
-    return this.#parts.target.container;
+    return this.#parts.container.id;
   }
 
   get ended(): AbortSignal {
     return this.#ended.signal;
   }
 
-  start(request: ProcessStart, take: TakeOutput): DriverProcess {
-    const exec = randomName("x");
-    const { target } = this.#parts;
-    const { user } = request;
-    if (user === undefined || !hasUsersInside(target, user)) return this.#start(exec, target, request, take);
-    const start = async () => {
-      await using users = await withUsersOf(target, user);
-      return this.#start(exec, users.target, request, take);
-    };
-    return laterProcess(exec, start());
+  start(request: ProcessStart, take: TakeOutput): Process {
+    return this.#parts.container.start(request, take, this.#client);
   }
 
-  #start(exec: string, target: ContainerTarget, request: ProcessStart, take: TakeOutput): DriverProcess {
-    const { argv, env, cwd, user, terminal, mode, keepBytes } = request;
-    const { client, offers } = this.#parts;
-    const process = processOf(target, argv, { env, cwd, user: user || undefined, terminal });
-    if (offers.streams) {
-      return this.#streamed({ container: target.container, exec, process, mode, keepBytes }, take);
-    }
-    if (mode !== undefined && mode !== "hold") this.#streams(`exec with mode ${mode}`);
-    return calledProcess(client, { container: target.container, exec }, process, take);
-  }
-
-  join({ position, takeover }: ProcessJoin, take: TakeOutput): DriverProcess {
-    this.#streams("attach");
-    const { container, exec, stdout, stderr, epoch } = position;
+  join({ position, takeover }: ProcessJoin, take: TakeOutput): Process {
+    const { exec, stdout, stderr, epoch } = position;
     const from = { epoch: Buffer.from(epoch, "base64"), stdout, stderr };
-    return this.#streamed({ container, exec, takeover, from }, take);
+    return this.#parts.container.join({ exec, takeover, from }, take, this.#client);
   }
 
   async forward({ listen, to, reverse, udp, onError }: ForwardRequest, signal: AbortSignal): Promise<Forward> {
-    const { address, container, dial } = this.#streams("forward");
+    const { address, container, dial } = this.#streams;
     const options = { onError, dial };
     if (reverse) {
       const there = reverseForward(
@@ -178,14 +138,14 @@ export class AgentDriver implements Driver {
   }
 
   async ports(signal: AbortSignal): Promise<readonly ListenedPort[]> {
-    const { address, container, dial } = this.#streams("ports");
+    const { address, container, dial } = this.#streams;
     const { ports, truncated } = await listPorts(address, container, { signal, dial });
     if (truncated) throw sandboxError("limit", `ports: more than the ${ports.length} that the agent lists`);
     return ports.map(({ protocol, address, port }) => ({ protocol, address, port }));
   }
 
   async waitForPort(port: number, signal: AbortSignal): Promise<void> {
-    const { address, container, dial } = this.#streams("waitForPort");
+    const { address, container, dial } = this.#streams;
     await waitForPort(address, { container, port }, { signal, timeoutMs: MAX_WAIT_MS, dial });
   }
 
@@ -193,86 +153,63 @@ export class AgentDriver implements Driver {
     { from, follow }: { from?: number; follow: boolean },
     signal: AbortSignal,
   ): AsyncIterable<SandboxEvent> {
-    const { address, dial } = this.#streams("events");
-    const since = from ?? (follow ? undefined : 1);
-    const position = since === undefined ? {} : { since };
-    yield* readEvents(address, { ...position, end: !follow, signal, dial });
+    yield* this.#guest.events({ since: from ?? (follow ? undefined : 1), end: !follow, signal });
   }
 
   async *logs(options: LogOptions, signal: AbortSignal): AsyncIterable<LogChunk> {
     const { source = "container" } = options;
     const either = AbortSignal.any([signal, this.ended]);
-    if (source === "container") return yield* containerLog(this.#streams("logs"), options, either);
-    const { target, store } = this.#parts;
-    if (target.guest === undefined)
-      throw unsupported(`logs of the ${source}`, this.address, "guest that was created on this machine");
+    if (source === "container") return yield* containerLog(this.#streams, options, either);
+    const { store, target } = this.#guest;
+    if (target.guest === undefined) {
+      const lacks = "guest that was created on this machine";
+      throw sandboxError("unsupported", `logs of the ${source}: the agent at ${this.address} has no ${lacks}`);
+    }
     const { follow = false } = options;
     yield* guestLogOf(store, target.guest, { source, follow }, follow ? either : signal);
   }
 
   async stats(limits: CallLimits): Promise<SandboxStats> {
-    return sandboxStats(await this.#parts.client.agent.statsContainer({ container_id: this.container }, limits));
+    return sandboxStats(await this.#parts.container.stats(limits));
   }
 
-  async metrics(limits: CallLimits): Promise<string> {
-    return (await this.#parts.client.agent.getMetrics({}, limits)).metrics;
+  metrics(limits: CallLimits): Promise<string> {
+    return this.#guest.metrics(limits);
   }
 
-  async explain(limits: CallLimits): Promise<readonly PlanStep[]> {
-    this.#guest("explain");
-    const { steps } = await this.#parts.client.guest.explain({ container_id: this.container }, limits);
-    return steps.map(({ operation, object, reason, micros }) => ({
-      operation,
-      object,
-      reason,
-      ...(typeof micros === "number" && { micros }),
-    }));
+  explain(limits: CallLimits): Promise<readonly PlanStep[]> {
+    return this.#parts.container.explain(limits);
   }
 
   async upgrade(bundle: string | undefined): Promise<{ readonly from: string; readonly to: string }> {
-    this.#guest("upgrade");
-    const { before, after, wanted } = await upgradeAgent(() => connectTo(this.#parts.target), bundle);
+    const { before, after, wanted } = await this.#guest.upgrade(bundle);
     if (after.bundle === wanted) return { from: before.version, to: after.version };
     const line = `upgrade: the guest abandoned the bundle: ${after.left_reason}`;
     throw new SandboxError("wrong-state", line, { remedy: "look at the agent's log; the image's own agent runs" });
   }
 
   async snapshot(name: string, signal: AbortSignal): Promise<void> {
-    await askKeeper(await this.#keeper("snapshot"), "snapshot", { name }, signal);
+    await this.#guest.snapshot(name, signal);
   }
 
-  async setTimeout(ms: number, signal: AbortSignal): Promise<void> {
-    await askKeeper(await this.#keeper("setTimeout"), "setTimeLimit", { endsAt: timeIn(ms) }, signal);
+  setTimeout(ms: number, signal: AbortSignal): Promise<void> {
+    return this.#guest.setTimeLimit(ms, signal);
   }
 
-  async resize(memoryMib: number, signal: AbortSignal): Promise<void> {
-    await askKeeper(await this.#keeper("resize"), "resize", { memoryMib }, signal);
+  resize(memoryMib: number, signal: AbortSignal): Promise<void> {
+    return this.#guest.resize(memoryMib, signal);
   }
 
   fork(count: number, signal: AbortSignal): Promise<readonly (Driver | SandboxError)[]> {
-    return this.#parts.fork(this.#ownGuest("fork"), count, signal);
+    return this.#parts.fork(this.#guest, count, signal);
   }
 
-  async #keeper(call: string) {
-    const guest = this.#ownGuest(call);
-    await supervise(this.#parts.store);
-    return { guest, socket: join(this.#parts.store.directory(guest), KEEPER_SOCKET) };
+  pause(limits: CallLimits): Promise<void> {
+    return this.#parts.container.pause(limits);
   }
 
-  #ownGuest(call: string): string {
-    const { guest } = this.#parts.target;
-    if (guest !== undefined) return guest.name;
-    throw sandboxError("unsupported", `${call}: the agent at ${this.address} is in no guest of this user`);
-  }
-
-  async pause(limits: CallLimits): Promise<void> {
-    await this.#parts.client.agent.pauseContainer({ container_id: this.container }, limits);
-    this.#note(true);
-  }
-
-  async resume(limits: CallLimits): Promise<void> {
-    await this.#parts.client.agent.resumeContainer({ container_id: this.container }, limits);
-    this.#note(false);
+  resume(limits: CallLimits): Promise<void> {
+    return this.#parts.container.resume(limits);
   }
 
   async checkAlive(): Promise<void> {
@@ -301,40 +238,31 @@ export class AgentDriver implements Driver {
     }
   }
 
-  #streamed(request: Parameters<typeof streamedProcess>[1], take: TakeOutput): DriverProcess {
-    const { address, dial } = streamsPlace(this.#parts.target);
-    const onDisconnect = () => void this.checkAlive();
-    return streamedProcess(address, request, { onDisconnect, signal: this.ended, dial }, take);
+  get #guest(): Guest {
+    return this.#parts.container.guest;
   }
 
-  /** Returns where guestd.v1.Streams is. Throws SandboxError if the agent doesn't have it. */
-  #streams(what: string) {
-    if (this.#parts.offers.streams) return { ...streamsPlace(this.#parts.target), container: this.container };
-    throw unsupported(what, this.address, "guestd.v1.Streams");
+  get #client() {
+    return { onDisconnect: () => void this.checkAlive(), signal: this.ended };
   }
 
-  #guest(what: string): void {
-    if (!this.#parts.offers.guest) throw unsupported(what, this.address, "guestd.v1.Guest");
+  /** Returns where guestd.v1.Streams is, and the container there. */
+  get #streams() {
+    return { ...this.#guest.streams, container: this.container };
   }
 
   #copyOptions({ keepOwners, follow, onProgress }: CopyOptions, signal: AbortSignal): StreamCopyOptions {
-    const { dial } = streamsPlace(this.#parts.target);
+    const { dial } = this.#guest.streams;
     return { keepOwners, follow, onProgress, signal, dial };
-  }
-
-  #note(paused: boolean): void {
-    const { store, target } = this.#parts;
-    if (target.guest === undefined) return;
-    store.processes.update(target.guest.name, { container: target.container, exec: target.container }, { paused });
   }
 
   /** Returns the end of a guest of this user, once that is known. */
   #endOf(): SandboxError | undefined {
-    const { store, target } = this.#parts;
+    const { store, target } = this.#guest;
     const end = target.guest === undefined ? undefined : findGuestEnd(store, target.guest.name);
     if (end === undefined) return undefined;
     const why = end.message.replace(/; guestctl logs .*$/, "");
-    return sandboxError(end.kind ?? "guest-died", `sandbox ${target.container}: ${why}`, end);
+    return sandboxError(end.kind ?? "guest-died", `sandbox ${this.container}: ${why}`, end);
   }
 
   #endWith(error: SandboxError): void {
@@ -342,31 +270,6 @@ export class AgentDriver implements Driver {
   }
 }
 
-function processOf(
-  target: ContainerTarget,
-  argv: readonly string[],
-  options: Parameters<typeof execSpec>[2],
-): Init<grpc.Process> {
-  const process = execSpec(target, argv, options);
-  return target.guest === undefined ? { ...process, Rlimits: [] } : process;
-}
-
 function forwardOf(port: number, listen: ForwardRequest["listen"], close: () => Promise<void>): Forward {
   return { port, address: placeText({ ...listen, port }), close, [Symbol.asyncDispose]: close };
-}
-
-/** Returns the error for what an agent doesn't offer. */
-function unsupported(what: string, address: string, lacks: string): SandboxError {
-  return sandboxError("unsupported", `${what}: the agent at ${address} has no ${lacks}`);
-}
-
-/** Asks which of guestd's services an agent has. */
-export async function offersOf(client: AgentClient, limits: CallLimits): Promise<boolean> {
-  try {
-    await client.guest.running({}, limits);
-    return true;
-  } catch (error) {
-    if (!(error instanceof RpcError) || error.kind === "unavailable" || error.kind === "deadline-exceeded") throw error;
-    return error.kind === "permission-denied"; // a policy
-  }
 }

@@ -1,6 +1,6 @@
 import type { OutputName } from "../../client/streams/position.ts";
+import type { ProcessStatus } from "../../engine/process.ts";
 import { visibleLine } from "../../visible.ts";
-import type { ProcessStatus } from "../driver/driver.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
 
 /** How an exec has ended, with the output that was collected. A non-zero exit code is a value like any other. */

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { DialError } from "../../client/dial.ts";
-import type { Driver, DriverProcess } from "../driver/driver.ts";
+import type { Process } from "../../engine/process.ts";
+import type { Driver } from "../driver/driver.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
 import type { FileDriver } from "../files/file-driver.ts";
 import { Sandbox } from "../sandbox/sandbox.ts";
@@ -10,7 +11,7 @@ function dyingSandbox() {
   const end = new AbortController();
   const refused = Promise.reject(new DialError("dial unix:/a: connect ECONNREFUSED /a"));
   refused.catch(() => undefined);
-  const process: DriverProcess = {
+  const process: Process = {
     ...{ id: "x", epoch: undefined, started: refused, ended: refused },
     write: () => refused,
     endInput: () => undefined,

@@ -2,11 +2,11 @@ import { constants } from "node:os";
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { OutputName } from "../../client/streams/position.ts";
+import type { PlanStep } from "../../engine/container/plan-step.ts";
+import type { Process, ProcessStatus, TakeOutput } from "../../engine/process.ts";
 import { type CallLimits, limited, limitOf } from "../call/limits.ts";
-import type { DriverProcess, ProcessStatus, TakeOutput } from "../driver/driver.ts";
 import { SandboxError } from "../error/sandbox-error.ts";
 import { sandboxError, toSandboxError } from "../error/to-sandbox-error.ts";
-import type { PlanStep } from "../sandbox/plan-step.ts";
 import { ExecResult } from "./exec-result.ts";
 import { Output } from "./output.ts";
 import type { ExecPosition } from "./position.ts";
@@ -40,7 +40,7 @@ export interface ExecParts {
   readonly place: Omit<ExecPosition, "exec" | "epoch">;
   /** Aborted once the sandbox has ended. */
   readonly ended: AbortSignal;
-  start(take: TakeOutput): DriverProcess;
+  start(take: TakeOutput): Process;
   explain(limits: CallLimits): Promise<readonly PlanStep[]>;
   /** Returns the error that the sandbox's end explains, or the error itself. */
   causeOf?(error: SandboxError): Promise<SandboxError>;
@@ -53,7 +53,7 @@ export interface ExecParts {
 export class Exec implements PromiseLike<ExecResult>, AsyncIterable<ExecChunk>, AsyncDisposable {
   readonly #parts: ExecParts;
   readonly #output: Output;
-  readonly #process: DriverProcess;
+  readonly #process: Process;
   readonly #status: Promise<ProcessStatus>;
   readonly #streams: { stdout?: Readable; stderr?: Readable } = {};
   #result: Promise<ExecResult> | undefined;

@@ -3,9 +3,10 @@ import { constants } from "node:os";
 import { type Duplex, duplexPair } from "node:stream";
 import { join, listenAt } from "../../client/streams/local-forward.ts";
 import { randomName } from "../../engine/guest/random-name.ts";
+import type { Process, ProcessStart, TakeOutput } from "../../engine/process.ts";
 import { TimeLimit, timeIn } from "../../engine/supervisor/time-limit.ts";
 import { Handoff } from "../call/handoff.ts";
-import type { Driver, DriverProcess, ProcessJoin, ProcessStart, TakeOutput } from "../driver/driver.ts";
+import type { Driver, ProcessJoin } from "../driver/driver.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
 import { type Forward, type ForwardRequest, placeText } from "../network/forward.ts";
 import type { ListenedPort } from "../network/ports.ts";
@@ -59,7 +60,7 @@ export class MockDriver implements Driver {
     return this.#ended.signal;
   }
 
-  start(request: ProcessStart, take: TakeOutput): DriverProcess {
+  start(request: ProcessStart, take: TakeOutput): Process {
     const id = randomName("x");
     const { env, cwd, user } = this.options;
     const own = Object.entries(env ?? {}).map(([key, value]) => `${key}=${value}`);
@@ -74,7 +75,7 @@ export class MockDriver implements Driver {
     return process.attach({ stdout: 0, stderr: 0 }, take);
   }
 
-  join({ position, takeover }: ProcessJoin, take: TakeOutput): DriverProcess {
+  join({ position, takeover }: ProcessJoin, take: TakeOutput): Process {
     const process = this.#processes.get(position.exec);
     if (process === undefined || position.container !== this.container) {
       throw sandboxError("not-found", `attach to exec ${position.exec}: there is no such exec`);

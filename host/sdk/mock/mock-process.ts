@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream";
 import type { OutputName } from "../../client/streams/position.ts";
-import type { DriverProcess, ProcessStart, ProcessStatus, TakeOutput } from "../driver/driver.ts";
+import type { Process, ProcessStart, ProcessStatus, TakeOutput } from "../../engine/process.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
 import type { MockAnswer, MockProcess } from "./mock-answer.ts";
 
@@ -48,7 +48,7 @@ export class ScriptedProcess {
   }
 
   /** Gives a client the output from its position on. Throws if another one is attached, unless it takes over. */
-  attach(from: Readonly<Record<OutputName, number>>, take: TakeOutput, takeover = true): DriverProcess {
+  attach(from: Readonly<Record<OutputName, number>>, take: TakeOutput, takeover = true): Process {
     if (this.#client !== undefined && !takeover) {
       throw sandboxError("wrong-state", `attach to exec ${this.id}: another client is attached: set takeover`);
     }

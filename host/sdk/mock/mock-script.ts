@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
-import type { ProcessStart } from "../driver/driver.ts";
-import type { PlanStep } from "../sandbox/plan-step.ts";
+import type { PlanStep } from "../../engine/container/plan-step.ts";
+import type { ProcessStart } from "../../engine/process.ts";
 import type { SandboxStats } from "../sandbox/sandbox-stats.ts";
 import { type MockAnswer, type MockCommand, matches } from "./mock-answer.ts";
 import type { MockDriver } from "./mock-driver.ts";

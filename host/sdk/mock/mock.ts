@@ -1,10 +1,10 @@
 import type { Duplex } from "node:stream";
+import type { PlanStep } from "../../engine/container/plan-step.ts";
 import { type CallLimits, limited } from "../call/limits.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
 import { writeAll } from "../files/write-all.ts";
 import { openPool, type PoolOptions, type SandboxPool } from "../pool/open-pool.ts";
 import type { ConnectOptions, CreateOptions, SandboxInfo } from "../sandbox/options.ts";
-import type { PlanStep } from "../sandbox/plan-step.ts";
 import { Sandbox } from "../sandbox/sandbox.ts";
 import type { SandboxStats } from "../sandbox/sandbox-stats.ts";
 import type { MockAnswer, MockCommand } from "./mock-answer.ts";

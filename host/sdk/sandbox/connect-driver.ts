@@ -1,14 +1,15 @@
 import { parseAddress } from "../../client/address.ts";
-import { removeFromAgent } from "../../client/remove-container.ts";
+import { Container } from "../../engine/container.ts";
+import { askOffers } from "../../engine/guest/agent-offers.ts";
 import { type ContainerTarget, connectTo } from "../../engine/guest/guest-target.ts";
 import type { GuestRecord, ProcessRecord } from "../../engine/record/state-records.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { supervise } from "../../engine/supervisor/supervise.ts";
 import { limited } from "../call/limits.ts";
-import { AgentDriver, offersOf } from "../driver/agent-driver.ts";
+import { AgentDriver } from "../driver/agent-driver.ts";
 import { auditedDriver } from "../driver/audited-driver.ts";
 import { sandboxError } from "../error/to-sandbox-error.ts";
-import { forkDrivers, hasStreams } from "./open-driver.ts";
+import { forkDrivers } from "./open-driver.ts";
 import type { ConnectOptions } from "./options.ts";
 
 /** Connects to a container that runs. Rejects with SandboxError. */
@@ -20,31 +21,18 @@ export async function connectDriver(nameOrAddress: string, options: ConnectOptio
     const target = findTarget(operation, store, nameOrAddress, options);
     const client = await connectTo(target, { again: true });
     try {
-      const [guest, streams] = await Promise.all([
-        offersOf(client, { signal }),
-        hasStreams(target),
-        client.health.check({}, { signal }),
-      ]);
-      const offers = { guest, streams };
-      const { container, guest: record } = target;
+      const [offers] = await Promise.all([askOffers(target, client, { signal }), client.health.check({}, { signal })]);
+      const container = new Container(store, target, { client, offers });
+      const name = nameOf(target);
       const driver = new AgentDriver({
-        target,
-        name: nameOf(target),
-        client,
-        store,
-        offers,
+        container,
+        name,
         fork: forkDrivers,
-        async stop(limits) {
-          if (record?.name !== container) {
-            await removeFromAgent(client, container, limits);
-            return;
-          }
-          store.noteEnding(record.name);
-          await client.agent.destroySandbox({}, limits);
-        },
+        stop: (limits) =>
+          target.guest?.name === name ? container.guest.stop(limits) : container.remove(undefined, limits),
         close: () => client.close(),
       });
-      return auditedDriver(driver, record?.name);
+      return auditedDriver(driver, target.guest?.name);
     } catch (error) {
       await client.close();
       throw error;

@@ -1,19 +1,15 @@
-import { join } from "node:path";
 import { onProcessEnd } from "../../../lib/process-end.ts";
-import { dial } from "../../client/dial.ts";
 import { removeFromAgent } from "../../client/remove-container.ts";
 import type { PreparedRun } from "../../engine/container/prepare-run.ts";
+import { Container } from "../../engine/container.ts";
+import { askOffers } from "../../engine/guest/agent-offers.ts";
 import { randomName } from "../../engine/guest/random-name.ts";
-import { streamsPlace } from "../../engine/guest/streams-place.ts";
+import type { Guest } from "../../engine/guest.ts";
 import type { ProcessRecord } from "../../engine/record/state-records.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
-import { askKeeper } from "../../engine/supervisor/ask-keeper.ts";
-import { KEEPER_SOCKET } from "../../engine/supervisor/keeper-operations.ts";
-import { supervise } from "../../engine/supervisor/supervise.ts";
 import { type PreparedClone, prepareClone } from "../../engine/template/prepare-clone.ts";
-import { TemplateStore } from "../../engine/template/template-store.ts";
-import type { CallLimits } from "../call/limits.ts";
-import { AgentDriver, offersOf } from "../driver/agent-driver.ts";
+import type { StoredTemplate } from "../../engine/template/template-store.ts";
+import { AgentDriver } from "../driver/agent-driver.ts";
 import { auditedDriver } from "../driver/audited-driver.ts";
 import type { Driver } from "../driver/driver.ts";
 import type { SandboxError } from "../error/sandbox-error.ts";
@@ -28,19 +24,15 @@ export async function openDriver(
 ): Promise<AgentDriver> {
   const { client, target, died, guest } = prepared;
   const { container } = record;
-  const full = { ...target, ...guestOf(store, guest), container, record };
-  const remove = (limits: CallLimits) => removeFromAgent(client, container, limits);
+  const full = { ...target, guest: guest === undefined ? undefined : store.guest(guest), container, record };
   const forget = guest === undefined ? () => undefined : onProcessEnd(() => store.removeGuest(guest));
   const driver = new AgentDriver({
-    target: full,
+    container: new Container(store, full, { client, offers: await askOffers(full, client) }),
     name,
-    client,
-    store,
     died,
-    offers: { guest: await offersOf(client, {}), streams: await hasStreams(full) },
     fork: forkDrivers,
     async stop(limits) {
-      if (guest === undefined) await remove(limits);
+      if (guest === undefined) await removeFromAgent(client, container, limits);
       else store.noteEnding(guest);
       await prepared.end();
     },
@@ -54,32 +46,25 @@ export async function openDriver(
 
 /** Starts copies of a guest, which this process then keeps. Returns the driver of each, or its error. */
 export async function forkDrivers(
-  guest: string,
+  guest: Guest,
   count: number,
   signal: AbortSignal,
 ): Promise<readonly (Driver | SandboxError)[]> {
-  const templates = new TemplateStore();
-  const name = randomName("fork");
-  const store = new StateStore();
-  await supervise(store);
-  const place = { guest, socket: join(store.directory(guest), KEEPER_SOCKET) };
-  await askKeeper(place, "snapshot", { name, isForFork: true }, signal);
-  const snapshot = await templates.get(name);
-  try {
-    const names = Array.from({ length: count }, () => randomName("s"));
-    const clones = await Promise.all(
-      names.map((each) =>
-        cloneDriver(each, snapshot.path, signal).catch((error: unknown) => toSandboxError(`fork ${each}`, error)),
-      ),
-    );
-    await askKeeper(place, "continued", {}, signal).catch(async (error: unknown) => {
-      await Promise.all(clones.map((each) => (each instanceof AgentDriver ? each.close() : undefined)));
-      throw error;
-    });
-    return clones;
-  } finally {
-    await templates.remove(snapshot);
-  }
+  await using undo = new AsyncDisposableStack();
+  const startClone = async ({ path }: StoredTemplate) => {
+    const name = randomName("s");
+    try {
+      const clone = await cloneDriver(name, path, signal);
+      undo.defer(() => clone.close());
+      return clone;
+    } catch (error) {
+      return toSandboxError(`fork ${name}`, error);
+    }
+  };
+  const start = (template: StoredTemplate) => Promise.all(Array.from({ length: count }, () => startClone(template)));
+  const clones = await guest.fork(start, signal);
+  undo.move();
+  return clones;
 }
 
 /** Starts a guest from a snapshot with one container. Throws any error; then nothing is left. */
@@ -105,21 +90,4 @@ export async function cloneDriver(
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
-}
-
-function guestOf(store: StateStore, name: string | undefined) {
-  const guest = name === undefined ? undefined : store.guest(name);
-  return guest === undefined ? {} : { guest };
-}
-
-/** True if an agent's guestd.v1.Streams accepts connections. */
-export async function hasStreams(target: Parameters<typeof streamsPlace>[0]): Promise<boolean> {
-  const { address, dial: open = dial } = streamsPlace(target);
-  return open(address).then(
-    (stream) => {
-      stream.destroy();
-      return true;
-    },
-    () => false,
-  );
 }

@@ -1,7 +1,9 @@
+import type { PlanStep } from "../../engine/container/plan-step.ts";
+import type { Process, ProcessStart, TakeOutput } from "../../engine/process.ts";
 import type { SpanAttributes } from "../../trace/tracer.ts";
 import { loadTracing, startSpan, traced } from "../../trace/tracing.ts";
 import { type CallLimits, limited, limitedItems } from "../call/limits.ts";
-import type { Driver, DriverProcess, ProcessStart, TakeOutput } from "../driver/driver.ts";
+import type { Driver } from "../driver/driver.ts";
 import { SandboxError } from "../error/sandbox-error.ts";
 import { sandboxError, toSandboxError } from "../error/to-sandbox-error.ts";
 import { Exec } from "../exec/exec.ts";
@@ -12,7 +14,6 @@ import { type Forward, type ForwardOptions, forwardRequest } from "../network/fo
 import type { ListenedPort } from "../network/ports.ts";
 import type { PoolOptions, SandboxPool } from "../pool/open-pool.ts";
 import type { ConnectOptions, CreateOptions, SandboxInfo } from "./options.ts";
-import type { PlanStep } from "./plan-step.ts";
 import type { EventsOptions, SandboxEvent } from "./sandbox-event.ts";
 import type { LogChunk, LogOptions } from "./sandbox-log.ts";
 import type { SandboxStats } from "./sandbox-stats.ts";
@@ -269,7 +270,7 @@ export class Sandbox implements AsyncDisposable {
       isJoined = false,
       ...limits
     }: ExecOptions & { readonly isJoined?: boolean },
-    start: (take: TakeOutput) => DriverProcess,
+    start: (take: TakeOutput) => Process,
   ): Exec {
     this.#checkEnded(what);
     const place = { version: 1, address: this.address, container: this.#driver.container, ...from, tty: Boolean(tty) };
@@ -289,7 +290,7 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** Starts a process in a span that ends with it. */
-  #start(request: ProcessStart, take: TakeOutput): DriverProcess {
+  #start(request: ProcessStart, take: TakeOutput): Process {
     const span = startSpan("Sandbox.exec", this.#attributes);
     if (span === undefined) return this.#driver.start(request, take);
     const process = span.run(() => this.#driver.start(request, take));

@@ -36,7 +36,7 @@ export interface MeAnswer {
 export interface PlanAnswer {
   readonly steps: readonly PlanStep[];
   /** One line: why durations are absent. */
-  readonly note?: string;
+  readonly note?: string | undefined;
 }
 
 export interface PlanStep {
@@ -46,7 +46,7 @@ export interface PlanStep {
   /** Field of the OCI spec. */
   readonly reason: string;
   /** Duration in microseconds, if it was measured. */
-  readonly micros?: number;
+  readonly micros?: number | undefined;
 }
 
 /** GET /api/guests/G/boot */

@@ -1,5 +1,5 @@
 import { listPorts } from "../../client/streams/list-ports.ts";
-import { connectTo } from "../../engine/guest/guest-target.ts";
+import { Container } from "../../engine/container.ts";
 import { streamsPlace } from "../../engine/guest/streams-place.ts";
 import { targetOf } from "../find-target.ts";
 import type { Route, RouteRequest } from "../http/routes.ts";
@@ -40,17 +40,11 @@ export const guestRoutes: readonly Route[] = [
 async function plan({ params: { guest = "" }, query, context, signal }: RouteRequest): Promise<PlanAnswer> {
   const container = query.get("container") ?? "";
   if (container === "") throw new RequestFailure(400, "plan: name a container with ?container=");
-  await using client = await connectTo(targetOf(context, guest), { signal });
-  const options = { timeoutMs: ANSWER_MS, signal };
-  const { steps } = await client.guest.explain({ container_id: container }, options);
+  const target = { ...targetOf(context, guest), container };
+  const steps = await new Container(context.store, target).explain({ timeoutMs: ANSWER_MS, signal });
   return {
-    steps: steps.map(({ operation, object, reason, micros }) => ({
-      operation,
-      object,
-      reason,
-      ...(typeof micros === "number" && { micros }),
-    })),
-    ...(steps.every(({ micros }) => typeof micros !== "number") && { note: NO_TIMES }),
+    steps,
+    note: steps.every(({ micros }) => micros === undefined) ? NO_TIMES : undefined,
   };
 }
 

@@ -4,8 +4,8 @@ import type { grpc } from "../../../proto/gen/messages.js";
 import type { AgentClient } from "../../client/agent-client.ts";
 import { type AttachOptions, type AttachRequest, attach } from "../../client/streams/attachment.ts";
 import type { OutputName } from "../../client/streams/position.ts";
-import { attach as attachByCalls } from "../../engine/attach/attach-by-calls.ts";
-import type { DriverProcess, TakeOutput } from "./driver.ts";
+import type { Process, TakeOutput } from "../process.ts";
+import { attach as attachByCalls } from "./attach-by-calls.ts";
 
 /** Starts or continues a process over guestd.v1.Streams: it continues over lost connections and the agent's death. */
 export function streamedProcess(
@@ -13,7 +13,7 @@ export function streamedProcess(
   request: AttachRequest & { readonly exec: string },
   options: Omit<AttachOptions, "onData">,
   take: TakeOutput,
-): DriverProcess {
+): Process {
   const attachment = attach(address, request, { ...options, onData: take });
   return {
     id: request.exec,
@@ -37,7 +37,7 @@ export function calledProcess(
   id: { readonly container: string; readonly exec: string },
   process: Init<grpc.Process>,
   take: TakeOutput,
-): DriverProcess {
+): Process {
   const { container: container_id, exec: exec_id } = id;
   const name = { container_id, exec_id };
   const started = client.agent.execProcess({ ...name, process });

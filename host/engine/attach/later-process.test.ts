@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import type { DriverProcess } from "./driver.ts";
+import type { Process } from "../process.ts";
 import { laterProcess } from "./later-process.ts";
 
 const status = { exitCode: 3, signal: 0 };
 
 test("asks a process that is about to be started everything in order, and has its ends", async () => {
   const asked: string[] = [];
-  const { promise, resolve } = Promise.withResolvers<DriverProcess>();
+  const { promise, resolve } = Promise.withResolvers<Process>();
   const process = laterProcess("x-1", promise);
   const written = process.write(Buffer.from("in"));
   process.endInput();

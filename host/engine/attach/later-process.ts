@@ -1,13 +1,13 @@
-import type { DriverProcess } from "./driver.ts";
+import type { Process } from "../process.ts";
 
 /** Returns a process that is about to be started. It is asked everything once it is, in the same order. */
-export function laterProcess(id: string, starting: Promise<DriverProcess>): DriverProcess {
-  let process: DriverProcess | undefined;
+export function laterProcess(id: string, starting: Promise<Process>): Process {
+  let process: Process | undefined;
   const known = starting.then((given) => {
     process = given;
     return given;
   });
-  const ask = (question: (given: DriverProcess) => void) => void known.then(question).catch(() => undefined);
+  const ask = (question: (given: Process) => void) => void known.then(question).catch(() => undefined);
   return {
     id,
     started: known.then((given) => given.started),

@@ -1,7 +1,7 @@
-import type { ContainerTarget } from "../../engine/guest/guest-target.ts";
-import { waitForOwner } from "../../engine/record/owner-process.ts";
-import type { StateStore } from "../../engine/record/state-store.ts";
-import { endSupervised } from "../../engine/supervisor/supervise.ts";
+import type { ContainerTarget } from "../guest/guest-target.ts";
+import { waitForOwner } from "../record/owner-process.ts";
+import type { StateStore } from "../record/state-store.ts";
+import { endSupervised } from "../supervisor/supervise.ts";
 
 /** Notes that a user ends a container, so that its restart policy doesn't run it again. */
 export function noteStopped(store: StateStore, { guest, container, record }: ContainerTarget): void {

@@ -7,5 +7,5 @@ export interface PlanStep {
   /** Field of the OCI spec that it comes from. */
   readonly reason: string;
   /** How long it took, µs, if it was measured; 65,535 also stands for longer. */
-  readonly micros?: number;
+  readonly micros?: number | undefined;
 }
