@@ -178,6 +178,30 @@ it("a guest is powered off at its time limit, although its supervisor was killed
   await expect.poll(left, POLL).toEqual([]);
 });
 
+it("a guest is paused at its time limit if the user wants that, although its supervisor was killed, and continues", async () => {
+  const ticks = "n=0; while :; do echo $n; n=$((n + 1)); sleep 0.1; done";
+  expect(await run("boot", "-d", "--name", "held", "--timeout", "1000", "--on-timeout", "pause")).toContain(
+    "held  hvsock:",
+  );
+  expect(await run("run", "-d", "-g", "held", "--name", "ticks", image, "sh", "-c", ticks)).toBe("ticks\n");
+  await killKeeper("held");
+  expect(await run("update", "--guest", "held", "--timeout", "1")).toBe("");
+  await expect.poll(() => readState("held", "guest.json").endsAt, POLL).toBeUndefined();
+  await killKeeper("held");
+  expect(await run("ps")).toMatch(/^held +ticks +init +paused /m);
+  expect(await run("exec", "ticks", "true")).toBe(
+    "guestctl: guest held: paused; guestctl unpause --guest held continues it\nexit code 125",
+  );
+  expect(await run("unpause", "--guest", "held")).toBe("held\n");
+  const lines = async () => (await run("logs", "ticks")).trimEnd().split("\n");
+  const before = (await lines()).length;
+  await expect.poll(async () => (await lines()).length, POLL).toBeGreaterThan(before);
+  const all = await lines();
+  expect(all).toEqual(all.map((_, at) => `${at}`));
+  expect(await run("stop", "held")).toBe("held\n");
+  await expect.poll(left, POLL).toEqual([]);
+});
+
 it("what ends while no guestctl is there is recorded by the next command, with its cause", async () => {
   expect(
     await run("run", "-d", "--name", "quick", image, "sh", "-c", "while ! [ -e /go ]; do sleep 0.1; done; exit 4"),

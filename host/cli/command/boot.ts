@@ -5,7 +5,7 @@ import { ROOTFS_KINDS } from "../../engine/container/rootfs-kind.ts";
 import { type BootTimeline, timelineSteps, timelineText } from "../../engine/guest/boot-timeline.ts";
 import { keepUntilEnd } from "../../engine/guest/keep-until-end.ts";
 import { randomName } from "../../engine/guest/random-name.ts";
-import type { GuestRecord } from "../../engine/record/state-records.ts";
+import { type GuestRecord, ON_TIMEOUT } from "../../engine/record/state-records.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { noteOperation } from "../audit/noted-operation.ts";
 import { CliError } from "../cli-error.ts";
@@ -47,6 +47,11 @@ export function addBoot(program: Command): void {
   withGuestFlags(command)
     .addOption(new Option("-m, --memory <size>", "the same as --vm-memory").argParser(mebibytes).conflicts("vmMemory"))
     .option("--timeout <seconds>", "power it off after this time; guestctl update --guest changes it", count)
+    .addOption(
+      new Option("--on-timeout <action>", "what happens then: stop (default), or pause, until unpause").choices(
+        ON_TIMEOUT,
+      ),
+    )
     .option("-V, --verbose", "show the guest's console on stderr")
     .addHelpText("after", HELP)
     .action(({ memory, ...flags }: Flags) => boot(memory === undefined ? flags : { vmMemory: memory, ...flags }));

@@ -69,8 +69,8 @@ function describeContainer(store: StateStore, flags: { readonly guest?: string }
   return { id: container, guest: guest?.name, state, keeper: keeper?.pid || undefined, ...rest };
 }
 
-function describeGuest(store: StateStore, { ended, ending, ...record }: GuestRecord): object {
-  const status = ended ? "ended" : ending ? "ending" : record.isSaved ? "saved" : "running";
+function describeGuest(store: StateStore, { ended, ending, isPaused, ...record }: GuestRecord): object {
+  const status = ended ? "ended" : ending ? "ending" : record.isSaved ? "saved" : isPaused ? "paused" : "running";
   const containers = new Set(store.processes.list(record.name).map(({ container }) => container));
   const owner = ended ? undefined : store.owner(record.name)?.pid || undefined;
   const state = { status, ...(ended && { endedAt: ended.at, why: ended.why }) };

@@ -3,7 +3,7 @@ import type { RootfsKind } from "../../engine/container/rootfs-kind.ts";
 import { causeOfDeath, guestDiedError } from "../../engine/guest/guest-death.ts";
 import { bootKeptGuest, releaseGuest } from "../../engine/guest/kept-guest.ts";
 import type { SandboxGuest } from "../../engine/guest/sandbox-guest.ts";
-import type { GuestRecord } from "../../engine/record/state-records.ts";
+import type { GuestRecord, OnTimeout } from "../../engine/record/state-records.ts";
 import type { StateStore } from "../../engine/record/state-store.ts";
 import { timeIn } from "../../engine/supervisor/time-limit.ts";
 import { useTemplate } from "../../engine/template/use-template.ts";
@@ -15,8 +15,9 @@ export interface BootFlags extends GuestFlags {
   readonly detach?: true;
   readonly rootfs?: RootfsKind;
   readonly verbose?: true;
-  /** Seconds after which it is powered off. */
+  /** Seconds after which it is powered off or paused. */
   readonly timeout?: number;
+  readonly onTimeout?: OnTimeout;
 }
 
 /** Boots a guest and leaves it to this user's supervisor. */
@@ -63,6 +64,7 @@ async function boot(store: StateStore, name: string, flags: BootFlags, signal: A
   const isDetached = flags.detach === true;
   const endsAt = flags.timeout === undefined ? undefined : timeIn(flags.timeout * 1000);
   const idleMs = flags.idle === undefined ? undefined : flags.idle * 1000;
-  const options = { name, ...machine, hasDisks, snapshot: used?.template.path, signal, isDetached, endsAt, idleMs };
-  return await bootKeptGuest(store, { ...options, ...guestConsole(flags) });
+  const limits = { endsAt, onTimeout: flags.onTimeout, idleMs };
+  const options = { name, ...machine, hasDisks, snapshot: used?.template.path, signal, isDetached };
+  return await bootKeptGuest(store, { ...options, ...limits, ...guestConsole(flags) });
 }

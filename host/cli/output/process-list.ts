@@ -1,7 +1,7 @@
 import type { grpc } from "../../../proto/gen/messages.js";
 import { ANSWER_MS, containerStats } from "../../engine/container/container-stats.ts";
 import { connectTo, unusedGuest } from "../../engine/guest/guest-target.ts";
-import type { GuestRecord, ProcessRecord } from "../../engine/record/state-records.ts";
+import { type GuestRecord, type ProcessRecord, restOf } from "../../engine/record/state-records.ts";
 import type { StateStore } from "../../engine/record/state-store.ts";
 
 /** One line of `ps`; the names are those of `ps --json`. */
@@ -48,7 +48,7 @@ async function listRunning(
   const live = processes.filter(({ ended }) => ended === undefined);
   const ended = all ? processes.filter((record) => record.ended !== undefined) : [];
   const rest = ended.map((record) => listed(guest, record, endedState(record)));
-  if (guest.isSaved) return [...stateOfAll("saved"), ...rest];
+  if (restOf(guest) !== undefined) return [...stateOfAll(guest.isSaved ? "saved" : "paused"), ...rest];
   try {
     const unused = unusedGuest(guest);
     await using client = await connectTo({ address: unused.address, guest: unused });

@@ -6,7 +6,7 @@ import { dial } from "../../client/dial.ts";
 import { OperationError } from "../../operation-error.ts";
 import { checkPrivateFolder } from "../../private-folder.ts";
 import { Qmp } from "../../vm/qmp.ts";
-import type { GuestRecord, ProcessRecord } from "../record/state-records.ts";
+import { type GuestRecord, type ProcessRecord, restOf } from "../record/state-records.ts";
 import { openKept } from "../supervisor/open-kept.ts";
 
 /** An agent: in a guest that a process of this user keeps, or at any address. */
@@ -21,9 +21,9 @@ export interface ContainerTarget extends Target {
   readonly record?: ProcessRecord | undefined;
 }
 
-/** Returns the guest with its agent's own address, for its keeper and for views: a connection there doesn't count as use. */
+/** Returns the guest with its agent's own address, for its keeper and for views: a connection there doesn't count as use, and waits while it is paused. */
 export function unusedGuest(guest: GuestRecord): GuestRecord {
-  return guest.direct === undefined ? guest : { ...guest, address: guest.direct, idleMs: undefined };
+  return { ...guest, address: guest.direct ?? guest.address, idleMs: undefined, isPaused: undefined };
 }
 
 /** Connects to the agent, with the checks of `dialTarget`. */
@@ -42,6 +42,7 @@ export function dialTarget({ address: api, guest }: Target): typeof dial {
   return (address, options) =>
     openKept(guest, async () => {
       if (guest === undefined) return dial(address, options);
+      if (guest.isPaused) throw new OperationError(`guest ${guest.name}: ${restOf(guest)}`);
       const before = socketFolder(api);
       const socket = await dial(address, options);
       try {

@@ -8,7 +8,7 @@ import type { GuestOptions } from "../../vm/guest-options.ts";
 import { readManifest } from "../../vm/snapshot/manifest.ts";
 import type { WritableDisk } from "../../vm/writable-disks.ts";
 import { discardLayer } from "../image/disk/layer-store.ts";
-import type { GuestRecord } from "../record/state-records.ts";
+import type { GuestRecord, OnTimeout } from "../record/state-records.ts";
 import type { StateStore } from "../record/state-store.ts";
 import { continueSaved, type Idling, saveWhenIdle, wakingAddress } from "../supervisor/idle/idling.ts";
 import { keepGuest } from "../supervisor/keep-guest.ts";
@@ -37,8 +37,9 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly isEmbedded?: boolean;
   /** True if it is left to another process as soon as it runs. */
   readonly isDetached?: boolean;
-  /** When it is powered off (`GuestRecord.endsAt`). */
+  /** When it is powered off or paused, and which of both (`GuestRecord`). */
   readonly endsAt?: string | undefined;
+  readonly onTimeout?: OnTimeout | undefined;
   /** Milliseconds without use after which it is saved (`GuestRecord.idleMs`). */
   readonly idleMs?: number | undefined;
   /** True if its agent has created and removed containers before the guest is ready. */
@@ -78,6 +79,7 @@ export async function bootKeptGuest(
     ...(options.isEmbedded ? { isEmbedded: true } : {}),
     ...(options.network?.kind === "tap" ? { forwards: options.network.forwards } : {}),
     endsAt: options.endsAt,
+    onTimeout: options.onTimeout,
     bootedAt: new Date().toISOString(),
   };
   store.writeGuest(record);
@@ -112,6 +114,7 @@ export async function findKeptGuest(store: StateStore, record: GuestRecord, idli
 async function findRunning(store: StateStore, record: GuestRecord): Promise<SandboxGuest> {
   const guest = await SandboxGuest.find(unusedGuest(record));
   store.noteMemory(record.name, guest.guest); // its keeper may have been killed while it changed
+  store.notePaused(record.name, guest.guest.isPaused);
   if (record.saved !== undefined) store.noteSaved(record.name, { saved: undefined }); // its keeper was killed meanwhile
   return guest;
 }

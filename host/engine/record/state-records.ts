@@ -2,6 +2,9 @@ import type { ProcessOwner } from "../../../lib/process-owner.ts";
 import type { PortForward } from "../../vm/port-forward.ts";
 import type { BootTimeline } from "../guest/boot-timeline.ts";
 
+export const ON_TIMEOUT = ["stop", "pause"] as const;
+export type OnTimeout = (typeof ON_TIMEOUT)[number];
+
 /** Record of a guest that a guestctl of this user keeps. */
 export interface GuestRecord {
   readonly name: string;
@@ -33,12 +36,16 @@ export interface GuestRecord {
   readonly clone?: string;
   /** ISO 8601. */
   readonly bootedAt: string;
-  /** When it is powered off, whoever uses it; ISO 8601. */
+  /** When it is powered off or paused, whoever uses it; ISO 8601. */
   readonly endsAt?: string | undefined;
+  /** Its end at that time. Default: it is powered off. */
+  readonly onTimeout?: OnTimeout | undefined;
   /** Milliseconds without use after which it is saved; a use continues it. */
   readonly idleMs?: number | undefined;
   /** The agent's own address in a guest with `idleMs`, for its keeper and those who only watch; a client at `address` is a use. */
   readonly direct?: string | undefined;
+  /** Set while it is paused, until it is told to continue. */
+  readonly isPaused?: true | undefined;
   /** Folder to which it is or was being saved. */
   readonly saved?: string | undefined;
   /** Set once it is saved, until it continues. */
@@ -51,6 +58,12 @@ export interface GuestRecord {
   readonly ending?: true;
   /** Set once it has ended; the record is then kept for `logs`, `ps -a`, `wait` and `inspect`. */
   readonly ended?: GuestEnd;
+}
+
+/** Returns why a running guest doesn't answer now, and what changes that; undefined if it should. */
+export function restOf({ name, isSaved, isPaused }: GuestRecord): string | undefined {
+  if (isSaved) return "saved, as it was idle; the next use continues it";
+  return isPaused ? `paused; guestctl unpause --guest ${name} continues it` : undefined;
 }
 
 export interface GuestEnd {

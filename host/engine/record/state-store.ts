@@ -156,6 +156,11 @@ export class StateStore {
     this.#update(guest, { endsAt });
   }
 
+  /** Records whether a guest is paused. */
+  notePaused(guest: string, isPaused: boolean): void {
+    this.#update(guest, { isPaused: isPaused || undefined });
+  }
+
   /** Records a guest's memory. */
   noteMemory(guest: string, { memoryMib }: Pick<GuestRecord, "memoryMib">): void {
     this.#update(guest, { memoryMib });

@@ -12,7 +12,15 @@ import { TimeLimit } from "./time-limit.ts";
 /** Serves the operations on a guest that this process keeps, until the guest ends. */
 export async function keepGuest(store: StateStore, name: string, guest: SandboxGuest): Promise<void> {
   let continuing: Promise<unknown> = Promise.resolve();
-  const limit = new TimeLimit((why) => {
+  const pause = async () => {
+    await guest.pause();
+    store.notePaused(name, true);
+    return true;
+  };
+  const limit = new TimeLimit(async (why) => {
+    if (store.guest(name)?.onTimeout === "pause" && (await pause().catch(() => false))) {
+      return store.noteTimeLimit(name, undefined);
+    }
     for (const each of store.processes.list(name)) store.processes.update(name, each, { stopped: true });
     return guest.guest.end(why);
   });
@@ -61,11 +69,12 @@ export async function keepGuest(store: StateStore, name: string, guest: SandboxG
       return {};
     },
     async pause() {
-      await guest.pause();
+      await pause();
       return {};
     },
     async resume() {
       await guest.resume();
+      store.notePaused(name, false);
       return {};
     },
   });

@@ -1,6 +1,6 @@
 import { MAX_TIMER_MS } from "../../../lib/max-timer.ts";
 
-/** Ends a guest at a time. */
+/** Ends or pauses a guest at a time. */
 export class TimeLimit implements Disposable {
   readonly #end: (why: string) => Promise<void>;
   #timer: NodeJS.Timeout | undefined;

@@ -7,7 +7,7 @@ import { readWatch } from "../../client/streams/watch.ts";
 import { oneLine } from "../../operation-error.ts";
 import { connectTo, type Target, unusedGuest } from "../guest/guest-target.ts";
 import { streamsPlace } from "../guest/streams-place.ts";
-import type { ProcessRecord } from "../record/state-records.ts";
+import { type ProcessRecord, restOf } from "../record/state-records.ts";
 import { GuestModel } from "./guest-model.ts";
 import type { LinkState } from "./guest-tree.ts";
 import { type GuestNode, guestNode } from "./view-tree.ts";
@@ -16,7 +16,6 @@ import { watchByCalls } from "./watch-by-calls.ts";
 /** Events of a guest that are kept for the view. */
 const KEPT_EVENTS = 200;
 const RETRY_MS = 1000;
-const SAVED = "saved, as it was idle; the next use continues it";
 const EVENTS_RETRY_MS = 10_000;
 
 export interface GuestLinkOptions {
@@ -86,7 +85,8 @@ export class GuestLink {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       await work().catch((error: unknown) => {
-        if (!signal.aborted) this.#set("lost", this.target.guest?.isSaved ? SAVED : oneLine(error));
+        const rest = this.target.guest && restOf(this.target.guest);
+        if (!signal.aborted) this.#set("lost", rest ?? oneLine(error));
       });
       await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
     }

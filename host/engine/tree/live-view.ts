@@ -1,5 +1,5 @@
 import type { Target } from "../guest/guest-target.ts";
-import type { GuestRecord, ProcessRecord } from "../record/state-records.ts";
+import { type GuestRecord, type ProcessRecord, restOf } from "../record/state-records.ts";
 import type { StateStore } from "../record/state-store.ts";
 import { GuestLink } from "./guest-link.ts";
 import { MAX_ENTRIES } from "./guest-reading.ts";
@@ -111,6 +111,7 @@ export class LiveView {
 }
 
 /** True if the guest is reached as before. */
-function isSame(before: GuestRecord | undefined, { bootedAt, direct, isSaved }: GuestRecord): boolean {
-  return before?.bootedAt === bootedAt && before.direct === direct && before.isSaved === isSaved;
+function isSame(before: GuestRecord | undefined, guest: GuestRecord): boolean {
+  if (before?.bootedAt !== guest.bootedAt || before.direct !== guest.direct) return false;
+  return restOf(before) === restOf(guest);
 }

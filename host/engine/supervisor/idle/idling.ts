@@ -135,7 +135,7 @@ export async function continueSaved(store: StateStore, record: GuestRecord, idli
   };
   void idling?.interrupted().then(end);
   using limit = new TimeLimit(end);
-  limit.set(record.endsAt);
+  if (record.onTimeout !== "pause") limit.set(record.endsAt);
   idling?.onSaved();
   for (;;) {
     if (idling !== undefined) await waitForUse(snapshot, idling, ending.promise);
