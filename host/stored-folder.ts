@@ -11,8 +11,13 @@ import { makeTemporaryFolder } from "./private-folder.ts";
  */
 export function storeFolder(staging: string, path: string): boolean {
   prepareUses(staging);
+  return moveFolder(staging, path);
+}
+
+/** Moves a folder to a path, where it appears at once. Returns false if a folder with files is there already. */
+export function moveFolder(folder: string, path: string): boolean {
   try {
-    renameSync(staging, path);
+    renameSync(folder, path);
     return true;
   } catch (error) {
     if (["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;

@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { isRoot } from "./is-root.ts";
-import { makeOwnedFolder, removeAbandonedFolders } from "./owned-folder.ts";
+import { makeOwnedFolder, OWNER_NOTE, removeAbandonedFolders } from "./owned-folder.ts";
 
 let parent: string;
 
@@ -50,18 +50,19 @@ test("removes what a killed process left, but nothing of a running process or wi
   expect([left, mine, bare].map((folder) => existsSync(folder))).toEqual([false, true, true]);
 });
 
-test("removes an empty folder of a process that was killed before it wrote its note, once it is old", async () => {
-  const names = ["guestd-x-abcdef", "guestd-x-filled", "guestd-100000", "other-x-abcdef"].map((name) =>
-    join(parent, name),
+test("removes a folder of a process that was killed before it had written its note, once it is old", async () => {
+  const names = ["guestd-x-abcdef", "guestd-x-noting", "guestd-x-filled", "guestd-100000", "other-x-abcdef"].map(
+    (name) => join(parent, name),
   );
   for (const name of names) mkdirSync(name, { mode: 0o700 });
+  writeFileSync(join(parent, "guestd-x-noting", OWNER_NOTE), "");
   writeFileSync(join(parent, "guestd-x-filled/file"), "");
   await removeAbandonedFolders(parent, "guestd-");
-  expect(names.map((name) => existsSync(name))).toEqual([true, true, true, true]);
+  expect(names.map((name) => existsSync(name))).toEqual([true, true, true, true, true]);
   vi.useFakeTimers({ now: Date.now() + 61_000, toFake: ["Date"] });
   onTestFinished(() => void vi.useRealTimers());
   await removeAbandonedFolders(parent, "guestd-");
-  expect(names.map((name) => existsSync(name))).toEqual([false, true, true, true]);
+  expect(names.map((name) => existsSync(name))).toEqual([false, false, true, true, true]);
 });
 
 test("removes them when another process creates a folder of the same kind", async () => {

@@ -1,4 +1,13 @@
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { hasEnded, type PlacedOwner, type ProcessOwner, thisPlacedProcess } from "./process-owner.ts";
 import { removeTree } from "./remove-tree.ts";
@@ -45,8 +54,8 @@ export function giveFolder(folder: string, to: ProcessOwner): void {
 
 /**
  * Removes this user's folders in `parent` that `makeOwnedFolder` created with this prefix and whose process, in this
- * pid namespace, has ended, and old empty ones, whose process was killed before it wrote its note. Keeps all others: with files
- * but without a note, accessible to others, of another container.
+ * pid namespace, has ended, and old ones that are empty or have an empty note, whose process was killed before it wrote its note.
+ * Keeps all others: with files but without a note, accessible to others, of another container.
  */
 export async function removeAbandonedFolders(parent: string, kind: string): Promise<void> {
   for (const name of readdirSync(parent)) {
@@ -61,7 +70,10 @@ export async function removeAbandonedFolders(parent: string, kind: string): Prom
 
 function removeOldEmpty(folder: string): void {
   try {
-    if (isPrivate(folder) && Date.now() - lstatSync(folder).ctimeMs > OLD_MS) rmdirSync(folder);
+    if (!isPrivate(folder) || Date.now() - lstatSync(folder).ctimeMs <= OLD_MS) return;
+    const note = join(folder, OWNER_NOTE);
+    if (readdirSync(folder).length === 1 && lstatSync(note).size === 0) unlinkSync(note);
+    rmdirSync(folder);
   } catch {
     // It has files, or another process has removed it.
   }

@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { ifThere } from "../../../lib/if-there.ts";
 import { namesIn } from "../../../lib/names-in.ts";
 import { writeJson } from "../../../lib/write-json.ts";
 import { OperationError } from "../../operation-error.ts";
@@ -27,9 +28,9 @@ export class ProcessRecords {
     return records.sort((a, b) => a.startedAt.localeCompare(b.startedAt));
   }
 
-  /** Claims a container's name in a guest. Throws OperationError if the name is in use. */
+  /** Claims a container's name in a guest. Throws OperationError if the name is in use, or the guest was removed. */
   claim(guest: string, record: ProcessRecord): void {
-    if (createRecord(join(this.#folder.create(guest), fileName(record)), record)) return;
+    if (this.#folder.change(guest, (directory) => createRecord(join(directory, fileName(record)), record))) return;
     const { container } = record;
     throw new OperationError(
       `container ${container}: name already in use in guest ${guest}; choose another, or guestctl rm ${container}`,
@@ -42,9 +43,9 @@ export class ProcessRecords {
     return join(this.#folder.root, guest, fileName(name));
   }
 
-  /** Writes a record, to which its layer then belongs. */
+  /** Writes a record, to which its layer then belongs. Throws OperationError if the guest was removed. */
   write(guest: string, record: ProcessRecord): void {
-    writeJson(join(this.#folder.create(guest), fileName(record)), record);
+    this.#folder.change(guest, (directory) => writeJson(join(directory, fileName(record)), record));
     if (record.layer !== undefined) belongsToRecord(record.layer);
   }
 
@@ -54,7 +55,7 @@ export class ProcessRecords {
     const path = directory === undefined ? undefined : join(directory, fileName(id));
     const record = path === undefined ? undefined : readRecord<ProcessRecord>(path);
     if (path === undefined || record === undefined) return;
-    writeJson(path, { ...record, ...change });
+    ifThere(() => writeJson(path, { ...record, ...change }));
     if (change.layer !== undefined) belongsToRecord(change.layer);
   }
 

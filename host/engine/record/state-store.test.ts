@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import { removeAbandonedFolders } from "../../../lib/owned-folder.ts";
 import { startedAt, thisProcess } from "../../../lib/process-owner.ts";
 import { findLost } from "../supervisor/find-lost.ts";
 import type { GuestRecord, ProcessRecord } from "./state-records.ts";
@@ -40,6 +41,11 @@ function process_(container: string, exec: string, startedAt = "2026-11-25T00:00
 /** Replaces a guest's owner by a live process with the same pid but another start time. */
 function giveToAnother(name: string): void {
   writeFileSync(join(root, name, "owner.json"), JSON.stringify({ pid: process.pid, started: 1 }));
+}
+
+/** Names in the folder and in that of what isn't complete. */
+function left(): readonly string[] {
+  return [...readdirSync(root), ...readdirSync(join(root, ".staging"))].filter((name) => name !== ".staging");
 }
 
 test("lists nothing before the first write, and reading creates no files", () => {
@@ -119,7 +125,54 @@ test.each([
 test("a claim whose owner was killed before the guest was up leaves no files", () => {
   store.claim("one");
   giveToAnother("one");
-  expect([store.guests(), store.endedGuests(), readdirSync(root)]).toEqual([[], [], []]);
+  expect([store.guests(), store.endedGuests(), left()]).toEqual([[], [], []]);
+});
+
+test("a write for a guest whose record was removed meanwhile makes no new one", () => {
+  store.claim("one");
+  store.writeGuest(guest("one"));
+  store.removeGuest("one");
+  for (const late of [
+    () => store.writeGuest(guest("one")),
+    () => store.processes.claim("one", process_("web", "web")),
+    () => store.processes.write("one", process_("web", "web")),
+    () => store.reclaim("one"),
+  ])
+    expect(late).toThrow("guest one: it has ended meanwhile");
+  store.noteEnding("one");
+  store.closeGuest("one", "it died");
+  expect(left()).toEqual([]);
+});
+
+test("a process killed while it claims or removes a name leaves the name free, and no files", async () => {
+  const module = JSON.stringify(join(import.meta.dirname, "state-store.ts"));
+  const script = `const { StateStore } = await import(${module});
+    const store = new StateStore(${JSON.stringify(root)});
+    for (process.send("ready"); ; store.removeGuest("one")) store.claim("one");`;
+  for (let kill = 0; kill < 10; kill++) {
+    const stdio = ["ignore", "inherit", "inherit", "ipc"] as const;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: [...stdio] });
+    await once(child, "message");
+    await new Promise((resolve) => setTimeout(resolve, kill * 3));
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect(store.guests()).toEqual([]);
+    store.claim("one");
+    store.removeGuest("one");
+  }
+  vi.useFakeTimers({ now: Date.now() + 61_000, toFake: ["Date"] }); // a folder without a note has to be old
+  onTestFinished(() => void vi.useRealTimers());
+  await removeAbandonedFolders(join(root, ".staging"), "making-");
+  expect(left()).toEqual([]);
+});
+
+test("a directory without an owner, which an older version has left, does not keep its name", () => {
+  store.claim("one");
+  writeFileSync(join(root, "one", "console.log"), "");
+  rmSync(join(root, "one", "owner.json"));
+  expect(store.guests()).toEqual([]);
+  store.claim("one");
+  expect(readdirSync(join(root, "one"))).toEqual(["owner.json"]);
 });
 
 test("powering off a guest removes its record, or keeps it until its last kept container is removed", () => {
@@ -131,11 +184,11 @@ test("powering off a guest removes its record, or keeps it until its last kept c
   store.processes.write("two", { ...process_("db", "db"), kept: true, ended: { code: 3, at: "" } });
   store.closeGuest("one");
   store.closeGuest("two");
-  expect(readdirSync(root)).toEqual(["two"]);
+  expect(left()).toEqual(["two"]);
   expect(store.processes.list("two").map(({ container, ended }) => [container, ended?.code])).toEqual([["db", 3]]);
   expect(() => store.claim("two")).toThrow("guest two: name still used by ended containers; guestctl rm db, or choose");
   store.removeProcess("two", { container: "db", exec: "db" });
-  expect(readdirSync(root)).toEqual([]);
+  expect(left()).toEqual([]);
 });
 
 test("keeps dead guests that have kept containers, and the last ten without any", () => {
@@ -165,6 +218,7 @@ test("a container's name can be claimed once, and what a killed claimant began i
 });
 
 test("recording an end keeps the first one, and does nothing after the removal", () => {
+  store.claim("one");
   store.processes.write("one", process_("web", "web"));
   store.processes.end("one", process_("web", "web"), { code: 1, at: "" });
   store.processes.end("one", process_("web", "web"), { code: 2, at: "" });
@@ -182,6 +236,7 @@ test("a name claimed by a dead process is free again", () => {
 });
 
 test("lists processes oldest first, and removing a container removes its execs", () => {
+  store.claim("one");
   store.processes.write("one", process_("web", "web", "2026-11-25T00:00:01.000Z"));
   store.processes.write("one", process_("web", "x-1", "2026-11-25T00:00:03.000Z"));
   store.processes.write("one", process_("db", "db", "2026-11-25T00:00:02.000Z"));
@@ -193,13 +248,14 @@ test("lists processes oldest first, and removing a container removes its execs",
 });
 
 test("only the owner can read environments", () => {
+  store.claim("one");
   store.processes.write("one", process_("web", "web"));
   expect(statSync(root).mode & 0o777).toBe(0o700);
   expect(statSync(join(root, "one", "process-web.json")).mode & 0o777).toBe(0o600);
 });
 
 test("refuses a directory that other users can read", () => {
-  store.directory("one");
+  store.claim("one");
   chmodSync(root, 0o755);
   for (const use of [() => store.writeGuest(guest("one")), () => store.guests(), () => store.processes.list("one")]) {
     expect(use).toThrow("other users can access it");

@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { ifThere } from "../../../lib/if-there.ts";
 import { isAlive, isSameProcess, NOBODY, type ProcessOwner, thisProcess } from "../../../lib/process-owner.ts";
 import { writeJson } from "../../../lib/write-json.ts";
 import { OperationError } from "../../operation-error.ts";
@@ -79,7 +80,8 @@ export class StateStore {
   /** Claims a guest's name for this process. Throws OperationError if the name is in use. */
   claim(guest: string): void {
     this.checkFree(guest);
-    if (!createRecord(join(this.directory(guest), OWNER_FILE), thisProcess())) throw nameInUse(guest);
+    const isClaimed = this.#folder.create(guest, (directory) => writeJson(join(directory, OWNER_FILE), thisProcess()));
+    if (!isClaimed) throw nameInUse(guest);
   }
 
   /** Takes the place of a guest's owner that has ended. Throws OperationError if it runs, or another process was faster. */
@@ -87,17 +89,19 @@ export class StateStore {
     const owner = this.owner(guest);
     if (isSameProcess(owner, thisProcess())) return;
     if (owner !== undefined && isAlive(owner)) throw nameInUse(guest);
-    const next = join(this.directory(guest), NEXT_OWNER_FILE);
-    const other = readRecord<ProcessOwner>(next);
-    if (other !== undefined && !isAlive(other)) rmSync(next, { force: true });
-    if (!createRecord(next, thisProcess())) throw nameInUse(guest);
-    try {
-      // Another process may have become the owner since.
-      if (!isSameProcess(this.owner(guest), owner)) throw nameInUse(guest);
-      writeJson(join(this.directory(guest), OWNER_FILE), thisProcess());
-    } finally {
-      rmSync(next, { force: true });
-    }
+    this.#folder.change(guest, (directory) => {
+      const next = join(directory, NEXT_OWNER_FILE);
+      const other = readRecord<ProcessOwner>(next);
+      if (other !== undefined && !isAlive(other)) rmSync(next, { force: true });
+      if (!createRecord(next, thisProcess())) throw nameInUse(guest);
+      try {
+        // Another process may have become the owner since.
+        if (!isSameProcess(this.owner(guest), owner)) throw nameInUse(guest);
+        writeJson(join(directory, OWNER_FILE), thisProcess());
+      } finally {
+        rmSync(next, { force: true });
+      }
+    });
   }
 
   /** Notes that this process does nothing more for a container, nor for the guest of its name: another one may take its place. */
@@ -107,13 +111,17 @@ export class StateStore {
       this.processes.update(guest, { container, exec: container }, { keeper: NOBODY });
     }
     const isOwner = container === guest && isSameProcess(this.owner(guest), thisProcess());
-    if (isOwner) writeJson(join(this.directory(guest), OWNER_FILE), NOBODY);
+    if (isOwner) ifThere(() => writeJson(join(this.directory(guest), OWNER_FILE), NOBODY));
   }
 
   /** Throws OperationError if a guest's name is in use. Releases the name of a guest that died. */
   checkFree(guest: string): void {
+    const isThere = this.#folder.guests().includes(guest);
     const owner = this.owner(guest);
-    if (owner === undefined) return;
+    if (owner === undefined) {
+      if (isThere) this.#folder.remove(guest); // the rest of a removal by an older version, which was killed
+      return;
+    }
     const record = this.#record(guest);
     if (record?.ended === undefined && (isAlive(owner) || isUp(record))) throw nameInUse(guest);
     if (record?.ended === undefined) this.#closeUnkept(guest, record);
@@ -127,13 +135,14 @@ export class StateStore {
     this.removeGuest(guest);
   }
 
-  /** Returns the directory for a guest's record, console and outputs; creates it if necessary. */
+  /** Returns the directory of a guest's record, console and outputs. It exists while the guest's name is claimed. */
   directory(guest: string): string {
-    return this.#folder.create(guest);
+    return join(this.root, guest);
   }
 
+  /** Throws OperationError if the guest's directory was removed. */
   writeGuest(record: GuestRecord): void {
-    writeJson(this.file(record.name), record);
+    this.#folder.change(record.name, (directory) => writeJson(join(directory, GUEST_FILE), record));
   }
 
   /** Records that a guest is being powered off, so that commands that lose their connection know the cause. */
@@ -191,7 +200,7 @@ export class StateStore {
     }
     const kept = this.processes.list(guest).length > 0;
     if (record === undefined || (why === undefined && !kept)) this.removeGuest(guest);
-    else this.writeGuest({ ...record, ended: record.ended ?? end });
+    else ifThere(() => writeJson(this.file(guest), { ...record, ended: record.ended ?? end }));
     if (why !== undefined) this.#removeOldest();
   }
 
@@ -235,7 +244,8 @@ export class StateStore {
 
   #update(guest: string, change: Partial<GuestRecord>): void {
     const record = this.#record(guest);
-    if (record !== undefined && record.ended === undefined) this.writeGuest({ ...record, ...change });
+    if (record !== undefined && record.ended === undefined)
+      ifThere(() => writeJson(this.file(guest), { ...record, ...change }));
   }
 
   /** Returns undefined until the guest is up. */

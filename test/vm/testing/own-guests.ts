@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { makeBusyboxImage } from "../../../host/engine/image/make-image.ts";
+import { namesIn } from "../../../lib/names-in.ts";
 import { startedAt } from "../../../lib/process-owner.ts";
 
 const launcher = join(import.meta.dirname, "../../../host/cli/launch.cjs");
@@ -70,12 +71,13 @@ export function ownGuests(prefix: string) {
     await expect.poll(() => startedAt(pid)).toBeUndefined();
   }
 
-  /** Lists what guests have left in the folder for temporary files, and their records. */
+  /** Lists what guests have left in the folder for temporary files, and their records, complete or not. */
   const left = () => [
     ...readdirSync(directory).filter(
       (name) => name.startsWith("guestd-") && name !== `guestd-${process.getuid?.() ?? 0}`,
     ),
     ...readdirSync(stateOf("")).filter((name) => !name.startsWith(".")),
+    ...namesIn(stateOf(".staging")),
   ];
 
   return { directory, env, image, start, run, stateOf, readState, killKeeper, left };

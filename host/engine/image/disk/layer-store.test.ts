@@ -32,6 +32,7 @@ function places() {
   const state = join(folder, "state");
   mkdirSync(state, { mode: 0o700 });
   const [root, store] = [join(folder, "layers"), new StateStore(state)];
+  store.claim("guest");
   const record = store.processes.file("guest", NAME);
   const write = (layer: string) =>
     store.processes.write("guest", {
