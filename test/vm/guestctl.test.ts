@@ -56,7 +56,8 @@ it("guestctl run runs a container in its own guest, under the default filter, an
   const line = ["run", "-i", "-e", "NAME=value", "-w", "/tmp", "-u", "nobody", "--memory", "64m", image];
   const ended = await run([...line, "sh", "-c", script], "from stdin\n");
   expect(ended).toEqual({ stdout: "nobody\n/tmp\nvalue\nSeccomp:\t2\nfrom stdin\n", stderr: "oops\n", code: 42 });
-  expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([".boots"]);
+  const records = join(directory, `guestd-${process.getuid?.() ?? 0}`);
+  expect(readdirSync(records, { recursive: true }).toSorted()).toEqual([".boots", ".staging"]);
 });
 
 it("guestctl explains in one line why a container could not be run", async () => {
