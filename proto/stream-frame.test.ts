@@ -139,11 +139,11 @@ describe("StreamFrameParser", () => {
       ..."12 resize,13 signal,14 ping,15 pong,16 error,17 takenOver,18 time,19 leave".split(","),
       ..."25 copy,26 copyReady,27 copyData,28 copyAck,29 copyEnd".split(","),
       ..."35 forward,36 forwarded,37 forwardJoin,38 forwardEnd,39 forwardRefused,40 forwardListen".split(","),
-      ..."41 forwardListening,42 forwardWaiting,43 ports,44 portList".split(","),
+      ..."41 forwardListening,42 forwardWaiting".split(","),
       ..."45 events,46 eventsStart,47 event,48 eventsGap,49 eventsEnd".split(","),
       ..."50 watch,51 watchUpdate".split(","),
       ..."60 capture,61 captureStarted,62 packets,63 captureStop,64 captureEnd,65 captureInterface".split(","),
-      ..."70 cores,71 coreList,72 core,73 coreStart,74 coreData,75 coreEnd,76 coresRemove,77 coresRemoved".split(","),
+      ..."72 core,73 coreStart,74 coreData,75 coreEnd".split(","),
     ]);
   });
 });

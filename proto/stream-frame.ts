@@ -15,7 +15,7 @@ interface FrameKind {
 
 const { stdin, stdout, stderr, process } = STREAM;
 
-/** Kinds of frames. Codes are only ever added. */
+/** Kinds of frames. A code keeps its meaning: 43, 44, 70, 71, 76 and 77 were those of lists that are calls of guestd.v1.Guest now. */
 const KINDS = {
   attach: { code: 1, sender: "client", streams: [process], payload: true },
   hello: { code: 2, sender: "agent", streams: [process], payload: true },
@@ -49,8 +49,6 @@ const KINDS = {
   forwardListen: { code: 40, sender: "client", streams: [process], payload: true },
   forwardListening: { code: 41, sender: "agent", streams: [process], payload: false },
   forwardWaiting: { code: 42, sender: "agent", streams: [process], payload: false },
-  ports: { code: 43, sender: "client", streams: [process], payload: true },
-  portList: { code: 44, sender: "agent", streams: [process], payload: true },
   events: { code: 45, sender: "client", streams: [process], payload: true },
   eventsStart: { code: 46, sender: "agent", streams: [process], payload: true },
   event: { code: 47, sender: "agent", streams: [process], payload: true },
@@ -64,14 +62,10 @@ const KINDS = {
   captureStop: { code: 63, sender: "client", streams: [process], payload: false },
   captureEnd: { code: 64, sender: "agent", streams: [process], payload: true },
   captureInterface: { code: 65, sender: "agent", streams: [process], payload: true },
-  cores: { code: 70, sender: "client", streams: [process], payload: true },
-  coreList: { code: 71, sender: "agent", streams: [process], payload: true },
   core: { code: 72, sender: "client", streams: [process], payload: true },
   coreStart: { code: 73, sender: "agent", streams: [process], payload: true },
   coreData: { code: 74, sender: "agent", streams: [process], payload: true },
   coreEnd: { code: 75, sender: "agent", streams: [process], payload: false },
-  coresRemove: { code: 76, sender: "client", streams: [process], payload: true },
-  coresRemoved: { code: 77, sender: "agent", streams: [process], payload: false },
 } as const satisfies Readonly<Record<string, FrameKind>>;
 
 export type FrameType = keyof typeof KINDS;

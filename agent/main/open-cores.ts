@@ -51,7 +51,7 @@ async function open(
 ): Promise<Cores> {
   const memory = coreMemory(opened);
   const { Cores } = await import("../service/streams/cores.ts");
-  if (memory === 0) return new Cores(agent, undefined, epoch);
+  if (memory === 0) return new Cores(agent.policy, undefined, epoch);
   const [{ KeptCores }, { setCorePattern }, { coreOwners }] = await Promise.all([
     import("../guest/core-dumps/kept-cores.ts"),
     import("../guest/core-dumps/core-pattern.ts"),
@@ -82,7 +82,7 @@ async function open(
   }
   kept.follow((error) => log.error({ error: String(error) }, "a core dump was not kept"));
   if (ownsKernel()) setCorePattern(files, { directory: `${directory}/new`, limit: Math.floor(memory / 4) });
-  return new Cores(agent, kept, epoch);
+  return new Cores(agent.policy, kept, epoch);
 }
 
 function eventOf({ container, exec, signal, id, size, cut }: KeptCore): LifecycleEvent {

@@ -129,6 +129,7 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
     list: realFiles.list,
     warn: (line) => log.warn(line),
     scrape: () => metrics.scrape(),
+    cores: () => cores(),
     stop: end,
   };
   const table = serviceTable(agent);

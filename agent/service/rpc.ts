@@ -10,6 +10,7 @@ import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { CopiedFile } from "../storage/copy-file.ts";
 import type { Call } from "./dispatch.ts";
 import type { PolicyDoor } from "./policy/policy-door.ts";
+import type { Cores } from "./streams/cores.ts";
 import type { WarmStart } from "./warm-start/warm-start.ts";
 
 export interface RunningAgent {
@@ -41,6 +42,8 @@ export interface Agent {
   readonly defaultSeccomp: boolean;
   /** Streams that the host passes for stdio; undefined if it can't pass any. */
   readonly streams: PassedStreams | undefined;
+  /** Loads the part that has the core dumps. */
+  cores(): Promise<Cores>;
   /** Keeps a log of a container's output, if the options say so. Throws if it can't. */
   beginLog(container: Container): void;
   readText(path: string): string;

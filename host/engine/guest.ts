@@ -20,6 +20,19 @@ import { endSupervised, supervise } from "./supervisor/supervise.ts";
 import { timeIn } from "./supervisor/time-limit.ts";
 import type { StoredTemplate } from "./template/template-store.ts";
 
+export interface ListeningPort {
+  /** tcp, tcp6, udp or udp6. */
+  readonly protocol: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+interface ListenedPorts {
+  readonly ports: readonly ListeningPort[];
+  /** True if there are more. */
+  readonly truncated: boolean;
+}
+
 /**
  * A guest of this user, or an agent at any address, of which only the agent can be asked. Methods throw RpcError, OperationError or
  * an error of dialling.
@@ -57,6 +70,12 @@ export class Guest {
   /** Returns its metrics and its agent's, as Prometheus text. */
   async metrics(options?: CallOptions): Promise<string> {
     return (await this.call(({ agent }) => agent.getMetrics({}, options))).metrics;
+  }
+
+  /** Returns the ports on which processes listen in a container's network namespace, or its own. */
+  async ports(container = "", options: Pick<CallOptions, "timeoutMs" | "signal"> = {}): Promise<ListenedPorts> {
+    this.checkOffer("guest");
+    return await this.call(({ guest }) => guest.listPorts({ container_id: container }, options), options);
   }
 
   /** Yields what happens in it (`readEvents`). */

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import { listCores, readCore, removeCores } from "../../host/client/streams/cores.ts";
+import { listCores, readCore } from "../../host/client/streams/cores.ts";
 import { readEvents } from "../../host/client/streams/events.ts";
 import type { GuestEvent } from "../../host/client/streams/guest-event.ts";
 import { randomBytesOf, randomFrom } from "../../lib/seeded-random.ts";
@@ -25,10 +25,7 @@ describeInNamespaces("core dumps", () => {
     pod = await Pod.open(machine);
   });
   beforeEach(async () => {
-    await removeCores(
-      address(),
-      (await listCores(address())).map(({ id }) => id),
-    );
+    await pod.client.guest.removeCores({ ids: (await listCores(pod.client)).map(({ id }) => id) });
   });
   afterAll(async () => {
     await pod?.client.close();
@@ -60,7 +57,7 @@ describeInNamespaces("core dumps", () => {
     return events;
   }
 
-  const waitForCores = (count: number) => expect.poll(async () => (await listCores(address())).length).toBe(count);
+  const waitForCores = (count: number) => expect.poll(async () => (await listCores(pod.client)).length).toBe(count);
 
   it("are listed with container and exec, reported as events, fetched, and removed by guestctl", async () => {
     const id = await pod.start(["sleep", "1111"]);
@@ -70,7 +67,7 @@ describeInNamespaces("core dumps", () => {
     await dump(await pidOf("sleep 2222"), core, { signal: 6, limit: 100_000 });
     await dump(process.pid + 1_000_000, Buffer.from("of the guest"));
     await waitForCores(3);
-    const [first, second, third] = await listCores(address());
+    const [first, second, third] = await listCores(pod.client);
     expect([first, second, third]).toMatchObject([
       { container: id, exec: "", signal: 11, size: 300_000, cut: "", command: "\x1b[2Jevil" },
       { container: id, exec, signal: 6, size: 100_000, cut: "limit" },
@@ -123,7 +120,7 @@ describeInNamespaces("core dumps", () => {
     await machine.killAgent();
     await waitForCores(2);
     await machine.killAgent();
-    expect(await listCores(address())).toMatchObject([{ container: id }, { container: id }]);
+    expect(await listCores(pod.client)).toMatchObject([{ container: id }, { container: id }]);
     const reported = (await coreEvents()).filter(({ container }) => container === id);
     expect(reported.map(({ core }) => core?.size)).toEqual([13, 5]);
     await pod.client.close();
@@ -143,7 +140,7 @@ describeInNamespaces("core dumps", () => {
     process.kill(await machine.agentPid(), "SIGSTOP");
     await machine.shell("cd /run/guestd/cores/kept && cp $(ls | head -1) 500 && echo 500 > ../../core-number");
     await machine.killAgent();
-    const cores = await listCores(address());
+    const cores = await listCores(pod.client);
     expect(cores.at(-1)).toMatchObject({ id: 500, container: id });
     const dumped = cores.slice(0, -1).map(({ size, container }) => [size, container]);
     expect(dumped).toEqual(Array.from({ length: 8 }, (_, at) => [at + 1, id]));
@@ -162,7 +159,7 @@ describeInNamespaces("core dumps", () => {
     const core = randomBytesOf(randomFrom(2), 2_000_000);
     await dump(1, core);
     await waitForCores(1);
-    const [{ id = 0 } = {}] = await listCores(address());
+    const [{ id = 0 } = {}] = await listCores(pod.client);
     const path = join(machine.directory, "cut.sock");
     await using proxy = await startCuttingProxy(path, address().slice("unix://".length), randomFrom(3), 300_000);
     const got: Buffer[] = [];
@@ -198,7 +195,7 @@ describeInNamespaces("core dumps", () => {
     }
     await flood;
     await expect.poll(() => machine.shell("ls /run/guestd/cores/new")).toBe("");
-    const cores = await listCores(address());
+    const cores = await listCores(pod.client);
     expect(cores.filter(({ container }) => container === web)).toMatchObject([{ size: 6 }]);
     const ofLoop = cores.filter(({ container }) => container === loop);
     expect(ofLoop.length).toBeGreaterThan(0);
@@ -217,13 +214,13 @@ describeInNamespaces("core dumps", () => {
     await machine.shell("head -c 7900000 /dev/urandom > /run/guestd/cores/fill");
     await dump(1, randomBytesOf(randomFrom(5), 3 * MIB));
     await waitForCores(1);
-    const [core] = await listCores(address());
+    const [core] = await listCores(pod.client);
     expect(core?.cut).toBe("memory");
     expect(core?.size).toBeLessThan(MIB);
     await machine.shell("rm /run/guestd/cores/fill");
     await dump(1, randomBytesOf(randomFrom(6), 3 * MIB));
     await waitForCores(2);
-    expect((await listCores(address()))[1]).toMatchObject({ cut: "", size: 3 * MIB });
+    expect((await listCores(pod.client))[1]).toMatchObject({ cut: "", size: 3 * MIB });
   });
 
   it("leave this machine's core_pattern as it is, and a container can't set one", async () => {

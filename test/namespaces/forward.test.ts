@@ -9,15 +9,15 @@ import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { followPorts } from "../../host/client/streams/follow-ports.ts";
 import { type ForwardTarget, openForward } from "../../host/client/streams/forward.ts";
-import { listPorts, waitForPort } from "../../host/client/streams/list-ports.ts";
 import { forwardDatagrams } from "../../host/client/streams/local-datagrams.ts";
 import { forwardFrom, type LocalForwardOptions } from "../../host/client/streams/local-forward.ts";
 import { reverseForward } from "../../host/client/streams/reverse-forward.ts";
+import { followPorts, waitForPort } from "../../host/engine/guest/watch-ports.ts";
 import { randomFrom } from "../../lib/seeded-random.ts";
 import { describeInNamespaces } from "../init/testing/describe-in-namespaces.ts";
 import { BLOB_BYTES, PORT, SERVER_SOCKET, startForwardServer } from "../scenarios/forward-server.ts";
+import { guestAt } from "../scenarios/guest-at.ts";
 import { postWhile } from "../scenarios/keep-alive.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./testing/host-agent.ts";
@@ -274,23 +274,25 @@ describeInNamespaces("forwarded connections", () => {
   }, 60_000);
 
   it("report the ports on which processes listen, and wait for one", async () => {
-    const { ports } = await listPorts(address(), container);
+    const { ports } = await guestAt(machine.address).ports(container);
     const tcp = ports.filter(({ protocol }) => protocol === "tcp").map(({ port }) => port);
     expect(tcp.sort()).toEqual([7000, 7001, 7002, 7003, 7005, 8080]);
     expect(ports).toContainEqual({ protocol: "udp", address: "127.0.0.1", port: PORT.udp });
-    const waiting = waitForPort(address(), { container, port: 7777 });
+    const waiting = waitForPort(guestAt(machine.address), { container, port: 7777 });
     await pod.exec(container, ["nc", "-l", "-p", "7777"]);
     expect(await waiting).toMatchObject({ port: 7777 });
-    await expect(waitForPort(address(), { container, port: 1 }, { timeoutMs: 1 })).rejects.toMatchObject({
-      kind: "timeout",
-    });
-    await expect(listPorts(address(), "none")).rejects.toMatchObject({ kind: "no-container" });
+    await expect(waitForPort(guestAt(machine.address), { container, port: 1 }, { timeoutMs: 1 })).rejects.toMatchObject(
+      {
+        kind: "timeout",
+      },
+    );
+    await expect(guestAt(machine.address).ports("none")).rejects.toMatchObject({ reason: "no-container" });
   });
 
   it("report ports as they open and close", async () => {
     const seen: string[] = [];
     let exec_id = "";
-    for await (const { action, port } of followPorts(address(), container, { intervalMs: 20 })) {
+    for await (const { action, port } of followPorts(guestAt(machine.address), container, { intervalMs: 20 })) {
       if (port === PORT.http) exec_id = await pod.exec(container, ["nc", "-l", "-p", "7778"]);
       if (port !== 7778) continue;
       if (seen.push(action) === 2) break;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { listCores, readCore, removeCores } from "../../host/client/streams/cores.ts";
+import { listCores, readCore } from "../../host/client/streams/cores.ts";
 import { readEvents } from "../../host/client/streams/events.ts";
 import { whileChecking } from "../attack/vm/testing/neighbours.ts";
 import { Pod } from "../scenarios/pod.ts";
@@ -25,7 +25,7 @@ test(`a guest with ${BOUND / MIB} MiB for core dumps keeps the newest of ${PROCE
   await using machine = await startGuestMachine(undefined, { kernelArgs: [`agent.core_dumps=${BOUND}`] });
   const pod = await Pod.open(machine);
   const address = machine.guest.address(1028);
-  const list = () => listCores(address, { giveUpMs: 60_000 });
+  const list = () => listCores(pod.client);
   const waiting = () => machine.shell("pidof keep-core; ls /run/guestd/cores/new");
   const usedKib = async () => Number((await machine.shell("df -k /run/guestd/cores | tail -1")).split(/ +/)[2]);
   await list();
@@ -82,10 +82,7 @@ test(`a guest with ${BOUND / MIB} MiB for core dumps keeps the newest of ${PROCE
     expect([bytes.length, bytes.toString("latin1", 0, 4)]).toEqual([size, "\x7fELF"]);
   }
 
-  await removeCores(
-    address,
-    kept.map(({ id }) => id),
-  );
+  await pod.client.guest.removeCores({ ids: kept.map(({ id }) => id) });
   for (const id of [web, first, second, large]) await pod.remove(id);
   expect([await list(), await waiting(), await usedKib()]).toEqual([[], "", usedBefore]);
   const sizes = kept.map(({ size, cut }) => `${(size / MIB).toFixed(1)} MiB${cut && ` (${cut})`}`);

@@ -5,15 +5,12 @@ import { HEADER_BYTES } from "../../guest/core-dumps/core-file.ts";
 import type { KeptCore, KeptCores } from "../../guest/core-dumps/kept-cores.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Fd } from "../../kernel/kernel.ts";
-import type { Agent } from "../rpc.ts";
+import type { PolicyDoor } from "../policy/policy-door.ts";
 
 const { v1 } = guestd;
 const messages = {
-  list: codec("guestd.v1.CoresRequest", v1.CoresRequest),
-  listed: codec("guestd.v1.CoreList", v1.CoreList),
   read: codec("guestd.v1.CoreRequest", v1.CoreRequest),
   start: codec("guestd.v1.CoreStart", v1.CoreStart),
-  remove: codec("guestd.v1.CoresRemoveRequest", v1.CoresRemoveRequest),
 };
 
 /** A client's reading of one core dump. */
@@ -29,33 +26,30 @@ export interface CoreReading {
 
 /** Core dumps for clients: lists, reads and removes them. */
 export class Cores {
-  readonly #agent: Pick<Agent, "policy">;
+  readonly #policy: Pick<PolicyDoor, "check">;
   readonly #kept: KeptCores | undefined;
   readonly #epoch: () => Uint8Array;
 
   /** `kept` is undefined if the guest keeps none. */
-  constructor(agent: Pick<Agent, "policy">, kept: KeptCores | undefined, epoch: () => Uint8Array) {
-    this.#agent = agent;
+  constructor(policy: Pick<PolicyDoor, "check">, kept: KeptCores | undefined, epoch: () => Uint8Array) {
+    this.#policy = policy;
     this.#kept = kept;
     this.#epoch = epoch;
   }
 
-  /** Returns the list for a client. Throws AgentError, as all methods do. */
-  list(payload: Uint8Array): Uint8Array {
-    const request = decode("list core dumps", messages.list, payload);
-    this.#agent.policy.check("ListCores", "CoresRequest", request);
-    const cores = this.#store("list core dumps").list();
-    return messages.listed.encode({ version: 1, cores: cores.map(messageOf) });
+  /** Returns those that are kept, the oldest first. Throws AgentError, as all methods do. */
+  list() {
+    return this.#store("list core dumps").list().map(messageOf);
   }
 
   /** Throws if the policy denies reading a core dump. */
   checkPolicy(payload: Uint8Array): void {
-    this.#agent.policy.check("GetCore", "CoreRequest", decode("get a core dump", messages.read, payload));
+    this.#policy.check("GetCore", "CoreRequest", decodeRequest(payload));
   }
 
   /** Begins to read a core dump. */
   open(payload: Uint8Array): CoreReading {
-    const request = decode("get a core dump", messages.read, payload);
+    const request = decodeRequest(payload);
     const { id, from, epoch: known } = request;
     const what = `get core dump ${id}`;
     this.checkPolicy(payload);
@@ -76,11 +70,9 @@ export class Cores {
   }
 
   /** Removes core dumps. */
-  remove(payload: Uint8Array): void {
-    const request = decode("remove core dumps", messages.remove, payload);
-    this.#agent.policy.check("RemoveCores", "CoresRemoveRequest", request);
+  remove(ids: readonly number[]): void {
     const kept = this.#store("remove core dumps");
-    for (const id of request.ids) kept.remove(id);
+    for (const id of ids) kept.remove(id);
   }
 
   #store(what: string): KeptCores {
@@ -94,18 +86,15 @@ function messageOf({ container: container_id, exec: exec_id, ownPid: own_pid, ..
   return { id, ms, container_id, exec_id, pid, own_pid, signal, uid, gid, command, size, cut };
 }
 
-function decode<T extends { readonly version: number }>(
-  what: string,
-  { decode: read }: { decode(payload: Uint8Array): T },
-  payload: Uint8Array,
-): T {
-  let request: T;
+function decodeRequest(payload: Uint8Array): guestd.v1.CoreRequest {
+  let request: guestd.v1.CoreRequest;
   try {
-    request = read(payload);
+    request = messages.read.decode(payload);
   } catch (error) {
     if (error instanceof DecodeError) throw new AgentError("invalid-argument", error.message, { cause: error });
     throw error;
   }
-  if (request.version < 1) throw new AgentError("invalid-argument", `${what}: the request has no version; set 1`);
+  const { version } = request;
+  if (version < 1) throw new AgentError("invalid-argument", "get a core dump: the request has no version; set 1");
   return request;
 }

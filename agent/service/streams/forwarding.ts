@@ -24,8 +24,7 @@ import type { ForwardProtocol } from "../../network/forward/forward-parts.ts";
 import { Forwards } from "../../network/forward/forwards.ts";
 import { addressesInHosts } from "../../network/forward/hosts-file.ts";
 import { type ContainerListener, listenInet, listenUnix } from "../../network/forward/listen-in-container.ts";
-import { listeningPorts } from "../../network/forward/listening-ports.ts";
-import { Refusal, refuse } from "../../network/forward/refusal.ts";
+import { Refusal } from "../../network/forward/refusal.ts";
 import { type AttachedClient, ReverseForwards } from "../../network/forward/reverse-forwards.ts";
 import { UdpFlow } from "../../network/forward/udp-flow.ts";
 import type { Agent } from "../rpc.ts";
@@ -36,8 +35,6 @@ const forwardRequest = codec("guestd.v1.ForwardRequest", v1.ForwardRequest);
 const forwardJoin = codec("guestd.v1.ForwardJoin", v1.ForwardJoin);
 const forwardRefusal = codec("guestd.v1.ForwardRefusal", v1.ForwardRefusal);
 const listenRequest = codec("guestd.v1.ForwardListenRequest", v1.ForwardListenRequest);
-const listPortsRequest = codec("guestd.v1.ListPortsRequest", v1.ListPortsRequest);
-const listeningPortsMessage = codec("guestd.v1.ListeningPorts", v1.ListeningPorts);
 const failure = codec("guestd.v1.Failure", v1.Failure);
 
 /** How long a target may take to accept a connection. */
@@ -158,19 +155,6 @@ export class Forwarding {
   /** Throws AgentError if the policy denies listening. */
   checkListen(payload: Uint8Array): void {
     this.#agent.policy.check("ForwardListen", "ForwardListenRequest", decode(listenRequest, payload));
-  }
-
-  /** Returns the encoded list of a network namespace's ports. */
-  listPorts(payload: Uint8Array): Uint8Array {
-    const request = decode(listPortsRequest, payload);
-    checkVersion("ports", request.version);
-    this.#agent.policy.check("ListPorts", "ListPortsRequest", request);
-    const { container_id } = request;
-    const container = container_id === "" ? undefined : this.#running(container_id);
-    const { ports, truncated } = listeningPorts(`/proc/${container?.init.pid ?? "self"}/net`);
-    // The pid may have another process by now.
-    if (container?.init.status !== undefined) throw refuse("no-container", container_id);
-    return listeningPortsMessage.encode({ version: 1, ports, truncated });
   }
 
   /** Returns the encoded refusal; undefined for other errors. */

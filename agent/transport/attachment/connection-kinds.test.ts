@@ -42,10 +42,10 @@ describe("a connection", () => {
   });
 
   test("may not send a second frame of a kind that has only one, and its errors keep their kind", async () => {
-    const { client } = serveClient({ kinds: { ports: async () => undefined } });
-    client.send("ports", PROCESS, 0).send("ping", PROCESS, 0);
+    const { client } = serveClient({ kinds: { events: async () => undefined } });
+    client.send("events", PROCESS, 0).send("ping", PROCESS, 0);
     expect(await client.failure()).toEqual(notFirst("ping"));
-    const other = serveClient({ kinds: { ports: () => Promise.reject(denied) } }).client.send("ports", PROCESS, 0);
+    const other = serveClient({ kinds: { events: () => Promise.reject(denied) } }).client.send("events", PROCESS, 0);
     expect(await other.failure()).toEqual({ kind: "permission-denied", message: "denied by policy" });
   });
 
@@ -55,8 +55,8 @@ describe("a connection", () => {
       throw denied;
     });
     const handler = { take, checkAgain: () => undefined, close: () => void calls.push("close") };
-    const { client } = serveClient({ kinds: { ports: async () => handler } });
-    client.send("ports", PROCESS, 0).send("ping", PROCESS, 0).send("ping", PROCESS, 1);
+    const { client } = serveClient({ kinds: { events: async () => handler } });
+    client.send("events", PROCESS, 0).send("ping", PROCESS, 0).send("ping", PROCESS, 1);
     expect(await client.failure()).toEqual({ kind: "permission-denied", message: "denied by policy" });
     await client.closed;
     expect([calls, take.mock.calls.length]).toEqual([["close"], 1]);
@@ -64,8 +64,8 @@ describe("a connection", () => {
 
   test("is closed if its first frame takes too long, but not afterwards", async () => {
     const opened = Promise.withResolvers<undefined>();
-    const open = serveClient({ kinds: { ports: () => opened.promise }, firstFrameMs: 40 });
-    open.client.send("ports", PROCESS, 0);
+    const open = serveClient({ kinds: { events: () => opened.promise }, firstFrameMs: 40 });
+    open.client.send("events", PROCESS, 0);
     const silent = serveClient({ kinds: {}, firstFrameMs: 60 });
     expect(await silent.client.rest()).toEqual([]);
     expect([open.isClosed(), silent.isClosed()]).toEqual([false, true]);
@@ -128,17 +128,6 @@ describe("events", () => {
 describe("core dumps", () => {
   const serve = (cores: Partial<Cores>) => serveClient({ kinds: coresKinds(async () => cores as Cores) }).client;
 
-  test("are listed and removed, each by one answer", async () => {
-    const [list, remove] = [vi.fn(() => text("list")), vi.fn()];
-    const listing = serve({ list }).send("cores", PROCESS, 0, text("which"));
-    expect(await listing.next(1)).toEqual([["coreList", PROCESS, 0, "list"]]);
-    const removing = serve({ remove }).send("coresRemove", PROCESS, 0, text("these"));
-    expect(await removing.next(1)).toEqual([["coresRemoved", PROCESS, 0]]);
-    expect([list.mock.calls, remove.mock.calls]).toEqual([[[text("which")]], [[text("these")]]]);
-    for (const client of [listing, removing]) client.send("cores", PROCESS, 0); // dropped after the last frame
-    expect(await Promise.all([listing, removing].map((client) => client.rest()))).toEqual([[], []]);
-  });
-
   /** A file in memory is enough: the connection only closes its descriptor. */
   function core(content: Buffer, from: number, size = content.length) {
     const fd = openSync(join(tmpdir(), `core-${process.pid}`), "w");
@@ -167,8 +156,8 @@ describe("core dumps", () => {
     const message = "get a core dump: its file ends at byte 10";
     expect(await short.failure()).toEqual({ kind: "internal", message });
     const other = serve(core(Buffer.alloc(1 << 20), 0) as unknown as Cores);
-    other.send("core", PROCESS, 0).send("cores", PROCESS, 0);
-    expect(await other.failure()).toEqual(notFirst("cores"));
+    other.send("core", PROCESS, 0).send("events", PROCESS, 0);
+    expect(await other.failure()).toEqual(notFirst("events"));
   });
 });
 
@@ -242,8 +231,8 @@ describe("forwarded connections", () => {
       ["forwardWaiting", PROCESS, 0],
       ["pong", PROCESS, 1],
     ]);
-    client.send("forwardEnd", PROCESS, 0).send("ports", PROCESS, 0);
-    expect(await client.failure()).toEqual(notFirst("ports"));
+    client.send("forwardEnd", PROCESS, 0).send("events", PROCESS, 0);
+    expect(await client.failure()).toEqual(notFirst("events"));
     expect(handler.end).toHaveBeenCalledOnce();
     await expect.poll(() => handler.leave.mock.calls.length).toBe(1);
   });
@@ -259,14 +248,6 @@ describe("forwarded connections", () => {
     await client.next(1);
     close();
     expect(await client.rest()).toEqual([]);
-  });
-
-  test("can be found by their ports", async () => {
-    const listPorts = vi.fn(() => text("ports"));
-    const { client } = serve({ listPorts });
-    client.send("ports", PROCESS, 0, text("of"));
-    expect(await client.next(1)).toEqual([["portList", PROCESS, 0, "ports"]]);
-    expect(listPorts.mock.calls).toEqual([[text("of")]]);
   });
 });
 
@@ -355,8 +336,8 @@ describe("a capture", () => {
 
   test("takes no other frame, and ends with its connection", async () => {
     const { client, close } = serve();
-    client.send("ports", PROCESS, 0);
-    const message = "frame ports: the client is capturing";
+    client.send("events", PROCESS, 0);
+    const message = "frame events: the client is capturing";
     expect(await client.failure()).toEqual({ kind: "invalid-argument", message });
     expect(close).toHaveBeenCalled();
     const gone = serve();

@@ -67,7 +67,7 @@ describe("a copy out of a container", () => {
     ["copyAck", 6, "acknowledge byte 6: only 5 bytes were sent"],
     ["copyData", 0, "frame copyData: the agent sends the archive"],
     ["copyEnd", 5, "archive at 5: the next byte is 0"],
-    ["ports", 0, "frame ports: the client is copying"],
+    ["events", 0, "frame events: the client is copying"],
   ] as const)("refuses %s at %i", async (type, at, message) => {
     const { client } = serve({ archive: () => archiveOf(Buffer.from("abcde")) });
     await client.next(3);

@@ -8,20 +8,9 @@ import type { FrameStream } from "./frame-stream.ts";
 /** Bytes of a frame: every vsock device takes a write of them. */
 const PIECE_BYTES = 32 * 1024 - 16;
 
-/** Connections that list, read and remove core dumps; `load` returns the part of the agent that has them. */
+/** Connections that read a core dump; `load` returns the part of the agent that has them. */
 export function coresKinds(load: () => Promise<Cores>): ConnectionKinds {
   return {
-    async cores({ frames, payload }) {
-      frames.push("coreList", STREAM.process, 0, (await load()).list(payload));
-      frames.end();
-      return undefined;
-    },
-    async coresRemove({ frames, payload }) {
-      (await load()).remove(payload);
-      frames.push("coresRemoved", STREAM.process, 0);
-      frames.end();
-      return undefined;
-    },
     async core({ frames, payload }) {
       const cores = await load();
       const reading = cores.open(payload);

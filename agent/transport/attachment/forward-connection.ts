@@ -71,10 +71,5 @@ export function forwardKinds(sys: WireSys, load: () => Promise<Forwarding>): Con
       };
       return { take, checkAgain, close: () => undefined };
     }),
-    ports: refusing(async (forwarding, { frames, payload }) => {
-      frames.push("portList", STREAM.process, 0, forwarding.listPorts(payload));
-      frames.end();
-      return undefined;
-    }),
   };
 }

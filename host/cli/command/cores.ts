@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import type { Command } from "commander";
-import { type CoreDump, listCores, readCore, removeCores } from "../../client/streams/cores.ts";
-import { streamsPlace } from "../../engine/guest/streams-place.ts";
+import { type CoreDump, listCores, readCore } from "../../client/streams/cores.ts";
+import { Guest } from "../../engine/guest.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { signalName } from "../../signal-name.ts";
 import { sizeText } from "../../size-text.ts";
@@ -65,13 +65,13 @@ export function addCores(program: Command): void {
   withTarget(remove).action((ids: readonly string[], flags: RmFlags) => removeAll(ids, flags));
 }
 
-const placeOf = (flags: TargetFlags) => {
-  const { address, ...options } = streamsPlace(findTarget(new StateStore(), flags));
-  return [address, options] as const;
-};
+function guestOf(flags: TargetFlags): Guest {
+  const store = new StateStore();
+  return new Guest(store, findTarget(store, flags));
+}
 
 async function ls(container: string | undefined, flags: ListFlags): Promise<void> {
-  const all = await listCores(...placeOf(flags));
+  const all = await guestOf(flags).call(listCores);
   const exact = all.filter((core) => core.container === container);
   const begun = all.filter((core) => container === undefined || core.container.startsWith(container));
   const cores = exact.length > 0 ? exact : begun;
@@ -93,12 +93,12 @@ function jsonOf({ time, container, exec, cut, ...core }: CoreDump) {
 }
 
 async function fetchCore(id: number, { output, ...flags }: GetFlags): Promise<void> {
-  const [address, options] = placeOf(flags);
+  const { address, dial } = guestOf(flags).streams;
   let core: CoreDump | undefined;
   const onStart = (started: CoreDump) => {
     core = started;
   };
-  const bytes = readCore(address, id, { ...options, onStart });
+  const bytes = readCore(address, id, { dial, onStart });
   if (output !== undefined) await writeWhole(output, bytes);
   else if (process.stdout.isTTY) throw new CliError(`cores get ${id}: stdout is a terminal; add -o FILE`);
   else for await (const piece of bytes) await print(piece);
@@ -125,11 +125,11 @@ async function writeWhole(path: string, bytes: AsyncIterable<Uint8Array>): Promi
 
 async function removeAll(texts: readonly string[], { all, ...flags }: RmFlags): Promise<void> {
   if (texts.length > 0 === (all === true)) throw new CliError("cores rm: give the numbers of core dumps, or --all");
-  const [address, options] = placeOf(flags);
-  const known = (await listCores(address, options)).map(({ id }) => id);
+  const guest = guestOf(flags);
+  const known = (await guest.call(listCores)).map(({ id }) => id);
   await forEachName(all ? known.map(String) : texts, async (text) => {
     if (!known.includes(Number(text)))
       throw new CliError(`core dump ${text}: not kept; guestctl cores lists those that are`);
-    await removeCores(address, [Number(text)], options);
+    await guest.call((client) => client.guest.removeCores({ ids: [Number(text)] }));
   });
 }

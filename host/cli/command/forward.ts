@@ -1,5 +1,4 @@
 import { type Command, Option } from "commander";
-import { listPorts } from "../../client/streams/list-ports.ts";
 import { forwardDatagrams } from "../../client/streams/local-datagrams.ts";
 import { forwardFrom, joinLocal } from "../../client/streams/local-forward.ts";
 import { type ReverseForward, reverseForward } from "../../client/streams/reverse-forward.ts";
@@ -59,10 +58,10 @@ async function forward(text: string, pairs: readonly PlacePair[] = [], flags: Fo
     throw new CliError("forward: --udp can't be combined with unix sockets");
   }
   if (udp && reverse.length > 0) throw new CliError("forward: --udp can't be combined with -R");
-  const { address, container } = findForwardTarget(new StateStore(), flags, text);
+  const { guest, address, container } = findForwardTarget(new StateStore(), flags, text);
   using interrupts = new Interrupts();
   // Fails now if the agent or the container doesn't exist.
-  await interrupts.during(listPorts(address(), container, { openMs: 0, signal: interrupts.signal }));
+  await interrupts.during(guest.ports(container, { signal: interrupts.signal }));
   const lines = pairs.map(async ({ first, second }) => {
     const onError = (error: Error) => report(placeText(first), error);
     const listen = udp ? forwardDatagrams : forwardFrom;

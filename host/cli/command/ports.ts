@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { followPorts } from "../../client/streams/follow-ports.ts";
-import { type ListeningPort, listPorts, waitForPort } from "../../client/streams/list-ports.ts";
+import { followPorts, waitForPort } from "../../engine/guest/watch-ports.ts";
+import type { ListeningPort } from "../../engine/guest.ts";
 import { StateStore } from "../../engine/record/state-store.ts";
 import { CliError } from "../cli-error.ts";
 import { count } from "../flags/option-values.ts";
@@ -35,18 +35,18 @@ export function addPorts(program: Command): void {
 async function ports(text: string, { follow, wait, timeout, ...flags }: PortsFlags): Promise<void> {
   const json = isJson(flags);
   if (follow && wait !== undefined) throw new CliError("ports: --follow can't be combined with --wait");
-  const { address, container } = findForwardTarget(new StateStore(), flags, text);
+  const { guest, container } = findForwardTarget(new StateStore(), flags, text);
   if (follow) {
-    for await (const { action, ...port } of followPorts(address(), container)) {
+    for await (const { action, ...port } of followPorts(guest, container)) {
       const sign = action === "opened" ? "+" : "-";
       await print(json ? jsonLine({ action, ...port }) : `${sign} ${rowOf(port).join(" ")}\n`);
     }
   }
   const listed =
     wait === undefined
-      ? await listPorts(address(), container, { openMs: 0 })
+      ? await guest.ports(container)
       : {
-          ports: [await waitForPort(address(), { container, port: wait }, { timeoutMs: timeout * 1000 })],
+          ports: [await waitForPort(guest, { container, port: wait }, { timeoutMs: timeout * 1000 })],
           truncated: false,
         };
   if (json) return print(jsonText(listed.ports));

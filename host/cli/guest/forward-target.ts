@@ -1,10 +1,12 @@
 import { streamsAddress } from "../../client/streams/streams-address.ts";
-import { checkedAddress } from "../../engine/guest/guest-target.ts";
+import { checkedAddress, type Target } from "../../engine/guest/guest-target.ts";
+import { Guest } from "../../engine/guest.ts";
 import type { StateStore } from "../../engine/record/state-store.ts";
 import { noteFound } from "../audit/noted-operation.ts";
 import { findContainer, type TargetFlags } from "./target.ts";
 
 export interface ForwardPlace {
+  readonly guest: Guest;
   /** Returns the address of guestd.v1.Streams, and checks that it is still that of our guest. Throws FolderError. */
   address(): string;
   /** Empty: the guest itself. */
@@ -17,12 +19,13 @@ export function findForwardTarget(store: StateStore, flags: TargetFlags, text: s
   const guest = isGuest ? store.guest(text) : undefined;
   const isContainer = guest !== undefined && store.processes.list(guest.name).some((it) => it.container === text);
   if (guest !== undefined && !isContainer) {
-    return placeOf(noteFound({ address: guest.address, guest }).address, "");
+    return placeOf(store, noteFound({ address: guest.address, guest }), "");
   }
-  const { address, container } = findContainer(store, flags, text);
-  return placeOf(address, container);
+  const target = findContainer(store, flags, text);
+  return placeOf(store, target, target.container);
 }
 
-function placeOf(address: string, container: string): ForwardPlace {
-  return { address: () => streamsAddress(checkedAddress(address)), container };
+function placeOf(store: StateStore, target: Target, container: string): ForwardPlace {
+  const address = () => streamsAddress(checkedAddress(target.address));
+  return { guest: new Guest(store, target), address, container };
 }

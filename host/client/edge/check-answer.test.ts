@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { codec, type Init } from "../../../proto/codec.ts";
 import { type grpc, guestd, grpc as messages } from "../../../proto/gen/messages.js";
 import { otlp } from "../../../proto/gen/otlp.js";
-import { agentService } from "../../../proto/gen/services.js";
+import { agentService, guest } from "../../../proto/gen/services.js";
 import { decodeResponse } from "./answer.ts";
 import { failureIn } from "./failure.ts";
 import { FIELD_RULES, type Rule } from "./field-rules.ts";
@@ -71,7 +71,9 @@ describe("refuses", () => {
   test("a long name", () => {
     const ports = codec("guestd.v1.ListeningPorts", guestd.v1.ListeningPorts);
     const long = ports.encode({ ports: [{ address: "a".repeat(1025) }] });
-    expect(() => answers.ports.decode(long)).toThrow("ports.0.address: 1025 characters are over the limit of 1024");
+    expect(() => decodeResponse(guest.ListPorts, long)).toThrow(
+      "ports.0.address: 1025 characters are over the limit of 1024",
+    );
   });
 
   test("long identities", () => {

@@ -13,13 +13,10 @@ export const requests = {
   copy: codec("guestd.v1.Copy", v1.Copy),
   copyEnd: codec("guestd.v1.CopyEnd", v1.CopyEnd),
   core: codec("guestd.v1.CoreRequest", v1.CoreRequest),
-  cores: codec("guestd.v1.CoresRequest", v1.CoresRequest),
-  coresRemove: codec("guestd.v1.CoresRemoveRequest", v1.CoresRemoveRequest),
   events: codec("guestd.v1.EventsRequest", v1.EventsRequest),
   forward: codec("guestd.v1.ForwardRequest", v1.ForwardRequest),
   forwardJoin: codec("guestd.v1.ForwardJoin", v1.ForwardJoin),
   forwardListen: codec("guestd.v1.ForwardListenRequest", v1.ForwardListenRequest),
-  ports: codec("guestd.v1.ListPortsRequest", v1.ListPortsRequest),
   watch: codec("guestd.v1.WatchRequest", v1.WatchRequest),
 };
 
@@ -35,12 +32,10 @@ export const answers = {
   captureEnd: answer("guestd.v1.CaptureEnd", v1.CaptureEnd),
   copyReady: answer("guestd.v1.CopyReady", v1.CopyReady),
   copyEnd: answer("guestd.v1.CopyEnd", v1.CopyEnd),
-  coreList: answer("guestd.v1.CoreList", v1.CoreList),
   coreStart: answer("guestd.v1.CoreStart", v1.CoreStart),
   eventsStart: answer("guestd.v1.EventsStart", v1.EventsStart),
   event: answer("guestd.v1.Event", v1.Event),
   forwardRefusal: answer("guestd.v1.ForwardRefusal", v1.ForwardRefusal),
-  ports: answer("guestd.v1.ListeningPorts", v1.ListeningPorts),
   watch: answer("guestd.v1.WatchUpdate", v1.WatchUpdate),
 };
 

@@ -1,9 +1,8 @@
 import type { guestd } from "../../../proto/gen/messages.js";
-import type { FrameType } from "../../../proto/stream-frame.ts";
+import type { AgentClient } from "../agent-client.ts";
 import { answers, requests } from "../edge/stream-messages.ts";
 import { RpcError } from "../rpc-error.ts";
-import { ask } from "./ask.ts";
-import { FIRST_MS, type FollowOptions, followFrames } from "./follow-frames.ts";
+import { type FollowOptions, followFrames } from "./follow-frames.ts";
 
 /** A core dump that a guest keeps. */
 export interface CoreDump {
@@ -30,20 +29,14 @@ export interface CoreDump {
   readonly cut: string;
 }
 
-/** Lists the core dumps of a guest. `address` is that of guestd.v1.Streams. Throws RpcError. */
-export async function listCores(address: string, options: FollowOptions = {}): Promise<CoreDump[]> {
-  const request = requests.cores.encode({ version: 1 });
-  const { cores } = answers.coreList.decode(await answer(address, "cores", request, options));
+/** Lists the core dumps of a guest, the oldest first. Throws RpcError. */
+export async function listCores({ guest }: Pick<AgentClient, "guest">): Promise<CoreDump[]> {
+  const { cores } = await guest.listCores({});
   return cores.map(coreOf);
 }
 
-/** Removes core dumps; missing ones are fine. Throws RpcError. */
-export async function removeCores(address: string, ids: readonly number[], options: FollowOptions = {}): Promise<void> {
-  await answer(address, "coresRemove", requests.coresRemove.encode({ version: 1, ids: [...ids] }), options);
-}
-
 /**
- * Reads a core dump over any number of connections: yields its bytes once and in order, from `from` on. Calls `onStart` with
+ * Reads a core dump over any number of connections to guestd.v1.Streams at `address`: yields its bytes once and in order, from `from` on. Calls `onStart` with
  * its description first. Throws RpcError if the agent refuses, or if no connection to it succeeds.
  */
 export async function* readCore(
@@ -73,16 +66,6 @@ export async function* readCore(
       throw new RpcError("internal", `${what}: it ends at byte ${frame.offset}, not at ${size}`);
     }
   }
-}
-
-/** Returns the payload of the agent's only frame. */
-function answer(
-  address: string,
-  type: FrameType,
-  request: Uint8Array,
-  { giveUpMs = FIRST_MS, ...options }: FollowOptions,
-): Promise<Uint8Array> {
-  return ask(address, type, request, options, { name: () => "core dumps", limitMs: giveUpMs });
 }
 
 function coreOf(message: guestd.v1.CoreDump): CoreDump {

@@ -3,7 +3,7 @@ import { Connection, type ConnectionOptions } from "./connection.ts";
 import { type ReconnectOptions, Reconnects } from "./reconnects.ts";
 
 /** How long connections may end before the agent's first answer. */
-export const FIRST_MS = 2000;
+const FIRST_MS = 2000;
 
 export interface FollowOptions extends ConnectionOptions {
   /** How long attempts to connect again may fail, ms. Default: a minute; 2 s until the agent has answered once. */

@@ -2,13 +2,13 @@ import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { dial } from "../dial.ts";
 import { requests } from "../edge/stream-messages.ts";
-import { repeat } from "./ask.ts";
 import { type ConnectionOptions, openSocket } from "./connection.ts";
 import { greet } from "./forward-frames.ts";
 import { ForwardedStream } from "./forwarded-stream.ts";
+import { repeat } from "./repeat.ts";
 
 /** How long attempts to reach the agent go on by default. */
-export const OPEN_MS = 20_000;
+const OPEN_MS = 20_000;
 
 /** Target of a connection, in the network namespace of a container, or of the guest. */
 export interface ForwardTarget {

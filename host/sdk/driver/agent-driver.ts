@@ -1,7 +1,6 @@
 import { copyIn } from "../../client/streams/copy-in.ts";
 import type { CopyOptions as StreamCopyOptions } from "../../client/streams/copy-options.ts";
 import { copyOut } from "../../client/streams/copy-out.ts";
-import { listPorts, waitForPort } from "../../client/streams/list-ports.ts";
 import { forwardDatagrams } from "../../client/streams/local-datagrams.ts";
 import { forwardFrom, joinLocal } from "../../client/streams/local-forward.ts";
 import { reverseForward } from "../../client/streams/reverse-forward.ts";
@@ -9,6 +8,7 @@ import { TOOL_BYTES, TOOL_ENV } from "../../engine/container/files/file-tools.ts
 import type { PlanStep } from "../../engine/container/plan-step.ts";
 import type { Container } from "../../engine/container.ts";
 import { causeOfDeath, findGuestEnd } from "../../engine/guest/guest-death.ts";
+import { waitForPort } from "../../engine/guest/watch-ports.ts";
 import type { Guest } from "../../engine/guest.ts";
 import type { Process, ProcessStart, TakeOutput } from "../../engine/process.ts";
 import type { CallLimits } from "../call/limits.ts";
@@ -138,15 +138,13 @@ export class AgentDriver implements Driver {
   }
 
   async ports(signal: AbortSignal): Promise<readonly ListenedPort[]> {
-    const { address, container, dial } = this.#streams;
-    const { ports, truncated } = await listPorts(address, container, { signal, dial });
+    const { ports, truncated } = await this.#guest.ports(this.container, { signal });
     if (truncated) throw sandboxError("limit", `ports: more than the ${ports.length} that the agent lists`);
     return ports.map(({ protocol, address, port }) => ({ protocol, address, port }));
   }
 
   async waitForPort(port: number, signal: AbortSignal): Promise<void> {
-    const { address, container, dial } = this.#streams;
-    await waitForPort(address, { container, port }, { signal, timeoutMs: MAX_WAIT_MS, dial });
+    await waitForPort(this.#guest, { container: this.container, port }, { signal, timeoutMs: MAX_WAIT_MS });
   }
 
   async *events(

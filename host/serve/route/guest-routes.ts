@@ -1,6 +1,5 @@
-import { listPorts } from "../../client/streams/list-ports.ts";
 import { Container } from "../../engine/container.ts";
-import { streamsPlace } from "../../engine/guest/streams-place.ts";
+import { Guest } from "../../engine/guest.ts";
 import { targetOf } from "../find-target.ts";
 import type { Route, RouteRequest } from "../http/routes.ts";
 import { guestMemory } from "../memory/guest-memory.ts";
@@ -49,9 +48,9 @@ async function plan({ params: { guest = "" }, query, context, signal }: RouteReq
 }
 
 async function ports({ params: { guest = "" }, query, context, signal }: RouteRequest): Promise<PortsAnswer> {
-  const { address, dial } = streamsPlace(targetOf(context, guest));
-  const options = { openMs: 0, signal, dial };
-  const { ports: found, truncated } = await listPorts(address, query.get("container") ?? "", options);
+  const asked = new Guest(context.store, targetOf(context, guest));
+  const options = { timeoutMs: ANSWER_MS, signal };
+  const { ports: found, truncated } = await asked.ports(query.get("container") ?? "", options);
   return {
     ports: found.map(({ protocol, address: at, port }) => ({ protocol, address: at, port })),
     isTruncated: truncated,

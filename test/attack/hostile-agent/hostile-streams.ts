@@ -16,24 +16,21 @@ const ANSWERS: Partial<Record<FrameType, readonly [once: readonly FrameType[], e
   forward: [["forwarded"], []],
   forwardJoin: [["forwarded"], []],
   forwardListen: [["forwardListening"], ["forwardWaiting"]],
-  ports: [["portList"], ["portList"]],
   events: [["eventsStart"], ["event"]],
   watch: [[], ["watchUpdate"]],
   capture: [
     ["captureStarted", "captureInterface"],
     ["captureInterface", "packets"],
   ],
-  cores: [["coreList"], ["coreList"]],
   core: [["coreStart"], ["coreData"]],
-  coresRemove: [["coresRemoved"], ["coresRemoved"]],
 };
 
 const MESSAGES: Partial<Record<FrameType, string>> = {
   ...{ hello: "Hello", gap: "Gap", exit: "Exit", error: "Failure", time: "Time", stdinUnsure: "Gap" },
-  ...{ copyReady: "CopyReady", copyEnd: "CopyEnd", forwardRefused: "ForwardRefusal", portList: "ListeningPorts" },
+  ...{ copyReady: "CopyReady", copyEnd: "CopyEnd", forwardRefused: "ForwardRefusal" },
   ...{ eventsStart: "EventsStart", event: "Event", eventsGap: "Gap", watchUpdate: "WatchUpdate" },
   ...{ captureStarted: "CaptureStarted", captureInterface: "CaptureInterface", captureEnd: "CaptureEnd" },
-  ...{ coreList: "CoreList", coreStart: "CoreStart" },
+  coreStart: "CoreStart",
 };
 
 export type StreamManner = Manner | "half" | "silent" | "errors";

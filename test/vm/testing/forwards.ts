@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { expect } from "vitest";
 import { openForward } from "../../../host/client/streams/forward.ts";
-import { waitForPort } from "../../../host/client/streams/list-ports.ts";
 import { reverseForward } from "../../../host/client/streams/reverse-forward.ts";
+import { waitForPort } from "../../../host/engine/guest/watch-ports.ts";
 import { randomBytesOf, randomFrom } from "../../../lib/seeded-random.ts";
+import { guestAt } from "../../scenarios/guest-at.ts";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import type { GuestMachine } from "./guest-machine.ts";
@@ -28,7 +29,7 @@ export async function forwards(machine: GuestMachine): Promise<void> {
     },
     Linux: { ...spec.Linux, Namespaces: [...(spec.Linux?.Namespaces ?? []), { Type: "network" }] },
   });
-  await waitForPort(address, { container, port: 7000 });
+  await waitForPort(guestAt(machine.address), { container, port: 7000 });
   await expect(openForward(address, { container, port: 9 })).rejects.toMatchObject({ kind: "refused" });
 
   const sent = randomBytesOf(randomFrom(1), 2_000_000);

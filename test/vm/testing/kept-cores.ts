@@ -14,7 +14,7 @@ const [SIGABRT, SIGSEGV] = [6, 11];
 export async function keepsCores(machine: GuestMachine): Promise<void> {
   const pod = await Pod.open(machine);
   const address = machine.guest.address(1028);
-  const list = () => listCores(address, { giveUpMs: 60_000 });
+  const list = () => listCores(pod.client);
   await list();
   const pattern = "|/usr/lib/guestd/keep-core /run/guestd/cores/new 4194304 10 16 %P %p %s %u %g %t %e\n";
   expect(await machine.shell("cat /proc/sys/kernel/core_pattern /proc/sys/kernel/core_pipe_limit")).toBe(

@@ -1,6 +1,4 @@
-import type { FrameType } from "../../../proto/stream-frame.ts";
 import { RpcError } from "../rpc-error.ts";
-import { Connection, type ConnectionOptions } from "./connection.ts";
 import { type ReconnectOptions, Reconnects } from "./reconnects.ts";
 
 /** Longest answer of the agent to one attempt: it gives the target of a forward 10 s. */
@@ -20,18 +18,4 @@ export async function repeat<T>(options: ReconnectOptions, attempt: (signal: Abo
     }
     await reconnects.pause();
   }
-}
-
-/** Returns the payload of the agent's only answer to a request. Rejects with RpcError. */
-export function ask(
-  address: string,
-  type: FrameType,
-  request: Uint8Array,
-  options: ConnectionOptions,
-  retries: Pick<ReconnectOptions, "name" | "limitMs">,
-): Promise<Uint8Array> {
-  return repeat({ ...retries, signal: options.signal }, async (signal) => {
-    using connection = await Connection.open(address, type, request, { ...options, signal });
-    return (await connection.frames().next()).value.payload;
-  });
 }
