@@ -20,7 +20,7 @@ function message(span: Span) {
   return {
     trace_id: span.traceId,
     span_id: span.spanId,
-    ...(span.parentId === undefined ? {} : { parent_span_id: span.parentId }),
+    parent_span_id: span.parentId,
     name: span.name,
     kind: KINDS[span.kind],
     start_time_unix_nano: Math.round(span.began * MILLION),

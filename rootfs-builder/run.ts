@@ -5,7 +5,7 @@ import { BuildError, saysFullDisk } from "./build-error.ts";
 
 export interface RunOptions {
   readonly cwd?: string;
-  readonly env?: NodeJS.ProcessEnv;
+  readonly env?: NodeJS.ProcessEnv | undefined;
   /** Appends stderr to the result. */
   readonly bothOutputs?: boolean;
 }

@@ -51,12 +51,7 @@ export function joinTarget(spec: Spec, { container }: DebugTarget, target: Debug
   const { namespaces, uidMappings, gidMappings } = target.spec.linux;
   const joined = namespaces.filter(({ type }) => !OWN.has(type)).map(({ type }) => pathOf(target.init.pid, type));
   const own = spec.linux.namespaces.filter(({ type }) => OWN.has(type));
-  const mappings = {
-    ...(uidMappings === undefined ? {} : { uidMappings }),
-    ...(gidMappings === undefined ? {} : { gidMappings }),
-  };
-  const { uidMappings: _uid, gidMappings: _gid, ...linux } = spec.linux;
-  const inTarget = { ...linux, ...mappings, namespaces: [...own, ...joined] };
+  const inTarget = { ...spec.linux, uidMappings, gidMappings, namespaces: [...own, ...joined] };
   return { ...spec, hostname: "", domainname: "", linux: inTarget };
 }
 

@@ -108,7 +108,7 @@ export async function launch(
         slots: plan.slots.map((name) => fdOf(name) ?? -1),
         reportSlot: plan.slots.indexOf("report"),
         newPidNamespace: plan.newPidNamespace ?? false,
-        ...(pidSlot === undefined ? {} : { pidNamespaceSlot: pidSlot }),
+        pidNamespaceSlot: pidSlot,
         ...(slots.has("cgroup") ? { cgroupSlot: plan.slots.indexOf("cgroup") } : {}),
         keep: fds.own,
         label: JSON.stringify(label),

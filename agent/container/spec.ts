@@ -11,7 +11,7 @@ export interface Spec {
   readonly mounts: readonly MountSpec[];
   readonly annotations: Readonly<Record<string, string>>;
   readonly linux: LinuxSpec;
-  readonly hooks?: HooksSpec;
+  readonly hooks?: HooksSpec | undefined;
   /** Names of given fields that are unsupported; check-spec refuses them by name. */
   readonly unsupported: readonly string[];
   /** Origins of parts of the spec that the host did not send, by field, such as "mounts[7]". */
@@ -114,10 +114,10 @@ export interface LinuxSpec {
   readonly namespaces: readonly NamespaceSpec[];
   readonly devices: readonly DeviceSpec[];
   /** Mappings of a new user namespace. */
-  readonly uidMappings?: readonly IdMapping[];
-  readonly gidMappings?: readonly IdMapping[];
+  readonly uidMappings?: readonly IdMapping[] | undefined;
+  readonly gidMappings?: readonly IdMapping[] | undefined;
   /** Offsets of a new time namespace, by clock: monotonic, boottime. */
-  readonly timeOffsets?: Readonly<Record<string, TimeOffset>>;
+  readonly timeOffsets?: Readonly<Record<string, TimeOffset>> | undefined;
   /** One of slave, private, shared and unbindable, or one of them with the prefix `r`. */
   readonly rootfsPropagation: string;
   readonly maskedPaths: readonly string[];

@@ -34,9 +34,9 @@ export interface LaunchRequest {
   /** Creates the child in a new pid namespace (CLONE_NEWPID). */
   readonly newPidNamespace: boolean;
   /** Slot of the pid namespace (file or pidfd) that the child is created in. */
-  readonly pidNamespaceSlot?: number;
+  readonly pidNamespaceSlot?: number | undefined;
   /** Slot of the cgroup directory that the child is created in. */
-  readonly cgroupSlot?: number;
+  readonly cgroupSlot?: number | undefined;
   /** Descriptors to keep until `forget`. Init gets copies; the caller still owns its own. */
   readonly keep: KeptFds;
   /** Opaque to init, at most 1024 bytes; returned with the process after the agent restarts. */
@@ -88,7 +88,7 @@ export interface RestoredProcess extends AdoptedProcess {
   readonly label: string;
   readonly kept: KeptFds;
   /** Set if it ended before this agent started. */
-  readonly exited?: ExitStatus;
+  readonly exited?: ExitStatus | undefined;
 }
 
 /** Everything init sends to an agent at its start, before any other message. */

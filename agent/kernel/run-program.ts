@@ -24,7 +24,7 @@ export function runProgram(path: string, args: readonly string[], options: Progr
   const { input = "", signal, limitMs = LIMIT_MS } = options;
   return new Promise((resolve, reject) => {
     const settings = { env: ENV, cwd: "/", maxBuffer: MAX_OUTPUT, timeout: limitMs, encoding: "buffer" } as const;
-    const limits = { ...settings, killSignal: "SIGKILL", ...(signal === undefined ? {} : { signal }) } as const;
+    const limits = { ...settings, killSignal: "SIGKILL", signal } as const;
     const child = execFile(path, args, limits, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
       else if (signal?.aborted) reject(signal.reason);

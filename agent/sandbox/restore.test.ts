@@ -37,7 +37,7 @@ const restored = (container: string, exec: string, exited?: ExitStatus, command?
   exit: exited === undefined ? new Promise(() => {}) : Promise.resolve(exited),
   label: JSON.stringify({ container, exec, command }),
   kept: { stdout: kept(), stderr: kept() },
-  ...(exited === undefined ? {} : { exited }),
+  exited,
 });
 
 function restore(

@@ -144,7 +144,7 @@ export class Sandbox {
         await setUpDns(this.#kernel, request.dns);
         this.#protectGuest?.();
         this.#containers.prepare();
-        this.#record = { id: request.id, hostname, storages, ...(hooks === undefined ? {} : { hooks }) };
+        this.#record = { id: request.id, hostname, storages, hooks };
         this.#state.writeSandbox(this.#record);
       } catch (error) {
         this.#record = undefined;

@@ -14,7 +14,7 @@ export interface SandboxRecord {
   /** Mount points that the sandbox itself uses. Containers' mount points are in their own records. */
   readonly storages: readonly string[];
   /** The guest's own hooks, which run for each container. */
-  readonly hooks?: HooksSpec;
+  readonly hooks?: HooksSpec | undefined;
 }
 
 export interface ContainerRecord {

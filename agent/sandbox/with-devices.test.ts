@@ -13,8 +13,8 @@ const host = (path: string, major: number, minor: number): DeviceSpec => ({
 });
 const rule = (type: string, major?: number, minor?: number, access = "r"): DeviceCgroupSpec => ({
   ...{ allow: true, type, access },
-  ...(major === undefined ? {} : { major }),
-  ...(minor === undefined ? {} : { minor }),
+  major,
+  minor,
 });
 const attached = (containerPath: string, name: string, major: number, minor: number): AttachedDevice => ({
   containerPath,

@@ -39,7 +39,7 @@ export function toSpec(message: grpc.Spec | null): Spec {
       resources: toResources(linux?.Resources),
       ...(linux === null ? {} : toProcessSettings(linux)),
     },
-    ...(hooks === undefined ? {} : { hooks }),
+    hooks,
     unsupported: [
       ...unsupportedOfProcess(process),
       ...unsupportedOfSpec(message),

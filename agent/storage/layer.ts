@@ -9,13 +9,13 @@ export interface Layer {
   /** The host's address of the disk; the path in /dev once it is found. */
   readonly source: string;
   /** Partition number in a GPT. If absent, the file system covers the whole disk. */
-  readonly partition?: number;
+  readonly partition?: number | undefined;
   readonly fstype: string;
   /** Options for mount(2). */
   readonly options: readonly string[];
-  readonly verity?: VerityTree;
+  readonly verity?: VerityTree | undefined;
   /** Set if the disk is empty and an ext4 must be created first. */
-  readonly make?: { readonly uuid?: string };
+  readonly make?: { readonly uuid?: string | undefined } | undefined;
   /** Directories to create on the upper layer. */
   readonly directories: readonly LayerDirectory[];
 }

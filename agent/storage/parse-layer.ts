@@ -33,9 +33,9 @@ export function parseLayer(storage: Storage): Layer {
   if (fstype === "") throw invalidStorage(`the ${role} layer of ${storage.mountPoint} has no fstype`);
   return {
     ...{ role, disk, source, fstype },
-    ...(partition === undefined ? {} : { partition }),
-    ...(verity === undefined ? {} : { verity }),
-    ...(make === undefined ? {} : { make }),
+    partition,
+    verity,
+    make,
     options: storage.options.filter((word) => !word.startsWith("X-kata.") && word !== "loop"),
     directories: words.directories.map(parseDirectory),
   };
@@ -71,7 +71,7 @@ function makeOf({ fstype, driverOptions }: Storage, { flags, values }: LayerWord
   if (uuid !== undefined && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(uuid)) {
     throw invalidStorage(`X-kata.mkfs.uuid=${quoted(uuid, 60)} is not a UUID`);
   }
-  return uuid === undefined ? {} : { uuid };
+  return { uuid };
 }
 
 /** Parses PATH[:MODE[:UID:GID]]. The upper layer is `{{ mount 0 }}`. */

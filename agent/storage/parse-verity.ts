@@ -22,8 +22,8 @@ export function parseVerity({ flags, values }: LayerWords): VerityTree | undefin
   return {
     rootHash: hexOf("dmverity.roothash", rootHash),
     hashOffset: numberOf("dmverity.hashoffset", hashOffset, 512, Number.MAX_SAFE_INTEGER),
-    ...(blockSize === undefined ? {} : { blockSize }),
-    ...(hashBlockSize === undefined ? {} : { hashBlockSize }),
+    blockSize,
+    hashBlockSize,
     ...(salt === undefined || salt === "-" ? {} : { salt: hexOf("dmverity.salt", salt) }),
     superblock: !flags.has("dmverity.no-superblock"),
   };

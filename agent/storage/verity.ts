@@ -9,10 +9,10 @@ export interface VerityTree {
   readonly rootHash: string;
   /** Bytes. */
   readonly hashOffset: number;
-  readonly blockSize?: number;
-  readonly hashBlockSize?: number;
+  readonly blockSize?: number | undefined;
+  readonly hashBlockSize?: number | undefined;
   /** Hexadecimal. */
-  readonly salt?: string;
+  readonly salt?: string | undefined;
   /** A superblock as written by veritysetup precedes the hashes. */
   readonly superblock: boolean;
 }

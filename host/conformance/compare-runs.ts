@@ -72,7 +72,7 @@ export function isAsExpected({ differences, outdated, problems }: Comparison): b
 }
 
 function comparedCase({ name, group, level, protocol, knownFailure }: CaseResult): ComparedCase {
-  return { name, group, level, protocol, ...(knownFailure === undefined ? {} : { knownFailure }) };
+  return { name, group, level, protocol, knownFailure };
 }
 
 function differenceOf(a: CaseResult, b: CaseResult, skip: (path: string) => boolean): FieldDifference | undefined {

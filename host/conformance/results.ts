@@ -17,7 +17,7 @@ export interface CaseResult {
   readonly expected?: unknown;
   readonly actual?: unknown;
   /** Reason of the list of known failures for this case. */
-  readonly knownFailure?: string;
+  readonly knownFailure?: string | undefined;
   /** Duration in milliseconds. */
   readonly ms: number;
   readonly calls: readonly RecordedCall[];

@@ -78,8 +78,8 @@ function outcomeFor(error: unknown): Outcome {
   return {
     state: "failed",
     reason: reason(error),
-    ...(expected === undefined ? {} : { expected }),
-    ...(actual === undefined ? {} : { actual }),
+    expected,
+    actual,
   };
 }
 

@@ -21,11 +21,11 @@ export interface SuiteOptions {
   readonly target: Target;
   readonly groups: readonly CaseGroup[];
   readonly selection: Selection;
-  readonly knownFailures?: KnownFailures;
+  readonly knownFailures?: KnownFailures | undefined;
   /** Directory or tar file of a root file system to upload, instead of this machine's busybox. */
-  readonly rootfs?: string;
+  readonly rootfs?: string | undefined;
   /** Path of a root file system that the agent has already. */
-  readonly guestRootfs?: string;
+  readonly guestRootfs?: string | undefined;
   readonly onResult?: (result: CaseResult) => void;
 }
 
@@ -62,7 +62,7 @@ export async function runSuite(options: SuiteOptions): Promise<Run> {
             timeLimitMs(selection, one),
             options.knownFailures?.has(one.name) ? KNOWN_MS : Number.POSITIVE_INFINITY,
           ),
-        ...(guestRootfs === undefined ? {} : { guestRootfs }),
+        guestRootfs,
       };
       try {
         if (unreachable !== undefined) throw unreachable;

@@ -36,7 +36,7 @@ export interface SessionOptions {
   readonly protocol: Protocol;
   readonly root: LocalRoot;
   /** Path in the guest of a root file system with busybox, instead of one that is uploaded. */
-  readonly guestRootfs?: string;
+  readonly guestRootfs?: string | undefined;
   /** Time limit in milliseconds of CreateSandbox, and of the upload of the root file system; 60 s by default. */
   readonly prepareMs?: number;
 }

@@ -40,13 +40,13 @@ export interface GuestOptions {
   /** Additional raw QEMU arguments, such as disks and controllers. */
   readonly qemuArgs?: readonly string[];
   /** Default: q35, or virt on arm64. microvm gets the image as /dev/vda, without DAX. */
-  readonly type?: "q35" | "microvm" | "virt";
+  readonly type?: "q35" | "microvm" | "virt" | undefined;
   /** False for a microvm without PCI: all its devices use virtio-mmio, and it can't have shares. */
   readonly pci?: boolean;
   /** Default: the result of `chooseAccelerator`. */
   readonly accelerator?: Accelerator["kind"];
   /** Default: the result of `chooseVsock`. */
-  readonly vsock?: VsockKind;
+  readonly vsock?: VsockKind | undefined;
   /** Console line that reports the guest's listener as ready; dialling earlier fails. */
   readonly readyLine?: RegExp;
   /** Called with every console line. */

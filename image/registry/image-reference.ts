@@ -11,7 +11,7 @@ export interface ImageReference {
   /** The digest if there is one, otherwise the tag. */
   readonly reference: string;
   /** "sha256:…". The manifest must match it. */
-  readonly digest?: string;
+  readonly digest?: string | undefined;
 }
 
 const DOCKER_HUB = "registry-1.docker.io";
@@ -44,6 +44,6 @@ export function parseImageReference(text: string): ImageReference {
     registry: isHub ? DOCKER_HUB : host,
     repository: isHub && !name.includes("/") ? `library/${name}` : name,
     reference: digest ?? tag ?? "latest",
-    ...(digest === undefined ? {} : { digest }),
+    digest,
   };
 }

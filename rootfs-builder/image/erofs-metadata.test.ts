@@ -26,7 +26,7 @@ describe("setErofsMetadata", () => {
     await mkdir(join(directory, name));
     await stage(tree, join(directory, name));
     const image = join(directory, `${name}.erofs`);
-    await makeErofs(join(directory, name), image, owners === undefined ? {} : { owners });
+    await makeErofs(join(directory, name), image, { owners });
     return image;
   }
 

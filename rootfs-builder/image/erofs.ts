@@ -20,7 +20,7 @@ export interface ErofsOptions {
    * The tree that the directory was staged from. Files get its owners, modes and attributes; without it, root owns
    * everything.
    */
-  readonly owners?: Tree;
+  readonly owners?: Tree | undefined;
 }
 
 /**

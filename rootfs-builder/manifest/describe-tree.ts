@@ -24,7 +24,7 @@ export function describeTree(tree: Tree, packages: readonly PackageFacts[]): rea
         ...described,
         part,
         ...(entry.type === "file" ? { from } : {}),
-        ...(linked === undefined ? {} : { linkedBy: linked }),
+        linkedBy: linked,
       },
     ];
   });

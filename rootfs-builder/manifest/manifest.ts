@@ -22,18 +22,18 @@ export interface ManifestFile {
   readonly path: string;
   readonly type: "directory" | "file" | "symlink";
   /** Octal; absent for a link. */
-  readonly mode?: string;
+  readonly mode?: string | undefined;
   /** "uid:gid"; absent for root's. */
-  readonly owner?: string;
-  readonly size?: number;
-  readonly sha256?: string;
-  readonly target?: string;
+  readonly owner?: string | undefined;
+  readonly size?: number | undefined;
+  readonly sha256?: string | undefined;
+  readonly target?: string | undefined;
   /** Part of guestd that the file belongs to, or "recipe". */
   readonly part: string;
   /** Id of its source. */
-  readonly from?: string;
+  readonly from?: string | undefined;
   /** Paths of the files that are linked with it. */
-  readonly linkedBy?: readonly string[];
+  readonly linkedBy?: readonly string[] | undefined;
 }
 
 /** The contents of a built root and the reason for each. Written beside the outputs as manifest.json. */

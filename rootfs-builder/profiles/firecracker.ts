@@ -32,7 +32,7 @@ export const firecracker: Profile = {
           [CONFIGURATION]: {
             "boot-source": {
               kernel_image_path: kernel,
-              ...(initrd === undefined ? {} : { initrd_path: initrd }),
+              initrd_path: initrd,
               boot_args: line,
             },
             drives: root.output.startsWith("initramfs") ? [] : [drive],

@@ -51,7 +51,7 @@ export async function addSource(tree: Tree, source: Source, closure: readonly De
 async function imageTree(path: string, name?: string): Promise<Tree> {
   await stat(path);
   const tree: Tree = new Map();
-  await using image = await readImage(path, name === undefined ? {} : { name });
+  await using image = await readImage(path, { name });
   await applyLayers(image.layers, new TreeOverlay(tree, { merge: "layers" }));
   return tree;
 }

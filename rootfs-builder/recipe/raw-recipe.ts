@@ -6,10 +6,14 @@ import type { Owner, Recipe, Source } from "./recipe.ts";
 /** Recipe that the schema accepts. */
 export interface RawRecipe {
   readonly name: string;
-  readonly profile?: ProfileName;
+  readonly profile?: ProfileName | undefined;
   readonly outputs?: readonly string[];
   readonly agent?: boolean;
-  readonly kernel?: { readonly release?: string; readonly file?: string; readonly modules?: string };
+  readonly kernel?: {
+    readonly release?: string | undefined;
+    readonly file?: string | undefined;
+    readonly modules?: string | undefined;
+  };
   readonly options?: {
     readonly artifact?: boolean;
     readonly debug?: boolean;
@@ -84,10 +88,10 @@ export function recipeOf(file: string, raw: RawRecipe): Recipe {
   return {
     file,
     name: raw.name,
-    ...(raw.profile === undefined ? {} : { profile: raw.profile }),
+    profile: raw.profile,
     outputs: outputsOf(raw),
     agent: raw.agent ?? true,
-    ...(kernel.release === undefined ? {} : { kernelRelease: kernel.release }),
+    kernelRelease: kernel.release,
     ...(kernel.file === undefined ? {} : { vmlinux: resolve(dirname(file), kernel.file) }),
     ...(kernel.modules === undefined ? {} : { modules: resolve(dirname(file), kernel.modules) }),
     artifact: options.artifact ?? false,
@@ -111,11 +115,11 @@ export function rawOf(recipe: Recipe): RawRecipe {
     name,
     outputs,
     agent,
-    ...(profile === undefined ? {} : { profile }),
+    profile,
     kernel: {
-      ...(kernelRelease === undefined ? {} : { release: kernelRelease }),
-      ...(vmlinux === undefined ? {} : { file: vmlinux }),
-      ...(modules === undefined ? {} : { modules }),
+      release: kernelRelease,
+      file: vmlinux,
+      modules,
     },
     options: {
       artifact: rest.artifact,
@@ -135,7 +139,7 @@ function sourceOf(folder: string, raw: RawSource): Source {
   const at = (path: string) => resolve(folder, path);
   if (raw.image !== undefined) {
     const imageName = raw["image-name"];
-    return { kind: "image", path: at(raw.image), to, ...(imageName === undefined ? {} : { imageName }) };
+    return { kind: "image", path: at(raw.image), to, imageName };
   }
   if (raw.tar !== undefined) return { kind: "tar", path: at(raw.tar), to };
   if (raw.packages !== undefined) return { kind: "packages", names: [...new Set(raw.packages)].sort(), to };

@@ -7,16 +7,16 @@ export interface Recipe {
   readonly file: string;
   readonly name: string;
   /** Profile of the VMM that the guest is made for, if any. */
-  readonly profile?: ProfileName;
+  readonly profile?: ProfileName | undefined;
   /** Outputs to pack the root in, each once. */
   readonly outputs: readonly string[];
   /** Includes init, Node, the agent and their dependencies. */
   readonly agent: boolean;
   /** `uname -r` of the kernel; by default, the newest in the cache. */
-  readonly kernelRelease?: string;
+  readonly kernelRelease?: string | undefined;
   /** Custom kernel for the profile, and the folder of its modules; absolute paths. */
-  readonly vmlinux?: string;
-  readonly modules?: string;
+  readonly vmlinux?: string | undefined;
+  readonly modules?: string | undefined;
   /** Also writes the profile's guest as an OCI layout. */
   readonly artifact: boolean;
   readonly debug: boolean;
@@ -42,7 +42,7 @@ export interface Owner {
 
 /** `path` is absolute on this machine. `to` is in the image, without leading or trailing slashes; "" is its root. */
 export type Source =
-  | { readonly kind: "image"; readonly path: string; readonly imageName?: string; readonly to: string }
+  | { readonly kind: "image"; readonly path: string; readonly imageName?: string | undefined; readonly to: string }
   | { readonly kind: "tar"; readonly path: string; readonly to: string }
   | { readonly kind: "packages"; readonly names: readonly string[]; readonly to: string }
   | { readonly kind: "folder"; readonly path: string; readonly to: string; readonly owner: Owner }

@@ -27,7 +27,7 @@ function resumeLine({ output }: GuestctlProcess): string[] {
 
 /** Starts an agent with a pod and a container. */
 async function startPod(config?: string) {
-  const machine = await startHostAgent(config === undefined ? {} : { config });
+  const machine = await startHostAgent({ config });
   const pod = await Pod.open(machine);
   const container = await pod.start(["sleep", "1000"]);
   const close = async () => {

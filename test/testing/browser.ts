@@ -85,7 +85,7 @@ export async function openPage(url: string): Promise<OpenPage> {
     const answer = Promise.withResolvers<Message>();
     waiting.set(id, answer.resolve);
     void ended.then(() => answer.reject(new Error(`${method}: the browser has ended`)));
-    input.write(`${JSON.stringify({ id, method, params, ...(sessionId === undefined ? {} : { sessionId }) })}\0`);
+    input.write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
     const { result = {}, error } = await answer.promise;
     if (error !== undefined) throw new Error(`${method}: ${error.message}`);
     return result;

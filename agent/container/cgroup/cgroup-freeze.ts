@@ -27,7 +27,7 @@ export async function setFrozen(
           `${what} cgroup ${directory}: the kernel did not finish within ${timeoutMs} ms`,
         );
       }
-      await sleep(pause, undefined, signal === undefined ? {} : { signal });
+      await sleep(pause, undefined, { signal });
     }
   } catch (error) {
     if (frozen) write(files, directory, false);

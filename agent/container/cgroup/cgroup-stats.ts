@@ -6,11 +6,11 @@ export const UNLIMITED = 2 ** 63 - 4096;
 
 /** Counters of a cgroup v2 directory. A part or field is absent if its file (its controller) is. */
 export interface CgroupStats {
-  readonly cpu?: CpuStats;
-  readonly memory?: MemoryStats;
-  readonly pids?: { readonly current: number; readonly limit?: number };
+  readonly cpu?: CpuStats | undefined;
+  readonly memory?: MemoryStats | undefined;
+  readonly pids?: { readonly current: number; readonly limit?: number | undefined } | undefined;
   /** A device without traffic may be absent. */
-  readonly io?: readonly IoStats[];
+  readonly io?: readonly IoStats[] | undefined;
   /** By page size as in file names: "2MB". */
   readonly hugetlb: Readonly<Record<string, { readonly usage: number; readonly failures: number }>>;
 }
@@ -28,13 +28,13 @@ export interface CpuStats {
 export interface MemoryStats {
   readonly usage: number;
   /** Highest usage so far (since Linux 5.19). */
-  readonly peak?: number;
+  readonly peak?: number | undefined;
   readonly limit: number;
   /** Number of times that usage reached the limit. */
   readonly limitHits: number;
   readonly oomKills: number;
   /** Swap alone, not memory and swap together as in cgroup v1. */
-  readonly swap?: { readonly usage: number; readonly limit: number; readonly limitHits: number };
+  readonly swap?: { readonly usage: number | undefined; readonly limit: number; readonly limitHits: number };
   /** Contents of memory.stat, unchanged. */
   readonly stat: Readonly<Record<string, number>>;
 }
@@ -66,12 +66,10 @@ export function readCgroupStats(read: ReadOptional, directory: string, pageSizes
   const pidsLimit = parseValue(file("pids.max"));
   const io = file("io.stat");
   return {
-    ...(cpu === undefined ? {} : { cpu }),
-    ...(memory === undefined ? {} : { memory }),
-    ...(pids === undefined
-      ? {}
-      : { pids: { current: pids, ...(pidsLimit === undefined ? {} : { limit: pidsLimit }) } }),
-    ...(io === undefined ? {} : { io: parseIo(io) }),
+    cpu,
+    memory,
+    pids: pids === undefined ? undefined : { current: pids, limit: pidsLimit },
+    io: io === undefined ? undefined : parseIo(io),
     hugetlb: Object.fromEntries(pageSizes.flatMap((size) => parseHugetlb(file, size))),
   };
 }
@@ -114,7 +112,7 @@ function parseMemory(file: (name: string) => string | undefined): MemoryStats | 
   const swapHits = parseFlat(file("memory.swap.events") ?? "")["max"] ?? 0;
   return {
     usage,
-    ...(peak === undefined ? {} : { peak }),
+    peak,
     limit: parseValue(file("memory.max")) ?? UNLIMITED,
     limitHits: events["max"] ?? 0,
     oomKills: events["oom_kill"] ?? 0,

@@ -64,8 +64,8 @@ const rule = fc
     access: fc.integer({ min: 1, max: 7 }),
   })
   .map(({ type, major, minor, ...rest }): DeviceRule => {
-    const numbers = { ...(major === undefined ? {} : { major }), ...(minor === undefined ? {} : { minor }) };
-    return { ...rest, ...(type === undefined ? {} : { type }), ...numbers };
+    const numbers = { major, minor };
+    return { ...rest, type, ...numbers };
   });
 const use: fc.Arbitrary<Use> = fc.record({
   type: fc.constantFrom(1, 2),

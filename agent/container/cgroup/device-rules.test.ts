@@ -13,7 +13,7 @@ test("places nodes whose major number a rule names before the rules, and the oth
     fc.property(fc.array(node), fc.array(rule), (nodes, given) => {
       const rules = given.map(({ type, major, minor }): DeviceCgroupSpec => {
         const of = { allow: false, type, access: "rwm" };
-        return { ...of, ...(major === undefined ? {} : { major }), ...(minor === undefined ? {} : { minor }) };
+        return { ...of, major, minor };
       });
       const devices = nodes.map((numbers) => ({ ...device, ...numbers }));
       const { before, after } = nodeRules({ devices, resources: { devices: rules } });

@@ -15,9 +15,9 @@ const MAX_NUMBER = 2 ** 31 - 1;
  */
 export interface DeviceRule {
   readonly allow: boolean;
-  readonly type?: "b" | "c";
-  readonly major?: number;
-  readonly minor?: number;
+  readonly type?: "b" | "c" | undefined;
+  readonly major?: number | undefined;
+  readonly minor?: number | undefined;
   readonly access: number;
 }
 
@@ -102,8 +102,8 @@ function toRule({ allow, type, major, minor, access }: DeviceCgroupSpec, index: 
   return {
     allow,
     ...(type === "a" ? {} : { type }),
-    ...(major === undefined ? {} : { major }),
-    ...(minor === undefined ? {} : { minor }),
+    major,
+    minor,
     access: bits,
   };
 }

@@ -13,7 +13,7 @@ export function mergeResources(now: ResourcesSpec, given: ResourcesSpec): Resour
     ...mergePart("blockIO", now.blockIO, given.blockIO),
     ...mergePart("rdma", now.rdma, given.rdma),
     ...mergePart("unified", now.unified, given.unified),
-    ...(given.devices === undefined ? {} : { devices: given.devices }),
+    devices: given.devices ?? now.devices,
     ...(given.hugepageLimits === undefined
       ? {}
       : { hugepageLimits: mergeHugepages(now.hugepageLimits ?? [], given.hugepageLimits) }),

@@ -13,8 +13,7 @@ function setUp(seen?: number) {
     state.changed = changed;
     return { close: () => void state.closed++ };
   };
-  const start = () =>
-    watchOom(files, "/cg/c1", (n) => kills.push(n), { watch, ...(seen === undefined ? {} : { seen }) });
+  const start = () => watchOom(files, "/cg/c1", (n) => kills.push(n), { watch, seen });
   const set = (n: number) => {
     state.text = `low 0\noom ${n}\noom_kill ${n}\noom_group_kill ${n + 5}\n`;
   };

@@ -21,7 +21,7 @@ export interface OomWatchOptions {
   /**
    * Count that a previous agent already reported; anything above it is reported at once. Default: the current count.
    */
-  readonly seen?: number;
+  readonly seen?: number | undefined;
   readonly file?: string;
   readonly key?: string;
   /**

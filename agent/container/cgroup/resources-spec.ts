@@ -3,16 +3,16 @@
  * stated otherwise. Values are bytes, microseconds or counts; -1 means unlimited.
  */
 export interface ResourcesSpec {
-  readonly memory?: MemorySpec;
-  readonly cpu?: CpuSpec;
-  readonly pids?: { readonly limit?: number };
+  readonly memory?: MemorySpec | undefined;
+  readonly cpu?: CpuSpec | undefined;
+  readonly pids?: { readonly limit?: number | undefined };
   readonly blockIO?: BlockIoSpec;
   readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[];
   /** By device name. */
   readonly rdma?: Readonly<Record<string, { readonly hcaHandles?: number; readonly hcaObjects?: number }>>;
   /** By cgroup file name. */
   readonly unified?: Readonly<Record<string, string>>;
-  readonly devices?: readonly DeviceCgroupSpec[];
+  readonly devices?: readonly DeviceCgroupSpec[] | undefined;
 }
 
 export interface MemorySpec {
@@ -59,8 +59,8 @@ export interface DeviceCgroupSpec {
   readonly allow: boolean;
   /** "a", "b" or "c". */
   readonly type: string;
-  readonly major?: number;
-  readonly minor?: number;
+  readonly major?: number | undefined;
+  readonly minor?: number | undefined;
   /** Letters of "rwm". */
   readonly access: string;
 }

@@ -8,7 +8,7 @@ export interface HookedContainer {
   readonly id: string;
   readonly spec: Spec;
   /** Pid of its init process in the guest; absent after it has ended. */
-  readonly pid?: number;
+  readonly pid?: number | undefined;
 }
 
 const STATUS: { readonly [kind in HookKind]: string } = {
@@ -32,7 +32,7 @@ export function hookState(files: Files, kind: HookKind, container: HookedContain
     ociVersion: OCI_VERSION,
     id,
     status: STATUS[kind],
-    ...(pid === undefined ? {} : { pid }),
+    pid,
     bundle: bundlePath(id),
     annotations: spec.annotations,
   });

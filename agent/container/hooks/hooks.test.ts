@@ -124,7 +124,7 @@ describe("the plan of a hook", () => {
 describe("the state on a hook's stdin", () => {
   const files = { readText: () => "Name:\tx\nNSpid:\t812\t7\t1\n" } as never;
   const state = (kind: HookKind, pid?: number) =>
-    JSON.parse(hookState(files, kind, { id: "c1", spec: testSpec(), ...(pid === undefined ? {} : { pid }) })) as object;
+    JSON.parse(hookState(files, kind, { id: "c1", spec: testSpec(), pid })) as object;
 
   test.each<[HookKind, string, number]>([
     ["prestart", "creating", 812],

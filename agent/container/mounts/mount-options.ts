@@ -29,7 +29,7 @@ export interface MountOptions extends AttributeChange {
   /** `tmpcopyup`: the content of the covered directory is copied into the mount. */
   readonly copyUp: boolean;
   /** `idmap`, or `ridmap`, which includes all mounts below. */
-  readonly idmap?: "idmap" | "ridmap";
+  readonly idmap?: "idmap" | "ridmap" | undefined;
   /** Attributes of the mount and of all mounts below it: `rro` … */
   readonly below: AttributeChange;
   /** MS_SHARED …, or 0 if unset. */
@@ -118,7 +118,7 @@ function sortOptions(options: readonly string[]): MountOptions {
   const spread = { propagation, propagationRecursive };
   return {
     ...{ bind, recursive, remount, copyUp, ...own, below, ...spread, data, unsupported },
-    ...(idmap === undefined ? {} : { idmap }),
+    idmap,
   };
 }
 

@@ -139,7 +139,7 @@ export function defaultSeccomp(capabilities: readonly string[]): SeccompSpec {
       names: names.split(" "),
       action: "SCMP_ACT_ERRNO",
       args,
-      ...(errnoRet === undefined ? {} : { errnoRet }),
+      errnoRet,
     })),
   };
   byCapabilities.clear();

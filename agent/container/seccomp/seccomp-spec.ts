@@ -11,7 +11,7 @@ export interface SeccompSpec {
 export interface SeccompRule {
   readonly names: readonly string[];
   readonly action: string;
-  readonly errnoRet?: number;
+  readonly errnoRet?: number | undefined;
   readonly args: readonly {
     readonly index: number;
     // 64-bit numbers as decimal text, which JSON preserves.

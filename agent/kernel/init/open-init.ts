@@ -27,7 +27,7 @@ export async function openInit(sys: InitSys, fd: string | undefined): Promise<In
         const exit = Promise.withResolvers<ExitStatus>();
         if (exited === undefined) exits.set(process.id, exit);
         else exit.resolve(exited);
-        processes.push({ ...process, exit: exit.promise, ...(exited === undefined ? {} : { exited }) });
+        processes.push({ ...process, exit: exit.promise, exited });
       } else if (reply.type === "kept") deposits.set(reply.name, reply.fd);
       else if (reply.type === "ready") {
         const { generation, initStartMicros, agentExecMicros } = reply;

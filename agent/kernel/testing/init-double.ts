@@ -53,7 +53,7 @@ export interface InitDoubleOptions {
    * Plays a new child. Default: reports "ready" if it has to wait for a release, otherwise executes. A hook has reported
    * "ready" and was released before it is played.
    */
-  readonly play?: (child: ChildDouble) => void;
+  readonly play?: ((child: ChildDouble) => void) | undefined;
   /** Pid of every child, for code that reads /proc. Default: 5000 and up. */
   readonly pid?: number;
 }

@@ -37,10 +37,13 @@ export function sumOf(text: string, key: string): number {
 }
 
 /** Returns the microseconds that tasks waited, from the text of a pressure file. */
-export function waited(text: string | undefined): { readonly some?: number; readonly full?: number } {
+export function waited(text: string | undefined): {
+  readonly some?: number | undefined;
+  readonly full?: number | undefined;
+} {
   if (text === undefined) return {};
   const [some, full] = [totalAfter(text, "some "), totalAfter(text, "full ")];
-  return { ...(some === undefined ? {} : { some }), ...(full === undefined ? {} : { full }) };
+  return { some, full };
 }
 
 function totalAfter(text: string, kind: string): number | undefined {

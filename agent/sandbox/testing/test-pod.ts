@@ -67,7 +67,7 @@ export function openPod(parts: PodParts = {}): TestPod {
     ...parts.sys,
   };
   const { play, greeting = {}, pid = process.pid } = parts;
-  const kernel = testKernel({ ...(play === undefined ? {} : { play }), greeting, pid, sys, files });
+  const kernel = testKernel({ play, greeting, pid, sys, files });
   const options = { stateDirectory: inPod("state"), pipeSize: 0, cgroupRoot: inPod("cgroup"), ...parts.options };
   return { sandbox: new Sandbox(kernel, options), kernel, mounts };
 }

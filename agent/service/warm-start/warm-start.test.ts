@@ -131,7 +131,7 @@ test.each([
   async (_, replacement) => {
     const now = Date.now() + HOUR_MS;
     const fields = {
-      ...(replacement === undefined ? {} : { replacement }),
+      replacement,
       ...{ epoch: 1, entropy, hostname: "clone", machine_id: "0".repeat(32), dns: ["nameserver 10.0.0.1"] },
       ...{ realtime_seconds: Math.floor(now / 1000), realtime_nanos: 5e8 },
     };

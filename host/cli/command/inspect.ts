@@ -43,7 +43,7 @@ async function inspect(names: readonly string[], flags: InspectFlags): Promise<v
 async function describe(store: StateStore, name: string, { type, guest }: InspectFlags): Promise<object> {
   const isWanted = (kind: Kind) => type === undefined || type === kind;
   const known = [...store.guests(), ...store.endedGuests()].find((each) => each.name === name);
-  const flags = guest === undefined ? {} : { guest };
+  const flags = { guest };
   const ids = isWanted("container") ? containerIds(store, flags) : [];
   if (type === "container" || ids.includes(name)) return describeContainer(store, flags, name);
   if (isWanted("guest") && known !== undefined) return describeGuest(store, known);
@@ -54,7 +54,7 @@ async function describe(store: StateStore, name: string, { type, guest }: Inspec
   throw new CliError(`inspect ${name}: no ${what} has this name; guestctl ps -a and guestctl images list them`);
 }
 
-function describeContainer(store: StateStore, flags: { readonly guest?: string }, name: string): object {
+function describeContainer(store: StateStore, flags: { readonly guest?: string | undefined }, name: string): object {
   const { record, guest, container } = findAnyContainer(store, flags, name);
   const { startedAt, ended, paused, starting, keeper, restarting, restarts, ...more } =
     record ?? ({} as Partial<ProcessRecord>);

@@ -13,7 +13,7 @@ export async function chooseTarget(address: string | undefined, flags: Conforman
     if (!start.includes("{address}")) {
       throw wrongUsage("--start: the command has no {address}, the path of the socket to serve");
     }
-    return startedTarget({ command: start, ...(restart === undefined ? {} : { restart }) });
+    return startedTarget({ command: start, restart });
   }
   if (address === undefined) {
     const { guestTarget } = await import("../../conformance/target/guest-target.ts");
@@ -23,8 +23,8 @@ export async function chooseTarget(address: string | undefined, flags: Conforman
   parseSettings(() => parseAddress(address));
   return parseSettings(() =>
     addressTarget(address, {
-      restart: { ...(restart === undefined ? {} : { command: restart }), ...(pid === undefined ? {} : { pid }) },
-      ...(spare === undefined ? {} : { interface: spare }),
+      restart: { command: restart, pid },
+      interface: spare,
     }),
   );
 }

@@ -15,8 +15,8 @@ export async function readSettings(flags: ConformanceFlags): Promise<SuiteSettin
     ...(knownFailures === undefined
       ? {}
       : { knownFailures: parseSettings(() => readKnownFailures(knownFailures, GROUPS)) }),
-    ...(rootfs === undefined ? {} : { rootfs }),
-    ...(guestRootfs === undefined ? {} : { guestRootfs }),
+    rootfs,
+    guestRootfs,
   };
 }
 

@@ -53,7 +53,7 @@ export function runOptions(args: readonly string[], flags: RunFlags): RunOptions
     ...nameOptions(flags),
     ...(args.length === 0 ? {} : { args }),
     ...(entrypoint === undefined ? {} : { entrypoint: entrypoint === "" ? [] : [entrypoint] }),
-    ...(flags.ulimit === undefined ? {} : { rlimits: flags.ulimit }),
+    rlimits: flags.ulimit,
     ...(mounts.length === 0 ? {} : { mounts }),
     limits: { memory, cpus, pids },
   };

@@ -8,8 +8,8 @@ import { CliError } from "../cli-error.ts";
 
 /** Selects an agent: in a guest that guestctl keeps, or at any address. */
 export interface TargetFlags {
-  readonly guest?: string;
-  readonly address?: string;
+  readonly guest?: string | undefined;
+  readonly address?: string | undefined;
 }
 
 /** A name that no container has. */

@@ -155,7 +155,7 @@ async function prepare(
     return prepareAtAddress(address, rootfs, { hostname: "guestctl", signal: interrupts.signal });
   }
   const { path, text } = chosen ?? { path: "", text: "" };
-  const named = { path, ...(imageName === undefined ? {} : { name: imageName }) };
+  const named = { path, name: imageName };
   const files = {
     image: flags.guestRoot ? GUEST_ROOT : named,
     volumes,

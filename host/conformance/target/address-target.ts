@@ -2,9 +2,9 @@ import { type RestartOptions, restartBy } from "./restart.ts";
 import type { Target } from "./target.ts";
 
 export interface AddressOptions {
-  readonly restart?: RestartOptions;
+  readonly restart?: RestartOptions | undefined;
   /** MAC address of an interface that cases may change. */
-  readonly interface?: string;
+  readonly interface?: string | undefined;
 }
 
 /** Returns the target of an agent that runs already. */
@@ -17,7 +17,7 @@ export function addressTarget(address: string, options: AddressOptions = {}): Ta
     open: async () => ({
       address,
       isOwn: false,
-      ...(restart === undefined ? {} : { restart }),
+      restart,
       ...(mac === undefined ? {} : { spareInterface: async () => mac }),
       [Symbol.asyncDispose]: async () => {},
     }),

@@ -10,8 +10,8 @@ const LIMIT_MS = 30_000;
  * has replaced it.
  */
 export interface RestartOptions {
-  readonly command?: string;
-  readonly pid?: number;
+  readonly command?: string | undefined;
+  readonly pid?: number | undefined;
 }
 
 /**

@@ -22,7 +22,7 @@ export interface StartOptions {
    */
   readonly command: string;
   /** Shell command that kills the agent, in which `{pid}` is replaced by the pid of the started command. */
-  readonly restart?: string;
+  readonly restart?: string | undefined;
   /** Time until the agent has to answer a health check. */
   readonly limitMs?: number;
 }
@@ -62,7 +62,7 @@ async function startAgent({ command, restart, limitMs = 30_000 }: StartOptions):
     return {
       address: `unix://${socket}`,
       isOwn: true,
-      ...(by === undefined ? {} : { restart: by }),
+      restart: by,
       spareInterface: () => addInterface(pid),
       output: text,
       [Symbol.asyncDispose]: end,

@@ -4,9 +4,9 @@ export interface AgentUnderTest extends AsyncDisposable {
   /** True if the suite started this agent and ends it, so cases may spoil it. */
   readonly isOwn: boolean;
   /** Kills the agent; another one must take over at the same address. Unset if the suite can't do that. */
-  readonly restart?: () => Promise<void>;
+  readonly restart?: (() => Promise<void>) | undefined;
   /** Finds or creates a network interface that cases may change. Returns its MAC address; unset if none is known. */
-  readonly spareInterface?: () => Promise<string>;
+  readonly spareInterface?: (() => Promise<string>) | undefined;
   /** Last lines that the agent printed, as far as the suite sees them. */
   readonly output?: () => string;
 }

@@ -117,7 +117,7 @@ export async function serveRun(store: StateStore, prepared: PreparedRun, run: Co
     if (code === KILLED) await throwIfRemoved(client, run.id);
     const hint = code === KILLED ? await memoryHint(client, run.id) : undefined;
     if (hint !== undefined) run.stdio.stderr.write(`guestctl: ${hint}\n`);
-    ended = { code, at: new Date().toISOString(), ...(hint === undefined ? {} : { why: hint }) };
+    ended = { code, at: new Date().toISOString(), why: hint };
     noteEnd(store, prepared, run, ended);
     await removeFromAgent(client, run.id);
     await prepared.end();

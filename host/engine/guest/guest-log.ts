@@ -14,7 +14,7 @@ const LINE_LIMIT = 64 * 1024;
  * the connection is open.
  */
 export async function* guestLog(address: string, signal?: AbortSignal, onOpen?: () => void): AsyncGenerator<string> {
-  const socket = await dial(address, signal === undefined ? {} : { signal });
+  const socket = await dial(address, { signal });
   onOpen?.();
   const stop = () => socket.destroy();
   signal?.addEventListener("abort", stop, { once: true });

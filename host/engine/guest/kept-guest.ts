@@ -74,7 +74,7 @@ export async function bootKeptGuest(
     cpus: guest.guest.cpus,
     timeline: guest.timeline,
     ...(options.network === undefined ? {} : { network: options.network.kind }),
-    ...(guest.networkAddress === undefined ? {} : { networkAddress: guest.networkAddress }),
+    networkAddress: guest.networkAddress,
     ...(snapshot === undefined ? {} : { clone: options.name }),
     ...(options.isEmbedded ? { isEmbedded: true } : {}),
     ...(options.network?.kind === "tap" ? { forwards: options.network.forwards } : {}),

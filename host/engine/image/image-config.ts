@@ -22,35 +22,35 @@ const writable = (mount: (typeof defaults.DEFAULT_MOUNTS)[number]) => ({
 /** Options of the user who starts the container; they override the image's config. */
 export interface RunOptions {
   /** Replaces the image's Cmd. */
-  readonly args?: readonly string[];
+  readonly args?: readonly string[] | undefined;
   /** Replaces the image's Entrypoint, and drops its Cmd. */
-  readonly entrypoint?: readonly string[];
+  readonly entrypoint?: readonly string[] | undefined;
   /** "NAME=value", or "NAME=" for an empty value; overrides the image's variables. */
-  readonly env?: readonly string[];
+  readonly env?: readonly string[] | undefined;
   readonly cwd?: string | undefined;
   /** "user", "uid" or "user:group". */
   readonly user?: string | undefined;
   readonly terminal?: { readonly rows: number; readonly columns: number } | undefined;
   readonly hostname?: string;
-  readonly readonlyRoot?: boolean;
+  readonly readonlyRoot?: boolean | undefined;
   readonly noNewPrivileges?: boolean;
   /** Additional mounts, after the default ones. */
-  readonly mounts?: readonly Init<grpc.Mount>[];
+  readonly mounts?: readonly Init<grpc.Mount>[] | undefined;
   readonly cgroupsPath?: string;
   /** Capabilities beside Docker's, with their prefix; or ALL. */
   readonly capabilities?: readonly string[] | undefined;
   /** Capabilities of Docker's that it doesn't get; or ALL, so that only `capabilities` are left. */
   readonly droppedCapabilities?: readonly string[] | undefined;
   /** All capabilities, devices and system calls; nothing of /proc and /sys is masked or read-only. */
-  readonly privileged?: boolean;
+  readonly privileged?: boolean | undefined;
   readonly annotations?: Readonly<Record<string, string>>;
   /** Limits of each process; they replace the default ones of their types. */
-  readonly rlimits?: readonly Rlimit[];
+  readonly rlimits?: readonly Rlimit[] | undefined;
   readonly limits?: Limits | undefined;
   /** Allows all system calls, whatever filter the agent would choose. */
   readonly unfiltered?: boolean;
   /** Runs the command below our init, which is PID 1 and reaps. */
-  readonly init?: boolean;
+  readonly init?: boolean | undefined;
   /** Lines of /etc/hosts, after localhost's and its own; undefined leaves the image's file at agents that aren't in our guests. */
   readonly hosts?: readonly string[] | undefined;
   /** Name servers instead of those of the guest's network. */

@@ -11,7 +11,7 @@ export interface GuestRecord {
   readonly address: string;
   readonly logAddress: string;
   /** Host folder that holds the shared folder, if the guest has one. */
-  readonly folder?: string;
+  readonly folder?: string | undefined;
   /** Where its containers have their roots: on disks, or in the shared folder. Default: there, if it has one. */
   readonly rootfs?: "block" | "share";
   /** Path of QEMU's control socket, in the folder of the guest's processes. */
@@ -21,19 +21,19 @@ export interface GuestRecord {
   /** Set if it ends with the container of its name. */
   readonly isOwn?: boolean;
   /** Ports of a guest with a tap network that its owner publishes. */
-  readonly forwards?: readonly PortForward[];
+  readonly forwards?: readonly PortForward[] | undefined;
   readonly accelerator: string;
   readonly memoryMib: number;
   readonly cpus: number;
   readonly timeline: BootTimeline;
   /** Set if the guest has a network; its containers then get the sandbox's resolv.conf. */
-  readonly network?: "user" | "tap";
+  readonly network?: "user" | "tap" | undefined;
   /** The guest's IPv4 address, if the host can connect to it. */
-  readonly networkAddress?: string;
+  readonly networkAddress?: string | undefined;
   /** Set if a program keeps it that has other work too: it is powered off by a call. */
-  readonly isEmbedded?: true;
+  readonly isEmbedded?: true | undefined;
   /** Its own name, if it was started from a snapshot: its containers have the ids of the snapshot's. */
-  readonly clone?: string;
+  readonly clone?: string | undefined;
   /** ISO 8601. */
   readonly bootedAt: string;
   /** When it is powered off or paused, whoever uses it; ISO 8601. */
@@ -125,7 +125,7 @@ export interface ProcessEnd {
   /** ISO 8601. */
   readonly at: string;
   /** Set if the process did not end by itself. */
-  readonly why?: string;
+  readonly why?: string | undefined;
 }
 
 /** Identifies a process; `exec` equals the container's id for its first process. */

@@ -193,7 +193,7 @@ export class StateStore {
     if (this.#folder.find(guest) === undefined) return;
     if (this.#record(guest)?.saved !== undefined) this.noteSaved(guest, { saved: undefined, isSaved: undefined });
     const record = this.#record(guest);
-    const end = { at: new Date().toISOString(), ...(why === undefined ? {} : { why }) };
+    const end = { at: new Date().toISOString(), why };
     for (const process of this.processes.list(guest)) {
       if (process.kept === undefined || process.starting) this.removeProcess(guest, process);
       else this.processes.end(guest, process, { code: LOST, ...end });

@@ -6,9 +6,9 @@ export type ProcessState = "created" | "running" | "paused" | "exited" | "unknow
 
 /** Bytes per second that pass through a process's stdio, and the printed bytes that no client has acknowledged. */
 export interface StreamUsage {
-  readonly input?: number;
-  readonly output?: number;
-  readonly unacknowledged?: number;
+  readonly input?: number | undefined;
+  readonly output?: number | undefined;
+  readonly unacknowledged?: number | undefined;
 }
 
 /** A guest without its containers. */

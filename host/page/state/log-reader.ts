@@ -9,7 +9,7 @@ export interface LogLine {
   readonly number: number;
   readonly kind: "stdout" | "stderr" | "mark";
   readonly container: string;
-  readonly time?: number;
+  readonly time?: number | undefined;
   readonly text: string;
 }
 
@@ -75,7 +75,7 @@ export class LogReader {
       const { container, stream, time, lines } = part;
       this.#shown += lines.length;
       for (const text of lines) {
-        this.#add({ kind: stream, container, ...(time === undefined ? {} : { time }), text: plainText(text) });
+        this.#add({ kind: stream, container, time, text: plainText(text) });
       }
     } else if ("dropped" in part) {
       const { lines, bytes } = part.dropped;

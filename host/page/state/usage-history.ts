@@ -92,8 +92,8 @@ export function sumStreams(all: readonly StreamUsage[]): StreamUsage {
   const sum = (name: keyof StreamUsage) => sumKnown(...all.map((each) => each[name]));
   const [input, output, unacknowledged] = [sum("input"), sum("output"), sum("unacknowledged")];
   return {
-    ...(input === undefined ? {} : { input }),
-    ...(output === undefined ? {} : { output }),
-    ...(unacknowledged === undefined ? {} : { unacknowledged }),
+    input,
+    output,
+    unacknowledged,
   };
 }

@@ -17,7 +17,7 @@ export function TerminalTab({ guest, container, exec }: TerminalTabProps) {
   if (exec === undefined) return <ChooseTerminal guest={guest} container={container} />;
   if (exec === FIRST_PROCESS) return <TerminalPane place={{ guest, container }} />;
   const command = commandOf(exec);
-  return <TerminalPane place={{ guest, container, exec, ...(command === undefined ? {} : { command }) }} />;
+  return <TerminalPane place={{ guest, container, exec, command }} />;
 }
 
 function ChooseTerminal({ guest, container }: { readonly guest: string; readonly container: string }) {

@@ -4,7 +4,7 @@ import { traceLines } from "./trace-lines.ts";
 
 const span = (id: string, began: number, ended: number, parent?: string): CallSpan => ({
   ...{ trace: "t", id, name: id, kind: "internal", began, ended, attributes: {} },
-  ...(parent === undefined ? {} : { parent }),
+  parent,
 });
 
 it("shows calls on their own scale, the latest first, with their operations in order", () => {

@@ -135,7 +135,7 @@ function runOptions(options: CreateOptions, inGuest: boolean): RunOptions {
 /** A template's guest has no shared folder. */
 function rootfsOf({ rootfs, template }: CreateOptions): Pick<CreateOptions, "rootfs"> {
   if (template !== undefined) return { rootfs: "block" };
-  return rootfs === undefined ? {} : { rootfs };
+  return { rootfs };
 }
 
 /** Throws SandboxError for options that a guest from a template can't have. */

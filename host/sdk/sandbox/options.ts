@@ -75,14 +75,14 @@ export interface CreateOptions extends CallLimits {
    * How the guest gets the image's files: as a read-only disk, made once for each image, with a disk of at most 10 GiB that
    * it writes, which is the default; or as a folder of this machine that it shares.
    */
-  readonly rootfs?: "share" | "block";
+  readonly rootfs?: "share" | "block" | undefined;
   /** Makes the root file system read-only. */
   readonly readOnlyRoot?: boolean;
   /**
    * Address of an agent that runs on this machine, as a service: the container is created there, without a guest of its
    * own. Not with memoryMib, cpus, network, volumes, rootfs and vm.
    */
-  readonly address?: string;
+  readonly address?: string | undefined;
   /** Kernel, initrd and image of the guest, words for its kernel, and lines of its console. */
   readonly vm?: {
     readonly kernel?: string;

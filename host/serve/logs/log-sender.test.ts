@@ -14,7 +14,7 @@ function sender(options: { readonly tail?: number; readonly search?: string } = 
 }
 
 const part = (container: string, time: number | undefined, ...lines: string[]) =>
-  ({ container, stream: "stdout", ...(time === undefined ? {} : { time }), lines }) as const;
+  ({ container, stream: "stdout", time, lines }) as const;
 
 function linesOf(messages: readonly ChannelMessage[]): string[] {
   const parts = messages.flatMap((message) => ("log" in message ? message.log : []));

@@ -15,7 +15,7 @@ export interface CallSpan {
   /** Hexadecimal. */
   readonly trace: string;
   readonly id: string;
-  readonly parent?: string;
+  readonly parent?: string | undefined;
   /** Such as grpc.AgentService/ExecProcess. */
   readonly name: string;
   readonly kind: "server" | "internal" | "client";

@@ -31,6 +31,6 @@ export interface ReportCase {
   readonly protocol: string;
   readonly state: CaseState;
   /** One line: why the case has any state but passed. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   readonly ms: number;
 }

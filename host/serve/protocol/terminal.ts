@@ -9,7 +9,7 @@ export interface OpenTerminal {
   readonly container: string;
   readonly exec?: string;
   /** Needs --allow-exec. */
-  readonly command?: readonly string[];
+  readonly command?: readonly string[] | undefined;
   readonly cols: number;
   readonly rows: number;
   /**

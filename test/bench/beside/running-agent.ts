@@ -34,7 +34,7 @@ export async function startAgent(agent: BenchAgent, socket: string): Promise<Run
   const served = ["/usr/bin/env", `KATA_AGENT_SERVER_ADDR=unix://${socket}`, ...agent.command];
   await using owned = new AsyncDisposableStack();
   const agentCommand = [BASH, "-c", START, BASH, ...served];
-  const init = owned.use(startInit({ agentCommand, ...(agent.init === undefined ? {} : { init: agent.init }) }));
+  const init = owned.use(startInit({ agentCommand, init: agent.init }));
   const client = owned.use(await connectSoon(`unix://${socket}`, init));
   const [, executed] = await init.waitForConsole(EXECUTED);
   const [pid] = await init.children();

@@ -33,7 +33,7 @@ async function alone(values: BootBenchOptions): Promise<void> {
   const launcher = join(directory, "launcher.cjs");
   writeFileSync(launcher, 'require("node:fs").writeSync(1, "hello\\n");setInterval(() => {}, 1 << 30);');
   const nodeImage = await imageWith([launcher], directory);
-  const rounds = new BootRounds(helloInitramfs(directory), nodeImage, type === undefined ? {} : { type });
+  const rounds = new BootRounds(helloInitramfs(directory), nodeImage, { type });
   for (let round = 0; round < values.rounds; round++) {
     await rounds.bootHello();
     await rounds.bootNode();

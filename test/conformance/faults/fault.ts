@@ -23,7 +23,7 @@ export interface Fault {
 /** Changes on the way between a client and a correct agent. Messages are encoded. */
 export interface FaultHooks {
   /** Call that is changed; every call if not set. */
-  readonly call?: string;
+  readonly call?: string | undefined;
   /** Changes what the agent gets. */
   request?(payload: Uint8Array): Uint8Array;
   /** Answers instead of the agent; undefined passes the request on. */
@@ -119,7 +119,7 @@ export function error(
   change: (code: number, text: string) => { readonly code: number; readonly text: string },
 ): FaultHooks {
   return {
-    ...(call === undefined ? {} : { call }),
+    call,
     reply: (reply) => ("payload" in reply ? reply : change(reply.code, reply.text)),
   };
 }

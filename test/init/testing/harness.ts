@@ -13,7 +13,7 @@ const LIMIT_MS = 50_000;
 
 export interface InitOptions {
   /** Default: build/native/init. */
-  readonly init?: string;
+  readonly init?: string | undefined;
   /**
    * Program (absolute path) and arguments of the agent. /run, /tmp and /dev are new and empty in its namespaces, so its
    * files and sockets must be elsewhere, such as in the repository's build folder.

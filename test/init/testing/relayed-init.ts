@@ -36,7 +36,7 @@ export async function startRelayedInit(
   const running = startInit({
     agentCommand: [relay],
     env: { GUESTD_TEST_RELAY: path, ...options.env },
-    ...(options.init === undefined ? {} : { init: options.init }),
+    init: options.init,
   });
   const clients: InitClient[] = [];
   const nextSocket = async () => {

@@ -15,7 +15,7 @@ export interface HostAgentOptions {
   /** Default: the agent as the image has it. */
   readonly agentCommand?: readonly string[];
   /** Lines of a TOML configuration file. */
-  readonly config?: string;
+  readonly config?: string | undefined;
 }
 
 /**
@@ -32,7 +32,7 @@ export async function startHostAgent(
   if (options.config !== undefined) writeFileSync(config, `server_addr = "${address}"\n${options.config}\n`);
   const setting = options.config === undefined ? `KATA_AGENT_SERVER_ADDR=${address}` : `GUESTD_CONFIG_FILE=${config}`;
   const init = startInit({
-    ...(options.init === undefined ? {} : { init: options.init }),
+    init: options.init,
     agentCommand: ["/usr/bin/env", setting, ...command],
   });
   const close = async () => {

@@ -80,7 +80,7 @@ export async function startGuestMachine(memoryMib = 512, options: GuestMachineOp
     tracing,
     hotplug,
     qemuArgs,
-    ...(options.vsock === undefined ? {} : { vsock: options.vsock }),
+    vsock: options.vsock,
     onConsole: (line) => lines.push(line),
   });
   const address = guest.address(1024);

@@ -23,7 +23,7 @@ export interface Outcome {
   readonly reached: readonly number[];
   /** A few inputs that reach nearly all of these branches, in base64. */
   readonly corpus?: readonly string[];
-  readonly finding?: Finding;
+  readonly finding?: Finding | undefined;
 }
 
 /** An input that breaks the target's promise. */

@@ -123,7 +123,7 @@ class Runner {
     this.#done = true;
     const { executions } = this;
     const reached = this.#coverage.reached();
-    return { executions, inputs, reached, ...(this.#finding === undefined ? {} : { finding: this.#finding }) };
+    return { executions, inputs, reached, finding: this.#finding };
   }
 
   /** Runs an input. True if it reached something new. */

@@ -46,6 +46,7 @@ export function playedAgent(): Agent {
     copyFile: ({ path }: { readonly path: string }) => refuse(namesBelow(SHARED_ROOT, path)),
     warn: () => undefined,
     scrape: async () => "",
+    cores: async () => refusing(),
     prepareUpgrade: async () => refuse(),
     restart: () => undefined,
     running: () => ({ bundle: "", generation: 1 }),
