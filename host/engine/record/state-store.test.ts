@@ -78,6 +78,15 @@ test("a guest whose owner was killed counts as dead, even if the owner's pid was
   expect(store.endedGuests()).toEqual([]);
 });
 
+test("a guest that was being powered off when its owner was killed has not died: nothing of it is kept", () => {
+  store.claim("one");
+  store.writeGuest(guest("one"));
+  store.noteEnding("one");
+  giveToAnother("one");
+  expect([...store.guests(), ...store.endedGuests()]).toEqual([]);
+  expect(left()).toEqual([]);
+});
+
 test("a released guest runs without its owner until its monitor ends", () => {
   store.claim("one");
   store.writeGuest(guest("one"));

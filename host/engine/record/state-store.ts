@@ -238,7 +238,8 @@ export class StateStore {
   #closeUnkept(guest: string, record: GuestRecord | undefined): void {
     const directory = record?.control && dirname(record.control);
     const end = directory && qemuEnd(directory);
-    this.closeGuest(guest, end ? `guest: ${end}, while no guestctl kept it` : OWNER_KILLED);
+    const why = end ? `guest: ${end}, while no guestctl kept it` : OWNER_KILLED;
+    this.closeGuest(guest, record?.ending ? undefined : why);
     if (directory) cleanUpEnded(directory);
   }
 
