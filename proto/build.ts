@@ -1,5 +1,5 @@
-// Generates proto/gen/{messages,otlp,services}.js, each with a .d.ts, from the .proto files. Does nothing if they are up to
-// date.
+// Generates proto/gen/{messages,otlp,services,containerd,containerd-services}.js, each with a .d.ts, from the .proto files. Does
+// nothing if they are up to date.
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -9,8 +9,15 @@ import { isText } from "./is-text.ts";
 
 const here = import.meta.dirname;
 const out = join(here, "gen");
-/** otlp is a separate module, since it is only loaded when calls are traced. */
+/** otlp is a separate module, since it is only loaded when calls are traced; containerd's messages are the shim's alone. */
 const modules = {
+  containerd: [
+    "cgroup-metrics.proto",
+    "containerd-events.proto",
+    "containerd-forward.proto",
+    "containerd-task.proto",
+    "containerd-types.proto",
+  ],
   messages: [
     "agent.proto",
     "capture.proto",
@@ -34,12 +41,12 @@ const options = [
   ...["--no-comments", "--no-beautify", "--dependency", "../runtime.ts"],
 ];
 
-/** The module that also has services. */
-const WITH_SERVICES = "messages";
+/** The modules that also have services, and the modules of these. */
+const SERVICES: Readonly<Record<string, string>> = { messages: "services", containerd: "containerd-services" };
 
 const stamp = `// ${inputHash()}\n`;
 for (const [name, roots] of Object.entries(modules)) {
-  const outputs = name === WITH_SERVICES ? [name, "services"] : [name];
+  const outputs = [name, SERVICES[name]].filter((output) => output !== undefined);
   const files = outputs.flatMap((output) => [`${output}.js`, `${output}.d.ts`]);
   if (!files.every((file) => firstLine(join(out, file)) === stamp)) await generate(name, roots);
 }
@@ -95,10 +102,11 @@ async function generate(name: string, roots: readonly string[]): Promise<void> {
   const made = types.reduce(madeOnUse, types.reduce(readExactFields, code));
   write(`${name}.js`, made.replace(header, 'import { runtime as $protobuf } from "../runtime.ts";'));
   write(`${name}.d.ts`, declarations(root));
-  if (name !== WITH_SERVICES) return;
-  const services = servicesModule(root);
-  write("services.js", services.code);
-  write("services.d.ts", services.declarations);
+  const output = SERVICES[name];
+  if (output === undefined) return;
+  const services = servicesModule(root, `./${name}.js`);
+  write(`${output}.js`, services.code);
+  write(`${output}.d.ts`, services.declarations);
 }
 
 function all<T>(namespace: Namespace, kind: new (...args: never[]) => T): T[] {

@@ -90,7 +90,7 @@ function enumValues(type: Enum): string[] {
 }
 
 function comment(object: ReflectionObject): string[] {
-  return object.comment === null ? [] : [`/** ${object.comment.replaceAll("\n", " ")} */`];
+  return object.comment ? [`/** ${object.comment.replaceAll("\n", " ")} */`] : [];
 }
 
 const indent = (line: string): string => `  ${line}`;

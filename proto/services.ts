@@ -10,8 +10,9 @@ export interface GeneratedModule {
 /**
  * Generates the module of all services: a constant per service, named after it in lower camel case, that holds a Method per
  * call; and `services`, which maps full names ("grpc.Health") to these constants.
+ * @param messagesModule where the generated module imports the messages from
  */
-export function servicesModule(root: Namespace): GeneratedModule {
+export function servicesModule(root: Namespace, messagesModule: string): GeneratedModule {
   const services = allServices(root);
   const messages = new Set(services.flatMap(({ methodsArray }) => methodsArray.flatMap(messageNames)));
   const packages = [...new Set(Array.from(messages, (name) => name.replace(/\..*/, "")))].sort().join(", ");
@@ -19,7 +20,7 @@ export function servicesModule(root: Namespace): GeneratedModule {
     services.map((service) => `  ${JSON.stringify(fullName(service))}: ${typed ? "typeof " : ""}${constant(service)},`);
   const code = [
     `import { codec } from "../codec.ts";`,
-    `import { ${packages} } from "./messages.js";`,
+    `import { ${packages} } from "${messagesModule}";`,
     ...Array.from(messages, (name) => `const ${local(name)} = codec("${name}", ${name});`),
     ...services.flatMap((service) => [
       `export const ${constant(service)} = {`,
@@ -36,12 +37,12 @@ export function servicesModule(root: Namespace): GeneratedModule {
   ];
   const declarations = [
     `import type { Method } from "../method.ts";`,
-    `import type { ${packages} } from "./messages.js";`,
+    `import type { ${packages} } from "${messagesModule}";`,
     ...services.flatMap((service) => [
-      ...(service.comment === null ? [] : [`/** ${service.comment} */`]),
+      ...(service.comment ? [`/** ${service.comment} */`] : []),
       `export const ${constant(service)}: {`,
       ...service.methodsArray.flatMap((method) => [
-        ...(method.comment === null ? [] : [`  /** ${method.comment} */`]),
+        ...(method.comment ? [`  /** ${method.comment} */`] : []),
         `  readonly ${method.name}: Method<${messageNames(method).join(", ")}>;`,
       ]),
       "};",
