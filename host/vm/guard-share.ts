@@ -23,6 +23,11 @@ const VOLUME = {
     mount -n -o "remount,bind,$flags,ro" "$3"; mount -n --move "$3" "$2"`,
 };
 const CHECK = `[ "$(stat -c %d:%i "$3")" = "$4" ] || { umount -n -R "$3"; echo "it was replaced meanwhile; try again" >&2; exit 1; }`;
+/** Mounts source $3 of type $1 with options $2 on $4. */
+const MOUNT = 'mount -n -t "$1" -o "$2" -- "$3" "$4"';
+/** Binds $3 on $4, with the mounts below it if $1 is "rbind". Options $2 make it read-only, but not the mounts below it. */
+const BOUND = `mount -n "--$1" -- "$3" "$4"
+  case ",$2," in *,ro,*) mount -n -o "remount,bind,$(findmnt -nro VFS-OPTIONS -T "$4"),ro" "$4";; esac`;
 /** Entering the user namespace clears the parent-death signal that the monitor set, so set it again. */
 const GUARD = `set -e; ${BIND}; shift 2; exec setpriv --pdeathsig KILL -- "$@"`;
 
@@ -84,6 +89,27 @@ export function mountForGuest(share: Share, source: string, at: string, mode: "r
   } finally {
     rmdirSync(aside);
   }
+}
+
+/** A mount that a container engine asks for: of a file system, or "bind" of a folder or file. */
+export interface MountRequest {
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+}
+
+/**
+ * Makes an engine's mount at `at` in a guarded share: a folder, or a file for a file's bind. It exists only in the share's
+ * mount namespace and ends with the guest, or when `at` is removed on the host. Throws MachineError.
+ */
+export function mountInShare(share: Share, { type, source, options }: MountRequest, at: string): void {
+  const pid = guardOf(share);
+  if (pid === undefined) throw new MachineError(`mount ${source}: this user can't mount in a namespace`);
+  const bind =
+    options.find((option) => option === "bind" || option === "rbind") ?? (type === "bind" ? type : undefined);
+  const how = bind === undefined ? [MOUNT, type] : [BOUND, bind];
+  const [script = "", kind = ""] = how;
+  inGuard(share, pid, `mount ${source}`, script, kind, options.join(",") || "defaults", source, at);
 }
 
 function inGuard(share: Share, pid: number, what: string, script: string, ...args: readonly string[]): void {

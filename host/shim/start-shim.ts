@@ -1,0 +1,41 @@
+import { spawn } from "node:child_process";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { dial } from "../client/dial.ts";
+import { OperationError } from "../operation-error.ts";
+import { ownArguments, ownCommand } from "../own-command.ts";
+import { READY } from "./serve-shim.ts";
+import { type ShimCall, shimPlace } from "./shim-place.ts";
+
+/** Starts the shim of a container's pod, unless it runs, and returns where it listens. Throws OperationError. */
+export async function startShim(call: ShimCall): Promise<string> {
+  const { pod, socket } = shimPlace(call);
+  const address = `unix://${socket}`;
+  if (await answers(address)) {
+    if (pod !== call.id) return address;
+    throw new OperationError(`container ${call.id}: its shim runs already; delete the container first`, {
+      kind: "already-exists",
+    });
+  }
+  if (pod !== call.id) throw new OperationError(`container ${call.id}: the shim of its pod ${pod} doesn't run`);
+  // In a session of its own, without the engine's pipes: the engine waits until they are closed.
+  const shim = spawn(process.execPath, ownCommand([...ownArguments().slice(0, -1), "serve"]), {
+    cwd: call.bundle,
+    detached: true,
+    stdio: ["ignore", "ignore", "ignore", "pipe"],
+  });
+  shim.unref();
+  const said = await text(shim.stdio[3] as Readable);
+  if (said === READY) return address;
+  throw new OperationError(`shim of container ${call.id}: ${said || "it ended while it started"}`);
+}
+
+async function answers(address: string): Promise<boolean> {
+  return dial(address).then(
+    (stream) => {
+      stream.destroy();
+      return true;
+    },
+    () => false,
+  );
+}
