@@ -28,7 +28,7 @@ export class TaskProcess implements Disposable {
   readonly #stdio: ProcessStdio;
   readonly #exit = Promise.withResolvers<ProcessExit>();
   #process: Process | undefined;
-  #isStarting = false;
+  #wasStarted = false;
   #ended: ProcessExit | undefined;
 
   /** Opens its stdio. Throws OperationError. */
@@ -53,10 +53,10 @@ export class TaskProcess implements Disposable {
     return this.#exit.promise;
   }
 
-  /** Resolves once it runs. Rejects with the reason why it can't; then it may be started again. */
+  /** Resolves once it runs. Rejects with the reason why it can't; then it can only be deleted. */
   async start(start: StartProcess): Promise<void> {
-    if (this.state !== "created" || this.#isStarting) throw stopped("it was started before");
-    this.#isStarting = true;
+    if (this.#wasStarted || this.#ended !== undefined) throw stopped("it was started before");
+    this.#wasStarted = true;
     try {
       const process = await start((name, bytes) => this.#stdio.write(name, bytes));
       process.ended
@@ -71,8 +71,9 @@ export class TaskProcess implements Disposable {
         (bytes) => process.write(bytes),
         () => process.endInput(),
       );
-    } finally {
-      this.#isStarting = false;
+    } catch (error) {
+      this.#stdio[Symbol.dispose](); // the engine waits for its end
+      throw error;
     }
   }
 
