@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import type { grpc } from "../../proto/gen/messages.js";
 import { SandboxGuest } from "../engine/guest/sandbox-guest.ts";
 import { OperationError } from "../operation-error.ts";
+import { readShimConfig } from "./shim-config.ts";
 
 /** The parts of a spec that say how large its guest has to be. */
 type Sized = Pick<grpc.Spec, "Annotations" | "Linux">;
@@ -63,7 +64,7 @@ export class PodGuest implements AsyncDisposable {
   }
 
   async #boot(spec: Sized): Promise<SandboxGuest> {
-    const guest = await SandboxGuest.start({ name: this.#name, ...guestSize(spec) });
+    const guest = await SandboxGuest.start({ ...readShimConfig(), name: this.#name, ...guestSize(spec) });
     guest.gone.addEventListener("abort", () => this.#events.onDeath(), { once: true });
     void this.#reportOom(guest);
     return guest;

@@ -1,4 +1,6 @@
 import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { dial } from "../client/dial.ts";
@@ -7,8 +9,17 @@ import { ownArguments, ownCommand } from "../own-command.ts";
 import { READY } from "./serve-shim.ts";
 import { type ShimCall, shimPlace } from "./shim-place.ts";
 
-/** Starts the shim of a container's pod, unless it runs, and returns where it listens. Throws OperationError. */
+/**
+ * Starts the shim of a container's pod, unless it runs, and returns where it listens. Writes that to the bundle, where an engine
+ * looks that was restarted. Throws OperationError.
+ */
 export async function startShim(call: ShimCall): Promise<string> {
+  const address = await shimFor(call);
+  writeFileSync(join(call.bundle, "address"), address);
+  return address;
+}
+
+async function shimFor(call: ShimCall): Promise<string> {
   const { pod, socket } = shimPlace(call);
   const address = `unix://${socket}`;
   if (await answers(address)) {

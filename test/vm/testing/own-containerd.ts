@@ -1,0 +1,130 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect } from "vitest";
+import { makeBusyboxImage } from "../../../host/engine/image/make-image.ts";
+import type { ShimRecord } from "../../../host/shim/shim-place.ts";
+import { namesIn } from "../../../lib/names-in.ts";
+import { isAlive } from "../../../lib/process-owner.ts";
+
+const shim = join(import.meta.dirname, "../../../host/shim/containerd-shim-guestd-v2");
+/** Parts of containerd that this machine may not have, or that would look at others' tasks. */
+const PLUGINS = [
+  "io.containerd.grpc.v1.cri",
+  "io.containerd.internal.v1.restart",
+  ...["aufs", "btrfs", "devmapper", "zfs"].map((name) => `io.containerd.snapshotter.v1.${name}`),
+];
+
+export type OwnContainerd = ReturnType<typeof ownContainerd>;
+
+/** How a command has ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Returns a containerd with folders and sockets of its own, for the tests of a file; ends it and its shims afterwards. */
+export function ownContainerd(prefix: string) {
+  const directory = mkdtempSync(join(tmpdir(), prefix));
+  const socket = join(directory, "c.sock");
+  const shimConfig = join(directory, "shim.json");
+  let daemon: ChildProcess | undefined;
+  let events: ChildProcess | undefined;
+  const published: string[] = [];
+
+  const env = { ...process.env, GUESTD_VSOCK: "serial", GUESTD_SHIM_CONFIG: shimConfig };
+  const start = (program: string, ...args: string[]) => spawn(program, args, { env, stdio: "pipe" });
+
+  /** Runs a command of ctr. `input` isn't given to commands that wait for the end of theirs. */
+  async function ctr(...args: string[]): Promise<Ended> {
+    return ended(start("ctr", "--address", socket, ...args));
+  }
+
+  /** Runs ctr on a terminal of its own. */
+  const ctrOnTerminal = (line: string) =>
+    ended(start("script", "--quiet", "--return", "--command", `ctr --address ${socket} ${line}`, "/dev/null"));
+
+  async function startDaemon(): Promise<void> {
+    daemon = spawn("containerd", ["--config", join(directory, "config.toml")], { env, stdio: "ignore" });
+    while ((await ctr("version")).code !== 0) {
+      if (daemon.exitCode !== null) throw new Error(`containerd: it ended with ${daemon.exitCode}`);
+      await sleep(50);
+    }
+    events = spawn("ctr", ["--address", socket, "events"], { stdio: ["ignore", "pipe", "ignore"] });
+    let rest = "";
+    events.stdout?.on("data", (data) => {
+      const lines = `${rest}${data}`.split("\n");
+      rest = lines.pop() ?? "";
+      published.push(...lines);
+    });
+  }
+
+  async function endDaemon(): Promise<void> {
+    for (const child of [events, daemon]) {
+      if (child === undefined || child.exitCode !== null) continue;
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      child.kill();
+      await gone;
+    }
+  }
+
+  const bundles = join(directory, "state/io.containerd.runtime.v2.task/default");
+  const record = (container: string): ShimRecord =>
+    JSON.parse(readFileSync(join(bundles, container, "guestd-shim.json"), "utf8"));
+
+  beforeAll(async () => {
+    mkdirSync(join(directory, "tmp"));
+    const image = join(directory, "busybox.tar");
+    const config = [
+      "version = 2",
+      `root = "${directory}/root"`,
+      `state = "${directory}/state"`,
+      `disabled_plugins = ${JSON.stringify(PLUGINS)}`,
+      `grpc.address = "${socket}"`,
+    ];
+    writeFileSync(join(directory, "config.toml"), config.join("\n"));
+    await Promise.all([startDaemon(), makeBusyboxImage(image)]);
+    expect(await ctr("image", "import", "--snapshotter", "native", image)).toMatchObject({ code: 0 });
+  });
+
+  afterAll(async () => {
+    const names = namesIn(bundles);
+    const left = names.map((name) => record(name).owner).filter(isAlive);
+    for (const { pid } of left) process.kill(pid, "SIGKILL");
+    await endDaemon();
+    rmSync(directory, { recursive: true, force: true });
+    expect(names).toEqual([]);
+  });
+
+  return {
+    directory,
+    ctr,
+    ctrOnTerminal,
+    startDaemon,
+    endDaemon,
+    record,
+    /** Writes the configuration of guests that start from now on. */
+    configure: (config: object) => writeFileSync(shimConfig, JSON.stringify(config)),
+    /** Runs a container with the shim. */
+    async run(options: readonly string[], name: string, ...args: string[]) {
+      const image = (await ctr("image", "ls", "-q")).stdout.trim();
+      return ctr("run", "--runtime", shim, "--snapshotter", "native", ...options, image, name, ...args);
+    },
+    /** The topics of a container's events so far, and of its processes. */
+    events: (name: string) =>
+      published
+        .filter((line) => line.includes(`"container_id":"${name}"`))
+        .map((line) => /\/tasks\/(\S+)/.exec(line)?.[1]),
+  };
+}
+
+async function ended(child: ReturnType<typeof spawn>): Promise<Ended> {
+  child.stdin?.end();
+  const code = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const [stdout, stderr] = await Promise.all([text(child.stdout as never), text(child.stderr as never)]);
+  return { code: await code, stdout, stderr };
+}
