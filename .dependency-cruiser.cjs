@@ -83,14 +83,15 @@ module.exports = {
       "^rootfs-builder/",
     ),
     // Agents are not trusted: what they send is decoded and checked in one place, and the rest of host knows only types.
-    // Conversations are bytes of two others; a config.json is the user's; lists of calls are no messages.
+    // Conversations are bytes of two others; a config.json is the user's; lists of calls are no messages. The shim's messages are
+    // its engine's, which is root.
     {
       name: "edge-alone-reads-messages",
       severity: "error",
       from: {
         path: "^host/",
         pathNot: [
-          "\\.test\\.ts$|/testing/|^host/(client/edge|conformance|conversation)/",
+          "\\.test\\.ts$|/testing/|^host/(client/edge|conformance|conversation|shim)/",
           "^host/(client/(ttrpc-client|agent-client)|oci/config-json|metrics/scrape-guest)\\.ts$",
         ],
       },
@@ -108,6 +109,7 @@ module.exports = {
         pathNot: "^host/page/|^host/serve/protocol/|^host/engine/tree/(tree-rows|short-text)\\.ts$",
       },
     },
+    layer("shim-stands-on-the-engine", "^host/shim/", "^host/(?!shim/|engine/|client/|oci/|vm/|[^/]+\\.ts$)"),
     // cli, sdk, serve and mcp stand on the engine: guests, containers, images, templates, networks, the supervisor.
     layer(
       "engine-knows-only-what-is-below",

@@ -42,6 +42,7 @@ find_missing_programs() {
   need ca-certificates "CA certificates" "verify downloads" is_file /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/cert.pem
   if [ "$goal" = test ]; then need libcap-ng-dev "libcap-ng" "its licence goes into the packages" is_file /usr/share/doc/libcap-ng-dev/copyright; fi
   if [ "$goal" = test ]; then need crun crun "compared in the benchmark" has crun; fi
+  if [ "$goal" = test ]; then need containerd containerd "runs containers by the shim in a test" has containerd; fi
   if [ "$goal" = test ]; then need runc runc "compared in the benchmark" has runc; fi
   if [ "$goal" = test ]; then need e2fsprogs mkfs.ext4 "formats disks for the tests' guests" is_file /usr/sbin/mkfs.ext4 /sbin/mkfs.ext4; fi
   if [ "$goal" = test ]; then need xfsprogs mkfs.xfs "formats disks for the tests' guests" is_file /usr/sbin/mkfs.xfs /sbin/mkfs.xfs; fi
