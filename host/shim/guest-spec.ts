@@ -11,7 +11,7 @@ export interface HostBind {
   readonly isFile: boolean;
 }
 
-/** What the agent gets of an engine's spec, and what the host has to share for it. */
+/** An engine's spec as the agent gets it, and what the host has to share for it. */
 export interface GuestSpec {
   readonly spec: grpc.Spec;
   /** In the order of their places (`GuestPlaces.bind`). */

@@ -22,9 +22,12 @@ export interface NewPodContainer {
   readonly id: string;
   /** Folder with config.json. */
   readonly bundle: string;
-  /** What makes its root; none for the folder that config.json names. */
+  /** Mounts that make its root; none for the folder that config.json names. */
   readonly rootfs: readonly MountRequest[];
 }
+
+/** Time limit of calls to the agent, which a container may hold up. */
+const LIMIT = { timeoutMs: 120_000 };
 
 /** A container in a pod's guest. */
 export class PodContainer {
@@ -58,14 +61,14 @@ export class PodContainer {
     for (const [index, { source, options }] of binds.entries()) {
       mountInShare(folder.share, { type: "bind", source, options }, join(root, "..", bindPlace(index)));
     }
-    await guest.client.agent.createContainer({ container_id: id, exec_id: id, OCI: spec });
+    await guest.client.agent.createContainer({ container_id: id, exec_id: id, OCI: spec }, LIMIT);
     undo.move();
     return new PodContainer(id, guest, directory);
   }
 
   /** Removes it with its files in the share. The engine's own stay. */
   async remove(): Promise<void> {
-    if (!this.guest.gone.aborted) await removeFromAgent(this.guest.client, this.id);
+    if (!this.guest.gone.aborted) await removeFromAgent(this.guest.client, this.id, LIMIT);
     await removeContainer(folderOf(this.guest).directory, this.#directory);
   }
 }

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { setTimeout } from "node:timers/promises";
 import type { grpc } from "../../proto/gen/messages.js";
 import { SandboxGuest } from "../engine/guest/sandbox-guest.ts";
 import { OperationError } from "../operation-error.ts";
@@ -10,6 +11,8 @@ type Sized = Pick<grpc.Spec, "Annotations" | "Linux">;
 /** Memory of a guest besides that of its containers' limits. */
 const OWN_MIB = 512;
 const MIB = 2 ** 20;
+/** The least between two reports, as an agent could send them without end. */
+const OOM_PAUSE_MS = 50;
 const POD = "io.kubernetes.cri.sandbox";
 
 /** Size of a pod's guest, from the pod's limits or from those of its first container. */
@@ -76,6 +79,7 @@ export class PodGuest implements AsyncDisposable {
       for (;;) {
         const { container_id } = await client.agent.getOOMEvent({});
         this.#events.onOom(container_id);
+        await setTimeout(OOM_PAUSE_MS, undefined, { ref: false });
       }
     } catch {
       // The guest has ended.

@@ -4,7 +4,7 @@ import { ifThere } from "../../lib/if-there.ts";
 import { isJsonObject, parseJson } from "../../lib/parse-json.ts";
 import { OperationError } from "../operation-error.ts";
 
-/** What a node's administrator sets for the guests of all pods, in /etc/guestd/shim.json or where GUESTD_SHIM_CONFIG says. */
+/** Settings of a node's administrator for the guests of all pods, in /etc/guestd/shim.json or where GUESTD_SHIM_CONFIG says. */
 export interface ShimConfig {
   /** Paths of the files that guests boot from. Default: those of the build or the installed package. */
   readonly kernel?: string;

@@ -8,11 +8,11 @@ import { parseExactJson } from "../oci/exact-json.ts";
 
 /** How an engine calls the shim's program. */
 export interface ShimCall {
-  /** Of the engine's containers. */
+  /** Namespace of the engine's containers. */
   readonly namespace: string;
   /** The engine's own socket. */
   readonly address: string;
-  /** Of the container. */
+  /** Id of the container. */
   readonly id: string;
   /** Its folder, which has config.json. */
   readonly bundle: string;
@@ -50,7 +50,7 @@ function annotationsIn(config: string): Readonly<Record<string, unknown>> {
   return { ...json?.annotations };
 }
 
-/** What `delete` needs of a shim that died. */
+/** Facts that `delete` needs of a shim that died. */
 export interface ShimRecord extends Pick<ShimPlace, "socket" | "folder"> {
   readonly owner: ProcessOwner;
 }

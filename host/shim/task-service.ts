@@ -1,3 +1,4 @@
+import { isIdentifier } from "../../lib/identifier.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { task } from "../../proto/gen/containerd-services.js";
 import type { RequestOf, ResponseOf } from "../../proto/method.ts";
@@ -8,7 +9,7 @@ import type { Publish } from "./event-publisher.ts";
 import { guestProcess, guestResources } from "./guest-spec.ts";
 import { PodContainer } from "./pod-container.ts";
 import { PodGuest } from "./pod-guest.ts";
-import { Task } from "./task.ts";
+import { ANSWER, Task } from "./task.ts";
 import { TaskProcess } from "./task-process.ts";
 import { timestamp } from "./timestamp.ts";
 
@@ -32,7 +33,7 @@ export function taskService(name: string, publish: Publish, onShutdown: () => vo
   /** Ids of containers that are being created. */
   const begun = new Set<string>();
   const pod = new PodGuest(name, {
-    onOom: (container_id) => publish("TaskOOM", { container_id }),
+    onOom: (container_id) => void (tasks.has(container_id) && publish("TaskOOM", { container_id })),
     onDeath: () => tasks.forEach((task) => void task.end()),
   });
 
@@ -51,6 +52,9 @@ export function taskService(name: string, publish: Publish, onShutdown: () => vo
   return {
     async Create({ id, bundle, rootfs, checkpoint, ...stdio }) {
       if (checkpoint !== "") throw unsupported(`container ${id}: a guest can't be continued from a checkpoint`);
+      if (!isIdentifier(id)) {
+        throw new OperationError(`container ${id}: not a name for a container`, { kind: "invalid-argument" });
+      }
       if (tasks.has(id) || begun.has(id)) {
         throw new OperationError(`container ${id}: exists already`, { kind: "already-exists" });
       }
@@ -123,7 +127,7 @@ export function taskService(name: string, publish: Publish, onShutdown: () => vo
 
     async Pause({ id }) {
       const task = find(id);
-      await task.agent.pauseContainer({ container_id: id });
+      await task.agent.pauseContainer({ container_id: id }, ANSWER);
       task.isPaused = true;
       publish("TaskPaused", { container_id: id });
       return {};
@@ -131,7 +135,7 @@ export function taskService(name: string, publish: Publish, onShutdown: () => vo
 
     async Resume({ id }) {
       const task = find(id);
-      await task.agent.resumeContainer({ container_id: id });
+      await task.agent.resumeContainer({ container_id: id }, ANSWER);
       task.isPaused = false;
       publish("TaskResumed", { container_id: id });
       return {};
@@ -149,12 +153,12 @@ export function taskService(name: string, publish: Publish, onShutdown: () => vo
 
     async Update({ id, resources }) {
       const limits = guestResources(jsonOf(resources, `container ${id}`), `container ${id}`);
-      await find(id).agent.updateContainer({ container_id: id, resources: limits });
+      await find(id).agent.updateContainer({ container_id: id, resources: limits }, ANSWER);
       return {};
     },
 
     async Stats({ id }) {
-      return { stats: statsOf(await find(id).agent.statsContainer({ container_id: id })) };
+      return { stats: statsOf(await find(id).agent.statsContainer({ container_id: id }, ANSWER)) };
     },
 
     async Pids({ id }) {

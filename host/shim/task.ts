@@ -6,6 +6,8 @@ import type { PodContainer } from "./pod-container.ts";
 import { KILLED, type ProcessExit, type TaskProcess } from "./task-process.ts";
 
 const SIGKILL = 9;
+/** Time limit of calls to an agent, which a container may hold up. */
+export const ANSWER = { timeoutMs: 120_000 };
 
 /** A container of the engine: its first process, and those that were started in it. */
 export class Task {
@@ -50,7 +52,7 @@ export class Task {
       const { address, dial } = streamsPlace({ address: this.container.guest.address });
       const { spec, paths } = process;
       const begin = { stdout: 0, stderr: paths.terminal ? undefined : 0 };
-      if (spec === undefined) await this.agent.startContainer({ container_id: this.id });
+      if (spec === undefined) await this.agent.startContainer({ container_id: this.id }, ANSWER);
       const request = spec === undefined ? { exec: this.id, from: begin } : { exec, process: spec };
       return streamedProcess(address, { container: this.id, ...request }, { signal, dial }, take);
     });
@@ -62,7 +64,7 @@ export class Task {
     if (process.state === "stopped") throw new OperationError("process already finished", { kind: "not-found" });
     if (process.state === "created" && exec !== "") return process.end(128 + signal);
     const exec_id = all ? "" : exec || this.id;
-    await this.agent.signalProcess({ container_id: this.id, exec_id, signal });
+    await this.agent.signalProcess({ container_id: this.id, exec_id, signal }, ANSWER);
     if (process.state === "created") process.end(128 + signal);
     else if (signal === SIGKILL) void this.#endUnread(process, exec);
   }
@@ -91,7 +93,7 @@ export class Task {
   async #endUnread(process: TaskProcess, exec: string): Promise<void> {
     try {
       const { status } = await this.agent.waitProcess({ container_id: this.id, exec_id: exec || this.id });
-      await process.endUnread(status);
+      await process.endUnread(status & 0xff);
     } catch {
       // Its stream or its guest's death tells.
     }

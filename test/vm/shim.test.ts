@@ -34,7 +34,7 @@ describe.skipIf(!isRoot())("containerd, which only root can run, with guestd's s
     expect(namesIn(join(directory, "state/io.containerd.runtime.v2.task/default"))).toEqual([]);
   });
 
-  it("execs, pauses, counts, resizes, signals and removes; containerd may be restarted meanwhile", async () => {
+  it("execs, pauses, counts, signals and removes; containerd may be restarted meanwhile", async () => {
     const script = "trap 'echo bye; exit 7' TERM; while :; do sleep 0.1; done";
     expect(await run(["-d"], "long", "sh", "-c", script)).toMatchObject({ code: 0 });
     const places = placesOf("long");
@@ -87,6 +87,32 @@ describe.skipIf(!isRoot())("containerd, which only root can run, with guestd's s
         ],
         ...["paused", "resumed", "exec-added", "exec-started", "exit", "exit", "delete"],
       ]);
+  });
+
+  it("a pod's containers share its guest, which lives as long as the first", async () => {
+    const pod = ["--annotation", "io.kubernetes.cri.sandbox-id=pod"];
+    const inPod = [...pod, "--annotation", "io.kubernetes.cri.container-type=container"];
+    expect(await run([...inPod, "-d"], "early", "true")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("doesn't run"),
+    });
+    expect(await run(["-d", ...pod], "pod", "sleep", "1000")).toMatchObject({ code: 0 });
+    const { stdout, code } = await run(["--rm", ...inPod], "member", "sh", "-c", "cat /proc/sys/kernel/random/boot_id");
+    const { stdout: other } = await ctr(
+      "task",
+      "exec",
+      "--exec-id",
+      "e",
+      "pod",
+      "cat",
+      "/proc/sys/kernel/random/boot_id",
+    );
+    expect([code, stdout]).toEqual([0, other]);
+    expect(await statusOf("pod")).toBe("RUNNING");
+    await ctr("task", "kill", "--signal", "KILL", "pod");
+    await expect.poll(() => statusOf("pod"), POLL).toBe("STOPPED");
+    await ctr("task", "rm", "pod");
+    for (const name of ["early", "pod"]) await ctr("container", "rm", name);
   });
 
   it("gives a container folders and files of the host, and takes nothing of them away", async () => {

@@ -18,8 +18,6 @@ const PLUGINS = [
   ...["aufs", "btrfs", "devmapper", "zfs"].map((name) => `io.containerd.snapshotter.v1.${name}`),
 ];
 
-export type OwnContainerd = ReturnType<typeof ownContainerd>;
-
 /** How a command has ended. */
 export interface Ended {
   readonly code: number | null;
