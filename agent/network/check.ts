@@ -1,7 +1,6 @@
 import { isIP } from "node:net";
+import type { Family } from "../../lib/ip-json.ts";
 import { invalidArgument, quoted } from "../kernel/invalid-argument.ts";
-
-export type Family = "v4" | "v6";
 
 export interface Prefix {
   readonly address: string;

@@ -1,6 +1,6 @@
+import type { Family } from "../../lib/ip-json.ts";
 import { AgentError } from "../kernel/error.ts";
 import { invalidArgument } from "../kernel/invalid-argument.ts";
-import type { Family } from "./check.ts";
 import { type Network, programOf } from "./network.ts";
 import { ruleWords } from "./rule-words.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Route } from "./routes.ts";
+import type { Route } from "../../lib/ip-json.ts";
 import { type TestNetworkOptions, testNetwork } from "./testing/test-network.ts";
 import { updateRoutes } from "./update-routes.ts";
 

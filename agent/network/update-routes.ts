@@ -1,9 +1,10 @@
+import type { Family, Route } from "../../lib/ip-json.ts";
 import { invalidArgument } from "../kernel/invalid-argument.ts";
-import { checkAddress, checkName, checkPrefix, type Family, type Prefix } from "./check.ts";
+import { checkAddress, checkName, checkPrefix, type Prefix } from "./check.ts";
 import { BatchError } from "./ip.ts";
 import { requireNetDevices } from "./net-devices.ts";
 import type { Network } from "./network.ts";
-import { changeRoutes, type Route } from "./routes.ts";
+import { changeRoutes } from "./routes.ts";
 
 const MAX_ROUTES = 4096;
 const MAX_SCOPE = 255;

@@ -1,6 +1,6 @@
+import type { Route } from "../../lib/ip-json.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
-import type { Route } from "../network/routes.ts";
 import { IP_FAMILY } from "./ip-family.ts";
 
 export function routesMessage(routes: readonly Route[]): Init<grpc.Routes> {

@@ -1,5 +1,5 @@
+import type { Route } from "../../lib/ip-json.ts";
 import type { types } from "../../proto/gen/messages.js";
-import type { Route } from "../network/routes.ts";
 import { IP_FAMILY } from "./ip-family.ts";
 
 export function toRoute({ dest, gateway, device, source, scope, family, flags, mtu }: types.Route): Route {

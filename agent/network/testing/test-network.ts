@@ -1,8 +1,8 @@
+import type { IpRoute } from "../../../lib/ip-json.ts";
 import { AgentError } from "../../kernel/error.ts";
 import { Lock } from "../../kernel/wait/lock.ts";
 import type { NetDevice } from "../net-devices.ts";
 import type { Network } from "../network.ts";
-import type { IpRoute } from "../routes.ts";
 
 export interface TestNetworkOptions {
   readonly devices?: readonly (Pick<NetDevice, "name"> & Partial<NetDevice>)[];

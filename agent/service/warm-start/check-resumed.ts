@@ -1,6 +1,6 @@
+import type { Route } from "../../../lib/ip-json.ts";
 import type { guestd } from "../../../proto/gen/messages.js";
 import { invalidArgument, quoted } from "../../kernel/invalid-argument.ts";
-import type { Route } from "../../network/routes.ts";
 import { checkInterface, type WantedInterface } from "../../network/update-interface.ts";
 import { checkRoutes } from "../../network/update-routes.ts";
 import { toInterface } from "../to-interface.ts";
