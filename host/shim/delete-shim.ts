@@ -1,8 +1,9 @@
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { isAlive } from "../../lib/process-owner.ts";
 import { removeTree } from "../../lib/remove-tree.ts";
 import { OperationError } from "../operation-error.ts";
+import { PodNamespace } from "./pod-namespace.ts";
 import { readRecord } from "./shim-place.ts";
 
 const POLL_MS = 20;
@@ -12,11 +13,12 @@ const END_MS = 5000;
 export async function deleteShim(bundle: string): Promise<void> {
   const record = readRecord(bundle);
   if (record === undefined) return;
-  const { owner, socket, folder } = record;
+  const { owner, socket, folder, network } = record;
   if (isAlive(owner)) process.kill(owner.pid, "SIGKILL");
   for (const end = Date.now() + END_MS; isAlive(owner); await setTimeout(POLL_MS)) {
     if (Date.now() > end) throw new OperationError(`shim ${owner.pid}: it doesn't end; kill it`);
   }
+  if (network !== undefined && existsSync(network)) await new PodNamespace(network).clear();
   await removeTree(folder);
   rmSync(socket, { force: true });
 }

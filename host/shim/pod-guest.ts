@@ -3,6 +3,8 @@ import { setTimeout } from "node:timers/promises";
 import type { grpc } from "../../proto/gen/messages.js";
 import { SandboxGuest } from "../engine/guest/sandbox-guest.ts";
 import { OperationError } from "../operation-error.ts";
+import { connectPod } from "./connect-pod.ts";
+import { PodNamespace } from "./pod-namespace.ts";
 import { readShimConfig } from "./shim-config.ts";
 
 /** The parts of a spec that say how large its guest has to be. */
@@ -38,7 +40,9 @@ export interface PodEvents {
 export class PodGuest implements AsyncDisposable {
   readonly #name: string;
   readonly #events: PodEvents;
+  readonly #namespace = new PodNamespace();
   #started: Promise<SandboxGuest> | undefined;
+  #connected: Promise<void> | undefined;
 
   constructor(name: string, events: PodEvents) {
     this.#name = name;
@@ -55,15 +59,30 @@ export class PodGuest implements AsyncDisposable {
   }
 
   /** The guest that was started. Rejects if there is none. */
-  present(): Promise<SandboxGuest> {
+  #present(): Promise<SandboxGuest> {
     if (this.#started !== undefined) return this.#started;
     return Promise.reject(new OperationError(`pod ${this.#name}: its guest doesn't run`, { kind: "stopped" }));
+  }
+
+  /** Gives it the pod's network, if it doesn't have that yet: the engine has set it up when it starts the first container. */
+  connect(): Promise<void> {
+    this.#connected ??= this.#connect().catch((error: unknown) => {
+      this.#connected = undefined;
+      throw error;
+    });
+    return this.#connected;
   }
 
   /** Ends it at once. Idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
     const guest = await this.#started?.catch(() => undefined);
     await guest?.[Symbol.asyncDispose]();
+    await this.#namespace.clear();
+  }
+
+  async #connect(): Promise<void> {
+    await this.#namespace.clear(); // of an attempt that failed
+    await connectPod(await this.#present(), this.#namespace);
   }
 
   async #boot(spec: Sized): Promise<SandboxGuest> {

@@ -19,13 +19,14 @@ export const READY = "ready";
 const FLUSH_MS = 5000;
 
 /** Serves a pod until its engine needs it no more. */
-export async function serveShim({ namespace, bundle }: ShimCall, { pod, socket, folder }: ShimPlace): Promise<void> {
+export async function serveShim({ namespace, bundle }: ShimCall, { pod, ...place }: ShimPlace): Promise<void> {
+  const { socket, folder } = place;
   const log = new ShimLog(join(bundle, "log"));
   process.on("uncaughtException", (error) => log.write(`uncaught: ${error.stack}`));
   process.on("unhandledRejection", (error) => log.write(`unhandled: ${error instanceof Error ? error.stack : error}`));
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   process.env["TMPDIR"] = folder;
-  writeRecord(bundle, { socket, folder, owner: thisProcess() });
+  writeRecord(bundle, { ...place, owner: thisProcess() });
 
   const events = new EventPublisher(process.env["TTRPC_ADDRESS"] ?? "", namespace);
   const { promise: shutdown, resolve: onShutdown } = Promise.withResolvers<void>();

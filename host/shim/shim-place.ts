@@ -26,6 +26,8 @@ export interface ShimPlace {
   readonly socket: string;
   /** Folder of its guest, which ends with it. */
   readonly folder: string;
+  /** Path of its network namespace; undefined for one of its own, without devices at first. */
+  readonly network?: string;
 }
 
 /** Engines look for sockets of shims there. */
@@ -35,23 +37,30 @@ const CRI = "io.kubernetes.cri";
 
 /** Returns the place of the shim for a container: that of its pod, if its spec names one. */
 export function shimPlace({ namespace, address, id, bundle }: ShimCall): ShimPlace {
-  const annotations = annotationsIn(join(bundle, "config.json"));
+  const { annotations = {}, linux } = specIn(join(bundle, "config.json"));
   const sandbox = annotations[`${CRI}.container-type`] === "container" ? annotations[`${CRI}.sandbox-id`] : undefined;
   const pod = typeof sandbox === "string" ? sandbox : id;
   const name = createHash("sha256")
     .update(join(address, namespace, pod))
     .digest("hex");
-  return { pod, socket: join(SOCKETS, name), folder: join(FOLDERS, name.slice(0, 16)) };
+  const place = { pod, socket: join(SOCKETS, name), folder: join(FOLDERS, name.slice(0, 16)) };
+  const network = linux?.namespaces?.find(({ type }) => type === "network")?.path;
+  return network ? { ...place, network } : place;
 }
 
-function annotationsIn(config: string): Readonly<Record<string, unknown>> {
+/** The parts of a spec that say which pod it belongs to. Its writer is the engine. */
+interface PodSpec {
+  readonly annotations?: Readonly<Record<string, unknown>>;
+  readonly linux?: { readonly namespaces?: readonly { readonly type: string; readonly path?: string }[] };
+}
+
+function specIn(config: string): PodSpec {
   const text = ifThere(() => readFileSync(config, "utf8"));
-  const json = text === undefined ? undefined : (parseExactJson(text, config) as { annotations?: object } | null);
-  return { ...json?.annotations };
+  return (text === undefined ? undefined : (parseExactJson(text, config) as PodSpec | null)) ?? {};
 }
 
 /** Facts that `delete` needs of a shim that died. */
-export interface ShimRecord extends Pick<ShimPlace, "socket" | "folder"> {
+export interface ShimRecord extends Omit<ShimPlace, "pod"> {
   readonly owner: ProcessOwner;
 }
 

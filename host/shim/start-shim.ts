@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
@@ -20,7 +20,7 @@ export async function startShim(call: ShimCall): Promise<string> {
 }
 
 async function shimFor(call: ShimCall): Promise<string> {
-  const { pod, socket } = shimPlace(call);
+  const { pod, socket, network } = shimPlace(call);
   const address = `unix://${socket}`;
   if (await answers(address)) {
     if (pod !== call.id) return address;
@@ -30,7 +30,12 @@ async function shimFor(call: ShimCall): Promise<string> {
   }
   if (pod !== call.id) throw new OperationError(`container ${call.id}: the shim of its pod ${pod} doesn't run`);
   // In a session of its own, without the engine's pipes: the engine waits until they are closed.
-  const shim = spawn(process.execPath, ownCommand([...ownArguments().slice(0, -1), "serve"]), {
+  const [program = "", ...args] = [
+    ...enter(network),
+    process.execPath,
+    ...ownCommand([...ownArguments().slice(0, -1), "serve"]),
+  ];
+  const shim = spawn(program, args, {
     cwd: call.bundle,
     detached: true,
     stdio: ["ignore", "ignore", "ignore", "pipe"],
@@ -39,6 +44,17 @@ async function shimFor(call: ShimCall): Promise<string> {
   const said = await text(shim.stdio[3] as Readable);
   if (said === READY) return address;
   throw new OperationError(`shim of container ${call.id}: ${said || "it ended while it started"}`);
+}
+
+/** The shim lives in the network namespace of its pod: what it starts does too, as QEMU, of which the engine gets the pid. */
+function enter(network: string | undefined): readonly string[] {
+  if (network === undefined) return ["unshare", "--net", "--"];
+  const own = statSync("/proc/self/ns/net").ino === statSync(network).ino;
+  if (own)
+    throw new OperationError("a guest can't use the host's network; leave out --net-host or hostNetwork", {
+      kind: "unsupported",
+    });
+  return ["nsenter", `--net=${network}`, "--"];
 }
 
 async function answers(address: string): Promise<boolean> {

@@ -75,6 +75,7 @@ export function taskService(name: string, publish: Publish, onShutdown: () => vo
     async Start({ id, exec_id }) {
       const task = find(id);
       const { pid } = task;
+      if (exec_id === "") await pod.connect();
       await task.start(exec_id);
       if (exec_id === "") publish("TaskStart", { container_id: id, pid });
       else publish("TaskExecStarted", { container_id: id, exec_id, pid });

@@ -1,10 +1,8 @@
-import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { promisify } from "node:util";
-import { kindInText } from "../text-kind.ts";
 import { type AddressPair, freePairs } from "./free-pairs.ts";
 import { MachineError } from "./machine-error.ts";
+import { runNetworkProgram } from "./network-program.ts";
 import { ipProgram } from "./tap-network.ts";
 
 /**
@@ -54,13 +52,6 @@ async function setKernelOption(path: string, value: string): Promise<void> {
   });
 }
 
-async function ip(...args: readonly string[]): Promise<string> {
-  try {
-    return (await promisify(execFile)(ipProgram(), args)).stdout;
-  } catch (error) {
-    const { stderr = "", message } = error as { readonly stderr?: string; readonly message: string };
-    const why = (stderr.trim() || message).replaceAll(/\s*\n\s*/g, ": ");
-    const line = `network tap: ip ${args.join(" ")}: ${why}; see ip address, or use the user network`;
-    throw new MachineError(line, { kind: kindInText(why) });
-  }
+function ip(...args: readonly string[]): Promise<string> {
+  return runNetworkProgram("network tap", [ipProgram(), ...args], "see ip address, or use the user network");
 }

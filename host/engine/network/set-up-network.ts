@@ -34,7 +34,7 @@ export async function setUpNetwork(
 }
 
 /** Waits for a card that was plugged in a moment ago; if it doesn't appear, the next call fails with the reason. */
-async function waitForCard(agent: AgentClient["agent"], mac: string): Promise<void> {
+export async function waitForCard(agent: AgentClient["agent"], mac: string): Promise<void> {
   const end = performance.now() + CARD_MS;
   while (performance.now() < end) {
     const { Interfaces } = await agent.listInterfaces({});
