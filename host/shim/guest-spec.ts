@@ -1,4 +1,4 @@
-import { lstatSync } from "node:fs";
+import { statSync } from "node:fs";
 import { isJsonObject } from "../../lib/parse-json.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { specFromJson } from "../oci/config-json.ts";
@@ -103,12 +103,12 @@ function refuse(linux: Json, what: string): void {
 }
 
 function isFile(source: string, what: string): boolean {
-  const stat = lstatSync(source, { throwIfNoEntry: false });
+  const stat = statSync(source, { throwIfNoEntry: false });
   if (stat === undefined) {
     throw new OperationError(`${what}: mount ${source}: no such file or folder; create it`, { kind: "not-found" });
   }
   if (stat.isDirectory() || stat.isFile()) return stat.isFile();
-  const kind = stat.isSocket() ? "a socket" : stat.isSymbolicLink() ? "a link" : "a device or pipe";
+  const kind = stat.isSocket() ? "a socket" : "a device or pipe";
   throw unsupported(`${what}: mount ${source}: it is ${kind} of the host, which a guest can't use; leave it out`);
 }
 

@@ -17,6 +17,7 @@ import { OperationError } from "../operation-error.ts";
 import { type MountRequest, mountInShare } from "../vm/guard-share.ts";
 import { type GuestSpec, guestSpec, type HostBind } from "./guest-spec.ts";
 import type { PodGuest } from "./pod-guest.ts";
+import { type HookPoint, type HookState, runHooks } from "./run-hooks.ts";
 
 export interface NewPodContainer {
   readonly id: string;
@@ -36,20 +37,32 @@ export class PodContainer {
   /** Name of its folder in the share. */
   readonly #directory: string;
 
-  private constructor(id: string, guest: SandboxGuest, directory: string) {
+  readonly #bundle: string;
+  /** The parsed config.json. */
+  readonly #config: unknown;
+
+  private constructor({ id, bundle }: NewPodContainer, guest: SandboxGuest, directory: string, config: unknown) {
     this.id = id;
     this.guest = guest;
+    this.#bundle = bundle;
     this.#directory = directory;
+    this.#config = config;
+  }
+
+  /** The pid of its guest on the host, in the pod's network namespace: a guest's own pids mean nothing there. */
+  get pid(): number {
+    return this.guest.guest.pids[0] ?? 0;
   }
 
   /** Mounts its files in the share, which no one sees but the guest, and creates it. If this fails, nothing is left of it. */
-  static async create(pod: PodGuest, { id, bundle, rootfs }: NewPodContainer): Promise<PodContainer> {
+  static async create(pod: PodGuest, wanted: NewPodContainer): Promise<PodContainer> {
+    const { id, bundle, rootfs } = wanted;
     const directory = newDirectory(id);
     const places = {
       root: `${SHARED_IN_GUEST}/${directory}/rootfs`,
       bind: (index: number) => `${SHARED_IN_GUEST}/${directory}/${bindPlace(index)}`,
     };
-    const { spec, binds, ownRoot } = readSpec(id, bundle, places);
+    const { spec, binds, ownRoot, config } = readSpec(id, bundle, places);
     const guest = await pod.start(spec);
     const folder = folderOf(guest);
     await using undo = new AsyncDisposableStack();
@@ -62,8 +75,17 @@ export class PodContainer {
       mountInShare(folder.share, { type: "bind", source, options }, join(root, "..", bindPlace(index)));
     }
     await guest.client.agent.createContainer({ container_id: id, exec_id: id, OCI: spec }, LIMIT);
+    undo.defer(() => removeFromAgent(guest.client, id, LIMIT));
+    const created = new PodContainer(wanted, guest, directory, config);
+    for (const point of ["prestart", "createRuntime"] as const) await created.runHooks(point, "creating");
     undo.move();
-    return new PodContainer(id, guest, directory);
+    return created;
+  }
+
+  /** Runs the hooks of a point of its life. Throws OperationError. */
+  async runHooks(point: HookPoint, status: HookState["status"]): Promise<void> {
+    const { id, pid } = this;
+    await runHooks(this.#config, point, { ociVersion: "1.0.2", id, status, pid, bundle: this.#bundle });
   }
 
   /** Removes it with its files in the share. The engine's own stay. */
@@ -79,11 +101,11 @@ function readSpec(
   id: string,
   bundle: string,
   places: Parameters<typeof guestSpec>[1],
-): GuestSpec & { readonly ownRoot: string } {
-  const config = join(bundle, "config.json");
-  const json = parseExactJson(readFileSync(config, "utf8"), config) as { root?: { path?: unknown } } | null;
-  const ownRoot = resolve(bundle, String(json?.root?.path ?? "rootfs"));
-  return { ...guestSpec(json, places, `container ${id}`), ownRoot };
+): GuestSpec & { readonly ownRoot: string; readonly config: unknown } {
+  const file = join(bundle, "config.json");
+  const config = parseExactJson(readFileSync(file, "utf8"), file) as { root?: { path?: unknown } } | null;
+  const ownRoot = resolve(bundle, String(config?.root?.path ?? "rootfs"));
+  return { ...guestSpec(config, places, `container ${id}`), ownRoot, config };
 }
 
 /** Makes the places of its root and its binds, and moves them into the share when they are complete. */

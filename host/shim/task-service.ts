@@ -80,6 +80,7 @@ export function taskService(name: string, publish: Publish, onShutdown: () => vo
       if (exec_id === "") publish("TaskStart", { container_id: id, pid });
       else publish("TaskExecStarted", { container_id: id, exec_id, pid });
       void publishExit(task, exec_id, task.process(exec_id));
+      if (exec_id === "") await task.container.runHooks("poststart", "running");
       return { pid };
     },
 

@@ -32,9 +32,8 @@ export class Task {
     return this.container.guest.client.agent;
   }
 
-  /** The pid of its guest on the host: a guest's own pids mean nothing there. */
   get pid(): number {
-    return this.container.guest.guest.pids[0] ?? 0;
+    return this.container.pid;
   }
 
   /** Returns the first process for an empty id. Throws OperationError. */
@@ -82,6 +81,7 @@ export class Task {
     this.init[Symbol.dispose]();
     await this.container.remove();
     this.end();
+    await this.container.runHooks("poststop", "stopped").catch(() => undefined); // it is gone in any case
     return this.init.ended;
   }
 
