@@ -7,6 +7,7 @@ import { namesIn } from "../../lib/names-in.ts";
 import { isAlive, startedAt } from "../../lib/process-owner.ts";
 import { buildDebugImage } from "./testing/guest-machine.ts";
 import { ownContainerd } from "./testing/own-containerd.ts";
+import { PodLink } from "./testing/pod-link.ts";
 
 const POLL = { interval: 100, timeout: 60_000 };
 
@@ -113,6 +114,41 @@ describe.skipIf(!isRoot())("containerd, which only root can run, with guestd's s
     await expect.poll(() => statusOf("pod"), POLL).toBe("STOPPED");
     await ctr("task", "rm", "pod");
     for (const name of ["early", "pod"]) await ctr("container", "rm", name);
+  });
+
+  it("gives the guest its pod's network, whichever plug-in made it, and takes it back", async () => {
+    await using link = await PodLink.make(`shim${process.pid}`);
+    const devices = () => link.inPod("ip", "-brief", "link");
+    const before = await devices();
+    const [mac = ""] = /(?:[0-9a-f]{2}:){5}[0-9a-f]{2}(?= <BROADCAST)/.exec(before) ?? [];
+    const inLink = ["-d", "--with-ns", `network:${link.path}`];
+    const server = "mkdir /www; echo hello >/www/index.html; exec httpd -f -h /www";
+    expect(await run(inLink, "server", "sh", "-c", server)).toMatchObject({ code: 0 });
+    const exec = async (id: string, line: string) =>
+      (await ctr("task", "exec", "--exec-id", id, "server", "sh", "-c", line)).stdout;
+    const address = await exec("e1", "ip address show eth0");
+    expect(address).toMatch(new RegExp(`mtu 1400[^]*${mac}[^]*10\\.44\\.0\\.2/24[^]*fd44::2/64`));
+    expect(await exec("e2", "ip route; ip -6 route; arp -n")).toMatch(
+      /default via 10\.44\.0\.1 [\s\S]*10\.55\.0\.0\/16 via 10\.44\.0\.1 [\s\S]*default via fd44::1 [\s\S]*10\.44\.0\.9[^\n]*PERM/,
+    );
+    for (const host of ["10.44.0.2", "[fd44::2]"]) {
+      const got = () => link.outside("busybox", "wget", "-q", "-O", "-", `http://${host}/`).catch(() => "");
+      await expect.poll(got, POLL).toBe("hello\n");
+    }
+    expect(await exec("e3", "ping -c 1 -s 1372 10.44.0.1 && echo whole")).toContain("whole");
+    await ctr("task", "kill", "--signal", "KILL", "server");
+    await expect.poll(() => statusOf("server"), POLL).toBe("STOPPED");
+    await ctr("task", "rm", "server");
+    await ctr("container", "rm", "server");
+    expect(await devices()).toBe(before);
+    // A shim that is killed leaves its devices to `delete`.
+    expect(await run(inLink, "again", "sleep", "1000")).toMatchObject({ code: 0 });
+    expect(await devices()).not.toBe(before);
+    process.kill(record("again").owner.pid, "SIGKILL");
+    await expect.poll(() => isListed("again"), POLL).toBe(false);
+    await expect.poll(devices, POLL).toBe(before);
+    expect(await link.inPod("tc", "qdisc", "show", "dev", "eth0")).not.toContain("ingress");
+    await ctr("container", "rm", "again");
   });
 
   it("gives a container folders and files of the host, and takes nothing of them away", async () => {
