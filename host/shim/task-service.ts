@@ -9,6 +9,7 @@ import type { Publish } from "./event-publisher.ts";
 import { guestProcess, guestResources } from "./guest-spec.ts";
 import { PodContainer } from "./pod-container.ts";
 import { PodGuest } from "./pod-guest.ts";
+import type { StdioPaths } from "./process-stdio.ts";
 import { ANSWER, Task } from "./task.ts";
 import { TaskProcess } from "./task-process.ts";
 import { timestamp } from "./timestamp.ts";
@@ -46,11 +47,19 @@ export function taskService(name: string, publish: Publish, onShutdown: () => vo
   const publishExit = async (task: Task, exec: string, process: TaskProcess) => {
     const { status, at } = await process.exit;
     const id = exec || task.id;
-    publish("TaskExit", { container_id: task.id, id, pid: task.pid, exit_status: status, exited_at: timestamp(at) });
+    publish("TaskExit", {
+      container_id: task.id,
+      id,
+      pid: task.pid(exec),
+      exit_status: status,
+      exited_at: timestamp(at),
+    });
   };
 
   return {
-    async Create({ id, bundle, rootfs, checkpoint, ...stdio }) {
+    async Create(request) {
+      const { id, bundle, rootfs, checkpoint } = request;
+      const stdio = stdioOf(request);
       if (checkpoint !== "") throw unsupported(`container ${id}: a guest can't be continued from a checkpoint`);
       if (!isIdentifier(id)) {
         throw new OperationError(`container ${id}: not a name for a container`, { kind: "invalid-argument" });
@@ -66,15 +75,14 @@ export function taskService(name: string, publish: Publish, onShutdown: () => vo
       tasks.set(id, created);
       begun.delete(id);
       undo.move();
-      const { pid } = created;
-      const { stdin, stdout, stderr, terminal } = stdio;
-      publish("TaskCreate", { container_id: id, bundle, rootfs, io: { stdin, stdout, stderr, terminal }, pid });
+      const pid = created.pid();
+      publish("TaskCreate", { container_id: id, bundle, rootfs, io: stdio, pid });
       return { pid };
     },
 
     async Start({ id, exec_id }) {
       const task = find(id);
-      const { pid } = task;
+      const pid = task.pid(exec_id);
       if (exec_id === "") await pod.connect();
       await task.start(exec_id);
       if (exec_id === "") publish("TaskStart", { container_id: id, pid });
@@ -84,20 +92,22 @@ export function taskService(name: string, publish: Publish, onShutdown: () => vo
       return { pid };
     },
 
-    async Exec({ id, exec_id, spec, ...stdio }) {
+    async Exec(request) {
+      const { id, exec_id, spec } = request;
+      const stdio = stdioOf(request);
       const task = find(id);
       if (task.execs.has(exec_id) || exec_id === id) {
         throw new OperationError(`exec ${exec_id}: exists already`, { kind: "already-exists" });
       }
       const process = guestProcess(jsonOf(spec, `exec ${exec_id}`), `exec ${exec_id}`);
-      task.execs.set(exec_id, new TaskProcess(stdio, { ...process, Terminal: stdio.terminal }));
+      task.addExec(exec_id, new TaskProcess(stdio, { ...process, Terminal: stdio.terminal }));
       publish("TaskExecAdded", { container_id: id, exec_id });
       return {};
     },
 
     async Delete({ id, exec_id }) {
       const task = find(id);
-      const { pid } = task;
+      const pid = task.pid(exec_id);
       const ended = exec_id === "" ? await task.remove() : task.removeExec(exec_id);
       const exit = { pid, exit_status: ended?.status ?? 0, exited_at: timestamp(ended?.at) };
       if (exec_id === "" && tasks.delete(id)) publish("TaskDelete", { container_id: id, id, ...exit });
@@ -110,7 +120,7 @@ export function taskService(name: string, publish: Publish, onShutdown: () => vo
       const { state, ended, paths } = process;
       const status = STATUS[state === "running" && task.isPaused ? "paused" : state];
       const exit = { exit_status: ended?.status ?? 0, exited_at: timestamp(ended?.at) };
-      return { id, exec_id, bundle: task.bundle, pid: task.pid, status, ...paths, ...exit };
+      return { id, exec_id, bundle: task.bundle, pid: task.pid(exec_id), status, ...paths, ...exit };
     },
 
     async Wait({ id, exec_id }) {
@@ -164,11 +174,11 @@ export function taskService(name: string, publish: Publish, onShutdown: () => vo
     },
 
     async Pids({ id }) {
-      return { processes: [{ pid: find(id).pid }] };
+      return { processes: [{ pid: find(id).pid() }] };
     },
 
     async Connect({ id }) {
-      return { shim_pid: process.pid, task_pid: tasks.get(id)?.pid ?? 0, version: "2" };
+      return { shim_pid: process.pid, task_pid: tasks.get(id)?.pid() ?? 0, version: "2" };
     },
 
     async Checkpoint({ id }) {
@@ -185,6 +195,9 @@ export function taskService(name: string, publish: Publish, onShutdown: () => vo
 }
 
 const unsupported = (line: string) => new OperationError(line, { kind: "unsupported" });
+
+/** Returns the fields as properties of their own: those that are absent in the message are not. */
+const stdioOf = ({ stdin, stdout, stderr, terminal }: StdioPaths): StdioPaths => ({ stdin, stdout, stderr, terminal });
 
 /** Parses the JSON that an engine wraps in an Any. Throws OperationError. */
 function jsonOf(any: { readonly value: Uint8Array } | null, what: string): unknown {

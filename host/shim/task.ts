@@ -6,6 +6,8 @@ import type { PodContainer } from "./pod-container.ts";
 import { KILLED, type ProcessExit, type TaskProcess } from "./task-process.ts";
 
 const SIGKILL = 9;
+/** PID_MAX_LIMIT of Linux. */
+const MOST_PIDS = 2 ** 22;
 /** Time limit of calls to an agent, which a container may hold up. */
 export const ANSWER = { timeoutMs: 120_000 };
 
@@ -17,6 +19,8 @@ export class Task {
   /** By exec id. */
   readonly execs = new Map<string, TaskProcess>();
   isPaused = false;
+  readonly #pids = new Map<string, number>();
+  #added = 0;
 
   constructor(container: PodContainer, bundle: string, init: TaskProcess) {
     this.container = container;
@@ -32,8 +36,15 @@ export class Task {
     return this.container.guest.client.agent;
   }
 
-  get pid(): number {
-    return this.container.pid;
+  /** Pid of the guest for its first process. Docker tells processes apart by it, so an exec has one that no process of a host has. */
+  pid(exec = ""): number {
+    return exec === "" ? this.container.pid : (this.#pids.get(exec) ?? 0);
+  }
+
+  /** Adds a process that may be started in it. */
+  addExec(exec: string, process: TaskProcess): void {
+    this.execs.set(exec, process);
+    this.#pids.set(exec, MOST_PIDS + ++this.#added);
   }
 
   /** Returns the first process for an empty id. Throws OperationError. */
@@ -73,6 +84,7 @@ export class Task {
     const process = this.process(exec);
     process[Symbol.dispose]();
     this.execs.delete(exec);
+    this.#pids.delete(exec);
     return process.ended;
   }
 

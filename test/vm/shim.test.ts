@@ -60,6 +60,10 @@ describe.skipIf(!isRoot())("containerd, which only root can run, with guestd's s
     expect(Number(/memory\.usage +(\d+)/.exec(metrics)?.[1])).toBeGreaterThan(0);
     expect((await ctr("task", "ps", "long")).stdout).toContain(String(await pidOf("long")));
     expect(await ctr("task", "kill", "--exec-id", "e9", "long")).toMatchObject({ code: 1 });
+    // Docker takes the exit of a process with the first one's pid for the end of the container.
+    const pids = containerd.pidsOf("long");
+    expect(new Set(pids).size).toBe(3);
+    expect(pids[0]).toBe(await pidOf("long"));
 
     await containerd.endDaemon();
     await containerd.startDaemon();

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -25,8 +25,12 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Returns a containerd with folders and sockets of its own, for the tests of a file; ends it and its shims afterwards. */
-export function ownContainerd(prefix: string) {
+/**
+ * Returns a containerd with folders and sockets of its own, for the tests of a file; ends it and its shims afterwards. It finds our
+ * shim under these names.
+ * @param namespace of the containers
+ */
+export function ownContainerd(prefix: string, namespace = "default", names: readonly string[] = ["guestd"]) {
   const directory = mkdtempSync(join(tmpdir(), prefix));
   const socket = join(directory, "c.sock");
   const shimConfig = join(directory, "shim.json");
@@ -34,7 +38,13 @@ export function ownContainerd(prefix: string) {
   let events: ChildProcess | undefined;
   const published: string[] = [];
 
-  const env = { ...process.env, GUESTD_VSOCK: "serial", GUESTD_SHIM_CONFIG: shimConfig };
+  const shims = join(directory, "shims");
+  const env = {
+    ...process.env,
+    PATH: `${shims}:${process.env["PATH"]}`,
+    GUESTD_VSOCK: "serial",
+    GUESTD_SHIM_CONFIG: shimConfig,
+  };
   const start = (program: string, ...args: string[]) => spawn(program, args, { env, stdio: "pipe" });
 
   /** Runs a command of ctr. `input` isn't given to commands that wait for the end of theirs. */
@@ -70,12 +80,13 @@ export function ownContainerd(prefix: string) {
     }
   }
 
-  const bundles = join(directory, "state/io.containerd.runtime.v2.task/default");
+  const bundles = join(directory, "state/io.containerd.runtime.v2.task", namespace);
   const record = (container: string): ShimRecord =>
     JSON.parse(readFileSync(join(bundles, container, "guestd-shim.json"), "utf8"));
 
   beforeAll(async () => {
-    mkdirSync(join(directory, "tmp"));
+    mkdirSync(shims);
+    for (const name of names) symlinkSync(shim, join(shims, `containerd-shim-${name}-v2`));
     const image = join(directory, "busybox.tar");
     const config = [
       "version = 2",
@@ -100,6 +111,7 @@ export function ownContainerd(prefix: string) {
 
   return {
     directory,
+    socket,
     ctr,
     ctrOnTerminal,
     startDaemon,
@@ -110,8 +122,23 @@ export function ownContainerd(prefix: string) {
     /** Runs a container with the shim. */
     async run(options: readonly string[], name: string, ...args: string[]) {
       const image = (await ctr("image", "ls", "-q")).stdout.trim();
-      return ctr("run", "--runtime", shim, "--snapshotter", "native", ...options, image, name, ...args);
+      return ctr(
+        "run",
+        "--runtime",
+        "io.containerd.guestd.v2",
+        "--snapshotter",
+        "native",
+        ...options,
+        image,
+        name,
+        ...args,
+      );
     },
+    /** Pids in a container's events of starts. */
+    pidsOf: (name: string) =>
+      published
+        .filter((line) => /\/tasks\/(exec-started|start)/.test(line) && line.includes(`"container_id":"${name}"`))
+        .map((line) => Number(/"pid":(\d+)/.exec(line)?.[1])),
     /** The topics of a container's events so far, and of its processes. */
     events: (name: string) =>
       published
