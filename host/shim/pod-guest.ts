@@ -10,6 +10,9 @@ import { readShimConfig } from "./shim-config.ts";
 /** The parts of a spec that say how large its guest has to be. */
 type Sized = Pick<grpc.Spec, "Annotations" | "Linux">;
 
+/** The parts of a pod's first spec that its guest is made from. */
+type PodSpec = Sized & Pick<grpc.Spec, "Hostname">;
+
 /** Memory of a guest besides that of its containers' limits. */
 const OWN_MIB = 512;
 const MIB = 2 ** 20;
@@ -50,7 +53,7 @@ export class PodGuest implements AsyncDisposable {
   }
 
   /** Boots it, if it doesn't run yet. Rejects with one line; the next call tries again. */
-  start(spec: Sized): Promise<SandboxGuest> {
+  start(spec: PodSpec): Promise<SandboxGuest> {
     this.#started ??= this.#boot(spec).catch((error: unknown) => {
       this.#started = undefined;
       throw error;
@@ -85,8 +88,13 @@ export class PodGuest implements AsyncDisposable {
     await connectPod(await this.#present(), this.#namespace);
   }
 
-  async #boot(spec: Sized): Promise<SandboxGuest> {
-    const guest = await SandboxGuest.start({ ...readShimConfig(), name: this.#name, ...guestSize(spec) });
+  async #boot(spec: PodSpec): Promise<SandboxGuest> {
+    const guest = await SandboxGuest.start({
+      ...readShimConfig(),
+      ...guestSize(spec),
+      name: this.#name,
+      hostname: spec.Hostname || undefined,
+    });
     guest.gone.addEventListener("abort", () => this.#events.onDeath(), { once: true });
     void this.#reportOom(guest);
     return guest;

@@ -35,8 +35,10 @@ export const GUEST_OPTIONS: readonly string[] = ["agent.container_logs=262144", 
 const POWER_OFF_MS = 30_000;
 
 export interface SandboxGuestOptions extends Omit<GuestOptions, "shares" | "network"> {
-  /** Name of the sandbox, and the guest's host name. With `hasDisks`, it has no shared folder but a given one. */
+  /** Name of the sandbox. With `hasDisks`, it has no shared folder but a given one. */
   readonly name: string;
+  /** The guest's host name. Default: the sandbox's name. */
+  readonly hostname?: string | undefined;
   /** Network for the guest and its containers; none by default. */
   readonly network?: GuestNetwork;
   /**
@@ -101,7 +103,7 @@ export class SandboxGuest implements AsyncDisposable {
 
   /** Starts a guest. If any step fails, rejects and cleans up everything. */
   static async start(
-    { name, canBeSaved = false, isWarm = false, ...options }: SandboxGuestOptions,
+    { name, hostname = name, canBeSaved = false, isWarm = false, ...options }: SandboxGuestOptions,
     given?: SharedFolder,
   ): Promise<SandboxGuest> {
     const { network, ...rest } = options;
@@ -131,7 +133,7 @@ export class SandboxGuest implements AsyncDisposable {
     const open = await card?.setUp(client, guest.mac);
     undo.use(open);
     const shared = !hasDisks && !canBeSaved;
-    await openSandbox(client, { id: name, hostname: name, shared, dns: card?.dns ?? [] });
+    await openSandbox(client, { id: name, hostname, shared, dns: card?.dns ?? [] });
     if (isWarm) await warmUp(client, guest.address(AGENT_PORT));
     undo.move();
     return new SandboxGuest({
