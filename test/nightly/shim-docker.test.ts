@@ -13,7 +13,7 @@ const POLL = { interval: 200, timeout: 60_000 };
 
 describe.skipIf(!isThere)("Docker with guestd's shim (needs root and Debian's docker.io)", () => {
   // Debian's dockerd knows one shim, by its name.
-  const { directory, socket } = ownContainerd("shim-docker-", "moby", ["runc"]);
+  const { directory, socket } = ownContainerd("shim-docker-", { namespace: "moby", names: ["runc"] });
   const namespace = `shim${process.pid}-d`;
   const host = `unix://${join(directory, "docker.sock")}`;
   let daemon: ReturnType<typeof spawn>;

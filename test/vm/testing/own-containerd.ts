@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -12,8 +12,9 @@ import { isAlive } from "../../../lib/process-owner.ts";
 
 const shim = join(import.meta.dirname, "../../../host/shim/containerd-shim-guestd-v2");
 /** Parts of containerd that this machine may not have, or that would look at others' tasks. */
+const CRI = "io.containerd.grpc.v1.cri";
 const PLUGINS = [
-  "io.containerd.grpc.v1.cri",
+  CRI,
   "io.containerd.internal.v1.restart",
   ...["aufs", "btrfs", "devmapper", "zfs"].map((name) => `io.containerd.snapshotter.v1.${name}`),
 ];
@@ -25,12 +26,22 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/**
- * Returns a containerd with folders and sockets of its own, for the tests of a file; ends it and its shims afterwards. It finds our
- * shim under these names.
- * @param namespace of the containers
- */
-export function ownContainerd(prefix: string, namespace = "default", names: readonly string[] = ["guestd"]) {
+export interface OwnContainerdOptions {
+  /** Namespace of the containers. Default: "default". */
+  readonly namespace?: string;
+  /** Names under which it finds our shim. Default: "guestd". */
+  readonly names?: readonly string[];
+  /** Its network namespace. Default: the host's. */
+  readonly network?: string;
+  /** Lines of the configuration of its CRI plug-in, which is disabled without them. */
+  readonly cri?: (directory: string) => readonly string[];
+}
+
+/** Returns a containerd with folders and sockets of its own, for the tests of a file; ends it and its shims afterwards. */
+export function ownContainerd(
+  prefix: string,
+  { namespace = "default", names = ["guestd"], network, cri }: OwnContainerdOptions = {},
+) {
   const directory = mkdtempSync(join(tmpdir(), prefix));
   const socket = join(directory, "c.sock");
   const shimConfig = join(directory, "shim.json");
@@ -47,7 +58,7 @@ export function ownContainerd(prefix: string, namespace = "default", names: read
   };
   const start = (program: string, ...args: string[]) => spawn(program, args, { env, stdio: "pipe" });
 
-  /** Runs a command of ctr. `input` isn't given to commands that wait for the end of theirs. */
+  /** Runs a command of ctr. */
   async function ctr(...args: string[]): Promise<Ended> {
     return ended(start("ctr", "--address", socket, ...args));
   }
@@ -57,7 +68,9 @@ export function ownContainerd(prefix: string, namespace = "default", names: read
     ended(start("script", "--quiet", "--return", "--command", `ctr --address ${socket} ${line}`, "/dev/null"));
 
   async function startDaemon(): Promise<void> {
-    daemon = spawn("containerd", ["--config", join(directory, "config.toml")], { env, stdio: "ignore" });
+    const enter = network === undefined ? [] : ["nsenter", `--net=${network}`, "--"];
+    const [program = "", ...args] = [...enter, "containerd", "--config", join(directory, "config.toml")];
+    daemon = spawn(program, args, { env, stdio: "ignore" });
     while ((await ctr("version")).code !== 0) {
       if (daemon.exitCode !== null) throw new Error(`containerd: it ended with ${daemon.exitCode}`);
       await sleep(50);
@@ -81,8 +94,8 @@ export function ownContainerd(prefix: string, namespace = "default", names: read
   }
 
   const bundles = join(directory, "state/io.containerd.runtime.v2.task", namespace);
-  const record = (container: string): ShimRecord =>
-    JSON.parse(readFileSync(join(bundles, container, "guestd-shim.json"), "utf8"));
+  const recordFile = (container: string) => join(bundles, container, "guestd-shim.json");
+  const record = (container: string): ShimRecord => JSON.parse(readFileSync(recordFile(container), "utf8"));
 
   beforeAll(async () => {
     mkdirSync(shims);
@@ -92,8 +105,9 @@ export function ownContainerd(prefix: string, namespace = "default", names: read
       "version = 2",
       `root = "${directory}/root"`,
       `state = "${directory}/state"`,
-      `disabled_plugins = ${JSON.stringify(PLUGINS)}`,
+      `disabled_plugins = ${JSON.stringify(PLUGINS.filter((name) => cri === undefined || name !== CRI))}`,
       `grpc.address = "${socket}"`,
+      ...(cri === undefined ? [] : [`[plugins."${CRI}"]`, ...cri(directory)]),
     ];
     writeFileSync(join(directory, "config.toml"), config.join("\n"));
     await Promise.all([startDaemon(), makeBusyboxImage(image)]);
@@ -102,7 +116,8 @@ export function ownContainerd(prefix: string, namespace = "default", names: read
 
   afterAll(async () => {
     const names = namesIn(bundles);
-    const left = names.map((name) => record(name).owner).filter(isAlive);
+    const owners = names.filter((name) => existsSync(recordFile(name))).map((name) => record(name).owner);
+    const left = owners.filter(isAlive);
     for (const { pid } of left) process.kill(pid, "SIGKILL");
     await endDaemon();
     rmSync(directory, { recursive: true, force: true });
