@@ -18,7 +18,7 @@ export async function deleteShim(bundle: string): Promise<void> {
   for (const end = Date.now() + END_MS; isAlive(owner); await setTimeout(POLL_MS)) {
     if (Date.now() > end) throw new OperationError(`shim ${owner.pid}: it doesn't end; kill it`);
   }
-  if (network !== undefined && existsSync(network)) await new PodNamespace(network).clear();
   await removeTree(folder);
   rmSync(socket, { force: true });
+  if (network !== undefined && existsSync(network)) await new PodNamespace(network).clear();
 }

@@ -28,7 +28,7 @@ export interface NewPodContainer {
 }
 
 /** Time limit of calls to the agent, which a container may hold up. */
-const LIMIT = { timeoutMs: 120_000 };
+export const ANSWER = { timeoutMs: 120_000 };
 
 /** A container in a pod's guest. */
 export class PodContainer {
@@ -36,7 +36,6 @@ export class PodContainer {
   readonly guest: SandboxGuest;
   /** Name of its folder in the share. */
   readonly #directory: string;
-
   readonly #bundle: string;
   /** The parsed config.json. */
   readonly #config: unknown;
@@ -54,7 +53,7 @@ export class PodContainer {
     return this.guest.guest.pids[0] ?? 0;
   }
 
-  /** Mounts its files in the share, which no one sees but the guest, and creates it. If this fails, nothing is left of it. */
+  /** Mounts its files in the share, where only the guest sees them, and creates it. If this fails, nothing of it remains. */
   static async create(pod: PodGuest, wanted: NewPodContainer): Promise<PodContainer> {
     const { id, bundle, rootfs } = wanted;
     const directory = newDirectory(id);
@@ -74,8 +73,8 @@ export class PodContainer {
     for (const [index, { source, options }] of binds.entries()) {
       mountInShare(folder.share, { type: "bind", source, options }, join(root, "..", bindPlace(index)));
     }
-    await guest.client.agent.createContainer({ container_id: id, exec_id: id, OCI: spec }, LIMIT);
-    undo.defer(() => removeFromAgent(guest.client, id, LIMIT));
+    await guest.client.agent.createContainer({ container_id: id, exec_id: id, OCI: spec }, ANSWER);
+    undo.defer(() => removeFromAgent(guest.client, id, ANSWER));
     const created = new PodContainer(wanted, guest, directory, config);
     for (const point of ["prestart", "createRuntime"] as const) await created.runHooks(point, "creating");
     undo.move();
@@ -90,7 +89,7 @@ export class PodContainer {
 
   /** Removes it with its files in the share. The engine's own stay. */
   async remove(): Promise<void> {
-    if (!this.guest.gone.aborted) await removeFromAgent(this.guest.client, this.id, LIMIT);
+    if (!this.guest.gone.aborted) await removeFromAgent(this.guest.client, this.id, ANSWER);
     await removeContainer(folderOf(this.guest).directory, this.#directory);
   }
 }

@@ -16,7 +16,7 @@ type PodSpec = Sized & Pick<grpc.Spec, "Hostname">;
 /** Memory of a guest besides that of its containers' limits. */
 const OWN_MIB = 512;
 const MIB = 2 ** 20;
-/** The least between two reports, as an agent could send them without end. */
+/** Pause between two OOM reports, which an agent could send endlessly. */
 const OOM_PAUSE_MS = 50;
 const POD = "io.kubernetes.cri.sandbox";
 
@@ -67,7 +67,7 @@ export class PodGuest implements AsyncDisposable {
     return Promise.reject(new OperationError(`pod ${this.#name}: its guest doesn't run`, { kind: "stopped" }));
   }
 
-  /** Gives it the pod's network, if it doesn't have that yet: the engine has set it up when it starts the first container. */
+  /** Gives it the pod's network once. The engine has set that up before it starts the first container. */
   connect(): Promise<void> {
     this.#connected ??= this.#connect().catch((error: unknown) => {
       this.#connected = undefined;

@@ -59,7 +59,7 @@ function specIn(config: string): PodSpec {
   return (text === undefined ? undefined : (parseExactJson(text, config) as PodSpec | null)) ?? {};
 }
 
-/** Facts that `delete` needs of a shim that died. */
+/** Record by which `delete` finds the files of a dead shim. */
 export interface ShimRecord extends Omit<ShimPlace, "pod"> {
   readonly owner: ProcessOwner;
 }

@@ -28,7 +28,8 @@ async function shimFor(call: ShimCall): Promise<string> {
       kind: "already-exists",
     });
   }
-  if (pod !== call.id) throw new OperationError(`container ${call.id}: the shim of its pod ${pod} doesn't run`);
+  if (pod !== call.id)
+    throw new OperationError(`container ${call.id}: the shim of its pod ${pod} doesn't run; start the pod first`);
   // In a session of its own, without the engine's pipes: the engine waits until they are closed.
   const [program = "", ...args] = [
     ...enter(network),
@@ -46,7 +47,7 @@ async function shimFor(call: ShimCall): Promise<string> {
   throw new OperationError(`shim of container ${call.id}: ${said || "it ended while it started"}`);
 }
 
-/** The shim lives in the network namespace of its pod: what it starts does too, as QEMU, of which the engine gets the pid. */
+/** Returns the command that enters the pod's network namespace. QEMU, whose pid the engine gets, then runs there too. */
 function enter(network: string | undefined): readonly string[] {
   if (network === undefined) return ["unshare", "--net", "--"];
   const own = statSync("/proc/self/ns/net").ino === statSync(network).ino;

@@ -11,10 +11,10 @@ export interface ProcessExit {
   readonly at: Date;
 }
 
-/** Starts the process in the guest, with these hands for its output. */
+/** Starts the process in the guest; `take` gets its output. */
 export type StartProcess = (take: TakeOutput) => Process | Promise<Process>;
 
-/** Status of a guest's processes when it died, as of one that SIGKILL ended. */
+/** Status of the processes of a guest that died: that of SIGKILL. */
 export const KILLED = 137;
 
 /** How long a killed process waits for a reader of its output that takes nothing. */
@@ -55,7 +55,7 @@ export class TaskProcess implements Disposable {
 
   /** Resolves once it runs. Rejects with the reason why it can't; then it can only be deleted. */
   async start(start: StartProcess): Promise<void> {
-    if (this.#wasStarted || this.#ended !== undefined) throw stopped("it was started before");
+    if (this.#wasStarted || this.#ended !== undefined) throw stopped("the process was started before; create another");
     this.#wasStarted = true;
     try {
       const process = await start((name, bytes) => this.#stdio.write(name, bytes));
@@ -84,7 +84,7 @@ export class TaskProcess implements Disposable {
     this.#exit.resolve(this.#ended);
   }
 
-  /** Ends a killed process although the engine reads its output no more. What is unread can be read until it is deleted. */
+  /** Ends a killed process whose output the engine no longer reads. The unread rest stays in the FIFO until deletion. */
   async endUnread(status: number): Promise<void> {
     for (let written = -1; this.state === "running" && written < this.#stdio.written; ) {
       written = this.#stdio.written;
@@ -103,7 +103,7 @@ export class TaskProcess implements Disposable {
 
   /** Closes its stdio. Throws OperationError while it runs. */
   [Symbol.dispose](): void {
-    if (this.state === "running") throw stopped("it still runs; kill it first");
+    if (this.state === "running") throw stopped("the process still runs; kill it first");
     this.#stdio[Symbol.dispose]();
   }
 }

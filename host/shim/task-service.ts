@@ -7,10 +7,10 @@ import { OperationError } from "../operation-error.ts";
 import { statsOf } from "./cgroup-metrics.ts";
 import type { Publish } from "./event-publisher.ts";
 import { guestProcess, guestResources } from "./guest-spec.ts";
-import { PodContainer } from "./pod-container.ts";
+import { ANSWER, PodContainer } from "./pod-container.ts";
 import { PodGuest } from "./pod-guest.ts";
 import type { StdioPaths } from "./process-stdio.ts";
-import { ANSWER, Task } from "./task.ts";
+import { Task } from "./task.ts";
 import { TaskProcess } from "./task-process.ts";
 import { timestamp } from "./timestamp.ts";
 
@@ -62,7 +62,9 @@ export function taskService(name: string, publish: Publish, onShutdown: () => vo
       const stdio = stdioOf(request);
       if (checkpoint !== "") throw unsupported(`container ${id}: a guest can't be continued from a checkpoint`);
       if (!isIdentifier(id)) {
-        throw new OperationError(`container ${id}: not a name for a container`, { kind: "invalid-argument" });
+        throw new OperationError(`container ${id}: not a valid id; use two or more letters, digits, _, . and -`, {
+          kind: "invalid-argument",
+        });
       }
       if (tasks.has(id) || begun.has(id)) {
         throw new OperationError(`container ${id}: exists already`, { kind: "already-exists" });
@@ -196,7 +198,7 @@ export function taskService(name: string, publish: Publish, onShutdown: () => vo
 
 const unsupported = (line: string) => new OperationError(line, { kind: "unsupported" });
 
-/** Returns the fields as properties of their own: those that are absent in the message are not. */
+/** Copies the fields by name: a field that is absent in the message is not its own property. */
 const stdioOf = ({ stdin, stdout, stderr, terminal }: StdioPaths): StdioPaths => ({ stdin, stdout, stderr, terminal });
 
 /** Parses the JSON that an engine wraps in an Any. Throws OperationError. */

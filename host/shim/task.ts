@@ -2,14 +2,12 @@ import { streamedProcess } from "../engine/attach/container-process.ts";
 import { streamsPlace } from "../engine/guest/streams-place.ts";
 import type { Process } from "../engine/process.ts";
 import { OperationError } from "../operation-error.ts";
-import type { PodContainer } from "./pod-container.ts";
+import { ANSWER, type PodContainer } from "./pod-container.ts";
 import { KILLED, type ProcessExit, type TaskProcess } from "./task-process.ts";
 
 const SIGKILL = 9;
 /** PID_MAX_LIMIT of Linux. */
 const MOST_PIDS = 2 ** 22;
-/** Time limit of calls to an agent, which a container may hold up. */
-export const ANSWER = { timeoutMs: 120_000 };
 
 /** A container of the engine: its first process, and those that were started in it. */
 export class Task {
@@ -36,12 +34,12 @@ export class Task {
     return this.container.guest.client.agent;
   }
 
-  /** Pid of the guest for its first process. Docker tells processes apart by it, so an exec has one that no process of a host has. */
+  /** Returns QEMU's pid for the first process. Docker tells processes apart by their pids, so an exec gets a number above all pids. */
   pid(exec = ""): number {
     return exec === "" ? this.container.pid : (this.#pids.get(exec) ?? 0);
   }
 
-  /** Adds a process that may be started in it. */
+  /** Adds an exec that was not started yet. */
   addExec(exec: string, process: TaskProcess): void {
     this.execs.set(exec, process);
     this.#pids.set(exec, MOST_PIDS + ++this.#added);
@@ -97,7 +95,7 @@ export class Task {
     return this.init.ended;
   }
 
-  /** Ends all its processes, which their guest took along. */
+  /** Ends all its processes, since their guest has died. */
   end(): void {
     for (const process of [...this.execs.values(), this.init]) if (process.state === "running") process.end(KILLED);
   }

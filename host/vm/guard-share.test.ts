@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { isRoot } from "../../lib/is-root.ts";
 import { Child } from "./child.ts";
-import { canGuard, guarded, mountForGuest, openToGuest } from "./guard-share.ts";
+import { canGuard, guarded, mountForGuest, mountInShare, openToGuest } from "./guard-share.ts";
 
 const root = isRoot();
 const can = await canGuard(root);
@@ -64,6 +64,27 @@ describe.skipIf(!can)(`a guarded share${can ? "" : " (skipped: this user can't m
     openToGuest(share, join(share.directory, "c1/rootfs"));
     rmSync(join(share.directory, "c1"), { recursive: true });
     expect(asServer("test -e c1", `grep -c " ${share.directory}" /proc/self/mounts | grep -qx 1`)).toEqual([1, 0]);
+    expect(execFileSync("cat", ["/proc/self/mounts"], { encoding: "utf8" })).not.toContain(work);
+  });
+
+  test("makes an engine's mounts: read-only ones are never writable, and removing their places spares the sources", () => {
+    const source = join(work, "source");
+    mkdirSync(source);
+    writeFileSync(join(source, "file"), "");
+    for (const place of ["ro", "rw", "memory"]) mkdirSync(join(share.directory, place));
+    writeFileSync(join(share.directory, "file"), "");
+    const at = (name: string) => join(share.directory, name);
+    const bind = (from: string, ...options: string[]) => ({ type: "bind", source: from, options });
+    mountInShare(share, bind(source, "rbind", "ro"), at("ro"));
+    mountInShare(share, bind(source, "rbind", "rw"), at("rw"));
+    mountInShare(share, bind(join(source, "file"), "rbind", "ro"), at("file"));
+    mountInShare(share, { type: "tmpfs", source: "tmpfs", options: ["size=64k"] }, at("memory"));
+    const attempts = ["touch ro/x", "touch rw/x", "cp /proc/version file", "touch memory/x"];
+    expect(asServer(...attempts)).toEqual([1, 0, 1, 0]);
+    expect(() => mountInShare(share, bind("/nonexistent"), at("ro"))).toThrow(/^share t: mount \/nonexistent: [^\n]+$/);
+    for (const name of ["ro", "rw", "memory", "file"]) rmSync(at(name), { recursive: true });
+    expect(readdirSync(source).sort()).toEqual(["file", "x"]);
+    expect(readdirSync(work).filter((name) => name.startsWith("mount-"))).toEqual([]);
     expect(execFileSync("cat", ["/proc/self/mounts"], { encoding: "utf8" })).not.toContain(work);
   });
 

@@ -1,5 +1,14 @@
 import { execFile, execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { isRoot } from "../../lib/is-root.ts";
@@ -23,11 +32,16 @@ const VOLUME = {
     mount -n -o "remount,bind,$flags,ro" "$3"; mount -n --move "$3" "$2"`,
 };
 const CHECK = `[ "$(stat -c %d:%i "$3")" = "$4" ] || { umount -n -R "$3"; echo "it was replaced meanwhile; try again" >&2; exit 1; }`;
-/** Mounts source $3 of type $1 with options $2 on $4. */
-const MOUNT = 'mount -n -t "$1" -o "$2" -- "$3" "$4"';
-/** Binds $3 on $4, with the mounts below it if $1 is "rbind". Options $2 make it read-only, but not the mounts below it. */
-const BOUND = `mount -n "--$1" -- "$3" "$4"
-  case ",$2," in *,ro,*) mount -n -o "remount,bind,$(findmnt -nro VFS-OPTIONS -T "$4"),ro" "$4";; esac`;
+/**
+ * Mounts an engine's source $3 at $4. Like a volume's, the mount is made at $5, out of the guest's reach, and moved when it is
+ * finished. $1 is the file system's type, or "bind" or "rbind"; $2 are its options.
+ */
+const REQUESTED = {
+  mount: 'mount -n -t "$1" -o "$2" -- "$3" "$5"; mount -n --move "$5" "$4"',
+  rw: 'mount -n "--$1" -- "$3" "$5"; mount -n --move "$5" "$4"',
+  ro: `mount -n --bind -- "$3" "$5"; mount -n -o "remount,bind,$(findmnt -nro VFS-OPTIONS -T "$5"),ro" "$5"
+    mount -n --move "$5" "$4"`,
+};
 /** Entering the user namespace clears the parent-death signal that the monitor set, so set it again. */
 const GUARD = `set -e; ${BIND}; shift 2; exec setpriv --pdeathsig KILL -- "$@"`;
 
@@ -99,17 +113,26 @@ export interface MountRequest {
 }
 
 /**
- * Makes an engine's mount at `at` in a guarded share: a folder, or a file for a file's bind. It exists only in the share's
- * mount namespace and ends with the guest, or when `at` is removed on the host. Throws MachineError.
+ * Makes an engine's mount at `at` in a guarded share: a folder, or a file for a file's bind. The mount exists only in the
+ * share's mount namespace. It ends with the guest, or when the host removes `at`. A read-only bind leaves out the mounts below its
+ * source, since one remount would not cover them. Throws MachineError.
  */
 export function mountInShare(share: Share, { type, source, options }: MountRequest, at: string): void {
   const pid = guardOf(share);
-  if (pid === undefined) throw new MachineError(`mount ${source}: this user can't mount in a namespace`);
+  if (pid === undefined) throw new MachineError(`mount ${source}: this user can't mount in a namespace; run as root`);
   const bind =
     options.find((option) => option === "bind" || option === "rbind") ?? (type === "bind" ? type : undefined);
-  const how = bind === undefined ? [MOUNT, type] : [BOUND, bind];
-  const [script = "", kind = ""] = how;
-  inGuard(share, pid, `mount ${source}`, script, kind, options.join(",") || "defaults", source, at);
+  const script = REQUESTED[bind === undefined ? "mount" : options.includes("ro") ? "ro" : "rw"];
+  const aside = mkdtempSync(join(dirname(share.directory), "mount-"));
+  try {
+    const place = join(aside, "at");
+    if (statSync(at).isFile()) writeFileSync(place, "");
+    else mkdirSync(place);
+    const words = options.join(",") || "defaults";
+    inGuard(share, pid, `mount ${source}`, script, bind ?? type, words, source, at, place);
+  } finally {
+    rmSync(aside, { recursive: true });
+  }
 }
 
 function inGuard(share: Share, pid: number, what: string, script: string, ...args: readonly string[]): void {
